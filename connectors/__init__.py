@@ -1,0 +1,1 @@
+"""cohub: what runs at a co-center."""
