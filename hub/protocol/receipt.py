@@ -1,0 +1,151 @@
+"""What HQ says on `out.<center>`: receipts and resend requests. Each is a signed note by the hub's receipts key.
+
+    cohub-receipt/v1                      cohub-resend/v1
+    <lane origin>                         <lane origin>
+    from <sequence>                       from <sequence>
+    to <sequence>                         reason <one line>
+    root <base64>
+    recorded_at <RFC 3339>
+    basis <size of the hq lane>
+    <sequence> <CODE> <field or -> <parameters>      one line for every event that was not plainly accepted
+
+A receipt's text is the leaf of HQ's log. Source: schemas/PROTOCOL.md, "Receipts".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.record import read_time, write_time
+
+RECEIPT: Final = "cohub-receipt/v1"
+RESEND: Final = "cohub-resend/v1"
+LINE_BYTES_MAX: Final = 200
+
+
+def one_line(text: str) -> str:
+    """Return `text` with every control character and line break as one space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One event that was not plainly accepted: its sequence, verdict code, field path ('' if none) and parameters."""
+
+    sequence: int
+    code: str
+    field: str = ""
+    params: str = ""
+
+    def to_text(self) -> str:
+        """Return the line, at most 200 bytes of UTF-8, without a newline. Longer parameters are cut."""
+        field = one_line(self.field).replace(" ", "_") or "-"
+        line = f"{self.sequence} {self.code} {field} {one_line(self.params)}"
+        return line.encode("utf-8", "replace")[:LINE_BYTES_MAX].decode("utf-8", "ignore").rstrip()
+
+    @classmethod
+    def from_text(cls, line: str) -> Self:
+        """Return the decision that a receipt's line tells. Errors: Malformed."""
+        parts = line.split(" ", 3)
+        if len(parts) < 3 or not parts[0].isdecimal() or not parts[0].isascii():
+            raise Malformed(f"receipt line {line[:80]!r}: expected <sequence> <code> <field> <parameters>")
+        field = "" if parts[2] == "-" else parts[2]
+        return cls(int(parts[0]), parts[1], field, parts[3] if len(parts) > 3 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One commit at HQ: the events `first` to `last` of one lane, all of them decided. `recorded_at` is UTC."""
+
+    origin: str
+    first: int
+    last: int
+    root: bytes
+    recorded_at: datetime
+    basis: int
+    decisions: tuple[Decision, ...] = ()
+
+    def to_text(self) -> str:
+        """Return the note text, byte for byte as it is signed."""
+        head = (
+            f"{RECEIPT}\n{self.origin}\nfrom {self.first}\nto {self.last}\n"
+            f"root {base64.b64encode(self.root).decode()}\n"
+            f"recorded_at {write_time(self.recorded_at)}\nbasis {self.basis}\n"
+        )
+        return head + "".join(d.to_text() + "\n" for d in self.decisions)
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the receipt in a note's text. Errors: Malformed."""
+        lines = _lines(text, RECEIPT, 7)
+        try:
+            recorded_at = read_time(_value(lines[5], "recorded_at"))
+            root = base64.b64decode(_value(lines[4], "root"), validate=True)
+        except (Rejected, binascii.Error, ValueError) as exc:
+            raise Malformed("receipt: expected root in base64 and recorded_at in RFC 3339") from exc
+        receipt = cls(
+            lines[1],
+            _number(lines[2], "from"),
+            _number(lines[3], "to"),
+            root,
+            recorded_at,
+            _number(lines[6], "basis"),
+            tuple(Decision.from_text(line) for line in lines[7:]),
+        )
+        sequences = [d.sequence for d in receipt.decisions]
+        inside = all(receipt.first <= s <= receipt.last for s in sequences)
+        if receipt.first > receipt.last or len(root) != 32 or not inside or sequences != sorted(set(sequences)):
+            raise Malformed("receipt: expected from ≤ to, a root of 32 bytes, and decisions in order within them")
+        return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """HQ asks for a lane again, from sequence `first` on."""
+
+    origin: str
+    first: int
+    reason: str
+
+    def to_text(self) -> str:
+        """Return the note text, byte for byte as it is signed."""
+        return f"{RESEND}\n{self.origin}\nfrom {self.first}\nreason {one_line(self.reason)[:LINE_BYTES_MAX]}\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the request in a note's text. Errors: Malformed."""
+        lines = _lines(text, RESEND, 4)
+        return cls(lines[1], _number(lines[2], "from"), _value(lines[3], "reason"))
+
+
+def read_answer(text: str) -> Receipt | Resend:
+    """Return what a note of `out.<center>` says, by its first line. Errors: Malformed."""
+    if text.startswith(RECEIPT + "\n"):
+        return Receipt.from_text(text)
+    return Resend.from_text(text)
+
+
+def _lines(text: str, kind: str, least: int) -> list[str]:
+    lines = text.split("\n")
+    if lines.pop() != "" or len(lines) < least or lines[0] != kind:
+        raise Malformed(f"expected a text that begins with {kind!r} and has at least {least} lines")
+    return lines
+
+
+def _value(line: str, name: str) -> str:
+    head, _, rest = line.partition(" ")
+    if head != name:
+        raise Malformed(f"expected a line {name!r}, got {line[:60]!r}")
+    return rest
+
+
+def _number(line: str, name: str) -> int:
+    text = _value(line, name)
+    if not (text.isascii() and text.isdecimal()) or len(text) > 19 or (len(text) > 1 and text[0] == "0"):
+        raise Malformed(f"{name}: expected a decimal number, got {text[:30]!r}")
+    return int(text)

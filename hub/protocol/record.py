@@ -1,0 +1,277 @@
+"""Records as they stand in a lane: CloudEvents headers, canonical bytes, digest.
+
+Source: CloudEvents 1.0 and its Kafka protocol binding (binary mode); RFC 6962 for the digest.
+
+Canonical bytes are total: every record has them, however broken its headers are.
+
+    canonical = netstring(signed headers) ‖ value
+    signed headers = for each header named `content-type` or `ce_*`, by name, then as they came:
+                     netstring(name) ‖ netstring(value)      a null value is written `-`
+
+The headers are a netstring of netstrings so that nothing can be moved between headers and value unnoticed
+(docs/adr/0002). A netstring is `<length in decimal>:<bytes>,`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final, Protocol
+
+from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.verdict import Code
+
+VALUE_BYTES_MAX: Final = 256 * 1024
+SEQUENCE_MAX: Final = 2**63 - 1
+CONTENT_TYPE: Final = b"application/avro;framing=confluent"
+SEAL_HEADER: Final = "cohub-seal"
+CONTROL_HEADER: Final = "cohub-control"
+TYPE_PREFIX: Final = "net.cohub."
+LANE_OPENED: Final = "net.cohub.lane.opened.v1"
+
+REQUIRED: Final = (
+    "ce_dataschema",
+    "ce_epoch",
+    "ce_id",
+    "ce_sequence",
+    "ce_source",
+    "ce_specversion",
+    "ce_subject",
+    "ce_time",
+    "ce_type",
+    "content-type",
+)
+ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+EPOCH: Final = re.compile(rb"[0-9a-f]{8}")
+_SEQUENCE: Final = re.compile(rb"[1-9][0-9]{0,18}")
+_SUBJECT: Final = re.compile(r"([a-z0-9-]{1,64}):([!-~]{1,120})")
+_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)",
+    re.ASCII,
+)
+_ATTRIBUTE: Final = re.compile(r"ce_[a-z0-9]{1,40}")
+
+
+class KafkaRecord(Protocol):
+    """What the protocol reads of a consumed record; aiokafka's ConsumerRecord is one."""
+
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...  # noqa: D102
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+
+
+def _is_signed(name: str) -> bool:
+    return name.startswith("ce_") or name == "content-type"
+
+
+def canonical(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> bytes:
+    """Return the bytes that a record's digest covers. Total: defined for any headers and value."""
+    parts = []
+    for name, content in sorted((h for h in headers if _is_signed(h[0])), key=_name):
+        encoded = name.encode("utf-8", "surrogatepass")
+        if content is None:
+            parts.append(b"%d:%b,-" % (len(encoded), encoded))
+        else:
+            parts.append(b"%d:%b,%d:%b," % (len(encoded), encoded, len(content), content))
+    block = b"".join(parts)
+    return b"%d:%b,%b" % (len(block), block, value or b"")
+
+
+def _name(header: tuple[str, bytes | None]) -> str:
+    return header[0]
+
+
+def split_canonical(data: bytes) -> tuple[list[tuple[str, bytes | None]], bytes]:
+    """Return the signed headers and the value that `canonical` put together. Errors: Malformed."""
+    block, end = _netstring(data, 0)
+    headers: list[tuple[str, bytes | None]] = []
+    at = 0
+    while at < len(block):
+        name, at = _netstring(block, at)
+        if block[at : at + 1] == b"-":
+            headers.append((name.decode("utf-8", "surrogatepass"), None))
+            at += 1
+        else:
+            content, at = _netstring(block, at)
+            headers.append((name.decode("utf-8", "surrogatepass"), content))
+    return headers, data[end:]
+
+
+def _netstring(data: bytes, at: int) -> tuple[bytes, int]:
+    colon = data.find(b":", at, at + 11)
+    digits = data[at:colon] if colon >= 0 else b""
+    if not digits.isdigit() or (len(digits) > 1 and digits[:1] == b"0"):
+        raise Malformed(f"canonical bytes: expected a netstring at byte {at}")
+    end = colon + 1 + int(digits)
+    if data[end : end + 1] != b",":
+        raise Malformed(f"canonical bytes: the netstring at byte {at} does not end")
+    return data[colon + 1 : end], end + 1
+
+
+class LeafReader:
+    """Turns records into (headers, canonical bytes, digest), remembering the header layout of the last record.
+
+    A lane's records nearly always carry the same headers in the same order, so the sorted order and the encoded
+    names are worked out once for a layout. The result is `canonical`'s, byte for byte (a property test holds it).
+    """
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._plan: list[tuple[str, bytes]] = []
+
+    def read(self, record: KafkaRecord) -> tuple[dict[str, bytes | None], bytes, bytes]:
+        """Return the headers by name, the canonical bytes and the digest (leaf hash) of `record`.
+
+        Where a name is repeated the last value stands in the dictionary, and `repeated` tells.
+        """
+        headers = dict(record.headers)
+        if len(headers) != len(record.headers):
+            data = canonical(record.headers, record.value)
+            return headers, data, sha256(b"\x00" + data).digest()
+        names = tuple(headers)
+        if names != self._names:
+            self._plan = [
+                (n, b"%d:%b," % (len(e), e))
+                for n, e in sorted((n, n.encode("utf-8", "surrogatepass")) for n in names if _is_signed(n))
+            ]
+            self._names = names
+        parts = []
+        for name, prefix in self._plan:
+            content = headers[name]
+            if content is None:
+                parts.append(prefix + b"-")
+            else:
+                parts.append(b"%b%d:%b," % (prefix, len(content), content))
+        block = b"".join(parts)
+        data = b"%d:%b,%b" % (len(block), block, record.value or b"")
+        return headers, data, sha256(b"\x00" + data).digest()
+
+
+def position(headers: Mapping[str, bytes | None]) -> tuple[str, int] | None:
+    """Return (epoch, sequence) of a record, None when its headers do not say (it is then not attributable)."""
+    epoch, sequence = headers.get("ce_epoch"), headers.get("ce_sequence")
+    if epoch is None or sequence is None or not EPOCH.fullmatch(epoch) or not _SEQUENCE.fullmatch(sequence):
+        return None
+    number = int(sequence)
+    return (epoch.decode(), number) if number <= SEQUENCE_MAX else None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A record's CloudEvents attributes, checked. `time` is UTC; `dataschema` is the full SHA-256 as hex."""
+
+    id: str
+    type: str
+    subject: str
+    time: datetime
+    dataschema: str
+    correlation_id: str | None
+    causation_id: str | None
+
+
+def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | None], count: int) -> Envelope:
+    """Return the attributes of a record of `center`, of which `count` headers came.
+
+    Errors: Rejected(BAD_HEADERS | BAD_KEY | WRONG_CENTER), naming the header as the field.
+    Source: CloudEvents 1.0; DESIGN, "Record".
+    """
+    if count != len(headers):
+        raise Rejected(Code.BAD_HEADERS, "", "a header is repeated")
+    text: dict[str, str] = {}
+    for name, content in headers.items():
+        if name.startswith("ce_") or name == "content-type":
+            if content is None:
+                raise Rejected(Code.BAD_HEADERS, name[:60], "null")
+            try:
+                text[name] = content.decode("utf-8")
+            except UnicodeDecodeError:
+                raise Rejected(Code.BAD_HEADERS, name[:60], "not UTF-8") from None
+            if not _ATTRIBUTE.fullmatch(name) and name != "content-type":
+                raise Rejected(Code.BAD_HEADERS, name[:60], "not a CloudEvents attribute name")
+    for name in REQUIRED:
+        if not text.get(name):
+            raise Rejected(Code.BAD_HEADERS, name, "missing")
+    if text["ce_specversion"] != "1.0":
+        raise Rejected(Code.BAD_HEADERS, "ce_specversion", f"expected 1.0, got {text['ce_specversion'][:20]}")
+    if headers["content-type"] != CONTENT_TYPE:
+        raise Rejected(Code.BAD_HEADERS, "content-type", f"expected {CONTENT_TYPE.decode()}")
+    if text["ce_source"] != f"/centers/{center}":
+        raise Rejected(Code.WRONG_CENTER, "ce_source", f"expected /centers/{center}")
+    subject = text["ce_subject"]
+    matched = _SUBJECT.fullmatch(subject)
+    if matched is None:
+        raise Rejected(Code.BAD_HEADERS, "ce_subject", "expected <center>:<key>")
+    if matched[1] != center:
+        raise Rejected(Code.WRONG_CENTER, "ce_subject", f"expected {center}:…")
+    if key != headers["ce_subject"]:
+        raise Rejected(Code.BAD_KEY, "ce_subject", "")
+    return Envelope(
+        text["ce_id"],
+        text["ce_type"],
+        subject,
+        read_time(text["ce_time"]),
+        text["ce_dataschema"],
+        text.get("ce_correlationid"),
+        text.get("ce_causationid"),
+    )
+
+
+def read_time(text: str) -> datetime:
+    """Return an RFC 3339 time as UTC. Errors: Rejected(BAD_HEADERS, ce_time)."""
+    try:
+        if not _TIME.fullmatch(text):
+            raise ValueError(text)
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Rejected(Code.BAD_HEADERS, "ce_time", f"expected RFC 3339, got {text[:40]}") from None
+
+
+def write_time(moment: datetime) -> str:
+    """Return `moment` as RFC 3339 in UTC with microseconds, the one form that cohub writes."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def write_headers(
+    *,
+    center: str,
+    epoch: str,
+    sequence: int,
+    event_id: str,
+    event_type: str,
+    subject: str,
+    time: datetime,
+    dataschema: str,
+    correlation_id: str | None = None,
+    causation_id: str | None = None,
+) -> list[tuple[str, bytes]]:
+    """Return the headers of one event, sorted by name (the order HQ reads fastest)."""
+    headers = [
+        ("ce_causationid", causation_id),
+        ("ce_correlationid", correlation_id),
+        ("ce_dataschema", dataschema),
+        ("ce_epoch", epoch),
+        ("ce_id", event_id),
+        ("ce_sequence", str(sequence)),
+        ("ce_source", f"/centers/{center}"),
+        ("ce_specversion", "1.0"),
+        ("ce_subject", subject),
+        ("ce_time", write_time(time)),
+        ("ce_type", event_type),
+        ("content-type", CONTENT_TYPE.decode()),
+    ]
+    return [(name, text.encode()) for name, text in headers if text is not None]
+
+
+def origin_of(hub: str, center: str, epoch: str) -> str:
+    """Return a lane's origin, `<hub>/<center>/<epoch>`."""
+    return f"{hub}/{center}/{epoch}"
