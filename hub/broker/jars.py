@@ -1,0 +1,193 @@
+"""The broker's jars: pinned by digest, fetched once, checked always, cached per user.
+
+The lock names each jar by its path in a Maven repository and by its SHA-256. The repository's address is not ours to
+name: it comes from jgo, or from a setting. A jar appears under its own name only after its digest was checked, by a
+rename inside one folder, so a cache never holds half a jar however a fetch ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path, PurePosixPath
+
+import httpx
+from jgo.constants import MAVEN_CENTRAL_URL
+
+from hub.broker.settings import BrokerSettings
+from hub.protocol.errors import Fatal, Retriable
+
+FETCHES_AT_ONCE = 8
+TRIES = 3
+CONNECT_TIMEOUT_S = 15.0
+READ_TIMEOUT_S = 60.0
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes that are here, bytes in all) as the fetch goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One pinned file: where it stands in a Maven repository, its SHA-256 and its size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+    def __post_init__(self) -> None:
+        parts = PurePosixPath(self.path).parts
+        if not self.path.endswith(".jar") or self.path.startswith("/") or ".." in parts or len(self.sha256) != 64:
+            raise Fatal(f"the jar lock is damaged: {self.path!r} is no path of a pinned jar")
+
+
+def locked_jars() -> tuple[Jar, ...]:
+    """Return the jars of the lock file, in class path order (an AOT cache depends on that order)."""
+    lock = json.loads(resources.files("hub.broker").joinpath("jars.lock").read_text("utf-8"))
+    return tuple(Jar(**jar) for jar in lock["jars"])
+
+
+def jar_set_digest(jars: Sequence[Jar]) -> str:
+    """Return the hex digest that names this very class path: the same jars in the same order."""
+    return hashlib.sha256("".join(f"{jar.path} {jar.sha256}\n" for jar in jars).encode()).hexdigest()
+
+
+async def fetch_jars(
+    settings: BrokerSettings, *, jars: Sequence[Jar] | None = None, progress: Progress | None = None
+) -> list[Path]:
+    """Return the local paths of the jars in class path order, fetching what the cache lacks.
+
+    A cached jar is believed by its name and size, so a full cache costs no network and no hashing; its digest was
+    checked before it got its name.
+    Errors: Fatal if a jar is not what the lock pins or the repository does not have it; Retriable if it can't be
+        reached. Either way nothing unchecked is left under a jar's name.
+    """
+    wanted = locked_jars() if jars is None else tuple(jars)
+    folder = settings.cache_dir / "jars"
+    missing = [jar for jar in wanted if not _is_cached(folder / jar.path, jar)]
+    total = sum(jar.size for jar in wanted)
+    tally = _Tally(total - sum(jar.size for jar in missing), total, progress)
+    tally.report()
+    if missing:
+        await _fetch_all(settings.maven_url or MAVEN_CENTRAL_URL, folder, missing, tally)
+    return [folder / jar.path for jar in wanted]
+
+
+@dataclass(slots=True)
+class _Tally:
+    done: int
+    total: int
+    progress: Progress | None
+
+    def add(self, size: int) -> None:
+        self.done += size
+        self.report()
+
+    def report(self) -> None:
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def _is_cached(file: Path, jar: Jar) -> bool:
+    try:
+        return file.stat().st_size == jar.size
+    except OSError:
+        return False
+
+
+async def _fetch_all(base_url: str, folder: Path, jars: Sequence[Jar], tally: _Tally) -> None:
+    timeout = httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    limits = httpx.Limits(max_connections=FETCHES_AT_ONCE)
+    gate = asyncio.Semaphore(FETCHES_AT_ONCE)
+    async with httpx.AsyncClient(
+        base_url=base_url.rstrip("/") + "/", timeout=timeout, limits=limits, verify=_trust(), follow_redirects=True
+    ) as client:
+
+        async def one(jar: Jar) -> None:
+            async with gate:
+                await _fetch_with_retries(client, folder, jar, tally)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for jar in jars:
+                    group.create_task(one(jar))
+        except* (Fatal, Retriable) as errors:
+            # The first jar that fails ends the others; one plain error says more than a group of equal ones.
+            raise errors.exceptions[0] from None
+
+
+def _trust() -> ssl.SSLContext:
+    # The system's roots, or the ones that the environment names: networks with their own CA set SSL_CERT_FILE.
+    bundle = os.environ.get("SSL_CERT_FILE")
+    if bundle and not Path(bundle).is_file():
+        raise Fatal(f"SSL_CERT_FILE names {bundle}, which is no file; point it to a PEM bundle or unset it")
+    return httpx.create_ssl_context()
+
+
+async def _fetch_with_retries(client: httpx.AsyncClient, folder: Path, jar: Jar, tally: _Tally) -> None:
+    for attempt in range(1, TRIES + 1):
+        try:
+            await _fetch_one(client, folder / jar.path, jar, tally)
+        except (httpx.TransportError, Retriable) as exc:
+            if attempt == TRIES:
+                raise Retriable(
+                    f"could not fetch {jar.path} from {client.base_url} in {TRIES} tries: {exc or type(exc).__name__}; "
+                    "check the network, or set COHUB_MAVEN_URL to a mirror"
+                ) from exc
+            await asyncio.sleep(0.5 * attempt)
+        else:
+            return
+
+
+async def _fetch_one(client: httpx.AsyncClient, file: Path, jar: Jar, tally: _Tally) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes may fill one cache: each writes a part of its own, and the renames give the same bytes.
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    counted = 0
+    finished = False
+    try:
+        digest = hashlib.sha256()
+        async with client.stream("GET", jar.path) as response:
+            _refuse_status(response, jar)
+            with part.open("wb") as out:
+                async for chunk in response.aiter_bytes():
+                    counted += len(chunk)
+                    if counted > jar.size:
+                        raise Fatal(_mismatch(jar, f"more than {jar.size} bytes"))
+                    digest.update(chunk)
+                    out.write(chunk)
+                    tally.add(len(chunk))
+        if counted < jar.size:
+            raise Retriable(f"the transfer ended after {counted} of {jar.size} bytes")
+        if digest.hexdigest() != jar.sha256:
+            raise Fatal(_mismatch(jar, f"sha256 {digest.hexdigest()}"))
+        part.replace(file)
+        finished = True
+    finally:
+        if not finished:
+            tally.add(-counted)
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def _refuse_status(response: httpx.Response, jar: Jar) -> None:
+    if response.status_code == 429 or response.status_code >= 500:
+        raise Retriable(f"{response.url} answered {response.status_code}")
+    if response.status_code != 200:
+        raise Fatal(
+            f"{response.url} answered {response.status_code}, expected the jar {PurePosixPath(jar.path).name}; "
+            "if COHUB_MAVEN_URL is set, check that it is the root of a Maven repository"
+        )
+
+
+def _mismatch(jar: Jar, came: str) -> str:
+    return (
+        f"{jar.path} is not the pinned file: expected sha256 {jar.sha256}, came {came}; nothing was kept. "
+        "Use another mirror (COHUB_MAVEN_URL), and tell its owner"
+    )

@@ -1,0 +1,78 @@
+"""When a broker is ready: it says so itself, over its own protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+POLL_S = 0.02
+ATTEMPT_S = 5.0
+PROBE_TOPIC = "cohub-ready-probe"
+
+
+async def wait_ready(bootstrap: str, cluster_id: str, *, is_alive: Callable[[], bool]) -> bool:
+    """Return True once the broker takes writes, False if its process ended first; the caller sets the deadline.
+
+    Ready means: the broker that answers has our cluster id (a stranger on the port has not), every partition that
+    exists has a leader, and the controller would make a topic now (asked with validate_only, so that nothing is made).
+    """
+    with _quiet_client_log():
+        while is_alive():
+            if await _answers(bootstrap):
+                with contextlib.suppress(KafkaError, TimeoutError, OSError):
+                    async with asyncio.timeout(ATTEMPT_S):
+                        if await _watch(bootstrap, cluster_id, is_alive):
+                            return True
+            await asyncio.sleep(POLL_S)
+    return False
+
+
+async def _answers(bootstrap: str) -> bool:
+    host, _, port = bootstrap.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _watch(bootstrap: str, cluster_id: str, is_alive: Callable[[], bool]) -> bool:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="cohub-ready")
+    try:
+        await admin.start()
+        while is_alive():
+            if await _takes_writes(admin, cluster_id):
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
+    finally:
+        await admin.close()
+
+
+async def _takes_writes(admin: AIOKafkaAdminClient, cluster_id: str) -> bool:
+    cluster = await admin.describe_cluster()
+    if cluster["cluster_id"] != cluster_id or not cluster["brokers"]:
+        return False
+    for topic in await admin.describe_topics():
+        if any(partition["leader"] < 0 for partition in topic["partitions"]):
+            return False
+    answer = await admin.create_topics([NewTopic(PROBE_TOPIC, 1, 1)], validate_only=True)
+    return all(error[1] == 0 for error in answer.topic_errors)
+
+
+@contextlib.contextmanager
+def _quiet_client_log() -> Iterator[None]:
+    # A broker that isn't up yet is what we wait for, not an error to be logged.
+    log = logging.getLogger("aiokafka")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
