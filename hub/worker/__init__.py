@@ -1,0 +1,1 @@
+"""HQ's worker: the Faust app, its transport and its consolidator."""
