@@ -1,0 +1,1 @@
+"""The ledger: what HQ takes from a lane, what it decides, and what follows. Pure: no I/O, no clock, no chance."""

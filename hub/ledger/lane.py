@@ -1,0 +1,59 @@
+"""A lane and the intake that reads it: the values that SQL keeps, as plain frozen objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from hub.protocol.tree import HASH_BYTES, Edge
+
+EPOCH_START: Final = datetime.fromtimestamp(0, UTC)
+
+
+class Status(StrEnum):
+    """What an intake is doing. Only READING moves by itself."""
+
+    READING = "reading"
+    WAITING = "waiting"  # unknown center or key, or a suspended center: looked at again when the hq lane moves
+    PARKED = "parked"  # a gap that was not filled, or a fault in the engine: `hub lane resume`
+    FORKED = "forked"  # two valid seals of one size with different roots: the two notes are the evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One lane as HQ has taken it: the right edge of its tree and the running digest of its state.
+
+    `state_digest` is a chain: SHA-256(previous ‖ entity digest) for every accepted event, from 32 zero bytes. A lane's
+    order is total, so the chain is a function of the lane alone, whatever the interleaving of lanes was.
+    """
+
+    origin: str
+    center: str
+    epoch: str
+    edge: Edge = field(default_factory=Edge)
+    state_digest: bytes = bytes(HASH_BYTES)
+    recorded_at: datetime = EPOCH_START
+
+    @property
+    def size(self) -> int:
+        """The sequence of the last event taken."""
+        return self.edge.size
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where HQ stands in one center's topic.
+
+    `offset` is the next Kafka offset to read again after a crash (None: from the earliest); the unsealed tail lies at
+    or behind it. `closed` has the epochs that were closed and the size at which they were.
+    """
+
+    center: str
+    offset: int | None = None
+    status: Status = Status.READING
+    why: str = ""
+    lane: Lane | None = None
+    closed: Mapping[str, int] = field(default_factory=dict)

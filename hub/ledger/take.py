@@ -1,0 +1,391 @@
+"""Taking: which records of a fetch become the next events of a lane. Pure; schemas/PROTOCOL.md, "Taking".
+
+A fetch is read record by record against what HQ has of the lane (`size` events) and the unsealed tail behind it:
+
+    next number           → joins the tail
+    at or below the size  → duplicate; its seal is a *claim*, answered with the stored receipt (or a fork)
+    inside the tail       → the same bytes: nothing; other bytes: the newest wins and cuts the tail from there
+    higher                → gap: the tail is dropped and a resend asked for
+    sequence 1 elsewhere  → a new epoch begins; it becomes the lane when it is sealed
+
+The tail is taken up to its last good seal. Whatever is cut, over-long, unattributable or under a bad seal goes to
+quarantine with its bytes. Nothing here changes what it was given: a Reading goes in, a Taken with the next comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from hub.ledger.keyring import Keyring, Standing
+from hub.ledger.lane import Intake, Lane, Status
+from hub.protocol.checkpoint import Checkpoint, open_seal
+from hub.protocol.control import Presence, seal_key_name
+from hub.protocol.errors import Malformed
+from hub.protocol.note import Note
+from hub.protocol.receipt import Resend
+from hub.protocol.record import (
+    CONTROL_HEADER,
+    LANE_OPENED,
+    SEAL_HEADER,
+    KafkaRecord,
+    LeafReader,
+    canonical,
+    origin_of,
+    position,
+)
+from hub.protocol.tree import Edge
+
+TAIL_RECORDS_MAX: Final = 256
+TAIL_BYTES_MAX: Final = 1024 * 1024
+SEALS_TRIED_MAX: Final = 8
+CLAIMS_MAX: Final = 64
+RESEND_BACKOFF_S: Final = (5.0, 20.0, 60.0)
+
+
+@dataclass(slots=True)
+class Pending:
+    """A record with its number, headers, canonical bytes, digest (leaf) and the newest seal seen on it."""
+
+    sequence: int
+    record: KafkaRecord
+    headers: dict[str, bytes | None]
+    data: bytes
+    leaf: bytes
+    seal: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A record that is kept without becoming an event. `reason` is a fixed code, `detail` says more."""
+
+    reason: str
+    detail: str
+    record: KafkaRecord
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Events of one lane, taken under one seal. `edge` is the lane's edge after them."""
+
+    lane: Lane
+    events: list[Pending]
+    edge: Edge
+    seal: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A well-signed seal over what HQ has already: the stored receipt answers it, another root proves a fork."""
+
+    origin: str
+    checkpoint: Checkpoint
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A hole in a lane: how often a resend was asked for, and when the next may be."""
+
+    tries: int
+    next_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An intake and what is only in memory: the lane the tail builds on, the unsealed tail, and an open gap."""
+
+    intake: Intake
+    lane: Lane | None = None
+    tail: tuple[Pending, ...] = ()
+    gap: Gap | None = None
+    reader: LeafReader = field(default_factory=LeafReader, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, intake: Intake) -> Reading:
+        """Return a reading that starts where `intake` stands."""
+        return cls(intake, intake.lane)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What came of one fetch. `reading` is the next state; it counts once the commit has succeeded."""
+
+    reading: Reading
+    segments: list[Segment] = field(default_factory=list)
+    quarantine: list[Quarantined] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    resends: list[Resend] = field(default_factory=list)
+    presence: Presence | None = None
+    duplicates: int = 0
+
+
+def take(reading: Reading, records: Sequence[KafkaRecord], keyring: Keyring, hub: str, monotonic_s: float) -> Taken:
+    """Return what `records` (one fetch of one center's topic, in order) bring.
+
+    Units:  `monotonic_s` is the shell's monotonic clock, used only to space resend requests.
+    Errors: none for any bytes; an exception is a fault of ours and parks the lane.
+    """
+    return _Fetch(reading, keyring, hub, monotonic_s).run(records)
+
+
+class _Fetch:
+    """The working state of one `take`."""
+
+    def __init__(self, reading: Reading, keyring: Keyring, hub: str, monotonic_s: float) -> None:
+        self.reading = reading
+        self.keyring = keyring
+        self.hub = hub
+        self.now_s = monotonic_s
+        self.intake = reading.intake
+        self.center = reading.intake.center
+        self.lane = reading.lane
+        self.tail = list(reading.tail)
+        self.gap = reading.gap
+        self.status, self.why = Status.READING, ""
+        self.closed = dict(reading.intake.closed)
+        self.taken = Taken(reading)
+
+    def run(self, records: Sequence[KafkaRecord]) -> Taken:
+        offset = self.intake.offset
+        reason = self.keyring.waits(self.center)
+        if reason:
+            return self._stopped(Status.WAITING, reason)
+        for record in records:
+            self._one(record)
+            if self.status is not Status.READING:
+                return self._stopped(self.status, self.why)
+            offset = record.offset + 1
+        self._settle()
+        if self.status is not Status.READING:
+            return self._stopped(self.status, self.why)
+        if len(self.tail) > TAIL_RECORDS_MAX or sum(len(p.data) for p in self.tail) > TAIL_BYTES_MAX:
+            limits = f"expected a seal within {TAIL_RECORDS_MAX} records and {TAIL_BYTES_MAX} bytes"
+            self._quarantine_tail("OVERLONG_TAIL", limits)
+            self._hole("the tail grew over its limit without a seal")
+        if self.tail:
+            offset = min(p.record.offset for p in self.tail)
+        self._finish(offset)
+        return self.taken
+
+    def _finish(self, offset: int | None) -> None:
+        committed = self.taken.segments[-1] if self.taken.segments else None
+        lane = self.intake.lane
+        if committed is not None:
+            lane = replace(committed.lane, edge=committed.edge)
+        intake = replace(self.intake, offset=offset, status=self.status, why=self.why, lane=lane, closed=self.closed)
+        self.taken.reading = Reading(intake, self.lane, tuple(self.tail), self.gap, self.reading.reader)
+
+    def _stopped(self, status: Status, why: str) -> Taken:
+        """Stop reading here. What was taken before stands; the rest is read again when the lane goes on."""
+        self.status, self.why = status, why
+        first = min((p.record.offset for p in self.tail), default=None)
+        seen = [p.record.offset for s in self.taken.segments for p in s.events] + [
+            q.record.offset for q in self.taken.quarantine
+        ]
+        offset = first if first is not None else (max(seen) + 1 if seen else self.intake.offset)
+        self.tail, self.gap, self.lane = [], None, self.intake.lane
+        self._finish(offset)
+        self.taken.reading = Reading.of(self.taken.reading.intake)
+        return self.taken
+
+    def _one(self, record: KafkaRecord) -> None:
+        headers, data, leaf = self.reading.reader.read(record)
+        if CONTROL_HEADER in headers:
+            self._control(record, headers, data)
+            return
+        place = position(headers)
+        if place is None:
+            self._quarantine("NOT_ATTRIBUTABLE", "no readable ce_epoch and ce_sequence", record, data)
+            return
+        epoch, sequence = place
+        if self.lane is None or epoch != self.lane.epoch:
+            if epoch in self.closed:
+                if sequence > self.closed[epoch]:
+                    self._quarantine("CLOSED_LANE", f"the lane was closed at size {self.closed[epoch]}", record, data)
+                else:
+                    self.taken.duplicates += 1
+                return
+            self._settle()
+            if self.status is not Status.READING:
+                return
+            self._switch(epoch, sequence)
+            if self.lane is None or epoch != self.lane.epoch:
+                self._hole_in(origin_of(self.hub, self.center, epoch), 1, f"sequence {sequence} of an unopened lane")
+                return
+        pending = Pending(sequence, record, headers, data, leaf, headers.get(SEAL_HEADER))
+        if sequence != self.lane.size + len(self.tail) + 1 and self._out_of_order(pending):
+            return
+        self.tail.append(pending)
+
+    def _switch(self, epoch: str, sequence: int) -> None:
+        """Turn to another epoch: back to the open lane, or on to a new one that begins here."""
+        current = self.intake.lane if not self.taken.segments else self._committed()
+        if current is not None and current.epoch == epoch:
+            self._quarantine_tail("SUPERSEDED", "records of another epoch came before its seal")
+            self.lane, self.gap = current, None
+        elif sequence == 1:
+            self._quarantine_tail("SUPERSEDED", f"epoch {epoch} began before the tail was sealed")
+            self.lane, self.gap = Lane(origin_of(self.hub, self.center, epoch), self.center, epoch), None
+
+    def _committed(self) -> Lane:
+        last = self.taken.segments[-1]
+        return replace(last.lane, edge=last.edge)
+
+    def _out_of_order(self, pending: Pending) -> bool:
+        """Deal with a record that is not the tail's next; True when it is done with, False when it joins the tail."""
+        assert self.lane is not None
+        sequence = pending.sequence
+        index = sequence - self.lane.size - 1
+        if 0 <= index < len(self.tail) and self.tail[index].leaf != pending.leaf:
+            # What is sealed is taken before anything is cut: only the unsealed tail can be replaced.
+            self._settle()
+            if self.status is not Status.READING:
+                return True
+            index = sequence - self.lane.size - 1
+        if index < 0:
+            self._duplicate(pending)
+            return True
+        if index < len(self.tail):
+            if self.tail[index].leaf == pending.leaf:
+                self.taken.duplicates += 1
+                self.tail[index] = replace(self.tail[index], seal=pending.seal or self.tail[index].seal)
+                return True
+            cut, self.tail = self.tail[index:], self.tail[:index]
+            for old in cut:
+                self._quarantine(
+                    "SUPERSEDED", f"sequence {old.sequence} came again with other bytes", old.record, old.data
+                )
+            return False
+        if index == len(self.tail):
+            return False
+        self._settle()
+        if self.status is Status.READING:
+            if sequence == self.lane.size + len(self.tail) + 1:
+                return False
+            self.tail = []
+            self._hole(f"expected {self.lane.size + 1}, got {sequence}")
+        return True
+
+    def _duplicate(self, pending: Pending) -> None:
+        assert self.lane is not None
+        self.taken.duplicates += 1
+        if pending.seal is None or len(self.taken.claims) >= CLAIMS_MAX:
+            return
+        try:
+            checkpoint, note = open_seal(pending.seal)
+        except Malformed:
+            return
+        standing, _ = self.keyring.check(self.center, self.lane.origin, note)
+        if standing is Standing.GOOD and checkpoint.origin == self.lane.origin and checkpoint.size <= self.lane.size:
+            self.taken.claims.append(Claim(self.lane.origin, checkpoint, pending.seal))
+
+    def _settle(self) -> None:
+        """Take the tail up to its last good seal; quarantine what lies under a bad one."""
+        if self.lane is None:
+            return
+        sealed = [i for i, p in enumerate(self.tail) if p.seal is not None]
+        if not sealed:
+            return
+        detail = ""
+        for index in reversed(sealed[-SEALS_TRIED_MAX:]):
+            standing, why, edge = self._check_seal(index)
+            if standing is Standing.WAITS:
+                self.status, self.why = Status.WAITING, why
+                return
+            if standing is Standing.GOOD:
+                self._accept(index, edge)
+                break
+            detail = detail or why
+        if not detail:
+            return
+        # The last seal was bad: its batch, down to the good seal before it, is not the center's word.
+        bad = sealed[-1] - (index + 1 if standing is Standing.GOOD else 0)
+        for old in self.tail[: bad + 1]:
+            self._quarantine("BAD_SEAL", detail, old.record, old.data)
+        self.tail = []
+        self._hole(f"bad seal: {detail}")
+
+    def _check_seal(self, index: int) -> tuple[Standing, str, Edge]:
+        assert self.lane is not None
+        pending = self.tail[index]
+        assert pending.seal is not None
+        edge = self.lane.edge
+        try:
+            checkpoint, note = open_seal(pending.seal)
+        except Malformed as exc:
+            return Standing.BAD, str(exc), edge
+        if checkpoint.origin != self.lane.origin or checkpoint.size != pending.sequence:
+            said = f"{checkpoint.origin[:100]} at size {checkpoint.size}"
+            return Standing.BAD, f"expected {self.lane.origin} at size {pending.sequence}, got {said}", edge
+        standing, why = self.keyring.check(self.center, self.lane.origin, note)
+        if standing is not Standing.GOOD:
+            return standing, why, edge
+        if not self.lane.size and self.tail[0].headers.get("ce_type") != LANE_OPENED.encode():
+            return Standing.BAD, f"NO_OPENING: expected {LANE_OPENED} as sequence 1", edge
+        edge = edge.append(p.leaf for p in self.tail[: index + 1])
+        if checkpoint.root != edge.root:
+            return Standing.BAD, f"WRONG_ROOT: the records do not give the root sealed at size {checkpoint.size}", edge
+        return Standing.GOOD, "", edge
+
+    def _accept(self, index: int, edge: Edge) -> None:
+        assert self.lane is not None
+        events, self.tail = self.tail[: index + 1], self.tail[index + 1 :]
+        seal = events[-1].seal
+        assert seal is not None
+        segments = self.taken.segments
+        if segments and segments[-1].lane.origin == self.lane.origin:
+            last = segments.pop()
+            segments.append(Segment(last.lane, last.events + events, edge, seal))
+        else:
+            old = self.intake.lane if not segments else self._committed()
+            if old is not None and old.origin != self.lane.origin:
+                self.closed[old.epoch] = old.size
+            segments.append(Segment(self.lane, events, edge, seal))
+        self.lane = replace(self.lane, edge=edge)
+        self.gap = None
+
+    def _hole(self, why: str) -> None:
+        assert self.lane is not None
+        self._hole_in(self.lane.origin, self.lane.size + 1, why)
+
+    def _hole_in(self, origin: str, first: int, why: str) -> None:
+        """Ask for a resend; after the last try the lane is parked for a person to look at."""
+        if self.gap is None:
+            self.gap = Gap(0, self.now_s)
+        if self.now_s < self.gap.next_at:
+            return
+        if self.gap.tries == len(RESEND_BACKOFF_S):
+            self.status, self.why = Status.PARKED, f"gap: {why}; {self.gap.tries} resend requests did not fill it"
+            return
+        self.gap = Gap(self.gap.tries + 1, self.now_s + RESEND_BACKOFF_S[self.gap.tries])
+        self.taken.resends.append(Resend(origin, first, why))
+
+    def _control(self, record: KafkaRecord, headers: dict[str, bytes | None], data: bytes) -> None:
+        detail = "expected a signed presence note"
+        try:
+            if headers[CONTROL_HEADER] == b"presence" and record.value is not None:
+                note = Note.from_bytes(record.value)
+                presence = Presence.from_text(note.text)
+                standing, detail = self.keyring.check(self.center, seal_key_name(self.hub, self.center), note)
+                if standing is Standing.WAITS:
+                    self.status, self.why = Status.WAITING, detail
+                    return
+                if standing is Standing.GOOD and presence.center == self.center:
+                    self.taken.presence = presence
+                    return
+        except Malformed as exc:
+            detail = str(exc)
+        self._quarantine("BAD_CONTROL", detail, record, data)
+
+    def _quarantine(self, reason: str, detail: str, record: KafkaRecord, data: bytes) -> None:
+        self.taken.quarantine.append(
+            Quarantined(reason, detail, record, data or canonical(record.headers, record.value))
+        )
+
+    def _quarantine_tail(self, reason: str, detail: str) -> None:
+        for old in self.tail:
+            self._quarantine(reason, detail, old.record, old.data)
+        self.tail = []
