@@ -68,12 +68,13 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Events of one lane, taken under one seal. `edge` is the lane's edge after them."""
+    """Events of one lane, taken under one seal. `edge` is the lane's edge after them; `closes` the lane they end."""
 
     lane: Lane
     events: list[Pending]
     edge: Edge
     seal: bytes
+    closes: Lane | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,12 +339,14 @@ class _Fetch:
         segments = self.taken.segments
         if segments and segments[-1].lane.origin == self.lane.origin:
             last = segments.pop()
-            segments.append(Segment(last.lane, last.events + events, edge, seal))
+            segments.append(Segment(last.lane, last.events + events, edge, seal, last.closes))
         else:
             old = self.intake.lane if not segments else self._committed()
-            if old is not None and old.origin != self.lane.origin:
+            if old is not None and old.origin == self.lane.origin:
+                old = None
+            if old is not None:
                 self.closed[old.epoch] = old.size
-            segments.append(Segment(self.lane, events, edge, seal))
+            segments.append(Segment(self.lane, events, edge, seal, old))
         self.lane = replace(self.lane, edge=edge)
         self.gap = None
 

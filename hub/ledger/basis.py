@@ -1,0 +1,86 @@
+"""The basis of a verdict: all that the hq lane says at one size, in the forms that deciding needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from hub.domain.catalogue import KINDS
+from hub.domain.entity import Entity
+from hub.domain.registry import Registry, registry
+from hub.domain.stream import HQ
+from hub.ledger.keyring import CenterKeys, Keyring
+from hub.protocol.avro import Codec
+from hub.protocol.note import ED25519, Verifier
+from hub.protocol.schema import Schema, parse_schema
+
+DATASCHEMA: Final = "urn:sha256:"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How to read one announced schema: its id, the event type it is for, and its codec."""
+
+    schema_id: int
+    type: str
+    codec: Codec
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The registry at one size of the hq lane. Readers go by `ce_dataschema`; `own` are those of the hq lane."""
+
+    registry: Registry
+    keyring: Keyring
+    announced: Mapping[str, Reader]
+    own: Mapping[str, Reader]
+
+    @property
+    def size(self) -> int:
+        """The size of the hq lane that this basis was read at."""
+        return self.registry.basis
+
+    def reader(self, center: str, dataschema: str) -> Reader | None:
+        """Return how `center`'s events of that schema are read, None when HQ has not announced it."""
+        return (self.own if center == HQ else self.announced).get(dataschema)
+
+
+def basis(size: int, entities: Iterable[Entity], hq_key: Verifier, released: Mapping[str, Schema]) -> Basis:
+    """Return the basis that HQ's entities make at `size`.
+
+    `hq_key` is the seal key of the hq lane, and `released` the schemas of this software by path: nothing in the hq
+    lane could vouch for the key and the schemas that it is itself read with.
+    """
+    known = registry(size, entities)
+    centers = {
+        center.id: CenterKeys(
+            center.status == "active",
+            {
+                key.public[1:]: key.status == "active"
+                for key in center.keys
+                if key.purpose == "seal" and key.public[:1] == bytes([ED25519])
+            },
+        )
+        for center in known.centers.values()
+        if center.id != HQ
+    }
+    centers[HQ] = CenterKeys(True, {hq_key.public: True})
+    own = {
+        DATASCHEMA + schema.sha256: Reader(schema.id, kind.type, _codec(schema.text))
+        for kind in KINDS.values()
+        if (schema := released.get(kind.schema_path)) is not None
+    }
+    announced = {
+        DATASCHEMA + info.sha256: Reader(
+            info.id, f"net.cohub.{info.stream}.{info.event}.v{info.version}", _codec(info.definition)
+        )
+        for info in known.schemas.values()
+    }
+    return Basis(known, Keyring(size, centers), announced, own)
+
+
+@lru_cache(maxsize=512)
+def _codec(definition: str) -> Codec:
+    return Codec(parse_schema(definition.encode()))

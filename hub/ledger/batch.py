@@ -1,0 +1,79 @@
+"""What one commit writes: plain frozen values, nothing decided any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from hub.domain.entity import Entity
+from hub.ledger.lane import Intake, Lane
+from hub.ledger.take import Claim, Quarantined
+from hub.protocol.control import Presence
+from hub.protocol.receipt import Receipt
+
+EntityKey = tuple[str, str]  # stream, entity id
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An entity as HQ has it, its RFC 8785 JSON and digest, and the event that its record came from.
+
+    `value` is that event's framed value, None when the entity was read from SQL: the ledger has the bytes under
+    (origin, record_sequence).
+    """
+
+    entity: Entity
+    document: bytes
+    digest: bytes
+    origin: str
+    record_sequence: int
+    value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One ledger row: an event with its verdict. `key` is kept only where it is not the subject.
+
+    `data` is the canonical bytes: signed headers and value. Times are UTC; occurred_at is None where unreadable.
+    """
+
+    sequence: int
+    data: bytes
+    digest: bytes
+    code: str
+    field: str
+    params: str
+    key: bytes | None
+    type: str
+    subject: str
+    occurred_at: datetime | None
+    version: int  # of the entity after it; 0 when not accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The events of one lane in one commit, the lane after them, and the receipt as it is sent."""
+
+    lane: Lane
+    rows: list[Row]
+    seal: bytes
+    receipt: Receipt
+    note: bytes
+    closes: Lane | None = None  # the lane that ended where this one opened
+    missing: int = 0  # events of that lane that its center says it wrote and HQ does not have
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything that one transaction writes for one intake, and what is sent after it."""
+
+    intake: Intake
+    commits: list[Commit] = field(default_factory=list)
+    entities: dict[EntityKey, Known] = field(default_factory=dict)
+    measures: dict[tuple[str, str], Decimal] = field(default_factory=dict)  # (lane origin, measure key): what changes
+    quarantine: list[Quarantined] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    resends: list[bytes] = field(default_factory=list)  # signed notes
+    presence: Presence | None = None
+    duplicates: int = 0
