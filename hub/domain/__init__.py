@@ -1,0 +1,1 @@
+"""The domain: what streams there are, what their events must say, what follows from them. Pure: no I/O, no clock."""

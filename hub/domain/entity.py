@@ -1,0 +1,84 @@
+"""An entity: what its accepted events say of one thing at this moment, and the digest that says it in 32 bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+
+from hub.protocol.errors import Malformed
+
+# RFC 8785 for the values we have: field names are ASCII, so sorting by bytes is sorting by UTF-16 units; there are no
+# floats; integers stay below 2^53; orjson escapes what RFC 8785 escapes and nothing else.
+_CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
+_FIELDS: Final = frozenset({"stream", "id", "center", "status", "version", "kind", "record", "changed"})
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    raise TypeError(f"no canonical form for {type(value).__name__}")
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return the one way to write a decimal: digits, no exponent, no trailing zero. 2.50 and 2.5 are one amount."""
+    return format(value.normalize(), "f") if value else "0"
+
+
+canonical_json: Final = partial(orjson.dumps, default=_plain, option=_CANONICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One entity as of its last accepted event.
+
+    Shapes: record is the value of the last event that carried the record, and `kind` is that event's type; changed is
+            the value of a later event that changed only the status, None otherwise; version counts accepted events.
+    """
+
+    stream: str
+    id: str
+    center: str
+    status: str
+    version: int
+    kind: str
+    record: dict[str, Any]
+    changed: dict[str, Any] | None = None
+
+    def to_json(self) -> bytes:
+        """Return the entity as RFC 8785 JSON, decimals and dates as strings."""
+        return canonical_json(
+            {
+                "center": self.center,
+                "changed": self.changed,
+                "id": self.id,
+                "kind": self.kind,
+                "record": self.record,
+                "status": self.status,
+                "stream": self.stream,
+                "version": self.version,
+            }
+        )
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of `to_json()`."""
+        return sha256(self.to_json()).digest()
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Entity:
+        """Return the entity that `to_json` wrote, with the same digest; its dates and decimals stay strings.
+
+        Errors: Malformed, if the text is not such an entity.
+        """
+        try:
+            fields = orjson.loads(text)
+        except orjson.JSONDecodeError as exc:
+            raise Malformed(f"entity is not JSON: {exc}") from exc
+        if not isinstance(fields, dict) or fields.keys() != _FIELDS:
+            raise Malformed(f"entity: expected exactly {', '.join(sorted(_FIELDS))}")
+        return cls(**fields)

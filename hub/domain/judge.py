@@ -1,0 +1,58 @@
+"""All the rules in one place and one order: verdict = f(event, own entity, recorded_at, basis)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from hub.domain.catalogue import STREAMS
+from hub.domain.entity import Entity
+from hub.domain.fields import KEY_LENGTH_MAX
+from hub.domain.fold import fold
+from hub.domain.registry import Registry, check_network
+from hub.domain.rules import check
+from hub.domain.stream import EventKind
+from hub.protocol.errors import Rejected
+from hub.protocol.verdict import Code
+
+AHEAD_MAX: Final = timedelta(hours=24)
+
+
+def judge(  # noqa: PLR0917 - the contract with the engine: one call, everything the verdict depends on
+    kind: EventKind,
+    subject: str,
+    center: str,
+    occurred_at: datetime,
+    value: dict[str, Any],
+    entity: Entity | None,
+    recorded_at: datetime,
+    registry: Registry,
+) -> Entity:
+    """Return the entity after an event that keeps all rules.
+
+    Shapes: subject is the entity's id; center is the one whose lane the event came in; entity is what HQ has under
+            that id, None if nothing.
+    Units:  occurred_at and recorded_at are aware, in UTC.
+    Errors: Rejected, with the first rule that is broken: the id, the time, the fields, the network, the transition.
+    """
+    _check_subject(subject, center)
+    if occurred_at - recorded_at > AHEAD_MAX:
+        raise Rejected(Code.TIME_IN_FUTURE, "ce_time", f"{occurred_at:%Y-%m-%dT%H:%M:%SZ}")
+    check(kind, value)
+    _check_key(kind, subject, value)
+    check_network(kind, center, value, registry)
+    return fold(entity, kind, subject, center, value)
+
+
+def _check_subject(subject: str, center: str) -> None:
+    owner, _, key = subject.partition(":")
+    if owner != center:
+        raise Rejected(Code.WRONG_CENTER, "ce_subject", f"center={center}")
+    if not 1 <= len(key) <= KEY_LENGTH_MAX or not key.isprintable():
+        raise Rejected(Code.BAD_FIELD, "ce_subject", f"max={KEY_LENGTH_MAX} length={len(key)}")
+
+
+def _check_key(kind: EventKind, subject: str, value: dict[str, Any]) -> None:
+    key_of = STREAMS[kind.stream].key_of
+    if key_of is not None and kind.carries_record and key_of(value) != subject.partition(":")[2]:
+        raise Rejected(Code.INCONSISTENT, "ce_subject", f"the record is about {key_of(value)}"[:100])

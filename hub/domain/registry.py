@@ -1,0 +1,165 @@
+"""What HQ's own lane says at one size: centers, keys, schemas, code lists. A verdict is judged under one such basis."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.domain.catalogue import STREAMS
+from hub.domain.entity import Entity
+from hub.domain.stream import HQ, EventKind, Stream
+from hub.protocol.errors import Rejected
+from hub.protocol.verdict import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a center. `name`, `id`: as in a note's signature line; `public` begins with its algorithm."""
+
+    center: str
+    vkey: str
+    name: str
+    id: bytes
+    public: bytes
+    purpose: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Center:
+    """One center: its status (active, suspended, closed), what it may report, its keys, revoked ones too."""
+
+    id: str
+    status: str
+    name: str
+    country: str
+    direction: str
+    zone: str | None
+    languages: tuple[str, ...]
+    timezone: str
+    streams: frozenset[str]
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaInfo:
+    """One schema that HQ has announced, with its exact text."""
+
+    id: int
+    sha256: str
+    stream: str
+    event: str
+    version: int
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What the `hq` lane says at the size `basis`. `keys` goes by `<name>+<id in hex>`, as a vkey begins."""
+
+    basis: int = 0
+    centers: Mapping[str, Center] = field(default_factory=dict)
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    schemas: Mapping[int, SchemaInfo] = field(default_factory=dict)
+    code_lists: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def key(self, name: str, key_id: bytes) -> Key | None:
+        """Return the key of that name and id, whosever it is, revoked or not."""
+        return self.keys.get(f"{name}+{key_id.hex()}")
+
+
+def registry(basis: int, entities: Iterable[Entity]) -> Registry:
+    """Return the registry that HQ's entities make up; entities of other centers and streams are passed over."""
+    own = [entity for entity in entities if entity.center == HQ]
+    centers = {center.id: center for center in (_center(e) for e in own if e.stream == "center")}
+    keys: dict[str, Key] = {}
+    for _, center in sorted(centers.items()):
+        for key in center.keys:
+            # Names differ by center, so two centers never share one; if they did, the first would keep it.
+            keys.setdefault(f"{key.name}+{key.id.hex()}", key)
+    schemas = {info.id: info for info in (_schema(e.record) for e in own if e.stream == "schema")}
+    code_lists = {
+        e.record["name"]: frozenset(term["code"] for term in e.record["codes"]) for e in own if e.stream == "code_list"
+    }
+    return Registry(basis, centers, keys, schemas, code_lists)
+
+
+def check_network(kind: EventKind, center: str, value: Mapping[str, Any], registry: Registry) -> None:
+    """Return nothing if the network's rules at this basis allow the event.
+
+    Shapes: value has passed `rules.check`.
+    Errors: Rejected(STREAM_NOT_ALLOWED | UNKNOWN_CENTER | CODE_NOT_LISTED | INCONSISTENT).
+    """
+    stream = STREAMS[kind.stream]
+    _check_writer(stream, center, registry)
+    if not kind.carries_record:
+        return
+    for name in stream.network_fields:
+        if value[name] is not None:
+            _check_center(stream, name, value[name], center, registry)
+    for name in stream.references:
+        if value[name] is not None:
+            _check_center(stream, name, value[name].partition(":")[0], center, registry)
+    for name, list_name in stream.code_list_fields.items():
+        listed = registry.code_lists.get(list_name)
+        given = value[name]
+        if listed is None or not given:
+            continue
+        for number, code in enumerate(given):
+            if code not in listed:
+                raise Rejected(Code.CODE_NOT_LISTED, f"{name}.{number}", f"list={list_name} value={code}")
+
+
+def _check_writer(stream: Stream, center: str, registry: Registry) -> None:
+    if stream.name == "lane":
+        return  # the protocol's own: whoever has a lane opens it
+    if center == HQ:
+        allowed = stream.writer == HQ
+    else:
+        known = registry.centers.get(center)
+        allowed = stream.writer == "center" and known is not None and stream.name in known.streams
+    if not allowed:
+        raise Rejected(Code.STREAM_NOT_ALLOWED, "", f"stream={stream.name}")
+
+
+def _check_center(stream: Stream, name: str, named: str, center: str, registry: Registry) -> None:
+    if name in stream.foreign_fields and named == center:
+        raise Rejected(Code.INCONSISTENT, name, f"expected another center than {center}")
+    if named != center and named not in registry.centers:
+        raise Rejected(Code.UNKNOWN_CENTER, name, f"value={named}")
+
+
+def _center(entity: Entity) -> Center:
+    record = entity.record
+    center_id = entity.id.partition(":")[2]
+    return Center(
+        id=center_id,
+        status=entity.status,
+        name=record["name"],
+        country=record["country"],
+        direction=record["direction"],
+        zone=record["zone"],
+        languages=tuple(record["languages"]),
+        timezone=record["timezone"],
+        streams=frozenset(record["streams"]),
+        keys=tuple(_key(center_id, key) for key in record["keys"]),
+    )
+
+
+def _key(center: str, record: Mapping[str, Any]) -> Key:
+    name, key_id, encoded = record["vkey"].split("+", 2)
+    public = base64.b64decode(encoded)
+    return Key(center, record["vkey"], name, bytes.fromhex(key_id), public, record["purpose"], record["status"])
+
+
+def _schema(record: Mapping[str, Any]) -> SchemaInfo:
+    return SchemaInfo(
+        id=record["schema_id"],
+        sha256=record["sha256"],
+        stream=record["stream"],
+        event=record["event"],
+        version=record["version"],
+        definition=record["definition"],
+    )
