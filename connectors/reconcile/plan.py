@@ -1,0 +1,93 @@
+"""The shortest legal way from what HQ holds of an entity to what its source says it should be.
+
+A stream's lifecycle is a small graph: nodes are (status, does HQ hold the wanted record?), edges are kinds of event. A
+breadth-first search finds the way; it depends on nothing but the two statuses and one bit, so it is found once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Protocol
+
+from connectors.reconcile.digest import record_digest
+from hub.domain.stream import EventKind, Stream
+from hub.protocol.errors import CohubError
+
+# HQ is known to have the entity, and not what it says (another outbox wrote it): equal to no record's digest.
+UNKNOWN_DIGEST: Final = b""
+
+_Node = tuple[str | None, bool]
+
+
+class Unreachable(CohubError):
+    """No legal event leads from the known status to the wanted one. The caller refuses the row, naming both."""
+
+    def __init__(self, known: str, wanted: str) -> None:
+        super().__init__(f"no event leads from status {known} to {wanted}: correct the row's status, or use a new key")
+        self.known = known
+        self.wanted = wanted
+
+
+class WantedState(Protocol):
+    """What the planner reads of a mapping's wanted state (`connectors.mapping.outcome.Wanted` is one)."""
+
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def record(self) -> dict[str, Any]: ...  # noqa: D102
+    @property
+    def reason(self) -> dict[str, Any] | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What HQ holds of an entity, with the events that are on their way presumed accepted."""
+
+    status: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One event to say: its kind, and its value as far as the source says it."""
+
+    kind: EventKind
+    value: dict[str, Any]
+
+
+def plan(stream: Stream, known: Known | None, wanted: WantedState) -> list[Planned]:
+    """Return the events that lead from `known` to `wanted`, fewest first; nothing if HQ has it already.
+
+    Shapes: known is None where HQ has nothing of the entity.
+    Errors: Unreachable, if the lifecycle has no such way (a final status).
+    """
+    same = known is not None and known.digest == record_digest(wanted.record)
+    way = _way(stream.events, (known and known.status, same), (wanted.status, True))
+    if way is None:
+        raise Unreachable(known.status if known else "(none)", wanted.status)
+    return [Planned(kind, dict(wanted.record) if kind.carries_record else _fields(kind, wanted.reason)) for kind in way]
+
+
+def _fields(kind: EventKind, reason: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (reason or {}).items() if name in kind.model.model_fields}
+
+
+@cache
+def _way(kinds: tuple[EventKind, ...], start: _Node, goal: _Node) -> tuple[EventKind, ...] | None:
+    """Return the shortest way; of several, the one whose events the stream lists first."""
+    ways: dict[_Node, tuple[EventKind, ...]] = {start: ()}
+    queue = deque([start])
+    while queue:
+        node = queue.popleft()
+        if node == goal:
+            return ways[node]
+        for kind in kinds:
+            if node[0] in kind.legal_in:
+                after = (kind.status_after or node[0], node[1] or kind.carries_record)
+                if after not in ways:
+                    ways[after] = (*ways[node], kind)
+                    queue.append(after)
+    return None
