@@ -17,6 +17,7 @@ from hub.protocol.note import Note, Signer, sign_note
 from hub.protocol.tree import HASH_BYTES, Edge
 
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+_SIZE_MAX: Final = 2**63 - 1  # what every database and language counts to
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Checkpoint:
         if len(lines) < 4 or lines.pop() != "" or not all(lines):
             raise Malformed("checkpoint: expected origin, size and root, one a line")
         origin, size, encoded, *extensions = lines
-        if not _SIZE.fullmatch(size):
-            raise Malformed(f"checkpoint: expected a decimal size, got {size[:30]!r}")
+        if not _SIZE.fullmatch(size) or int(size) > _SIZE_MAX:
+            raise Malformed(f"checkpoint: expected a decimal size up to {_SIZE_MAX}, got {size[:30]!r}")
         try:
             root = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError) as exc:

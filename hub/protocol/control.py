@@ -24,19 +24,23 @@ origin, and no text of one kind can be read as the other.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.note import Note, Signer, Verifier, sign_note
-from hub.protocol.receipt import one_line
-from hub.protocol.record import ID, read_time, write_time
+from hub.protocol.receipt import one_line, read_number, read_own_time
+from hub.protocol.record import ID, write_time
 
 PRESENCE: Final = "cohub-presence/v1"
 KEY: Final = "cohub-key/v1"
 TRUST: Final = "cohub-trust/v1"
 PURPOSES: Final = ("seal", "witness")
+HUB: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+# A center of such a name would have a key named like one of the hub's own.
+RESERVED_IDS: Final = frozenset({"root", "log", "receipts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +65,20 @@ class Presence:
     def from_text(cls, text: str) -> Self:
         """Return the presence in a note's text. Errors: Malformed."""
         lines = text.split("\n")
-        if len(lines) != 8 or lines[0] != PRESENCE:
-            raise Malformed(f"presence: expected 7 lines, the first {PRESENCE!r}")
+        if len(lines) != 8 or lines[7] or lines[0] != PRESENCE or not ID.fullmatch(lines[1]):
+            raise Malformed(f"presence: expected 7 lines, the first {PRESENCE!r}, the second a center id")
         values = {}
         for line, name in zip(lines[2:7], ("origin", "time", "size", "backlog", "version"), strict=True):
             head, _, values[name] = line.partition(" ")
             if head != name:
                 raise Malformed(f"presence: expected a line {name!r}, got {line[:60]!r}")
         try:
-            size, backlog, moment = int(values["size"]), int(values["backlog"]), read_time(values["time"])
+            moment = read_own_time(values["time"])
         except (ValueError, Rejected) as exc:
-            raise Malformed("presence: expected numbers and an RFC 3339 time") from exc
-        return cls(
-            lines[1], "" if values["origin"] == "-" else values["origin"], moment, size, backlog, values["version"]
-        )
+            raise Malformed("presence: expected an RFC 3339 time in UTC with microseconds") from exc
+        origin = "" if values["origin"] == "-" else values["origin"]
+        size, backlog = (read_number(values[name], name) for name in ("size", "backlog"))
+        return cls(lines[1], origin, moment, size, backlog, values["version"])
 
 
 def key_text(hub: str, center: str, purpose: str, key: Verifier) -> str:
@@ -85,6 +89,12 @@ def key_text(hub: str, center: str, purpose: str, key: Verifier) -> str:
 def seal_key_name(hub: str, center: str) -> str:
     """Return the name under which a center's seal key is registered."""
     return f"{hub}/{center}"
+
+
+def key_name(hub: str, center: str, purpose: str) -> str:
+    """Return the name under which a center's key of this purpose is registered."""
+    name = seal_key_name(hub, center)
+    return name if purpose == "seal" else f"{name}/{purpose}"
 
 
 def enrolment(hub: str, center: str, purpose: str, new: Signer, previous: Signer | None = None) -> bytes:
@@ -111,13 +121,15 @@ def open_enrolment(data: bytes) -> Enrolment:
     if len(lines) != 6 or lines[0] != KEY:
         raise Malformed(f"enrolment: expected 5 lines, the first {KEY!r}")
     _, hub, center, purpose, vkey, _ = lines
-    if not ID.fullmatch(center) or purpose not in PURPOSES:
+    if not HUB.fullmatch(hub) or not ID.fullmatch(center) or center in RESERVED_IDS or purpose not in PURPOSES:
         raise Malformed(
-            f"enrolment: expected a center id and a purpose of {PURPOSES}, got {center[:70]!r}, {purpose[:20]!r}"
+            f"enrolment: expected a hub name, a center id that is not reserved and a purpose of {PURPOSES}, "
+            f"got {hub[:70]!r}, {center[:70]!r}, {purpose[:20]!r}"
         )
     key = Verifier.from_text(vkey)
-    if key.name != seal_key_name(hub, center):
-        raise Malformed(f"enrolment: expected a key named {seal_key_name(hub, center)}, got {key.name[:80]}")
+    expected = key_name(hub, center, purpose)
+    if key.name != expected:
+        raise Malformed(f"enrolment: expected a key named {expected}, got {key.name[:80]}")
     note.verify([key])
     return Enrolment(hub, center, purpose, key, note)
 
@@ -145,7 +157,12 @@ def open_trust(data: bytes, root: Verifier | None = None) -> Trust:
     if len(lines) != 5 or lines[0] != TRUST or not lines[2].startswith("root ") or not lines[3].startswith("receipts "):
         raise Malformed(f"trust file: expected 4 lines, the first {TRUST!r}")
     trust = Trust(lines[1], Verifier.from_text(lines[2][5:]), Verifier.from_text(lines[3][9:]))
-    if (trust.root.name, trust.receipts.name) != (f"{trust.hub}/root", f"{trust.hub}/receipts"):
+    names = (trust.root.name, trust.receipts.name)
+    if not HUB.fullmatch(trust.hub) or names != (f"{trust.hub}/root", f"{trust.hub}/receipts"):
         raise Malformed("trust file: expected keys named <hub>/root and <hub>/receipts")
+    if trust.root.public == trust.receipts.public:
+        raise Malformed("trust file: expected two keys, got one for both uses")
+    if root is not None and root.name != trust.root.name:
+        raise Malformed(f"trust file: expected the hub of {root.name}, got {trust.hub}")
     note.verify([root or trust.root])
     return trust

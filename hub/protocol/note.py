@@ -23,11 +23,18 @@ ED25519: Final = 0x01
 NOTE_BYTES_MAX: Final = 1_000_000
 SIGNATURES_MAX: Final = 16
 _DASH: Final = "— "
+_FIELD: Final = 2**255 - 19  # Ed25519 counts modulo this prime; a public key is a y below it and a sign bit
+# The y of the eight points of small order: 0, ±1 and ±`_ORDER_EIGHT`. One signature by such a key is good for every
+# text, so whoever enrolled one could disown whatever it signed, and anybody could write in its name.
+_ORDER_EIGHT: Final = int.from_bytes(
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
+)
+SMALL_ORDER_Y: Final = frozenset({0, 1, _FIELD - 1, _ORDER_EIGHT, _FIELD - _ORDER_EIGHT})
 
 
 def check_name(name: str) -> str:
     """Return `name` if it can name a key: not empty, valid Unicode, no space and no plus. Errors: Malformed."""
-    if not name or "+" in name or any(c.isspace() or c < " " for c in name):
+    if not name or "+" in name or any(c.isspace() or c < " " or "\ud800" <= c <= "\udfff" for c in name):
         raise Malformed(f"key name {name!r}: expected text without spaces, control characters and '+'")
     return name
 
@@ -49,6 +56,9 @@ class Verifier:
         check_name(self.name)
         if len(self.public) != 32:
             raise Malformed(f"Ed25519 key of {self.name}: expected 32 bytes, got {len(self.public)}")
+        y = int.from_bytes(self.public, "little") & (2**255 - 1)
+        if y >= _FIELD or y in SMALL_ORDER_Y:
+            raise Malformed(f"Ed25519 key of {self.name}: expected a canonical point that is not of small order")
         object.__setattr__(self, "key_id", key_id(self.name, self.public))
 
     def to_text(self) -> str:
@@ -89,6 +99,8 @@ class Signer:
     verifier: Verifier = field(init=False)
 
     def __post_init__(self) -> None:
+        if len(self.seed) != 32:
+            raise Malformed(f"Ed25519 key of {self.name}: expected a seed of 32 bytes, got {len(self.seed)}")
         public = Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
         object.__setattr__(self, "verifier", Verifier(self.name, public))
 
@@ -153,8 +165,7 @@ class Note:
             whole = data.decode("utf-8")
         except UnicodeDecodeError as exc:
             raise Malformed("note: expected UTF-8") from exc
-        if any(c < " " and c != "\n" for c in whole):
-            raise Malformed("note: control characters are not allowed")
+        _check_text(whole)
         head, separator, tail = whole.rpartition("\n\n")
         if not separator or not tail.endswith("\n"):
             raise Malformed("note: expected a text, an empty line and signature lines")
@@ -166,23 +177,38 @@ class Note:
     def verify(self, keys: Iterable[Verifier]) -> Verifier:
         """Return the first of `keys` that has signed this note; signatures by unknown keys are passed over.
 
-        Errors: Malformed when none has signed it, or when a line of one of the keys is not good.
+        Errors: Malformed when none has signed it, or when the line of any one of the keys is not good.
         """
         by_line = {(s.name, s.key_id): s.value for s in reversed(self.signatures)}  # the first line of a key counts
+        message = self.text.encode()
+        first: Verifier | None = None
         for key in keys:
             value = by_line.get((key.name, key.key_id))
             if value is not None:
-                key.verify(self.text.encode(), value)
-                return key
-        raise Malformed("note: none of the expected keys has signed it")
+                key.verify(message, value)
+                first = first or key
+        if first is None:
+            raise Malformed("note: none of the expected keys has signed it")
+        return first
 
 
 def sign_note(text: str, signers: Sequence[Signer]) -> Note:
     """Return `text` (which ends in a newline) signed by every one of `signers`. Errors: Malformed."""
     if not text.endswith("\n"):
         raise Malformed("note text: expected a newline at its end")
-    message = text.encode()
+    if not 1 <= len(signers) <= SIGNATURES_MAX:
+        raise Malformed(f"note: expected 1 to {SIGNATURES_MAX} signers, got {len(signers)}")
+    _check_text(text)
+    try:
+        message = text.encode()
+    except UnicodeEncodeError as exc:
+        raise Malformed("note: expected a text that UTF-8 can hold") from exc
     return Note(text, tuple(Signature(s.name, s.verifier.key_id, s.sign(message)) for s in signers))
+
+
+def _check_text(text: str) -> None:
+    if any(c < " " and c != "\n" for c in text):
+        raise Malformed("note: control characters are not allowed")
 
 
 def _signature(line: str) -> Signature:

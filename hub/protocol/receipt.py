@@ -16,16 +16,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
 from hub.protocol.errors import Malformed, Rejected
-from hub.protocol.record import read_time, write_time
+from hub.protocol.record import SEQUENCE_MAX, read_time, write_time
 
 RECEIPT: Final = "cohub-receipt/v1"
 RESEND: Final = "cohub-resend/v1"
 LINE_BYTES_MAX: Final = 200
+_CODE: Final = re.compile(r"[A-Z][A-Z_]{0,39}")
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 def one_line(text: str) -> str:
@@ -52,7 +55,7 @@ class Decision:
     def from_text(cls, line: str) -> Self:
         """Return the decision that a receipt's line tells. Errors: Malformed."""
         parts = line.split(" ", 3)
-        if len(parts) < 3 or not parts[0].isdecimal() or not parts[0].isascii():
+        if len(parts) < 3 or not _NUMBER.fullmatch(parts[0]) or not _CODE.fullmatch(parts[1]) or not parts[2]:
             raise Malformed(f"receipt line {line[:80]!r}: expected <sequence> <code> <field> <parameters>")
         field = "" if parts[2] == "-" else parts[2]
         return cls(int(parts[0]), parts[1], field, parts[3] if len(parts) > 3 else "")
@@ -84,8 +87,9 @@ class Receipt:
         """Return the receipt in a note's text. Errors: Malformed."""
         lines = _lines(text, RECEIPT, 7)
         try:
-            recorded_at = read_time(_value(lines[5], "recorded_at"))
-            root = base64.b64decode(_value(lines[4], "root"), validate=True)
+            recorded_at = read_own_time(_value(lines[5], "recorded_at"))
+            encoded = _value(lines[4], "root")
+            root = base64.b64decode(encoded, validate=True)
         except (Rejected, binascii.Error, ValueError) as exc:
             raise Malformed("receipt: expected root in base64 and recorded_at in RFC 3339") from exc
         receipt = cls(
@@ -99,8 +103,10 @@ class Receipt:
         )
         sequences = [d.sequence for d in receipt.decisions]
         inside = all(receipt.first <= s <= receipt.last for s in sequences)
-        if receipt.first > receipt.last or len(root) != 32 or not inside or sequences != sorted(set(sequences)):
-            raise Malformed("receipt: expected from ≤ to, a root of 32 bytes, and decisions in order within them")
+        if not 1 <= receipt.first <= receipt.last or not inside or sequences != sorted(set(sequences)):
+            raise Malformed("receipt: expected 1 ≤ from ≤ to, and decisions in order within them")
+        if len(root) != 32 or base64.b64encode(root).decode() != encoded:
+            raise Malformed("receipt: expected a root of 32 bytes in canonical base64")
         return receipt
 
 
@@ -120,6 +126,8 @@ class Resend:
     def from_text(cls, text: str) -> Self:
         """Return the request in a note's text. Errors: Malformed."""
         lines = _lines(text, RESEND, 4)
+        if len(lines) != 4:
+            raise Malformed(f"resend request: expected 4 lines, got {len(lines)}")
         return cls(lines[1], _number(lines[2], "from"), _value(lines[3], "reason"))
 
 
@@ -128,6 +136,14 @@ def read_answer(text: str) -> Receipt | Resend:
     if text.startswith(RECEIPT + "\n"):
         return Receipt.from_text(text)
     return Resend.from_text(text)
+
+
+def read_own_time(text: str) -> datetime:
+    """Return a time in the one form that cohub writes. Errors: Rejected(BAD_HEADERS, ce_time), ValueError."""
+    moment = read_time(text)
+    if write_time(moment) != text:
+        raise ValueError(f"expected {write_time(moment)}, got {text[:40]}")
+    return moment
 
 
 def _lines(text: str, kind: str, least: int) -> list[str]:
@@ -145,7 +161,11 @@ def _value(line: str, name: str) -> str:
 
 
 def _number(line: str, name: str) -> int:
-    text = _value(line, name)
-    if not (text.isascii() and text.isdecimal()) or len(text) > 19 or (len(text) > 1 and text[0] == "0"):
-        raise Malformed(f"{name}: expected a decimal number, got {text[:30]!r}")
+    return read_number(_value(line, name), name)
+
+
+def read_number(text: str, name: str) -> int:
+    """Return a decimal number of at most 2^63 - 1, written without sign or leading zeros. Errors: Malformed."""
+    if not _NUMBER.fullmatch(text) or int(text) > SEQUENCE_MAX:
+        raise Malformed(f"{name}: expected a decimal number up to {SEQUENCE_MAX}, got {text[:30]!r}")
     return int(text)

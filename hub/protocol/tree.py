@@ -32,7 +32,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 class Edge:
     """The right edge of a tree: `size` leaves, the roots of its perfect subtrees, largest first.
 
-    Errors: Malformed where the number of hashes is not the number of 1 bits of `size`.
+    Errors: Malformed where the number of hashes is not the number of 1 bits of `size`, or one is not 32 bytes.
     """
 
     size: int = 0
@@ -43,6 +43,8 @@ class Edge:
             raise Malformed(
                 f"edge of size {self.size}: expected {self.size.bit_count()} hashes, got {len(self.hashes)}"
             )
+        if any(len(node) != HASH_BYTES for node in self.hashes):
+            raise Malformed(f"edge of size {self.size}: expected hashes of {HASH_BYTES} bytes")
 
     def append(self, leaves: Iterable[bytes]) -> Edge:
         """Return the edge after appending `leaves` (leaf hashes); about two hashes a leaf."""
@@ -107,6 +109,8 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: list[bytes], root
     """
     if not 0 <= index < size:
         raise Malformed(f"inclusion: index {index} is outside a tree of {size}")
+    if any(len(node) != HASH_BYTES for node in (leaf, *path)):
+        raise Malformed(f"inclusion: expected hashes of {HASH_BYTES} bytes")
     node, fn, sn = leaf, index, size - 1
     for sibling in path:
         if sn == 0:
