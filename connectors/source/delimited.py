@@ -1,0 +1,205 @@
+"""CSV and its cousins (`;`, tab, `|`) as rows, with every broken row told apart from its neighbours."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from array import array
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import PurePath
+from typing import Any
+
+from connectors.source.convention import settle_conventions
+from connectors.source.encoding import UNENCODABLE, decode, detect_encoding
+from connectors.source.header import find_header, name_columns
+from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
+from connectors.source.table import Format, FormatOptions, Limits, Problems, Rows, Table
+
+DELIMITERS = (",", ";", "\t", "|")
+_SAMPLE_CHARS = 64 * 1024
+_SAMPLE_RECORDS = 50
+_RAGGED_SHARE = 0.8  # a delimiter fits if this share of the sampled rows is as wide as the header
+_HEADER_SEARCH = 200
+_HEADER_CELLS_MAX = 20_000
+_EXCEL_HINT = re.compile(r"sep=(.)\r?\n")  # Excel writes and obeys this first line
+
+
+def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: Limits) -> Table:
+    """Return the table in these bytes.
+
+    Shapes: cells are text without outer spaces, or None where a person sees nothing.
+    Errors: FileRefused.
+    """
+    warnings: list[TableWarning] = []
+    encoding, is_certain = (wanted.encoding, True) if wanted.encoding else detect_encoding(data)
+    if not is_certain:
+        message = f"the encoding looks like {encoding}, but the text is too short or too odd to be sure; name it"
+        warnings.append(TableWarning(WarningCode.ENCODING_UNCERTAIN, message))
+    text, is_clean = decode(data, encoding)
+    text = text.removeprefix("\ufeff")
+    delimiter = wanted.delimiter or detect_delimiter(text)
+    detected = {part for part in ("kind", "encoding", "delimiter", "header_row") if getattr(wanted, part) is None}
+    known: dict[str, Any] = {"kind": "csv", "encoding": encoding, "delimiter": delimiter}
+
+    header_index = _header_index(text, delimiter, wanted.header_row, limits)
+    if header_index is None:
+        warnings.append(TableWarning(WarningCode.EMPTY_FILE, "the file has no header and no rows"))
+        empty = Rows((), array("L"), [])
+        return Table(path, (), empty, Format(**known, detected=frozenset(detected)), tuple(warnings))
+
+    records = enumerate(_records(text, delimiter, limits), 1)
+    _, header_cells = next(islice(records, header_index, None))
+    if isinstance(header_cells, str):
+        raise FileRefused(FileCode.NO_SUCH_ROW, f"row {header_index + 1} is no header: {header_cells}")
+    header_cells = [UNENCODABLE.sub("\ufffd", cell).replace("\0", "") for cell in header_cells]
+    is_suspect = not is_clean or "\0" in text
+    rows = _Rows(header_cells, limits, is_suspect=is_suspect)
+    for number, record in records:
+        rows.take(number, record)
+    unnamed = {index for index, cell in enumerate(header_cells) if not cell.strip()}
+    used = (
+        {index for index in unnamed if any(values[index] is not None for values in rows.values)} if unnamed else set()
+    )
+    header, indexes, name_warnings = name_columns(header_cells, used.__contains__, limits.columns_max)
+    values = rows.values
+    if len(indexes) < len(header_cells):
+        values = [[row[index] for index in indexes] for row in values]
+    conventions, detected_conventions, convention_warnings = settle_conventions(header, values, wanted, delimiter)
+    return Table(
+        path=path,
+        header=header,
+        rows=Rows(header, rows.numbers, values),
+        format=Format(
+            **known,
+            **conventions,
+            header_row=header_index + 1,
+            detected=frozenset(detected | detected_conventions),
+        ),
+        warnings=(*warnings, *name_warnings, *convention_warnings),
+        problems=tuple(rows.problems.found),
+        blank_count=rows.blank_count,
+    )
+
+
+class _Rows:
+    """The rows below a header, as they are taken one by one."""
+
+    def __init__(self, header_cells: list[str], limits: Limits, *, is_suspect: bool) -> None:
+        self._width = len(header_cells)
+        # A trailing column without a name is a trailing delimiter; a row may have it or not.
+        self._width_min = max((index + 1 for index, cell in enumerate(header_cells) if cell.strip()), default=0)
+        self._is_suspect = is_suspect
+        self.numbers = array("L")
+        self.values: list[list[str | None]] = []
+        self.problems = Problems(limits.problems_max)
+        self.blank_count = 0
+
+    def take(self, number: int, record: list[str] | str) -> None:
+        """Take one record, or the reason why it is none."""
+        if isinstance(record, str):
+            code = ProblemCode.CELL_TOO_LONG if "limit" in record else ProblemCode.BROKEN_QUOTES
+            self.problems.add(number, None, code, record)
+            return
+        values = [cell.strip() or None for cell in record]
+        count = len(values)
+        if values.count(None) == count:
+            self.blank_count += 1
+            return
+        if self._is_suspect and (problem := _unreadable(record)):
+            self.problems.add(number, None, *problem)
+            return
+        if count != self._width:
+            if count < self._width_min or any(value is not None for value in values[self._width :]):
+                message = f"expected {self._width} cells as in the header, the row has {count}"
+                self.problems.add(number, None, ProblemCode.RAGGED_ROW, message)
+                return
+            values = values[: self._width] + [None] * (self._width - count)
+        self.numbers.append(number)
+        self.values.append(values)
+
+
+def _unreadable(record: list[str]) -> tuple[ProblemCode, str] | None:
+    joined = "\n".join(record)
+    if UNENCODABLE.search(joined):
+        return ProblemCode.UNREADABLE_BYTES, "some bytes are no text in the file's encoding; type the cell again"
+    if "\0" in joined:
+        return ProblemCode.NUL_CHARACTER, "a cell holds a NUL character, as a damaged file does; type the row again"
+    return None
+
+
+def _records(text: str, delimiter: str, limits: Limits) -> Iterator[list[str] | str]:
+    """Yield each record's cells, or the reason why a line is no record.
+
+    After a broken quotation mark, reading goes on at the line after the one where its record began: one lost quote
+    would otherwise swallow every row below it.
+    """
+    csv.field_size_limit(limits.cell_chars_max)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines: list[str] | None = None
+    start = 0
+    while True:
+        read_count = 0
+        try:
+            for cells in reader:
+                read_count = reader.line_num
+                yield cells
+        except csv.Error as exc:
+            yield _explain(exc, limits)
+            if lines is None:
+                lines = list(io.StringIO(text, newline=""))
+            start += read_count + 1
+            reader = csv.reader(map(lines.__getitem__, range(start, len(lines))), delimiter=delimiter, strict=True)
+        else:
+            return
+
+
+def _explain(exc: csv.Error, limits: Limits) -> str:
+    if "field larger" in str(exc):
+        return f"a cell is longer than the limit of {limits.cell_chars_max} characters"
+    return 'a quotation mark is not closed, or stands inside a quoted cell (there it is written twice: "")'
+
+
+def _header_index(text: str, delimiter: str, named_row: int | None, limits: Limits) -> int | None:
+    """Return the header's record index, or None for a file without any.
+
+    Errors: FileRefused(NO_SUCH_ROW) if the mapping names a row that is not there.
+    """
+    if named_row is not None:
+        record = next(islice(_records(text, delimiter, limits), named_row - 1, None), None)
+        if not record:
+            raise FileRefused(FileCode.NO_SUCH_ROW, f"the mapping names header_row {named_row}; that row is not there")
+        return named_row - 1
+    first = islice(_records(text, delimiter, limits), _HEADER_SEARCH)
+    return find_header([] if isinstance(record, str) else record[:_HEADER_CELLS_MAX] for record in first)
+
+
+def detect_delimiter(text: str) -> str:
+    """Return the delimiter under which the most rows are as wide as the header; a comma if none divides anything."""
+    if hint := _EXCEL_HINT.match(text):
+        return hint[1] if hint[1] in DELIMITERS else ","
+    sample = text[:_SAMPLE_CHARS]
+    fits = [_fit(sample, delimiter, is_whole=len(sample) == len(text)) for delimiter in DELIMITERS]
+    best = max(fits)
+    return DELIMITERS[fits.index(best)]
+
+
+def _fit(sample: str, delimiter: str, *, is_whole: bool) -> tuple[float, int, int, float]:
+    """Return how well a delimiter fits, to compare: rows as wide as the header, an early header, a wide one."""
+    records: list[list[str]] = []
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True)
+    try:
+        records.extend(islice(reader, _SAMPLE_RECORDS))
+    except csv.Error:
+        pass  # a broken row, or the sample's end inside a quoted cell: what came before it is enough
+    else:
+        if not is_whole and len(records) < _SAMPLE_RECORDS:
+            records = records[:-1]
+    header_index = find_header(records)
+    width = 0 if header_index is None else len(records[header_index])
+    if header_index is None or width < 2:
+        return 0.0, 0, 0, 0.0
+    below = [len(record) for record in records[header_index + 1 :] if any(map(str.strip, record))]
+    share = below.count(width) / len(below) if below else 1.0
+    return min(share, _RAGGED_SHARE), -header_index, width, share

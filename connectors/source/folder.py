@@ -1,0 +1,288 @@
+"""The folder a center keeps its sheets in: which files are worth reading now.
+
+Polling, so that network shares work. The clock is an argument, and so are the listing and the reading of files. A
+file is read once its size and time have stood still; while it is locked, half written or being replaced it waits, and
+the status says so. Nothing here is durable: after a restart every file is read again, and the rows decide what is new.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.source.reader import KINDS
+
+VERDICT_FOLDER = "cohub"  # we write there; reading it would feed our own output back to us
+_VERDICT_SUFFIX = ".verdicts.xlsx"
+_PARTIAL = (".part", ".partial", ".tmp", ".crdownload", ".download")
+
+
+class FolderSettings(BaseModel):
+    """Which folder, which files in it, and how long they must stand still."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    patterns: tuple[str, ...] = ()  # as `offers*.xlsx`, letter case ignored; none = every file of a kind that is read
+    settle_s: float = Field(default=2.0, ge=0)
+    depth_max: int = Field(default=0, ge=0, le=16)  # 0 = this folder alone, 1 = its folders too
+    files_max: int = Field(default=1_000, gt=0)
+    file_bytes_max: int = Field(default=256 * 1024 * 1024, gt=0)
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells one state of a file from another without reading it."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int = 0  # a file that replaces another may keep size and time; not used to judge whether it stands still
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """One file, read whole while it stood still. `name` is relative to the folder, with `/`."""
+
+    name: str
+    path: Path
+    data: bytes
+    digest: str  # SHA-256, hex
+    stamp: FileStamp
+
+
+class FileState(StrEnum):
+    """What became of a file at the last scan."""
+
+    SETTLING = "settling"  # new or changing; read when it stands still
+    READY = "ready"
+    LOCKED = "locked"  # somebody has it open, or we may not read it
+    TAKEN = "taken"  # read, and unchanged since
+    TOO_LARGE = "too_large"
+    VANISHED = "vanished"
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """One file for `connector status`."""
+
+    name: str
+    state: FileState
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The folder at one moment.
+
+    Shapes: ready are names to `read`; vanished were taken once and are gone for the settling time; problem is set
+            when the folder itself could not be listed, and then nothing counts as vanished.
+    """
+
+    ready: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is remembered of a file between scans."""
+
+    stamp: FileStamp
+    since: float  # when this size and time were first seen
+    state: FileState = FileState.SETTLING
+    message: str = ""
+    taken: FileStamp | None = None
+    digest: str | None = None
+    missing_since: float | None = None
+
+
+Listing = Callable[[FolderSettings], dict[str, FileStamp]]
+Reading = Callable[[Path, int], tuple[bytes, FileStamp]]
+
+
+def list_files(settings: FolderSettings) -> dict[str, FileStamp]:
+    """Return the folder's source files and their stamps, in the order of their names.
+
+    Links to folders are not followed, so no loop can be. What is neither a file nor a link to one is not looked at.
+    Errors: OSError if the folder cannot be listed; ValueError if it holds more files than the limit.
+    """
+    found: dict[str, FileStamp] = {}
+    pending = [(settings.path, PurePosixPath(), 0)]
+    while pending:
+        folder, prefix, depth = pending.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = prefix / entry.name
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        if depth < settings.depth_max and is_source_folder(entry.name):
+                            pending.append((Path(entry.path), name, depth + 1))
+                        continue
+                    if not is_source_file(str(name), settings.patterns):
+                        continue
+                    # Path.stat and not entry.stat: the entry's is stale on Windows while a file is written.
+                    facts = Path(entry.path).stat()
+                except OSError:
+                    continue  # gone, or a link to nothing, between the listing and the look
+                if stat.S_ISREG(facts.st_mode):
+                    found[str(name)] = stamp_of(facts)
+                if len(found) > settings.files_max:
+                    message = f"expected at most {settings.files_max} files in {settings.path}; name patterns"
+                    raise ValueError(message)
+    return dict(sorted(found.items()))
+
+
+def is_source_folder(name: str) -> bool:
+    """Return whether a folder may hold sources: not our own output, not a hidden one."""
+    return name.casefold() != VERDICT_FOLDER and not name.startswith((".", "~", "$"))
+
+
+def is_source_file(name: str, patterns: tuple[str, ...] = ()) -> bool:
+    """Return whether a file, by its name relative to the folder, is one to read."""
+    base = PurePosixPath(name).name.casefold()
+    if base.startswith((".", "~")) or base.endswith((*_PARTIAL, _VERDICT_SUFFIX)):
+        return False
+    if PurePosixPath(base).suffix not in KINDS:
+        return False
+    if not patterns:
+        return PurePosixPath(base).suffix != ".txt"  # a note beside the sheets; a mapping may name it
+    return any(fnmatch.fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
+
+
+def read_file(path: Path, bytes_max: int) -> tuple[bytes, FileStamp]:
+    """Return a file's bytes (one more than the limit at most) and its stamp after reading.
+
+    Errors: OSError.
+    """
+    with path.open("rb") as file:
+        data = file.read(bytes_max + 1)
+    return data, stamp_of(path.stat())
+
+
+def stamp_of(facts: os.stat_result) -> FileStamp:
+    """Return the stamp in a stat result. On Windows ctime is the creation, which is as good."""
+    return FileStamp(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+class FolderSource:
+    """Scans a folder again and again; one owner, no threads.
+
+    `known` gives the digests of files that were taken before a restart, by name: the unchanged are not
+    handed out again.
+    """
+
+    def __init__(
+        self,
+        settings: FolderSettings,
+        known: dict[str, str] | None = None,
+        listing: Listing = list_files,
+        reading: Reading = read_file,
+    ) -> None:
+        self._settings = settings
+        self._digests = dict(known or {})
+        self._listing = listing
+        self._reading = reading
+        self._files: dict[str, _Known] = {}
+
+    def scan(self, now: float) -> Scan:
+        """Look at the folder. now is any clock that never goes back, in seconds."""
+        try:
+            found = self._listing(self._settings)
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+            problem = f"cannot list {self._settings.path}: {reason}; check that the folder or share is there"
+            return Scan(problem=problem)
+        for name, stamp in found.items():
+            self._look(name, stamp, now)
+        missing = sorted((self._files.keys() | self._digests.keys()) - found.keys())
+        gone = [name for name in missing if self._miss(name, now)]
+        # A file that came and went without being read is no news to anybody.
+        vanished = tuple(name for name in gone if self._digests.pop(name, None) is not None)
+        for name in gone:
+            del self._files[name]
+        return Scan(tuple(name for name in found if self._files[name].state is FileState.READY), vanished)
+
+    def read(self, name: str, now: float) -> FileContent | None:
+        """Return a ready file's content, or None if there is nothing new in it or it cannot be read now.
+
+        None is never a loss: a file that was locked, replaced or grew under the reading is ready again later.
+        """
+        known = self._files[name]
+        path = self._settings.path / name
+        try:
+            data, stamp = self._reading(path, self._settings.file_bytes_max)
+        except FileNotFoundError:
+            known.state, known.message = FileState.SETTLING, "it went away while it was read"
+            return None
+        except OSError as exc:
+            known.state = FileState.LOCKED
+            known.message = f"cannot be read ({exc.strerror or exc}); close it elsewhere"
+            return None
+        if not _stands_still(stamp, known.stamp) or len(data) != stamp.size:
+            known.stamp, known.since = stamp, now
+            known.state, known.message = FileState.SETTLING, "it changed while it was read"
+            return None
+        known.stamp = stamp
+        digest = hashlib.sha256(data).hexdigest()
+        if digest == self._digests.get(name):
+            known.taken, known.state, known.message = stamp, FileState.TAKEN, ""
+            return None
+        return FileContent(name, path, data, digest, stamp)
+
+    def taken(self, content: FileContent) -> None:
+        """Remember that a content's rows are safe with the caller; until then the file stays ready."""
+        self._digests[content.name] = content.digest
+        known = self._files.get(content.name)
+        if known is not None:
+            known.taken = content.stamp
+            if known.stamp == content.stamp:
+                known.state, known.message = FileState.TAKEN, ""
+
+    def forget(self, name: str) -> None:
+        """Hand a file out again though it is unchanged, as after a mapping was changed."""
+        self._digests.pop(name, None)
+        if name in self._files:
+            self._files[name].taken = None
+
+    def _look(self, name: str, stamp: FileStamp, now: float) -> None:
+        known = self._files.get(name)
+        if known is None:
+            known = self._files[name] = _Known(stamp, now)
+        elif not _stands_still(stamp, known.stamp):
+            known.stamp, known.since = stamp, now
+        known.stamp = stamp
+        known.missing_since = None
+        if stamp.size > self._settings.file_bytes_max:
+            known.state = FileState.TOO_LARGE
+            known.message = f"{stamp.size} bytes, at most {self._settings.file_bytes_max} are read; split the file"
+        elif known.taken == stamp:
+            known.state, known.message = FileState.TAKEN, ""
+        elif now - known.since >= self._settings.settle_s and now > known.since:
+            # A lock is found by reading, so a locked file is ready for another try; its message stays until then.
+            known.state = FileState.READY
+        else:
+            known.state, known.message = FileState.SETTLING, ""
+
+    def _miss(self, name: str, now: float) -> bool:
+        """Return whether a file counts as gone; a program that saves by renaming makes it miss for a moment."""
+        known = self._files.setdefault(name, _Known(FileStamp(0, 0), now))
+        if known.missing_since is None:
+            known.missing_since = now
+        known.state, known.message = FileState.VANISHED, ""
+        return now - known.missing_since >= self._settings.settle_s and now > known.missing_since
+
+    def status(self) -> tuple[FileStatus, ...]:
+        """Return every known file and what became of it, by name."""
+        return tuple(FileStatus(name, known.state, known.message) for name, known in sorted(self._files.items()))
+
+
+def _stands_still(stamp: FileStamp, before: FileStamp) -> bool:
+    return stamp.size == before.size and stamp.mtime_ns == before.mtime_ns
