@@ -17,16 +17,18 @@ EntityKey = tuple[str, str]  # stream, entity id
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An entity as HQ has it, its RFC 8785 JSON and digest, and the event that its record came from.
+    """An entity as HQ has it, its RFC 8785 JSON and digest, and the events that it came from.
 
-    `value` is that event's framed value, None when the entity was read from SQL: the ledger has the bytes under
-    (origin, record_sequence).
+    (origin, sequence) is its last event; (record_origin, record_sequence) the one that its record came from, and
+    `value` that event's framed value, None when the entity was read from SQL: the ledger has the bytes.
     """
 
     entity: Entity
     document: bytes
     digest: bytes
     origin: str
+    sequence: int
+    record_origin: str
     record_sequence: int
     value: bytes | None = None
 

@@ -18,7 +18,7 @@ from hub.domain.entity import Entity
 from hub.domain.judge import judge
 from hub.ledger.basis import Basis
 from hub.ledger.batch import Batch, Commit, EntityKey, Known, Row
-from hub.ledger.take import Pending, Segment, Taken
+from hub.ledger.take import Pending, Reading, Segment, Taken
 from hub.protocol.avro import unframe
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.note import Signer, sign_note
@@ -64,6 +64,13 @@ def decide(
     if batch.commits:
         batch.intake = replace(batch.intake, lane=batch.commits[-1].lane)
     return batch
+
+
+def advance(taken: Taken, batch: Batch) -> Reading:
+    """Return the reading to go on with once `batch` is committed: what was taken, with the lane as it was decided."""
+    reading, lane = taken.reading, batch.intake.lane
+    builds_on = lane if reading.lane is not None and lane is not None and reading.lane.origin == lane.origin else None
+    return replace(reading, intake=batch.intake, lane=builds_on or reading.lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +194,10 @@ class _Deciding:
         document = entity.to_json()
         digest = sha256(document).digest()
         if carries_record or before is None:
-            after = Known(entity, document, digest, origin, event.sequence, event.record.value)
+            source, at, value = origin, event.sequence, event.record.value
         else:
-            after = replace(before, entity=entity, document=document, digest=digest)
+            source, at, value = before.record_origin, before.record_sequence, before.value
+        after = Known(entity, document, digest, origin, event.sequence, source, at, value)
         self.batch.entities[key] = after
         self.state_digest = sha256(self.state_digest + digest).digest()
         contribution = STREAMS[entity.stream].contribution

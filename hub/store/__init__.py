@@ -1,0 +1,1 @@
+"""HQ's memory: ledger, entities, receipts and positions in one SQL database, written in one transaction."""

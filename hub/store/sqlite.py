@@ -1,0 +1,439 @@
+"""The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer at a time.
+
+The hot writes are hand-written SQL on one connection; other processes (the command line) have their own. Every write
+transaction begins IMMEDIATE, so that a reader never has to become a writer half-way.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Engine, create_engine, event
+
+from hub.domain.entity import Entity
+from hub.domain.stream import HQ
+from hub.ledger.batch import Batch, Commit, EntityKey, Known
+from hub.ledger.lane import EPOCH_START, Intake, Lane, Status
+from hub.ledger.take import Quarantined
+from hub.protocol.errors import Fatal, Retriable
+from hub.protocol.record import split_canonical
+from hub.protocol.tree import Edge
+from hub.protocol.verdict import Code
+from hub.store.migrate import migrate
+from hub.store.store import (
+    KEPT_BYTES_MAX,
+    QUARANTINE_QUOTA_BYTES,
+    Changes,
+    Claimed,
+    Event,
+    FencedError,
+    Publication,
+)
+
+BUSY_MS: Final = 10_000
+_US: Final = timedelta(microseconds=1)
+_LOOKUP_MAX: Final = 400
+
+
+def to_us(moment: datetime) -> int:
+    """Return microseconds since 1970; exact."""
+    return (moment - EPOCH_START) // _US
+
+
+def from_us(value: int) -> datetime:
+    """Return the moment of `to_us`, in UTC."""
+    return EPOCH_START + timedelta(microseconds=value)
+
+
+def open_engine(path: Path) -> Engine:
+    """Return an engine for cold reads and migrations of the database at `path`."""
+    engine = create_engine(f"sqlite:///{path}", isolation_level="AUTOCOMMIT")
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+
+    return engine
+
+
+class SqliteStore:
+    """A Store in one file. Make it with `open`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = connection
+        self._lane_ids: dict[str, int] = {}
+
+    @classmethod
+    def open(cls, path: Path) -> SqliteStore:
+        """Open or create the database. Errors: Fatal when it is not ours, or newer than this release."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # What the file is, is settled before its first table: pages that hold a whole event, and the journal.
+            first = sqlite3.connect(path, timeout=BUSY_MS / 1000)
+            first.execute("PRAGMA page_size=8192")
+            first.execute("PRAGMA journal_mode=WAL")
+            first.close()
+            engine = create_engine(f"sqlite:///{path}")
+            migrate(engine)
+            engine.dispose()
+            connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000, cached_statements=256)
+        except sqlite3.Error as exc:
+            raise Fatal(f"{path}: cannot be opened as HQ's database: {exc}") from exc
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-16000")
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        return cls(path, connection)
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as exc:
+            raise Retriable(f"{self.path}: {exc}") from exc
+        try:
+            yield self._db
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
+        """See Store."""
+        with self._writing() as db:
+            for center in centers:
+                db.execute(
+                    "INSERT INTO intake(center, term, owner, status, why, duplicates, quarantined_bytes)"
+                    " VALUES (?, 1, ?, 'reading', '', 0, 0)"
+                    " ON CONFLICT(center) DO UPDATE SET term = term + 1, owner = excluded.owner",
+                    (center, owner),
+                )
+            return {center: self._claimed(center) for center in centers}
+
+    def _claimed(self, center: str) -> Claimed:
+        row = self._db.execute(
+            "SELECT next_offset, term, status, why, lane_id FROM intake WHERE center = ?", (center,)
+        ).fetchone()
+        lane, closed = None, {}
+        for lane_id, *rest in self._db.execute(
+            "SELECT id, origin, epoch, size, edge, state_digest, recorded_at_us FROM lane WHERE center = ? ORDER BY id",
+            (center,),
+        ):
+            origin, epoch, size, edge, state_digest, recorded_at_us = rest
+            self._lane_ids[origin] = lane_id
+            if lane_id == row[4]:
+                lane = Lane(origin, center, epoch, Edge.from_bytes(size, edge), state_digest, from_us(recorded_at_us))
+            else:
+                closed[epoch] = size
+        return Claimed(Intake(center, row[0], Status(row[2]), row[3], lane, closed), row[1])
+
+    async def commit(self, batch: Batch, term: int, recorded_at: datetime) -> None:
+        """See Store. If we crash before COMMIT returns, the fetch is read again from the position in SQL."""
+        with self._writing() as db:
+            self.write(db, batch, term, recorded_at)
+
+    def write(self, db: sqlite3.Connection, batch: Batch, term: int, recorded_at: datetime) -> None:
+        """Write `batch` inside the caller's transaction. Errors: FencedError."""
+        intake = batch.intake
+        for commit in batch.commits:
+            self._write_commit(db, commit)
+        lane_id = self._lane_id(intake.lane.origin) if intake.lane else None
+        quarantined = self._write_quarantine(db, intake.center, batch.quarantine, recorded_at)
+        moved = db.execute(
+            "UPDATE intake SET next_offset = ?, status = ?, why = ?, lane_id = ?, duplicates = duplicates + ?,"
+            " quarantined_bytes = quarantined_bytes + ? WHERE center = ? AND term = ?",
+            (
+                intake.offset,
+                intake.status,
+                intake.why,
+                lane_id,
+                batch.duplicates,
+                quarantined,
+                intake.center,
+                term,
+            ),
+        )
+        if moved.rowcount != 1:
+            raise FencedError(f"intake {intake.center}: another worker has taken it over")
+        if batch.presence is not None:
+            db.execute(
+                "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
+                (to_us(recorded_at), batch.presence.to_text(), intake.center),
+            )
+        self._write_entities(db, batch.entities.values())
+        self._write_measures(db, batch.measures)
+
+    def _write_commit(self, db: sqlite3.Connection, commit: Commit) -> None:
+        lane, receipt = commit.lane, commit.receipt
+        if receipt.first == 1:
+            db.execute(
+                "INSERT INTO lane(origin, center, epoch, size, edge, state_digest, recorded_at_us, missing, published)"
+                " VALUES (?, ?, ?, 0, x'', x'', 0, 0, 0)",
+                (lane.origin, lane.center, lane.epoch),
+            )
+            if commit.closes is not None:
+                db.execute(
+                    "UPDATE lane SET closed_by = ?, missing = ? WHERE id = ?",
+                    (lane.origin, commit.missing, self._lane_id(commit.closes.origin)),
+                )
+        lane_id = self._lane_id(lane.origin)
+        recorded_at_us = to_us(lane.recorded_at)
+        edge = lane.edge.to_bytes()
+        db.execute(
+            "UPDATE lane SET size = ?, edge = ?, state_digest = ?, recorded_at_us = ? WHERE id = ?",
+            (lane.size, edge, lane.state_digest, recorded_at_us, lane_id),
+        )
+        db.executemany(
+            "INSERT INTO ledger(lane_id, sequence, data, digest, code, field, params, key, type, subject,"
+            " occurred_at_us, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    lane_id,
+                    r.sequence,
+                    r.data,
+                    r.digest,
+                    r.code,
+                    r.field,
+                    r.params,
+                    r.key,
+                    r.type,
+                    r.subject,
+                    None if r.occurred_at is None else (r.occurred_at - EPOCH_START) // _US,
+                    r.version,
+                )
+                for r in commit.rows
+            ],
+        )
+        db.execute(
+            "INSERT INTO receipt(lane_id, last, first, seal, edge, note, recorded_at_us, basis)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (lane_id, receipt.last, receipt.first, commit.seal, edge, commit.note, recorded_at_us, receipt.basis),
+        )
+
+    def _lane_id(self, origin: str) -> int:
+        found = self._lane_ids.get(origin)
+        if found is None:
+            row = self._db.execute("SELECT id FROM lane WHERE origin = ?", (origin,)).fetchone()
+            if row is None:
+                raise Fatal(f"lane {origin} is not in the database")
+            found = self._lane_ids[origin] = int(row[0])
+        return found
+
+    def _write_quarantine(
+        self, db: sqlite3.Connection, center: str, records: Iterable[Quarantined], recorded_at: datetime
+    ) -> int:
+        total = 0
+        for item in records:
+            if not total:
+                row = db.execute("SELECT quarantined_bytes FROM intake WHERE center = ?", (center,)).fetchone()
+                used = int(row[0]) if row else 0
+            over = used + total > QUARANTINE_QUOTA_BYTES
+            kept = item.data[:KEPT_BYTES_MAX] if over else item.data
+            done = db.execute(
+                "INSERT INTO quarantine(center, kafka_offset, digest, reason, detail, key, data, size_bytes,"
+                " recorded_at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (
+                    center,
+                    item.record.offset,
+                    sha256(b"\x00" + item.data).digest(),
+                    item.reason,
+                    item.detail[:500],
+                    item.record.key,
+                    kept,
+                    len(item.data),
+                    to_us(recorded_at),
+                ),
+            )
+            total += len(kept) if done.rowcount else 0
+        return total
+
+    def _write_entities(self, db: sqlite3.Connection, entities: Iterable[Known]) -> None:
+        db.executemany(
+            "INSERT INTO entity(stream, id, center, status, version, document, digest, lane_id, sequence,"
+            " record_lane_id, record_sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT(stream, id) DO UPDATE SET status = excluded.status, version = excluded.version,"
+            " document = excluded.document, digest = excluded.digest, lane_id = excluded.lane_id,"
+            " sequence = excluded.sequence, record_lane_id = excluded.record_lane_id,"
+            " record_sequence = excluded.record_sequence",
+            [
+                (
+                    k.entity.stream,
+                    k.entity.id,
+                    k.entity.center,
+                    k.entity.status,
+                    k.entity.version,
+                    k.document.decode(),
+                    k.digest,
+                    self._lane_id(k.origin),
+                    k.sequence,
+                    self._lane_id(k.record_origin),
+                    k.record_sequence,
+                )
+                for k in entities
+            ],
+        )
+
+    def _write_measures(self, db: sqlite3.Connection, changes: dict[tuple[str, str], Decimal]) -> None:
+        for (origin, key), change in changes.items():
+            lane_id = self._lane_id(origin)
+            row = db.execute("SELECT value FROM measure WHERE lane_id = ? AND key = ?", (lane_id, key)).fetchone()
+            value = change + Decimal(row[0]) if row else change
+            db.execute(
+                "INSERT INTO measure(lane_id, key, value) VALUES (?, ?, ?)"
+                " ON CONFLICT(lane_id, key) DO UPDATE SET value = excluded.value",
+                (lane_id, key, format(value, "f")),
+            )
+
+    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
+        """See Store."""
+        by_stream: dict[str, list[str]] = {}
+        for stream, entity_id in keys:
+            by_stream.setdefault(stream, []).append(entity_id)
+        found: dict[EntityKey, Known] = {}
+        for stream, ids in by_stream.items():
+            for start in range(0, len(ids), _LOOKUP_MAX):
+                part = ids[start : start + _LOOKUP_MAX]
+                marks = ",".join("?" * len(part))
+                for known in self._known(f"e.stream = ? AND e.id IN ({marks})", (stream, *part)):
+                    found[stream, known.entity.id] = known
+        return found
+
+    def _known(self, where: str, parameters: tuple[Any, ...]) -> list[Known]:
+        rows = self._db.execute(
+            "SELECT e.document, e.digest, a.origin, e.sequence, b.origin, e.record_sequence FROM entity e"  # noqa: S608
+            f" JOIN lane a ON a.id = e.lane_id JOIN lane b ON b.id = e.record_lane_id WHERE {where}",
+            parameters,
+        )
+        return [Known(Entity.from_json(row[0]), row[0].encode(), *row[1:]) for row in rows]
+
+    async def basis(self) -> tuple[int, list[Entity]]:
+        """See Store."""
+        self._db.execute("BEGIN")
+        try:
+            row = self._db.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center = ?", (HQ,)).fetchone()
+            documents = self._db.execute("SELECT document FROM entity WHERE center = ?", (HQ,)).fetchall()
+        finally:
+            self._db.execute("COMMIT")
+        return int(row[0]), [Entity.from_json(d[0]) for d in documents]
+
+    async def changes(self) -> Changes:
+        """See Store."""
+        size = self._db.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center = ?", (HQ,)).fetchone()[0]
+        rows = self._db.execute("SELECT center, term, status FROM intake").fetchall()
+        return Changes(int(size), {center: (term, status) for center, term, status in rows})
+
+    async def newest_recorded_at(self) -> datetime | None:
+        """See Store."""
+        row = self._db.execute("SELECT max(recorded_at_us) FROM lane").fetchone()
+        return from_us(row[0]) if row[0] is not None else None
+
+    async def edge_at(self, origin: str, size: int) -> Edge | None:
+        """See Store. The newest receipt's edge at or below `size`, and the digests from there on."""
+        lane = self._db.execute("SELECT id, size FROM lane WHERE origin = ?", (origin,)).fetchone()
+        if lane is None or size > lane[1]:
+            return None
+        row = self._db.execute(
+            "SELECT last, edge FROM receipt WHERE lane_id = ? AND last <= ? ORDER BY last DESC LIMIT 1",
+            (lane[0], size),
+        ).fetchone()
+        edge = Edge.from_bytes(*row) if row else Edge()
+        digests = self._db.execute(
+            "SELECT digest FROM ledger WHERE lane_id = ? AND sequence > ? AND sequence <= ? ORDER BY sequence",
+            (lane[0], edge.size, size),
+        )
+        return edge.append(d[0] for d in digests)
+
+    async def receipt_at(self, origin: str, sequence: int) -> bytes | None:
+        """See Store."""
+        row = self._db.execute(
+            "SELECT r.note FROM receipt r JOIN lane l ON l.id = r.lane_id"
+            " WHERE l.origin = ? AND r.last >= ? AND r.first <= ? ORDER BY r.last LIMIT 1",
+            (origin, sequence, sequence),
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
+    async def set_status(self, center: str, term: int, status: str, why: str) -> None:
+        """See Store."""
+        with self._writing() as db:
+            done = db.execute(
+                "UPDATE intake SET status = ?, why = ? WHERE center = ? AND term = ?", (status, why, center, term)
+            )
+            if done.rowcount != 1:
+                raise FencedError(f"intake {center}: another worker has taken it over")
+
+    async def keep_evidence(self, origin: str, size: int, ours: bytes, theirs: bytes, recorded_at: datetime) -> None:
+        """See Store."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO evidence(origin, size, ours, theirs, recorded_at_us) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (origin, size, ours, theirs, to_us(recorded_at)),
+            )
+
+    async def unpublished(self, center: str) -> list[tuple[str, int, int]]:
+        """See Store."""
+        rows = self._db.execute(
+            "SELECT origin, published, size FROM lane WHERE center = ? AND published < size ORDER BY id", (center,)
+        )
+        return [(origin, published, size) for origin, published, size in rows]
+
+    async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
+        """See Store."""
+        lane_id = self._lane_id(origin)
+        receipts, last, recorded_at_us = [], after, 0
+        for note, end, moment in self._db.execute(
+            "SELECT note, last, recorded_at_us FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last",
+            (lane_id, after),
+        ):
+            receipts.append(bytes(note))
+            last, recorded_at_us = end, moment
+            if last - after >= limit:
+                break
+        if not receipts:
+            return None
+        rows = self._db.execute(
+            "SELECT sequence, subject, data FROM ledger"
+            " WHERE lane_id = ? AND sequence > ? AND sequence <= ? AND code = ? ORDER BY sequence",
+            (lane_id, after, last, Code.ACCEPTED),
+        )
+        events = [Event(sequence, subject.encode(), data) for sequence, subject, data in rows]
+        entities = self._known("e.lane_id = ? AND e.sequence > ? AND e.sequence <= ?", (lane_id, after, last))
+        center = origin.split("/")[-2]
+        return Publication(
+            origin,
+            center,
+            after + 1,
+            last,
+            from_us(recorded_at_us),
+            receipts,
+            events,
+            [self._with_value(k) for k in entities],
+        )
+
+    def _with_value(self, known: Known) -> Known:
+        row = self._db.execute(
+            "SELECT data FROM ledger WHERE lane_id = ? AND sequence = ?",
+            (self._lane_id(known.record_origin), known.record_sequence),
+        ).fetchone()
+        return replace(known, value=split_canonical(row[0])[1])
+
+    async def set_published(self, cursors: dict[str, int]) -> None:
+        """See Store. If we crash before this, the same is published again: readers go by sequence and version."""
+        with self._writing() as db:
+            db.executemany(
+                "UPDATE lane SET published = ? WHERE origin = ? AND published < ?",
+                [(last, origin, last) for origin, last in cursors.items()],
+            )

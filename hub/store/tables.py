@@ -1,0 +1,142 @@
+"""The tables, the same for every engine. Units stand in the names; times are microseconds since 1970 in UTC.
+
+A lane's rows go by a small number, `lane.id`, because its origin would stand in every ledger row.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA: Final = MetaData()
+
+INTAKE: Final = Table(
+    "intake",
+    METADATA,
+    Column("center", Text, primary_key=True),
+    Column("next_offset", BigInteger),  # NULL: read the topic from its earliest record
+    Column("term", BigInteger, nullable=False),  # who may write: a claim adds one, a commit names the one it has
+    Column("owner", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("lane_id", Integer),
+    Column("duplicates", BigInteger, nullable=False),
+    Column("quarantined_bytes", BigInteger, nullable=False),
+    Column("seen_at_us", BigInteger),  # when HQ last received a presence
+    Column("presence", Text),  # its note's text
+)
+
+LANE: Final = Table(
+    "lane",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("origin", Text, nullable=False, unique=True),
+    Column("center", Text, nullable=False, index=True),
+    Column("epoch", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("edge", LargeBinary, nullable=False),
+    Column("state_digest", LargeBinary, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+    Column("closed_by", Text),  # the origin that followed it
+    Column("missing", BigInteger, nullable=False),  # events its center wrote and HQ never had, known when closed
+    Column("published", BigInteger, nullable=False),  # the publisher's cursor: events up to here are out
+)
+
+LEDGER: Final = Table(
+    "ledger",
+    METADATA,
+    Column("lane_id", Integer, ForeignKey("lane.id"), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),  # canonical bytes: signed headers and value
+    Column("digest", LargeBinary, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("key", LargeBinary),  # only where it is not the subject
+    Column("type", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("occurred_at_us", BigInteger),
+    Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("lane_id", "sequence"),
+)
+
+RECEIPT: Final = Table(
+    "receipt",
+    METADATA,
+    Column("lane_id", Integer, ForeignKey("lane.id"), nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+    Column("edge", LargeBinary, nullable=False),  # the lane's edge after `last`
+    Column("note", LargeBinary, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+    Column("basis", BigInteger, nullable=False),
+    PrimaryKeyConstraint("lane_id", "last"),
+)
+
+ENTITY: Final = Table(
+    "entity",
+    METADATA,
+    Column("stream", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("center", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),  # RFC 8785
+    Column("digest", LargeBinary, nullable=False),
+    Column("lane_id", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("record_lane_id", Integer, nullable=False),
+    Column("record_sequence", BigInteger, nullable=False),
+    PrimaryKeyConstraint("stream", "id"),
+    Index("entity_center", "center", "stream"),
+)
+
+MEASURE: Final = Table(
+    "measure",
+    METADATA,
+    Column("lane_id", Integer, ForeignKey("lane.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),  # a decimal, exact
+    PrimaryKeyConstraint("lane_id", "key"),
+)
+
+QUARANTINE: Final = Table(
+    "quarantine",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("center", Text, nullable=False),
+    Column("kafka_offset", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("key", LargeBinary),
+    Column("data", LargeBinary, nullable=False),  # canonical bytes, the first 64 KiB of them over the quota
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+    UniqueConstraint("center", "kafka_offset", "digest"),  # a record that is read again is kept once
+)
+
+EVIDENCE: Final = Table(
+    "evidence",
+    METADATA,
+    Column("origin", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("ours", LargeBinary, nullable=False),
+    Column("theirs", LargeBinary, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("origin", "size"),
+)
