@@ -62,13 +62,6 @@ class DataDir:
             self._lock.close()
             self._lock = None
 
-    def new_cluster_id(self) -> str:
-        """Return a fresh cluster id: 22 characters that do not begin with '-', which Kafka's tools refuse."""
-        while True:
-            name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            if not name.startswith("-"):
-                return name
-
     def cluster_id(self) -> str | None:
         """Return the id that the log was formatted with, or None before that."""
         try:
@@ -151,6 +144,14 @@ class DataDir:
                 return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-count:])
         except FileNotFoundError:
             return ""
+
+
+def new_cluster_id() -> str:
+    """Return a fresh cluster id: 22 characters that do not begin with '-', which Kafka's tools refuse."""
+    while True:
+        name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not name.startswith("-"):
+            return name
 
 
 def _write_whole(file: Path, text: str) -> None:

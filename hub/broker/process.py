@@ -1,0 +1,68 @@
+"""The broker's process: started so that it can't outlive us, ended within a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from hub.broker import launcher
+
+POLL_S = 0.02
+CREATE_NEW_PROCESS_GROUP = 0x200  # Windows
+
+# These would change the JVM that we start, or its class path.
+_FOREIGN_VARIABLES = ("CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "JAVA_OPTIONS")
+
+
+Process = subprocess.Popen[bytes]
+
+
+def spawn(
+    command: list[str], folder: Path, output: IO[bytes], mode: str = "bind" if sys.platform == "linux" else "watch"
+) -> Process:
+    """Start the command through the launcher; both its outputs go to the file. Modes: see the launcher."""
+    environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN_VARIABLES}
+    # A group of its own: Ctrl-C at the terminal is for us, and the broker stops last.
+    own_group: dict[str, Any] = (
+        {"creationflags": CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {"start_new_session": True}
+    )
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(launcher.__file__), mode, str(os.getpid()), *command],
+        stdin=subprocess.DEVNULL if mode == "bind" else subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        env=environment,
+        cwd=folder,  # a JVM that crashes writes its report where it stands
+        **own_group,
+    )
+
+
+async def exit_status(process: Process, deadline_s: float) -> int | None:
+    """Return the exit status, or None if the process had to be killed: at the deadline, or because we are cancelled."""
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s):
+                # Polled, so that neither a loop nor a thread owns the child.
+                while (status := process.poll()) is None:  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_S)
+                return status
+        return None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+async def end(process: Process, deadline_s: float) -> None:
+    """End the process: politely, then at the deadline by force."""
+    if process.poll() is None:
+        if process.stdin is None:
+            process.terminate()
+        else:
+            process.stdin.close()  # the launcher ends the broker when its input ends
+    await exit_status(process, deadline_s)
