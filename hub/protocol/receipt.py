@@ -27,13 +27,19 @@ from hub.protocol.record import SEQUENCE_MAX, read_time, write_time
 RECEIPT: Final = "cohub-receipt/v1"
 RESEND: Final = "cohub-resend/v1"
 LINE_BYTES_MAX: Final = 200
+_BREAKS: Final = re.compile(
+    "[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ud800-\udfff\ufeff]+"
+)
 _CODE: Final = re.compile(r"[A-Z][A-Z_]{0,39}")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 def one_line(text: str) -> str:
-    """Return `text` with every control character and line break as one space."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Return `text` with every run of spaces, breaks, control and direction characters as one space.
+
+    The set is written out, not asked of Python's Unicode tables: the same text has one line under every version.
+    """
+    return _BREAKS.sub(" ", text).strip(" ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Decision:
         """Return the line, at most 200 bytes of UTF-8, without a newline. Longer parameters are cut."""
         field = one_line(self.field).replace(" ", "_") or "-"
         line = f"{self.sequence} {self.code} {field} {one_line(self.params)}"
-        return line.encode("utf-8", "replace")[:LINE_BYTES_MAX].decode("utf-8", "ignore").rstrip()
+        return line.encode("utf-8", "replace")[:LINE_BYTES_MAX].decode("utf-8", "ignore").rstrip(" ")
 
     @classmethod
     def from_text(cls, line: str) -> Self:
@@ -128,7 +134,10 @@ class Resend:
         lines = _lines(text, RESEND, 4)
         if len(lines) != 4:
             raise Malformed(f"resend request: expected 4 lines, got {len(lines)}")
-        return cls(lines[1], _number(lines[2], "from"), _value(lines[3], "reason"))
+        first = _number(lines[2], "from")
+        if first < 1:
+            raise Malformed("resend request: expected a sequence, which begins at 1")
+        return cls(lines[1], first, _value(lines[3], "reason"))
 
 
 def read_answer(text: str) -> Receipt | Resend:
