@@ -1,0 +1,190 @@
+"""A mapping made ready for one table: names checked once against the sheet and the stream, then one call a row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from connectors.mapping.convert import Unfit, as_text
+from connectors.mapping.key import key_part, make_key
+from connectors.mapping.message import LocalCode
+from connectors.mapping.model import Mapping
+from connectors.mapping.path import changes_to, path_to, statuses, strictest
+from connectors.mapping.problem import Problem, Wanted
+from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_cell, read_moment, read_status, read_value
+from connectors.mapping.record import RecordReader
+from connectors.source.problem import ProblemCode
+from connectors.source.table import Format, Row
+from hub.domain.catalogue import STREAMS
+from hub.domain.entity import canonical_json
+from hub.domain.rules import check
+from hub.domain.stream import EventKind, StatusChange, Stream
+from hub.protocol.errors import Rejected, UsageError
+from hub.protocol.record import ID
+from hub.protocol.verdict import Code
+
+RowResult = tuple[int, str, Wanted | None, tuple[Problem, ...], bool, bytes]
+_PLAIN_FORMAT: Final = Format(kind="csv")
+
+
+def compile_mapping(
+    mapping: Mapping, center: str, form: Format = _PLAIN_FORMAT, header: Sequence[str] | None = None
+) -> RowReader:
+    """Return what turns a row into its outcome's parts.
+
+    Shapes: header None, or a table of JSON lines, means that any column may be there.
+    Errors: UsageError, one line: an unknown stream, field, status or column, a required field without a source.
+    """
+    stream = _stream(mapping)
+    if not ID.fullmatch(center):
+        raise UsageError(f"expected a center's id of a-z, 0-9 and -, came {center!r}")
+    if header is not None and form.kind != "jsonl":
+        _check_columns(mapping, header)
+    return RowReader(mapping, stream, Setting(mapping.name, center, form, _zone(mapping.utc_offset)))
+
+
+class RowReader:
+    """One mapping, compiled: call `read` for each row."""
+
+    def __init__(self, mapping: Mapping, stream: Stream, setting: Setting) -> None:
+        self._stream = stream.name
+        self._subject_start = f"{setting.center}:"
+        self._key_prefix = mapping.key_prefix
+        self._keys = [(source.label, read_cell(source)) for source in mapping.key]
+        self._used = [read_cell(source) for _, source in mapping.sources() if source.value is None]
+        self._fields = RecordReader(stream.record)
+        for path, source in mapping.fields.items():
+            self._fields.add(path, source, stream, setting)
+        self._fields.check_required(setting)
+        self._columns = {path: source.label for path, source in mapping.fields.items()}
+        known = statuses(stream)
+        self._first_status = known[0]
+        self._status = read_status(mapping.status, known, setting) if mapping.status else lambda _: known[0]
+        self._status_column = mapping.status.label if mapping.status else ""
+        self._extras = _extras(mapping, stream, setting)
+        self._extra_columns = {field: label for field, label, _ in self._extras}
+        self._records = {status: strictest(path_to(stream, status)) for status in known}
+        self._changes = {status: changes_to(stream, status) for status in known}
+
+    def read(self, row: Row) -> RowResult:
+        """Return row number, key, wanted state, problems, whether it is blank, and the wanted state's digest."""
+        number, cells = row
+        problems: list[Problem] = []
+        key = self._read_key(cells, problems)
+        if not key and all(read(cells) is BLANK for read in self._used):
+            return number, "", None, (), True, b""
+        record = self._fields.read(cells, problems)
+        extras = self._read_extras(cells, problems)
+        status = self._read_status(cells, problems)
+        occurred_at = extras.pop("occurred_at", None)
+        _judge(self._records[status], record, self._columns, problems)
+        changes = self._changes[status]
+        if changes:
+            _judge(changes, extras, self._extra_columns, problems)
+        if problems:
+            return number, key, None, tuple(problems), False, b""
+        subject = self._subject_start + key
+        wanted = Wanted(self._stream, subject, status, record, occurred_at, extras or None)
+        try:
+            canonical = canonical_json([self._stream, subject, status, record, occurred_at, wanted.reason])
+        except TypeError:  # a lone surrogate, which JSON can spell and UTF-8 cannot
+            return number, key, None, (Problem("", "", ProblemCode.UNREADABLE_BYTES, ""),), False, b""
+        return number, key, wanted, (), False, sha256(canonical).digest()
+
+    def _read_key(self, cells: Cells, problems: list[Problem]) -> str:
+        parts = []
+        for label, read in self._keys:
+            cell = read(cells)
+            try:
+                text = "" if cell is BLANK else as_text(cell)
+                empty = not key_part(text)
+            except (Unfit, UnicodeEncodeError) as exc:
+                code = exc.code if isinstance(exc, Unfit) else ProblemCode.UNREADABLE_BYTES
+                problems.append(Problem(label, "", code, ""))
+                return ""
+            if empty:
+                problems.append(Problem(label, "", LocalCode.NO_KEY, ""))
+                return ""
+            parts.append(text)
+        return make_key(parts, self._key_prefix)
+
+    def _read_extras(self, cells: Cells, problems: list[Problem]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for field, label, read in self._extras:
+            try:
+                value = read(cells)
+            except Unfit as exc:
+                problems.append(Problem(label, field, exc.code, exc.params))
+                continue
+            if value is not BLANK:
+                found[field] = value
+        return found
+
+    def _read_status(self, cells: Cells, problems: list[Problem]) -> str:
+        try:
+            status = self._status(cells)
+        except Unfit as exc:
+            problems.append(Problem(self._status_column, "status", exc.code, exc.params))
+            return self._first_status
+        if status is BLANK:
+            problems.append(Problem(self._status_column, "status", Code.MISSING_FIELD, ""))
+            return self._first_status
+        return str(status)
+
+
+def _stream(mapping: Mapping) -> Stream:
+    stream = STREAMS.get(mapping.stream)
+    if stream is None or stream.writer != "center" or stream.name == "lane":
+        known = ", ".join(s.name for s in STREAMS.values() if s.writer == "center" and s.name != "lane")
+        raise UsageError(f"{mapping.name}: stream: expected one of {known}; came {mapping.stream!r}")
+    return stream
+
+
+def _check_columns(mapping: Mapping, header: Sequence[str]) -> None:
+    # A column that somebody renamed must not read as empty cells: that would revise every entity.
+    there = set(header)
+    for place, source in mapping.sources():
+        for name in source.used_columns:
+            if name not in there and not source.optional:
+                shown = ", ".join(header[:12]) + (", …" if len(header) > 12 else "")
+                raise UsageError(f"{mapping.name}: {place}: the sheet has no column {name!r}; it has: {shown}")
+
+
+def _zone(offset: str) -> dt.tzinfo:
+    minutes = int(offset[1:3]) * 60 + int(offset[4:])
+    return dt.timezone(dt.timedelta(minutes=-minutes if offset[0] == "-" else minutes))
+
+
+def _extras(mapping: Mapping, stream: Stream, setting: Setting) -> list[tuple[str, str, Read]]:
+    found: list[tuple[str, str, Read]] = []
+    if mapping.occurred_at is not None:
+        found.append(("occurred_at", mapping.occurred_at.label, read_moment(mapping.occurred_at, setting)))
+    for field, source in (("reason", mapping.reason), ("effective_on", mapping.effective_on)):
+        if source is None:
+            continue
+        if all(kind.carries_record for kind in stream.events):
+            raise UsageError(f"{setting.name}: {field}: no event of {stream.name} has one; map it under fields")
+        annotation = StatusChange.model_fields[field].annotation
+        found.append((field, source.label, read_value(source, annotation, setting, field)))
+    return found
+
+
+def _judge(kinds: Sequence[EventKind], value: dict[str, Any], columns: dict[str, str], problems: list[Problem]) -> None:
+    """Add the first broken rule of each kind, unless that field has a problem already.
+
+    A contradiction is not reported beside a cell that could not be read: most often it is only the gap left by that.
+    """
+    unread = bool(problems)
+    for kind in kinds:
+        try:
+            check(kind, value)
+        except Rejected as exc:
+            if unread and exc.code is Code.INCONSISTENT:
+                continue
+            path = exc.field
+            while path and path not in columns:
+                path = path.rpartition(".")[0]
+            if not any(problem.field in (path, exc.field) for problem in problems if problem.field):
+                problems.append(Problem(columns.get(path, ""), exc.field, str(exc.code), exc.params))

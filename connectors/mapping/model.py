@@ -1,0 +1,239 @@
+"""A mapping as its YAML says it: data only, read by a loader that makes nothing but text, lists and tables.
+
+YAML's own guesses would change what an office wrote: `no` (Norway) becomes false, `010` eight, `1.10` a float. So every
+scalar is text here, and the field it goes to decides how the text is read.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final
+
+import jmespath
+import yaml
+from jmespath.exceptions import JMESPathError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from connectors.source.header import clean_name
+from connectors.source.table import FormatOptions
+from hub.protocol.errors import UsageError
+
+MAPPING_CHARS_MAX: Final = 1024 * 1024
+_OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d")
+_KEY_PREFIX: Final = re.compile(r"[!-$&-{}]{0,40}")  # what `key.py` never writes for its own marks: no % | ~
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+
+
+class Source(BaseModel):
+    """Where one value comes from, and what happens to it on the way.
+
+    Exactly one of `column`, `columns` (joined by `join`), `path` (JMESPath, for JSON lines) and `value` (the same for
+    every row). Then, in this order: a text in `blanks` counts as empty; an empty one becomes `default`; `split` makes a
+    list; `table` replaces each value, and one that it does not have is a problem of that row; `prefix` precedes the
+    key in a field that names another entity.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str | None = Field(default=None, min_length=1)
+    columns: tuple[str, ...] | None = Field(default=None, min_length=1)
+    path: str | None = Field(default=None, min_length=1)
+    value: str | tuple[str, ...] | None = None
+    join: str = " "
+    split: str | None = Field(default=None, min_length=1)
+    table: dict[str, str | tuple[str, ...]] | None = Field(default=None, min_length=1)
+    blanks: Names = ()
+    default: str | tuple[str, ...] | None = None
+    optional: bool = False  # the column may be missing from the sheet as a whole
+    prefix: str = ""
+
+    @field_validator("column")
+    @classmethod
+    def _clean_column(cls, value: str | None) -> str | None:
+        return clean_name(value) if value else value
+
+    @field_validator("columns")
+    @classmethod
+    def _clean_columns(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return tuple(clean_name(name) for name in value) if value else value
+
+    @field_validator("path")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                jmespath.compile(value)
+            except JMESPathError as exc:
+                raise ValueError(f"no JMESPath expression: {str(exc).splitlines()[0]}") from exc
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        given = [n for n in ("column", "columns", "path", "value") if getattr(self, n) is not None]
+        if len(given) != 1:
+            came = " and ".join(given) or "none of them"
+            raise ValueError(f"expected exactly one of column, columns, path, value; came {came}")
+        return self
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """The columns that the value is read from; none for a path or a constant."""
+        if self.column is not None:
+            return (self.column,)
+        return self.columns or ()
+
+    @property
+    def label(self) -> str:
+        """What a person should look at in the sheet."""
+        return " + ".join(self.used_columns) or self.path or ""
+
+
+def _key_sources(value: Any) -> Any:
+    return [{"column": v} if isinstance(v, str) else v for v in _one_or_more(value)] if value else value
+
+
+class Mapping(BaseModel):
+    """How the rows of some files become wanted states of one stream.
+
+    `key` finds the entity and is required: an id never derives from a row number or from chance. `utc_offset` is that
+    of times which name none. `reason` and `effective_on` are what a status-only event says (why, and on which day).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: Names = Field(min_length=1)
+    stream: str = Field(min_length=1)
+    key: Annotated[tuple[Source, ...], BeforeValidator(_key_sources)] = Field(min_length=1, max_length=8)
+    key_prefix: str = ""
+    fields: dict[str, Source] = Field(min_length=1)
+    status: Source | None = None
+    occurred_at: Source | None = None
+    reason: Source | None = None
+    effective_on: Source | None = None
+    utc_offset: str = "+00:00"
+    format: FormatOptions = FormatOptions()
+    name: str = Field(default="", exclude=True)  # of the mapping file, for messages
+
+    @field_validator("files")
+    @classmethod
+    def _only_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            if not pattern or "/" in pattern or "\\" in pattern:
+                raise ValueError(f"expected a file name or a pattern such as offers*.xlsx, came {pattern!r}")
+        return value
+
+    @field_validator("key_prefix")
+    @classmethod
+    def _plain_prefix(cls, value: str) -> str:
+        if not _KEY_PREFIX.fullmatch(value):
+            raise ValueError(f"expected up to 40 visible ASCII characters but no % | ~, came {value!r}")
+        return value
+
+    @field_validator("utc_offset")
+    @classmethod
+    def _is_offset(cls, value: str) -> str:
+        if not _OFFSET.fullmatch(value):
+            raise ValueError(f"expected an offset such as +05:00, came {value!r}")
+        return value
+
+    @field_validator("key")
+    @classmethod
+    def _key_from_the_row(cls, value: tuple[Source, ...]) -> tuple[Source, ...]:
+        for source in value:
+            if source.value is not None or source.default is not None or source.optional:
+                raise ValueError("a key comes from the row: expected column or path, without default or optional")
+        return value
+
+    def matches(self, file_name: str) -> bool:
+        """Return whether this mapping is for a file of that name; capitals do not matter, as on Windows."""
+        return any(fnmatchcase(file_name.lower(), pattern.lower()) for pattern in self.files)
+
+    def sources(self) -> tuple[tuple[str, Source], ...]:
+        """Return every source with the place of it in the YAML."""
+        found = [(f"key.{index}", source) for index, source in enumerate(self.key)]
+        found += [(f"fields.{name}", source) for name, source in self.fields.items()]
+        for name in ("status", "occurred_at", "reason", "effective_on"):
+            source = getattr(self, name)
+            if source is not None:
+                found.append((name, source))
+        return tuple(found)
+
+    def format_options(self) -> FormatOptions:
+        """Return what the source needs to know: the form, and which columns are used, so that others harm no row."""
+        columns = frozenset(name for _, source in self.sources() for name in source.used_columns)
+        if any(source.path is not None for _, source in self.sources()):
+            return self.format
+        return self.format.model_copy(update={"columns": self.format.columns or columns})
+
+
+class _TextLoader(yaml.SafeLoader):
+    """The safe loader without YAML's guesses: scalars are text, an empty one is nothing, a repeated key an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  PyYAML's signature
+        self.flatten_mapping(node)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "expected a text as a key", key.start_mark)
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_GUESSED: Final = ("bool", "int", "float", "timestamp", "value")
+_TextLoader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag.rpartition(":")[2] not in _GUESSED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def load_text_yaml(text: str, name: str) -> Any:
+    """Return what a YAML text says, every scalar as text.
+
+    Errors: UsageError with the line.
+    """
+    if len(text) > MAPPING_CHARS_MAX:
+        raise UsageError(f"{name}: expected at most {MAPPING_CHARS_MAX} characters, came {len(text)}")
+    try:
+        return yaml.load(text, Loader=_TextLoader)  # noqa: S506  a SafeLoader with fewer types
+    except yaml.MarkedYAMLError as exc:
+        line = f", line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
+        raise UsageError(f"{name}{line}: {exc.problem or 'no valid YAML'}") from exc
+    except (yaml.YAMLError, RecursionError) as exc:
+        raise UsageError(f"{name}: no valid YAML: {' '.join(str(exc).split())[:200]}") from exc
+
+
+def first_error(exc: ValidationError, name: str) -> UsageError:
+    """Return a model's first error as one line: file, YAML path, what was expected."""
+    errors = exc.errors(include_url=False)
+    error = errors[0]
+    place = ".".join(str(part) for part in error["loc"]) or "the whole file"
+    said = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        said = "there is no such setting"
+    elif error["type"] == "missing":
+        said = "is required"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return UsageError(f"{name}: {place}: {said}{more}")
+
+
+def read_mapping(text: str, name: str) -> Mapping:
+    """Return the mapping that a YAML text says; `name` stands in messages.
+
+    Errors: UsageError, one line with the YAML path. Whether the stream has the fields is seen by `compile_mapping`.
+    """
+    data = load_text_yaml(text, name)
+    if not isinstance(data, dict):
+        raise UsageError(f"{name}: expected settings such as files, stream, key and fields")
+    try:
+        return Mapping.model_validate({**data, "name": name})
+    except ValidationError as exc:
+        raise first_error(exc, name) from exc

@@ -1,0 +1,89 @@
+"""What became of each row of a table: a wanted state, or problems that say where to look."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+from connectors.mapping.compiled import compile_mapping
+from connectors.mapping.message import LocalCode
+from connectors.mapping.model import Mapping
+from connectors.mapping.problem import Problem, Wanted
+from connectors.source.table import Table
+
+__all__ = ["Problem", "RowOutcome", "Wanted", "outcomes"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """One row as the mapping sees it.
+
+    Shapes: exactly one holds: `blank`; `problems` is not empty (the row is refused); `wanted` says what should be.
+            `duplicate_of` is the number of an earlier row with the same key and the same wanted state: such a row is
+            `unchanged`, whatever becomes of the first. fingerprint is the SHA-256 of the wanted state, b"" without one.
+    """
+
+    row: int
+    key: str
+    wanted: Wanted | None
+    problems: tuple[Problem, ...]
+    blank: bool
+    fingerprint: bytes
+    duplicate_of: int | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the connector refuses the row: it is reported and nothing is sent for it."""
+        return bool(self.problems)
+
+
+def outcomes(mapping: Mapping, table: Table, center: str) -> list[RowOutcome]:
+    """Return the outcome of every row that the table numbers, in the sheet's order.
+
+    Shapes: rows that could not be read come back as refused ones; the blank ones that the source only counted
+            (`table.blank_count`) are not here.
+    Errors: UsageError if the mapping names a column that the sheet does not have, or a field that the stream has not.
+    """
+    read = compile_mapping(mapping, center, table.format, table.header).read
+    found = [RowOutcome(*read(row)) for row in table.rows]
+    _settle_duplicates(found)
+    if table.problems:
+        found.extend(_unreadable(table))
+        found.sort(key=lambda outcome: outcome.row)
+    return found
+
+
+def _unreadable(table: Table) -> list[RowOutcome]:
+    by_row: dict[int, list[Problem]] = defaultdict(list)
+    for problem in table.problems:
+        by_row[problem.row_number].append(Problem(problem.column or "", "", str(problem.code), ""))
+    return [RowOutcome(row, "", None, tuple(problems), False, b"") for row, problems in by_row.items()]
+
+
+def _settle_duplicates(found: list[RowOutcome]) -> None:
+    """Mark rows that say the same of one key as repeats, and refuse all rows of a key that say different things.
+
+    A refused row with the key counts as different: which of the two is meant is for a person to say.
+    """
+    first: dict[str, int] = {}
+    repeated: dict[str, list[int]] = {}
+    for index, outcome in enumerate(found):
+        if not outcome.key:
+            continue
+        if outcome.key in first:
+            repeated.setdefault(outcome.key, [first[outcome.key]]).append(index)
+        else:
+            first[outcome.key] = index
+    for indexes in repeated.values():
+        marks = {found[index].fingerprint for index in indexes}
+        if len(marks) == 1 and b"" not in marks:
+            for index in indexes[1:]:
+                found[index] = replace(found[index], duplicate_of=found[indexes[0]].row)
+            continue
+        rows = [found[index].row for index in indexes]
+        for index in indexes:
+            others = ", ".join(str(row) for row in rows if row != found[index].row)[:60]
+            problem = Problem("", "", LocalCode.DUPLICATE_KEY, f"rows={others}")
+            found[index] = replace(
+                found[index], wanted=None, fingerprint=b"", problems=(*found[index].problems, problem)
+            )

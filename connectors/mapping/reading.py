@@ -1,0 +1,213 @@
+"""One source as one closure: a row's cells in, a value or BLANK out. Everything that can be decided before is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jmespath
+
+from connectors.mapping.convert import Convert, Unfit, as_moment, as_text, converter, fold_case, item_type
+from connectors.mapping.key import key_part, make_key
+from connectors.mapping.message import LocalCode
+from connectors.mapping.model import Source
+from connectors.source.table import Format
+from hub.protocol.errors import UsageError
+
+Cells = dict[str, Any]
+Read = Callable[[Cells], Any]
+
+
+class _Blank:
+    """Stands for "nothing is written there"; None would be JSON's null, which means the same here."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+BLANK: Final = _Blank()
+_ENTITY_ID: Final = re.compile(r"([a-z0-9-]{1,63}):(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all sources of one mapping share."""
+
+    name: str  # the mapping file, for messages
+    center: str
+    form: Format
+    zone: dt.tzinfo
+
+
+def read_cell(source: Source) -> Read:
+    """Return what gets a source's raw cell: BLANK for an empty one and for one that counts as empty."""
+    if source.path is not None:
+        search = jmespath.compile(source.path).search
+        read: Read = lambda cells: _filled(search(cells))  # noqa: E731
+    elif source.columns is not None:
+        columns, join = source.columns, source.join
+
+        def read(cells: Cells) -> Any:
+            parts = [as_text(cell) for cell in map(cells.get, columns) if cell is not None]
+            return _filled(join.join(part for part in parts if part))
+    else:
+        column = source.column
+        assert column is not None
+
+        def read(cells: Cells) -> Any:
+            cell = cells.get(column)
+            if cell is None or cell == "" or (cell.__class__ is str and cell.isspace()):
+                return BLANK
+            return cell
+
+    if not source.blanks:
+        return read
+    blanks = frozenset(map(fold_case, source.blanks))
+
+    def read_known(cells: Cells) -> Any:
+        cell = read(cells)
+        return BLANK if cell is not BLANK and not isinstance(cell, list | dict) and _folded(cell) in blanks else cell
+
+    return read_known
+
+
+def _filled(value: Any) -> Any:
+    if value is None or value in ([], {}) or (isinstance(value, str) and not value.strip()):
+        return BLANK
+    return value
+
+
+def _folded(cell: Any) -> str:
+    return fold_case(as_text(cell))
+
+
+def read_value(source: Source, annotation: Any, setting: Setting, place: str) -> Read:
+    """Return what gets a field's value.
+
+    Errors: UsageError now for a constant or a table that is no value of the field; Unfit later for a cell.
+    """
+    items = item_type(annotation)
+    one = converter(annotation if items is None else items, setting.form.decimal, setting.form.date_order)
+    fixed = converter(annotation if items is None else items, ".", "ymd")  # constants are written one way everywhere
+    if one is None or fixed is None:
+        raise UsageError(f"{setting.name}: {place}: a cell cannot hold this field; map its parts, as in {place}.<part>")
+    return _reading(source, one, fixed, place, setting.name, is_list=items is not None)
+
+
+def read_entity(source: Source, setting: Setting, place: str) -> Read:
+    """Return what gets another entity's id: `<center>:<key>` as it stands, or a key of the own center's.
+
+    The key is made as the other sheet's mapping makes it, `prefix` being that one's `key_prefix`.
+    """
+    center, prefix = setting.center, source.prefix
+
+    def identify(cell: Any) -> str:
+        text = as_text(cell)
+        found = _ENTITY_ID.fullmatch(text)
+        owner, key = (found[1], found[2].strip()) if found else (center, text)
+        if not key_part(key):
+            raise Unfit(LocalCode.NO_KEY, cell)
+        return f"{owner}:{make_key((key,), prefix)}"
+
+    return _reading(source, identify, identify, place, setting.name, is_list=False)
+
+
+def read_status(source: Source, statuses: Collection[str], setting: Setting) -> Read:
+    """Return what gets the wanted status; every constant and every table entry is one the stream has."""
+
+    def known(cell: Any) -> str:
+        status = as_text(cell)
+        if status not in statuses:
+            raise Unfit(LocalCode.NOT_IN_TABLE, cell)
+        return status
+
+    return _reading(source, known, known, "status", setting.name, is_list=False, allowed=", ".join(sorted(statuses)))
+
+
+def read_moment(source: Source, setting: Setting) -> Read:
+    """Return what gets a moment in UTC."""
+    order, zone = setting.form.date_order, setting.zone
+    return _reading(
+        source,
+        lambda cell: as_moment(cell, order, zone),
+        lambda cell: as_moment(cell, "ymd", zone),
+        "occurred_at",
+        setting.name,
+        is_list=False,
+    )
+
+
+def _reading(
+    source: Source, one: Convert, fixed: Convert, place: str, name: str, *, is_list: bool, allowed: str = ""
+) -> Read:
+    def settle(text: str | tuple[str, ...], where: str) -> Any:
+        parts = (text,) if isinstance(text, str) else text
+        try:
+            values = [fixed(part) for part in parts]
+        except Unfit as exc:
+            expected = f"; expected one of {allowed}" if allowed else ""
+            raise UsageError(f"{name}: {place}.{where}: {text!r} is no value of this field{expected}") from exc
+        if is_list:
+            return values
+        if len(values) != 1:
+            raise UsageError(f"{name}: {place}.{where}: expected one value, came a list")
+        return values[0]
+
+    if source.value is not None:
+        constant = settle(source.value, "value")
+        return (lambda _: list(constant)) if is_list else (lambda _: constant)
+    if source.split is not None and not is_list:
+        raise UsageError(f"{name}: {place}.split: this field holds one value, not a list")
+    read = read_cell(source)
+    table = _table(source, settle)
+    convert = one if table is None else _look_up(table)
+    default = BLANK if source.default is None else settle(source.default, "default")
+    if is_list:
+        return _read_list(read, convert, source.split, default)
+
+    def read_one(cells: Cells) -> Any:
+        cell = read(cells)
+        return default if cell is BLANK else convert(cell)
+
+    return read_one
+
+
+def _table(source: Source, settle: Callable[[Any, str], Any]) -> dict[str, Any] | None:
+    if source.table is None:
+        return None
+    return {fold_case(said): settle(meant, f"table.{said}") for said, meant in source.table.items()}
+
+
+def _look_up(table: dict[str, Any]) -> Convert:
+    def convert(cell: Any) -> Any:
+        found = table.get(_folded(cell), BLANK)
+        if found is BLANK:
+            raise Unfit(LocalCode.NOT_IN_TABLE, cell)
+        return found
+
+    return convert
+
+
+def _read_list(read: Read, convert: Convert, split: str | None, default: Any) -> Read:
+    def read_list(cells: Cells) -> Any:
+        cell = read(cells)
+        if cell is BLANK:
+            return default if default is BLANK else list(default)
+        if isinstance(cell, list):
+            parts = [part for part in cell if _filled(part) is not BLANK]
+        elif split is None or not isinstance(cell, str):
+            parts = [cell]
+        else:
+            parts = [part for part in map(str.strip, cell.split(split)) if part]
+        values: list[Any] = []
+        for part in parts:
+            value = convert(part)
+            for item in value if isinstance(value, list) else (value,):
+                if item not in values:
+                    values.append(item)
+        return values or BLANK
+
+    return read_list

@@ -1,0 +1,85 @@
+"""The record of one row: the stream's fields, each with what reads it; records inside it likewise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from connectors.mapping.convert import Unfit, is_record, unwrap
+from connectors.mapping.model import Source
+from connectors.mapping.problem import Problem
+from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_entity, read_value
+from hub.domain.stream import Stream
+from hub.protocol.errors import UsageError
+
+
+class RecordReader:
+    """Reads the fields of one model, and through `inner` those of the records in it."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self.model = model
+        self.reads: list[tuple[str, str, str, Read]] = []  # field, path, column, closure
+        self.inner: dict[str, RecordReader] = {}
+        self.base = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in model.model_fields.items()
+            if not field.is_required()
+        }
+
+    def add(self, path: str, source: Source, stream: Stream, setting: Setting) -> None:
+        """Add the source of one field; a dotted path goes down into records.
+
+        Errors: UsageError for a field that is not there, or that no cell can hold.
+        """
+        place = f"fields.{path}"
+        *outer, last = path.split(".")
+        reader = self
+        for name in outer:
+            if not is_record(reader.annotation(name, setting, place)):
+                raise UsageError(f"{setting.name}: {place}: {name} has no parts")
+            reader = reader.down(name)
+        annotation = reader.annotation(last, setting, place)
+        is_entity = path in stream.references
+        read = read_entity(source, setting, place) if is_entity else read_value(source, annotation, setting, place)
+        reader.reads.append((last, path, source.label, read))
+
+    def annotation(self, name: str, setting: Setting, place: str) -> Any:
+        """Return a field's annotation. Errors: UsageError if there is no such field."""
+        field = self.model.model_fields.get(name)
+        if field is None:
+            known = ", ".join(self.model.model_fields)
+            raise UsageError(f"{setting.name}: {place}: there is no such field; the fields are: {known}")
+        return field.annotation
+
+    def down(self, name: str) -> RecordReader:
+        """Return the reader of the record in a field."""
+        if name not in self.inner:
+            self.inner[name] = RecordReader(unwrap(self.model.model_fields[name].annotation))
+        return self.inner[name]
+
+    def read(self, cells: Cells, problems: list[Problem]) -> dict[str, Any]:
+        """Return the record; a blank cell leaves the field's default, or no field where one is required."""
+        record = self.base.copy()
+        for name, path, column, read in self.reads:
+            try:
+                value = read(cells)
+            except Unfit as exc:
+                problems.append(Problem(column, path, exc.code, exc.params))
+                continue
+            if value is not BLANK:
+                record[name] = value
+        for name, reader in self.inner.items():
+            inner = reader.read(cells, problems)
+            if inner != reader.base or name not in self.base:
+                record[name] = inner
+        return record
+
+    def check_required(self, setting: Setting, prefix: str = "") -> None:
+        """Errors: UsageError if a required field has no source at all: every row would be refused."""
+        mapped = {name for name, *_ in self.reads} | set(self.inner)
+        for name, field in self.model.model_fields.items():
+            if field.is_required() and name not in mapped:
+                raise UsageError(f"{setting.name}: fields.{prefix}{name}: is required by the stream and has no source")
+        for name, reader in self.inner.items():
+            reader.check_required(setting, f"{prefix}{name}.")
