@@ -19,8 +19,9 @@ EntityKey = tuple[str, str]  # stream, entity id
 class Known:
     """An entity as HQ has it, its RFC 8785 JSON and digest, and the events that it came from.
 
-    (origin, sequence) is its last event; (record_origin, record_sequence) the one that its record came from, and
-    `value` that event's framed value, None when the entity was read from SQL: the ledger has the bytes.
+    (origin, sequence) is its last event, of type `changed_by`, recorded at `recorded_at`; (record_origin,
+    record_sequence) the one that its record came from, and `value` that event's framed value, None when the entity
+    was read from SQL: the ledger has the bytes.
     """
 
     entity: Entity
@@ -28,6 +29,8 @@ class Known:
     digest: bytes
     origin: str
     sequence: int
+    changed_by: str
+    recorded_at: datetime
     record_origin: str
     record_sequence: int
     value: bytes | None = None

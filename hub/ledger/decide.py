@@ -124,9 +124,9 @@ class _Deciding:
         raw_type, raw_subject = event.headers.get("ce_type") or b"", event.headers.get("ce_subject") or b""
         key = event.record.key
         version = 0
-        if entity is not None:
+        if entity is not None and envelope is not None:
             version = entity.version
-            self._accepted(entity, event, carries_record=decided.carries_record)
+            self._accepted(entity, event, envelope.type, carries_record=decided.carries_record)
         return Row(
             event.sequence,
             event.data,
@@ -187,7 +187,7 @@ class _Deciding:
     def _known(self, key: EntityKey) -> Known | None:
         return self.batch.entities.get(key) or self.entities.get(key)
 
-    def _accepted(self, entity: Entity, event: Pending, *, carries_record: bool) -> None:
+    def _accepted(self, entity: Entity, event: Pending, event_type: str, *, carries_record: bool) -> None:
         key = (entity.stream, entity.id)
         before = self._known(key)
         origin = self.segment.lane.origin
@@ -197,7 +197,7 @@ class _Deciding:
             source, at, value = origin, event.sequence, event.record.value
         else:
             source, at, value = before.record_origin, before.record_sequence, before.value
-        after = Known(entity, document, digest, origin, event.sequence, source, at, value)
+        after = Known(entity, document, digest, origin, event.sequence, event_type, self.recorded_at, source, at, value)
         self.batch.entities[key] = after
         self.state_digest = sha256(self.state_digest + digest).digest()
         contribution = STREAMS[entity.stream].contribution

@@ -6,6 +6,7 @@ transaction begins IMMEDIATE, so that a reader never has to become a writer half
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,10 +19,12 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event
 
+from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.batch import Batch, Commit, EntityKey, Known
 from hub.ledger.lane import EPOCH_START, Intake, Lane, Status
+from hub.ledger.publication import Event, Publication
 from hub.ledger.take import Quarantined
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.record import split_canonical
@@ -33,14 +36,11 @@ from hub.store.store import (
     QUARANTINE_QUOTA_BYTES,
     Changes,
     Claimed,
-    Event,
     FencedError,
-    Publication,
 )
 
 BUSY_MS: Final = 10_000
 _US: Final = timedelta(microseconds=1)
-_LOOKUP_MAX: Final = 400
 
 
 def to_us(moment: datetime) -> int:
@@ -302,22 +302,34 @@ class SqliteStore:
         by_stream: dict[str, list[str]] = {}
         for stream, entity_id in keys:
             by_stream.setdefault(stream, []).append(entity_id)
-        found: dict[EntityKey, Known] = {}
-        for stream, ids in by_stream.items():
-            for start in range(0, len(ids), _LOOKUP_MAX):
-                part = ids[start : start + _LOOKUP_MAX]
-                marks = ",".join("?" * len(part))
-                for known in self._known(f"e.stream = ? AND e.id IN ({marks})", (stream, *part)):
-                    found[stream, known.entity.id] = known
-        return found
+        return {
+            (stream, known.entity.id): known for stream, ids in by_stream.items() for known in self._known(stream, ids)
+        }
 
-    def _known(self, where: str, parameters: tuple[Any, ...]) -> list[Known]:
+    def _known(self, stream: str, ids: list[str]) -> list[Known]:
         rows = self._db.execute(
-            "SELECT e.document, e.digest, a.origin, e.sequence, b.origin, e.record_sequence FROM entity e"  # noqa: S608
-            f" JOIN lane a ON a.id = e.lane_id JOIN lane b ON b.id = e.record_lane_id WHERE {where}",
-            parameters,
+            "SELECT e.document, e.digest, a.origin, e.sequence, l.type, r.recorded_at_us, b.origin, e.record_sequence"
+            " FROM entity e JOIN ledger l ON l.lane_id = e.lane_id AND l.sequence = e.sequence"
+            " JOIN receipt r ON r.lane_id = e.lane_id AND r.last = ("
+            "SELECT min(last) FROM receipt WHERE lane_id = e.lane_id AND last >= e.sequence)"
+            " JOIN lane a ON a.id = e.lane_id JOIN lane b ON b.id = e.record_lane_id"
+            " WHERE e.stream = ? AND e.id IN (SELECT value FROM json_each(?))",
+            (stream, json.dumps(ids)),
         )
-        return [Known(Entity.from_json(row[0]), row[0].encode(), *row[1:]) for row in rows]
+        return [
+            Known(
+                entity=Entity.from_json(document),
+                document=document.encode(),
+                digest=digest,
+                origin=origin,
+                sequence=sequence,
+                changed_by=changed_by,
+                recorded_at=from_us(recorded_at_us),
+                record_origin=record_origin,
+                record_sequence=record_sequence,
+            )
+            for document, digest, origin, sequence, changed_by, recorded_at_us, record_origin, record_sequence in rows
+        ]
 
     async def basis(self) -> tuple[int, list[Entity]]:
         """See Store."""
@@ -393,31 +405,35 @@ class SqliteStore:
     async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """See Store."""
         lane_id = self._lane_id(origin)
-        receipts, last, recorded_at_us = [], after, 0
-        for note, end, moment in self._db.execute(
-            "SELECT note, last, recorded_at_us FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last",
+        receipts, last = [], after
+        for note, end in self._db.execute(
+            "SELECT note, last FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last",
             (lane_id, after),
         ):
             receipts.append(bytes(note))
-            last, recorded_at_us = end, moment
+            last = end
             if last - after >= limit:
                 break
         if not receipts:
             return None
         rows = self._db.execute(
-            "SELECT sequence, subject, data FROM ledger"
+            "SELECT sequence, subject, data, type FROM ledger"
             " WHERE lane_id = ? AND sequence > ? AND sequence <= ? AND code = ? ORDER BY sequence",
             (lane_id, after, last, Code.ACCEPTED),
         )
-        events = [Event(sequence, subject.encode(), data) for sequence, subject, data in rows]
-        entities = self._known("e.lane_id = ? AND e.sequence > ? AND e.sequence <= ?", (lane_id, after, last))
+        events, touched = [], set()
+        for sequence, subject, data, kind in rows:
+            headers, value = split_canonical(data)
+            events.append(Event(sequence, subject.encode(), headers, value))
+            touched.add((KINDS[kind].stream, subject))
+        # The state as it is now, perhaps newer than `last`: readers keep the highest version.
+        entities = (await self.entities(touched)).values()
         center = origin.split("/")[-2]
         return Publication(
             origin,
             center,
             after + 1,
             last,
-            from_us(recorded_at_us),
             receipts,
             events,
             [self._with_value(k) for k in entities],

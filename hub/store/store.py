@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from hub.domain.entity import Entity
 from hub.ledger.batch import Batch, EntityKey, Known
 from hub.ledger.lane import Intake
+from hub.ledger.publication import Publication
 from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
 
@@ -35,29 +36,6 @@ class Changes:
 
     basis: int
     intakes: dict[str, tuple[int, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An accepted event on its way out: its key and canonical bytes."""
-
-    sequence: int
-    key: bytes
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """What is to be published of one lane: `first` to `last`, all of it committed."""
-
-    origin: str
-    center: str
-    first: int
-    last: int
-    recorded_at: datetime
-    receipts: Sequence[bytes]
-    events: Sequence[Event]
-    entities: Sequence[Known]
 
 
 class Store(Protocol):

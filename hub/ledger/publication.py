@@ -1,0 +1,92 @@
+"""What of a commit goes out: receipts to its center, accepted events and entity states to everybody. Pure.
+
+The publisher runs from its cursor in SQL; what `publications` makes from memory is its fast path and equals what the
+store reads for the same rows (a contract test holds it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from zlib import crc32
+
+from hub.domain.state import encode_state_prefix, micros
+from hub.ledger.batch import Batch, Known
+from hub.ledger.take import Taken
+from hub.protocol.avro import PREFIX_SIZE, frame
+from hub.protocol.record import SEAL_HEADER
+from hub.protocol.verdict import Code
+
+PARTITIONS: Final = 8  # of `events` and `state.*`: never changed later, or a center's order would break
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An accepted event on its way out: its key, signed headers and value as they came."""
+
+    sequence: int
+    key: bytes
+    headers: Sequence[tuple[str, bytes | None]]
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What is to be published of one lane: events `first` to `last`, all of them committed."""
+
+    origin: str
+    center: str
+    first: int
+    last: int
+    receipts: Sequence[bytes]
+    events: Sequence[Event]
+    entities: Sequence[Known]
+
+
+def partition_of(center: str) -> int:
+    """Return the partition of `events` and `state.*` that a center's records are in: CRC-32 of its id, modulo 8."""
+    return crc32(center.encode()) % PARTITIONS
+
+
+def publications(taken: Taken, batch: Batch) -> list[Publication]:
+    """Return what a commit's transaction made publishable, without asking SQL."""
+    found = []
+    for segment, commit in zip(taken.segments, batch.commits, strict=True):
+        events = [
+            Event(row.sequence, row.subject.encode(), _signed(pending.record.headers), pending.record.value or b"")
+            for pending, row in zip(segment.events, commit.rows, strict=True)
+            if row.code == Code.ACCEPTED
+        ]
+        touched = [k for k in batch.entities.values() if k.origin == commit.lane.origin]
+        receipt = commit.receipt
+        found.append(
+            Publication(
+                commit.lane.origin, commit.lane.center, receipt.first, receipt.last, [commit.note], events, touched
+            )
+        )
+    return found
+
+
+def _signed(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
+    return [h for h in headers if h[0] != SEAL_HEADER and (h[0].startswith("ce_") or h[0] == "content-type")]
+
+
+def state_value(known: Known, state_schema_id: int) -> bytes:
+    """Return the value of an entity's record on `state.<stream>`: a prefix and the Avro body of its record's event.
+
+    Shapes: `known.value` is there.
+    """
+    assert known.value is not None
+    entity = known.entity
+    prefix = encode_state_prefix(
+        entity.id,
+        entity.center,
+        known.origin.rpartition("/")[2],
+        known.sequence,
+        entity.version,
+        entity.status,
+        micros(known.recorded_at),
+        known.changed_by,
+    )
+    return frame(state_schema_id, prefix + known.value[PREFIX_SIZE:])
