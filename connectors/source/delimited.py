@@ -23,6 +23,7 @@ _SAMPLE_RECORDS = 50
 _RAGGED_SHARE = 0.8  # a delimiter fits if this share of the sampled rows is as wide as the header
 _HEADER_SEARCH = 200
 _HEADER_CELLS_MAX = 20_000
+_NO_FIT = (0.0, 0, 0, 0.0)
 _EXCEL_HINT = re.compile(r"sep=(.)\r?\n")  # Excel writes and obeys this first line
 
 
@@ -182,6 +183,8 @@ def detect_delimiter(text: str) -> str:
     sample = text[:_SAMPLE_CHARS]
     fits = [_fit(sample, delimiter, is_whole=len(sample) == len(text)) for delimiter in DELIMITERS]
     best = max(fits)
+    if best == _NO_FIT and not sample.strip(' "\r\n' + "".join(DELIMITERS)):
+        return max(DELIMITERS, key=sample.count)  # a sheet without any text still has its rows of delimiters
     return DELIMITERS[fits.index(best)]
 
 
@@ -199,7 +202,7 @@ def _fit(sample: str, delimiter: str, *, is_whole: bool) -> tuple[float, int, in
     header_index = find_header(records)
     width = 0 if header_index is None else len(records[header_index])
     if header_index is None or width < 2:
-        return 0.0, 0, 0, 0.0
+        return _NO_FIT
     below = [len(record) for record in records[header_index + 1 :] if any(map(str.strip, record))]
     share = below.count(width) / len(below) if below else 1.0
     return min(share, _RAGGED_SHARE), -header_index, width, share

@@ -119,12 +119,14 @@ def _sample(data: bytes) -> bytes:
 def _utf16_without_mark(sample: bytes) -> str | None:
     """Return the UTF-16 byte order of mostly Latin text (its delimiters and digits have a NUL half), or None."""
     pairs = len(sample) // 2
-    if pairs < 2:
-        return None
     even, odd = sample[0 : 2 * pairs : 2].count(0), sample[1 : 2 * pairs : 2].count(0)
-    if odd > pairs // 10 and odd > 10 * even:
+    # A few stray NULs are damage in another encoding: there, line ends do not come with a NUL.
+    wide_ends = sample.count(b"\n\0" if odd > even else b"\0\n")
+    if pairs < 2 or wide_ends < sample.count(b"\n"):
+        return None
+    if odd > pairs // 4 and odd > 10 * even:
         return "utf-16-le"
-    if even > pairs // 10 and even > 10 * odd:
+    if even > pairs // 4 and even > 10 * odd:
         return "utf-16-be"
     return None
 
