@@ -14,6 +14,7 @@ from typing import Any
 
 import faust
 import structlog
+from aiokafka.errors import KafkaConnectionError
 from faust.tables.manager import TableManager
 from mode import Service
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,8 +26,9 @@ log = structlog.get_logger(__name__)
 
 POLL_RECORDS_MAX = 2000
 BUFFER_BATCHES_MAX = 4096  # never reached: the transport stops fetching at 4000 records ahead, and this counts batches
-METADATA_AGE_MAX_MS = 10_000  # a topic that was made after its center was added is seen within this time
+METADATA_AGE_MAX_MS = 5_000  # a topic that was made after its center was added is seen within this time
 REPEATED_LOG_S = 30.0
+STALL_POLL_S = 1.0
 
 
 class ReaderSettings(BaseModel):
@@ -54,11 +56,19 @@ class _Tables(TableManager):
         await self.recovery.start()
 
 
+class _Boot(faust.App.BootStrategy):
+    """Starts no producer: the agent sends nothing, and the publisher has its own."""
+
+    enable_kafka_producer = False
+
+
 class App(faust.App):
     """A Faust app that knows the lanes it reads."""
 
     logger = faust_log
+    BootStrategy = _Boot
     lanes: Lanes
+    bootstrap: str
 
     async def on_first_start(self) -> None:
         """Make no directories: they are for tables."""
@@ -107,6 +117,7 @@ def create_app(settings: ReaderSettings, intakes: Intakes, centers: Iterable[str
         stream_wait_empty=False,
     )
     app.lanes = Lanes(intakes)
+    app.bootstrap = settings.bootstrap
     topic = app.topic(
         *map(topic_of, sorted(set(centers))), key_serializer="raw", value_serializer="raw", value_type=None, acks=False
     )
@@ -127,48 +138,67 @@ def create_app(settings: ReaderSettings, intakes: Intakes, centers: Iterable[str
     return app
 
 
-async def consume(app: App, *, stop: asyncio.Event, deadline_s: float = 8.0) -> None:
+async def consume(app: App, *, stop: asyncio.Event, deadline_s: float = 8.0, stall_s: float = 60.0) -> None:
     """Run the app until `stop` is set.
 
     Stopping begins no further batch, lets the one in hand finish, revokes the lanes and stops Faust, all within
     `deadline_s`. On a failure the same is done first.
-    Errors: what `Intakes` raised, or Fatal if a part of Faust ended by itself or the deadline was missed.
+    Errors: what `Intakes` raised; Fatal if no broker answers, a part of Faust ended by itself, one batch or one
+    rebalance lasts longer than `stall_s`, or the deadline was missed. Afterwards only a new app can run.
     """
     starting = asyncio.create_task(app.start(), name="faust-start")
     waiting = [
         asyncio.create_task(stop.wait(), name="stop"),
         asyncio.create_task(app.wait_until_stopped(), name="faust"),
         asyncio.create_task(_watch(app, starting), name="watch"),
+        asyncio.create_task(_watch_for_stalls(app, starting, stall_s), name="watch-stalls"),
     ]
-    failure = app.lanes.failure
     try:
-        await asyncio.wait([*waiting, failure], return_when=asyncio.FIRST_COMPLETED)
-        stop_wanted, ended, watch = waiting
-        if failure.done():
-            failure.result()
-        if watch.done():
-            watch.result()
-        if ended.done() and not stop_wanted.done():
-            raise Fatal("Faust ended by itself; its log says why") from app.crash_reason
+        await _first_to_end(app, *waiting)
     finally:
         for task in (*waiting, starting):
             task.cancel()
         await asyncio.gather(*waiting, starting, return_exceptions=True)
-        await _shut_down(app, deadline_s)
+        in_time = await _shut_down(app, deadline_s)
+    if not in_time:
+        raise Fatal(f"the worker's reading side did not stop within {deadline_s} s")
 
 
-async def _shut_down(app: App, deadline_s: float) -> None:
-    try:
-        async with asyncio.timeout(deadline_s):
-            await app.lanes.close()
-            await app.stop()
-    except TimeoutError as exc:
-        raise Fatal(f"the worker's reading side did not stop within {deadline_s} s") from exc
+async def _first_to_end(
+    app: App, stop: asyncio.Task[Any], faust_ended: asyncio.Task[Any], *watches: asyncio.Task[Any]
+) -> None:
+    failure = app.lanes.failure
+    await asyncio.wait([stop, faust_ended, *watches, failure], return_when=asyncio.FIRST_COMPLETED)
+    for reason in (failure, *watches):
+        if reason.done():
+            reason.result()
+    if faust_ended.done() and not stop.done():
+        raise Fatal("Faust ended by itself; its log says why") from app.crash_reason
+
+
+async def _shut_down(app: App, deadline_s: float) -> bool:
+    """Stop within the deadline, in part at least: Faust gets its share of the time also when a batch hangs."""
+    began = asyncio.get_running_loop().time()
+    in_time = True
+    for name, work, share in (("lanes", app.lanes.close, 0.7), ("faust", app.stop, 1.0)):
+        try:
+            async with asyncio.timeout_at(began + deadline_s * share):
+                await work()
+        except TimeoutError:
+            log.warning("shutdown_deadline_missed", part=name, deadline_s=deadline_s)
+            in_time = False
+    return in_time
 
 
 async def _watch(app: App, starting: asyncio.Task[None]) -> None:
     """Raise when a task of Faust or aiokafka ends that should not: some die silently, at a rebalance above all."""
-    await starting
+    try:
+        await starting
+    except KafkaConnectionError as exc:
+        raise Fatal(
+            f"no broker answered at {app.bootstrap}: {exc}. Is it running, is the address right? "
+            "(refused credentials look the same)"
+        ) from exc
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
 
@@ -187,6 +217,23 @@ async def _watch(app: App, starting: asyncio.Task[None]) -> None:
     await ended
 
 
+async def _watch_for_stalls(app: App, starting: asyncio.Task[None], stall_s: float) -> None:
+    """Raise when a batch is never done, or when Faust does not let records flow again after a rebalance."""
+    await asyncio.wait([starting])
+    loop = asyncio.get_running_loop()
+    flowed_at = loop.time()
+    while True:
+        await asyncio.sleep(STALL_POLL_S)
+        now = loop.time()
+        if app.consumer.flow_active:
+            flowed_at = now
+        if now - flowed_at > stall_s:
+            raise Fatal(f"nothing was read for {stall_s} s: Faust has not come back from a rebalance")
+        in_hand, since = app.lanes.in_hand
+        if in_hand is not None and now - since > stall_s:
+            raise Fatal(f"one batch of {in_hand} has been in hand for more than {stall_s} s")
+
+
 def _tasks_of(app: App) -> Iterator[tuple[str, asyncio.Future[Any]]]:
     thread = app.consumer._thread  # noqa: SLF001
     consumer = thread._ensure_consumer()  # noqa: SLF001
@@ -195,6 +242,8 @@ def _tasks_of(app: App) -> Iterator[tuple[str, asyncio.Future[Any]]]:
     services: list[Service] = [app._fetcher, app.consumer, thread, app.topics, app.tables.recovery]  # noqa: SLF001
     services += [*thread.method_queue._workers, *app.consumer._method_queue._workers]  # noqa: SLF001
     for service in services:
+        if not service._futures:  # noqa: SLF001
+            raise Fatal(f"a background task ended that should run for ever: {service.shortlabel} has none left")
         for task in service._futures:  # noqa: SLF001
             yield f"{service.shortlabel} {getattr(task, '__wrapped__', task)!r}", task
     for agent in app.agents.values():
@@ -217,7 +266,17 @@ class _Once(logging.Filter):
         return True
 
 
+class _Brief(logging.Filter):
+    """Leaves out the traceback that mode logs for each service that a crash passes: `consume` raises it, once."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "Crashed reason=" in str(record.msg):
+            record.exc_info = None
+        return True
+
+
 _ONCE = _Once()
+_BRIEF = _Brief()
 
 
 def quiet_logs() -> None:
@@ -225,13 +284,13 @@ def quiet_logs() -> None:
     for name in ("faust", "mode", "aiokafka"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in (
+        "aiokafka",
         "aiokafka.conn",
-        "aiokafka.client",
         "aiokafka.cluster",
         "aiokafka.consumer.fetcher",
         "aiokafka.consumer.group_coordinator",
         "aiokafka.consumer.subscription_state",
     ):
         logger = logging.getLogger(name)
-        if _ONCE not in logger.filters:
-            logger.addFilter(_ONCE)
+        logger.addFilter(_ONCE)
+    faust_log.addFilter(_BRIEF)

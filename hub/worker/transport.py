@@ -27,6 +27,7 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
+from mode.threads import WorkerThread
 
 from hub.protocol.errors import Fatal
 
@@ -110,6 +111,7 @@ class Lanes:
     def __init__(self, intakes: Intakes) -> None:
         self.thread: LaneThread | None = None
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.in_hand: tuple[str | None, float] = None, 0.0  # whose batch is being handled, and since when (loop time)
         self._intakes = intakes
         self._turn = asyncio.Lock()
         self._epochs: dict[str, int] = {}  # center -> the epoch its batches must carry; absent: not ours
@@ -159,8 +161,10 @@ class Lanes:
         async with self._turn:
             try:
                 if self._epochs.get(batch.center) == batch.epoch:
+                    self.in_hand = batch.center, asyncio.get_running_loop().time()
                     await self._intakes.handle(batch.center, batch.records)
             finally:
+                self.in_hand = None, 0.0
                 if batch.round == self._round:
                     self._records_ahead -= len(batch.records)
                     self._wake.set()
@@ -248,10 +252,27 @@ class Lanes:
         await self.thread.move({TP(topic_of(center), 0): offset for center, offset in positions.items()}, epoch)
 
 
+class _Thread(WorkerThread):
+    """A thread that does not keep a process alive whose reading side missed its deadline."""
+
+    def __init__(self, service: LaneThread, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+    def run(self) -> None:
+        """Run the service; what crashed it has been handed to the app, which raises it."""
+        try:
+            super().run()
+        except Exception:
+            if not self.service.crashed:
+                raise
+
+
 class LaneThread(driver.AIOKafkaConsumerThread):
     """The driver's consumer thread; it stamps what it fetches with the epoch of the position it was fetched from."""
 
     logger = faust_log
+    Worker = _Thread
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -262,6 +283,19 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MAX_MS  # noqa: SLF001 - the driver offers no setting
         return consumer
+
+    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+        """Print nothing here: the app raises it."""
+
+    async def on_thread_stop(self) -> None:
+        """Stop the consumer, also while its broker is away."""
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            # aiokafka's fetcher cancels a fetch that waits to be tried again, and is then cancelled by it itself, after
+            # the coordinator and before the client were closed. Left alone the thread would die without saying so, and
+            # the app would wait for it until its deadline.
+            await self._ensure_consumer()._client.close()  # noqa: SLF001
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, Batch]:  # noqa: ASYNC109
         """Fetch what is there, one batch a partition, in the consumer's thread."""

@@ -1,0 +1,219 @@
+"""The gate between Faust and the Intakes, without Faust and without Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+from aiokafka.errors import IllegalStateError
+from faust.types import TP
+
+from hub.worker.transport import RECORDS_AHEAD_MAX, Batch, BatchScheduler, Lanes, center_of, topic_of
+
+
+class MemoryIntakes:
+    """Intakes that keep positions in memory and a journal of what they were asked."""
+
+    def __init__(self, positions: Mapping[str, int | None] | None = None) -> None:
+        self.positions = dict(positions or {})
+        self.journal: list[tuple[Any, ...]] = []
+        self.entered = asyncio.Event()
+        self.release = asyncio.Event()
+        self.release.set()
+        self.error: Exception | None = None
+
+    def attach(self, reader: Lanes) -> None:
+        self.reader = reader
+
+    async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
+        if self.error:
+            raise self.error
+        self.journal.append(("assign", *centers))
+        return {center: self.positions.get(center) for center in centers}
+
+    async def revoke(self, centers: Sequence[str]) -> None:
+        if self.error:
+            raise self.error
+        self.journal.append(("revoke", *centers))
+
+    async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
+        self.entered.set()
+        await self.release.wait()
+        self.journal.append(("handle", center, len(records)))
+
+
+class MemoryThread:
+    """The consumer thread's side: remembers where it was moved."""
+
+    def __init__(self) -> None:
+        self.moves: list[tuple[dict[str, int | None], int]] = []
+        self.error: Exception | None = None
+
+    async def move(self, positions: Mapping[TP, int | None], epoch: int) -> None:
+        if self.error:
+            raise self.error
+        self.moves.append(({tp.topic: offset for tp, offset in positions.items()}, epoch))
+
+    def fetched(self, center: str, records: int = 1) -> Batch:
+        """Return a batch that was fetched from the lane's present position."""
+        epoch = next((e for moved, e in reversed(self.moves) if topic_of(center) in moved), 0)
+        return Batch(topic_of(center), [None] * records, epoch, 1)
+
+
+def reading(intakes: MemoryIntakes) -> tuple[Lanes, MemoryThread]:
+    lanes, thread = Lanes(intakes), MemoryThread()
+    lanes.thread = thread  # type: ignore[assignment]
+    return lanes, thread
+
+
+async def test_assign_moves_each_lane_where_the_intakes_say() -> None:
+    """A worker reads from the position in SQL, and from the earliest record where there is none."""
+    lanes, thread = reading(MemoryIntakes({"uz": 7}))
+    await lanes.assign(["kz", "uz"])
+    assert thread.moves == [({"in.kz": None, "in.uz": 7}, 1)]
+    assert lanes.centers == ["kz", "uz"]
+
+
+async def test_seek_batch_fetched_before_never_reaches_handle() -> None:
+    """After a seek only what was fetched from the new position is handled, on that lane and no other."""
+    intakes = MemoryIntakes()
+    lanes, thread = reading(intakes)
+    await lanes.assign(["kz", "uz"])
+    before, other = thread.fetched("uz", 3), thread.fetched("kz", 2)
+    await lanes.seek("uz", 40)
+    await lanes.take(before)
+    await lanes.take(other)
+    await lanes.take(thread.fetched("uz", 5))
+    assert intakes.journal[1:] == [("handle", "kz", 2), ("handle", "uz", 5)]
+
+
+async def test_seek_on_a_lane_that_is_not_ours_does_nothing() -> None:
+    """A lane's next owner asks SQL: the old one has nothing to move."""
+    lanes, thread = reading(MemoryIntakes())
+    await lanes.seek("uz", 3)
+    assert thread.moves == []
+    await lanes.assign(["uz"])
+    thread.error = IllegalStateError("revoked meanwhile")
+    await lanes.seek("uz", 3)
+    assert not lanes.failure.done()
+
+
+async def test_revoke_waits_for_the_batch_in_hand_and_lets_no_other_begin() -> None:
+    """A lane is let go of between two batches, never inside one."""
+    intakes = MemoryIntakes()
+    lanes, thread = reading(intakes)
+    await lanes.assign(["uz"])
+    intakes.release.clear()
+    in_hand = asyncio.create_task(lanes.take(thread.fetched("uz", 1)))
+    queued = asyncio.create_task(lanes.take(thread.fetched("uz", 2)))
+    await intakes.entered.wait()
+    revoking = asyncio.create_task(lanes.revoke(["uz"]))
+    await asyncio.sleep(0)
+    assert intakes.journal == [("assign", "uz")]
+    intakes.release.set()
+    await asyncio.gather(in_hand, queued, revoking)
+    assert intakes.journal == [("assign", "uz"), ("handle", "uz", 1), ("revoke", "uz")]
+    assert lanes.centers == []
+
+
+async def test_close_forgets_a_later_assignment() -> None:
+    """A worker that is stopping claims nothing more, whatever Kafka still hands it."""
+    intakes = MemoryIntakes()
+    lanes, _ = reading(intakes)
+    await lanes.assign(["uz"])
+    await lanes.close()
+    await lanes.assign(["uz"])
+    assert intakes.journal == [("assign", "uz"), ("revoke", "uz")]
+
+
+async def test_intakes_that_fail_to_assign_or_revoke_end_the_process() -> None:
+    """What the Intakes raise at a rebalance is kept as the reason to stop: Faust and aiokafka would only log it."""
+    intakes = MemoryIntakes()
+    lanes, _ = reading(intakes)
+    intakes.error = OSError("no database")
+    with pytest.raises(OSError, match="no database"):
+        await lanes.assign(["uz"])
+    assert lanes.failure.exception() is intakes.error
+
+    intakes = MemoryIntakes()
+    lanes, _ = reading(intakes)
+    await lanes.assign(["uz"])
+    intakes.error = OSError("no database")
+    await lanes.revoke(["uz"])
+    assert lanes.failure.exception() is intakes.error
+
+
+async def test_assign_overtaken_by_the_next_rebalance_is_no_failure() -> None:
+    """Faust starts over when Kafka has taken the partitions away again: the process goes on."""
+    lanes, thread = reading(MemoryIntakes())
+    thread.error = IllegalStateError("not assigned")
+    with pytest.raises(IllegalStateError):
+        await lanes.assign(["uz"])
+    assert not lanes.failure.done()
+
+
+async def test_room_closes_at_the_limit_and_opens_when_batches_are_taken() -> None:
+    """What is fetched and not handled is bounded, whatever the engine's speed."""
+    intakes = MemoryIntakes()
+    lanes, thread = reading(intakes)
+    await lanes.assign(["uz"])
+    batch = thread.fetched("uz", RECORDS_AHEAD_MAX)
+    lanes.admit([batch])
+    waiting = asyncio.create_task(lanes.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await lanes.take(batch)
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_room_opens_when_a_rebalance_swallows_what_was_fetched() -> None:
+    """Batches that Faust throws away at a rebalance do not count as waiting for ever."""
+    lanes, thread = reading(MemoryIntakes())
+    await lanes.assign(["uz"])
+    swallowed = thread.fetched("uz", RECORDS_AHEAD_MAX)
+    lanes.admit([swallowed])
+    await lanes.revoke(["uz"])
+    await lanes.assign(["uz"])
+    await asyncio.wait_for(lanes.room(), 1)
+    await lanes.take(swallowed)  # one that comes late all the same changes no count
+    lanes.admit([thread.fetched("uz", RECORDS_AHEAD_MAX - 1)])
+    await asyncio.wait_for(lanes.room(), 1)
+
+
+async def test_paused_lane_is_not_fetched_until_resumed_or_assigned_again() -> None:
+    """A pause ends with `resume`, or with the assignment that it belongs to."""
+    lanes, _ = reading(MemoryIntakes())
+    kz, uz = TP("in.kz", 0), TP("in.uz", 0)
+    await lanes.assign(["kz", "uz"])
+    lanes.pause("uz")
+    assert lanes.fetchable({kz, uz}, 1.0)[0] == {kz}
+    lanes.resume("uz")
+    assert lanes.fetchable({kz, uz}, 1.0) == ({kz, uz}, 1.0)
+    lanes.pause("uz")
+    await lanes.revoke(["kz", "uz"])
+    await lanes.assign(["kz", "uz"])
+    assert lanes.fetchable({kz, uz}, 1.0)[0] == {kz, uz}
+
+
+async def test_fail_keeps_the_first_reason() -> None:
+    """The process ends with what went wrong first."""
+    lanes, _ = reading(MemoryIntakes())
+    first = ValueError("first")
+    lanes.fail(first)
+    lanes.fail(ValueError("second"))
+    assert lanes.failure.exception() is first
+
+
+def test_scheduler_yields_one_message_a_partition() -> None:
+    """Faust's cost per message is paid once per fetched batch."""
+    fetched = {TP("in.kz", 0): Batch("in.kz", [1, 2], 1, 1), TP("in.uz", 0): Batch("in.uz", [3], 1, 2)}
+    assert list(BatchScheduler().iterate(fetched)) == list(fetched.items())
+
+
+def test_topic_names_go_round() -> None:
+    """A center's topic names the center."""
+    assert topic_of("uz") == "in.uz"
+    assert center_of(topic_of("uz")) == "uz"
