@@ -1,0 +1,242 @@
+"""`cohub/<file>.verdicts.xlsx`: what became of each row, for an office that only knows Excel.
+
+The file is made anew beside its source and put in place by renaming, so nobody ever opens half of one. Its content's
+digest stands in the workbook's own properties: the file is left alone, open or not, while nothing has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from connectors.mapping.key import show_key
+from connectors.mapping.message import message
+from connectors.mapping.problem import Problem
+from connectors.mapping.remedy import remedy
+from hub.protocol.errors import Retriable
+from hub.protocol.verdict import Language
+
+FOLDER: Final = "cohub"
+SUFFIX: Final = ".verdicts.xlsx"
+RowState = Literal["accepted", "refused", "rejected", "unchanged", "blank", "pending"]
+STATES: Final[tuple[RowState, ...]] = ("rejected", "refused", "pending", "accepted", "unchanged", "blank")
+
+_FORM: Final = 1  # raise it when the same rows are shown in another way
+_ROWS_MAX: Final = 1_048_575  # a sheet holds 1,048,576 and the header is one
+_CELL_CHARS_MAX: Final = 32_767
+_FORMULA_STARTS: Final = tuple("=+-@\t\r＝＋－＠")
+_UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_IDENTIFIER: Final = re.compile(rb"<dc:identifier>([^<]*)</dc:identifier>")
+_WIDTHS: Final = (8, 24, 14, 62, 62)
+_FILLS: Final[dict[RowState, str]] = {
+    "rejected": "F8CBAD",
+    "refused": "FFE699",
+    "pending": "DDEBF7",
+    "accepted": "E2EFDA",
+    "unchanged": "FFFFFF",
+    "blank": "FFFFFF",
+}
+
+HEADERS: Final[dict[Language, tuple[str, ...]]] = {
+    "zh": ("行", "编号", "结果", "说明", "处理办法"),
+    "en": ("Row", "Number", "Verdict", "Message", "What to do"),
+    "ru": ("Строка", "Номер", "Итог", "Пояснение", "Что делать"),
+}
+STATE_WORDS: Final[dict[Language, dict[RowState, str]]] = {
+    "zh": {
+        "accepted": "已接受",
+        "refused": "未发送",
+        "rejected": "被总部拒绝",
+        "unchanged": "无变化",
+        "blank": "空行",
+        "pending": "等待中",
+    },
+    "en": {
+        "accepted": "accepted",
+        "refused": "not sent",
+        "rejected": "rejected by HQ",
+        "unchanged": "unchanged",
+        "blank": "blank",
+        "pending": "waiting",
+    },
+    "ru": {
+        "accepted": "принято",
+        "refused": "не отправлено",
+        "rejected": "отклонено центром",
+        "unchanged": "без изменений",
+        "blank": "пустая",
+        "pending": "ожидает",
+    },
+}
+_PARAM: Final = re.compile(r"(?:(?<=^)|(?<= ))(value|max|length|allowed|rows|status|event|list|ge|gt|le|lt)=")
+_PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
+    "zh": {
+        "value": "值：",
+        "max": "上限：",
+        "length": "长度：",
+        "allowed": "可用：",
+        "rows": "另见行：",
+        "status": "状态：",
+        "event": "事件：",
+        "list": "代码表：",
+    },
+    "en": {
+        "value": "here: ",
+        "max": "at most: ",
+        "length": "length: ",
+        "allowed": "allowed: ",
+        "rows": "see row: ",
+        "status": "status: ",
+        "event": "event: ",
+        "list": "list: ",
+    },
+    "ru": {
+        "value": "здесь: ",
+        "max": "не более: ",
+        "length": "длина: ",
+        "allowed": "можно: ",
+        "rows": "см. строку: ",
+        "status": "статус: ",
+        "event": "событие: ",
+        "list": "список: ",
+    },
+}
+_BOUND_SIGNS: Final = {"ge": "≥ ", "gt": "> ", "le": "≤ ", "lt": "< "}
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """What became of one row of a source; problems are the connector's own or HQ's verdict."""
+
+    number: int
+    key: str
+    state: RowState
+    problems: Sequence[Problem] = ()
+
+
+def verdicts_path(source: Path) -> Path:
+    """Return where the verdicts of a source file belong."""
+    return source.parent / FOLDER / f"{source.name}{SUFFIX}"
+
+
+def write_verdicts(path: Path, rows: Iterable[VerdictRow], language: Language) -> bool:
+    """Write the verdicts to `path` unless they are there already; return whether anything was written.
+
+    Shapes: rows with problems come first, then those that wait, then the others, each group in the sheet's order.
+    Errors: Retriable while the file is open elsewhere or the folder cannot be written; nothing is lost, call again.
+    """
+    lines = list(_lines(rows, language))
+    mark = _mark(lines, language)
+    if _written_mark(path) == mark:
+        return False
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_workbook(part, lines, language, mark)
+        part.replace(path)  # a crash before leaves the old file whole, after it the new one
+    except OSError as exc:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise Retriable(f"cannot write {path}: {exc.strerror or exc}; close it in Excel, it is tried again") from exc
+    return True
+
+
+def escape(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula, nor chokes on."""
+    text = _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    if text.startswith(_FORMULA_STARTS):
+        text = f"'{text}"
+    return text[:_CELL_CHARS_MAX]
+
+
+def explain(problem: Problem, language: Language) -> str:
+    """Return one problem as a person reads it: where, what, and what stood there."""
+    where = problem.column or problem.field
+    said = message(problem.code, language)
+    params = _PARAM.sub(lambda found: _BOUND_SIGNS.get(found[1]) or _PARAM_WORDS[language][found[1]], problem.params)
+    return (f"{where}: " if where else "") + said + (f" ({params})" if params else "")
+
+
+def _lines(rows: Iterable[VerdictRow], language: Language) -> Iterator[tuple[int, str, RowState, str, str]]:
+    words = {state: index for index, state in enumerate(STATES)}
+    ordered = sorted(rows, key=lambda row: (min(words[row.state], words["accepted"]), row.number))
+    for row in ordered[:_ROWS_MAX]:
+        said = "; ".join(explain(problem, language) for problem in row.problems)
+        todo = " ".join(dict.fromkeys(remedy(problem.code, language) for problem in row.problems))
+        yield row.number, escape(show_key(row.key)), row.state, escape(said), escape(todo)
+
+
+def _mark(lines: Sequence[tuple[Any, ...]], language: Language) -> str:
+    digest = hashlib.sha256(f"{_FORM} {language}".encode())
+    for line in lines:
+        digest.update(repr(line).encode("utf-8", "surrogatepass"))
+    return f"cohub:{digest.hexdigest()}"
+
+
+def _written_mark(path: Path) -> str | None:
+    """Return the mark of the file that is there; None if there is none, or another program wrote it since."""
+    try:
+        with zipfile.ZipFile(path) as parts:
+            found = _IDENTIFIER.search(parts.read("docProps/core.xml"))
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return None
+    return found[1].decode("ascii", "replace") if found else None
+
+
+def _write_workbook(
+    path: Path, lines: Sequence[tuple[int, str, RowState, str, str]], language: Language, mark: str
+) -> None:
+    # Imported here: a connector that has nothing to report does not pay for it in memory.
+    from openpyxl import Workbook  # noqa: PLC0415
+    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+    from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415
+
+    book = Workbook(write_only=True)
+    book.properties.identifier = mark
+    book.properties.creator = "cohub"
+    sheet = book.create_sheet("cohub")
+    for letter, width in zip("ABCDE", _WIDTHS, strict=True):
+        sheet.column_dimensions[letter].width = width
+    sheet.freeze_panes = "A2"
+    sheet.auto_filter.ref = f"A1:E{len(lines) + 1}"
+    bold, wrap = Font(bold=True), Alignment(wrap_text=True, vertical="top")
+    fills = {state: PatternFill("solid", start_color=colour) for state, colour in _FILLS.items()}
+
+    def cell(value: int | str) -> Any:
+        made = WriteOnlyCell(sheet, value=value)
+        if isinstance(value, str):
+            made.data_type = "s"  # never a formula, whatever it begins with
+        return made
+
+    def styled(value: int | str, state: RowState) -> Any:
+        made = cell(value)
+        made.fill = fills[state]
+        return made
+
+    def wrapped(value: str) -> Any:
+        made = cell(value)
+        made.alignment = wrap
+        return made
+
+    header = [cell(name) for name in HEADERS[language]]
+    for made in header:
+        made.font = bold
+    sheet.append(header)
+    words = STATE_WORDS[language]
+    for number, key, state, said, todo in lines:
+        verdict = styled(words[state], state)
+        if said:
+            sheet.append([number, cell(key), verdict, wrapped(said), wrapped(todo)])
+        else:
+            sheet.append([number, cell(key), verdict])
+    with path.open("wb") as file:
+        book.save(file)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from connectors.mapping import LocalCode
+from connectors.mapping.problem import Problem
+from connectors.mapping.remedy import REMEDIES, remedy
+from connectors.runtime.verdicts import (
+    HEADERS,
+    STATE_WORDS,
+    STATES,
+    VerdictRow,
+    escape,
+    explain,
+    verdicts_path,
+    write_verdicts,
+)
+from connectors.source import ProblemCode
+from hub.protocol.errors import Retriable
+from hub.protocol.verdict import LANGUAGES, Code
+
+ROWS = [
+    VerdictRow(2, "K-1", "accepted"),
+    VerdictRow(3, "=1+1", "refused", [Problem("Подписан", "signed_on", LocalCode.BAD_DATE, "value=31.02.2024")]),
+    VerdictRow(4, "K-3", "pending"),
+    VerdictRow(5, "K-4", "rejected", [Problem("", "counterpart_center", Code.UNKNOWN_CENTER, "value=xx")]),
+    VerdictRow(6, "", "blank"),
+]
+
+
+def read(path: Path) -> list[list[object]]:
+    book = openpyxl.load_workbook(path)
+    rows = [[cell.value for cell in row] for row in book["cohub"].iter_rows()]
+    book.close()
+    return rows
+
+
+def test_problem_rows_come_first_and_say_what_to_do(tmp_path: Path) -> None:
+    """A person opens the file and sees at once what to mend, in their own language."""
+    path = verdicts_path(tmp_path / "сделки.csv")
+    assert write_verdicts(path, ROWS, "ru")
+    assert path == tmp_path / "cohub" / "сделки.csv.verdicts.xlsx"
+    rows = read(path)
+    assert rows[0] == list(HEADERS["ru"])
+    assert [row[0] for row in rows[1:]] == [5, 3, 4, 2, 6]
+    assert rows[2][1:4] == ["'=1+1", "не отправлено", "Подписан: это не дата (здесь: 31.02.2024)"]
+    assert rows[2][4] == remedy(LocalCode.BAD_DATE, "ru")
+    assert not list(path.parent.glob("*.part"))
+
+
+def test_file_is_frozen_filtered_and_coloured(tmp_path: Path) -> None:
+    """The header stays in sight, a filter is one click away, and a problem has a colour."""
+    path = tmp_path / "a.xlsx"
+    write_verdicts(path, ROWS, "en")
+    book = openpyxl.load_workbook(path)
+    sheet = book["cohub"]
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == "A1:E6"
+    assert sheet["C2"].fill.start_color.rgb != sheet["C5"].fill.start_color.rgb
+    book.close()
+
+
+def test_same_rows_are_not_written_again(tmp_path: Path) -> None:
+    """A file that is open in Excel is not disturbed while nothing has changed."""
+    path = tmp_path / "a.xlsx"
+    assert write_verdicts(path, ROWS, "zh")
+    before = path.stat()
+    assert not write_verdicts(path, list(reversed(ROWS)), "zh")
+    assert path.stat() == before
+    assert write_verdicts(path, ROWS, "en")
+    assert write_verdicts(path, ROWS[:-1], "en")
+
+
+def test_locked_file_is_tried_again_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """While the place of the file is taken the caller is told to come back, and the old file stays."""
+    path = tmp_path / "cohub" / "a.xlsx"
+    path.mkdir(parents=True)  # what refuses the renaming here is what an open file does on Windows
+    (path / "x").touch()
+    with pytest.raises(Retriable, match="close it in Excel"):
+        write_verdicts(path, ROWS, "en")
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.xlsx"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝"])
+def test_cells_that_begin_like_formulas_are_escaped(start: str, tmp_path: Path) -> None:
+    """What stands in a source never runs as a formula in the verdicts."""
+    assert escape(f"{start}HYPERLINK()").startswith("'")
+    path = tmp_path / "a.xlsx"
+    write_verdicts(path, [VerdictRow(2, "k", "refused", [Problem(f"{start}x", "", "NEW", "\x00\ud800")])], "en")
+    assert str(read(path)[1][3]).startswith("'")
+
+
+def test_every_code_has_a_remedy_in_every_language() -> None:
+    """No code leaves a person without a next step."""
+    codes = {*Code, *LocalCode, *ProblemCode}
+    assert set(REMEDIES) == codes
+    for code in codes - {Code.ACCEPTED}:
+        for language in LANGUAGES:
+            assert remedy(code, language)
+    assert remedy("NEW_CODE", "en") == "Ask HQ."
+
+
+def test_every_state_has_a_word_and_parameters_are_translated() -> None:
+    """Nothing of our own vocabulary is left in English by mistake."""
+    for language in LANGUAGES:
+        assert set(STATE_WORDS[language]) == set(STATES)
+    said = explain(Problem("标题", "title", Code.TOO_LONG, "max=256 length=300"), "zh")
+    assert said == "标题: 文字过长 (上限：256 长度：300)"
