@@ -21,9 +21,9 @@ def main(tag: str) -> None:
     """Write the state schemas, then add what is not in `released.json` yet."""
     for kind in KINDS.values():
         if kind.carries_record:
-            path = HERE / state_path(kind)
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(state_schema(kind, schemas.read(kind.schema_path)))
+            target = HERE / state_path(kind)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(state_schema(kind, schemas.read(kind.schema_path)))
     listing = HERE / "released.json"
     entries = {e.path: e for e in parse_released(listing.read_bytes() if listing.exists() else b"[]")}
     for path, exact in schemas.every().items():

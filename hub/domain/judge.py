@@ -18,7 +18,7 @@ from hub.protocol.verdict import Code
 AHEAD_MAX: Final = timedelta(hours=24)
 
 
-def judge(  # noqa: PLR0917 - the contract with the engine: one call, everything the verdict depends on
+def judge(
     kind: EventKind,
     subject: str,
     center: str,

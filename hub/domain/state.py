@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from hub.domain.stream import EventKind
@@ -76,13 +77,13 @@ def encode_state_prefix(
     return b"".join(
         (
             _text(entity_id),
-            _text(center),
-            _text(epoch),
+            _repeated_text(center),
+            _repeated_text(epoch),
             _long(sequence),
             _long(version),
-            _text(status),
-            _long(recorded_at_us),
-            _text(changed_by),
+            _repeated_text(status),
+            _repeated_long(recorded_at_us),
+            _repeated_text(changed_by),
         )
     )
 
@@ -104,5 +105,9 @@ def _text(text: str) -> bytes:
     encoded = text.encode()
     return _long(len(encoded)) + encoded
 
+
+# What a lane or a commit repeats in every record: center, epoch, status, type, time.
+_repeated_text = lru_cache(maxsize=4096)(_text)
+_repeated_long = lru_cache(maxsize=64)(_long)
 
 _ONE_BYTE: Final = tuple(bytes((number,)) for number in range(_ONE_BYTE_MAX + 1))

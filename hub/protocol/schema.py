@@ -80,13 +80,15 @@ class Finding:
 
 
 def parse_schema(exact: bytes) -> Schema:
-    """Return the schema in these bytes. Errors: Malformed, if they are not UTF-8, JSON or Avro."""
+    """Return the schema in these bytes. Errors: Malformed, if they are not UTF-8, JSON and an Avro record."""
     try:
         text = exact.decode("utf-8")
         parsed = fastavro.parse_schema(json.loads(text), named_schemas={}, _force=True)
     except Exception as exc:
         # fastavro has no error tree of its own: it lets KeyError, TypeError and RecursionError through.
         raise Malformed(f"not an Avro schema: {type(exc).__name__}: {exc}") from exc
+    if not isinstance(parsed, dict) or parsed["type"] != "record" or not parsed["fields"]:
+        raise Malformed("not an event's schema: expected one record with fields")
     return Schema(schema_id(exact), sha256(exact).hexdigest(), text, parsed)
 
 
