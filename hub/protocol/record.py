@@ -181,7 +181,7 @@ def position(headers: Mapping[str, bytes | None]) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A record's CloudEvents attributes, checked. `time` is UTC; `dataschema` is the full SHA-256 as hex."""
+    """A record's CloudEvents attributes, checked. `time` is UTC; `dataschema` is `urn:sha256:` and the schema file's SHA-256 as hex."""
 
     id: str
     type: str

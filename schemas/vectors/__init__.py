@@ -1,0 +1,1 @@
+"""Test vectors for implementers: the JSON files beside this are written by `python -m schemas.vectors.make`."""

@@ -1,0 +1,69 @@
+"""The test keys of the vectors. Their seeds are public: never use one outside a test."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, Final
+
+from hub.protocol.note import Signer
+
+HUB: Final = "hub.example"
+CENTER: Final = "uz"
+EPOCH: Final = "0a1b2c3d"
+ORIGIN: Final = f"{HUB}/{CENTER}/{EPOCH}"
+
+
+def signer(name: str, generation: int = 1) -> Signer:
+    """Return the test key of this name; `generation` tells keys of one name apart."""
+    return Signer(name, sha256(f"cohub test key, not secret: {name} #{generation}".encode()).digest())
+
+
+ROOT: Final = signer(f"{HUB}/root")
+RECEIPTS: Final = signer(f"{HUB}/receipts")
+SEAL: Final = signer(f"{HUB}/{CENTER}")
+SEAL_NEXT: Final = signer(f"{HUB}/{CENTER}", 2)
+WITNESS: Final = signer(f"{HUB}/{CENTER}/witness")
+FOREIGN: Final = signer(f"{HUB}/kz")
+
+
+def text_or_hex(data: bytes) -> dict[str, str]:
+    """Return bytes as JSON: `text` where they are UTF-8 without control characters but newline, else `hex`."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return {"hex": data.hex()}
+    return {"text": text} if all(c >= " " or c == "\n" for c in text) else {"hex": data.hex()}
+
+
+def bytes_of(vector: dict[str, Any]) -> bytes:
+    """Return the bytes that `text_or_hex` wrote."""
+    return bytes.fromhex(vector["hex"]) if "hex" in vector else str(vector["text"]).encode()
+
+
+def key_vectors() -> dict[str, Any]:
+    """Return the keys, and texts that are none."""
+    keys = (ROOT, RECEIPTS, SEAL, SEAL_NEXT, WITNESS, FOREIGN)
+    good = SEAL.verifier.to_text()
+    name, hexid, encoded = good.split("+", 2)
+    identity = "hub.example/uz+{}+{}"
+    return {
+        "about": "Ed25519 keys under names (C2SP signed-note). TEST KEYS: their seeds are public.",
+        "good": [
+            {"name": f"key_{n}", "key_name": k.name, "private": k.to_text(), "vkey": k.verifier.to_text()}
+            for n, k in enumerate(keys, 1)
+        ],
+        "bad": [
+            {"name": "id_of_another_key", "vkey": f"{name}+00000000+{encoded}"},
+            {"name": "id_in_capitals", "vkey": f"{name}+{hexid.upper()}+{encoded}"},
+            {"name": "name_changed", "vkey": f"{HUB}/kz+{hexid}+{encoded}"},
+            {"name": "name_empty", "vkey": f"+{hexid}+{encoded}"},
+            {"name": "name_with_space", "vkey": f"hub example+{hexid}+{encoded}"},
+            {"name": "base64_cut", "vkey": good[:-1]},
+            {"name": "algorithm_unknown", "vkey": f"{name}+{hexid}+Ag{encoded[2:]}"},
+            {"name": "key_missing", "vkey": f"{name}+{hexid}"},
+            {
+                "name": "point_of_small_order",
+                "vkey": identity.format("625bbbdd", "AQEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            },
+        ],
+    }

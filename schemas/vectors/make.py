@@ -1,0 +1,51 @@
+"""`python -m schemas.vectors.make`: write the vectors. The same bytes every time; a test compares them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from schemas.vectors.keys import key_vectors
+from schemas.vectors.notes import (
+    enrolment_vectors,
+    note_vectors,
+    presence_vectors,
+    receipt_vectors,
+    resend_vectors,
+    seal_vectors,
+    trust_vectors,
+)
+from schemas.vectors.records import framing_vectors, record_vectors
+from schemas.vectors.trees import tree_vectors
+
+HERE: Final = Path(__file__).parent
+FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "enrolments": enrolment_vectors,
+    "framing": framing_vectors,
+    "keys": key_vectors,
+    "notes": note_vectors,
+    "presence": presence_vectors,
+    "receipts": receipt_vectors,
+    "records": record_vectors,
+    "resends": resend_vectors,
+    "seals": seal_vectors,
+    "trees": tree_vectors,
+    "trust": trust_vectors,
+}
+
+
+def text_of(name: str) -> str:
+    """Return the text of one file of vectors."""
+    return json.dumps(FILES[name](), indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write every file of vectors beside this module."""
+    for name in FILES:
+        (HERE / f"{name}.json").write_text(text_of(name), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""The committed vectors are what the code says, byte for byte, and every bad one is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hub.protocol.avro import Codec, unframe
+from hub.protocol.checkpoint import open_seal
+from hub.protocol.control import Presence, open_enrolment, open_trust
+from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.note import Note, Signer, Verifier
+from hub.protocol.receipt import Receipt, Resend, read_answer
+from hub.protocol.record import LeafReader, canonical, position, read_envelope, split_canonical
+from hub.protocol.schema import parse_schema
+from hub.protocol.tree import Edge, verify_inclusion
+from schemas.vectors.keys import CENTER, ORIGIN, bytes_of
+from schemas.vectors.make import FILES, HERE, text_of
+
+Vector = dict[str, Any]
+
+
+def vectors(name: str) -> Vector:
+    """Return one file of vectors."""
+    loaded: Vector = json.loads((HERE / f"{name}.json").read_text("utf-8"))
+    return loaded
+
+
+def cases(name: str, kind: str) -> pytest.MarkDecorator:
+    """Return the parameters of a test over one list of vectors, each under its own name."""
+    return pytest.mark.parametrize("vector", [pytest.param(v, id=v["name"]) for v in vectors(name)[kind]])
+
+
+def keys_of(vector: Vector) -> list[Verifier]:
+    """Return the keys that the reader of a vector knows."""
+    return [Verifier.from_text(vkey) for vkey in vector["keys"]]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_vectors_are_made_again_byte_for_byte(name: str) -> None:
+    """A change of the protocol shows up as a change of a committed vector."""
+    assert (HERE / f"{name}.json").read_bytes() == text_of(name).encode(), "run `python -m schemas.vectors.make`"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_vectors_have_names_of_their_own(name: str) -> None:
+    """A failure points to one vector."""
+    loaded = vectors(name)
+    names = [v["name"] for kind in ("good", "bad") for v in loaded[kind]]
+    assert len(set(names)) == len(names)
+    assert all(loaded[kind] for kind in ("good", "bad"))
+
+
+@cases("keys", "good")
+def test_key_is_read(vector: Vector) -> None:
+    """A private key and its vkey are one pair."""
+    signer = Signer.from_text(vector["private"])
+    assert (signer.name, signer.verifier.to_text()) == (vector["key_name"], vector["vkey"])
+
+
+@cases("keys", "bad")
+def test_bad_key_is_refused(vector: Vector) -> None:
+    """Each of these has one defect."""
+    with pytest.raises(Malformed):
+        Verifier.from_text(vector["vkey"])
+
+
+@pytest.mark.parametrize("kind", ["good", "bad"])
+def test_record_has_its_canonical_bytes_digest_position_and_verdict(kind: str) -> None:
+    """Every record has a digest, the broken ones too; the verdict on its headers names the header at fault."""
+    for vector in vectors("records")[kind]:
+        headers = [(h["name"], None if h.get("null") else bytes_of(h)) for h in vector["headers"]]
+        value = None if vector["value"] is None else bytes.fromhex(vector["value"])
+        data = bytes.fromhex(vector["canonical"])
+        record = SimpleNamespace(headers=headers, value=value, key=None, offset=0, timestamp=0)
+        by_name, read, digest = LeafReader().read(record)
+        assert canonical(headers, value) == read == data, vector["name"]
+        assert digest.hex() == vector["digest"]
+        assert split_canonical(data)[1] == (value or b"")
+        place = position(by_name)
+        assert (None if place is None else list(place)) == vector["position"], vector["name"]
+        verdict, field = "ACCEPTED", ""
+        key = None if vector["key"] is None else vector["key"].encode()
+        try:
+            read_envelope(CENTER, key, by_name, len(headers))
+        except Rejected as exc:
+            verdict, field = exc.code, exc.field
+        assert (verdict, field) == (vector["verdict"], vector["field"]), vector["name"]
+        assert (kind == "good") == (verdict == "ACCEPTED" and place is not None), vector["name"]
+
+
+@cases("framing", "good")
+def test_value_is_decoded_and_encoded(vector: Vector) -> None:
+    """A value leads to its schema by content, and back."""
+    schema = parse_schema(vector["schema"].encode())
+    assert (schema.id, schema.sha256) == (vector["schema_id"], vector["sha256"])
+    schema_id, body = unframe(bytes.fromhex(vector["value"]))
+    content = Codec(schema).decode(body)
+    fields = {field["name"]: field["type"] for field in json.loads(vector["schema"])["fields"]}
+    for name, expected in vector["content"].items():
+        if isinstance(fields[name], dict):
+            assert int(content[name] * 100) == int.from_bytes(bytes.fromhex(expected), "big", signed=True)
+        else:
+            assert content[name] == expected
+    assert schema_id == schema.id
+    assert Codec(schema).encode(content) == body
+
+
+@cases("framing", "bad")
+def test_bad_value_is_refused(vector: Vector) -> None:
+    """Each of these has one defect, and none decodes."""
+    schema = parse_schema(vector["schema"].encode())
+
+    def read() -> None:
+        schema_id, body = unframe(bytes.fromhex(vector["value"]))
+        if schema_id != schema.id:
+            raise Malformed("unknown schema")
+        Codec(schema).decode(body)
+
+    with pytest.raises(Malformed):
+        read()
+
+
+@cases("trees", "good")
+def test_tree_has_its_roots_and_edges(vector: Vector) -> None:
+    """The root and the edge of every size, and the path of every leaf in it."""
+    leaves = [bytes.fromhex(leaf) for leaf in vector["leaves"]]
+    for row in vector["sizes"]:
+        edge = Edge().append(leaves[: row["size"]])
+        assert ([h.hex() for h in edge.hashes], edge.root.hex()) == (row["edge"], row["root"])
+    for row in vector["inclusion"]:
+        _include(row)
+
+
+@cases("trees", "bad")
+def test_bad_path_is_refused(vector: Vector) -> None:
+    """Each of these has one defect."""
+    with pytest.raises(Malformed):
+        _include(vector)
+
+
+def _include(row: Vector) -> None:
+    path = [bytes.fromhex(step) for step in row["path"]]
+    verify_inclusion(bytes.fromhex(row["leaf"]), row["index"], row["size"], path, bytes.fromhex(row["root"]))
+
+
+@cases("notes", "good")
+def test_note_is_read(vector: Vector) -> None:
+    """A note has its text, its signer, and its bytes again."""
+    note = Note.from_bytes(bytes_of(vector))
+    assert note.text == vector["note_text"]
+    assert note.verify(keys_of(vector)).name == vector["signer"]
+    assert note.to_bytes() == bytes_of(vector)
+
+
+@cases("seals", "good")
+def test_seal_is_read(vector: Vector) -> None:
+    """A seal has its size and root under the lane's origin."""
+    checkpoint, note = open_seal(bytes_of(vector))
+    note.verify(keys_of(vector))
+    assert (checkpoint.origin, checkpoint.size, checkpoint.root.hex()) == (ORIGIN, vector["size"], vector["root"])
+
+
+def test_two_seals_of_the_fork_are_both_good_and_differ() -> None:
+    """The evidence of a fork stands on its own: two notes and the center's key."""
+    loaded = vectors("seals")
+    keys, roots = keys_of(loaded["good"][0]), []
+    for side in ("one", "other"):
+        checkpoint, note = open_seal(bytes_of(loaded["fork"][side]))
+        note.verify(keys)
+        roots.append((checkpoint.origin, checkpoint.size, checkpoint.root))
+    assert roots[0][:2] == roots[1][:2]
+    assert roots[0] != roots[1]
+
+
+@cases("receipts", "good")
+def test_receipt_is_read(vector: Vector) -> None:
+    """A receipt says what its vector says, and has its text again."""
+    said, content = _answer(vector), vector["content"]
+    assert isinstance(said, Receipt)
+    assert (said.origin, said.first, said.last) == (content["origin"], content["from"], content["to"])
+    assert (said.root.hex(), said.basis) == (content["root"], content["basis"])
+    assert [d.to_text().split(" ", 3) for d in said.decisions] == content["decisions"]
+
+
+@cases("resends", "good")
+def test_resend_is_read(vector: Vector) -> None:
+    """A resend request says from where."""
+    said, content = _answer(vector), vector["content"]
+    assert said == Resend(content["origin"], content["from"], content["reason"])
+
+
+def _answer(vector: Vector) -> Receipt | Resend:
+    note = Note.from_bytes(bytes_of(vector))
+    note.verify(keys_of(vector))
+    said = read_answer(note.text)
+    assert said.to_text() == note.text
+    return said
+
+
+@cases("enrolments", "good")
+def test_enrolment_is_read(vector: Vector) -> None:
+    """A key has proved itself, and the one before it has signed too."""
+    asked = open_enrolment(bytes_of(vector))
+    asked.note.verify(keys_of(vector))
+    found = {"hub": asked.hub, "center": asked.center, "purpose": asked.purpose, "vkey": asked.key.to_text()}
+    assert found == vector["content"]
+
+
+@cases("trust", "good")
+def test_trust_file_is_read(vector: Vector) -> None:
+    """The pinned root key vouches for the hub's keys."""
+    trust = open_trust(bytes_of(vector), keys_of(vector)[0])
+    assert {"hub": trust.hub, "root": trust.root.to_text(), "receipts": trust.receipts.to_text()} == vector["content"]
+
+
+@cases("presence", "good")
+def test_presence_is_read(vector: Vector) -> None:
+    """A center says that it is there."""
+    note = Note.from_bytes(bytes_of(vector))
+    note.verify(keys_of(vector))
+    said, content = Presence.from_text(note.text), vector["content"]
+    assert (said.center, said.origin or None, said.size) == (content["center"], content["origin"], content["size"])
+    assert (said.backlog, said.version, said.to_text()) == (content["backlog"], content["version"], note.text)
+
+
+def _read_note(vector: Vector) -> Note:
+    note = Note.from_bytes(bytes_of(vector))
+    note.verify(keys_of(vector))
+    return note
+
+
+def _read_seal(vector: Vector) -> None:
+    checkpoint, note = open_seal(bytes_of(vector))
+    note.verify(keys_of(vector))
+    good = vectors("seals")["good"][-1]
+    if (checkpoint.origin, checkpoint.size, checkpoint.root.hex()) != (ORIGIN, good["size"], good["root"]):
+        raise Malformed("not the seal of these records")
+
+
+READERS: dict[str, Callable[[Vector], object]] = {
+    "notes": _read_note,
+    "seals": _read_seal,
+    "receipts": lambda vector: read_answer(_read_note(vector).text),
+    "resends": lambda vector: read_answer(_read_note(vector).text),
+    "enrolments": lambda vector: open_enrolment(bytes_of(vector)),
+    "trust": lambda vector: open_trust(bytes_of(vector), keys_of(vector)[0]),
+    "presence": lambda vector: Presence.from_text(_read_note(vector).text),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "vector"),
+    [pytest.param(name, v, id=f"{name}-{v['name']}") for name in READERS for v in vectors(name)["bad"]],
+)
+def test_bad_note_is_refused(name: str, vector: Vector) -> None:
+    """Each of these has one defect, and no reader takes it."""
+    with pytest.raises(Malformed):
+        READERS[name](vector)
