@@ -402,6 +402,10 @@ class SqliteStore:
         )
         return [(origin, published, size) for origin, published, size in rows]
 
+    async def cursors(self, center: str) -> list[tuple[str, int]]:
+        """See Store."""
+        return self._db.execute("SELECT origin, published FROM lane WHERE center = ?", (center,)).fetchall()
+
     async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """See Store."""
         lane_id = self._lane_id(origin)

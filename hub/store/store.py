@@ -74,6 +74,9 @@ class Store(Protocol):
     async def unpublished(self, center: str) -> list[tuple[str, int, int]]:
         """Return (origin, published, size) of every lane of `center` with something to publish."""
 
+    async def cursors(self, center: str) -> list[tuple[str, int]]:
+        """Return (origin, published) of every lane of `center`."""
+
     async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """Return the next whole receipts of a lane behind sequence `after`, about `limit` events."""
 

@@ -1,0 +1,272 @@
+"""The consolidator: read lane → take → decide → one transaction → publish. It moves bytes and decides nothing.
+
+What is true when the process dies behind each step:
+  read, taken, decided    nothing happened: the fetch is read again from the position in SQL
+  committed               ledger, entities, receipt and position moved together; the publisher's cursor did not
+  published               the same receipts, events and states may be published again; readers go by sequence, version
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from hub.domain.stream import HQ
+from hub.ledger.basis import Basis
+from hub.ledger.batch import Batch, EntityKey, Known
+from hub.ledger.decide import advance, decide, subjects
+from hub.ledger.lane import Status
+from hub.ledger.publication import publications
+from hub.ledger.take import Claim, Reading, Taken, take
+from hub.protocol.errors import Fatal
+from hub.protocol.record import KafkaRecord
+from hub.store.store import FencedError, Store
+from hub.worker.headquarters import Headquarters
+from hub.worker.identity import Identity
+
+if TYPE_CHECKING:
+    from hub.worker.publisher import Publisher
+    from hub.worker.transport import Lanes
+
+log = structlog.get_logger(__name__)
+
+ENTITIES_CACHED_MAX: Final = 8_000
+CLOCK_BEHIND_MAX_S: Final = 5.0
+BROKER_CLOCK_MAX: Final = timedelta(minutes=5)
+WHY_BYTES_MAX: Final = 2_000
+
+
+@dataclass(slots=True)
+class Held:
+    """An intake that this worker owns: its reading, owner term, next offset, and the hole it went back for."""
+
+    reading: Reading
+    term: int
+    next_read: int | None
+    sought: int | None = None
+
+
+class Consolidator:
+    """Owns the intakes of one worker. Implements the transport's Intakes."""
+
+    def __init__(
+        self,
+        store: Store,
+        headquarters: Headquarters,
+        identity: Identity,
+        publisher: Publisher,
+        owner: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._headquarters = headquarters
+        self._identity = identity
+        self._publisher = publisher
+        self._owner = owner
+        self._clock = clock
+        self._held: dict[str, Held] = {}
+        self._cache: OrderedDict[EntityKey, Known] = OrderedDict()
+        self._basis: Basis | None = None
+        self._newest: datetime | None = None
+        self._lanes: Lanes | None = None
+
+    def attach(self, reader: Lanes) -> None:
+        """See Intakes."""
+        self._lanes = reader
+
+    @property
+    def lanes(self) -> Lanes:
+        """The handle that moves positions."""
+        assert self._lanes is not None
+        return self._lanes
+
+    async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
+        """See Intakes. From here on every older owner of these lanes is fenced out."""
+        await self.refresh()
+        if self._newest is None:
+            self._newest = await self._store.newest_recorded_at()
+        claimed = await self._store.claim(centers, self._owner)
+        for center, claim in claimed.items():
+            self._held[center] = Held(Reading.of(claim.intake), claim.term, claim.intake.offset)
+            self._forget_entities(center)
+            await self._publisher.adopt(center)
+            if claim.intake.status in {Status.PARKED, Status.FORKED}:
+                self.lanes.pause(center)
+        return {center: claim.intake.offset for center, claim in claimed.items()}
+
+    async def revoke(self, centers: Sequence[str]) -> None:
+        """See Intakes."""
+        for center in centers:
+            self._held.pop(center, None)
+            self._forget_entities(center)
+
+    async def refresh(self) -> None:
+        """Read the hq lane again, if it has grown."""
+        basis = await self._headquarters.basis()
+        if self._basis is None or basis.size != self._basis.size:
+            self._basis = basis
+            log.info("basis_read", basis=basis.size, centers=len(basis.registry.centers))
+
+    @property
+    def centers(self) -> list[str]:
+        """The centers whose topics are to be read, as the hq lane has them."""
+        assert self._basis is not None
+        return sorted(c for c in self._basis.registry.centers if c != HQ)
+
+    async def look_again(self) -> bool:
+        """Look at the lanes that wait for HQ, and at those that a person resumed. Called every second.
+
+        Returns whether the hq lane has grown.
+        """
+        changes = await self._store.changes()
+        moved = self._basis is None or changes.basis != self._basis.size
+        if moved:
+            await self.refresh()
+        for center, held in list(self._held.items()):
+            intake = held.reading.intake
+            term, status = changes.intakes.get(center, (held.term, intake.status))
+            resumed = intake.status in {Status.PARKED, Status.FORKED} and status == Status.READING
+            if term == held.term and ((moved and intake.status == Status.WAITING) or resumed):
+                await self._restart(center, held)
+        return moved
+
+    async def _restart(self, center: str, held: Held) -> None:
+        """Read a lane again from its position in SQL."""
+        intake = replace(held.reading.intake, status=Status.READING, why="")
+        held.reading = Reading.of(intake)
+        held.next_read, held.sought = intake.offset, None
+        await self.lanes.seek(center, intake.offset)
+        self.lanes.resume(center)
+        log.info("lane_read_again", center=center, offset=intake.offset)
+
+    async def handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
+        """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process."""
+        held = self._held[center]
+        if held.reading.intake.status is not Status.READING:
+            return
+        first, last = records[0].offset, records[-1].offset
+        if held.next_read is not None and first > held.next_read and held.sought != held.next_read:
+            # A hole in the offsets: retention, compaction, or a batch that was dropped at a rebalance. One look back
+            # at the position in SQL; what is missing then is for the lane's rules.
+            log.info("offsets_missing", center=center, expected=held.next_read, got=first)
+            held.sought = held.next_read
+            await self.lanes.seek(center, held.reading.intake.offset)
+            held.reading = Reading.of(held.reading.intake)
+            return
+        held.next_read = last + 1
+        now = await self._now(records[-1])
+        assert self._basis is not None
+        keyring, basis = self._basis.keyring, self._basis
+        try:
+            taken = take(held.reading, records, keyring, self._identity.hub, time.monotonic())
+            known = await self._entities(taken)
+            batch = decide(taken, known, basis, now, self._identity.receipts)
+        except Exception as exc:  # noqa: BLE001 - a fault of the engine parks this lane and stops nobody else
+            await self._park(center, held, exc)
+            return
+        await self._commit(center, held, taken, batch, now)
+
+    async def _entities(self, taken: Taken) -> dict[EntityKey, Known]:
+        wanted = subjects(taken)
+        cache = self._cache
+        found = {key: cache[key] for key in wanted if key in cache}
+        missing = wanted - found.keys()
+        if missing:
+            found.update(await self._store.entities(missing))
+        return found
+
+    async def _commit(self, center: str, held: Held, taken: Taken, batch: Batch, now: datetime) -> None:
+        before = held.reading.intake
+        status = batch.intake.status
+        held.reading = advance(taken, batch)
+        if batch.commits or batch.quarantine or batch.presence or batch.intake != before:
+            try:
+                await self._store.commit(batch, held.term, now)
+            except FencedError:
+                log.warning("lane_taken_over", center=center)
+                self._held.pop(center, None)
+                self.lanes.pause(center)
+                return
+        if batch.commits:
+            self._newest = max(now, self._newest or now)
+            self._remember(batch)
+            self._publisher.offer(publications(taken, batch))
+        for note in batch.resends:
+            self._publisher.answer(center, "resend", note)
+        for item in batch.quarantine:
+            log.warning(
+                "record_quarantined", center=center, reason=item.reason, detail=item.detail, offset=item.record.offset
+            )
+        await self._answer_claims(center, held, batch.claims, now)
+        if status is not Status.READING:
+            log.warning("lane_stopped", center=center, status=str(status), why=batch.intake.why)
+            self.lanes.pause(center)
+
+    async def _answer_claims(self, center: str, held: Held, claims: Sequence[Claim], now: datetime) -> None:
+        """Send stored receipts again for what came twice; a root that is not ours is a fork."""
+        sent: set[bytes] = set()
+        for claim in claims:
+            edge = await self._store.edge_at(claim.origin, claim.checkpoint.size)
+            receipt = await self._store.receipt_at(claim.origin, claim.checkpoint.size)
+            if edge is None or receipt is None:
+                continue
+            if edge.root != claim.checkpoint.root:
+                why = f"fork of {claim.origin}: two valid seals of size {claim.checkpoint.size} with different roots"
+                await self._store.keep_evidence(claim.origin, claim.checkpoint.size, receipt, claim.note, now)
+                await self._stop(center, held, Status.FORKED, why)
+                return
+            if receipt not in sent:
+                sent.add(receipt)
+                self._publisher.answer(center, "receipt", receipt)
+
+    async def _park(self, center: str, held: Held, exc: Exception) -> None:
+        log.error("engine_fault", center=center, exc_info=exc)
+        text = "".join(traceback.format_exception(exc))[-WHY_BYTES_MAX:]
+        await self._stop(center, held, Status.PARKED, f"engine fault: {exc!r}\n{text}")
+
+    async def _stop(self, center: str, held: Held, status: Status, why: str) -> None:
+        try:
+            await self._store.set_status(center, held.term, status, why)
+        except FencedError:
+            self._held.pop(center, None)
+        held.reading = Reading.of(replace(held.reading.intake, status=status, why=why))
+        log.warning("lane_stopped", center=center, status=str(status), why=why.splitlines()[0])
+        self.lanes.pause(center)
+
+    def _remember(self, batch: Batch) -> None:
+        cache = self._cache
+        for key, known in batch.entities.items():
+            cache[key] = known
+            cache.move_to_end(key)
+        while len(cache) > ENTITIES_CACHED_MAX:
+            cache.popitem(last=False)
+
+    def _forget_entities(self, center: str) -> None:
+        """Drop what is remembered of a center: between two ownerships another worker may have written it."""
+        prefix = center + ":"
+        for key in [k for k in self._cache if k[1].startswith(prefix)]:
+            del self._cache[key]
+
+    async def _now(self, newest: KafkaRecord) -> datetime:
+        """Return HQ's time; wait until it has passed the newest recorded_at. Errors: Fatal for a clock that is off."""
+        now = self._clock()
+        broker = datetime.fromtimestamp(newest.timestamp / 1000, UTC)
+        if broker - now > BROKER_CLOCK_MAX:
+            raise Fatal(
+                f"HQ's clock is at {now:%Y-%m-%dT%H:%M:%SZ}, the broker's at {broker:%Y-%m-%dT%H:%M:%SZ}: set it"
+            )
+        if self._newest is not None and now < self._newest:
+            behind_s = (self._newest - now).total_seconds()
+            if behind_s > CLOCK_BEHIND_MAX_S:
+                raise Fatal(f"HQ's clock runs {behind_s:.0f} s behind its newest record: set it, nothing was committed")
+            await asyncio.sleep(behind_s)
+            now = max(self._clock(), self._newest)
+        return now

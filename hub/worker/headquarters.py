@@ -1,0 +1,149 @@
+"""HQ's own lane: centers, keys, schemas and code lists go through the same door as every other event.
+
+The hq lane does not travel through Kafka on its way in (docs/adr/0004): it is sealed with HQ's key and taken, decided
+and committed by the same pure code, in one transaction of the store. So a center can be added while no broker runs.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.stream import HQ
+from hub.ledger.basis import Basis, basis
+from hub.ledger.batch import Batch
+from hub.ledger.decide import decide, subjects
+from hub.ledger.lane import Lane
+from hub.ledger.take import Reading, take
+from hub.protocol.avro import Codec, frame
+from hub.protocol.checkpoint import seal
+from hub.protocol.errors import Rejected
+from hub.protocol.identifier import uuid7
+from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
+from hub.protocol.schema import Schema
+from hub.protocol.tree import Edge, leaf_hash
+from hub.protocol.verdict import Code
+from hub.store.store import Store
+from hub.worker.identity import Identity
+
+DATASCHEMA: Final = "urn:sha256:"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One event of HQ's: its type, the key of its entity (`hq:<key>`), and its value."""
+
+    type: str
+    key: str
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A record of the hq lane; it has the shape of one that came from Kafka."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    offset: int
+    timestamp: int
+
+
+class Headquarters:
+    """Writes the hq lane of one store."""
+
+    def __init__(self, store: Store, identity: Identity, released: Mapping[str, Schema]) -> None:
+        self._store = store
+        self._identity = identity
+        self._released = released
+
+    async def basis(self) -> Basis:
+        """Return the basis as the hq lane stands."""
+        size, entities = await self._store.basis()
+        return basis(size, entities, self._identity.hq.verifier, self._released)
+
+    async def say(self, events: Sequence[Said], now: datetime | None = None) -> Batch:
+        """Append `events` to the hq lane: all of them, or none.
+
+        Errors: Rejected when a rule forbids one of them (nothing is written then).
+        """
+        moment = now or datetime.now(UTC)
+        claimed = (await self._store.claim([HQ], "headquarters"))[HQ]
+        lane = claimed.intake.lane
+        wanted = list(events)
+        if lane is None:
+            epoch = secrets.token_hex(4)
+            lane = Lane(origin_of(self._identity.hub, HQ, epoch), HQ, epoch)
+            opening = {
+                "origin": lane.origin,
+                "previous_origin": None,
+                "previous_size": 0,
+                "previous_root": None,
+                "reason": "first start",
+            }
+            wanted.insert(0, Said(LANE_OPENED, epoch, opening))
+        records = self._records(lane, wanted, moment, claimed.intake.offset or 0)
+        taken = take(
+            Reading.of(claimed.intake), records, (await self.basis()).keyring, self._identity.hub, time.monotonic()
+        )
+        known = await self._store.entities(subjects(taken))
+        batch = decide(taken, known, await self.basis(), moment, self._identity.receipts)
+        for commit in batch.commits:
+            for row in commit.rows:
+                if row.code != Code.ACCEPTED:
+                    raise Rejected(Code(row.code), f"{row.subject} {row.field}".strip(), row.params)
+        assert batch.commits, batch.intake.why
+        await self._store.commit(batch, claimed.term, moment)
+        return batch
+
+    def _records(self, lane: Lane, events: Sequence[Said], moment: datetime, offset: int) -> list[_Record]:
+        edge: Edge = lane.edge
+        records: list[_Record] = []
+        for event in events:
+            kind = KINDS[event.type]
+            schema = self._released[kind.schema_path]
+            subject = f"{HQ}:{event.key}"
+            headers: list[tuple[str, bytes | None]] = [
+                *write_headers(
+                    center=HQ,
+                    epoch=lane.epoch,
+                    sequence=edge.size + 1,
+                    event_id=uuid7(moment, secrets.token_bytes(10)),
+                    event_type=event.type,
+                    subject=subject,
+                    time=moment,
+                    dataschema=DATASCHEMA + schema.sha256,
+                )
+            ]
+            value = frame(schema.id, Codec(schema).encode(event.value))
+            edge = edge.append([leaf_hash(canonical(headers, value))])
+            at = offset + len(records)
+            records.append(_Record(subject.encode(), value, headers, at, int(moment.timestamp() * 1000)))
+        last = records[-1]
+        sealed = (SEAL_HEADER, seal(lane.origin, edge, self._identity.hq))
+        records[-1] = replace(last, headers=[*last.headers, sealed])
+        return records
+
+
+def announcements(released: Mapping[str, Schema], announced: set[int]) -> list[Said]:
+    """Return the events that announce those released schemas of centers' events that HQ has not announced yet."""
+    found = []
+    for kind in KINDS.values():
+        schema = released.get(kind.schema_path)
+        if schema is None or schema.id in announced or STREAMS[kind.stream].writer == HQ:
+            continue
+        value = {
+            "schema_id": schema.id,
+            "sha256": schema.sha256,
+            "stream": kind.stream,
+            "event": kind.name,
+            "version": kind.version,
+            "definition": schema.text,
+        }
+        found.append(Said("net.cohub.schema.announced.v1", str(schema.id), value))
+    return found

@@ -1,0 +1,277 @@
+"""The publisher: receipts to `out.<center>`, events to `events`, entities to `state.<stream>`, from a cursor in SQL.
+
+The cursor of a lane moves after the broker acknowledged, so a kill loses no publication; it may repeat some. What
+commits hand over in memory is the fast path: whatever does not fit is read from SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from hub.domain.stream import HQ
+from hub.ledger.publication import Publication, partition_of, state_value
+from hub.protocol.errors import Fatal
+from hub.store.store import Store
+
+log = structlog.get_logger(__name__)
+
+QUEUE_EVENTS_MAX: Final = 20_000
+SEND_EVENTS_MAX: Final = 4_000
+BATCH_BYTES_MAX: Final = 900_000
+REQUEST_TIMEOUT_S: Final = 10.0
+CURSOR_DELAY_S: Final = 0.25  # when idle
+CURSOR_DELAY_MAX_S: Final = 1.0  # under load
+RETRY_S: Final = 0.5
+BROKER_CLOCK_MAX: Final = timedelta(minutes=5)
+
+_Item = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]  # key, value, headers
+
+
+class Publisher:
+    """Publishes what one worker commits. Its methods but `run` only queue."""
+
+    def __init__(self, store: Store, bootstrap: str, state_schemas: Mapping[str, int], *, enabled: bool = True) -> None:
+        self._store = store
+        self._bootstrap = bootstrap
+        self._state_schemas = state_schemas
+        self._enabled = enabled
+        self._queue: deque[Publication] = deque()
+        self._queued_events = 0
+        self._answers: deque[tuple[str, str, bytes]] = deque()
+        self._behind: set[str] = {HQ}
+        self._again: list[tuple[float, str, int, int]] = []  # when, origin, after, up to
+        self._cursors: dict[str, int] = {}  # origin -> published so far, acknowledged
+        self._unsaved: dict[str, int] = {}
+        self._saved_at = 0.0
+        self._wake = asyncio.Event()
+        self._producer: AIOKafkaProducer | None = None
+        self.published = 0
+
+    def offer(self, found: Iterable[Publication]) -> None:
+        """Queue what a commit made publishable; over the limit it is left to SQL."""
+        if not self._enabled:
+            return
+        for publication in found:
+            if self._queued_events > QUEUE_EVENTS_MAX:
+                self._behind.add(publication.center)
+            else:
+                self._queue.append(publication)
+                self._queued_events += len(publication.events)
+        self._wake.set()
+
+    def answer(self, center: str, kind: str, note: bytes) -> None:
+        """Queue a note to a center that no cursor covers: a resend request, or a stored receipt again."""
+        self._answers.append((center, kind, note))
+        self._wake.set()
+
+    async def adopt(self, center: str) -> None:
+        """Publish what the last owner of this center's lanes left, now, and once more when its writes must be over.
+
+        A state that the last owner sent may arrive after a newer one of ours; sent again, the newest stands last.
+        """
+        loop = asyncio.get_running_loop()
+        for origin, published, size in await self._store.unpublished(center):
+            self._again.append((loop.time() + REQUEST_TIMEOUT_S + 1, origin, published, size))
+        self._behind.add(center)
+        self._wake.set()
+
+    def look(self, center: str) -> None:
+        """Look into SQL for something to publish of this center."""
+        self._behind.add(center)
+        self._wake.set()
+
+    @property
+    def backlog(self) -> int:
+        """Events that wait in memory."""
+        return self._queued_events
+
+    async def run(self) -> None:
+        """Publish until cancelled. Errors: Fatal for a clock that is off the broker's, and faults of the store."""
+        if not self._enabled:
+            await asyncio.Event().wait()
+        try:
+            while True:
+                if not (self._queue or self._answers or self._behind or self._due()):
+                    await self._rest()
+                    continue
+                try:
+                    await self._round()
+                except (KafkaError, TimeoutError, OSError) as exc:
+                    # The producer that was refused once fails for ever: a new one, and everything again from SQL.
+                    log.warning("publishing_failed", error=repr(exc))
+                    self._behind.update(p.center for p in self._queue)
+                    self._queue.clear()
+                    self._queued_events = 0
+                    await self._drop_producer()
+                    await asyncio.sleep(RETRY_S)
+        finally:
+            await self._drop_producer()
+            await self._save_cursors()
+
+    async def _rest(self) -> None:
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), CURSOR_DELAY_S)
+            return
+        await self._save_cursors()
+
+    def _due(self) -> bool:
+        return bool(self._again) and self._again[0][0] <= asyncio.get_running_loop().time()
+
+    async def _round(self) -> None:
+        while self._answers:
+            center, kind, note = self._answers[0]
+            item = (center.encode(), note, [("cohub-kind", kind.encode())])
+            await self._send({(f"out.{center}", 0): [item]})
+            self._answers.popleft()
+        for center in sorted(self._behind):
+            await self._catch_up(center)
+            self._behind.discard(center)
+        if self._due():
+            _, origin, after, upto = self._again.pop(0)
+            await self._repeat_states(origin, after, upto)
+        ready: list[Publication] = []
+        events = 0
+        while self._queue and events < SEND_EVENTS_MAX:
+            publication = self._queue[0]
+            done = self._cursors.get(publication.origin, 0 if publication.first == 1 else None)
+            if done is None or publication.first > done + 1:
+                self._behind.add(publication.center)
+            elif publication.last > done:
+                ready.append(publication)
+                events += len(publication.events)
+                self._cursors[publication.origin] = publication.last
+            self._queue.popleft()
+            self._queued_events -= len(publication.events)
+        if ready:
+            before = {p.origin: p.first - 1 for p in reversed(ready)}
+            try:
+                await self._publish(ready)
+            except BaseException:
+                self._cursors.update(before)
+                self._behind.update(p.center for p in ready)
+                raise
+
+    async def _catch_up(self, center: str) -> None:
+        """Publish from the cursor in SQL to the end of each of the center's lanes."""
+        await self._save_cursors()
+        for origin, published, size in await self._store.unpublished(center):
+            after = published
+            while after < size:
+                found = await self._store.publication(origin, after, SEND_EVENTS_MAX)
+                if found is None:
+                    break
+                await self._publish([found])
+                self._cursors[origin] = after = found.last
+        for origin, done in await self._store.cursors(center):
+            self._cursors[origin] = max(done, self._unsaved.get(origin, 0))
+
+    async def _repeat_states(self, origin: str, after: int, upto: int) -> None:
+        while after < upto:
+            found = await self._store.publication(origin, after, SEND_EVENTS_MAX)
+            if found is None:
+                return
+            await self._send(self._states([found]))
+            after = found.last
+
+    async def _publish(self, found: Sequence[Publication]) -> None:
+        records: dict[tuple[str, int], list[_Item]] = {}
+        for publication in found:
+            if publication.center != HQ:
+                out = records.setdefault((f"out.{publication.center}", 0), [])
+                kind = [("cohub-kind", b"receipt")]
+                out.extend((publication.origin.encode(), note, kind) for note in publication.receipts)
+            events = records.setdefault(("events", partition_of(publication.center)), [])
+            events.extend((e.key, e.value, e.headers) for e in publication.events)
+        for place, items in self._states(found).items():
+            records.setdefault(place, []).extend(items)
+        await self._send(records)
+        loop = asyncio.get_running_loop()
+        for publication in found:
+            self._unsaved[publication.origin] = max(publication.last, self._unsaved.get(publication.origin, 0))
+            self.published += len(publication.events)
+        if loop.time() - self._saved_at > CURSOR_DELAY_MAX_S:
+            await self._save_cursors()
+
+    def _states(self, found: Sequence[Publication]) -> dict[tuple[str, int], list[_Item]]:
+        newest = {(k.entity.stream, k.entity.id): k for p in found for k in p.entities}
+        records: dict[tuple[str, int], list[_Item]] = {}
+        for (stream, entity_id), known in newest.items():
+            value = state_value(known, self._state_schemas[known.entity.kind])
+            place = (f"state.{stream}", partition_of(known.entity.center))
+            records.setdefault(place, []).append((entity_id.encode(), value, []))
+        return records
+
+    async def _send(self, records: Mapping[tuple[str, int], Sequence[_Item]]) -> None:
+        """Send, and wait for every acknowledgement."""
+        producer = await self._get_producer()
+        futures: list[asyncio.Future[Any]] = []
+        async with asyncio.timeout(REQUEST_TIMEOUT_S * 3):
+            for (topic, partition), items in records.items():
+                builder = producer.create_batch()
+                for key, value, headers in items:
+                    if builder.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                        futures.append(await producer.send_batch(builder, topic, partition=partition))
+                        builder = producer.create_batch()
+                        if builder.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                            # Larger than a batch may be: a record of its own, up to the broker's limit.
+                            futures.append(
+                                await producer.send(topic, value, key=key, partition=partition, headers=list(headers))
+                            )
+                if builder.record_count():
+                    futures.append(await producer.send_batch(builder, topic, partition=partition))
+            acknowledged = await asyncio.gather(*futures)
+        self._check_clock(acknowledged)
+
+    def _check_clock(self, acknowledged: Iterable[Any]) -> None:
+        for metadata in acknowledged:
+            if metadata.timestamp_type == 1:  # LogAppendTime: the broker's own clock
+                broker = datetime.fromtimestamp(metadata.timestamp / 1000, UTC)
+                if abs(broker - datetime.now(UTC)) > BROKER_CLOCK_MAX:
+                    raise Fatal(
+                        f"HQ's clock and the broker's ({broker:%Y-%m-%dT%H:%M:%SZ}) are over 5 min apart: set it"
+                    )
+
+    async def _get_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                enable_idempotence=True,
+                acks="all",
+                max_batch_size=BATCH_BYTES_MAX,
+                max_request_size=BATCH_BYTES_MAX + 100_000,
+                request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
+                linger_ms=0,
+            )
+            try:
+                async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                    await producer.start()
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                        await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                    await producer.stop()
+
+    async def _save_cursors(self) -> None:
+        self._saved_at = asyncio.get_running_loop().time()
+        if self._unsaved:
+            unsaved, self._unsaved = self._unsaved, {}
+            await self._store.set_published(unsaved)

@@ -1,0 +1,142 @@
+"""One worker as a process: store, consolidator, publisher and reader under one supervisor.
+
+A task that ends unexpectedly ends the process; its supervisor (`hub up`, systemd, a container) starts it again. One
+deadline covers the whole shutdown: stop taking, drain, close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+
+import schemas
+from hub.broker.topics import ensure_topics, standard_topics
+from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.state import state_path
+from hub.domain.stream import HQ
+from hub.protocol.errors import Retriable
+from hub.protocol.schema import Schema, load_released, parse_schema
+from hub.store.sqlite import SqliteStore
+from hub.worker.app import ReaderSettings, consume, create_app
+from hub.worker.consolidator import Consolidator
+from hub.worker.headquarters import Headquarters, Said, announcements
+from hub.worker.identity import Identity, load_identity
+from hub.worker.publisher import Publisher
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+REGISTERED: Final = "net.cohub.center.registered.v1"
+
+
+class WorkerSettings(BaseModel):
+    """What a worker needs to know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(description="the hub's data directory: keys, database")
+    bootstrap: str = Field(description="host:port of one or more brokers, separated by commas")
+    instance: str | None = Field(default=None, description="name of this worker in its group, for a hub of one worker")
+    publish: bool = Field(default=True, description="fill out.*, events and state.*; off only to measure the rest")
+
+
+def database(data_dir: Path) -> Path:
+    """Return where a hub's database is."""
+    return data_dir / "hub.sqlite3"
+
+
+def keys(data_dir: Path) -> Path:
+    """Return where a hub's keys are."""
+    return data_dir / "keys"
+
+
+def released_schemas() -> dict[str, Schema]:
+    """Return the schemas that ship with this release, by path."""
+    return load_released(schemas.read("released.json"), schemas.every())
+
+
+def state_schema_ids(released: dict[str, Schema]) -> dict[str, int]:
+    """Return the id of the state schema for each type of event that carries a record."""
+    found = {}
+    for kind in KINDS.values():
+        if kind.carries_record:
+            path = state_path(kind)
+            found[kind.type] = (released.get(path) or parse_schema(schemas.read(path))).id
+    return found
+
+
+async def prepare_hq(headquarters: Headquarters, identity: Identity) -> None:
+    """Open the hq lane where it is new, and announce what this release can read and HQ has not announced."""
+    basis = await headquarters.basis()
+    events = []
+    if HQ not in basis.registry.centers:
+        record = {
+            "name": identity.hub,
+            "country": "CN",
+            "direction": "north",
+            "zone": None,
+            "languages": ["zh", "en", "ru"],
+            "timezone": "Asia/Shanghai",
+            "streams": [],
+            "keys": [],
+        }
+        events.append(Said(REGISTERED, HQ, record))
+    events += announcements(released_schemas(), set(basis.registry.schemas))
+    if events:
+        await headquarters.say(events)
+
+
+async def run_worker(settings: WorkerSettings, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+    """Run one worker until `stop` is set.
+
+    Errors: Fatal and what the shell raised; the process is to end then.
+    """
+    identity = load_identity(keys(settings.data_dir))
+    released = released_schemas()
+    store = SqliteStore.open(database(settings.data_dir))
+    try:
+        headquarters = Headquarters(store, identity, released)
+        await prepare_hq(headquarters, identity)
+        publisher = Publisher(store, settings.bootstrap, state_schema_ids(released), enabled=settings.publish)
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        consolidator = Consolidator(store, headquarters, identity, publisher, owner)
+        await consolidator.refresh()
+        centers = consolidator.centers
+        await ensure_topics(settings.bootstrap, standard_topics(centers, list(STREAMS)))
+        reader = ReaderSettings(bootstrap=settings.bootstrap, instance=settings.instance)
+        app = create_app(reader, consolidator, centers)
+        log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.bootstrap)
+        ready()
+        async with asyncio.TaskGroup() as group:
+            publishing = group.create_task(publisher.run(), name="publisher")
+
+            async def look() -> None:
+                known = set(centers)
+                while True:
+                    await asyncio.sleep(LOOK_EVERY_S)
+                    try:
+                        if await consolidator.look_again():
+                            publisher.look(HQ)
+                        added = [c for c in consolidator.centers if c not in known]
+                        if added:
+                            await ensure_topics(settings.bootstrap, standard_topics(added, []))
+                            await app.add_centers(added)
+                            known.update(added)
+                            log.info("centers_added", centers=added)
+                    except Retriable as exc:
+                        log.warning("look_failed", error=str(exc))
+
+            looking = group.create_task(look(), name="look")
+            await consume(app, stop=stop)
+            looking.cancel()
+            publishing.cancel()
+    finally:
+        store.close()
+    log.info("worker_stopped")
