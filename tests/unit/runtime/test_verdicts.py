@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -31,7 +32,7 @@ ROWS = [
 ]
 
 
-def read(path: Path) -> list[list[object]]:
+def read(path: Path) -> list[list[Any]]:
     book = openpyxl.load_workbook(path)
     rows = [[cell.value for cell in row] for row in book["cohub"].iter_rows()]
     book.close()
