@@ -1,0 +1,170 @@
+// Command interop reads what cohub wrote with the note and tree packages of Go's checksum database, and writes notes for
+// cohub to read. One JSON document comes in, one goes out; every answer is an error text, empty where all is well.
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+type noteCase struct {
+	Data []byte   `json:"data"` // base64 in JSON
+	Keys []string `json:"keys"`
+}
+
+type treeCase struct {
+	Leaves []string    `json:"leaves"` // leaf hashes, hex, of the whole tree
+	Roots  []string    `json:"roots"`  // of every size from 0
+	Proofs []proofCase `json:"proofs"`
+}
+
+type proofCase struct {
+	Index int64    `json:"index"`
+	Size  int64    `json:"size"`
+	Path  []string `json:"path"`
+}
+
+type signCase struct {
+	Text string `json:"text"`
+	Key  string `json:"key"` // a private key, or empty for a new one named by Name
+	Name string `json:"name"`
+}
+
+type request struct {
+	Notes []noteCase `json:"notes"`
+	Trees []treeCase `json:"trees"`
+	Signs []signCase `json:"signs"`
+}
+
+type signed struct {
+	Data  []byte `json:"data"`
+	VKey  string `json:"vkey"`
+	Error string `json:"error"`
+}
+
+type answer struct {
+	Notes []string `json:"notes"`
+	Trees []string `json:"trees"`
+	Signs []signed `json:"signs"`
+}
+
+func main() {
+	var in request
+	if err := json.NewDecoder(os.Stdin).Decode(&in); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	out := answer{[]string{}, []string{}, []signed{}}
+	for _, c := range in.Notes {
+		out.Notes = append(out.Notes, text(checkNote(c)))
+	}
+	for _, c := range in.Trees {
+		out.Trees = append(out.Trees, text(checkTree(c)))
+	}
+	for _, c := range in.Signs {
+		out.Signs = append(out.Signs, sign(c))
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(out); err != nil {
+		os.Exit(1)
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func checkNote(c noteCase) error {
+	var verifiers []note.Verifier
+	for _, vkey := range c.Keys {
+		verifier, err := note.NewVerifier(vkey)
+		if err != nil {
+			return err
+		}
+		verifiers = append(verifiers, verifier)
+	}
+	_, err := note.Open(c.Data, note.VerifierList(verifiers...))
+	return err
+}
+
+// checkTree grows the tree by Go's stored hashes, so that nothing of cohub's arithmetic is used.
+func checkTree(c treeCase) error {
+	var stored []tlog.Hash
+	reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		hashes := make([]tlog.Hash, len(indexes))
+		for i, index := range indexes {
+			hashes[i] = stored[index]
+		}
+		return hashes, nil
+	})
+	leaves, err := hashes(c.Leaves)
+	if err != nil {
+		return err
+	}
+	roots, err := hashes(c.Roots)
+	if err != nil {
+		return err
+	}
+	for n := int64(0); n <= int64(len(leaves)); n++ {
+		root, err := tlog.TreeHash(n, reader)
+		if err != nil {
+			return err
+		}
+		if n > 0 && root != roots[n] {
+			return fmt.Errorf("root of size %d: Go finds %x, cohub %x", n, root[:], roots[n][:])
+		}
+		if n < int64(len(leaves)) {
+			more, err := tlog.StoredHashesForRecordHash(n, leaves[n], reader)
+			if err != nil {
+				return err
+			}
+			stored = append(stored, more...)
+		}
+	}
+	for _, p := range c.Proofs {
+		path, err := hashes(p.Path)
+		if err != nil {
+			return err
+		}
+		if err := tlog.CheckRecord(tlog.RecordProof(path), p.Size, roots[p.Size], p.Index, leaves[p.Index]); err != nil {
+			return fmt.Errorf("leaf %d of %d: %w", p.Index, p.Size, err)
+		}
+	}
+	return nil
+}
+
+func hashes(texts []string) ([]tlog.Hash, error) {
+	found := make([]tlog.Hash, len(texts))
+	for i, s := range texts {
+		raw, err := hex.DecodeString(s)
+		if err != nil || len(raw) != tlog.HashSize {
+			return nil, fmt.Errorf("not a hash: %q", s)
+		}
+		copy(found[i][:], raw)
+	}
+	return found, nil
+}
+
+func sign(c signCase) signed {
+	key, vkey := c.Key, ""
+	if key == "" {
+		var err error
+		if key, vkey, err = note.GenerateKey(rand.Reader, c.Name); err != nil {
+			return signed{Error: err.Error()}
+		}
+	}
+	signer, err := note.NewSigner(key)
+	if err != nil {
+		return signed{Error: err.Error()}
+	}
+	data, err := note.Sign(&note.Note{Text: c.Text}, signer)
+	return signed{data, vkey, text(err)}
+}
