@@ -18,6 +18,7 @@ from html import unescape
 from connectors.source.problem import FileCode, FileRefused
 from connectors.source.table import Limits
 
+_WORKBOOK = "xl/workbook.xml"  # the parser knows no other place
 _PARTS_MAX = 10_000
 _PIECE_BYTES = 1024 * 1024
 _ROW_BYTES_MAX = 64 * 1024 * 1024
@@ -86,12 +87,19 @@ class Package:
                 f"expected at most {limits.expanded_bytes_max} bytes when unpacked, the workbook declares {total}",
             )
         self._names = names
+        self._strings_part: str | None = None
         self._has_nul = False
         self._string_longest = 0
         # What a part really unpacks to must be what it declares, or the limit above is worth nothing.
         for name in sorted(names):
             if not name.startswith(("xl/worksheets/", "xl/media/")):
                 self._check_part(name)
+        roots = [_attributes(found) for found in _RELATION.findall(self._text("_rels/.rels"))]
+        starts = {
+            root.get("Target", "").lstrip("/") for root in roots if root.get("Type", "").endswith("/officeDocument")
+        }
+        if starts != {_WORKBOOK} or _WORKBOOK not in names:
+            raise _broken("it is a package of another kind")
 
     def inspect_sheet(self, sheet_name: str) -> SheetFacts:
         """Return what the parser will not tell about a sheet, once it is clear that it can be laid out.
@@ -99,8 +107,8 @@ class Package:
         Errors: FileRefused(EXPANDS_TOO_MUCH, BROKEN_WORKBOOK).
         """
         part = self._sheet_part(sheet_name)
-        # If the workbook's index is unusual, every sheet must pass, since any of them may be the one that is read.
-        parts = [part] if part else sorted(name for name in self._names if name.startswith("xl/worksheets/"))
+        # If the workbook's index is unusual, every part must pass, since any of them may be the one that is read.
+        parts = [part] if part else sorted(name for name in self._names if name.lower().endswith(".xml"))
         facts = SheetFacts(has_nul=self._has_nul)
         for name in parts:
             facts = self._inspect_part(name, facts if part else SheetFacts(has_nul=self._has_nul))
@@ -130,7 +138,7 @@ class Package:
 
     def _check_string_total(self, name: str) -> None:
         """Refuse a sheet whose cells, each a reference to a shared text, would be gigabytes when written out."""
-        strings = b"".join(self._pieces("xl/sharedStrings.xml"))
+        strings = b"".join(self._pieces(self._strings_part)) if self._strings_part else b""
         sizes = [len(string) for string in _STRING_END.split(strings)]
         total = 0
         for piece in self._rows_of(name):
@@ -150,7 +158,7 @@ class Package:
             target = attributes.get("Target", "")
             path = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
             relations[attributes.get("Id")] = path
-        for found in _SHEET.findall(self._text("xl/workbook.xml")):
+        for found in _SHEET.findall(self._text(_WORKBOOK)):
             attributes = _attributes(found)
             if attributes.get("name") == sheet_name:
                 ids = [value for key, value in attributes.items() if key.endswith(":id")]
@@ -165,6 +173,8 @@ class Package:
 
     def _check_part(self, name: str) -> None:
         is_strings = name.lower().endswith("sharedstrings.xml")
+        if is_strings:
+            self._strings_part = name
         rest = b""
         for piece in self._pieces(name):
             if not is_strings:

@@ -85,6 +85,11 @@ class _Grid:
             values = self._convert(number, cells)
             if values.count(None) < len(values):
                 self.rows[number] = values
+        # A row of nothing but broken cells is no blank row.
+        if lost := (facts.errors.keys() | self.bad.keys()) - self.rows.keys():
+            width = sheet.width
+            self.rows |= {number: [None] * width for number in lost}
+            self.rows = dict(sorted(self.rows.items()))
 
     def _convert(self, number: int, cells: list[Any]) -> list[Cell]:
         values: list[Cell] = []
@@ -157,13 +162,19 @@ def _read_grid(
     problems = Problems(limits.problems_max)
     numbers = array("L")
     kept: list[list[Cell]] = []
+    last_number = header_end
     is_whole = len(indexes) == len(labels)
     for number, values in below.items():
         if _has_problem(number, values, grid, places, columns=wanted.columns, problems=problems):
+            last_number = number
             continue
+        if values.count(None) == len(values):
+            continue
+        last_number = number
         numbers.append(number + 1)
         kept.append(values if is_whole else [values[index] for index in indexes])
-    blank_count = max(below, default=header_end) - header_end - len(below)
+    problem_count = len({problem.row_number for problem in problems.found})
+    blank_count = last_number - header_end - len(kept) - problem_count
     for column in sorted(grid.columns_rounded & places.keys()):
         message = "a sheet keeps 15 digits of a number, longer ones have lost theirs; store such numbers as text"
         warnings.append(TableWarning(WarningCode.DIGITS_LOST, message, places[column]))
@@ -218,7 +229,7 @@ def _header_number(grid: _Grid, named_row: int | None) -> int | None:
         numbers = list(grid.rows)[:_HEADER_SEARCH]
         index = find_header(grid.rows[number] for number in numbers)
         return None if index is None else numbers[index]
-    if named_row - 1 not in grid.rows:
+    if all(value is None for value in grid.rows.get(named_row - 1, ())):
         raise FileRefused(FileCode.NO_SUCH_ROW, f"the mapping names header_row {named_row}; that row is empty")
     return named_row - 1
 
