@@ -1,0 +1,198 @@
+"""`python -m schemas.asyncapi`: write asyncapi.yaml, the channels and messages of a hub in AsyncAPI 3.0.
+
+It is made from the schemas that are there and the catalogue of streams; a test compares it with the committed file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+import schemas
+from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.stream import HQ
+from hub.protocol.control import PRESENCE
+from hub.protocol.receipt import RECEIPT, RESEND
+from hub.protocol.record import ATTRIBUTE_BYTES_MAX, CONTENT_TYPE, CONTROL_HEADER, REQUIRED, SEAL_HEADER
+
+Json = dict[str, Any]
+TARGET: Final = Path(__file__).with_name("asyncapi.yaml")
+AVRO: Final = "application/vnd.apache.avro;version=1.9.0"
+KAFKA_BINDING: Final = "0.5.0"
+NOTE_TYPE: Final = "text/plain; charset=utf-8"
+ABOUT: Final = """\
+Sealed events come in on one topic a center, receipts go back on another, and what HQ accepted goes out to everybody.
+PROTOCOL.md beside this file has what AsyncAPI cannot say: canonical bytes, lanes, seals, taking, receipts.
+Seen from HQ: `receive` is what HQ reads, `send` is what HQ writes. A connector does the opposite.
+"""
+HEADERS: Final = {
+    "ce_causationid": "Id of the event that caused this one.",
+    "ce_correlationid": "Id that a chain of causes and effects has in common.",
+    "ce_dataschema": "urn:sha256: and the SHA-256 (hex) of the schema file.",
+    "ce_epoch": "Epoch of the lane, 8 hex digits.",
+    "ce_id": "UUIDv7.",
+    "ce_sequence": "Place in the lane, decimal, from 1 without gaps.",
+    "ce_source": "/centers/ and the center's id.",
+    "ce_specversion": "1.0",
+    "ce_subject": "The entity's id, <center>:<key>; equal to the record's key.",
+    "ce_time": "When it happened, RFC 3339.",
+    "ce_traceparent": "W3C trace context.",
+    "ce_type": "The event type.",
+    "content-type": CONTENT_TYPE.decode(),
+}
+
+
+def document(paths: Iterable[str]) -> Json:
+    """Return the AsyncAPI document for the schemas at these paths, such as `offer/offer.published.v1.avsc`."""
+    every = sorted(paths)
+    events = {kind.type: kind for kind in KINDS.values() if kind.schema_path in every}
+    states = [path for path in every if path.startswith("state/")]
+    incoming = [t for t, kind in events.items() if STREAMS[kind.stream].writer != HQ]
+    messages = {t: _event(t, kind.schema_path) for t, kind in sorted(events.items())}
+    messages |= {_state_name(path): _state(path) for path in states}
+    messages |= {
+        "presence": _note(
+            "presence", PRESENCE, "The center says that it is there.", _fixed(CONTROL_HEADER, "presence")
+        ),
+        "receipt": _note("receipt", RECEIPT, "One commit at HQ, with its verdicts.", _fixed("cohub-kind", "receipt")),
+        "resend": _note("resend", RESEND, "HQ asks for a lane again.", _fixed("cohub-kind", "resend")),
+    }
+    state_names = [_state_name(path) for path in states]
+    channels: Json = {
+        "in": _channel("in.{center}", "Written by the center alone; one partition.", [*incoming, "presence"]),
+        "out": _channel("out.{center}", "Written by HQ alone, for that center; one partition.", ["receipt", "resend"]),
+        "events": _channel("events", "Every accepted event, each lane in its order.", list(events)),
+        "state": _channel("state.{stream}", "The newest record of each entity; compacted.", state_names),
+    }
+    channels["state"]["parameters"]["stream"]["enum"] = sorted({name.split(".")[1] for name in state_names})
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "cohub",
+            "version": "1",
+            "description": ABOUT,
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": CONTENT_TYPE.decode(),
+        "channels": channels,
+        "operations": {
+            "take": _operation("receive", "in", "HQ takes sealed events and presence.")
+            | {"reply": {"channel": {"$ref": "#/channels/out"}}},
+            "answer": _operation("send", "out", "HQ sends a receipt for each commit, and asks for what is missing."),
+            "publishEvents": _operation("send", "events", "HQ publishes what it accepted."),
+            "publishState": _operation("send", "state", "HQ publishes the entities that changed."),
+        },
+        "components": {
+            "messages": messages,
+            "messageTraits": {"event": {"headers": _headers()}},
+        },
+    }
+
+
+def text_of(paths: Iterable[str]) -> str:
+    """Return the document as YAML."""
+    text: str = yaml.dump(document(paths), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return "# Made by `python -m schemas.asyncapi`; a test compares it. Do not edit.\n" + text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what repeats in full: anchors are hard to read and some tools refuse them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
+def _channel(address: str, description: str, names: list[str]) -> Json:
+    channel: Json = {"address": address, "description": description}
+    _, _, parameter = address.rstrip("}").partition("{")
+    if parameter:
+        channel["parameters"] = {parameter: {"description": f"The {parameter}'s id."}}
+    channel["messages"] = {_key(name): {"$ref": f"#/components/messages/{name}"} for name in names}
+    if parameter == "center":
+        channel["bindings"] = {"kafka": {"partitions": 1, "bindingVersion": KAFKA_BINDING}}
+    return channel
+
+
+def _operation(action: str, channel: str, summary: str) -> Json:
+    return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
+
+
+def _event(event_type: str, path: str) -> Json:
+    return {
+        "name": event_type,
+        "contentType": CONTENT_TYPE.decode(),
+        "traits": [{"$ref": "#/components/messageTraits/event"}],
+        "payload": _avro(path),
+        "bindings": _keyed("The entity's id, as ce_subject."),
+    }
+
+
+def _state(path: str) -> Json:
+    name = _state_name(path)
+    return {
+        "name": name,
+        "summary": f"An entity whose record came with {name.removeprefix('state.')}.",
+        "contentType": CONTENT_TYPE.decode(),
+        "payload": _avro(path),
+        "bindings": _keyed("The entity's id."),
+    }
+
+
+def _note(name: str, first_line: str, summary: str, headers: Json) -> Json:
+    return {
+        "name": name,
+        "summary": summary,
+        "contentType": NOTE_TYPE,
+        "headers": headers,
+        "payload": {"type": "string", "description": f"A signed note that begins with the line {first_line}."},
+    }
+
+
+def _headers() -> Json:
+    properties: Json = {
+        name: {"type": "string", "description": about, "maxLength": ATTRIBUTE_BYTES_MAX}
+        for name, about in HEADERS.items()
+    }
+    properties["ce_specversion"]["const"] = "1.0"
+    properties["content-type"]["const"] = CONTENT_TYPE.decode()
+    properties[SEAL_HEADER] = {
+        "type": "string",
+        "description": "On the last record of a batch, and only on the way in: the seal, a signed note.",
+    }
+    return {"type": "object", "required": list(REQUIRED), "properties": properties}
+
+
+def _fixed(header: str, value: str) -> Json:
+    return {"type": "object", "required": [header], "properties": {header: {"type": "string", "const": value}}}
+
+
+def _avro(path: str) -> Json:
+    return {"schemaFormat": AVRO, "schema": {"$ref": f"./{path}"}}
+
+
+def _keyed(about: str) -> Json:
+    return {
+        "kafka": {
+            "key": {"type": "string", "description": about},
+            "schemaIdLocation": "payload",
+            "schemaIdPayloadEncoding": "confluent",
+            "bindingVersion": KAFKA_BINDING,
+        }
+    }
+
+
+def _state_name(path: str) -> str:
+    return path.removesuffix(".avsc").replace("/", ".", 1)
+
+
+def _key(name: str) -> str:
+    """Return a message's name as a key of a channel, where AsyncAPI wants no dots."""
+    return name.replace(".", "_")
+
+
+if __name__ == "__main__":
+    TARGET.write_text(text_of(schemas.paths()), encoding="utf-8", newline="\n")
