@@ -1,0 +1,13 @@
+"""The outbox: what a center has to say, what it has said, and what HQ decided, in one SQLite file.
+
+database   the file: transactions, schema, errors
+queue      events on their way in
+lane       epochs, sealed batches, the tree
+answers    receipts, verdicts, what HQ holds of each entity
+rows       files and their rows
+status     what `connector status` shows
+"""
+
+from connectors.runtime.outbox.outbox import Outbox
+
+__all__ = ["Outbox"]

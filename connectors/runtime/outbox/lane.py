@@ -1,0 +1,282 @@
+"""The lane: its epochs, its tree, its sealed batches, and the exact records of each."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.queue import NewEvent, next_id
+from hub.protocol.checkpoint import seal
+from hub.protocol.errors import Fatal
+from hub.protocol.note import Signer
+from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers, write_time
+from hub.protocol.tree import Edge, leaf_hash
+
+BATCH_EVENTS_MAX: Final = 256
+BATCH_BYTES_MAX: Final = 1_000_000  # a Kafka batch with its own overhead stays below the broker's default of 1 MiB
+RECORD_OVERHEAD: Final = 64
+_COLUMNS: Final = "id, ce_id, type, subject, time, dataschema, value"
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One lane of this outbox. Event `id` has the sequence `id - base`."""
+
+    number: int
+    origin: str
+    base: int
+    opened_at: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The epoch as it stands in `ce_epoch`."""
+        return self.origin.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The lane that a new one continues: as HQ's newest receipt has it, or as we sealed it."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRecord:
+    """One record as it goes to Kafka."""
+
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A sealed batch: the events `first` to `last` of the lane; its last record carries the seal."""
+
+    first: int
+    last: int
+    records: list[LaneRecord]
+
+
+class Lane:
+    """The open lane of one outbox, and the ones before it.
+
+    What is kept in memory is the open epoch and its newest sealed edge; both are read again after a rollback.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the open epoch and its edge from the file."""
+        rows = self._database.read(
+            "SELECT number, origin, base, opened_at, reason FROM epoch ORDER BY number DESC LIMIT 1"
+        )
+        self.epoch = Epoch(*rows[0]) if rows else None
+        self.sealed = Edge()
+        if self.epoch:
+            self.sealed = self._edge_before(self.epoch.number, None)
+
+    @property
+    def origin(self) -> str:
+        """The open lane's origin, '' while there is none."""
+        return self.epoch.origin if self.epoch else ""
+
+    @property
+    def source(self) -> str:
+        """The center that writes this lane."""
+        return self.origin.split("/")[-2] if self.epoch else ""
+
+    def own_origins(self) -> set[str]:
+        """Return the origins of every lane that this outbox has opened."""
+        return {row[0] for row in self._database.read("SELECT origin FROM epoch")}
+
+    def unsealed(self) -> int:
+        """Return how many events wait for a seal."""
+        base = self.epoch.base + self.sealed.size if self.epoch else 0
+        return int(self._database.read("SELECT count(*) FROM event WHERE id > ?", (base,))[0][0])
+
+    def open(self, origin: str, reason: str, opened: NewEvent, now: datetime) -> None:
+        """Open a new lane, `opened` being its first event; events that have no receipt follow in it, in their order.
+
+        They keep their `ce_id` and get new ids. What was sealed of them in the lane before is forgotten, for nobody
+        will ask for it: HQ closes that lane at the size that it has.
+        """
+        with self._database.transaction() as connection:
+            # The first lane begins at id 1, which the queue left free for this event.
+            base = next_id(connection) - 1 if self.epoch else 0
+            connection.execute(
+                "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+                (
+                    base + 1, opened.id, opened.type, opened.subject, write_time(opened.time), opened.dataschema,
+                    opened.value, opened.status, opened.digest,
+                ),
+            )  # fmt: skip
+            if self.epoch is not None:
+                self._move(connection, self.epoch, base)
+            connection.execute(
+                "INSERT INTO epoch VALUES (?, ?, ?, ?, ?)",
+                (self.epoch.number + 1 if self.epoch else 1, origin, base, write_time(now), reason),
+            )
+            connection.execute("DELETE FROM meta WHERE name IN ('diverged', 'epoch_wanted')")
+        # Durable from here: the old lane is never written again, the new one begins with its first seal.
+        self.reload()
+
+    def _move(self, connection: sqlite3.Connection, epoch: Epoch, base: int) -> None:
+        """Give every event of `epoch` that has no receipt its place behind event `base` + 1."""
+        connection.execute("CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)")
+        connection.execute(
+            "INSERT INTO moved SELECT id, ?1 + 1 + row_number() OVER (ORDER BY id) FROM event "
+            "WHERE id > ?2 + ?3 AND id <= ?1 AND type <> ?4 AND NOT EXISTS "
+            "(SELECT 1 FROM receipt WHERE epoch=?5 AND event.id - ?2 BETWEEN first AND last)",
+            (base, epoch.base, self.receipted(), LANE_OPENED, epoch.number),
+        )
+        connection.execute(
+            "INSERT INTO event SELECT new, ce_id, type, subject, time, dataschema, value, status, digest, creates "
+            "FROM moved JOIN event ON id = old"
+        )
+        connection.execute(
+            "UPDATE entity SET plan=(SELECT new FROM moved WHERE old=plan) WHERE plan IN (SELECT old FROM moved)"
+        )
+        connection.execute("DELETE FROM event WHERE id IN (SELECT old FROM moved)")
+        connection.execute("DROP TABLE moved")
+
+    def previous(self) -> Previous | None:
+        """Return the lane that a new one would continue, as this outbox sealed it."""
+        return Previous(self.epoch.origin, self.sealed.size, self.sealed.root) if self.epoch else None
+
+    def seal(self, key: Signer) -> Batch | None:
+        """Seal the next batch and return its records; None if no event waits.
+
+        When it returns, sequence numbers, digests and seal are on the disk: a crash before the first byte is sent, or
+        at any byte after, leads to the same bytes again.
+        """
+        epoch = self.epoch
+        if epoch is None:
+            return None
+        start = epoch.base + self.sealed.size
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                f"SELECT {_COLUMNS} FROM event WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608  constants
+                (start, BATCH_EVENTS_MAX),
+            ).fetchall()
+            records = self._records(epoch, rows)
+            if not records:
+                return None
+            edge = self.sealed.append(leaf_hash(canonical(r.headers, r.value)) for r in records)
+            note = seal(epoch.origin, edge, key)
+            connection.execute(
+                "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)",
+                (epoch.number, self.sealed.size + 1, edge.size, edge.to_bytes(), note, key.verifier.key_id),
+            )
+        first, self.sealed = self.sealed.size + 1, edge
+        records[-1].headers.append((SEAL_HEADER, note))
+        return Batch(first, edge.size, records)
+
+    def load(self, sequence: int, key: Signer) -> Batch | None:
+        """Return the sealed batch that `sequence` is in, byte for byte as it was; None if it was never sealed.
+
+        Its seal is made again, over the same tree, if it is by another key than ours now.
+        Errors: Fatal, if the events are gone, or no longer give the tree that was sealed.
+        """
+        epoch = self.epoch
+        if epoch is None:
+            return None
+        found = self._database.read(
+            "SELECT first, last, edge, seal, key_id FROM batch WHERE epoch=? AND last>=? ORDER BY last LIMIT 1",
+            (epoch.number, sequence),
+        )
+        if not found:
+            return None
+        first, last, edge, note, key_id = found[0]
+        rows = self._database.read(
+            f"SELECT {_COLUMNS} FROM event WHERE id BETWEEN ? AND ? ORDER BY id",  # noqa: S608  constants
+            (epoch.base + first, epoch.base + last),
+        )
+        records = self._records(epoch, rows, limited=False)
+        before = self._edge_before(epoch.number, first)
+        after = before.append(leaf_hash(canonical(r.headers, r.value)) for r in records)
+        if after.size != last or after.to_bytes() != edge:
+            raise Fatal(
+                f"the events {first} to {last} of {epoch.origin} are not those that were sealed: "
+                "run `connector epoch new`, and keep the outbox for whoever finds out why"
+            )
+        if key_id != key.verifier.key_id:
+            note = seal(epoch.origin, after, key)
+            with self._database.transaction() as connection:
+                connection.execute(
+                    "UPDATE batch SET seal=?, key_id=? WHERE epoch=? AND last=?",
+                    (note, key.verifier.key_id, epoch.number, last),
+                )
+        records[-1].headers.append((SEAL_HEADER, note))
+        return Batch(first, last, records)
+
+    def root_at(self, size: int) -> bytes | None:
+        """Return our root at `size`, None if we have not sealed that much or no longer have the events."""
+        epoch = self.epoch
+        if epoch is None or not 0 < size <= self.sealed.size:
+            return None
+        if size == self.sealed.size:
+            return self.sealed.root
+        rows = self._database.read(
+            "SELECT first, last, edge FROM batch WHERE epoch=? AND last>=? ORDER BY last LIMIT 1", (epoch.number, size)
+        )
+        if not rows:
+            return None
+        first, last, edge = rows[0]
+        if last == size:
+            return Edge.from_bytes(last, edge).root
+        events = self._database.read(
+            f"SELECT {_COLUMNS} FROM event WHERE id BETWEEN ? AND ? ORDER BY id",  # noqa: S608  constants
+            (epoch.base + first, epoch.base + size),
+        )
+        records = self._records(epoch, events, limited=False)
+        if len(records) != size - first + 1:
+            return None
+        before = self._edge_before(epoch.number, first)
+        return before.append(leaf_hash(canonical(r.headers, r.value)) for r in records).root
+
+    def receipted(self) -> int:
+        """Return up to which sequence every event has a receipt."""
+        return int(self._database.meta(f"receipted:{self.epoch.number}", 0)) if self.epoch else 0
+
+    def _edge_before(self, epoch: int, first: int | None) -> Edge:
+        """Return the edge of the newest batch that ends before `first` (None: of the newest batch)."""
+        rows = self._database.read(
+            "SELECT last, edge FROM batch WHERE epoch=? AND last<? ORDER BY last DESC LIMIT 1",
+            (epoch, 2**62 if first is None else first),
+        )
+        return Edge.from_bytes(*rows[0]) if rows else Edge()
+
+    def _records(self, epoch: Epoch, rows: Iterable[tuple[Any, ...]], *, limited: bool = True) -> list[LaneRecord]:
+        records: list[LaneRecord] = []
+        size, center = 0, self.source
+        for number, ce_id, kind, subject, time, dataschema, value in rows:
+            headers = write_headers(
+                center=center,
+                epoch=epoch.name,
+                sequence=number - epoch.base,
+                event_id=ce_id,
+                event_type=kind,
+                subject=subject,
+                time=datetime.fromisoformat(time),
+                dataschema=dataschema,
+            )
+            size += len(value) + RECORD_OVERHEAD + len(subject) + sum(len(n) + len(v) for n, v in headers)
+            if limited and records and size > BATCH_BYTES_MAX:
+                break
+            records.append(LaneRecord(subject.encode(), value, headers))
+        return records
+
+
+def new_origin(hub: str, center: str, entropy: bytes) -> str:
+    """Return the origin of a lane that never was, out of four random bytes."""
+    return origin_of(hub, center, entropy[:4].hex())

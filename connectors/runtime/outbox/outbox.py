@@ -1,0 +1,112 @@
+"""The outbox as one object: everything that a center has to say and has heard, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+from connectors.runtime.outbox.answers import Answers
+from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.lane import Lane
+from connectors.runtime.outbox.queue import NewEvent, Queue
+from connectors.runtime.outbox.rows import Rows
+from connectors.runtime.outbox.status import status
+from hub.protocol.errors import UsageError
+from hub.protocol.record import write_time
+
+KEEP: Final = timedelta(days=90)
+PURGE_EVENTS_MAX: Final = 10_000
+
+
+class Outbox:
+    """One center's outbox.
+
+    Shapes: `read_only` is for other processes than the daemon: it sees the last commit, and writes nothing.
+    Errors: UsageError, if the outbox belongs to another center; see `outbox.database` for the rest.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._read_only = read_only
+        self.database = Database(path, read_only=read_only)
+        self.lane = Lane(self.database)
+        self.queue = Queue(self.database)
+        self.answers = Answers(self.database, self.lane)
+        self.rows = Rows(self.database)
+
+    def claim(self, hub: str, center: str) -> None:
+        """Make this the outbox of one center, for good. Errors: UsageError, if it is another's."""
+        owner = self.database.meta("owner")
+        if owner is None:
+            self.database.set_meta("owner", f"{hub}/{center}")
+        elif owner != f"{hub}/{center}":
+            raise UsageError(f"{self.path} is the outbox of {owner}, not of {hub}/{center}: use another office folder")
+
+    def enqueue_events(self, events: Iterable[NewEvent]) -> int:
+        """Queue events that no file stands behind, in one transaction; return how many. Errors: OutboxFull."""
+        return self.queue.enqueue_events(events)
+
+    def epoch_new(self, reason: str) -> None:
+        """Ask for a new epoch: the daemon opens it at its next start, when it has read what HQ holds.
+
+        Lanes of this center that other outboxes opened are continued by it, and no longer a reason to stop.
+        """
+        with self.database.transaction() as connection:
+            self.database.set_meta("epoch_wanted", reason)
+            foreign = self.database.meta("foreign")
+            if foreign is not None:
+                connection.execute("INSERT OR IGNORE INTO foreign_lane VALUES (?, '')", (foreign.split(" ")[0],))
+                self.database.set_meta("foreign", None)
+
+    def purge(self, now: datetime, keep: timedelta = KEEP) -> int:
+        """Delete events that were receipted more than `keep` ago, a bounded number; return how many.
+
+        The newest batch and all that it holds stay, so that the lane's tree and the ids go on from them.
+        """
+        epoch = self.lane.epoch
+        if epoch is None:
+            return 0
+        with self.database.transaction() as connection:
+            found = connection.execute(
+                "SELECT max(last) FROM receipt WHERE epoch=? AND stored_at<? AND last<=?",
+                (epoch.number, write_time(now - keep), self.lane.receipted()),
+            ).fetchone()[0]
+            if found is None:
+                return 0
+            oldest = int(connection.execute("SELECT min(id) FROM event").fetchone()[0] or 0)
+            bound = min(int(found), oldest - epoch.base + PURGE_EVENTS_MAX)
+            # To the end of a batch: what is left of a batch could not be sent again.
+            last = connection.execute(
+                "SELECT max(last) FROM batch WHERE epoch=?1 AND last<=?2 AND last<(SELECT max(last) FROM batch "
+                "WHERE epoch=?1)",
+                (epoch.number, bound),
+            ).fetchone()[0]
+            if last is None:
+                return 0
+            gone = connection.execute("DELETE FROM event WHERE id<=?", (epoch.base + last,)).rowcount
+            connection.execute("DELETE FROM rejection WHERE event<=?", (epoch.base + last,))
+            receipts = connection.execute(
+                "DELETE FROM receipt WHERE epoch<?1 OR (epoch=?1 AND last<=?2)", (epoch.number, last)
+            ).rowcount
+            # The batch that ends at `last` stays: the edge that the next one begins from.
+            connection.execute("DELETE FROM batch WHERE epoch<?1 OR (epoch=?1 AND last<?2)", (epoch.number, last))
+            self.database.set_meta("purged_receipts", int(self.database.meta("purged_receipts", 0)) + receipts)
+        return int(gone)
+
+    def status(self) -> dict[str, Any]:
+        """Return what `connector status` shows."""
+        if self._read_only:
+            self.lane.reload()  # the daemon, in its own process, has moved on
+        return status(self.database, self.lane)
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

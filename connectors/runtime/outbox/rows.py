@@ -1,0 +1,194 @@
+"""Files and their rows: what each row was when it was last taken, and which wanted state was planned for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from connectors.runtime.outbox.database import Database
+
+_IN_MAX: Final = 500
+
+
+class FileState(StrEnum):
+    """What became of a file when it was last looked at."""
+
+    TAKEN = "taken"
+    WAITING = "waiting"  # too much changed at once: `connector approve`
+    REFUSED = "refused"  # no rows can be had from it; the message says why
+    VANISHED = "vanished"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """One row of a file. `state` is refused, blank or unchanged, or '' where the entity says what became of it."""
+
+    number: int
+    key: str
+    entity: str | None
+    fingerprint: bytes | None
+    state: str
+    code: str = ""
+    field: str = ""
+    params: str = ""
+    problems: str = ""  # JSON: [[column, field, code, params], ...] of a refused row
+
+
+@dataclass(frozen=True, slots=True)
+class RowVerdict:
+    """One row and what became of it: accepted, refused, rejected, unchanged, blank or pending."""
+
+    number: int
+    key: str
+    entity: str | None
+    state: str
+    code: str
+    field: str
+    params: str
+    problems: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityState:
+    """What is presumed of an entity, and for which wanted state and file it was last planned."""
+
+    status: str | None
+    digest: bytes | None
+    fingerprint: bytes | None
+    file: str | None
+
+
+class Rows:
+    """The rows of every file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, file: str) -> dict[str, bytes]:
+        """Return, by key, the wanted states that were planned for the rows of `file` as it was last taken."""
+        return dict(
+            self._database.read(
+                "SELECT key, entity.fingerprint FROM row JOIN entity ON entity.id = row.entity "
+                "WHERE row.file=? AND entity.fingerprint IS NOT NULL",
+                (file,),
+            )
+        )
+
+    def has_entity(self, file: str, entity: str) -> bool:
+        """Return whether `file` is there and has a row of `entity` (looked up by walking its rows: rare)."""
+        found = self._database.read(
+            "SELECT 1 FROM file JOIN row ON row.file = file.name WHERE name=? AND file.state <> ? AND entity=? LIMIT 1",
+            (file, FileState.VANISHED, entity),
+        )
+        return bool(found)
+
+    def begin(self, file: str) -> int:
+        """Return the number under which the rows of one reading of `file` are put."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO file VALUES (?, ?, '', 1, 0, NULL, NULL) "
+                "ON CONFLICT (name) DO UPDATE SET generation = generation + 1",
+                (file, FileState.TAKEN),
+            )
+            return int(connection.execute("SELECT generation FROM file WHERE name=?", (file,)).fetchone()[0])
+
+    def finish(self, file: str, generation: int, blank: int) -> None:
+        """Forget the rows that the reading `generation` did not have; those with a key are reported as vanished."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO vanished SELECT file, key FROM row WHERE file=?1 AND generation<>?2 AND entity "
+                "IS NOT NULL AND key NOT IN (SELECT key FROM row WHERE file=?1 AND generation=?2)",
+                (file, generation),
+            )
+            connection.execute("DELETE FROM row WHERE file=? AND generation<>?", (file, generation))
+            connection.execute(
+                "DELETE FROM vanished WHERE file=?1 AND key IN (SELECT key FROM row WHERE file=?1)", (file,)
+            )
+            connection.execute(
+                "UPDATE file SET state=?, message='', blank=?, waiting=NULL, approved=NULL WHERE name=?",
+                (FileState.TAKEN, blank, file),
+            )
+
+    def set_file(self, file: str, state: FileState, message: str, waiting: bytes | None = None) -> None:
+        """Remember that `file` is not to be taken as it is now. Its rows stay as they were."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, ?4, NULL) "
+                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, waiting=?4",
+                (file, state, message, waiting),
+            )
+
+    def waiting(self) -> list[str]:
+        """Return the files that wait for `connector approve`."""
+        found = self._database.read("SELECT name FROM file WHERE state=? ORDER BY name", (FileState.WAITING,))
+        return [row[0] for row in found]
+
+    def approve(self, file: str) -> bool:
+        """Let `file` be taken with the content that it has waited with; return whether it waited at all."""
+        with self._database.transaction() as connection:
+            done = connection.execute(
+                "UPDATE file SET approved=waiting WHERE name=? AND state=? AND waiting IS NOT NULL",
+                (file, FileState.WAITING),
+            )
+            return done.rowcount > 0
+
+    def approvals(self) -> dict[str, bytes]:
+        """Return the contents that were approved and not yet taken, by file."""
+        return dict(self._database.read("SELECT name, approved FROM file WHERE approved IS NOT NULL"))
+
+    def verdicts(self, file: str) -> Iterator[RowVerdict]:
+        """Yield the rows of `file`, in the order of the sheet, and what became of each."""
+        at = -1
+        while found := self._database.read(
+            "SELECT number, key, entity, state, code, field, params, problems FROM row_verdict "
+            "WHERE file=? AND number>? ORDER BY number LIMIT ?",
+            (file, at, _IN_MAX),
+        ):
+            yield from (RowVerdict(*row) for row in found)
+            at = found[-1][0]
+
+
+def read_entities(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, EntityState]:
+    """Return what is presumed of those of `ids` that are known, inside the caller's transaction."""
+    states: dict[str, EntityState] = {}
+    for start in range(0, len(ids), _IN_MAX):
+        part = ids[start : start + _IN_MAX]
+        marks = ",".join("?" * len(part))
+        found = connection.execute(
+            "SELECT id, presumed_status, presumed_digest, fingerprint, file FROM entity "  # noqa: S608  only marks
+            f"WHERE id IN ({marks})",
+            part,
+        )
+        for entity, status, digest, fingerprint, file in found:
+            states[entity] = EntityState(status, digest, fingerprint, file)
+    return states
+
+
+def put_rows(connection: sqlite3.Connection, file: str, generation: int, rows: Sequence[StoredRow]) -> None:
+    """Store `rows` inside the caller's transaction."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (file, r.number, generation, r.key, r.entity, r.fingerprint, r.state, r.code, r.field, r.params, r.problems)
+            for r in rows
+        ],
+    )
+
+
+def set_planned(connection: sqlite3.Connection, file: str, planned: Sequence[tuple[bytes, str]]) -> None:
+    """Remember for which wanted state (fingerprint, entity id) events were queued, and that `file` has the row."""
+    connection.executemany(
+        "UPDATE entity SET fingerprint=?, file=? WHERE id=?", [(mark, file, entity) for mark, entity in planned]
+    )
+
+
+def set_held(connection: sqlite3.Connection, held: Sequence[tuple[bytes, str]]) -> None:
+    """Remember wanted states (fingerprint, entity id) for which there is nothing to say."""
+    connection.executemany(
+        "UPDATE entity SET fingerprint=?, code='', field='', params='', "
+        "state = CASE WHEN inflight THEN 'pending' ELSE 'accepted' END WHERE id=?",
+        held,
+    )

@@ -1,0 +1,92 @@
+"""What `connector status` shows: every row in exactly one state, and how far the lane is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.lane import Lane
+from connectors.runtime.outbox.rows import FileState
+
+STATES: Final = ("accepted", "refused", "rejected", "unchanged", "blank", "pending")
+ALARMS: Final = ("foreign", "diverged", "key", "fork", "link")
+
+
+def status(database: Database, lane: Lane) -> dict[str, Any]:
+    """Return the whole status as plain values, ready for JSON.
+
+    Shapes: files by name; every row of a file that is there is in exactly one of accepted, refused, rejected,
+            unchanged, blank, pending; the totals add them up. backlog counts events without a receipt.
+    """
+    with database.transaction():  # one moment for all of it
+        files = _files(database)
+        totals: dict[str, Any] = dict.fromkeys(("rows", *STATES), 0)
+        for entry in files.values():
+            if entry["state"] != FileState.VANISHED:
+                for name in totals:
+                    totals[name] += entry[name]
+        totals |= {
+            "events": int(database.meta("events", 0)),
+            "duplicates": int(database.meta("duplicates", 0)),
+            "receipts": _count(database, "SELECT count(*) FROM receipt") + int(database.meta("purged_receipts", 0)),
+            "backlog": backlog(database, lane),
+        }
+        return {
+            "files": files,
+            "totals": totals,
+            "lane": _lane(database, lane),
+            "alarms": {name: text for name in ALARMS if (text := database.meta(name)) is not None},
+            "link": database.meta("link_state", "never connected"),
+        }
+
+
+def _files(database: Database) -> dict[str, dict[str, Any]]:
+    files: dict[str, dict[str, Any]] = {}
+    for name, state, message, blank in database.read("SELECT name, state, message, blank FROM file ORDER BY name"):
+        files[name] = {
+            "state": state,
+            "message": message,
+            "rows": blank,
+            **dict.fromkeys(STATES, 0),
+            "blank": blank,
+            "vanished": 0,
+        }
+    for name, state, count in database.read("SELECT file, state, count(*) FROM row_verdict GROUP BY file, state"):
+        files[name][state] += count
+        files[name]["rows"] += count
+    for name, count in database.read("SELECT file, count(*) FROM vanished GROUP BY file"):
+        files[name]["vanished"] = count
+    return files
+
+
+def _lane(database: Database, lane: Lane) -> dict[str, Any]:
+    found = database.read("SELECT recorded_at, stored_at FROM receipt ORDER BY epoch DESC, last DESC LIMIT 1")
+    newest = found[0] if found else (None, None)
+    return {
+        "origin": lane.origin,
+        "sealed": lane.sealed.size,
+        "sent": max(int(database.meta("sent", 0)), lane.receipted()),
+        "receipted": lane.receipted(),
+        "last_receipt_recorded_at": newest[0],
+        "last_receipt_stored_at": newest[1],
+    }
+
+
+def backlog(database: Database, lane: Lane) -> int:
+    """Return how many events have no receipt yet: those above the mark, less what receipts beyond a hole cover."""
+    epoch = lane.epoch
+    if epoch is None:
+        return _count(database, "SELECT count(*) FROM event")
+    mark = lane.receipted()
+    above = _count(database, "SELECT count(*) FROM event WHERE id > ?", (epoch.base + mark,))
+    covered, at = 0, mark
+    for first, last in database.read(
+        "SELECT first, last FROM receipt WHERE epoch=? AND last>? ORDER BY first, last", (epoch.number, mark)
+    ):
+        covered += max(0, last - max(at, first - 1))
+        at = max(at, last)
+    return above - covered
+
+
+def _count(database: Database, sql: str, values: tuple[Any, ...] = ()) -> int:
+    return int(database.read(sql, values)[0][0])
