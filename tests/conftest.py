@@ -9,8 +9,13 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from hub.broker.embedded import EmbeddedKafka
+
+# How long an example takes is the machine's affair: a slow one is no failure.
+settings.register_profile("cohub", deadline=None)
+settings.load_profile("cohub")
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

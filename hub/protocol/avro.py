@@ -12,12 +12,12 @@ from typing import Any, Final, cast
 
 import fastavro
 
+from hub.protocol.avro_reader import make_reader
 from hub.protocol.errors import Malformed
 from hub.protocol.schema import Schema
 
 MAGIC: Final = b"\x00"
 PREFIX_SIZE: Final = 5
-NESTING_MAX: Final = 32
 
 
 def frame(schema_id: int, body: bytes) -> bytes:
@@ -35,16 +35,15 @@ def unframe(value: bytes) -> tuple[int, bytes]:
 class Codec:
     """Encodes and decodes bodies of one schema. Immutable; make it once and keep it.
 
-    Errors: Malformed on construction, if the schema could make a short body decode to an endless value: an array
-            whose items take no bytes, or types nested in themselves.
+    Errors: Malformed on construction, if the schema is none for event bodies (`avro_reader.make_reader`).
     """
 
-    __slots__ = ("_parsed", "schema")
+    __slots__ = ("_parsed", "_read", "schema")
 
     def __init__(self, schema: Schema) -> None:
         self.schema: Final = schema
         self._parsed: Final = schema.parsed
-        _check_bounded(schema.parsed, 0)
+        self._read: Final = make_reader(schema.parsed)
 
     def encode(self, value: Mapping[str, Any]) -> bytes:
         """Return the body of `value`. Errors: Malformed, if a field is unknown, missing or of another type."""
@@ -58,35 +57,10 @@ class Codec:
 
     def decode(self, body: bytes) -> dict[str, Any]:
         """Return the value in `body`, which must end where the value ends. Errors: Malformed."""
-        source = io.BytesIO(body)
         try:
-            value = fastavro.schemaless_reader(source, self._parsed, None)
-        except Exception as exc:
-            # The same: IndexError, EOFError, UnicodeDecodeError, OverflowError, MemoryError and others.
-            raise Malformed(f"does not decode: {type(exc).__name__}: {str(exc)[:200]}") from exc
-        if source.tell() != len(body):
-            raise Malformed(f"the value ends at byte {source.tell()} of {len(body)}")
+            value, end = self._read(body, 0)
+        except (IndexError, ValueError, OverflowError) as exc:
+            raise Malformed(f"does not decode: {exc}") from exc
+        if end != len(body):
+            raise Malformed(f"the value ends at byte {end} of {len(body)}")
         return cast("dict[str, Any]", value)
-
-
-def _check_bounded(parsed: Any, depth: int) -> int:
-    """Return the fewest bytes a value can take. Errors: Malformed, for schemas that are not bounded by their bytes."""
-    if depth > NESTING_MAX:
-        raise Malformed(f"schema nested deeper than {NESTING_MAX}")
-    if isinstance(parsed, list):
-        return 1 + min(_check_bounded(branch, depth + 1) for branch in parsed)
-    kind = parsed if isinstance(parsed, str) else parsed["type"]
-    if kind == "null":
-        return 0
-    if kind == "record":
-        return sum(_check_bounded(field["type"], depth + 1) for field in parsed["fields"])
-    if kind in ("array", "map"):
-        least = _check_bounded(parsed["items" if kind == "array" else "values"], depth + 1)
-        if kind == "array" and least == 0:
-            raise Malformed("schema has an array whose items take no bytes")
-        return 1
-    if kind == "fixed":
-        return int(parsed["size"])
-    if kind not in ("boolean", "int", "long", "float", "double", "bytes", "string", "enum"):
-        raise Malformed(f"schema uses the type {kind} by its name: write it out, nesting is not for event bodies")
-    return {"float": 4, "double": 8}.get(kind, 1)

@@ -24,9 +24,9 @@ from hub.protocol.errors import Malformed
 
 SCHEMA_PATH: Final = re.compile(r"(?P<family>[a-z0-9_]+/[a-z0-9_.]+)\.v(?P<version>[1-9][0-9]{0,3})\.avsc")
 
-# Not in any released schema: a map has keys that sort differently under RFC 8785, a float is no amount, and a list of
-# codes grows, which an Avro enum cannot do under FULL_TRANSITIVE.
-FORBIDDEN_TYPES: Final = frozenset({"enum", "map", "float", "double"})
+# Not in any released schema: a map has keys that sort differently under RFC 8785, a float is no amount, a list of codes
+# grows, which an Avro enum cannot do under FULL_TRANSITIVE, and a fixed is a hash, which we write in hex.
+FORBIDDEN_TYPES: Final = frozenset({"enum", "map", "fixed", "float", "double"})
 
 
 def schema_id(exact: bytes) -> int:
