@@ -1,0 +1,102 @@
+"""HQ without Kafka: the same store, lanes and rules, fed by hand."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hub.domain.catalogue import STREAMS
+from hub.ledger.batch import Batch
+from hub.ledger.decide import advance, decide, subjects
+from hub.ledger.lane import Status
+from hub.ledger.take import Reading, Taken, take
+from hub.protocol.note import Signer
+from hub.protocol.record import KafkaRecord
+from hub.store.sqlite import SqliteStore
+from hub.worker.headquarters import Headquarters, Said
+from hub.worker.identity import Identity
+from hub.worker.service import prepare_hq
+from tests.support.center import HUB, NOW, RELEASED, Center, filled
+
+IDENTITY = Identity(HUB, Signer(f"{HUB}/receipts", b"r" * 32), Signer(f"{HUB}/hq", b"h" * 32))
+ALL_STREAMS = tuple(s.name for s in STREAMS.values() if s.writer == "center" and s.name != "lane")
+
+
+def center_record(*centers: Center, **fields: Any) -> dict[str, Any]:
+    """Return a center's record with its keys."""
+    return {
+        "name": "Co-center",
+        "country": "UZ",
+        "direction": "north",
+        "zone": None,
+        "languages": ["en"],
+        "timezone": "Asia/Tashkent",
+        "streams": list(ALL_STREAMS),
+        "keys": [
+            {
+                "vkey": center.signer.verifier.to_text(),
+                "purpose": "seal",
+                "status": "active",
+                "proof": base64.b64encode(center.enrolment).decode(),
+                "previous_proof": None,
+                "replaced_lost": False,
+            }
+            for center in centers
+        ],
+    } | fields
+
+
+@dataclass
+class Hq:
+    """A store, HQ's own lane, and one reading a center."""
+
+    store: SqliteStore
+    headquarters: Headquarters
+    readings: dict[str, tuple[Reading, int]]
+    monotonic_s: float = 0.0
+
+    @classmethod
+    async def open(cls, folder: Path, *centers: Center) -> Hq:
+        store = SqliteStore.open(folder / "hub.sqlite3")
+        headquarters = Headquarters(store, IDENTITY, RELEASED)
+        await prepare_hq(headquarters, IDENTITY)
+        hq = cls(store, headquarters, {})
+        for center in centers:
+            await hq.register(center)
+        return hq
+
+    async def register(self, *keys: Center, **fields: Any) -> None:
+        await self.headquarters.say(
+            [Said("net.cohub.center.registered.v1", keys[0].id, center_record(*keys, **fields))], NOW
+        )
+
+    async def said(self, event: str, center: Center, value: dict[str, Any] | None = None) -> None:
+        kind = f"net.cohub.center.{event}.v1"
+        await self.headquarters.say([Said(kind, center.id, filled(kind, value or {}))], NOW)
+
+    async def claim(self, center: str) -> Reading:
+        claimed = (await self.store.claim([center], "test"))[center]
+        self.readings[center] = (Reading.of(claimed.intake), claimed.term)
+        return self.readings[center][0]
+
+    async def feed(self, center: str, records: Sequence[KafkaRecord], now: datetime = NOW) -> tuple[Taken, Batch]:
+        """Do what a worker does with one fetch; a lane that waits is read again, as a worker does when HQ moves."""
+        if center not in self.readings:
+            await self.claim(center)
+        reading, term = self.readings[center]
+        if reading.intake.status is Status.WAITING:
+            reading = Reading.of(replace(reading.intake, status=Status.READING, why=""))
+        basis = await self.headquarters.basis()
+        taken = take(reading, records, basis.keyring, HUB, self.monotonic_s)
+        known = await self.store.entities(subjects(taken))
+        batch = decide(taken, known, basis, now, IDENTITY.receipts)
+        await self.store.commit(batch, term, now)
+        self.readings[center] = (advance(taken, batch), term)
+        return taken, batch
+
+    def reading(self, center: str) -> Reading:
+        return self.readings[center][0]

@@ -1,0 +1,132 @@
+"""A worker in the test's own loop, on real Kafka, and a center's records on their way to it and back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from hub.broker.topics import ensure_topics, standard_topics
+from hub.protocol.note import Note
+from hub.protocol.receipt import Receipt, Resend, read_answer
+from hub.store.sqlite import SqliteStore
+from hub.worker.headquarters import Headquarters, Said
+from hub.worker.identity import Identity, load_identity, make_identity
+from hub.worker.service import WorkerSettings, database, keys, prepare_hq, released_schemas, run_worker
+from tests.support.center import Center, Sent
+from tests.support.hq import center_record
+
+
+@dataclass
+class Hub:
+    """A hub's data directory and the broker it uses; workers come and go."""
+
+    data_dir: Path
+    bootstrap: str
+    identity: Identity
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    @classmethod
+    def make(cls, data_dir: Path, bootstrap: str) -> Hub:
+        identity = make_identity(keys(data_dir), "hub.example")
+        return cls(data_dir, bootstrap, load_identity(keys(data_dir)) or identity)
+
+    def store(self) -> SqliteStore:
+        return SqliteStore.open(database(self.data_dir))
+
+    async def say(self, *events: Said) -> None:
+        store = self.store()
+        try:
+            headquarters = Headquarters(store, self.identity, released_schemas())
+            await prepare_hq(headquarters, self.identity)
+            await headquarters.say(events)
+        finally:
+            store.close()
+
+    async def register(self, *centers: Center) -> None:
+        await self.say(
+            *(Said("net.cohub.center.registered.v1", c.id, center_record(c)) for c in centers),
+        )
+        await ensure_topics(self.bootstrap, standard_topics([c.id for c in centers], []))
+
+    async def start(self) -> None:
+        ready = asyncio.Event()
+        self.stop = asyncio.Event()
+        settings = WorkerSettings(data_dir=self.data_dir, bootstrap=self.bootstrap)
+        self.task = asyncio.create_task(run_worker(settings, self.stop, ready.set))
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait({self.task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self.task.done():
+            self.task.result()
+
+    async def end(self) -> None:
+        self.stop.set()
+        if self.task is not None:
+            await self.task
+            self.task = None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Hub]:
+        await self.start()
+        try:
+            yield self
+        finally:
+            await self.end()
+
+    async def until(self, seen: Callable[[SqliteStore], bool], deadline_s: float = 30.0) -> None:
+        """Wait until the database shows it. Fails at the deadline, or at once when the worker has died."""
+        store = self.store()
+        try:
+            async with asyncio.timeout(deadline_s):
+                while not seen(store):
+                    if self.task is not None and self.task.done():
+                        self.task.result()
+                    await asyncio.sleep(0.02)
+        finally:
+            store.close()
+
+
+async def produce(bootstrap: str, topic: str, records: Sequence[Sent]) -> None:
+    """Write records as they are to partition 0."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=1_048_576)
+    await producer.start()
+    try:
+        for record in records:
+            await producer.send_and_wait(topic, record.value, key=record.key, partition=0, headers=list(record.headers))
+    finally:
+        await producer.stop()
+
+
+async def read_topic(bootstrap: str, topic: str, partition: int = 0) -> list[Any]:
+    """Return every record of a partition, up to where it ends now."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        place = TopicPartition(topic, partition)
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        found: list[Any] = []
+        async with asyncio.timeout(20):
+            while await consumer.position(place) < end:
+                for records in (await consumer.getmany(place, timeout_ms=500)).values():
+                    found.extend(records)
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def answers(hub: Hub, center: str) -> list[Receipt | Resend]:
+    """Return what HQ has said to a center, every signature checked."""
+    found = []
+    for record in await read_topic(hub.bootstrap, f"out.{center}"):
+        note = Note.from_bytes(record.value)
+        note.verify([hub.identity.receipts.verifier])
+        found.append(read_answer(note.text))
+    return found

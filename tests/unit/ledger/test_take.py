@@ -1,0 +1,282 @@
+"""Taking: what each rule of the protocol makes of a fetch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hub.ledger.batch import Batch
+from hub.ledger.lane import Status
+from hub.ledger.take import RESEND_BACKOFF_S, TAIL_RECORDS_MAX, Taken
+from hub.protocol.checkpoint import seal
+from hub.protocol.control import Presence
+from hub.protocol.note import Signer, sign_note
+from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER
+from hub.protocol.tree import Edge
+from tests.support.center import NOW, Center, Sent, offer
+from tests.support.hq import Hq, center_record
+
+PUBLISHED = "net.cohub.offer.published.v1"
+
+
+@pytest.fixture
+async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
+    opened = await Hq.open(tmp_path)
+    yield opened
+    opened.store.close()
+
+
+def reasons(taken: Taken) -> list[str]:
+    return [q.reason for q in taken.quarantine]
+
+
+def accepted(batch: Batch) -> list[int]:
+    return [row.sequence for commit in batch.commits for row in commit.rows if row.code == "ACCEPTED"]
+
+
+async def ready(hq: Hq, count: int = 3) -> tuple[Center, list[Sent]]:
+    """Return a registered center whose opening and `count` offers HQ has taken, and those records."""
+    center = Center()
+    await hq.register(center)
+    records = center.opened(count)
+    _, batch = await hq.feed("uz", records)
+    assert accepted(batch) == list(range(1, count + 2))
+    return center, records
+
+
+async def feed(hq: Hq, records: Sequence[Sent]) -> tuple[Taken, Batch]:
+    return await hq.feed("uz", records)
+
+
+async def test_sealed_batch_is_taken_with_one_receipt(hq: Hq) -> None:
+    """A fetch of two sealed batches is one commit and one receipt, over the lane's root at its end."""
+    center = Center()
+    await hq.register(center)
+    records = center.opened(2) + center.offers(2, first=3)
+    taken, batch = await feed(hq, records)
+    (commit,) = batch.commits
+    assert (commit.receipt.first, commit.receipt.last) == (1, 5)
+    assert commit.receipt.root == center.edge.root == commit.lane.edge.root
+    assert taken.reading.intake.offset == 5
+    assert not taken.reading.tail
+
+
+async def test_unsealed_tail_waits_and_is_read_again_from_its_first_record(hq: Hq) -> None:
+    """Records behind the last seal stay in memory; the position in SQL points at the first of them."""
+    center, _ = await ready(hq)
+    a, b = center.offers(2, first=10)
+    taken, batch = await feed(hq, [a])
+    assert (accepted(batch), taken.reading.intake.offset) == ([], a.offset)
+    _, batch = await feed(hq, [b])
+    assert accepted(batch) == [5, 6]
+
+
+async def test_duplicate_with_a_seal_claims_the_stored_receipt(hq: Hq) -> None:
+    """What HQ has already is decided once; its seal asks for the receipt again."""
+    _, records = await ready(hq)
+    taken, batch = await feed(hq, records)
+    assert (accepted(batch), taken.duplicates, reasons(taken)) == ([], 4, [])
+    assert [c.checkpoint.size for c in taken.claims] == [4]
+    edge = await hq.store.edge_at(taken.claims[0].origin, 4)
+    assert edge is not None
+    assert edge.root == taken.claims[0].checkpoint.root
+
+
+async def test_duplicate_with_another_root_shows_as_fork(hq: Hq) -> None:
+    """A seal of a size that HQ has, over other events, is well signed and has another root."""
+    center, _ = await ready(hq)
+    other = Center()
+    forked = other.opened(2) + other.offers(1, first=99)
+    taken, _ = await feed(hq, forked)
+    (claim,) = taken.claims[-1:]
+    edge = await hq.store.edge_at(center.origin, claim.checkpoint.size)
+    assert edge is not None
+    assert edge.root != claim.checkpoint.root
+
+
+async def test_gap_drops_the_tail_and_asks_for_a_resend(hq: Hq) -> None:
+    """A number that is too high is answered by one request from the last sealed size on."""
+    center, _ = await ready(hq)
+    a, b, c = center.offers(3, first=10)
+    taken, batch = await feed(hq, [a, c])
+    assert (accepted(batch), [r.first for r in taken.resends]) == ([], [5])
+    assert not taken.reading.tail
+    taken, batch = await feed(hq, [a, b, c])
+    assert (accepted(batch), taken.resends) == ([5, 6, 7], [])
+
+
+async def test_gap_that_is_never_filled_parks_the_lane(hq: Hq) -> None:
+    """Three requests, spaced by their back-off; then a person has to look."""
+    center, _ = await ready(hq)
+    center.offers(1, first=10)
+    asked = 0
+    for wait_s in (0.0, *RESEND_BACKOFF_S):
+        hq.monotonic_s += wait_s
+        taken, _ = await feed(hq, center.offers(1, first=11))
+        asked += len(taken.resends)
+    assert asked == len(RESEND_BACKOFF_S)
+    assert hq.reading("uz").intake.status is Status.PARKED
+
+
+async def test_what_was_sealed_before_a_gap_is_taken(hq: Hq) -> None:
+    """A gap costs the unsealed tail only."""
+    center, _ = await ready(hq)
+    sealed = center.offers(2, first=10)
+    unsealed, _, last = center.offers(3, first=12)
+    taken, batch = await feed(hq, [*sealed, unsealed, last])
+    assert (accepted(batch), [r.first for r in taken.resends]) == ([5, 6], [7])
+
+
+async def test_tail_sent_again_with_the_same_bytes_changes_nothing(hq: Hq) -> None:
+    """A resend of an unsealed tail is no conflict."""
+    center, _ = await ready(hq)
+    a, b = center.offers(2, first=10)
+    taken, batch = await feed(hq, [a, a, b])
+    assert (accepted(batch), reasons(taken)) == ([5, 6], [])
+
+
+async def test_tail_sent_again_with_other_bytes_is_cut_and_kept(hq: Hq) -> None:
+    """The newest record wins; the one it replaces goes to quarantine."""
+    center, _ = await ready(hq)
+    stale = replace(center.event(PUBLISHED, "K-77", offer("Never sealed")), offset=90)
+    a, b = center.offers(2, first=10)
+    taken, batch = await feed(hq, [stale, a, b])
+    assert (accepted(batch), reasons(taken)) == ([5, 6], ["SUPERSEDED"])
+    assert taken.quarantine[0].record is stale
+
+
+async def test_overlong_tail_goes_to_quarantine(hq: Hq) -> None:
+    """A center that never seals fills neither memory nor the ledger."""
+    center, _ = await ready(hq)
+    records = center.offers(TAIL_RECORDS_MAX + 2, first=10)[:-1]
+    taken, batch = await feed(hq, records)
+    assert accepted(batch) == []
+    assert set(reasons(taken)) == {"OVERLONG_TAIL"}
+    assert not taken.reading.tail
+    assert taken.resends
+
+
+@pytest.mark.parametrize("damage", ["garbage", "size", "origin", "root", "signature", "revoked", "foreign"])
+async def test_bad_seal_quarantines_its_batch_and_asks_again(hq: Hq, damage: str) -> None:
+    """Whatever is wrong with a seal: the batch is no word of the center, the batch before it stands."""
+    center, _ = await ready(hq)
+    other = Center("kz")
+    await hq.register(other)
+    good = center.offers(2, first=10)
+    bad = center.offers(2, first=12)
+    stranger = Signer(center.signer.name, b"s" * 32)
+    seals = {
+        "garbage": b"not a note",
+        "size": seal(center.origin, Edge(), center.signer),
+        "origin": seal(other.origin, center.edge, center.signer.named(other.origin)),
+        "root": seal(center.origin, Edge().append([b"x" * 32] * center.edge.size), center.signer),
+        "signature": seal(center.origin, center.edge, center.signer).replace(b"\n\n", b"\nextension\n\n"),
+        "revoked": seal(center.origin, center.edge, stranger),
+        "foreign": seal(center.origin, center.edge, other.signer),
+    }
+    if damage == "revoked":
+        old = Center(seed=b"s" * 32)
+        record = center_record(center, old)
+        record["keys"][1]["status"] = "revoked"
+        await hq.said("key_revoked", center, record)
+    bad[-1] = bad[-1].header(SEAL_HEADER, seals[damage])
+    taken, batch = await feed(hq, [*good, *bad])
+    assert (accepted(batch), reasons(taken)) == ([5, 6], ["BAD_SEAL", "BAD_SEAL"])
+    assert [r.first for r in taken.resends] == [7]
+    assert hq.reading("uz").intake.status is Status.READING
+
+
+async def test_wrong_seal_under_a_good_one_is_covered_by_it(hq: Hq) -> None:
+    """The last seal of a fetch covers what is before it, whatever earlier seals say."""
+    center, _ = await ready(hq)
+    first, second = center.offers(1, first=10), center.offers(1, first=11)
+    first[0] = first[0].header(SEAL_HEADER, b"nonsense")
+    taken, batch = await feed(hq, [*first, *second])
+    assert (accepted(batch), reasons(taken)) == ([5, 6], [])
+
+
+@pytest.mark.parametrize("cause", ["center", "key", "suspended"])
+async def test_lane_waits_for_what_only_hq_can_say(hq: Hq, cause: str) -> None:
+    """Unknown center, unknown key, suspended center: nothing is taken or lost, and it goes on when HQ has spoken."""
+    center = Center()
+    if cause == "key":
+        await hq.register(Center(seed=b"o" * 32))
+    if cause == "suspended":
+        await hq.register(center)
+        await hq.said("suspended", center)
+    records = center.opened(2)
+    taken, batch = await feed(hq, records)
+    assert (accepted(batch), reasons(taken), taken.resends) == ([], [], [])
+    assert hq.reading("uz").intake.status is Status.WAITING
+    assert hq.reading("uz").intake.offset in {None, 0}
+    if cause == "center":
+        await hq.register(center)
+    elif cause == "key":
+        await hq.said("key_added", center, center_record(Center(seed=b"o" * 32), center))
+    else:
+        await hq.said("resumed", center)
+    _, batch = await feed(hq, records)
+    assert accepted(batch) == [1, 2, 3]
+
+
+async def test_new_epoch_closes_the_lane_and_counts_what_is_missing(hq: Hq) -> None:
+    """A new outbox names the lane before it; HQ closes that at its own size and records the difference."""
+    center, _ = await ready(hq, 3)
+    lost = center.offers(2, first=50)
+    again = center.next_epoch("0000beef")
+    first = again.opening(
+        previous_origin=center.origin, previous_size=center.edge.size, previous_root=center.edge.root.hex()
+    )
+    _, batch = await feed(hq, [again.sealed(first), *again.offers(1, first=60)])
+    (commit,) = batch.commits
+    assert commit.closes is not None
+    assert (commit.closes.origin, commit.closes.size, commit.missing) == (center.origin, 4, 2)
+    taken, batch = await feed(hq, lost)
+    assert (accepted(batch), set(reasons(taken))) == ([], {"CLOSED_LANE"})
+
+
+async def test_lane_that_does_not_begin_with_its_opening_is_not_taken(hq: Hq) -> None:
+    """Sequence 1 is `lane.opened`, or the batch is nobody's word."""
+    center = Center()
+    await hq.register(center)
+    taken, batch = await feed(hq, center.offers(2))
+    assert (accepted(batch), set(reasons(taken))) == ([], {"BAD_SEAL"})
+    assert "NO_OPENING" in taken.quarantine[0].detail
+
+
+@pytest.mark.parametrize("name", ["ce_epoch", "ce_sequence"])
+@pytest.mark.parametrize("value", [None, b"", b"x", b"-1", b"01", b"1.0", b"9" * 30])
+async def test_record_without_a_place_is_quarantined(hq: Hq, name: str, value: bytes | None) -> None:
+    """A record that no lane can be asked about is kept, and the lane goes on."""
+    center, _ = await ready(hq)
+    stray = replace(center.event(PUBLISHED, "K-5", offer()).header(name, value), offset=77)
+    taken, batch = await feed(hq, [stray, *center.offers(1, first=10)])
+    assert (accepted(batch), reasons(taken)) == ([5], ["NOT_ATTRIBUTABLE"])
+
+
+async def test_presence_is_read_and_a_false_one_kept(hq: Hq) -> None:
+    """Control records take no number; one that is not the center's goes to quarantine."""
+    center, _ = await ready(hq)
+    presence = Presence("uz", center.origin, NOW, 4, 0, "cohub 0.1.0")
+    good = Sent(b"uz", sign_note(presence.to_text(), [center.signer]).to_bytes(), ((CONTROL_HEADER, b"presence"),), 50)
+    bad = Sent(b"uz", b"I am here", ((CONTROL_HEADER, b"presence"),), 51)
+    taken, _ = await feed(hq, [good, bad])
+    assert (taken.presence, reasons(taken)) == (presence, ["BAD_CONTROL"])
+
+
+async def test_rotated_key_seals_the_same_tree_again(hq: Hq) -> None:
+    """A tail that was sealed by a key that HQ has revoked is taken when a newer key seals the same bytes."""
+    center, _ = await ready(hq)
+    new = Center(seed=b"n" * 32)
+    record = center_record(center, new)
+    record["keys"][0]["status"] = "revoked"
+    await hq.said("key_revoked", center, record)
+    records = center.offers(2, first=10)
+    taken, _ = await feed(hq, records)
+    assert set(reasons(taken)) == {"BAD_SEAL"}
+    records[-1] = center.sealed(records[-1].without(SEAL_HEADER), new.signer)
+    _, batch = await feed(hq, records)
+    assert accepted(batch) == [5, 6]
