@@ -39,8 +39,8 @@ KEY: Final = "cohub-key/v1"
 TRUST: Final = "cohub-trust/v1"
 PURPOSES: Final = ("seal", "witness")
 HUB: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
-# A center of such a name would have a key named like one of the hub's own.
-RESERVED_IDS: Final = frozenset({"root", "log", "receipts"})
+# A center of such a name would have a key named like one of the hub's own; `hq` is HQ itself, and enrols nowhere.
+RESERVED_IDS: Final = frozenset({"root", "log", "receipts", "hq"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,10 +46,10 @@ REQUIRED: Final = (
     "ce_type",
     "content-type",
 )
-ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 EPOCH: Final = re.compile(rb"[0-9a-f]{8}")
 _SEQUENCE: Final = re.compile(rb"[1-9][0-9]{0,18}")
-_SUBJECT: Final = re.compile(r"([a-z0-9-]{1,64}):([!-~]{1,120})")
+_SUBJECT: Final = re.compile(r"([a-z0-9-]{1,63}):([!-~]{1,120})")
 _TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
@@ -181,7 +181,10 @@ def position(headers: Mapping[str, bytes | None]) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A record's CloudEvents attributes, checked. `time` is UTC; `dataschema` is `urn:sha256:` and the schema file's SHA-256 as hex."""
+    """A record's CloudEvents attributes, checked.
+
+    `time` is UTC; `dataschema` is `urn:sha256:` and the schema file's SHA-256 as hex.
+    """
 
     id: str
     type: str

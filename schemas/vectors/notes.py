@@ -121,11 +121,12 @@ def receipt_vectors() -> Row:
         Decision(5, "TOO_LONG", "title", "标题 " + "长" * 100),
     )
     rows = [
+        ("lane_opened", Receipt(ORIGIN, 1, 1, lane_digests()[0], moment, 17)),
         ("all_accepted", Receipt(ORIGIN, 1, 5, root, moment, 17)),
         ("with_decisions", Receipt(ORIGIN, 2, 5, root, moment, 17, decisions)),
         ("one_event", Receipt(ORIGIN, 5, 5, root, moment, 17, decisions[2:])),
     ]
-    text = rows[1][1].to_text()
+    text = rows[2][1].to_text()
     encoded = base64.b64encode(root).decode()
     bad = {
         "version_unknown": ("receipt/v1", "receipt/v2"),

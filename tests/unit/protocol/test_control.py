@@ -106,6 +106,7 @@ def test_enrolment_by_another_than_the_key_itself_is_refused(key: Keys) -> None:
         (HUB, "uz", "witness", "hub.example/uz"),
         (HUB, "root", "seal", "hub.example/root"),
         (HUB, "log", "seal", "hub.example/log"),
+        (HUB, "hq", "seal", "hub.example/hq"),
         (HUB, "receipts", "seal", "hub.example/receipts"),
         ("other.example", "uz", "seal", "hub.example/uz"),
         ("hub.example/x", "uz", "seal", "hub.example/x/uz"),
