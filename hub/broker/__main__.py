@@ -14,6 +14,8 @@ import signal
 import sys
 from pathlib import Path
 
+import structlog
+
 from hub.broker.embedded import EmbeddedKafka
 from hub.protocol.errors import CohubError, UsageError
 
@@ -45,6 +47,7 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path, required=True, help="where the data and the port are kept")
     parser.add_argument("--port", type=int, help="default: the port of the earlier start, or a free one")
     options = parser.parse_args()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for the one line
     try:
         return asyncio.run(run_broker(EmbeddedKafka(options.data_dir, port=options.port)))
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ import uuid
 from pathlib import Path
 from typing import IO
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from hub.protocol.errors import Fatal, UsageError
 

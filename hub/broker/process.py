@@ -56,6 +56,8 @@ async def exit_status(process: Process, deadline_s: float) -> int | None:
         if process.poll() is None:
             process.kill()
             process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 async def end(process: Process, deadline_s: float) -> None:
