@@ -93,7 +93,7 @@ Number = Annotated[str, one_line(64)]
 Latin = Annotated[
     str,
     StringConstraints(
-        min_length=1, max_length=256, pattern=r"^[\x20-\x7e\u00a0-\u024f\u0300-\u036f\u1e00-\u1eff\u2010-\u201f]+$"
+        min_length=1, max_length=256, pattern=r"^[\x20-\x7e\u00a0-\u024f\u0300-\u036f\u1e00-\u1eff\u2010-\u2027]+$"
     ),
 ]
 Web = Annotated[str, StringConstraints(max_length=256, pattern=r"^https?://[^\s/$.?#][^\s\x00-\x1f\x7f]*$")]

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -136,7 +137,7 @@ def released() -> dict[str, Schema]:
 @pytest.fixture(scope="session")
 def codec(released: dict[str, Schema]) -> Callable[[str], Codec]:
     """The codec of an event's type."""
-    return lambda event_type: Codec(released[KINDS[event_type].schema_path])
+    return cache(lambda event_type: Codec(released[KINDS[event_type].schema_path]))
 
 
 @pytest.fixture
