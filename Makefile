@@ -1,0 +1,62 @@
+# Everything that a bare machine needs is set up by the targets themselves: Python >= 3.11 and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CODE := hub connectors schemas tests benchmarks deploy
+
+.PHONY: help setup demo test test-long check lint types imports bench lock clean
+
+help:
+	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
+	@echo '               make demo ONCE=1         end by itself, with a JSON summary as the last line'
+	@echo "               make demo ARGS='...'     options of \`hub demo\`, such as --data-dir DIR"
+	@echo 'make test      every test but the long ones; real Kafka is fetched once and started by itself'
+	@echo 'make test-long the long fault and property runs'
+	@echo 'make check     what CI runs: lint, types, import rules, make test'
+	@echo 'make bench     the benchmark; one JSON line at its end'
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo 'cohub needs Python 3.11 or newer: install it, or name one with  make PYTHON=/path/to/python3.11'; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv module is missing: install it (Debian: apt install python3-venv) and run make again"; exit 2; }
+	@test -x $(BIN)/python || { echo 'making $(VENV) from requirements.lock (once, about a minute)'; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: setup
+	@$(BIN)/hub demo $(if $(ONCE),--once) $(ARGS)
+
+test: setup
+	$(BIN)/python -m pytest -m 'not long' $(ARGS)
+
+test-long: setup
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+check: lint types imports test
+
+lint: setup
+	$(BIN)/ruff format --check $(wildcard $(CODE))
+	$(BIN)/ruff check $(wildcard $(CODE))
+	$(BIN)/deptry .
+
+types: setup
+	$(BIN)/mypy $(wildcard $(CODE))
+
+imports: setup
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# The lock has hashes and no addresses. uv is needed for this target alone.
+lock:
+	uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --universal \
+	  --python-version 3.11 --output-file requirements.lock --quiet
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
