@@ -147,32 +147,35 @@ async def consume(app: App, *, stop: asyncio.Event, deadline_s: float = 8.0, sta
     rebalance lasts longer than `stall_s`, or the deadline was missed. Afterwards only a new app can run.
     """
     starting = asyncio.create_task(app.start(), name="faust-start")
-    waiting = [
+    ended = asyncio.create_task(app.wait_until_stopped(), name="faust")
+    mine = [
         asyncio.create_task(stop.wait(), name="stop"),
-        asyncio.create_task(app.wait_until_stopped(), name="faust"),
         asyncio.create_task(_watch(app, starting), name="watch"),
         asyncio.create_task(_watch_for_stalls(app, starting, stall_s), name="watch-stalls"),
     ]
     try:
-        await _first_to_end(app, *waiting)
+        await _first_to_end(app, ended, *mine)
     finally:
-        for task in (*waiting, starting):
+        for task in (*mine, starting):
             task.cancel()
-        await asyncio.gather(*waiting, starting, return_exceptions=True)
+        await asyncio.gather(*mine, starting, return_exceptions=True)
         in_time = await _shut_down(app, deadline_s)
+        if not app.should_stop:
+            ended.cancel()
+        await asyncio.gather(ended, return_exceptions=True)  # mode leaves a task behind if this one is cancelled
     if not in_time:
         raise Fatal(f"the worker's reading side did not stop within {deadline_s} s")
 
 
 async def _first_to_end(
-    app: App, stop: asyncio.Task[Any], faust_ended: asyncio.Task[Any], *watches: asyncio.Task[Any]
+    app: App, ended: asyncio.Task[Any], stop: asyncio.Task[Any], *watches: asyncio.Task[Any]
 ) -> None:
     failure = app.lanes.failure
-    await asyncio.wait([stop, faust_ended, *watches, failure], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([ended, stop, *watches, failure], return_when=asyncio.FIRST_COMPLETED)
     for reason in (failure, *watches):
         if reason.done():
             reason.result()
-    if faust_ended.done() and not stop.done():
+    if ended.done() and not stop.done():
         raise Fatal("Faust ended by itself; its log says why") from app.crash_reason
 
 
@@ -190,15 +193,19 @@ async def _shut_down(app: App, deadline_s: float) -> bool:
     return in_time
 
 
-async def _watch(app: App, starting: asyncio.Task[None]) -> None:
-    """Raise when a task of Faust or aiokafka ends that should not: some die silently, at a rebalance above all."""
+async def _started(app: App, starting: asyncio.Task[None]) -> None:
     try:
-        await starting
+        await asyncio.shield(starting)
     except KafkaConnectionError as exc:
         raise Fatal(
             f"no broker answered at {app.bootstrap}: {exc}. Is it running, is the address right? "
             "(refused credentials look the same)"
         ) from exc
+
+
+async def _watch(app: App, starting: asyncio.Task[None]) -> None:
+    """Raise when a task of Faust or aiokafka ends that should not: some die silently, at a rebalance above all."""
+    await _started(app, starting)
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
 
@@ -219,7 +226,7 @@ async def _watch(app: App, starting: asyncio.Task[None]) -> None:
 
 async def _watch_for_stalls(app: App, starting: asyncio.Task[None], stall_s: float) -> None:
     """Raise when a batch is never done, or when Faust does not let records flow again after a rebalance."""
-    await asyncio.wait([starting])
+    await _started(app, starting)
     loop = asyncio.get_running_loop()
     flowed_at = loop.time()
     while True:

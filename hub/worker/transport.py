@@ -18,8 +18,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from aiokafka import ConsumerRecord
@@ -68,22 +69,29 @@ class Intakes(Protocol):
         """Take one fetched batch, in order. Never runs twice at once. What it raises ends the process."""
 
 
+class Stamp(NamedTuple):
+    """Which batch this is: the `serial`-th, from 1, that was fetched since the move of the position named `epoch`."""
+
+    epoch: int
+    serial: int
+
+
 class Batch:
     """One fetched partition batch, dressed as the one record that Faust passes on.
 
     The class attributes are what the driver's `_to_message` reads from a record and nobody needs here.
     """
 
-    __slots__ = ("center", "epoch", "offset", "records", "round", "topic")
+    __slots__ = ("center", "epoch", "offset", "records", "round", "serial", "topic")
     partition = 0
     key = headers = timestamp = timestamp_type = checksum = None
     serialized_key_size = serialized_value_size = 0
 
-    def __init__(self, topic: str, records: Sequence[ConsumerRecord], epoch: int, number: int) -> None:
+    def __init__(self, topic: str, records: Sequence[ConsumerRecord], stamp: Stamp, number: int) -> None:
         self.topic = topic
         self.center = center_of(topic)
         self.records = records
-        self.epoch = epoch
+        self.epoch, self.serial = stamp
         self.offset = number
         self.round = 0
 
@@ -101,11 +109,20 @@ class BatchScheduler(DefaultSchedulingStrategy):
         return iter(records.items())
 
 
+@dataclass(slots=True)
+class _Lane:
+    """Where a lane is read: the stamp that its next batch must carry, and the offset to go back to if it does not."""
+
+    epoch: int
+    serial: int
+    next_offset: int | None
+
+
 class Lanes:
     """The reading side of the lanes that this worker owns: one gate to `handle`, and the handle for moving positions.
 
     `_turn` guards the Intakes: assign, revoke and handle never overlap. It lives in the loop of the app; positions live
-    in the consumer thread and are reached through `thread`.
+    in the consumer thread and are reached through `thread`. Rebalances are eager: all lanes go, then some come.
     """
 
     def __init__(self, intakes: Intakes) -> None:
@@ -114,8 +131,10 @@ class Lanes:
         self.in_hand: tuple[str | None, float] = None, 0.0  # whose batch is being handled, and since when (loop time)
         self._intakes = intakes
         self._turn = asyncio.Lock()
-        self._epochs: dict[str, int] = {}  # center -> the epoch its batches must carry; absent: not ours
-        self._next_epoch = itertools.count(1)
+        self._lanes: dict[str, _Lane] = {}  # those that are read now
+        self._claimed: list[str] = []  # those that the Intakes hold
+        self._epochs = itertools.count(1)
+        self._rebalances = 0  # begun; an assignment that is not of the newest one comes too late
         self._paused: set[str] = set()
         self._wake = asyncio.Event()
         self._records_ahead = 0
@@ -132,11 +151,10 @@ class Lanes:
         that was just revoked does nothing: its next owner asks SQL.
         Errors: Fatal if the broker does not answer.
         """
-        if center not in self._epochs:
+        if center not in self._lanes:
             return
-        epoch = self._epochs[center] = next(self._next_epoch)
         try:
-            await self._move({center: offset}, epoch)
+            await self._move({center: offset})
         except IllegalStateError:
             log.info("seek_on_revoked_lane", center=center)
 
@@ -152,7 +170,7 @@ class Lanes:
     @property
     def centers(self) -> list[str]:
         """Return the centers whose lanes this worker reads now."""
-        return sorted(self._epochs)
+        return sorted(self._lanes)
 
     # -- for the transport -----------------------------------------------------------------------------------------
 
@@ -160,54 +178,73 @@ class Lanes:
         """Hand a batch to the Intakes, or drop it if its lane has moved on since it was fetched."""
         async with self._turn:
             try:
-                if self._epochs.get(batch.center) == batch.epoch:
-                    self.in_hand = batch.center, asyncio.get_running_loop().time()
-                    await self._intakes.handle(batch.center, batch.records)
+                await self._take(batch)
             finally:
                 self.in_hand = None, 0.0
                 if batch.round == self._round:
                     self._records_ahead -= len(batch.records)
                     self._wake.set()
 
-    async def assign(self, centers: Sequence[str]) -> None:
-        """Ask the Intakes where to read these lanes, and go there."""
+    async def _take(self, batch: Batch) -> None:
+        lane = self._lanes.get(batch.center)
+        if lane is None or lane.epoch != batch.epoch:
+            return
+        if lane.serial != batch.serial:
+            log.warning("batch_lost_on_the_way", center=batch.center, reread_from=lane.next_offset)
+            await self.seek(batch.center, lane.next_offset)
+            return
+        lane.serial += 1
+        lane.next_offset = batch.records[-1].offset + 1
+        self.in_hand = batch.center, asyncio.get_running_loop().time()
+        await self._intakes.handle(batch.center, batch.records)
+
+    def assign(self, centers: Sequence[str]) -> Awaitable[None]:
+        """Ask the Intakes where to read these lanes, and go there. One that is overtaken by the next is undone."""
+        self._rebalances += 1
+        return self._assign(centers, self._rebalances)
+
+    async def _assign(self, centers: Sequence[str], rebalance: int) -> None:
         async with self._turn:
-            self._round += 1
-            self._records_ahead = 0
-            self._wake.set()
-            if self._closed:
+            if rebalance != self._rebalances or self._closed:
                 return
             try:
+                await self._release()
+                self._round += 1
+                self._records_ahead = 0
+                self._wake.set()
+                self._claimed = list(centers)
                 positions = await self._intakes.assign(centers)
-                epoch = next(self._next_epoch)
-                self._epochs.update(dict.fromkeys(centers, epoch))
-                await self._move({center: positions[center] for center in centers}, epoch)
+                await self._move({center: positions[center] for center in centers})
             except IllegalStateError:
+                await self._release()
                 raise  # another rebalance has begun; Faust starts over
             except Exception as exc:
                 self.fail(exc)
                 raise
             log.info("lanes_assigned", lanes=len(centers))
 
-    async def revoke(self, centers: Iterable[str]) -> None:
-        """Stop handling these lanes, wait for the batch in hand, then tell the Intakes."""
-        leaving = list(centers)
-        self._forget(leaving)
+    async def revoke(self) -> None:
+        """Stop handling, wait for the batch in hand, then tell the Intakes."""
+        self._rebalances += 1
+        self._lanes.clear()  # from here on no batch begins
         async with self._turn:
-            self._forget(leaving)  # an assignment may have been under way
-            if not leaving:
-                return
             try:
-                await self._intakes.revoke(leaving)
+                await self._release()
             except Exception as exc:  # noqa: BLE001 - aiokafka logs what a rebalance listener raises and goes on
                 self.fail(exc)
-            else:
-                log.info("lanes_revoked", lanes=len(leaving))
+
+    async def _release(self) -> None:
+        self._lanes.clear()
+        self._paused.clear()
+        released, self._claimed = self._claimed, []
+        if released:
+            await self._intakes.revoke(released)
+            log.info("lanes_revoked", lanes=len(released))
 
     async def close(self) -> None:
         """Begin no further batch, let the one in hand finish, give the lanes back."""
         self._closed = True
-        await self.revoke(self.centers)
+        await self.revoke()
 
     def fail(self, exc: BaseException) -> None:
         """Make `exc` the reason why the process ends; the first one counts."""
@@ -241,14 +278,11 @@ class Lanes:
         except TimeoutError:
             return
 
-    def _forget(self, centers: Iterable[str]) -> None:
-        for center in centers:
-            self._epochs.pop(center, None)
-            self._paused.discard(center)
-
-    async def _move(self, positions: Mapping[str, int | None], epoch: int) -> None:
+    async def _move(self, positions: Mapping[str, int | None]) -> None:
         if self.thread is None:
             raise Fatal("a lane was moved before the consumer had started")
+        epoch = next(self._epochs)
+        self._lanes.update({center: _Lane(epoch, 1, offset) for center, offset in positions.items()})
         await self.thread.move({TP(topic_of(center), 0): offset for center, offset in positions.items()}, epoch)
 
 
@@ -276,7 +310,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._epochs: dict[str, int] = {}
+        self._stamps: dict[str, Stamp] = {}  # of each topic's last batch
         self._numbers = itertools.count(1)
 
     def _create_worker_consumer(self, transport: Transport) -> Any:
@@ -316,17 +350,23 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         )
         # No await stands between taking the records and stamping them, nor in `_move` between seek and epoch.
         return {
-            tp: Batch(tp.topic, records, self._epochs.get(tp.topic, 0), next(self._numbers))
-            for tp, records in fetched.items()
+            tp: Batch(tp.topic, records, self._stamp(tp.topic), next(self._numbers)) for tp, records in fetched.items()
         }
+
+    def _stamp(self, topic: str) -> Stamp:
+        last = self._stamps.get(topic, Stamp(0, 0))
+        stamp = self._stamps[topic] = Stamp(last.epoch, last.serial + 1)
+        return stamp
 
     async def _move(self, positions: Mapping[TP, int | None], epoch: int) -> None:
         consumer = self._ensure_consumer()
         from_earliest = [driver.ensure_aiokafka_TP(tp) for tp, offset in positions.items() if offset is None]
         earliest = await consumer.beginning_offsets(from_earliest) if from_earliest else {}
+        if not positions.keys() <= consumer.assignment():
+            raise IllegalStateError("a rebalance has overtaken the seek")  # what aiokafka raises, or asserts, differs
         for tp, offset in positions.items():
             consumer.seek(driver.ensure_aiokafka_TP(tp), earliest[tp] if offset is None else offset)
-            self._epochs[tp.topic] = epoch
+            self._stamps[tp.topic] = Stamp(epoch, 0)
 
 
 class Consumer(driver.Consumer):
@@ -345,6 +385,10 @@ class Consumer(driver.Consumer):
         if names:
             await super().subscribe(names)
 
+    def highwater(self, tp: TP) -> int:  # noqa: ARG002
+        """Return nothing of use: only Faust's monitor asks, and aiokafka may have lost the partition a moment ago."""
+        return 0
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek where the Intakes say. Returns nothing: Faust is to remember no offsets."""
         centers = sorted(center_of(tp.topic) for tp in self.assignment())
@@ -357,7 +401,7 @@ class Consumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let Faust empty its buffers, then let go of the lanes, before anybody else may be given them."""
         await super().on_partitions_revoked(revoked)
-        await self.app.lanes.revoke(sorted(center_of(tp.topic) for tp in revoked))
+        await self.app.lanes.revoke()
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, Batch]:  # noqa: ASYNC109
         lanes: Lanes = self.app.lanes
@@ -368,10 +412,10 @@ class Consumer(driver.Consumer):
             return {}
         batches: dict[TP, Batch] = await self._thread.getmany(wanted, timeout_s)
         while not self.flow_active:
-            # A rebalance. Were records returned now, Faust would seek in the middle of it.
-            batches = {}
+            # A rebalance. Were records returned now, Faust would seek in the middle of it. They are kept all the same:
+            # they may have been fetched after the seek that ends it. If not, their epoch says so.
             if (await self.wait(self.can_resume_flow)).stopped:
-                break
+                return {}
         lanes.admit(batches.values())
         return batches
 

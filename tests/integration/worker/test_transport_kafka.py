@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -267,6 +269,62 @@ async def test_second_worker_takes_lanes_over_and_gives_them_back(site: Site, to
         await until(lambda: handled() == 90, running)
     for center in centers:
         assert sorted(first.offsets(center) + second.offsets(center)) == list(range(15))
+
+
+async def test_any_sequence_of_rebalances_skips_and_repeats_nothing(site: Site, topic_prefix: str) -> None:
+    """Workers come and go and centers are added while records flow: every lane is handled without a hole, once."""
+    seed = secrets.randbits(32)
+    chance = random.Random(seed)
+    centers = [f"{topic_prefix}-{number}" for number in range(9)]
+    await site.make(*centers)
+    known, positions = centers[:6], Positions()
+    sent = dict.fromkeys(centers, 0)
+    holes: list[tuple[str, int, int]] = []
+    enough = asyncio.Event()
+
+    class Intakes(MemoryIntakes):
+        async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
+            await asyncio.sleep(chance.random() / 50)
+            expected = self.positions.next.get(center) or 0
+            if records[0].offset != expected:
+                holes.append((center, expected, records[0].offset))
+            await super().handle(center, records)
+
+    async def write() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=site.bootstrap) as producer:
+            while not enough.is_set():
+                center = chance.choice(known)
+                await asyncio.gather(*[await producer.send(topic_of(center), b"x" * 300) for _ in range(100)])
+                sent[center] += 100
+                await asyncio.sleep(0.01)
+
+    async with AsyncExitStack() as last, asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(write())
+        apps: list[App] = []
+        stacks: list[AsyncExitStack] = [last]
+        running: list[asyncio.Task[None]] = []
+        for step in range(14):
+            if step % 5 == 4:
+                known.append(centers[len(known)]) if len(known) < len(centers) else None
+                await asyncio.gather(*(app.add_centers(known) for app in apps))
+            elif len(stacks) < 4 and (step % 2 == 0 or len(stacks) == 1):
+                stack = stacks[0] if not apps else AsyncExitStack()
+                app, task = await stack.enter_async_context(site.reader(Intakes(positions, f"w{step}"), *known))
+                apps.append(app)
+                running.append(task)
+                if stack is not last:
+                    stacks.append(stack)
+            elif len(stacks) > 1:
+                apps.pop()
+                running.pop()
+                await stacks.pop().aclose()
+            await asyncio.sleep(chance.random())
+        enough.set()
+        await writing
+        await until(lambda: all((positions.next.get(center) or 0) == sent[center] for center in known), running[0])
+        while len(stacks) > 1:
+            await stacks.pop().aclose()
+    assert holes == [], f"seed {seed}"
 
 
 @pytest.mark.parametrize("topic_first", [True, False])

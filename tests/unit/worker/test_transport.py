@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from hub.worker.transport import RECORDS_AHEAD_MAX, Batch, BatchScheduler, Lanes, center_of, topic_of
+from hub.worker.transport import RECORDS_AHEAD_MAX, Batch, BatchScheduler, Lanes, Stamp, center_of, topic_of
 
 
 class MemoryIntakes:
@@ -46,21 +46,29 @@ class MemoryIntakes:
 
 
 class MemoryThread:
-    """The consumer thread's side: remembers where it was moved."""
+    """The consumer thread's side: remembers where it was moved, and stamps what is fetched there."""
 
     def __init__(self) -> None:
-        self.moves: list[tuple[dict[str, int | None], int]] = []
+        self.moves: list[dict[str, int | None]] = []
+        self.stamps: dict[str, Stamp] = {}
         self.error: Exception | None = None
 
     async def move(self, positions: Mapping[TP, int | None], epoch: int) -> None:
         if self.error:
             raise self.error
-        self.moves.append(({tp.topic: offset for tp, offset in positions.items()}, epoch))
+        self.moves.append({tp.topic: offset for tp, offset in positions.items()})
+        self.stamps.update({tp.topic: Stamp(epoch, 0) for tp in positions})
 
-    def fetched(self, center: str, records: int = 1) -> Batch:
-        """Return a batch that was fetched from the lane's present position."""
-        epoch = next((e for moved, e in reversed(self.moves) if topic_of(center) in moved), 0)
-        return Batch(topic_of(center), [None] * records, epoch, 1)
+    def fetched(self, center: str, first: int = 0, records: int = 1) -> Batch:
+        """Return the next batch of a lane."""
+        topic = topic_of(center)
+        epoch, serial = self.stamps[topic]
+        self.stamps[topic] = Stamp(epoch, serial + 1)
+        return Batch(topic, [record(topic, first + number) for number in range(records)], self.stamps[topic], 1)
+
+
+def record(topic: str, offset: int) -> ConsumerRecord:
+    return ConsumerRecord(topic, 0, offset, 0, 0, None, b"", None, 0, 0, ())
 
 
 def reading(intakes: MemoryIntakes) -> tuple[Lanes, MemoryThread]:
@@ -73,7 +81,7 @@ async def test_assign_moves_each_lane_where_the_intakes_say() -> None:
     """A worker reads from the position in SQL, and from the earliest record where there is none."""
     lanes, thread = reading(MemoryIntakes({"uz": 7}))
     await lanes.assign(["kz", "uz"])
-    assert thread.moves == [({"in.kz": None, "in.uz": 7}, 1)]
+    assert thread.moves == [{"in.kz": None, "in.uz": 7}]
     assert lanes.centers == ["kz", "uz"]
 
 
@@ -82,11 +90,11 @@ async def test_seek_batch_fetched_before_never_reaches_handle() -> None:
     intakes = MemoryIntakes()
     lanes, thread = reading(intakes)
     await lanes.assign(["kz", "uz"])
-    before, other = thread.fetched("uz", 3), thread.fetched("kz", 2)
+    before, other = thread.fetched("uz", records=3), thread.fetched("kz", records=2)
     await lanes.seek("uz", 40)
     await lanes.take(before)
     await lanes.take(other)
-    await lanes.take(thread.fetched("uz", 5))
+    await lanes.take(thread.fetched("uz", 40, records=5))
     assert intakes.journal[1:] == [("handle", "kz", 2), ("handle", "uz", 5)]
 
 
@@ -107,10 +115,10 @@ async def test_revoke_waits_for_the_batch_in_hand_and_lets_no_other_begin() -> N
     lanes, thread = reading(intakes)
     await lanes.assign(["uz"])
     intakes.release.clear()
-    in_hand = asyncio.create_task(lanes.take(thread.fetched("uz", 1)))
-    queued = asyncio.create_task(lanes.take(thread.fetched("uz", 2)))
+    in_hand = asyncio.create_task(lanes.take(thread.fetched("uz")))
+    queued = asyncio.create_task(lanes.take(thread.fetched("uz", 1)))
     await intakes.entered.wait()
-    revoking = asyncio.create_task(lanes.revoke(["uz"]))
+    revoking = asyncio.create_task(lanes.revoke())
     await asyncio.sleep(0)
     assert intakes.journal == [("assign", "uz")]
     intakes.release.set()
@@ -142,17 +150,55 @@ async def test_intakes_that_fail_to_assign_or_revoke_end_the_process() -> None:
     lanes, _ = reading(intakes)
     await lanes.assign(["uz"])
     intakes.error = OSError("no database")
-    await lanes.revoke(["uz"])
+    await lanes.revoke()
     assert lanes.failure.exception() is intakes.error
 
 
-async def test_assign_overtaken_by_the_next_rebalance_is_no_failure() -> None:
-    """Faust starts over when Kafka has taken the partitions away again: the process goes on."""
-    lanes, thread = reading(MemoryIntakes())
+async def test_assign_overtaken_by_the_next_rebalance_gives_back_what_it_claimed() -> None:
+    """Faust starts over when Kafka has taken the partitions away again: no failure, and no lane claimed twice."""
+    intakes = MemoryIntakes()
+    lanes, thread = reading(intakes)
     thread.error = IllegalStateError("not assigned")
     with pytest.raises(IllegalStateError):
         await lanes.assign(["uz"])
     assert not lanes.failure.done()
+    assert intakes.journal == [("assign", "uz"), ("revoke", "uz")]
+    assert lanes.centers == []
+
+
+async def test_assign_begun_before_a_revocation_claims_nothing_after_it() -> None:
+    """An assignment that was waiting while the lanes were revoked is out of date."""
+    intakes = MemoryIntakes()
+    lanes, _ = reading(intakes)
+    late = lanes.assign(["uz"])
+    await lanes.revoke()
+    await late
+    assert intakes.journal == []
+
+
+async def test_assign_without_a_revocation_before_it_revokes_first() -> None:
+    """The Intakes see assign and revoke in turn, however Faust comes to its assignments."""
+    intakes = MemoryIntakes()
+    lanes, _ = reading(intakes)
+    await lanes.assign(["uz"])
+    await lanes.assign(["kz", "uz"])
+    assert intakes.journal == [("assign", "uz"), ("revoke", "uz"), ("assign", "kz", "uz")]
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+async def test_batch_lost_on_the_way_is_read_again(lost: int) -> None:
+    """Whatever Faust drops, no record is skipped: the lane goes back to where it was."""
+    intakes = MemoryIntakes({"uz": 100})
+    lanes, thread = reading(intakes)
+    await lanes.assign(["uz"])
+    fetched = [thread.fetched("uz", 90 + 10 * number, records=10) for number in range(1, 5)]
+    del fetched[lost - 1]
+    for batch in fetched:
+        await lanes.take(batch)
+    assert thread.moves[1:] == [{"in.uz": 90 + 10 * lost}]
+    assert intakes.journal[1:] == [("handle", "uz", 10)] * (lost - 1)
+    await lanes.take(thread.fetched("uz", 90 + 10 * lost, records=7))
+    assert intakes.journal[-1] == ("handle", "uz", 7)
 
 
 async def test_room_closes_at_the_limit_and_opens_when_batches_are_taken() -> None:
@@ -160,7 +206,7 @@ async def test_room_closes_at_the_limit_and_opens_when_batches_are_taken() -> No
     intakes = MemoryIntakes()
     lanes, thread = reading(intakes)
     await lanes.assign(["uz"])
-    batch = thread.fetched("uz", RECORDS_AHEAD_MAX)
+    batch = thread.fetched("uz", records=RECORDS_AHEAD_MAX)
     lanes.admit([batch])
     waiting = asyncio.create_task(lanes.room())
     await asyncio.sleep(0)
@@ -173,13 +219,13 @@ async def test_room_opens_when_a_rebalance_swallows_what_was_fetched() -> None:
     """Batches that Faust throws away at a rebalance do not count as waiting for ever."""
     lanes, thread = reading(MemoryIntakes())
     await lanes.assign(["uz"])
-    swallowed = thread.fetched("uz", RECORDS_AHEAD_MAX)
+    swallowed = thread.fetched("uz", records=RECORDS_AHEAD_MAX)
     lanes.admit([swallowed])
-    await lanes.revoke(["uz"])
+    await lanes.revoke()
     await lanes.assign(["uz"])
     await asyncio.wait_for(lanes.room(), 1)
     await lanes.take(swallowed)  # one that comes late all the same changes no count
-    lanes.admit([thread.fetched("uz", RECORDS_AHEAD_MAX - 1)])
+    lanes.admit([thread.fetched("uz", records=RECORDS_AHEAD_MAX - 1)])
     await asyncio.wait_for(lanes.room(), 1)
 
 
@@ -193,7 +239,7 @@ async def test_paused_lane_is_not_fetched_until_resumed_or_assigned_again() -> N
     lanes.resume("uz")
     assert lanes.fetchable({kz, uz}, 1.0) == ({kz, uz}, 1.0)
     lanes.pause("uz")
-    await lanes.revoke(["kz", "uz"])
+    await lanes.revoke()
     await lanes.assign(["kz", "uz"])
     assert lanes.fetchable({kz, uz}, 1.0)[0] == {kz, uz}
 
@@ -209,7 +255,7 @@ async def test_fail_keeps_the_first_reason() -> None:
 
 def test_scheduler_yields_one_message_a_partition() -> None:
     """Faust's cost per message is paid once per fetched batch."""
-    fetched = {TP("in.kz", 0): Batch("in.kz", [1, 2], 1, 1), TP("in.uz", 0): Batch("in.uz", [3], 1, 2)}
+    fetched = {TP("in.kz", 0): Batch("in.kz", [], Stamp(1, 1), 1), TP("in.uz", 0): Batch("in.uz", [], Stamp(1, 1), 2)}
     assert list(BatchScheduler().iterate(fetched)) == list(fetched.items())
 
 

@@ -26,7 +26,7 @@ from mode import Service
 from mode.threads import QueueServiceThread, ServiceThread
 
 from hub.worker.app import ReaderSettings, create_app
-from hub.worker.transport import Batch, Lanes, Transport
+from hub.worker.transport import Batch, Lanes, Stamp, Transport
 
 RELIED_ON: list[tuple[Any, str, str]] = [
     (
@@ -144,7 +144,7 @@ def test_entry_point_names_the_transport() -> None:
 async def test_batch_passes_through_the_driver_and_the_raw_codec_unchanged() -> None:
     """The object that `iterate` yields is the value of the event that the agent sees."""
     app = create_app(ReaderSettings(bootstrap="localhost:9092"), NoIntakes(), ["uz"])
-    batch = Batch("in.uz", [], 1, 17)
+    batch = Batch("in.uz", [], Stamp(1, 1), 17)
     reader = SimpleNamespace(app=SimpleNamespace(consumer_generation_id=3))
     message = driver.Consumer._to_message(reader, TP("in.uz", 0), batch)
     topic = app.topic("in.uz", key_serializer="raw", value_serializer="raw", acks=False)
