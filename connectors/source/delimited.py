@@ -13,7 +13,7 @@ from typing import Any
 
 from connectors.source.convention import settle_conventions
 from connectors.source.encoding import UNENCODABLE, decode, detect_encoding
-from connectors.source.header import find_header, name_columns
+from connectors.source.header import find_header, is_blank, name_columns
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
 from connectors.source.table import Format, FormatOptions, Limits, Problems, Rows, Table
 
@@ -22,6 +22,7 @@ _SAMPLE_CHARS = 64 * 1024
 _SAMPLE_RECORDS = 50
 _RAGGED_SHARE = 0.8  # a delimiter fits if this share of the sampled rows is as wide as the header
 _HEADER_SEARCH = 200
+_FILLED = re.compile(r"[^\s,;|]")
 _HEADER_CELLS_MAX = 20_000
 _NO_FIT = (0.0, 0, 0, 0.0)
 _EXCEL_HINT = re.compile(r"sep=(.)\r?\n")  # Excel writes and obeys this first line
@@ -59,12 +60,11 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     rows = _Rows(header_cells, limits, is_suspect=is_suspect)
     for number, record in records:
         rows.take(number, record)
-    unnamed = {index for index, cell in enumerate(header_cells) if not cell.strip()}
-    used = (
-        {index for index in unnamed if any(values[index] is not None for values in rows.values)} if unnamed else set()
-    )
-    header, indexes, name_warnings = name_columns(header_cells, used.__contains__, limits.columns_max)
+    header_cells = header_cells[: rows.fill_up()]
     values = rows.values
+    unnamed = {index for index, cell in enumerate(header_cells) if not cell.strip()}
+    used = {index for index in unnamed if any(row[index] is not None for row in values)} if unnamed else set()
+    header, indexes, name_warnings = name_columns(header_cells, used.__contains__, limits.columns_max)
     if len(indexes) < len(header_cells):
         values = [[row[index] for index in indexes] for row in values]
     conventions, detected_conventions, convention_warnings = settle_conventions(header, values, wanted, delimiter)
@@ -88,9 +88,10 @@ class _Rows:
     """The rows below a header, as they are taken one by one."""
 
     def __init__(self, header_cells: list[str], limits: Limits, *, is_suspect: bool) -> None:
-        self._width = len(header_cells)
-        # A trailing column without a name is a trailing delimiter; a row may have it or not.
-        self._width_min = max((index + 1 for index, cell in enumerate(header_cells) if cell.strip()), default=0)
+        self._width_max = len(header_cells)
+        # What stands after the last name is delimiters without meaning, unless a row has something there.
+        self._width = max((index + 1 for index, cell in enumerate(header_cells) if cell.strip()), default=0)
+        self._width_used = self._width
         self._is_suspect = is_suspect
         self.numbers = array("L")
         self.values: list[list[str | None]] = []
@@ -112,13 +113,22 @@ class _Rows:
             self.problems.add(number, None, *problem)
             return
         if count != self._width:
-            if count < self._width_min or any(value is not None for value in values[self._width :]):
+            while len(values) > self._width and values[-1] is None:
+                values.pop()
+            if not self._width <= len(values) <= self._width_max:
                 message = f"expected {self._width} cells as in the header, the row has {count}"
                 self.problems.add(number, None, ProblemCode.RAGGED_ROW, message)
                 return
-            values = values[: self._width] + [None] * (self._width - count)
+            self._width_used = max(self._width_used, len(values))
         self.numbers.append(number)
         self.values.append(values)
+
+    def fill_up(self) -> int:
+        """Make all rows equally wide, and return that width."""
+        if self._width_used > self._width:
+            for values in self.values:
+                values.extend([None] * (self._width_used - len(values)))
+        return self._width_used
 
 
 def _unreadable(record: list[str]) -> tuple[ProblemCode, str] | None:
@@ -172,16 +182,35 @@ def _header_index(text: str, delimiter: str, named_row: int | None, limits: Limi
         if not record:
             raise FileRefused(FileCode.NO_SUCH_ROW, f"the mapping names header_row {named_row}; that row is not there")
         return named_row - 1
-    first = islice(_records(text, delimiter, limits), _HEADER_SEARCH)
-    return find_header([] if isinstance(record, str) else record[:_HEADER_CELLS_MAX] for record in first)
+    first: int | None = None
+    broken: str | None = None
+    looked_at = 0
+    for index, record in enumerate(_records(text, delimiter, limits)):
+        if isinstance(record, str):
+            broken = broken or f"row {index + 1}: {record}"
+            looked_at += 1
+        elif (
+            filled := sum(not is_blank(cell) for cell in record[:_HEADER_CELLS_MAX])
+        ) >= 2:  # a title above the table fills one cell
+            return index
+        elif filled:
+            first = index if first is None else first
+            looked_at += 1
+        if looked_at >= _HEADER_SEARCH:
+            break
+    if first is None and broken is not None:
+        raise FileRefused(FileCode.NO_SUCH_ROW, f"no row can be the header; {broken}")
+    return first
 
 
 def detect_delimiter(text: str) -> str:
     """Return the delimiter under which the most rows are as wide as the header; a comma if none divides anything."""
     if hint := _EXCEL_HINT.match(text):
         return hint[1] if hint[1] in DELIMITERS else ","
-    sample = text[:_SAMPLE_CHARS]
-    fits = [_fit(sample, delimiter, is_whole=len(sample) == len(text)) for delimiter in DELIMITERS]
+    found = _FILLED.search(text)
+    start = text.rfind("\n", 0, found.start()) + 1 if found else 0  # blank lines above the table tell nothing
+    sample = text[start : start + _SAMPLE_CHARS]
+    fits = [_fit(sample, delimiter, is_whole=start + len(sample) == len(text)) for delimiter in DELIMITERS]
     best = max(fits)
     if best == _NO_FIT and not sample.strip(' "\r\n' + "".join(DELIMITERS)):
         return max(DELIMITERS, key=sample.count)  # a sheet without any text still has its rows of delimiters

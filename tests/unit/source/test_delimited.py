@@ -183,6 +183,28 @@ def test_read_header_only_is_an_empty_table() -> None:
     assert (table.header, table.row_count, table.warnings) == (("id", "name"), 0, ())
 
 
+def test_read_table_far_below_blank_lines_is_found() -> None:
+    """However many blank lines stand above a table, it is read, and they are not rows of it."""
+    table = read("\n" * 100_000 + "a;b\n1;2\n")
+    assert (table.format.header_row, cells(table), table.blank_count) == (100_001, [(100_002, ["1", "2"])], 0)
+
+
+def test_read_file_without_a_readable_header_is_refused() -> None:
+    """What cannot be read at all does not pass for an empty file."""
+    with pytest.raises(FileRefused, match="a cell is longer") as caught:
+        read(b"x" * 2_000_000)
+    assert caught.value.code is FileCode.NO_SUCH_ROW
+
+
+def test_read_cell_right_of_the_last_name_is_kept() -> None:
+    """A note beside the table, under a delimiter that the header has, is a column of its own."""
+    table = read("a;b;;;\n1;2\n3;4;;note\n5;6;;;\n")
+    assert (table.header, cells(table)) == (
+        ("a", "b", "Column D"),
+        [(2, ["1", "2", None]), (3, ["3", "4", "note"]), (4, ["5", "6", None])],
+    )
+
+
 def test_read_too_many_columns_or_problems_is_refused() -> None:
     """A file far beyond a sheet's size is refused as a whole."""
     with pytest.raises(FileRefused) as caught:
