@@ -39,7 +39,9 @@ class Record:
     timestamp: int = 0
 
 
-signed_names = st.sampled_from(["ce_id", "ce_type", "ce_", "ce_é", "ce_\U0001f600", "content-type", "ce_a", "ce_a:"])
+signed_names = st.sampled_from(
+    ["ce_id", "ce_type", "ce_", "ce_é", "ce_\U0001f600", "ce_\udcff", "content-type", "ce_a", "ce_a:"]
+)
 names = signed_names | st.text(max_size=6) | st.text(max_size=6).map(lambda text: "ce_" + text)
 contents = st.none() | st.binary(max_size=8) | st.sampled_from([b"", b"-", b"0:,", b"5:ce_id,", b",-"])
 headers_of = st.lists(st.tuples(names, contents), max_size=6)
