@@ -386,6 +386,16 @@ class SqliteStore:
             if done.rowcount != 1:
                 raise FencedError(f"intake {center}: another worker has taken it over")
 
+    async def resume(self, center: str) -> str | None:
+        """See Store."""
+        with self._writing() as db:
+            row = db.execute("SELECT status FROM intake WHERE center = ?", (center,)).fetchone()
+            db.execute(
+                "UPDATE intake SET status = ?, why = '' WHERE center = ? AND status IN (?, ?)",
+                (Status.READING, center, Status.PARKED, Status.FORKED),
+            )
+            return str(row[0]) if row else None
+
     async def keep_evidence(self, origin: str, size: int, ours: bytes, theirs: bytes, recorded_at: datetime) -> None:
         """See Store."""
         with self._writing() as db:

@@ -68,6 +68,12 @@ class Store(Protocol):
     async def set_status(self, center: str, term: int, status: str, why: str) -> None:
         """Record that an intake waits, is parked or forked, without moving it. Errors: FencedError."""
 
+    async def resume(self, center: str) -> str | None:
+        """Let a parked or forked intake read again; return the status it had, or None where there is no such intake.
+
+        The term stays: the owner sees the new status in `changes` and goes on. Any other status is left as it is.
+        """
+
     async def keep_evidence(self, origin: str, size: int, ours: bytes, theirs: bytes, recorded_at: datetime) -> None:
         """Keep the two notes that prove a fork."""
 

@@ -24,7 +24,6 @@ from hub.domain.stream import HQ
 from hub.protocol.errors import Retriable
 from hub.protocol.schema import Schema, load_released, parse_schema
 from hub.store.sqlite import SqliteStore
-from hub.worker.app import ReaderSettings, consume, create_app
 from hub.worker.consolidator import Consolidator
 from hub.worker.headquarters import Headquarters, Said, announcements
 from hub.worker.identity import Identity, load_identity
@@ -98,6 +97,9 @@ async def run_worker(settings: WorkerSettings, stop: asyncio.Event, ready: Calla
 
     Errors: Fatal and what the shell raised; the process is to end then.
     """
+    # Faust takes half a second to import: the command line uses the rest of this module without it.
+    from hub.worker.app import ReaderSettings, consume, create_app  # noqa: PLC0415
+
     identity = load_identity(keys(settings.data_dir))
     released = released_schemas()
     store = SqliteStore.open(database(settings.data_dir))

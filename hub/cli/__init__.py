@@ -1,0 +1,1 @@
+"""The command line of HQ: thin, it asks the store and the worker and decides nothing."""

@@ -1,0 +1,334 @@
+"""`hub center …`: who belongs to the network, what each may report, and which keys it seals with."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from hub.cli.output import as_json, line, table
+from hub.cli.place import DataDir, Json, Place, place, run_async, say
+from hub.protocol.errors import Malformed, UsageError
+
+if TYPE_CHECKING:
+    from hub.store.sqlite import SqliteStore
+
+app = typer.Typer(help="Centers: add, revise, suspend; their keys.", no_args_is_help=True)
+
+REGISTERED: Final = "net.cohub.center.registered.v1"
+REVISED: Final = "net.cohub.center.revised.v1"
+KEY_ADDED: Final = "net.cohub.center.key_added.v1"
+KEY_REVOKED: Final = "net.cohub.center.key_revoked.v1"
+SUSPENDED: Final = "net.cohub.center.suspended.v1"
+RESUMED: Final = "net.cohub.center.resumed.v1"
+
+CenterId = Annotated[str, typer.Argument(metavar="ID", help="The center's id: a-z, 0-9 and -, such as uz.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the ledger.")]
+Name = Annotated[str | None, typer.Option("--name", help="Its name, in its own script.")]
+Country = Annotated[str | None, typer.Option("--country", help="ISO 3166-1 alpha-2, such as UZ.")]
+Direction = Annotated[str | None, typer.Option("--direction", help="north, west, east or south.")]
+Zone = Annotated[str | None, typer.Option("--zone", help="innovation or industry.")]
+Timezone = Annotated[str | None, typer.Option("--timezone", help="IANA name. Default for a new center: UTC.")]
+Languages = Annotated[
+    list[str] | None, typer.Option("--language", help="BCP 47 tag, the center's own first; may be repeated.")
+]
+Streams = Annotated[list[str] | None, typer.Option("--stream", help="A stream that it may report; may be repeated.")]
+Enrolment = Annotated[Path, typer.Option("--enrolment", metavar="FILE", help="The note that its connector made.")]
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    center: CenterId,
+    name: Annotated[str, typer.Option("--name", help="Its name, in its own script.")],
+    country: Annotated[str, typer.Option("--country", help="ISO 3166-1 alpha-2, such as UZ.")],
+    direction: Annotated[str, typer.Option("--direction", help="north, west, east or south.")],
+    language: Languages = None,
+    stream: Streams = None,
+    enrolment: Annotated[
+        Path | None,
+        typer.Option("--enrolment", metavar="FILE", help="The note that its connector made; without one it waits."),
+    ] = None,
+    zone: Zone = None,
+    timezone: Timezone = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Register a center, with the key of its enrolment note.
+
+    Example: hub center add uz --name "Ташкент" --country UZ --direction west --language ru --stream partner
+    --stream offer --enrolment uz.enrolment.note
+    """
+    record = {
+        "name": name,
+        "country": country,
+        "direction": direction,
+        "zone": zone,
+        "languages": language or ["en"],
+        "timezone": timezone or "UTC",
+        "streams": checked_streams(stream or []),
+        "keys": [],
+    }
+    note = None if enrolment is None else read_note(enrolment)
+    run_async(register(place(ctx, data_dir), center, record, note))
+    line(f"center {center} is registered; a running worker reads in.{center} within seconds")
+    if enrolment is None:
+        line(f"it has no key yet: its lane waits for `hub center add-key {center} --enrolment FILE`")
+
+
+@app.command("list")
+def list_centers(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
+    """List the centers, what each may report, and its keys. Example: hub center list --json."""
+    from hub.store import queries
+
+    with place(ctx, data_dir).engine().connect() as db:
+        found = queries.centers(db)
+    if json:
+        as_json(found)
+        return
+    table(
+        "centers",
+        ["id", "name", "country", "direction", "status", "streams", "keys"],
+        (
+            [
+                c["id"],
+                c["name"],
+                c["country"],
+                c["direction"],
+                c["status"],
+                " ".join(c["streams"]),
+                "\n".join(f"{k['id']} {k['purpose']} {k['status']}" for k in c["keys"]),
+            ]
+            for c in found
+        ),
+    )
+
+
+@app.command("set")
+def revise(
+    ctx: typer.Context,
+    center: CenterId,
+    name: Name = None,
+    country: Country = None,
+    direction: Direction = None,
+    zone: Zone = None,
+    timezone: Timezone = None,
+    language: Languages = None,
+    stream: Streams = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Revise a center: what is given replaces what was. Example: hub center set uz --stream partner --stream offer."""
+    given = {
+        "name": name,
+        "country": country,
+        "direction": direction,
+        "zone": zone,
+        "timezone": timezone,
+        "languages": language,
+        "streams": checked_streams(stream) if stream else None,
+    }
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise UsageError("nothing to change: give at least one of --name, --country, --stream …")
+    run_async(_change(place(ctx, data_dir), center, REVISED, changes))
+    line(f"center {center} is revised: {', '.join(changes)}")
+
+
+@app.command("add-key")
+def add_key(
+    ctx: typer.Context,
+    center: CenterId,
+    enrolment: Enrolment,
+    replaces_lost: Annotated[
+        bool, typer.Option("--replaces-lost", help="No earlier key can vouch for it: it was lost.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Add a key to a center: vouched for by an active key of its own, or in place of a lost one.
+
+    Example: hub center add-key uz --enrolment uz.enrolment.note
+    """
+    note = read_note(enrolment)
+    key = run_async(put_key(place(ctx, data_dir), center, note, replaces_lost=replaces_lost))
+    line(f"key {key} of {center} is active")
+
+
+@app.command("revoke-key")
+def revoke_key(
+    ctx: typer.Context,
+    center: CenterId,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, 8 hex digits (see `hub center list`).")],
+    reason: Reason,
+    data_dir: DataDir = None,
+) -> None:
+    """Revoke a key: what it sealed before stays valid. Example: hub center revoke-key uz 1f2e3d4c --reason lost."""
+    run_async(_revoke(place(ctx, data_dir), center, key.lower()))
+    line(f"key {key} of {center} is revoked: {reason}")
+
+
+@app.command()
+def suspend(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDir = None) -> None:
+    """Suspend a center: its lane waits, nothing is lost. Example: hub center suspend uz --reason "audit"."""
+    run_async(_turn(place(ctx, data_dir), center, SUSPENDED, reason))
+    line(f"center {center} is suspended; `hub center resume {center}` lets it go on")
+
+
+@app.command()
+def resume(ctx: typer.Context, center: CenterId, reason: Reason = "resumed", data_dir: DataDir = None) -> None:
+    """Let a suspended center go on. Example: hub center resume uz --reason "audit done"."""
+    run_async(_turn(place(ctx, data_dir), center, RESUMED, reason))
+    line(f"center {center} is active")
+
+
+async def register(where: Place, center: str, record: Mapping[str, Any], enrolment: bytes | None) -> None:
+    """Register one center; its key proves itself by `enrolment`. Errors: UsageError."""
+    from hub.worker.headquarters import Said
+
+    async with where.headquarters() as (store, headquarters):
+        keys = []
+        if enrolment is not None:
+            _, key = _proven(enrolment, _hub(where), center, [], replaces_lost=False)
+            keys = [key]
+        if await _record(store, center) is not None:
+            raise UsageError(f"center {center} is registered already: see `hub center set` and `hub center add-key`")
+        await say(headquarters, [Said(REGISTERED, center, {**record, "keys": keys})])
+
+
+async def put_key(where: Place, center: str, enrolment: bytes, *, replaces_lost: bool) -> str:
+    """Add the key of `enrolment` to a center; return the key's id. Errors: UsageError."""
+    from hub.worker.headquarters import Said
+
+    async with where.headquarters() as (store, headquarters):
+        record = await _known(store, center)
+        key_id, key = _proven(enrolment, _hub(where), center, record["keys"], replaces_lost=replaces_lost)
+        if any(key["vkey"] == old["vkey"] for old in record["keys"]):
+            raise UsageError(f"center {center} has this key already ({key_id})")
+        await say(headquarters, [Said(KEY_ADDED, center, {**record, "keys": [*record["keys"], key]})])
+        return key_id
+
+
+def _proven(
+    data: bytes, hub: str, center: str, known: list[dict[str, Any]], *, replaces_lost: bool
+) -> tuple[str, dict[str, Any]]:
+    """Return a new key's id and the key as the center's record has it, its proofs checked. Errors: UsageError."""
+    from hub.protocol.control import open_enrolment
+    from hub.protocol.note import Verifier
+
+    try:
+        enrolled = open_enrolment(data)
+    except Malformed as exc:
+        raise UsageError(f"this is no enrolment note: {exc}; make one with `connector init`") from exc
+    if (enrolled.hub, enrolled.center) != (hub, center):
+        raise UsageError(
+            f"the enrolment note is for center {enrolled.center} of {enrolled.hub}, expected {center} of {hub}"
+        )
+
+    def signature(key: Verifier) -> str | None:
+        for found in enrolled.note.signatures:
+            if (found.name, found.key_id) == (key.name, key.key_id):
+                return base64.b64encode(found.value).decode()
+        return None
+
+    previous = None
+    active = [k for k in known if k["status"] == "active" and k["purpose"] == enrolled.purpose]
+    for old in active:
+        verifier = Verifier.from_text(old["vkey"])
+        found = signature(verifier)
+        if found is None or verifier.to_text() == enrolled.key.to_text():
+            continue
+        try:
+            enrolled.note.verify([verifier])
+        except Malformed as exc:
+            raise UsageError(f"the signature of the earlier key {_key_id(old)} is not good: {exc}") from exc
+        previous = found
+    if active and previous is None and not replaces_lost:
+        raise UsageError(
+            f"expected an enrolment note that an active key of {center} vouches for "
+            f"({', '.join(_key_id(k) for k in active)}), got the new key's signature alone; "
+            "where that key is lost, say --replaces-lost"
+        )
+    vkey = enrolled.key.to_text()
+    return vkey.split("+")[1], {
+        "vkey": vkey,
+        "purpose": enrolled.purpose,
+        "status": "active",
+        "proof": signature(enrolled.key),
+        "previous_proof": previous,
+        "replaced_lost": bool(active) and previous is None,
+    }
+
+
+async def _revoke(where: Place, center: str, key_id: str) -> None:
+    from hub.worker.headquarters import Said
+
+    async with where.headquarters() as (store, headquarters):
+        record = await _known(store, center)
+        found = [k for k in record["keys"] if _key_id(k) == key_id]
+        if not found:
+            known = ", ".join(_key_id(k) for k in record["keys"]) or "none"
+            raise UsageError(f"center {center} has no key {key_id}; it has {known}")
+        if found[0]["status"] == "revoked":
+            raise UsageError(f"key {key_id} of {center} is revoked already")
+        keys = [{**k, "status": "revoked"} if k in found else k for k in record["keys"]]
+        await say(headquarters, [Said(KEY_REVOKED, center, {**record, "keys": keys})])
+
+
+async def _change(where: Place, center: str, kind: str, changes: Mapping[str, Any]) -> None:
+    from hub.worker.headquarters import Said
+
+    async with where.headquarters() as (store, headquarters):
+        record = await _known(store, center)
+        await say(headquarters, [Said(kind, center, {**record, **changes})])
+
+
+async def _turn(where: Place, center: str, kind: str, reason: str) -> None:
+    from hub.worker.headquarters import Said
+
+    async with where.headquarters() as (store, headquarters):
+        await _known(store, center)
+        await say(headquarters, [Said(kind, center, {"reason": reason, "effective_on": None})])
+
+
+async def _record(store: SqliteStore, center: str) -> dict[str, Any] | None:
+    found = await store.entities([("center", f"hq:{center}")])
+    for known in found.values():
+        return known.entity.record
+    return None
+
+
+async def _known(store: SqliteStore, center: str) -> dict[str, Any]:
+    record = await _record(store, center)
+    if record is None:
+        raise UsageError(f"there is no center {center}; `hub center list` has them all")
+    return record
+
+
+def _hub(where: Place) -> str:
+    from hub.worker.identity import load_identity
+
+    return load_identity(where.keys).hub
+
+
+def _key_id(key: Mapping[str, Any]) -> str:
+    return str(key["vkey"]).split("+")[1]
+
+
+def checked_streams(streams: list[str]) -> list[str]:
+    """Return the streams that a center may be given. Errors: UsageError for one that no center writes."""
+    from hub.domain.catalogue import STREAMS
+
+    allowed = sorted(s.name for s in STREAMS.values() if s.writer == "center" and s.name != "lane")
+    for name in streams:
+        if name not in allowed:
+            raise UsageError(f"--stream {name}: expected one of {', '.join(allowed)}")
+    return list(dict.fromkeys(streams))
+
+
+def read_note(path: Path) -> bytes:
+    """Return an enrolment note's bytes. Errors: UsageError when there is no such file."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise UsageError(f"{path}: expected the enrolment note that `connector init` made: {exc.strerror}") from exc

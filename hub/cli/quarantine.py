@@ -1,0 +1,59 @@
+"""`hub quarantine …`: records that HQ kept without making events of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hub.cli.output import as_json, line, table
+from hub.cli.place import DataDir, Json, place
+from hub.protocol.errors import UsageError
+
+app = typer.Typer(help="Records that became no event, and why.", no_args_is_help=True)
+
+HEX_SHOWN_MAX = 512
+
+
+@app.command("list")
+def list_records(
+    ctx: typer.Context,
+    center: Annotated[str | None, typer.Option("--center", help="Only of this center.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many, the newest first.")] = 50,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """List quarantined records, the newest first. Example: hub quarantine list --center uz."""
+    from hub.store import queries
+
+    with place(ctx, data_dir).engine().connect() as db:
+        found = queries.quarantined(db, limit, center)
+    if json:
+        as_json(found)
+        return
+    columns = ["id", "center", "offset", "reason", "detail", "bytes", "recorded_at"]
+    table("quarantine", columns, ([row[name] for name in columns] for row in found), right=["id", "offset", "bytes"])
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ID", help="The number that the list shows.")],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show one quarantined record with its headers and bytes. Example: hub quarantine show 3."""
+    from hub.store import queries
+
+    with place(ctx, data_dir).engine().connect() as db:
+        found = queries.quarantined_record(db, number)
+    if found is None:
+        raise UsageError(f"there is no quarantined record {number}; `hub quarantine list` has them")
+    if json:
+        as_json(found)
+        return
+    for name in ("id", "center", "offset", "reason", "detail", "key", "bytes", "is_whole", "recorded_at", "digest"):
+        line(f"{name:>12}  {found[name]}")
+    table("headers", ["name", "content"], found["headers"].items())
+    shown = found["value_hex"][:HEX_SHOWN_MAX]
+    line(f"value: {shown}{'…' if len(found['value_hex']) > HEX_SHOWN_MAX else ''}")

@@ -1,0 +1,207 @@
+"""`hub init`, `up`, `worker`, `broker`, `trust`: who this hub is, and its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from typing import Annotated, Any, Final
+
+import typer
+
+from hub.cli.output import line, note
+from hub.cli.place import DataDir, Place, place
+from hub.protocol.errors import Retriable, UsageError
+
+DEFAULT_HUB: Final = "hub.example"
+RETRY_S: Final = 2.0
+KNOCK_S: Final = 0.05
+KNOCK_LATER_S: Final = 1.0
+KNOCKS_QUICK: Final = 200
+
+HubName = Annotated[
+    str | None, typer.Option("--hub", help="The hub's name, DNS-like, for good; at the first start only.")
+]
+Port = Annotated[
+    int | None, typer.Option("--port", min=1, max=65_535, help="Default: that of the earlier start, or a free one.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (up, init, worker, broker, trust):
+        app.command()(command)
+
+
+def up(ctx: typer.Context, hub: HubName = None, port: Port = None, data_dir: DataDir = None) -> None:
+    """Run a whole hub on this machine: real Kafka and the worker. Ctrl-C stops both.
+
+    Examples: hub up · hub up --hub hub.example.org --data-dir /srv/hub --port 9092
+    """
+    from hub.cli.local import run_until_signal
+
+    where = place(ctx, data_dir)
+    raise typer.Exit(run_until_signal(lambda: _up(where, hub, port)))
+
+
+def init(ctx: typer.Context, hub: HubName = None, data_dir: DataDir = None) -> None:
+    """Make a hub's name and keys, and start nothing. `hub up` does it by itself.
+
+    Example: hub init --hub hub.example.org
+    """
+    where = place(ctx, data_dir)
+    if not ensure_identity(where, hub):
+        raise UsageError(f"{where.keys} already holds a hub's keys: nothing to do")
+
+
+def worker(
+    ctx: typer.Context,
+    bootstrap: Annotated[str, typer.Option("--bootstrap", help="host:port of the broker, or several with commas.")],
+    instance: Annotated[str | None, typer.Option("--instance", help="This worker's fixed name in its group.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run one worker against any Kafka. It waits for the broker, and ends by SIGTERM or Ctrl-C.
+
+    Example: hub worker --bootstrap kafka-1:9092,kafka-2:9092
+    """
+    from hub.cli.logs import log_to_stderr
+
+    log_to_stderr()
+    where = place(ctx, data_dir)
+    raise typer.Exit(asyncio.run(_worker(where, bootstrap, instance)))
+
+
+def broker(ctx: typer.Context, port: Port = None, data_dir: DataDir = None) -> None:
+    """Run the embedded broker alone; prints one JSON line when it takes writes.
+
+    Example: hub broker --port 9092
+    """
+    from hub.broker.__main__ import run_broker
+    from hub.broker.embedded import EmbeddedKafka
+    from hub.cli.logs import log_to_stderr
+
+    log_to_stderr(warnings_only=True)
+    raise typer.Exit(asyncio.run(run_broker(EmbeddedKafka(place(ctx, data_dir).broker, port=port))))
+
+
+def trust(ctx: typer.Context, data_dir: DataDir = None) -> None:
+    """Print the trust note that every center pins. Example: hub trust > trust.note."""
+    from hub.worker.identity import load_identity
+
+    where = place(ctx, data_dir)
+    load_identity(where.keys)
+    sys.stdout.write((where.keys / "trust.note").read_text("utf-8"))
+
+
+def ensure_identity(where: Place, hub: str | None) -> bool:
+    """Make the hub's keys where there are none; return whether they were made. Errors: UsageError."""
+    from hub.worker.identity import load_identity, make_identity
+
+    if (where.keys / "hub.name").exists():
+        there = load_identity(where.keys).hub
+        if hub is not None and hub != there:
+            raise UsageError(f"{where.data_dir} is the hub {there}, expected {hub}; a hub's name is never changed")
+        return False
+    made = make_identity(where.keys, hub or DEFAULT_HUB)
+    line(f"{made.hub}: made its keys in {where.keys} (keep root.key elsewhere, offline)")
+    return True
+
+
+async def _up(where: Place, hub: str | None, port: int | None) -> int:
+    from hub.cli.local import LocalHub
+    from hub.cli.logs import log_to_stderr
+    from hub.worker.identity import load_identity
+
+    log_to_stderr(warnings_only=True)
+    first = ensure_identity(where, hub)
+    name = load_identity(where.keys).hub
+    local = LocalHub(where, note, port)
+    try:
+        await local.start()
+        line(f"{name} is up at {local.bootstrap}; data in {where.data_dir}, the worker's log in {where.worker_log}")
+        if first:
+            option = f" --data-dir {where.data_dir}"
+            line(f"give a center the note of `hub trust{option}`, then: hub center add ID{option} --enrolment FILE …")
+        line("Ctrl-C stops it")
+        await local.watch()
+    except asyncio.CancelledError:
+        await local.stop()
+        line("stopped")
+        raise
+    finally:
+        await local.stop()
+    return 0
+
+
+async def _worker(where: Place, bootstrap: str, instance: str | None) -> int:
+    # Imported first: the second that this takes is one in which the broker may start.
+    import structlog
+
+    from hub.cli.local import write_ready
+    from hub.worker import app as _faust  # noqa: F401
+    from hub.worker.service import WorkerSettings, run_worker
+
+    check_bootstrap(bootstrap)
+    log = structlog.get_logger("hub.worker")
+    settings = WorkerSettings(data_dir=where.data_dir, bootstrap=bootstrap, instance=instance)
+    stop = asyncio.Event()
+    _stop_by_signal(stop)
+
+    def ready() -> None:
+        write_ready(where.worker_file, {"bootstrap": bootstrap, "pid": os.getpid()})
+
+    while not stop.is_set():
+        await _broker_answers(bootstrap, stop)
+        if stop.is_set():
+            break
+        try:
+            await run_worker(settings, stop, ready)
+            break
+        except Retriable as exc:
+            log.warning("worker_starts_again", error=str(exc), wait_s=RETRY_S)
+            await _wait(stop, RETRY_S)
+    return 0
+
+
+def check_bootstrap(bootstrap: str) -> list[tuple[str, int]]:
+    """Return the addresses in `host:port,host:port`. Errors: UsageError."""
+    found = []
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+            raise UsageError(f"--bootstrap {bootstrap}: expected host:port, got {address.strip()!r}")
+        found.append((host.strip("[]"), int(port)))
+    return found
+
+
+async def _broker_answers(bootstrap: str, stop: asyncio.Event) -> None:
+    import structlog
+
+    log = structlog.get_logger("hub.worker")
+    tries = 0
+    while not stop.is_set():
+        for host, port in check_bootstrap(bootstrap):
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(5):
+                    _, writer = await asyncio.open_connection(host, port)
+                    writer.close()
+                    return
+        tries += 1
+        if tries == KNOCKS_QUICK:
+            log.warning("broker_away", bootstrap=bootstrap, hint="is it running, is the address right?")
+        await _wait(stop, KNOCK_S if tries < KNOCKS_QUICK else KNOCK_LATER_S)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+def _stop_by_signal(stop: asyncio.Event) -> None:
+    import signal
+
+    loop: Any = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends asyncio.run instead
+            loop.add_signal_handler(number, stop.set)

@@ -1,0 +1,73 @@
+"""`hub show STREAM [ID]`: entities as HQ has them now."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from hub.cli.output import as_json, line, note, table
+from hub.cli.place import DataDir, Json, place
+from hub.protocol.errors import UsageError
+
+TITLES = ("title", "name", "event")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("show")(show)
+
+
+def show(
+    ctx: typer.Context,
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="Such as offer, partner, request, deal.")],
+    entity_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Such as uz:K-12.")] = None,
+    center: Annotated[str | None, typer.Option("--center", help="Only of this center.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="How many, by id.")] = 20,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show one entity, or list those of a stream.
+
+    Examples: hub show offer --limit 5 · hub show offer uz:K-12 · hub show deal --json
+    """
+    from hub.domain.catalogue import STREAMS
+    from hub.store import queries
+
+    if stream not in STREAMS:
+        raise UsageError(f"there is no stream {stream}; expected one of {', '.join(STREAMS)}")
+    with place(ctx, data_dir).engine().connect() as db:
+        if entity_id is not None:
+            found = queries.entity(db, stream, entity_id)
+            if found is None:
+                raise UsageError(f"HQ has no {stream} {entity_id}; `hub show {stream}` lists what it has")
+            _one(found, json=json)
+            return
+        rows = list(queries.entities(db, stream, limit, center))
+        if json:
+            as_json(rows)
+            return
+        table(
+            stream,
+            ["id", "status", "version", "what"],
+            ([row["id"], row["status"], row["version"], _title(row["record"])] for row in rows),
+            right=["version"],
+        )
+        total = queries.count_entities(db, stream)
+    if center is None and total > len(rows):
+        note(f"{len(rows)} of {total}; --limit shows more")
+
+
+def _one(found: dict[str, Any], *, json: bool) -> None:
+    if json:
+        as_json(found)
+        return
+    line(f"{found['stream']} {found['id']}  {found['status']}, version {found['version']}")
+    line(f"from {found['origin']} sequence {found['at']}, digest {found['digest']}")
+    for part in ("record", "changed"):
+        values = found[part] or {}
+        table(part, ["field", "value"], ([name, value] for name, value in values.items() if value not in (None, [])))
+
+
+def _title(record: dict[str, Any]) -> str:
+    return next((str(record[name]) for name in TITLES if record.get(name)), "")[:100]

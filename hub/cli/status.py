@@ -1,0 +1,145 @@
+"""`hub status`: how every center stands, and the totals. It works without the broker, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from hub.cli.output import ago, as_json, line, table
+from hub.cli.place import DataDir, Json, Place, place, run_async
+
+KAFKA_DEADLINE_S: Final = 3.0
+WHY_SHOWN_MAX: Final = 80
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("status")(status)
+
+
+def status(
+    ctx: typer.Context,
+    bootstrap: Annotated[
+        str | None, typer.Option("--bootstrap", help="The broker to ask for lags. Default: the last worker's.")
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show every center's position, lag, status and receipts, and the totals. Example: hub status --json."""
+    found = run_async(read_status(place(ctx, data_dir), bootstrap))
+    if json:
+        as_json(found)
+        return
+    table(
+        "centers",
+        ["center", "status", "events", "accepted", "rejected", "position", "lag", "receipt", "seen", "backlog", "why"],
+        (_row(c) for c in found["centers"]),
+        right=["events", "accepted", "rejected", "position", "lag", "backlog"],
+    )
+    totals = found["totals"]
+    rejected = ", ".join(f"{code} {count}" for code, count in totals["rejected"].items()) or "none"
+    line(
+        f"events {totals['events']}: accepted {totals['accepted']}, rejected: {rejected}; "
+        f"duplicates {totals['duplicates']}, missing {totals['missing']}, forks {totals['forks']}"
+    )
+    line("entities " + (", ".join(f"{s} {n}" for s, n in totals["entities"].items()) or "none"))
+    line(
+        f"receipts {totals['receipts']}, quarantined {totals['quarantined']}, "
+        f"not yet published {totals['published_backlog']}, basis {totals['basis']}"
+    )
+    line(f"broker {found['broker']['bootstrap'] or '-'}: {found['broker']['state']}")
+
+
+def _row(center: dict[str, Any]) -> list[Any]:
+    presence = center["presence"]
+    why = center["why"].splitlines()[0][:WHY_SHOWN_MAX] if center["why"] else ""
+    if center["missing"]:
+        why = f"{center['missing']} events missing. {why}".strip()
+    return [
+        center["center"],
+        center["status"],
+        center["events"],
+        center["accepted"],
+        sum(center["rejected"].values()),
+        center["position"],
+        center["lag"],
+        ago(center["last_receipt_at"]),
+        ago(center["seen_at"]),
+        presence["backlog"] if presence else None,
+        why,
+    ]
+
+
+async def read_status(where: Place, bootstrap: str | None = None) -> dict[str, Any]:
+    """Return how every center stands, the totals, and what the broker says of lags.
+
+    Units: lag is records of `in.<center>` behind the position in SQL, None where the broker can't be asked.
+    """
+    from hub.store import queries
+
+    with where.engine().connect() as db:
+        registered = queries.centers(db)
+        intakes = {row["center"]: row for row in queries.intakes(db)}
+        totals = queries.totals(db)
+    bootstrap = bootstrap or where.known_bootstrap()
+    ends, state = await end_offsets(bootstrap, [c["id"] for c in registered])
+    centers = []
+    for center in registered:
+        row = intakes.get(center["id"]) or _unread(center["id"])
+        ends_at = ends.get(center["id"])
+        lag = None if ends_at is None else max(0, ends_at[1] - max(row["position"] or 0, ends_at[0]))
+        standing = row["status"] if center["status"] == "active" else center["status"]
+        centers.append({**row, "status": standing, "registered": center["status"], "lag": lag})
+    return {"centers": centers, "totals": totals, "broker": {"bootstrap": bootstrap, "state": state}}
+
+
+def _unread(center: str) -> dict[str, Any]:
+    return {
+        "center": center,
+        "status": "new",
+        "why": "no worker has read it yet",
+        "owner": "",
+        "position": None,
+        "origin": None,
+        "size": 0,
+        "epochs": 0,
+        "events": 0,
+        "accepted": 0,
+        "rejected": {},
+        "duplicates": 0,
+        "missing": 0,
+        "unpublished": 0,
+        "last_receipt_at": None,
+        "seen_at": None,
+        "presence": None,
+        "quarantined_bytes": 0,
+    }
+
+
+async def end_offsets(bootstrap: str | None, centers: Sequence[str]) -> tuple[dict[str, tuple[int, int]], str]:
+    """Return the first and the next offset of every center's topic, and in words how the broker is."""
+    if bootstrap is None:
+        return {}, "not known: no worker has run here; --bootstrap names one"
+    import logging
+
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka.errors import KafkaError
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="cohub-status")
+    try:
+        async with asyncio.timeout(KAFKA_DEADLINE_S):
+            await consumer.start()
+            there = await consumer.topics()
+            partitions = [TopicPartition(f"in.{c}", 0) for c in centers if f"in.{c}" in there]
+            if not partitions:
+                return {}, "up"
+            begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    except (KafkaError, TimeoutError, OSError) as exc:
+        return {}, f"does not answer, so lags are unknown ({exc or type(exc).__name__})"
+    finally:
+        await consumer.stop()
+    return {p.topic.removeprefix("in."): (begins[p], ends[p]) for p in partitions}, "up"
