@@ -123,4 +123,4 @@ Day = Annotated[dt.date, Field(ge=dt.date(1900, 1, 1), le=dt.date(2200, 1, 1))]
 
 # On the wire: Avro decimal, precision 20. One digit less, so that nothing there is ever rounded.
 Amount = Annotated[Decimal, Field(ge=0, lt=Decimal(10) ** 15, decimal_places=4)]
-Rate = Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 11, decimal_places=8)]
+Rate = Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 8, decimal_places=8)]  # no currency is worth less than that

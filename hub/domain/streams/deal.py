@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, Self
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Annotated, Final, Self
 
 from pydantic import model_validator
 
@@ -26,6 +26,10 @@ from hub.domain.fields import (
     one_of,
 )
 from hub.domain.stream import EventKind, Stream
+
+# A product of two figures is longer than Python's usual 28 digits; the board counts in the places that amounts have.
+_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_PLACES: Final = Decimal("0.0001")
 
 
 class Deal(FieldRules):
@@ -95,7 +99,8 @@ def contribution(entity: Entity) -> dict[str, Decimal]:
         amount = Decimal(record["amount"])
         measures[f"deal.{entity.status}.amount.{record['currency']}"] = amount
         if record["rate"] is not None:
-            measures[f"deal.{entity.status}.converted.{record['rate_currency']}"] = amount * Decimal(record["rate"])
+            converted = _EXACT.multiply(amount, Decimal(record["rate"])).quantize(_PLACES, context=_EXACT)
+            measures[f"deal.{entity.status}.converted.{record['rate_currency']}"] = converted
     return measures
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.catalogue import STREAMS
-from hub.domain.entity import Entity, decimal_text
+from hub.domain.entity import Entity, canonical_json, decimal_text
 from hub.protocol.errors import Malformed
 
 DEAL = Entity(
@@ -54,6 +55,27 @@ def test_entity_from_another_text_is_malformed(text: str) -> None:
     """Text that is not an entity is refused, not half read."""
     with pytest.raises(Malformed):
         Entity.from_json(text.encode("utf-8", "surrogatepass"))
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=20) | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), inner),
+    max_leaves=12,
+)
+
+
+@given(PLAIN)
+def test_canonical_json_is_what_rfc_8785_writes(value: object) -> None:
+    """Keys sorted, no blanks, the escapes of RFC 8785 and no others, whatever the text."""
+    by_hand = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    assert canonical_json(value) == by_hand.encode()
+
+
+@pytest.mark.parametrize("value", [b"bytes", {1, 2}, object(), {"a": {"b": 1j}}])
+def test_canonical_json_of_anything_else_is_refused(value: object) -> None:
+    """A value that no Avro type of ours decodes to has no canonical form, rather than some form."""
+    with pytest.raises(TypeError):
+        canonical_json(value)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**11), max_value=10**11))

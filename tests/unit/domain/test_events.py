@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -121,6 +122,19 @@ def test_event_name_follows_from_its_path(event_type: str, released: dict[str, A
     written = json.loads(released[kind.schema_path].text)
     words = f"{kind.stream}_{kind.name}".split("_")
     assert (written["namespace"], written["name"]) == (f"net.cohub.{kind.stream}", "".join(map(str.capitalize, words)))
+
+
+def test_event_with_the_largest_amounts_is_exact(
+    sample: Callable[..., dict[str, Any]], codec: Callable[[str], Codec], basis: Registry
+) -> None:
+    """The largest amount and rate that the rules allow come over the wire digit for digit."""
+    event_type = "net.cohub.deal.opened.v1"
+    amounts = {"amount": Decimal("999999999999999.9999"), "rate": Decimal("99999999.99999999")}
+    decoded = codec(event_type).decode(codec(event_type).encode(sample(event_type, **amounts)))
+    entity = judge(KINDS[event_type], "uz:1", "uz", NOW, decoded, None, NOW, basis)
+    assert (entity.record["amount"], entity.record["rate"]) == (amounts["amount"], amounts["rate"])
+    converted = STREAMS["deal"].contribution(replace(entity, status="signed"))["deal.signed.converted.USD"]
+    assert converted == Decimal("99999999999999989990000.0000")
 
 
 def test_no_schema_has_a_personal_field(released: dict[str, Any]) -> None:

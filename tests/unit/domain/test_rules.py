@@ -77,6 +77,8 @@ BROKEN: list[tuple[str, dict[str, Any], Code, str, str]] = [
     (DEAL, {"amount": 1.5}, Code.BAD_FIELD, "amount", ""),
     (DEAL, {"amount": None}, Code.INCONSISTENT, "currency", "amount and currency go together"),
     (DEAL, {"currency": "RMB"}, Code.UNKNOWN_CODE, "currency", "value=RMB"),
+    (DEAL, {"rate": Decimal(10) ** 8}, Code.OUT_OF_RANGE, "rate", "lt=100000000 value=100000000"),
+    (DEAL, {"rate": Decimal(0)}, Code.OUT_OF_RANGE, "rate", "gt=0 value=0"),
     (DEAL, {"rate_on": None}, Code.INCONSISTENT, "rate", "rate, rate_currency and rate_on go together"),
     (DEAL, {"closed_on": dt.date(2026, 2, 1)}, Code.INCONSISTENT, "closed_on", "signed_on=2026-02-02"),
     ("net.cohub.deal.signed.v1", {"signed_on": None, "closed_on": None}, Code.MISSING_FIELD, "signed_on", ""),

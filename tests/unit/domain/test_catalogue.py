@@ -1,0 +1,89 @@
+"""The catalogue: what is in it, and that a new stream needs nothing but its file and its schemas."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.fields import FieldRules
+
+INTEREST = '''
+"""A party wants to talk about another center's offer or request."""
+
+from hub.domain.fields import EntityId, FieldRules, Reason
+from hub.domain.stream import EventKind, StatusChange, Stream
+
+
+class Interest(FieldRules):
+    """Whose interest in what."""
+
+    subject: EntityId
+    note: Reason | None = None
+
+
+INTEREST = Stream(
+    name="interest",
+    record=Interest,
+    writer="center",
+    events=(
+        EventKind("interest", "expressed", Interest, True, frozenset({None, "withdrawn"}), "expressed"),
+        EventKind("interest", "withdrawn", StatusChange, False, frozenset({"expressed"}), "withdrawn"),
+    ),
+    references={"subject": "offer"},
+    foreign_fields=frozenset({"subject"}),
+)
+'''
+
+PROGRAM = """
+import sys
+from hub.domain import streams
+streams.__path__.append(sys.argv[1])
+from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.fold import fold
+from hub.domain.rules import complete
+kind = KINDS["net.cohub.interest.expressed.v1"]
+entity = fold(None, kind, "uz:1", "uz", complete(kind, {"subject": "kz:7"}))
+print(entity.status, STREAMS["interest"].contribution(entity), kind.schema_path)
+"""
+
+
+def test_stream_is_added_by_its_file_alone(tmp_path: Path) -> None:
+    """A file that defines a stream makes it one: no list, no table, no other module knows its name."""
+    (tmp_path / "interest.py").write_text(INTEREST)
+    run = [sys.executable, "-c", PROGRAM, str(tmp_path)]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert said.split(" ")[0] == "expressed"
+    assert "{'interest.expressed': Decimal('1')}" in said
+    assert said.strip().endswith("interest/interest.expressed.v1.avsc")
+
+
+def test_catalogue_is_consistent() -> None:
+    """An event's stream, model and status are those of its stream; a type stands for one kind."""
+    for name, stream in STREAMS.items():
+        assert stream.name == name
+        assert len({kind.type for kind in stream.events}) == len(stream.events)
+        left = {kind.status_after for kind in stream.events}
+        for kind in stream.events:
+            assert kind.stream == name
+            assert KINDS[kind.type] is kind
+            assert issubclass(kind.model, stream.record if kind.carries_record else FieldRules)
+            assert kind.legal_in <= left | {None}
+
+
+def test_catalogue_declares_fields_that_exist() -> None:
+    """What a stream says of its fields, it says of fields that its record has."""
+    for stream in STREAMS.values():
+        fields = set(stream.record.model_fields)
+        assert {*stream.network_fields, *stream.references, *stream.code_list_fields} <= fields
+        assert stream.foreign_fields <= {*stream.network_fields, *stream.references}
+        assert set(stream.references.values()) <= set(STREAMS)
+
+
+def test_catalogue_has_the_streams_of_this_release() -> None:
+    """HQ writes three streams, centers six."""
+    writers = {name: stream.writer for name, stream in STREAMS.items()}
+    assert [name for name, writer in writers.items() if writer == "hq"] == ["center", "code_list", "schema"]
+    centers = ["deal", "deal_confirmation", "lane", "offer", "partner", "request"]
+    assert [name for name, writer in writers.items() if writer == "center"] == centers
