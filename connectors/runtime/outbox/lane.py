@@ -11,7 +11,7 @@ from typing import Any, Final
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.queue import NewEvent, next_id
 from hub.protocol.checkpoint import seal
-from hub.protocol.errors import Fatal
+from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.note import Signer
 from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers, write_time
 from hub.protocol.tree import Edge, leaf_hash
@@ -99,10 +99,11 @@ class Lane:
         """Return the origins of every lane that this outbox has opened."""
         return {row[0] for row in self._database.read("SELECT origin FROM epoch")}
 
-    def unsealed(self) -> int:
-        """Return how many events wait for a seal."""
+    def unsealed(self, limit: int = -1) -> int:
+        """Return how many events wait for a seal, counting no further than `limit`."""
         base = self.epoch.base + self.sealed.size if self.epoch else 0
-        return int(self._database.read("SELECT count(*) FROM event WHERE id > ?", (base,))[0][0])
+        found = self._database.read("SELECT count(*) FROM (SELECT 1 FROM event WHERE id > ? LIMIT ?)", (base, limit))
+        return int(found[0][0])
 
     def open(self, origin: str, reason: str, opened: NewEvent, now: datetime) -> None:
         """Open a new lane, `opened` being its first event; events that have no receipt follow in it, in their order.
@@ -162,21 +163,24 @@ class Lane:
         epoch = self.epoch
         if epoch is None:
             return None
-        start = epoch.base + self.sealed.size
-        with self._database.transaction() as connection:
-            rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM event WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608  constants
-                (start, BATCH_EVENTS_MAX),
-            ).fetchall()
-            records = self._records(epoch, rows)
-            if not records:
-                return None
-            edge = self.sealed.append(leaf_hash(canonical(r.headers, r.value)) for r in records)
-            note = seal(epoch.origin, edge, key)
-            connection.execute(
-                "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)",
-                (epoch.number, self.sealed.size + 1, edge.size, edge.to_bytes(), note, key.verifier.key_id),
-            )
+        try:
+            with self._database.transaction() as connection:
+                rows = connection.execute(
+                    f"SELECT {_COLUMNS} FROM event WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608  constants
+                    (epoch.base + self.sealed.size, BATCH_EVENTS_MAX),
+                ).fetchall()
+                records = self._records(epoch, rows)
+                if not records:
+                    return None
+                edge = self.sealed.append(leaf_hash(canonical(r.headers, r.value)) for r in records)
+                note = seal(epoch.origin, edge, key)
+                connection.execute(
+                    "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)",
+                    (epoch.number, self.sealed.size + 1, edge.size, edge.to_bytes(), note, key.verifier.key_id),
+                )
+        except Retriable:
+            self.reload()  # a commit that failed may have been done all the same: the file knows
+            raise
         first, self.sealed = self.sealed.size + 1, edge
         records[-1].headers.append((SEAL_HEADER, note))
         return Batch(first, edge.size, records)

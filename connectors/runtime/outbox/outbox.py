@@ -12,7 +12,7 @@ from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
 from connectors.runtime.outbox.queue import NewEvent, Queue
 from connectors.runtime.outbox.rows import Rows
-from connectors.runtime.outbox.status import status
+from connectors.runtime.outbox.status import backlog, status
 from hub.protocol.errors import UsageError
 from hub.protocol.record import write_time
 
@@ -94,6 +94,10 @@ class Outbox:
             connection.execute("DELETE FROM batch WHERE epoch<?1 OR (epoch=?1 AND last<?2)", (epoch.number, last))
             self.database.set_meta("purged_receipts", int(self.database.meta("purged_receipts", 0)) + receipts)
         return int(gone)
+
+    def backlog(self) -> int:
+        """Return how many events have no receipt yet."""
+        return backlog(self.database, self.lane)
 
     def status(self) -> dict[str, Any]:
         """Return what `connector status` shows."""

@@ -50,7 +50,7 @@ class Queue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.on_queued: Callable[[], None] = _nothing
+        self.on_queued: Callable[[], object] = _nothing
 
     def enqueue_events(self, events: Iterable[NewEvent]) -> int:
         """Queue `events`, in their order, in one transaction, and return how many there were.

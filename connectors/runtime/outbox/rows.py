@@ -139,6 +139,22 @@ class Rows:
         """Return the contents that were approved and not yet taken, by file."""
         return dict(self._database.read("SELECT name, approved FROM file WHERE approved IS NOT NULL"))
 
+    def summaries(self) -> list[tuple[str, str, dict[str, int]]]:
+        """Return every file that is there: its name, its state, and how many rows are in each state.
+
+        The count `generation` rises with every reading, so equal summaries mean equal rows.
+        """
+        found = self._database.read(
+            "SELECT name, file.state, generation FROM file WHERE file.state <> ? ORDER BY name", (FileState.VANISHED,)
+        )
+        counts: dict[str, dict[str, int]] = {name: {"generation": generation} for name, _, generation in found}
+        for name, state, count in self._database.read(
+            "SELECT file, state, count(*) FROM row_verdict GROUP BY file, state"
+        ):
+            if name in counts:
+                counts[name][state] = count
+        return [(name, state, counts[name]) for name, state, _ in found]
+
     def verdicts(self, file: str) -> Iterator[RowVerdict]:
         """Yield the rows of `file`, in the order of the sheet, and what became of each."""
         at = -1

@@ -1,0 +1,142 @@
+"""`connector run`: the tasks of one center under one supervisor, and one deadline for stopping them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from connectors.runtime.codecs import Codecs
+from connectors.runtime.folder import Folder
+from connectors.runtime.gather import Gatherer
+from connectors.runtime.ids import EventIds
+from connectors.runtime.link import Link
+from connectors.runtime.lock import FolderLock
+from connectors.runtime.office import Office
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.presence import tell_presence
+from connectors.runtime.receipts import ReceiptReader
+from connectors.runtime.sealer import Sealer
+from connectors.runtime.sender import Sender
+from connectors.runtime.sheets import VerdictSheets
+from hub.protocol.errors import CohubError, Fatal, Retriable
+
+STOP_DEADLINE_S: Final = 8.0
+DRAIN_S: Final = 2.0
+PURGE_EVERY_S: Final = 600.0
+PURGE_PAUSE_S: Final = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class Connector:
+    """One center's connector: `run` it, `stop` it. Idempotent to stop; one object is run once.
+
+    Shapes: `outbox` and `sender` are there while it runs, for those who queue events without a file.
+    """
+
+    def __init__(self, office: Office, *, gathers: bool = True) -> None:
+        self.office = office
+        self._gathers = gathers
+        self._stop = asyncio.Event()
+        self.started = asyncio.Event()
+        self.outbox: Outbox
+        self.sender: Sender
+
+    def stop(self) -> None:
+        """Have `run` return; from a task of its loop, or a signal handler that the loop calls."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until `stop`. Errors: UsageError, if another connector runs on this folder; Fatal."""
+        office = self.office
+        with FolderLock(office.outbox), Outbox(office.outbox) as outbox:
+            outbox.claim(office.settings.hub, office.settings.center)
+            self.outbox = outbox
+            tasks = self._make_tasks(outbox)
+            log.info("connector_started", center=office.settings.center, origin=outbox.lane.origin)
+            self.started.set()
+            await self._supervise(tasks)
+            log.info("connector_stopped", backlog=outbox.backlog())
+
+    def _make_tasks(self, outbox: Outbox) -> dict[str, Coroutine[Any, Any, None]]:
+        office, settings = self.office, self.office.settings
+        codecs, ids = Codecs(), EventIds()
+        link = Link(settings, outbox)
+        sender = self.sender = Sender(outbox, link, Sealer(outbox, office.key, settings.linger_ms, time.monotonic))
+        reader = ReceiptReader(outbox, link, sender, office.trust.receipts, codecs, ids)
+        loop = asyncio.get_running_loop()
+        outbox.queue.on_queued = lambda: loop.call_soon_threadsafe(sender.wake)
+        tasks = {
+            "sender": sender.run(),
+            "receipts": reader.run(),
+            "presence": tell_presence(settings, outbox, sender, office.key),
+            "purge": _purge(outbox),
+        }
+        if self._gathers:
+            gatherer = Gatherer(
+                outbox, codecs, ids, settle_s=settings.settle_s, guard=settings.guard, clock=time.monotonic
+            )
+            folder = Folder(office, outbox, gatherer)
+            sheets = VerdictSheets(office, outbox, folder)
+            reader.on_decided = sheets.wake
+            reader.on_replan = folder.replan
+            tasks |= {"folder": folder.run(), "verdicts": sheets.run()}
+        return tasks
+
+    async def _supervise(self, coroutines: dict[str, Coroutine[Any, Any, None]]) -> None:
+        """Run all tasks until one fails or `stop` is asked; then end them within one deadline."""
+        tasks: dict[str, asyncio.Task[None]] = {}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, coroutine in coroutines.items():
+                    tasks[name] = group.create_task(coroutine, name=name)
+                await self._stop.wait()
+                try:
+                    async with asyncio.timeout(STOP_DEADLINE_S):
+                        await self._wind_down(tasks)
+                except TimeoutError:
+                    log.warning("stop_deadline_passed", tasks=[n for n, task in tasks.items() if not task.done()])
+        except* CohubError as failed:
+            raise _first(failed) from failed
+
+    async def _wind_down(self, tasks: dict[str, asyncio.Task[None]]) -> None:
+        """Stop taking, drain, close: what is not sent in time is sent by the next start, for it is in the outbox."""
+        if "folder" in tasks:
+            tasks["folder"].cancel()
+            await asyncio.wait([tasks["folder"]])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self.sender.drained()
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.wait(tasks.values())
+
+
+def _first(failed: BaseExceptionGroup[CohubError]) -> CohubError:
+    """Return the one error to tell: a fatal one if there is any."""
+    leaves: list[CohubError] = []
+    groups: list[BaseExceptionGroup[Any]] = [failed]
+    while groups:
+        for error in groups.pop().exceptions:
+            if isinstance(error, BaseExceptionGroup):
+                groups.append(error)
+            elif isinstance(error, CohubError):
+                leaves.append(error)
+    return next((error for error in leaves if isinstance(error, Fatal)), leaves[0])
+
+
+async def _purge(outbox: Outbox) -> None:
+    """Delete what was receipted long ago, a little at a time."""
+    while True:
+        gone = 0
+        try:
+            gone = outbox.purge(datetime.now(UTC))
+        except Retriable as exc:
+            log.info("purge_waits", reason=str(exc))
+        await asyncio.sleep(PURGE_PAUSE_S if gone else PURGE_EVERY_S)

@@ -1,0 +1,73 @@
+"""Opening a lane: when a new epoch is due, why, and what its first event says."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from connectors.runtime.codecs import Codecs
+from connectors.runtime.ids import EventIds
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.lane import Previous, new_origin
+from hub.domain.catalogue import KINDS
+from hub.protocol.errors import Fatal
+from hub.protocol.record import LANE_OPENED
+
+log = structlog.get_logger(__name__)
+
+
+def reason_for_epoch(outbox: Outbox) -> str | None:
+    """Return why a new lane must be opened, None if the open one goes on.
+
+    Errors: Fatal, if another outbox of this center opened a lane after ours.
+    """
+    foreign = outbox.database.meta("foreign")
+    if foreign is not None:
+        raise Fatal(
+            f"another machine writes for this center: HQ has answered the lane {foreign}, which this outbox "
+            f"({outbox.path}) did not open. Stop the other one, or run `connector epoch new` if this one is to go on"
+        )
+    wanted = outbox.database.meta("epoch_wanted")
+    if wanted is not None:
+        return str(wanted)
+    diverged = outbox.database.meta("diverged")
+    if diverged is not None:
+        return f"the outbox is an old copy: HQ has {diverged}"
+    if outbox.lane.epoch is None:
+        return "a new outbox" if outbox.answers.newest() is None else "a new outbox for a center that HQ knows"
+    return None
+
+
+def open_epoch(outbox: Outbox, codecs: Codecs, ids: EventIds, hub: str, center: str, reason: str) -> None:
+    """Open a new lane in the outbox; what has no receipt is said in it again."""
+    previous = _previous(outbox)
+    origin, now = new_origin(hub, center, os.urandom(4)), datetime.now(UTC)
+    record: dict[str, Any] = {"origin": origin, "reason": reason[:500]}
+    if previous is not None:
+        record |= {
+            "previous_origin": previous.origin,
+            "previous_size": previous.size,
+            "previous_root": previous.root.hex(),
+        }
+    opened = codecs.event(
+        KINDS[LANE_OPENED],
+        f"{center}:{origin.rpartition('/')[2]}",
+        record,
+        event_id=ids.make(),
+        time=now,
+        status="open",
+        digest=None,
+    )
+    outbox.lane.open(origin, reason, opened, now)
+    log.warning("lane_opened", origin=origin, reason=reason, previous=previous.origin if previous else None)
+
+
+def _previous(outbox: Outbox) -> Previous | None:
+    """Return what a new lane continues: our own as we sealed it, unless HQ told of another or of more."""
+    newest, own = outbox.answers.newest(), outbox.lane.previous()
+    if newest is None or (own is not None and own.origin == newest.origin and outbox.database.meta("diverged") is None):
+        return own
+    return newest

@@ -1,0 +1,188 @@
+"""The folder source: looks at the sheets now and then, and hands what is new in them to the gatherer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+
+from connectors.mapping.model import Mapping
+from connectors.mapping.outcome import outcomes
+from connectors.runtime.gather import Gatherer
+from connectors.runtime.office import Office, mapping_for, read_mappings
+from connectors.runtime.outbox import Outbox
+from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
+from hub.protocol.errors import Retriable, UsageError
+
+FULL_WAIT_S: Final = 5.0
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+class Folder:
+    """The sheets of one office. A pass runs in a thread of its own; there is never more than one.
+
+    Errors: UsageError on construction, if a mapping can't be read.
+    """
+
+    def __init__(self, office: Office, outbox: Outbox, gatherer: Gatherer) -> None:
+        self._office = office
+        self._outbox = outbox
+        self._gatherer = gatherer
+        self._mappings: list[Mapping] = []
+        self._stamp: tuple[object, ...] = ()
+        self._due: dict[str, float] = {}  # when a file has rows whose settling time is over
+        self._again: set[str] = set()  # guarded by _lock
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._looked = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._source = self._make_source()
+
+    @property
+    def looked(self) -> asyncio.Event:
+        """Set after each pass, for those who show what the rows have become; whoever waits clears it."""
+        return self._looked
+
+    @property
+    def mappings(self) -> list[Mapping]:
+        """The mappings as they were last read."""
+        return self._mappings
+
+    def replan(self, files: set[str]) -> None:
+        """Have these files read again though they are unchanged."""
+        with self._lock:
+            self._again |= files
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look at the folder for as long as the task lives."""
+        while True:
+            self._wake.clear()
+            wait_s = self._office.settings.poll_s
+            try:
+                await finish_in_thread(self._pass, self._stop)
+            except Retriable as exc:
+                # Above all a full disk: no source is read until there is room; what was queued stays.
+                log.warning("sources_wait", reason=str(exc))
+                wait_s = max(wait_s, FULL_WAIT_S)
+            self._looked.set()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._gatherer.stop()
+
+    def _pass(self) -> None:
+        self._read_mappings_again()
+        now = time.monotonic()
+        with self._lock:
+            again, self._again = self._again, set()
+        due = {name for name, at in self._due.items() if at <= now}
+        for name in again | due | set(self._outbox.rows.approvals()):
+            self._due.pop(name, None)
+            self._source.forget(name)
+        scan = self._source.scan(now)
+        if scan.problem is not None:
+            log.warning("folder_not_listed", reason=scan.problem)
+        for name in scan.vanished:
+            self._due.pop(name, None)
+            self._gatherer.vanish(name)
+            log.warning("file_vanished", file=name)
+        for name in scan.ready:
+            if self._stopping:
+                return
+            content = self._source.read(name, time.monotonic())
+            if content is not None:
+                self._take(content)
+                self._source.taken(content)
+
+    def _take(self, content: FileContent) -> None:
+        """Take one file. Errors: Retriable; the file stays ready, and is read again."""
+        started = time.monotonic()
+        try:
+            mapping = mapping_for(self._mappings, content.name)
+            if mapping is None:
+                raise UsageError(f"no mapping is for {content.name}")
+            table = read_table(content.name, content.data, mapping.format_options(), self._office.settings.limits)
+            found = outcomes(mapping, table, self._office.settings.center)
+        except (FileRefused, UsageError) as exc:
+            log.warning("file_refused", file=content.name, reason=str(exc))
+            self._gatherer.refuse(content.name, str(exc))
+            return
+        age_s = max(0.0, time.time() - content.stamp.mtime_ns / 1e9)
+        gathered = self._gatherer.take(content.name, found, blank=table.blank_count, age_s=age_s)
+        if gathered.waits:
+            log.warning("file_waits_for_approval", file=content.name)
+        if gathered.due_s is not None:
+            self._due[content.name] = time.monotonic() + gathered.due_s
+        log.info(
+            "file_taken",
+            file=content.name,
+            rows=len(found),
+            events=gathered.events,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    def _read_mappings_again(self) -> None:
+        """Take up mappings that were changed; a broken one is reported, and the old ones stay in force."""
+        if _stamp(self._folder) == self._stamp:
+            return
+        try:
+            self._source = self._make_source()
+        except UsageError as exc:
+            log.error("mapping_refused", reason=str(exc))  # noqa: TRY400  the reason is a sentence for a person
+
+    def _make_source(self) -> FolderSource:
+        settings = self._office.settings
+        self._stamp = _stamp(self._folder)
+        self._mappings = read_mappings(self._folder)
+        patterns = tuple(pattern for mapping in self._mappings for pattern in mapping.files)
+        if settings.depth_max:
+            patterns += tuple(f"*/{pattern}" for pattern in patterns)
+        # Nothing is known from before a restart: every file is read once, and its rows say that they are not new.
+        return FolderSource(
+            FolderSettings(
+                path=self._office.sources,
+                patterns=patterns or ("(no mapping)",),
+                settle_s=settings.file_settle_s,
+                depth_max=settings.depth_max,
+                file_bytes_max=settings.limits.file_bytes_max,
+            )
+        )
+
+    @property
+    def _folder(self) -> Path:
+        return self._office.folder / self._office.settings.mappings
+
+
+async def finish_in_thread(work: Callable[[], T], stop: Callable[[], None]) -> T:
+    """Run `work` in a thread; on cancellation call `stop` and wait for its end, so that it outlives no open file."""
+    done = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        stop()
+        await asyncio.wait([done])
+        if not done.cancelled():
+            done.exception()  # nobody is left to hear of it
+        raise
+
+
+def _stamp(folder: Path) -> tuple[object, ...]:
+    try:
+        with os.scandir(folder) as entries:
+            return tuple(sorted((e.name, s.st_mtime_ns, s.st_size) for e in entries for s in (e.stat(),)))
+    except OSError:
+        return ()

@@ -1,0 +1,283 @@
+"""Takes what a file wants to be true into the outbox: new and changed rows become events, all others nothing.
+
+    read → guard (did too much change at once?) → settle (has the row stood still?) → plan → queue, with the rows
+
+Each few hundred rows are one transaction: their events, what was planned for, and their state.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import islice
+from typing import Final, TypeVar
+
+import orjson
+
+from connectors.mapping.message import LocalCode
+from connectors.mapping.outcome import RowOutcome
+from connectors.mapping.problem import Problem, Wanted
+from connectors.reconcile.digest import record_digest
+from connectors.reconcile.plan import Known, Unreachable, plan
+from connectors.runtime.codecs import Codecs
+from connectors.runtime.ids import EventIds
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.queue import NewEvent, append
+from connectors.runtime.outbox.rows import (
+    EntityState,
+    FileState,
+    StoredRow,
+    put_rows,
+    read_entities,
+    set_held,
+    set_planned,
+)
+from connectors.runtime.settings import Guard
+from hub.domain.catalogue import STREAMS
+from hub.domain.rules import check
+from hub.protocol.errors import Malformed, Rejected, Retriable
+from hub.protocol.record import VALUE_BYTES_MAX
+from hub.protocol.verdict import Code
+
+CHUNK_ROWS: Final = 250  # a transaction holds the outbox for some ten milliseconds
+GIVE_WAY_S: Final = 0.0005  # between two of them, or the sender would never get hold of it: locks are not fair
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What became of one reading of a file: how many events were queued, when a row that waits may be taken."""
+
+    events: int = 0
+    due_s: float | None = None  # seconds from now; None if no row waits for its settling time
+    waits: bool = False  # for `connector approve`
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What one transaction will write."""
+
+    rows: list[StoredRow] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
+    planned: list[tuple[bytes, str]] = field(default_factory=list)
+    held: list[tuple[bytes, str]] = field(default_factory=list)
+
+
+class Gatherer:
+    """Takes files into one outbox. Not for two threads at a time.
+
+    Units: settle_s is how long a row must have said the same before it is taken; `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        codecs: Codecs,
+        ids: EventIds,
+        *,
+        settle_s: float,
+        guard: Guard,
+        clock: Callable[[], float],
+    ) -> None:
+        self._outbox = outbox
+        self._codecs = codecs
+        self._ids = ids
+        self._settle_s = settle_s
+        self._guard = guard
+        self._clock = clock
+        self._stopping = False
+        self._seen: dict[str, dict[str, tuple[bytes, float]]] = {}  # by file and key: what a row says, since when
+
+    def take(self, file: str, outcomes: Sequence[RowOutcome], *, blank: int = 0, age_s: float = 0.0) -> Gathered:
+        """Take one reading of `file`: outcomes in the sheet's order, `blank` rows more that the source only counted.
+
+        Units:  age_s is for how long the file's content has stood as it is, as far as its time tells.
+        Errors: OutboxFull; what was taken until then stays taken, the file is to be read again.
+        """
+        if not self._passes_guard(file, outcomes):
+            return Gathered(waits=True)
+        settling = _Settling(self._seen.pop(file, {}), self._settle_s, age_s, self._clock())
+        generation = self._outbox.rows.begin(file)
+        count = 0
+        for part in _chunks(outcomes, CHUNK_ROWS):
+            if self._stopping:
+                raise Retriable(f"stopped while {file} was read: the next start reads it again")
+            with self._outbox.database.transaction() as connection:
+                chunk = self._plan_chunk(connection, file, part, settling)
+                put_rows(connection, file, generation, chunk.rows)
+                append(connection, chunk.events)
+                set_planned(connection, file, chunk.planned)
+                set_held(connection, chunk.held)
+            # Durable from here: these rows, their events and what was planned. A crash leaves the rest of the file for
+            # the next reading, which finds the same wanted states and says nothing twice.
+            if chunk.events:
+                count += len(chunk.events)
+                self._outbox.queue.on_queued()
+            time.sleep(GIVE_WAY_S)
+        self._outbox.rows.finish(file, generation, blank)
+        if settling.waiting:
+            self._seen[file] = settling.waiting
+        return Gathered(count, settling.due_s)
+
+    def stop(self) -> None:
+        """Have a `take` that is under way in another thread end soon, as Retriable."""
+        self._stopping = True
+
+    def refuse(self, file: str, message: str) -> None:
+        """Note that no rows can be had from `file`."""
+        self._outbox.rows.set_file(file, FileState.REFUSED, message)
+
+    def vanish(self, file: str) -> None:
+        """Note that `file` is gone. What HQ holds of its rows stays: nothing is withdrawn."""
+        self._seen.pop(file, None)
+        self._outbox.rows.set_file(file, FileState.VANISHED, "the file is gone; nothing was withdrawn")
+
+    def _passes_guard(self, file: str, outcomes: Sequence[RowOutcome]) -> bool:
+        """Return whether so little changed or vanished that the file may be taken, or a person has approved it."""
+        known = self._outbox.rows.known(file)
+        if not known:
+            return True
+        new = {o.key: o.fingerprint for o in outcomes if o.key}
+        changed = sum(1 for key, mark in known.items() if new.get(key) not in (mark, b"", None))
+        vanished = sum(1 for key in known if key not in new)
+        touched = changed + vanished
+        if touched < self._guard.rows_min or touched * 100 <= self._guard.percent * len(known):
+            return True
+        content = sha256(b"".join(sorted(key.encode() + mark for key, mark in new.items()))).digest()
+        if self._outbox.rows.approvals().get(file) == content:
+            return True
+        message = (
+            f"{changed} of {len(known)} known rows changed and {vanished} vanished at once: "
+            f"look at the file, then run `connector approve {file}`"
+        )
+        self._outbox.rows.set_file(file, FileState.WAITING, message, content)
+        return False
+
+    def _plan_chunk(
+        self, connection: sqlite3.Connection, file: str, part: Sequence[RowOutcome], settling: _Settling
+    ) -> _Chunk:
+        chunk = _Chunk()
+        wanted = [f"{o.wanted.stream}/{o.wanted.subject}" for o in part if o.wanted is not None]
+        states = read_entities(connection, wanted)
+        for outcome in part:
+            chunk.rows.append(self._plan_row(file, outcome, states, settling, chunk))
+        return chunk
+
+    def _plan_row(
+        self,
+        file: str,
+        outcome: RowOutcome,
+        states: dict[str, EntityState],
+        settling: _Settling,
+        chunk: _Chunk,
+    ) -> StoredRow:
+        """Return the row as it is stored; what is to be said for it goes into `chunk`."""
+        wanted = outcome.wanted
+        if outcome.blank:
+            return StoredRow(outcome.row, "", None, None, "blank")
+        if outcome.problems or wanted is None:
+            return _refused(outcome, outcome.problems)
+        entity = f"{wanted.stream}/{wanted.subject}"
+        stored = StoredRow(outcome.row, outcome.key, entity, outcome.fingerprint, "")
+        if outcome.duplicate_of is not None:
+            return StoredRow(outcome.row, outcome.key, entity, outcome.fingerprint, "unchanged")
+        state = states.get(entity)
+        if state is not None and state.fingerprint == outcome.fingerprint:
+            return stored
+        if not settling.is_settled(outcome.key, outcome.fingerprint):
+            return stored  # pending: the entity was planned for something else
+        problem = self._plan_events(file, entity, outcome.fingerprint, wanted, state, chunk)
+        return stored if problem is None else _refused(outcome, (problem,))
+
+    def _plan_events(
+        self, file: str, entity: str, mark: bytes, wanted: Wanted, state: EntityState | None, chunk: _Chunk
+    ) -> Problem | None:
+        """Put into `chunk` what leads to `wanted`; return what stands against it instead, if anything does."""
+        if state is not None and state.file not in (None, file) and self._outbox.rows.has_entity(state.file, entity):
+            return Problem("", "", LocalCode.DUPLICATE_KEY, f"file={state.file}"[:100])
+        try:
+            events = self._events(wanted, state)
+        except Unreachable as exc:
+            return Problem("", "", Code.ILLEGAL_TRANSITION, f"status={exc.known} event={exc.wanted}")
+        except Rejected as exc:
+            return Problem("", exc.field, exc.code, exc.params)
+        except Malformed as exc:
+            return Problem("", "", Code.BAD_VALUE, str(exc)[:100])
+        if events:
+            chunk.events.extend(events)
+            chunk.planned.append((mark, entity))
+        else:
+            chunk.held.append((mark, entity))
+        return None
+
+    def _events(self, wanted: Wanted, state: EntityState | None) -> list[NewEvent]:
+        """Return the events that lead to `wanted`. Errors: Unreachable, Rejected, Malformed."""
+        known = None
+        if state is not None and state.status is not None:
+            known = Known(state.status, state.digest or b"")
+        planned = plan(STREAMS[wanted.stream], known, wanted)
+        if not planned:
+            return []
+        digest = record_digest(wanted.record)
+        moment = wanted.occurred_at or datetime.now(UTC)
+        status = known.status if known else ""
+        events = []
+        for step in planned:
+            if not step.kind.carries_record:
+                check(step.kind, step.value)  # the record's own rules were kept when the row was read
+            status = step.kind.status_after or status
+            event = self._codecs.event(
+                step.kind,
+                wanted.subject,
+                step.value,
+                event_id=self._ids.make(),
+                time=moment,
+                status=status,
+                digest=digest if step.kind.carries_record else None,
+            )
+            if len(event.value) > VALUE_BYTES_MAX:
+                raise Rejected(Code.TOO_LARGE, "", f"length={len(event.value)} max={VALUE_BYTES_MAX}")
+            events.append(event)
+        return events
+
+
+class _Settling:
+    """Which rows have said the same for long enough; what waits is kept for the next reading."""
+
+    def __init__(self, seen: dict[str, tuple[bytes, float]], settle_s: float, age_s: float, now: float) -> None:
+        self._seen = seen
+        self._settle_s = settle_s
+        self._all = age_s >= settle_s
+        self._now = now
+        self.waiting: dict[str, tuple[bytes, float]] = {}
+        self.due_s: float | None = None
+
+    def is_settled(self, key: str, fingerprint: bytes) -> bool:
+        """Return whether the row may be taken now."""
+        if self._all:
+            return True
+        before = self._seen.get(key)
+        since = before[1] if before is not None and before[0] == fingerprint else self._now
+        left = since + self._settle_s - self._now
+        if left <= 0:
+            return True
+        self.waiting[key] = (fingerprint, since)
+        self.due_s = left if self.due_s is None else min(left, self.due_s)
+        return False
+
+
+def _refused(outcome: RowOutcome, problems: Sequence[Problem]) -> StoredRow:
+    first = problems[0]
+    told = orjson.dumps([[p.column, p.field, str(p.code), p.params] for p in problems]).decode()
+    return StoredRow(outcome.row, outcome.key, None, None, "refused", str(first.code), first.field, first.params, told)
+
+
+def _chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part

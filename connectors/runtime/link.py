@@ -1,0 +1,131 @@
+"""The link to the broker: clients with our settings, the one check before writing, and what `status` says of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.settings import ConnectorSettings
+from hub.protocol.errors import Retriable
+
+REQUEST_BYTES_MAX: Final = 2 << 20
+KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
+CLOSE_DEADLINE_S: Final = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Link:
+    """The state of the link, kept in the outbox so that `connector status` in another process shows it."""
+
+    def __init__(self, settings: ConnectorSettings, outbox: Outbox) -> None:
+        self.settings = settings
+        self._outbox = outbox
+        self._state = ""
+
+    def is_up(self) -> None:
+        """Note that the broker answers."""
+        self._set("up")
+
+    def is_down(self, reason: str) -> None:
+        """Note that it does not, and why."""
+        self._set(f"down: {reason}")
+
+    def _set(self, state: str) -> None:
+        if state == self._state:
+            return
+        self._state = state
+        log.info("link_changed", state=state)
+        with contextlib.suppress(Retriable):  # a full disk is reported by those who lose by it
+            self._outbox.database.set_meta("link_state", state)
+
+    def client_settings(self) -> dict[str, Any]:
+        """Return what every Kafka client of ours is made with."""
+        settings, security = self.settings, self.settings.security
+        client: dict[str, Any] = {
+            "bootstrap_servers": list(settings.bootstrap),
+            "client_id": f"cohub-{settings.center}",
+            "request_timeout_ms": int(settings.request_timeout_s * 1000),
+            "security_protocol": security.protocol,
+        }
+        if security.protocol.startswith("SASL"):
+            client |= {
+                "sasl_mechanism": security.mechanism,
+                "sasl_plain_username": security.username,
+                "sasl_plain_password": security.password.get_secret_value() if security.password else None,
+            }
+        if security.protocol.endswith("SSL"):
+            client["ssl_context"] = ssl.create_default_context(
+                cafile=str(security.ca_file) if security.ca_file else None
+            )
+        return client
+
+    async def producer(self) -> AIOKafkaProducer:
+        """Return a started producer. Errors: Retriable."""
+        settings = self.settings
+        producer = AIOKafkaProducer(
+            **self.client_settings(),
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=KAFKA_BATCH_BYTES_MAX,
+            max_request_size=REQUEST_BYTES_MAX,
+            compression_type=None if settings.compression == "none" else settings.compression,
+        )
+        await self._start(producer, settings.topic_in)
+        return producer
+
+    async def consumer(self) -> AIOKafkaConsumer:
+        """Return a started consumer that is assigned to nothing yet. Errors: Retriable."""
+        consumer = AIOKafkaConsumer(
+            **self.client_settings(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=500,
+        )
+        await self._start(consumer, self.settings.topic_out)
+        return consumer
+
+    async def _start(self, client: Any, topic: str) -> None:
+        """Start a client and see that the topic is there: writing to a missing topic waits, reading from it spins."""
+        try:
+            async with asyncio.timeout(self.settings.request_timeout_s):
+                await client.start()
+                kafka = client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001
+                known = (await kafka.fetch_all_metadata()).topics()
+        except BaseException as exc:
+            await close(client)
+            if isinstance(exc, KafkaError | TimeoutError | OSError):
+                raise Retriable(self._explain(exc)) from exc
+            raise
+        if topic not in known:
+            await close(client)
+            raise Retriable(f"there is no topic {topic}, or this center may not see it: ask HQ whether it was added")
+
+    def _explain(self, exc: BaseException) -> str:
+        servers = ", ".join(self.settings.bootstrap)
+        if isinstance(exc, KafkaConnectionError) and self.settings.security.protocol != "PLAINTEXT":
+            # The client says "unable to bootstrap" for a wrong password too.
+            return f"{servers} can't be reached, or refuses our name and password"
+        return f"{servers} can't be reached ({type(exc).__name__})"
+
+
+async def close(client: Any) -> None:
+    """Close a client within a deadline, whatever state it is in."""
+    with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
+        async with asyncio.timeout(CLOSE_DEADLINE_S):
+            await client.stop()
+            return
+    # stop() waits for what can't be delivered any more: give that up, and free the sockets.
+    inner = getattr(client, "_sender", None)
+    with contextlib.suppress(KafkaError, TimeoutError, OSError):
+        async with asyncio.timeout(CLOSE_DEADLINE_S):
+            if inner is not None and inner.sender_task is not None:
+                inner.sender_task.cancel()
+            await (client.client if isinstance(client, AIOKafkaProducer) else client._client).close()  # noqa: SLF001

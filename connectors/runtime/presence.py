@@ -1,0 +1,37 @@
+"""Says to HQ, now and then, that this center is there, and how much it has still to say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.sender import Sender
+from connectors.runtime.settings import ConnectorSettings
+from hub.protocol.control import Presence, seal_key_name
+from hub.protocol.errors import Retriable
+from hub.protocol.note import Signer, sign_note
+
+
+async def tell_presence(settings: ConnectorSettings, outbox: Outbox, sender: Sender, key: Signer) -> None:
+    """Send presence for as long as the task lives; while the link is down it is simply not said."""
+    signer = key.named(seal_key_name(settings.hub, settings.center))
+    software = f"cohub {_version()}"
+    await sender.ready.wait()
+    while True:
+        presence = Presence(
+            settings.center, outbox.lane.origin, datetime.now(UTC), outbox.lane.sealed.size, outbox.backlog(), software
+        )
+        await sender.send_control("presence", sign_note(presence.to_text(), [signer]).to_bytes())
+        with contextlib.suppress(Retriable):  # for `status` alone; a full disk is reported by those who lose by it
+            outbox.database.set_meta("sent", sender.sent)
+        await asyncio.sleep(settings.presence_s)
+
+
+def _version() -> str:
+    try:
+        return version("cohub")
+    except PackageNotFoundError:
+        return "(not installed)"

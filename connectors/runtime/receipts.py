@@ -1,0 +1,155 @@
+"""Reads what HQ answers on `out.<center>`: receipts into the outbox, resend requests to the sender."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from connectors.runtime.codecs import Codecs
+from connectors.runtime.epoch import open_epoch, reason_for_epoch
+from connectors.runtime.ids import EventIds
+from connectors.runtime.link import Link, close
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.answers import Answer, Outcome
+from connectors.runtime.sender import Sender
+from hub.protocol.errors import Malformed, Retriable
+from hub.protocol.note import Note, Verifier
+from hub.protocol.receipt import Receipt, Resend, read_answer
+
+FETCH_MAX: Final = 500
+BACKOFF_MIN_S: Final = 0.2
+BACKOFF_MAX_S: Final = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class ReceiptReader:
+    """Reads HQ's answers. When the process starts it reads them to their end before the sender may go on.
+
+    `on_decided` is called when rows have got a verdict, `on_replan` with the files whose rows must be planned again.
+    """
+
+    def __init__(
+        self, outbox: Outbox, link: Link, sender: Sender, trusted: Verifier, codecs: Codecs, ids: EventIds
+    ) -> None:
+        self._outbox = outbox
+        self._link = link
+        self._sender = sender
+        self._trusted = trusted
+        self._codecs = codecs
+        self._ids = ids
+        self._topic = TopicPartition(link.settings.topic_out, 0)
+        self.on_decided: Callable[[], None] = _nothing
+        self.on_replan: Callable[[set[str]], None] = _nothing_of
+
+    async def run(self) -> None:
+        """Read for as long as the task lives. Errors: Fatal, if another machine writes for this center."""
+        backoff_s = BACKOFF_MIN_S
+        while True:
+            started = time.monotonic()
+            try:
+                await self._session()
+            except (Retriable, KafkaError, TimeoutError, OSError) as exc:
+                reason = str(exc) or type(exc).__name__
+                if not self._sender.ready.is_set():
+                    self._link.is_down(reason)
+                log.info("answers_lost", reason=reason)
+            if time.monotonic() - started > BACKOFF_MAX_S:
+                backoff_s = BACKOFF_MIN_S
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+
+    async def _session(self) -> None:
+        reason_for_epoch(self._outbox)  # a foreign lane that was seen before stops us before we connect
+        consumer = await self._link.consumer()
+        try:
+            consumer.assign([self._topic])
+            end = await self._seek(consumer)
+            while True:
+                if not self._sender.ready.is_set() and self._outbox.answers.position >= end:
+                    self._open_if_due()
+                    self._sender.restart()
+                    self._sender.ready.set()
+                    log.info("answers_read", position=end, origin=self._outbox.lane.origin)
+                waiting = self._sender.ready.is_set()
+                batches = await consumer.getmany(timeout_ms=60_000 if waiting else 500, max_records=FETCH_MAX)
+                records = batches.get(self._topic, [])
+                if records:
+                    self._take(records)
+                elif not waiting and await consumer.position(self._topic) >= end:
+                    # The end may lie behind offsets that hold no record.
+                    self._outbox.answers.take([], end, datetime.now(UTC))
+        finally:
+            await close(consumer)
+
+    async def _seek(self, consumer: AIOKafkaConsumer) -> int:
+        """Go to where we were; return the topic's end at this moment."""
+        async with asyncio.timeout(self._link.settings.request_timeout_s):
+            end = (await consumer.end_offsets([self._topic]))[self._topic]
+            position = self._outbox.answers.position
+            if position > end:
+                log.warning("answers_start_over", position=position, end=end)
+                position = (await consumer.beginning_offsets([self._topic]))[self._topic]
+                self._outbox.answers.take([], position, datetime.now(UTC))
+            consumer.seek(self._topic, position)
+        return int(end)
+
+    def _take(self, records: Iterable[Any]) -> None:
+        answers: list[Answer] = []
+        resend: Resend | None = None
+        position = 0
+        for record in records:
+            position = record.offset + 1
+            said = self._read(record)
+            if isinstance(said, Resend):
+                resend = said if said.origin == self._outbox.lane.origin else resend
+            elif said is not None:
+                answers.append(Answer(record.offset, said, record.value))
+                if resend is not None and said.origin == resend.origin and said.last >= resend.first:
+                    resend = None  # HQ has got what it asked for
+        taken = self._outbox.answers.take(answers, position, datetime.now(UTC))
+        # Durable from here: receipts, verdicts and the position are one commit.
+        if Outcome.FOREIGN in taken.outcomes or (Outcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()):
+            self._open_if_due()
+        if Outcome.APPLIED in taken.outcomes:
+            self._sender.receipted()
+            self._sender.wake()
+            self.on_decided()
+        if taken.replan:
+            self.on_replan(taken.replan)
+        if resend is not None:
+            log.warning("resend_asked", first=resend.first, reason=resend.reason)
+            self._sender.rewind(resend.first)
+
+    def _read(self, record: Any) -> Receipt | Resend | None:
+        """Return what HQ says in a record of its topic; None if it is not HQ who says it."""
+        try:
+            note = Note.from_bytes(record.value or b"")
+            note.verify([self._trusted])
+            return read_answer(note.text)
+        except Malformed as exc:
+            # Only HQ can write here; whoever else did is not believed, and what it hid from us is sent again.
+            log.warning("answer_not_by_hq", offset=record.offset, reason=str(exc))
+            return None
+
+    def _open_if_due(self) -> None:
+        reason = reason_for_epoch(self._outbox)
+        if reason is not None:
+            settings = self._link.settings
+            open_epoch(self._outbox, self._codecs, self._ids, settings.hub, settings.center, reason)
+            self._sender.restart()
+
+
+def _nothing() -> None:
+    """Nobody waits for verdicts."""
+
+
+def _nothing_of(_files: set[str]) -> None:
+    """Nobody plans rows."""

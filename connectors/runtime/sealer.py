@@ -1,0 +1,37 @@
+"""When a batch is closed: at once after a quiet time, else when it is full or `linger_ms` have passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.lane import BATCH_EVENTS_MAX, Batch
+from hub.protocol.note import Signer
+
+
+class Sealer:
+    """Closes batches of one outbox with one key.
+
+    `linger_ms` is the least time between two seals of less than a full batch: the first event after a quiet time is
+    sealed at once, and a stream of them costs at most 1000 / linger_ms signatures a second.
+    """
+
+    def __init__(self, outbox: Outbox, key: Signer, linger_ms: float, clock: Callable[[], float]) -> None:
+        self._outbox = outbox
+        self._linger_s = linger_ms / 1000
+        self._clock = clock
+        self._sealed_at = float("-inf")
+        self.key = key
+
+    def due_s(self) -> float:
+        """Return in how many seconds a batch may be closed; 0 if now."""
+        return max(0.0, self._sealed_at + self._linger_s - self._clock())
+
+    def seal(self) -> Batch | None:
+        """Return the next batch, sealed and durable; None if nothing waits, or less than a batch waits its time."""
+        if self.due_s() > 0 and self._outbox.lane.unsealed(BATCH_EVENTS_MAX) < BATCH_EVENTS_MAX:
+            return None
+        batch = self._outbox.lane.seal(self.key)
+        if batch is not None:
+            self._sealed_at = self._clock()
+        return batch

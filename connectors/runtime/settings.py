@@ -1,0 +1,136 @@
+"""The settings of one office: `connector.yaml` in its folder, and the few that the environment may override."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from connectors.source.table import Limits
+from hub.protocol.errors import UsageError
+from hub.protocol.record import ID
+from hub.protocol.verdict import Language
+
+FILE: Final = "connector.yaml"
+OUTBOX: Final = "outbox.sqlite3"
+TRUST: Final = "trust.note"
+SEAL_KEY: Final = "keys/seal.key"
+_HUB: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
+
+
+def _list(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Servers = Annotated[tuple[str, ...], BeforeValidator(_list), Field(min_length=1)]
+
+
+class Security(BaseModel):
+    """How the broker is reached. Nothing set: plain text, which is for one machine alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+
+
+class Guard(BaseModel):
+    """How much of a file may change or vanish at once before it waits for `connector approve`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    percent: float = Field(default=20.0, ge=0, le=100)
+    rows_min: int = Field(default=20, ge=1)
+
+
+class ConnectorSettings(BaseModel):
+    """One co-center's connector. Paths are relative to the office folder.
+
+    Units: names end in theirs; `linger_ms` is the least time between two seals of less than a full batch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hub: str = Field(pattern=_HUB)
+    center: str
+    bootstrap: Servers
+    language: Language = "en"
+    folder: Path = Path()
+    depth_max: int = Field(default=0, ge=0, le=16)
+    mappings: Path = Path("mappings")
+    linger_ms: float = Field(default=5.0, ge=0, le=60_000)
+    settle_s: float = Field(default=60.0, ge=0, le=86_400)
+    file_settle_s: float = Field(default=2.0, ge=0, le=3_600)
+    poll_s: float = Field(default=2.0, gt=0, le=3_600)
+    presence_s: float = Field(default=30.0, gt=0, le=3_600)
+    receipt_wait_s: float = Field(default=60.0, gt=0, le=3_600)
+    request_timeout_s: float = Field(default=15.0, ge=1, le=300)
+    compression: Literal["none", "gzip"] = "none"
+    guard: Guard = Guard()
+    limits: Limits = Limits()
+    security: Security = Security()
+
+    @field_validator("center")
+    @classmethod
+    def _is_id(cls, value: str) -> str:
+        if not ID.fullmatch(value):
+            raise ValueError(f"expected a center's id of a-z, 0-9 and -, came {value[:70]!r}")
+        return value
+
+    @property
+    def topic_in(self) -> str:
+        """Where this center writes."""
+        return f"in.{self.center}"
+
+    @property
+    def topic_out(self) -> str:
+        """Where HQ answers it."""
+        return f"out.{self.center}"
+
+
+class Overrides(BaseSettings):
+    """What the environment may set instead of the file: `COHUB_CONNECTOR_<NAME>`. Read once, in main."""
+
+    model_config = SettingsConfigDict(env_prefix="COHUB_CONNECTOR_", frozen=True, extra="ignore")
+
+    bootstrap: str | None = None
+    linger_ms: float | None = None
+    settle_s: float | None = None
+    poll_s: float | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+
+
+def read_settings(office: Path, overrides: Overrides | None = None) -> ConnectorSettings:
+    """Return the settings of the office in a folder. Errors: UsageError, one line naming the file and the setting."""
+    path = office / FILE
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as exc:
+        raise UsageError(f"can't read {path}: {exc.strerror}; `connector init` makes one") from exc
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{path} is not YAML: {' '.join(str(exc).split())[:200]}") from exc
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: expected settings such as hub, center and bootstrap")
+    given = overrides.model_dump(exclude_none=True) if overrides else {}
+    security = {name: given.pop(name) for name in ("username", "password") if name in given}
+    if security:
+        data["security"] = (data.get("security") or {}) | security
+    return make_settings(data | given, str(path))
+
+
+def make_settings(data: dict[str, Any], name: str) -> ConnectorSettings:
+    """Return settings out of plain values. Errors: UsageError, one line; `name` says where they are from."""
+    try:
+        return ConnectorSettings.model_validate(data)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        said = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise UsageError(f"{name}: {place}: {said}") from exc

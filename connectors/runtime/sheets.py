@@ -1,0 +1,100 @@
+"""Keeps `cohub/<file>.verdicts.xlsx` beside each sheet as its rows get their verdicts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, cast
+
+import orjson
+import structlog
+
+from connectors.mapping.problem import Problem
+from connectors.runtime.folder import Folder, finish_in_thread
+from connectors.runtime.office import Office, mapping_for
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.rows import RowVerdict
+from connectors.runtime.verdicts import RowState, VerdictRow, verdicts_path, write_verdicts
+from hub.protocol.errors import Retriable
+
+QUIET_S: Final = 1.0  # receipts come in showers
+BUSY_S: Final = 30.0  # while rows of a file still wait, its sheet is written this often at most
+
+log = structlog.get_logger(__name__)
+
+
+class VerdictSheets:
+    """Writes verdict sheets. `wake` may be called from any task of the loop."""
+
+    def __init__(self, office: Office, outbox: Outbox, folder: Folder) -> None:
+        self._office = office
+        self._outbox = outbox
+        self._folder = folder
+        self._written: dict[str, tuple[object, float]] = {}
+
+    def wake(self) -> None:
+        """Tell that rows have got verdicts."""
+        self._folder.looked.set()
+
+    async def run(self) -> None:
+        """Write for as long as the task lives; a sheet that is open in Excel is tried again."""
+        again = False
+        while True:
+            try:
+                async with asyncio.timeout(BUSY_S if again else None):
+                    await self._folder.looked.wait()
+            except TimeoutError:
+                pass
+            await asyncio.sleep(QUIET_S)
+            self._folder.looked.clear()
+            again = await finish_in_thread(self.write, _nothing)
+
+    def write(self) -> bool:
+        """Write what has changed; return whether something is left for later."""
+        later = False
+        for name, state, counts in self._outbox.rows.summaries():
+            before, at = self._written.get(name, (None, float("-inf")))
+            if counts == before:
+                continue
+            if counts.get("pending") and time.monotonic() - at < BUSY_S:
+                later = True
+                continue
+            try:
+                if write_verdicts(
+                    verdicts_path(self._office.sources / name), self._rows(name), self._office.settings.language
+                ):
+                    log.info("verdicts_written", file=name, state=state)
+            except Retriable as exc:
+                later = True
+                log.warning("verdicts_wait", file=name, reason=str(exc))
+                continue
+            self._written[name] = (counts, time.monotonic())
+        return later
+
+    def _rows(self, name: str) -> Iterator[VerdictRow]:
+        columns = self._columns(name)
+        for row in self._outbox.rows.verdicts(name):
+            yield VerdictRow(row.number, row.key, cast("RowState", row.state), _problems(row, columns))
+
+    def _columns(self, name: str) -> dict[str, str]:
+        mapping = mapping_for(self._folder.mappings, name)
+        return {field: source.label for field, source in mapping.fields.items()} if mapping else {}
+
+
+def _problems(row: RowVerdict, columns: dict[str, str]) -> tuple[Problem, ...]:
+    if row.problems:
+        return tuple(Problem(*problem) for problem in orjson.loads(row.problems))
+    if row.code:
+        return (Problem(columns.get(row.field, ""), row.field, row.code, row.params),)
+    return ()
+
+
+def sheet_of(office: Office, name: str) -> Path:
+    """Return where the verdicts of a source file, named relative to the sources, are written."""
+    return verdicts_path(office.sources / name)
+
+
+def _nothing() -> None:
+    """One sheet is written in a moment: wait for it."""
