@@ -20,7 +20,8 @@ from mode import Service
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.protocol.errors import Fatal, UsageError
-from hub.worker.transport import BatchScheduler, Intakes, Lanes, faust_log, topic_of
+from hub.worker.lanes import Intakes, Lanes, topic_of
+from hub.worker.transport import BatchScheduler, faust_log
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from aiokafka.structs import OffsetAndMetadata
 from hub.broker.embedded import EmbeddedKafka
 from hub.protocol.errors import Fatal
 from hub.worker.app import App, ReaderSettings, consume, create_app
-from hub.worker.transport import Lanes, topic_of
+from hub.worker.lanes import Lanes, topic_of
 
 pytestmark = pytest.mark.integration
 DEADLINE_S = 30.0

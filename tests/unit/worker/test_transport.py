@@ -11,7 +11,8 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from hub.worker.transport import RECORDS_AHEAD_MAX, Batch, BatchScheduler, Lanes, Stamp, center_of, topic_of
+from hub.worker.lanes import RECORDS_AHEAD_MAX, Batch, Lanes, Stamp, center_of, topic_of
+from hub.worker.transport import BatchScheduler
 
 
 class MemoryIntakes:
@@ -53,11 +54,11 @@ class MemoryThread:
         self.stamps: dict[str, Stamp] = {}
         self.error: Exception | None = None
 
-    async def move(self, positions: Mapping[TP, int | None], epoch: int) -> None:
+    async def move(self, positions: Mapping[str, int | None], epoch: int) -> None:
         if self.error:
             raise self.error
-        self.moves.append({tp.topic: offset for tp, offset in positions.items()})
-        self.stamps.update({tp.topic: Stamp(epoch, 0) for tp in positions})
+        self.moves.append(dict(positions))
+        self.stamps.update({topic: Stamp(epoch, 0) for topic in positions})
 
     def fetched(self, center: str, first: int = 0, records: int = 1) -> Batch:
         """Return the next batch of a lane."""
@@ -73,7 +74,7 @@ def record(topic: str, offset: int) -> ConsumerRecord:
 
 def reading(intakes: MemoryIntakes) -> tuple[Lanes, MemoryThread]:
     lanes, thread = Lanes(intakes), MemoryThread()
-    lanes.thread = thread  # type: ignore[assignment]
+    lanes.mover = thread
     return lanes, thread
 
 
@@ -232,16 +233,17 @@ async def test_room_opens_when_a_rebalance_swallows_what_was_fetched() -> None:
 async def test_paused_lane_is_not_fetched_until_resumed_or_assigned_again() -> None:
     """A pause ends with `resume`, or with the assignment that it belongs to."""
     lanes, _ = reading(MemoryIntakes())
-    kz, uz = TP("in.kz", 0), TP("in.uz", 0)
     await lanes.assign(["kz", "uz"])
     lanes.pause("uz")
-    assert lanes.fetchable({kz, uz}, 1.0)[0] == {kz}
+    assert (lanes.paused("in.kz"), lanes.paused("in.uz")) == (False, True)
+    assert lanes.patience(1.0) < 1.0
     lanes.resume("uz")
-    assert lanes.fetchable({kz, uz}, 1.0) == ({kz, uz}, 1.0)
+    assert not lanes.paused("in.uz")
+    assert lanes.patience(1.0) == 1.0
     lanes.pause("uz")
     await lanes.revoke()
     await lanes.assign(["kz", "uz"])
-    assert lanes.fetchable({kz, uz}, 1.0)[0] == {kz, uz}
+    assert not lanes.paused("in.uz")
 
 
 async def test_fail_keeps_the_first_reason() -> None:

@@ -26,7 +26,8 @@ from mode import Service
 from mode.threads import QueueServiceThread, ServiceThread
 
 from hub.worker.app import ReaderSettings, create_app
-from hub.worker.transport import Batch, Lanes, Stamp, Transport
+from hub.worker.lanes import Batch, Lanes, Stamp
+from hub.worker.transport import Transport
 
 RELIED_ON: list[tuple[Any, str, str]] = [
     (

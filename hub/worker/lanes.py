@@ -1,0 +1,278 @@
+"""The lanes that a worker reads: whose turn it is, where each is read, and what may still be handled.
+
+It knows nothing of Faust. Below it the transport fetches batches and moves positions, above it the Intakes say where to
+read and take the records. A batch is handled only if it is the next one of its lane:
+
+* every assignment, revocation and seek begins a new *epoch*, in the same step of the consumer's loop that moves the
+  position, so that nothing fetched earlier is handled afterwards, wherever it was buffered;
+* within an epoch batches are numbered, so that one that was lost on the way is read again, and never skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import structlog
+from aiokafka import ConsumerRecord
+from aiokafka.errors import IllegalStateError
+
+from hub.protocol.errors import Fatal
+
+TOPIC_PREFIX = "in."
+RECORDS_AHEAD_MAX = (
+    4000  # fetched and not yet handled; fetching goes on below it, so at most one poll more is in memory
+)
+PAUSED_POLL_S = 0.1  # while a lane is paused polls are this short, so that its resumption is noticed
+
+log = structlog.get_logger(__name__)
+
+
+def topic_of(center: str) -> str:
+    """Return the topic that a center writes to."""
+    return TOPIC_PREFIX + center
+
+
+def center_of(topic: str) -> str:
+    """Return the center that writes to this topic."""
+    return topic.removeprefix(TOPIC_PREFIX)
+
+
+class Intakes(Protocol):
+    """What the transport serves: the owner of the lanes' positions and the taker of their records."""
+
+    def attach(self, reader: Lanes) -> None:
+        """Keep the object with which positions are moved. Called once, before anything else."""
+
+    async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
+        """Claim these lanes; return for each the offset to read next in `in.<center>`, None for the earliest."""
+
+    async def revoke(self, centers: Sequence[str]) -> None:
+        """Let go of these lanes. No batch of theirs is being handled now, or will be before the next `assign`."""
+
+    async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
+        """Take one fetched batch, in order. Never runs twice at once. What it raises ends the process."""
+
+
+class Stamp(NamedTuple):
+    """Which batch this is: the `serial`-th, from 1, that was fetched since the move of the position named `epoch`."""
+
+    epoch: int
+    serial: int
+
+
+class Batch:
+    """One fetched partition batch, dressed as the one record that Faust passes on.
+
+    The class attributes are what the driver's `_to_message` reads from a record and nobody needs here.
+    """
+
+    __slots__ = ("center", "epoch", "offset", "records", "round", "serial", "topic")
+    partition = 0
+    key = headers = timestamp = timestamp_type = checksum = None
+    serialized_key_size = serialized_value_size = 0
+
+    def __init__(self, topic: str, records: Sequence[ConsumerRecord], stamp: Stamp, number: int) -> None:
+        self.topic = topic
+        self.center = center_of(topic)
+        self.records = records
+        self.epoch, self.serial = stamp
+        self.offset = number
+        self.round = 0
+
+    @property
+    def value(self) -> Batch:
+        """Return the batch itself: it is the value of its message."""
+        return self
+
+
+class Mover(Protocol):
+    """Who moves positions: the consumer's thread."""
+
+    async def move(self, positions: Mapping[str, int | None], epoch: int) -> None:
+        """Read these topics from there on (None: the earliest record), and stamp what is fetched with the epoch.
+
+        Errors: IllegalStateError if a topic is not assigned to this worker any more.
+        """
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Where a lane is read: the stamp that its next batch must carry, and the offset to go back to if it does not."""
+
+    epoch: int
+    serial: int
+    next_offset: int | None
+
+
+class Lanes:
+    """The reading side of the lanes that this worker owns: one gate to `handle`, and the handle for moving positions.
+
+    `_turn` guards the Intakes: assign, revoke and handle never overlap. It lives in the loop of the app; positions live
+    in the consumer's thread and are reached through `mover`. Rebalances are eager: all lanes go, then some come.
+    """
+
+    def __init__(self, intakes: Intakes) -> None:
+        self.mover: Mover | None = None  # there is one when the consumer has started
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.in_hand: tuple[str | None, float] = None, 0.0  # whose batch is being handled, and since when (loop time)
+        self._intakes = intakes
+        self._turn = asyncio.Lock()
+        self._lanes: dict[str, _Lane] = {}  # those that are read now
+        self._claimed: list[str] = []  # those that the Intakes hold
+        self._epochs = itertools.count(1)
+        self._rebalances = 0  # begun; an assignment that is not of the newest one comes too late
+        self._paused: set[str] = set()
+        self._wake = asyncio.Event()
+        self._records_ahead = 0
+        self._round = 0  # counts assignments: batches that a rebalance swallowed must not be counted as waiting
+        self._closed = False
+        intakes.attach(self)
+
+    # -- for the Intakes -------------------------------------------------------------------------------------------
+
+    async def seek(self, center: str, offset: int | None) -> None:
+        """Read this lane from `offset` on (None: from the earliest record), from the next batch.
+
+        May be called inside `handle`. Nothing fetched before the seek reaches `handle` after it. A seek on a lane
+        that was just revoked does nothing: its next owner asks SQL.
+        Errors: Fatal if the broker does not answer.
+        """
+        if center not in self._lanes:
+            return
+        try:
+            await self._move({center: offset})
+        except IllegalStateError:
+            log.info("seek_on_revoked_lane", center=center)
+
+    def pause(self, center: str) -> None:
+        """Fetch nothing more of this lane until `resume` or the next assignment. Batches fetched already still come."""
+        self._paused.add(center)
+
+    def resume(self, center: str) -> None:
+        """Fetch this lane again."""
+        self._paused.discard(center)
+        self._wake.set()
+
+    @property
+    def centers(self) -> list[str]:
+        """Return the centers whose lanes this worker reads now."""
+        return sorted(self._lanes)
+
+    # -- for the transport -----------------------------------------------------------------------------------------
+
+    async def take(self, batch: Batch) -> None:
+        """Hand a batch to the Intakes, or drop it if its lane has moved on since it was fetched."""
+        async with self._turn:
+            try:
+                await self._take(batch)
+            finally:
+                self.in_hand = None, 0.0
+                if batch.round == self._round:
+                    self._records_ahead -= len(batch.records)
+                    self._wake.set()
+
+    async def _take(self, batch: Batch) -> None:
+        lane = self._lanes.get(batch.center)
+        if lane is None or lane.epoch != batch.epoch:
+            return
+        if lane.serial != batch.serial:
+            log.warning("batch_lost_on_the_way", center=batch.center, reread_from=lane.next_offset)
+            await self.seek(batch.center, lane.next_offset)
+            return
+        lane.serial += 1
+        lane.next_offset = batch.records[-1].offset + 1
+        self.in_hand = batch.center, asyncio.get_running_loop().time()
+        await self._intakes.handle(batch.center, batch.records)
+
+    def assign(self, centers: Sequence[str]) -> Awaitable[None]:
+        """Ask the Intakes where to read these lanes, and go there. One that is overtaken by the next is undone."""
+        self._rebalances += 1
+        return self._assign(centers, self._rebalances)
+
+    async def _assign(self, centers: Sequence[str], rebalance: int) -> None:
+        async with self._turn:
+            if rebalance != self._rebalances or self._closed:
+                return
+            try:
+                await self._release()
+                self._round += 1
+                self._records_ahead = 0
+                self._wake.set()
+                self._claimed = list(centers)
+                positions = await self._intakes.assign(centers)
+                await self._move({center: positions[center] for center in centers})
+            except IllegalStateError:
+                await self._release()
+                raise  # another rebalance has begun; Faust starts over
+            except Exception as exc:
+                self.fail(exc)
+                raise
+            log.info("lanes_assigned", lanes=len(centers))
+
+    async def revoke(self) -> None:
+        """Stop handling, wait for the batch in hand, then tell the Intakes."""
+        self._rebalances += 1
+        self._lanes.clear()  # from here on no batch begins
+        async with self._turn:
+            try:
+                await self._release()
+            except Exception as exc:  # noqa: BLE001 - aiokafka logs what a rebalance listener raises and goes on
+                self.fail(exc)
+
+    async def _release(self) -> None:
+        self._lanes.clear()
+        self._paused.clear()
+        released, self._claimed = self._claimed, []
+        if released:
+            await self._intakes.revoke(released)
+            log.info("lanes_revoked", lanes=len(released))
+
+    async def close(self) -> None:
+        """Begin no further batch, let the one in hand finish, give the lanes back."""
+        self._closed = True
+        await self.revoke()
+
+    def fail(self, exc: BaseException) -> None:
+        """Make `exc` the reason why the process ends; the first one counts."""
+        if not self.failure.done():
+            self.failure.set_exception(exc)
+            self.failure.exception()  # whoever runs the app raises it; it is not "never retrieved" without one
+
+    async def room(self) -> None:
+        """Wait until few enough fetched records wait for `handle`."""
+        while self._records_ahead >= RECORDS_AHEAD_MAX:
+            self._wake.clear()
+            await self._wake.wait()
+
+    def admit(self, batches: Iterable[Batch]) -> None:
+        """Count what was fetched."""
+        for batch in batches:
+            batch.round = self._round
+            self._records_ahead += len(batch.records)
+
+    def paused(self, topic: str) -> bool:
+        """Tell whether this topic is not to be fetched now."""
+        return center_of(topic) in self._paused
+
+    def patience(self, timeout_s: float) -> float:
+        """Return how long a poll may last: a moment while lanes are paused."""
+        return min(timeout_s, PAUSED_POLL_S) if self._paused else timeout_s
+
+    async def resumed(self, timeout_s: float) -> None:
+        """Wait a moment for a lane to be resumed."""
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+    async def _move(self, positions: Mapping[str, int | None]) -> None:
+        if self.mover is None:
+            raise Fatal("a lane was moved before the consumer had started")
+        epoch = next(self._epochs)
+        self._lanes.update({center: _Lane(epoch, 1, offset) for center, offset in positions.items()})
+        await self.mover.move({topic_of(center): offset for center, offset in positions.items()}, epoch)
