@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA: Final = MetaData()
@@ -71,6 +72,14 @@ LEDGER: Final = Table(
     Column("occurred_at_us", BigInteger),
     Column("version", BigInteger, nullable=False),
     PrimaryKeyConstraint("lane_id", "sequence"),
+    # What was rejected is counted without reading the ledger; accepted events, the many, cost nothing here.
+    Index(
+        "ledger_rejected",
+        "lane_id",
+        "code",
+        sqlite_where=text("code <> 'ACCEPTED'"),
+        postgresql_where=text("code <> 'ACCEPTED'"),
+    ),
 )
 
 RECEIPT: Final = Table(

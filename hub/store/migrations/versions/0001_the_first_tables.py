@@ -98,6 +98,9 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['lane_id'], ['lane.id'], ),
     sa.PrimaryKeyConstraint('lane_id', 'sequence')
     )
+    with op.batch_alter_table('ledger', schema=None) as batch_op:
+        batch_op.create_index('ledger_rejected', ['lane_id', 'code'], unique=False, sqlite_where=sa.text("code <> 'ACCEPTED'"), postgresql_where=sa.text("code <> 'ACCEPTED'"))
+
     op.create_table('measure',
     sa.Column('lane_id', sa.Integer(), nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
