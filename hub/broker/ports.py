@@ -16,6 +16,13 @@ CHOICE = range(20_000, 30_000)
 CHOICES_MAX = 200
 
 
+def checked(port: int) -> int:
+    """Return the port if a user's program may listen there. Errors: UsageError if not."""
+    if not 1024 <= port <= 65_535:
+        raise UsageError(f"port {port} can't be used: expected a number from 1024 to 65535")
+    return port
+
+
 def is_free(port: int) -> bool:
     """Return whether a server could listen on this loopback port now."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:

@@ -94,6 +94,11 @@ async def test_start_on_a_taken_port_is_refused_in_words(tmp_path: Path) -> None
             await EmbeddedKafka(tmp_path / "data", port=port).start()
 
 
+async def test_start_on_an_impossible_port_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="port 70000 can't be used"):
+        await EmbeddedKafka(tmp_path / "data", port=70_000).start()
+
+
 async def test_second_broker_on_one_data_dir_is_refused(tmp_path: Path) -> None:
     async with EmbeddedKafka(tmp_path / "data") as kafka:
         with pytest.raises(UsageError, match="another process already runs the broker"):
@@ -113,11 +118,13 @@ async def test_broker_that_outlived_its_owner_is_ended_at_the_next_start(tmp_pat
 
 
 async def test_start_with_a_bad_setting_ends_with_the_brokers_own_words(tmp_path: Path) -> None:
-    kafka = EmbeddedKafka(tmp_path / "data")
-    async with kafka:
+    aot = AotCache(BrokerSettings().cache_dir, locked_jars())
+    trained = aot.file.exists()
+    async with EmbeddedKafka(tmp_path / "data"):
         pass
     with pytest.raises(Fatal, match=r"(?s)its last words.*num\.io\.threads"):
         await EmbeddedKafka(tmp_path / "data", overrides={"num.io.threads": "many"}).start()
+    assert aot.file.exists() == trained, "a start that fails for another reason must not cost the cache"
 
 
 async def test_wait_tells_when_the_broker_ends_by_itself(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from hub.broker.jars import Jar, fetch_jars, jar_set_digest, locked_jars
 from hub.broker.settings import BrokerSettings
-from hub.protocol.errors import Fatal, Retriable
+from hub.protocol.errors import Fatal, Retriable, UsageError
 
 CONTENT = {f"org/example/{name}/1/{name}-1.jar": name.encode() * 5000 for name in ("alpha", "beta", "gamma")}
 JARS = tuple(Jar(path, hashlib.sha256(body).hexdigest(), len(body)) for path, body in CONTENT.items())
@@ -169,6 +169,12 @@ async def test_fetch_finds_a_damaged_jar_in_the_cache_and_mends_it(repository: s
 async def test_fetch_with_nobody_there_is_retriable(tmp_path: Path) -> None:
     with pytest.raises(Retriable, match="check the network, or set COHUB_MAVEN_URL"):
         await fetch_jars(BrokerSettings(cache_dir=tmp_path, maven_url="http://127.0.0.1:1/"), jars=JARS)
+
+
+async def test_fetch_into_a_cache_that_is_no_folder_says_so(repository: str, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(UsageError, match="COHUB_CACHE_DIR"):
+        await fetch_jars(BrokerSettings(cache_dir=tmp_path / "cache", maven_url=repository), jars=JARS)
 
 
 async def test_fetch_with_an_absent_ca_bundle_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
