@@ -1,0 +1,1 @@
+"""What cohub costs, measured: `make bench`."""

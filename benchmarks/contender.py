@@ -1,0 +1,191 @@
+"""One contender as a process of its own: `python -m benchmarks.contender KIND …` prints one JSON line.
+
+plain       aiokafka's getmany, decode each event, keep the latest per entity in memory; no guarantee at all
+faust       a stock Faust agent that does the same, event by event
+hub         the worker with everything on;  hub-silent: the same without publishing
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import io
+import json
+import os
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import structlog
+
+from benchmarks.lanes import RELEASED
+
+_WRITERS = {schema.id: schema.parsed for schema in RELEASED.values()}
+
+
+def _decode(value: bytes) -> Any:
+    return fastavro.schemaless_reader(io.BytesIO(value[5:]), _WRITERS[int.from_bytes(value[1:5], "big")], None)
+
+
+def _rss_mb() -> float:
+    with Path("/proc/self/statm").open() as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+class Meter:
+    """CPU time from the first event to the last, with the collector's heap frozen before."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.seen = 0
+        self._start = 0.0
+        self.rss_early_mb = 0.0
+
+    def begin(self) -> None:
+        """Start the clock at the first batch."""
+        if not self._start:
+            gc.collect()
+            gc.freeze()
+            self._start = time.process_time()
+
+    def result(self, kind: str) -> None:
+        """Print the JSON line."""
+        cpu_s = time.process_time() - self._start
+        print(
+            json.dumps(
+                {
+                    "kind": kind,
+                    "events": self.seen,
+                    "cpu_us_per_event": cpu_s / self.seen * 1e6,
+                    "rss_mb": _rss_mb(),
+                    "rss_early_mb": self.rss_early_mb or None,
+                }
+            ),
+            flush=True,
+        )
+
+
+async def plain(bootstrap: str, topics: list[str], meter: Meter) -> None:
+    """Decode and remember, nothing else."""
+    from aiokafka import AIOKafkaConsumer  # noqa: PLC0415 - each contender pays for its own imports only
+
+    consumer = AIOKafkaConsumer(
+        *topics, bootstrap_servers=bootstrap, group_id=f"plain-{os.getpid()}", auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )  # fmt: skip
+    await consumer.start()
+    latest: dict[bytes, Any] = {}
+    try:
+        while meter.seen < meter.total:
+            fetched = await consumer.getmany(timeout_ms=1000, max_records=2000)
+            for records in fetched.values():
+                meter.begin()
+                for record in records:
+                    latest[record.key] = _decode(record.value)
+                meter.seen += len(records)
+        meter.result("plain")
+    finally:
+        await consumer.stop()
+
+
+async def stock_faust(bootstrap: str, topics: list[str], meter: Meter) -> None:
+    """Run a stock agent: `async for event in stream`, the same decode."""
+    import faust  # noqa: PLC0415
+
+    from hub.worker.app import quiet_logs  # noqa: PLC0415
+
+    quiet_logs()
+    app = faust.App(
+        f"stock-{os.getpid()}",
+        broker=f"kafka://{bootstrap}",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        consumer_auto_offset_reset="earliest",
+        broker_max_poll_records=2000,
+        stream_wait_empty=False,
+    )
+    topic = app.topic(*topics, key_serializer="raw", value_serializer="raw")
+    latest: dict[bytes, Any] = {}
+    done = asyncio.Event()
+
+    @app.agent(topic)
+    async def consume(stream: Any) -> None:
+        async for event in stream.events():
+            meter.begin()
+            latest[event.key] = _decode(event.value)
+            meter.seen += 1
+            if meter.seen == meter.total:
+                done.set()
+
+    await app.start()
+    await done.wait()
+    meter.result("faust")
+    os._exit(0)  # its own shutdown takes seconds, and is no part of the measurement
+
+
+async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) -> None:
+    """Run the worker as it is, and watch its database from outside its code path."""
+    import sqlite3  # noqa: PLC0415
+
+    from hub.worker.consolidator import Consolidator  # noqa: PLC0415
+    from hub.worker.service import WorkerSettings, database, run_worker  # noqa: PLC0415
+
+    handle = Consolidator.handle
+
+    async def counted(self: Consolidator, center: str, records: Any) -> None:
+        meter.begin()
+        await handle(self, center, records)
+        meter.seen += len(records)
+        if not meter.rss_early_mb and meter.seen >= meter.total // 10:
+            meter.rss_early_mb = _rss_mb()
+
+    Consolidator.handle = counted  # type: ignore[method-assign]
+    stop = asyncio.Event()
+    settings = WorkerSettings(data_dir=data_dir, bootstrap=bootstrap, publish=publish)
+    worker = asyncio.create_task(run_worker(settings, stop))
+    look = sqlite3.connect(database(data_dir), timeout=10)
+    while not worker.done():
+        await asyncio.sleep(0.05)
+        if meter.seen < meter.total:
+            continue
+        if not publish or look.execute("SELECT min(published = size) FROM lane").fetchone()[0]:
+            break
+    meter.result("hub" if publish else "hub-silent")
+    stop.set()
+    await worker
+
+
+def main() -> None:
+    """Run one contender."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=["plain", "faust", "hub", "hub-silent"])
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--topics", required=True)
+    parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--profile", type=Path)
+    args = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    topics, meter = args.topics.split(","), Meter(args.events)
+    if args.kind == "plain":
+        work = plain(args.bootstrap, topics, meter)
+    elif args.kind == "faust":
+        work = stock_faust(args.bootstrap, topics, meter)
+    else:
+        work = hub(args.bootstrap, args.data_dir, meter, publish=args.kind == "hub")
+    if args.profile:
+        import cProfile  # noqa: PLC0415
+
+        profile = cProfile.Profile()
+        profile.runcall(asyncio.run, work)
+        profile.dump_stats(args.profile)
+    else:
+        asyncio.run(work)
+
+
+if __name__ == "__main__":
+    main()
