@@ -13,7 +13,7 @@ from typing import Any
 from connectors.source.problem import TableWarning, WarningCode
 from connectors.source.table import DateOrder, DecimalMark, FormatOptions
 
-_ROWS_LOOKED_AT = 10_000
+ROWS_LOOKED_AT = 10_000
 _ROWS_SAMPLED = 200
 _LIKENESS = 0.5  # a column is of numbers (or dates) if this share of its filled cells looks so
 
@@ -125,7 +125,7 @@ def detect_date_order(columns: Iterable[tuple[str, Iterable[str]]]) -> tuple[Dat
 
 def _text_columns(header: Sequence[str], values: Sequence[Sequence[Any]]) -> list[tuple[str, list[str]]]:
     """Return each column's filled text cells, as far down as we look."""
-    looked_at = values[:_ROWS_LOOKED_AT]
+    looked_at = values[:ROWS_LOOKED_AT]
     columns = []
     for index, name in enumerate(header):
         sample = [row[index] for row in values[:_ROWS_SAMPLED] if isinstance(row[index], str)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from array import array
 from collections.abc import Iterator
@@ -11,17 +10,18 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-from connectors.source.convention import settle_conventions
+from connectors.source.convention import ROWS_LOOKED_AT, settle_conventions
 from connectors.source.encoding import UNENCODABLE, decode, detect_encoding
 from connectors.source.header import find_header, is_blank, name_columns
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
-from connectors.source.table import Format, FormatOptions, Limits, Problems, Rows, Table
+from connectors.source.table import Format, FormatOptions, Limits, Problems, Table, TextRows, unpack
 
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_CHARS = 64 * 1024
 _SAMPLE_RECORDS = 50
 _RAGGED_SHARE = 0.8  # a delimiter fits if this share of the sampled rows is as wide as the header
 _HEADER_SEARCH = 200
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _FILLED = re.compile(r"[^\s,;|]")
 _HEADER_CELLS_MAX = 20_000
 _NO_FIT = (0.0, 0, 0, 0.0)
@@ -48,7 +48,7 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     header_index = _header_index(text, delimiter, wanted.header_row, limits)
     if header_index is None:
         warnings.append(TableWarning(WarningCode.EMPTY_FILE, "the file has no header and no rows"))
-        empty = Rows((), array("L"), [])
+        empty = TextRows((), array("L"), [])
         return Table(path, (), empty, Format(**known, detected=frozenset(detected)), tuple(warnings))
 
     records = enumerate(_records(text, delimiter, limits), 1)
@@ -61,17 +61,17 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     for number, record in records:
         rows.take(number, record)
     header_cells = header_cells[: rows.fill_up()]
-    values = rows.values
-    unnamed = {index for index, cell in enumerate(header_cells) if not cell.strip()}
-    used = {index for index in unnamed if any(row[index] is not None for row in values)} if unnamed else set()
+    unnamed = [index for index, cell in enumerate(header_cells) if not cell.strip()]
+    used = {index for index in unnamed if any(unpack(row)[index] for row in rows.packed)}
     header, indexes, name_warnings = name_columns(header_cells, used.__contains__, limits.columns_max)
     if len(indexes) < len(header_cells):
-        values = [[row[index] for index in indexes] for row in values]
+        rows.keep_columns(indexes)
+    values = [unpack(row) for row in rows.packed[:ROWS_LOOKED_AT]]
     conventions, detected_conventions, convention_warnings = settle_conventions(header, values, wanted, delimiter)
     return Table(
         path=path,
         header=header,
-        rows=Rows(header, rows.numbers, values),
+        rows=TextRows(header, rows.numbers, rows.packed),
         format=Format(
             **known,
             **conventions,
@@ -94,7 +94,7 @@ class _Rows:
         self._width_used = self._width
         self._is_suspect = is_suspect
         self.numbers = array("L")
-        self.values: list[list[str | None]] = []
+        self.packed: list[str] = []
         self.problems = Problems(limits.problems_max)
         self.blank_count = 0
 
@@ -104,31 +104,38 @@ class _Rows:
             code = ProblemCode.CELL_TOO_LONG if "limit" in record else ProblemCode.BROKEN_QUOTES
             self.problems.add(number, None, code, record)
             return
-        values = [cell.strip() or None for cell in record]
-        count = len(values)
-        if values.count(None) == count:
+        cells = list(map(str.strip, record))
+        if not any(cells):
             self.blank_count += 1
             return
         if self._is_suspect and (problem := _unreadable(record)):
             self.problems.add(number, None, *problem)
             return
-        if count != self._width:
-            while len(values) > self._width and values[-1] is None:
-                values.pop()
-            if not self._width <= len(values) <= self._width_max:
-                message = f"expected {self._width} cells as in the header, the row has {count}"
+        if len(cells) != self._width:
+            while len(cells) > self._width and not cells[-1]:
+                cells.pop()
+            if not self._width <= len(cells) <= self._width_max:
+                message = f"expected {self._width} cells as in the header, the row has {len(record)}"
                 self.problems.add(number, None, ProblemCode.RAGGED_ROW, message)
                 return
-            self._width_used = max(self._width_used, len(values))
+            self._width_used = max(self._width_used, len(cells))
         self.numbers.append(number)
-        self.values.append(values)
+        self.packed.append("\0".join(cells))
 
     def fill_up(self) -> int:
         """Make all rows equally wide, and return that width."""
         if self._width_used > self._width:
-            for values in self.values:
-                values.extend([None] * (self._width_used - len(values)))
+            marks = self._width_used - 1
+            self.packed = [row + "\0" * (marks - row.count("\0")) for row in self.packed]
         return self._width_used
+
+    def keep_columns(self, indexes: tuple[int, ...]) -> None:
+        """Leave out all other columns."""
+        self.packed = ["\0".join([cells[index] for index in indexes]) for cells in map(_split, self.packed)]
+
+
+def _split(packed: str) -> list[str]:
+    return packed.split("\0")
 
 
 def _unreadable(record: list[str]) -> tuple[ProblemCode, str] | None:
@@ -147,23 +154,39 @@ def _records(text: str, delimiter: str, limits: Limits) -> Iterator[list[str] | 
     would otherwise swallow every row below it.
     """
     csv.field_size_limit(limits.cell_chars_max)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    lines: list[str] | None = None
-    start = 0
+    lines = _Lines(text)
     while True:
-        read_count = 0
+        record_start = lines.end
         try:
-            for cells in reader:
-                read_count = reader.line_num
+            for cells in csv.reader(lines, delimiter=delimiter, strict=True):
                 yield cells
+                record_start = lines.end  # the reader takes no line before it needs it
         except csv.Error as exc:
             yield _explain(exc, limits)
-            if lines is None:
-                lines = list(io.StringIO(text, newline=""))
-            start += read_count + 1
-            reader = csv.reader(map(lines.__getitem__, range(start, len(lines))), delimiter=delimiter, strict=True)
+            lines = _Lines(text, record_start)
+            next(lines)
         else:
             return
+
+
+class _Lines:
+    """The lines of a text with their ends, and where the last one taken ends; line ends are those of office files.
+
+    `str.splitlines` would also split at characters that may stand inside a cell, `io.StringIO` takes four bytes a
+    character.
+    """
+
+    def __init__(self, text: str, start: int = 0) -> None:
+        self._found = _LINE.finditer(text, start)
+        self.end = start
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        found = next(self._found)
+        self.end = found.end()
+        return found[0]
 
 
 def _explain(exc: csv.Error, limits: Limits) -> str:
@@ -220,7 +243,7 @@ def detect_delimiter(text: str) -> str:
 def _fit(sample: str, delimiter: str, *, is_whole: bool) -> tuple[float, int, int, float]:
     """Return how well a delimiter fits, to compare: rows as wide as the header, an early header, a wide one."""
     records: list[list[str]] = []
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(_Lines(sample), delimiter=delimiter, strict=True)
     try:
         records.extend(islice(reader, _SAMPLE_RECORDS))
     except csv.Error:

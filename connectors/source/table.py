@@ -73,9 +73,43 @@ class Rows(Sequence[Row]):
             return Rows(self._header, self._numbers[index], self._values[index])
         return Row(self._numbers[index], dict(zip(self._header, self._values[index], strict=True)))
 
-    def column(self, index: int) -> Iterator[Any]:
-        """Return one column's cells, from the first row to the last."""
-        return (values[index] for values in self._values)
+
+class TextRows(Sequence[Row]):
+    """The readable rows of a table of texts, each kept as one string, which takes a sixth of the memory of its cells.
+
+    Shapes: a packed row is its cells joined by NUL, which no readable cell contains; an empty cell is None.
+    """
+
+    __slots__ = ("_header", "_numbers", "_packed")
+
+    def __init__(self, header: Sequence[str], numbers: array[int], packed: list[str]) -> None:
+        self._header = header
+        self._numbers = numbers
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Row]:
+        header = self._header
+        return (
+            Row(number, dict(zip(header, unpack(packed), strict=True)))
+            for number, packed in zip(self._numbers, self._packed, strict=True)
+        )
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> TextRows: ...
+    def __getitem__(self, index: int | slice) -> Row | TextRows:
+        if isinstance(index, slice):
+            return TextRows(self._header, self._numbers[index], self._packed[index])
+        return Row(self._numbers[index], dict(zip(self._header, unpack(self._packed[index]), strict=True)))
+
+
+def unpack(packed: str) -> list[str | None]:
+    """Return the cells of a packed row."""
+    return [cell or None for cell in packed.split("\0")]
 
 
 class RecordRows(Sequence[Row]):
