@@ -1,4 +1,4 @@
-"""Sealed lanes for the benchmark: real keys, real Avro, real seals, written to Kafka once and read by every contender."""
+"""Sealed lanes for the benchmark: real keys, Avro and seals, written to Kafka once and read by every contender."""
 
 from __future__ import annotations
 

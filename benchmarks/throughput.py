@@ -70,7 +70,7 @@ def contend(kind: str, *arguments: str, core: int | None = None) -> dict[str, An
 
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.contender", kind, *arguments],
-        stdout=subprocess.PIPE, check=True, timeout=1800, preexec_fn=pin,  # noqa: PLW1509 - one thread here
+        stdout=subprocess.PIPE, check=True, timeout=1800, preexec_fn=pin,
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
