@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hub.protocol.control import Trust
+from hub.protocol.control import HUB, Trust
 from hub.protocol.errors import Malformed, UsageError
-from hub.protocol.note import Signer, check_name, sign_note
+from hub.protocol.note import Signer, sign_note
 
 KEYS: Final = ("root", "receipts", "hq")
 
@@ -30,11 +30,7 @@ class Identity:
 
 def make_identity(folder: Path, hub: str) -> Identity:
     """Make a hub's keys in `folder`. Errors: UsageError when there is one already, or the name is no name."""
-    try:
-        check_name(hub)
-    except Malformed as exc:
-        raise UsageError(str(exc)) from exc
-    if "/" in hub or hub != hub.lower():
+    if not HUB.fullmatch(hub):
         raise UsageError(f"hub name {hub!r}: expected a DNS-like name such as hub.example")
     if (folder / "hub.name").exists():
         raise UsageError(f"{folder} already holds the keys of {(folder / 'hub.name').read_text().strip()}")
