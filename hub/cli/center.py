@@ -189,7 +189,7 @@ async def register(where: Place, center: str, record: Mapping[str, Any], enrolme
     async with where.headquarters() as (store, headquarters):
         keys = []
         if enrolment is not None:
-            _, key = _proven(enrolment, _hub(where), center, [], replaces_lost=False)
+            _, key = proven(enrolment, _hub(where), center, [], replaces_lost=False)
             keys = [key]
         if await _record(store, center) is not None:
             raise UsageError(f"center {center} is registered already: see `hub center set` and `hub center add-key`")
@@ -202,14 +202,14 @@ async def put_key(where: Place, center: str, enrolment: bytes, *, replaces_lost:
 
     async with where.headquarters() as (store, headquarters):
         record = await _known(store, center)
-        key_id, key = _proven(enrolment, _hub(where), center, record["keys"], replaces_lost=replaces_lost)
+        key_id, key = proven(enrolment, _hub(where), center, record["keys"], replaces_lost=replaces_lost)
         if any(key["vkey"] == old["vkey"] for old in record["keys"]):
             raise UsageError(f"center {center} has this key already ({key_id})")
         await say(headquarters, [Said(KEY_ADDED, center, {**record, "keys": [*record["keys"], key]})])
         return key_id
 
 
-def _proven(
+def proven(
     data: bytes, hub: str, center: str, known: list[dict[str, Any]], *, replaces_lost: bool
 ) -> tuple[str, dict[str, Any]]:
     """Return a new key's id and the key as the center's record has it, its proofs checked. Errors: UsageError."""

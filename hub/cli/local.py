@@ -36,6 +36,8 @@ class LocalHub:
         self._tell = tell
         self.kafka = EmbeddedKafka(place.broker, port=port, progress=_progress(tell))
         self.worker: Child | None = None
+        self._worker_bootstrap = ""
+        self._starting: asyncio.Task[None] | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -47,20 +49,36 @@ class LocalHub:
 
         Errors: those of EmbeddedKafka.start; UsageError and Fatal with the last words of a worker that can't start.
         """
+        await self.begin()
+        self.start_worker()
+        await self.ready()
+
+    async def begin(self) -> str:
+        """Start the broker and return its address, which is known before it answers."""
         self._place.data_dir.mkdir(parents=True, exist_ok=True)
-        broker = asyncio.create_task(self.kafka.start(), name="broker")
-        try:
-            # The worker's imports take a second of their own: it may load while the broker starts.
-            address = await self._address(broker)
-            self._start_worker(address)
-            await broker
-            if self.bootstrap != address:
-                self._start_worker(self.bootstrap)
-        except BaseException:
-            broker.cancel()
-            with contextlib.suppress(BaseException):
-                await broker
-            raise
+        self._starting = asyncio.create_task(self.kafka.start(), name="broker")
+        while True:
+            with contextlib.suppress(Fatal):
+                return self.bootstrap
+            if self._starting.done():
+                await self._starting
+            await asyncio.sleep(POLL_S)
+
+    def start_worker(self) -> None:
+        """Start the worker; its imports take a second, in which the broker may still be starting."""
+        self._place.worker_file.unlink(missing_ok=True)
+        data_dir = self._place.data_dir.absolute()
+        arguments = ["-m", "hub.cli.main", "--data-dir", str(data_dir), "worker", "--bootstrap", self.bootstrap]
+        self.worker = Child("worker", arguments, data_dir, self._place.worker_log.absolute())
+        self.worker.start()
+        self._worker_bootstrap = self.bootstrap
+
+    async def ready(self) -> None:
+        """Return once both are ready. Errors: see start."""
+        assert self._starting is not None
+        await self._starting
+        if self.bootstrap != self._worker_bootstrap:
+            raise Fatal("somebody took the port while the broker started: start again")
         await self._worker_ready()
 
     async def watch(self) -> None:
@@ -72,6 +90,9 @@ class LocalHub:
     async def stop(self) -> None:
         """Stop the worker, then the broker. Idempotent; within ten seconds."""
         try:
+            if self._starting is not None and not self._starting.done():
+                self._starting.cancel()
+                await asyncio.wait([self._starting])
             if self.worker is not None:
                 await self.worker.stop(WORKER_STOP_S)
         finally:
@@ -79,23 +100,6 @@ class LocalHub:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BROKER_STOP_S):
                     await self.kafka.stop()
-
-    async def _address(self, broker: asyncio.Task[None]) -> str:
-        while True:
-            with contextlib.suppress(Fatal):
-                return self.bootstrap
-            if broker.done():
-                await broker
-            await asyncio.sleep(POLL_S)
-
-    def _start_worker(self, bootstrap: str) -> None:
-        self._place.worker_file.unlink(missing_ok=True)
-        data_dir = self._place.data_dir.absolute()
-        arguments = ["-m", "hub.cli.main", "--data-dir", str(data_dir), "worker", "--bootstrap", bootstrap]
-        if self.worker is not None and self.worker.pid is not None:
-            raise Fatal("the broker changed its port while it started: start again")
-        self.worker = Child("worker", arguments, data_dir, self._place.worker_log.absolute())
-        self.worker.start()
 
     async def _worker_ready(self) -> None:
         worker = self.worker

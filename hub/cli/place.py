@@ -41,7 +41,7 @@ class Settings:
     """What the environment and the global options say."""
 
     data_dir: Path = DEFAULT_DATA_DIR
-    given: bool = False  # somebody named the data directory
+    given: bool = False  # the command line named the data directory
     debug: bool = False
 
     @classmethod
@@ -49,7 +49,7 @@ class Settings:
         """Return the settings that this environment makes."""
         named = environment.get("HUB_DATA_DIR")
         debug = environment.get("COHUB_DEBUG", "") not in {"", "0"}
-        return cls(Path(named) if named else DEFAULT_DATA_DIR, bool(named), debug)
+        return cls(Path(named) if named else DEFAULT_DATA_DIR, debug=debug)
 
     def with_data_dir(self, data_dir: Path) -> Settings:
         """Return the settings with another data directory."""
