@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := hub connectors schemas tests benchmarks deploy
 
-.PHONY: help setup demo test test-long check lint types imports bench lock clean
+.PHONY: help setup kafka demo test test-long check lint types imports bench lock clean
 
 help:
 	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
@@ -16,7 +16,7 @@ help:
 	@echo 'make check     what CI runs: lint, types, import rules, make test'
 	@echo 'make bench     the benchmark; one JSON line at its end'
 
-setup: $(STAMP)
+setup: $(STAMP) kafka
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -27,6 +27,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
+
+# Kafka's jars (45 MB, checked by hash) are fetched once a user, and its start trained once (ten seconds).
+kafka: $(STAMP)
+	@$(BIN)/python -m hub.broker.warm
 
 demo: setup
 	@$(BIN)/hub demo $(if $(ONCE),--once) $(ARGS)
@@ -39,15 +43,15 @@ test-long: setup
 
 check: lint types imports test
 
-lint: setup
+lint: $(STAMP)
 	$(BIN)/ruff format --check $(wildcard $(CODE))
 	$(BIN)/ruff check $(wildcard $(CODE))
 	$(BIN)/deptry .
 
-types: setup
+types: $(STAMP)
 	$(BIN)/mypy $(wildcard $(CODE))
 
-imports: setup
+imports: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: setup

@@ -44,9 +44,11 @@ class TopicSpec:
 def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[TopicSpec]:
     """Return the topics of a hub with these centers and streams."""
     forever = {"retention.ms": "-1", "retention.bytes": "-1"}
+    # The broker's own clock stands in these records: HQ and connectors compare theirs with it.
+    arrival = {"message.timestamp.type": "LogAppendTime"}
     return [
-        *(TopicSpec(f"in.{center}", 1, {"retention.ms": str(IN_RETENTION_MS)}) for center in centers),
-        *(TopicSpec(f"out.{center}", 1, {"retention.ms": str(OUT_RETENTION_MS)}) for center in centers),
+        *(TopicSpec(f"in.{center}", 1, {"retention.ms": str(IN_RETENTION_MS), **arrival}) for center in centers),
+        *(TopicSpec(f"out.{center}", 1, {"retention.ms": str(OUT_RETENTION_MS), **arrival}) for center in centers),
         TopicSpec("events", FAN_OUT_PARTITIONS, forever),
         *(TopicSpec(f"state.{stream}", FAN_OUT_PARTITIONS, {"cleanup.policy": "compact"}) for stream in streams),
     ]
