@@ -20,7 +20,6 @@ class LocalCode(StrEnum):
     BAD_NUMBER = "BAD_NUMBER"
     BAD_YES_NO = "BAD_YES_NO"
     NOT_ONE_VALUE = "NOT_ONE_VALUE"
-    UNREACHABLE = "UNREACHABLE"
 
 
 MESSAGES: Final[dict[str, dict[Language, str]]] = {
@@ -46,11 +45,6 @@ MESSAGES: Final[dict[str, dict[Language, str]]] = {
         "zh": "此处应为单个值",
         "en": "expected one value here, not a list or a group",
         "ru": "здесь ожидается одно значение, а не список",
-    },
-    LocalCode.UNREACHABLE: {
-        "zh": "已结束的记录不能再改",
-        "en": "this can no longer be changed: its present status is final",
-        "ru": "изменить уже нельзя: текущий статус окончательный",
     },
     ProblemCode.UNREADABLE_BYTES: {
         "zh": "有无法识别的字符",

@@ -139,11 +139,6 @@ REMEDIES: Final[dict[str, dict[Language, str]]] = {
         "en": "Leave one value only.",
         "ru": "Оставьте одно значение.",
     },
-    LocalCode.UNREACHABLE: {
-        "zh": "请恢复原状态，或用新编号另起一行。",
-        "en": "Restore the status, or start a new row with a new number.",
-        "ru": "Верните прежний статус или заведите новую строку с новым номером.",
-    },
     ProblemCode.UNREADABLE_BYTES: {
         "zh": "请重新输入该单元格并保存。",
         "en": "Type the cell again and save.",

@@ -75,7 +75,7 @@ STATE_WORDS: Final[dict[Language, dict[RowState, str]]] = {
         "pending": "ожидает",
     },
 }
-_PARAM: Final = re.compile(r"(?:(?<=^)|(?<= ))(value|max|length|allowed|rows|status|event|list|ge|gt|le|lt)=")
+_PARAM: Final = re.compile(r"(?:(?<=^)|(?<= ))(value|max|length|allowed|rows|status|event|list|file|ge|gt|le|lt)=")
 _PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
     "zh": {
         "value": "值：",
@@ -86,6 +86,7 @@ _PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
         "status": "状态：",
         "event": "事件：",
         "list": "代码表：",
+        "file": "另见文件：",
     },
     "en": {
         "value": "here: ",
@@ -96,6 +97,7 @@ _PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
         "status": "status: ",
         "event": "event: ",
         "list": "list: ",
+        "file": "see file: ",
     },
     "ru": {
         "value": "здесь: ",
@@ -106,6 +108,7 @@ _PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
         "status": "статус: ",
         "event": "событие: ",
         "list": "список: ",
+        "file": "см. файл: ",
     },
 }
 _BOUND_SIGNS: Final = {"ge": "≥ ", "gt": "> ", "le": "≤ ", "lt": "< "}
@@ -168,7 +171,7 @@ def _lines(rows: Iterable[VerdictRow], language: Language) -> Iterator[tuple[int
     words = {state: index for index, state in enumerate(STATES)}
     ordered = sorted(rows, key=lambda row: (min(words[row.state], words["accepted"]), row.number))
     for row in ordered[:_ROWS_MAX]:
-        said = "; ".join(explain(problem, language) for problem in row.problems)
+        said = "; ".join(dict.fromkeys(explain(problem, language) for problem in row.problems))
         todo = " ".join(dict.fromkeys(remedy(problem.code, language) for problem in row.problems))
         yield row.number, escape(show_key(row.key)), row.state, escape(said), escape(todo)
 

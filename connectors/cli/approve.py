@@ -1,0 +1,50 @@
+"""`connector approve`: let a file be taken though much of it changed at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connectors.cli.office import Desk, OfficeFolder
+from connectors.cli.output import line
+from hub.protocol.errors import UsageError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(approve)
+
+
+def approve(
+    file: Annotated[
+        str | None, typer.Argument(help="The file's name; without one, those that wait are listed.")
+    ] = None,
+    office: OfficeFolder = Path(),
+) -> None:
+    """Approve a file that waits because many of its rows changed or vanished at once.
+
+    The approval is for the content that waited: if the file changes again, it waits again.
+
+    Examples:
+
+      connector approve                list what waits
+
+      connector approve offers.xlsx    take it as it is now
+    """
+    from connectors.runtime.outbox import Outbox
+
+    opened = Desk.open(office)
+    with Outbox(opened.existing_outbox()) as outbox:
+        waiting = outbox.rows.waiting()
+        if file is None:
+            for name in waiting:
+                line(name)
+            if not waiting:
+                line("no file waits for approval")
+            return
+        if not outbox.rows.approve(file):
+            waits = f"; these wait: {', '.join(waiting)}" if waiting else "; none waits"
+            raise UsageError(f"{file} does not wait for approval{waits}")
+    line(f"{file} is approved; a running connector takes it at its next look")

@@ -1,0 +1,192 @@
+"""`connector check`: is everything in place, from the settings to HQ's answers?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from connectors.cli.office import Desk, Json, OfficeFolder
+from connectors.cli.output import as_json, line
+from hub.protocol.errors import CohubError, UsageError
+
+if TYPE_CHECKING:
+    from connectors.runtime.settings import ConnectorSettings
+
+CLOCK_OFF_MAX = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ok None: it could not be told."""
+
+    name: str
+    ok: bool | None
+    said: str
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(check)
+
+
+def check(office: OfficeFolder = Path(), json: Json = False) -> None:
+    """Check settings, key, trust, mappings, sheets, the broker, this center's topics and the clock.
+
+    Nothing is sent. Exit status 1 if anything is wrong.
+
+    Examples:
+
+      connector check
+
+      connector check --json
+    """
+    findings = list(_findings(Desk.open(office)))
+    if json:
+        as_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = {True: "ok  ", False: "FAIL", None: "?   "}[finding.ok]
+            line(f"{mark}  {finding.name}: {finding.said}")
+    if any(finding.ok is False for finding in findings):
+        raise typer.Exit(1)
+
+
+def _findings(office: Desk) -> Iterator[Finding]:
+    settings = office.settings
+    yield Finding("settings", True, f"center {settings.center} of {settings.hub}, language {settings.language}")
+    yield _try("trust", lambda: _check_trust(office))
+    yield _try("key", lambda: _check_key(office))
+    yield _try("mappings", lambda: _check_mappings(office))
+    yield from _sheets(office)
+    yield from _network(office)
+    yield _clock(office)
+
+
+def _try(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except CohubError as exc:
+        return Finding(name, False, str(exc))
+
+
+def _check_trust(office: Desk) -> str:
+    from connectors.runtime.office import read_trust
+    from connectors.runtime.settings import TRUST
+
+    trust = read_trust(office.path / TRUST)
+    if trust.hub != office.settings.hub:
+        raise UsageError(f"{office.path / TRUST} is for the hub {trust.hub}, connector.yaml says {office.settings.hub}")
+    return f"HQ's receipts are verified with {trust.receipts.to_text()}"
+
+
+def _check_key(office: Desk) -> str:
+    from connectors.runtime.office import read_key
+    from connectors.runtime.settings import SEAL_KEY
+    from hub.protocol.control import seal_key_name
+
+    key = read_key(office.path / SEAL_KEY)
+    expected = seal_key_name(office.settings.hub, office.settings.center)
+    if key.name != expected:
+        raise UsageError(f"{office.path / SEAL_KEY} is the key of {key.name}, this office is {expected}")
+    return f"{key.verifier.to_text()}; at HQ, `hub center list` must show it as active"
+
+
+def _check_mappings(office: Desk) -> str:
+    from connectors.mapping import compile_mapping
+
+    mappings = office.mappings()
+    for mapping in mappings:
+        compile_mapping(mapping, office.settings.center)
+    return ", ".join(f"{mapping.name} ({mapping.stream})" for mapping in mappings)
+
+
+def _sheets(office: Desk) -> Iterator[Finding]:
+    from connectors.mapping import compile_mapping
+
+    try:
+        mappings, paths = office.mappings(), office.sheets()
+    except CohubError:
+        return  # said already, under mappings
+    for path in paths:
+        try:
+            sheet = office.read(path, mappings)
+            compile_mapping(sheet.mapping, office.settings.center, sheet.table.format, sheet.table.header)
+            yield Finding("sheet", True, f"{path.name}: {sheet.table.row_count} rows by {sheet.mapping.name}")
+        except CohubError as exc:
+            yield Finding("sheet", False, f"{path.name}: {exc}")
+    if not paths:
+        yield Finding("sheet", None, f"none in {office.sources} yet")
+
+
+def _network(office: Desk) -> Iterator[Finding]:
+    import asyncio
+    import logging
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is in our findings, once
+    yield from asyncio.run(_ask_broker(office.settings))
+
+
+async def _ask_broker(settings: ConnectorSettings) -> list[Finding]:
+    """Return whether the broker answers, and whether this center may write and read its topics."""
+    from connectors.runtime.link import Link, close
+    from connectors.runtime.outbox import Outbox
+    from hub.protocol.errors import Retriable
+
+    servers = ", ".join(settings.bootstrap)
+    found = []
+    with Outbox(Path(":memory:")) as nowhere:  # the link notes its state in an outbox; a check leaves no trace
+        link = Link(settings, nowhere)
+        # An idempotent producer is given an id only where it may write.
+        for name, topic, connect in (
+            ("may write", settings.topic_in, link.producer),
+            ("may read", settings.topic_out, link.consumer),
+        ):
+            client: Any = None
+            try:
+                client = await connect()
+                found.append(Finding(name, True, topic))
+            except Retriable as exc:
+                found.append(Finding(name, False, str(exc)))
+            finally:
+                if client is not None:
+                    await close(client)
+    reached = any(finding.ok for finding in found) or not any("can't be reached" in f.said for f in found)
+    return (
+        [Finding("broker", True, f"{servers} answers"), *found]
+        if reached
+        else [Finding("broker", False, found[0].said)]
+    )
+
+
+def _clock(office: Desk) -> Finding:
+    """Compare our clock with HQ's: a receipt is stored here a moment after it was recorded there."""
+    from connectors.runtime.outbox import Outbox
+
+    rows: list[tuple[Any, ...]] = []
+    if office.outbox.exists():
+        with Outbox(office.outbox, read_only=True) as outbox:
+            rows = outbox.database.read(
+                "SELECT recorded_at, stored_at FROM receipt ORDER BY stored_at DESC, epoch DESC, last DESC LIMIT 100"
+            )
+    if not rows:
+        return Finding("clock", None, f"no receipt from HQ yet to compare with; it is {_now()} here")
+    gap = min((_moment(stored) - _moment(recorded) for recorded, stored in rows), key=abs)
+    said = f"{abs(gap.total_seconds()):.3f} s {'ahead of' if gap > timedelta() else 'behind'} HQ's, or less"
+    if abs(gap) > CLOCK_OFF_MAX:
+        return Finding("clock", False, f"{said}: set it right, or dates will be rejected as being in the future")
+    return Finding("clock", True, said)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _moment(text: str) -> datetime:
+    from hub.protocol.record import read_time
+
+    return read_time(text)

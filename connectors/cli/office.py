@@ -1,0 +1,106 @@
+"""What commands share: the office's options, its sheets, and private files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.protocol.errors import UsageError
+
+if TYPE_CHECKING:
+    from connectors.mapping import Mapping
+    from connectors.runtime.settings import ConnectorSettings
+    from connectors.source import Table
+
+OfficeFolder = Annotated[
+    Path, typer.Option("--office", "-C", envvar="COHUB_OFFICE", help="The office folder. Default: the current one.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One source file, read, and the mapping that is for it."""
+
+    name: str
+    mapping: Mapping
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An office folder with its settings, for commands that need neither key nor trust."""
+
+    path: Path
+    settings: ConnectorSettings
+
+    @classmethod
+    def open(cls, path: Path) -> Desk:
+        """Return the desk of an office folder. Errors: UsageError."""
+        from connectors.runtime.settings import Overrides, read_settings
+
+        return cls(path, read_settings(path, Overrides()))
+
+    @property
+    def sources(self) -> Path:
+        """The folder that the sheets lie in."""
+        return self.path / self.settings.folder
+
+    @property
+    def outbox(self) -> Path:
+        """Where the outbox is."""
+        from connectors.runtime.settings import OUTBOX
+
+        return self.path / OUTBOX
+
+    def existing_outbox(self) -> Path:
+        """Return where the outbox is. Errors: UsageError if the connector has never run."""
+        if not self.outbox.exists():
+            raise UsageError(f"there is no outbox in {self.path}: `connector run` has not run here yet")
+        return self.outbox
+
+    def mappings(self) -> list[Mapping]:
+        """Return all mappings, by file name. Errors: UsageError, if one is wrong or there is none."""
+        from connectors.runtime.office import read_mappings
+
+        found = read_mappings(self.path / self.settings.mappings)
+        if not found:
+            raise UsageError(f"there is no mapping in {self.path / self.settings.mappings}: `connector init` makes one")
+        return found
+
+    def sheets(self) -> list[Path]:
+        """Return the sheets in the office's folder, by name. Errors: UsageError."""
+        from connectors.source.folder import FolderSettings, list_files
+
+        try:
+            names = list_files(FolderSettings(path=self.sources, depth_max=self.settings.depth_max))
+        except (OSError, ValueError) as exc:
+            raise UsageError(f"cannot list {self.sources}: {exc}") from exc
+        return [self.sources / name for name in names]
+
+    def read(self, path: Path, mappings: list[Mapping]) -> Sheet:
+        """Return one sheet. Errors: UsageError if no mapping is for it; FileBusy, FileRefused."""
+        from connectors.runtime.office import mapping_for
+        from connectors.source import load
+
+        mapping = mapping_for(mappings, path.name)
+        if mapping is None:
+            known = ", ".join(pattern for mapping in mappings for pattern in mapping.files)
+            raise UsageError(f"no mapping is for {path.name}; there are mappings for: {known}")
+        return Sheet(path.name, mapping, load(path, mapping.format_options(), self.settings.limits))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner reads. Errors: UsageError if it is there already."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as exc:
+        raise UsageError(f"{path} is there already: it is this center's identity and is never overwritten") from exc
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,186 @@
+"""`connector preview`: what a sheet says and what is wrong in it, before anything is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from connectors.cli.office import Desk, Json, OfficeFolder, Sheet
+from connectors.cli.output import as_json, line
+from hub.protocol.errors import CohubError, UsageError
+
+if TYPE_CHECKING:
+    from connectors.mapping import RowOutcome
+    from hub.protocol.verdict import Language
+
+_PROBLEMS_SHOWN = 50
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(preview)
+
+
+def preview(
+    file: Annotated[Path | None, typer.Argument(help="A sheet; without one, all in the folder.")] = None,
+    rows: Annotated[int, typer.Option("--rows", "-n", min=0, help="How many rows to show in full.")] = 3,
+    office: OfficeFolder = Path(),
+    json: Json = False,
+) -> None:
+    """Show how a sheet is read, its first rows as wanted states and events, and every error by row and column.
+
+    Nothing is sent and nothing is written.
+
+    Examples:
+
+      connector preview
+
+      connector preview offers.xlsx --rows 10
+    """
+    opened = Desk.open(office)
+    mappings = opened.mappings()
+    paths = [_find(opened, file)] if file is not None else opened.sheets()
+    if not paths:
+        raise UsageError(f"there is no sheet in {opened.sources}: CSV, XLSX or JSON lines")
+    shown = []
+    for path in paths:
+        try:
+            shown.append(_describe(opened, opened.read(path, mappings), rows))
+        except CohubError as exc:
+            if file is not None:
+                raise
+            shown.append({"file": path.name, "error": str(exc)})
+    if json:
+        as_json(shown[0] if file is not None else shown)
+        return
+    for number, entry in enumerate(shown):
+        if number:
+            line()
+        _show(entry, opened.settings.language)
+
+
+def _find(office: Desk, file: Path) -> Path:
+    for path in (file, office.sources / file):
+        if path.is_file():
+            return path
+    raise UsageError(f"there is no file {file}, neither here nor in {office.sources}")
+
+
+def _describe(office: Desk, sheet: Sheet, count: int) -> dict[str, Any]:
+    from connectors.mapping import outcomes
+
+    table = sheet.table
+    found = outcomes(sheet.mapping, table, office.settings.center)
+    refused = [outcome for outcome in found if outcome.problems]
+    blank = table.blank_count + sum(outcome.blank for outcome in found)
+    repeated = sum(outcome.duplicate_of is not None for outcome in found)
+    good = [outcome for outcome in found if outcome.wanted is not None]
+    form = {
+        name: value for name, value in table.format.model_dump().items() if value is not None and name != "detected"
+    }
+    return {
+        "file": sheet.name,
+        "mapping": sheet.mapping.name,
+        "stream": sheet.mapping.stream,
+        "format": form,
+        "detected": sorted(table.format.detected & set(form)),
+        "warnings": [{"code": str(w.code), "column": w.column, "message": w.message} for w in table.warnings],
+        "rows": {
+            "rows": table.row_count,
+            "good": len(good) - repeated,
+            "refused": len(refused),
+            "repeated": repeated,
+            "blank": blank,
+        },
+        "first": _with_events(office, good[:count]),
+        "problems": [
+            _problem(outcome, problem, office.settings.language) for outcome in refused for problem in outcome.problems
+        ],
+    }
+
+
+def _with_events(office: Desk, chosen: list[RowOutcome]) -> list[dict[str, Any]]:
+    """Return rows as wanted states with the events they need now; what the outbox knows of each entity counts."""
+    from connectors.reconcile.plan import Known, Unreachable, plan
+    from connectors.runtime.outbox import Outbox
+    from connectors.runtime.outbox.rows import read_entities
+    from hub.domain.catalogue import STREAMS
+
+    wanted = [(outcome.row, outcome.wanted) for outcome in chosen if outcome.wanted is not None]
+    states = {}
+    if office.outbox.exists():
+        with Outbox(office.outbox, read_only=True) as outbox, outbox.database.transaction() as connection:
+            states = read_entities(connection, [f"{state.stream}/{state.subject}" for _, state in wanted])
+    shown = []
+    for row, state in wanted:
+        before = states.get(f"{state.stream}/{state.subject}")
+        known = Known(before.status, before.digest or b"") if before is not None and before.status is not None else None
+        try:
+            events = [planned.kind.type for planned in plan(STREAMS[state.stream], known, state)]
+        except Unreachable as exc:
+            events = [str(exc)]
+        names = STREAMS[state.stream].record.model_fields
+        record = {name: state.record[name] for name in names if state.record[name] not in (None, [])}
+        shown.append(
+            {
+                "row": row,
+                "entity": state.subject,
+                "status": state.status,
+                "record": record,
+                "occurred_at": state.occurred_at,
+                "reason": state.reason,
+                "events": events,
+            }
+        )
+    return shown
+
+
+def _problem(outcome: RowOutcome, problem: Any, language: Language) -> dict[str, Any]:
+    from connectors.mapping import message
+
+    return {
+        "row": outcome.row,
+        "column": problem.column,
+        "field": problem.field,
+        "code": str(problem.code),
+        "params": problem.params,
+        "message": message(problem.code, language),
+    }
+
+
+def _show(entry: dict[str, Any], language: Language) -> None:
+    from connectors.mapping.problem import Problem
+    from connectors.runtime.verdicts import explain
+
+    if "error" in entry:
+        line(f"{entry['file']}: cannot be taken: {entry['error']}")
+        return
+    line(f"{entry['file']} -> {entry['stream']}, by mappings/{entry['mapping']}")
+    form = "; ".join(
+        f"{name} {value!r}" + (" (detected)" if name in entry["detected"] else "")
+        for name, value in entry["format"].items()
+    )
+    line(f"  read as: {form}")
+    for warning in entry["warnings"]:
+        where = f"column {warning['column']!r}: " if warning["column"] else ""
+        line(f"  look here: {where}{warning['message']}")
+    line("  " + ", ".join(f"{name} {count}" for name, count in entry["rows"].items()))
+    for row in entry["first"]:
+        line(f"  row {row['row']}: {row['entity']} should be {row['status']!r}")
+        for name, value in row["record"].items():
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            line(f"      {name}: {text if len(text) <= 120 else text[:117] + '...'}")
+        if row["reason"]:
+            line(f"      and says: {', '.join(f'{k}={v}' for k, v in row['reason'].items())}")
+        line(f"      events: {', '.join(row['events']) or 'none, HQ has it already'}")
+    told = [
+        f"  row {p['row']}, {p['code']}: {explain(Problem(p['column'], p['field'], p['code'], p['params']), language)}"
+        for p in entry["problems"]
+    ]
+    told = list(dict.fromkeys(told))  # one cell may serve two fields
+    for text in told[:_PROBLEMS_SHOWN]:
+        line(text)
+    if len(told) > _PROBLEMS_SHOWN:
+        line(f"  … and {len(told) - _PROBLEMS_SHOWN} more; --json shows all")

@@ -1,0 +1,153 @@
+"""`connector run`: keep HQ up to date with the office's sheets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from connectors.cli.office import Desk, OfficeFolder
+from connectors.cli.output import as_json, note
+
+if TYPE_CHECKING:
+    from connectors.runtime.daemon import Connector
+    from connectors.runtime.office import Office
+
+POLL_S: Final = 0.1
+SHEETS_S: Final = 3.0  # verdict sheets follow the last receipt within this
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(run)
+
+
+def run(
+    once: Annotated[bool, typer.Option("--once", help="End when every row is decided; print a JSON summary.")] = False,
+    deadline_s: Annotated[
+        float, typer.Option("--deadline", min=1, help="With --once: seconds to wait at most.")
+    ] = 300.0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Only warnings on the terminal; the log file has all.")
+    ] = False,
+    office: OfficeFolder = Path(),
+) -> None:
+    r"""Watch the sheets, send what is new, write what HQ decided into cohub/. Runs until stopped (Ctrl-C).
+
+    With the link down it goes on collecting; nothing is lost. The log is cohub/connector.log.
+
+    Examples:
+
+      connector run
+
+      connector run --office D:\cohub --quiet
+
+      connector run --once --deadline 120
+    """
+    from connectors.cli.log import configure_logging
+    from connectors.runtime.office import read_office
+    from connectors.runtime.settings import Overrides
+
+    opened = read_office(office, Overrides())
+    configure_logging(opened.folder, quiet=quiet)
+    if not once:
+        asyncio.run(_run(opened))
+        return
+    started = time.monotonic()
+    found = asyncio.run(_run_once(opened, deadline_s))
+    summary = {"center": opened.settings.center, **found["totals"], "seconds": round(time.monotonic() - started, 3)}
+    if found["undecided"]:
+        note(f"connector: not decided within {deadline_s:g} s: {found['undecided']}")
+    as_json(summary, indent=False)
+    if found["undecided"]:
+        raise typer.Exit(1)
+
+
+async def _run(office: Office) -> None:
+    from connectors.runtime.daemon import Connector
+
+    connector = Connector(office)
+    _stop_on_signals(connector.stop)
+    await connector.run()
+
+
+async def _run_once(office: Office, deadline_s: float) -> dict[str, Any]:
+    """Return the totals when every row is decided, or the deadline has passed; `undecided` says what is not."""
+    from connectors.runtime.daemon import Connector
+
+    connector = Connector(office)
+    _stop_on_signals(connector.stop)
+    running = asyncio.create_task(connector.run())
+    watching = asyncio.create_task(_watch(connector, Desk(office.folder, office.settings), deadline_s))
+    await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
+    if running.done():  # stopped by a signal, or failed: then this raises
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        await running
+        raise typer.Exit(130)
+    connector.stop()
+    await running
+    return watching.result()
+
+
+async def _watch(connector: Connector, desk: Desk, deadline_s: float) -> dict[str, Any]:
+    ends = time.monotonic() + deadline_s
+    await connector.started.wait()
+    mappings = desk.mappings()
+    while True:
+        sheets = {
+            path.relative_to(desk.sources).as_posix(): path
+            for path in desk.sheets()
+            if any(mapping.matches(path.name) for mapping in mappings)
+        }
+        found = connector.outbox.status()
+        undecided = _undecided(found, set(sheets))
+        if not undecided:
+            await _wait_for_verdict_files(sheets, min(ends, time.monotonic() + SHEETS_S))
+        if not undecided or time.monotonic() >= ends:
+            return {"totals": found["totals"], "undecided": undecided}
+        await asyncio.sleep(POLL_S)
+
+
+def _undecided(found: dict[str, Any], sheets: set[str]) -> str:
+    """Return what is still to be decided, in words; empty if nothing is."""
+    totals = found["totals"]
+    waiting = [name for name, entry in found["files"].items() if entry["state"] == "waiting"]
+    said = []
+    if unread := sorted(sheets - set(found["files"])):
+        said.append(f"not read yet: {', '.join(unread)}")
+    if waiting:
+        said.append(f"waiting for `connector approve`: {', '.join(waiting)}")
+    if totals["pending"] or totals["backlog"]:
+        said.append(f"{totals['pending']} rows, {totals['backlog']} events without a receipt")
+    if said and found["link"] != "up":
+        said.append(f"link {found['link']}")
+    return "; ".join(said)
+
+
+async def _wait_for_verdict_files(sheets: dict[str, Path], ends: float) -> None:
+    """Wait until each sheet has its verdicts written after the last receipt, for a moment at most."""
+    from connectors.runtime.verdicts import verdicts_path
+
+    decided = time.time()
+    left = {verdicts_path(path) for path in sheets.values()}
+    while left and time.monotonic() < ends:
+        left = {path for path in left if not path.exists() or path.stat().st_mtime < decided}
+        await asyncio.sleep(POLL_S)
+
+
+def _stop_on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+        else:
+            loop.add_signal_handler(number, stop)

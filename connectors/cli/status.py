@@ -1,0 +1,60 @@
+"""`connector status`: what became of every row, and how far the lane is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from connectors.cli.office import Desk, Json, OfficeFolder
+from connectors.cli.output import as_json, line, table
+
+_STATES = ("rows", "accepted", "refused", "rejected", "unchanged", "blank", "pending")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)
+
+
+def status(office: OfficeFolder = Path(), json: Json = False) -> None:
+    """Show what became of every row, how far the lane is, and what needs a person. Works beside a running connector.
+
+    Examples:
+
+      connector status
+
+      connector status --json
+    """
+    from connectors.runtime.outbox import Outbox
+
+    opened = Desk.open(office)
+    with Outbox(opened.existing_outbox(), read_only=True) as outbox:
+        found = outbox.status()
+    found = {"hub": opened.settings.hub, "center": opened.settings.center, **found}
+    if json:
+        as_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    lane, totals = found["lane"], found["totals"]
+    line(f"center {found['center']} of {found['hub']}; link {found['link']}")
+    line(
+        f"lane {lane['origin'] or '(not opened yet)'}: sealed {lane['sealed']}, receipted {lane['receipted']}, "
+        f"waiting for a receipt {totals['backlog']}, last receipt {lane['last_receipt_recorded_at'] or 'never'}"
+    )
+    rows = [
+        [name, *(entry[state] for state in _STATES), entry["vanished"], entry["state"]]
+        for name, entry in found["files"].items()
+    ]
+    if len(rows) > 1:
+        rows.append(["all", *(totals[state] for state in _STATES), "", ""])
+    table(["file", *_STATES, "vanished", "state"], rows, right=[*_STATES, "vanished"])
+    for name, entry in found["files"].items():
+        if entry["message"]:
+            line(f"{name}: {entry['message']}")
+    for name, text in found["alarms"].items():
+        line(f"ALARM {name}: {text}")

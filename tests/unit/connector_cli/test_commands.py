@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from connectors.cli.main import app, run_command
+from connectors.cli.sample import sample_mapping
+from connectors.mapping import outcomes, read_mapping
+from connectors.runtime.lock import FolderLock
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.rows import FileState
+from connectors.source import load
+from hub.protocol.control import Trust, open_enrolment
+from hub.protocol.note import Signer, sign_note
+from hub.protocol.verdict import LANGUAGES, Language
+
+HUB = "hub.example"
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> Path:
+    root, receipts = Signer(f"{HUB}/root", b"r" * 32), Signer(f"{HUB}/receipts", b"x" * 32)
+    text = Trust(HUB, root.verifier, receipts.verifier).to_text()
+    path = tmp_path / "hub.trust.note"
+    path.write_bytes(sign_note(text, [root]).to_bytes())
+    return path
+
+
+@pytest.fixture
+def office(tmp_path: Path, trust: Path) -> Path:
+    folder = tmp_path / "office"
+    options = ["--trust", str(trust), "--center", "uz", "--bootstrap", NOWHERE, "--language", "ru"]
+    assert run_command(["init", *options, "--office", str(folder)]) == 0
+    return folder
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    return lines[0]
+
+
+def test_init_lays_out_an_office_that_hq_can_enrol(office: Path) -> None:
+    """Key, trust, settings, samples and the note for HQ are there, and the key is for its owner's eyes alone."""
+    enrolled = open_enrolment((office / "uz.enrolment.note").read_bytes())
+    assert (enrolled.hub, enrolled.center, enrolled.purpose) == (HUB, "uz", "seal")
+    key = office / "keys" / "seal.key"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert Signer.from_text(key.read_text("ascii")).verifier == enrolled.key
+    assert key.read_text("ascii").strip() not in (office / "uz.enrolment.note").read_text("utf-8")
+    assert (office / "connector.yaml").is_file()
+
+
+def test_init_twice_is_refused_and_keeps_the_key(office: Path, trust: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A center's identity is never overwritten, not even when its settings are gone."""
+    before = (office / "keys" / "seal.key").read_bytes()
+    capsys.readouterr()
+    options = ["init", "--trust", str(trust), "--center", "uz", "--bootstrap", NOWHERE, "--language", "ru"]
+    assert run_command([*options, "--office", str(office)]) == 2
+    assert "is there already: this folder is an office" in said(capsys)
+    (office / "connector.yaml").unlink()
+    assert run_command([*options, "--office", str(office)]) == 2
+    assert "never overwritten" in said(capsys)
+    assert (office / "keys" / "seal.key").read_bytes() == before
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sample_sheet_is_read_by_the_sample_mapping(language: Language, tmp_path: Path, trust: Path) -> None:
+    """What a new user tries first works, in every language, and is not among the sheets that are sent."""
+    options = ["--trust", str(trust), "--center", "uz", "--bootstrap", NOWHERE, "--language", language]
+    assert run_command(["init", *options, "--office", str(tmp_path / "o")]) == 0
+    mapping = read_mapping(sample_mapping(language), "offers.yaml")
+    table = load(tmp_path / "o" / "sample" / "offers.xlsx", mapping.format_options())
+    found = outcomes(mapping, table, "uz")
+    assert [(o.key, o.problems) for o in found] == [("T-1", ()), ("T-2", ())]
+    assert not list((tmp_path / "o").glob("*.xlsx"))
+
+
+def test_preview_tells_wanted_states_events_and_errors(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A person sees what would be said and what is wrong, by row and column, before anything is sent."""
+    head = "№;Название;Кратко;Экспортный контроль;Лицензия;Состояние;Опубликовано;Действует до\n"
+    text = head + "1;Насос;;свободно;;снято;;\n2;Кран;;запрещено;;действует;;\n"
+    (office / "offers.csv").write_text(text, "utf-8")
+    capsys.readouterr()
+    assert run_command(["preview", "offers.csv", "--office", str(office), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["rows"] == {"rows": 2, "good": 1, "refused": 1, "repeated": 0, "blank": 0}
+    (first,) = found["first"]
+    assert (first["entity"], first["status"], first["record"]["title"]) == ("uz:1", "withdrawn", "Насос")
+    assert first["events"] == ["net.cohub.offer.published.v1", "net.cohub.offer.withdrawn.v1"]
+    (problem,) = found["problems"]
+    assert (problem["row"], problem["column"], problem["code"]) == (3, "Экспортный контроль", "EXPORT_CONTROLLED")
+    assert run_command(["preview", "--office", str(office)]) == 0
+    text = capsys.readouterr().out
+    assert "delimiter ';' (detected)" in text
+    assert "row 3, EXPORT_CONTROLLED: Экспортный контроль: отправка запрещена" in text
+    assert not (office / "outbox.sqlite3").exists()
+
+
+def test_check_names_what_is_wrong_and_exits_with_1(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One look tells which part is not in place; here only the broker is not."""
+    capsys.readouterr()
+    assert run_command(["check", "--office", str(office), "--json"]) == 1
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert [name for name, finding in findings.items() if finding["ok"] is False] == ["broker"]
+    assert "can't be reached" in findings["broker"]["said"]
+    (office / "keys" / "seal.key").chmod(0o644)
+    assert run_command(["check", "--office", str(office)]) == 1
+    assert re.search(r"FAIL +key: .*chmod 600", capsys.readouterr().out)
+
+
+def test_status_shows_files_and_alarms(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another process sees the daemon's outbox: what waits, and for whom."""
+    with Outbox(office / "outbox.sqlite3") as outbox:
+        outbox.rows.set_file("offers.xlsx", FileState.WAITING, "30 rows changed", b"digest")
+        outbox.database.set_meta("key", "HQ has a key in our name that we did not make")
+    capsys.readouterr()
+    assert run_command(["status", "--office", str(office)]) == 0
+    text = capsys.readouterr().out
+    assert "offers.xlsx: 30 rows changed" in text
+    assert "ALARM key: HQ has a key" in text
+    assert run_command(["status", "--office", str(office), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["center"], found["files"]["offers.xlsx"]["state"]) == ("uz", "waiting")
+    assert set(found["totals"]) >= {
+        "rows",
+        "accepted",
+        "refused",
+        "rejected",
+        "unchanged",
+        "blank",
+        "pending",
+        "events",
+    }
+
+
+def test_approve_lets_a_waiting_file_go(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only a file that waits can be approved, and the command says which ones do."""
+    with Outbox(office / "outbox.sqlite3") as outbox:
+        outbox.rows.set_file("offers.xlsx", FileState.WAITING, "30 rows changed", b"digest")
+    capsys.readouterr()
+    assert run_command(["approve", "other.xlsx", "--office", str(office)]) == 2
+    assert said(capsys) == "connector: other.xlsx does not wait for approval; these wait: offers.xlsx"
+    assert run_command(["approve", "offers.xlsx", "--office", str(office)]) == 0
+    with Outbox(office / "outbox.sqlite3") as outbox:
+        assert outbox.rows.approvals() == {"offers.xlsx": b"digest"}
+
+
+def test_epoch_new_is_noted_for_the_next_start(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason is kept for HQ's ledger; a running connector has to be stopped first."""
+    assert run_command(["epoch", "new", "--reason", " moved  to a new\ncomputer", "--office", str(office)]) == 0
+    with Outbox(office / "outbox.sqlite3") as outbox:
+        assert outbox.database.meta("epoch_wanted") == "moved to a new computer"
+    capsys.readouterr()
+    with FolderLock(office / "outbox.sqlite3"):
+        assert run_command(["epoch", "new", "--reason", "again", "--office", str(office)]) == 2
+    assert "another connector" in said(capsys)
+
+
+def test_run_once_without_a_broker_ends_at_its_deadline(office: Path) -> None:
+    """Rows are kept in the outbox and reported as pending; the log is there for support, and nothing is a traceback."""
+    settings = office / "connector.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("settle_s: 60", "settle_s: 0\nfile_settle_s: 0"), "utf-8")
+    head = "№;Название;Кратко;Экспортный контроль;Лицензия;Состояние;Опубликовано;Действует до\n"
+    (office / "offers.csv").write_text(head + "1;Насос;;свободно;;действует;;\n2;Кран;;;;действует;;\n", "utf-8")
+    command = [sys.executable, "-m", "connectors.cli.main", "run", "--once", "--deadline", "3", "--office", str(office)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert (summary["rows"], summary["refused"], summary["pending"]) == (2, 1, 1)
+    assert "Traceback" not in done.stderr
+    assert "not decided within 3 s: 1 rows, " in done.stderr
+    assert '"file_taken"' in (office / "cohub" / "connector.log").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["preview", "--rows", "many"], "Invalid value for '--rows'"),
+        (["run", "--loud"], "No such option"),
+        (["epoch", "new"], "Missing option '--reason'"),
+        (["epoch", "new", "--reason", " "], "expected a sentence"),
+        (["status"], "can't read"),
+        (["init", "--trust", "missing.note", "--center", "uz", "--bootstrap", NOWHERE], "cannot read the trust file"),
+        (["init"], "--trust is required where nobody can be asked"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_2(
+    arguments: list[str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person who mistypes reads what is wrong, not how we are built."""
+    monkeypatch.chdir(tmp_path)
+    assert run_command(arguments) == 2
+    assert text in said(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unfit_settings_are_one_line_and_exit_2(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file and the setting are named."""
+    path = office / "connector.yaml"
+    good = path.read_text("utf-8")
+    capsys.readouterr()
+    for wrong, text in (("colour: red\n", "colour: there is no such setting"), ("linger_ms: soon\n", "linger_ms: ")):
+        path.write_text(good + wrong, "utf-8")
+        assert run_command(["preview", "--office", str(office)]) == 2
+        line = said(capsys)
+        assert "connector.yaml" in line
+        assert text in line
+
+
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help shows how a command is called, not only what its options are."""
+    group = typer.main.get_command(app)
+    names = [[name] for name in group.commands if name != "epoch"]  # type: ignore[attr-defined]
+    for arguments in [*names, ["epoch", "new"]]:
+        assert run_command([*arguments, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert f"connector {' '.join(arguments)}" in text.split("Example", 1)[1]
+
+
+def test_help_is_fast_because_heavy_modules_are_not_loaded() -> None:
+    """`connector --help` answers at once on an old office machine."""
+    heavy = ("aiokafka", "openpyxl", "fastavro", "pydantic")
+    code = f"import sys, connectors.cli.main; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
