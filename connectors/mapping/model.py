@@ -165,6 +165,16 @@ class Mapping(BaseModel):
                 found.append((name, source))
         return tuple(found)
 
+    def column_of(self, field: str) -> str:
+        """Return what a person looks at for a field path of HQ's (`technology_keywords.0`); "" if nothing is mapped."""
+        if field == "ce_time":
+            return self.occurred_at.label if self.occurred_at else ""
+        path = field
+        while path and path not in self.fields:
+            path = path.rpartition(".")[0]
+        named = self.fields.get(path) or (getattr(self, field) if field in ("reason", "effective_on") else None)
+        return named.label if named else ""
+
     def format_options(self) -> FormatOptions:
         """Return what the source needs to know: the form, and which columns are used, so that others harm no row."""
         columns = frozenset(name for _, source in self.sources() for name in source.used_columns)

@@ -11,6 +11,7 @@ from typing import Final, cast
 import orjson
 import structlog
 
+from connectors.mapping.model import Mapping
 from connectors.mapping.problem import Problem
 from connectors.runtime.folder import Folder, finish_in_thread
 from connectors.runtime.office import Office, mapping_for
@@ -74,20 +75,16 @@ class VerdictSheets:
         return later
 
     def _rows(self, name: str) -> Iterator[VerdictRow]:
-        columns = self._columns(name)
-        for row in self._outbox.rows.verdicts(name):
-            yield VerdictRow(row.number, row.key, cast("RowState", row.state), _problems(row, columns))
-
-    def _columns(self, name: str) -> dict[str, str]:
         mapping = mapping_for(self._folder.mappings, name)
-        return {field: source.label for field, source in mapping.fields.items()} if mapping else {}
+        for row in self._outbox.rows.verdicts(name):
+            yield VerdictRow(row.number, row.key, cast("RowState", row.state), _problems(row, mapping))
 
 
-def _problems(row: RowVerdict, columns: dict[str, str]) -> tuple[Problem, ...]:
+def _problems(row: RowVerdict, mapping: Mapping | None) -> tuple[Problem, ...]:
     if row.problems:
         return tuple(Problem(*problem) for problem in orjson.loads(row.problems))
     if row.code:
-        return (Problem(columns.get(row.field, ""), row.field, row.code, row.params),)
+        return (Problem(mapping.column_of(row.field) if mapping else "", row.field, row.code, row.params),)
     return ()
 
 

@@ -75,7 +75,9 @@ STATE_WORDS: Final[dict[Language, dict[RowState, str]]] = {
         "pending": "ожидает",
     },
 }
-_PARAM: Final = re.compile(r"(?:(?<=^)|(?<= ))(value|max|length|allowed|rows|status|event|list|file|ge|gt|le|lt)=")
+_PARAM: Final = re.compile(
+    r"(?:(?<=^)|(?<= ))(value|max|length|allowed|rows|status|event|list|file|stream|ge|gt|le|lt)="
+)
 _PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
     "zh": {
         "value": "值：",
@@ -87,6 +89,7 @@ _PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
         "event": "事件：",
         "list": "代码表：",
         "file": "另见文件：",
+        "stream": "类别：",
     },
     "en": {
         "value": "here: ",
@@ -98,6 +101,7 @@ _PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
         "event": "event: ",
         "list": "list: ",
         "file": "see file: ",
+        "stream": "kind: ",
     },
     "ru": {
         "value": "здесь: ",
@@ -109,6 +113,7 @@ _PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
         "event": "событие: ",
         "list": "список: ",
         "file": "см. файл: ",
+        "stream": "вид: ",
     },
 }
 _BOUND_SIGNS: Final = {"ge": "≥ ", "gt": "> ", "le": "≤ ", "lt": "< "}

@@ -55,3 +55,11 @@ def test_used_columns_tell_the_source_what_may_break_a_row() -> None:
     """An error in a column that nobody maps harms no row."""
     options = read_mapping(GOOD + "status: {column: s}\n", "m").format_options()
     assert options.columns == frozenset({"id", "t", "s"})
+
+
+def test_column_of_leads_from_hqs_field_path_to_the_sheet() -> None:
+    """HQ rejects `technology_keywords.0`; the office has to look at its own column."""
+    text = GOOD.replace("{title: {column: t}}", "{title: {column: t}, ipc: {column: IPC, split: ','}}")
+    mapping = read_mapping(text + "occurred_at: {column: d}\nreason: {columns: [a, b]}\n", "m")
+    fields = ("title", "ipc.0", "ce_time", "reason", "summary", "")
+    assert [mapping.column_of(field) for field in fields] == ["t", "IPC", "d", "a + b", "", ""]
