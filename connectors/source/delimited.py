@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.source.convention import ROWS_LOOKED_AT, settle_conventions
 from connectors.source.encoding import UNENCODABLE, decode, detect_encoding
-from connectors.source.header import find_header, is_blank, name_columns
+from connectors.source.header import clean_name, find_header, is_blank, name_columns
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
 from connectors.source.table import Format, FormatOptions, Limits, Problems, Table, TextRows, unpack
 
@@ -55,13 +55,13 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     _, header_cells = next(islice(records, header_index, None))
     if isinstance(header_cells, str):
         raise FileRefused(FileCode.NO_SUCH_ROW, f"row {header_index + 1} is no header: {header_cells}")
-    header_cells = [UNENCODABLE.sub("\ufffd", cell).replace("\0", "") for cell in header_cells]
+    header_cells = [clean_name(UNENCODABLE.sub("\ufffd", cell).replace("\0", "\ufffd")) for cell in header_cells]
     is_suspect = not is_clean or "\0" in text
     rows = _Rows(header_cells, limits, is_suspect=is_suspect)
     for number, record in records:
         rows.take(number, record)
     header_cells = header_cells[: rows.fill_up()]
-    unnamed = [index for index, cell in enumerate(header_cells) if not cell.strip()]
+    unnamed = [index for index, cell in enumerate(header_cells) if not cell]
     used = {index for index in unnamed if any(unpack(row)[index] for row in rows.packed)}
     header, indexes, name_warnings = name_columns(header_cells, used.__contains__, limits.columns_max)
     if len(indexes) < len(header_cells):
@@ -90,7 +90,7 @@ class _Rows:
     def __init__(self, header_cells: list[str], limits: Limits, *, is_suspect: bool) -> None:
         self._width_max = len(header_cells)
         # What stands after the last name is delimiters without meaning, unless a row has something there.
-        self._width = max((index + 1 for index, cell in enumerate(header_cells) if cell.strip()), default=0)
+        self._width = max((index + 1 for index, cell in enumerate(header_cells) if cell), default=0)
         self._width_used = self._width
         self._is_suspect = is_suspect
         self.numbers = array("L")
@@ -202,8 +202,8 @@ def _header_index(text: str, delimiter: str, named_row: int | None, limits: Limi
     """
     if named_row is not None:
         record = next(islice(_records(text, delimiter, limits), named_row - 1, None), None)
-        if not record:
-            raise FileRefused(FileCode.NO_SUCH_ROW, f"the mapping names header_row {named_row}; that row is not there")
+        if not record or all(map(is_blank, record)):
+            raise FileRefused(FileCode.NO_SUCH_ROW, f"the mapping names header_row {named_row}; that row is empty")
         return named_row - 1
     first: int | None = None
     broken: str | None = None

@@ -15,7 +15,7 @@ from typing import Any
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from connectors.source.convention import settle_conventions
-from connectors.source.header import column_letters, find_header, name_columns
+from connectors.source.header import clean_name, column_letters, find_header, name_columns
 from connectors.source.package import Package, SheetFacts
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
 from connectors.source.table import Cell, Format, FormatOptions, Limits, Problems, Rows, Table
@@ -155,7 +155,7 @@ def _read_grid(
         message = "merged cells are read as a person reads them: their value counts for every row and name they cover"
         warnings.append(TableWarning(WarningCode.MERGED_CELLS, message))
 
-    blank_names = [index for index, label in enumerate(labels) if not label.strip()]
+    blank_names = [index for index, label in enumerate(labels) if not label]
     used = {index for index in blank_names if any(values[index] is not None for values in below.values())}
     header, indexes, name_warnings = name_columns(labels, used.__contains__, limits.columns_max, grid.first_column)
     places = {grid.first_column + index: name for index, name in zip(indexes, header, strict=True)}
@@ -265,7 +265,7 @@ def _label(value: Cell) -> str:
         return str(value).upper()
     if isinstance(value, date | datetime):
         return value.isoformat()
-    return "" if value is None else str(value).replace("\0", "")
+    return "" if value is None else clean_name(str(value).replace("\0", "\ufffd"))
 
 
 def _fill_down(grid: _Grid, below: dict[int, list[Cell]], header_end: int) -> bool:

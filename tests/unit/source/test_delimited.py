@@ -85,9 +85,16 @@ def test_read_title_above_header_is_skipped() -> None:
 def test_read_named_header_row_is_obeyed_or_refused() -> None:
     """A named header row is taken as it is, and a missing one is an error of the mapping."""
     assert read("x,y\na,b\n1,2\n", header_row=2).header == ("a", "b")
-    with pytest.raises(FileRefused) as caught:
-        read("x,y\n", header_row=5)
-    assert caught.value.code is FileCode.NO_SUCH_ROW
+    for text in ("x,y\n", "x,y\n\n\n\n , \n"):
+        with pytest.raises(FileRefused) as caught:
+            read(text, header_row=5)
+        assert caught.value.code is FileCode.NO_SUCH_ROW
+
+
+def test_read_damage_in_the_header_shows_in_its_name() -> None:
+    """A name that cannot be read is a name nobody maps, never an empty one."""
+    assert read("\0,b\0\n1,2\n").header == ("\ufffd", "b\ufffd")
+    assert read("a,\ufeff\n1,2\n").header == ("a", "Column B")
 
 
 def test_read_quoted_line_end_counts_as_one_row() -> None:

@@ -85,7 +85,21 @@ def test_read_damaged_file_gives_a_table_or_our_error(data: st.DataObject) -> No
     _check(name, bytes(damaged))
 
 
-@given(st.sampled_from(sorted(SAMPLES)), st.binary(max_size=200))
+_TOKENS = [
+    *(bytes([byte]) for byte in b'",;\t|\n\r\0\xff\x98 a}['),
+    b"\xfe\xff",
+    b"\xef\xbb\xbf",
+    b"1,5",
+    b"01.02.2024",
+]
+_TOKENS += [b"sep=;\n", b'{"a":', b"\\ud800", "И".encode(), "И".encode("cp1251"), "中".encode("gb18030")]
+
+
+@given(
+    st.sampled_from(sorted(SAMPLES)),
+    st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(_TOKENS), max_size=40).map(b"".join)),
+)
+@settings(max_examples=300)
 def test_read_any_bytes_give_a_table_or_our_error(name: str, data: bytes) -> None:
     """Bytes of any kind under any name are read or refused."""
     _check(name, data)
