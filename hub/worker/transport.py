@@ -75,6 +75,12 @@ class LaneThread(driver.AIOKafkaConsumerThread):
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
         """Print nothing here: the app raises it."""
 
+    def close(self) -> None:
+        """Do nothing: called when a rebalance meets a stop, the driver would close the client from another loop.
+
+        Its sockets would stay open and the group would not be told; `on_thread_stop` closes it where it lives.
+        """
+
     async def on_thread_stop(self) -> None:
         """Stop the consumer, also while its broker is away."""
         try:

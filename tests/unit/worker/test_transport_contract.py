@@ -71,6 +71,9 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     ),
     (conductor.Conductor._update_tp_index, "e8e3ac9025ef", "gives a partition to every channel that names its topic"),
     (faust.App._on_partitions_revoked, "d5c895bbe57d", "stops the flow and clears the queues before it returns"),
+    (faust.App._on_rebalance_when_stopped, "1b172d9af8ff", "calls Consumer.close when a rebalance meets a stop"),
+    (driver.AIOKafkaConsumerThread.close, "d22efc59a1df", "closes the client from the app's loop: ours does not"),
+    (driver.AIOKafkaConsumerThread.on_thread_stop, "8dfc004e258b", "stops the consumer in the thread's loop"),
     (faust.App._on_partitions_assigned, "de932b7927db", "ends in tables.on_rebalance, which wakes the recovery"),
     (Recovery._resume_streams, "d986a6710c1a", "resumes partitions, then seeks by perform_seek, then lets the flow go"),
     (
