@@ -48,7 +48,7 @@ class Folder:
 
     @property
     def looked(self) -> asyncio.Event:
-        """Set after each pass, for those who show what the rows have become; whoever waits clears it."""
+        """Set when rows were taken, for those who show what they have become; whoever waits clears it."""
         return self._looked
 
     @property
@@ -68,12 +68,12 @@ class Folder:
             self._wake.clear()
             wait_s = self._office.settings.poll_s
             try:
-                await finish_in_thread(self._pass, self._stop)
+                if await finish_in_thread(self._pass, self._stop):
+                    self._looked.set()
             except Retriable as exc:
                 # Above all a full disk: no source is read until there is room; what was queued stays.
                 log.warning("sources_wait", reason=str(exc))
                 wait_s = max(wait_s, FULL_WAIT_S)
-            self._looked.set()
             try:
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
@@ -84,7 +84,8 @@ class Folder:
         self._stopping = True
         self._gatherer.stop()
 
-    def _pass(self) -> None:
+    def _pass(self) -> bool:
+        """Look at the folder once; return whether anything in it was new."""
         self._read_mappings_again()
         now = time.monotonic()
         with self._lock:
@@ -100,13 +101,16 @@ class Folder:
             self._due.pop(name, None)
             self._gatherer.vanish(name)
             log.warning("file_vanished", file=name)
+        news = bool(scan.vanished)
         for name in scan.ready:
             if self._stopping:
-                return
+                break
             content = self._source.read(name, time.monotonic())
             if content is not None:
                 self._take(content)
                 self._source.taken(content)
+                news = True
+        return news
 
     def _take(self, content: FileContent) -> None:
         """Take one file. Errors: Retriable; the file stays ready, and is read again."""

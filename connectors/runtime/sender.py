@@ -24,6 +24,7 @@ from hub.protocol.record import CONTROL_HEADER
 
 UNACKNOWLEDGED_MAX: Final = 8  # batches
 RESEND_BATCHES_MAX: Final = 64  # sent again at a time when HQ is silent: enough to wake it, little for a weak link
+REWIND_PAUSE_S: Final = 0.5
 BACKOFF_MIN_S: Final = 0.2
 BACKOFF_MAX_S: Final = 30.0
 SILENCE_MAX_S: Final = 3600.0
@@ -50,6 +51,7 @@ class Sender:
         self.sent = 0  # acknowledged by the broker
         self._next = 1  # the sequence that is sent next
         self._detour: tuple[int, int] | None = None  # (batches left of a resend, where to go on after it)
+        self._rewound = (float("-inf"), 0)  # when, and to which sequence
         self._in_flight = 0
         self._failure: BaseException | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -61,9 +63,16 @@ class Sender:
         self._work.set()
 
     def rewind(self, sequence: int, *, batches: int | None = None) -> None:
-        """Send again from the start of the batch that `sequence` is in; `batches` bounds how many."""
+        """Send again from the start of the batch that `sequence` is in; `batches` bounds how many.
+
+        What was rewound to a moment ago is on its way, and asking twice for it is asking once.
+        """
+        now = self._clock()
+        if now - self._rewound[0] < REWIND_PAUSE_S and sequence >= self._rewound[1]:
+            return
         if sequence >= self._next and self._detour is None:
             return  # it is still to come
+        self._rewound = (now, sequence)
         resume = self._detour[1] if self._detour else self._next
         self._detour = None if batches is None else (batches, max(resume, sequence))
         self._next = sequence
