@@ -113,11 +113,11 @@ class Rows:
             )
 
     def set_file(self, file: str, state: FileState, message: str, waiting: bytes | None = None) -> None:
-        """Remember that `file` is not to be taken as it is now. Its rows stay as they were."""
+        """Remember that `file` is not to be taken as it is now. Its rows stay as they were; an approval is spent."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, ?4, NULL) "
-                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, waiting=?4",
+                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, waiting=?4, approved=NULL",
                 (file, state, message, waiting),
             )
 

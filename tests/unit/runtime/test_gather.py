@@ -1,0 +1,238 @@
+"""Rows become events once, and only when they say something new for long enough, and not too many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from connectors.mapping.outcome import RowOutcome
+from connectors.mapping.problem import Problem, Wanted
+from connectors.runtime.gather import Gathered, Gatherer
+from connectors.runtime.outbox.database import OutboxFull
+from connectors.runtime.outbox.rows import RowVerdict
+from connectors.runtime.settings import Guard
+from hub.protocol.errors import Retriable
+from hub.protocol.receipt import Decision
+from tests.support.office import CENTER, NOW, Office
+
+FILE = "offers.csv"
+
+
+def row(number: int, key: str, title: str = "Title", status: str = "published") -> RowOutcome:
+    record = {"title": title, "language": "en", "export_control": "free"}
+    mark = sha256(f"{key} {title} {status}".encode()).digest()
+    wanted = Wanted("offer", f"{CENTER}:{key}", status, record, NOW, {"reason": "sold"})
+    return RowOutcome(number, key, wanted, (), False, mark)
+
+
+def refused(number: int, key: str = "") -> RowOutcome:
+    return RowOutcome(number, key, None, (Problem("Title", "title", "TOO_LONG", "max=256"),), False, b"")
+
+
+def many(count: int, title: str = "Title") -> list[RowOutcome]:
+    return [row(i, f"K-{i}", title) for i in range(count)]
+
+
+class Desk:
+    """A gatherer on a real outbox, with a clock that the test moves."""
+
+    def __init__(self, office: Office, settle_s: float = 0) -> None:
+        self.office = office
+        self.now = 1000.0
+        self.gatherer = Gatherer(
+            office.outbox, office.codecs, office.ids, settle_s=settle_s, guard=Guard(), clock=lambda: self.now
+        )
+
+    def take(self, outcomes: Sequence[RowOutcome], file: str = FILE, age_s: float = 0) -> Gathered:
+        return self.gatherer.take(file, outcomes, age_s=age_s)
+
+    def states(self, file: str = FILE) -> list[str]:
+        return [verdict.state for verdict in self.verdicts(file)]
+
+    def verdicts(self, file: str = FILE) -> list[RowVerdict]:
+        return list(self.office.outbox.rows.verdicts(file))
+
+    def answer(self, *decisions: Decision) -> None:
+        """Seal what waits, and have HQ answer it."""
+        if self.office.outbox.lane.epoch is None:
+            self.office.open()
+        batch = self.office.outbox.lane.seal(self.office.key)
+        if batch is not None:
+            self.office.answer(batch.first, batch.last, *decisions)
+
+
+@pytest.fixture
+def desk(office: Office) -> Desk:
+    return Desk(office)
+
+
+def test_take_of_new_rows_queues_one_event_each(desk: Desk) -> None:
+    """Rows are pending until HQ has answered, then accepted."""
+    assert desk.take([row(2, "A"), row(3, "B"), refused(4), replace(row(5, ""), wanted=None, blank=True)]).events == 2
+    assert desk.states() == ["pending", "pending", "refused", "blank"]
+    desk.answer()
+    assert desk.states() == ["accepted", "accepted", "refused", "blank"]
+
+
+def test_take_of_the_same_rows_again_says_nothing(desk: Desk) -> None:
+    """A reading with nothing new queues nothing, wherever the rows have moved."""
+    desk.take([row(2, "A"), row(3, "B")])
+    assert desk.take([row(2, "B"), row(7, "A")]).events == 0
+    desk.answer()
+    assert desk.take([row(2, "A"), row(3, "B")]).events == 0
+    assert desk.states() == ["accepted", "accepted"]
+
+
+def test_take_of_a_row_that_leaps_tells_the_whole_way(desk: Desk) -> None:
+    """A new row that is already withdrawn is published and withdrawn, and accepted once both are."""
+    assert desk.take([row(2, "A", status="withdrawn")]).events == 2
+    desk.answer()
+    assert desk.states() == ["accepted"]
+    assert desk.office.entity("A")[0] == "withdrawn"
+
+
+def test_take_of_a_changed_row_while_the_first_is_on_its_way_presumes_it_accepted(desk: Desk) -> None:
+    """The change is planned from what HQ will hold, so that it need not wait for the receipt."""
+    desk.take([row(2, "A")])
+    assert desk.take([row(2, "A", "Other")]).events == 1
+    desk.answer()
+    assert desk.states() == ["accepted"]
+    types = [t for (t,) in desk.office.outbox.database.read("SELECT type FROM event ORDER BY id")]
+    assert types[1:] == ["net.cohub.offer.published.v1", "net.cohub.offer.revised.v1"]
+
+
+def test_take_after_a_wrong_presumption_plans_once_more(desk: Desk) -> None:
+    """The first event was refused, so the second was too: the row is told again, from what HQ really holds."""
+    desk.take([row(2, "A", "Bad")])
+    desk.take([row(2, "A", "Good")])
+    desk.answer(Decision(2, "CODE_NOT_LISTED", "title"), Decision(3, "UNKNOWN_ENTITY"))
+    assert desk.states() == ["pending"]
+    assert desk.take([row(2, "A", "Good")]).events == 1
+    desk.answer()
+    assert desk.states() == ["accepted"]
+
+
+def test_take_of_a_rejected_row_waits_for_its_change(desk: Desk) -> None:
+    """A rejected row is not told again; its change is; going back to what HQ holds needs no event."""
+    desk.take([row(2, "A")])
+    desk.answer()
+    desk.take([row(2, "A", "Bad")])
+    desk.answer(Decision(3, "CODE_NOT_LISTED", "title", "list=x"))
+    assert [(v.state, v.code, v.field) for v in desk.verdicts()] == [("rejected", "CODE_NOT_LISTED", "title")]
+    assert desk.take([row(2, "A", "Bad")]).events == 0
+    assert desk.take([row(2, "A")]).events == 0
+    assert desk.states() == ["accepted"]
+
+
+def test_take_of_an_impossible_status_refuses_the_row(desk: Desk) -> None:
+    """Nothing is sent for a way that the lifecycle does not have."""
+    desk.take([row(2, "A")])
+    outcome = row(2, "A")
+    assert outcome.wanted is not None
+    desk.take([replace(outcome, fingerprint=b"x", wanted=replace(outcome.wanted, status="sold"))])
+    assert [(v.state, v.code) for v in desk.verdicts()] == [("refused", "ILLEGAL_TRANSITION")]
+
+
+def test_take_of_a_copy_is_unchanged_and_a_contradicting_file_is_refused(desk: Desk) -> None:
+    """Two files with one key: saying the same is no news, saying something else is for a person to settle."""
+    desk.take([row(2, "A"), row(3, "B")])
+    desk.answer()
+    assert desk.take([row(2, "A"), row(3, "B", "Other")], "copy.csv").events == 0
+    assert desk.states("copy.csv") == ["unchanged", "refused"]
+    assert desk.verdicts("copy.csv")[1].code == "DUPLICATE_KEY"
+    desk.gatherer.vanish(FILE)
+    assert desk.take([row(2, "A"), row(3, "B", "Other")], "copy.csv").events == 1
+    desk.answer()
+    assert desk.states("copy.csv") == ["unchanged", "accepted"]
+
+
+def test_take_of_a_repeated_row_is_unchanged(desk: Desk) -> None:
+    """The second of two equal rows has nothing to say."""
+    desk.take([row(2, "A"), replace(row(3, "A"), duplicate_of=2)])
+    desk.answer()
+    assert desk.states() == ["accepted", "unchanged"]
+
+
+def test_take_of_a_fresh_row_waits_until_it_has_stood_still(office: Office) -> None:
+    """A row is taken once it has said the same for the settling time; one that changes begins anew."""
+    desk = Desk(office, settle_s=60)
+    first = desk.take([row(2, "A"), row(3, "B")])
+    assert (first.events, first.due_s, desk.states()) == (0, 60, ["pending", "pending"])
+    desk.now += 40
+    assert desk.take([row(2, "A"), row(3, "B", "Other")]).due_s == 20
+    desk.now += 20
+    assert desk.take([row(2, "A"), row(3, "B", "Other")]).events == 1
+    desk.now += 40
+    found = desk.take([row(2, "A"), row(3, "B", "Other")])
+    assert (found.events, found.due_s) == (1, None)
+
+
+def test_take_of_an_old_file_need_not_wait(office: Office) -> None:
+    """A file that nobody has touched for the settling time is taken at once."""
+    assert Desk(office, settle_s=60).take(many(3), age_s=61).events == 3
+
+
+def test_take_of_too_many_changes_waits_for_approval(desk: Desk) -> None:
+    """More than a fifth of the known rows at once, and at least 20, wait; other contents than the approved wait too."""
+    desk.take(many(100))
+    desk.answer()
+    changed = many(21, "Other") + many(100)[21:]
+    assert desk.take(changed).waits
+    assert desk.states() == ["accepted"] * 100
+    assert desk.office.outbox.rows.waiting() == [FILE]
+    assert desk.office.outbox.rows.approve(FILE)
+    assert desk.take(many(100, "Something else")).waits
+    assert desk.take(changed).waits
+    assert desk.office.outbox.rows.approve(FILE)
+    assert desk.take(changed).events == 21
+    assert not desk.office.outbox.rows.approve(FILE)
+
+
+@pytest.mark.parametrize(("known", "changed"), [(100, 20), (19, 19), (1000, 200)])
+def test_take_of_a_fifth_or_of_few_changes_goes_on(desk: Desk, known: int, changed: int) -> None:
+    """A fifth is not more than a fifth, and fewer than 20 rows are anybody's daily work."""
+    desk.take(many(known))
+    assert desk.take(many(changed, "Other") + many(known)[changed:]).events == changed
+
+
+def test_take_of_an_emptied_sheet_waits_and_withdraws_nothing(desk: Desk) -> None:
+    """Rows that vanish at once are guarded like rows that change; a few that vanish are reported."""
+    desk.take(many(100))
+    desk.answer()
+    assert desk.take([]).waits
+    assert desk.take(many(95)).events == 0
+    assert desk.office.outbox.status()["files"][FILE]["vanished"] == 5
+    desk.take(many(100))
+    assert desk.office.outbox.status()["files"][FILE]["vanished"] == 0
+
+
+def test_take_of_rows_that_break_a_rule_is_no_mass_change(desk: Desk) -> None:
+    """Refused rows send nothing, so they are shown at once instead of waiting."""
+    desk.take(many(100))
+    assert not desk.take([refused(i, f"K-{i}") for i in range(100)]).waits
+    assert desk.states() == ["refused"] * 100
+
+
+def test_take_on_a_full_disk_keeps_what_was_taken_and_goes_on_later(desk: Desk) -> None:
+    """What a full disk has cut off is taken by the next reading, and nothing is queued twice."""
+    database = desk.office.outbox.database
+    pages = database.read("PRAGMA page_count")[0][0]
+    database.read(f"PRAGMA max_page_count={pages + 60}")
+    with pytest.raises(OutboxFull, match="free some, nothing is lost"):
+        desk.take(many(3000))
+    kept = database.read("SELECT count(*) FROM event")[0][0]
+    assert 0 <= kept < 3000
+    database.read("PRAGMA max_page_count=1000000")
+    assert desk.take(many(3000)).events == 3000 - kept
+    subjects = database.read("SELECT count(*), count(DISTINCT subject) FROM event")
+    assert subjects == [(3000, 3000)]
+
+
+def test_take_that_is_stopped_ends_as_retriable(desk: Desk) -> None:
+    """A daemon that stops does not wait for a large sheet."""
+    desk.gatherer.stop()
+    with pytest.raises(Retriable, match="next start"):
+        desk.take(many(10))
