@@ -1,0 +1,95 @@
+"""docker-compose.yml says commands that work: each service's command is run here as a plain process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[3]
+BIN = Path(sys.executable).parent
+
+
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(*command: str) -> str:
+    return subprocess.run([str(BIN / command[0]), *command[1:]], check=True, capture_output=True, text=True).stdout
+
+
+def test_every_volume_and_path_of_a_command_is_mounted() -> None:
+    """What a command reads under /data is in a volume of its service."""
+    for name, service in compose()["services"].items():
+        mounted = {volume.split(":")[1] for volume in service["volumes"]}
+        used = {part for part in service["command"] if part.startswith("/data")}
+        assert used <= mounted, name
+
+
+def test_services_run_as_plain_processes_and_stop_on_sigterm(tmp_path: Path) -> None:
+    """By compose's own commands a sheet's rows are accepted, and SIGTERM ends each service with 0."""
+    port = str(free_port())
+    hub_data, office = str(tmp_path / "hub"), str(tmp_path / "office")
+
+    def here(command: list[str]) -> list[str]:
+        replaced = [
+            part.replace("9092", port).replace("/data/hub", hub_data).replace("/data/office", office)
+            for part in command
+        ]
+        return [str(BIN / replaced[0]), *replaced[1:]]
+
+    run("hub", "init", "--hub", "hub.example", "--data-dir", hub_data)
+    trust = tmp_path / "trust.note"
+    trust.write_text(run("hub", "trust", "--data-dir", hub_data), encoding="utf-8")
+    run(
+        "connector", "init", "--trust", str(trust), "--center", "uz", "--bootstrap", f"127.0.0.1:{port}",
+        "--language", "en", "--office", office,
+    )  # fmt: skip
+    run(
+        "hub", "center", "add", "uz", "--name", "Tashkent", "--country", "UZ", "--direction", "west", "--language",
+        "ru", "--stream", "offer", "--enrolment", f"{office}/uz.enrolment.note", "--data-dir", hub_data,
+    )  # fmt: skip
+    (Path(office) / "sample" / "offers.xlsx").rename(Path(office) / "offers.xlsx")
+    settings = Path(office) / "connector.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("settle_s: 60", "settle_s: 0"), encoding="utf-8")
+
+    services = compose()["services"]
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        for name in ("kafka", "worker", "connector"):
+            with (tmp_path / f"{name}.log").open("wb") as log:
+                running.append(subprocess.Popen(here(services[name]["command"]), stdout=log, stderr=log))
+        deadline = time.monotonic() + 90
+        counts: dict[str, Any] = {}
+        while counts.get("accepted") != 2:
+            logs = "\n".join(p.read_text(encoding="utf-8")[-2000:] for p in tmp_path.glob("*.log"))
+            assert time.monotonic() < deadline, logs
+            assert all(p.poll() is None for p in running), logs
+            if (Path(office) / "outbox.sqlite3").exists():
+                counts = json.loads(run("connector", "status", "--json", "--office", office))["totals"]
+            time.sleep(0.3)
+        for process in reversed(running):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0, process.args
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
