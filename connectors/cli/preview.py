@@ -172,6 +172,8 @@ def _show(entry: dict[str, Any], language: Language) -> None:
         for name, value in row["record"].items():
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             line(f"      {name}: {text if len(text) <= 120 else text[:117] + '...'}")
+        if row["occurred_at"]:
+            line(f"      happened at: {row['occurred_at']:%Y-%m-%d %H:%M:%S} UTC")
         if row["reason"]:
             line(f"      and says: {', '.join(f'{k}={v}' for k, v in row['reason'].items())}")
         line(f"      events: {', '.join(row['events']) or 'none, HQ has it already'}")

@@ -73,7 +73,7 @@ class RowReader:
         number, cells = row
         problems: list[Problem] = []
         key = self._read_key(cells, problems)
-        if not key and all(read(cells) is BLANK for read in self._used):
+        if not key and self._is_blank(cells):
             return number, "", None, (), True, b""
         record = self._fields.read(cells, problems)
         extras = self._read_extras(cells, problems)
@@ -93,11 +93,17 @@ class RowReader:
             return number, key, None, (Problem("", "", ProblemCode.UNREADABLE_BYTES, ""),), False, b""
         return number, key, wanted, (), False, sha256(canonical).digest()
 
+    def _is_blank(self, cells: Cells) -> bool:
+        try:
+            return all(read(cells) is BLANK for read in self._used)
+        except Unfit:
+            return False
+
     def _read_key(self, cells: Cells, problems: list[Problem]) -> str:
         parts = []
         for label, read in self._keys:
-            cell = read(cells)
             try:
+                cell = read(cells)
                 text = "" if cell is BLANK else as_text(cell)
                 empty = not key_part(text)
             except (Unfit, UnicodeEncodeError) as exc:

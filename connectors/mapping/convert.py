@@ -18,6 +18,7 @@ from connectors.source.values import as_date, as_datetime, as_decimal
 
 Convert = Callable[[Any], Any]
 _DIGITS_MAX: Final = 100
+_REMEMBERED_MAX: Final = 4096
 _YES: Final = frozenset({"true", "yes", "y", "1", "да", "是", "有"})
 _NO: Final = frozenset({"false", "no", "n", "0", "нет", "否", "无"})
 
@@ -88,16 +89,33 @@ def converter(annotation: Any, decimal: DecimalMark, order: DateOrder) -> Conver
     if kind is str or get_origin(kind) is Literal:
         return as_text
     if kind is Decimal:
-        return lambda cell: _number(cell, decimal)
+        return remember(lambda cell: _number(cell, decimal))
     if kind is bool:
-        return _yes_no
+        return remember(_yes_no)
     if kind is int:
-        return lambda cell: _whole(cell, decimal)
+        return remember(lambda cell: _whole(cell, decimal))
     if kind is dt.datetime:
-        return lambda cell: as_moment(cell, order, dt.UTC)
+        return remember(lambda cell: as_moment(cell, order, dt.UTC))
     if kind is dt.date:
-        return lambda cell: _day(cell, order)
+        return remember(lambda cell: _day(cell, order))
     return None
+
+
+def remember(convert: Convert) -> Convert:
+    """Return the same conversion with a bounded memory: a column's texts (dates, stages, currencies) recur."""
+    seen: dict[str, Any] = {}
+
+    def remembered(cell: Any) -> Any:
+        if cell.__class__ is not str:
+            return convert(cell)
+        found = seen.get(cell)
+        if found is None:
+            found = convert(cell)
+            if len(seen) < _REMEMBERED_MAX:
+                seen[cell] = found
+        return found
+
+    return remembered
 
 
 def is_record(annotation: Any) -> bool:

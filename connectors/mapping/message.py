@@ -20,6 +20,7 @@ class LocalCode(StrEnum):
     BAD_NUMBER = "BAD_NUMBER"
     BAD_YES_NO = "BAD_YES_NO"
     NOT_ONE_VALUE = "NOT_ONE_VALUE"
+    BAD_SHAPE = "BAD_SHAPE"
 
 
 MESSAGES: Final[dict[str, dict[Language, str]]] = {
@@ -45,6 +46,11 @@ MESSAGES: Final[dict[str, dict[Language, str]]] = {
         "zh": "此处应为单个值",
         "en": "expected one value here, not a list or a group",
         "ru": "здесь ожидается одно значение, а не список",
+    },
+    LocalCode.BAD_SHAPE: {
+        "zh": "该行的结构与映射文件不符",
+        "en": "the line is not built as the mapping expects",
+        "ru": "строение строки не такое, как ожидает файл соответствий",
     },
     ProblemCode.UNREADABLE_BYTES: {
         "zh": "有无法识别的字符",

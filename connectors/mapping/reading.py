@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jmespath
+from jmespath.exceptions import JMESPathError
 
-from connectors.mapping.convert import Convert, Unfit, as_moment, as_text, converter, fold_case, item_type
+from connectors.mapping.convert import Convert, Unfit, as_moment, as_text, converter, fold_case, item_type, remember
 from connectors.mapping.key import key_part, make_key
 from connectors.mapping.message import LocalCode
 from connectors.mapping.model import Source
+from connectors.source.problem import ProblemCode
 from connectors.source.table import Format
 from hub.protocol.errors import UsageError
 
@@ -46,7 +48,13 @@ def read_cell(source: Source) -> Read:
     """Return what gets a source's raw cell: BLANK for an empty one and for one that counts as empty."""
     if source.path is not None:
         search = jmespath.compile(source.path).search
-        read: Read = lambda cells: _filled(search(cells))  # noqa: E731
+
+        def read(cells: Cells) -> Any:
+            try:
+                return _filled(search(cells))
+            except JMESPathError as exc:  # a function was given another type than it takes
+                raise Unfit(LocalCode.BAD_SHAPE, str(exc).partition(",")[0]) from exc
+
     elif source.columns is not None:
         columns, join = source.columns, source.join
 
@@ -108,9 +116,12 @@ def read_entity(source: Source, setting: Setting, place: str) -> Read:
         text = as_text(cell)
         found = _ENTITY_ID.fullmatch(text)
         owner, key = (found[1], found[2].strip()) if found else (center, text)
-        if not key_part(key):
-            raise Unfit(LocalCode.NO_KEY, cell)
-        return f"{owner}:{make_key((key,), prefix)}"
+        try:
+            if not key_part(key):
+                raise Unfit(LocalCode.NO_KEY, cell)
+            return f"{owner}:{make_key((key,), prefix)}"
+        except UnicodeEncodeError as exc:
+            raise Unfit(ProblemCode.UNREADABLE_BYTES, cell) from exc
 
     return _reading(source, identify, identify, place, setting.name, is_list=False)
 
@@ -132,7 +143,7 @@ def read_moment(source: Source, setting: Setting) -> Read:
     order, zone = setting.form.date_order, setting.zone
     return _reading(
         source,
-        lambda cell: as_moment(cell, order, zone),
+        remember(lambda cell: as_moment(cell, order, zone)),
         lambda cell: as_moment(cell, "ymd", zone),
         "occurred_at",
         setting.name,
@@ -188,7 +199,7 @@ def _look_up(table: dict[str, Any]) -> Convert:
             raise Unfit(LocalCode.NOT_IN_TABLE, cell)
         return found
 
-    return convert
+    return remember(convert)
 
 
 def _read_list(read: Read, convert: Convert, split: str | None, default: Any) -> Read:

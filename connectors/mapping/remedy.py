@@ -139,6 +139,11 @@ REMEDIES: Final[dict[str, dict[Language, str]]] = {
         "en": "Leave one value only.",
         "ru": "Оставьте одно значение.",
     },
+    LocalCode.BAD_SHAPE: {
+        "zh": "请检查导出设置，或修改映射文件中的路径。",
+        "en": "Look at the export's settings, or change the path in the mapping.",
+        "ru": "Проверьте настройки выгрузки или измените путь в файле соответствий.",
+    },
     ProblemCode.UNREADABLE_BYTES: {
         "zh": "请重新输入该单元格并保存。",
         "en": "Type the cell again and save.",
