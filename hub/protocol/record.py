@@ -10,6 +10,9 @@ Canonical bytes are total: every record has them, however broken its headers are
 
 The headers are a netstring of netstrings so that nothing can be moved between headers and value unnoticed
 (docs/adr/0002). A netstring is `<length in decimal>:<bytes>,`.
+
+Kafka carries any bytes as a header's name. A name here is a str that was decoded with `surrogateescape`, so that its
+exact bytes come back; names sort by those bytes.
 """
 
 from __future__ import annotations
@@ -81,8 +84,7 @@ def _is_signed(name: str) -> bool:
 def canonical(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> bytes:
     """Return the bytes that a record's digest covers. Total: defined for any headers and value."""
     parts = []
-    for name, content in sorted((h for h in headers if _is_signed(h[0])), key=_name):
-        encoded = name.encode("utf-8", "surrogatepass")
+    for encoded, content in sorted(((_bytes(n), c) for n, c in headers if _is_signed(n)), key=_name):
         if content is None:
             parts.append(b"%d:%b,-" % (len(encoded), encoded))
         else:
@@ -91,7 +93,11 @@ def canonical(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) 
     return b"%d:%b,%b" % (len(block), block, value or b"")
 
 
-def _name(header: tuple[str, bytes | None]) -> str:
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _name(header: tuple[bytes, bytes | None]) -> bytes:
     return header[0]
 
 
@@ -102,15 +108,13 @@ def split_canonical(data: bytes) -> tuple[list[tuple[str, bytes | None]], bytes]
     """
     block, end = _netstring(data, 0)
     headers: list[tuple[str, bytes | None]] = []
-    at = 0
+    at, last = 0, b""
     while at < len(block):
         encoded, at = _netstring(block, at)
-        try:
-            name = encoded.decode("utf-8", "surrogatepass")
-        except UnicodeDecodeError as exc:
-            raise Malformed("canonical bytes: expected header names in UTF-8") from exc
-        if not _is_signed(name) or (headers and name < headers[-1][0]):
+        name = encoded.decode("utf-8", "surrogateescape")
+        if not _is_signed(name) or encoded < last:
             raise Malformed(f"canonical bytes: header {name[:60]!r} is not signed, or out of order")
+        last = encoded
         content: bytes | None = None
         if block[at : at + 1] == b"-":
             at += 1
@@ -154,8 +158,7 @@ class LeafReader:
         names = tuple(headers)
         if names != self._names:
             self._plan = [
-                (n, b"%d:%b," % (len(e), e))
-                for n, e in sorted((n, n.encode("utf-8", "surrogatepass")) for n in names if _is_signed(n))
+                (n, b"%d:%b," % (len(e), e)) for e, n in sorted((_bytes(n), n) for n in names if _is_signed(n))
             ]
             self._names = names
         parts = []

@@ -291,7 +291,10 @@ def quarantined_record(db: Connection, number: int) -> dict[str, Any] | None:
     found = {**_quarantined(row), "key": _text(row.key), "is_whole": len(data) == row.size_bytes}
     try:
         headers, value = split_canonical(data)
-        found |= {"headers": {name: _text(content) for name, content in headers}, "value_hex": value.hex()}
+        found |= {
+            "headers": {_text(name.encode("utf-8", "surrogateescape")): _text(content) for name, content in headers},
+            "value_hex": value.hex(),
+        }
     except Malformed:
         found |= {"headers": {}, "value_hex": data.hex()}
     return found
