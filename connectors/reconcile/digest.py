@@ -15,8 +15,5 @@ def record_digest(record: Mapping[str, Any]) -> bytes:
     An optional field says the same whether it is absent, null or an empty list: otherwise a new version of a schema,
     with one more optional field, would make every entity of every center look revised.
     """
-    return sha256(canonical_json({name: value for name, value in record.items() if not _is_silent(value)})).digest()
-
-
-def _is_silent(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and not value)
+    said = {name: value for name, value in record.items() if value is not None and value != []}
+    return sha256(canonical_json(said)).digest()

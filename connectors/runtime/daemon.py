@@ -71,6 +71,7 @@ class Connector:
         sender = self.sender = Sender(outbox, link, Sealer(outbox, office.key, settings.linger_ms, time.monotonic))
         reader = ReceiptReader(outbox, link, sender, office.trust.receipts, codecs, ids)
         loop = asyncio.get_running_loop()
+        outbox.seal_along = sender.seal_along
         outbox.queue.on_queued = lambda: loop.call_soon_threadsafe(sender.wake)
         tasks = {
             "sender": sender.run(),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import structlog
 
 from connectors.mapping.model import Mapping
-from connectors.mapping.outcome import outcomes
+from connectors.mapping.outcome import RowOutcome, outcomes
 from connectors.runtime.gather import Gatherer
 from connectors.runtime.office import Office, mapping_for, read_mappings
 from connectors.runtime.outbox import Outbox
@@ -21,6 +22,7 @@ from connectors.source import FileContent, FileRefused, FolderSettings, FolderSo
 from hub.protocol.errors import Retriable, UsageError
 
 FULL_WAIT_S: Final = 5.0
+THREAD_DEADLINE_S: Final = 4.0
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
@@ -116,17 +118,13 @@ class Folder:
         """Take one file. Errors: Retriable; the file stays ready, and is read again."""
         started = time.monotonic()
         try:
-            mapping = mapping_for(self._mappings, content.name)
-            if mapping is None:
-                raise UsageError(f"no mapping is for {content.name}")
-            table = read_table(content.name, content.data, mapping.format_options(), self._office.settings.limits)
-            found = outcomes(mapping, table, self._office.settings.center)
+            found, blank = self._read(content)
         except (FileRefused, UsageError) as exc:
             log.warning("file_refused", file=content.name, reason=str(exc))
             self._gatherer.refuse(content.name, str(exc))
             return
         age_s = max(0.0, time.time() - content.stamp.mtime_ns / 1e9)
-        gathered = self._gatherer.take(content.name, found, blank=table.blank_count, age_s=age_s)
+        gathered = self._gatherer.take(content.name, found, blank=blank, age_s=age_s)
         if gathered.waits:
             log.warning("file_waits_for_approval", file=content.name)
         if gathered.due_s is not None:
@@ -138,6 +136,18 @@ class Folder:
             events=gathered.events,
             seconds=round(time.monotonic() - started, 3),
         )
+
+    def _read(self, content: FileContent) -> tuple[list[RowOutcome], int]:
+        """Return the outcomes of a file's rows, and how many blank rows there are besides; the table itself is let go.
+
+        Errors: FileRefused, UsageError.
+        """
+        mapping = mapping_for(self._mappings, content.name)
+        if mapping is None:
+            raise UsageError(f"no mapping is for {content.name}")
+        settings = self._office.settings
+        table = read_table(content.name, content.data, mapping.format_options(), settings.limits)
+        return outcomes(mapping, table, settings.center), table.blank_count
 
     def _read_mappings_again(self) -> None:
         """Take up mappings that were changed; a broken one is reported, and the old ones stay in force."""
@@ -172,14 +182,37 @@ class Folder:
 
 
 async def finish_in_thread(work: Callable[[], T], stop: Callable[[], None]) -> T:
-    """Run `work` in a thread; on cancellation call `stop` and wait for its end, so that it outlives no open file."""
-    done = asyncio.ensure_future(asyncio.to_thread(work))
+    """Run `work` in a thread; on cancellation call `stop` and wait for its end, for some seconds.
+
+    A thread that does not end in that time holds up nobody: it is a daemon's, and what it has in hand is not yet taken.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(cast("T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as exc:  # noqa: BLE001  it is raised again where it is awaited
+            error = exc
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name=work.__name__, daemon=True).start()
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
         stop()
-        await asyncio.wait([done])
-        if not done.cancelled():
+        await asyncio.wait([done], timeout=THREAD_DEADLINE_S)
+        if done.done() and not done.cancelled():
             done.exception()  # nobody is left to hear of it
         raise
 

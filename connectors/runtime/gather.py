@@ -43,7 +43,7 @@ from hub.protocol.errors import Malformed, Rejected, Retriable
 from hub.protocol.record import VALUE_BYTES_MAX
 from hub.protocol.verdict import Code
 
-CHUNK_ROWS: Final = 250  # a transaction holds the outbox for some ten milliseconds
+CHUNK_ROWS: Final = 500  # a transaction holds the outbox for some twenty milliseconds
 GIVE_WAY_S: Final = 0.0005  # between two of them, or the sender would never get hold of it: locks are not fair
 
 _T = TypeVar("_T")

@@ -117,11 +117,16 @@ class Link:
 
 
 async def close(client: Any) -> None:
-    """Close a client within a deadline, whatever state it is in."""
-    with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
+    """Close a client within a deadline, whatever state it is in; a cancellation is passed on when it is closed."""
+    cancelled: asyncio.CancelledError | None = None
+    try:
         async with asyncio.timeout(CLOSE_DEADLINE_S):
             await client.stop()
             return
+    except (KafkaError, TimeoutError, OSError):
+        pass
+    except asyncio.CancelledError as exc:
+        cancelled = exc
     # stop() waits for what can't be delivered any more: give that up, and free the sockets.
     inner = getattr(client, "_sender", None)
     with contextlib.suppress(KafkaError, TimeoutError, OSError):
@@ -129,3 +134,5 @@ async def close(client: Any) -> None:
             if inner is not None and inner.sender_task is not None:
                 inner.sender_task.cancel()
             await (client.client if isinstance(client, AIOKafkaProducer) else client._client).close()  # noqa: SLF001
+    if cancelled is not None:
+        raise cancelled

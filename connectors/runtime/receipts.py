@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,7 +24,7 @@ from hub.protocol.receipt import Receipt, Resend, read_answer
 
 FETCH_MAX: Final = 500
 BACKOFF_MIN_S: Final = 0.2
-BACKOFF_MAX_S: Final = 30.0
+BACKOFF_MAX_S: Final = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +44,7 @@ class ReceiptReader:
         self._trusted = trusted
         self._codecs = codecs
         self._ids = ids
+        self._connected = False
         self._topic = TopicPartition(link.settings.topic_out, 0)
         self.on_decided: Callable[[], None] = _nothing
         self.on_replan: Callable[[set[str]], None] = _nothing_of
@@ -53,7 +53,6 @@ class ReceiptReader:
         """Read for as long as the task lives. Errors: Fatal, if another machine writes for this center."""
         backoff_s = BACKOFF_MIN_S
         while True:
-            started = time.monotonic()
             try:
                 await self._session()
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
@@ -61,14 +60,15 @@ class ReceiptReader:
                 if not self._sender.ready.is_set():
                     self._link.is_down(reason)
                 log.info("answers_lost", reason=reason)
-            if time.monotonic() - started > BACKOFF_MAX_S:
-                backoff_s = BACKOFF_MIN_S
+            if self._connected:
+                backoff_s, self._connected = BACKOFF_MIN_S, False
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
 
     async def _session(self) -> None:
         reason_for_epoch(self._outbox)  # a foreign lane that was seen before stops us before we connect
         consumer = await self._link.consumer()
+        self._connected = True
         try:
             consumer.assign([self._topic])
             end = await self._seek(consumer)

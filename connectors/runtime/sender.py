@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,7 +27,7 @@ UNACKNOWLEDGED_MAX: Final = 8  # batches
 RESEND_BATCHES_MAX: Final = 64  # sent again at a time when HQ is silent: enough to wake it, little for a weak link
 REWIND_PAUSE_S: Final = 0.5
 BACKOFF_MIN_S: Final = 0.2
-BACKOFF_MAX_S: Final = 30.0
+BACKOFF_MAX_S: Final = 10.0
 SILENCE_MAX_S: Final = 3600.0
 
 log = structlog.get_logger(__name__)
@@ -51,7 +52,10 @@ class Sender:
         self.sent = 0  # acknowledged by the broker
         self._next = 1  # the sequence that is sent next
         self._detour: tuple[int, int] | None = None  # (batches left of a resend, where to go on after it)
+        self._thread = threading.get_ident()
+        self._ahead: Batch | None = None  # sealed along with its queueing, to be sent next
         self._rewound = (float("-inf"), 0)  # when, and to which sequence
+        self._connected = False
         self._in_flight = 0
         self._failure: BaseException | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -93,6 +97,19 @@ class Sender:
         self._detour = None
         self.wake()
 
+    def seal_along(self) -> None:
+        """Seal what is being queued, inside its transaction, if it could be sent at once; see `Outbox.enqueue_events`.
+
+        Only for this loop's thread: the lane belongs to it.
+        """
+        if (
+            self._producer is not None
+            and threading.get_ident() == self._thread
+            and self._in_flight < UNACKNOWLEDGED_MAX
+            and self._next == self._outbox.lane.sealed.size + 1
+        ):
+            self._ahead = self._sealer.seal()
+
     async def drained(self) -> None:
         """Return when everything that is sealed was acknowledged by the broker; never, while the link is down."""
         while self.sent < self._outbox.lane.sealed.size or self._outbox.lane.unsealed(1):
@@ -103,15 +120,14 @@ class Sender:
         """Send for as long as the task lives. Errors: Fatal."""
         backoff_s = BACKOFF_MIN_S
         while True:
-            started = self._clock()
             try:
                 await self._session()
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
                 reason = str(exc) or type(exc).__name__
                 self._link.is_down(reason)
                 log.warning("link_lost", reason=reason)
-            if self._clock() - started > BACKOFF_MAX_S:
-                backoff_s = BACKOFF_MIN_S
+            if self._connected:
+                backoff_s, self._connected = BACKOFF_MIN_S, False
             await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311  no secret: spreads the centers
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
 
@@ -141,6 +157,7 @@ class Sender:
         # A new producer knows nothing of what the old one sent: from the first record that was not acknowledged.
         self._next = max(self.sent, self._outbox.lane.receipted()) + 1
         self._detour = None
+        self._connected = True
         self._link.is_up()
         try:
             while True:
@@ -166,10 +183,13 @@ class Sender:
                 self._next, self._detour = max(self._next, resume), None
             else:
                 self._detour = (left - 1, resume)
-        if self._next <= self._outbox.lane.sealed.size:
-            batch = self._outbox.lane.load(self._next, self._sealer.key)
-        else:
+        ahead, self._ahead = self._ahead, None
+        if self._next > self._outbox.lane.sealed.size:
             batch = self._sealer.seal()
+        elif ahead is not None and ahead.first == self._next:
+            batch = ahead
+        else:
+            batch = self._outbox.lane.load(self._next, self._sealer.key)
         if batch is not None:
             if self._outbox.lane.receipted() + 1 >= batch.first:
                 self._silent_since = self._clock()  # nothing older waits for an answer

@@ -10,15 +10,15 @@ from typing import Any, Final
 
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.queue import NewEvent, next_id
-from hub.protocol.checkpoint import seal
+from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.errors import Fatal, Retriable
-from hub.protocol.note import Signer
+from hub.protocol.note import Signer, sign_note
 from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers, write_time
 from hub.protocol.tree import Edge, leaf_hash
 
 BATCH_EVENTS_MAX: Final = 256
 BATCH_BYTES_MAX: Final = 1_000_000  # a Kafka batch with its own overhead stays below the broker's default of 1 MiB
-RECORD_OVERHEAD: Final = 64
+HEADERS_BYTES_MAX: Final = 700  # names, values and framing of a record's headers, the subject apart
 _COLUMNS: Final = "id, ce_id, type, subject, time, dataschema, value"
 
 
@@ -73,6 +73,7 @@ class Lane:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._signer: tuple[tuple[str, bytes], Signer] | None = None
         self.reload()
 
     def reload(self) -> None:
@@ -173,7 +174,7 @@ class Lane:
                 if not records:
                     return None
                 edge = self.sealed.append(leaf_hash(canonical(r.headers, r.value)) for r in records)
-                note = seal(epoch.origin, edge, key)
+                note = self._sign(epoch.origin, edge, key)
                 connection.execute(
                     "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)",
                     (epoch.number, self.sealed.size + 1, edge.size, edge.to_bytes(), note, key.verifier.key_id),
@@ -214,7 +215,7 @@ class Lane:
                 "run `connector epoch new`, and keep the outbox for whoever finds out why"
             )
         if key_id != key.verifier.key_id:
-            note = seal(epoch.origin, after, key)
+            note = self._sign(epoch.origin, after, key)
             with self._database.transaction() as connection:
                 connection.execute(
                     "UPDATE batch SET seal=?, key_id=? WHERE epoch=? AND last=?",
@@ -252,6 +253,12 @@ class Lane:
         """Return up to which sequence every event has a receipt."""
         return int(self._database.meta(f"receipted:{self.epoch.number}", 0)) if self.epoch else 0
 
+    def _sign(self, origin: str, edge: Edge, key: Signer) -> bytes:
+        """Return the seal, as `hub.protocol.checkpoint.seal` makes it, with the key named but once a lane."""
+        if self._signer is None or self._signer[0] != (origin, key.verifier.key_id):
+            self._signer = ((origin, key.verifier.key_id), key.named(origin))
+        return sign_note(Checkpoint(origin, edge.size, edge.root).to_text(), [self._signer[1]]).to_bytes()
+
     def _edge_before(self, epoch: int, first: int | None) -> Edge:
         """Return the edge of the newest batch that ends before `first` (None: of the newest batch)."""
         rows = self._database.read(
@@ -274,7 +281,7 @@ class Lane:
                 time=datetime.fromisoformat(time),
                 dataschema=dataschema,
             )
-            size += len(value) + RECORD_OVERHEAD + len(subject) + sum(len(n) + len(v) for n, v in headers)
+            size += len(value) + HEADERS_BYTES_MAX + 8 * len(subject)  # key and header, at most four bytes a character
             if limited and records and size > BATCH_BYTES_MAX:
                 break
             records.append(LaneRecord(subject.encode(), value, headers))

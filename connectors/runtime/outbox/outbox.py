@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from connectors.runtime.outbox.answers import Answers
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
-from connectors.runtime.outbox.queue import NewEvent, Queue
+from connectors.runtime.outbox.queue import NewEvent, Queue, append
 from connectors.runtime.outbox.rows import Rows
 from connectors.runtime.outbox.status import backlog, status
 from hub.protocol.errors import UsageError
@@ -32,9 +32,10 @@ class Outbox:
         self._read_only = read_only
         self.database = Database(path, read_only=read_only)
         self.lane = Lane(self.database)
-        self.queue = Queue(self.database)
+        self.queue = Queue()
         self.answers = Answers(self.database, self.lane)
         self.rows = Rows(self.database)
+        self.seal_along: Callable[[], None] | None = None
 
     def claim(self, hub: str, center: str) -> None:
         """Make this the outbox of one center, for good. Errors: UsageError, if it is another's."""
@@ -45,8 +46,22 @@ class Outbox:
             raise UsageError(f"{self.path} is the outbox of {owner}, not of {hub}/{center}: use another office folder")
 
     def enqueue_events(self, events: Iterable[NewEvent]) -> int:
-        """Queue events that no file stands behind, in one transaction; return how many. Errors: OutboxFull."""
-        return self.queue.enqueue_events(events)
+        """Queue events that no file stands behind, in one transaction; return how many.
+
+        Where nothing else is on its way, they are sealed in the same transaction: one wait for the disk less.
+        Errors: OutboxFull; Rejected(TOO_LARGE).
+        """
+        try:
+            with self.database.transaction() as connection:
+                count = append(connection, list(events))
+                if self.seal_along is not None:
+                    self.seal_along()
+        except BaseException:
+            self.lane.reload()  # what was sealed along was rolled back with the rest
+            raise
+        # Durable from here: a crash loses none of them, and sends none twice, for they are sealed in this order.
+        self.queue.on_queued()
+        return count
 
     def epoch_new(self, reason: str) -> None:
         """Ask for a new epoch: the daemon opens it at its next start, when it has read what HQ holds.

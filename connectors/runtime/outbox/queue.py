@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from connectors.runtime.outbox.database import Database
 from hub.protocol.errors import Rejected
 from hub.protocol.record import VALUE_BYTES_MAX, write_time
 from hub.protocol.verdict import Code
@@ -46,22 +45,10 @@ class NewEvent:
 
 
 class Queue:
-    """Appends events; `on_queued` is called after each commit, from the thread that queued."""
+    """Whom to tell of new events: `on_queued` is called after each commit, from the thread that queued."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self) -> None:
         self.on_queued: Callable[[], object] = _nothing
-
-    def enqueue_events(self, events: Iterable[NewEvent]) -> int:
-        """Queue `events`, in their order, in one transaction, and return how many there were.
-
-        Errors: OutboxFull; Rejected(TOO_LARGE).
-        """
-        with self._database.transaction() as connection:
-            count = append(connection, list(events))
-        # Durable from here: a crash loses none of them, and sends none twice, for they are sealed in this order.
-        self.on_queued()
-        return count
 
 
 def append(connection: sqlite3.Connection, events: Sequence[NewEvent]) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 
 from connectors.runtime.outbox.database import Database
 
-_IN_MAX: Final = 500
+_IN_MAX: Final = 500  # SQLite's own limit was 999 for long
 
 
 class FileState(StrEnum):
