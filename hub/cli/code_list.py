@@ -29,7 +29,7 @@ def publish(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Such as technology, market.")],
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="CSV in UTF-8: a line `code,zh,en,ru`, then the codes.")
+        Path | None, typer.Argument(metavar="FILE", help="CSV in UTF-8: a line `code,zh,en,ru`, then the codes.")
     ] = None,
     code: Annotated[list[str] | None, typer.Option("--code", help="One code; may be repeated.")] = None,
     data_dir: DataDir = None,

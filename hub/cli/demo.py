@@ -65,12 +65,14 @@ async def _demo(kept: Path | None, network_dir: Path | None, began: float, *, on
     folder = kept or Path(tempfile.mkdtemp(prefix="cohub-demo-"))
     run = Demo(Place(folder), network, began)
     try:
-        return await run.run(once=once)
+        summary = await run.run(once=once)
     finally:
         await run.stop()
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
         note("stopped")
+    as_json(summary, indent=False)
+    return 0 if run.is_through else 1
 
 
 class Demo:
@@ -83,12 +85,15 @@ class Demo:
         self._place = place
         self._network = network
         self._began = began
-        self._first_event_s: float | None = None
+        self.is_through = False
         self._local: LocalHub = LocalHub(place, note)
         self.offices: list[Office] = [Office(c, place.data_dir / "offices" / c) for c in network.centers]
 
-    async def run(self, *, once: bool) -> int:
-        """Start everything, show it arrive, and stay until a signal or (once) until all is through."""
+    async def run(self, *, once: bool) -> dict[str, Any]:
+        """Start everything, show it arrive, and stay until a signal or (once) until all is through.
+
+        Shapes: see `_summary`; `is_through` says whether every row has its answer.
+        """
         from hub.cli.demo_view import View
         from hub.cli.offices import watch_offices
 
@@ -109,15 +114,15 @@ class Demo:
                 await self._follow(view)
             for task in tasks:
                 task.cancel()
-        as_json(summary, indent=False)
-        return 0 if self._is_through(statuses, summary) else 1
+        self.is_through = self._is_through(statuses, summary)
+        return summary
 
     async def stop(self) -> None:
         """Stop connectors, worker, broker. Idempotent; within ten seconds."""
         from hub.cli.offices import stop_offices
 
         try:
-            await stop_offices(self.offices)
+            await asyncio.gather(stop_offices(self.offices), self._local.stop_worker())
         finally:
             await self._local.stop()
 
@@ -136,9 +141,10 @@ class Demo:
         }
         await register_network(self._place, self._network, enrolments)
         self._local.start_worker()
+        # The connectors come when their topics are there: until then they could only wait, and take the worker's time.
+        await self._local.ready()
         for office in self.offices:
             office.connector.start()
-        await self._local.ready()
 
     async def _until_through(self, view: View) -> dict[str, dict[str, Any] | None]:
         """Watch what arrives; return what the connectors say once every row has its answer, or nothing moves."""

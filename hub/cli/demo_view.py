@@ -22,7 +22,7 @@ from hub.store import queries
 
 LINE_S: Final = 1.0
 SQL_S: Final = 0.2
-REASONS_MAX: Final = 60
+REASONS_MAX: Final = 100
 VALUE_SHOWN_MAX: Final = 110
 
 

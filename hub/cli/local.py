@@ -93,13 +93,17 @@ class LocalHub:
             if self._starting is not None and not self._starting.done():
                 self._starting.cancel()
                 await asyncio.wait([self._starting])
-            if self.worker is not None:
-                await self.worker.stop(WORKER_STOP_S)
+            await self.stop_worker()
         finally:
             # At the deadline the cancellation kills it.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BROKER_STOP_S):
                     await self.kafka.stop()
+
+    async def stop_worker(self) -> None:
+        """Stop the worker alone. Idempotent."""
+        if self.worker is not None:
+            await self.worker.stop(WORKER_STOP_S)
 
     async def _worker_ready(self) -> None:
         worker = self.worker
@@ -219,4 +223,7 @@ def run_until_signal(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
                 raise
             return 0
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except KeyboardInterrupt:  # where there are no signal handlers; everything was cleaned up on the way
+        return 0

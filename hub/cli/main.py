@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -17,16 +17,15 @@ from hub.cli import center, code_list, demo, lane, quarantine, run, schema, show
 from hub.cli.place import Settings
 from hub.protocol.errors import CohubError, UsageError
 
-EXAMPLES = """
+EXAMPLES: Final = """
+\b
 Examples:
-
-  hub up                                       the broker and the worker on this machine
-
-  hub center add uz --name "…" --country UZ --direction west --language ru --stream offer --enrolment uz.note
-
-  hub status                                   how every center stands
-
-  hub show offer uz:K-12                       one entity as HQ has it
+  hub up                                  the broker and the worker on this machine
+  hub center add uz --name "…" --country UZ --direction north \\
+      --language ru --stream offer --enrolment uz.note
+  hub status                              how every center stands
+  hub show offer uz:K-12                  one entity as HQ has it
+  hub demo                                a whole network to look at, then forgotten
 """
 
 app = typer.Typer(

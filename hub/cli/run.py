@@ -140,9 +140,11 @@ async def _worker(where: Place, bootstrap: str, instance: str | None) -> int:
 
     from hub.cli.local import write_ready
     from hub.worker import app as _faust  # noqa: F401
+    from hub.worker.identity import load_identity
     from hub.worker.service import WorkerSettings, run_worker
 
     check_bootstrap(bootstrap)
+    load_identity(where.keys)  # what is wrong here is said now, not when the broker is there
     log = structlog.get_logger("hub.worker")
     settings = WorkerSettings(data_dir=where.data_dir, bootstrap=bootstrap, instance=instance)
     stop = asyncio.Event()

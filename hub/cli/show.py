@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 def show(
     ctx: typer.Context,
     stream: Annotated[str, typer.Argument(metavar="STREAM", help="Such as offer, partner, request, deal.")],
-    entity_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Such as uz:K-12.")] = None,
+    entity_id: Annotated[str | None, typer.Argument(metavar="ID", help="Such as uz:K-12.")] = None,
     center: Annotated[str | None, typer.Option("--center", help="Only of this center.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="How many, by id.")] = 20,
     data_dir: DataDir = None,
