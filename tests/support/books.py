@@ -42,7 +42,8 @@ class Event:
     @property
     def stream(self) -> str:
         """The stream of its entity."""
-        return KINDS[self.type].stream
+        kind = KINDS.get(self.type)
+        return kind.stream if kind else "(unknown)"
 
     @property
     def headers(self) -> dict[str, bytes | None]:
