@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.protocol.errors import Fatal, UsageError
 from hub.worker.lanes import Intakes, Lanes, topic_of
+from hub.worker.records import read_all_that_the_broker_accepts
 from hub.worker.transport import BatchScheduler, faust_log
 
 log = structlog.get_logger(__name__)
@@ -91,6 +92,7 @@ def create_app(settings: ReaderSettings, intakes: Intakes, centers: Iterable[str
     if not hosts:
         raise UsageError(f"bootstrap: expected host:port, got {settings.bootstrap!r}")
     quiet_logs()
+    read_all_that_the_broker_accepts()
     app = App(
         settings.group,
         broker=";".join(f"hub://{host}" for host in hosts),

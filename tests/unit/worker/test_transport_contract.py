@@ -15,7 +15,8 @@ from typing import Any
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.consumer import fetcher, group_coordinator
+from aiokafka.consumer import fetcher, group_coordinator, subscription_state
+from aiokafka.record import default_records, memory_records
 from faust.agents.agent import Agent
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
@@ -99,6 +100,27 @@ RELIED_ON: list[tuple[Any, str, str]] = [
         fetcher.Fetcher._proc_fetch_request,
         "59bf948fff47",
         "throws away an answer to an old position; out of range resets to earliest",
+    ),
+    (
+        fetcher.PartitionRecords._unpack_records,
+        "b803e6d46480",
+        "checks sums, skips offsets that it has passed, goes on behind each batch",
+    ),
+    (memory_records._MemoryRecordsPy.next_batch, "f1779ecb6d0d", "hands on the batch in _next_slice"),
+    (
+        default_records._DefaultRecordBatchPy.__next__,
+        "d05784bae3cb",
+        "calls _read_msg for each record, from _buffer at _pos",
+    ),
+    (
+        default_records._DefaultRecordBatchPy._maybe_uncompress,
+        "c9d0dc2bed50",
+        "leaves the records in _buffer, beginning at _pos",
+    ),
+    (
+        subscription_state.Assignment.state_value,
+        "183fea82ef48",
+        "has a partition's position, which control batches move too",
     ),
     (
         group_coordinator.GroupCoordinator._on_join_prepare,
