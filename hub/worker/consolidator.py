@@ -14,7 +14,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 ENTITIES_CACHED_MAX: Final = 8_000
 CLOCK_BEHIND_MAX_S: Final = 5.0
-BROKER_CLOCK_MAX: Final = timedelta(minutes=5)
+BROKER_CLOCK_MAX_MS: Final = 5 * 60_000
 WHY_BYTES_MAX: Final = 2_000
 
 
@@ -120,6 +120,10 @@ class Consolidator:
         """The centers whose topics are to be read, as the hq lane has them."""
         assert self._basis is not None
         return sorted(c for c in self._basis.registry.centers if c != HQ)
+
+    def positions(self) -> dict[str, int | None]:
+        """Return the offset to be read next of each lane that reads: not of those that wait, or were stopped."""
+        return {c: held.next_read for c, held in self._held.items() if held.reading.intake.status is Status.READING}
 
     async def look_again(self) -> bool:
         """Look at the lanes that wait for HQ, and at those that a person resumed. Called every second.
@@ -258,10 +262,10 @@ class Consolidator:
     async def _now(self, newest: KafkaRecord) -> datetime:
         """Return HQ's time; wait until it has passed the newest recorded_at. Errors: Fatal for a clock that is off."""
         now = self._clock()
-        broker = datetime.fromtimestamp(newest.timestamp / 1000, UTC)
-        if broker - now > BROKER_CLOCK_MAX:
+        ahead_ms = newest.timestamp - int(now.timestamp() * 1000)  # no datetime: not every timestamp has one
+        if ahead_ms > BROKER_CLOCK_MAX_MS:
             raise Fatal(
-                f"HQ's clock is at {now:%Y-%m-%dT%H:%M:%SZ}, the broker's at {broker:%Y-%m-%dT%H:%M:%SZ}: set it"
+                f"HQ's clock is at {now:%Y-%m-%dT%H:%M:%SZ}, the broker's {ahead_ms / 1000:.0f} s ahead of it: set it"
             )
         if self._newest is not None and now < self._newest:
             behind_s = (self._newest - now).total_seconds()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -98,6 +98,13 @@ class Mover(Protocol):
         Errors: IllegalStateError if a topic is not assigned to this worker any more.
         """
 
+    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
+        """Return of each topic the stamp of its newest batch, and whether the broker has more than was fetched.
+
+        Topics that are not assigned, or that the broker does not have, are left out.
+        Errors: Retriable if the broker does not tell; Fatal if the consumer's thread does not answer.
+        """
+
 
 @dataclass(slots=True)
 class _Lane:
@@ -156,6 +163,25 @@ class Lanes:
         """Fetch this lane again."""
         self._paused.discard(center)
         self._wake.set()
+
+    async def behind(self, centers: Collection[str]) -> set[str]:
+        """Return those of these lanes that have records still to be handled: here, on the way, or at the broker.
+
+        Errors: see `Mover.progress`.
+        """
+        if self.mover is None:
+            return set()
+        found = await self.mover.progress([topic_of(center) for center in centers])
+        behind = set()
+        for center in centers:
+            lane, fetched = self._lanes.get(center), found.get(topic_of(center))
+            if lane is None or fetched is None:
+                continue
+            stamp, more = fetched
+            on_the_way = stamp.epoch == lane.epoch and stamp.serial >= lane.serial
+            if more or on_the_way or self.in_hand[0] == center:
+                behind.add(center)
+        return behind
 
     @property
     def centers(self) -> list[str]:

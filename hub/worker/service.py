@@ -28,6 +28,7 @@ from hub.worker.consolidator import Consolidator
 from hub.worker.headquarters import Headquarters, Said, announcements
 from hub.worker.identity import Identity, load_identity
 from hub.worker.publisher import Publisher
+from hub.worker.watchdog import STALL_S, Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,7 @@ class WorkerSettings(BaseModel):
     bootstrap: str = Field(description="host:port of one or more brokers, separated by commas")
     instance: str | None = Field(default=None, description="name of this worker in its group, for a hub of one worker")
     publish: bool = Field(default=True, description="fill out.*, events and state.*; off only to measure the rest")
+    stall_s: float = Field(default=STALL_S, gt=0, description="standstill of a lane under lag that ends the process")
 
 
 def database(data_dir: Path) -> Path:
@@ -92,7 +94,12 @@ async def prepare_hq(headquarters: Headquarters, identity: Identity) -> None:
         await headquarters.say(events)
 
 
-async def run_worker(settings: WorkerSettings, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+async def run_worker(
+    settings: WorkerSettings,
+    stop: asyncio.Event,
+    ready: Callable[[], None] = lambda: None,
+    consolidator_type: type[Consolidator] = Consolidator,
+) -> None:
     """Run one worker until `stop` is set.
 
     Errors: Fatal and what the shell raised; the process is to end then.
@@ -108,7 +115,7 @@ async def run_worker(settings: WorkerSettings, stop: asyncio.Event, ready: Calla
         await prepare_hq(headquarters, identity)
         publisher = Publisher(store, settings.bootstrap, state_schema_ids(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
-        consolidator = Consolidator(store, headquarters, identity, publisher, owner)
+        consolidator = consolidator_type(store, headquarters, identity, publisher, owner)
         await consolidator.refresh()
         centers = consolidator.centers
         await ensure_topics(settings.bootstrap, standard_topics(centers, list(STREAMS)))
@@ -136,9 +143,11 @@ async def run_worker(settings: WorkerSettings, stop: asyncio.Event, ready: Calla
                         log.warning("look_failed", error=str(exc))
 
             looking = group.create_task(look(), name="look")
+            watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
+            watching = group.create_task(watchdog.run(), name="watchdog")
             await consume(app, stop=stop)
-            looking.cancel()
-            publishing.cancel()
+            for task in (looking, publishing, watching):
+                task.cancel()
     finally:
         store.close()
     log.info("worker_stopped")

@@ -16,18 +16,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from mode.threads import WorkerThread
 
+from hub.protocol.errors import Fatal, Retriable
 from hub.worker.lanes import Batch, Intakes, Lanes, Stamp, center_of, topic_of
 
 FETCH_WAIT_MAX_MS = 250  # the driver's 1500 is how long a lane that was read slowly may wait behind the idle ones
+ENDS_DEADLINE_S = 10.0  # for the broker to tell where its topics end
+THREAD_DEADLINE_S = 30.0  # for the consumer's thread to answer at all
 
 faust_log = logging.getLogger("faust.hub")  # mode gives each service a logger named after its module: these are Faust's
 
@@ -99,6 +102,32 @@ class LaneThread(driver.AIOKafkaConsumerThread):
     async def move(self, positions: Mapping[str, int | None], epoch: int) -> None:
         """Seek, in the consumer's thread; see `Mover`."""
         await self.call_thread(self._move, {TP(topic, 0): offset for topic, offset in positions.items()}, epoch)
+
+    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
+        """See `Mover`. It passes by the queue of the calls above: it is asked because they may be stuck."""
+        asked = asyncio.run_coroutine_threadsafe(self._progress([TP(topic, 0) for topic in topics]), self.thread_loop)
+        try:
+            async with asyncio.timeout(THREAD_DEADLINE_S):
+                return await asyncio.wrap_future(asked)
+        except TimeoutError as exc:
+            raise Fatal(f"the thread that reads Kafka has not answered for {THREAD_DEADLINE_S} s") from exc
+
+    async def _progress(self, tps: Collection[TP]) -> dict[str, tuple[Stamp, bool]]:
+        consumer = self._ensure_consumer()
+        there = [tp for tp in tps if tp in consumer.assignment() and consumer.partitions_for_topic(tp.topic)]
+        try:
+            async with asyncio.timeout(ENDS_DEADLINE_S):
+                ends = await consumer.end_offsets([driver.ensure_aiokafka_TP(tp) for tp in there]) if there else {}
+        except (KafkaError, TimeoutError) as exc:
+            raise Retriable(f"the broker did not tell where its topics end: {exc!r}") from exc
+        found = {}
+        for tp, end in ends.items():
+            if tp not in consumer.assignment():
+                continue  # a rebalance has come meanwhile
+            state = consumer._subscription.subscription.assignment.state_value(tp)  # noqa: SLF001
+            more = not state.has_valid_position or state.position < end
+            found[tp.topic] = self._stamps.get(tp.topic, Stamp(0, 0)), more
+        return found
 
     async def _fetch(self, active_partitions: set[TP] | None, timeout_s: float) -> dict[TP, Batch]:
         consumer = self._ensure_consumer()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -52,6 +52,7 @@ class MemoryThread:
     def __init__(self) -> None:
         self.moves: list[dict[str, int | None]] = []
         self.stamps: dict[str, Stamp] = {}
+        self.more: set[str] = set()  # topics that the broker has more of than was fetched
         self.error: Exception | None = None
 
     async def move(self, positions: Mapping[str, int | None], epoch: int) -> None:
@@ -59,6 +60,9 @@ class MemoryThread:
             raise self.error
         self.moves.append(dict(positions))
         self.stamps.update({topic: Stamp(epoch, 0) for topic in positions})
+
+    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
+        return {topic: (self.stamps[topic], topic in self.more) for topic in topics if topic in self.stamps}
 
     def fetched(self, center: str, first: int = 0, records: int = 1) -> Batch:
         """Return the next batch of a lane."""
@@ -265,3 +269,23 @@ def test_topic_names_go_round() -> None:
     """A center's topic names the center."""
     assert topic_of("uz") == "in.uz"
     assert center_of(topic_of("uz")) == "uz"
+
+
+async def test_lane_is_behind_while_a_record_waits_anywhere() -> None:
+    """At the broker, on the way or in hand: only when nothing waits there is no lag."""
+    intakes = MemoryIntakes()
+    lanes, thread = reading(intakes)
+    assert await lanes.behind(["uz"]) == set()
+    await lanes.assign(["uz", "kz"])
+    assert await lanes.behind(["uz", "kz", "unknown"]) == set()
+    thread.more.add("in.kz")
+    assert await lanes.behind(["uz", "kz"]) == {"kz"}
+    batch = thread.fetched("uz")
+    assert await lanes.behind(["uz", "kz"]) == {"uz", "kz"}
+    intakes.release.clear()
+    taking = asyncio.create_task(lanes.take(batch))
+    await intakes.entered.wait()
+    assert await lanes.behind(["uz"]) == {"uz"}
+    intakes.release.set()
+    await taking
+    assert await lanes.behind(["uz"]) == set()

@@ -1,0 +1,72 @@
+"""The watchdog: a lane whose *read* position stands still under lag ends the process.
+
+Faust and aiokafka have more ways to stop reading than tasks that die, and a reader that has stopped looks like one that
+has nothing to read. What tells them apart is the broker, which has more. A lane that waits for HQ, or was parked, is a
+state with a metric and no stall; nor is a broker that is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Final
+
+import structlog
+
+from hub.protocol.errors import Fatal, Retriable
+
+STALL_S: Final = 60.0
+LOOKS_PER_STALL: Final = 12
+
+log = structlog.get_logger(__name__)
+
+
+class Watchdog:
+    """Looks at the lanes every few seconds. Run it as a task of the process's supervisor.
+
+    `positions` returns the next offset of each lane that reads; `behind` those of these lanes that have records still
+    to be handled, and raises Retriable when the broker does not say.
+    """
+
+    def __init__(
+        self,
+        positions: Callable[[], Mapping[str, int | None]],
+        behind: Callable[[Collection[str]], Awaitable[set[str]]],
+        stall_s: float = STALL_S,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._positions = positions
+        self._behind = behind
+        self._stall_s = stall_s
+        self._clock_s = clock_s
+        self._since: dict[str, tuple[int | None, float]] = {}  # position, and since when it stands still under lag
+
+    async def run(self) -> None:
+        """Look for ever. Errors: see `look`."""
+        while True:
+            await asyncio.sleep(self._stall_s / LOOKS_PER_STALL)
+            await self.look()
+
+    async def look(self) -> None:
+        """Compare with the last look. Errors: Fatal if a lane has stood still under lag for too long."""
+        positions = dict(self._positions())
+        try:
+            behind = await self._behind(positions.keys())
+        except Retriable as exc:
+            log.info("lag_unknown", error=str(exc))
+            self._since.clear()  # without knowing of a lag there is no stall
+            return
+        now = self._clock_s()
+        before, self._since = self._since, {}
+        for center in sorted(behind):
+            position = positions[center]
+            known = before.get(center)
+            since = known[1] if known is not None and known[0] == position else now
+            if now - since >= self._stall_s:
+                where = "its beginning" if position is None else f"offset {position}"
+                raise Fatal(
+                    f"the lane of {center} has stood at {where} for {now - since:.0f} s though the broker has more; "
+                    "ending, to be started again"
+                )
+            self._since[center] = position, since
