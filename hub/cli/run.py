@@ -18,7 +18,7 @@ DEFAULT_HUB: Final = "hub.example"
 RETRY_S: Final = 2.0
 KNOCK_S: Final = 0.05
 KNOCK_LATER_S: Final = 1.0
-KNOCKS_QUICK: Final = 200
+KNOCKS_QUICK: Final = 80
 
 HubName = Annotated[
     str | None, typer.Option("--hub", help="The hub's name, DNS-like, for good; at the first start only.")
