@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from hashlib import sha256
@@ -11,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from hub.protocol.errors import Malformed
+from hub.protocol.value import value_class
 
 # RFC 8785 for the values we have: field names are ASCII, so sorting by bytes is sorting by UTF-16 units; there are no
 # floats; integers stay below 2^53; orjson escapes what RFC 8785 escapes and nothing else.
@@ -32,7 +32,7 @@ def decimal_text(value: Decimal) -> str:
 canonical_json: Final = partial(orjson.dumps, default=_plain, option=_CANONICAL)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Entity:
     """One entity as of its last accepted event.
 

@@ -11,11 +11,12 @@ from hub.ledger.lane import Intake, Lane
 from hub.ledger.take import Claim, Quarantined
 from hub.protocol.control import Presence
 from hub.protocol.receipt import Receipt
+from hub.protocol.value import value_class
 
 EntityKey = tuple[str, str]  # stream, entity id
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Known:
     """An entity as HQ has it, its RFC 8785 JSON and digest, and the events that it came from.
 
@@ -36,7 +37,7 @@ class Known:
     value: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Row:
     """One ledger row: an event with its verdict. `key` is kept only where it is not the subject.
 

@@ -7,7 +7,7 @@ again (DESIGN, law 4).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -16,14 +16,16 @@ from typing import Final
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.entity import Entity
 from hub.domain.judge import judge
-from hub.ledger.basis import Basis
+from hub.domain.stream import EventKind, count_by_status
+from hub.ledger.basis import Basis, Reader
 from hub.ledger.batch import Batch, Commit, EntityKey, Known, Row
 from hub.ledger.take import Pending, Reading, Segment, Taken
-from hub.protocol.avro import unframe
+from hub.protocol.avro import PREFIX_SIZE, schema_id_of
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.receipt import Decision, Receipt
-from hub.protocol.record import LANE_OPENED, VALUE_BYTES_MAX, Envelope, read_envelope
+from hub.protocol.record import LANE_OPENED, VALUE_BYTES_MAX, Common, Envelope, read_alike, read_envelope
+from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
 _STREAM_OF: Final = {kind.type.encode(): kind.stream for kind in KINDS.values()}
@@ -73,12 +75,13 @@ def advance(taken: Taken, batch: Batch) -> Reading:
     return replace(reading, intake=batch.intake, lane=builds_on or reading.lane)
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    envelope: Envelope | None
-    entity: Entity | None
-    carries_record: bool
-    verdict: Rejected | None
+@value_class
+class _Alike:
+    """What the first good envelope of a Common settled for the records that are alike."""
+
+    type: str
+    kind: EventKind
+    reader: Reader
 
 
 class _Deciding:
@@ -92,6 +95,9 @@ class _Deciding:
         self.entities = entities
         self.basis = basis
         self.recorded_at = max(now, segment.lane.recorded_at)
+        self.center = segment.lane.center
+        self.origin = segment.lane.origin
+        self.alike: dict[Common, _Alike] = {}
         self.state_digest = segment.lane.state_digest
 
     def commit(self, receipts_key: Signer) -> Commit:
@@ -119,88 +125,87 @@ class _Deciding:
         return max(0, int(opened.entity.record["previous_size"]) - closes.size)
 
     def _row(self, event: Pending) -> Row:
-        decided = self._decide(event)
-        envelope, entity, rejected = decided.envelope, decided.entity, decided.verdict
-        raw_type, raw_subject = event.headers.get("ce_type") or b"", event.headers.get("ce_subject") or b""
-        key = event.record.key
-        version = 0
-        if entity is not None and envelope is not None:
-            version = entity.version
-            self._accepted(entity, event, envelope.type, carries_record=decided.carries_record)
-        return Row(
-            event.sequence,
-            event.data,
-            event.leaf,
-            Code.ACCEPTED if rejected is None else rejected.code,
-            "" if rejected is None else rejected.field,
-            "" if rejected is None else rejected.params,
-            None if key == raw_subject else key,
-            raw_type.decode("utf-8", "replace"),
-            raw_subject.decode("utf-8", "replace"),
-            envelope.time if envelope else None,
-            version,
-        )
-
-    def _decide(self, event: Pending) -> _Decided:
-        envelope = None
+        record, headers = event.record, event.headers
+        occurred_at: datetime | None = None
+        code, field, params, version = Code.ACCEPTED, "", "", 0
+        alike = None if event.common is None else self.alike.get(event.common)
         try:
-            value = event.record.value
-            if value is None or not value:
+            value = record.value
+            if not value:
                 raise Rejected(Code.NO_VALUE)
             if len(value) > VALUE_BYTES_MAX:
                 raise Rejected(Code.TOO_LARGE, "", f"expected at most {VALUE_BYTES_MAX} bytes, got {len(value)}")
-            center = self.segment.lane.center
-            envelope = read_envelope(center, event.record.key, event.headers, len(event.record.headers))
-            kind = KINDS.get(envelope.type)
-            if kind is None:
-                raise Rejected(Code.UNKNOWN_TYPE, "ce_type", envelope.type[:100])
-            if kind.type == LANE_OPENED and event.sequence != 1:
-                raise Rejected(Code.ILLEGAL_TRANSITION, "", "a lane is opened by its sequence 1")
-            fields = self._decode(center, kind.type, envelope.dataschema, value)
-            known = self._known((kind.stream, envelope.subject))
+            read = None if alike is None else read_alike(self.center, record.key, headers)
+            if alike is None or read is None:
+                envelope = read_envelope(self.center, record.key, headers, len(record.headers))
+                subject, occurred_at = envelope.subject, envelope.time
+                alike = self._alike(envelope, event)
+            else:
+                subject, occurred_at = read
+            known = self._known((alike.kind.stream, subject))
             entity = judge(
-                kind,
-                envelope.subject,
-                center,
-                envelope.time,
-                fields,
+                alike.kind,
+                subject,
+                self.center,
+                occurred_at,
+                _decode(alike.reader, value),
                 known.entity if known else None,
                 self.recorded_at,
                 self.basis.registry,
             )
         except Rejected as rejected:
-            return _Decided(envelope, None, False, rejected)
-        return _Decided(envelope, entity, kind.carries_record, None)
+            code, field, params = rejected.code, rejected.field, rejected.params
+        else:
+            version = entity.version
+            self._accepted(entity, known, event, alike)
+        raw_type, raw_subject = headers.get("ce_type") or b"", headers.get("ce_subject") or b""
+        return Row(
+            event.sequence,
+            event.data,
+            event.leaf,
+            code,
+            field,
+            params,
+            None if record.key == raw_subject else record.key,
+            alike.type if alike else raw_type.decode("utf-8", "replace"),
+            subject if version else raw_subject.decode("utf-8", "replace"),
+            occurred_at,
+            version,
+        )
 
-    def _decode(self, center: str, event_type: str, dataschema: str, value: bytes) -> dict[str, object]:
-        reader = self.basis.reader(center, dataschema)
-        if reader is None or reader.type != event_type:
-            raise Rejected(Code.UNKNOWN_SCHEMA, "ce_dataschema", dataschema[:100])
-        try:
-            schema_id, body = unframe(value)
-            if schema_id != reader.schema_id:
-                raise Rejected(Code.UNKNOWN_SCHEMA, "", f"expected id {reader.schema_id}, got {schema_id}")
-            return reader.codec.decode(body)
-        except Malformed as exc:
-            raise Rejected(Code.BAD_VALUE, "", str(exc)[:100]) from None
+    def _alike(self, envelope: Envelope, event: Pending) -> _Alike:
+        """Return how to read an event with this envelope; the records that are alike need not ask again."""
+        kind = KINDS.get(envelope.type)
+        if kind is None:
+            raise Rejected(Code.UNKNOWN_TYPE, "ce_type", envelope.type[:100])
+        if kind.type == LANE_OPENED and event.sequence != 1:
+            raise Rejected(Code.ILLEGAL_TRANSITION, "", "a lane is opened by its sequence 1")
+        reader = self.basis.reader(self.center, envelope.dataschema)
+        if reader is None or reader.type != kind.type:
+            raise Rejected(Code.UNKNOWN_SCHEMA, "ce_dataschema", envelope.dataschema[:100])
+        alike = _Alike(kind.type, kind, reader)
+        if event.common is not None and kind.type != LANE_OPENED:
+            self.alike[event.common] = alike
+        return alike
 
     def _known(self, key: EntityKey) -> Known | None:
         return self.batch.entities.get(key) or self.entities.get(key)
 
-    def _accepted(self, entity: Entity, event: Pending, event_type: str, *, carries_record: bool) -> None:
-        key = (entity.stream, entity.id)
-        before = self._known(key)
-        origin = self.segment.lane.origin
+    def _accepted(self, entity: Entity, before: Known | None, event: Pending, alike: _Alike) -> None:
+        origin = self.origin
         document = entity.to_json()
         digest = sha256(document).digest()
-        if carries_record or before is None:
+        if before is None or alike.kind.carries_record:
             source, at, value = origin, event.sequence, event.record.value
         else:
             source, at, value = before.record_origin, before.record_sequence, before.value
-        after = Known(entity, document, digest, origin, event.sequence, event_type, self.recorded_at, source, at, value)
-        self.batch.entities[key] = after
+        self.batch.entities[entity.stream, entity.id] = Known(
+            entity, document, digest, origin, event.sequence, alike.type, self.recorded_at, source, at, value
+        )
         self.state_digest = sha256(self.state_digest + digest).digest()
         contribution = STREAMS[entity.stream].contribution
+        if contribution is count_by_status and before is not None and before.entity.status == entity.status:
+            return  # what most streams count by did not change, as with nearly every event
         now = contribution(entity)
         then = contribution(before.entity) if before else {}
         if now != then:
@@ -209,3 +214,13 @@ class _Deciding:
                 change = now.get(measure, ZERO) - then.get(measure, ZERO)
                 if change:
                     measures[origin, measure] = measures.get((origin, measure), ZERO) + change
+
+
+def _decode(reader: Reader, value: bytes) -> dict[str, object]:
+    try:
+        schema_id = schema_id_of(value)
+        if schema_id != reader.schema_id:
+            raise Rejected(Code.UNKNOWN_SCHEMA, "", f"expected id {reader.schema_id}, got {schema_id}")
+        return reader.codec.decode(value, PREFIX_SIZE)
+    except Malformed as exc:
+        raise Rejected(Code.BAD_VALUE, "", str(exc)[:100]) from None

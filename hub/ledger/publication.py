@@ -16,12 +16,13 @@ from hub.ledger.batch import Batch, Known
 from hub.ledger.take import Taken
 from hub.protocol.avro import PREFIX_SIZE, frame
 from hub.protocol.record import SEAL_HEADER
+from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
 PARTITIONS: Final = 8  # of `events` and `state.*`: never changed later, or a center's order would break
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Event:
     """An accepted event on its way out: its key, signed headers and value as they came."""
 

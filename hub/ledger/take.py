@@ -29,11 +29,13 @@ from hub.protocol.record import (
     CONTROL_HEADER,
     LANE_OPENED,
     SEAL_HEADER,
+    Common,
     KafkaRecord,
     LeafReader,
     canonical,
     origin_of,
     position,
+    sequence_of,
 )
 from hub.protocol.tree import Edge
 
@@ -54,6 +56,7 @@ class Pending:
     data: bytes
     leaf: bytes
     seal: bytes | None
+    common: Common | None = None  # what it shares with other records of the lane; None where its headers are unusual
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,13 @@ class _Fetch:
 
     def _one(self, record: KafkaRecord) -> None:
         headers, data, leaf = self.reading.reader.read(record)
+        lane, common = self.lane, self.reading.reader.common
+        if common is not None and common.is_event and lane is not None and common.epoch == lane.epoch:
+            # What follows is all that nearly every record needs, and it is asked for each of them.
+            number = sequence_of(headers["ce_sequence"])
+            if number == lane.edge.size + len(self.tail) + 1:
+                self.tail.append(Pending(number, record, headers, data, leaf, headers.get(SEAL_HEADER), common))
+                return
         if CONTROL_HEADER in headers:
             self._control(record, headers, data)
             return
@@ -216,7 +226,7 @@ class _Fetch:
             if self.lane is None or epoch != self.lane.epoch:
                 self._hole_in(origin_of(self.hub, self.center, epoch), 1, f"sequence {sequence} of an unopened lane")
                 return
-        pending = Pending(sequence, record, headers, data, leaf, headers.get(SEAL_HEADER))
+        pending = Pending(sequence, record, headers, data, leaf, headers.get(SEAL_HEADER), common)
         if sequence != self.lane.size + len(self.tail) + 1 and self._out_of_order(pending):
             return
         self.tail.append(pending)

@@ -27,9 +27,14 @@ def frame(schema_id: int, body: bytes) -> bytes:
 
 def unframe(value: bytes) -> tuple[int, bytes]:
     """Return the schema's id and the body. Errors: Malformed, if it does not begin as a framed value does."""
+    return schema_id_of(value), value[PREFIX_SIZE:]
+
+
+def schema_id_of(value: bytes) -> int:
+    """Return the schema's id in a framed value. Errors: as `unframe`."""
     if len(value) < PREFIX_SIZE or value[:1] != MAGIC:
         raise Malformed(f"expected 00 and a four-byte schema id, got {value[:PREFIX_SIZE].hex() or 'nothing'}")
-    return int.from_bytes(value[1:PREFIX_SIZE], "big"), value[PREFIX_SIZE:]
+    return int.from_bytes(value[1:PREFIX_SIZE], "big")
 
 
 class Codec:
@@ -55,12 +60,12 @@ class Codec:
             raise Malformed(f"does not fit its schema: {type(exc).__name__}: {str(exc)[:200]}") from exc
         return out.getvalue()
 
-    def decode(self, body: bytes) -> dict[str, Any]:
-        """Return the value in `body`, which must end where the value ends. Errors: Malformed."""
+    def decode(self, data: bytes, start: int = 0) -> dict[str, Any]:
+        """Return the value of the body that begins at `start` and must end where `data` ends. Errors: Malformed."""
         try:
-            value, end = self._read(body, 0)
+            value, end = self._read(data, start)
         except (IndexError, ValueError, OverflowError) as exc:
             raise Malformed(f"does not decode: {exc}") from exc
-        if end != len(body):
-            raise Malformed(f"the value ends at byte {end} of {len(body)}")
+        if end != len(data):
+            raise Malformed(f"the value ends at byte {end - start} of {len(data) - start}")
         return cast("dict[str, Any]", value)

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from typing import Final, Protocol
 
 from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
 VALUE_BYTES_MAX: Final = 256 * 1024
@@ -51,12 +52,15 @@ REQUIRED: Final = (
 )
 ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 EPOCH: Final = re.compile(rb"[0-9a-f]{8}")
-_SEQUENCE: Final = re.compile(rb"[1-9][0-9]{0,18}")
+_ZERO: Final = ord("0")
+_SEQUENCE_DIGITS_MAX: Final = 19
 _SUBJECT: Final = re.compile(r"([a-z0-9-]{1,63}):([!-~]{1,120})")
 _TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
+_TIME_LENGTH: Final = len("2026-01-01T00:00:00.000000Z")
+_KEY_LENGTH_MAX: Final = 120
 _ATTRIBUTE: Final = re.compile(r"ce_[a-z0-9]{1,40}")
 # CloudEvents bars these from attributes. A database refuses some of them, so they must never reach one.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -135,16 +139,54 @@ def _netstring(data: bytes, at: int) -> tuple[bytes, int]:
     return data[colon + 1 : end], end + 1
 
 
-class LeafReader:
-    """Turns records into (headers, canonical bytes, digest), remembering the header layout of the last record.
+_REPEATED: Final = ("ce_dataschema", "ce_epoch", "ce_source", "ce_specversion", "ce_type", "content-type")
+_VARYING: Final = ("ce_id", "ce_sequence", "ce_subject", "ce_time")
+_repeated_of: Final = itemgetter(*_REPEATED)
+_varying_of: Final = itemgetter(*_VARYING)
+_COMMONS_MAX: Final = 32
+_COMMON_BYTES_MAX: Final = 2048
 
-    A lane's records nearly always carry the same headers in the same order, so the sorted order and the encoded
-    names are worked out once for a layout. The result is `canonical`'s, byte for byte (a property test holds it).
+
+class Common:
+    """What many records of a lane have in common: their header names in order, and the contents that repeat.
+
+    Two records are alike when they have the same Common: a check of nothing but names and repeated contents need not
+    be made for the second. `template` makes the block of signed headers from the four lengths and contents that vary.
+    """
+
+    __slots__ = ("contents", "epoch", "is_event", "is_plain", "names", "template")
+
+    def __init__(self, names: tuple[str, ...], contents: tuple[bytes, ...]) -> None:
+        self.names: Final = names
+        self.contents: Final = contents
+        epoch = contents[_REPEATED.index("ce_epoch")]
+        self.epoch: Final = epoch.decode() if EPOCH.fullmatch(epoch) else None
+        self.is_event: Final = CONTROL_HEADER not in names
+        self.is_plain: Final = all(map(_is_signed, names))  # no header but the signed ones
+        known = dict(zip(_REPEATED, contents, strict=True))
+        parts = []
+        for name in REQUIRED:
+            content = known.get(name)
+            prefix = b"%d:%b," % (len(name), name.encode())
+            parts.append(
+                prefix + b"%d:%b,"
+                if content is None
+                else (prefix + b"%d:%b," % (len(content), content)).replace(b"%", b"%%")
+            )
+        self.template: Final = b"".join(parts)
+
+
+class LeafReader:
+    """Turns records into (headers, canonical bytes, digest), remembering what the last records had in common.
+
+    A lane's records nearly always carry the same ten headers, six of them with the same contents, so their part of
+    the canonical bytes is worked out once. The result is `canonical`'s, byte for byte (a property test holds it).
+    `common` is the last record's Common, None where its headers are unusual.
     """
 
     def __init__(self) -> None:
-        self._names: tuple[str, ...] = ()
-        self._plan: list[tuple[str, bytes]] = []
+        self.common: Common | None = None
+        self._known: dict[tuple[tuple[str, ...], tuple[bytes, ...]], Common] = {}
 
     def read(self, record: KafkaRecord) -> tuple[dict[str, bytes | None], bytes, bytes]:
         """Return the headers by name, the canonical bytes and the digest (leaf hash) of `record`.
@@ -152,37 +194,54 @@ class LeafReader:
         Where a name is repeated the last value stands in the dictionary, and `repeated` tells.
         """
         headers = dict(record.headers)
-        if len(headers) != len(record.headers):
-            data = canonical(record.headers, record.value)
-            return headers, data, sha256(b"\x00" + data).digest()
-        names = tuple(headers)
-        if names != self._names:
-            self._plan = [
-                (n, b"%d:%b," % (len(e), e)) for e, n in sorted((_bytes(n), n) for n in names if _is_signed(n))
-            ]
-            self._names = names
-        parts = []
-        for name, prefix in self._plan:
-            content = headers[name]
-            if content is None:
-                parts.append(prefix + b"-")
-            else:
-                parts.append(b"%b%d:%b," % (prefix, len(content), content))
-        block = b"".join(parts)
-        data = b"%d:%b,%b" % (len(block), block, record.value or b"")
+        common = self.common
+        try:
+            contents = _repeated_of(headers)
+            names = tuple(headers)
+            if common is None or contents != common.contents or names != common.names:
+                common = self._common(names, contents)
+            if common is not None and len(names) == len(record.headers):
+                event_id, sequence, subject, time = _varying_of(headers)
+                block = common.template % (
+                    len(event_id), event_id, len(sequence), sequence, len(subject), subject, len(time), time
+                )  # fmt: skip
+                data = b"%d:%b,%b" % (len(block), block, record.value or b"")
+                self.common = common
+                return headers, data, sha256(b"\x00" + data).digest()
+        except (KeyError, TypeError):  # a header is missing, or null
+            pass
+        self.common = None
+        data = canonical(record.headers, record.value)
         return headers, data, sha256(b"\x00" + data).digest()
+
+    def _common(self, names: tuple[str, ...], contents: tuple[bytes, ...]) -> Common | None:
+        found = self._known.get((names, contents))
+        if found is None:
+            if tuple(sorted(filter(_is_signed, names))) != REQUIRED or sum(map(len, contents)) > _COMMON_BYTES_MAX:
+                return None
+            if len(self._known) >= _COMMONS_MAX:
+                self._known.clear()
+            found = self._known[names, contents] = Common(names, contents)
+        return found
 
 
 def position(headers: Mapping[str, bytes | None]) -> tuple[str, int] | None:
     """Return (epoch, sequence) of a record, None when its headers do not say (it is then not attributable)."""
-    epoch, sequence = headers.get("ce_epoch"), headers.get("ce_sequence")
-    if epoch is None or sequence is None or not EPOCH.fullmatch(epoch) or not _SEQUENCE.fullmatch(sequence):
+    epoch, number = headers.get("ce_epoch"), sequence_of(headers.get("ce_sequence"))
+    if epoch is None or number is None or not EPOCH.fullmatch(epoch):
         return None
-    number = int(sequence)
-    return (epoch.decode(), number) if number <= SEQUENCE_MAX else None
+    return epoch.decode(), number
 
 
-@dataclass(frozen=True, slots=True)
+def sequence_of(content: bytes | None) -> int | None:
+    """Return the number that a `ce_sequence` says, None when it is none."""
+    if content is None or not content.isdigit() or content[0] == _ZERO or len(content) > _SEQUENCE_DIGITS_MAX:
+        return None
+    number = int(content)
+    return number if number <= SEQUENCE_MAX else None
+
+
+@value_class
 class Envelope:
     """A record's CloudEvents attributes, checked.
 
@@ -233,6 +292,40 @@ def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | 
         text.get("ce_correlationid"),
         text.get("ce_causationid"),
     )
+
+
+def read_alike(center: str, key: bytes | None, headers: Mapping[str, bytes | None]) -> tuple[str, datetime] | None:
+    """Return subject and time of a record with the same Common as one that `read_envelope` has passed for `center`.
+
+    None where the headers that vary are not in the form that nearly all have: `read_envelope` is to look at them.
+    The number in `ce_sequence` was read before. A property test holds this function to the other.
+    """
+    event_id, _, subject, time = _varying_of(headers)
+    if not event_id or key != subject or max(len(event_id), len(subject)) > ATTRIBUTE_BYTES_MAX:
+        return None
+    try:
+        whole = (event_id + subject).decode("ascii")
+        text = subject.decode("ascii")
+        owner, colon, rest = text.partition(":")
+        if owner != center or not colon or not 1 <= len(rest) <= _KEY_LENGTH_MAX:
+            return None
+        if " " in rest or not whole.isprintable():
+            return None
+        moment = _usual_time(time.decode("ascii"))
+    except UnicodeDecodeError:
+        return None
+    return None if moment is None else (text, moment)
+
+
+def _usual_time(text: str) -> datetime | None:
+    """Return the moment of a time as `write_time` writes it, None for any other form."""
+    # With these marks in their places `fromisoformat` has no other format to choose from.
+    if len(text) == _TIME_LENGTH and text[4:20:3] == "--T::." and text[26] == "Z":
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    return None
 
 
 @lru_cache(maxsize=64)  # a pure function, and a lane's records nearly always carry the same names
