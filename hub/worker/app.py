@@ -199,6 +199,8 @@ async def _shut_down(app: App, deadline_s: float) -> bool:
 async def _started(app: App, starting: asyncio.Task[None]) -> None:
     try:
         await asyncio.shield(starting)
+        if app.crash_reason is not None:  # the thread was quicker: a service that is told so ends its start without it
+            raise app.crash_reason
     except KafkaConnectionError as exc:
         raise Fatal(
             f"no broker answered at {app.bootstrap}: {exc}. Is it running, is the address right? "
