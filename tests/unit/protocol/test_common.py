@@ -72,8 +72,8 @@ digits_moved = st.tuples(st.integers(0, 26), st.sampled_from(b"0123456789-T:.,Z+
     lambda p: GOOD["ce_time"][: p[0]] + bytes([p[1]]) + GOOD["ce_time"][p[0] + 1 :]
 )
 subjects = st.sampled_from(
-    [b"uz:K-8", b"uz:", b"uz:a b", b"kz:K-7", b"uzK", b"uz:a:b", b"uz:\x7f", "uz:ü".encode(), b"uz:\xff", b"uz:" + b"k" * 121]
-) | st.binary(max_size=6).map(lambda key: b"uz:" + key)  # fmt: skip
+    [b"uz:K-8", b"uz:", b"uz:a b", b"kz:K-7", b"uzK", b"uz:a:b", b"uz:\x7f", "uz:ü".encode(), b"uz:" + b"k" * 121]
+) | st.binary(max_size=6).map(lambda key: b"uz:" + key)
 ids = st.sampled_from([b"x", b"", b"a b", b"\x00", "é".encode(), b"\xff", b"i" * 1024, b"i" * 1025]) | st.binary(
     max_size=4
 )
@@ -131,13 +131,19 @@ def test_one_common_means_one_verdict(records: list[tuple[dict[str, bytes | None
     for changed, added in [({}, []), *records]:
         headers = [*{**GOOD, **changed}.items(), *added]
         found, _, _ = reader.read(Record(tuple(headers)))
-        try:
-            read_envelope("uz", found["ce_subject"], found, len(headers))
-        except Rejected as rejected:
-            if reader.common in good:
-                assert rejected.field in {"ce_id", "ce_sequence", "ce_subject", "ce_time"}
-        else:
+        field = _broken(found, len(headers))
+        if field is None:
             good.add(reader.common)
+        elif reader.common is not None and reader.common in good:
+            assert field in {"ce_id", "ce_sequence", "ce_subject", "ce_time"}
+
+
+def _broken(headers: dict[str, bytes | None], count: int) -> str | None:
+    try:
+        read_envelope("uz", headers["ce_subject"], headers, count)
+    except Rejected as rejected:
+        return rejected.field
+    return None
 
 
 @pytest.mark.parametrize(
