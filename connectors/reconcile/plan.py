@@ -66,6 +66,8 @@ def plan(stream: Stream, known: Known | None, wanted: WantedState) -> list[Plann
     """
     same = known is not None and known.digest == record_digest(wanted.record)
     way = _way(stream.events, (known and known.status, same), (wanted.status, True))
+    if way is None and known is not None and (known.status, known.digest) == (wanted.status, UNKNOWN_DIGEST):
+        return []  # a final status, and nothing can be added to what HQ holds
     if way is None:
         raise Unreachable(known.status if known else "(none)", wanted.status)
     return [Planned(kind, dict(wanted.record) if kind.carries_record else _fields(kind, wanted.reason)) for kind in way]

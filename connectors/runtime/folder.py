@@ -19,9 +19,11 @@ from connectors.runtime.gather import Gatherer
 from connectors.runtime.office import Office, mapping_for, read_mappings
 from connectors.runtime.outbox import Outbox
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
+from connectors.source.folder import FileState
 from hub.protocol.errors import Retriable, UsageError
 
 FULL_WAIT_S: Final = 5.0
+SETTLE_WAIT_MIN_S: Final = 0.05
 THREAD_DEADLINE_S: Final = 4.0
 T = TypeVar("T")
 
@@ -68,10 +70,13 @@ class Folder:
         """Look at the folder for as long as the task lives."""
         while True:
             self._wake.clear()
-            wait_s = self._office.settings.poll_s
+            settings = self._office.settings
+            wait_s = settings.poll_s
             try:
                 if await finish_in_thread(self._pass, self._stop):
                     self._looked.set()
+                if any(file.state is FileState.SETTLING for file in self._source.status()):
+                    wait_s = min(wait_s, max(settings.file_settle_s, SETTLE_WAIT_MIN_S))
             except Retriable as exc:
                 # Above all a full disk: no source is read until there is room; what was queued stays.
                 log.warning("sources_wait", reason=str(exc))

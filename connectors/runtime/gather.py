@@ -90,6 +90,7 @@ class Gatherer:
         self._settle_s = settle_s
         self._guard = guard
         self._clock = clock
+        self._others: dict[str, frozenset[str]] = {}  # what other files name, looked up once a reading
         self._stopping = False
         self._seen: dict[str, dict[str, tuple[bytes, float]]] = {}  # by file and key: what a row says, since when
 
@@ -102,6 +103,7 @@ class Gatherer:
         if not self._passes_guard(file, outcomes):
             return Gathered(waits=True)
         settling = _Settling(self._seen.pop(file, {}), self._settle_s, age_s, self._clock())
+        self._others.clear()
         generation = self._outbox.rows.begin(file)
         count = 0
         for part in _chunks(outcomes, CHUNK_ROWS):
@@ -198,7 +200,7 @@ class Gatherer:
         self, file: str, entity: str, mark: bytes, wanted: Wanted, state: EntityState | None, chunk: _Chunk
     ) -> Problem | None:
         """Put into `chunk` what leads to `wanted`; return what stands against it instead, if anything does."""
-        if state is not None and state.file not in (None, file) and self._outbox.rows.has_entity(state.file, entity):
+        if state is not None and state.file not in (None, file) and entity in self._entities_of(state.file):
             return Problem("", "", LocalCode.DUPLICATE_KEY, f"file={state.file}"[:100])
         try:
             events = self._events(wanted, state)
@@ -214,6 +216,11 @@ class Gatherer:
         else:
             chunk.held.append((mark, entity))
         return None
+
+    def _entities_of(self, file: str) -> frozenset[str]:
+        if file not in self._others:
+            self._others[file] = self._outbox.rows.entities_of(file)
+        return self._others[file]
 
     def _events(self, wanted: Wanted, state: EntityState | None) -> list[NewEvent]:
         """Return the events that lead to `wanted`. Errors: Unreachable, Rejected, Malformed."""

@@ -151,26 +151,29 @@ class Sender:
         return True
 
     async def _session(self) -> None:
-        await self.ready.wait()
         producer = await self._link.producer()
+        try:
+            await self.ready.wait()
+            await self._serve(producer)
+        finally:
+            self._producer = None
+            await close(producer)
+
+    async def _serve(self, producer: AIOKafkaProducer) -> None:
         self._producer, self._failure, self._in_flight = producer, None, 0
         # A new producer knows nothing of what the old one sent: from the first record that was not acknowledged.
         self._next = max(self.sent, self._outbox.lane.receipted()) + 1
         self._detour = None
         self._connected = True
         self._link.is_up()
-        try:
-            while True:
-                if self._failure is not None:
-                    raise Retriable(f"the broker did not take a batch ({type(self._failure).__name__})")
-                batch = self._pick()
-                if batch is not None:
-                    await self._send(producer, batch)
-                else:
-                    await self._wait()
-        finally:
-            self._producer = None
-            await close(producer)
+        while True:
+            if self._failure is not None:
+                raise Retriable(f"the broker did not take a batch ({type(self._failure).__name__})")
+            batch = self._pick()
+            if batch is not None:
+                await self._send(producer, batch)
+            else:
+                await self._wait()
 
     def _pick(self) -> Batch | None:
         """Return the batch that is sent next, sealing it if it is new; None if there is none now."""

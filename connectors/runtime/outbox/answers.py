@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ UPDATE entity SET
     state = CASE WHEN inflight = :count AND state = 'pending' THEN 'accepted' ELSE state END
 WHERE id = :entity
 """
+
+
+_STATUS: Final = re.compile(r"\bstatus=([a-z_]+)")  # HQ's verdict says in which status the entity is
 
 
 class Outcome(Enum):
@@ -227,7 +231,8 @@ def _reject(connection: sqlite3.Connection, entity: str, refusals: Sequence[_Ref
         decision = refusal.decision
         if decision.code == Code.ALREADY_EXISTS and refusal.creates and status is None:
             # Another outbox of this center told HQ of it: we learn that it exists, not what HQ holds of it.
-            status, digest, shaken = refusal.status, UNKNOWN_DIGEST, 1
+            told = _STATUS.search(decision.params)
+            status, digest, shaken = told[1] if told else refusal.status, UNKNOWN_DIGEST, 1
         if refusal.number < plan:
             shaken = 1  # the present plan began from a state that never came to be
         elif state != "rejected":

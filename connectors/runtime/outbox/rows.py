@@ -77,13 +77,14 @@ class Rows:
             )
         )
 
-    def has_entity(self, file: str, entity: str) -> bool:
-        """Return whether `file` is there and has a row of `entity` (looked up by walking its rows: rare)."""
+    def entities_of(self, file: str) -> frozenset[str]:
+        """Return the entities that the rows of `file` name; none if the file is gone."""
         found = self._database.read(
-            "SELECT 1 FROM file JOIN row ON row.file = file.name WHERE name=? AND file.state <> ? AND entity=? LIMIT 1",
-            (file, FileState.VANISHED, entity),
+            "SELECT entity FROM file JOIN row ON row.file = file.name "
+            "WHERE name=? AND file.state <> ? AND entity IS NOT NULL",
+            (file, FileState.VANISHED),
         )
-        return bool(found)
+        return frozenset(entity for (entity,) in found)
 
     def begin(self, file: str) -> int:
         """Return the number under which the rows of one reading of `file` are put."""

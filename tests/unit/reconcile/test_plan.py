@@ -116,6 +116,11 @@ def test_plan_with_an_unknown_record_says_the_record_again() -> None:
     assert [event.kind.name for event in planned] == ["revised"]
 
 
+def test_plan_for_an_unknown_record_in_a_final_status_says_nothing() -> None:
+    """What is closed is closed: where HQ's record is not known and can't be told again, the row has what it wants."""
+    assert plan(STREAMS["deal"], Known("closed", UNKNOWN_DIGEST), Wanted("closed", {"title": "x"})) == []
+
+
 def test_plan_out_of_a_final_status_names_both() -> None:
     """A final status is refused, and the message names where it stands and what was wanted."""
     with pytest.raises(Unreachable, match="terminated to opened"):

@@ -126,15 +126,15 @@ def test_take_of_a_foreign_lane_stops_only_after_ours_was_opened(office: Office)
 
 
 def test_take_of_already_exists_learns_that_hq_has_it(office: Office) -> None:
-    """A fresh outbox publishes what another one has published: it is then known to exist, its record unknown."""
+    """A fresh outbox publishes what another one has published: it exists in the status that HQ tells, its record unknown."""
     office.open()
     office.queue("A")
     office.seal()
     with office.outbox.database.transaction() as connection:
         connection.execute("UPDATE entity SET file='offers.csv', fingerprint=x'01'")
-    taken = office.answer(1, 2, Decision(2, "ALREADY_EXISTS", "", "status=published"))
+    taken = office.answer(1, 2, Decision(2, "ALREADY_EXISTS", "", "status=withdrawn"))
     assert taken.replan == {"offers.csv"}
-    assert office.entity("A") == ("published", "published", 0, "pending", "")
+    assert office.entity("A") == ("withdrawn", "withdrawn", 0, "pending", "")
     assert office.outbox.database.read("SELECT presumed_digest, fingerprint FROM entity") == [(b"", None)]
 
 
