@@ -69,6 +69,7 @@ class LocalHub:
         self._place.worker_file.unlink(missing_ok=True)
         data_dir = self._place.data_dir.absolute()
         arguments = ["-m", "hub.cli.main", "--data-dir", str(data_dir), "worker", "--bootstrap", self.bootstrap]
+        arguments += ["--instance", "local"]  # a killed one's lanes are its successor's at once, not after 6 s
         self.worker = Child("worker", arguments, data_dir, self._place.worker_log.absolute())
         self.worker.start()
         self._worker_bootstrap = self.bootstrap
