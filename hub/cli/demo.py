@@ -25,6 +25,7 @@ SHOW_S: Final = 1.0
 QUIET_S: Final = 1.5  # nothing new at HQ for so long: time to ask the connectors whether that was all
 ASK_AGAIN_S: Final = 3.0
 STALLED_S: Final = 120.0
+STAGGER_S: Final = 0.3  # so that the first of them is through its imports before five share the cores
 
 
 def add_to(app: typer.Typer) -> None:
@@ -145,6 +146,7 @@ class Demo:
         await self._local.ready()
         for office in self.offices:
             office.connector.start()
+            await asyncio.sleep(STAGGER_S)
 
     async def _until_through(self, view: View) -> dict[str, dict[str, Any] | None]:
         """Watch what arrives; return what the connectors say once every row has its answer, or nothing moves."""
