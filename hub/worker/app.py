@@ -302,6 +302,7 @@ def quiet_logs() -> None:
         "aiokafka.consumer.fetcher",
         "aiokafka.consumer.group_coordinator",
         "aiokafka.consumer.subscription_state",
+        "aiokafka.producer.sender",
     ):
         logger = logging.getLogger(name)
         logger.addFilter(_ONCE)
