@@ -1,0 +1,119 @@
+"""`make bench`: everything that the project promises in figures, in one run; the last line is JSON.
+
+The parts take turns and never run beside each other. Contenders alternate round by round, so that a disturbance of
+the machine hits all of them; each ratio is the median of its rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from benchmarks.demo import demo
+from benchmarks.latency import latency
+from benchmarks.office import office
+from benchmarks.report import report, throughput_report, verdicts
+from benchmarks.throughput import throughput
+from hub.broker.embedded import EmbeddedKafka
+from hub.broker.settings import BrokerSettings
+from hub.broker.warm import warm
+
+KINDS: Final = ("plain", "faust", "hub", "hub-silent")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    lanes: int
+    events: int
+    rounds: int
+    memory_events: int
+    latency_events: int
+    rows: int
+
+
+FULL: Final = Size(lanes=30, events=200_000, rounds=3, memory_events=1_000_000, latency_events=1500, rows=50_000)
+QUICK: Final = Size(lanes=3, events=6_000, rounds=1, memory_events=12_000, latency_events=100, rows=2_000)
+
+
+async def _throughput(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    by_256: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    each: list[float] = []
+    for _ in range(size.rounds):
+        found = await throughput(kafka, size.lanes, size.events, list(KINDS))
+        for kind in KINDS:
+            by_256[kind].append(found[kind]["cpu_us_per_event"])
+        alone = await throughput(kafka, size.lanes, size.events, ["hub"], seal_every=1)
+        each.append(alone["hub"]["cpu_us_per_event"])
+    return dict(throughput_report(by_256, each))
+
+
+async def _memory(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    found = (await throughput(kafka, size.lanes, size.memory_events, ["hub"]))["hub"]
+    early, late = found["rss_early_mb"], found["rss_mb"]
+    return {"worker_rss_mb": {"after_100k": round(early, 1), "after_1m": round(late, 1)}}
+
+
+async def _latency(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await latency(kafka, size.latency_events))
+
+
+async def _office(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await office(kafka, size.rows))
+
+
+async def _demo(_kafka: EmbeddedKafka, _size: Size) -> dict[str, Any]:
+    return dict(await demo())
+
+
+PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]]]] = {
+    "throughput": _throughput,
+    "memory": _memory,
+    "latency": _latency,
+    "office": _office,
+    "demo": _demo,
+}
+
+
+async def bench(size: Size, parts: list[str]) -> dict[str, Any]:
+    """Return the report of these parts; each has a broker of its own, so that none reads what another wrote."""
+    await warm(BrokerSettings())
+    measured: dict[str, Any] = {}
+    for part in parts:
+        began = time.monotonic()
+        load = os.getloadavg()[0]
+        print(f"{part} (load of the machine before it: {load:.1f})", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="cohub-bench-", ignore_cleanup_errors=True) as folder:
+            async with EmbeddedKafka(Path(folder)) as kafka:
+                measured |= await PARTS[part](kafka, size)
+        print(f"  took {time.monotonic() - began:.0f} s", file=sys.stderr)
+    return report(measured)
+
+
+def main() -> None:
+    """Run the benchmark; whether a goal is met is told, and is no reason to fail: machines differ."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small counts: to see that it runs, not how fast")
+    parser.add_argument("--only", choices=list(PARTS), action="append", help="this part alone; may be repeated")
+    args = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    found = asyncio.run(bench(QUICK if args.quick else FULL, args.only or list(PARTS)))
+    for figure, value, sign, bound, met in verdicts(found):
+        print(f"{'met   ' if met else 'MISSED'} {figure} {value:g} (goal {sign} {bound:g})", file=sys.stderr)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

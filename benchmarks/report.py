@@ -1,0 +1,105 @@
+"""What the benchmark says at its end, and how it is worked out of what was measured. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any, Final
+
+# Each goal: the path of its figure in the report, whether the figure may be at most or must be at least the bound.
+GOALS: Final[Mapping[str, tuple[str, float]]] = {
+    "consolidate_vs_baseline": (">=", 0.40),
+    "consolidate_vs_stock_faust": (">=", 1.5),
+    "consolidate_no_publish_vs_baseline": (">=", 0.50),
+    "seal_each_vs_256": ("<=", 1.3),
+    "commit_ms.p50": ("<=", 5.0),
+    "commit_ms.p99": ("<=", 20.0),
+    "receipt_ms.p50": ("<=", 10.0),
+    "receipt_ms.p99": ("<=", 40.0),
+    "rows_per_s": (">=", 10_000.0),
+    "drain_per_s": (">=", 10_000.0),
+    "demo_first_event_s": ("<=", 6.0),
+    "worker_rss_mb.growth": ("<=", 20.0),
+    "connector_rss_mb": ("<=", 120.0),
+}
+NAMES: Final = (
+    "consolidate_vs_baseline",
+    "consolidate_vs_stock_faust",
+    "consolidate_no_publish_vs_baseline",
+    "seal_each_vs_256",
+    "commit_ms",
+    "receipt_ms",
+    "rows_per_s",
+    "drain_per_s",
+    "demo_first_event_s",
+    "worker_rss_mb",
+    "connector_rss_mb",
+)
+
+
+def percentile(values: Iterable[float], percent: float) -> float:
+    """Return the smallest value that at least `percent` per cent of the values do not exceed (nearest rank).
+
+    Errors: ValueError without values.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("no values: nothing was measured")
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def spread_ms(seconds: Sequence[float]) -> dict[str, float]:
+    """Return p50 and p99 of durations in seconds, as milliseconds."""
+    return {f"p{percent}": round(percentile(seconds, percent) * 1000, 2) for percent in (50, 99)}
+
+
+def ratio(over: Sequence[float], under: Sequence[float]) -> float:
+    """Return the median of `over[n] / under[n]`: both were measured in the same round, under the same disturbances.
+
+    Errors: ValueError if the rounds do not pair.
+    """
+    return round(median(a / b for a, b in zip(over, under, strict=True)), 3)
+
+
+def throughput_report(by_256: Mapping[str, Sequence[float]], each: Sequence[float]) -> dict[str, float]:
+    """Return the ratios out of CPU µs an event, by contender and round.
+
+    Shapes: `each` is the worker's cost with a seal on every event; `consolidate_*` are the other's cost over ours
+            (higher is better), `seal_each_vs_256` is a cost over another (lower is better).
+    """
+    plain, stock, hub, silent = (by_256[kind] for kind in ("plain", "faust", "hub", "hub-silent"))
+    return {
+        "consolidate_vs_baseline": ratio(plain, hub),
+        "consolidate_vs_stock_faust": ratio(stock, hub),
+        "consolidate_no_publish_vs_baseline": ratio(plain, silent),
+        "seal_each_vs_256": ratio(each, hub),
+    }
+
+
+def report(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the report in its fixed order; what was not measured is None. Errors: ValueError for an unknown figure."""
+    unknown = measured.keys() - set(NAMES)
+    if unknown:
+        raise ValueError(f"no such figure: {', '.join(sorted(unknown))}")
+    return {name: measured.get(name) for name in NAMES}
+
+
+def verdicts(found: Mapping[str, Any]) -> list[tuple[str, float, str, float, bool]]:
+    """Return (figure, value, sign, bound, met) of each goal that was measured."""
+    said = []
+    for path, (sign, bound) in GOALS.items():
+        value = _figure(found, path)
+        if value is not None:
+            said.append((path, value, sign, bound, value >= bound if sign == ">=" else value <= bound))
+    return said
+
+
+def _figure(found: Mapping[str, Any], path: str) -> float | None:
+    name, _, part = path.partition(".")
+    value = found.get(name)
+    if value is None:
+        return None
+    if part == "growth":
+        return round(float(value["after_1m"] - value["after_100k"]), 1)
+    return float(value[part] if part else value)

@@ -1,0 +1,89 @@
+"""The benchmark's report is worked out as it says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.report import GOALS, NAMES, percentile, ratio, report, spread_ms, throughput_report, verdicts
+
+
+def test_percentile_of_a_hundred_values_is_the_value_of_that_rank() -> None:
+    """The p99 of a hundred values is the second largest, in any order."""
+    values = [float(n) for n in range(100, 0, -1)]
+    assert (percentile(values, 50), percentile(values, 99), percentile(values, 100)) == (50.0, 99.0, 100.0)
+
+
+def test_percentile_of_one_value_is_that_value() -> None:
+    """A single value is every percentile."""
+    assert percentile([7.0], 1) == percentile([7.0], 99) == 7.0
+
+
+def test_percentile_of_nothing_is_an_error() -> None:
+    """What was never measured is not reported as zero."""
+    with pytest.raises(ValueError, match="nothing was measured"):
+        percentile([], 50)
+
+
+def test_spread_is_in_milliseconds() -> None:
+    """Durations come in seconds and go out in milliseconds."""
+    assert spread_ms([0.001, 0.002, 0.0305]) == {"p50": 2.0, "p99": 30.5}
+
+
+def test_ratio_is_the_median_of_the_rounds() -> None:
+    """One disturbed round does not move a ratio."""
+    assert ratio([18.0, 18.0, 90.0], [36.0, 40.0, 36.0]) == 0.5
+
+
+def test_ratio_of_rounds_that_do_not_pair_is_an_error() -> None:
+    """Contenders are compared within a round or not at all."""
+    with pytest.raises(ValueError, match="zip"):
+        ratio([1.0, 2.0], [1.0])
+
+
+def test_throughput_report_compares_each_contender_with_the_worker() -> None:
+    """Ours is the denominator against others; a seal on every event is a cost over our own."""
+    costs = {"plain": [18.0], "faust": [78.0], "hub": [40.0], "hub-silent": [36.0]}
+    assert throughput_report(costs, [48.0]) == {
+        "consolidate_vs_baseline": 0.45,
+        "consolidate_vs_stock_faust": 1.95,
+        "consolidate_no_publish_vs_baseline": 0.5,
+        "seal_each_vs_256": 1.2,
+    }
+
+
+def test_report_names_every_figure_and_leaves_unmeasured_ones_empty() -> None:
+    """The JSON line has one shape, whatever was measured."""
+    found = report({"rows_per_s": 12_000})
+    assert tuple(found) == NAMES
+    assert [name for name in NAMES if found[name] is not None] == ["rows_per_s"]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_report_with_an_unknown_figure_is_an_error() -> None:
+    """A misspelt figure does not get lost."""
+    with pytest.raises(ValueError, match="rows_per_second"):
+        report({"rows_per_second": 1})
+
+
+def test_verdicts_judge_what_was_measured_and_nothing_else() -> None:
+    """Goals of parts that did not run are neither met nor missed."""
+    found = report(
+        {
+            "rows_per_s": 9_000,
+            "commit_ms": {"p50": 4.0, "p99": 21.0},
+            "worker_rss_mb": {"after_100k": 80.0, "after_1m": 95.5},
+        }
+    )
+    assert {(figure, met) for figure, *_, met in verdicts(found)} == {
+        ("rows_per_s", False),
+        ("commit_ms.p50", True),
+        ("commit_ms.p99", False),
+        ("worker_rss_mb.growth", True),
+    }
+
+
+def test_every_goal_is_of_a_figure_in_the_report() -> None:
+    """No goal waits for a figure that is never reported."""
+    assert {path.partition(".")[0] for path in GOALS} <= set(NAMES)
