@@ -71,6 +71,7 @@ class SqliteStore:
         self.path = path
         self._db = connection
         self._lane_ids: dict[str, int] = {}
+        self._origins: dict[int, str] = {}
 
     @classmethod
     def open(cls, path: Path) -> SqliteStore:
@@ -148,26 +149,20 @@ class SqliteStore:
     def write(self, db: sqlite3.Connection, batch: Batch, term: int, recorded_at: datetime) -> None:
         """Write `batch` inside the caller's transaction. Errors: FencedError."""
         intake = batch.intake
+        # Asked before anything is written: what a worker that was overtaken writes would break the ledger's keys, and
+        # it would die of that instead of letting go of the lane.
+        owner = db.execute("SELECT term FROM intake WHERE center = ?", (intake.center,)).fetchone()
+        if owner is None or owner[0] != term:
+            raise FencedError(f"intake {intake.center}: another worker has taken it over")
         for commit in batch.commits:
             self._write_commit(db, commit)
         lane_id = self._lane_id(intake.lane.origin) if intake.lane else None
         quarantined = self._write_quarantine(db, intake.center, batch.quarantine, recorded_at)
-        moved = db.execute(
+        db.execute(
             "UPDATE intake SET next_offset = ?, status = ?, why = ?, lane_id = ?, duplicates = duplicates + ?,"
-            " quarantined_bytes = quarantined_bytes + ? WHERE center = ? AND term = ?",
-            (
-                intake.offset,
-                intake.status,
-                intake.why,
-                lane_id,
-                batch.duplicates,
-                quarantined,
-                intake.center,
-                term,
-            ),
+            " quarantined_bytes = quarantined_bytes + ? WHERE center = ?",
+            (intake.offset, intake.status, intake.why, lane_id, batch.duplicates, quarantined, intake.center),
         )
-        if moved.rowcount != 1:
-            raise FencedError(f"intake {intake.center}: another worker has taken it over")
         if batch.presence is not None:
             db.execute(
                 "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
@@ -232,6 +227,13 @@ class SqliteStore:
             found = self._lane_ids[origin] = int(row[0])
         return found
 
+    def _origin(self, lane_id: int) -> str:
+        found = self._origins.get(lane_id)
+        if found is None:
+            row = self._db.execute("SELECT origin FROM lane WHERE id = ?", (lane_id,)).fetchone()
+            found = self._origins[lane_id] = str(row[0])
+        return found
+
     def _write_quarantine(
         self, db: sqlite3.Connection, center: str, records: Iterable[Quarantined], recorded_at: datetime
     ) -> int:
@@ -260,14 +262,17 @@ class SqliteStore:
             total += len(kept) if done.rowcount else 0
         return total
 
-    def _write_entities(self, db: sqlite3.Connection, entities: Iterable[Known]) -> None:
+    def _write_entities(self, db: sqlite3.Connection, entities: Collection[Known]) -> None:
+        recorded_at_us = {moment: to_us(moment) for moment in {k.recorded_at for k in entities}}  # one or two
         db.executemany(
             "INSERT INTO entity(stream, id, center, status, version, document, digest, lane_id, sequence,"
-            " record_lane_id, record_sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " record_lane_id, record_sequence, changed_by, recorded_at_us)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT(stream, id) DO UPDATE SET status = excluded.status, version = excluded.version,"
             " document = excluded.document, digest = excluded.digest, lane_id = excluded.lane_id,"
             " sequence = excluded.sequence, record_lane_id = excluded.record_lane_id,"
-            " record_sequence = excluded.record_sequence",
+            " record_sequence = excluded.record_sequence, changed_by = excluded.changed_by,"
+            " recorded_at_us = excluded.recorded_at_us",
             [
                 (
                     k.entity.stream,
@@ -281,6 +286,8 @@ class SqliteStore:
                     k.sequence,
                     self._lane_id(k.record_origin),
                     k.record_sequence,
+                    k.changed_by,
+                    recorded_at_us[k.recorded_at],
                 )
                 for k in entities
             ],
@@ -308,27 +315,23 @@ class SqliteStore:
 
     def _known(self, stream: str, ids: list[str]) -> list[Known]:
         rows = self._db.execute(
-            "SELECT e.document, e.digest, a.origin, e.sequence, l.type, r.recorded_at_us, b.origin, e.record_sequence"
-            " FROM entity e JOIN ledger l ON l.lane_id = e.lane_id AND l.sequence = e.sequence"
-            " JOIN receipt r ON r.lane_id = e.lane_id AND r.last = ("
-            "SELECT min(last) FROM receipt WHERE lane_id = e.lane_id AND last >= e.sequence)"
-            " JOIN lane a ON a.id = e.lane_id JOIN lane b ON b.id = e.record_lane_id"
-            " WHERE e.stream = ? AND e.id IN (SELECT value FROM json_each(?))",
+            "SELECT document, digest, lane_id, sequence, changed_by, recorded_at_us, record_lane_id, record_sequence"
+            " FROM entity WHERE stream = ? AND id IN (SELECT value FROM json_each(?))",
             (stream, json.dumps(ids)),
-        )
+        ).fetchall()
         return [
             Known(
-                entity=Entity.from_json(document),
-                document=document.encode(),
-                digest=digest,
-                origin=origin,
-                sequence=sequence,
-                changed_by=changed_by,
-                recorded_at=from_us(recorded_at_us),
-                record_origin=record_origin,
-                record_sequence=record_sequence,
+                Entity.from_json(document),
+                document.encode(),
+                digest,
+                self._origin(lane_id),
+                sequence,
+                changed_by,
+                from_us(recorded_at_us),
+                self._origin(record_lane_id),
+                record_sequence,
             )
-            for document, digest, origin, sequence, changed_by, recorded_at_us, record_origin, record_sequence in rows
+            for document, digest, lane_id, sequence, changed_by, recorded_at_us, record_lane_id, record_sequence in rows
         ]
 
     async def basis(self) -> tuple[int, list[Entity]]:
