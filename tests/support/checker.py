@@ -182,11 +182,11 @@ class _Checker:
 
     def _check_ids(self) -> None:
         """Each event was accepted once, and made one version."""
-        seen: dict[str, str] = {}
+        seen: dict[tuple[str, str], str] = {}  # CloudEvents: source and id together are one event
         versions: dict[tuple[str, str, int], str] = {}
         for lane, event in self._accepted():
             at = f"{lane.origin} {event.sequence}"
-            if (first := seen.setdefault(event.ce_id, at)) != at:
+            if (first := seen.setdefault((lane.center, event.ce_id), at)) != at:
                 self.found("TWICE", at, f"{event.ce_id} was accepted at {first}")
             version = (event.stream, event.subject, event.version)
             if (first := versions.setdefault(version, at)) != at:

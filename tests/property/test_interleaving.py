@@ -1,0 +1,354 @@
+"""Law 4: a verdict is a function. However lanes, workers, fetches and resends interleave, HQ decides alike."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from hub.ledger.lane import Status
+from hub.store.sqlite import SqliteStore
+from hub.store.store import FencedError
+from hub.worker.headquarters import Headquarters
+from tests.support.center import RELEASED, Center, Sent, offer
+from tests.support.checker import check
+from tests.support.hq import IDENTITY, Hq
+
+CENTERS = ("uz", "kz", "by")
+WORKERS = 2
+PUBLISHED, REVISED, WITHDRAWN = (f"net.cohub.offer.{name}.v1" for name in ("published", "revised", "withdrawn"))
+ROUNDS_MAX = 30  # of sending everything that is missing again, at the end
+
+SPOILED: dict[str, Callable[[Sent], Sent]] = {
+    "well": lambda r: r,
+    "cut": lambda r: replace(r, value=(r.value or b"")[:-1]),
+    "empty": lambda r: replace(r, value=None),
+    "unknown schema": lambda r: r.header("ce_dataschema", b"urn:sha256:" + b"0" * 64),
+    "wrong key": lambda r: replace(r, key=b"uz:another"),
+    "future": lambda r: r.header("ce_time", b"2031-01-01T00:00:00Z"),
+}
+
+# One event: its type, the number of its entity, its title, and how it is spoiled.
+Said = tuple[str, int, int, str]
+Batches = list[list[Said]]
+said = st.tuples(
+    st.sampled_from([PUBLISHED, REVISED, WITHDRAWN]),
+    st.integers(0, 3),
+    st.integers(0, 9),
+    st.sampled_from(["well"] * 6 + list(SPOILED)),
+)
+lane = st.lists(st.lists(said, min_size=1, max_size=5), min_size=1, max_size=6)
+script = st.fixed_dictionaries({center: st.lists(lane, min_size=1, max_size=2) for center in CENTERS})
+# One step: what happens, to which center, at which worker, and how much of it.
+step = st.tuples(
+    st.sampled_from(
+        ["send"] * 4 + ["fetch"] * 6 + ["part", "silence", "lose", "lose", "zombie", "again", "crash", "restart"]
+    ),
+    st.sampled_from(CENTERS),
+    st.integers(0, WORKERS - 1),
+    st.integers(1, 12),
+)
+
+
+def write_lane(center: Center, batches: Batches, previous: Center | None) -> list[list[Sent]]:
+    """Return the sealed batches of one lane, the first of which opens it."""
+    opening: dict[str, Any] = {}
+    if previous is not None:
+        opening = {
+            "previous_origin": previous.origin,
+            "previous_size": previous.edge.size,
+            "previous_root": previous.edge.root.hex(),
+            "reason": "a new outbox",
+        }
+    written = [[center.sealed(center.opening(**opening))]]
+    for batch in batches:
+        records = []
+        for kind, number, title, spoiled in batch:
+            value = {"reason": "sold"} if kind == WITHDRAWN else offer(f"Title {title}")
+            records.append(center.append(SPOILED[spoiled](center.event(kind, f"K-{number}", value))))
+        written.append([*records[:-1], center.sealed(records[-1])])
+    return written
+
+
+@dataclass
+class Sender:
+    """An honest connector and its topic: it forgets nothing that it sealed, and sends batches from their start."""
+
+    center: str
+    lanes: list[list[list[Sent]]]
+    log: list[Sent] = field(default_factory=list)  # what Kafka holds; offsets only grow, and may have holes
+    lane: int = 0
+    batch: int = 0
+    offset: int = 0
+
+    @property
+    def epoch(self) -> str:
+        return f"{self.lane + 1:08x}"
+
+    def size(self, lane: int) -> int:
+        return sum(len(batch) for batch in self.lanes[lane])
+
+    def write(self, records: Sequence[Sent]) -> None:
+        for record in records:
+            self.log.append(replace(record, offset=self.offset))
+            self.offset += 1
+
+    def send(self) -> None:
+        if self.batch < len(self.lanes[self.lane]):
+            self.write(self.lanes[self.lane][self.batch])
+            self.batch += 1
+
+    def send_part(self, count: int) -> None:
+        """Die while sending: the same batch is sent from its start by the next send."""
+        if self.batch < len(self.lanes[self.lane]):
+            self.write(self.lanes[self.lane][self.batch][:count])
+
+    def rewind(self, sequence: int) -> None:
+        """Go back to the start of the batch that `sequence` is in."""
+        first = 1
+        for number, batch in enumerate(self.lanes[self.lane]):
+            if sequence < first + len(batch):
+                self.batch = min(self.batch, number)
+                return
+            first += len(batch)
+
+    def zombie(self, count: int) -> None:
+        """An old producer's batch arrives late, perhaps of a lane that is closed."""
+        sent = [b for n, lane in enumerate(self.lanes[: self.lane + 1]) for b in lane[: self.sent_of(n)]]
+        if sent:
+            self.write(sent[count % len(sent)])
+
+    def sent_of(self, lane: int) -> int:
+        return self.batch if lane == self.lane else len(self.lanes[lane])
+
+    def lose(self, count: int, read: int) -> None:
+        """The broker loses what it had acknowledged, as far as nobody has read it."""
+        unread = sum(1 for record in self.log if record.offset >= read)
+        del self.log[len(self.log) - min(count, unread) :]
+
+
+@dataclass
+class World:
+    """Two workers on one store, an honest sender for each center, and the steps that happen to them."""
+
+    store: SqliteStore
+    senders: dict[str, Sender]
+    workers: list[Hq]
+    read: dict[tuple[int, str], int] = field(default_factory=dict)  # (worker, center) -> next offset
+    seen: Counter[str] = field(default_factory=Counter)  # what the steps led to, for the statistics
+
+    @classmethod
+    def open(cls, database: Path, script: dict[str, list[Batches]]) -> World:
+        store = SqliteStore.open(database)
+        store._db.execute("PRAGMA synchronous=OFF")  # no power is cut here, and thousands of commits wait for no disk
+        headquarters = Headquarters(store, IDENTITY, RELEASED)
+        senders = {}
+        for name, lanes in script.items():
+            written, previous = [], None
+            for number, batches in enumerate(lanes):
+                center = Center(name, f"{number + 1:08x}")
+                center._numbers = itertools.count(1 + number * 1000)  # a center never makes one event id twice
+                written.append(write_lane(center, batches, previous))
+                previous = center
+            senders[name] = Sender(name, written)
+        return cls(store, senders, [Hq(store, headquarters, {}) for _ in range(WORKERS)])
+
+    def sizes(self, center: str) -> dict[str, int]:
+        """Return the size of each lane of a center, by epoch."""
+        return dict(self.store._db.execute("SELECT epoch, size FROM lane WHERE center = ?", (center,)).fetchall())
+
+    async def take(self, center: str, worker: int, count: int, *, again: bool = False, dies: bool = False) -> None:
+        """Fetch up to `count` records, or the last ones again, and do what a worker does with them."""
+        hq, sender = self.workers[worker], self.senders[center]
+        if center not in hq.readings or hq.reading(center).intake.status is not Status.READING:
+            self.seen["resumed"] += await self.store.resume(center) == Status.PARKED  # what a person does
+            reading = await hq.claim(center)
+            self.read[worker, center] = reading.intake.offset or 0
+        at = self.read[worker, center]
+        if again:
+            records = [record for record in sender.log if record.offset < at][-count:]
+        else:
+            records = [record for record in sender.log if record.offset >= at][:count]
+        if not records:
+            return
+        before = hq.readings[center]
+        if dies:
+            hq.readings[center] = (before[0], -1)  # nothing is ever committed under this term
+        try:
+            taken, _ = await hq.feed(center, records)
+        except FencedError:
+            del hq.readings[center]
+            self.seen["fenced"] += 1
+            return
+        if not again:
+            self.read[worker, center] = records[-1].offset + 1
+        assert not taken.quarantine, taken.quarantine
+        self.seen.update(duplicate=taken.duplicates, claim=len(taken.claims), resend=len(taken.resends))
+        self.seen["tail"] += bool(taken.reading.tail)
+        for claim in taken.claims:  # what is claimed twice is answered with a stored receipt over the same root
+            edge = await self.store.edge_at(claim.origin, claim.checkpoint.size)
+            assert edge is not None
+            assert edge.root == claim.checkpoint.root
+            assert await self.store.receipt_at(claim.origin, claim.checkpoint.size) is not None
+        for resend in taken.resends:
+            if resend.origin.endswith(sender.epoch):
+                sender.rewind(resend.first)
+
+    async def happen(self, what: str, center: str, worker: int, count: int) -> None:
+        sender = self.senders[center]
+        self.workers[worker].monotonic_s += count
+        match what:
+            case "send":
+                self._next_lane(sender)
+                sender.send()
+            case "part":
+                sender.send_part(count)
+            case "silence":
+                sender.rewind(self.sizes(center).get(sender.epoch, 0) + 1)
+            case "lose":
+                sender.lose(count, max((at for (_, c), at in self.read.items() if c == center), default=0))
+            case "zombie":
+                sender.zombie(count)
+            case "restart":
+                self.workers[worker].readings.clear()
+            case "fetch":
+                await self.take(center, worker, count)
+            case _:
+                await self.take(center, worker, count, again=what == "again", dies=what == "crash")
+
+    def _next_lane(self, sender: Sender) -> None:
+        """Open the next lane, once HQ has all of this one."""
+        whole = self.sizes(sender.center).get(sender.epoch) == sender.size(sender.lane)
+        if whole and sender.lane + 1 < len(sender.lanes):
+            sender.lane, sender.batch = sender.lane + 1, 0
+
+    async def finish(self) -> None:
+        """Send what is missing until HQ has everything, as connectors do when HQ is silent."""
+        for sender in self.senders.values():
+            for _ in range(ROUNDS_MAX):
+                self._next_lane(sender)
+                size = self.sizes(sender.center).get(sender.epoch, 0)
+                if size == sender.size(sender.lane):
+                    break
+                sender.rewind(size + 1)
+                for _ in sender.lanes[sender.lane]:
+                    sender.send()
+                self.workers[0].monotonic_s += 30
+                await self.take(sender.center, 0, len(sender.log))
+            assert self.sizes(sender.center) == {
+                f"{number + 1:08x}": sender.size(number) for number in range(len(sender.lanes))
+            }
+
+    def outcome(self) -> dict[str, list[Any]]:
+        """Return every verdict, every lane's state digest, every entity and measure."""
+        ask = self.store._db.execute
+        return {
+            "verdicts": ask(
+                "SELECT origin, sequence, digest, code, field, params, version FROM ledger"
+                " JOIN lane ON id = lane_id ORDER BY 1, 2"
+            ).fetchall(),
+            "lanes": ask("SELECT origin, size, edge, state_digest, closed_by, missing FROM lane ORDER BY 1").fetchall(),
+            "entities": ask("SELECT stream, id, version, digest, sequence FROM entity ORDER BY 1, 2").fetchall(),
+            "measures": ask(
+                "SELECT origin, key, CAST(value AS INTEGER) FROM measure JOIN lane ON id = lane_id"
+                " WHERE CAST(value AS INTEGER) <> 0 ORDER BY 1, 2"
+            ).fetchall(),
+        }
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database whose centers are registered: the basis of every case."""
+    folder = tmp_path_factory.mktemp("template")
+
+    async def make() -> None:
+        hq = await Hq.open(folder, *(Center(name) for name in CENTERS))
+        hq.store.close()
+
+    asyncio.run(make())
+    return folder / "hub.sqlite3"
+
+
+async def run_case(
+    template: Path, folder: Path, script: dict[str, list[Batches]], steps: Sequence[Any]
+) -> tuple[dict[str, list[Any]], Counter[str]]:
+    """Return what a hub comes to that lives through `steps`, and what it lived through.
+
+    The checker must have nothing to say of it.
+    """
+    database = folder / "hub.sqlite3"
+    shutil.copy(template, database)
+    world = World.open(database, script)
+    try:
+        for taken_step in steps:
+            await world.happen(*taken_step)
+        await world.finish()
+        outcome = world.outcome()
+    finally:
+        world.store.close()
+    findings = check(database, IDENTITY.receipts.verifier, IDENTITY.hq.verifier)
+    assert not findings, findings
+    return outcome, world.seen
+
+
+def interleave(template: Path, script: dict[str, list[Batches]], steps: Sequence[Any]) -> None:
+    with tempfile.TemporaryDirectory() as straight, tempfile.TemporaryDirectory() as crooked:
+        expected, _ = asyncio.run(run_case(template, Path(straight), script, []))
+        outcome, seen = asyncio.run(run_case(template, Path(crooked), script, steps))
+    assert outcome == expected
+    for name in +seen:
+        event(name)
+
+
+@given(script=script, steps=st.lists(step, min_size=20, max_size=80))
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_any_interleaving_gives_the_verdicts_and_state_of_a_straight_run(
+    template: Path, script: dict[str, list[Batches]], steps: list[Any]
+) -> None:
+    """Same basis, same lanes: same verdicts, entities, measures and state digests."""
+    interleave(template, script, steps)
+
+
+@pytest.mark.long
+@given(script=script, steps=st.lists(step, min_size=20, max_size=200))
+@settings(max_examples=2_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@pytest.mark.timeout(3600)
+def test_any_long_interleaving_gives_the_verdicts_and_state_of_a_straight_run(
+    template: Path, script: dict[str, list[Batches]], steps: list[Any]
+) -> None:
+    """The same, for much longer."""
+    interleave(template, script, steps)
+
+
+def test_straight_run_decides_alike_in_another_order_of_lanes(template: Path, tmp_path: Path) -> None:
+    """What the interleaving is compared with is itself independent of which lane came first."""
+    script = {name: [[[(PUBLISHED, 0, n, "well")], [(WITHDRAWN, 0, 0, "well")]]] for n, name in enumerate(CENTERS)}
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    there, _ = asyncio.run(run_case(template, tmp_path / "a", script, []))
+    back, _ = asyncio.run(run_case(template, tmp_path / "b", dict(reversed(script.items())), []))
+    assert there == back
+
+
+async def test_overtaken_worker_is_told_so_before_it_writes(tmp_path: Path) -> None:
+    """A worker whose lane was taken over, and who commits what the new owner has, is fenced; nothing is broken."""
+    center = Center()
+    first = await Hq.open(tmp_path, center)
+    second = Hq(first.store, first.headquarters, {})
+    records = center.opened(3)
+    await first.claim("uz")
+    await second.feed("uz", records)
+    with pytest.raises(FencedError):
+        await first.feed("uz", records)
+    first.store.close()
+    assert check(tmp_path / "hub.sqlite3", IDENTITY.receipts.verifier, IDENTITY.hq.verifier) == []
