@@ -126,7 +126,7 @@ def test_take_of_a_foreign_lane_stops_only_after_ours_was_opened(office: Office)
 
 
 def test_take_of_already_exists_learns_that_hq_has_it(office: Office) -> None:
-    """A fresh outbox publishes what another one has published: it exists in the status that HQ tells, its record unknown."""
+    """What another outbox has published exists, in the status that HQ tells; its record is unknown."""
     office.open()
     office.queue("A")
     office.seal()

@@ -51,9 +51,10 @@ class OutboxMachine(RuleBasedStateMachine):
         self.office.outbox.enqueue_events(events)
         self.queued += [event.id for event in events]
 
-    @rule()
-    def seal(self) -> None:
-        """Seal, and crash before anything is sent: what is sent later must be the same."""
+    @rule(key=st.sampled_from(KEYS))
+    def seal(self, key: str) -> None:
+        """Queue one more and seal, and let what is sealed lie: what is sent later must be the same."""
+        self.queue([key])
         self.office.outbox.lane.seal(self.office.key)
 
     @rule()
@@ -68,22 +69,24 @@ class OutboxMachine(RuleBasedStateMachine):
             connection.execute("DELETE FROM event")
             raise ZeroDivisionError
 
-    @precondition(lambda self: self.hq_edge.size < self.office.outbox.lane.sealed.size)
-    @rule()
-    def send(self) -> None:
-        """Send the next batch; HQ appends its leaves, finds its own root in the seal's, and keeps a receipt."""
-        batch = self.office.outbox.lane.load(self.hq_edge.size + 1, self.office.key)
-        assert batch is not None
-        assert batch.first == self.hq_edge.size + 1
-        self.hq_edge = self.hq_edge.append(leaf_hash(canonical(r.headers, r.value)) for r in batch.records)
-        assert self.hq_edge.root == self.office.outbox.lane.root_at(batch.last)
-        self.unanswered.append((batch.first, batch.last))
+    @rule(batches=st.integers(1, 4))
+    def send(self, batches: int) -> None:
+        """Send some batches; HQ appends their leaves, finds its own root in each seal, and makes a receipt of each."""
+        for _ in range(batches):
+            self.seal("A")
+            batch = self.office.outbox.lane.load(self.hq_edge.size + 1, self.office.key)
+            if batch is None:
+                return
+            assert batch.first == self.hq_edge.size + 1
+            self.hq_edge = self.hq_edge.append(leaf_hash(canonical(r.headers, r.value)) for r in batch.records)
+            assert self.hq_edge.root == self.office.outbox.lane.root_at(batch.last)
+            self.unanswered.append((batch.first, batch.last))
 
     @precondition(lambda self: self.unanswered)
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
         """Hear one of the answers, in any order, some of it refused; perhaps twice."""
-        first, last = self.unanswered.pop(data.draw(st.integers(0, len(self.unanswered) - 1)))
+        first, last = self.unanswered.pop(data.draw(st.sampled_from((-1, 0, len(self.unanswered) // 2))))
         refused = data.draw(st.sets(st.integers(first, last), max_size=2))
         decisions = [Decision(sequence, "BAD_FIELD", "title") for sequence in sorted(refused)]
         for _ in range(data.draw(st.integers(1, 2))):
@@ -131,5 +134,5 @@ class OutboxMachine(RuleBasedStateMachine):
 
 TestOutbox = OutboxMachine.TestCase
 TestOutbox.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
