@@ -68,6 +68,10 @@ class RowReader:
         self._records = {status: strictest(path_to(stream, status)) for status in known}
         self._changes = {status: changes_to(stream, status) for status in known}
 
+    def key(self, row: Row) -> str:
+        """Return the key that `read` finds in this row, "" if there is none or it can't be read."""
+        return self._read_key(row[1], [])
+
     def read(self, row: Row) -> RowResult:
         """Return row number, key, wanted state, problems, whether it is blank, and the wanted state's digest."""
         number, cells = row

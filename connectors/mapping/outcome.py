@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from heapq import merge
 
 from connectors.mapping.compiled import compile_mapping
 from connectors.mapping.message import LocalCode
@@ -11,7 +13,7 @@ from connectors.mapping.model import Mapping
 from connectors.mapping.problem import Problem, Wanted
 from connectors.source.table import Table
 
-__all__ = ["Problem", "RowOutcome", "Wanted", "outcomes"]
+__all__ = ["Outcomes", "Problem", "RowOutcome", "Wanted", "outcomes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +39,50 @@ class RowOutcome:
         return bool(self.problems)
 
 
-def outcomes(mapping: Mapping, table: Table, center: str) -> list[RowOutcome]:
-    """Return the outcome of every row that the table numbers, in the sheet's order.
+class Outcomes:
+    """The outcome of every row that the table numbers, in the sheet's order; made anew each time one goes through them.
 
+    The outcomes of a large sheet take eight times the memory of its table, so they are never all there at once.
     Shapes: rows that could not be read come back as refused ones; the blank ones that the source only counted
             (`table.blank_count`) are not here.
-    Errors: UsageError if the mapping names a column that the sheet does not have, or a field that the stream has not.
+    Errors: UsageError on construction, if the mapping names a column that the sheet does not have, or a field that the
+            stream has not.
     """
-    read = compile_mapping(mapping, center, table.format, table.header).read
-    found = [RowOutcome(*read(row)) for row in table.rows]
-    _settle_duplicates(found)
-    if table.problems:
-        found.extend(_unreadable(table))
-        found.sort(key=lambda outcome: outcome.row)
-    return found
+
+    def __init__(self, mapping: Mapping, table: Table, center: str) -> None:
+        self._table = table
+        self._reader = compile_mapping(mapping, center, table.format, table.header)
+        self._unreadable = _unreadable(table)
+        self._settled = self._settle_repeated_keys()
+
+    def __len__(self) -> int:
+        return len(self._table.rows) + len(self._unreadable)
+
+    def __iter__(self) -> Iterator[RowOutcome]:
+        read, settled = self._reader.read, self._settled
+        found = (settled.get(index) or RowOutcome(*read(row)) for index, row in enumerate(self._table.rows))
+        return merge(found, self._unreadable, key=lambda outcome: outcome.row) if self._unreadable else found
+
+    def _settle_repeated_keys(self) -> dict[int, RowOutcome]:
+        """Return, by their place in the table, the outcomes of the rows whose key is there more than once."""
+        keys = [self._reader.key(row) for row in self._table.rows]
+        repeated = {key for key, count in Counter(keys).items() if key and count > 1}
+        places = [index for index, key in enumerate(keys) if key in repeated] if repeated else []
+        found = [RowOutcome(*self._reader.read(self._table.rows[index])) for index in places]
+        _settle_duplicates(found)
+        return dict(zip(places, found, strict=True))
+
+
+def outcomes(mapping: Mapping, table: Table, center: str) -> list[RowOutcome]:
+    """Return all of `Outcomes` at once: for small tables, and for those who look at rows more than once."""
+    return list(Outcomes(mapping, table, center))
 
 
 def _unreadable(table: Table) -> list[RowOutcome]:
     by_row: dict[int, list[Problem]] = defaultdict(list)
     for problem in table.problems:
         by_row[problem.row_number].append(Problem(problem.column or "", "", str(problem.code), ""))
-    return [RowOutcome(row, "", None, tuple(problems), False, b"") for row, problems in by_row.items()]
+    return [RowOutcome(row, "", None, tuple(problems), False, b"") for row, problems in sorted(by_row.items())]
 
 
 def _settle_duplicates(found: list[RowOutcome]) -> None:

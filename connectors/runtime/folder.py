@@ -14,7 +14,7 @@ from typing import Final, TypeVar, cast
 import structlog
 
 from connectors.mapping.model import Mapping
-from connectors.mapping.outcome import RowOutcome, outcomes
+from connectors.mapping.outcome import Outcomes
 from connectors.runtime.gather import Gatherer
 from connectors.runtime.office import Office, mapping_for, read_mappings
 from connectors.runtime.outbox import Outbox
@@ -142,8 +142,8 @@ class Folder:
             seconds=round(time.monotonic() - started, 3),
         )
 
-    def _read(self, content: FileContent) -> tuple[list[RowOutcome], int]:
-        """Return the outcomes of a file's rows, and how many blank rows there are besides; the table itself is let go.
+    def _read(self, content: FileContent) -> tuple[Outcomes, int]:
+        """Return the outcomes of a file's rows, and how many blank rows there are besides.
 
         Errors: FileRefused, UsageError.
         """
@@ -152,7 +152,7 @@ class Folder:
             raise UsageError(f"no mapping is for {content.name}")
         settings = self._office.settings
         table = read_table(content.name, content.data, mapping.format_options(), settings.limits)
-        return outcomes(mapping, table, settings.center), table.blank_count
+        return Outcomes(mapping, table, settings.center), table.blank_count
 
     def _read_mappings_again(self) -> None:
         """Take up mappings that were changed; a broken one is reported, and the old ones stay in force."""

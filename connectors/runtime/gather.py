@@ -94,9 +94,10 @@ class Gatherer:
         self._stopping = False
         self._seen: dict[str, dict[str, tuple[bytes, float]]] = {}  # by file and key: what a row says, since when
 
-    def take(self, file: str, outcomes: Sequence[RowOutcome], *, blank: int = 0, age_s: float = 0.0) -> Gathered:
+    def take(self, file: str, outcomes: Iterable[RowOutcome], *, blank: int = 0, age_s: float = 0.0) -> Gathered:
         """Take one reading of `file`: outcomes in the sheet's order, `blank` rows more that the source only counted.
 
+        Shapes: outcomes are gone through twice, where rows of the file are known: no iterator that does it but once.
         Units:  age_s is for how long the file's content has stood as it is, as far as its time tells.
         Errors: OutboxFull; what was taken until then stays taken, the file is to be read again.
         """
@@ -139,7 +140,7 @@ class Gatherer:
         self._seen.pop(file, None)
         self._outbox.rows.set_file(file, FileState.VANISHED, "the file is gone; nothing was withdrawn")
 
-    def _passes_guard(self, file: str, outcomes: Sequence[RowOutcome]) -> bool:
+    def _passes_guard(self, file: str, outcomes: Iterable[RowOutcome]) -> bool:
         """Return whether so little changed or vanished that the file may be taken, or a person has approved it."""
         known = self._outbox.rows.known(file)
         if not known:

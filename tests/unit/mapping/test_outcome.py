@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from connectors.mapping import LocalCode, RowOutcome, compile_mapping, outcomes, read_mapping
+from connectors.mapping.outcome import Outcomes
 from connectors.source import ProblemCode, Row, read_table
 from hub.domain.catalogue import KINDS
 from hub.domain.rules import check, complete
@@ -46,6 +47,20 @@ def run(mapping: str, text: str, name: str = "deals.csv", center: str = "uz") ->
 
 def codes(outcome: RowOutcome) -> list[tuple[str, str, str]]:
     return [(problem.column, problem.field, problem.code) for problem in outcome.problems]
+
+
+def test_outcomes_gone_through_again_are_the_same() -> None:
+    """Repeated keys, unreadable and good rows come in the sheet's order, as often as one goes through them."""
+    rows = "1;Насос;лицензия;1;USD;4;31.05.2024;открыт\n"
+    text = HEAD + rows + "2;a;b;c;d;e;f;g;h;i;j\n" + rows + "3;Насос;лицензия;1;USD;4;31.05.2024;открыт\n"
+    mapping = read_mapping(DEALS, "deals.yaml")
+    found = Outcomes(mapping, read_table("deals.csv", text.encode(), mapping.format_options()), "uz")
+    first, again = list(found), list(found)
+    assert first == again
+    assert [(o.row, o.is_refused, o.duplicate_of) for o in first] == [
+        (2, False, None), (3, True, None), (4, False, 2), (5, False, None),
+    ]  # fmt: skip
+    assert len(found) == len(first)
 
 
 def test_row_becomes_wanted_state_with_typed_values() -> None:
