@@ -110,6 +110,9 @@ ENTITY: Final = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("record_lane_id", Integer, nullable=False),
     Column("record_sequence", BigInteger, nullable=False),
+    # Of the last event, though ledger and receipt have them too: an entity is read for nearly every event.
+    Column("changed_by", Text, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
     PrimaryKeyConstraint("stream", "id"),
     Index("entity_center", "center", "stream"),
 )

@@ -23,6 +23,8 @@ def upgrade() -> None:
     sa.Column('sequence', sa.BigInteger(), nullable=False),
     sa.Column('record_lane_id', sa.Integer(), nullable=False),
     sa.Column('record_sequence', sa.BigInteger(), nullable=False),
+    sa.Column('changed_by', sa.Text(), nullable=False),
+    sa.Column('recorded_at_us', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('stream', 'id')
     )
     with op.batch_alter_table('entity', schema=None) as batch_op:
