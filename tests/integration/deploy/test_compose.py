@@ -63,7 +63,7 @@ def test_services_run_as_plain_processes_and_stop_on_sigterm(tmp_path: Path) -> 
         "--language", "en", "--office", office,
     )  # fmt: skip
     run(
-        "hub", "center", "add", "uz", "--name", "Tashkent", "--country", "UZ", "--direction", "west", "--language",
+        "hub", "center", "add", "uz", "--name", "Tashkent", "--country", "UZ", "--direction", "north", "--language",
         "ru", "--stream", "offer", "--enrolment", f"{office}/uz.enrolment.note", "--data-dir", hub_data,
     )  # fmt: skip
     (Path(office) / "sample" / "offers.xlsx").rename(Path(office) / "offers.xlsx")
