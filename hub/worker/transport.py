@@ -149,12 +149,12 @@ class LaneThread(driver.AIOKafkaConsumerThread):
 
     async def _move(self, positions: Mapping[TP, int | None], epoch: int) -> None:
         consumer = self._ensure_consumer()
-        from_earliest = [driver.ensure_aiokafka_TP(tp) for tp, offset in positions.items() if offset is None]
-        earliest = await consumer.beginning_offsets(from_earliest) if from_earliest else {}
         if not positions.keys() <= consumer.assignment():
             raise IllegalStateError("a rebalance has overtaken the seek")  # what aiokafka raises, or asserts, differs
         for tp, offset in positions.items():
-            consumer.seek(driver.ensure_aiokafka_TP(tp), earliest[tp] if offset is None else offset)
+            # Where the log begins later, 0 is out of range, and the fetcher goes to the earliest by itself. Asking the
+            # broker for it would wait for a topic that was just deleted, and all lanes with it.
+            consumer.seek(driver.ensure_aiokafka_TP(tp), offset or 0)
             self._stamps[tp.topic] = Stamp(epoch, 0)
 
 

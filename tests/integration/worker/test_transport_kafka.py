@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
 from hub.broker.embedded import EmbeddedKafka
@@ -185,6 +185,39 @@ async def test_topic_deleted_and_made_again_is_read_on(site: Site, uz: str) -> N
         await site.write(uz, 2)
         await until(lambda: len(intakes.offsets(uz)) == 7, running)
     assert intakes.offsets(uz) == [0, 1, 2, 3, 4, 0, 1]
+
+
+async def test_start_without_a_position_begins_where_the_log_does(site: Site, uz: str) -> None:
+    """Retention has cut the log's beginning off: the earliest record is not that of offset 0."""
+    await site.make(uz)
+    await site.write(uz, 5)
+    admin = AIOKafkaAdminClient(bootstrap_servers=site.bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(topic_of(uz), 0): RecordsToDelete(before_offset=3)})
+    finally:
+        await admin.close()
+    intakes = MemoryIntakes(Positions())
+    async with site.reader(intakes, uz) as (_, running):
+        await until(lambda: len(intakes.offsets(uz)) == 2, running)
+    assert intakes.offsets(uz) == [3, 4]
+
+
+async def test_topic_deleted_at_its_assignment_holds_up_nobody(site: Site, uz: str, kz: str) -> None:
+    """The other lanes are read, and the reader stops at once."""
+    await site.make(uz, kz)
+    await site.write(kz, 3)
+
+    class Late(MemoryIntakes):
+        async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
+            if uz in centers and not self.journal:
+                await site.remove(uz)
+            return await super().assign(centers)
+
+    intakes = Late(Positions())
+    async with site.reader(intakes, uz, kz) as (_, running), asyncio.timeout(15):
+        await until(lambda: len(intakes.offsets(kz)) == 3, running)
+    assert not intakes.offsets(uz)
 
 
 async def test_seek_discards_what_was_fetched_before(site: Site, uz: str) -> None:
