@@ -16,7 +16,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 
 from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
 
@@ -41,14 +41,21 @@ class TopicSpec:
     configs: Mapping[str, str] = field(default_factory=dict)
 
 
-def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[TopicSpec]:
-    """Return the topics of a hub with these centers and streams."""
-    forever = {"retention.ms": "-1", "retention.bytes": "-1"}
+def lane_topics(centers: Sequence[str]) -> list[TopicSpec]:
+    """Return the topics that these centers write and read: without them nothing comes in."""
     # The broker's own clock stands in these records: HQ and connectors compare theirs with it.
     arrival = {"message.timestamp.type": "LogAppendTime"}
     return [
         *(TopicSpec(f"in.{center}", 1, {"retention.ms": str(IN_RETENTION_MS), **arrival}) for center in centers),
         *(TopicSpec(f"out.{center}", 1, {"retention.ms": str(OUT_RETENTION_MS), **arrival}) for center in centers),
+    ]
+
+
+def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[TopicSpec]:
+    """Return the topics of a hub with these centers and streams."""
+    forever = {"retention.ms": "-1", "retention.bytes": "-1"}
+    return [
+        *lane_topics(centers),
         TopicSpec("events", FAN_OUT_PARTITIONS, forever),
         *(TopicSpec(f"state.{stream}", FAN_OUT_PARTITIONS, {"cleanup.policy": "compact"}) for stream in streams),
     ]
@@ -75,6 +82,21 @@ async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client: An
         made = await _create(admin, [spec for name, spec in wanted.items() if name not in present])
         await _wait_for_leaders(admin, wanted)
         return made
+
+
+async def ensure_group(bootstrap: str, group: str, **client: Any) -> None:
+    """Return once the broker serves this consumer group; a new broker makes its own topic for it, when first asked.
+
+    A broker opens partitions one after the other, each with waits for the disk: whoever wants to read soon makes the
+    topics that are to be read, then calls this, then makes all others.
+    Errors: Retriable if no broker answers, or none serves the group in time.
+    """
+    async with _admin(bootstrap, client) as admin:
+        while True:
+            with contextlib.suppress(GroupCoordinatorNotAvailableError):
+                await admin.find_coordinator(group)
+                return
+            await asyncio.sleep(POLL_S)
 
 
 async def describe_topics(bootstrap: str, names: Sequence[str] | None = None, **client: Any) -> dict[str, TopicSpec]:

@@ -74,12 +74,16 @@ class LocalHub:
         self.worker.start()
         self._worker_bootstrap = self.bootstrap
 
-    async def ready(self) -> None:
-        """Return once both are ready. Errors: see start."""
+    async def broker_ready(self) -> None:
+        """Return once the broker takes writes. Errors: see start."""
         assert self._starting is not None
         await self._starting
         if self.bootstrap != self._worker_bootstrap:
             raise Fatal("somebody took the port while the broker started: start again")
+
+    async def ready(self) -> None:
+        """Return once both are ready. Errors: see start."""
+        await self.broker_ready()
         await self._worker_ready()
 
     async def watch(self) -> None:

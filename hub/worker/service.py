@@ -17,7 +17,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 import schemas
-from hub.broker.topics import ensure_topics, standard_topics
+from hub.broker.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.state import state_path
 from hub.domain.stream import HQ
@@ -118,8 +118,11 @@ async def run_worker(
         consolidator = consolidator_type(store, headquarters, identity, publisher, owner)
         await consolidator.refresh()
         centers = consolidator.centers
-        await ensure_topics(settings.bootstrap, standard_topics(centers, list(STREAMS)))
         reader = ReaderSettings(bootstrap=settings.bootstrap, instance=settings.instance)
+        # The lanes first: a new broker takes a while to open all that is published, and reading need not wait for it.
+        await ensure_topics(settings.bootstrap, lane_topics(centers))
+        await ensure_group(settings.bootstrap, reader.group)
+        await ensure_topics(settings.bootstrap, standard_topics([], list(STREAMS)))
         app = create_app(reader, consolidator, centers)
         log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.bootstrap)
         ready()

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.ports import choose_port
-from hub.broker.topics import TopicSpec, delete_topic, describe_topics, ensure_topics, standard_topics
+from hub.broker.topics import (
+    TopicSpec,
+    delete_topic,
+    describe_topics,
+    ensure_group,
+    ensure_topics,
+    lane_topics,
+    standard_topics,
+)
 from hub.protocol.errors import Fatal, Retriable, UsageError
 
 pytestmark = pytest.mark.integration
@@ -49,3 +60,13 @@ async def test_delete_topic_is_gone_at_return(kafka: EmbeddedKafka, topic_prefix
 async def test_topics_without_a_broker_are_retriable() -> None:
     with pytest.raises(Retriable, match=r"nothing answers at 127\.0\.0\.1:\d+ \(is the broker up\?"):
         await ensure_topics(f"127.0.0.1:{choose_port()}", [TopicSpec("any", 1)])
+
+
+async def test_ensure_group_returns_once_the_group_is_served(kafka: EmbeddedKafka, topic_prefix: str) -> None:
+    """A consumer that joins afterwards is answered at once; asking again does no harm."""
+    await ensure_topics(kafka.bootstrap, lane_topics([topic_prefix]))
+    for _ in range(2):
+        await ensure_group(kafka.bootstrap, topic_prefix)
+    group = AIOKafkaConsumer(f"in.{topic_prefix}", bootstrap_servers=kafka.bootstrap, group_id=topic_prefix)
+    async with asyncio.timeout(20), group:
+        assert {partition.topic for partition in group.assignment()} == {f"in.{topic_prefix}"}
