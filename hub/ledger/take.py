@@ -213,14 +213,11 @@ class _Fetch:
             return
         epoch, sequence = place
         if self.lane is None or epoch != self.lane.epoch:
-            if epoch in self.closed:
-                if sequence > self.closed[epoch]:
-                    self._quarantine("CLOSED_LANE", f"the lane was closed at size {self.closed[epoch]}", record, data)
-                else:
-                    self.taken.duplicates += 1
+            if self._is_closed(epoch, sequence, record, data):
                 return
             self._settle()
-            if self.status is not Status.READING:
+            # Settling may just have closed that lane: a late record of it must not open it again.
+            if self.status is not Status.READING or self._is_closed(epoch, sequence, record, data):
                 return
             self._switch(epoch, sequence)
             if self.lane is None or epoch != self.lane.epoch:
@@ -230,6 +227,17 @@ class _Fetch:
         if sequence != self.lane.size + len(self.tail) + 1 and self._out_of_order(pending):
             return
         self.tail.append(pending)
+
+    def _is_closed(self, epoch: str, sequence: int, record: KafkaRecord, data: bytes) -> bool:
+        """Deal with a record of a closed lane, which is a duplicate or comes too late; False if its lane is not."""
+        size = self.closed.get(epoch)
+        if size is None:
+            return False
+        if sequence > size:
+            self._quarantine("CLOSED_LANE", f"the lane was closed at size {size}", record, data)
+        else:
+            self.taken.duplicates += 1
+        return True
 
     def _switch(self, epoch: str, sequence: int) -> None:
         """Turn to another epoch: back to the open lane, or on to a new one that begins here."""
