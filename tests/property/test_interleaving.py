@@ -52,7 +52,9 @@ script = st.fixed_dictionaries({center: st.lists(lane, min_size=1, max_size=2) f
 # One step: what happens, to which center, at which worker, and how much of it.
 step = st.tuples(
     st.sampled_from(
-        ["send"] * 4 + ["fetch"] * 6 + ["part", "silence", "lose", "lose", "zombie", "again", "crash", "restart"]
+        ["send"] * 4
+        + ["fetch"] * 6
+        + ["part", "silence", "lose", "lose", "zombie", "again", "crash", "dies after", "restart"]
     ),
     st.sampled_from(CENTERS),
     st.integers(0, WORKERS - 1),
@@ -221,6 +223,9 @@ class World:
                 sender.zombie(count)
             case "restart":
                 self.workers[worker].readings.clear()
+            case "dies after":  # the commit: what it did is all there, and the process knows nothing of it
+                await self.take(center, worker, count)
+                self.workers[worker].readings.clear()
             case "fetch":
                 await self.take(center, worker, count)
             case _:
@@ -352,3 +357,18 @@ async def test_overtaken_worker_is_told_so_before_it_writes(tmp_path: Path) -> N
         await first.feed("uz", records)
     first.store.close()
     assert check(tmp_path / "hub.sqlite3", IDENTITY.receipts.verifier, IDENTITY.hq.verifier) == []
+
+
+async def test_late_record_of_a_lane_does_not_open_it_again(tmp_path: Path) -> None:
+    """The fetch that closes a lane also brings its first record again: a duplicate, whatever stands around it."""
+    old = Center(epoch="00000001")
+    hq = await Hq.open(tmp_path, old)
+    first = old.opened(2)
+    await hq.feed("uz", first)
+    new = old.next_epoch("00000002")
+    opened = new.opened()
+    late = replace(first[0], offset=next(new.offsets))
+    taken, batch = await hq.feed("uz", [*opened, late, *new.offers(1)])
+    assert [commit.lane.origin for commit in batch.commits] == [new.origin]
+    assert (taken.duplicates, taken.quarantine) == (1, [])
+    hq.store.close()
