@@ -240,29 +240,38 @@ class Network:
     hub: Hub
     worker: Program
     offices: list[Office]
+    more: list[Program] = field(default_factory=list)
 
     @classmethod
     async def set_up(cls, folder: Path, centers: Sequence[str], **settings: Any) -> Network:
         """Return a network whose broker runs, whose centers are registered, and nothing else started."""
         broker = Broker(folder / "broker")
-        broker.start()
-        hub = Hub.make(folder / "hub", await broker.ready())
-        arguments = ["-m", "hub.cli.main", "--data-dir", str(hub.data_dir), "worker", "--bootstrap", hub.bootstrap]
-        worker = Program("worker", [*arguments, "--instance", "worker"], folder)
-        offices = [Office(Center(name), folder / name) for name in centers]
-        codes = [{"code": code, "zh": None, "en": None, "ru": None} for code in LISTED]
-        await hub.say(
-            Said("net.cohub.code_list.published.v1", "technology", {"name": "technology", "codes": codes}),
-            *(Said("net.cohub.center.registered.v1", o.id, center_record(o.center)) for o in offices),
-        )
-        for office in offices:
-            office.set_up(hub, **settings)
-        return cls(broker, hub, worker, offices)
+        try:
+            broker.start()
+            hub = Hub.make(folder / "hub", await broker.ready())
+            offices = [Office(Center(name), folder / name) for name in centers]
+            codes = [{"code": code, "zh": None, "en": None, "ru": None} for code in LISTED]
+            await hub.say(
+                Said("net.cohub.code_list.published.v1", "technology", {"name": "technology", "codes": codes}),
+                *(Said("net.cohub.center.registered.v1", o.id, center_record(o.center)) for o in offices),
+            )
+            for office in offices:
+                office.set_up(hub, **settings)
+            return cls(broker, hub, worker_of(hub, "worker", folder), offices)
+        except BaseException:
+            broker.kill()
+            raise
 
     @property
     def programs(self) -> list[Program]:
         """Every process, the broker first."""
-        return [self.broker, self.worker, *(office.connector for office in self.offices)]
+        return [self.broker, self.worker, *self.more, *(office.connector for office in self.offices)]
+
+    def another_worker(self) -> Program:
+        """Add a second worker, not started yet."""
+        made = worker_of(self.hub, "second", self.worker.folder)
+        self.more.append(made)
+        return made
 
     def start(self) -> None:
         """Start whatever does not run, as a supervisor does."""
@@ -343,3 +352,9 @@ class Network:
             lines = program.log.read_text("utf-8", "replace").splitlines()[-12:] if program.log.exists() else []
             said += [f"--- {program.name}, ended by itself: {program.ended}", *lines]
         return "\n".join(said)
+
+
+def worker_of(hub: Hub, name: str, folder: Path) -> Program:
+    """Return a worker of its own name: after a kill it has its lanes back without waiting for the group's timeout."""
+    arguments = ["-m", "hub.cli.main", "--data-dir", str(hub.data_dir), "worker", "--bootstrap", hub.bootstrap]
+    return Program(name, [*arguments, "--instance", name], folder)
