@@ -41,9 +41,15 @@ def reason_for_epoch(outbox: Outbox) -> str | None:
     return None
 
 
-def open_epoch(outbox: Outbox, codecs: Codecs, ids: EventIds, hub: str, center: str, reason: str) -> None:
-    """Open a new lane in the outbox; what has no receipt is said in it again."""
-    previous = _previous(outbox)
+def open_epoch(outbox: Outbox, codecs: Codecs, ids: EventIds, hub: str, center: str, reason: str) -> set[str]:
+    """Open a new lane in the outbox, in which what has no receipt is said again; return the files to plan again.
+
+    There are such files where the new lane continues what another outbox, or this one before it went back to an old
+    copy, told HQ: we do not know what HQ holds of our rows.
+    """
+    previous, files = _previous(outbox), set[str]()
+    if previous is not None and previous != outbox.lane.previous():
+        files = outbox.rows.forget_held()  # after a crash here the same is done again, for the lane is not open yet
     origin, now = new_origin(hub, center, os.urandom(4)), datetime.now(UTC)
     record: dict[str, Any] = {"origin": origin, "reason": reason[:500]}
     if previous is not None:
@@ -63,6 +69,7 @@ def open_epoch(outbox: Outbox, codecs: Codecs, ids: EventIds, hub: str, center: 
     )
     outbox.lane.open(origin, reason, opened, now)
     log.warning("lane_opened", origin=origin, reason=reason, previous=previous.origin if previous else None)
+    return files
 
 
 def _previous(outbox: Outbox) -> Previous | None:

@@ -143,8 +143,10 @@ class ReceiptReader:
         reason = reason_for_epoch(self._outbox)
         if reason is not None:
             settings = self._link.settings
-            open_epoch(self._outbox, self._codecs, self._ids, settings.hub, settings.center, reason)
+            files = open_epoch(self._outbox, self._codecs, self._ids, settings.hub, settings.center, reason)
             self._sender.restart()
+            if files:
+                self.on_replan(files)
 
 
 def _nothing() -> None:

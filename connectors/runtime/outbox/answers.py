@@ -223,16 +223,17 @@ class _Refusal:
 def _reject(connection: sqlite3.Connection, entity: str, refusals: Sequence[_Refusal]) -> None:
     """Record that HQ refused events of one entity, and what this does to the plan they, or later ones, belong to."""
     found = connection.execute(
-        "SELECT status, digest, inflight, plan, shaken, state, code, field, params FROM entity WHERE id=?",
+        "SELECT status, digest, decided, inflight, plan, shaken, state, code, field, params FROM entity WHERE id=?",
         (entity,),
     ).fetchone()
-    status, digest, inflight, plan, shaken, state, code, field_, params = found
+    status, digest, decided, inflight, plan, shaken, state, code, field_, params = found
     for refusal in refusals:
         decision = refusal.decision
-        if decision.code == Code.ALREADY_EXISTS and refusal.creates and status is None:
-            # Another outbox of this center told HQ of it: we learn that it exists, not what HQ holds of it.
-            told = _STATUS.search(decision.params)
-            status, digest, shaken = told[1] if told else refusal.status, UNKNOWN_DIGEST, 1
+        held = _told_status(refusal) if refusal.number > decided else None
+        if held is not None and held != status:
+            # Another outbox of this center, or this one before it went back to an old copy, told HQ more than we know:
+            # we learn the status, not the record.
+            status, digest, shaken = held, UNKNOWN_DIGEST, 1
         if refusal.number < plan:
             shaken = 1  # the present plan began from a state that never came to be
         elif state != "rejected":
@@ -246,6 +247,17 @@ def _reject(connection: sqlite3.Connection, entity: str, refusals: Sequence[_Ref
         "presumed_digest=CASE WHEN ?3=0 THEN ?2 ELSE presumed_digest END WHERE id=?9",
         (status, digest, inflight, shaken, state, code, field_, params, entity),
     )
+
+
+def _told_status(refusal: _Refusal) -> str | None:
+    """Return the status in which HQ has the entity, None if the verdict does not tell."""
+    decision = refusal.decision
+    if decision.code not in (Code.ALREADY_EXISTS, Code.ILLEGAL_TRANSITION):
+        return None
+    told = _STATUS.search(decision.params)
+    if told is None:
+        return refusal.status if decision.code == Code.ALREADY_EXISTS and refusal.creates else None
+    return told[1]
 
 
 def _replan(connection: sqlite3.Connection) -> set[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from connectors.reconcile.plan import UNKNOWN_DIGEST
 from connectors.runtime.outbox.database import Database
 
 _IN_MAX: Final = 500  # SQLite's own limit was 999 for long
@@ -121,6 +122,21 @@ class Rows:
                 "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, waiting=?4, approved=NULL",
                 (file, state, message, waiting),
             )
+
+    def forget_held(self) -> set[str]:
+        """Forget which records HQ holds, for another outbox told it more; return the files to be planned again.
+
+        The statuses stay as we know them: where they are wrong, HQ's verdict tells.
+        """
+        with self._database.transaction() as connection:
+            files = connection.execute(
+                "SELECT DISTINCT file FROM entity WHERE status IS NOT NULL AND file IS NOT NULL"
+            ).fetchall()
+            connection.execute(
+                "UPDATE entity SET fingerprint=NULL, digest=?1, presumed_digest=?1 WHERE status IS NOT NULL",
+                (UNKNOWN_DIGEST,),
+            )
+        return {row[0] for row in files}
 
     def waiting(self) -> list[str]:
         """Return the files that wait for `connector approve`."""
