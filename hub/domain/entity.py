@@ -32,8 +32,15 @@ def decimal_text(value: Decimal) -> str:
 canonical_json: Final = partial(orjson.dumps, default=_plain, option=_CANONICAL)
 
 
+class _PutAway:
+    """Where an entity keeps the text that its record is read from; no field of it."""
+
+    __slots__ = ("_document",)
+    _document: bytes | str
+
+
 @value_class
-class Entity:
+class Entity(_PutAway):
     """One entity as of its last accepted event.
 
     Shapes: record is the value of the last event that carried the record, and `kind` is that event's type; changed is
@@ -48,6 +55,41 @@ class Entity:
     kind: str
     record: dict[str, Any]
     changed: dict[str, Any] | None = None
+
+    @classmethod
+    def unread(cls, stream: str, entity_id: str, center: str, status: str, version: int, document: str) -> Entity:
+        """Return the entity of a `to_json` text of ours whose kind, record and changed are read if asked for.
+
+        Nearly every event carries the whole record: of the entity before it only status and version count.
+        """
+        entity = cls.__new__(cls)
+        for name, given in (
+            ("stream", stream),
+            ("id", entity_id),
+            ("center", center),
+            ("status", status),
+            ("version", version),
+            ("_document", document),
+        ):
+            object.__setattr__(entity, name, given)
+        return entity
+
+    def put_away(self, document: bytes) -> None:
+        """Let go of the record; it is read from `document`, the `to_json` text, if somebody asks for it.
+
+        A record is some forty small objects. Freed at once they are the next event's, still in the processor's cache.
+        """
+        object.__setattr__(self, "_document", document)
+        object.__delattr__(self, "record")
+
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here only for what is not set: the fields that `unread` and `put_away` leave out.
+        if name not in {"kind", "record", "changed"}:
+            raise AttributeError(name)
+        read = Entity.from_json(self._document)
+        for left_out in ("kind", "record", "changed"):
+            object.__setattr__(self, left_out, getattr(read, left_out))
+        return getattr(read, name)
 
     def to_json(self) -> bytes:
         """Return the entity as RFC 8785 JSON, decimals and dates as strings."""

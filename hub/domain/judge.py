@@ -36,7 +36,7 @@ def judge(
     Errors: Rejected, with the first rule that is broken: the id, the time, the fields, the network, the transition.
     """
     _check_subject(subject, center)
-    if occurred_at - recorded_at > AHEAD_MAX:
+    if occurred_at > recorded_at and occurred_at - recorded_at > AHEAD_MAX:
         raise Rejected(Code.TIME_IN_FUTURE, "ce_time", f"{occurred_at:%Y-%m-%dT%H:%M:%SZ}")
     check(kind, value)
     _check_key(kind, subject, value)

@@ -204,8 +204,10 @@ class _Deciding:
         )
         self.state_digest = sha256(self.state_digest + digest).digest()
         contribution = STREAMS[entity.stream].contribution
-        if contribution is count_by_status and before is not None and before.entity.status == entity.status:
-            return  # what most streams count by did not change, as with nearly every event
+        if contribution is count_by_status:  # as most streams do: it reads no record, neither now nor later
+            entity.put_away(document)
+            if before is not None and before.entity.status == entity.status:
+                return
         now = contribution(entity)
         then = contribution(before.entity) if before else {}
         if now != then:

@@ -13,7 +13,7 @@ from zlib import crc32
 
 from hub.domain.state import encode_state_prefix, micros
 from hub.ledger.batch import Batch, Known
-from hub.ledger.take import Taken
+from hub.ledger.take import Pending, Taken
 from hub.protocol.avro import PREFIX_SIZE, frame
 from hub.protocol.record import SEAL_HEADER
 from hub.protocol.value import value_class
@@ -55,7 +55,8 @@ def publications(taken: Taken, batch: Batch) -> list[Publication]:
     found = []
     for segment, commit in zip(taken.segments, batch.commits, strict=True):
         events = [
-            Event(row.sequence, row.subject.encode(), _signed(pending.record.headers), pending.record.value or b"")
+            # The key of an accepted event is its subject.
+            Event(row.sequence, pending.record.key or b"", _signed(pending), pending.record.value or b"")
             for pending, row in zip(segment.events, commit.rows, strict=True)
             if row.code == Code.ACCEPTED
         ]
@@ -69,7 +70,10 @@ def publications(taken: Taken, batch: Batch) -> list[Publication]:
     return found
 
 
-def _signed(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
+def _signed(event: Pending) -> list[tuple[str, bytes | None]]:
+    headers = event.record.headers
+    if event.common is not None and event.common.is_plain:
+        return list(headers)
     return [h for h in headers if h[0] != SEAL_HEADER and (h[0].startswith("ce_") or h[0] == "content-type")]
 
 

@@ -117,7 +117,12 @@ class _Writer:
         count, item = self.fresh(), self.fresh()
         self.line(depth, f"{target} = []")
         self.line(depth, "while data[at] != 0:")
-        self.line(depth + 1, f"{count}, at = read_count(data, at)")
+        self.line(depth + 1, f"{count} = data[at]")
+        self.line(depth + 1, f"if {count} & 0x81 or {count} >> 1 >= end - at:")  # rare, or wrong: the function tells
+        self.line(depth + 2, f"{count}, at = read_count(data, at)")
+        self.line(depth + 1, "else:")
+        self.line(depth + 2, "at += 1")
+        self.line(depth + 2, f"{count} >>= 1")
         self.line(depth + 1, f"for _ in range({count}):")
         if not self.value(avro["items"], item, depth + 2):
             raise Malformed("schema has a list whose items take no bytes")

@@ -315,13 +315,13 @@ class SqliteStore:
 
     def _known(self, stream: str, ids: list[str]) -> list[Known]:
         rows = self._db.execute(
-            "SELECT document, digest, lane_id, sequence, changed_by, recorded_at_us, record_lane_id, record_sequence"
-            " FROM entity WHERE stream = ? AND id IN (SELECT value FROM json_each(?))",
+            "SELECT id, center, status, version, document, digest, lane_id, sequence, changed_by, recorded_at_us,"
+            " record_lane_id, record_sequence FROM entity WHERE stream = ? AND id IN (SELECT value FROM json_each(?))",
             (stream, json.dumps(ids)),
         ).fetchall()
         return [
             Known(
-                Entity.from_json(document),
+                Entity.unread(stream, entity_id, center, status, version, document),
                 document.encode(),
                 digest,
                 self._origin(lane_id),
@@ -331,7 +331,20 @@ class SqliteStore:
                 self._origin(record_lane_id),
                 record_sequence,
             )
-            for document, digest, lane_id, sequence, changed_by, recorded_at_us, record_lane_id, record_sequence in rows
+            for (
+                entity_id,
+                center,
+                status,
+                version,
+                document,
+                digest,
+                lane_id,
+                sequence,
+                changed_by,
+                recorded_at_us,
+                record_lane_id,
+                record_sequence,
+            ) in rows
         ]
 
     async def basis(self) -> tuple[int, list[Entity]]:

@@ -57,11 +57,11 @@ class Publisher:
         self.published = 0
 
     def offer(self, found: Iterable[Publication]) -> None:
-        """Queue what a commit made publishable; over the limit it is left to SQL."""
+        """Queue what a commit made publishable; over the limit, or where a record's bytes are missing, SQL has it."""
         if not self._enabled:
             return
         for publication in found:
-            if self._queued_events > QUEUE_EVENTS_MAX:
+            if self._queued_events > QUEUE_EVENTS_MAX or any(k.value is None for k in publication.entities):
                 self._behind.add(publication.center)
             else:
                 self._queue.append(publication)

@@ -7,6 +7,7 @@ deadline covers the whole shutdown: stop taking, drain, close.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import Callable
@@ -94,6 +95,18 @@ async def prepare_hq(headquarters: Headquarters, identity: Identity) -> None:
         await headquarters.say(events)
 
 
+def spare_the_collector() -> None:
+    """Let Python's cyclic collector look rarely, and not at what the process started with.
+
+    A fetch makes some ten thousand objects and frees them by reference count; by default the collector walks through
+    them and the cached entities dozens of times a fetch, for nothing: 7 of 75 µs an event. Cycles are still found,
+    at the latest when 200,000 objects have come and not gone.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 10, 10)
+
+
 async def run_worker(
     settings: WorkerSettings,
     stop: asyncio.Event,
@@ -124,6 +137,7 @@ async def run_worker(
         await ensure_group(settings.bootstrap, reader.group)
         await ensure_topics(settings.bootstrap, standard_topics([], list(STREAMS)))
         app = create_app(reader, consolidator, centers)
+        spare_the_collector()
         log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.bootstrap)
         ready()
         async with asyncio.TaskGroup() as group:
