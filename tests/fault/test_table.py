@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,19 @@ async def until(seen: Callable[[], object], deadline_s: float = 30.0) -> None:
     async with asyncio.timeout(deadline_s):
         while not seen():
             await asyncio.sleep(0.05)
+
+
+def keep(file: Path, copy: Path) -> None:
+    """Copy a database, with what still stands in its WAL."""
+    with contextlib.closing(sqlite3.connect(file)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+
+def restore(copy: Path, file: Path) -> None:
+    """Put a copy in a database's place, as a backup's owner does: nothing of the newer one stays."""
+    for part in file.parent.glob(f"{file.name}*"):
+        part.unlink()
+    shutil.copy(copy, file)
 
 
 async def make_again(network: Network, topic: str) -> None:
@@ -121,14 +135,12 @@ async def test_hub_that_went_back_to_an_old_database_comes_to_the_same_again(tmp
     async with network_of(tmp_path) as network:
         await settle(network, "END")
         assert await network.worker.stop() == 0
-        shutil.copy(database(network.hub.data_dir), tmp_path / "old.sqlite3")
+        keep(database(network.hub.data_dir), tmp_path / "old.sqlite3")
         edit(network, 1)
         await settle(network, "LATER")
         size = network.size()
         assert await network.worker.stop() == 0
-        for file in network.hub.data_dir.glob("hub.sqlite3*"):
-            file.unlink()
-        shutil.copy(tmp_path / "old.sqlite3", database(network.hub.data_dir))
+        restore(tmp_path / "old.sqlite3", database(network.hub.data_dir))
         if topics_too:
             for center in CENTERS:
                 await make_again(network, f"in.{center}")
@@ -161,14 +173,14 @@ async def test_outbox_that_went_back_to_an_old_copy_goes_on_in_a_new_lane(tmp_pa
         await settle(network, "END")
         office = network.offices[0]
         assert await office.connector.stop() == 0
-        shutil.copy(office.outbox, tmp_path / "old.sqlite3")
+        keep(office.outbox, tmp_path / "old.sqlite3")
         before = {k: r for k, r in office.sheet.rows.items() if not (r.refused or r.rejected)}
         edit(network, 1)
         for key, row in before.items():
             office.sheet.put(key, replace(row, title=f"{row.title}, changed"))
         await settle(network, "LATER")
         assert await office.connector.stop() == 0
-        shutil.copy(tmp_path / "old.sqlite3", office.outbox)
+        restore(tmp_path / "old.sqlite3", office.outbox)
         edit(network, 2)
         for key, row in list(before.items())[:8]:
             office.sheet.put(key, row)

@@ -35,6 +35,7 @@ from tests.support.sheet import LISTED, Row, Sheet
 from tests.support.worker import Hub, read_topic
 
 STOP_DEADLINE_S: Final = 12.0
+ENDS_MAX: Final = 10  # whatever ends by itself so often will not come up any more
 MARKER: Final = "END"
 MAPPING: Final = {
     "files": "offers*.csv",
@@ -291,6 +292,7 @@ class Network:
         end = time.monotonic() + deadline_s
         while not seen():
             assert time.monotonic() < end, self.last_words()
+            assert all(len(program.ended) < ENDS_MAX for program in self.programs), self.last_words()
             self.start()
             await asyncio.sleep(0.1)
 
