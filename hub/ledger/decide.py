@@ -11,16 +11,16 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.entity import Entity
 from hub.domain.judge import judge
-from hub.domain.stream import EventKind, count_by_status
+from hub.domain.stream import EventKind, Stream, count_by_status
 from hub.ledger.basis import Basis, Reader
 from hub.ledger.batch import Batch, Commit, EntityKey, Known, Row
 from hub.ledger.take import Pending, Reading, Segment, Taken
-from hub.protocol.avro import PREFIX_SIZE, schema_id_of
+from hub.protocol.avro import PREFIX_SIZE, frame, schema_id_of
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.receipt import Decision, Receipt
@@ -77,11 +77,13 @@ def advance(taken: Taken, batch: Batch) -> Reading:
 
 @value_class
 class _Alike:
-    """What the first good envelope of a Common settled for the records that are alike."""
+    """What the first good envelope of a Common settled for the records that are alike. `prefix` begins their values."""
 
     type: str
     kind: EventKind
     reader: Reader
+    prefix: bytes
+    stream: Stream
 
 
 class _Deciding:
@@ -94,6 +96,7 @@ class _Deciding:
         self.segment = segment
         self.entities = entities
         self.basis = basis
+        self.registry = basis.registry
         self.recorded_at = max(now, segment.lane.recorded_at)
         self.center = segment.lane.center
         self.origin = segment.lane.origin
@@ -142,22 +145,24 @@ class _Deciding:
                 alike = self._alike(envelope, event)
             else:
                 subject, occurred_at = read
-            known = self._known((alike.kind.stream, subject))
+            kind = alike.kind
+            key = (kind.stream, subject)
+            before = self.batch.entities.get(key) or self.entities.get(key)
             entity = judge(
-                alike.kind,
+                kind,
                 subject,
                 self.center,
                 occurred_at,
-                _decode(alike.reader, value),
-                known.entity if known else None,
+                _decode(alike, value),
+                before.entity if before else None,
                 self.recorded_at,
-                self.basis.registry,
+                self.registry,
             )
         except Rejected as rejected:
             code, field, params = rejected.code, rejected.field, rejected.params
         else:
             version = entity.version
-            self._accepted(entity, known, event, alike)
+            self._accepted(key, entity, before, event, alike)
         raw_type, raw_subject = headers.get("ce_type") or b"", headers.get("ce_subject") or b""
         return Row(
             event.sequence,
@@ -183,15 +188,12 @@ class _Deciding:
         reader = self.basis.reader(self.center, envelope.dataschema)
         if reader is None or reader.type != kind.type:
             raise Rejected(Code.UNKNOWN_SCHEMA, "ce_dataschema", envelope.dataschema[:100])
-        alike = _Alike(kind.type, kind, reader)
+        alike = _Alike(kind.type, kind, reader, frame(reader.schema_id, b""), STREAMS[kind.stream])
         if event.common is not None and kind.type != LANE_OPENED:
             self.alike[event.common] = alike
         return alike
 
-    def _known(self, key: EntityKey) -> Known | None:
-        return self.batch.entities.get(key) or self.entities.get(key)
-
-    def _accepted(self, entity: Entity, before: Known | None, event: Pending, alike: _Alike) -> None:
+    def _accepted(self, key: EntityKey, entity: Entity, before: Known | None, event: Pending, alike: _Alike) -> None:
         origin = self.origin
         document = entity.to_json()
         digest = sha256(document).digest()
@@ -199,11 +201,11 @@ class _Deciding:
             source, at, value = origin, event.sequence, event.record.value
         else:
             source, at, value = before.record_origin, before.record_sequence, before.value
-        self.batch.entities[entity.stream, entity.id] = Known(
+        self.batch.entities[key] = Known(
             entity, document, digest, origin, event.sequence, alike.type, self.recorded_at, source, at, value
         )
         self.state_digest = sha256(self.state_digest + digest).digest()
-        contribution = STREAMS[entity.stream].contribution
+        contribution = alike.stream.contribution
         if contribution is count_by_status:  # as most streams do: it reads no record, neither now nor later
             entity.put_away(document)
             if before is not None and before.entity.status == entity.status:
@@ -218,10 +220,11 @@ class _Deciding:
                     measures[origin, measure] = measures.get((origin, measure), ZERO) + change
 
 
-def _decode(reader: Reader, value: bytes) -> dict[str, object]:
+def _decode(alike: _Alike, value: bytes) -> dict[str, Any]:
+    reader = alike.reader
     try:
-        schema_id = schema_id_of(value)
-        if schema_id != reader.schema_id:
+        if not value.startswith(alike.prefix):
+            schema_id = schema_id_of(value)
             raise Rejected(Code.UNKNOWN_SCHEMA, "", f"expected id {reader.schema_id}, got {schema_id}")
         return reader.codec.decode(value, PREFIX_SIZE)
     except Malformed as exc:

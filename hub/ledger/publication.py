@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-from zlib import crc32
 
-from hub.domain.state import encode_state_prefix, micros
+from hub.domain.state import PARTITIONS, encode_state_prefix, micros, partition_of
 from hub.ledger.batch import Batch, Known
 from hub.ledger.take import Pending, Taken
 from hub.protocol.avro import PREFIX_SIZE, frame
@@ -19,7 +17,7 @@ from hub.protocol.record import SEAL_HEADER
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
-PARTITIONS: Final = 8  # of `events` and `state.*`: never changed later, or a center's order would break
+__all__ = ["PARTITIONS", "Event", "Publication", "partition_of", "publications", "state_value"]
 
 
 @value_class
@@ -43,11 +41,6 @@ class Publication:
     receipts: Sequence[bytes]
     events: Sequence[Event]
     entities: Sequence[Known]
-
-
-def partition_of(center: str) -> int:
-    """Return the partition of `events` and `state.*` that a center's records are in: CRC-32 of its id, modulo 8."""
-    return crc32(center.encode()) % PARTITIONS
 
 
 def publications(taken: Taken, batch: Batch) -> list[Publication]:

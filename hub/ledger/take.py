@@ -140,6 +140,7 @@ class _Fetch:
 
     def __init__(self, reading: Reading, keyring: Keyring, hub: str, monotonic_s: float) -> None:
         self.reading = reading
+        self.reader = reading.reader
         self.keyring = keyring
         self.hub = hub
         self.now_s = monotonic_s
@@ -196,8 +197,8 @@ class _Fetch:
         return self.taken
 
     def _one(self, record: KafkaRecord) -> None:
-        headers, data, leaf = self.reading.reader.read(record)
-        lane, common = self.lane, self.reading.reader.common
+        headers, data, leaf = self.reader.read(record)
+        lane, common = self.lane, self.reader.common
         if common is not None and common.is_event and lane is not None and common.epoch == lane.epoch:
             # What follows is all that nearly every record needs, and it is asked for each of them.
             number = sequence_of(headers["ce_sequence"])

@@ -148,7 +148,7 @@ _COMMON_BYTES_MAX: Final = 2048
 
 
 class Common:
-    """What many records of a lane have in common: their header names in order, and the contents that repeat.
+    """What many records of a lane have in common: their header names, and the contents that repeat.
 
     Two records are alike when they have the same Common: a check of nothing but names and repeated contents need not
     be made for the second. `template` makes the block of signed headers from the four lengths and contents that vary.
@@ -197,10 +197,11 @@ class LeafReader:
         common = self.common
         try:
             contents = _repeated_of(headers)
-            names = tuple(headers)
-            if common is None or contents != common.contents or names != common.names:
+            # Ten headers, and these ten names among them: their order makes no difference to anybody.
+            names = REQUIRED if len(headers) == len(REQUIRED) else tuple(headers)
+            if common is None or contents != common.contents or (names is not common.names and names != common.names):
                 common = self._common(names, contents)
-            if common is not None and len(names) == len(record.headers):
+            if common is not None and len(headers) == len(record.headers):
                 event_id, sequence, subject, time = _varying_of(headers)
                 block = common.template % (
                     len(event_id), event_id, len(sequence), sequence, len(subject), subject, len(time), time
