@@ -60,7 +60,13 @@ async def one_round(network: Network, rng: Random) -> str:
     return ",".join(done)
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        pytest.param(20, marks=pytest.mark.timeout(600)),
+        pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
+    ],
+)
 async def test_killed_network_loses_nothing_and_tells_nothing_twice(tmp_path: Path, rounds: int) -> None:
     """However its parts die, every row has its one true verdict in the end, at both ends."""
     seed = int(os.environ.get("COHUB_FAULT_SEED") or SystemRandom().randrange(2**32))
