@@ -11,9 +11,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
+from zlib import crc32
 
 from hub.domain.stream import EventKind
 
+PARTITIONS: Final = 8  # of `events` and `state.*`: never changed later, or a center's order would break
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_BYTE_MAX: Final = 0x7F
@@ -28,6 +30,11 @@ _PREFIX: Final[tuple[tuple[str, Any, str], ...]] = (
     ("recorded_at", {"type": "long", "logicalType": "timestamp-micros"}, "When HQ took that event."),
     ("changed_by", "string", "That event's CloudEvents type; it may be a later one than record's."),
 )
+
+
+def partition_of(center: str) -> int:
+    """Return the partition of `events` and `state.*` that a center's records are in: CRC-32 of its id, modulo 8."""
+    return crc32(center.encode()) % PARTITIONS
 
 
 def state_path(kind: EventKind) -> str:
