@@ -88,7 +88,9 @@ async def make_again(network: Network, topic: str) -> None:
 async def test_worker_that_died_between_commit_and_publishing_publishes_after_its_restart(tmp_path: Path) -> None:
     """Committed and not published: the cursor in SQL says so to whoever comes next."""
     async with network_of(tmp_path) as network:
-        await ensure_topics(network.hub.bootstrap, standard_topics(CENTERS, []))
+        network.worker.start()
+        await until(network.is_published)  # what HQ itself says: centers wait for the schemas that it announces
+        assert await network.worker.stop() == 0
         for office in network.offices:
             office.mark()
             office.connector.start()
@@ -99,7 +101,7 @@ async def test_worker_that_died_between_commit_and_publishing_publishes_after_it
         await until(lambda: worker.done() or network.ask(sent) == len(CENTERS))
         stop.set()
         await worker
-        assert network.ask("SELECT max(published) FROM lane") == 0
+        assert network.ask("SELECT max(published) FROM lane WHERE center <> 'hq'") == 0
         network.start()
         await network.settle()
         assert await network.check() == []
