@@ -62,6 +62,7 @@ def state_schema(kind: EventKind, event_schema: bytes) -> bytes:
     return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
 
 
+@lru_cache(maxsize=64)  # what a commit repeats in every record; the division takes longer than the rest of a prefix
 def micros(moment: datetime) -> int:
     """Return an aware moment as Avro's timestamp-micros. Units: microseconds since 1970, UTC."""
     return (moment - _EPOCH) // _MICROSECOND
