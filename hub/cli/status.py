@@ -139,7 +139,7 @@ async def end_offsets(bootstrap: str | None, centers: Sequence[str]) -> tuple[di
                 return {}, "up"
             begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     except (KafkaError, TimeoutError, OSError) as exc:
-        return {}, f"does not answer, so lags are unknown ({exc or type(exc).__name__})"
+        return {}, f"does not answer, so lags are unknown ({str(exc) or type(exc).__name__})"
     finally:
         await consumer.stop()
     return {p.topic.removeprefix("in."): (begins[p], ends[p]) for p in partitions}, "up"
