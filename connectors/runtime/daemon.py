@@ -21,6 +21,7 @@ from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.presence import tell_presence
 from connectors.runtime.receipts import ReceiptReader
+from connectors.runtime.registry_reader import RegistryReader
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.sender import Sender
 from connectors.runtime.sheets import VerdictSheets
@@ -68,7 +69,10 @@ class Connector:
         office, settings = self.office, self.office.settings
         codecs, ids = Codecs(), EventIds()
         link = Link(settings, outbox)
-        sender = self.sender = Sender(outbox, link, Sealer(outbox, office.key, settings.linger_ms, time.monotonic))
+        registry = RegistryReader(office, outbox, link)
+        sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, registry.registry.announced)
+        sender = self.sender = Sender(outbox, link, sealer, registry.settled)
+        registry.on_change = sender.wake
         reader = ReceiptReader(outbox, link, sender, office.trust.receipts, codecs, ids)
         loop = asyncio.get_running_loop()
         outbox.seal_along = sender.seal_along
@@ -76,6 +80,7 @@ class Connector:
         tasks = {
             "sender": sender.run(),
             "receipts": reader.run(),
+            "registry": registry.run(),
             "presence": tell_presence(settings, outbox, sender, office.key),
             "purge": _purge(outbox),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,7 +52,8 @@ def open_epoch(outbox: Outbox, codecs: Codecs, ids: EventIds, hub: str, center: 
     if previous is not None and previous != outbox.lane.previous():
         files = outbox.rows.forget_held()  # after a crash here the same is done again, for the lane is not open yet
     origin, now = new_origin(hub, center, os.urandom(4)), datetime.now(UTC)
-    record: dict[str, Any] = {"origin": origin, "reason": reason[:500]}
+    # Another outbox of this center that sees this lane stops, and can then say which machine to look at.
+    record: dict[str, Any] = {"origin": origin, "reason": f"{reason[:350]} (machine {socket.gethostname()[:100]})"}
     if previous is not None:
         record |= {
             "previous_origin": previous.origin,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -20,6 +21,10 @@ KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
 CLOSE_DEADLINE_S: Final = 2.0
 
 log = structlog.get_logger(__name__)
+
+
+class TopicHidden(Retriable):
+    """The broker answers, and has no such topic, or does not show it to us."""
 
 
 class Link:
@@ -78,22 +83,26 @@ class Link:
             max_request_size=REQUEST_BYTES_MAX,
             compression_type=None if settings.compression == "none" else settings.compression,
         )
-        await self._start(producer, settings.topic_in)
+        await self._start(producer, [settings.topic_in])
         return producer
 
-    async def consumer(self) -> AIOKafkaConsumer:
-        """Return a started consumer that is assigned to nothing yet. Errors: Retriable."""
+    async def consumer(self, *topics: str, wait_ms: int = 500) -> AIOKafkaConsumer:
+        """Return a started consumer that is assigned to nothing yet; `topics` (our answers) are there.
+
+        Units:  wait_ms is how long the broker holds back a fetch that finds nothing.
+        Errors: Retriable; TopicHidden, if it is one of the topics.
+        """
         consumer = AIOKafkaConsumer(
             **self.client_settings(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=wait_ms,
         )
-        await self._start(consumer, self.settings.topic_out)
+        await self._start(consumer, topics or [self.settings.topic_out])
         return consumer
 
-    async def _start(self, client: Any, topic: str) -> None:
-        """Start a client and see that the topic is there: writing to a missing topic waits, reading from it spins."""
+    async def _start(self, client: Any, topics: Sequence[str]) -> None:
+        """Start a client and see that its topics are there: writing to a missing one waits, reading from it spins."""
         try:
             async with asyncio.timeout(self.settings.request_timeout_s):
                 await client.start()
@@ -104,9 +113,12 @@ class Link:
             if isinstance(exc, KafkaError | TimeoutError | OSError):
                 raise Retriable(self._explain(exc)) from exc
             raise
-        if topic not in known:
-            await close(client)
-            raise Retriable(f"there is no topic {topic}, or this center may not see it: ask HQ whether it was added")
+        for topic in topics:
+            if topic not in known:
+                await close(client)
+                raise TopicHidden(
+                    f"there is no topic {topic}, or this center may not see it: ask HQ whether it was added"
+                )
 
     def _explain(self, exc: BaseException) -> str:
         servers = ", ".join(self.settings.bootstrap)

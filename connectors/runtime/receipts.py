@@ -17,6 +17,7 @@ from connectors.runtime.ids import EventIds
 from connectors.runtime.link import Link, close
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.answers import Answer, Outcome
+from connectors.runtime.registry_reader import lane_reason
 from connectors.runtime.sender import Sender
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.note import Note, Verifier
@@ -25,6 +26,7 @@ from hub.protocol.receipt import Receipt, Resend, read_answer
 FETCH_MAX: Final = 500
 BACKOFF_MIN_S: Final = 0.2
 BACKOFF_MAX_S: Final = 10.0
+_OPENED: Final = ", opened as "
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +76,7 @@ class ReceiptReader:
             end = await self._seek(consumer)
             while True:
                 if not self._sender.ready.is_set() and self._outbox.answers.position >= end:
-                    self._open_if_due()
+                    await self._open_if_due()
                     self._sender.restart()
                     self._sender.ready.set()
                     log.info("answers_read", position=end, origin=self._outbox.lane.origin)
@@ -82,7 +84,7 @@ class ReceiptReader:
                 batches = await consumer.getmany(timeout_ms=60_000 if waiting else 500, max_records=FETCH_MAX)
                 records = batches.get(self._topic, [])
                 if records:
-                    self._take(records)
+                    await self._take(records)
                 elif not waiting and await consumer.position(self._topic) >= end:
                     # The end may lie behind offsets that hold no record.
                     self._outbox.answers.take([], end, datetime.now(UTC))
@@ -101,7 +103,7 @@ class ReceiptReader:
             consumer.seek(self._topic, position)
         return int(end)
 
-    def _take(self, records: Iterable[Any]) -> None:
+    async def _take(self, records: Iterable[Any]) -> None:
         answers: list[Answer] = []
         resend: Resend | None = None
         position = 0
@@ -117,7 +119,7 @@ class ReceiptReader:
         taken = self._outbox.answers.take(answers, position, datetime.now(UTC))
         # Durable from here: receipts, verdicts and the position are one commit.
         if Outcome.FOREIGN in taken.outcomes or (Outcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()):
-            self._open_if_due()
+            await self._open_if_due()
         if Outcome.APPLIED in taken.outcomes:
             self._sender.receipted()
             self._sender.wake()
@@ -139,7 +141,8 @@ class ReceiptReader:
             log.warning("answer_not_by_hq", offset=record.offset, reason=str(exc))
             return None
 
-    def _open_if_due(self) -> None:
+    async def _open_if_due(self) -> None:
+        await self._name_foreign()
         reason = reason_for_epoch(self._outbox)
         if reason is not None:
             settings = self._link.settings
@@ -147,6 +150,16 @@ class ReceiptReader:
             self._sender.restart()
             if files:
                 self.on_replan(files)
+
+    async def _name_foreign(self) -> None:
+        """Add to what is noted of a foreign lane why, and on which machine, it was opened, if HQ has published that."""
+        foreign = self._outbox.database.meta("foreign")
+        if foreign is None or _OPENED in foreign:
+            return
+        self._sender.ready.clear()  # we are about to stop
+        reason = await lane_reason(self._link, foreign.split(" ")[0])
+        if reason:
+            self._outbox.database.set_meta("foreign", f"{foreign}{_OPENED}{reason!r}")
 
 
 def _nothing() -> None:

@@ -13,13 +13,22 @@ class Sealer:
     """Closes batches of one outbox with one key.
 
     `linger_ms` is the least time between two seals of less than a full batch: the first event after a quiet time is
-    sealed at once, and a stream of them costs at most 1000 / linger_ms signatures a second.
+    sealed at once, and a stream of them costs at most 1000 / linger_ms signatures a second. `announced` tells of a
+    `dataschema` whether HQ reads it: what it does not read waits.
     """
 
-    def __init__(self, outbox: Outbox, key: Signer, linger_ms: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        key: Signer,
+        linger_ms: float,
+        clock: Callable[[], float],
+        announced: Callable[[str], bool],
+    ) -> None:
         self._outbox = outbox
         self._linger_s = linger_ms / 1000
         self._clock = clock
+        self._announced = announced
         self._sealed_at = float("-inf")
         self.key = key
 
@@ -28,10 +37,10 @@ class Sealer:
         return max(0.0, self._sealed_at + self._linger_s - self._clock())
 
     def seal(self) -> Batch | None:
-        """Return the next batch, sealed and durable; None if nothing waits, or less than a batch waits its time."""
+        """Return the next batch, sealed and durable; None if nothing waits, is held back, or waits its time."""
         if self.due_s() > 0 and self._outbox.lane.unsealed(BATCH_EVENTS_MAX) < BATCH_EVENTS_MAX:
             return None
-        batch = self._outbox.lane.seal(self.key)
+        batch = self._outbox.lane.seal(self.key, self._announced)
         if batch is not None:
             self._sealed_at = self._clock()
         return batch

@@ -6,10 +6,11 @@ What is kept here is lost with the process and is not missed: a new process begi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
@@ -29,6 +30,7 @@ REWIND_PAUSE_S: Final = 0.5
 BACKOFF_MIN_S: Final = 0.2
 BACKOFF_MAX_S: Final = 10.0
 SILENCE_MAX_S: Final = 3600.0
+NOT_ANNOUNCED: Final = "schema_not_announced"  # an alarm
 
 log = structlog.get_logger(__name__)
 
@@ -37,13 +39,21 @@ class Sender:
     """Seals and sends. One owner, one loop; `wake` may be called from any task of that loop.
 
     `ready` is set once HQ's answers were read to their end: before that nothing is sealed or sent, for the outbox may
-    be an old copy.
+    be an old copy. `settled` returns once it is known what HQ has announced, or can't be.
     """
 
-    def __init__(self, outbox: Outbox, link: Link, sealer: Sealer, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        link: Link,
+        sealer: Sealer,
+        settled: Callable[[], Awaitable[None]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._outbox = outbox
         self._link = link
         self._sealer = sealer
+        self._settled = settled
         self._clock = clock
         self._topic = link.settings.topic_in
         self._work = asyncio.Event()
@@ -56,6 +66,7 @@ class Sender:
         self._ahead: Batch | None = None  # sealed along with its queueing, to be sent next
         self._rewound = (float("-inf"), 0)  # when, and to which sequence
         self._connected = False
+        self._held: str | None = outbox.database.meta(NOT_ANNOUNCED)  # what `status` says of it
         self._in_flight = 0
         self._failure: BaseException | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -154,6 +165,7 @@ class Sender:
         producer = await self._link.producer()
         try:
             await self.ready.wait()
+            await self._settled()
             await self._serve(producer)
         finally:
             self._producer = None
@@ -193,11 +205,22 @@ class Sender:
             batch = ahead
         else:
             batch = self._outbox.lane.load(self._next, self._sealer.key)
+        self._tell_held()
         if batch is not None:
             if self._outbox.lane.receipted() + 1 >= batch.first:
                 self._silent_since = self._clock()  # nothing older waits for an answer
             self._next = batch.last + 1
         return batch
+
+    def _tell_held(self) -> None:
+        held = self._outbox.lane.held
+        text = held and f"waiting: HQ has not announced {held}; all goes on when it has, nothing is lost"
+        if text == self._held:
+            return
+        self._held = text
+        log.info("events_held", type=held)  # None: no more
+        with contextlib.suppress(Retriable):  # for `status` alone; a full disk is reported by those who lose by it
+            self._outbox.database.set_meta(NOT_ANNOUNCED, text)
 
     def _break_silence(self) -> None:
         """Send again from the first batch without receipt when HQ has been silent for long, ever less often."""
@@ -249,7 +272,7 @@ class Sender:
         if self._in_flight < UNACKNOWLEDGED_MAX:
             if lane.receipted() + 1 < self._next:
                 timeouts.append(self._silent_since + self._silence_s - self._clock())
-            if lane.unsealed(1):
+            if lane.held is None and lane.unsealed(1):
                 timeouts.append(self._sealer.due_s())
         try:
             async with asyncio.timeout(max(0.0005, min(timeouts)) if timeouts else None):

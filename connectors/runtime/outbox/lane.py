@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -65,6 +65,11 @@ class Batch:
     records: list[LaneRecord]
 
 
+def _always(_dataschema: str) -> bool:
+    """Every schema may be written."""
+    return True
+
+
 class Lane:
     """The open lane of one outbox, and the ones before it.
 
@@ -74,6 +79,7 @@ class Lane:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._signer: tuple[tuple[str, bytes], Signer] | None = None
+        self.held: str | None = None  # type of the event that holds back the lane, for HQ has not announced its schema
         self.reload()
 
     def reload(self) -> None:
@@ -155,8 +161,10 @@ class Lane:
         """Return the lane that a new one would continue, as this outbox sealed it."""
         return Previous(self.epoch.origin, self.sealed.size, self.sealed.root) if self.epoch else None
 
-    def seal(self, key: Signer) -> Batch | None:
-        """Seal the next batch and return its records; None if no event waits.
+    def seal(self, key: Signer, announced: Callable[[str], bool] = _always) -> Batch | None:
+        """Seal the next batch and return its records; None if no event waits, or the next one is `held`.
+
+        Events go out in their order: the first whose `dataschema` is not announced holds back all behind it.
 
         When it returns, sequence numbers, digests and seal are on the disk: a crash before the first byte is sent, or
         at any byte after, leads to the same bytes again.
@@ -170,6 +178,10 @@ class Lane:
                     f"SELECT {_COLUMNS} FROM event WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608  constants
                     (epoch.base + self.sealed.size, BATCH_EVENTS_MAX),
                 ).fetchall()
+                self.held = None
+                if not all(map(announced, {row[5] for row in rows})):
+                    first_held = next(n for n, row in enumerate(rows) if not announced(row[5]))
+                    self.held, rows = rows[first_held][2], rows[:first_held]
                 records = self._records(epoch, rows)
                 if not records:
                     return None

@@ -9,7 +9,7 @@ from connectors.runtime.outbox.lane import Lane
 from connectors.runtime.outbox.rows import FileState
 
 STATES: Final = ("accepted", "refused", "rejected", "unchanged", "blank", "pending")
-ALARMS: Final = ("foreign", "diverged", "key", "fork", "link")
+ALARMS: Final = ("foreign", "diverged", "key", "foreign_key", "suspended", "schema_not_announced", "fork", "link")
 
 
 def status(database: Database, lane: Lane) -> dict[str, Any]:

@@ -57,6 +57,23 @@ def test_seal_takes_at_most_a_batch(office: Office) -> None:
     assert office.outbox.lane.seal(office.key) is None
 
 
+def test_seal_stops_before_an_event_whose_schema_is_not_announced(office: Office) -> None:
+    """What is behind it waits too, for events go out in their order; nothing is lost when it is announced."""
+    office.open()
+    office.queue("A")
+    office.queue("A", name="revised")
+    office.queue("B")
+    events = office.outbox.database.read("SELECT dataschema FROM event ORDER BY id")
+    revised = events[2][0]
+    batch = office.outbox.lane.seal(office.key, lambda dataschema: dataschema != revised)
+    assert batch is not None
+    assert (batch.first, batch.last, office.outbox.lane.held) == (1, 2, "net.cohub.offer.revised.v1")
+    assert office.outbox.lane.seal(office.key, lambda dataschema: dataschema != revised) is None
+    assert (office.outbox.lane.sealed.size, office.outbox.lane.unsealed()) == (2, 2)
+    batch = office.seal()
+    assert (batch.first, batch.last, office.outbox.lane.held) == (3, 4, None)
+
+
 def test_load_after_a_restart_gives_the_same_bytes(office: Office) -> None:
     """A batch that is sent again is the batch that was sealed, to the last byte."""
     office.open()

@@ -1,0 +1,153 @@
+"""What HQ's registry says of us: our center, its keys, and the schemas that HQ reads. Pure.
+
+The records are those of `state.center` and `state.schema`; whoever reads them hands them over in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import schemas
+from hub.domain.catalogue import KINDS
+from hub.domain.state import partition_of, state_path
+from hub.domain.stream import HQ
+from hub.protocol.avro import Codec, unframe
+from hub.protocol.errors import Malformed
+from hub.protocol.note import Verifier
+from hub.protocol.schema import parse_schema
+
+CENTERS: Final = "state.center"
+SCHEMAS: Final = "state.schema"
+LANES: Final = "state.lane"
+HQ_PARTITION: Final = partition_of(HQ)
+URN: Final = "urn:sha256:"
+
+
+@dataclass(frozen=True, slots=True)
+class OurKey:
+    """A seal key that HQ has registered for our center."""
+
+    verifier: Verifier
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OurCenter:
+    """Our center as HQ has it."""
+
+    status: str
+    version: int
+    keys: tuple[OurKey, ...]
+
+    def key(self, ours: Verifier) -> OurKey | None:
+        """Return our key as HQ has it, None if it was never registered."""
+        return next((key for key in self.keys if key.verifier.public == ours.public), None)
+
+    def foreign(self, known: AbstractSet[bytes]) -> list[Verifier]:
+        """Return the active keys whose public half is not among `known`, those that this office has or had."""
+        return [key.verifier for key in self.keys if key.active and key.verifier.public not in known]
+
+
+class Registry:
+    """The registry as far as it was read. `complete` is for the reader to set, when it has read all that there was."""
+
+    def __init__(self, center: str) -> None:
+        self._key = f"{HQ}:{center}".encode()
+        self._schemas: set[int] = set()
+        self._announced: set[str] = set()  # asked for before, as a `dataschema`
+        self.center: OurCenter | None = None
+        self.complete = False
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be believed that what is missing was not announced: a hub that reads nothing is none."""
+        return self.complete and bool(self._schemas)
+
+    def announced(self, dataschema: str) -> bool:
+        """Return whether an event with this `ce_dataschema` may be written; also where that is not known. Hot path."""
+        if dataschema in self._announced or not self.known:
+            return True
+        # The id is the top 31 bits of the hash; see hub.protocol.schema.
+        if int(dataschema.removeprefix(URN)[:8], 16) & 0x7FFF_FFFF not in self._schemas:
+            return False
+        self._announced.add(dataschema)
+        return True
+
+    def take(self, topic: str, key: bytes | None, value: bytes | None) -> bool:
+        """Take a record; return whether it tells anything new. Errors: Malformed, if we can't read it."""
+        if topic == SCHEMAS:
+            return value is not None and self._take_schema(key or b"")
+        return key == self._key and value is not None and self._take_center(value)
+
+    def _take_schema(self, key: bytes) -> bool:
+        # The key says it all (`hq:<schema id>`), so a later HQ may describe schemas as it likes.
+        number = key.removeprefix(f"{HQ}:".encode())
+        if not number.isdigit() or int(number) in self._schemas:
+            return False
+        self._schemas.add(int(number))
+        return True
+
+    def _take_center(self, value: bytes) -> bool:
+        state = read_state(value)
+        if self.center is not None and state["version"] <= self.center.version:
+            return False  # a new owner of HQ's lane publishes again
+        keys = [
+            OurKey(Verifier.from_text(key["vkey"]), key["status"] == "active")
+            for key in state["record"]["keys"]
+            if key["purpose"] == "seal"
+        ]
+        self.center = OurCenter(state["status"], state["version"], tuple(keys))
+        return True
+
+    def alarms(self, ours: Verifier, known: AbstractSet[bytes]) -> dict[str, str | None]:
+        """Return what a person must know, by the alarm's name; None: there is no reason for it (any more).
+
+        Shapes: known holds the public halves of all keys that this office has or had.
+        """
+        center = self.center
+        if not self.known or center is None:
+            return {}  # a center that HQ has not added has no topics either: the link says so
+        return {
+            "key": _key_alarm(center, ours),
+            "foreign_key": _foreign_alarm(center.foreign(known)),
+            "suspended": None if center.status == "active" else f"HQ has this center as {center.status}: ask HQ why",
+        }
+
+
+def _key_alarm(center: OurCenter, ours: Verifier) -> str | None:
+    key = center.key(ours)
+    if key is None:
+        return (
+            f"HQ does not have this office's key {ours.to_text()}: send it the enrolment note, events wait until then"
+        )
+    return None if key.active else f"HQ has revoked this office's key {ours.to_text()}: make a new one and enrol it"
+
+
+def _foreign_alarm(foreign: list[Verifier]) -> str | None:
+    if not foreign:
+        return None
+    keys = ", ".join(key.to_text() for key in foreign)
+    return (
+        f"HQ takes the key {keys} for this center's, and this office never had it: if nobody of this center made it, "
+        "have HQ revoke it at once; if it was made on another machine, its file belongs into keys/ here"
+    )
+
+
+def read_state(value: bytes) -> dict[str, Any]:
+    """Return the record of a center or a lane as it stands on its `state` topic. Errors: Malformed."""
+    schema_id, body = unframe(value)
+    codec = _codecs().get(schema_id)
+    if codec is None:
+        raise Malformed(f"HQ writes its registry in the schema {schema_id}, which this release does not have: update")
+    return codec.decode(body)
+
+
+@cache
+def _codecs() -> dict[int, Codec]:
+    """Return what reads the states of centers and lanes, by schema id."""
+    kinds = [kind for kind in KINDS.values() if kind.stream in {"center", "lane"} and kind.carries_record]
+    parsed = [parse_schema(schemas.read(state_path(kind))) for kind in kinds]
+    return {schema.id: Codec(schema) for schema in parsed}

@@ -1,0 +1,184 @@
+"""Reads HQ's registry for as long as the connector runs: what it says is known, and what a person must know is shown.
+
+Nothing of it is kept but the alarms: it is small, and read from its beginning at every start and after a lost link.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+
+from connectors.runtime.link import Link, TopicHidden, close
+from connectors.runtime.office import Office
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.registry import CENTERS, HQ_PARTITION, LANES, SCHEMAS, Registry, read_state
+from connectors.runtime.settings import SEAL_KEY
+from hub.domain.state import partition_of
+from hub.protocol.errors import CohubError, Malformed, Retriable
+from hub.protocol.note import Signer
+
+SETTLE_S: Final = 30.0  # HQ tells an event that it can't read UNKNOWN_SCHEMA anyway: better that than silence
+LANE_WAIT_S: Final = 3.0
+FETCH_WAIT_MS: Final = 5000
+FETCH_MAX: Final = 500
+BACKOFF_MIN_S: Final = 0.5
+BACKOFF_MAX_S: Final = 60.0
+PLACES: Final = tuple(TopicPartition(topic, HQ_PARTITION) for topic in (CENTERS, SCHEMAS))
+
+log = structlog.get_logger(__name__)
+
+
+class RegistryReader:
+    """Keeps `registry` as HQ has it, and the alarms that follow from it. `on_change` is called when it has changed."""
+
+    def __init__(self, office: Office, outbox: Outbox, link: Link) -> None:
+        self.registry = Registry(office.settings.center)
+        self._office = office
+        self._outbox = outbox
+        self._link = link
+        self._timeout_s = link.settings.request_timeout_s
+        self._settled = asyncio.Event()
+        self._connected = False
+        self.on_change: Callable[[], None] = _nothing
+
+    async def settled(self) -> None:
+        """Return when it is known what HQ has announced; also when it can't be: at once if it is hidden from us."""
+        if self._settled.is_set():
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S):
+                await self._settled.wait()
+                return
+        log.warning("registry_unknown", waited_s=SETTLE_S)
+        self._settled.set()
+
+    async def run(self) -> None:
+        """Read for as long as the task lives."""
+        backoff_s = BACKOFF_MIN_S
+        while True:
+            try:
+                await self._session()
+            except (TopicHidden, TopicAuthorizationFailedError) as exc:
+                if not self._settled.is_set():
+                    log.warning("registry_hidden", reason=str(exc))
+                self._settled.set()
+            except (Retriable, KafkaError, TimeoutError, OSError) as exc:
+                log.info("registry_lost", reason=str(exc) or type(exc).__name__)
+            if self._connected:
+                backoff_s, self._connected = BACKOFF_MIN_S, False
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+
+    async def _session(self) -> None:
+        consumer = await self._link.consumer(CENTERS, SCHEMAS, wait_ms=FETCH_WAIT_MS)
+        try:
+            async with contextlib.aclosing(read_on(consumer, self.registry, self._timeout_s)) as changes:
+                async for _ in changes:
+                    self._connected = True
+                    if self.registry.known:
+                        self._raise_alarms()
+                        self._settled.set()
+                        self.on_change()
+        finally:
+            await close(consumer)
+
+    def _raise_alarms(self) -> None:
+        key = self._office.key.verifier
+        found = self.registry.alarms(key, {key.public, *office_keys(self._office.folder)})
+        database = self._outbox.database
+        for name, text in found.items():
+            if database.meta(name) == text:
+                continue
+            if text:
+                log.warning("alarm_raised", alarm=name, text=text)
+            else:
+                log.info("alarm_cleared", alarm=name)
+            database.set_meta(name, text)
+
+
+async def read_on(consumer: AIOKafkaConsumer, registry: Registry, timeout_s: float) -> AsyncGenerator[None, None]:
+    """Read the registry from its beginning and go on; yield when all that there was is read, and after each change."""
+    consumer.assign(PLACES)
+    async with asyncio.timeout(timeout_s):
+        ends = await consumer.end_offsets(PLACES)
+        await consumer.seek_to_beginning(*PLACES)
+    told = False
+    while True:
+        if not told and all([await consumer.position(place) >= ends[place] for place in PLACES]):
+            registry.complete = told = True
+            yield
+        changed = False
+        for records in (await consumer.getmany(timeout_ms=60_000 if told else 500, max_records=FETCH_MAX)).values():
+            for record in records:
+                changed |= _take(registry, record)
+        if changed and told:
+            yield
+
+
+def _take(registry: Registry, record: Any) -> bool:
+    try:
+        return registry.take(record.topic, record.key, record.value)
+    except Malformed as exc:
+        log.warning("registry_record_unreadable", topic=record.topic, offset=record.offset, reason=str(exc))
+        return False
+
+
+async def read_registry(link: Link) -> Registry:
+    """Return HQ's registry as it is now. Errors: Retriable."""
+    registry = Registry(link.settings.center)
+    consumer = await link.consumer(CENTERS, SCHEMAS)
+    try:
+        async with asyncio.timeout(link.settings.request_timeout_s):
+            async with contextlib.aclosing(read_on(consumer, registry, link.settings.request_timeout_s)) as changes:
+                await anext(changes)
+    except (KafkaError, TimeoutError, OSError) as exc:
+        raise Retriable(f"HQ's registry can't be read ({type(exc).__name__})") from exc
+    finally:
+        await close(consumer)
+    return registry
+
+
+async def lane_reason(link: Link, origin: str) -> str | None:
+    """Return why a lane was opened, which names the machine; None if HQ does not tell within a few seconds."""
+    center, epoch = origin.split("/")[-2:]
+    key, place = f"{center}:{epoch}".encode(), TopicPartition(LANES, partition_of(center))
+    try:
+        async with asyncio.timeout(LANE_WAIT_S):
+            consumer = await link.consumer(LANES)
+            try:
+                consumer.assign([place])
+                await consumer.seek_to_beginning(place)
+                while True:
+                    for records in (await consumer.getmany(place, timeout_ms=500)).values():
+                        for record in records:
+                            if record.key == key and record.value:
+                                return str(read_state(record.value)["record"]["reason"] or "") or None
+            finally:
+                await close(consumer)
+    except (CohubError, KafkaError, TimeoutError, OSError) as exc:
+        log.info("lane_reason_unknown", origin=origin, reason=str(exc) or type(exc).__name__)
+        return None
+
+
+def office_keys(folder: Path) -> set[bytes]:
+    """Return the public halves of the seal keys that lie in an office: the current one, and those from before it.
+
+    A key that was rotated away is kept beside the new one, as `*.key` or `*.old`.
+    """
+    found = set()
+    for path in (folder / SEAL_KEY).parent.glob("*"):
+        if path.suffix in (".key", ".old"):
+            with contextlib.suppress(OSError, UnicodeDecodeError, Malformed):
+                found.add(Signer.from_text(path.read_text("ascii")).verifier.public)
+    return found
+
+
+def _nothing() -> None:
+    """Nobody waits for HQ's registry."""

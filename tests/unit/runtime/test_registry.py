@@ -1,0 +1,156 @@
+"""What HQ's registry says of a center, and what of it a person must know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import schemas
+from connectors.runtime.registry import CENTERS, SCHEMAS, URN, Registry, read_state
+from connectors.runtime.registry_reader import office_keys
+from hub.protocol.avro import Codec, frame
+from hub.protocol.errors import Malformed
+from hub.protocol.note import Signer
+from hub.protocol.schema import parse_schema
+from tests.support.center import Center
+from tests.support.hq import center_record
+
+OURS, THEIRS = Center("uz"), Center("uz", seed=b"x" * 32)
+KEY = OURS.signer.verifier
+STATE = Codec(parse_schema(schemas.read("state/center.key_added.v1.avsc")))
+
+
+def state(version: int, *keys: Center, status: str = "active", **fields: Any) -> bytes:
+    """Return a record of `state.center`, as HQ writes it."""
+    value = {
+        "id": "hq:uz",
+        "center": "hq",
+        "epoch": "00000001",
+        "sequence": version,
+        "version": version,
+        "status": status,
+        "recorded_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "changed_by": "net.cohub.center.key_added.v1",
+        "record": center_record(*keys, **fields),
+    }
+    return frame(STATE.schema.id, STATE.encode(value))
+
+
+def registry(*values: bytes, schema: int = 7) -> Registry:
+    """Return a registry, read to its end, with one announced schema."""
+    found = Registry("uz")
+    found.take(SCHEMAS, f"hq:{schema}".encode(), b"-")
+    for value in values:
+        found.take(CENTERS, b"hq:uz", value)
+    found.complete = True
+    return found
+
+
+def raised(found: Registry, *known: Signer) -> set[str]:
+    public = {KEY.public, *(key.verifier.public for key in known)}
+    return {name for name, text in found.alarms(KEY, public).items() if text}
+
+
+def test_center_with_its_own_key_alone_raises_no_alarm() -> None:
+    """What is in order is not told."""
+    assert raised(registry(state(1, OURS))) == set()
+
+
+def test_active_key_that_the_office_never_had_is_an_alarm_that_names_it() -> None:
+    """Whoever registers a key in a center's name is seen by the center."""
+    found = registry(state(1, OURS), state(2, OURS, THEIRS))
+    text = found.alarms(KEY, {KEY.public})["foreign_key"]
+    assert text is not None
+    assert THEIRS.signer.verifier.to_text() in text
+
+
+def test_key_that_was_rotated_away_is_no_alarm() -> None:
+    """A key that the office still has beside the new one is its own."""
+    assert raised(registry(state(1, OURS, THEIRS)), THEIRS.signer) == set()
+
+
+def test_revoked_foreign_key_is_no_alarm_and_our_own_revoked_key_is_one() -> None:
+    """A revoked key signs nothing; if it is ours, neither do we."""
+    record = center_record(OURS, THEIRS)
+    theirs = [record["keys"][0], record["keys"][1] | {"status": "revoked"}]
+    ours = [record["keys"][0] | {"status": "revoked"}]
+    assert raised(registry(state(1, keys=theirs))) == set()
+    assert raised(registry(state(1, keys=ours))) == {"key"}
+
+
+def test_unknown_key_says_what_to_send_and_an_unknown_center_nothing() -> None:
+    """A key that was not enrolled yet is told of; of a center that HQ has not added, the link tells."""
+    assert "enrolment note" in (registry(state(1)).alarms(KEY, {KEY.public})["key"] or "")
+    assert registry().alarms(KEY, {KEY.public}) == {}
+
+
+@pytest.mark.parametrize("status", ["suspended", "closed"])
+def test_center_that_is_not_active_is_an_alarm(status: str) -> None:
+    """A center whose lane waits learns why."""
+    assert raised(registry(state(1, OURS), state(2, OURS, status=status))) == {"suspended"}
+
+
+def test_older_version_that_is_published_again_changes_nothing() -> None:
+    """Of two records the higher version is the newer, whichever comes last."""
+    assert raised(registry(state(2, OURS), state(1, OURS, status="suspended"))) == set()
+
+
+def test_witness_key_is_not_looked_at() -> None:
+    """Keys of other purposes, and other algorithms, can't seal a lane."""
+    record = center_record(OURS)
+    witness = record["keys"][0] | {"purpose": "witness", "vkey": "hub.example/uz/witness+00000000+BAAA"}
+    assert raised(registry(state(1, keys=[*record["keys"], witness]))) == set()
+
+
+def test_schema_is_announced_by_its_key_alone_and_only_in_a_known_registry() -> None:
+    """An unread or empty registry holds nothing back; a read one holds back what it does not have."""
+    listed, missing = f"{URN}{'00000007':0<64}", f"{URN}{'00000008':0<64}"
+    assert Registry("uz").announced(missing)
+    found = registry()
+    assert (found.announced(listed), found.announced(missing)) == (True, False)
+    assert found.take(SCHEMAS, b"hq:8", b"-")
+    assert not found.take(SCHEMAS, b"hq:8", b"-")
+    assert found.announced(missing)
+    empty = Registry("uz")
+    empty.complete = True
+    assert (empty.known, empty.alarms(KEY, set())) == (False, {})
+
+
+def test_top_bit_of_the_hash_is_no_part_of_a_schema_id() -> None:
+    """Ids have 31 bits, hashes have 32 in the same place."""
+    assert registry().announced(f"{URN}{'80000007':0<64}")
+
+
+def test_record_in_an_unknown_schema_is_malformed_and_changes_nothing() -> None:
+    """What a later HQ writes is reported, and what was known stays."""
+    found = registry(state(1, OURS))
+    with pytest.raises(Malformed, match="update"):
+        found.take(CENTERS, b"hq:uz", frame(1, b"x"))
+    with pytest.raises(Malformed):
+        read_state(state(1, OURS)[:-3])
+    assert raised(found) == set()
+
+
+def test_records_of_other_centers_and_deletions_are_passed_over() -> None:
+    """Only our own center's record counts."""
+    found = registry(state(1, OURS))
+    assert not found.take(CENTERS, b"hq:kz", state(9, THEIRS))
+    assert not found.take(CENTERS, b"hq:uz", None)
+    assert not found.take(SCHEMAS, b"hq:x", b"-")
+    assert raised(found) == set()
+
+
+def test_office_keys_are_those_that_are_kept_as_key_or_old(tmp_path: Path) -> None:
+    """Old keys beside the new one are known, other files and damaged ones are not read as keys."""
+    (tmp_path / "keys").mkdir()
+    for name, text in {
+        "seal.key": OURS.signer.to_text(),
+        "seal.key.old": THEIRS.signer.to_text(),
+        "notes.txt": Signer("hub.example/uz", b"n" * 32).to_text(),
+        "broken.key": "what",
+    }.items():
+        (tmp_path / "keys" / name).write_text(text)
+    assert office_keys(tmp_path) == {KEY.public, THEIRS.signer.verifier.public}
