@@ -15,7 +15,8 @@ from connectors.cli.output import as_json, line
 from hub.protocol.errors import CohubError, UsageError
 
 if TYPE_CHECKING:
-    from connectors.runtime.settings import ConnectorSettings
+    from connectors.runtime.link import Link
+    from connectors.runtime.registry import Registry
 
 CLOCK_OFF_MAX = timedelta(seconds=60)
 
@@ -35,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def check(office: OfficeFolder = Path(), json: Json = False) -> None:
-    """Check settings, key, trust, mappings, sheets, the broker, this center's topics and the clock.
+    """Check settings, key, trust, mappings, sheets, the broker, this center's topics, what HQ has of it, and the clock.
 
     Nothing is sent. Exit status 1 if anything is wrong.
 
@@ -93,7 +94,7 @@ def _check_key(office: Desk) -> str:
     expected = seal_key_name(office.settings.hub, office.settings.center)
     if key.name != expected:
         raise UsageError(f"{office.path / SEAL_KEY} is the key of {key.name}, this office is {expected}")
-    return f"{key.verifier.to_text()}; at HQ, `hub center list` must show it as active"
+    return key.verifier.to_text()
 
 
 def _check_mappings(office: Desk) -> str:
@@ -128,15 +129,16 @@ def _network(office: Desk) -> Iterator[Finding]:
     import logging
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is in our findings, once
-    yield from asyncio.run(_ask_broker(office.settings))
+    yield from asyncio.run(_ask_broker(office))
 
 
-async def _ask_broker(settings: ConnectorSettings) -> list[Finding]:
-    """Return whether the broker answers, and whether this center may write and read its topics."""
+async def _ask_broker(office: Desk) -> list[Finding]:
+    """Return whether the broker answers, whether this center may write and read its topics, and what HQ has of it."""
     from connectors.runtime.link import Link, close
     from connectors.runtime.outbox import Outbox
     from hub.protocol.errors import Retriable
 
+    settings = office.settings
     servers = ", ".join(settings.bootstrap)
     found = []
     with Outbox(Path(":memory:")) as nowhere:  # the link notes its state in an outbox; a check leaves no trace
@@ -155,12 +157,50 @@ async def _ask_broker(settings: ConnectorSettings) -> list[Finding]:
             finally:
                 if client is not None:
                     await close(client)
-    reached = any(finding.ok for finding in found) or not any("can't be reached" in f.said for f in found)
-    return (
-        [Finding("broker", True, f"{servers} answers"), *found]
-        if reached
-        else [Finding("broker", False, found[0].said)]
-    )
+        if not any(finding.ok for finding in found) and any("can't be reached" in f.said for f in found):
+            return [Finding("broker", False, found[0].said)]
+        return [Finding("broker", True, f"{servers} answers"), *found, *await _ask_registry(office, link)]
+
+
+async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
+    """Return what HQ has of this center: its status, its keys, and whether HQ reads what we write."""
+    from connectors.runtime.office import read_key
+    from connectors.runtime.registry_reader import office_keys, read_registry
+    from connectors.runtime.settings import SEAL_KEY
+    from hub.protocol.errors import Retriable
+
+    try:
+        registry = await read_registry(link)
+        ours = read_key(office.path / SEAL_KEY).verifier
+    except Retriable as exc:
+        return [Finding("registry", None, str(exc))]
+    except UsageError:
+        return []  # said already, under key
+    if not registry.known:
+        return [Finding("registry", None, "HQ has published nothing of it yet")]
+    if registry.center is None:
+        unknown = f"HQ does not know {office.settings.center}: send it the enrolment note that `connector init` made"
+        return [Finding("center at HQ", False, unknown), _schemas(office, registry)]
+    alarms = registry.alarms(ours, {ours.public, *office_keys(office.path)})
+    fine = {"key": "active", "foreign_key": "none", "suspended": "active"}
+    names = {"key": "key at HQ", "foreign_key": "other keys at HQ", "suspended": "center at HQ"}
+    found = [Finding(names[name], text is None, text or fine[name]) for name, text in alarms.items()]
+    return [*found, _schemas(office, registry)]
+
+
+def _schemas(office: Desk, registry: Registry) -> Finding:
+    """Compare what our mappings write with what HQ has announced."""
+    from connectors.runtime.codecs import Codecs
+
+    try:
+        streams = {"lane", *(mapping.stream for mapping in office.mappings())}
+    except CohubError:
+        streams = {"lane"}  # said already, under mappings
+    written = {kind: uri for kind, uri in Codecs().dataschemas().items() if kind.split(".")[2] in streams}
+    missing = sorted(kind for kind, uri in written.items() if not registry.announced(uri))
+    if missing:
+        return Finding("schemas", False, f"HQ has not announced {', '.join(missing)}: these events wait until it has")
+    return Finding("schemas", True, f"HQ reads all {len(written)} that this office may write")
 
 
 def _clock(office: Desk) -> Finding:

@@ -38,6 +38,10 @@ class Codecs:
             if (schema := released.get(kind.schema_path)) is not None
         }
 
+    def dataschemas(self) -> dict[str, str]:
+        """Return what stands in `ce_dataschema` of each type of event."""
+        return {name: encoder.dataschema for name, encoder in self._encoders.items()}
+
     def event(
         self,
         kind: EventKind,
