@@ -24,7 +24,6 @@ from hub.domain.state import partition_of
 from hub.protocol.errors import CohubError, Malformed, Retriable
 from hub.protocol.note import Signer
 
-SETTLE_S: Final = 30.0  # HQ tells an event that it can't read UNKNOWN_SCHEMA anyway: better that than silence
 LANE_WAIT_S: Final = 3.0
 FETCH_WAIT_MS: Final = 5000
 FETCH_MAX: Final = 500
@@ -49,15 +48,17 @@ class RegistryReader:
         self.on_change: Callable[[], None] = _nothing
 
     async def settled(self) -> None:
-        """Return when it is known what HQ has announced; also when it can't be: at once if it is hidden from us."""
-        if self._settled.is_set():
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_S):
+        """Return when it is known what HQ has announced; also when it can't be: at once if it is hidden from us.
+
+        HQ answers an event that it can't read with UNKNOWN_SCHEMA anyway: after `registry_wait_s` better that than
+        silence.
+        """
+        try:
+            async with asyncio.timeout(self._link.settings.registry_wait_s):
                 await self._settled.wait()
-                return
-        log.warning("registry_unknown", waited_s=SETTLE_S)
-        self._settled.set()
+        except TimeoutError:
+            log.warning("registry_unknown", waited_s=self._link.settings.registry_wait_s)
+            self._settled.set()
 
     async def run(self) -> None:
         """Read for as long as the task lives."""

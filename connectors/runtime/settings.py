@@ -70,6 +70,7 @@ class ConnectorSettings(BaseModel):
     poll_s: float = Field(default=2.0, gt=0, le=3_600)
     presence_s: float = Field(default=30.0, gt=0, le=3_600)
     receipt_wait_s: float = Field(default=60.0, gt=0, le=3_600)
+    registry_wait_s: float = Field(default=30.0, gt=0, le=3_600)
     request_timeout_s: float = Field(default=15.0, ge=1, le=300)
     compression: Literal["none", "gzip"] = "none"
     guard: Guard = Guard()

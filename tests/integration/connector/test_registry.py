@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import socket
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +18,6 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from connectors.cli.main import run_command
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.daemon import Connector
 from connectors.runtime.ids import EventIds
@@ -76,16 +76,17 @@ def status(event: str, center: str, reason: str) -> Said:
     return Said(kind, center, filled(kind, {"reason": reason}))
 
 
-async def check(office: OfficeFolder, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Return the findings of `connector check` by name."""
-    capsys.readouterr()
-    await asyncio.to_thread(run_command, ["check", "--office", str(office.folder), "--json"])
-    return {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
+async def check(office: OfficeFolder) -> dict[str, Any]:
+    """Return the findings of `connector check`, a process of its own, by name."""
+    program = "from connectors.cli.main import main; main()"
+    asked = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, "check", "--office", str(office.folder), "--json", stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(asked.communicate(), 60)
+    return {finding["name"]: finding for finding in json.loads(said)}
 
 
-async def test_connector_raises_an_alarm_on_a_key_that_it_did_not_make(
-    hub: Hub, office: OfficeFolder, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_connector_raises_an_alarm_on_a_key_that_it_did_not_make(hub: Hub, office: OfficeFolder) -> None:
     """Whoever gets a key registered in a center's name is seen by the center, until that key is revoked."""
     ours, theirs = Center(office.center, seed=b"k" * 32), Center(office.center, seed=b"x" * 32)
     record = center_record(ours, theirs)
@@ -93,13 +94,13 @@ async def test_connector_raises_an_alarm_on_a_key_that_it_did_not_make(
     async with office.running() as connector:
         await until(lambda: totals(connector)["accepted"] == 5)
         assert alarms(connector) == {}
-        findings = await check(office, capsys)
+        findings = await check(office)
         assert [findings[name]["ok"] for name in ("key at HQ", "other keys at HQ", "center at HQ", "schemas")] == [
             True
         ] * 4
         await hub.say(Said("net.cohub.center.key_added.v1", office.center, record))
         await until(lambda: theirs.signer.verifier.to_text() in alarms(connector).get("foreign_key", ""))
-        findings = await check(office, capsys)
+        findings = await check(office)
         assert (findings["key at HQ"]["ok"], findings["other keys at HQ"]["ok"]) == (True, False)
         record["keys"][1]["status"] = "revoked"
         await hub.say(Said("net.cohub.center.key_revoked.v1", office.center, record))

@@ -7,16 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 import schemas
+from connectors.runtime.link import Link
+from connectors.runtime.office import Office
 from connectors.runtime.registry import CENTERS, SCHEMAS, URN, Registry, read_state
-from connectors.runtime.registry_reader import office_keys
+from connectors.runtime.registry_reader import RegistryReader, office_keys
+from connectors.runtime.settings import ConnectorSettings
 from hub.protocol.avro import Codec, frame
+from hub.protocol.control import Trust
 from hub.protocol.errors import Malformed
 from hub.protocol.note import Signer
 from hub.protocol.schema import parse_schema
-from tests.support.center import Center
+from tests.support.center import HUB, Center
 from tests.support.hq import center_record
+from tests.support.office import Office as Outboxed
 
 OURS, THEIRS = Center("uz"), Center("uz", seed=b"x" * 32)
 KEY = OURS.signer.verifier
@@ -141,6 +147,20 @@ def test_records_of_other_centers_and_deletions_are_passed_over() -> None:
     assert not found.take(CENTERS, b"hq:uz", None)
     assert not found.take(SCHEMAS, b"hq:x", b"-")
     assert raised(found) == set()
+
+
+async def test_registry_that_stays_unknown_holds_nothing_back_for_ever(office: Outboxed, tmp_path: Path) -> None:
+    """An HQ that publishes no registry still gets the events, after a while: its verdict is better than silence."""
+    settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("127.0.0.1:1",), registry_wait_s=0.01)
+    trust = Trust(HUB, KEY, KEY)
+    reader = RegistryReader(
+        Office(tmp_path, settings, OURS.signer, trust), office.outbox, Link(settings, office.outbox)
+    )
+    with capture_logs() as logs:
+        await reader.settled()
+        await reader.settled()
+    assert [line["event"] for line in logs] == ["registry_unknown"]
+    assert reader.registry.announced(f"{URN}{'00000008':0<64}")
 
 
 def test_office_keys_are_those_that_are_kept_as_key_or_old(tmp_path: Path) -> None:
