@@ -237,7 +237,7 @@ class _Fetch:
         if sequence > size:
             self._quarantine("CLOSED_LANE", f"the lane was closed at size {size}", record, data)
         else:
-            self.taken.duplicates += 1
+            self._claim(origin_of(self.hub, self.center, epoch), size, record)
         return True
 
     def _switch(self, epoch: str, sequence: int) -> None:
@@ -266,7 +266,7 @@ class _Fetch:
                 return True
             index = sequence - self.lane.size - 1
         if index < 0:
-            self._duplicate(pending)
+            self._claim(self.lane.origin, self.lane.size, pending.record)
             return True
         if index < len(self.tail):
             if self.tail[index].leaf == pending.leaf:
@@ -289,18 +289,19 @@ class _Fetch:
             self._hole(f"expected {self.lane.size + 1}, got {sequence}")
         return True
 
-    def _duplicate(self, pending: Pending) -> None:
-        assert self.lane is not None
+    def _claim(self, origin: str, size: int, record: KafkaRecord) -> None:
+        """Count a duplicate; a good seal on it claims the stored receipt, or proves a fork, also of a closed lane."""
         self.taken.duplicates += 1
-        if pending.seal is None or len(self.taken.claims) >= CLAIMS_MAX:
+        seal = dict(record.headers).get(SEAL_HEADER)
+        if seal is None or len(self.taken.claims) >= CLAIMS_MAX:
             return
         try:
-            checkpoint, note = open_seal(pending.seal)
+            checkpoint, note = open_seal(seal)
         except Malformed:
             return
-        standing, _ = self.keyring.check(self.center, self.lane.origin, note)
-        if standing is Standing.GOOD and checkpoint.origin == self.lane.origin and checkpoint.size <= self.lane.size:
-            self.taken.claims.append(Claim(self.lane.origin, checkpoint, pending.seal))
+        standing, _ = self.keyring.check(self.center, origin, note)
+        if standing is Standing.GOOD and checkpoint.origin == origin and checkpoint.size <= size:
+            self.taken.claims.append(Claim(origin, checkpoint, seal))
 
     def _settle(self) -> None:
         """Take the tail up to its last good seal; quarantine what lies under a bad one."""

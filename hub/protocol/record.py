@@ -79,6 +79,8 @@ class KafkaRecord(Protocol):
     def offset(self) -> int: ...  # noqa: D102
     @property
     def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp_type(self) -> int | None: ...  # noqa: D102
 
 
 def _is_signed(name: str) -> bool:

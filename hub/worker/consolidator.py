@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 ENTITIES_CACHED_MAX: Final = 16_000  # about 1.5 kB each, records put away
 CLOCK_BEHIND_MAX_S: Final = 5.0
 BROKER_CLOCK_MAX_MS: Final = 5 * 60_000
+LOG_APPEND_TIME: Final = 1  # the broker's own clock; any other timestamp is the center's word, and decides nothing
 WHY_BYTES_MAX: Final = 2_000
 
 
@@ -95,10 +96,14 @@ class Consolidator:
             self._newest = await self._store.newest_recorded_at()
         claimed = await self._store.claim(centers, self._owner)
         for center, claim in claimed.items():
-            self._held[center] = Held(Reading.of(claim.intake), claim.term, claim.intake.offset)
+            intake = claim.intake
+            if intake.status is Status.WAITING:
+                # HQ may have spoken while nobody held this lane: reading it asks the keyring again.
+                intake = replace(intake, status=Status.READING, why="")
+            self._held[center] = Held(Reading.of(intake), claim.term, intake.offset)
             self._forget_entities(center)
             await self._publisher.adopt(center)
-            if claim.intake.status in {Status.PARKED, Status.FORKED}:
+            if intake.status is not Status.READING:
                 self.lanes.pause(center)
         return {center: claim.intake.offset for center, claim in claimed.items()}
 
@@ -153,9 +158,9 @@ class Consolidator:
 
     async def handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
         """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process."""
-        held = self._held[center]
-        if held.reading.intake.status is not Status.READING:
-            return
+        held = self._held.get(center)
+        if held is None or held.reading.intake.status is not Status.READING:
+            return  # taken over by another worker, or stopped: batches that were fetched before still come
         first, last = records[0].offset, records[-1].offset
         if held.next_read is not None and first > held.next_read and held.sought != held.next_read:
             # A hole in the offsets: retention, compaction, or a batch that was dropped at a rebalance. One look back
@@ -263,7 +268,7 @@ class Consolidator:
         """Return HQ's time; wait until it has passed the newest recorded_at. Errors: Fatal for a clock that is off."""
         now = self._clock()
         ahead_ms = newest.timestamp - int(now.timestamp() * 1000)  # no datetime: not every timestamp has one
-        if ahead_ms > BROKER_CLOCK_MAX_MS:
+        if ahead_ms > BROKER_CLOCK_MAX_MS and newest.timestamp_type == LOG_APPEND_TIME:
             raise Fatal(
                 f"HQ's clock is at {now:%Y-%m-%dT%H:%M:%SZ}, the broker's {ahead_ms / 1000:.0f} s ahead of it: set it"
             )

@@ -52,6 +52,7 @@ class _Record:
     headers: list[tuple[str, bytes | None]]
     offset: int
     timestamp: int
+    timestamp_type: int | None = None
 
 
 class Headquarters:

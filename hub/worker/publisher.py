@@ -17,9 +17,11 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from hub.broker.topics import ensure_topics, standard_topics
+from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.ledger.publication import Publication, partition_of, state_value
-from hub.protocol.errors import Fatal
+from hub.protocol.errors import CohubError, Fatal
 from hub.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -112,10 +114,23 @@ class Publisher:
                     self._queue.clear()
                     self._queued_events = 0
                     await self._drop_producer()
+                    await self._mend_topics()
                     await asyncio.sleep(RETRY_S)
         finally:
             await self._drop_producer()
             await self._save_cursors()
+
+    async def _mend_topics(self) -> None:
+        """Make again what topics of ours are missing: one that was deleted would hold up every center's answers."""
+        centers = {c for c in self._behind | {center for center, _, _ in self._answers} if c != HQ}
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                made = await ensure_topics(self._bootstrap, standard_topics(sorted(centers), list(STREAMS)))
+        except (CohubError, TimeoutError) as exc:
+            log.warning("topics_not_checked", error=str(exc) or type(exc).__name__)
+        else:
+            if made:
+                log.warning("topics_made_again", topics=made)
 
     async def _rest(self) -> None:
         self._wake.clear()

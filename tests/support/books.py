@@ -133,6 +133,7 @@ class Sent:
     headers: list[tuple[str, bytes | None]]
     offset: int = 0
     timestamp: int = 0
+    timestamp_type: int | None = None
 
 
 def pending(event: Event, seal: bytes | None) -> Pending:

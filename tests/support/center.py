@@ -34,6 +34,7 @@ class Sent:
     headers: tuple[tuple[str, bytes | None], ...]
     offset: int = 0
     timestamp: int = int(NOW.timestamp() * 1000)
+    timestamp_type: int | None = None
 
     def header(self, name: str, value: bytes | None) -> Sent:
         """Return the record with one header replaced."""
