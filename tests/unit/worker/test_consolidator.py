@@ -1,0 +1,244 @@
+"""The consolidator on a real store: what stops a lane, what stops the process, and what goes on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hub.domain.catalogue import STREAMS
+from hub.domain.entity import Entity
+from hub.ledger.lane import Status
+from hub.ledger.publication import Publication
+from hub.protocol.errors import Fatal
+from hub.protocol.record import KafkaRecord
+from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, LOG_APPEND_TIME, Consolidator
+from tests.support.center import Center, Sent
+from tests.support.hq import IDENTITY, Hq
+
+LATER = datetime(2040, 1, 1, tzinfo=UTC)  # HQ's own lane is written by the real clock
+
+
+class Seen:
+    """Stands where the publisher and the reading side do, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.published: list[Publication] = []
+        self.answers: list[tuple[str, str]] = []
+        self.paused: set[str] = set()
+        self.sought: list[tuple[str, int | None]] = []
+
+    def offer(self, found: Iterable[Publication]) -> None:
+        self.published.extend(found)
+
+    def answer(self, center: str, kind: str, _note: bytes) -> None:
+        self.answers.append((center, kind))
+
+    async def adopt(self, center: str) -> None:
+        del center
+
+    def pause(self, center: str) -> None:
+        self.paused.add(center)
+
+    def resume(self, center: str) -> None:
+        self.paused.discard(center)
+
+    async def seek(self, center: str, offset: int | None) -> None:
+        self.sought.append((center, offset))
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = LATER
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
+    opened = await Hq.open(tmp_path)
+    yield opened
+    opened.store.close()
+
+
+def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime]) -> Consolidator:
+    made = Consolidator(hq.store, hq.headquarters, IDENTITY, seen, "test", clock)  # type: ignore[arg-type]
+    made.attach(seen)  # type: ignore[arg-type]
+    return made
+
+
+def size(hq: Hq, center: Center) -> int:
+    row = hq.store._db.execute("SELECT size FROM lane WHERE origin = ?", (center.origin,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def intake(hq: Hq, center: Center) -> tuple[str, str]:
+    row = hq.store._db.execute("SELECT status, why FROM intake WHERE center = ?", (center.id,)).fetchone()
+    return str(row[0]), str(row[1])
+
+
+def stamped(records: Sequence[Sent], moment: datetime, kind: int | None) -> list[KafkaRecord]:
+    return [replace(r, timestamp=int(moment.timestamp() * 1000), timestamp_type=kind) for r in records]
+
+
+async def test_exception_in_the_engine_parks_its_lane_alone(hq: Hq, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of pure code on one center's events leaves the other lanes alone, and is shown with its traceback."""
+    bad, good, seen = Center("uz"), Center("kz"), Seen()
+    await hq.register(bad)
+    await hq.register(good)
+    made = consolidator(hq, seen, Clock())
+    await made.assign(["uz", "kz"])
+
+    def fault(entity: Entity) -> dict[str, Decimal]:
+        if entity.center == "uz":
+            raise ZeroDivisionError("a seeded fault")
+        return {}
+
+    # The one place where the engine calls out to a stream's own code: a stream with a fault in it.
+    broken = replace(STREAMS["offer"], contribution=fault)
+    monkeypatch.setattr("hub.ledger.decide.STREAMS", {"offer": broken, "lane": STREAMS["lane"]})
+    opened = bad.opened(2)
+    await made.handle("uz", opened)
+    await made.handle("kz", good.opened(2))
+    assert (size(hq, bad), size(hq, good)) == (0, 3)
+    status, why = intake(hq, bad)
+    assert status == Status.PARKED
+    assert "a seeded fault" in why
+    assert "Traceback" in why
+    assert seen.paused == {"uz"}
+
+    monkeypatch.undo()
+    await hq.store.resume("uz")
+    await made.look_again()
+    assert seen.sought[-1] == ("uz", None)
+    await made.handle("uz", opened)
+    assert (size(hq, bad), intake(hq, bad)[0], seen.paused) == (3, Status.READING, set())
+
+
+async def test_lane_that_waits_goes_on_when_hq_speaks(hq: Hq) -> None:
+    """The hq lane moves while a worker holds the waiting lane."""
+    center, seen = Center(), Seen()
+    records = center.opened(1)
+    made = consolidator(hq, seen, Clock())
+    await made.assign(["uz"])
+    await made.handle("uz", records)
+    assert (size(hq, center), intake(hq, center)[0], seen.paused) == (0, Status.WAITING, {"uz"})
+    await hq.register(center)
+    assert await made.look_again()
+    await made.handle("uz", records)
+    assert (size(hq, center), intake(hq, center)[0]) == (2, Status.READING)
+
+
+async def test_lane_that_waited_goes_on_though_hq_spoke_while_nobody_held_it(hq: Hq) -> None:
+    """A restarted worker has the new basis from its first moment; nothing will tell it that the lane may go on."""
+    center = Center()
+    records = center.opened(1)
+    first = consolidator(hq, Seen(), Clock())
+    await first.assign(["uz"])
+    await first.handle("uz", records)
+    assert intake(hq, center)[0] == Status.WAITING
+    await hq.register(center)
+    second, seen = consolidator(hq, Seen(), Clock()), Seen()
+    second.attach(seen)  # type: ignore[arg-type]
+    await second.assign(["uz"])
+    await second.handle("uz", records)
+    assert (size(hq, center), intake(hq, center)[0], seen.paused) == (2, Status.READING, set())
+
+
+async def test_worker_that_was_fenced_drops_what_it_had_fetched(hq: Hq) -> None:
+    """Another owner took the lane over: the old one writes nothing, and the batches it still has end nothing."""
+    center = Center()
+    await hq.register(center)
+    old, new = consolidator(hq, Seen(), Clock()), consolidator(hq, Seen(), Clock())
+    await old.assign(["uz"])
+    first, second = center.opened(1), center.offers(1, first=5)
+    await new.assign(["uz"])
+    await old.handle("uz", first)
+    await old.handle("uz", second)
+    assert size(hq, center) == 0
+    await new.handle("uz", [*first, *second])
+    assert size(hq, center) == 3
+
+
+async def test_clock_that_runs_a_little_behind_is_waited_for(hq: Hq) -> None:
+    """Nothing is committed before the clock has passed the newest record."""
+    center, clock = Center(), Clock()
+    await hq.register(center)
+    made = consolidator(hq, Seen(), clock)
+    await made.assign(["uz"])
+    await made.handle("uz", center.opened(1))
+    clock.now = LATER - timedelta(milliseconds=20)
+    await made.handle("uz", center.offers(1, first=5))
+    row = hq.store._db.execute("SELECT min(r.recorded_at_us) = max(r.recorded_at_us) FROM receipt r JOIN lane l"
+                               " ON l.id = r.lane_id WHERE l.center = 'uz'").fetchone()  # fmt: skip
+    assert (size(hq, center), row[0]) == (3, 1)
+
+
+async def test_clock_that_runs_far_behind_ends_the_process(hq: Hq) -> None:
+    """A clock that was set back is for a person to set, not for us to wait for."""
+    center, clock = Center(), Clock()
+    await hq.register(center)
+    made = consolidator(hq, Seen(), clock)
+    await made.assign(["uz"])
+    await made.handle("uz", center.opened(1))
+    clock.now = LATER - timedelta(seconds=CLOCK_BEHIND_MAX_S + 1)
+    with pytest.raises(Fatal, match="behind its newest record"):
+        await made.handle("uz", center.offers(1, first=5))
+    assert size(hq, center) == 2
+
+
+async def test_brokers_clock_far_ahead_ends_the_process(hq: Hq) -> None:
+    """HQ's clock or the broker's is wrong by over five minutes: nothing is committed under it."""
+    center = Center()
+    await hq.register(center)
+    made = consolidator(hq, Seen(), Clock())
+    await made.assign(["uz"])
+    with pytest.raises(Fatal, match="set it"):
+        await made.handle("uz", stamped(center.opened(1), LATER + timedelta(minutes=6), LOG_APPEND_TIME))
+    assert size(hq, center) == 0
+
+
+@pytest.mark.parametrize("kind", [None, 0])
+async def test_centers_clock_far_ahead_stops_nobody(hq: Hq, kind: int | None) -> None:
+    """A timestamp that a center's producer wrote decides nothing."""
+    center = Center()
+    await hq.register(center)
+    made = consolidator(hq, Seen(), Clock())
+    await made.assign(["uz"])
+    await made.handle("uz", stamped(center.opened(1), LATER + timedelta(days=400), kind))
+    assert size(hq, center) == 2
+
+
+async def test_hole_in_the_offsets_is_looked_back_for_once(hq: Hq) -> None:
+    """What is missing after one look back is for the lane's rules."""
+    center, seen = Center(), Seen()
+    await hq.register(center)
+    made = consolidator(hq, seen, Clock())
+    await made.assign(["uz"])
+    await made.handle("uz", center.opened(1))
+    hole = [replace(r, offset=r.offset + 5) for r in center.offers(1, first=5)]
+    await made.handle("uz", hole)
+    assert (seen.sought, size(hq, center)) == ([("uz", 2)], 2)
+    await made.handle("uz", hole)
+    assert size(hq, center) == 3
+
+
+async def test_fork_in_a_closed_lane_is_found_too(hq: Hq) -> None:
+    """Two disks wrote one epoch; that one of them has opened a new lane since makes it no less a fork."""
+    center, seen = Center(), Seen()
+    await hq.register(center)
+    made = consolidator(hq, seen, Clock())
+    await made.assign(["uz"])
+    again = center.next_epoch("0000beef")
+    await made.handle("uz", [*center.opened(2), *again.opened(1)])
+    copy = Center(offsets=center.offsets)
+    await made.handle("uz", [*copy.opened(1), *copy.offers(1, first=88)])
+    assert intake(hq, center)[0] == Status.FORKED
+    assert hq.store._db.execute("SELECT origin, size FROM evidence").fetchall() == [(center.origin, 3)]
