@@ -171,6 +171,7 @@ class Consolidator:
             held.reading = Reading.of(held.reading.intake)
             return
         held.next_read = last + 1
+        await self._publisher.room()
         now = await self._now(records[-1])
         assert self._basis is not None
         keyring, basis = self._basis.keyring, self._basis

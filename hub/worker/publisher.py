@@ -26,7 +26,8 @@ from hub.store.store import Store
 
 log = structlog.get_logger(__name__)
 
-QUEUE_EVENTS_MAX: Final = 20_000
+QUEUE_EVENTS_MAX: Final = 20_000  # over it a lane is left to SQL
+ROOM_EVENTS: Final = 6_000  # over it consolidating waits, as long as publishing goes on at all
 SEND_EVENTS_MAX: Final = 4_000
 BATCH_BYTES_MAX: Final = 900_000
 REQUEST_TIMEOUT_S: Final = 10.0
@@ -55,6 +56,7 @@ class Publisher:
         self._unsaved: dict[str, int] = {}
         self._saved_at = 0.0
         self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
         self.published = 0
 
@@ -90,6 +92,15 @@ class Publisher:
         """Look into SQL for something to publish of this center."""
         self._behind.add(center)
         self._wake.set()
+
+    async def room(self) -> None:
+        """Wait while much is queued and publishing goes on: what was left to SQL would cost twice.
+
+        When publishing fails this waits for nothing: the ledger does not depend on it.
+        """
+        while self._queued_events > ROOM_EVENTS and self._producer is not None:
+            self._drained.clear()
+            await self._drained.wait()
 
     @property
     def backlog(self) -> int:
@@ -167,6 +178,7 @@ class Publisher:
                 self._cursors[publication.origin] = publication.last
             self._queue.popleft()
             self._queued_events -= len(publication.events)
+        self._drained.set()
         if ready:
             before = {p.origin: p.first - 1 for p in reversed(ready)}
             try:
@@ -280,6 +292,7 @@ class Publisher:
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
+        self._drained.set()
         if producer is not None:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(REQUEST_TIMEOUT_S):

@@ -41,6 +41,9 @@ class Seen:
     async def adopt(self, center: str) -> None:
         del center
 
+    async def room(self) -> None:
+        """There is always room."""
+
     def pause(self, center: str) -> None:
         self.paused.add(center)
 
