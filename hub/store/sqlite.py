@@ -67,14 +67,15 @@ def open_engine(path: Path) -> Engine:
 class SqliteStore:
     """A Store in one file. Make it with `open`."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, quarantine_quota_bytes: int) -> None:
         self.path = path
         self._db = connection
+        self._quarantine_quota_bytes = quarantine_quota_bytes
         self._lane_ids: dict[str, int] = {}
         self._origins: dict[int, str] = {}
 
     @classmethod
-    def open(cls, path: Path) -> SqliteStore:
+    def open(cls, path: Path, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> SqliteStore:
         """Open or create the database. Errors: Fatal when it is not ours, or newer than this release."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -92,7 +93,7 @@ class SqliteStore:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-16000")
         connection.execute("PRAGMA wal_autocheckpoint=4000")
-        return cls(path, connection)
+        return cls(path, connection, quarantine_quota_bytes)
 
     def close(self) -> None:
         """Close the connection. Idempotent."""
@@ -110,6 +111,9 @@ class SqliteStore:
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            # The lanes that it made are gone, and the next one made has their number.
+            self._lane_ids.clear()
+            self._origins.clear()
             raise
 
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
@@ -242,7 +246,7 @@ class SqliteStore:
             if not total:
                 row = db.execute("SELECT quarantined_bytes FROM intake WHERE center = ?", (center,)).fetchone()
                 used = int(row[0]) if row else 0
-            over = used + total > QUARANTINE_QUOTA_BYTES
+            over = used + total > self._quarantine_quota_bytes
             kept = item.data[:KEPT_BYTES_MAX] if over else item.data
             done = db.execute(
                 "INSERT INTO quarantine(center, kafka_offset, digest, reason, detail, key, data, size_bytes,"

@@ -1,0 +1,383 @@
+"""One suite for every store: what `hub.store.store.Store` promises, on a real database.
+
+A new engine adds its opener to ENGINES; it has to pass all of this unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from sqlite3 import connect
+from typing import Any
+
+import pytest
+
+from hub.domain.stream import HQ
+from hub.ledger.batch import Batch, Known
+from hub.ledger.decide import decide, subjects
+from hub.ledger.lane import Status
+from hub.ledger.publication import Publication, publications, state_value
+from hub.ledger.take import Reading, Taken, take
+from hub.protocol.errors import Fatal, Retriable
+from hub.protocol.note import Note
+from hub.protocol.receipt import Receipt, read_answer
+from hub.protocol.tree import Edge, leaf_hash
+from hub.store.sqlite import SqliteStore
+from hub.store.store import KEPT_BYTES_MAX, FencedError, Store
+from hub.worker.headquarters import Headquarters
+from hub.worker.service import prepare_hq
+from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
+from tests.support.hq import IDENTITY, Hq
+
+REVISED, WITHDRAWN = "net.cohub.offer.revised.v1", "net.cohub.offer.withdrawn.v1"
+QUOTA_BYTES = 100_000
+
+Opener = Callable[[Path], SqliteStore]  # today's only engine; the tests below use what Store has, and no more
+ENGINES: dict[str, Opener] = {
+    "sqlite": lambda folder: SqliteStore.open(folder / "hub.sqlite3", quarantine_quota_bytes=QUOTA_BYTES),
+}
+
+
+@pytest.fixture(params=list(ENGINES))
+def opener(request: pytest.FixtureRequest) -> Opener:
+    return ENGINES[request.param]
+
+
+@pytest.fixture
+async def hq(opener: Opener, tmp_path: Path) -> AsyncIterator[Hq]:
+    """Yield an open store with HQ's lane in it, and uz and kz registered."""
+    store = opener(tmp_path)
+    opened = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
+    await prepare_hq(opened.headquarters, IDENTITY)
+    for center in ("uz", "kz"):
+        await opened.register(Center(center))
+    yield opened
+    store.close()
+
+
+async def prepared(hq: Hq, center: Center, records: list[Sent]) -> tuple[Taken, Batch, int]:
+    """Return what a worker would commit of `records`, and the term that it has."""
+    claimed = (await hq.store.claim([center.id], "test"))[center.id]
+    basis = await hq.headquarters.basis()
+    taken = take(Reading.of(claimed.intake), records, basis.keyring, HUB, 0.0)
+    known = await hq.store.entities(subjects(taken))
+    return taken, decide(taken, known, basis, NOW, IDENTITY.receipts), claimed.term
+
+
+async def position(store: Store, center: str) -> tuple[int | None, str, str, str | None, int]:
+    """Return offset, status, why, and the lane's origin and size, as the next owner is told them."""
+    intake = (await store.claim([center], "looks"))[center].intake
+    lane = intake.lane
+    return intake.offset, intake.status, intake.why, lane.origin if lane else None, lane.size if lane else 0
+
+
+async def test_claim_of_a_new_center_begins_at_its_earliest_record(hq: Hq) -> None:
+    """An intake that nobody had reads, has no offset and no lane."""
+    claimed = await hq.store.claim(["by", "uz"], "first")
+    assert sorted(claimed) == ["by", "uz"]
+    intake = claimed["by"].intake
+    assert (intake.offset, intake.status, intake.lane, dict(intake.closed)) == (None, Status.READING, None, {})
+
+
+async def test_claim_voids_every_older_term(hq: Hq) -> None:
+    """Who was overtaken is fenced from committing and from setting a status, and changes nothing by trying."""
+    center = Center()
+    _, batch, old = await prepared(hq, center, center.opened(2))
+    new = (await hq.store.claim(["uz"], "second"))["uz"].term
+    assert new > old
+    assert (await hq.store.changes()).intakes["uz"] == (new, "reading")
+    with pytest.raises(FencedError):
+        await hq.store.commit(batch, old, NOW)
+    with pytest.raises(FencedError):
+        await hq.store.set_status("uz", old, Status.PARKED, "late")
+    assert issubclass(FencedError, Retriable)
+    assert await position(hq.store, "uz") == (None, "reading", "", None, 0)
+    assert await hq.store.edge_at(center.origin, 0) is None
+
+
+async def test_commit_moves_lane_entities_receipt_and_position_together(hq: Hq) -> None:
+    """All that one transaction writes is read back as it was decided."""
+    center = Center()
+    taken, batch, term = await prepared(hq, center, center.opened(3))
+    await hq.store.commit(batch, term, NOW)
+    (commit,) = batch.commits
+    intake = (await hq.store.claim(["uz"], "next"))["uz"].intake
+    assert (intake.offset, intake.lane) == (batch.intake.offset, commit.lane)
+    assert await hq.store.receipt_at(center.origin, 4) == commit.note
+    known = await hq.store.entities(batch.entities.keys() | {("offer", "uz:nobody")})
+    assert {key: replace(k, value=None) for key, k in batch.entities.items()} == known
+    assert len(known) == 4
+    assert taken.reading.tail == ()
+
+
+async def test_commit_that_fails_half_way_leaves_nothing(hq: Hq) -> None:
+    """A fault behind ledger, receipt and entities undoes them all, and the store is none the worse for it."""
+    center, other = Center("uz"), Center("kz")
+    _, batch, term = await prepared(hq, center, center.opened(2))
+    measures = batch.measures
+    batch.measures = {**measures, ("a lane that is not there", "offers"): Decimal(1)}
+    with pytest.raises(Fatal):
+        await hq.store.commit(batch, term, NOW)
+    assert await position(hq.store, "uz") == (None, "reading", "", None, 0)
+    assert await hq.store.entities(batch.entities) == {}
+    assert await hq.store.receipt_at(center.origin, 1) is None
+    assert await hq.store.edge_at(center.origin, 0) is None
+    assert await hq.store.unpublished("uz") == []
+    # Another lane takes the place that the failed one would have had: nothing remembered may point there.
+    await hq.feed("kz", other.opened(4))
+    batch.measures = measures
+    await hq.store.commit(batch, (await hq.store.claim(["uz"], "again"))["uz"].term, NOW)
+    for lane in (center, other):
+        assert await hq.store.edge_at(lane.origin, lane.edge.size) == lane.edge
+        found = await hq.store.entities([("offer", f"{lane.id}:K-1")])
+        assert [k.origin for k in found.values()] == [lane.origin]
+
+
+async def test_event_is_never_written_twice(hq: Hq) -> None:
+    """The same batch under a good term breaks the ledger's keys; what is there stays as it is."""
+    center = Center()
+    _, batch, term = await prepared(hq, center, center.opened(2))
+    await hq.store.commit(batch, term, NOW)
+    before = await hq.store.receipt_at(center.origin, 3)
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await hq.store.commit(batch, term, NOW)
+    assert await hq.store.edge_at(center.origin, 3) == center.edge
+    assert await hq.store.receipt_at(center.origin, 3) == before
+
+
+async def test_entities_are_found_as_of_their_last_event(hq: Hq) -> None:
+    """A revision and a withdrawal stand on the same row; the record's own event stays known."""
+    center = Center()
+    await hq.feed("uz", center.opened(2))
+    revised = center.append(center.event(REVISED, "K-1", offer("Revised")))
+    await hq.feed("uz", [revised, center.sealed(center.append(center.event(WITHDRAWN, "K-2", {"reason": "sold"})))])
+    found = await hq.store.entities([("offer", "uz:K-1"), ("offer", "uz:K-2"), ("request", "uz:K-1")])
+    first, second = found["offer", "uz:K-1"], found["offer", "uz:K-2"]
+    assert (first.entity.version, first.sequence, first.record_sequence) == (2, 4, 4)
+    assert first.entity.record["title"] == "Revised"
+    assert (second.entity.version, second.sequence, second.record_sequence) == (2, 5, 3)
+    assert (second.entity.status, second.changed_by) == ("withdrawn", WITHDRAWN)
+    assert len(found) == 2
+
+
+async def test_basis_is_hqs_lane_alone(hq: Hq) -> None:
+    """Centers' events do not move it; each of HQ's own does, and `changes` tells the same size."""
+    size, entities = await hq.store.basis()
+    assert {"hq:uz", "hq:kz"} <= {e.id for e in entities}
+    assert {e.center for e in entities} == {HQ}
+    await hq.feed("uz", Center().opened(3))
+    assert (await hq.store.basis())[0] == (await hq.store.changes()).basis == size
+    await hq.register(Center("by"))
+    assert (await hq.store.basis())[0] == (await hq.store.changes()).basis == size + 1
+
+
+async def test_newest_recorded_at_is_that_of_all_lanes(opener: Opener, tmp_path: Path, hq: Hq) -> None:
+    """None of an empty database; the newest of all, to the microsecond, whichever lane moved last."""
+    empty = opener(tmp_path / "empty")
+    assert await empty.newest_recorded_at() is None
+    empty.close()
+    newest = NOW + timedelta(days=9000, microseconds=1)
+    await hq.feed("uz", Center("uz").opened(), now=newest)
+    await hq.feed("kz", Center("kz").opened(), now=NOW)
+    assert await hq.store.newest_recorded_at() == newest
+
+
+async def test_edge_and_receipt_are_there_at_every_size(hq: Hq) -> None:
+    """Wherever a seal may have stood, the tree has its one root, and one receipt covers the event."""
+    center = Center()
+    leaves: list[bytes] = []
+    notes: dict[int, bytes] = {}
+    for records in (center.opened(1), center.offers(3, first=10), center.offers(7, first=20)):
+        _, batch = await hq.feed("uz", records)
+        (commit,) = batch.commits
+        leaves += [leaf_hash(row.data) for row in commit.rows]
+        notes |= dict.fromkeys(range(commit.receipt.first, commit.receipt.last + 1), commit.note)
+    assert len(leaves) == center.edge.size == 12
+    for size in range(13):
+        assert await hq.store.edge_at(center.origin, size) == Edge().append(leaves[:size])
+        assert await hq.store.receipt_at(center.origin, size) == notes.get(size)
+    assert await hq.store.edge_at(center.origin, 13) is None
+    assert await hq.store.receipt_at(center.origin, 13) is None
+    assert await hq.store.edge_at(center.next_epoch("00000009").origin, 0) is None
+
+
+async def test_status_is_set_without_moving_the_intake(hq: Hq) -> None:
+    """A parked lane stands where it stood, and says why."""
+    center = Center()
+    await hq.feed("uz", center.opened(1))
+    offset, _, _, origin, size = await position(hq.store, "uz")
+    term = (await hq.store.claim(["uz"], "owner"))["uz"].term
+    await hq.store.set_status("uz", term, Status.PARKED, "a gap")
+    assert (await hq.store.changes()).intakes["uz"] == (term, "parked")
+    assert await position(hq.store, "uz") == (offset, "parked", "a gap", origin, size)
+
+
+@pytest.mark.parametrize("status", list(Status))
+async def test_resume_lets_only_stopped_lanes_go_on(hq: Hq, status: Status) -> None:
+    """Parked and forked read again under the same term; the others stay as they are; no intake is None."""
+    term = (await hq.store.claim(["uz"], "owner"))["uz"].term
+    await hq.store.set_status("uz", term, status, "why")
+    assert await hq.store.resume("uz") == status
+    resumes = status in {Status.PARKED, Status.FORKED}
+    assert (await hq.store.changes()).intakes["uz"] == (term, "reading" if resumes else status)
+    assert (await position(hq.store, "uz"))[2] == ("" if resumes else "why")
+    assert await hq.store.resume("nobody") is None
+
+
+async def test_evidence_is_kept_once(hq: Hq) -> None:
+    """The first two notes that prove a fork stay; the same fork seen again is no error."""
+    await hq.store.keep_evidence("hub.example/uz/1", 4, b"ours", b"theirs", NOW)
+    await hq.store.keep_evidence("hub.example/uz/1", 4, b"ours", b"other", NOW)
+    await hq.store.keep_evidence("hub.example/uz/1", 5, b"ours", b"theirs", NOW)
+    rows = hq.store._db.execute("SELECT size, ours, theirs FROM evidence ORDER BY size").fetchall()
+    assert rows == [(4, b"ours", b"theirs"), (5, b"ours", b"theirs")]
+
+
+async def test_publication_goes_by_whole_receipts_up_to_the_cursor(hq: Hq) -> None:
+    """What is behind the cursor comes receipt by receipt; the cursor only moves forward, lane by lane."""
+    center = Center()
+    for records in (center.opened(2), center.offers(2, first=10), center.offers(2, first=20)):
+        await hq.feed("uz", records)
+    new = center.next_epoch("00000002")
+    opening = new.opening(
+        previous_origin=center.origin,
+        previous_size=center.edge.size,
+        previous_root=center.edge.root.hex(),
+        reason="a new outbox",
+    )
+    await hq.feed("uz", [new.sealed(opening)])
+    assert await hq.store.unpublished("uz") == [(center.origin, 0, 7), (new.origin, 0, 1)]
+    one = await hq.store.publication(center.origin, 0, 1)
+    two = await hq.store.publication(center.origin, 3, 3)
+    assert one is not None
+    assert two is not None
+    assert [(p.first, p.last, len(p.receipts)) for p in (one, two)] == [(1, 3, 1), (4, 7, 2)]
+    assert [e.sequence for e in two.events] == [4, 5, 6, 7]
+    assert await hq.store.publication(center.origin, 7, 1) is None
+    await hq.store.set_published({center.origin: 5, new.origin: 1})
+    await hq.store.set_published({center.origin: 3})
+    assert await hq.store.unpublished("uz") == [(center.origin, 5, 7)]
+    assert sorted(await hq.store.cursors("uz")) == sorted([(center.origin, 5), (new.origin, 1)])
+    assert await hq.store.cursors("by") == []
+
+
+def as_sent(found: Publication) -> dict[str, Any]:
+    """Return what the publisher would send of it; headers are a set to their readers, but for their order of names."""
+    return {
+        "receipts": list(found.receipts),
+        "events": [(e.sequence, e.key, sorted(e.headers), e.value) for e in found.events],
+        "states": {(k.entity.stream, k.entity.id): state(k) for k in found.entities},
+    }
+
+
+def state(known: Known) -> bytes | None:
+    return None if known.value is None else state_value(known, 7)
+
+
+async def test_publications_from_memory_equal_those_of_the_store(hq: Hq) -> None:
+    """The publisher's fast path sends, byte for byte, what it would send if it had read SQL."""
+    center = Center()
+    first = center.opened(3)
+    refused = replace(center.event("net.cohub.offer.published.v1", "BAD", offer()), value=b"\0")
+    first += [center.append(refused), *center.offers(1, first=5)]
+    revised = [center.append(center.event(REVISED, "K-1", offer(f"Title {n}"))) for n in range(3)]
+    withdrawn = center.append(center.event(WITHDRAWN, "K-1", {"reason": "sold"}))
+    unusual = center.append(center.event(REVISED, "K-2", offer("New")).plus("ce_extra", b"1").plus("trace", b"x"))
+    fetches = [first, [*revised, withdrawn, center.sealed(unusual)], center.offers(2, first=30)]
+    compared = 0
+    for records in fetches:
+        taken, batch = await hq.feed("uz", records)
+        (fast,) = publications(taken, batch)
+        slow = await hq.store.publication(fast.origin, fast.first - 1, 1)
+        assert slow is not None
+        assert (fast.center, fast.first, fast.last) == (slow.center, slow.first, slow.last)
+        assert as_sent(fast) == as_sent(slow)
+        compared += len(fast.events)
+    assert compared == center.edge.size - 1  # all but the one that was refused
+
+
+async def test_publication_has_the_record_that_memory_lacks(hq: Hq) -> None:
+    """A withdrawal of what was read from SQL has no record in memory: the publisher must ask, and SQL has it."""
+    center = Center()
+    await hq.feed("uz", center.opened(1))
+    records = [center.sealed(center.append(center.event(WITHDRAWN, "K-1", {"reason": "sold"})))]
+    taken, batch = await hq.feed("uz", records)
+    (fast,) = publications(taken, batch)
+    assert [k.value for k in fast.entities] == [None]
+    slow = await hq.store.publication(fast.origin, fast.first - 1, 1)
+    assert slow is not None
+    (known,) = slow.entities
+    assert known.value == center.value("net.cohub.offer.published.v1", offer("Offer 1"))
+    assert (known.entity.status, known.sequence) == ("withdrawn", 3)
+
+
+async def test_quarantine_over_quota_keeps_a_beginning_and_the_digest(hq: Hq) -> None:
+    """Up to the quota all bytes are kept, over it 64 KiB of each; another center's quota is its own."""
+    big = [Sent(b"x", bytes([n]) * 90_000, (("no", b"header of ours"),), offset=n) for n in range(3)]
+    await hq.feed("uz", big)
+    await hq.feed("uz", big)  # the same records again, as after a crash: kept once
+    await hq.feed("kz", big[:1])
+    query = "SELECT center, kafka_offset, length(data), size_bytes, digest FROM quarantine ORDER BY id"
+    rows = hq.store._db.execute(query).fetchall()
+    whole = rows[0][3]
+    assert whole > 90_000
+    lengths = [(center, offset, length) for center, offset, length, _, _ in rows]
+    assert lengths == [("uz", 0, whole), ("uz", 1, whole), ("uz", 2, KEPT_BYTES_MAX), ("kz", 0, whole)]
+    assert {row[3] for row in rows} == {whole}
+    assert len({row[4] for row in rows}) == 3
+    kept = hq.store._db.execute("SELECT data, digest FROM quarantine WHERE center = 'uz'").fetchall()
+    assert [sha256(b"\0" + data).digest() == digest for data, digest in kept] == [True, True, False]
+    used = hq.store._db.execute("SELECT center, quarantined_bytes FROM intake").fetchall()
+    assert dict(used) | {HQ: 0} == {"uz": 2 * whole + KEPT_BYTES_MAX, "kz": whole, HQ: 0}
+
+
+async def test_database_that_is_opened_again_has_everything(opener: Opener, tmp_path: Path, hq: Hq) -> None:
+    """Nothing lives in the process alone: a second opening, migrated again, answers alike and goes on."""
+    center = Center()
+    _, batch = await hq.feed("uz", center.opened(3))
+    await hq.store.set_published({center.origin: 4})
+    before = await hq.store.basis()
+    hq.store.close()
+    hq.store.close()
+    again = opener(tmp_path)
+    try:
+        assert (await again.basis())[0] == before[0]
+        assert await again.edge_at(center.origin, 4) == center.edge
+        stored = await again.receipt_at(center.origin, 4)
+        assert stored == batch.commits[0].note
+        receipt = read_answer(Note.from_bytes(stored or b"").text)
+        assert isinstance(receipt, Receipt)
+        assert await again.unpublished("uz") == []
+        assert await again.entities(batch.entities) == {k: replace(v, value=None) for k, v in batch.entities.items()}
+        other = Hq(again, Headquarters(again, IDENTITY, RELEASED), {})
+        await other.feed("uz", center.offers(1, first=50))
+        assert await again.edge_at(center.origin, 5) == center.edge
+    finally:
+        again.close()
+
+
+def test_database_of_a_newer_release_is_refused(opener: Opener, tmp_path: Path) -> None:
+    """A version that this release does not know ends the start, says both versions, and changes nothing."""
+    opener(tmp_path).close()
+    (path,) = tmp_path.glob("hub.sqlite3")
+    with closing(connect(path)) as db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+        db.commit()
+    with pytest.raises(Fatal, match="version 9999, this release knows up to 0001"):
+        opener(tmp_path)
+    with closing(connect(path)) as db:
+        assert db.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
+
+
+def test_file_that_is_no_database_is_refused(opener: Opener, tmp_path: Path) -> None:
+    """What is not ours is named and left alone."""
+    path = tmp_path / "hub.sqlite3"
+    path.write_bytes(b"something else" * 100)
+    with pytest.raises(Fatal, match=r"hub\.sqlite3"):
+        opener(tmp_path)
+    assert path.read_bytes() == b"something else" * 100
