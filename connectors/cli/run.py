@@ -122,6 +122,8 @@ def _undecided(found: dict[str, Any], sheets: set[str]) -> str:
     totals = found["totals"]
     waiting = [name for name, entry in found["files"].items() if entry["state"] == "waiting"]
     said = []
+    if locked := [name for name in sorted(sheets) if found["files"].get(name, {}).get("state") == "locked"]:
+        said.append(f"can't be read: {', '.join(locked)}")
     if unread := sorted(sheets - set(found["files"])):
         said.append(f"not read yet: {', '.join(unread)}")
     if waiting:

@@ -15,7 +15,9 @@ import structlog
 
 from connectors.mapping.model import Mapping
 from connectors.mapping.outcome import Outcomes
+from connectors.runtime.aside import Aside
 from connectors.runtime.gather import Gatherer
+from connectors.runtime.notice import UNFIT
 from connectors.runtime.office import Office, mapping_for, read_mappings
 from connectors.runtime.outbox import Outbox
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
@@ -46,6 +48,7 @@ class Folder:
         self._again: set[str] = set()  # guarded by _lock
         self._lock = threading.Lock()
         self._stopping = False
+        self._aside = Aside(outbox)
         self._looked = asyncio.Event()
         self._wake = asyncio.Event()
         self._source = self._make_source()
@@ -107,6 +110,7 @@ class Folder:
         for name in scan.vanished:
             self._due.pop(name, None)
             self._gatherer.vanish(name)
+            self._aside.drop(name)
             log.warning("file_vanished", file=name)
         news = bool(scan.vanished)
         for name in scan.ready:
@@ -117,7 +121,17 @@ class Folder:
                 self._take(content)
                 self._source.taken(content)
                 news = True
+        if scan.problem is None and not self._stopping:
+            news |= self._set_aside(now)
         return news
+
+    def _set_aside(self, now: float) -> bool:
+        """Note which files are there and not taken; return whether any may be read again."""
+        self._aside.find_unmapped(self._source.settings.model_copy(update={"patterns": ()}), self._mappings, now)
+        freed = self._aside.note(self._source.status())
+        with self._lock:
+            self._again |= freed  # by the next pass
+        return bool(freed)
 
     def _take(self, content: FileContent) -> None:
         """Take one file. Errors: Retriable; the file stays ready, and is read again."""
@@ -126,7 +140,7 @@ class Folder:
             found, blank = self._read(content)
         except (FileRefused, UsageError) as exc:
             log.warning("file_refused", file=content.name, reason=str(exc))
-            self._gatherer.refuse(content.name, str(exc))
+            self._gatherer.refuse(content.name, str(exc), exc.code if isinstance(exc, FileRefused) else UNFIT)
             return
         age_s = max(0.0, time.time() - content.stamp.mtime_ns / 1e9)
         gathered = self._gatherer.take(content.name, found, blank=blank, age_s=age_s)
@@ -160,6 +174,7 @@ class Folder:
             return
         try:
             self._source = self._make_source()
+            self._aside.again()
         except UsageError as exc:
             log.error("mapping_refused", reason=str(exc))  # noqa: TRY400  the reason is a sentence for a person
 

@@ -131,9 +131,9 @@ class Gatherer:
         """Have a `take` that is under way in another thread end soon, as Retriable."""
         self._stopping = True
 
-    def refuse(self, file: str, message: str) -> None:
+    def refuse(self, file: str, message: str, code: str) -> None:
         """Note that no rows can be had from `file`."""
-        self._outbox.rows.set_file(file, FileState.REFUSED, message)
+        self._outbox.rows.set_file(file, FileState.REFUSED, message, code=code)
 
     def vanish(self, file: str) -> None:
         """Note that `file` is gone. What HQ holds of its rows stays: nothing is withdrawn."""

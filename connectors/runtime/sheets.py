@@ -14,9 +14,10 @@ import structlog
 from connectors.mapping.model import Mapping
 from connectors.mapping.problem import Problem
 from connectors.runtime.folder import Folder, finish_in_thread
+from connectors.runtime.notice import notices_for
 from connectors.runtime.office import Office, mapping_for
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.rows import RowVerdict
+from connectors.runtime.outbox.rows import FileState, FileSummary, RowVerdict
 from connectors.runtime.verdicts import RowState, VerdictRow, verdicts_path, write_verdicts
 from hub.protocol.errors import Retriable
 
@@ -33,7 +34,7 @@ class VerdictSheets:
         self._office = office
         self._outbox = outbox
         self._folder = folder
-        self._written: dict[str, tuple[object, float]] = {}
+        self._written: dict[str, tuple[FileSummary | None, float]] = {}
 
     def wake(self) -> None:
         """Tell that rows have got verdicts."""
@@ -55,23 +56,28 @@ class VerdictSheets:
     def write(self) -> bool:
         """Write what has changed; return whether something is left for later."""
         later = False
-        for name, state, counts in self._outbox.rows.summaries():
+        for summary in self._outbox.rows.summaries():
+            name, path = summary.name, sheet_of(self._office, summary.name)
             before, at = self._written.get(name, (None, float("-inf")))
-            if counts == before:
+            if summary == before or not _is_shown(summary, path):
                 continue
-            if counts.get("pending") and time.monotonic() - at < BUSY_S:
+            if (
+                summary.counts.get("pending")
+                and _about_file(summary) == _about_file(before)
+                and time.monotonic() - at < BUSY_S
+            ):
                 later = True
                 continue
             try:
-                if write_verdicts(
-                    verdicts_path(self._office.sources / name), self._rows(name), self._office.settings.language
-                ):
-                    log.info("verdicts_written", file=name, state=state)
+                language = self._office.settings.language
+                notices = notices_for(summary, self._outbox.rows.vanished(name), language)
+                if write_verdicts(path, self._rows(name), language, notices):
+                    log.info("verdicts_written", file=name, state=summary.state)
             except Retriable as exc:
                 later = True
                 log.warning("verdicts_wait", file=name, reason=str(exc))
                 continue
-            self._written[name] = (counts, time.monotonic())
+            self._written[name] = (summary, time.monotonic())
         return later
 
     def _rows(self, name: str) -> Iterator[VerdictRow]:
@@ -86,6 +92,18 @@ def _problems(row: RowVerdict, mapping: Mapping | None) -> tuple[Problem, ...]:
     if row.code:
         return (Problem(mapping.column_of(row.field) if mapping else "", row.field, row.code, row.params),)
     return ()
+
+
+def _about_file(summary: FileSummary | None) -> tuple[object, ...]:
+    """Return what the notices are made from: when that changes, nobody waits for it."""
+    return (summary.state, summary.message, summary.counts.get("vanished")) if summary else ()
+
+
+def _is_shown(summary: FileSummary, path: Path) -> bool:
+    """Return whether there is anything new to show; for a file that is gone, only where its verdicts still lie."""
+    if summary.state == FileState.VANISHED:
+        return path.exists()
+    return summary.state not in (FileState.LOCKED, FileState.UNMAPPED)
 
 
 def sheet_of(office: Office, name: str) -> Path:

@@ -20,6 +20,7 @@ from connectors.mapping.key import show_key
 from connectors.mapping.message import message
 from connectors.mapping.problem import Problem
 from connectors.mapping.remedy import remedy
+from connectors.runtime.notice import NOTICE_HEADERS, Notice
 from hub.protocol.errors import Retriable
 from hub.protocol.verdict import Language
 
@@ -134,20 +135,22 @@ def verdicts_path(source: Path) -> Path:
     return source.parent / FOLDER / f"{source.name}{SUFFIX}"
 
 
-def write_verdicts(path: Path, rows: Iterable[VerdictRow], language: Language) -> bool:
+def write_verdicts(path: Path, rows: Iterable[VerdictRow], language: Language, notices: Sequence[Notice] = ()) -> bool:
     """Write the verdicts to `path` unless they are there already; return whether anything was written.
 
-    Shapes: rows with problems come first, then those that wait, then the others, each group in the sheet's order.
+    Shapes: notices on the file as a whole stand above the rows, in a block of their own;
+            rows with problems come first, then those that wait, then the others, each group in the sheet's order.
     Errors: Retriable while the file is open elsewhere or the folder cannot be written; nothing is lost, call again.
     """
     lines = list(_lines(rows, language))
-    mark = _mark(lines, language)
+    block = [tuple(map(escape, (n.file, n.state, n.said, n.todo))) for n in notices]
+    mark = _mark([*block, *lines], language)
     if _written_mark(path) == mark:
         return False
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_workbook(part, lines, language, mark)
+        _write_workbook(part, block, lines, language, mark)
         part.replace(path)  # a crash before leaves the old file whole, after it the new one
     except OSError as exc:
         with contextlib.suppress(OSError):
@@ -199,7 +202,11 @@ def _written_mark(path: Path) -> str | None:
 
 
 def _write_workbook(
-    path: Path, lines: Sequence[tuple[int, str, RowState, str, str]], language: Language, mark: str
+    path: Path,
+    block: Sequence[tuple[str, ...]],
+    lines: Sequence[tuple[int, str, RowState, str, str]],
+    language: Language,
+    mark: str,
 ) -> None:
     # Imported here: a connector that has nothing to report does not pay for it in memory.
     from openpyxl import Workbook  # noqa: PLC0415
@@ -212,8 +219,9 @@ def _write_workbook(
     sheet = book.create_sheet("cohub")
     for letter, width in zip("ABCDE", _WIDTHS, strict=True):
         sheet.column_dimensions[letter].width = width
-    sheet.freeze_panes = "A2"
-    sheet.auto_filter.ref = f"A1:E{len(lines) + 1}"
+    top = len(block) + 3 if block else 1  # the row of the header: the block has its own header and ends in a blank row
+    sheet.freeze_panes = f"A{top + 1}"
+    sheet.auto_filter.ref = f"A{top}:E{len(lines) + top}"
     bold, wrap = Font(bold=True), Alignment(wrap_text=True, vertical="top")
     fills = {state: PatternFill("solid", start_color=colour) for state, colour in _FILLS.items()}
 
@@ -233,10 +241,18 @@ def _write_workbook(
         made.alignment = wrap
         return made
 
-    header = [cell(name) for name in HEADERS[language]]
-    for made in header:
-        made.font = bold
-    sheet.append(header)
+    def header(names: Sequence[str]) -> list[Any]:
+        made = [cell(name) for name in names]
+        for one in made:
+            one.font = bold
+        return made
+
+    if block:
+        sheet.append(["", *header(NOTICE_HEADERS[language])])
+        for file, state, said, todo in block:
+            sheet.append(["", cell(file), styled(state, "rejected"), wrapped(said), wrapped(todo)])
+        sheet.append([])
+    sheet.append(header(HEADERS[language]))
     words = STATE_WORDS[language]
     for number, key, state, said, todo in lines:
         verdict = styled(words[state], state)
@@ -244,7 +260,7 @@ def _write_workbook(
             sheet.append([number, cell(key), verdict, wrapped(said), wrapped(todo)])
         else:
             sheet.append([number, cell(key), verdict])
-    with path.open("wb") as file:
-        book.save(file)
-        file.flush()
-        os.fsync(file.fileno())
+    with path.open("wb") as output:
+        book.save(output)
+        output.flush()
+        os.fsync(output.fileno())

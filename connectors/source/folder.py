@@ -192,6 +192,11 @@ class FolderSource:
         self._reading = reading
         self._files: dict[str, _Known] = {}
 
+    @property
+    def settings(self) -> FolderSettings:
+        """Which folder it is."""
+        return self._settings
+
     def scan(self, now: float) -> Scan:
         """Look at the folder. now is any clock that never goes back, in seconds."""
         try:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from hub.protocol.errors import Fatal, Retriable, UsageError
 
-VERSION: Final = 1
+VERSION: Final = 2
 BUSY_MS: Final = 5000
 
 # event: `id` rises by one; an event's sequence is id - epoch.base, so sealing touches no event.
@@ -57,7 +57,8 @@ CREATE TABLE entity (
 CREATE INDEX entity_shaken ON entity (id) WHERE shaken = 1;
 CREATE TABLE file (
     name TEXT PRIMARY KEY, state TEXT NOT NULL, message TEXT NOT NULL, generation INTEGER NOT NULL,
-    blank INTEGER NOT NULL, waiting BLOB, approved BLOB
+    blank INTEGER NOT NULL, waiting BLOB, approved BLOB,
+    code TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE row (
     file TEXT NOT NULL, number INTEGER NOT NULL, generation INTEGER NOT NULL, key TEXT NOT NULL, entity TEXT,
@@ -133,6 +134,10 @@ class Database:
             with self.transaction() as connection:
                 for statement in SCHEMA.split(";"):
                     connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={VERSION}")
+        elif version == 1:
+            with self.transaction() as connection:
+                connection.execute("ALTER TABLE file ADD COLUMN code TEXT NOT NULL DEFAULT ''")
                 connection.execute(f"PRAGMA user_version={VERSION}")
 
     @contextmanager

@@ -21,6 +21,26 @@ class FileState(StrEnum):
     WAITING = "waiting"  # too much changed at once: `connector approve`
     REFUSED = "refused"  # no rows can be had from it; the message says why
     VANISHED = "vanished"
+    LOCKED = "locked"  # somebody has it open, or we may not read it
+    TOO_LARGE = "too_large"
+    UNMAPPED = "unmapped"  # no mapping is for its name
+
+
+_ASIDE: Final = (FileState.LOCKED, FileState.TOO_LARGE, FileState.UNMAPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """One file and how many rows are in each state.
+
+    The count `generation` rises with every reading, so equal summaries mean equal rows. `code` says why it is refused.
+    """
+
+    name: str
+    state: str
+    message: str
+    code: str
+    counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +102,8 @@ class Rows:
         """Return the entities that the rows of `file` name; none if the file is gone."""
         found = self._database.read(
             "SELECT entity FROM file JOIN row ON row.file = file.name "
-            "WHERE name=? AND file.state <> ? AND entity IS NOT NULL",
-            (file, FileState.VANISHED),
+            "WHERE name=? AND file.state NOT IN (?, ?) AND entity IS NOT NULL",
+            (file, FileState.VANISHED, FileState.UNMAPPED),
         )
         return frozenset(entity for (entity,) in found)
 
@@ -91,7 +111,7 @@ class Rows:
         """Return the number under which the rows of one reading of `file` are put."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO file VALUES (?, ?, '', 1, 0, NULL, NULL) "
+                "INSERT INTO file VALUES (?, ?, '', 1, 0, NULL, NULL, '') "
                 "ON CONFLICT (name) DO UPDATE SET generation = generation + 1",
                 (file, FileState.TAKEN),
             )
@@ -110,17 +130,42 @@ class Rows:
                 "DELETE FROM vanished WHERE file=?1 AND key IN (SELECT key FROM row WHERE file=?1)", (file,)
             )
             connection.execute(
-                "UPDATE file SET state=?, message='', blank=?, waiting=NULL, approved=NULL WHERE name=?",
+                "UPDATE file SET state=?, message='', code='', blank=?, waiting=NULL, approved=NULL WHERE name=?",
                 (FileState.TAKEN, blank, file),
             )
 
-    def set_file(self, file: str, state: FileState, message: str, waiting: bytes | None = None) -> None:
+    def set_file(self, file: str, state: FileState, message: str, waiting: bytes | None = None, code: str = "") -> None:
         """Remember that `file` is not to be taken as it is now. Its rows stay as they were; an approval is spent."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, ?4, NULL) "
-                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, waiting=?4, approved=NULL",
-                (file, state, message, waiting),
+                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, ?4, NULL, ?5) "
+                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, waiting=?4, approved=NULL, code=?5",
+                (file, state, message, waiting, code),
+            )
+
+    def set_aside(self, file: str, state: FileState, message: str, code: str) -> None:
+        """Remember why `file` is not read for now. Its rows and an approval stay as they were."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, NULL, NULL, ?4) "
+                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, code=?4",
+                (file, state, message, code),
+            )
+
+    def aside(self) -> dict[str, FileState]:
+        """Return the files that were set aside, and why."""
+        found = self._database.read("SELECT name, state FROM file WHERE state IN (?, ?, ?)", _ASIDE)
+        return {name: FileState(state) for name, state in found}
+
+    def drop(self, file: str) -> None:
+        """Forget a file that was set aside and is gone; with rows from a time before, it has vanished."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM file WHERE name=?1 AND NOT EXISTS (SELECT 1 FROM row WHERE row.file=?1)", (file,)
+            )
+            connection.execute(
+                "UPDATE file SET state=?, code='', message='the file is gone; nothing was withdrawn' WHERE name=?",
+                (FileState.VANISHED, file),
             )
 
     def forget_held(self) -> set[str]:
@@ -156,21 +201,24 @@ class Rows:
         """Return the contents that were approved and not yet taken, by file."""
         return dict(self._database.read("SELECT name, approved FROM file WHERE approved IS NOT NULL"))
 
-    def summaries(self) -> list[tuple[str, str, dict[str, int]]]:
-        """Return every file that is there: its name, its state, and how many rows are in each state.
-
-        The count `generation` rises with every reading, so equal summaries mean equal rows.
-        """
-        found = self._database.read(
-            "SELECT name, file.state, generation FROM file WHERE file.state <> ? ORDER BY name", (FileState.VANISHED,)
-        )
-        counts: dict[str, dict[str, int]] = {name: {"generation": generation} for name, _, generation in found}
+    def summaries(self) -> list[FileSummary]:
+        """Return every file that we know of, by name."""
+        found = self._database.read("SELECT name, state, message, code, generation FROM file ORDER BY name")
+        files = {
+            name: FileSummary(name, state, message, code, {"generation": generation})
+            for name, state, message, code, generation in found
+        }
         for name, state, count in self._database.read(
-            "SELECT file, state, count(*) FROM row_verdict GROUP BY file, state"
+            "SELECT file, state, count(*) FROM row_verdict GROUP BY file, state "
+            "UNION ALL SELECT file, 'vanished', count(*) FROM vanished GROUP BY file"
         ):
-            if name in counts:
-                counts[name][state] = count
-        return [(name, state, counts[name]) for name, state, _ in found]
+            if name in files:
+                files[name].counts[state] = count
+        return list(files.values())
+
+    def vanished(self, file: str) -> list[str]:
+        """Return the keys of rows that `file` had once and has no more."""
+        return [key for (key,) in self._database.read("SELECT key FROM vanished WHERE file=? ORDER BY key", (file,))]
 
     def verdicts(self, file: str) -> Iterator[RowVerdict]:
         """Yield the rows of `file`, in the order of the sheet, and what became of each."""
