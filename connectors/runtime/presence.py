@@ -16,11 +16,12 @@ from hub.protocol.note import Signer, sign_note
 
 
 async def tell_presence(settings: ConnectorSettings, outbox: Outbox, sender: Sender, key: Signer) -> None:
-    """Send presence for as long as the task lives; while the link is down it is simply not said."""
+    """Send presence for as long as the task lives; while the link is down it is not said, and at once when it is up."""
     signer = key.named(seal_key_name(settings.hub, settings.center))
     software = f"cohub {_version()}"
     await sender.ready.wait()
     while True:
+        await sender.linked.wait()
         presence = Presence(
             settings.center, outbox.lane.origin, datetime.now(UTC), outbox.lane.sealed.size, outbox.backlog(), software
         )

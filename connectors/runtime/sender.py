@@ -59,6 +59,7 @@ class Sender:
         self._work = asyncio.Event()
         self._progress = asyncio.Event()
         self.ready = asyncio.Event()
+        self.linked = asyncio.Event()  # set while there is a producer
         self.sent = 0  # acknowledged by the broker
         self._next = 1  # the sequence that is sent next
         self._detour: tuple[int, int] | None = None  # (batches left of a resend, where to go on after it)
@@ -169,10 +170,12 @@ class Sender:
             await self._serve(producer)
         finally:
             self._producer = None
+            self.linked.clear()
             await close(producer)
 
     async def _serve(self, producer: AIOKafkaProducer) -> None:
         self._producer, self._failure, self._in_flight = producer, None, 0
+        self.linked.set()
         # A new producer knows nothing of what the old one sent: from the first record that was not acknowledged.
         self._next = max(self.sent, self._outbox.lane.receipted()) + 1
         self._detour = None
