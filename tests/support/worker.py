@@ -93,9 +93,9 @@ class Hub:
             store.close()
 
 
-async def produce(bootstrap: str, topic: str, records: Sequence[Sent]) -> None:
+async def produce(bootstrap: str, topic: str, records: Sequence[Sent], *, request_bytes_max: int = 1_048_576) -> None:
     """Write records as they are to partition 0."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=1_048_576)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=request_bytes_max)
     await producer.start()
     try:
         for record in records:

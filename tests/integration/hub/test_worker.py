@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import delete_topic, ensure_topics, standard_topics
+from hub.broker.topics import delete_topic, ensure_topics, lane_topics, standard_topics
 from hub.ledger.publication import partition_of
 from hub.protocol.receipt import Receipt
-from hub.protocol.record import VALUE_BYTES_MAX
+from hub.protocol.record import VALUE_BYTES_MAX, canonical
 from hub.protocol.verdict import Code
 from hub.store.sqlite import SqliteStore
-from tests.support.center import Center, Sent
+from tests.support.center import Center, Sent, offer
 from tests.support.worker import Hub, answers, produce, read_topic
 
 pytestmark = pytest.mark.integration
+
+MIB = 1024 * 1024
 
 
 def sizes(store: SqliteStore) -> dict[str, int]:
@@ -83,6 +88,34 @@ async def test_bad_records_of_one_center_stop_nobody(hub: Hub, topic_prefix: str
         await hub.until(lambda s: s._db.execute("SELECT min(published = size) FROM lane").fetchone()[0] == 1)
     decisions = [d for a in await answers(hub, bad.id) if isinstance(a, Receipt) for d in a.decisions]
     assert [(d.sequence, d.code) for d in decisions] == [(3, Code.TOO_LARGE)]
+
+
+async def test_record_far_over_the_limit_is_judged_and_kept(hub: Hub, topic_prefix: str) -> None:
+    """A topic whose limit was raised brings 3 MiB in one record: a verdict, every byte kept, and nobody waits."""
+    bad, good = Center(f"{topic_prefix}b"), Center(f"{topic_prefix}g")
+    raised = [
+        replace(spec, configs={**spec.configs, "max.message.bytes": str(4 * MIB)}) for spec in lane_topics([bad.id])
+    ]
+    await ensure_topics(hub.bootstrap, raised)
+    await hub.register(bad, good)
+    opened = bad.opened(1)
+    event = bad.event("net.cohub.offer.published.v1", "BIG", offer())
+    # A batch of its own: what is over 1 MiB and has no seal with it is no event, but an over-long tail.
+    big = bad.sealed(bad.append(replace(event, value=Random(3).randbytes(3 * MIB))))
+    await produce(hub.bootstrap, f"in.{bad.id}", [*opened, big, *bad.offers(2, first=5)], request_bytes_max=4 * MIB)
+    await produce(hub.bootstrap, f"in.{good.id}", good.opened(3))
+    async with hub.running():
+        await hub.until(lambda s: sizes(s).get(bad.origin) == 5 and sizes(s).get(good.origin) == 4)
+        await hub.until(lambda s: s._db.execute("SELECT min(published = size) FROM lane").fetchone()[0] == 1)
+    decisions = [d for a in await answers(hub, bad.id) if isinstance(a, Receipt) for d in a.decisions]
+    assert [(d.sequence, d.code) for d in decisions] == [(3, Code.TOO_LARGE)]
+    with closing(hub.store()) as store:
+        query = "SELECT data FROM ledger JOIN lane ON id = lane_id WHERE origin = ? AND sequence = 3"
+        ((data,),) = store._db.execute(query, (bad.origin,)).fetchall()
+    assert data == canonical(big.headers, big.value)
+    partition = partition_of(bad.id)
+    events = [r for r in await read_topic(hub.bootstrap, "events", partition) if r.key.startswith(bad.id.encode())]
+    assert [dict(r.headers)["ce_sequence"] for r in events] == [b"1", b"2", b"4", b"5"]
 
 
 async def test_center_that_is_added_while_the_worker_runs_is_read(hub: Hub, topic_prefix: str) -> None:
