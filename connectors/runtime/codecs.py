@@ -14,7 +14,7 @@ from hub.domain.rules import complete
 from hub.domain.stream import EventKind
 from hub.protocol.avro import Codec, frame
 from hub.protocol.errors import Malformed
-from hub.protocol.schema import load_released
+from hub.protocol.schema import DATASCHEMA, load_released
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Codecs:
     def __init__(self) -> None:
         released = load_released(schemas.read("released.json"), schemas.every())
         self._encoders = {
-            kind.type: _Encoder(Codec(schema), f"urn:sha256:{schema.sha256}", complete(kind, {}))
+            kind.type: _Encoder(Codec(schema), DATASCHEMA + schema.sha256, complete(kind, {}))
             for kind in KINDS.values()
             if (schema := released.get(kind.schema_path)) is not None
         }

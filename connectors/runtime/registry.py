@@ -17,13 +17,12 @@ from hub.domain.stream import HQ
 from hub.protocol.avro import Codec, unframe
 from hub.protocol.errors import Malformed
 from hub.protocol.note import Verifier
-from hub.protocol.schema import parse_schema
+from hub.protocol.schema import DATASCHEMA, parse_schema
 
 CENTERS: Final = "state.center"
 SCHEMAS: Final = "state.schema"
 LANES: Final = "state.lane"
 HQ_PARTITION: Final = partition_of(HQ)
-URN: Final = "urn:sha256:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Registry:
         if dataschema in self._announced or not self.known:
             return True
         # The id is the top 31 bits of the hash; see hub.protocol.schema.
-        if int(dataschema.removeprefix(URN)[:8], 16) & 0x7FFF_FFFF not in self._schemas:
+        if int(dataschema.removeprefix(DATASCHEMA)[:8], 16) & 0x7FFF_FFFF not in self._schemas:
             return False
         self._announced.add(dataschema)
         return True

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.source.table import Limits
+from hub.protocol import topics
 from hub.protocol.errors import UsageError
 from hub.protocol.record import ID
 from hub.protocol.verdict import Language
@@ -87,12 +88,12 @@ class ConnectorSettings(BaseModel):
     @property
     def topic_in(self) -> str:
         """Where this center writes."""
-        return f"in.{self.center}"
+        return topics.topic_in(self.center)
 
     @property
     def topic_out(self) -> str:
         """Where HQ answers it."""
-        return f"out.{self.center}"
+        return topics.topic_out(self.center)
 
 
 class Overrides(BaseSettings):

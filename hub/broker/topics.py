@@ -19,6 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 
 from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
+from hub.protocol.topics import topic_in, topic_out
 
 DAY_MS = 86_400_000
 IN_RETENTION_MS = 30 * DAY_MS
@@ -46,8 +47,8 @@ def lane_topics(centers: Sequence[str]) -> list[TopicSpec]:
     # The broker's own clock stands in these records: HQ and connectors compare theirs with it.
     arrival = {"message.timestamp.type": "LogAppendTime"}
     return [
-        *(TopicSpec(f"in.{center}", 1, {"retention.ms": str(IN_RETENTION_MS), **arrival}) for center in centers),
-        *(TopicSpec(f"out.{center}", 1, {"retention.ms": str(OUT_RETENTION_MS), **arrival}) for center in centers),
+        *(TopicSpec(topic_in(center), 1, {"retention.ms": str(IN_RETENTION_MS), **arrival}) for center in centers),
+        *(TopicSpec(topic_out(center), 1, {"retention.ms": str(OUT_RETENTION_MS), **arrival}) for center in centers),
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
@@ -14,9 +13,7 @@ from hub.domain.stream import HQ
 from hub.ledger.keyring import CenterKeys, Keyring
 from hub.protocol.avro import Codec
 from hub.protocol.note import ED25519, Verifier
-from hub.protocol.schema import Schema, parse_schema
-
-DATASCHEMA: Final = "urn:sha256:"
+from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ SEAL_HEADER: Final = "cohub-seal"
 CONTROL_HEADER: Final = "cohub-control"
 TYPE_PREFIX: Final = "net.cohub."
 LANE_OPENED: Final = "net.cohub.lane.opened.v1"
+CENTER_REGISTERED: Final = "net.cohub.center.registered.v1"
 
 REQUIRED: Final = (
     "ce_dataschema",

@@ -22,6 +22,7 @@ import orjson
 from hub.protocol.compatibility import differences
 from hub.protocol.errors import Malformed
 
+DATASCHEMA: Final = "urn:sha256:"  # ce_dataschema is this and the SHA-256 of the schema file, as hex
 SCHEMA_PATH: Final = re.compile(r"(?P<family>[a-z0-9_]+/[a-z0-9_.]+)\.v(?P<version>[1-9][0-9]{0,3})\.avsc")
 
 # Not in any released schema: a map has keys that sort differently under RFC 8785, a float is no amount, a list of codes

@@ -21,6 +21,7 @@ from sqlalchemy import Engine, create_engine, event
 
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
+from hub.domain.state import micros
 from hub.domain.stream import HQ
 from hub.ledger.batch import Batch, Commit, EntityKey, Known
 from hub.ledger.lane import EPOCH_START, Intake, Lane, Status
@@ -43,13 +44,8 @@ BUSY_MS: Final = 10_000
 _US: Final = timedelta(microseconds=1)
 
 
-def to_us(moment: datetime) -> int:
-    """Return microseconds since 1970; exact."""
-    return (moment - EPOCH_START) // _US
-
-
 def from_us(value: int) -> datetime:
-    """Return the moment of `to_us`, in UTC."""
+    """Return the moment of `micros`, in UTC."""
     return EPOCH_START + timedelta(microseconds=value)
 
 
@@ -170,7 +166,7 @@ class SqliteStore:
         if batch.presence is not None:
             db.execute(
                 "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
-                (to_us(recorded_at), batch.presence.to_text(), intake.center),
+                (micros(recorded_at), batch.presence.to_text(), intake.center),
             )
         self._write_entities(db, batch.entities.values())
         self._write_measures(db, batch.measures)
@@ -189,7 +185,7 @@ class SqliteStore:
                     (lane.origin, commit.missing, self._lane_id(commit.closes.origin)),
                 )
         lane_id = self._lane_id(lane.origin)
-        recorded_at_us = to_us(lane.recorded_at)
+        recorded_at_us = micros(lane.recorded_at)
         edge = lane.edge.to_bytes()
         db.execute(
             "UPDATE lane SET size = ?, edge = ?, state_digest = ?, recorded_at_us = ? WHERE id = ?",
@@ -260,14 +256,14 @@ class SqliteStore:
                     item.record.key,
                     kept,
                     len(item.data),
-                    to_us(recorded_at),
+                    micros(recorded_at),
                 ),
             )
             total += len(kept) if done.rowcount else 0
         return total
 
     def _write_entities(self, db: sqlite3.Connection, entities: Collection[Known]) -> None:
-        recorded_at_us = {moment: to_us(moment) for moment in {k.recorded_at for k in entities}}  # one or two
+        recorded_at_us = {moment: micros(moment) for moment in {k.recorded_at for k in entities}}  # one or two
         db.executemany(
             "INSERT INTO entity(stream, id, center, status, version, document, digest, lane_id, sequence,"
             " record_lane_id, record_sequence, changed_by, recorded_at_us)"
@@ -422,7 +418,7 @@ class SqliteStore:
             db.execute(
                 "INSERT INTO evidence(origin, size, ours, theirs, recorded_at_us) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
-                (origin, size, ours, theirs, to_us(recorded_at)),
+                (origin, size, ours, theirs, micros(recorded_at)),
             )
 
     async def unpublished(self, center: str) -> list[tuple[str, int, int]]:

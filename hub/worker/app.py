@@ -20,7 +20,8 @@ from mode import Service
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.protocol.errors import Fatal, UsageError
-from hub.worker.lanes import Intakes, Lanes, topic_of
+from hub.protocol.topics import topic_in
+from hub.worker.lanes import Intakes, Lanes
 from hub.worker.records import read_all_that_the_broker_accepts
 from hub.worker.transport import BatchScheduler, faust_log
 
@@ -81,7 +82,7 @@ class App(faust.App):
         Centers that are read already are left alone. A topic that does not exist yet is read soon after it does.
         """
         known = {topic for channel in self.topics for topic in channel.topics}
-        added = [topic for topic in map(topic_of, centers) if topic not in known]
+        added = [topic for topic in map(topic_in, centers) if topic not in known]
         if added:
             await self.topics.add_topics(added)
 
@@ -122,7 +123,7 @@ def create_app(settings: ReaderSettings, intakes: Intakes, centers: Iterable[str
     app.lanes = Lanes(intakes)
     app.bootstrap = settings.bootstrap
     topic = app.topic(
-        *map(topic_of, sorted(set(centers))), key_serializer="raw", value_serializer="raw", value_type=None, acks=False
+        *map(topic_in, sorted(set(centers))), key_serializer="raw", value_serializer="raw", value_type=None, acks=False
     )
 
     @app.agent(topic, name="consolidator", concurrency=1)

@@ -21,24 +21,14 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import IllegalStateError
 
 from hub.protocol.errors import Fatal
+from hub.protocol.topics import center_of, topic_in
 
-TOPIC_PREFIX = "in."
 RECORDS_AHEAD_MAX = (
     4000  # fetched and not yet handled; fetching goes on below it, so at most one poll more is in memory
 )
 PAUSED_POLL_S = 0.1  # while a lane is paused polls are this short, so that its resumption is noticed
 
 log = structlog.get_logger(__name__)
-
-
-def topic_of(center: str) -> str:
-    """Return the topic that a center writes to."""
-    return TOPIC_PREFIX + center
-
-
-def center_of(topic: str) -> str:
-    """Return the center that writes to this topic."""
-    return topic.removeprefix(TOPIC_PREFIX)
 
 
 class Intakes(Protocol):
@@ -171,10 +161,10 @@ class Lanes:
         """
         if self.mover is None:
             return set()
-        found = await self.mover.progress([topic_of(center) for center in centers])
+        found = await self.mover.progress([topic_in(center) for center in centers])
         behind = set()
         for center in centers:
-            lane, fetched = self._lanes.get(center), found.get(topic_of(center))
+            lane, fetched = self._lanes.get(center), found.get(topic_in(center))
             if lane is None or fetched is None:
                 continue
             stamp, more = fetched
@@ -301,4 +291,4 @@ class Lanes:
             raise Fatal("a lane was moved before the consumer had started")
         epoch = next(self._epochs)
         self._lanes.update({center: _Lane(epoch, 1, offset) for center, offset in positions.items()})
-        await self.mover.move({topic_of(center): offset for center, offset in positions.items()}, epoch)
+        await self.mover.move({topic_in(center): offset for center, offset in positions.items()}, epoch)

@@ -22,6 +22,7 @@ from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.ledger.publication import Publication, partition_of, state_value
 from hub.protocol.errors import CohubError, Fatal
+from hub.protocol.topics import topic_out
 from hub.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -157,7 +158,7 @@ class Publisher:
         while self._answers:
             center, kind, note = self._answers[0]
             item = (center.encode(), note, [("cohub-kind", kind.encode())])
-            await self._send({(f"out.{center}", 0): [item]})
+            await self._send({(topic_out(center), 0): [item]})
             self._answers.popleft()
         for center in sorted(self._behind):
             await self._catch_up(center)
@@ -214,7 +215,7 @@ class Publisher:
         records: dict[tuple[str, int], list[_Item]] = {}
         for publication in found:
             if publication.center != HQ:
-                out = records.setdefault((f"out.{publication.center}", 0), [])
+                out = records.setdefault((topic_out(publication.center), 0), [])
                 kind = [("cohub-kind", b"receipt")]
                 out.extend((publication.origin.encode(), note, kind) for note in publication.receipts)
             events = records.setdefault(("events", partition_of(publication.center)), [])

@@ -23,6 +23,7 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.state import state_path
 from hub.domain.stream import HQ
 from hub.protocol.errors import Retriable
+from hub.protocol.record import CENTER_REGISTERED
 from hub.protocol.schema import Schema, load_released, parse_schema
 from hub.store.sqlite import SqliteStore
 from hub.worker.consolidator import Consolidator
@@ -34,7 +35,6 @@ from hub.worker.watchdog import STALL_S, Watchdog
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
-REGISTERED: Final = "net.cohub.center.registered.v1"
 
 
 class WorkerSettings(BaseModel):
@@ -89,7 +89,7 @@ async def prepare_hq(headquarters: Headquarters, identity: Identity) -> None:
             "streams": [],
             "keys": [],
         }
-        events.append(Said(REGISTERED, HQ, record))
+        events.append(Said(CENTER_REGISTERED, HQ, record))
     events += announcements(released_schemas(), set(basis.registry.schemas))
     if events:
         await headquarters.say(events)

@@ -26,7 +26,8 @@ from faust.types import TP
 from mode.threads import WorkerThread
 
 from hub.protocol.errors import Fatal, Retriable
-from hub.worker.lanes import Batch, Intakes, Lanes, Stamp, center_of, topic_of
+from hub.protocol.topics import center_of
+from hub.worker.lanes import Batch, Intakes, Lanes, Stamp
 
 FETCH_WAIT_MAX_MS = 250  # the driver's 1500 is how long a lane that was read slowly may wait behind the idle ones
 ENDS_DEADLINE_S = 10.0  # for the broker to tell where its topics end
@@ -233,4 +234,4 @@ class Transport(driver.Transport):
     Conductor = Conductor
 
 
-__all__ = ["BatchScheduler", "Intakes", "Lanes", "Transport", "center_of", "faust_log", "topic_of"]
+__all__ = ["BatchScheduler", "Intakes", "Lanes", "Transport", "faust_log"]

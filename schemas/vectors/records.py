@@ -10,12 +10,11 @@ from typing import Any, Final
 import schemas
 from hub.protocol.avro import Codec, frame
 from hub.protocol.record import LANE_OPENED, canonical, write_headers
-from hub.protocol.schema import Schema, parse_schema
+from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 from hub.protocol.tree import leaf_hash
 from schemas.vectors.keys import CENTER, EPOCH, ORIGIN, text_or_hex
 
 Headers = list[tuple[str, bytes | None]]
-DATASCHEMA: Final = "urn:sha256:"
 LANE_SCHEMA: Final = "lane/lane.opened.v1.avsc"
 START: Final = datetime(2026, 3, 1, 12, 0, 0, 250000, UTC)
 OPENED: Final = {

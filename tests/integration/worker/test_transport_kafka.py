@@ -19,8 +19,9 @@ from aiokafka.structs import OffsetAndMetadata
 
 from hub.broker.embedded import EmbeddedKafka
 from hub.protocol.errors import Fatal
+from hub.protocol.topics import topic_in
 from hub.worker.app import App, ReaderSettings, consume, create_app
-from hub.worker.lanes import Lanes, topic_of
+from hub.worker.lanes import Lanes
 
 pytestmark = pytest.mark.integration
 DEADLINE_S = 30.0
@@ -90,7 +91,7 @@ class Site:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
-            await admin.create_topics([NewTopic(topic_of(center), 1, 1) for center in centers])
+            await admin.create_topics([NewTopic(topic_in(center), 1, 1) for center in centers])
         finally:
             await admin.close()
 
@@ -98,7 +99,7 @@ class Site:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
-            await admin.delete_topics([topic_of(center) for center in centers])
+            await admin.delete_topics([topic_in(center) for center in centers])
         finally:
             await admin.close()
 
@@ -106,7 +107,7 @@ class Site:
         producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all")
         await producer.start()
         try:
-            sent = [await producer.send(topic_of(center), b"x" * size) for _ in range(records)]
+            sent = [await producer.send(topic_in(center), b"x" * size) for _ in range(records)]
             await asyncio.gather(*sent)
         finally:
             await producer.stop()
@@ -149,9 +150,9 @@ async def test_start_reads_from_the_position_of_the_intakes(site: Site, uz: str,
     await site.write(kz, 4)
     consumer = AIOKafkaConsumer(bootstrap_servers=site.bootstrap, group_id=site.group, enable_auto_commit=False)
     await consumer.start()
-    consumer.assign([TopicPartition(topic_of(uz), 0), TopicPartition(topic_of(kz), 0)])
-    await consumer.commit({TopicPartition(topic_of(uz), 0): OffsetAndMetadata(7, "")})
-    await consumer.commit({TopicPartition(topic_of(kz), 0): OffsetAndMetadata(2, "")})
+    consumer.assign([TopicPartition(topic_in(uz), 0), TopicPartition(topic_in(kz), 0)])
+    await consumer.commit({TopicPartition(topic_in(uz), 0): OffsetAndMetadata(7, "")})
+    await consumer.commit({TopicPartition(topic_in(kz), 0): OffsetAndMetadata(2, "")})
     await consumer.stop()
 
     intakes = MemoryIntakes(Positions(**{uz: 3}))
@@ -194,7 +195,7 @@ async def test_start_without_a_position_begins_where_the_log_does(site: Site, uz
     admin = AIOKafkaAdminClient(bootstrap_servers=site.bootstrap)
     await admin.start()
     try:
-        await admin.delete_records({TopicPartition(topic_of(uz), 0): RecordsToDelete(before_offset=3)})
+        await admin.delete_records({TopicPartition(topic_in(uz), 0): RecordsToDelete(before_offset=3)})
     finally:
         await admin.close()
     intakes = MemoryIntakes(Positions())
@@ -327,7 +328,7 @@ async def test_any_sequence_of_rebalances_skips_and_repeats_nothing(site: Site, 
         async with AIOKafkaProducer(bootstrap_servers=site.bootstrap) as producer:
             while not enough.is_set():
                 center = chance.choice(known)
-                await asyncio.gather(*[await producer.send(topic_of(center), b"x" * 300) for _ in range(100)])
+                await asyncio.gather(*[await producer.send(topic_in(center), b"x" * 300) for _ in range(100)])
                 sent[center] += 100
                 await asyncio.sleep(0.01)
 
@@ -543,7 +544,7 @@ async def test_exception_in_handle_ends_the_process(site: Site, uz: str) -> None
     await site.make(uz)
     producer = AIOKafkaProducer(bootstrap_servers=site.bootstrap)
     await producer.start()
-    await producer.send_and_wait(topic_of(uz), b"fail")
+    await producer.send_and_wait(topic_in(uz), b"fail")
     await producer.stop()
     process = await start_worker(site, uz)
     async with asyncio.timeout(DEADLINE_S):

@@ -12,14 +12,14 @@ from structlog.testing import capture_logs
 import schemas
 from connectors.runtime.link import Link
 from connectors.runtime.office import Office
-from connectors.runtime.registry import CENTERS, SCHEMAS, URN, Registry, read_state
+from connectors.runtime.registry import CENTERS, SCHEMAS, Registry, read_state
 from connectors.runtime.registry_reader import RegistryReader, office_keys
 from connectors.runtime.settings import ConnectorSettings
 from hub.protocol.avro import Codec, frame
 from hub.protocol.control import Trust
 from hub.protocol.errors import Malformed
 from hub.protocol.note import Signer
-from hub.protocol.schema import parse_schema
+from hub.protocol.schema import DATASCHEMA, parse_schema
 from tests.support.center import HUB, Center
 from tests.support.hq import center_record
 from tests.support.office import Office as Outboxed
@@ -113,7 +113,7 @@ def test_witness_key_is_not_looked_at() -> None:
 
 def test_schema_is_announced_by_its_key_alone_and_only_in_a_known_registry() -> None:
     """An unread or empty registry holds nothing back; a read one holds back what it does not have."""
-    listed, missing = f"{URN}{'00000007':0<64}", f"{URN}{'00000008':0<64}"
+    listed, missing = f"{DATASCHEMA}{'00000007':0<64}", f"{DATASCHEMA}{'00000008':0<64}"
     assert Registry("uz").announced(missing)
     found = registry()
     assert (found.announced(listed), found.announced(missing)) == (True, False)
@@ -127,7 +127,7 @@ def test_schema_is_announced_by_its_key_alone_and_only_in_a_known_registry() -> 
 
 def test_top_bit_of_the_hash_is_no_part_of_a_schema_id() -> None:
     """Ids have 31 bits, hashes have 32 in the same place."""
-    assert registry().announced(f"{URN}{'80000007':0<64}")
+    assert registry().announced(f"{DATASCHEMA}{'80000007':0<64}")
 
 
 def test_record_in_an_unknown_schema_is_malformed_and_changes_nothing() -> None:
@@ -160,7 +160,7 @@ async def test_registry_that_stays_unknown_holds_nothing_back_for_ever(office: O
         await reader.settled()
         await reader.settled()
     assert [line["event"] for line in logs] == ["registry_unknown"]
-    assert reader.registry.announced(f"{URN}{'00000008':0<64}")
+    assert reader.registry.announced(f"{DATASCHEMA}{'00000008':0<64}")
 
 
 def test_office_keys_are_those_that_are_kept_as_key_or_old(tmp_path: Path) -> None:

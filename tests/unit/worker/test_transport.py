@@ -11,7 +11,8 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from hub.worker.lanes import RECORDS_AHEAD_MAX, Batch, Lanes, Stamp, center_of, topic_of
+from hub.protocol.topics import center_of, topic_in
+from hub.worker.lanes import RECORDS_AHEAD_MAX, Batch, Lanes, Stamp
 from hub.worker.transport import BatchScheduler
 
 
@@ -66,7 +67,7 @@ class MemoryThread:
 
     def fetched(self, center: str, first: int = 0, records: int = 1) -> Batch:
         """Return the next batch of a lane."""
-        topic = topic_of(center)
+        topic = topic_in(center)
         epoch, serial = self.stamps[topic]
         self.stamps[topic] = Stamp(epoch, serial + 1)
         return Batch(topic, [record(topic, first + number) for number in range(records)], self.stamps[topic], 1)
@@ -267,8 +268,8 @@ def test_scheduler_yields_one_message_a_partition() -> None:
 
 def test_topic_names_go_round() -> None:
     """A center's topic names the center."""
-    assert topic_of("uz") == "in.uz"
-    assert center_of(topic_of("uz")) == "uz"
+    assert topic_in("uz") == "in.uz"
+    assert center_of(topic_in("uz")) == "uz"
 
 
 async def test_lane_is_behind_while_a_record_waits_anywhere() -> None:

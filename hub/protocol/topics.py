@@ -1,0 +1,18 @@
+"""The names of a center's two topics."""
+
+from __future__ import annotations
+
+
+def topic_in(center: str) -> str:
+    """Return the topic that a center writes to."""
+    return f"in.{center}"
+
+
+def topic_out(center: str) -> str:
+    """Return the topic on which HQ answers a center."""
+    return f"out.{center}"
+
+
+def center_of(topic: str) -> str:
+    """Return the center that writes to this topic."""
+    return topic.removeprefix("in.")
