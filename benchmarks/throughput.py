@@ -17,11 +17,12 @@ from benchmarks.lanes import HUB, BenchLane, write
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.topics import ensure_topics, standard_topics
 from hub.domain.catalogue import STREAMS
-from hub.protocol.control import enrolment
+from hub.protocol.control import key_text
+from hub.protocol.record import CENTER_REGISTERED
 from hub.store.sqlite import SqliteStore
 from hub.worker.headquarters import Headquarters, Said
 from hub.worker.identity import make_identity
-from hub.worker.service import REGISTERED, database, keys, prepare_hq, released_schemas
+from hub.worker.service import database, keys, prepare_hq, released_schemas
 
 
 async def make_hub(data_dir: Path, lanes: list[BenchLane]) -> None:
@@ -31,13 +32,13 @@ async def make_hub(data_dir: Path, lanes: list[BenchLane]) -> None:
     try:
         headquarters = Headquarters(store, identity, released_schemas())
         await prepare_hq(headquarters, identity)
-        await headquarters.say([Said(REGISTERED, lane.center, _center(lane)) for lane in lanes])
+        await headquarters.say([Said(CENTER_REGISTERED, lane.center, _center(lane)) for lane in lanes])
     finally:
         store.close()
 
 
 def _center(lane: BenchLane) -> dict[str, Any]:
-    proof = enrolment(HUB, lane.center, "seal", lane.signer)
+    proof = lane.signer.sign(key_text(HUB, lane.center, "seal", lane.signer.verifier).encode())
     return {
         "name": lane.center,
         "country": "UZ",
@@ -54,6 +55,7 @@ def _center(lane: BenchLane) -> dict[str, Any]:
                 "proof": base64.b64encode(proof).decode(),
                 "previous_proof": None,
                 "replaced_lost": False,
+                "status_reason": None,
             }
         ],
     }

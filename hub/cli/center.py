@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from hub.cli.output import as_json, line, table
-from hub.cli.place import DataDir, Json, Place, place, run_async, say
+from hub.cli.place import DataDir, Json, Place, again, place, run_async, say, say_once
 from hub.protocol.errors import Malformed, UsageError
+from hub.protocol.record import CENTER_REGISTERED
 
 if TYPE_CHECKING:
     from hub.store.sqlite import SqliteStore
 
 app = typer.Typer(help="Centers: add, revise, suspend; their keys.", no_args_is_help=True)
 
-REGISTERED: Final = "net.cohub.center.registered.v1"
 REVISED: Final = "net.cohub.center.revised.v1"
 KEY_ADDED: Final = "net.cohub.center.key_added.v1"
 KEY_REVOKED: Final = "net.cohub.center.key_revoked.v1"
@@ -132,7 +132,7 @@ def revise(
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise UsageError("nothing to change: give at least one of --name, --country, --stream …")
-    run_async(_change(place(ctx, data_dir), center, REVISED, changes))
+    run_async(change(place(ctx, data_dir), center, REVISED, lambda record: {**record, **changes}))
     line(f"center {center} is revised: {', '.join(changes)}")
 
 
@@ -164,7 +164,7 @@ def revoke_key(
     data_dir: DataDir = None,
 ) -> None:
     """Revoke a key: what it sealed before stays valid. Example: hub center revoke-key uz 1f2e3d4c --reason lost."""
-    run_async(_revoke(place(ctx, data_dir), center, key.lower()))
+    run_async(revoke(place(ctx, data_dir), center, key.lower(), reason))
     line(f"key {key} of {center} is revoked: {reason}")
 
 
@@ -193,20 +193,20 @@ async def register(where: Place, center: str, record: Mapping[str, Any], enrolme
             keys = [key]
         if await _record(store, center) is not None:
             raise UsageError(f"center {center} is registered already: see `hub center set` and `hub center add-key`")
-        await say(headquarters, [Said(REGISTERED, center, {**record, "keys": keys})])
+        await say(headquarters, [Said(CENTER_REGISTERED, center, {**record, "keys": keys})])
 
 
 async def put_key(where: Place, center: str, enrolment: bytes, *, replaces_lost: bool) -> str:
     """Add the key of `enrolment` to a center; return the key's id. Errors: UsageError."""
-    from hub.worker.headquarters import Said
 
-    async with where.headquarters() as (store, headquarters):
-        record = await _known(store, center)
+    def added(record: dict[str, Any]) -> dict[str, Any]:
         key_id, key = proven(enrolment, _hub(where), center, record["keys"], replaces_lost=replaces_lost)
         if any(key["vkey"] == old["vkey"] for old in record["keys"]):
             raise UsageError(f"center {center} has this key already ({key_id})")
-        await say(headquarters, [Said(KEY_ADDED, center, {**record, "keys": [*record["keys"], key]})])
-        return key_id
+        return {**record, "keys": [*record["keys"], key]}
+
+    record = await change(where, center, KEY_ADDED, added)
+    return _key_id(record["keys"][-1])
 
 
 def proven(
@@ -232,7 +232,8 @@ def proven(
         return None
 
     previous = None
-    active = [k for k in known if k["status"] == "active" and k["purpose"] == enrolled.purpose]
+    earlier = [k for k in known if k["purpose"] == enrolled.purpose]
+    active = [k for k in earlier if k["status"] == "active"]
     for old in active:
         verifier = Verifier.from_text(old["vkey"])
         found = signature(verifier)
@@ -256,31 +257,47 @@ def proven(
         "status": "active",
         "proof": signature(enrolled.key),
         "previous_proof": previous,
-        "replaced_lost": bool(active) and previous is None,
+        "replaced_lost": bool(earlier) and previous is None,
+        "status_reason": None,
     }
 
 
-async def _revoke(where: Place, center: str, key_id: str) -> None:
-    from hub.worker.headquarters import Said
+async def revoke(where: Place, center: str, key_id: str, reason: str) -> None:
+    """Revoke a key of a center. Errors: UsageError."""
 
-    async with where.headquarters() as (store, headquarters):
-        record = await _known(store, center)
+    def revoked(record: dict[str, Any]) -> dict[str, Any]:
         found = [k for k in record["keys"] if _key_id(k) == key_id]
         if not found:
             known = ", ".join(_key_id(k) for k in record["keys"]) or "none"
             raise UsageError(f"center {center} has no key {key_id}; it has {known}")
         if found[0]["status"] == "revoked":
             raise UsageError(f"key {key_id} of {center} is revoked already")
-        keys = [{**k, "status": "revoked"} if k in found else k for k in record["keys"]]
-        await say(headquarters, [Said(KEY_REVOKED, center, {**record, "keys": keys})])
+        turned = {"status": "revoked", "status_reason": reason}
+        return {**record, "keys": [{**k, **turned} if k in found else k for k in record["keys"]]}
+
+    await change(where, center, KEY_REVOKED, revoked)
 
 
-async def _change(where: Place, center: str, kind: str, changes: Mapping[str, Any]) -> None:
+async def change(
+    where: Place, center: str, kind: str, changed: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Say the record that `changed` makes of a center's; return it. Another's change meanwhile is not undone.
+
+    Errors: UsageError.
+    """
     from hub.worker.headquarters import Said
 
     async with where.headquarters() as (store, headquarters):
-        record = await _known(store, center)
-        await say(headquarters, [Said(kind, center, {**record, **changes})])
+
+        async def attempt() -> dict[str, Any]:
+            # The size before the record: what is said between the two is noticed, too.
+            size = (await headquarters.basis()).size
+            record = changed(await _known(store, center))
+            await say_once(headquarters, [Said(kind, center, record)], size)
+            return record
+
+        found: dict[str, Any] = await again(attempt)
+        return found
 
 
 async def _turn(where: Place, center: str, kind: str, reason: str) -> None:

@@ -21,12 +21,13 @@ from typing import Any, Final
 import yaml
 
 import hub
-from hub.cli.center import REGISTERED, checked_streams, proven
+from hub.cli.center import checked_streams, proven
 from hub.cli.code_list import PUBLISHED, term
 from hub.cli.place import Place, say
 from hub.protocol.control import enrolment, key_name
 from hub.protocol.errors import UsageError
 from hub.protocol.note import Signer
+from hub.protocol.record import CENTER_REGISTERED
 from hub.worker.headquarters import Said
 from hub.worker.identity import write_private
 
@@ -117,7 +118,7 @@ async def register_network(where: Place, network: Network, enrolments: Mapping[s
             wanted.append((("code_list", f"hq:{name}"), Said(PUBLISHED, name, {"name": name, "codes": codes})))
         for center, record in network.centers.items():
             _, key = proven(enrolments[center], network.hub, center, [], replaces_lost=False)
-            wanted.append((("center", f"hq:{center}"), Said(REGISTERED, center, {**record, "keys": [key]})))
+            wanted.append((("center", f"hq:{center}"), Said(CENTER_REGISTERED, center, {**record, "keys": [key]})))
         known = await store.entities([entity_key for entity_key, _ in wanted])
         for (stream, entity_id), there in known.items():
             if stream == "center":

@@ -136,10 +136,15 @@ async def again(work: Any) -> Any:
 
 async def say(headquarters: Headquarters, events: Sequence[Said]) -> None:
     """Append events to the hq lane. Errors: UsageError with the rule that forbids one of them."""
+    await again(lambda: say_once(headquarters, events))
+
+
+async def say_once(headquarters: Headquarters, events: Sequence[Said], expected_basis: int | None = None) -> None:
+    """Do the same, but leave trying again to the caller. Errors: UsageError, Retriable."""
     from hub.protocol.verdict import message
 
     try:
-        await again(lambda: headquarters.say(events))
+        await headquarters.say(events, expected_basis=expected_basis)
     except Rejected as exc:
         place = f" ({' '.join(part for part in (exc.field, exc.params) if part)})" if exc.field or exc.params else ""
         raise UsageError(f"HQ's own rules refuse this: {message(exc.code, 'en')}{place}; nothing was written") from exc

@@ -10,9 +10,11 @@ import typer
 
 from hub.cli.output import ago, as_json, line, table
 from hub.cli.place import DataDir, Json, Place, place, run_async
+from hub.protocol.topics import center_of, topic_in
 
 KAFKA_DEADLINE_S: Final = 3.0
 WHY_SHOWN_MAX: Final = 80
+COLUMNS: Final = ("center", "status", "events", "accepted", "rejected", "forks", "position", "lag")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,9 +37,9 @@ def status(
         return
     table(
         "centers",
-        ["center", "status", "events", "accepted", "rejected", "position", "lag", "receipt", "seen", "backlog", "why"],
+        [*COLUMNS, "receipt", "seen", "backlog", "why"],
         (_row(c) for c in found["centers"]),
-        right=["events", "accepted", "rejected", "position", "lag", "backlog"],
+        right=[*COLUMNS[2:], "backlog"],
     )
     totals = found["totals"]
     rejected = ", ".join(f"{code} {count}" for code, count in totals["rejected"].items()) or "none"
@@ -64,6 +66,7 @@ def _row(center: dict[str, Any]) -> list[Any]:
         center["events"],
         center["accepted"],
         sum(center["rejected"].values()),
+        center["forks"],
         center["position"],
         center["lag"],
         ago(center["last_receipt_at"]),
@@ -112,6 +115,7 @@ def _unread(center: str) -> dict[str, Any]:
         "duplicates": 0,
         "missing": 0,
         "unpublished": 0,
+        "forks": 0,
         "last_receipt_at": None,
         "seen_at": None,
         "presence": None,
@@ -134,7 +138,7 @@ async def end_offsets(bootstrap: str | None, centers: Sequence[str]) -> tuple[di
         async with asyncio.timeout(KAFKA_DEADLINE_S):
             await consumer.start()
             there = await consumer.topics()
-            partitions = [TopicPartition(f"in.{c}", 0) for c in centers if f"in.{c}" in there]
+            partitions = [TopicPartition(topic, 0) for topic in map(topic_in, centers) if topic in there]
             if not partitions:
                 return {}, "up"
             begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
@@ -142,4 +146,4 @@ async def end_offsets(bootstrap: str | None, centers: Sequence[str]) -> tuple[di
         return {}, f"does not answer, so lags are unknown ({str(exc) or type(exc).__name__})"
     finally:
         await consumer.stop()
-    return {p.topic.removeprefix("in."): (begins[p], ends[p]) for p in partitions}, "up"
+    return {center_of(p.topic): (begins[p], ends[p]) for p in partitions}, "up"

@@ -54,5 +54,8 @@ def _check_subject(subject: str, center: str) -> None:
 
 def _check_key(kind: EventKind, subject: str, value: dict[str, Any]) -> None:
     key_of = STREAMS[kind.stream].key_of
-    if key_of is not None and kind.carries_record and key_of(value) != subject.partition(":")[2]:
-        raise Rejected(Code.INCONSISTENT, "ce_subject", f"the record is about {key_of(value)}"[:100])
+    if key_of is None or not kind.carries_record:
+        return
+    expected = key_of(value)
+    if expected is not None and expected != subject.partition(":")[2]:
+        raise Rejected(Code.INCONSISTENT, "ce_subject", f"the record is about {expected}"[:100])

@@ -49,6 +49,7 @@ def centers(db: Connection) -> list[dict[str, Any]]:
                 "purpose": key["purpose"],
                 "status": key["status"],
                 "replaced_lost": key["replaced_lost"],
+                "status_reason": key["status_reason"],
                 "vkey": key["vkey"],
             }
             for key in record["keys"]
@@ -80,10 +81,21 @@ def intakes(db: Connection) -> list[dict[str, Any]]:
             ).group_by(LANE.c.center)
         )
     }
-    return [_intake(row, sums.get(row.center), rejected.get(row.center, Counter())) for row in db.execute(query)]
+    forks: dict[str, int] = {
+        row.center: int(row.forks)
+        for row in db.execute(
+            select(LANE.c.center, func.count().label("forks"))
+            .join(EVIDENCE, EVIDENCE.c.origin == LANE.c.origin)
+            .group_by(LANE.c.center)
+        )
+    }
+    return [
+        _intake(row, sums.get(row.center), rejected.get(row.center, Counter()), forks.get(row.center, 0))
+        for row in db.execute(query)
+    ]
 
 
-def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str]) -> dict[str, Any]:
+def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str], forks: int) -> dict[str, Any]:
     events = int(sums.events) if sums else 0
     return {
         "center": row.center,
@@ -100,6 +112,7 @@ def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str]) -> dic
         "duplicates": row.duplicates,
         "missing": int(sums.missing) if sums else 0,
         "unpublished": int(sums.unpublished) if sums else 0,
+        "forks": forks,
         "last_receipt_at": moment(row.at),
         "seen_at": moment(row.seen_at_us),
         "presence": presence(row.presence),

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.stream import HQ
@@ -22,16 +22,14 @@ from hub.ledger.lane import Lane
 from hub.ledger.take import Reading, take
 from hub.protocol.avro import Codec, frame
 from hub.protocol.checkpoint import seal
-from hub.protocol.errors import Rejected
+from hub.protocol.errors import Rejected, Retriable
 from hub.protocol.identifier import uuid7
 from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
-from hub.protocol.schema import Schema
+from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
 from hub.store.store import Store
 from hub.worker.identity import Identity
-
-DATASCHEMA: Final = "urn:sha256:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +66,23 @@ class Headquarters:
         size, entities = await self._store.basis()
         return basis(size, entities, self._identity.hq.verifier, self._released)
 
-    async def say(self, events: Sequence[Said], now: datetime | None = None) -> Batch:
+    async def say(
+        self, events: Sequence[Said], now: datetime | None = None, expected_basis: int | None = None
+    ) -> Batch:
         """Append `events` to the hq lane: all of them, or none.
 
-        Errors: Rejected when a rule forbids one of them (nothing is written then).
+        Who says a whole record anew gives as `expected_basis` the size of the hq lane that the record was read at.
+        Errors: Rejected when a rule forbids one of them; Retriable when the hq lane is not at `expected_basis` any
+        more, or moves meanwhile. Nothing is written then.
         """
         moment = now or datetime.now(UTC)
         claimed = (await self._store.claim([HQ], "headquarters"))[HQ]
+        # Read after the claim: whoever moves the lane from here on claims it first, and that fences our commit.
+        standing = await self.basis()
+        if expected_basis is not None and standing.size != expected_basis:
+            raise Retriable(
+                f"the hq lane has moved, try again: it was read at size {expected_basis}, and is at {standing.size}"
+            )
         lane = claimed.intake.lane
         wanted = list(events)
         if lane is None:
@@ -89,11 +97,9 @@ class Headquarters:
             }
             wanted.insert(0, Said(LANE_OPENED, epoch, opening))
         records = self._records(lane, wanted, moment, claimed.intake.offset or 0)
-        taken = take(
-            Reading.of(claimed.intake), records, (await self.basis()).keyring, self._identity.hub, time.monotonic()
-        )
+        taken = take(Reading.of(claimed.intake), records, standing.keyring, self._identity.hub, time.monotonic())
         known = await self._store.entities(subjects(taken))
-        batch = decide(taken, known, await self.basis(), moment, self._identity.receipts)
+        batch = decide(taken, known, standing, moment, self._identity.receipts)
         for commit in batch.commits:
             for row in commit.rows:
                 if row.code != Code.ACCEPTED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 from hub.domain.catalogue import KINDS
 from hub.protocol.avro import Codec, frame
 from hub.protocol.checkpoint import seal
-from hub.protocol.control import enrolment, seal_key_name
+from hub.protocol.control import enrolment, key_text, seal_key_name
 from hub.protocol.identifier import uuid7
 from hub.protocol.note import Signer
 from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
@@ -81,6 +82,12 @@ class Center:
     @property
     def enrolment(self) -> bytes:
         return enrolment(self.hub, self.id, "seal", self.signer)
+
+    @property
+    def proof(self) -> str:
+        """The key's own signature, as a center's record has it."""
+        text = key_text(self.hub, self.id, "seal", self.signer.verifier)
+        return b64encode(self.signer.sign(text.encode())).decode()
 
     def value(self, event_type: str, fields: Mapping[str, Any]) -> bytes:
         schema = RELEASED[KINDS[event_type].schema_path]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,11 +40,12 @@ def center_record(*centers: Center, **fields: Any) -> dict[str, Any]:
                 "vkey": center.signer.verifier.to_text(),
                 "purpose": "seal",
                 "status": "active",
-                "proof": base64.b64encode(center.enrolment).decode(),
+                "proof": center.proof,
                 "previous_proof": None,
-                "replaced_lost": False,
+                "replaced_lost": number > 0,
+                "status_reason": None,
             }
-            for center in centers
+            for number, center in enumerate(centers)
         ],
     } | fields
 

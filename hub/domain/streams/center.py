@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import base64
-from hashlib import sha256
-from typing import Annotated, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from hub.domain.codes import lists
-from hub.domain.fields import Base64, Country, FieldRules, LanguageTag, Timezone, Title, Zone, inconsistent, one_of
+from hub.domain.fields import (
+    Base64,
+    Country,
+    FieldRules,
+    LanguageTag,
+    Reason,
+    Timezone,
+    Title,
+    Zone,
+    inconsistent,
+    one_of,
+)
 from hub.domain.stream import EventKind, StatusChange, Stream
+from hub.protocol.control import key_name, key_text
+from hub.protocol.errors import Malformed
+from hub.protocol.note import Verifier
 
 
 def _check_vkey(value: str) -> str:
-    # C2SP signed-note: <name>+<8 hex>+<base64 of algorithm byte and key>, the hex over name, newline and those bytes.
-    name, stated, encoded = value.split("+", 2)
     try:
-        key = base64.b64decode(encoded, validate=True)
-    except ValueError as exc:
-        raise PydanticCustomError("vkey", "key is not base64", {}) from exc
-    if sha256(name.encode() + b"\n" + key).hexdigest()[:8] != stated:
-        raise PydanticCustomError("vkey", "key id does not match the key", {})
+        Verifier.from_text(value)
+    except Malformed as exc:
+        raise PydanticCustomError("vkey", "{detail}", {"detail": str(exc)[-100:]}) from exc
     return value
 
 
@@ -34,7 +44,10 @@ Vkey = Annotated[
 
 
 class CenterKey(FieldRules):
-    """A key of a center: `proof` is by itself, `previous_proof` by the key it follows, absent if that one was lost."""
+    """A key of a center: `proof` is by itself, `previous_proof` by the key it follows, absent if that one was lost.
+
+    Both are raw Ed25519 signatures over `hub.protocol.control.key_text`. `status_reason` says why it was revoked.
+    """
 
     vkey: Vkey
     purpose: Annotated[str, one_of(lists.KEY_PURPOSES)]
@@ -42,6 +55,7 @@ class CenterKey(FieldRules):
     proof: Base64
     previous_proof: Base64 | None = None
     replaced_lost: bool = False
+    status_reason: Reason | None = None
 
 
 class Center(FieldRules):
@@ -60,7 +74,44 @@ class Center(FieldRules):
     def _check(self) -> Self:
         if len({key.vkey for key in self.keys}) != len(self.keys):
             raise inconsistent("keys", "the same key twice")
+        for number, key in enumerate(self.keys):
+            _check_proofs(key, self.keys[:number])
         return self
+
+
+def _check_proofs(key: CenterKey, before: Sequence[CenterKey]) -> None:
+    verifier = Verifier.from_text(key.vkey)
+    hub, center = named_by(key.vkey, key.purpose)
+    if verifier.name != key_name(hub, center, key.purpose):
+        raise inconsistent("keys", f"a {key.purpose} key of another name")
+    text = key_text(hub, center, key.purpose, verifier).encode()
+    if not _is_signed(text, verifier, key.proof):
+        raise inconsistent("keys", "proof is not by the key")
+    earlier = [Verifier.from_text(old.vkey) for old in before if old.purpose == key.purpose]
+    if key.previous_proof is not None and not any(_is_signed(text, old, key.previous_proof) for old in earlier):
+        raise inconsistent("keys", "previous_proof is not by an earlier key")
+    if key.replaced_lost != (bool(earlier) and key.previous_proof is None):
+        raise inconsistent("keys", "replaced_lost: expected where there were keys and none vouches")
+
+
+def _is_signed(text: bytes, key: Verifier, proof: str) -> bool:
+    try:
+        key.verify(text, base64.b64decode(proof, validate=True))
+    except (Malformed, ValueError):
+        return False
+    return True
+
+
+def named_by(vkey: str, purpose: str) -> tuple[str, str]:
+    """Return the hub and the center that a vkey's name says, `<hub>/<center>` and, unless a seal key, `/<purpose>`."""
+    hub, _, rest = vkey.partition("+")[0].partition("/")
+    return hub, rest if purpose == "seal" else rest.removesuffix(f"/{purpose}")
+
+
+def key_of(value: Mapping[str, Any]) -> str | None:
+    """Return the center whose keys the record has, None where it has none: a center's entity id is `hq:<center>`."""
+    named = sorted({named_by(key["vkey"], key["purpose"])[1] for key in value["keys"]})
+    return " ".join(named) or None
 
 
 _OPEN = frozenset({"active", "suspended"})
@@ -78,4 +129,5 @@ CENTER = Stream(
         EventKind("center", "resumed", StatusChange, False, frozenset({"suspended"}), "active"),
         EventKind("center", "closed", StatusChange, False, _OPEN, "closed"),
     ),
+    key_of=key_of,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from base64 import b64encode
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -17,6 +18,7 @@ from hub.domain.entity import Entity
 from hub.domain.registry import Registry, registry
 from hub.domain.rules import complete
 from hub.protocol.avro import Codec
+from hub.protocol.control import key_text
 from hub.protocol.note import Signer
 from hub.protocol.schema import Schema, load_released, schema_id
 
@@ -24,7 +26,9 @@ Value = dict[str, Any]
 
 NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
 DEFINITION = schemas.read("offer/offer.published.v1.avsc")
-VKEY = Signer("hub.example/uz/seal", bytes(range(32))).verifier.to_text()
+KEY = Signer("hub.example/uz", bytes(range(32)))
+VKEY = KEY.verifier.to_text()
+PROOF = b64encode(KEY.sign(key_text("hub.example", "uz", "seal", KEY.verifier).encode())).decode()
 
 RECORDS: dict[str, Value] = {
     "center": {
@@ -39,9 +43,10 @@ RECORDS: dict[str, Value] = {
                 "vkey": VKEY,
                 "purpose": "seal",
                 "status": "active",
-                "proof": "AAAA",
+                "proof": PROOF,
                 "previous_proof": None,
                 "replaced_lost": False,
+                "status_reason": None,
             }
         ],
     },

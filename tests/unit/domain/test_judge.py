@@ -34,7 +34,7 @@ REJECTED: list[tuple[str, str, str, dict[str, Any], Code, str]] = [
     (OFFER, "uz:1", "uz", {"technology_keywords": ["002", "999"]}, Code.CODE_NOT_LISTED, "technology_keywords.1"),
     (OFFER, "de:1", "de", {}, Code.STREAM_NOT_ALLOWED, ""),
     (OFFER, "hq:1", "hq", {}, Code.STREAM_NOT_ALLOWED, ""),
-    (CENTER, "uz:qd", "uz", {}, Code.STREAM_NOT_ALLOWED, ""),
+    (CENTER, "uz:qd", "uz", {"keys": []}, Code.STREAM_NOT_ALLOWED, ""),
     (DEAL, "uz:1", "uz", {"counterpart_center": "de"}, Code.UNKNOWN_CENTER, "counterpart_center"),
     (DEAL, "uz:1", "uz", {"counterpart_center": "uz"}, Code.INCONSISTENT, "counterpart_center"),
     (CONFIRMATION, "uz:1", "uz", {"deal": "uz:deal-1"}, Code.INCONSISTENT, "deal"),
@@ -94,7 +94,7 @@ def test_first_event_of_the_network_needs_no_registry(sample: Callable[..., dict
 
 def test_registry_finds_a_key_by_its_note_line(basis: Registry) -> None:
     """A seal names its key by name and id: that is how the registry has it, with the center that owns it."""
-    verifier = Signer("hub.example/uz/seal", bytes(range(32))).verifier
+    verifier = Signer("hub.example/uz", bytes(range(32))).verifier
     key = basis.key(verifier.name, verifier.key_id)
     assert key is not None
     assert (key.center, key.public[1:], key.status) == ("uz", verifier.public, "active")

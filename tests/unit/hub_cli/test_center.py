@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from hub.cli.center import REVISED, change
+from hub.cli.place import Place
+from hub.protocol.errors import Retriable
+from hub.worker.headquarters import Said
+
 ADD = ("center", "add", "uz", "--name", "Ташкент", "--country", "UZ", "--direction", "north", "--language", "ru")
+STATUS = {"reason": "audit", "effective_on": None}
 
 
 def centers(hub: Any) -> dict[str, Any]:
@@ -81,6 +90,63 @@ def test_new_key_vouched_for_by_a_stranger_or_a_revoked_key_is_refused(made: Any
     first = centers(made)["uz"]["keys"][0]["id"]
     assert made("center", "revoke-key", "uz", first, "--reason", "lost").status == 0
     assert made("center", "add-key", "uz", "--enrolment", note(seed=3, previous=1)).status == 2
+
+
+def test_key_in_place_of_a_revoked_one_is_marked_as_replacing_a_lost_key(made: Any, note: Any) -> None:
+    """To revoke the lost key first hides nothing: no earlier key has vouched for the new one."""
+    made(*ADD, "--enrolment", note())
+    made("center", "revoke-key", "uz", centers(made)["uz"]["keys"][0]["id"], "--reason", "the disk was stolen")
+    assert made("center", "add-key", "uz", "--enrolment", note(seed=2)).status == 0
+    assert [k["replaced_lost"] for k in centers(made)["uz"]["keys"]] == [False, True]
+
+
+def test_revoked_key_keeps_the_reason(made: Any, note: Any) -> None:
+    made(*ADD, "--enrolment", note())
+    made("center", "revoke-key", "uz", centers(made)["uz"]["keys"][0]["id"], "--reason", "the disk was stolen")
+    assert centers(made)["uz"]["keys"][0]["status_reason"] == "the disk was stolen"
+
+
+def test_two_changes_at_once_are_both_kept(made: Any, tmp_path: Path) -> None:
+    """What another operator says between our reading of the record and our saying it anew is not undone."""
+    made(*ADD)
+    where = Place(tmp_path / "data")
+    seen: list[str] = []
+
+    async def both() -> None:
+        async with where.headquarters() as (_, other):
+
+            def renamed(record: dict[str, Any]) -> dict[str, Any]:
+                seen.append(record["timezone"])
+                if len(seen) == 1:
+                    # The other operator's change is said whole between our reading and our saying: with SQLite
+                    # `say` never waits, so one step takes it to its end.
+                    moved = {**record, "timezone": "Asia/Tashkent"}
+                    other_says = other.say([Said(REVISED, "uz", moved)])
+                    with pytest.raises(StopIteration):
+                        other_says.send(None)
+                return {**record, "name": "Toshkent"}
+
+            await change(where, "uz", REVISED, renamed)
+
+    asyncio.run(both())
+    center = centers(made)["uz"]
+    assert (center["name"], center["timezone"], seen) == ("Toshkent", "Asia/Tashkent", ["UTC", "Asia/Tashkent"])
+
+
+def test_saying_at_a_basis_that_has_moved_is_refused_and_writes_nothing(made: Any, tmp_path: Path) -> None:
+    made(*ADD)
+
+    async def late() -> tuple[int, int]:
+        async with Place(tmp_path / "data").headquarters() as (_, headquarters):
+            read_at = (await headquarters.basis()).size
+            await headquarters.say([Said("net.cohub.center.suspended.v1", "uz", STATUS)], expected_basis=read_at)
+            with pytest.raises(Retriable, match="the hq lane has moved, try again"):
+                await headquarters.say([Said("net.cohub.center.resumed.v1", "uz", STATUS)], expected_basis=read_at)
+            return read_at, (await headquarters.basis()).size
+
+    before, after = asyncio.run(late())
+    assert after == before + 1
+    assert centers(made)["uz"]["status"] == "suspended"
 
 
 def test_first_key_of_a_center_without_one_needs_nobody(made: Any, note: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hub.broker.ports import choose_port
 from hub.ledger.lane import Status
 from hub.store.sqlite import SqliteStore
-from tests.support.center import Center, Sent, offer
+from tests.support.center import NOW, Center, Sent, offer
 from tests.support.hq import Hq
 
 
@@ -55,6 +55,23 @@ def test_status_for_people_has_the_same_numbers(fed: Any) -> None:
     out = fed("status").out
     assert "events 4: accepted 3, rejected: OUT_OF_RANGE 1; duplicates 1, missing 0, forks 0" in out
     assert "entities offer 2" in out
+
+
+def test_status_counts_the_forks_of_each_center(hub: Any, tmp_path: Path) -> None:
+    """A lane that was sealed twice over one position stands out by its center, not in the total alone."""
+
+    async def fork() -> None:
+        uz = Center("uz")
+        hq = await Hq.open(tmp_path / "data", uz, Center("kz"))
+        await hq.feed("uz", uz.opened(2))
+        await hq.store.keep_evidence(uz.origin, 3, b"ours", b"theirs", NOW)
+        hq.store.close()
+
+    asyncio.run(fork())
+    found = json.loads(hub("status", "--json").out)
+    assert {c["center"]: c["forks"] for c in found["centers"]} == {"kz": 0, "uz": 1}
+    assert found["totals"]["forks"] == 1
+    assert "forks" in hub("status").out
 
 
 def test_status_with_the_broker_away_says_so(fed: Any) -> None:
