@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,35 +19,14 @@ from hub.ledger.lane import Status
 from hub.store.sqlite import SqliteStore
 from hub.store.store import FencedError
 from hub.worker.headquarters import Headquarters
-from tests.support.center import RELEASED, Center, Sent, offer
+from tests.support.center import RELEASED, Center
 from tests.support.checker import check
 from tests.support.hq import IDENTITY, Hq
+from tests.support.sender import CENTERS, PUBLISHED, WITHDRAWN, Batches, Sender, outcome, script, senders
 
-CENTERS = ("uz", "kz", "by")
 WORKERS = 2
-PUBLISHED, REVISED, WITHDRAWN = (f"net.cohub.offer.{name}.v1" for name in ("published", "revised", "withdrawn"))
 ROUNDS_MAX = 30  # of sending everything that is missing again, at the end
 
-SPOILED: dict[str, Callable[[Sent], Sent]] = {
-    "well": lambda r: r,
-    "cut": lambda r: replace(r, value=(r.value or b"")[:-1]),
-    "empty": lambda r: replace(r, value=None),
-    "unknown schema": lambda r: r.header("ce_dataschema", b"urn:sha256:" + b"0" * 64),
-    "wrong key": lambda r: replace(r, key=b"uz:another"),
-    "future": lambda r: r.header("ce_time", b"2031-01-01T00:00:00Z"),
-}
-
-# One event: its type, the number of its entity, its title, and how it is spoiled.
-Said = tuple[str, int, int, str]
-Batches = list[list[Said]]
-said = st.tuples(
-    st.sampled_from([PUBLISHED, REVISED, WITHDRAWN]),
-    st.integers(0, 3),
-    st.integers(0, 9),
-    st.sampled_from(["well"] * 6 + list(SPOILED)),
-)
-lane = st.lists(st.lists(said, min_size=1, max_size=5), min_size=1, max_size=6)
-script = st.fixed_dictionaries({center: st.lists(lane, min_size=1, max_size=2) for center in CENTERS})
 # One step: what happens, to which center, at which worker, and how much of it.
 step = st.tuples(
     st.sampled_from(
@@ -60,83 +38,6 @@ step = st.tuples(
     st.integers(0, WORKERS - 1),
     st.integers(1, 12),
 )
-
-
-def write_lane(center: Center, batches: Batches, previous: Center | None) -> list[list[Sent]]:
-    """Return the sealed batches of one lane, the first of which opens it."""
-    opening: dict[str, Any] = {}
-    if previous is not None:
-        opening = {
-            "previous_origin": previous.origin,
-            "previous_size": previous.edge.size,
-            "previous_root": previous.edge.root.hex(),
-            "reason": "a new outbox",
-        }
-    written = [[center.sealed(center.opening(**opening))]]
-    for batch in batches:
-        records = []
-        for kind, number, title, spoiled in batch:
-            value = {"reason": "sold"} if kind == WITHDRAWN else offer(f"Title {title}")
-            records.append(center.append(SPOILED[spoiled](center.event(kind, f"K-{number}", value))))
-        written.append([*records[:-1], center.sealed(records[-1])])
-    return written
-
-
-@dataclass
-class Sender:
-    """An honest connector and its topic: it forgets nothing that it sealed, and sends batches from their start."""
-
-    center: str
-    lanes: list[list[list[Sent]]]
-    log: list[Sent] = field(default_factory=list)  # what Kafka holds; offsets only grow, and may have holes
-    lane: int = 0
-    batch: int = 0
-    offset: int = 0
-
-    @property
-    def epoch(self) -> str:
-        return f"{self.lane + 1:08x}"
-
-    def size(self, lane: int) -> int:
-        return sum(len(batch) for batch in self.lanes[lane])
-
-    def write(self, records: Sequence[Sent]) -> None:
-        for record in records:
-            self.log.append(replace(record, offset=self.offset))
-            self.offset += 1
-
-    def send(self) -> None:
-        if self.batch < len(self.lanes[self.lane]):
-            self.write(self.lanes[self.lane][self.batch])
-            self.batch += 1
-
-    def send_part(self, count: int) -> None:
-        """Die while sending: the same batch is sent from its start by the next send."""
-        if self.batch < len(self.lanes[self.lane]):
-            self.write(self.lanes[self.lane][self.batch][:count])
-
-    def rewind(self, sequence: int) -> None:
-        """Go back to the start of the batch that `sequence` is in."""
-        first = 1
-        for number, batch in enumerate(self.lanes[self.lane]):
-            if sequence < first + len(batch):
-                self.batch = min(self.batch, number)
-                return
-            first += len(batch)
-
-    def zombie(self, count: int) -> None:
-        """An old producer's batch arrives late, perhaps of a lane that is closed."""
-        sent = [b for n, lane in enumerate(self.lanes[: self.lane + 1]) for b in lane[: self.sent_of(n)]]
-        if sent:
-            self.write(sent[count % len(sent)])
-
-    def sent_of(self, lane: int) -> int:
-        return self.batch if lane == self.lane else len(self.lanes[lane])
-
-    def lose(self, count: int, read: int) -> None:
-        """The broker loses what it had acknowledged, as far as nobody has read it."""
-        unread = sum(1 for record in self.log if record.offset >= read)
-        del self.log[len(self.log) - min(count, unread) :]
 
 
 @dataclass
@@ -154,16 +55,7 @@ class World:
         store = SqliteStore.open(database)
         store._db.execute("PRAGMA synchronous=OFF")  # no power is cut here, and thousands of commits wait for no disk
         headquarters = Headquarters(store, IDENTITY, RELEASED)
-        senders = {}
-        for name, lanes in script.items():
-            written, previous = [], None
-            for number, batches in enumerate(lanes):
-                center = Center(name, f"{number + 1:08x}")
-                center._numbers = itertools.count(1 + number * 1000)  # a center never makes one event id twice
-                written.append(write_lane(center, batches, previous))
-                previous = center
-            senders[name] = Sender(name, written)
-        return cls(store, senders, [Hq(store, headquarters, {}) for _ in range(WORKERS)])
+        return cls(store, senders(script), [Hq(store, headquarters, {}) for _ in range(WORKERS)])
 
     def sizes(self, center: str) -> dict[str, int]:
         """Return the size of each lane of a center, by epoch."""
@@ -254,22 +146,6 @@ class World:
                 f"{number + 1:08x}": sender.size(number) for number in range(len(sender.lanes))
             }
 
-    def outcome(self) -> dict[str, list[Any]]:
-        """Return every verdict, every lane's state digest, every entity and measure."""
-        ask = self.store._db.execute
-        return {
-            "verdicts": ask(
-                "SELECT origin, sequence, digest, code, field, params, version FROM ledger"
-                " JOIN lane ON id = lane_id ORDER BY 1, 2"
-            ).fetchall(),
-            "lanes": ask("SELECT origin, size, edge, state_digest, closed_by, missing FROM lane ORDER BY 1").fetchall(),
-            "entities": ask("SELECT stream, id, version, digest, sequence FROM entity ORDER BY 1, 2").fetchall(),
-            "measures": ask(
-                "SELECT origin, key, CAST(value AS INTEGER) FROM measure JOIN lane ON id = lane_id"
-                " WHERE CAST(value AS INTEGER) <> 0 ORDER BY 1, 2"
-            ).fetchall(),
-        }
-
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -298,19 +174,19 @@ async def run_case(
         for taken_step in steps:
             await world.happen(*taken_step)
         await world.finish()
-        outcome = world.outcome()
+        found = outcome(world.store)
     finally:
         world.store.close()
     findings = check(database, IDENTITY.receipts.verifier, IDENTITY.hq.verifier)
     assert not findings, findings
-    return outcome, world.seen
+    return found, world.seen
 
 
 def interleave(template: Path, script: dict[str, list[Batches]], steps: Sequence[Any]) -> None:
     with tempfile.TemporaryDirectory() as straight, tempfile.TemporaryDirectory() as crooked:
         expected, _ = asyncio.run(run_case(template, Path(straight), script, []))
-        outcome, seen = asyncio.run(run_case(template, Path(crooked), script, steps))
-    assert outcome == expected
+        found, seen = asyncio.run(run_case(template, Path(crooked), script, steps))
+    assert found == expected
     for name in +seen:
         event(name)
 
