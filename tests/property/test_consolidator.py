@@ -28,7 +28,7 @@ from tests.support.center import RELEASED, Center
 from tests.support.checker import check
 from tests.support.hq import IDENTITY, Hq
 from tests.support.intakes import Ledgered, Positions
-from tests.support.sender import CENTERS, PUBLISHED, Batches, Sender, outcome, script, senders
+from tests.support.sender import CENTERS, PUBLISHED, REVISED, Batches, Sender, outcome, script, senders
 
 WORKERS = 2
 LATER = datetime(2900, 1, 1, tzinfo=UTC)  # HQ's own lane is written by the real clock
@@ -324,3 +324,12 @@ def test_hole_suspension_and_takeover_happen_in_these_runs(template: Path) -> No
     assert seen["seek"] >= 2
     assert seen["hq moved"] == 2
     assert seen["paused while waiting"] >= 1
+
+
+def test_lane_that_comes_back_to_a_worker_is_not_judged_by_what_it_remembers(template: Path) -> None:
+    """An entity that two workers change in turn has every version, whoever remembers an older one."""
+    changes = [(PUBLISHED, 0, 0, "well"), *[(REVISED, 0, title, "well") for title in range(1, 6)]]
+    lanes: list[Batches] = [[[change] for change in changes]]
+    turns = [[("send", "uz", 0, 1), ("assign", "uz", n % 2, 1), ("fetch", "uz", n % 2, 9)] for n in range(7)]
+    seen = compare(template, dict.fromkeys(CENTERS, lanes), [step for turn in turns for step in turn])
+    assert not seen["paused while reading"]  # nobody was fenced: the lane was handed over in good order
