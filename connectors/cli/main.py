@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from connectors.cli import approve, check, epoch, init, preview, run, status
+from connectors.cli import approve, check, epoch, init, key, preview, run, status
 from hub.protocol.errors import CohubError, UsageError
 
 EXAMPLES: Final = """
@@ -44,6 +44,7 @@ run.add_to(app)
 status.add_to(app)
 approve.add_to(app)
 app.add_typer(epoch.app, name="epoch")
+app.add_typer(key.app, name="key")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

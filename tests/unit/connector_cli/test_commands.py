@@ -184,6 +184,36 @@ def test_run_once_without_a_broker_ends_at_its_deadline(office: Path) -> None:
     assert '"file_taken"' in (office / "cohub" / "connector.log").read_text("utf-8")
 
 
+def test_key_new_is_vouched_for_by_the_key_before_it(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """HQ sees that the same center made both; the present key stays in use, and asking twice makes one key."""
+    present = office / "keys" / "seal.key"
+    before = Signer.from_text(present.read_text("ascii"))
+    assert run_command(["key", "new", "--office", str(office)]) == 0
+    note = (office / "uz.rotation.note").read_bytes()
+    enrolled = open_enrolment(note)
+    enrolled.note.verify([before.verifier])
+    assert enrolled.key != before.verifier
+    assert Signer.from_text(present.read_text("ascii")).verifier == before.verifier
+    assert run_command(["key", "new", "--office", str(office)]) == 0
+    assert open_enrolment((office / "uz.rotation.note").read_bytes()).key == enrolled.key
+    if sys.platform != "win32":
+        assert stat.S_IMODE((office / "keys" / "next.key").stat().st_mode) == 0o600
+    capsys.readouterr()
+    assert run_command(["key", "use", "--office", str(office)]) == 2
+    assert "HQ can't be asked whether it has the key" in said(capsys)
+    assert Signer.from_text(present.read_text("ascii")).verifier == before.verifier
+    assert run_command(["key", "use", "--unchecked", "--office", str(office)]) == 0
+    assert Signer.from_text(present.read_text("ascii")).verifier == enrolled.key
+    (old,) = (office / "keys").glob("seal-*.old")
+    assert Signer.from_text(old.read_text("ascii")).verifier == before.verifier
+    if sys.platform != "win32":
+        assert stat.S_IMODE(old.stat().st_mode) == 0o600
+    assert not (office / "keys" / "next.key").exists()
+    capsys.readouterr()
+    assert run_command(["key", "use", "--office", str(office)]) == 2
+    assert "`connector key new` makes one" in said(capsys)
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -223,8 +253,8 @@ def test_unfit_settings_are_one_line_and_exit_2(office: Path, capsys: pytest.Cap
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     """Help shows how a command is called, not only what its options are."""
     group = typer.main.get_command(app)
-    names = [[name] for name in group.commands if name != "epoch"]  # type: ignore[attr-defined]
-    for arguments in [*names, ["epoch", "new"]]:
+    names = [[name] for name in group.commands if name not in {"epoch", "key"}]  # type: ignore[attr-defined]
+    for arguments in [*names, ["epoch", "new"], ["key", "new"], ["key", "use"]]:
         assert run_command([*arguments, "--help"]) == 0
         text = capsys.readouterr().out
         assert f"connector {' '.join(arguments)}" in text.split("Example", 1)[1]
