@@ -1,4 +1,4 @@
-# Everything that a bare machine needs is set up by the targets themselves: Python >= 3.11 and make are enough.
+# Everything that a bare machine needs is set up by the targets themselves: Python 3.11 to 3.13 and make are enough.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,8 +19,9 @@ help:
 setup: $(STAMP) kafka
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo 'cohub needs Python 3.11 or newer: install it, or name one with  make PYTHON=/path/to/python3.11'; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
+	  { echo "cohub needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1):" \
+	    'install one, or name it with  make PYTHON=/path/to/python3.11'; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python's venv module is missing: install it (Debian: apt install python3-venv) and run make again"; exit 2; }
 	@test -x $(BIN)/python || { echo 'making $(VENV) from requirements.lock (once, about a minute)'; $(PYTHON) -m venv $(VENV); }
