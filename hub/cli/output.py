@@ -5,21 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 PIPE_WIDTH: Final = 200  # a table that is not read on a terminal is not cut to one
 
 
 def line(text: str = "") -> None:
     """Print one line at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    _print(sys.stdout, text)
 
 
 def note(text: str) -> None:
     """Print one line beside the result, on stderr."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    _print(sys.stderr, text)
+
+
+def _print(stream: TextIO, text: str) -> None:
+    # A legacy console can't show every script: such a character becomes a question mark, and the command goes on.
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
 
 
 def as_json(value: Any, *, indent: bool = True) -> None:
@@ -43,7 +48,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     for row in rows:
         made.add_row(*(_cell(value) for value in row))
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, markup=False, highlight=False, emoji=False)
-    console.print(made)
+    with console.capture() as printed:
+        console.print(made)
+    line(printed.get().rstrip("\n"))
 
 
 def ago(moment: datetime | None) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.broker.ports import choose_port
+from hub.cli import output
 from hub.ledger.lane import Status
 from hub.store.sqlite import SqliteStore
 from tests.support.center import NOW, Center, Sent, offer
@@ -95,6 +99,34 @@ def test_show_one_entity_has_its_record_and_its_event(fed: Any) -> None:
     assert found["origin"] == "hub.example/uz/0000abcd"
     assert "Offer 2" in fed("show", "offer", "uz:K-2").out
     assert "HQ has no offer uz:K-9" in fed("show", "offer", "uz:K-9").err
+
+
+def test_show_takes_a_key_as_a_person_writes_it(hub: Any, tmp_path: Path) -> None:
+    """Connectors percent-encode a key; nobody has to type that, and lists show both forms."""
+    kz = Center("kz")
+    written, sent = "З-1 й", "%D0%97-1%20%D0%B9"
+
+    async def feed() -> None:
+        hq = await Hq.open(tmp_path / "data", kz)
+        opened = kz.opened(1)
+        event = kz.event("net.cohub.offer.published.v1", sent, offer(title="Printer"))
+        await hq.feed("kz", [*opened, kz.sealed(kz.append(event))])
+        hq.store.close()
+
+    asyncio.run(feed())
+    for key in (written, unicodedata.normalize("NFD", written), sent):
+        assert json.loads(hub("show", "offer", f"kz:{key}", "--json").out)["id"] == f"kz:{sent}"
+    assert f"kz:{sent} (kz:{written})" in hub("show", "offer").out
+    assert f"kz:{sent} (kz:{written})" in hub("show", "offer", f"kz:{written}").out
+    assert "HQ has no offer kz:З-2" in hub("show", "offer", "kz:З-2").err
+
+
+def test_output_goes_on_where_a_console_lacks_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    output.line("Ташкент")
+    output.table("", ["name"], [["Ташкент"]])
+    assert written.getvalue().count(b"???????") == 2
 
 
 def test_lane_list_and_show(fed: Any) -> None:
