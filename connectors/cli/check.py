@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -17,8 +18,11 @@ from hub.protocol.errors import CohubError, UsageError
 if TYPE_CHECKING:
     from connectors.runtime.link import Link
     from connectors.runtime.registry import Registry
+    from hub.protocol.note import Signer
 
-CLOCK_OFF_MAX = timedelta(seconds=60)
+CLOCK: Final = "clock"
+CLOCK_OFF_MAX: Final = timedelta(seconds=60)
+LOG_APPEND_TIME: Final = 1  # Kafka's: the broker stamps what is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ def add_to(app: typer.Typer) -> None:
 def check(office: OfficeFolder = Path(), json: Json = False) -> None:
     """Check settings, key, trust, mappings, sheets, the broker, this center's topics, what HQ has of it, and the clock.
 
-    Nothing is sent. Exit status 1 if anything is wrong.
+    Nothing of the sheets is sent: HQ's broker gets one sign of life, as from a running connector, once HQ has the
+    center's key. Exit status 1 if anything is wrong.
 
     Examples:
 
@@ -64,8 +69,10 @@ def _findings(office: Desk) -> Iterator[Finding]:
     yield _try("key", lambda: _check_key(office))
     yield _try("mappings", lambda: _check_mappings(office))
     yield from _sheets(office)
-    yield from _network(office)
-    yield _clock(office)
+    asked = list(_network(office))
+    yield from asked
+    if all(finding.name != CLOCK for finding in asked):
+        yield _clock(office)
 
 
 def _try(name: str, look: Callable[[], str]) -> Finding:
@@ -125,7 +132,6 @@ def _sheets(office: Desk) -> Iterator[Finding]:
 
 
 def _network(office: Desk) -> Iterator[Finding]:
-    import asyncio
     import logging
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is in our findings, once
@@ -171,7 +177,7 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
 
     try:
         registry = await read_registry(link)
-        ours = read_key(office.path / SEAL_KEY).verifier
+        key = read_key(office.path / SEAL_KEY)
     except Retriable as exc:
         return [Finding("registry", None, str(exc))]
     except UsageError:
@@ -181,11 +187,55 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
     if registry.center is None:
         unknown = f"HQ does not know {office.settings.center}: send it the enrolment note that `connector init` made"
         return [Finding("center at HQ", False, unknown), _schemas(office, registry)]
+    ours = key.verifier
     alarms = registry.alarms(ours, {ours.public, *office_keys(office.path)})
     fine = {"key": "active", "foreign_key": "none", "suspended": "active"}
     names = {"key": "key at HQ", "foreign_key": "other keys at HQ", "suspended": "center at HQ"}
     found = [Finding(names[name], text is None, text or fine[name]) for name, text in alarms.items()]
-    return [*found, _schemas(office, registry)]
+    found.append(_schemas(office, registry))
+    if alarms["key"] is None:
+        found += await _ask_clock(office, link, key)
+    return found
+
+
+async def _ask_clock(office: Desk, link: Link, key: Signer) -> list[Finding]:
+    """Compare our clock with the broker's, which stamps what is written; nothing, if it can't be had.
+
+    What is written is a presence record: signed, and true.
+    """
+    from aiokafka.errors import KafkaError
+
+    from connectors.runtime.link import close
+    from connectors.runtime.outbox import Outbox
+    from connectors.runtime.presence import KIND, presence_note
+    from hub.protocol.errors import Retriable
+    from hub.protocol.record import CONTROL_HEADER
+
+    settings, outbox_path = office.settings, office.outbox if office.outbox.exists() else None
+    try:
+        with Outbox(outbox_path or Path(":memory:"), read_only=outbox_path is not None) as outbox:
+            producer = await link.producer()
+            try:
+                before = datetime.now(UTC)
+                async with asyncio.timeout(settings.request_timeout_s):
+                    written = await producer.send_and_wait(
+                        settings.topic_in,
+                        presence_note(settings, outbox, key, before),
+                        key=settings.center.encode(),
+                        partition=0,
+                        headers=[(CONTROL_HEADER, KIND.encode())],
+                    )
+                after = datetime.now(UTC)
+            finally:
+                await close(producer)
+    except (Retriable, KafkaError, TimeoutError, OSError) as exc:
+        return [Finding("may write", False, f"{settings.topic_in}: {exc or type(exc).__name__}")]
+    if written.timestamp_type != LOG_APPEND_TIME:
+        return []  # a topic that an administrator made otherwise: that time is our own
+    stamped = datetime.fromtimestamp(written.timestamp / 1000, UTC)
+    # The stamp was given between the two: only what lies outside is an offset for sure.
+    gap = min(after - stamped, timedelta()) or max(before - stamped - timedelta(milliseconds=1), timedelta())
+    return [_judge_clock(gap, "the broker's")]
 
 
 def _schemas(office: Desk, registry: Registry) -> Finding:
@@ -214,12 +264,16 @@ def _clock(office: Desk) -> Finding:
                 "SELECT recorded_at, stored_at FROM receipt ORDER BY stored_at DESC, epoch DESC, last DESC LIMIT 100"
             )
     if not rows:
-        return Finding("clock", None, f"no receipt from HQ yet to compare with; it is {_now()} here")
+        return Finding(CLOCK, None, f"no receipt from HQ yet to compare with; it is {_now()} here")
     gap = min((_moment(stored) - _moment(recorded) for recorded, stored in rows), key=abs)
-    said = f"{abs(gap.total_seconds()):.3f} s {'ahead of' if gap > timedelta() else 'behind'} HQ's, or less"
+    return _judge_clock(gap, "HQ's")
+
+
+def _judge_clock(gap: timedelta, whose: str) -> Finding:
+    said = f"{abs(gap.total_seconds()):.3f} s {'ahead of' if gap > timedelta() else 'behind'} {whose}, or less"
     if abs(gap) > CLOCK_OFF_MAX:
-        return Finding("clock", False, f"{said}: set it right, or dates will be rejected as being in the future")
-    return Finding("clock", True, said)
+        return Finding(CLOCK, False, f"{said}: set it right, or dates will be rejected as being in the future")
+    return Finding(CLOCK, True, said)
 
 
 def _now() -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.sender import Sender
@@ -14,21 +15,25 @@ from hub.protocol.control import Presence, seal_key_name
 from hub.protocol.errors import Retriable
 from hub.protocol.note import Signer, sign_note
 
+KIND: Final = "presence"
+
 
 async def tell_presence(settings: ConnectorSettings, outbox: Outbox, sender: Sender, key: Signer) -> None:
     """Send presence for as long as the task lives; while the link is down it is not said, and at once when it is up."""
-    signer = key.named(seal_key_name(settings.hub, settings.center))
-    software = f"cohub {_version()}"
     await sender.ready.wait()
     while True:
         await sender.linked.wait()
-        presence = Presence(
-            settings.center, outbox.lane.origin, datetime.now(UTC), outbox.lane.sealed.size, outbox.backlog(), software
-        )
-        await sender.send_control("presence", sign_note(presence.to_text(), [signer]).to_bytes())
+        await sender.send_control(KIND, presence_note(settings, outbox, key, datetime.now(UTC)))
         with contextlib.suppress(Retriable):  # for `status` alone; a full disk is reported by those who lose by it
             outbox.database.set_meta("sent", sender.sent)
         await asyncio.sleep(settings.presence_s)
+
+
+def presence_note(settings: ConnectorSettings, outbox: Outbox, key: Signer, now: datetime) -> bytes:
+    """Return the signed note that says how much of the lane is sealed, and how much waits."""
+    lane, software = outbox.lane, f"cohub {_version()}"
+    presence = Presence(settings.center, lane.origin, now, lane.sealed.size, outbox.backlog(), software)
+    return sign_note(presence.to_text(), [key.named(seal_key_name(settings.hub, settings.center))]).to_bytes()
 
 
 def _version() -> str:

@@ -25,15 +25,15 @@ from connectors.runtime.office import read_office
 from connectors.runtime.registry import HQ_PARTITION, SCHEMAS
 from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import KINDS
-from hub.protocol.control import Trust
+from hub.protocol.control import Presence, Trust
 from hub.protocol.errors import Fatal
-from hub.protocol.note import sign_note
+from hub.protocol.note import Note, sign_note
 from hub.protocol.schema import schema_id
 from hub.worker.headquarters import Said
 from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, run_connector, until
 from tests.support.center import Center, filled
 from tests.support.hq import center_record
-from tests.support.worker import Hub
+from tests.support.worker import Hub, read_topic
 
 pytestmark = pytest.mark.integration
 
@@ -164,3 +164,20 @@ async def test_connector_that_sees_a_foreign_lane_says_which_machine_opened_it(
     async with run_connector(tmp_path / "copy"):
         with pytest.raises(Fatal, match=f"another machine .*machine {re.escape(socket.gethostname())}"):
             await asyncio.wait_for(running, 20)
+
+
+async def test_check_of_a_new_office_compares_its_clock_with_the_brokers(hub: Hub, office: OfficeFolder) -> None:
+    """Before the first row is sent a wrong clock is seen; what is asked with is a sign of life that HQ can read."""
+    findings = await check(office)
+    assert findings["clock"]["ok"] is True
+    assert "the broker's, or less" in findings["clock"]["said"]
+    assert not (office.folder / "outbox.sqlite3").exists()
+    (record,) = await read_topic(hub.bootstrap, f"in.{office.center}")
+    note = Note.from_bytes(record.value)
+    note.verify([office.key.verifier])
+    presence = Presence.from_text(note.text)
+    assert (dict(record.headers), presence.size, presence.backlog) == ({"cohub-control": b"presence"}, 0, 0)
+    office.write_key(Center(office.center, seed=b"y" * 32).signer)
+    findings = await check(office)
+    assert findings["clock"]["ok"] is None
+    assert len(await read_topic(hub.bootstrap, f"in.{office.center}")) == 1
