@@ -168,7 +168,9 @@ async def test_connector_that_sees_a_foreign_lane_says_which_machine_opened_it(
 
 async def test_check_of_a_new_office_compares_its_clock_with_the_brokers(hub: Hub, office: OfficeFolder) -> None:
     """Before the first row is sent a wrong clock is seen; what is asked with is a sign of life that HQ can read."""
-    findings = await check(office)
+    async with asyncio.timeout(30):
+        while (findings := await check(office))["clock"]["ok"] is None:
+            assert findings.get("key at HQ", findings["broker"])["ok"]  # HQ publishes the center in a moment
     assert findings["clock"]["ok"] is True
     assert "the broker's, or less" in findings["clock"]["said"]
     assert not (office.folder / "outbox.sqlite3").exists()
