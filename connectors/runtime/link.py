@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import ssl
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,8 +20,26 @@ from hub.protocol.errors import Retriable
 REQUEST_BYTES_MAX: Final = 2 << 20
 KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
 CLOSE_DEADLINE_S: Final = 2.0
+BACKOFF_MIN_S: Final = 0.2
 
 log = structlog.get_logger(__name__)
+
+
+class Backoff:
+    """How long to wait before the link is tried again: ever longer, until `reset` tells that it was there."""
+
+    def __init__(self, max_s: float = 10.0) -> None:
+        self._max_s = max_s
+        self._next_s = BACKOFF_MIN_S
+
+    def reset(self) -> None:
+        """Begin again with the shortest wait."""
+        self._next_s = BACKOFF_MIN_S
+
+    async def wait(self) -> None:
+        """Wait, and longer the next time."""
+        await asyncio.sleep(self._next_s * random.uniform(0.5, 1.0))  # noqa: S311  no secret: spreads the centers
+        self._next_s = min(self._next_s * 2, self._max_s)
 
 
 class TopicHidden(Retriable):

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import open_epoch, reason_for_epoch
 from connectors.runtime.ids import EventIds
-from connectors.runtime.link import Link, close
+from connectors.runtime.link import Backoff, Link, close
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.answers import Answer, Outcome
 from connectors.runtime.registry_reader import lane_reason
@@ -24,8 +24,6 @@ from hub.protocol.note import Note, Verifier
 from hub.protocol.receipt import Receipt, Resend, read_answer
 
 FETCH_MAX: Final = 500
-BACKOFF_MIN_S: Final = 0.2
-BACKOFF_MAX_S: Final = 10.0
 _OPENED: Final = ", opened as "
 
 log = structlog.get_logger(__name__)
@@ -46,14 +44,13 @@ class ReceiptReader:
         self._trusted = trusted
         self._codecs = codecs
         self._ids = ids
-        self._connected = False
+        self._backoff = Backoff()
         self._topic = TopicPartition(link.settings.topic_out, 0)
         self.on_decided: Callable[[], None] = _nothing
         self.on_replan: Callable[[set[str]], None] = _nothing_of
 
     async def run(self) -> None:
         """Read for as long as the task lives. Errors: Fatal, if another machine writes for this center."""
-        backoff_s = BACKOFF_MIN_S
         while True:
             try:
                 await self._session()
@@ -62,15 +59,12 @@ class ReceiptReader:
                 if not self._sender.ready.is_set():
                     self._link.is_down(reason)
                 log.info("answers_lost", reason=reason)
-            if self._connected:
-                backoff_s, self._connected = BACKOFF_MIN_S, False
-            await asyncio.sleep(backoff_s)
-            backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+            await self._backoff.wait()
 
     async def _session(self) -> None:
         reason_for_epoch(self._outbox)  # a foreign lane that was seen before stops us before we connect
         consumer = await self._link.consumer()
-        self._connected = True
+        self._backoff.reset()
         try:
             consumer.assign([self._topic])
             end = await self._seek(consumer)

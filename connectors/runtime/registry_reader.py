@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from connectors.runtime.link import Link, TopicHidden, close
+from connectors.runtime.link import Backoff, Link, TopicHidden, close
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.registry import CENTERS, HQ_PARTITION, LANES, SCHEMAS, Registry, read_state
@@ -27,7 +27,6 @@ from hub.protocol.note import Signer
 LANE_WAIT_S: Final = 3.0
 FETCH_WAIT_MS: Final = 5000
 FETCH_MAX: Final = 500
-BACKOFF_MIN_S: Final = 0.5
 BACKOFF_MAX_S: Final = 60.0
 PLACES: Final = tuple(TopicPartition(topic, HQ_PARTITION) for topic in (CENTERS, SCHEMAS))
 
@@ -44,7 +43,7 @@ class RegistryReader:
         self._link = link
         self._timeout_s = link.settings.request_timeout_s
         self._settled = asyncio.Event()
-        self._connected = False
+        self._backoff = Backoff(BACKOFF_MAX_S)
         self.on_change: Callable[[], None] = _nothing
 
     async def settled(self) -> None:
@@ -62,7 +61,6 @@ class RegistryReader:
 
     async def run(self) -> None:
         """Read for as long as the task lives."""
-        backoff_s = BACKOFF_MIN_S
         while True:
             try:
                 await self._session()
@@ -72,17 +70,14 @@ class RegistryReader:
                 self._settled.set()
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
                 log.info("registry_lost", reason=str(exc) or type(exc).__name__)
-            if self._connected:
-                backoff_s, self._connected = BACKOFF_MIN_S, False
-            await asyncio.sleep(backoff_s)
-            backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+            await self._backoff.wait()
 
     async def _session(self) -> None:
         consumer = await self._link.consumer(CENTERS, SCHEMAS, wait_ms=FETCH_WAIT_MS)
         try:
             async with contextlib.aclosing(read_on(consumer, self.registry, self._timeout_s)) as changes:
                 async for _ in changes:
-                    self._connected = True
+                    self._backoff.reset()
                     if self.registry.known:
                         self._raise_alarms()
                         self._settled.set()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -17,7 +16,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from connectors.runtime.link import Link, close
+from connectors.runtime.link import Backoff, Link, close
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import Batch
 from connectors.runtime.sealer import Sealer
@@ -27,8 +26,6 @@ from hub.protocol.record import CONTROL_HEADER
 UNACKNOWLEDGED_MAX: Final = 8  # batches
 RESEND_BATCHES_MAX: Final = 64  # sent again at a time when HQ is silent: enough to wake it, little for a weak link
 REWIND_PAUSE_S: Final = 0.5
-BACKOFF_MIN_S: Final = 0.2
-BACKOFF_MAX_S: Final = 10.0
 SILENCE_MAX_S: Final = 3600.0
 NOT_ANNOUNCED: Final = "schema_not_announced"  # an alarm
 
@@ -66,7 +63,7 @@ class Sender:
         self._thread = threading.get_ident()
         self._ahead: Batch | None = None  # sealed along with its queueing, to be sent next
         self._rewound = (float("-inf"), 0)  # when, and to which sequence
-        self._connected = False
+        self._backoff = Backoff()
         self._held: str | None = outbox.database.meta(NOT_ANNOUNCED)  # what `status` says of it
         self._in_flight = 0
         self._failure: BaseException | None = None
@@ -130,7 +127,6 @@ class Sender:
 
     async def run(self) -> None:
         """Send for as long as the task lives. Errors: Fatal."""
-        backoff_s = BACKOFF_MIN_S
         while True:
             try:
                 await self._session()
@@ -138,10 +134,7 @@ class Sender:
                 reason = str(exc) or type(exc).__name__
                 self._link.is_down(reason)
                 log.warning("link_lost", reason=reason)
-            if self._connected:
-                backoff_s, self._connected = BACKOFF_MIN_S, False
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311  no secret: spreads the centers
-            backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+            await self._backoff.wait()
 
     async def send_control(self, kind: str, value: bytes) -> bool:
         """Send a control record if the link is up, in no order to the events; return whether it went out."""
@@ -179,7 +172,7 @@ class Sender:
         # A new producer knows nothing of what the old one sent: from the first record that was not acknowledged.
         self._next = max(self.sent, self._outbox.lane.receipted()) + 1
         self._detour = None
-        self._connected = True
+        self._backoff.reset()
         self._link.is_up()
         while True:
             if self._failure is not None:
