@@ -33,7 +33,7 @@ def rows(text: str) -> dict[str, str]:
 
 
 def defaults(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for name, field in model.model_fields.items():
         if isinstance(field.default, BaseModel):
             found |= defaults(type(field.default), f"{prefix}{name}.")

@@ -47,6 +47,7 @@ class Record:
     key: bytes | None = None
     offset: int = 0
     timestamp: int = 0
+    timestamp_type: int | None = None
 
 
 times = st.sampled_from(

@@ -37,6 +37,7 @@ class Record:
     key: bytes | None = None
     offset: int = 0
     timestamp: int = 0
+    timestamp_type: int | None = None
 
 
 signed_names = st.sampled_from(

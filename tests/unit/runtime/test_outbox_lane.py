@@ -127,6 +127,7 @@ def test_root_at_any_size_is_the_root_that_was_there(office: Office) -> None:
 
 class _Consumed:
     offset = timestamp = 0
+    timestamp_type: int | None = None
 
     def __init__(self, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         self.key, self.value, self.headers = key, value, headers
