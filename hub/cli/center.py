@@ -17,13 +17,14 @@ from hub.protocol.record import CENTER_REGISTERED
 if TYPE_CHECKING:
     from hub.store.sqlite import SqliteStore
 
-app = typer.Typer(help="Centers: add, revise, suspend; their keys.", no_args_is_help=True)
+app = typer.Typer(help="Centers: add, revise, suspend, close; their keys.", no_args_is_help=True)
 
 REVISED: Final = "net.cohub.center.revised.v1"
 KEY_ADDED: Final = "net.cohub.center.key_added.v1"
 KEY_REVOKED: Final = "net.cohub.center.key_revoked.v1"
 SUSPENDED: Final = "net.cohub.center.suspended.v1"
 RESUMED: Final = "net.cohub.center.resumed.v1"
+CLOSED: Final = "net.cohub.center.closed.v1"
 
 CenterId = Annotated[str, typer.Argument(metavar="ID", help="The center's id: a-z, 0-9 and -, such as uz.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the ledger.")]
@@ -180,6 +181,13 @@ def resume(ctx: typer.Context, center: CenterId, reason: Reason = "resumed", dat
     """Let a suspended center go on. Example: hub center resume uz --reason "audit done"."""
     run_async(_turn(place(ctx, data_dir), center, RESUMED, reason))
     line(f"center {center} is active")
+
+
+@app.command()
+def close(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDir = None) -> None:
+    """Close a center for good; what it reported stays. Example: hub center close uz --reason "left the network"."""
+    run_async(_turn(place(ctx, data_dir), center, CLOSED, reason))
+    line(f"center {center} is closed for good; nothing of its lane is read any more")
 
 
 async def register(where: Place, center: str, record: Mapping[str, Any], enrolment: bytes | None) -> None:

@@ -175,6 +175,14 @@ def test_suspend_and_resume_turn_the_status(made: Any) -> None:
     assert centers(made)["uz"]["status"] == "active"
 
 
+def test_closed_center_is_closed_for_good(made: Any) -> None:
+    made(*ADD)
+    assert made("center", "close", "uz").status == 2
+    assert made("center", "close", "uz", "--reason", "left").status == 0
+    assert centers(made)["uz"]["status"] == "closed"
+    assert "not possible in the present status" in made("center", "resume", "uz").err
+
+
 def test_set_replaces_what_is_given_and_keeps_the_rest(made: Any, note: Any) -> None:
     made(*ADD, "--stream", "offer", "--enrolment", note())
     assert made("center", "set", "uz", "--stream", "deal", "--stream", "partner").status == 0

@@ -90,7 +90,7 @@ def test_every_command_has_help_with_an_example(hub: Any) -> None:
         ["demo"],
         ["schema", "check"],
     ]
-    commands += [["center", c] for c in ("add", "list", "set", "add-key", "revoke-key", "suspend", "resume")]
+    commands += [["center", c] for c in ("add", "list", "set", "add-key", "revoke-key", "suspend", "resume", "close")]
     commands += [["lane", c] for c in ("list", "show", "resume")]
     commands += [["quarantine", c] for c in ("list", "show")] + [["code-list", "publish"]]
     for command in commands:
