@@ -97,9 +97,10 @@ class Consolidator:
         claimed = await self._store.claim(centers, self._owner)
         for center, claim in claimed.items():
             intake = claim.intake
-            if intake.status is Status.WAITING:
-                # HQ may have spoken while nobody held this lane: reading it asks the keyring again.
+            if intake.status is Status.WAITING and self._may_go_on(center):
+                # HQ has spoken while nobody held this lane: reading it asks the keyring again.
                 intake = replace(intake, status=Status.READING, why="")
+                await self._store.set_status(center, claim.term, intake.status, intake.why)
             self._held[center] = Held(Reading.of(intake), claim.term, intake.offset)
             self._forget_entities(center)
             await self._publisher.adopt(center)
@@ -143,13 +144,24 @@ class Consolidator:
             intake = held.reading.intake
             term, status = changes.intakes.get(center, (held.term, intake.status))
             resumed = intake.status in {Status.PARKED, Status.FORKED} and status == Status.READING
-            if term == held.term and ((moved and intake.status == Status.WAITING) or resumed):
+            woken = moved and intake.status is Status.WAITING and self._may_go_on(center)
+            if term == held.term and (woken or resumed):
                 await self._restart(center, held)
         return moved
+
+    def _may_go_on(self, center: str) -> bool:
+        """Return whether HQ lets this center's lane be read; a key that it does not know shows only in reading."""
+        assert self._basis is not None
+        return not self._basis.keyring.waits(center)
 
     async def _restart(self, center: str, held: Held) -> None:
         """Read a lane again from its position in SQL."""
         intake = replace(held.reading.intake, status=Status.READING, why="")
+        try:
+            # Said in SQL too: what it waited for may be gone from the topic, and then no commit would say it.
+            await self._store.set_status(center, held.term, intake.status, intake.why)
+        except FencedError:
+            return  # the new owner looks for itself
         held.reading = Reading.of(intake)
         held.next_read, held.sought = intake.offset, None
         await self.lanes.seek(center, intake.offset)
@@ -175,11 +187,16 @@ class Consolidator:
         now = await self._now(records[-1])
         assert self._basis is not None
         keyring, basis = self._basis.keyring, self._basis
+        # A fault of the engine parks this lane and stops nobody else; one of the store between them ends the process.
         try:
             taken = take(held.reading, records, keyring, self._identity.hub, time.monotonic())
-            known = await self._entities(taken)
+        except Exception as exc:  # noqa: BLE001
+            await self._park(center, held, exc)
+            return
+        known = await self._entities(taken)
+        try:
             batch = decide(taken, known, basis, now, self._identity.receipts)
-        except Exception as exc:  # noqa: BLE001 - a fault of the engine parks this lane and stops nobody else
+        except Exception as exc:  # noqa: BLE001
             await self._park(center, held, exc)
             return
         await self._commit(center, held, taken, batch, now)

@@ -186,6 +186,8 @@ class Hub:
         for worker in self.workers:
             await worker.consolidator.look_again()
         for name, sender in self.senders.items():
+            if name not in self.workers[0].positions.next:
+                await self.workers[0].assign(name)  # somebody holds every lane in the end: a status is its owner's
             for _ in range(ROUNDS_MAX):
                 self.next_lane(sender)
                 size = self.sizes(name).get(sender.epoch, 0)

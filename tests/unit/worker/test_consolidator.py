@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hub.domain.catalogue import STREAMS
-from hub.domain.entity import Entity
+from hub.ledger.batch import EntityKey
 from hub.ledger.lane import Status
 from hub.ledger.publication import Publication
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
+from hub.store.sqlite import SqliteStore
 from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, LOG_APPEND_TIME, Consolidator
 from tests.support.center import Center, Sent
 from tests.support.hq import IDENTITY, Hq
@@ -71,8 +72,8 @@ async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened.store.close()
 
 
-def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime]) -> Consolidator:
-    made = Consolidator(hq.store, hq.headquarters, IDENTITY, seen, "test", clock)  # type: ignore[arg-type]
+def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any = None) -> Consolidator:
+    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock)  # type: ignore[arg-type]
     made.attach(seen)  # type: ignore[arg-type]
     return made
 
@@ -91,38 +92,62 @@ def stamped(records: Sequence[Sent], moment: datetime, kind: int | None) -> list
     return [replace(r, timestamp=int(moment.timestamp() * 1000), timestamp_type=kind) for r in records]
 
 
-async def test_exception_in_the_engine_parks_its_lane_alone(hq: Hq, monkeypatch: pytest.MonkeyPatch) -> None:
+class Spoilt:
+    """A store that hands the engine what it cannot have made, or fails itself, when one center's entities are read."""
+
+    def __init__(self, store: SqliteStore, center: str, failure: Exception | None = None) -> None:
+        self._store = store
+        self._center = center
+        self.failure = failure
+        self.is_spoilt = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Any]:
+        ours = [key for key in keys if key[1].startswith(f"{self._center}:")]
+        if self.is_spoilt and ours:
+            if self.failure is not None:
+                raise self.failure
+            return dict.fromkeys(ours, object())
+        return dict(await self._store.entities(keys))
+
+
+async def test_exception_in_the_engine_parks_its_lane_alone(hq: Hq) -> None:
     """A fault of pure code on one center's events leaves the other lanes alone, and is shown with its traceback."""
     bad, good, seen = Center("uz"), Center("kz"), Seen()
     await hq.register(bad)
     await hq.register(good)
-    made = consolidator(hq, seen, Clock())
+    spoilt = Spoilt(hq.store, "uz")
+    made = consolidator(hq, seen, Clock(), spoilt)
     await made.assign(["uz", "kz"])
-
-    def fault(entity: Entity) -> dict[str, Decimal]:
-        if entity.center == "uz":
-            raise ZeroDivisionError("a seeded fault")
-        return {}
-
-    # The one place where the engine calls out to a stream's own code: a stream with a fault in it.
-    broken = replace(STREAMS["offer"], contribution=fault)
-    monkeypatch.setattr("hub.ledger.decide.STREAMS", {"offer": broken, "lane": STREAMS["lane"]})
     opened = bad.opened(2)
     await made.handle("uz", opened)
     await made.handle("kz", good.opened(2))
     assert (size(hq, bad), size(hq, good)) == (0, 3)
     status, why = intake(hq, bad)
     assert status == Status.PARKED
-    assert "a seeded fault" in why
+    assert "AttributeError" in why
     assert "Traceback" in why
     assert seen.paused == {"uz"}
 
-    monkeypatch.undo()
+    spoilt.is_spoilt = False
     await hq.store.resume("uz")
     await made.look_again()
     assert seen.sought[-1] == ("uz", None)
     await made.handle("uz", opened)
     assert (size(hq, bad), intake(hq, bad)[0], seen.paused) == (3, Status.READING, set())
+
+
+async def test_fault_of_the_store_ends_the_process_and_parks_nobody(hq: Hq) -> None:
+    """A database that fails is everybody's fault: it is raised, for the supervisor to start us again."""
+    center = Center()
+    await hq.register(center)
+    made = consolidator(hq, Seen(), Clock(), Spoilt(hq.store, "uz", sqlite3.OperationalError("disk I/O error")))
+    await made.assign(["uz"])
+    with pytest.raises(sqlite3.OperationalError):
+        await made.handle("uz", center.opened(1))
+    assert (size(hq, center), intake(hq, center)[0]) == (0, Status.READING)
 
 
 async def test_lane_that_waits_goes_on_when_hq_speaks(hq: Hq) -> None:
@@ -153,6 +178,19 @@ async def test_lane_that_waited_goes_on_though_hq_spoke_while_nobody_held_it(hq:
     await second.assign(["uz"])
     await second.handle("uz", records)
     assert (size(hq, center), intake(hq, center)[0], seen.paused) == (2, Status.READING, set())
+
+
+async def test_lane_reads_again_though_what_it_waited_for_is_gone(hq: Hq) -> None:
+    """Nothing comes that would commit: the status says all the same that the lane waits no more, and only then."""
+    center = Center()
+    first = consolidator(hq, Seen(), Clock())
+    await first.assign(["uz"])
+    await first.handle("uz", center.opened(1))
+    await consolidator(hq, Seen(), Clock()).assign(["uz"])
+    assert intake(hq, center)[0] == Status.WAITING
+    await hq.register(center)
+    await consolidator(hq, Seen(), Clock()).assign(["uz"])
+    assert intake(hq, center) == (Status.READING, "")
 
 
 async def test_worker_that_was_fenced_drops_what_it_had_fetched(hq: Hq) -> None:
