@@ -19,10 +19,11 @@ from hub.broker.topics import ensure_topics, standard_topics
 from hub.domain.catalogue import STREAMS
 from hub.protocol.control import key_text
 from hub.protocol.record import CENTER_REGISTERED
+from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
 from hub.worker.headquarters import Headquarters, Said
 from hub.worker.identity import make_identity
-from hub.worker.service import database, keys, prepare_hq, released_schemas
+from hub.worker.service import database, keys, prepare_hq
 
 
 async def make_hub(data_dir: Path, lanes: list[BenchLane]) -> None:

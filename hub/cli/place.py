@@ -107,10 +107,11 @@ class Place:
     @asynccontextmanager
     async def headquarters(self) -> AsyncIterator[tuple[SqliteStore, Headquarters]]:
         """Yield the store and the writer of the hq lane. Errors: UsageError when there are no keys here."""
+        from hub.store.released import released_schemas
         from hub.store.sqlite import SqliteStore
         from hub.worker.headquarters import Headquarters
         from hub.worker.identity import load_identity
-        from hub.worker.service import prepare_hq, released_schemas
+        from hub.worker.service import prepare_hq
 
         identity = load_identity(self.keys)
         store = SqliteStore.open(self.database)

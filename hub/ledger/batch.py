@@ -55,6 +55,7 @@ class Row:
     subject: str
     occurred_at: datetime | None
     version: int  # of the entity after it; 0 when not accepted
+    previous: tuple[str, int] | None = None  # origin and sequence of the entity's accepted event before it
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,7 @@ class _Deciding:
         record, headers = event.record, event.headers
         occurred_at: datetime | None = None
         code, field, params, version = Code.ACCEPTED, "", "", 0
+        previous: tuple[str, int] | None = None
         alike = None if event.common is None else self.alike.get(event.common)
         try:
             value = record.value
@@ -162,6 +163,8 @@ class _Deciding:
             code, field, params = rejected.code, rejected.field, rejected.params
         else:
             version = entity.version
+            if before is not None:
+                previous = before.origin, before.sequence
             self._accepted(key, entity, before, event, alike)
         raw_type, raw_subject = headers.get("ce_type") or b"", headers.get("ce_subject") or b""
         return Row(
@@ -176,6 +179,7 @@ class _Deciding:
             subject if version else raw_subject.decode("utf-8", "replace"),
             occurred_at,
             version,
+            previous,
         )
 
     def _alike(self, envelope: Envelope, event: Pending) -> _Alike:

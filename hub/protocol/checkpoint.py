@@ -1,64 +1,68 @@
-"""C2SP tlog-checkpoints: what a seal says of a lane, and later what HQ says of its log.
+"""Signed C2SP tlog-checkpoints: the seal of a lane, and HQ's word on its log.
 
-Source: C2SP tlog-checkpoint (https://c2sp.org/tlog-checkpoint): origin, size in decimal, root in base64, then any
-number of extension lines; each line ends in a newline.
+Source: C2SP tlog-checkpoint (https://c2sp.org/tlog-checkpoint). A key of 0x01 signs the checkpoint as it signs any note;
+a cosigner's key (0x04, 0x06) cosigns it at a time.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from datetime import datetime
 
+from hub.protocol.cosignature import cosign
 from hub.protocol.errors import Malformed
-from hub.protocol.note import Note, Signer, sign_note
-from hub.protocol.tree import HASH_BYTES, Edge
+from hub.protocol.head import SIZE_MAX, Checkpoint
+from hub.protocol.note import COSIGNATURES, SIGNATURES_MAX, Note, Signature, Signer, note_message, sign_line
+from hub.protocol.tree import Edge
 
-_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
-_SIZE_MAX: Final = 2**63 - 1  # what every database and language counts to
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A tree's origin, size (leaves) and root (32 bytes), with optional extension lines (no newline in them)."""
-
-    origin: str
-    size: int
-    root: bytes
-    extensions: tuple[str, ...] = ()
-
-    def to_text(self) -> str:
-        """Return the note text, byte for byte as it is signed."""
-        lines = (self.origin, str(self.size), base64.b64encode(self.root).decode(), *self.extensions)
-        return "".join(line + "\n" for line in lines)
-
-    @classmethod
-    def from_text(cls, text: str) -> Checkpoint:
-        """Return the checkpoint in a note's text. Errors: Malformed."""
-        lines = text.split("\n")
-        if len(lines) < 4 or lines.pop() != "" or not all(lines):
-            raise Malformed("checkpoint: expected origin, size and root, one a line")
-        origin, size, encoded, *extensions = lines
-        if not _SIZE.fullmatch(size) or int(size) > _SIZE_MAX:
-            raise Malformed(f"checkpoint: expected a decimal size up to {_SIZE_MAX}, got {size[:30]!r}")
-        try:
-            root = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError) as exc:
-            raise Malformed("checkpoint: expected the root in base64") from exc
-        if len(root) != HASH_BYTES or base64.b64encode(root).decode() != encoded:
-            raise Malformed(f"checkpoint: expected a root of {HASH_BYTES} bytes in canonical base64")
-        return cls(origin, int(size), root, tuple(extensions))
+__all__ = ["SIZE_MAX", "Checkpoint", "open_checkpoint", "open_seal", "seal", "sign_checkpoint"]
 
 
-def seal(origin: str, edge: Edge, key: Signer, extensions: tuple[str, ...] = ()) -> bytes:
-    """Return the seal of a whole lane: its checkpoint as a note, signed by the center's key under the lane's origin."""
-    text = Checkpoint(origin, edge.size, edge.root, extensions).to_text()
-    return sign_note(text, [key.named(origin)]).to_bytes()
+def sign_checkpoint(checkpoint: Checkpoint, keys: Sequence[Signer], at: datetime) -> bytes:
+    """Return the checkpoint as a note, with one line of every key in their order; cosigners say that it is `at`.
+
+    Units:  at is aware; its whole seconds count.
+    Errors: Malformed, as `cosign` and `sign_note`.
+    """
+    return _signed(checkpoint.to_text(), keys, at)
 
 
-def open_seal(data: bytes) -> tuple[Checkpoint, Note]:
-    """Return what a seal says and the note that says it, with nothing verified yet. Errors: Malformed."""
+def open_checkpoint(data: bytes) -> tuple[Checkpoint, Note]:
+    """Return what a checkpoint says and the note that says it, with nothing verified yet. Errors: Malformed."""
     note = Note.from_bytes(data)
     return Checkpoint.from_text(note.text), note
+
+
+def seal(
+    origin: str,
+    edge: Edge,
+    key: Signer,
+    extensions: tuple[str, ...] = (),
+    long_key: Signer | None = None,
+    at: datetime | None = None,
+) -> bytes:
+    """Return the seal of a whole lane: its checkpoint as a note, signed by the center's key under the lane's origin.
+
+    `long_key`, the center's ML-DSA-44 key, cosigns it `at` that time, under the same name.
+    """
+    text = Checkpoint(origin, edge.size, edge.root, extensions).to_text()
+    keys = [key.named(origin)] if long_key is None else [key.named(origin), long_key.named(origin)]
+    return _signed(text, keys, at)
+
+
+open_seal = open_checkpoint
+
+
+def _signed(text: str, keys: Sequence[Signer], at: datetime | None) -> bytes:
+    if not 1 <= len(keys) <= SIGNATURES_MAX:
+        raise Malformed(f"checkpoint: expected 1 to {SIGNATURES_MAX} keys, got {len(keys)}")
+    message = note_message(text)
+    lines: list[Signature] = []
+    for key in keys:
+        if key.algorithm not in COSIGNATURES:
+            lines.append(sign_line(message, key))
+        elif at is None:
+            raise Malformed(f"checkpoint: {key.name} is a cosigner, which needs a time")
+        else:
+            lines.append(cosign(text, key, at))
+    return Note(text, tuple(lines)).to_bytes()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from hub.protocol.errors import Fatal
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 
 
 def migrate(engine: Engine) -> None:

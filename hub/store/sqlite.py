@@ -193,7 +193,7 @@ class SqliteStore:
         )
         db.executemany(
             "INSERT INTO ledger(lane_id, sequence, data, digest, code, field, params, key, type, subject,"
-            " occurred_at_us, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " occurred_at_us, version, previous_lane_id, previous) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     lane_id,
@@ -208,14 +208,26 @@ class SqliteStore:
                     r.subject,
                     None if r.occurred_at is None else (r.occurred_at - EPOCH_START) // _US,
                     r.version,
+                    None if r.previous is None else self._lane_id(r.previous[0]),
+                    None if r.previous is None else r.previous[1],
                 )
                 for r in commit.rows
             ],
         )
         db.execute(
-            "INSERT INTO receipt(lane_id, last, first, seal, edge, note, recorded_at_us, basis)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (lane_id, receipt.last, receipt.first, commit.seal, edge, commit.note, recorded_at_us, receipt.basis),
+            "INSERT INTO receipt(lane_id, last, first, seal, edge, note, recorded_at_us, basis, state_digest)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                lane_id,
+                receipt.last,
+                receipt.first,
+                commit.seal,
+                edge,
+                commit.note,
+                recorded_at_us,
+                receipt.basis,
+                lane.state_digest,
+            ),
         )
 
     def _lane_id(self, origin: str) -> int:

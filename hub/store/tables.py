@@ -38,6 +38,7 @@ INTAKE: Final = Table(
     Column("quarantined_bytes", BigInteger, nullable=False),
     Column("seen_at_us", BigInteger),  # when HQ last received a presence
     Column("presence", Text),  # its note's text
+    Column("alarm", Text),  # what its witness last said against HQ's log, its note's text; NULL once it cosigns again
 )
 
 LANE: Final = Table(
@@ -54,6 +55,7 @@ LANE: Final = Table(
     Column("closed_by", Text),  # the origin that followed it
     Column("missing", BigInteger, nullable=False),  # events its center wrote and HQ never had, known when closed
     Column("published", BigInteger, nullable=False),  # the publisher's cursor: events up to here are out
+    Column("logged", BigInteger, nullable=False, server_default=text("0")),  # the notary's: receipts are in HQ's log
 )
 
 LEDGER: Final = Table(
@@ -61,7 +63,7 @@ LEDGER: Final = Table(
     METADATA,
     Column("lane_id", Integer, ForeignKey("lane.id"), nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("data", LargeBinary, nullable=False),  # canonical bytes: signed headers and value
+    Column("data", LargeBinary, nullable=False),  # canonical bytes: signed headers and value; empty once archived
     Column("digest", LargeBinary, nullable=False),
     Column("code", Text, nullable=False),
     Column("field", Text, nullable=False),
@@ -71,12 +73,21 @@ LEDGER: Final = Table(
     Column("subject", Text, nullable=False),
     Column("occurred_at_us", BigInteger),
     Column("version", BigInteger, nullable=False),
+    # The accepted event before this one of the same entity: its history is a linked list (docs/adr/0010).
+    Column("previous_lane_id", Integer),
+    Column("previous", BigInteger),
     PrimaryKeyConstraint("lane_id", "sequence"),
     # What was rejected is counted without reading the ledger; accepted events, the many, cost nothing here.
     Index(
         "ledger_rejected",
         "lane_id",
         "code",
+        sqlite_where=text("code <> 'ACCEPTED'"),
+        postgresql_where=text("code <> 'ACCEPTED'"),
+    ),
+    Index(
+        "ledger_rejected_subject",
+        "subject",
         sqlite_where=text("code <> 'ACCEPTED'"),
         postgresql_where=text("code <> 'ACCEPTED'"),
     ),
@@ -93,6 +104,7 @@ RECEIPT: Final = Table(
     Column("note", LargeBinary, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
     Column("basis", BigInteger, nullable=False),
+    Column("state_digest", LargeBinary),  # the lane's, after `last`; NULL where a release before 0.2 wrote the row
     PrimaryKeyConstraint("lane_id", "last"),
 )
 
@@ -151,4 +163,71 @@ EVIDENCE: Final = Table(
     Column("theirs", LargeBinary, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
     PrimaryKeyConstraint("origin", "size"),
+)
+
+# HQ's log: an RFC 6962 tree whose leaves are receipts' texts. Index and size are keys, so that no two writers can give
+# one place two leaves, or one size two roots.
+LOG_LEAF: Final = Table(
+    "log_leaf",
+    METADATA,
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane_id", Integer, ForeignKey("lane.id"), nullable=False),
+    Column("last", BigInteger, nullable=False),  # the receipt's
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("lane_id", "last"),
+)
+
+LOG_TILE: Final = Table(
+    "log_tile",
+    METADATA,
+    Column("level", Integer, nullable=False),
+    Column("tile_index", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),  # 256 of them: only whole tiles stand here (C2SP tlog-tiles)
+    PrimaryKeyConstraint("level", "tile_index"),
+)
+
+CHECKPOINT: Final = Table(
+    "checkpoint",
+    METADATA,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),  # with HQ's own signatures, byte for byte as published
+    Column("edge", LargeBinary, nullable=False),
+    Column("signed_at_us", BigInteger, nullable=False),
+)
+
+COSIGNATURE: Final = Table(
+    "cosignature",
+    METADATA,
+    Column("size", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),  # of the witness's key
+    Column("key_id", LargeBinary, nullable=False),
+    Column("center", Text, nullable=False),
+    Column("value", LargeBinary, nullable=False),  # timestamp and signature, as in the note's line
+    Column("cosigned_at_us", BigInteger, nullable=False),
+    Column("received_at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("size", "name", "key_id"),
+)
+
+# Who does a hub-wide task (the notary's) for now.
+LEASE: Final = Table(
+    "lease",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+)
+
+# Ranges of the ledger whose bytes are in the archive.
+SEGMENT: Final = Table(
+    "segment",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of the segment's file, which is named by it
+    Column("lane_id", Integer, ForeignKey("lane.id"), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("previous", LargeBinary),  # the segment before it, of any lane
+    Column("location", Text, nullable=False),  # a directory or a store's URL
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("archived_at_us", BigInteger, nullable=False),
+    UniqueConstraint("lane_id", "last"),
 )

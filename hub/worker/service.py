@@ -17,14 +17,12 @@ from typing import Final
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-import schemas
 from hub.broker.topics import ensure_group, ensure_topics, lane_topics, standard_topics
-from hub.domain.catalogue import KINDS, STREAMS
-from hub.domain.state import state_path
+from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.protocol.errors import Retriable
 from hub.protocol.record import CENTER_REGISTERED
-from hub.protocol.schema import Schema, load_released, parse_schema
+from hub.store.released import released_schemas, state_schema_ids
 from hub.store.sqlite import SqliteStore
 from hub.worker.consolidator import Consolidator
 from hub.worker.headquarters import Headquarters, Said, announcements
@@ -57,21 +55,6 @@ def database(data_dir: Path) -> Path:
 def keys(data_dir: Path) -> Path:
     """Return where a hub's keys are."""
     return data_dir / "keys"
-
-
-def released_schemas() -> dict[str, Schema]:
-    """Return the schemas that ship with this release, by path."""
-    return load_released(schemas.read("released.json"), schemas.every())
-
-
-def state_schema_ids(released: dict[str, Schema]) -> dict[str, int]:
-    """Return the id of the state schema for each type of event that carries a record."""
-    found = {}
-    for kind in KINDS.values():
-        if kind.carries_record:
-            path = state_path(kind)
-            found[kind.type] = (released.get(path) or parse_schema(schemas.read(path))).id
-    return found
 
 
 async def prepare_hq(headquarters: Headquarters, identity: Identity) -> None:

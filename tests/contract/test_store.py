@@ -16,6 +16,9 @@ from sqlite3 import connect
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
 
 from hub.domain.stream import HQ
 from hub.ledger.batch import Batch, Known
@@ -27,6 +30,8 @@ from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
 from hub.protocol.tree import Edge, leaf_hash
+from hub.replay.source import Ledger
+from hub.store import migrate as migrations
 from hub.store.sqlite import SqliteStore
 from hub.store.store import KEPT_BYTES_MAX, FencedError, Store
 from hub.worker.headquarters import Headquarters
@@ -163,6 +168,70 @@ async def test_entities_are_found_as_of_their_last_event(hq: Hq) -> None:
     assert (second.entity.version, second.sequence, second.record_sequence) == (2, 5, 3)
     assert (second.entity.status, second.changed_by) == ("withdrawn", WITHDRAWN)
     assert len(found) == 2
+
+
+async def test_entitys_history_is_linked_and_every_commit_has_its_state_digest(hq: Hq, tmp_path: Path) -> None:
+    """From its last event an entity leads back to its first, past the rejected ones; also into an earlier epoch."""
+    center = Center()
+    await hq.feed("uz", center.opened(1))
+    await hq.feed("uz", [center.sealed(center.append(center.event(REVISED, "K-1", offer("Revised"))))])
+    await hq.feed("uz", [center.sealed(center.append(center.event(REVISED, "K-9", offer("Never published"))))])
+    later = center.next_epoch("0000000b")
+    last = {"previous_origin": center.origin, "previous_size": 4, "previous_root": center.edge.root.hex()}
+    await hq.feed("uz", [later.sealed(later.opening(**last))])
+    _, batch = await hq.feed("uz", [later.sealed(later.append(later.event(REVISED, "K-1", offer("Again"))))])
+    with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
+        ids = {lane.origin: lane.id for lane in ledger.lanes}
+        old, seen = ids[center.origin], []
+        lane_id: int | None = ids[later.origin]
+        sequence: int | None = 2
+        while lane_id is not None and sequence is not None:
+            event = ledger.event(lane_id, sequence)
+            assert event is not None
+            seen.append((lane_id, event.sequence, event.version))
+            lane_id, sequence = event.previous_lane_id, event.previous
+        assert seen == [(ids[later.origin], 2, 3), (old, 3, 2), (old, 2, 1)]
+        rejected = ledger.event(old, 4)
+        assert rejected is not None
+        assert (rejected.accepted, rejected.previous) == (False, None)
+        for lane in ledger.lanes:
+            digests = [receipt.state_digest for receipt in ledger.receipts(lane)]
+            assert digests[-1] == lane.state_digest
+            assert None not in digests
+    assert batch.commits[0].rows[0].previous == (center.origin, 3)
+
+
+def test_ledger_of_the_first_release_is_linked_when_it_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Each stream's and subject's accepted events, over the lanes in their order; the rejected are passed over."""
+    path = tmp_path / "hub.sqlite3"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    rows = [
+        (1, 1, "ACCEPTED", "net.cohub.offer.published.v1", "uz:A"),
+        (1, 2, "ACCEPTED", "net.cohub.request.published.v1", "uz:A"),
+        (1, 3, "BAD_VALUE", "net.cohub.offer.revised.v1", "uz:A"),
+        (1, 4, "ACCEPTED", "net.cohub.offer.revised.v1", "uz:A"),
+        (2, 1, "ACCEPTED", "net.cohub.offer.withdrawn.v1", "uz:A"),
+        (2, 2, "ACCEPTED", "net.cohub.request.revised.v1", "uz:A"),
+    ]
+    with closing(connect(path)) as db:
+        db.executemany(
+            "INSERT INTO ledger(lane_id, sequence, data, digest, code, field, params, type, subject, version)"
+            " VALUES (?, ?, x'00', x'00', ?, '', '', ?, ?, 1)",
+            rows,
+        )
+        db.commit()
+    SqliteStore.open(path).close()
+    with closing(connect(path)) as db:
+        linked = db.execute("SELECT lane_id, sequence, previous_lane_id, previous FROM ledger").fetchall()
+    assert linked == [
+        (1, 1, None, None), (1, 2, None, None), (1, 3, None, None), (1, 4, 1, 1), (2, 1, 1, 4), (2, 2, 1, 2),
+    ]  # fmt: skip
 
 
 async def test_basis_is_hqs_lane_alone(hq: Hq) -> None:
@@ -368,7 +437,7 @@ def test_database_of_a_newer_release_is_refused(opener: Opener, tmp_path: Path) 
     with closing(connect(path)) as db:
         db.execute("UPDATE alembic_version SET version_num = '9999'")
         db.commit()
-    with pytest.raises(Fatal, match="version 9999, this release knows up to 0001"):
+    with pytest.raises(Fatal, match="version 9999, this release knows up to 0002"):
         opener(tmp_path)
     with closing(connect(path)) as db:
         assert db.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]

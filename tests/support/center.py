@@ -18,7 +18,7 @@ from hub.protocol.identifier import uuid7
 from hub.protocol.note import Signer
 from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
 from hub.protocol.tree import Edge, leaf_hash
-from hub.worker.service import released_schemas
+from hub.store.released import released_schemas
 
 HUB = "hub.example"
 RELEASED = released_schemas()

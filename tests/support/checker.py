@@ -31,8 +31,8 @@ from hub.protocol.note import Note, Signer, Verifier
 from hub.protocol.receipt import Decision, Receipt, read_answer
 from hub.protocol.record import canonical, write_headers
 from hub.protocol.tree import Edge, leaf_hash
+from hub.store.released import released_schemas
 from hub.store.sqlite import from_us
-from hub.worker.service import released_schemas
 from tests.support.books import ACCEPTED, Event, LaneRows, Stored, decode_state, pending, read_entities, read_lanes
 from tests.support.sheet import Row as SheetRow
 from tests.support.sheet import Sheet

@@ -14,10 +14,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from hub.broker.topics import ensure_topics, standard_topics
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend, read_answer
+from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
 from hub.worker.headquarters import Headquarters, Said
 from hub.worker.identity import Identity, load_identity, make_identity
-from hub.worker.service import WorkerSettings, database, keys, prepare_hq, released_schemas, run_worker
+from hub.worker.service import WorkerSettings, database, keys, prepare_hq, run_worker
 from tests.support.center import Center, Sent
 from tests.support.hq import center_record
 
