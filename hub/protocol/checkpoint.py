@@ -1,7 +1,7 @@
 """Signed C2SP tlog-checkpoints: the seal of a lane, and HQ's word on its log.
 
-Source: C2SP tlog-checkpoint (https://c2sp.org/tlog-checkpoint). A key of 0x01 signs the checkpoint as it signs any note;
-a cosigner's key (0x04, 0x06) cosigns it at a time.
+Source: C2SP tlog-checkpoint (https://c2sp.org/tlog-checkpoint). A key of 0x01 signs the checkpoint as any note; a
+cosigner's key (0x04, 0x06) cosigns it at a time.
 """
 
 from __future__ import annotations

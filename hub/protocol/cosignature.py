@@ -3,7 +3,7 @@
 Source: C2SP tlog-cosignature (https://c2sp.org/tlog-cosignature). A line's value is the time as eight bytes big-endian
 (POSIX seconds), then the raw signature over a message made from the checkpoint's text and that time.
 
-    Ed25519 (0x04)     cosignature/v1           ML-DSA-44 (0x06)     "subtree/v1\n" 00
+    Ed25519 (0x04)     cosignature/v1           ML-DSA-44 (0x06)     "subtree/v1" 0A 00
                        time <seconds>                                length (1 byte) ‖ the cosigner's name
                        <the text>                                    seconds (8 bytes)
                                                                      length (1 byte) ‖ the log's origin
@@ -20,7 +20,7 @@ from typing import Final
 
 from hub.protocol.errors import Malformed
 from hub.protocol.head import Checkpoint
-from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, COSIGNATURES, Signature, Signer, Verifier
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURES, Signature, Signer, Verifier
 from hub.protocol.tree import EMPTY_ROOT
 
 TIME_BYTES: Final = 8
@@ -46,7 +46,7 @@ def verify_cosignature(checkpoint_text: str, key: Verifier, value: bytes) -> Non
 
 
 def cosigned_at(signature: Signature) -> datetime:
-    """Return the time in a cosigner's line, in UTC; only a line that was verified can be believed. Errors: Malformed."""
+    """Return the time in a cosigner's line, in UTC; believe it only of a line that was verified. Errors: Malformed."""
     if len(signature.value) <= TIME_BYTES:
         raise Malformed(f"cosignature by {signature.name[:80]}: expected a time and a signature")
     try:
@@ -65,7 +65,7 @@ def cosigned_message(checkpoint_text: str, key: Verifier, seconds: int) -> bytes
     if said.size == 0 and said.root != EMPTY_ROOT:
         raise Malformed("cosignature: a checkpoint of size 0 has another root than the empty tree")
     if key.algorithm == COSIGNATURE_ED25519:
-        return f"cosignature/v1\ntime {seconds}\n{checkpoint_text}".encode()
+        return _encoded(f"cosignature/v1\ntime {seconds}\n{checkpoint_text}")
     if said.extensions:
         raise Malformed("cosignature by ML-DSA-44: expected a checkpoint without extension lines, they are not signed")
     return b"".join(
@@ -83,7 +83,14 @@ def cosigned_message(checkpoint_text: str, key: Verifier, seconds: int) -> bytes
 
 def _short(text: str, what: str) -> bytes:
     """Return the text after its length in one byte."""
-    data = text.encode("utf-8", "surrogatepass")
+    data = _encoded(text)
     if not 1 <= len(data) <= 255:
         raise Malformed(f"cosignature by ML-DSA-44: expected the {what} to have 1 to 255 bytes, got {len(data)}")
     return bytes([len(data)]) + data
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise Malformed("cosignature: expected a text that UTF-8 can hold") from exc
