@@ -1,0 +1,12 @@
+"""`hub replay …`: the ledger run again, without a side effect that could be reached."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="Replay: rebuild the state, look at another time, follow, judge again.", no_args_is_help=True)
+
+
+@app.callback()
+def _replay() -> None:
+    """Keep `hub replay` a group, however few commands it has."""
