@@ -89,7 +89,7 @@ def _check_trust(office: Desk) -> str:
     trust = read_trust(office.path / TRUST)
     if trust.hub != office.settings.hub:
         raise UsageError(f"{office.path / TRUST} is for the hub {trust.hub}, connector.yaml says {office.settings.hub}")
-    return f"HQ's receipts are verified with {trust.receipts.to_text()}"
+    return f"HQ's receipts are verified with {trust.receipts[-1].to_text()}"
 
 
 def _check_key(office: Desk) -> str:

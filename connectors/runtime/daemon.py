@@ -73,7 +73,7 @@ class Connector:
         sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, registry.registry.announced)
         sender = self.sender = Sender(outbox, link, sealer, registry.settled)
         registry.on_change = sender.wake
-        reader = ReceiptReader(outbox, link, sender, office.trust.receipts, codecs, ids)
+        reader = ReceiptReader(outbox, link, sender, office.trust.receipts[-1], codecs, ids)
         loop = asyncio.get_running_loop()
         outbox.seal_along = sender.seal_along
         outbox.queue.on_queued = lambda: loop.call_soon_threadsafe(sender.wake)

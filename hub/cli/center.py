@@ -222,7 +222,7 @@ def proven(
 ) -> tuple[str, dict[str, Any]]:
     """Return a new key's id and the key as the center's record has it, its proofs checked. Errors: UsageError."""
     from hub.protocol.control import open_enrolment
-    from hub.protocol.note import Verifier
+    from hub.protocol.keys import ED25519, Verifier
 
     try:
         enrolled = open_enrolment(data)
@@ -233,25 +233,23 @@ def proven(
             f"the enrolment note is for center {enrolled.center} of {enrolled.hub}, expected {center} of {hub}"
         )
 
-    def signature(key: Verifier) -> str | None:
-        for found in enrolled.note.signatures:
-            if (found.name, found.key_id) == (key.name, key.key_id):
-                return base64.b64encode(found.value).decode()
-        return None
-
+    if (enrolled.purpose, enrolled.key.algorithm) == ("witness", ED25519):
+        raise UsageError(
+            "the enrolment note is for a witness key as version 0.1.0 knew them, which can't cosign: "
+            "make another with `connector key new --purpose witness`"
+        )
     previous = None
     earlier = [k for k in known if k["purpose"] == enrolled.purpose]
     active = [k for k in earlier if k["status"] == "active"]
     for old in active:
         verifier = Verifier.from_text(old["vkey"])
-        found = signature(verifier)
-        if found is None or verifier.to_text() == enrolled.key.to_text():
+        if verifier == enrolled.key:
             continue
         try:
-            enrolled.note.verify([verifier])
+            found = enrolled.proof(verifier)
         except Malformed as exc:
             raise UsageError(f"the signature of the earlier key {_key_id(old)} is not good: {exc}") from exc
-        previous = found
+        previous = found or previous
     if active and previous is None and not replaces_lost:
         raise UsageError(
             f"expected an enrolment note that an active key of {center} vouches for "
@@ -263,11 +261,15 @@ def proven(
         "vkey": vkey,
         "purpose": enrolled.purpose,
         "status": "active",
-        "proof": signature(enrolled.key),
-        "previous_proof": previous,
+        "proof": _base64(enrolled.proof(enrolled.key)),
+        "previous_proof": _base64(previous),
         "replaced_lost": bool(earlier) and previous is None,
         "status_reason": None,
     }
+
+
+def _base64(signature: bytes | None) -> str | None:
+    return None if signature is None else base64.b64encode(signature).decode()
 
 
 async def revoke(where: Place, center: str, key_id: str, reason: str) -> None:

@@ -1,31 +1,80 @@
-"""Who this hub is: its name and its private keys, in a data directory that only its owner reads."""
+"""Who this hub is: its name and its private keys, in a data directory that only its owner reads.
+
+hub.name                  written last, so a folder with it is whole
+trust.note                signed by the root key: it says which keys are in use, and centers pin it
+root.key                  may be kept elsewhere: only a new trust note needs it
+receipts.key, hq.key, log.key, log-mldsa44.key     the first keys; `<purpose>-<id>.key` those of later rotations
+
+A new key's file is there before the trust note that takes it into use. The note is replaced in one step: whoever reads
+the folder finds keys and note that belong together, also when the process died between the two.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from hub.protocol.control import HUB, Trust
+from hub.protocol.control import HUB, Trust, open_trust
 from hub.protocol.errors import Malformed, UsageError
-from hub.protocol.note import Signer, sign_note
+from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
+from hub.protocol.note import sign_note
 
-KEYS: Final = ("root", "receipts", "hq")
+TRUST: Final = "trust.note"
+ROOT: Final = "root.key"
+FIRST_REASON: Final = "the first keys"
+LOG_REASON: Final = "keys for HQ's log"
+# Field of Identity → purpose in the trust note, algorithm, and the beginning of the file's name.
+KINDS: Final = {
+    "receipts": ("receipts", ED25519, "receipts"),
+    "hq": ("hq", ED25519, "hq"),
+    "log": ("log", ED25519, "log"),
+    "log_long": ("log", COSIGNATURE_MLDSA44, "log-mldsa44"),
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
-    """A hub's name and the keys it signs with. The root key may be kept elsewhere: only `trust` needs it."""
+    """A hub's name and the keys it signs with now.
+
+    A running worker has one of these, and `renew` puts other keys into it when they are rotated: ask it for a key each
+    time, and keep none.
+    """
 
     hub: str
     receipts: Signer
     hq: Signer
+    log: Signer
+    log_long: Signer
+    trust: Trust | None = None
+    folder: Path | None = None
 
     @property
     def hq_key_name(self) -> str:
         """The name that HQ's own seal key is known by."""
         return f"{self.hub}/hq"
+
+    def hqs_at(self, moment: datetime) -> tuple[Verifier, ...]:
+        """Return the keys that may have sealed the hq lane at `moment`; that in use is always one of them."""
+        known = self.trust.hqs_at(moment) if self.trust is not None else ()
+        return known if self.hq.verifier in known else (*known, self.hq.verifier)
+
+    def renew(self) -> bool:
+        """Take over what the folder says now; return whether a key or the trust note is another. Errors: UsageError."""
+        if self.folder is None:
+            return False
+        now = load_identity(self.folder)
+        if now == self:
+            return False
+        if now.hub != self.hub:
+            raise UsageError(f"{self.folder} became that of {now.hub}, expected {self.hub}")
+        self.receipts, self.hq, self.log, self.log_long = now.receipts, now.hq, now.log, now.log_long
+        self.trust = now.trust
+        return True
 
 
 def make_identity(folder: Path, hub: str) -> Identity:
@@ -35,27 +84,72 @@ def make_identity(folder: Path, hub: str) -> Identity:
     if (folder / "hub.name").exists():
         raise UsageError(f"{folder} already holds the keys of {(folder / 'hub.name').read_text().strip()}")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    signers = {name: Signer(f"{hub}/{name}", os.urandom(32)) for name in KEYS}
-    for name, signer in signers.items():
-        write_private(folder / f"{name}.key", signer.to_text() + "\n")
-    trust = Trust(hub, signers["root"].verifier, signers["receipts"].verifier)
-    (folder / "trust.note").write_bytes(sign_note(trust.to_text(), [signers["root"]]).to_bytes())
+    root = Signer(f"{hub}/root", os.urandom(32))
+    write_private(folder / ROOT, root.to_text() + "\n")
+    made = {name: _made(folder, hub, name) for name in KINDS}
+    trust = _first_trust(hub, root.verifier, made, FIRST_REASON)
+    write_trust(folder, sign_note(trust.to_text(), [root]).to_bytes())
     # The name is written last: a folder with it is whole.
     (folder / "hub.name").write_text(hub + "\n", encoding="utf-8")
-    return Identity(hub, signers["receipts"], signers["hq"])
+    return Identity(hub, **made, trust=trust, folder=folder)
 
 
 def load_identity(folder: Path) -> Identity:
-    """Return the hub whose keys are in `folder`. Errors: UsageError with the remedy."""
+    """Return the hub whose keys are in `folder`; a folder of version 0.1.0 gets its log keys first.
+
+    Errors: UsageError with the remedy.
+    """
     try:
         hub = (folder / "hub.name").read_text(encoding="utf-8").strip()
-        receipts = Signer.from_text((folder / "receipts.key").read_text(encoding="utf-8"))
-        hq = Signer.from_text((folder / "hq.key").read_text(encoding="utf-8"))
+        trust = open_trust((folder / TRUST).read_bytes())
+        there = private_keys(folder)
+        found = {name: _in_use(folder, trust, there, name) for name in KINDS}
     except FileNotFoundError as exc:
         raise UsageError(f"{folder}: there is no hub here yet ({exc.filename} is missing): run `hub up`") from exc
     except (Malformed, UnicodeDecodeError) as exc:
         raise UsageError(f"{folder}: a key file is damaged: {exc}") from exc
-    return Identity(hub, receipts, hq)
+    if trust.hub != hub:
+        raise UsageError(f"{folder}: {TRUST} is for the hub {trust.hub}, expected {hub}")
+    if not trust.serial and (folder / ROOT).exists():
+        root = read_root(folder / ROOT, trust.root)
+        trust = replace(_first_trust(hub, trust.root, found, LOG_REASON), receipts=trust.receipts)
+        write_trust(folder, sign_note(trust.to_text(), [root]).to_bytes())
+    return Identity(hub, **found, trust=trust, folder=folder)
+
+
+def private_keys(folder: Path) -> dict[Verifier, Signer]:
+    """Return every private key in `folder` but the root's, by its public half. Errors: Malformed."""
+    found = (Signer.from_text(path.read_text(encoding="utf-8")) for path in folder.glob("*.key") if path.name != ROOT)
+    return {signer.verifier: signer for signer in found}
+
+
+def read_root(path: Path, expected: Verifier) -> Signer:
+    """Return the root key. Errors: UsageError when it is not there, or another."""
+    try:
+        root = Signer.from_text(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, Malformed) as exc:
+        raise UsageError(f"{path}: expected the root key {expected.to_text()}: {exc}") from exc
+    if root.verifier != expected:
+        raise UsageError(f"{path}: expected the root key {expected.to_text()}, got {root.verifier.to_text()}")
+    return root
+
+
+def add_key(folder: Path, hub: str, name: str) -> Signer:
+    """Make another key for the field `name` of Identity. It is in use once a trust note says so."""
+    purpose, algorithm, stem = KINDS[name]
+    key = Signer(f"{hub}/{purpose}", os.urandom(32), algorithm)
+    write_private(folder / f"{stem}-{key.verifier.key_id.hex()}.key", key.to_text() + "\n")
+    return key
+
+
+def write_trust(folder: Path, note: bytes) -> None:
+    """Replace the trust note: after a crash the old one or the new one is there."""
+    part = folder / f"{TRUST}.{os.getpid()}.part"
+    with part.open("wb") as file:
+        file.write(note)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(folder / TRUST)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -65,3 +159,47 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _in_use(folder: Path, trust: Trust, there: Mapping[Verifier, Signer], name: str) -> Signer:
+    purpose, algorithm, stem = KINDS[name]
+    wanted = trust.in_use(purpose, algorithm)
+    if wanted is not None:
+        signer = there.get(wanted)
+        if signer is None:
+            raise UsageError(
+                f"{folder}: {TRUST} says that {wanted.to_text()[:120]} is in use, and no key file here has its private "
+                "half: put the file back, or rotate that key (`hub key rotate`)"
+            )
+        return signer
+    # A note of version 1 says nothing of this purpose: it is the first key of its kind.
+    path = folder / f"{stem}.key"
+    return Signer.from_text(path.read_text(encoding="utf-8")) if path.exists() else _made(folder, trust.hub, name)
+
+
+def _made(folder: Path, hub: str, name: str) -> Signer:
+    """Make the first key of a kind; if another process was faster, it is that one's."""
+    purpose, algorithm, stem = KINDS[name]
+    if name == "hq" and (folder / "hub.name").exists():
+        raise FileNotFoundError(2, "no such file", str(folder / "hq.key"))  # never made anew: its lane is sealed by it
+    path, part = folder / f"{stem}.key", folder / f"{stem}.{os.getpid()}.part"
+    write_private(part, Signer(f"{hub}/{purpose}", os.urandom(32), algorithm).to_text() + "\n")
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)  # never over one that is there
+    finally:
+        part.unlink()
+    return Signer.from_text(path.read_text(encoding="utf-8"))
+
+
+def _first_trust(hub: str, root: Verifier, keys: Mapping[str, Signer], reason: str) -> Trust:
+    return Trust(
+        hub,
+        root,
+        (keys["receipts"].verifier,),
+        (keys["log"].verifier, keys["log_long"].verifier),
+        (keys["hq"].verifier,),
+        serial=1,
+        time=datetime.now(UTC),
+        reason=reason,
+    )

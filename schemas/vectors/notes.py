@@ -223,19 +223,24 @@ def enrolment_vectors() -> Row:
 
 def trust_vectors() -> Row:
     """Return trust files, and what is none. keys has the pinned root key."""
-    good = Trust(HUB, ROOT.verifier, RECEIPTS.verifier)
+    good = Trust(HUB, ROOT.verifier, (RECEIPTS.verifier,))
     other = signer(f"{HUB}/root", 2)
     one_key = Verifier(RECEIPTS.name, ROOT.verifier.public)
     cases = [
         ("signed_by_another_root", good.to_text(), other, "not signed by the pinned root"),
         (
             "names_another_root",
-            Trust(HUB, other.verifier, RECEIPTS.verifier).to_text(),
+            Trust(HUB, other.verifier, (RECEIPTS.verifier,)).to_text(),
             other,
             "not by the pinned root",
         ),
-        ("receipts_key_misnamed", Trust(HUB, ROOT.verifier, SEAL.verifier).to_text(), ROOT, "expected <hub>/receipts"),
-        ("one_key_for_two_uses", Trust(HUB, ROOT.verifier, one_key).to_text(), ROOT, "one key has one use"),
+        (
+            "receipts_key_misnamed",
+            Trust(HUB, ROOT.verifier, (SEAL.verifier,)).to_text(),
+            ROOT,
+            "expected <hub>/receipts",
+        ),
+        ("one_key_for_two_uses", Trust(HUB, ROOT.verifier, (one_key,)).to_text(), ROOT, "one key has one use"),
         ("hub_of_another_name", good.to_text().replace("\nhub.", "\nhob."), ROOT, "keys are not named for the hub"),
         ("version_unknown", good.to_text().replace("trust/v1", "trust/v2"), ROOT, "unknown version"),
         ("line_too_many", good.to_text() + "more\n", ROOT, "four lines expected"),

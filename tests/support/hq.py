@@ -13,7 +13,7 @@ from hub.ledger.batch import Batch
 from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.lane import Status
 from hub.ledger.take import Reading, Taken, take
-from hub.protocol.note import Signer
+from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
 from hub.protocol.record import KafkaRecord
 from hub.store.sqlite import SqliteStore
 from hub.worker.headquarters import Headquarters, Said
@@ -21,7 +21,13 @@ from hub.worker.identity import Identity
 from hub.worker.service import prepare_hq
 from tests.support.center import HUB, NOW, RELEASED, Center, filled
 
-IDENTITY = Identity(HUB, Signer(f"{HUB}/receipts", b"r" * 32), Signer(f"{HUB}/hq", b"h" * 32))
+IDENTITY = Identity(
+    HUB,
+    receipts=Signer(f"{HUB}/receipts", b"r" * 32),
+    hq=Signer(f"{HUB}/hq", b"h" * 32),
+    log=Signer(f"{HUB}/log", b"l" * 32),
+    log_long=Signer(f"{HUB}/log", b"m" * 32, COSIGNATURE_MLDSA44),
+)
 ALL_STREAMS = tuple(s.name for s in STREAMS.values() if s.writer == "center" and s.name != "lane")
 
 

@@ -23,9 +23,9 @@ from hub.domain.fields import (
     one_of,
 )
 from hub.domain.stream import EventKind, StatusChange, Stream
-from hub.protocol.control import key_name, key_text
+from hub.protocol.control import ALGORITHMS, key_name, key_text
 from hub.protocol.errors import Malformed
-from hub.protocol.note import Verifier
+from hub.protocol.keys import Verifier
 
 
 def _check_vkey(value: str) -> str:
@@ -46,7 +46,8 @@ Vkey = Annotated[
 class CenterKey(FieldRules):
     """A key of a center: `proof` is by itself, `previous_proof` by the key it follows, absent if that one was lost.
 
-    Both are raw Ed25519 signatures over `hub.protocol.control.key_text`. `status_reason` says why it was revoked.
+    Both are raw signatures over `hub.protocol.control.key_text`, by Ed25519 or, of an ML-DSA-44 key (0x06), by that.
+    `status_reason` says why it was revoked.
     """
 
     vkey: Vkey
@@ -84,6 +85,8 @@ def _check_proofs(key: CenterKey, before: Sequence[CenterKey]) -> None:
     hub, center = named_by(key.vkey, key.purpose)
     if verifier.name != key_name(hub, center, key.purpose):
         raise inconsistent("keys", f"a {key.purpose} key of another name")
+    if verifier.algorithm not in ALGORITHMS[key.purpose]:
+        raise inconsistent("keys", f"{verifier.algorithm:#04x} is no kind of {key.purpose} key")
     text = key_text(hub, center, key.purpose, verifier).encode()
     if not _is_signed(text, verifier, key.proof):
         raise inconsistent("keys", "proof is not by the key")

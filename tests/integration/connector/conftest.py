@@ -45,7 +45,7 @@ class OfficeFolder:
         folder.mkdir(exist_ok=True)
         (folder / "keys").mkdir()
         self.write_key(self.key)
-        trust = sign_note(Trust(HUB, ROOT.verifier, RECEIPTS.verifier).to_text(), [ROOT])
+        trust = sign_note(Trust(HUB, ROOT.verifier, (RECEIPTS.verifier,)).to_text(), [ROOT])
         (folder / "trust.note").write_bytes(trust.to_bytes())
         (folder / "mappings").mkdir()
         (folder / "mappings" / "offers.yaml").write_text(yaml.safe_dump(MAPPING))

@@ -54,7 +54,7 @@ async def test_batches_sealed_by_the_old_key_are_receipted_after_it_was_revoked(
 ) -> None:
     """A rotation loses nothing: what the old key sealed and nobody has read yet is sealed again by the new one."""
     office = OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap)
-    trust = sign_note(Trust(HUB, ROOT.verifier, hub.identity.receipts.verifier).to_text(), [ROOT])
+    trust = sign_note(Trust(HUB, ROOT.verifier, (hub.identity.receipts.verifier,)).to_text(), [ROOT])
     (office.folder / "trust.note").write_bytes(trust.to_bytes())
     await hub.register(Center(office.center, seed=b"k" * 32))
     office.sheet({"A": "Pump"})

@@ -51,7 +51,7 @@ async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> AsyncIterator[Hub]:
 async def office(hub: Hub, tmp_path: Path, topic_prefix: str) -> OfficeFolder:
     """Return the office of a center that this HQ has."""
     office = OfficeFolder(tmp_path / "office", topic_prefix, hub.bootstrap)
-    trust = sign_note(Trust(HUB, ROOT.verifier, hub.identity.receipts.verifier).to_text(), [ROOT])
+    trust = sign_note(Trust(HUB, ROOT.verifier, (hub.identity.receipts.verifier,)).to_text(), [ROOT])
     (office.folder / "trust.note").write_bytes(trust.to_bytes())
     await hub.register(Center(office.center, seed=b"k" * 32))
     return office

@@ -28,7 +28,7 @@ NOWHERE = "127.0.0.1:1"
 @pytest.fixture
 def trust(tmp_path: Path) -> Path:
     root, receipts = Signer(f"{HUB}/root", b"r" * 32), Signer(f"{HUB}/receipts", b"x" * 32)
-    text = Trust(HUB, root.verifier, receipts.verifier).to_text()
+    text = Trust(HUB, root.verifier, (receipts.verifier,)).to_text()
     path = tmp_path / "hub.trust.note"
     path.write_bytes(sign_note(text, [root]).to_bytes())
     return path

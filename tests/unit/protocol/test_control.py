@@ -131,7 +131,7 @@ def test_enrolment_of_another_shape_is_refused(text: str, key: Keys) -> None:
 
 def trust_of(key: Keys, hub: str = HUB) -> Trust:
     """Return the trust of a hub with test keys."""
-    return Trust(hub, key(f"{hub}/root").verifier, key(f"{hub}/receipts").verifier)
+    return Trust(hub, key(f"{hub}/root").verifier, (key(f"{hub}/receipts").verifier,))
 
 
 def test_trust_file_survives_the_round_trip(key: Keys) -> None:
@@ -146,7 +146,7 @@ def test_trust_file_by_another_root_is_refused_once_pinned(key: Keys) -> None:
     """After first sight only the pinned root key changes the hub's keys, and only those of its own hub."""
     pinned = trust_of(key).root
     other = Signer("hub.example/root", bytes(32))
-    forged = Trust(HUB, other.verifier, key("hub.example/receipts").verifier)
+    forged = Trust(HUB, other.verifier, (key("hub.example/receipts").verifier,))
     with pytest.raises(Malformed):
         open_trust(sign_note(forged.to_text(), [other]).to_bytes(), pinned)
     foreign = trust_of(key, "other.example")
@@ -167,8 +167,8 @@ def test_trust_file_of_another_shape_is_refused(key: Keys) -> None:
         good.replace("\nreceipts ", "\nreceipt "),
         good + "more\n",
         good.replace("\nhub.example\n", "\nother.example\n"),
-        Trust(HUB, root.verifier, same).to_text(),
-        Trust(HUB, root.verifier, misnamed).to_text(),
+        Trust(HUB, root.verifier, (same,)).to_text(),
+        Trust(HUB, root.verifier, (misnamed,)).to_text(),
     ):
         with pytest.raises(Malformed):
             open_trust(sign_note(text, [root]).to_bytes())

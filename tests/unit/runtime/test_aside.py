@@ -62,7 +62,7 @@ class Desk:
         (path / "connector.yaml").write_text(SETTINGS, "utf-8")
         root, receipts = Signer(f"{HUB}/root", b"r" * 32), Signer(f"{HUB}/receipts", b"x" * 32)
         (path / "trust.note").write_bytes(
-            sign_note(Trust(HUB, root.verifier, receipts.verifier).to_text(), [root]).to_bytes()
+            sign_note(Trust(HUB, root.verifier, (receipts.verifier,)).to_text(), [root]).to_bytes()
         )
         key = path / "keys" / "seal.key"
         key.write_text(Signer(f"{HUB}/uz", b"k" * 32).to_text(), "ascii")

@@ -152,7 +152,7 @@ def test_records_of_other_centers_and_deletions_are_passed_over() -> None:
 async def test_registry_that_stays_unknown_holds_nothing_back_for_ever(office: Outboxed, tmp_path: Path) -> None:
     """An HQ that publishes no registry still gets the events, after a while: its verdict is better than silence."""
     settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("127.0.0.1:1",), registry_wait_s=0.01)
-    trust = Trust(HUB, KEY, KEY)
+    trust = Trust(HUB, KEY, (KEY,))
     reader = RegistryReader(
         Office(tmp_path, settings, OURS.signer, trust), office.outbox, Link(settings, office.outbox)
     )

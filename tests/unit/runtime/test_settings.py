@@ -73,7 +73,7 @@ def office_at(folder: Path, hub: str = "hub.example") -> Signer:
     key = Signer("hub.example/uz", b"k" * 32)
     (folder / "connector.yaml").write_text("hub: hub.example\ncenter: uz\nbootstrap: [a:1]\n")
     (folder / "trust.note").write_bytes(
-        sign_note(Trust(hub, root.verifier, receipts.verifier).to_text(), [root]).to_bytes()
+        sign_note(Trust(hub, root.verifier, (receipts.verifier,)).to_text(), [root]).to_bytes()
     )
     (folder / "keys").mkdir()
     (folder / "keys" / "seal.key").write_text(key.to_text())
