@@ -7,7 +7,7 @@ breadth-first search finds the way; it depends on nothing but the two statuses a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
@@ -65,16 +65,49 @@ def plan(stream: Stream, known: Known | None, wanted: WantedState) -> list[Plann
     Errors: Unreachable, if the lifecycle has no such way (a final status).
     """
     same = known is not None and known.digest == record_digest(wanted.record)
-    way = _way(stream.events, (known and known.status, same), (wanted.status, True))
+    kinds = stream.events
+    if _has_versions(kinds):
+        kinds = _oldest(kinds, _said(wanted.record), _said(wanted.reason))
+    way = _way(kinds, (known and known.status, same), (wanted.status, True))
     if way is None and known is not None and (known.status, known.digest) == (wanted.status, UNKNOWN_DIGEST):
         return []  # a final status, and nothing can be added to what HQ holds
     if way is None:
         raise Unreachable(known.status if known else "(none)", wanted.status)
-    return [Planned(kind, dict(wanted.record) if kind.carries_record else _fields(kind, wanted.reason)) for kind in way]
+    return [Planned(kind, _record(kind, wanted) if kind.carries_record else _fields(kind, wanted)) for kind in way]
 
 
-def _fields(kind: EventKind, reason: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (reason or {}).items() if name in kind.model.model_fields}
+def _record(kind: EventKind, wanted: WantedState) -> dict[str, Any]:
+    # What an older version does not have says nothing here, or a newer one had been chosen.
+    known = kind.model.model_fields
+    return {name: v for name, v in wanted.record.items() if name in known or (v is not None and v != [])}
+
+
+def _fields(kind: EventKind, wanted: WantedState) -> dict[str, Any]:
+    return {name: value for name, value in (wanted.reason or {}).items() if name in kind.model.model_fields}
+
+
+def _said(values: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the names of those fields that say anything; see `record_digest`."""
+    return frozenset(name for name, value in (values or {}).items() if value is not None and value != [])
+
+
+@cache
+def _has_versions(kinds: tuple[EventKind, ...]) -> bool:
+    return len({kind.name for kind in kinds}) < len(kinds)
+
+
+@cache
+def _oldest(kinds: tuple[EventKind, ...], record: Iterable[str], reason: Iterable[str]) -> tuple[EventKind, ...]:
+    """Return one version of each event: the oldest that has all fields which are to be said.
+
+    So a new release of a connector writes nothing that an HQ of the release before can't read, but for what is new.
+    """
+    found: dict[str, EventKind] = {}
+    for kind in sorted(kinds, key=lambda kind: kind.version, reverse=True):
+        said = record if kind.carries_record else reason
+        if kind.name not in found or set(said) <= set(kind.model.model_fields):
+            found[kind.name] = kind
+    return tuple(dict.fromkeys(found[kind.name] for kind in kinds))
 
 
 @cache

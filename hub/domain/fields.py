@@ -19,6 +19,7 @@ from hub.domain.codes.country import COUNTRIES
 from hub.domain.codes.currency import CURRENCIES
 from hub.domain.codes.office import OFFICES
 from hub.domain.codes.timezone import TIMEZONES
+from hub.domain.sealed import SEALED_LENGTH_MAX, SEALED_PATTERN, Personal
 
 KEY_LENGTH_MAX: Final = 120
 
@@ -115,6 +116,8 @@ Countries = Annotated[list[Country], Field(max_length=60)]
 CenterId = Annotated[str, StringConstraints(pattern=CENTER_ID_PATTERN)]
 EntityId = Annotated[str, StringConstraints(pattern=ENTITY_ID_PATTERN)]
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# What a center says of a person. Its shape is all that can be checked here: nobody but that center can read it.
+Sealed = Annotated[str, StringConstraints(max_length=SEALED_LENGTH_MAX, pattern=SEALED_PATTERN), Personal()]
 Base64 = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
 
 Trl = Annotated[int, Field(ge=1, le=9)]

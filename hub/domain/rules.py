@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from hub.domain.sealed import SEALED_PATTERN
 from hub.domain.stream import EventKind
 from hub.protocol.errors import Rejected
 from hub.protocol.verdict import Code
@@ -84,6 +85,8 @@ def _params_of(error: ErrorDetails, context: Mapping[str, Any]) -> str:
         allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         shown = f"value={_show(given)}"
         return _cut(shown if len(allowed) > LISTED_CODES_MAX else f"{shown} allowed={'|'.join(allowed)}")
+    if context.get("pattern") == SEALED_PATTERN:
+        return "expected a sealed value"  # what came may be the plaintext: a receipt must not repeat it
     bounds = [f"{name}={context[name]}" for name in _BOUNDS if name in context]
     return _cut(" ".join([*bounds, f"value={_show(given)}"]))
 

@@ -61,6 +61,8 @@ def count_by_status(entity: Entity) -> dict[str, Decimal]:
 class Stream:
     """One stream of facts: who writes it, what an entity of it is, and what may happen to it.
 
+    Of an event that has several versions the newest stands first in `events`, and `record` is the newest record: an
+    older one is a base of it.
     `network_fields` hold a center's id; `references` map a field that holds an entity's id to that entity's stream;
     both must name a center that HQ knows, and those in `foreign_fields` another center than the sender.
     `code_list_fields` map a field to the list of HQ's that its codes are in. `key_of` says what the part of the

@@ -18,6 +18,7 @@ from hub.domain.fields import (
     Latin,
     Lei,
     Number,
+    Sealed,
     Title,
     Web,
     Zone,
@@ -26,7 +27,7 @@ from hub.domain.fields import (
 from hub.domain.stream import EventKind, StatusChange, Stream
 
 
-class Partner(FieldRules):
+class PartnerV1(FieldRules):
     """An organisation, never a person. `name` is the legal name in its original script."""
 
     kind: Annotated[str, one_of(lists.PARTNER_KINDS)]
@@ -45,6 +46,12 @@ class Partner(FieldRules):
     partner_since: Day | None = None
 
 
+class Partner(PartnerV1):
+    """An organisation, and whom its center talks to there: that is a person, and only the center can read it."""
+
+    contact: Sealed | None = None
+
+
 def contribution(entity: Entity) -> dict[str, Decimal]:
     """Count a partner by its status, and by its kind while it is with us."""
     measures = {f"partner.{entity.status}": Decimal(1)}
@@ -59,8 +66,10 @@ PARTNER = Stream(
     writer="center",
     events=(
         # An ended partner may come back: the same firm keeps its id.
-        EventKind("partner", "registered", Partner, True, frozenset({None, "ended"}), "registered"),
-        EventKind("partner", "revised", Partner, True, frozenset({"registered", "signed"}), None),
+        EventKind("partner", "registered", Partner, True, frozenset({None, "ended"}), "registered", version=2),
+        EventKind("partner", "registered", PartnerV1, True, frozenset({None, "ended"}), "registered"),
+        EventKind("partner", "revised", Partner, True, frozenset({"registered", "signed"}), None, version=2),
+        EventKind("partner", "revised", PartnerV1, True, frozenset({"registered", "signed"}), None),
         EventKind("partner", "signed", StatusChange, False, frozenset({"registered"}), "signed"),
         EventKind("partner", "ended", StatusChange, False, frozenset({"registered", "signed"}), "ended"),
     ),

@@ -77,6 +77,12 @@ RECORDS: dict[str, Value] = {
         "founded_year": 1918,
         "industries": ["education"],
     },
+    "partner.v2": {
+        "kind": "enterprise",
+        "name": "示例公司",
+        "country": "CN",
+        "contact": "sealed.v1.Q8fR0v2mT3eWkZ1aLx5uYw." + "Aa0_" * 48,
+    },
     "offer": {
         "title": "一种防水电源线路的绝缘保护装置",
         "title_en": "Insulation for wet power lines",
@@ -151,9 +157,9 @@ def sample() -> Callable[..., Value]:
 
     def make(event_type: str, **replaced: Any) -> Value:
         kind = KINDS[event_type]
-        record = (
-            RECORDS[kind.stream] if kind.carries_record else {"reason": "sold", "effective_on": dt.date(2026, 2, 2)}
-        )
+        record = RECORDS.get(f"{kind.stream}.v{kind.version}", RECORDS[kind.stream])
+        if not kind.carries_record:
+            record = {"reason": "sold", "effective_on": dt.date(2026, 2, 2)}
         return complete(kind, record | replaced)
 
     return make

@@ -68,8 +68,20 @@ def test_catalogue_is_consistent() -> None:
         for kind in stream.events:
             assert kind.stream == name
             assert KINDS[kind.type] is kind
-            assert issubclass(kind.model, stream.record if kind.carries_record else FieldRules)
+            record = stream.record if kind.carries_record else FieldRules
+            assert issubclass(kind.model, record) or (kind.carries_record and issubclass(record, kind.model))
             assert kind.legal_in <= left | {None}
+
+
+def test_catalogue_has_the_newest_version_of_an_event_first() -> None:
+    """Who takes the first event of a name takes the newest, and its record is the stream's."""
+    for stream in STREAMS.values():
+        for name in {kind.name for kind in stream.events}:
+            kinds = [kind for kind in stream.events if kind.name == name]
+            assert [kind.version for kind in kinds] == list(range(len(kinds), 0, -1))
+            assert len({(kind.carries_record, kind.legal_in, kind.status_after) for kind in kinds}) == 1
+            if kinds[0].carries_record:
+                assert issubclass(kinds[0].model, stream.record)
 
 
 def test_catalogue_declares_fields_that_exist() -> None:

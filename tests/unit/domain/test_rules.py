@@ -22,6 +22,7 @@ from hub.protocol.verdict import Code
 
 OFFER = "net.cohub.offer.published.v1"
 PARTNER = "net.cohub.partner.registered.v1"
+PARTNER_2 = "net.cohub.partner.registered.v2"
 DEAL = "net.cohub.deal.opened.v1"
 CENTER = "net.cohub.center.registered.v1"
 REQUEST = "net.cohub.request.published.v1"
@@ -70,6 +71,11 @@ BROKEN: list[tuple[str, dict[str, Any], Code, str, str]] = [
     (PARTNER, {"name_latin": "Университет"}, Code.BAD_FIELD, "name_latin", ""),
     (PARTNER, {"kind": "person"}, Code.UNKNOWN_CODE, "kind", "value=person"),
     (PARTNER, {"website": "example.org"}, Code.BAD_FIELD, "website", ""),
+    (PARTNER_2, {"contact": "Jane Doe <jane@example.org>"}, Code.BAD_FIELD, "contact", "expected a sealed value"),
+    (PARTNER_2, {"contact": f"sealed.v1.{'k' * 22}.{'A' * 63}"}, Code.BAD_FIELD, "contact", "expected a sealed value"),
+    (PARTNER_2, {"contact": f"sealed.v2.{'k' * 22}.{'A' * 64}"}, Code.BAD_FIELD, "contact", "expected a sealed value"),
+    (PARTNER_2, {"contact": f"erased.v1.{'k' * 22}.A"}, Code.BAD_FIELD, "contact", "expected a sealed value"),
+    (PARTNER_2, {"contact": f"sealed.v1.{'k' * 22}.{'A' * 6000}"}, Code.TOO_LONG, "contact", "max=6000 length=6033"),
     (DEAL, {"amount": Decimal(-1)}, Code.OUT_OF_RANGE, "amount", "ge=0 value=-1"),
     (DEAL, {"amount": Decimal(10) ** 15}, Code.OUT_OF_RANGE, "amount", "lt=1000000000000000"),
     (DEAL, {"amount": Decimal("1.00001")}, Code.BAD_FIELD, "amount", "decimal_places=4 value=1.00001"),

@@ -127,6 +127,25 @@ def test_plan_out_of_a_final_status_names_both() -> None:
         plan(STREAMS["deal"], Known("terminated", b"x"), Wanted("opened", {"title": "x"}))
 
 
+@pytest.mark.parametrize(("contact", "version"), [({}, 1), ({"contact": None}, 1), ({"contact": "sealed.v1.x"}, 2)])
+def test_plan_takes_the_oldest_version_that_can_say_it(contact: dict[str, Any], version: int) -> None:
+    """What an HQ of the release before can read is said as that release says it."""
+    stream, record = STREAMS["partner"], {"kind": "investor", "name": "Fund", "country": "KZ"} | contact
+    for known, names in ((None, ["registered"]), (Known("signed", b"x"), ["revised"])):
+        planned = plan(stream, known, Wanted("signed" if known else "registered", record))
+        assert [(event.kind.name, event.kind.version) for event in planned] == [(names[0], version)]
+        assert ("contact" in planned[0].value) == (version == 2)
+        assert set(planned[0].value) <= set(planned[0].kind.model.model_fields)
+
+
+def test_plan_takes_back_what_only_the_newer_version_had() -> None:
+    """The record is said whole: an older version without the field leaves nothing of it at HQ."""
+    record = {"kind": "investor", "name": "Fund", "country": "KZ"}
+    known = Known("registered", record_digest(record | {"contact": "sealed.v1.x"}))
+    (event,) = plan(STREAMS["partner"], known, Wanted("registered", record))
+    assert (event.kind.type, event.value) == ("net.cohub.partner.revised.v1", record)
+
+
 def test_digest_of_an_absent_a_null_and_an_empty_field_is_the_same() -> None:
     """What says nothing makes no difference, and neither does how an amount is written."""
     assert record_digest({"a": Decimal("1.5")}) == record_digest({"a": Decimal("1.5000"), "b": None, "c": []})
