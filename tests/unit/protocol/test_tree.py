@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.protocol.errors import Malformed
-from hub.protocol.tree import EMPTY_ROOT, Edge, inclusion_path, leaf_hash, node_hash, verify_inclusion
+from hub.protocol.tree import (
+    EMPTY_ROOT,
+    Edge,
+    consistency_path,
+    inclusion_path,
+    leaf_hash,
+    node_hash,
+    range_inclusion,
+    verify_consistency,
+    verify_inclusion,
+)
 
 # The eight entries and roots that Certificate Transparency's implementations test with.
 ENTRIES = [
@@ -103,6 +113,87 @@ def test_path_of_a_leaf_that_is_not_there_is_an_index_error() -> None:
     """Asking for a leaf beyond the tree is the caller's mistake."""
     with pytest.raises(IndexError):
         inclusion_path(LEAVES, 8)
+
+
+@given(leaves_of, st.data())
+def test_leaf_of_a_range_is_proved_from_the_edge_before_it(leaves: list[bytes], data: st.DataObject) -> None:
+    """One receipt's range and the edge before it are enough, whatever was in the lane before."""
+    cut = data.draw(st.integers(0, len(leaves)))
+    before = Edge().append(leaves[:cut])
+    for index in range(cut, len(leaves)):
+        assert range_inclusion(before, leaves[cut:], index) == inclusion_path(leaves, index)
+    for outside in (cut - 1, len(leaves)):
+        with pytest.raises(IndexError):
+            range_inclusion(before, leaves[cut:], outside)
+
+
+def rfc_proof(old: int, leaves: list[bytes], *, known: bool = True) -> list[bytes]:
+    """The recursive definition of RFC 6962, section 2.1.2, as it stands there."""
+    if old == len(leaves):
+        return [] if known else [rfc_root(leaves)]
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    if old <= split:
+        return [*rfc_proof(old, leaves[:split], known=known), rfc_root(leaves[split:])]
+    return [*rfc_proof(old - split, leaves[split:], known=False), rfc_root(leaves[:split])]
+
+
+@given(leaves_of, st.data())
+def test_every_beginning_is_proved_and_no_other_tree(leaves: list[bytes], data: st.DataObject) -> None:
+    """A consistency path shows that nothing before was changed, and shows it of nothing else."""
+    size = len(leaves)
+    old = data.draw(st.integers(0, size))
+    one, two, path = Edge().append(leaves[:old]).root, Edge().append(leaves).root, consistency_path(leaves, old)
+    assert path == (rfc_proof(old, leaves) if old else [])
+    verify_consistency(old, one, size, two, path)
+    wrong = [
+        (old, leaf_hash(one), size, two, path),
+        (old, one, old - 1, two, path),
+        (-1, one, size, two, path),
+        (old, one[:-1], size, two, path),
+        (old, one, size, two, [*path, two]),
+        (old, one, size, two, [*path, two[:-1]]),
+    ]
+    if old:  # to the empty tree everything is a continuation
+        wrong.append((old, one, size, leaf_hash(two), path))
+    if path:
+        at = data.draw(st.integers(0, len(path) - 1))
+        bit = data.draw(st.integers(0, 255))
+        changed = (int.from_bytes(path[at], "big") ^ 1 << bit).to_bytes(32, "big")
+        wrong += [
+            (old, one, size, two, path[:-1]),
+            (old, one, size, two, path[1:]),
+            (old, one, size, two, []),
+            (old, one, size, two, [*path[:at], changed, *path[at + 1 :]]),
+            (old, two, size, one, path),
+        ]
+    for old_size, old_root, new_size, root, steps in wrong:
+        with pytest.raises(Malformed):
+            verify_consistency(old_size, old_root, new_size, root, steps)
+
+
+def test_log_of_one_size_has_one_root() -> None:
+    """A fork at one size is seen without any path."""
+    root = Edge().append(LEAVES).root
+    verify_consistency(8, root, 8, root, [])
+    verify_consistency(0, EMPTY_ROOT, 8, root, [])
+    verify_consistency(0, EMPTY_ROOT, 0, EMPTY_ROOT, [])
+    for old, old_root, size, new_root in (
+        (8, root, 8, leaf_hash(root)),
+        (0, root, 8, root),
+        (0, EMPTY_ROOT, 0, root),
+        (8, root, 9, root),
+    ):
+        with pytest.raises(Malformed):
+            verify_consistency(old, old_root, size, new_root, [])
+
+
+@pytest.mark.parametrize("old", [-1, 9])
+def test_proof_from_more_leaves_than_there_are_is_an_index_error(old: int) -> None:
+    """Asking for it is the caller's mistake."""
+    with pytest.raises(IndexError):
+        consistency_path(LEAVES, old)
 
 
 def test_edge_of_the_wrong_shape_is_refused() -> None:
