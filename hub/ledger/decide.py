@@ -7,7 +7,7 @@ again (DESIGN, law 4).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -19,12 +19,13 @@ from hub.domain.judge import judge
 from hub.domain.stream import EventKind, Stream, count_by_status
 from hub.ledger.basis import Basis, Reader
 from hub.ledger.batch import Batch, Commit, EntityKey, Known, Row
+from hub.ledger.lane import Intake, Lane
 from hub.ledger.take import Pending, Reading, Segment, Taken
 from hub.protocol.avro import PREFIX_SIZE, frame, schema_id_of
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.receipt import Decision, Receipt
-from hub.protocol.record import LANE_OPENED, VALUE_BYTES_MAX, Common, Envelope, read_alike, read_envelope
+from hub.protocol.record import LANE_OPENED, VALUE_BYTES_MAX, Common, Envelope, is_signed, read_alike, read_envelope
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
@@ -68,6 +69,31 @@ def decide(
     return batch
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A segment decided, with nothing signed: its rows, the lane after them, what changed.
+
+    Shapes: `digests` has the entity's digest for every accepted event, in order; `state_digest` chains them.
+    """
+
+    rows: list[Row]
+    lane: Lane
+    entities: dict[EntityKey, Known]
+    measures: dict[tuple[str, str], Decimal]
+    digests: list[bytes]
+
+
+def judge_again(segment: Segment, entities: Mapping[EntityKey, Known], basis: Basis, recorded_at: datetime) -> Judged:
+    """Return what `decide` decided of a segment, as replay asks it: no receipt is signed.
+
+    Shapes, Units, Errors: as for `decide`.
+    """
+    batch = Batch(Intake(segment.lane.center))
+    deciding = _Deciding(batch, segment, entities, basis, recorded_at)
+    rows = [deciding.row(event) for event in segment.events]
+    return Judged(rows, deciding.lane, batch.entities, batch.measures, deciding.digests)
+
+
 def advance(taken: Taken, batch: Batch) -> Reading:
     """Return the reading to go on with once `batch` is committed: what was taken, with the lane as it was decided."""
     reading, lane = taken.reading, batch.intake.lane
@@ -102,11 +128,18 @@ class _Deciding:
         self.origin = segment.lane.origin
         self.alike: dict[Common, _Alike] = {}
         self.state_digest = segment.lane.state_digest
+        self.digests: list[bytes] = []
+
+    @property
+    def lane(self) -> Lane:
+        """The lane after the events decided so far."""
+        segment = self.segment
+        return replace(segment.lane, edge=segment.edge, state_digest=self.state_digest, recorded_at=self.recorded_at)
 
     def commit(self, receipts_key: Signer) -> Commit:
         segment = self.segment
-        rows = [self._row(event) for event in segment.events]
-        lane = replace(segment.lane, edge=segment.edge, state_digest=self.state_digest, recorded_at=self.recorded_at)
+        rows = [self.row(event) for event in segment.events]
+        lane = self.lane
         receipt = Receipt(
             lane.origin,
             rows[0].sequence,
@@ -127,7 +160,8 @@ class _Deciding:
             return 0
         return max(0, int(opened.entity.record["previous_size"]) - closes.size)
 
-    def _row(self, event: Pending) -> Row:
+    def row(self, event: Pending) -> Row:
+        """Decide one event."""
         record, headers = event.record, event.headers
         occurred_at: datetime | None = None
         code, field, params, version = Code.ACCEPTED, "", "", 0
@@ -141,7 +175,7 @@ class _Deciding:
                 raise Rejected(Code.TOO_LARGE, "", f"expected at most {VALUE_BYTES_MAX} bytes, got {len(value)}")
             read = None if alike is None else read_alike(self.center, record.key, headers)
             if alike is None or read is None:
-                envelope = read_envelope(self.center, record.key, headers, len(record.headers))
+                envelope = read_envelope(self.center, record.key, headers, _count(event))
                 subject, occurred_at = envelope.subject, envelope.time
                 alike = self._alike(envelope, event)
             else:
@@ -208,6 +242,7 @@ class _Deciding:
         self.batch.entities[key] = Known(
             entity, document, digest, origin, event.sequence, alike.type, self.recorded_at, source, at, value
         )
+        self.digests.append(digest)
         self.state_digest = sha256(self.state_digest + digest).digest()
         contribution = alike.stream.contribution
         if contribution is count_by_status:  # as most streams do: it reads no record, neither now nor later
@@ -222,6 +257,15 @@ class _Deciding:
                 change = now.get(measure, ZERO) - then.get(measure, ZERO)
                 if change:
                     measures[origin, measure] = measures.get((origin, measure), ZERO) + change
+
+
+def _count(event: Pending) -> int:
+    """Return how many headers came, repeated ones that nobody signs left out: they are not in the ledger's bytes."""
+    headers = event.record.headers
+    if len(headers) == len(event.headers):
+        return len(headers)
+    signed = [name for name, _ in headers if is_signed(name)]
+    return len(event.headers) + len(signed) - len(set(signed))
 
 
 def _decode(alike: _Alike, value: bytes) -> dict[str, Any]:

@@ -84,14 +84,15 @@ class KafkaRecord(Protocol):
     def timestamp_type(self) -> int | None: ...  # noqa: D102
 
 
-def _is_signed(name: str) -> bool:
+def is_signed(name: str) -> bool:
+    """Return whether a header of this name is among those that a record's digest covers."""
     return name.startswith("ce_") or name == "content-type"
 
 
 def canonical(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> bytes:
     """Return the bytes that a record's digest covers. Total: defined for any headers and value."""
     parts = []
-    for encoded, content in sorted(((_bytes(n), c) for n, c in headers if _is_signed(n)), key=_name):
+    for encoded, content in sorted(((_bytes(n), c) for n, c in headers if is_signed(n)), key=_name):
         if content is None:
             parts.append(b"%d:%b,-" % (len(encoded), encoded))
         else:
@@ -119,7 +120,7 @@ def split_canonical(data: bytes) -> tuple[list[tuple[str, bytes | None]], bytes]
     while at < len(block):
         encoded, at = _netstring(block, at)
         name = encoded.decode("utf-8", "surrogateescape")
-        if not _is_signed(name) or encoded < last:
+        if not is_signed(name) or encoded < last:
             raise Malformed(f"canonical bytes: header {name[:60]!r} is not signed, or out of order")
         last = encoded
         content: bytes | None = None
@@ -165,7 +166,7 @@ class Common:
         epoch = contents[_REPEATED.index("ce_epoch")]
         self.epoch: Final = epoch.decode() if EPOCH.fullmatch(epoch) else None
         self.is_event: Final = CONTROL_HEADER not in names
-        self.is_plain: Final = all(map(_is_signed, names))  # no header but the signed ones
+        self.is_plain: Final = all(map(is_signed, names))  # no header but the signed ones
         known = dict(zip(_REPEATED, contents, strict=True))
         parts = []
         for name in REQUIRED:
@@ -221,7 +222,7 @@ class LeafReader:
     def _common(self, names: tuple[str, ...], contents: tuple[bytes, ...]) -> Common | None:
         found = self._known.get((names, contents))
         if found is None:
-            if tuple(sorted(filter(_is_signed, names))) != REQUIRED or sum(map(len, contents)) > _COMMON_BYTES_MAX:
+            if tuple(sorted(filter(is_signed, names))) != REQUIRED or sum(map(len, contents)) > _COMMON_BYTES_MAX:
                 return None
             if len(self._known) >= _COMMONS_MAX:
                 self._known.clear()
@@ -334,7 +335,7 @@ def _usual_time(text: str) -> datetime | None:
 
 @lru_cache(maxsize=64)  # a pure function, and a lane's records nearly always carry the same names
 def _attributes(names: tuple[str, ...]) -> tuple[str, ...]:
-    signed = tuple(name for name in names if _is_signed(name))
+    signed = tuple(name for name in names if is_signed(name))
     for name in signed:
         if name != "content-type" and not _ATTRIBUTE.fullmatch(name):
             raise Rejected(Code.BAD_HEADERS, ascii(name)[1:-1][:60], "not a CloudEvents attribute name")

@@ -49,6 +49,7 @@ FAULTS: dict[str, tuple[Code, Callable[[Center, Sent], Sent]]] = {
     "wrong center": (Code.WRONG_CENTER, lambda c, r: replace(r.header("ce_subject", b"kz:K-7"), key=b"kz:K-7")),
     "wrong source": (Code.WRONG_CENTER, lambda c, r: r.header("ce_source", b"/centers/kz")),
     "repeated header": (Code.BAD_HEADERS, lambda c, r: r.plus("ce_type", PUBLISHED.encode())),
+    "repeated header of nobody's": (Code.ACCEPTED, lambda c, r: r.plus("x-trace", b"1").plus("x-trace", b"2")),
     "null header": (Code.BAD_HEADERS, lambda c, r: r.header("ce_type", None)),
     "missing header": (Code.BAD_HEADERS, lambda c, r: r.without("ce_id")),
     "header not UTF-8": (Code.BAD_HEADERS, lambda c, r: r.header("ce_id", b"\xff")),
