@@ -1,0 +1,342 @@
+"""HQ's log as SQL has it, to be read: leaves, proofs, checkpoints, cosignatures.
+
+A LogReader works on any open connection to HQ's database, the worker's own or a read-only one (`hub.replay.source`),
+and remembers nothing but the roots of full tiles, which never change. Indexes count from 0, sizes from 1.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from hub.domain.stream import HQ
+from hub.ledger.lane import EPOCH_START
+from hub.ledger.notary import Leaf, Log, Right, Stored, Unlogged, receipt_text, rolled_back
+from hub.protocol import tiles
+from hub.protocol.checkpoint import Checkpoint, open_checkpoint
+from hub.protocol.errors import Malformed
+from hub.protocol.note import SIGNATURES_MAX, Note, Signature
+from hub.protocol.tiles import TILE_WIDTH, tile_root, tile_width
+from hub.protocol.tree import HASH_BYTES, Edge
+from hub.protocol.value import value_class
+
+ROOTS_KEPT_MAX: Final = 100_000  # 32 bytes and a key each; one for every 256 leaves
+
+
+@value_class
+class StoredCheckpoint:
+    """A checkpoint row: `note` is byte for byte what HQ signed and published."""
+
+    size: int
+    note: bytes
+    edge: bytes
+    signed_at: datetime
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What the note says. Errors: Malformed."""
+        return open_checkpoint(self.note)[0]
+
+
+@value_class
+class StoredCosignature:
+    """A witness's line under the checkpoint of `size`: verified when HQ received it, against the keys active then."""
+
+    size: int
+    name: str
+    key_id: bytes
+    center: str
+    value: bytes
+    cosigned_at: datetime
+    received_at: datetime
+
+    @property
+    def line(self) -> Signature:
+        """The signature line."""
+        return Signature(self.name, self.key_id, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class LogStanding:
+    """How HQ's log stands, for people and for `--json`.
+
+    `cosigned` and `believed` are of the newest checkpoint: by how many of `witnesses` active centers, and whether that
+    is more than half. `believed_size` is the newest size that is believed. `behind` counts receipts that are no leaf
+    yet. `rolled_back` is the reason why nothing is signed any more, None where all is well.
+    """
+
+    size: int
+    signed_at: datetime | None
+    cosigned: int
+    witnesses: int
+    believed: bool
+    believed_size: int
+    behind: int
+    rolled_back: str | None
+
+
+class LogReader:
+    """Reads HQ's log through an open connection, which stays the caller's."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._roots: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+
+    @property
+    def size(self) -> int:
+        """How many leaves the newest checkpoint covers; 0 where there is none yet."""
+        row = self._db.execute("SELECT max(size) FROM checkpoint").fetchone()
+        return int(row[0] or 0)
+
+    def leaf_of(self, lane_id: int, sequence: int) -> int | None:
+        """Return the index of the receipt that covers an event, None where it is not in the log yet."""
+        row = self._db.execute(
+            "SELECT f.leaf_index FROM log_leaf f JOIN receipt r ON r.lane_id = f.lane_id AND r.last = f.last"
+            " WHERE f.lane_id = ? AND f.last >= ? AND r.first <= ? ORDER BY f.last LIMIT 1",
+            (lane_id, sequence, sequence),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def leaf(self, index: int) -> Leaf | None:
+        """Return one leaf."""
+        return next(self.leaves(index, index + 1), None)
+
+    def leaves(self, first: int, end: int) -> Iterator[Leaf]:
+        """Yield the leaves `first` to `end` − 1, in order."""
+        rows = self._db.execute(
+            "SELECT leaf_index, lane_id, last, hash FROM log_leaf WHERE leaf_index >= ? AND leaf_index < ?"
+            " ORDER BY leaf_index",
+            (first, end),
+        )
+        yield from (Leaf(*row) for row in rows)
+
+    def entries(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Yield index and entry of the leaves `first` to `end` − 1: the receipts' texts. Errors: Malformed."""
+        rows = self._db.execute(
+            "SELECT f.leaf_index, r.note FROM log_leaf f JOIN receipt r ON r.lane_id = f.lane_id AND r.last = f.last"
+            " WHERE f.leaf_index >= ? AND f.leaf_index < ? ORDER BY f.leaf_index",
+            (first, end),
+        )
+        yield from ((index, receipt_text(note)) for index, note in rows)
+
+    def tile(self, level: int, index: int, width: int = TILE_WIDTH) -> bytes:
+        """Return the first `width` hashes of a tile, as `hub.protocol.tiles` wants them. Errors: Malformed."""
+        row = self._db.execute(
+            "SELECT hashes FROM log_tile WHERE level = ? AND tile_index = ?", (level, index)
+        ).fetchone()
+        if row is not None:
+            return bytes(row[0])
+        first, end = index * TILE_WIDTH, index * TILE_WIDTH + width
+        if level == 0:
+            return b"".join(leaf.hash for leaf in self.leaves(first, end))
+        return b"".join(self._root_of(level - 1, below) for below in range(first, end))
+
+    def _root_of(self, level: int, index: int) -> bytes:
+        """Return the root of a full tile."""
+        known = self._roots.get((level, index))
+        if known is None:
+            data = self.tile(level, index)
+            if len(data) != tiles.TILE_BYTES:
+                raise Malformed(
+                    f"tile {level}/{index} of HQ's log: expected {TILE_WIDTH} hashes, got {len(data)} bytes"
+                )
+            known = self._roots[level, index] = tile_root(data)
+            if len(self._roots) > ROOTS_KEPT_MAX:
+                self._roots.popitem(last=False)
+        return known
+
+    def root(self, size: int) -> bytes:
+        """Return the root of the log's first `size` leaves. Errors: Malformed where the log is not that long."""
+        return tiles.root(size, self.tile)
+
+    def edge(self, size: int) -> Edge:
+        """Return the edge after the log's first `size` leaves. Errors: Malformed."""
+        return tiles.edge(size, self.tile)
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """Return the inclusion path of leaf `index` in the log of `size`. Errors: IndexError, Malformed."""
+        return tiles.inclusion(index, size, self.tile)
+
+    def consistency(self, old_size: int, size: int) -> list[bytes]:
+        """Return the consistency path from the log of `old_size` to that of `size`. Errors: IndexError, Malformed."""
+        return tiles.consistency(old_size, size, self.tile)
+
+    def right(self, size: int) -> Right:
+        """Return the partial tiles of the log of `size`, the leaves first. Errors: Malformed."""
+        found = []
+        level = 0
+        while size >> (tiles.TILE_HEIGHT * level):
+            index = (size >> (tiles.TILE_HEIGHT * level)) // TILE_WIDTH
+            width = tile_width(level, index, size)
+            data = self.tile(level, index, width)[: width * HASH_BYTES] if width else b""
+            found.append(tuple(tiles.split_hashes(data)) if data else ())
+            level += 1
+        return tuple(found)
+
+    def log(self, origin: str) -> Log:
+        """Return the log as it stands, to be checked and built on. Errors: Malformed."""
+        newest = self.newest()
+        if newest is None:
+            return Log(origin)
+        return Log(origin, Edge.from_bytes(newest.size, newest.edge), self.right(newest.size), newest.note)
+
+    def checkpoint(self, size: int) -> StoredCheckpoint | None:
+        """Return the checkpoint of exactly this size."""
+        return self._checkpoint("WHERE size = ?", size)
+
+    def newest(self) -> StoredCheckpoint | None:
+        """Return the newest checkpoint."""
+        return self._checkpoint("ORDER BY size DESC LIMIT 1")
+
+    def covering(self, index: int) -> StoredCheckpoint | None:
+        """Return the first checkpoint that covers leaf `index`."""
+        return self._checkpoint("WHERE size > ? ORDER BY size LIMIT 1", index)
+
+    def believed_covering(self, index: int) -> StoredCheckpoint | None:
+        """Return the first believed checkpoint that covers leaf `index`: cosigned by more than half of the centers."""
+        return self._believed("ASC", index)
+
+    def newest_believed(self) -> StoredCheckpoint | None:
+        """Return the newest believed checkpoint."""
+        return self._believed("DESC", 0)
+
+    def checkpoints(self, after: int = 0) -> Iterator[StoredCheckpoint]:
+        """Yield the checkpoints of more than `after` leaves, in order."""
+        for row in self._db.execute(
+            "SELECT size, note, edge, signed_at_us FROM checkpoint WHERE size > ? ORDER BY size", (after,)
+        ):
+            yield _checkpoint(row)
+
+    def stored(self, after: int, limit: int) -> list[Stored]:
+        """Return up to `limit` checkpoints of more than `after` leaves as they are published, in order."""
+        before = self._db.execute("SELECT max(size) FROM checkpoint WHERE size <= ?", (after,)).fetchone()[0] or 0
+        found = []
+        for size, note in self._db.execute(
+            "SELECT size, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?", (after, limit)
+        ).fetchall():
+            found.append(Stored(size, note, before, tuple(leaf.hash for leaf in self.leaves(before, size))))
+            before = size
+        return found
+
+    def unlogged(self, limit: int) -> list[Unlogged]:
+        """Return up to `limit` receipts that are no leaf yet, of every lane the next ones in order, shared fairly."""
+        lanes = self._db.execute("SELECT id, logged FROM lane WHERE logged < size ORDER BY id").fetchall()
+        share = -(-limit // max(1, len(lanes)))  # no lane with a backlog holds up the others
+        found: list[Unlogged] = []
+        for lane_id, logged in lanes:
+            rows = self._db.execute(
+                "SELECT last, note FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last LIMIT ?",
+                (lane_id, logged, min(share, limit - len(found))),
+            )
+            found += (Unlogged(lane_id, last, note) for last, note in rows)
+        return found
+
+    def behind(self) -> int:
+        """Return how many receipts are no leaf yet."""
+        row = self._db.execute(
+            "SELECT count(*) FROM lane l JOIN receipt r ON r.lane_id = l.id AND r.last > l.logged"
+            " WHERE l.logged < l.size"
+        ).fetchone()
+        return int(row[0])
+
+    def witnesses(self) -> int:
+        """Return how many centers are active, HQ excluded: more than half of them make a checkpoint believed."""
+        row = self._db.execute(
+            "SELECT count(*) FROM entity WHERE stream = 'center' AND center = ? AND status = 'active' AND id <> ?",
+            (HQ, f"{HQ}:{HQ}"),
+        ).fetchone()
+        return int(row[0])
+
+    def cosignatures(self, size: int) -> list[StoredCosignature]:
+        """Return the cosignatures under the checkpoint of this size, in the order in which they came."""
+        rows = self._db.execute(
+            "SELECT size, name, key_id, center, value, cosigned_at_us, received_at_us FROM cosignature"
+            " WHERE size = ? ORDER BY received_at_us, name, key_id",
+            (size,),
+        )
+        return [
+            StoredCosignature(size, name, key_id, center, value, _moment(cosigned), _moment(received))
+            for _, name, key_id, center, value, cosigned, received in rows
+        ]
+
+    def cosigned_notes(self, size: int) -> list[bytes]:
+        """Return the checkpoint of this size with HQ's own lines and the cosignatures: as many notes as they fill.
+
+        A note has at most 16 signatures; one cosignature of every center comes before the second of any.
+        """
+        found = self.checkpoint(size)
+        if found is None:
+            return []
+        note = Note.from_bytes(found.note)
+        seen: dict[str, int] = {}
+        ranked: list[tuple[int, Signature]] = []
+        for cosignature in self.cosignatures(size):
+            seen[cosignature.center] = seen.get(cosignature.center, 0) + 1
+            ranked.append((seen[cosignature.center], cosignature.line))
+        lines = [line for _, line in sorted(ranked, key=lambda item: item[0])]
+        room = SIGNATURES_MAX - len(note.signatures)
+        return [
+            Note(note.text, (*note.signatures, *lines[at : at + room])).to_bytes()
+            for at in range(0, max(1, len(lines)), room)
+        ]
+
+    def cosigned_note(self, size: int) -> bytes | None:
+        """Return the checkpoint of this size with up to 16 signatures, HQ's own first; None where there is none."""
+        return next(iter(self.cosigned_notes(size)), None)
+
+    def standing(self) -> LogStanding:
+        """Return how the log stands. Errors: Malformed where what is stored is no checkpoint."""
+        newest = self.newest()
+        believed = self.newest_believed()
+        size = newest.size if newest else 0
+        cosigned = len({cosignature.center for cosignature in self.cosignatures(size)})
+        witnesses = self.witnesses()
+        return LogStanding(
+            size,
+            newest.signed_at if newest else None,
+            cosigned,
+            witnesses,
+            bool(newest) and 2 * cosigned > witnesses,
+            believed.size if believed else 0,
+            self.behind(),
+            self.rolled_back(),
+        )
+
+    def rolled_back(self) -> str | None:
+        """Return why nothing may be signed: a checkpoint of HQ's own, kept as evidence, that this log is not from.
+
+        The worker that met it on `hub.checkpoints` had verified its signature. The evidence stays; it counts as long
+        as it does not fit, so the newest copy of the database, put back, is free of it.
+        """
+        size = self.size
+        for (note,) in self._db.execute("SELECT theirs FROM evidence WHERE origin LIKE '%/log' ORDER BY size DESC"):
+            said, _ = open_checkpoint(note)
+            why = rolled_back(said, size, self.root(said.size) if said.size <= size else None)
+            if why is not None:
+                return why
+        return None
+
+    def _checkpoint(self, rest: str, *values: Any) -> StoredCheckpoint | None:
+        row = self._db.execute(f"SELECT size, note, edge, signed_at_us FROM checkpoint {rest}", values).fetchone()  # noqa: S608
+        return None if row is None else _checkpoint(row)
+
+    def _believed(self, order: str, index: int) -> StoredCheckpoint | None:
+        row = self._db.execute(
+            "SELECT size FROM cosignature WHERE size > ? AND size IN (SELECT size FROM checkpoint)"  # noqa: S608
+            f" GROUP BY size HAVING 2 * count(DISTINCT center) > ? ORDER BY size {order} LIMIT 1",
+            (index, self.witnesses()),
+        ).fetchone()
+        return None if row is None else self.checkpoint(row[0])
+
+
+def _checkpoint(row: tuple[int, bytes, bytes, int]) -> StoredCheckpoint:
+    size, note, edge, signed_at_us = row
+    return StoredCheckpoint(size, note, edge, _moment(signed_at_us))
+
+
+def _moment(us: int) -> datetime:
+    return EPOCH_START + timedelta(microseconds=us)
