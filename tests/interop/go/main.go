@@ -1,14 +1,25 @@
-// Command interop reads what cohub wrote with the note and tree packages of Go's checksum database, and writes notes for
-// cohub to read. One JSON document comes in, one goes out; every answer is an error text, empty where all is well.
+// Command interop reads what cohub wrote with other people's packages: the notes and trees of Go's checksum database
+// (golang.org/x/mod/sumdb), the proofs of github.com/transparency-dev/merkle, and the cosignatures and tlog-proofs of
+// github.com/transparency-dev/formats, whose ML-DSA is filippo.io/mldsa. It also writes notes for cohub to read.
+//
+// Without arguments one JSON document comes in and one goes out; every answer is an error text, empty where all is well.
+//
+//	interop log DIRECTORY VKEY...
+//
+// checks a log that is served from a directory: every key has signed its checkpoint, and every tile and entry stands
+// under its root. One JSON object goes out; the exit status is 1 where something is wrong.
 package main
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
+	cosignature "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -37,9 +48,12 @@ type signCase struct {
 }
 
 type request struct {
-	Notes []noteCase `json:"notes"`
-	Trees []treeCase `json:"trees"`
-	Signs []signCase `json:"signs"`
+	Notes       []noteCase        `json:"notes"`
+	Trees       []treeCase        `json:"trees"`
+	Signs       []signCase        `json:"signs"`
+	Inclusion   []inclusionCase   `json:"inclusion"`
+	Consistency []consistencyCase `json:"consistency"`
+	Proofs      []tlogProofCase   `json:"proofs"`
 }
 
 type signed struct {
@@ -49,18 +63,32 @@ type signed struct {
 }
 
 type answer struct {
-	Notes []string `json:"notes"`
-	Trees []string `json:"trees"`
-	Signs []signed `json:"signs"`
+	Notes       []string  `json:"notes"`
+	Trees       []string  `json:"trees"`
+	Signs       []signed  `json:"signs"`
+	Inclusion   []verdict `json:"inclusion"`
+	Consistency []verdict `json:"consistency"`
+	Proofs      []string  `json:"proofs"`
 }
 
 func main() {
+	if len(os.Args) > 3 && os.Args[1] == "log" {
+		said := checkLog(os.Args[2], os.Args[3:])
+		if err := json.NewEncoder(os.Stdout).Encode(said); err != nil || said.Error != "" {
+			os.Exit(1)
+		}
+		return
+	}
+	if len(os.Args) > 1 {
+		fmt.Fprintln(os.Stderr, "usage: interop < CASES, or interop log DIRECTORY VKEY...")
+		os.Exit(2)
+	}
 	var in request
 	if err := json.NewDecoder(os.Stdin).Decode(&in); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	out := answer{[]string{}, []string{}, []signed{}}
+	out := answer{[]string{}, []string{}, []signed{}, []verdict{}, []verdict{}, []string{}}
 	for _, c := range in.Notes {
 		out.Notes = append(out.Notes, text(checkNote(c)))
 	}
@@ -69,6 +97,15 @@ func main() {
 	}
 	for _, c := range in.Signs {
 		out.Signs = append(out.Signs, sign(c))
+	}
+	for _, c := range in.Inclusion {
+		out.Inclusion = append(out.Inclusion, checkInclusion(c))
+	}
+	for _, c := range in.Consistency {
+		out.Consistency = append(out.Consistency, checkConsistency(c))
+	}
+	for _, c := range in.Proofs {
+		out.Proofs = append(out.Proofs, text(checkTlogProof(c)))
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(out); err != nil {
 		os.Exit(1)
@@ -83,16 +120,36 @@ func text(err error) string {
 }
 
 func checkNote(c noteCase) error {
-	var verifiers []note.Verifier
-	for _, vkey := range c.Keys {
-		verifier, err := note.NewVerifier(vkey)
-		if err != nil {
-			return err
-		}
-		verifiers = append(verifiers, verifier)
+	keys, err := verifiers(c.Keys)
+	if err != nil {
+		return err
 	}
-	_, err := note.Open(c.Data, note.VerifierList(verifiers...))
+	_, err = note.Open(c.Data, note.VerifierList(keys...))
 	return err
+}
+
+// verifiers reads keys of note signatures (0x01) by Go's own package and keys of cosigners (0x04, 0x06) by formats'.
+func verifiers(vkeys []string) ([]note.Verifier, error) {
+	var found []note.Verifier
+	for _, vkey := range vkeys {
+		read := note.NewVerifier
+		if cosigner(vkey) {
+			read = cosignature.NewVerifierForCosignatureV1
+		}
+		verifier, err := read(vkey)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, verifier)
+	}
+	return found, nil
+}
+
+// cosigner tells whether a key's text, public or private, is of an algorithm of cosignatures.
+func cosigner(key string) bool {
+	parts := strings.SplitN(strings.TrimPrefix(key, "PRIVATE+KEY+"), "+", 3) // base64 may hold more of them
+	raw, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	return err == nil && len(raw) > 0 && (raw[0] == 4 || raw[0] == 6)
 }
 
 // checkTree grows the tree by Go's stored hashes, so that nothing of cohub's arithmetic is used.
@@ -161,7 +218,13 @@ func sign(c signCase) signed {
 			return signed{Error: err.Error()}
 		}
 	}
-	signer, err := note.NewSigner(key)
+	var signer note.Signer
+	var err error
+	if cosigner(key) {
+		signer, err = cosignature.NewSignerForCosignatureV1(key)
+	} else {
+		signer, err = note.NewSigner(key)
+	}
 	if err != nil {
 		return signed{Error: err.Error()}
 	}
