@@ -1,0 +1,93 @@
+"""Canonical bytes back into headers and value, fast: what the ledger keeps is read again by the million.
+
+The result is `split_canonical`'s; a property test holds it. A lane's records nearly always carry the same ten headers,
+six of them with the same contents, so what the bytes of the last such record looked like is a pattern for the next.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from hub.protocol.record import REQUIRED, Common, LeafReader, split_canonical
+from hub.protocol.value import value_class
+
+_NUMBER: Final = rb"(0|[1-9][0-9]*)"
+_FORMS_MAX: Final = 64
+# Where in the bytes the first header with its schema stands, if the length of all headers has three digits.
+_SCHEMA: Final = slice(4, 100)
+
+
+@value_class
+class Reread:
+    """A record as its canonical bytes give it again: signed headers and value. Key, offset and times are not there."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    offset: int = 0
+    timestamp: int = 0
+    timestamp_type: int | None = None
+
+
+class _Form:
+    """The pattern of records with one Common, and ids and times of one length."""
+
+    __slots__ = ("common", "headers", "match")
+
+    def __init__(self, common: Common, headers: dict[str, bytes | None]) -> None:
+        self.common: Final = common
+        self.headers: Final = headers
+        parts = [_NUMBER, b":"]
+        for name in REQUIRED:
+            content = headers[name] or b""
+            parts.append(b"%d:%b," % (len(name), re.escape(name.encode())))
+            if name in ("ce_id", "ce_time"):
+                parts.append(b"%d:(.{%d})," % (len(content), len(content)))
+            elif name == "ce_sequence":
+                parts.append(_NUMBER + b":([0-9]*),")
+            elif name == "ce_subject":
+                parts.append(_NUMBER + b":(.*?),")
+            else:
+                parts.append(b"%d:%b," % (len(content), re.escape(content)))
+        self.match: Final = re.compile(b"".join(parts) + b",", re.DOTALL).match
+
+
+class CanonicalReader:
+    """Reads canonical bytes. `common` is what the last record shares with others, None where it is unusual."""
+
+    def __init__(self) -> None:
+        self.common: Common | None = None
+        self._leaves = LeafReader()
+        self._forms: dict[bytes, _Form] = {}
+
+    def read(self, data: bytes) -> tuple[dict[str, bytes | None], list[tuple[str, bytes | None]], bytes]:
+        """Return headers by name (the last of a repeated one), all headers, and the value (b"" for none).
+
+        Errors: Malformed, as `split_canonical`.
+        """
+        form = self._forms.get(data[_SCHEMA])
+        found = None if form is None else form.match(data)
+        if form is not None and found is not None:
+            size, event_id, digits, sequence, subject_size, subject, time = found.groups()
+            end = found.end()
+            # A pattern finds a comma sooner than the netstring ends where a content has one: its length tells.
+            if int(size) == end - len(size) - 2 and int(digits) == len(sequence) and int(subject_size) == len(subject):
+                headers = form.headers.copy()
+                headers["ce_id"] = event_id
+                headers["ce_sequence"] = sequence
+                headers["ce_subject"] = subject
+                headers["ce_time"] = time
+                self.common = form.common
+                return headers, list(headers.items()), data[end:]
+        return self._unusual(data)
+
+    def _unusual(self, data: bytes) -> tuple[dict[str, bytes | None], list[tuple[str, bytes | None]], bytes]:
+        listed, value = split_canonical(data)
+        headers, _, _ = self._leaves.read(Reread(None, value, listed))
+        self.common = self._leaves.common
+        if self.common is not None and not any(headers[name] is None for name in REQUIRED):
+            if len(self._forms) >= _FORMS_MAX:
+                self._forms.clear()
+            self._forms[data[_SCHEMA]] = _Form(self.common, headers)
+        return headers, listed, value

@@ -1,0 +1,181 @@
+"""The fold, run again: the ledger's bytes through the same rules that decided them.
+
+    hq lane  → `BasisBook`, the basis at every size that a receipt may name
+    a lane   → `refold`, one receipt's events at a time, under the basis and time that the receipt has
+
+Verify, rebuild, as-of and rejudge stand on these two. What has been folded of a center so far is in an `EntityBook`
+(hub/replay/book.py), which holds few entities in memory.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from hub.domain.entity import Entity
+from hub.domain.stream import HQ
+from hub.ledger.basis import Basis, basis
+from hub.ledger.batch import EntityKey, Known
+from hub.ledger.decide import Judged, judge_again
+from hub.ledger.lane import Lane
+from hub.ledger.take import Pending, Segment
+from hub.protocol.canonical import CanonicalReader, Reread
+from hub.protocol.errors import Malformed
+from hub.protocol.keys import Verifier
+from hub.protocol.schema import Schema
+from hub.protocol.tree import Edge, leaf_hash
+from hub.protocol.verdict import Code
+from hub.replay.source import Ledger, StoredLane
+from hub.store.sqlite import from_us
+
+BASES_KEPT: Final = 16
+
+# A ledger row as SQLite gives it: what its columns should hold stands in StoredEvent, what they do hold is not known.
+StoredRow = tuple[int, bytes, bytes, str, str, str, bytes | None, str, str, int | None, int, int | None, int | None]
+COLUMNS: Final = (
+    "sequence", "data", "digest", "code", "field", "params", "key", "type", "subject", "occurred_at_us", "version",
+    "previous_lane_id", "previous",
+)  # fmt: skip
+
+
+class BasisBook:
+    """The basis at every size of the hq lane. Its memory is the hq lane's, which the ledger's growth leaves alone."""
+
+    def __init__(self, hq_key: Verifier, released: Mapping[str, Schema]) -> None:
+        self.size = 0
+        self._hq_key = hq_key
+        self._released = released
+        self._sizes: list[int] = [0]
+        self._entities: dict[EntityKey, tuple[list[int], list[Entity]]] = {}
+        self._made: OrderedDict[int, Basis] = OrderedDict()
+
+    def add(self, size: int, changed: Iterable[Known]) -> None:
+        """Say what a commit to the hq lane, which was `size` events long after it, has changed."""
+        self.size = size
+        self._sizes.append(size)
+        for known in changed:
+            sizes, entities = self._entities.setdefault((known.entity.stream, known.entity.id), ([], []))
+            sizes.append(size)
+            entities.append(Entity.from_json(known.document))
+
+    def at(self, size: int) -> Basis | None:
+        """Return the basis at `size`, None where no commit to the hq lane ended there."""
+        found = self._made.get(size)
+        if found is not None:
+            self._made.move_to_end(size)
+            return found
+        at = bisect_right(self._sizes, size) - 1
+        if at < 0 or self._sizes[at] != size:
+            return None
+        entities = [
+            entities[at - 1] for sizes, entities in self._entities.values() if (at := bisect_right(sizes, size))
+        ]
+        made = self._made[size] = basis(size, entities, self._hq_key, self._released)
+        if len(self._made) > BASES_KEPT:
+            self._made.popitem(last=False)
+        return made
+
+
+def hq_lanes(ledger: Ledger) -> list[StoredLane]:
+    """Return the lanes of HQ itself, in their order."""
+    return lanes_of(ledger, HQ)
+
+
+def lanes_of(ledger: Ledger, center: str) -> list[StoredLane]:
+    """Return the lanes of a center, in the order in which they were open."""
+    return [lane for lane in ledger.lanes if lane.center == center]
+
+
+def read_bases(ledger: Ledger, hq_key: Verifier, released: Mapping[str, Schema]) -> BasisBook:
+    """Return the bases that the hq lane of an undamaged ledger gives. Errors: Fatal, where rows are missing."""
+    book = BasisBook(hq_key, released)
+    entities: dict[EntityKey, Known] = {}
+    before = 0
+    for stored in hq_lanes(ledger):
+        lane = begin(stored)
+        reader = RowReader()
+        for receipt in ledger.receipts(stored):
+            judged_under = book.at(receipt.basis) or book.at(book.size)
+            assert judged_under is not None
+            rows = ledger_rows(ledger, stored.id, receipt.first, receipt.last)
+            events = [reader.pending(row) for row in rows]
+            judged = refold(lane, events, entities, judged_under, from_us(receipt.recorded_at_us))
+            entities.update(judged.entities)
+            lane = judged.lane
+            book.add(before + receipt.last, judged.entities.values())
+        before += stored.size
+    return book
+
+
+def begin(stored: StoredLane) -> Lane:
+    """Return a lane before its first event."""
+    return Lane(stored.origin, stored.center, stored.epoch)
+
+
+def refold(
+    lane: Lane,
+    events: Sequence[Pending],
+    entities: Mapping[EntityKey, Known],
+    judged_under: Basis,
+    recorded_at: datetime,
+    edge: Edge | None = None,
+) -> Judged:
+    """Return what the events of one receipt make, folded onto `lane`.
+
+    Shapes: `edge` is the lane's after them, where somebody knows it already; without it the lane keeps the one it has.
+    Errors: none for bytes that HQ has decided once; for damaged ones whatever the rules run into.
+    """
+    segment = Segment(lane, list(events), lane.edge if edge is None else edge, b"")
+    return judge_again(segment, entities, judged_under, recorded_at)
+
+
+class RowReader:
+    """Turns ledger rows into what deciding takes. One for each lane: it remembers what the last rows looked like."""
+
+    def __init__(self) -> None:
+        self._reader = CanonicalReader()
+
+    def pending(self, row: StoredRow) -> Pending:
+        """Return the event of a row; its digest is worked out of its bytes, not read.
+
+        Bytes that are no event's give one without headers and value.
+        """
+        sequence, data, _, code, _, params, key, *_ = row
+        reader = self._reader
+        try:
+            headers, listed, value = reader.read(data)
+            common = reader.common
+        except Malformed:
+            headers, listed, value, common = {}, [], b"", None
+        if key is None and code != Code.BAD_KEY:
+            # Kept only where it is not the subject; so a BAD_KEY without one is of a record that had none.
+            key = headers.get("ce_subject")
+        if params == "a header is repeated" and code == Code.BAD_HEADERS and len(listed) == len(headers):
+            # Release 0.1.0 looked at headers too that nobody signs: of those there were two of one name.
+            listed = [*listed, ("ce_x", b""), ("ce_x", b"")]
+        return Pending(sequence, Reread(key, value or None, listed), headers, data, leaf_hash(data), None, common)
+
+
+_ROWS: Final = (
+    f"SELECT {', '.join(COLUMNS)} FROM ledger WHERE lane_id = ? AND sequence BETWEEN ? AND ? ORDER BY sequence"  # noqa: S608
+)
+
+
+def ledger_rows(ledger: Ledger, lane_id: int, first: int, last: int) -> list[StoredRow]:
+    """Return rows as they are stored, the bytes of archived ones filled in; those that are missing are missing.
+
+    Errors: as `Ledger.events`, and sqlite3.Error for what SQLite can't read.
+    """
+    rows: list[StoredRow] = ledger.db.execute(_ROWS, (lane_id, first, last)).fetchall()
+    if all(row[1] for row in rows):
+        return rows
+    return [
+        (
+            e.sequence, e.data, e.digest, e.code, e.field, e.params, e.key, e.type, e.subject, e.occurred_at_us,
+            e.version, e.previous_lane_id, e.previous,
+        )
+        for e in ledger.events(lane_id, first, last)
+    ]  # fmt: skip
