@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from hub.cli import replay_history, replay_state
+
 app = typer.Typer(help="Replay: rebuild the state, look at another time, follow, judge again.", no_args_is_help=True)
 
 
 @app.callback()
 def _replay() -> None:
     """Keep `hub replay` a group, however few commands it has."""
+
+
+replay_history.add_to(app)
+replay_state.add_to(app)

@@ -54,7 +54,7 @@ def show(
         table(
             stream,
             ["id", "status", "version", "what"],
-            ([_written(row["id"]), row["status"], row["version"], _title(row["record"])] for row in rows),
+            ([_written(row["id"]), row["status"], row["version"], title(row["record"])] for row in rows),
             right=["version"],
         )
         total = queries.count_entities(db, stream)
@@ -86,5 +86,6 @@ def _written(entity_id: str) -> str:
     return entity_id if readable == entity_id or not readable.isprintable() else f"{entity_id} ({readable})"
 
 
-def _title(record: dict[str, Any]) -> str:
+def title(record: dict[str, Any]) -> str:
+    """Return what a person would call the thing."""
     return next((str(record[name]) for name in TITLES if record.get(name)), "")[:100]

@@ -1,0 +1,73 @@
+"""How far HQ knew each lane at one moment, and when it recorded an event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from hub.protocol.errors import Fatal
+from hub.replay.moment import to_us
+from hub.replay.source import Ledger, StoredLane
+
+
+class Known:
+    """How far HQ knew each lane at one moment: the newest commit with recorded_at at or before it.
+
+    `recorded_at` never decreases within a lane, so the place is found by halving, one look-up by key a step.
+    """
+
+    def __init__(self, ledger: Ledger, moment: datetime) -> None:
+        self.moment: Final = moment
+        self._ledger = ledger
+        self._us = to_us(moment)
+        self._lanes = {lane.id: lane for lane in ledger.lanes}
+        self._sizes: dict[int, int] = {}
+
+    @classmethod
+    def all(cls, ledger: Ledger) -> Known:
+        """Return how far the ledger was known when it was opened."""
+        return cls(ledger, datetime.max.replace(tzinfo=UTC))
+
+    def size(self, lane_id: int) -> int:
+        """Return how many events of a lane HQ had taken, 0 for a lane that this ledger does not have."""
+        found = self._sizes.get(lane_id)
+        if found is None:
+            lane = self._lanes.get(lane_id)
+            found = self._sizes[lane_id] = 0 if lane is None else self._find(lane)
+        return found
+
+    def has(self, lane_id: int, sequence: int) -> bool:
+        """Return whether HQ had taken that event."""
+        return sequence <= self.size(lane_id)
+
+    def _find(self, lane: StoredLane) -> int:
+        if lane.recorded_at_us <= self._us:
+            return lane.size
+        low, high = 0, lane.size  # known up to `low`, not beyond `high`
+        while low < high:
+            first, last, recorded_at_us = _receipt(self._ledger, lane.id, (low + high) // 2 + 1)
+            if recorded_at_us <= self._us:
+                low = last
+            else:
+                high = first - 1
+        return low
+
+
+def recorded_at_us(ledger: Ledger, lane_id: int, sequence: int) -> int:
+    """Return when HQ recorded an event. Errors: Fatal where no receipt covers it."""
+    return _receipt(ledger, lane_id, sequence)[2]
+
+
+def _receipt(ledger: Ledger, lane_id: int, sequence: int) -> tuple[int, int, int]:
+    row = ledger.db.execute(
+        "SELECT first, last, recorded_at_us FROM receipt WHERE lane_id = ? AND last >= ? ORDER BY last LIMIT 1",
+        (lane_id, sequence),
+    ).fetchone()
+    if row is None or row[0] > sequence:
+        raise damaged(f"lane {lane_id}: no receipt covers event {sequence}")
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def damaged(what: str) -> Fatal:
+    """Return the error for a ledger that contradicts itself: looking further is another command's work."""
+    return Fatal(f"{what}: the ledger is damaged, `hub audit verify` says where")

@@ -1,0 +1,51 @@
+"""The times that people ask about: one moment out of what they type.
+
+A moment is RFC 3339 with its offset, or a date: the end of that day, so that "as of the 1st" has all of the 1st. A day
+is UTC's unless an offset follows it (`2026-03-01+08:00`). All of a moment counts: what was recorded at T is known at T.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from hub.ledger.lane import EPOCH_START
+from hub.protocol.errors import Rejected, UsageError
+from hub.protocol.record import read_time
+
+_DAY: Final = re.compile(r"(\d{4}-\d\d-\d\d)([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+_LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII)
+_US: Final = timedelta(microseconds=1)
+EXPECTED: Final = "expected a time with its offset such as 2026-03-01T12:00:00+08:00, or a date"
+
+
+def read_moment(text: str, now: datetime, *, begins: bool = False) -> datetime:
+    """Return the moment that a person means, in UTC.
+
+    Shapes: `now` is what the word means; of a date the last microsecond, or the first where `begins`.
+    Errors: UsageError, saying what was expected.
+    """
+    given = text.strip()
+    if given.lower() == "now":
+        return now
+    day = _DAY.fullmatch(given)
+    if _LOCAL.fullmatch(given):
+        raise UsageError(f"{text!r} is another moment in every time zone: add Z, or an offset such as +08:00")
+    try:
+        if day is None:
+            return read_time(given.replace(" ", "T", 1))
+        midnight = read_time(f"{day[1]}T00:00:00{day[2] or 'Z'}")
+        return midnight if begins else midnight + timedelta(days=1) - _US
+    except (Rejected, OverflowError):
+        raise UsageError(f"{text!r} is no time: {EXPECTED}") from None
+
+
+def to_us(moment: datetime) -> int:
+    """Return microseconds since 1970, as the tables have them."""
+    return (moment - EPOCH_START) // _US
+
+
+def from_us(moment_us: int) -> datetime:
+    """Return the moment of microseconds since 1970, in UTC."""
+    return (EPOCH_START + timedelta(microseconds=moment_us)).astimezone(UTC)
