@@ -6,8 +6,10 @@ body decodes completely and alone, or it is Malformed.
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final, cast
 
 import fastavro
@@ -60,6 +62,14 @@ class Codec:
             raise Malformed(f"does not fit its schema: {type(exc).__name__}: {str(exc)[:200]}") from exc
         return out.getvalue()
 
+    def encode_json(self, value: Mapping[str, Any]) -> bytes:
+        """Return the body of a value whose dates, times and decimals are text, as in RFC 8785. Errors: Malformed."""
+        try:
+            typed = _typed(self._parsed, value)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as exc:
+            raise Malformed(f"does not fit its schema: {type(exc).__name__}: {str(exc)[:200]}") from exc
+        return self.encode(typed)
+
     def decode(self, data: bytes, start: int = 0) -> dict[str, Any]:
         """Return the value of the body that begins at `start` and must end where `data` ends. Errors: Malformed."""
         try:
@@ -69,3 +79,25 @@ class Codec:
         if end != len(data):
             raise Malformed(f"the value ends at byte {end - start} of {len(data) - start}")
         return cast("dict[str, Any]", value)
+
+
+def _typed(schema: Any, value: Any) -> Any:
+    """Return a JSON value with the types that its schema asks for. Of a union the one branch beside null counts."""
+    if isinstance(schema, list):
+        branches = [branch for branch in schema if branch != "null"]
+        return value if value is None or len(branches) != 1 else _typed(branches[0], value)
+    if not isinstance(schema, dict):
+        return value
+    match schema.get("logicalType"), schema["type"]:
+        case "date", _:
+            return dt.date.fromisoformat(value)
+        case "timestamp-micros", _:
+            return dt.datetime.fromisoformat(value)
+        case "decimal", _:
+            return Decimal(value)
+        case _, "record":
+            return {field["name"]: _typed(field["type"], value[field["name"]]) for field in schema["fields"]}
+        case _, "array":
+            return [_typed(schema["items"], item) for item in value]
+        case _, inner:
+            return _typed(inner, value) if isinstance(inner, (dict, list)) else value

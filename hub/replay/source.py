@@ -7,13 +7,14 @@ The database is opened read-only; the lanes' sizes are read once, and what is co
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from hub.domain.catalogue import KINDS
+from hub.ledger.segment import SUFFIX, Segment
 from hub.ledger.take import Pending
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.receipt import Decision
@@ -21,8 +22,10 @@ from hub.protocol.record import SEAL_HEADER, split_canonical
 from hub.protocol.tree import leaf_hash
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
+from hub.store.depot import Depot, fetch, open_depot
 
 BUSY_MS: Final = 10_000
+SEGMENTS_KEPT: Final = 4
 _EVENT: Final = (
     "sequence, data, digest, code, field, params, key, type, subject, occurred_at_us, version,"
     " previous_lane_id, previous"
@@ -105,6 +108,20 @@ class StoredLane:
 
 
 @value_class
+class StoredSegment:
+    """A range of a lane whose bytes are in the archive, in the file that `digest` names; `previous` came before."""
+
+    digest: bytes
+    lane_id: int
+    first: int
+    last: int
+    previous: bytes | None
+    location: str
+    size_bytes: int
+    archived_at_us: int
+
+
+@value_class
 class Replayed:
     """A ledger row as the record that it was, in the shape of one from Kafka. Offsets and broker times are not kept."""
 
@@ -130,6 +147,8 @@ class Ledger:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self.db = connection
+        self._depots: dict[str, Depot] = {}
+        self._kept: dict[tuple[int, int, int], dict[int, bytes]] = {}  # lane and range of segments read last
         self.lanes: list[StoredLane] = [
             StoredLane(*row)
             for row in connection.execute(
@@ -182,13 +201,50 @@ class Ledger:
         found = self.events(lane_id, sequence, sequence)
         return found[0] if found else None
 
+    def segments(self) -> list[StoredSegment]:
+        """Return the segments of the archive, the oldest first."""
+        rows = self.db.execute(
+            "SELECT digest, lane_id, first, last, previous, location, size_bytes, archived_at_us FROM segment"
+            " ORDER BY rowid"
+        )
+        return [StoredSegment(*row) for row in rows]
+
+    def segment(self, stored: StoredSegment) -> Segment:
+        """Return a segment's content. Errors: Fatal where it is missing or damaged; Retriable; UsageError (depot)."""
+        depot = self._depots.get(stored.location)
+        if depot is None:
+            depot = self._depots[stored.location] = open_depot(stored.location)
+        try:
+            return Segment.from_bytes(fetch(depot, stored.digest, SUFFIX))
+        except Malformed as exc:
+            raise Fatal(f"archive {stored.location}: {stored.digest.hex()}{SUFFIX}: {exc}") from exc
+
     def _with_data(self, lane_id: int, events: list[StoredEvent]) -> list[StoredEvent]:
-        """Fill in the bytes of rows that were archived."""
+        """Fill in the bytes of rows that were archived; a row that is in no segment stays without.
+
+        Errors: as `segment`.
+        """
         if all(event.data for event in events):
             return events
-        raise Fatal(f"lane {lane_id}: events {_span(events)} are in an archive that this release can't read")
+        return [
+            event if event.data else replace(event, data=self._archived(lane_id, event.sequence) or b"")
+            for event in events
+        ]
 
-
-def _span(events: Iterable[StoredEvent]) -> str:
-    numbers = [event.sequence for event in events if not event.data]
-    return f"{numbers[0]} to {numbers[-1]}"
+    def _archived(self, lane_id: int, sequence: int) -> bytes | None:
+        for (lane, first, last), found in self._kept.items():
+            if lane == lane_id and first <= sequence <= last:
+                return found.get(sequence)
+        row = self.db.execute(
+            "SELECT digest, lane_id, first, last, previous, location, size_bytes, archived_at_us FROM segment"
+            " WHERE lane_id = ? AND last >= ? ORDER BY last LIMIT 1",
+            (lane_id, sequence),
+        ).fetchone()
+        if row is None or row[2] > sequence:
+            return None
+        stored = StoredSegment(*row)
+        found = {event["sequence"]: event["data"] for event in self.segment(stored).events}
+        if len(self._kept) >= SEGMENTS_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[lane_id, stored.first, stored.last] = found
+        return found.get(sequence)

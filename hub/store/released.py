@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import schemas
 from hub.domain.catalogue import KINDS
+from hub.domain.entity import Entity
 from hub.domain.state import state_path
+from hub.protocol.avro import Codec, frame
 from hub.protocol.schema import Schema, load_released, parse_schema
 
 
@@ -21,3 +25,14 @@ def state_schema_ids(released: dict[str, Schema]) -> dict[str, int]:
             path = state_path(kind)
             found[kind.type] = (released.get(path) or parse_schema(schemas.read(path))).id
     return found
+
+
+def record_value(entity: Entity) -> bytes:
+    """Return the framed value of the event that an entity's record came with, encoded again from the record."""
+    codec = _codec(entity.kind)
+    return frame(codec.schema.id, codec.encode_json(entity.record))
+
+
+@cache
+def _codec(event_type: str) -> Codec:
+    return Codec(parse_schema(schemas.read(KINDS[event_type].schema_path)))

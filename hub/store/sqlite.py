@@ -32,6 +32,8 @@ from hub.protocol.record import split_canonical
 from hub.protocol.tree import Edge
 from hub.protocol.verdict import Code
 from hub.store.migrate import migrate
+from hub.store.released import record_value
+from hub.store.sqlite_log import SqliteLog
 from hub.store.store import (
     KEPT_BYTES_MAX,
     QUARANTINE_QUOTA_BYTES,
@@ -69,6 +71,7 @@ class SqliteStore:
         self._quarantine_quota_bytes = quarantine_quota_bytes
         self._lane_ids: dict[str, int] = {}
         self._origins: dict[int, str] = {}
+        self.log = SqliteLog(connection, self._writing)
 
     @classmethod
     def open(cls, path: Path, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> SqliteStore:
@@ -486,7 +489,8 @@ class SqliteStore:
             "SELECT data FROM ledger WHERE lane_id = ? AND sequence = ?",
             (self._lane_id(known.record_origin), known.record_sequence),
         ).fetchone()
-        return replace(known, value=split_canonical(row[0])[1])
+        # What was archived is encoded again: a worker must not wait for an archive.
+        return replace(known, value=split_canonical(row[0])[1] if row[0] else record_value(known.entity))
 
     async def set_published(self, cursors: dict[str, int]) -> None:
         """See Store. If we crash before this, the same is published again: readers go by sequence and version."""

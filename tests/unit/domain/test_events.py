@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hub.domain.catalogue import KINDS, STREAMS
-from hub.domain.entity import Entity
+from hub.domain.entity import Entity, canonical_json
 from hub.domain.judge import judge
 from hub.domain.registry import Registry
 from hub.domain.sealed import sealed_fields
@@ -66,6 +66,18 @@ def test_event_from_bytes_to_entity(
     assert (entity.record if kind.carries_record else entity.changed) == value
     assert entity.to_json() == by_other_means(entity)
     assert entity.digest == sha256(by_other_means(entity)).digest()
+
+
+@PER_TYPE
+def test_event_body_comes_again_from_the_entitys_json(
+    event_type: str, sample: Callable[..., dict[str, Any]], codec: Callable[[str], Codec]
+) -> None:
+    """A record that was decoded and written as canonical JSON is encoded to the same bytes."""
+    body = codec(event_type).encode(sample(event_type))
+    plain = json.loads(canonical_json(codec(event_type).decode(body)))
+    assert codec(event_type).encode_json(plain) == body
+    with pytest.raises(Malformed, match="does not fit its schema"):
+        codec(event_type).encode_json({"nonsense": 1})
 
 
 @PER_TYPE
