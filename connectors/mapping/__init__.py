@@ -6,13 +6,18 @@ from connectors.mapping.message import MESSAGES, LocalCode, message
 from connectors.mapping.model import Mapping, Source, read_mapping
 from connectors.mapping.outcome import Problem, RowOutcome, Wanted, outcomes
 from connectors.mapping.path import path_to, statuses
+from connectors.mapping.person import Instead, PersonSaid, Place, SealPerson, person_identity
 
 __all__ = [
     "MESSAGES",
+    "Instead",
     "LocalCode",
     "Mapping",
+    "PersonSaid",
+    "Place",
     "Problem",
     "RowOutcome",
+    "SealPerson",
     "Source",
     "Wanted",
     "compile_mapping",
@@ -20,6 +25,7 @@ __all__ = [
     "message",
     "outcomes",
     "path_to",
+    "person_identity",
     "read_mapping",
     "show_key",
     "statuses",

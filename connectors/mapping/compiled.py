@@ -12,6 +12,7 @@ from connectors.mapping.key import key_part, make_key
 from connectors.mapping.message import LocalCode
 from connectors.mapping.model import Mapping
 from connectors.mapping.path import changes_to, path_to, statuses, strictest
+from connectors.mapping.person import PersonReader, PersonSaid, Place, SealPerson
 from connectors.mapping.problem import Problem, Wanted
 from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_cell, read_moment, read_status, read_value
 from connectors.mapping.record import RecordReader
@@ -30,11 +31,16 @@ _PLAIN_FORMAT: Final = Format(kind="csv")
 
 
 def compile_mapping(
-    mapping: Mapping, center: str, form: Format = _PLAIN_FORMAT, header: Sequence[str] | None = None
+    mapping: Mapping,
+    center: str,
+    form: Format = _PLAIN_FORMAT,
+    header: Sequence[str] | None = None,
+    seal: SealPerson | None = None,
 ) -> RowReader:
     """Return what turns a row into its outcome's parts.
 
-    Shapes: header None, or a table of JSON lines, means that any column may be there.
+    Shapes: header None, or a table of JSON lines, means that any column may be there. Without `seal`, rows of a
+            mapping that names persons can't be read.
     Errors: UsageError, one line: an unknown stream, field, status or column, a required field without a source.
     """
     stream = _stream(mapping)
@@ -42,13 +48,13 @@ def compile_mapping(
         raise UsageError(f"expected a center's id of a-z, 0-9 and -, came {center!r}")
     if header is not None and form.kind != "jsonl":
         _check_columns(mapping, header)
-    return RowReader(mapping, stream, Setting(mapping.name, center, form, _zone(mapping.utc_offset)))
+    return RowReader(mapping, stream, Setting(mapping.name, center, form, _zone(mapping.utc_offset)), seal)
 
 
 class RowReader:
     """One mapping, compiled: call `read` for each row."""
 
-    def __init__(self, mapping: Mapping, stream: Stream, setting: Setting) -> None:
+    def __init__(self, mapping: Mapping, stream: Stream, setting: Setting, seal: SealPerson | None) -> None:
         self._stream = stream.name
         self._subject_start = f"{setting.center}:"
         self._key_prefix = mapping.key_prefix
@@ -58,6 +64,8 @@ class RowReader:
         for path, source in mapping.fields.items():
             self._fields.add(path, source, stream, setting)
         self._fields.check_required(setting)
+        self._persons = [PersonReader(field, person, stream, setting) for field, person in mapping.persons.items()]
+        self._seal = seal
         self._columns = {path: source.label for path, source in mapping.fields.items()}
         known = statuses(stream)
         self._first_status = known[0]
@@ -82,6 +90,7 @@ class RowReader:
         record = self._fields.read(cells, problems)
         extras = self._read_extras(cells, problems)
         status = self._read_status(cells, problems)
+        persons = [(reader, reader.read(cells, problems)) for reader in self._persons]
         occurred_at = extras.pop("occurred_at", None)
         _judge(self._records[status], record, self._columns, problems)
         changes = self._changes[status]
@@ -90,12 +99,28 @@ class RowReader:
         if problems:
             return number, key, None, tuple(problems), False, b""
         subject = self._subject_start + key
-        wanted = Wanted(self._stream, subject, status, record, occurred_at, extras or None)
+        remarks = self._seal_persons(subject, persons, record) if persons else ()
+        wanted = Wanted(self._stream, subject, status, record, occurred_at, extras or None, remarks)
         try:
             canonical = canonical_json([self._stream, subject, status, record, occurred_at, wanted.reason])
         except TypeError:  # a lone surrogate, which JSON can spell and UTF-8 cannot
             return number, key, None, (Problem("", "", ProblemCode.UNREADABLE_BYTES, ""),), False, b""
         return number, key, wanted, (), False, sha256(canonical).digest()
+
+    def _seal_persons(
+        self, subject: str, persons: list[tuple[PersonReader, PersonSaid | None]], record: dict[str, Any]
+    ) -> tuple[Problem, ...]:
+        """Put into `record` what stands for its persons; return what the desk is to be told."""
+        remarks = []
+        for reader, person in persons:
+            if person is None:
+                continue
+            assert self._seal is not None
+            instead = self._seal(Place(self._stream, subject, reader.field), person)
+            record[reader.field] = instead.text
+            if instead.remark is not None:
+                remarks.append(reader.remark(instead.remark))
+        return tuple(remarks)
 
     def _is_blank(self, cells: Cells) -> bool:
         try:
@@ -159,6 +184,10 @@ def _check_columns(mapping: Mapping, header: Sequence[str]) -> None:
         for name in source.used_columns:
             if name not in there and not source.optional:
                 shown = ", ".join(header[:12]) + (", …" if len(header) > 12 else "")
+                if mapping.persons:
+                    # Where the header was deleted, a row stands in its place: a person's must not be shown.
+                    known = {name for _, source in mapping.sources() for name in source.used_columns}
+                    shown = ", ".join(name for name in header if name in known) or "none that the mapping names"
                 raise UsageError(f"{mapping.name}: {place}: the sheet has no column {name!r}; it has: {shown}")
 
 

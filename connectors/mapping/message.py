@@ -21,6 +21,9 @@ class LocalCode(StrEnum):
     BAD_YES_NO = "BAD_YES_NO"
     NOT_ONE_VALUE = "NOT_ONE_VALUE"
     BAD_SHAPE = "BAD_SHAPE"
+    NO_PERSON = "NO_PERSON"
+    PERSON_ERASED = "PERSON_ERASED"  # a remark: the row is sent without them
+    PERSON_WAITS = "PERSON_WAITS"  # a remark: the row is sent without them
 
 
 MESSAGES: Final[dict[str, dict[Language, str]]] = {
@@ -51,6 +54,21 @@ MESSAGES: Final[dict[str, dict[Language, str]]] = {
         "zh": "该行的结构与映射文件不符",
         "en": "the line is not built as the mapping expects",
         "ru": "строение строки не такое, как ожидает файл соответствий",
+    },
+    LocalCode.NO_PERSON: {
+        "zh": "有联系人信息，但缺少识别该人的内容",
+        "en": "it says something of a person, and not who that is",
+        "ru": "есть сведения о человеке, но не указано, о ком",
+    },
+    LocalCode.PERSON_ERASED: {
+        "zh": "该人的信息已删除，不再发送；本行其余内容照常发送",
+        "en": "this person was erased and is not sent any more; the rest of the row is",
+        "ru": "данные этого человека удалены и больше не отправляются; остальная строка отправлена",
+    },
+    LocalCode.PERSON_WAITS: {
+        "zh": "总部的版本尚不能接收联系人；本行其余内容照常发送",
+        "en": "HQ's release can't take persons yet; the rest of the row is sent",
+        "ru": "версия штаб-квартиры пока не принимает сведения о людях; остальная строка отправлена",
     },
     ProblemCode.UNREADABLE_BYTES: {
         "zh": "有无法识别的字符",

@@ -20,8 +20,11 @@ from connectors.source.table import FormatOptions
 from hub.protocol.errors import UsageError
 
 MAPPING_CHARS_MAX: Final = 1024 * 1024
+PARTS_MAX: Final = 12
 _OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d")
 _KEY_PREFIX: Final = re.compile(r"[!-$&-{}]{0,40}")  # what `key.py` never writes for its own marks: no % | ~
+
+_PART: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 def _one_or_more(value: Any) -> Any:
@@ -99,11 +102,54 @@ def _key_sources(value: Any) -> Any:
     return [{"column": v} if isinstance(v, str) else v for v in _one_or_more(value)] if value else value
 
 
+def _column_source(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+class Person(BaseModel):
+    """What a row says of a person: `id` tells them from everybody else, all other settings are what is sealed of them.
+
+    The parts have the names that they are given here (`name`, `email`, `phone`, `role` ...); HQ never sees them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Annotated[Source, BeforeValidator(_column_source)]] = Field(init=False)
+
+    id: Annotated[tuple[Source, ...], BeforeValidator(_key_sources)] = Field(min_length=1, max_length=4)
+
+    @field_validator("id")
+    @classmethod
+    def _id_from_the_row(cls, value: tuple[Source, ...]) -> tuple[Source, ...]:
+        for source in value:
+            if source.value is not None or source.default is not None or source.optional:
+                raise ValueError("a person is told from others by the row: expected column or path, without default")
+        return value
+
+    @model_validator(mode="after")
+    def _has_parts(self) -> Person:
+        if not 1 <= len(self.parts) <= PARTS_MAX:
+            raise ValueError(f"expected 1 to {PARTS_MAX} things to seal beside id, such as name and email")
+        for name in self.parts:
+            if not _PART.fullmatch(name):
+                raise ValueError(f"expected names of a-z, 0-9 and _, came {name!r}")
+        return self
+
+    @property
+    def parts(self) -> dict[str, Source]:
+        """What is sealed, by name."""
+        return self.__pydantic_extra__
+
+    def sources(self) -> list[tuple[str, Source]]:
+        """Return every source with the place of it below this person."""
+        return [*((f"id.{index}", source) for index, source in enumerate(self.id)), *self.parts.items()]
+
+
 class Mapping(BaseModel):
     """How the rows of some files become wanted states of one stream.
 
     `key` finds the entity and is required: an id never derives from a row number or from chance. `utc_offset` is that
     of times which name none. `reason` and `effective_on` are what a status-only event says (why, and on which day).
+    `persons` are by the field that they are sealed in; what a person is read from may serve nothing else.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,6 +159,7 @@ class Mapping(BaseModel):
     key: Annotated[tuple[Source, ...], BeforeValidator(_key_sources)] = Field(min_length=1, max_length=8)
     key_prefix: str = ""
     fields: dict[str, Source] = Field(min_length=1)
+    persons: dict[str, Person] = Field(default_factory=dict)
     status: Source | None = None
     occurred_at: Source | None = None
     reason: Source | None = None
@@ -151,12 +198,34 @@ class Mapping(BaseModel):
                 raise ValueError("a key comes from the row: expected column or path, without default or optional")
         return value
 
+    @model_validator(mode="after")
+    def _persons_stand_alone(self) -> Mapping:
+        personal: dict[str, str] = {}
+        for name, person in self.persons.items():
+            for place, source in person.sources():
+                personal |= dict.fromkeys(_origins(source), f"persons.{name}.{place}")
+        for place, source in self._open_sources():
+            for origin in _origins(source):
+                if origin in personal:
+                    raise ValueError(
+                        f"{origin!r} is used by {personal[origin]} and by {place}: what is a person's is sealed, "
+                        "and may not be sent in the clear as well"
+                    )
+        return self
+
     def matches(self, file_name: str) -> bool:
         """Return whether this mapping is for a file of that name; capitals do not matter, as on Windows."""
         return any(fnmatchcase(file_name.lower(), pattern.lower()) for pattern in self.files)
 
     def sources(self) -> tuple[tuple[str, Source], ...]:
         """Return every source with the place of it in the YAML."""
+        personal = [
+            (f"persons.{name}.{place}", source) for name, one in self.persons.items() for place, source in one.sources()
+        ]
+        return (*self._open_sources(), *personal)
+
+    def _open_sources(self) -> tuple[tuple[str, Source], ...]:
+        """Return the sources of all that HQ can read."""
         found = [(f"key.{index}", source) for index, source in enumerate(self.key)]
         found += [(f"fields.{name}", source) for name, source in self.fields.items()]
         for name in ("status", "occurred_at", "reason", "effective_on"):
@@ -169,6 +238,8 @@ class Mapping(BaseModel):
         """Return what a person looks at for a field path of HQ's (`technology_keywords.0`); "" if nothing is mapped."""
         if field == "ce_time":
             return self.occurred_at.label if self.occurred_at else ""
+        if field in self.persons:
+            return self.persons[field].id[0].label
         path = field
         while path and path not in self.fields:
             path = path.rpartition(".")[0]
@@ -181,6 +252,11 @@ class Mapping(BaseModel):
         if any(source.path is not None for _, source in self.sources()):
             return self.format
         return self.format.model_copy(update={"columns": self.format.columns or columns})
+
+
+def _origins(source: Source) -> tuple[str, ...]:
+    """Return what a value is read from, so that two sources that read the same can be told."""
+    return source.used_columns or ((source.path,) if source.path is not None else ())
 
 
 class _TextLoader(yaml.SafeLoader):

@@ -10,6 +10,7 @@ from heapq import merge
 from connectors.mapping.compiled import compile_mapping
 from connectors.mapping.message import LocalCode
 from connectors.mapping.model import Mapping
+from connectors.mapping.person import SealPerson
 from connectors.mapping.problem import Problem, Wanted
 from connectors.source.table import Table
 
@@ -49,9 +50,9 @@ class Outcomes:
             stream has not.
     """
 
-    def __init__(self, mapping: Mapping, table: Table, center: str) -> None:
+    def __init__(self, mapping: Mapping, table: Table, center: str, seal: SealPerson | None = None) -> None:
         self._table = table
-        self._reader = compile_mapping(mapping, center, table.format, table.header)
+        self._reader = compile_mapping(mapping, center, table.format, table.header, seal)
         self._unreadable = _unreadable(table)
         self._settled = self._settle_repeated_keys()
 
@@ -73,9 +74,9 @@ class Outcomes:
         return dict(zip(places, found, strict=True))
 
 
-def outcomes(mapping: Mapping, table: Table, center: str) -> list[RowOutcome]:
+def outcomes(mapping: Mapping, table: Table, center: str, seal: SealPerson | None = None) -> list[RowOutcome]:
     """Return all of `Outcomes` at once: for small tables, and for those who look at rows more than once."""
-    return list(Outcomes(mapping, table, center))
+    return list(Outcomes(mapping, table, center, seal))
 
 
 def _unreadable(table: Table) -> list[RowOutcome]:

@@ -10,6 +10,7 @@ from connectors.mapping.convert import Unfit, is_record, unwrap
 from connectors.mapping.model import Source
 from connectors.mapping.problem import Problem
 from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_entity, read_value
+from hub.domain.sealed import sealed_fields
 from hub.domain.stream import Stream
 from hub.protocol.errors import UsageError
 
@@ -40,6 +41,8 @@ class RecordReader:
                 raise UsageError(f"{setting.name}: {place}: {name} has no parts")
             reader = reader.down(name)
         annotation = reader.annotation(last, setting, place)
+        if last in sealed_fields(reader.model):
+            raise UsageError(f"{setting.name}: {place}: is sealed by the connector; say under `persons` who it is")
         is_entity = path in stream.references
         read = read_entity(source, setting, place) if is_entity else read_value(source, annotation, setting, place)
         reader.reads.append((last, path, source.label, read))

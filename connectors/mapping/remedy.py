@@ -144,6 +144,21 @@ REMEDIES: Final[dict[str, dict[Language, str]]] = {
         "en": "Look at the export's settings, or change the path in the mapping.",
         "ru": "Проверьте настройки выгрузки или измените путь в файле соответствий.",
     },
+    LocalCode.NO_PERSON: {
+        "zh": "请填写识别该人的单元格，或清空其他联系人单元格。",
+        "en": "Fill in the cell that tells who it is, or empty the others.",
+        "ru": "Заполните ячейку, по которой видно, кто это, или очистите остальные.",
+    },
+    LocalCode.PERSON_ERASED: {
+        "zh": "请从表中删除该人的信息。",
+        "en": "Take this person out of the sheet.",
+        "ru": "Удалите сведения об этом человеке из таблицы.",
+    },
+    LocalCode.PERSON_WAITS: {
+        "zh": "无需处理：总部更新后会自动发送。",
+        "en": "Nothing: it is sent when HQ has been updated.",
+        "ru": "Ничего делать не нужно: отправится после обновления штаб-квартиры.",
+    },
     ProblemCode.UNREADABLE_BYTES: {
         "zh": "请重新输入该单元格并保存。",
         "en": "Type the cell again and save.",

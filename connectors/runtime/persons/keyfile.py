@@ -1,0 +1,95 @@
+"""The keys of persons: a file of slots of 32 bytes, and nothing else. A key is destroyed by zeros in its place.
+
+Keys are in no database, for a database keeps what it overwrites: in a journal, in a log, in pages that are free. Here
+a key is on the disk once. A slot of zeros is one whose key was destroyed; slots are never used twice.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from connectors.runtime.persons.cipher import KEY_BYTES
+from hub.protocol.errors import Fatal, Retriable, UsageError
+
+_GONE: Final = bytes(KEY_BYTES)
+
+
+class KeyFile:
+    """One file of keys. Whoever writes holds the register's transaction; reading needs nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def count(self) -> int:
+        """Return how many slots there are; half a slot, from a crash, is none."""
+        try:
+            return self.path.stat().st_size // KEY_BYTES
+        except FileNotFoundError:
+            return 0
+
+    def add(self, key: bytes) -> int:
+        """Store a key durably; return its slot. Errors: Retriable, if there is no room."""
+        assert len(key) == KEY_BYTES
+        assert key != _GONE
+        slot = self.count()
+        try:
+            new = not self.path.exists()
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            with os.fdopen(descriptor, "r+b", buffering=0) as file:
+                _write(file.fileno(), slot, key)
+            if new:
+                _sync_folder(self.path.parent)
+        except OSError as exc:
+            raise Retriable(f"can't write {self.path}: {exc.strerror or exc}; nothing was sent of this person") from exc
+        return slot
+
+    def read(self, slot: int) -> bytes | None:
+        """Return a key, None if it was destroyed.
+
+        Errors: Fatal, if the file has no such slot: it is not the one that the register is for.
+        """
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(slot * KEY_BYTES)
+                key = file.read(KEY_BYTES)
+        except OSError as exc:
+            raise UsageError(f"can't read the keys of persons in {self.path}: {exc.strerror or exc}") from exc
+        if len(key) != KEY_BYTES:
+            raise Fatal(
+                f"{self.path} is shorter than the register beside it says: restore both from one copy, or remove both; "
+                "then what HQ has of persons can't be read here any more"
+            )
+        return None if key == _GONE else key
+
+    def destroy(self, slot: int) -> None:
+        """Overwrite a key in its place; when it returns, the disk has the zeros. Idempotent.
+
+        Errors: UsageError, if the file can't be written: the key is there still.
+        """
+        try:
+            with self.path.open("r+b", buffering=0) as file:
+                _write(file.fileno(), slot, _GONE)
+        except OSError as exc:
+            raise UsageError(
+                f"can't overwrite the key in {self.path}: {exc.strerror or exc}; it is not erased"
+            ) from exc
+
+
+def _write(descriptor: int, slot: int, key: bytes) -> None:
+    os.lseek(descriptor, slot * KEY_BYTES, os.SEEK_SET)
+    written = os.write(descriptor, key)
+    if written != KEY_BYTES:
+        raise OSError(f"{written} of {KEY_BYTES} bytes were written")
+    os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # a folder can't be opened there; the file system does it by itself
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

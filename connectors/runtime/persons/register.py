@@ -1,0 +1,388 @@
+"""Who has which key, where at HQ they stand, and who was erased: `keys/persons.sqlite3` beside `keys/persons.keys`.
+
+Neither a key nor a plaintext is in it: a person is known by the HMAC of what tells them from others, under a key that
+is slot 0 of the key file. So its journal, its free pages and its copies give nobody away, but to those who have that
+key as well and guess.
+
+Order of writing: a key is on the disk before the register names its slot, and the register before anything is sealed
+for HQ. A crash between leaves a key that nobody is known by; the next start destroys it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+from connectors.mapping.message import LocalCode
+from connectors.mapping.person import Instead, PersonSaid, Place
+from connectors.runtime.persons import cipher
+from connectors.runtime.persons.cipher import KEY_BYTES, Located
+from connectors.runtime.persons.keyfile import KeyFile
+from hub.domain.sealed import key_id_of
+from hub.protocol.errors import Fatal, Retriable, UsageError
+from hub.protocol.record import write_time
+
+REGISTER: Final = "keys/persons.sqlite3"
+KEYS: Final = "keys/persons.keys"
+BUSY_MS: Final = 5000
+VERSION: Final = 1
+_MARK_SLOT: Final = 0
+_NOBODY: Final = (
+    "nobody is known here by that: write what stands in the sheet's column that the mapping has under `id`; "
+    "`connector person list` shows whom there is"
+)
+
+# person.mark: HMAC of the identity; NULL for one who was erased and let in again as another.
+# person.slot: of the key file. person.erased_at: the key is destroyed.
+# use: one place at HQ where a person stands or stood; `sealed` is the newest text there, NULL once it can't be read.
+_SCHEMA: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE person (id INTEGER PRIMARY KEY, mark BLOB UNIQUE, slot INTEGER NOT NULL UNIQUE, erased_at TEXT);
+CREATE TABLE use (
+    person INTEGER NOT NULL, stream TEXT NOT NULL, subject TEXT NOT NULL, field TEXT NOT NULL,
+    key_id TEXT NOT NULL UNIQUE, sealed TEXT, PRIMARY KEY (person, stream, subject, field)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One person as the register has them. erased_at is a text as HQ writes times, None while they are not erased."""
+
+    number: int
+    slot: int
+    erased_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One place where a person stands: parts is None where nobody can read it any more."""
+
+    stream: str
+    subject: str
+    field: str
+    parts: dict[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What an erasure did: where the person stood; again: they had been erased before."""
+
+    uses: tuple[Use, ...]
+    erased_at: str
+    again: bool
+
+
+class Persons:
+    """The persons of one office. Nothing is opened, and no file made, before the first person is met.
+
+    Guards: `_lock` makes the connection the work of one thread at a time; SQLite's own lock keeps other processes out.
+    Shapes: `read_only` is for those who look: it makes no key and writes nothing. A new person is then sealed with a
+            key that is forgotten with this object.
+    """
+
+    def __init__(self, office: Path, hub: str, center: str, *, read_only: bool = False) -> None:
+        self.path = office / REGISTER
+        self._keys = KeyFile(office / KEYS)
+        self._hub, self._center = hub, center
+        self._read_only = read_only
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._marks = b""
+        self._passing: dict[str, bytes] = {}  # by identity: keys of those that a reader meets for the first time
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the register. Idempotent."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anybody was ever sealed here."""
+        return self.path.exists()
+
+    def seal(self, place: Place, person: PersonSaid) -> Instead:
+        """Return what HQ gets of a person in a place; a key is made for one who has none.
+
+        Somebody erased is not sealed again: where HQ had them, it is told that they are erased.
+        Errors: Retriable; UsageError or Fatal, if key file and register do not belong together.
+        """
+        with self._lock:
+            if self._read_only and not self.is_there:
+                return Instead(self._seal_in_passing(place, person))
+            found = self.find(person.identity)
+            if found is None and self._read_only:
+                return Instead(self._seal_in_passing(place, person))
+            if found is None:
+                found = self._admit(person.identity)
+            key = None if found.erased_at else self._keys.read(found.slot)
+            if key is None:
+                return Instead(self._erased_value(found, place), LocalCode.PERSON_ERASED)
+            return Instead(self._seal_with(key, found, place, person))
+
+    def unseal(self, place: Place, text: str) -> dict[str, str] | None:
+        """Return what a text that was sealed here says, None if it is erased (or was never ours to read)."""
+        with self._lock:
+            for passing in self._passing.values():
+                if cipher.key_id(passing, self._located(place)) == key_id_of(text):
+                    return cipher.unseal(passing, self._located(place), text)
+            if not self.is_there:
+                return None
+            rows = self._read(
+                "SELECT slot FROM use JOIN person ON person.id = use.person WHERE key_id=? AND erased_at IS NULL",
+                (key_id_of(text),),
+            )
+            key = self._keys.read(rows[0][0]) if rows else None
+            return None if key is None else cipher.unseal(key, self._located(place), text)
+
+    def find(self, identity: str) -> Standing | None:
+        """Return a person by what tells them from others (`person_identity`); None if nobody is known by it."""
+        with self._lock:
+            if self._read_only and not self.is_there:
+                return None
+            self._open()
+            rows = self._read("SELECT id, slot, erased_at FROM person WHERE mark=?", (self._mark(identity),))
+            return Standing(*rows[0]) if rows else None
+
+    def everyone(self) -> list[Standing]:
+        """Return every person, in the order in which they were met."""
+        if not self.is_there:
+            return []
+        return [Standing(*row) for row in self._read("SELECT id, slot, erased_at FROM person ORDER BY id")]
+
+    def uses(self, person: Standing) -> list[Use]:
+        """Return where a person stands or stood, and what stands there as far as it can be read."""
+        rows = self._read(
+            "SELECT stream, subject, field, sealed FROM use WHERE person=? ORDER BY stream, subject, field",
+            (person.number,),
+        )
+        found = []
+        for stream, subject, field, text in rows:
+            parts = None if text is None else self.unseal(Place(stream, subject, field), text)
+            found.append(Use(stream, subject, field, parts))
+        return found
+
+    def erasures(self) -> int:
+        """Return a number that changes when somebody is erased or let in again: then rows are to be read again."""
+        if not self.is_there:
+            return 0
+        return int(self._read("SELECT coalesce(max(value), 0) FROM meta WHERE name='erasures'")[0][0])
+
+    def erase(self, identity: str) -> Erasure:
+        """Destroy a person's key; return what that made unreadable. Can be repeated, also after a crash in the middle.
+
+        Errors: UsageError, if nobody is known by that identity, or the key can't be overwritten.
+        """
+        if not self.is_there:
+            raise UsageError(_NOBODY)
+        with self.transaction() as connection:
+            person = self.find(identity)
+            if person is None:
+                raise UsageError(_NOBODY)
+            uses = tuple(self.uses(person))
+            self._keys.destroy(person.slot)
+            # The key is gone from here on, whatever happens: whoever reads its zeros takes the person as erased.
+            if person.erased_at is not None:
+                return Erasure(uses, person.erased_at, again=True)
+            erased_at = write_time(datetime.now(UTC))
+            connection.execute("UPDATE person SET erased_at=? WHERE id=?", (erased_at, person.number))
+            connection.execute("UPDATE use SET sealed=NULL WHERE person=?", (person.number,))
+            _count_erasure(connection)
+            return Erasure(uses, erased_at, again=False)
+
+    def readmit(self, identity: str) -> None:
+        """Let somebody who was erased be sealed again, under a new key. What was erased stays so.
+
+        Errors: UsageError, if nobody erased is known by that identity.
+        """
+        if not self.is_there:
+            raise UsageError(_NOBODY)
+        with self.transaction() as connection:
+            person = self.find(identity)
+            if person is None or person.erased_at is None:
+                raise UsageError(_NOBODY if person is None else "this person is not erased: nothing is to be done")
+            connection.execute("UPDATE person SET mark=NULL WHERE id=?", (person.number,))
+            _count_erasure(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection inside a transaction, durable on leaving; one inside another joins it.
+
+        Errors: Retriable, if another process writes, or the disk is full.
+        """
+        with self._lock, self._translated():
+            connection = self._open()
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _admit(self, identity: str) -> Standing:
+        with self.transaction() as connection:
+            found = self.find(identity)  # another process may have met them just now
+            if found is not None:
+                return found
+            slot = self._keys.add(os.urandom(KEY_BYTES))
+            number = connection.execute(
+                "INSERT INTO person (mark, slot) VALUES (?, ?)", (self._mark(identity), slot)
+            ).lastrowid
+            assert number is not None
+            return Standing(number, slot, None)
+
+    def _seal_with(self, key: bytes, person: Standing, place: Place, said: PersonSaid) -> str:
+        text = cipher.seal(key, self._located(place), said.parts)
+        at = (person.number, place.stream, place.subject, place.field)
+        before = self._read("SELECT sealed FROM use WHERE person=? AND stream=? AND subject=? AND field=?", at)
+        if not self._read_only and before != [(text,)]:
+            with self.transaction() as connection:
+                connection.execute(
+                    "INSERT INTO use VALUES (?, ?, ?, ?, ?, ?) "
+                    "ON CONFLICT (person, stream, subject, field) DO UPDATE SET sealed=excluded.sealed",
+                    (*at, key_id_of(text), text),
+                )
+        return text
+
+    def _erased_value(self, person: Standing, place: Place) -> str | None:
+        """Return the value by which HQ learns that it can't be read; None where HQ never had this person."""
+        rows = self._read(
+            "SELECT key_id FROM use WHERE person=? AND stream=? AND subject=? AND field=?",
+            (person.number, place.stream, place.subject, place.field),
+        )
+        return cipher.erased(rows[0][0]) if rows else None
+
+    def _seal_in_passing(self, place: Place, person: PersonSaid) -> str:
+        key = self._passing.setdefault(person.identity, os.urandom(KEY_BYTES))
+        return cipher.seal(key, self._located(place), person.parts)
+
+    def _located(self, place: Place) -> Located:
+        return Located(self._hub, self._center, place.stream, place.subject, place.field)
+
+    def _mark(self, identity: str) -> bytes:
+        return hmac.digest(self._marks, identity.encode(), "sha256")
+
+    def _read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock, self._translated():
+            return self._open().execute(sql, values).fetchall()
+
+    def _open(self) -> sqlite3.Connection:
+        """Return the connection; open both files, or make them, the first time."""
+        if self._connection is None:
+            with self._translated():
+                connection = self._connect()
+            try:
+                self._connection = connection
+                self._prepare(connection)
+            except BaseException:
+                self.close()
+                raise
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._read_only:
+            uri = f"{self.path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        else:
+            if not self.path.exists():
+                self.path.parent.mkdir(mode=0o700, exist_ok=True)
+                os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise UsageError(f"{self.path} was written by a later release of cohub: install that one")
+        if version == 0:
+            if self._read_only:
+                raise Retriable(f"{self.path} is being made: try again")
+            self._make(connection)
+        marks = self._keys.read(_MARK_SLOT)
+        told = connection.execute("SELECT value FROM meta WHERE name='check'").fetchone()
+        if marks is None or told is None or told[0] != _check_of(marks):
+            raise Fatal(
+                f"{self._keys.path} is not the key file of {self.path}: restore both from one copy, or remove both; "
+                "then what HQ has of persons can't be read here any more"
+            )
+        self._marks = marks
+        if not self._read_only:
+            self._destroy_strays(connection)
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                if self._keys.count() > 1:
+                    raise UsageError(
+                        f"there are keys of persons in {self._keys.path}, and {self.path} is gone: restore it from a "
+                        "copy; or remove the key file, then what HQ has of persons can't be read here any more"
+                    )
+                marks = self._keys.read(_MARK_SLOT) if self._keys.count() else None
+                if marks is None:
+                    marks = os.urandom(KEY_BYTES)
+                    self._keys.add(marks)
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute("INSERT INTO meta VALUES ('check', ?)", (_check_of(marks),))
+                connection.execute(f"PRAGMA user_version={VERSION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    def _destroy_strays(self, connection: sqlite3.Connection) -> None:
+        """Destroy the keys that nobody has, or nobody may have.
+
+        The first come from a crash between a key and its person, and nothing was sealed by them; the others from an
+        old copy of the key file, which brought back what an erasure had destroyed.
+        """
+        connection.execute("BEGIN IMMEDIATE")  # whoever adds a key holds this lock until its person is there
+        try:
+            owned = {slot for (slot,) in connection.execute("SELECT slot FROM person WHERE erased_at IS NULL")}
+            for slot in set(range(_MARK_SLOT + 1, self._keys.count())) - owned:
+                if self._keys.read(slot) is not None:
+                    self._keys.destroy(slot)
+        finally:
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as exc:
+            raise Retriable(f"{self.path}: {exc}; it is tried again") from exc
+        except sqlite3.DatabaseError as exc:
+            raise Fatal(f"{self.path} is damaged ({exc}): restore it and {self._keys.path.name} from one copy") from exc
+
+
+def _check_of(marks: bytes) -> bytes:
+    return hmac.digest(marks, b"cohub persons.keys", "sha256")
+
+
+def _count_erasure(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO meta VALUES ('erasures', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")
