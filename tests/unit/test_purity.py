@@ -17,6 +17,7 @@ PURE: Final = (
     "connectors/mapping",
     "connectors/reconcile",
     "connectors/runtime/registry.py",
+    "connectors/runtime/witness.py",
 )
 BUILTINS: Final = {"open", "print", "input", "breakpoint"}
 CLOCKS: Final = {"now", "utcnow", "today"}  # of datetime and date, however they were imported

@@ -5,6 +5,7 @@ queue      events on their way in
 lane       epochs, sealed batches, the tree
 answers    receipts, verdicts, what HQ holds of each entity
 rows       files and their rows
+witnessed  what was seen of HQ's log, and what was cosigned
 status     what `connector status` shows
 """
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from connectors.reconcile.plan import UNKNOWN_DIGEST
-from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.database import Database, must_be_logged
 from connectors.runtime.outbox.lane import Epoch, Lane, Previous
 from connectors.runtime.outbox.queue import entity_id
 from hub.protocol.receipt import Decision, Receipt
@@ -126,6 +126,7 @@ class Answers:
                 write_time(now),
             ),
         )  # fmt: skip
+        must_be_logged(connection, [(answer.note, epoch.number, receipt.last, write_time(now))])
         self._advance(connection, epoch)
         return Outcome.APPLIED
 

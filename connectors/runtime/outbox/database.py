@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from connectors.runtime.witness import receipt_leaf
 from hub.protocol.errors import Fatal, Retriable, UsageError
 
-VERSION: Final = 2
+VERSION: Final = 3
 BUSY_MS: Final = 5000
 
 # event: `id` rises by one; an event's sequence is id - epoch.base, so sealing touches no event.
@@ -83,6 +84,27 @@ FROM row LEFT JOIN entity ON entity.id = row.entity;
 """
 
 
+# The witness's part (`outbox.witnessed`): the edge of HQ's log as it was last found consistent; the notes of the newest
+# checkpoints by size; the newest leaves by the size before them; what was cosigned, kept before HQ is told; breaks,
+# never forgotten by themselves; the leaves that the log must have for our receipts and has not shown yet.
+LOG_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS log_seen (
+    one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, edge BLOB NOT NULL, note BLOB NOT NULL,
+    position INTEGER NOT NULL, seen_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS log_checkpoint (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS log_leaf (after INTEGER PRIMARY KEY, leaves BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS cosigned (size INTEGER PRIMARY KEY, note BLOB NOT NULL, at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS log_break (
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, reason TEXT NOT NULL, ours BLOB NOT NULL, theirs BLOB NOT NULL,
+    retried_at TEXT
+);
+CREATE TABLE IF NOT EXISTS unlogged (
+    hash BLOB PRIMARY KEY, epoch INTEGER NOT NULL, last INTEGER NOT NULL, stored_at TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
 class OutboxFull(Retriable):
     """The disk is full. The transaction left no trace; the caller stops reading sources and tries again."""
 
@@ -119,6 +141,7 @@ class Database:
         if version > VERSION:
             self._connection.close()
             raise UsageError(f"{path} was written by a later release of cohub: install that one")
+        self.is_current = not read_only or version == VERSION  # the daemon brings the file up to date, nobody else
         if not read_only:
             self._prepare(version)
 
@@ -132,12 +155,17 @@ class Database:
         if version == 0:
             # One transaction: a crash leaves an empty file, which the next start prepares again.
             with self.transaction() as connection:
-                for statement in SCHEMA.split(";"):
+                for statement in (SCHEMA + LOG_SCHEMA).split(";"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version={VERSION}")
-        elif version == 1:
+        elif version < VERSION:
             with self.transaction() as connection:
-                connection.execute("ALTER TABLE file ADD COLUMN code TEXT NOT NULL DEFAULT ''")
+                if version < 2:
+                    connection.execute("ALTER TABLE file ADD COLUMN code TEXT NOT NULL DEFAULT ''")
+                for statement in LOG_SCHEMA.split(";"):
+                    connection.execute(statement)
+                stored = connection.execute("SELECT note, epoch, last, stored_at FROM receipt")
+                must_be_logged(connection, stored)
                 connection.execute(f"PRAGMA user_version={VERSION}")
 
     @contextmanager
@@ -204,3 +232,13 @@ class Database:
             if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
             raise OutboxBroken(f"{self.path} is damaged ({exc}): restore a copy, it will open a new epoch") from exc
+
+
+def must_be_logged(connection: sqlite3.Connection, receipts: Iterable[tuple[bytes, int, int, str]]) -> None:
+    """Note that HQ's log must have these receipts; inside the transaction that stores them.
+
+    Shapes: each is its note, its epoch's number, its last sequence, and when it was stored.
+    """
+    connection.executemany(
+        "INSERT OR IGNORE INTO unlogged VALUES (?, ?, ?, ?)", ((receipt_leaf(note), *rest) for note, *rest in receipts)
+    )

@@ -13,6 +13,7 @@ from connectors.runtime.outbox.lane import Lane
 from connectors.runtime.outbox.queue import NewEvent, Queue, append
 from connectors.runtime.outbox.rows import Rows
 from connectors.runtime.outbox.status import backlog, status
+from connectors.runtime.outbox.witnessed import Witnessed
 from hub.protocol.errors import UsageError
 from hub.protocol.record import write_time
 
@@ -35,6 +36,7 @@ class Outbox:
         self.queue = Queue()
         self.answers = Answers(self.database, self.lane)
         self.rows = Rows(self.database)
+        self.witnessed = Witnessed(self.database)
         self.seal_along: Callable[[], None] | None = None
 
     def claim(self, hub: str, center: str) -> None:
@@ -105,6 +107,7 @@ class Outbox:
             receipts = connection.execute(
                 "DELETE FROM receipt WHERE epoch<?1 OR (epoch=?1 AND last<=?2)", (epoch.number, last)
             ).rowcount
+            connection.execute("DELETE FROM unlogged WHERE epoch<?1 OR (epoch=?1 AND last<=?2)", (epoch.number, last))
             # The batch that ends at `last` stays: the edge that the next one begins from.
             connection.execute("DELETE FROM batch WHERE epoch<?1 OR (epoch=?1 AND last<?2)", (epoch.number, last))
             self.database.set_meta("purged_receipts", int(self.database.meta("purged_receipts", 0)) + receipts)
@@ -118,7 +121,7 @@ class Outbox:
         """Return what `connector status` shows."""
         if self._read_only:
             self.lane.reload()  # the daemon, in its own process, has moved on
-        return status(self.database, self.lane)
+        return status(self.database, self.lane) | {"witness": self.witnessed.status()}
 
     def close(self) -> None:
         """Close the file. Idempotent."""

@@ -9,7 +9,20 @@ from connectors.runtime.outbox.lane import Lane
 from connectors.runtime.outbox.rows import FileState
 
 STATES: Final = ("accepted", "refused", "rejected", "unchanged", "blank", "pending")
-ALARMS: Final = ("foreign", "diverged", "key", "foreign_key", "suspended", "schema_not_announced", "fork", "link")
+ALARMS: Final = (
+    "foreign",
+    "diverged",
+    "key",
+    "long_seals",
+    "witness_key",
+    "foreign_key",
+    "suspended",
+    "schema_not_announced",
+    "fork",
+    "link",
+    "log",
+    "not_logged",
+)
 
 
 def status(database: Database, lane: Lane) -> dict[str, Any]:
