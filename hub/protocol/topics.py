@@ -1,6 +1,10 @@
-"""The names of a center's two topics."""
+"""The names of a center's two topics, and of HQ's log."""
 
 from __future__ import annotations
+
+from typing import Final
+
+CHECKPOINTS: Final = "hub.checkpoints"  # what HQ signs of its log; key = the size in decimal, compacted
 
 
 def topic_in(center: str) -> str:

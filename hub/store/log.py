@@ -225,14 +225,19 @@ class LogReader:
     def unlogged(self, limit: int) -> list[Unlogged]:
         """Return up to `limit` receipts that are no leaf yet, of every lane the next ones in order, shared fairly."""
         lanes = self._db.execute("SELECT id, logged FROM lane WHERE logged < size ORDER BY id").fetchall()
-        share = -(-limit // max(1, len(lanes)))  # no lane with a backlog holds up the others
         found: list[Unlogged] = []
-        for lane_id, logged in lanes:
-            rows = self._db.execute(
-                "SELECT last, note FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last LIMIT ?",
-                (lane_id, logged, min(share, limit - len(found))),
-            )
-            found += (Unlogged(lane_id, last, note) for last, note in rows)
+        while lanes and len(found) < limit:
+            share = -(-(limit - len(found)) // len(lanes))  # no lane with a backlog holds up the others
+            more = []
+            for lane_id, logged in lanes:
+                rows = self._db.execute(
+                    "SELECT last, note FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last LIMIT ?",
+                    (lane_id, logged, min(share, limit - len(found))),
+                ).fetchall()
+                found += (Unlogged(lane_id, last, note) for last, note in rows)
+                if len(rows) == share:
+                    more.append((lane_id, rows[-1][0]))
+            lanes = more
         return found
 
     def behind(self) -> int:

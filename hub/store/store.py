@@ -10,6 +10,7 @@ from typing import Protocol
 from hub.domain.entity import Entity
 from hub.ledger.batch import Batch, EntityKey, Known
 from hub.ledger.lane import Intake
+from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
@@ -20,6 +21,10 @@ KEPT_BYTES_MAX = 64 * 1024
 
 class FencedError(Retriable):
     """Another owner has claimed the intake. The caller drops what it holds of it and reads no further."""
+
+
+class OvertakenError(Retriable):
+    """Somebody else has appended to HQ's log. The caller drops what it knows of it and reads it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,47 @@ class Changes:
     intakes: dict[str, tuple[int, str]]
 
 
+class LogStore(Protocol):
+    """HQ's log in the same database: what the notary asks and writes."""
+
+    async def lead(self, owner: str, now: datetime, until: datetime) -> bool:
+        """Return whether `owner` is the notary, and stays it till then; nobody else is asked for that long.
+
+        That spares work and is no safety: two notaries at once can't give one place two leaves, or one size two roots.
+        """
+
+    async def follow(self, owner: str) -> None:
+        """Be the notary no longer, if `owner` was."""
+
+    async def read(self, origin: str) -> Log:
+        """Return the log as it stands, nothing checked. Errors: Malformed where it is no log."""
+
+    async def unlogged(self, limit: int) -> list[Unlogged]:
+        """Return up to `limit` receipts that are no leaf yet: of every lane the next ones in order."""
+
+    async def append(self, addition: Addition) -> None:
+        """Write leaves, tiles, cursors and checkpoint in one transaction, or nothing.
+
+        Errors: OvertakenError when the log is not at the size that the addition builds on; Malformed when what is
+        stored behind that size contradicts it.
+        """
+
+    async def stored(self, after: int, limit: int) -> list[Stored]:
+        """Return up to `limit` checkpoints of more than `after` leaves as they are published, in order."""
+
+    async def root(self, size: int) -> bytes | None:
+        """Return the log's root at any size that it has had, None where it is not that long."""
+
+    async def rolled_back(self) -> str | None:
+        """Return why this log is not what HQ once signed, by the evidence that is kept; None where it is."""
+
+
 class Store(Protocol):
     """One HQ database."""
+
+    @property
+    def log(self) -> LogStore:
+        """HQ's log."""
 
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """Take over these intakes, making them where they are new; every older term is void from then on."""

@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,11 +24,16 @@ from hub.protocol.errors import Retriable
 from hub.protocol.record import CENTER_REGISTERED
 from hub.store.released import released_schemas, state_schema_ids
 from hub.store.sqlite import SqliteStore
+from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.consolidator import Consolidator
 from hub.worker.headquarters import Headquarters, Said, announcements
 from hub.worker.identity import Identity, load_identity
+from hub.worker.notary import CHECKPOINT_EVERY_S, Notary
 from hub.worker.publisher import Publisher
 from hub.worker.watchdog import STALL_S, Watchdog
+
+if TYPE_CHECKING:
+    from hub.worker.app import App
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +49,9 @@ class WorkerSettings(BaseModel):
     bootstrap: str = Field(description="host:port of one or more brokers, separated by commas")
     instance: str | None = Field(default=None, description="name of this worker in its group, for a hub of one worker")
     publish: bool = Field(default=True, description="fill out.*, events and state.*; off only to measure the rest")
+    checkpoint_every_s: float = Field(
+        default=CHECKPOINT_EVERY_S, gt=0, description="HQ's log gets at most one checkpoint in this time"
+    )
     stall_s: float = Field(default=STALL_S, gt=0, description="standstill of a lane under lag that ends the process")
 
 
@@ -90,6 +98,26 @@ def spare_the_collector() -> None:
     gc.set_threshold(200_000, 10, 10)
 
 
+async def look(
+    settings: WorkerSettings, consolidator: Consolidator, publisher: Publisher, app: App, centers: list[str]
+) -> None:
+    """See every second whether the hq lane has grown, and read the lanes of new centers too; never returns."""
+    known = set(centers)
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            if await consolidator.look_again():
+                publisher.look(HQ)
+            added = [c for c in consolidator.centers if c not in known]
+            if added:
+                await ensure_topics(settings.bootstrap, standard_topics(added, []))
+                await app.add_centers(added)
+                known.update(added)
+                log.info("centers_added", centers=added)
+        except Retriable as exc:
+            log.warning("look_failed", error=str(exc))
+
+
 async def run_worker(
     settings: WorkerSettings,
     stop: asyncio.Event,
@@ -124,29 +152,16 @@ async def run_worker(
         log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.bootstrap)
         ready()
         async with asyncio.TaskGroup() as group:
-            publishing = group.create_task(publisher.run(), name="publisher")
-
-            async def look() -> None:
-                known = set(centers)
-                while True:
-                    await asyncio.sleep(LOOK_EVERY_S)
-                    try:
-                        if await consolidator.look_again():
-                            publisher.look(HQ)
-                        added = [c for c in consolidator.centers if c not in known]
-                        if added:
-                            await ensure_topics(settings.bootstrap, standard_topics(added, []))
-                            await app.add_centers(added)
-                            known.update(added)
-                            log.info("centers_added", centers=added)
-                    except Retriable as exc:
-                        log.warning("look_failed", error=str(exc))
-
-            looking = group.create_task(look(), name="look")
+            tasks = [group.create_task(publisher.run(), name="publisher")]
+            if settings.publish:
+                topic = CheckpointTopic(settings.bootstrap)
+                notary = Notary(store, identity, topic, settings.instance or owner, settings.checkpoint_every_s)
+                tasks.append(group.create_task(notary.run(), name="notary"))
+            tasks.append(group.create_task(look(settings, consolidator, publisher, app, centers), name="look"))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
-            watching = group.create_task(watchdog.run(), name="watchdog")
+            tasks.append(group.create_task(watchdog.run(), name="watchdog"))
             await consume(app, stop=stop)
-            for task in (looking, publishing, watching):
+            for task in tasks:
                 task.cancel()
     finally:
         store.close()

@@ -1,0 +1,221 @@
+"""The notary's task: receipts become leaves, checkpoints are stored, then said on `hub.checkpoints`.
+
+It moves bytes and decides nothing: `hub.ledger.notary` does. What is true when the process dies behind each step:
+
+    receipts read      nothing happened
+    appended           leaves, tiles, cursors and the checkpoint are in SQL, all of them; nobody was told
+    said               the same bytes may be said again: what is said is read from SQL, never from memory
+
+What was said is asked of the topic itself, at the start and after every failure: from its newest checkpoint on, all
+that SQL has is said, in order; so a broker that lost the topic has it again. A topic that has more than SQL, or another
+root, proves that the database was rolled back: then nothing is signed and nothing is said, for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from hub.ledger.notary import LEAVES_MAX, Log, Stored, append, check, read_record, rolled_back, signed_by_hq
+from hub.protocol.errors import Malformed, Retriable
+from hub.protocol.keys import Verifier
+from hub.store.store import OvertakenError, Store
+from hub.worker.checkpoint_topic import LOOK_BACK, Said
+from hub.worker.identity import Identity
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S: Final = 0.25
+CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, and at once where the last is older
+SAY_AGAIN_S: Final = 60.0
+LEASE_S: Final = 6.0
+RETRY_S: Final = 1.0
+SAID_MAX: Final = 64  # at a time; they may have 128 KiB of leaves each
+
+
+class Topic(Protocol):
+    """What the notary needs of `hub.checkpoints`; see CheckpointTopic."""
+
+    async def ensure(self) -> None:
+        """Make it where it is missing."""
+
+    async def first(self) -> Said | None:
+        """Return its earliest record."""
+
+    async def newest(self, back: int = LOOK_BACK) -> list[Said]:
+        """Return what was said last, in order."""
+
+    async def publish(self, checkpoints: Sequence[Stored]) -> None:
+        """Write checkpoints in this order; all of them are there when it returns."""
+
+    async def close(self) -> None:
+        """Let go of the broker."""
+
+
+class Notary:
+    """HQ's notary in one worker. Of several workers one does the work; the others wait until its lease is over."""
+
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        topic: Topic,
+        owner: str,
+        every_s: float = CHECKPOINT_EVERY_S,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._identity = identity
+        self._topic = topic
+        self._owner = owner
+        self._every_s = every_s
+        self._clock = clock
+        self._monotonic_s = monotonic_s
+        self._leads_until: datetime | None = None
+        self._log: Log | None = None  # None: read it from SQL first
+        self._said: int | None = None  # size up to which the topic has everything; None: ask it
+        self._signed_s = float("-inf")
+        self._said_s = float("-inf")
+        self.stopped: str | None = None  # why nothing is signed any more
+
+    @property
+    def origin(self) -> str:
+        """The origin of HQ's log."""
+        return f"{self._identity.hub}/log"
+
+    @property
+    def keys(self) -> list[Verifier]:
+        """HQ's keys for its log, former ones too: what they have signed stays said."""
+        identity = self._identity
+        former = identity.trust.logs if identity.trust is not None else ()
+        return [*{*former, identity.log.verifier, identity.log_long.verifier}]
+
+    async def run(self) -> None:
+        """Look for ever. Errors: faults of the store, which end the process."""
+        try:
+            while True:
+                pause_s = await self.round()
+                if self.stopped is not None:
+                    await asyncio.Event().wait()  # the rest of the worker goes on
+                await asyncio.sleep(pause_s)
+        finally:
+            await self._topic.close()
+            with contextlib.suppress(Retriable):  # a lease that stays is over soon
+                await self._store.log.follow(self._owner)
+
+    async def round(self) -> float:
+        """Do what there is to do now; return after how many seconds to look again."""
+        try:
+            if not await self._leads():
+                self._log = self._said = None  # what somebody else does meanwhile is read again
+                return LOOK_EVERY_S * 4
+            if self._said is None:
+                await self._compare()
+            if self.stopped is None:
+                await self._sign()
+                await self._say()
+        except OvertakenError as exc:
+            log.info("notary_overtaken", error=str(exc))
+            self._log = None
+        except Malformed as exc:
+            self._stop(str(exc))
+        except Retriable as exc:
+            log.warning("notary_waits", error=str(exc))
+            self._said = None
+            await self._topic.close()
+            await self._mend()
+            return RETRY_S
+        return LOOK_EVERY_S
+
+    async def _leads(self) -> bool:
+        now = self._clock()
+        if self._leads_until is None or self._leads_until - now < timedelta(seconds=LEASE_S / 2):
+            until = now + timedelta(seconds=LEASE_S)
+            self._leads_until = until if await self._store.log.lead(self._owner, now, until) else None
+        return self._leads_until is not None
+
+    async def _compare(self) -> None:
+        """Look at what the topic has; stop for good where this database is not the one that said it."""
+        why = await self._store.log.rolled_back()
+        if why is not None:
+            self._stop(why)
+            return
+        log_ = await self._read()
+        newest, foreign, back = 0, 0, LOOK_BACK
+        while True:
+            said = await self._topic.newest(back)
+            for value, _ in said:
+                found = signed_by_hq(value, self.origin, self.keys)
+                if found is None:
+                    foreign += 1
+                    continue
+                root = await self._store.log.root(found.size)
+                why = rolled_back(found, log_.size, root)
+                if why is not None:
+                    await self._store.keep_evidence(self.origin, found.size, log_.note, value, self._clock())
+                    self._stop(why)
+                    return
+                newest = max(newest, found.size)
+            if newest or len(said) < back:
+                break
+            foreign, back = 0, back * 16
+        if foreign:
+            log.warning("checkpoints_not_ours", count=foreign, remedy="only HQ may write hub.checkpoints")
+        self._said = newest if newest and await self._begins_whole() else 0
+
+    async def _begins_whole(self) -> bool:
+        """Return whether the topic still has the log's first checkpoint: a topic made again might not."""
+        first = await self._topic.first()
+        try:
+            return first is not None and read_record(*first)[1].after == 0
+        except Malformed:
+            return False
+
+    async def _read(self) -> Log:
+        if self._log is None:
+            found = await self._store.log.read(self.origin)
+            check(found, self.keys)
+            self._log = found
+        return self._log
+
+    async def _sign(self) -> None:
+        """Log what there is, if the last checkpoint is old enough; with a backlog, step by step."""
+        if self._monotonic_s() - self._signed_s < self._every_s:
+            return
+        receipts = await self._store.log.unlogged(LEAVES_MAX)
+        if not receipts:
+            return
+        addition = append(await self._read(), receipts, [self._identity.log, self._identity.log_long], self._clock())
+        await self._store.log.append(addition)
+        self._log = addition.log
+        if len(receipts) < LEAVES_MAX / 2:  # otherwise there is a backlog: the next step may come at once
+            self._signed_s = self._monotonic_s()
+        log.info("checkpoint_signed", size=addition.log.size, leaves=len(receipts))
+
+    async def _say(self) -> None:
+        """Say what the topic does not have; the newest again where it was not said for a while."""
+        assert self._said is not None
+        now_s = self._monotonic_s()
+        while found := await self._store.log.stored(self._said, SAID_MAX):
+            await self._topic.publish(found)
+            self._said, self._said_s = found[-1].size, now_s
+        if self._said and now_s - self._said_s >= SAY_AGAIN_S:
+            await self._topic.publish(await self._store.log.stored(self._said - 1, 1))
+            self._said_s = now_s
+
+    async def _mend(self) -> None:
+        try:
+            await self._topic.ensure()
+        except Retriable as exc:
+            log.warning("topics_not_checked", error=str(exc))
+
+    def _stop(self, why: str) -> None:
+        self.stopped = why
+        log.error("log_stopped", why=why, remedy="`hub log status` says what to do; nothing is signed until then")
