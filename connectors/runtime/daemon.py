@@ -19,6 +19,7 @@ from connectors.runtime.link import Link
 from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.persons import Persons, Sealing
 from connectors.runtime.presence import tell_presence
 from connectors.runtime.receipts import ReceiptReader
 from connectors.runtime.registry_reader import RegistryReader
@@ -56,16 +57,17 @@ class Connector:
     async def run(self) -> None:
         """Run until `stop`. Errors: UsageError, if another connector runs on this folder; Fatal."""
         office = self.office
-        with FolderLock(office.outbox), Outbox(office.outbox) as outbox:
-            outbox.claim(office.settings.hub, office.settings.center)
+        who = office.settings.hub, office.settings.center
+        with FolderLock(office.outbox), Outbox(office.outbox) as outbox, Persons(office.folder, *who) as persons:
+            outbox.claim(*who)
             self.outbox = outbox
-            tasks = self._make_tasks(outbox)
+            tasks = self._make_tasks(outbox, persons)
             log.info("connector_started", center=office.settings.center, origin=outbox.lane.origin)
             self.started.set()
             await self._supervise(tasks)
             log.info("connector_stopped", backlog=outbox.backlog())
 
-    def _make_tasks(self, outbox: Outbox) -> dict[str, Coroutine[Any, Any, None]]:
+    def _make_tasks(self, outbox: Outbox, persons: Persons) -> dict[str, Coroutine[Any, Any, None]]:
         office, settings = self.office, self.office.settings
         codecs, ids = Codecs(), EventIds()
         link = Link(settings, outbox)
@@ -88,7 +90,8 @@ class Connector:
             gatherer = Gatherer(
                 outbox, codecs, ids, settle_s=settings.settle_s, guard=settings.guard, clock=time.monotonic
             )
-            folder = Folder(office, outbox, gatherer)
+            sealing = Sealing(persons, codecs.dataschemas(), registry.registry.announced)
+            folder = Folder(office, outbox, gatherer, sealing, registry.heard)
             sheets = VerdictSheets(office, outbox, folder)
             reader.on_decided = sheets.wake
             reader.on_replan = folder.replan

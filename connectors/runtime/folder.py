@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -20,6 +20,7 @@ from connectors.runtime.gather import Gatherer
 from connectors.runtime.notice import UNFIT
 from connectors.runtime.office import Office, mapping_for, read_mappings
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.persons import Durable, Sealing
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
 from connectors.source.folder import FileState
 from hub.protocol.errors import Retriable, UsageError
@@ -35,13 +36,25 @@ log = structlog.get_logger(__name__)
 class Folder:
     """The sheets of one office. A pass runs in a thread of its own; there is never more than one.
 
+    Shapes: `sealing` seals the persons of rows, and mappings that name some need it; `heard` returns when it is known
+            what of them HQ can take, or can't be for now.
     Errors: UsageError on construction, if a mapping can't be read.
     """
 
-    def __init__(self, office: Office, outbox: Outbox, gatherer: Gatherer) -> None:
+    def __init__(
+        self,
+        office: Office,
+        outbox: Outbox,
+        gatherer: Gatherer,
+        sealing: Sealing | None = None,
+        heard: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._office = office
         self._outbox = outbox
         self._gatherer = gatherer
+        self._sealing = sealing
+        self._heard = heard
+        self._sealed: tuple[object, ...] | None = None  # what the persons of rows were sealed by when last read
         self._mappings: list[Mapping] = []
         self._stamp: tuple[object, ...] = ()
         self._due: dict[str, float] = {}  # when a file has rows whose settling time is over
@@ -71,6 +84,8 @@ class Folder:
 
     async def run(self) -> None:
         """Look at the folder for as long as the task lives."""
+        if self._heard is not None and any(mapping.persons for mapping in self._mappings):
+            await self._heard()
         while True:
             self._wake.clear()
             settings = self._office.settings
@@ -101,7 +116,7 @@ class Folder:
         with self._lock:
             again, self._again = self._again, set()
         due = {name for name, at in self._due.items() if at <= now}
-        for name in again | due | set(self._outbox.rows.approvals()):
+        for name in again | due | set(self._outbox.rows.approvals()) | self._sealed_otherwise():
             self._due.pop(name, None)
             self._source.forget(name)
         scan = self._source.scan(now)
@@ -124,6 +139,21 @@ class Folder:
         if scan.problem is None and not self._stopping:
             news |= self._set_aside(now)
         return news
+
+    def _sealed_otherwise(self) -> set[str]:
+        """Return the files with persons, if somebody was erased since they were read, or HQ can take persons now."""
+        named = {(m.stream, field) for m in self._mappings for field in m.persons}
+        if self._sealing is None or not named:
+            return set()
+        before = self._sealed
+        self._sealed = (
+            self._sealing.persons.erasures(),
+            *(place for place in sorted(named) if self._sealing.is_taken(*place)),
+        )
+        if before is None or before == self._sealed:
+            return set()
+        names = {summary.name for summary in self._outbox.rows.summaries()}
+        return {name for name in names if (m := mapping_for(self._mappings, name)) is not None and m.persons}
 
     def _set_aside(self, now: float) -> bool:
         """Note which files are there and not taken; return whether any may be read again."""
@@ -156,7 +186,7 @@ class Folder:
             seconds=round(time.monotonic() - started, 3),
         )
 
-    def _read(self, content: FileContent) -> tuple[Outcomes, int]:
+    def _read(self, content: FileContent) -> tuple[Outcomes | Durable, int]:
         """Return the outcomes of a file's rows, and how many blank rows there are besides.
 
         Errors: FileRefused, UsageError.
@@ -166,7 +196,10 @@ class Folder:
             raise UsageError(f"no mapping is for {content.name}")
         settings = self._office.settings
         table = read_table(content.name, content.data, mapping.format_options(), settings.limits)
-        return Outcomes(mapping, table, settings.center), table.blank_count
+        found = Outcomes(mapping, table, settings.center, self._sealing)
+        if mapping.persons and self._sealing is not None:
+            return Durable(found, self._sealing.persons), table.blank_count
+        return found, table.blank_count
 
     def _read_mappings_again(self) -> None:
         """Take up mappings that were changed; a broken one is reported, and the old ones stay in force."""

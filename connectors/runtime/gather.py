@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
@@ -186,9 +186,10 @@ class Gatherer:
         if outcome.problems or wanted is None:
             return _refused(outcome, outcome.problems)
         entity = f"{wanted.stream}/{wanted.subject}"
-        stored = StoredRow(outcome.row, outcome.key, entity, outcome.fingerprint, "")
+        told = _told(wanted.remarks) if wanted.remarks else ""
+        stored = StoredRow(outcome.row, outcome.key, entity, outcome.fingerprint, "", problems=told)
         if outcome.duplicate_of is not None:
-            return StoredRow(outcome.row, outcome.key, entity, outcome.fingerprint, "unchanged")
+            return replace(stored, state="unchanged")
         state = states.get(entity)
         if state is not None and state.fingerprint == outcome.fingerprint:
             return stored
@@ -280,9 +281,12 @@ class _Settling:
 
 
 def _refused(outcome: RowOutcome, problems: Sequence[Problem]) -> StoredRow:
-    first = problems[0]
-    told = orjson.dumps([[p.column, p.field, str(p.code), p.params] for p in problems]).decode()
+    first, told = problems[0], _told(problems)
     return StoredRow(outcome.row, outcome.key, None, None, "refused", str(first.code), first.field, first.params, told)
+
+
+def _told(problems: Sequence[Problem]) -> str:
+    return orjson.dumps([[p.column, p.field, str(p.code), p.params] for p in problems]).decode()
 
 
 def _chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -59,6 +59,12 @@ class RegistryReader:
             log.warning("registry_unknown", waited_s=self._link.settings.registry_wait_s)
             self._settled.set()
 
+    async def heard(self) -> None:
+        """Return when HQ's registry has been read, or can't be within `registry_wait_s`; nothing is decided by it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._link.settings.registry_wait_s):
+                await self._settled.wait()
+
     async def run(self) -> None:
         """Read for as long as the task lives."""
         while True:

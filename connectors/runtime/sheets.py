@@ -87,11 +87,12 @@ class VerdictSheets:
 
 
 def _problems(row: RowVerdict, mapping: Mapping | None) -> tuple[Problem, ...]:
-    if row.problems:
-        return tuple(Problem(*problem) for problem in orjson.loads(row.problems))
-    if row.code:
-        return (Problem(mapping.column_of(row.field) if mapping else "", row.field, row.code, row.params),)
-    return ()
+    # A row that was sent may have remarks of ours beside HQ's verdict; of one that was not, its code is the first.
+    told = tuple(Problem(*problem) for problem in orjson.loads(row.problems)) if row.problems else ()
+    if row.code and row.state != "refused":
+        verdict = Problem(mapping.column_of(row.field) if mapping else "", row.field, row.code, row.params)
+        return (verdict, *told)
+    return told
 
 
 def _about_file(summary: FileSummary | None) -> tuple[object, ...]:

@@ -177,7 +177,7 @@ def explain(problem: Problem, language: Language) -> str:
 
 def _lines(rows: Iterable[VerdictRow], language: Language) -> Iterator[tuple[int, str, RowState, str, str]]:
     words = {state: index for index, state in enumerate(STATES)}
-    ordered = sorted(rows, key=lambda row: (min(words[row.state], words["accepted"]), row.number))
+    ordered = sorted(rows, key=lambda row: (min(words[row.state], words["accepted"] - bool(row.problems)), row.number))
     for row in ordered[:_ROWS_MAX]:
         said = "; ".join(dict.fromkeys(explain(problem, language) for problem in row.problems))
         todo = " ".join(dict.fromkeys(remedy(problem.code, language) for problem in row.problems))

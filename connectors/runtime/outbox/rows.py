@@ -55,7 +55,7 @@ class StoredRow:
     code: str = ""
     field: str = ""
     params: str = ""
-    problems: str = ""  # JSON: [[column, field, code, params], ...] of a refused row
+    problems: str = ""  # JSON: [[column, field, code, params], ...] of a refused row, and remarks on any other
 
 
 @dataclass(frozen=True, slots=True)
