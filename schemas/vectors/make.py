@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.vectors.keys import key_vectors
+from schemas.vectors.logs import (
+    KEPT,
+    consistency_vectors,
+    cosignature_vectors,
+    kept_text,
+    proof_vectors,
+    tile_vectors,
+)
 from schemas.vectors.notes import (
     enrolment_vectors,
     note_vectors,
@@ -22,15 +30,19 @@ from schemas.vectors.trees import tree_vectors
 
 HERE: Final = Path(__file__).parent
 FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "consistency": consistency_vectors,
+    "cosignatures": cosignature_vectors,
     "enrolments": enrolment_vectors,
     "framing": framing_vectors,
     "keys": key_vectors,
     "notes": note_vectors,
     "presence": presence_vectors,
+    "proofs": proof_vectors,
     "receipts": receipt_vectors,
     "records": record_vectors,
     "resends": resend_vectors,
     "seals": seal_vectors,
+    "tiles": tile_vectors,
     "trees": tree_vectors,
     "trust": trust_vectors,
 }
@@ -45,6 +57,7 @@ def main() -> None:
     """Write every file of vectors beside this module."""
     for name in FILES:
         (HERE / f"{name}.json").write_text(text_of(name), encoding="utf-8", newline="\n")
+    KEPT.write_text(kept_text(), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
