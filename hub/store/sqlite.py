@@ -32,7 +32,6 @@ from hub.protocol.record import split_canonical
 from hub.protocol.tree import Edge
 from hub.protocol.verdict import Code
 from hub.store.migrate import migrate
-from hub.store.sqlite_log import SqliteLog
 from hub.store.released import record_value
 from hub.store.sqlite_log import SqliteLog
 from hub.store.store import (
