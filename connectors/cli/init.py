@@ -1,4 +1,4 @@
-"""`connector init`: lay out an office folder, make its key and the note that HQ needs."""
+"""`connector init`: lay out an office folder, make its keys and the notes that HQ needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def init(
     language: Annotated[str | None, typer.Option("--language", help="zh, en or ru: of the verdict files.")] = None,
     office: OfficeFolder = Path(),
 ) -> None:
-    r"""Make an office folder: settings, the center's key, a sample mapping and sheet, and a note to send to HQ.
+    r"""Make an office folder: settings, the center's keys, a sample mapping and sheet, and the notes to send to HQ.
 
     What is not given is asked for. A key that is there is never overwritten.
 
@@ -60,14 +60,14 @@ def init(
         "language": language or (_ask("--language", "Language (zh, en, ru)", "en") if _is_asking() else "en"),
     }
     settings = make_settings(data, "connector init")
-    enrolment = _lay_out(office, settings.center, settings.language, pinned, note)
-    # The settings come last: a folder without them can be tried again, once the key of the first try is removed.
+    notes = _lay_out(office, settings.center, settings.language, pinned, note)
+    # The settings come last: a folder without them can be tried again, once the keys of the first try are removed.
     settings_path.write_text(
         _settings_text(settings.hub, settings.center, settings.bootstrap, settings.language), "utf-8"
     )
     line(f"the office of {settings.center} is in {office.resolve()}")
     line(f"HQ's root key, to be compared with what HQ told you: {pinned.root.to_text()}")
-    line(f"1. send {enrolment.name} to HQ; it holds no secret")
+    line(f"1. send {' and '.join(notes)} to HQ; they hold no secret")
     line(f"2. look at sample/ and mappings/, and put your own sheets into {office.resolve()}")
     line("3. connector check, connector preview, connector run")
 
@@ -95,27 +95,30 @@ def _open_trust(path: Path) -> tuple[Trust, bytes]:
         raise UsageError(f"{path}: {exc}; ask HQ for the file again") from exc
 
 
-def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust_note: bytes) -> Path:
-    """Make all but the settings; return the enrolment note's path."""
+def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust_note: bytes) -> list[str]:
+    """Make all but the settings; return the names of the enrolment notes."""
     from connectors.cli.sample import write_sample
-    from connectors.runtime.settings import SEAL_KEY, TRUST
-    from hub.protocol.control import enrolment, seal_key_name
-    from hub.protocol.note import Signer
+    from connectors.runtime.settings import SEAL_KEY, TRUST, WITNESS_KEY
+    from hub.protocol.control import enrolment, key_name
+    from hub.protocol.keys import COSIGNATURE_ED25519, ED25519, Signer
 
-    key_path = office / SEAL_KEY
+    kinds = {
+        f"{center}.enrolment.note": ("seal", ED25519, office / SEAL_KEY),
+        f"{center}.witness.note": ("witness", COSIGNATURE_ED25519, office / WITNESS_KEY),
+    }
     try:
         for folder in (office, office / "mappings", office / "cohub"):
             folder.mkdir(parents=True, exist_ok=True)
-        key_path.parent.mkdir(mode=0o700, exist_ok=True)
-        key = Signer(seal_key_name(pinned.hub, center), os.urandom(32))
-        write_private(key_path, key.to_text())
+        for name, (purpose, algorithm, path) in kinds.items():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            key = Signer(key_name(pinned.hub, center, purpose), os.urandom(32), algorithm)
+            write_private(path, key.to_text())
+            (office / name).write_bytes(enrolment(pinned.hub, center, purpose, key))
         (office / TRUST).write_bytes(trust_note)
-        note_path = office / f"{center}.enrolment.note"
-        note_path.write_bytes(enrolment(pinned.hub, center, "seal", key))
         write_sample(office, language)
     except OSError as exc:
         raise UsageError(f"cannot write in {office}: {exc.strerror or exc}") from exc
-    return note_path
+    return list(kinds)
 
 
 def _settings_text(hub: str, center: str, bootstrap: tuple[str, ...], language: Language) -> str:

@@ -72,7 +72,8 @@ class Connector:
         codecs, ids = Codecs(), EventIds()
         link = Link(settings, outbox)
         registry = RegistryReader(office, outbox, link)
-        sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, registry.registry.announced)
+        announced = registry.registry.announced
+        sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, announced, office.long_key)
         sender = self.sender = Sender(outbox, link, sealer, registry.settled)
         registry.on_change = sender.wake
         reader = ReceiptReader(outbox, link, sender, office.trust.receipts[-1], codecs, ids)
@@ -90,7 +91,7 @@ class Connector:
             gatherer = Gatherer(
                 outbox, codecs, ids, settle_s=settings.settle_s, guard=settings.guard, clock=time.monotonic
             )
-            sealing = Sealing(persons, codecs.dataschemas(), registry.registry.announced)
+            sealing = Sealing(persons, codecs.dataschemas(), registry.registry, outbox.database)
             folder = Folder(office, outbox, gatherer, sealing, registry.heard)
             sheets = VerdictSheets(office, outbox, folder)
             reader.on_decided = sheets.wake

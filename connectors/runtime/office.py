@@ -7,20 +7,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.mapping.model import Mapping, read_mapping
-from connectors.runtime.settings import OUTBOX, SEAL_KEY, TRUST, ConnectorSettings, Overrides, read_settings
+from connectors.runtime.settings import (
+    LONG_KEY,
+    OUTBOX,
+    SEAL_KEY,
+    TRUST,
+    WITNESS_KEY,
+    ConnectorSettings,
+    Overrides,
+    read_settings,
+)
 from hub.protocol.control import Trust, open_trust
 from hub.protocol.errors import Malformed, UsageError
-from hub.protocol.note import Signer
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """One center's folder and what it is run with."""
+    """One center's folder and what it is run with.
+
+    `long_key` seals beside `key` where the setting `long_seals` asks for it. An office of version 0.1.0 has no
+    `witness` key until `connector key new --purpose witness` makes one.
+    """
 
     folder: Path
     settings: ConnectorSettings
     key: Signer
     trust: Trust
+    long_key: Signer | None = None
+    witness: Signer | None = None
 
     @property
     def outbox(self) -> Path:
@@ -39,22 +54,35 @@ def read_office(folder: Path, overrides: Overrides | None = None) -> Office:
     trust = read_trust(folder / TRUST)
     if trust.hub != settings.hub:
         raise UsageError(f"{folder / TRUST} is for the hub {trust.hub}, connector.yaml says {settings.hub}")
-    return Office(folder, settings, read_key(folder / SEAL_KEY), trust)
+    long_key = read_key(folder / LONG_KEY, COSIGNATURE_MLDSA44) if settings.long_seals else None
+    witness = folder / WITNESS_KEY
+    return Office(
+        folder,
+        settings,
+        read_key(folder / SEAL_KEY),
+        trust,
+        long_key,
+        read_key(witness, COSIGNATURE_ED25519) if witness.exists() else None,
+    )
 
 
-def read_key(path: Path) -> Signer:
-    """Return the center's seal key. Errors: UsageError, also if others than its owner may read it."""
+def read_key(path: Path, algorithm: int = ED25519) -> Signer:
+    """Return a private key of the center's. Errors: UsageError, also if others than its owner may read it."""
     try:
         mode = path.stat().st_mode
         text = path.read_text("ascii")
     except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"can't read the seal key {path}: `connector init` makes one") from exc
+        remedy = "connector key new --long" if algorithm == COSIGNATURE_MLDSA44 else "connector init"
+        raise UsageError(f"can't read the key {path}: `{remedy}` makes one") from exc
     if sys.platform != "win32" and mode & 0o077:
-        raise UsageError(f"the seal key {path} can be read by others: chmod 600 {path}")
+        raise UsageError(f"the key {path} can be read by others: chmod 600 {path}")
     try:
-        return Signer.from_text(text)
+        key = Signer.from_text(text)
     except Malformed as exc:
         raise UsageError(f"{path}: {exc}") from exc
+    if key.algorithm != algorithm:
+        raise UsageError(f"{path}: expected a key of the kind {algorithm:#04x}, got {key.algorithm:#04x}")
+    return key
 
 
 def read_trust(path: Path) -> Trust:

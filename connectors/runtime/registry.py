@@ -16,7 +16,7 @@ from hub.domain.state import partition_of, state_path
 from hub.domain.stream import HQ
 from hub.protocol.avro import Codec, unframe
 from hub.protocol.errors import Malformed
-from hub.protocol.note import Verifier
+from hub.protocol.keys import COSIGNATURE_MLDSA44, Verifier
 from hub.protocol.schema import DATASCHEMA, parse_schema
 
 CENTERS: Final = "state.center"
@@ -27,8 +27,9 @@ HQ_PARTITION: Final = partition_of(HQ)
 
 @dataclass(frozen=True, slots=True)
 class OurKey:
-    """A seal key that HQ has registered for our center."""
+    """A key that HQ has registered for our center, for seals or for cosignatures."""
 
+    purpose: str
     verifier: Verifier
     active: bool
 
@@ -44,6 +45,11 @@ class OurCenter:
     def key(self, ours: Verifier) -> OurKey | None:
         """Return our key as HQ has it, None if it was never registered."""
         return next((key for key in self.keys if key.verifier.public == ours.public), None)
+
+    def long_keys(self) -> list[Verifier]:
+        """Return the ML-DSA-44 keys of which HQ wants one to seal beside the other."""
+        sealing = (key for key in self.keys if key.active and key.purpose == "seal")
+        return [key.verifier for key in sealing if key.verifier.algorithm == COSIGNATURE_MLDSA44]
 
     def foreign(self, known: AbstractSet[bytes]) -> list[Verifier]:
         """Return the active keys whose public half is not among `known`, those that this office has or had."""
@@ -93,27 +99,40 @@ class Registry:
         state = read_state(value)
         if self.center is not None and state["version"] <= self.center.version:
             return False  # a new owner of HQ's lane publishes again
-        keys = [
-            OurKey(Verifier.from_text(key["vkey"]), key["status"] == "active")
-            for key in state["record"]["keys"]
-            if key["purpose"] == "seal"
-        ]
-        self.center = OurCenter(state["status"], state["version"], tuple(keys))
+        keys = tuple(key for key in map(_our_key, state["record"]["keys"]) if key is not None)
+        self.center = OurCenter(state["status"], state["version"], keys)
         return True
 
-    def alarms(self, ours: Verifier, known: AbstractSet[bytes]) -> dict[str, str | None]:
+    def alarms(
+        self,
+        ours: Verifier,
+        known: AbstractSet[bytes],
+        long_key: Verifier | None = None,
+        witness: Verifier | None = None,
+    ) -> dict[str, str | None]:
         """Return what a person must know, by the alarm's name; None: there is no reason for it (any more).
 
-        Shapes: known holds the public halves of all keys that this office has or had.
+        Shapes: ours, long_key and witness are the keys in use; known holds the public halves of all keys that this
+                office has or had.
         """
         center = self.center
         if not self.known or center is None:
             return {}  # a center that HQ has not added has no topics either: the link says so
         return {
             "key": _key_alarm(center, ours),
+            "long_seals": _long_alarm(center, long_key),
+            "witness_key": _witness_alarm(center, witness),
             "foreign_key": _foreign_alarm(center.foreign(known)),
             "suspended": None if center.status == "active" else f"HQ has this center as {center.status}: ask HQ why",
         }
+
+
+def _our_key(key: dict[str, Any]) -> OurKey | None:
+    """Return one key of a center's record; None if it is of a kind that this release does not know."""
+    try:
+        return OurKey(key["purpose"], Verifier.from_text(key["vkey"]), key["status"] == "active")
+    except Malformed:
+        return None
 
 
 def _key_alarm(center: OurCenter, ours: Verifier) -> str | None:
@@ -123,6 +142,25 @@ def _key_alarm(center: OurCenter, ours: Verifier) -> str | None:
             f"HQ does not have this office's key {ours.to_text()}: send it the enrolment note, events wait until then"
         )
     return None if key.active else f"HQ has revoked this office's key {ours.to_text()}: make a new one and enrol it"
+
+
+def _long_alarm(center: OurCenter, ours: Verifier | None) -> str | None:
+    wanted = center.long_keys()
+    if not wanted or (ours is not None and ours.public in {key.public for key in wanted}):
+        return None
+    return (
+        f"HQ takes no seal of this center without its ML-DSA-44 key {wanted[-1].name}+{wanted[-1].key_id.hex()}: set "
+        "long_seals: true and put that key's file into keys/ here, or have HQ revoke it"
+    )
+
+
+def _witness_alarm(center: OurCenter, ours: Verifier | None) -> str | None:
+    if ours is None:
+        return None
+    key = center.key(ours)
+    if key is None:
+        return f"HQ does not have this office's witness key {ours.to_text()}: send it the note <center>.witness.note"
+    return None if key.active else f"HQ has revoked this office's witness key {ours.to_text()}: make a new one"
 
 
 def _foreign_alarm(foreign: list[Verifier]) -> str | None:

@@ -92,8 +92,13 @@ class RegistryReader:
             await close(consumer)
 
     def _raise_alarms(self) -> None:
-        key = self._office.key.verifier
-        found = self.registry.alarms(key, {key.public, *office_keys(self._office.folder)})
+        office, key = self._office, self._office.key.verifier
+        found = self.registry.alarms(
+            key,
+            {key.public, *office_keys(office.folder)},
+            None if office.long_key is None else office.long_key.verifier,
+            None if office.witness is None else office.witness.verifier,
+        )
         database = self._outbox.database
         for name, text in found.items():
             if database.meta(name) == text:
@@ -170,7 +175,7 @@ async def lane_reason(link: Link, origin: str) -> str | None:
 
 
 def office_keys(folder: Path) -> set[bytes]:
-    """Return the public halves of the seal keys that lie in an office: the current one, and those from before it.
+    """Return the public halves of the keys that lie in an office: those in use, and those from before them.
 
     A key that was rotated away is kept beside the new one, as `*.key` or `*.old`.
     """

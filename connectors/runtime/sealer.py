@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import BATCH_EVENTS_MAX, Batch
-from hub.protocol.note import Signer
+from hub.protocol.keys import Signer
 
 
 class Sealer:
-    """Closes batches of one outbox with one key.
+    """Closes batches of one outbox with one key, and with `long_key` (ML-DSA-44) beside it if there is one.
 
     `linger_ms` is the least time between two seals of less than a full batch: the first event after a quiet time is
     sealed at once, and a stream of them costs at most 1000 / linger_ms signatures a second. `announced` tells of a
@@ -24,6 +24,7 @@ class Sealer:
         linger_ms: float,
         clock: Callable[[], float],
         announced: Callable[[str], bool],
+        long_key: Signer | None = None,
     ) -> None:
         self._outbox = outbox
         self._linger_s = linger_ms / 1000
@@ -31,6 +32,7 @@ class Sealer:
         self._announced = announced
         self._sealed_at = float("-inf")
         self.key = key
+        self.long_key = long_key
 
     def due_s(self) -> float:
         """Return in how many seconds a batch may be closed; 0 if now."""
@@ -40,7 +42,7 @@ class Sealer:
         """Return the next batch, sealed and durable; None if nothing waits, is held back, or waits its time."""
         if self.due_s() > 0 and self._outbox.lane.unsealed(BATCH_EVENTS_MAX) < BATCH_EVENTS_MAX:
             return None
-        batch = self._outbox.lane.seal(self.key, self._announced)
+        batch = self._outbox.lane.seal(self.key, self._announced, self.long_key)
         if batch is not None:
             self._sealed_at = self._clock()
         return batch

@@ -200,7 +200,7 @@ class Sender:
         elif ahead is not None and ahead.first == self._next:
             batch = ahead
         else:
-            batch = self._outbox.lane.load(self._next, self._sealer.key)
+            batch = self._outbox.lane.load(self._next, self._sealer.key, self._sealer.long_key)
         self._tell_held()
         if batch is not None:
             if self._outbox.lane.receipted() + 1 >= batch.first:

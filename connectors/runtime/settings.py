@@ -19,6 +19,8 @@ FILE: Final = "connector.yaml"
 OUTBOX: Final = "outbox.sqlite3"
 TRUST: Final = "trust.note"
 SEAL_KEY: Final = "keys/seal.key"
+LONG_KEY: Final = "keys/seal-mldsa44.key"
+WITNESS_KEY: Final = "keys/witness.key"
 _HUB: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 
 
@@ -74,6 +76,7 @@ class ConnectorSettings(BaseModel):
     registry_wait_s: float = Field(default=30.0, gt=0, le=3_600)
     request_timeout_s: float = Field(default=15.0, ge=1, le=300)
     compression: Literal["none", "gzip"] = "none"
+    long_seals: bool = False
     guard: Guard = Guard()
     limits: Limits = Limits()
     security: Security = Security()

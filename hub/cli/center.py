@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -50,17 +50,21 @@ def add(
     language: Languages = None,
     stream: Streams = None,
     enrolment: Annotated[
-        Path | None,
-        typer.Option("--enrolment", metavar="FILE", help="The note that its connector made; without one it waits."),
+        list[Path] | None,
+        typer.Option(
+            "--enrolment",
+            metavar="FILE",
+            help="A note that its connector made, one for each key; without a seal key it waits.",
+        ),
     ] = None,
     zone: Zone = None,
     timezone: Timezone = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Register a center, with the key of its enrolment note.
+    """Register a center, with the keys of its enrolment notes: the seal key's and the witness key's.
 
     Example: hub center add uz --name "Ташкент" --country UZ --direction west --language ru --stream partner
-    --stream offer --enrolment uz.enrolment.note
+    --stream offer --enrolment uz.enrolment.note --enrolment uz.witness.note
     """
     record = {
         "name": name,
@@ -72,11 +76,14 @@ def add(
         "streams": checked_streams(stream or []),
         "keys": [],
     }
-    note = None if enrolment is None else read_note(enrolment)
-    run_async(register(place(ctx, data_dir), center, record, note))
+    notes = [read_note(path) for path in enrolment or []]
+    keys = run_async(register(place(ctx, data_dir), center, record, notes))
     line(f"center {center} is registered; a running worker reads in.{center} within seconds")
-    if enrolment is None:
-        line(f"it has no key yet: its lane waits for `hub center add-key {center} --enrolment FILE`")
+    purposes = {key["purpose"] for key in keys}
+    if "seal" not in purposes:
+        line(f"it has no seal key yet: its lane waits for `hub center add-key {center} --enrolment FILE`")
+    if "witness" not in purposes:
+        line(f"it is no witness of HQ's log yet: `hub center add-key {center} --enrolment {center}.witness.note`")
 
 
 @app.command("list")
@@ -190,18 +197,18 @@ def close(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDi
     line(f"center {center} is closed for good; nothing of its lane is read any more")
 
 
-async def register(where: Place, center: str, record: Mapping[str, Any], enrolment: bytes | None) -> None:
-    """Register one center; its key proves itself by `enrolment`. Errors: UsageError."""
+async def register(
+    where: Place, center: str, record: Mapping[str, Any], enrolments: Sequence[bytes]
+) -> list[dict[str, Any]]:
+    """Register one center; return its keys, each proved by one of `enrolments`. Errors: UsageError."""
     from hub.worker.headquarters import Said
 
     async with where.headquarters() as (store, headquarters):
-        keys = []
-        if enrolment is not None:
-            _, key = proven(enrolment, _hub(where), center, [], replaces_lost=False)
-            keys = [key]
+        keys = proven_all(enrolments, _hub(where), center)
         if await _record(store, center) is not None:
             raise UsageError(f"center {center} is registered already: see `hub center set` and `hub center add-key`")
         await say(headquarters, [Said(CENTER_REGISTERED, center, {**record, "keys": keys})])
+        return keys
 
 
 async def put_key(where: Place, center: str, enrolment: bytes, *, replaces_lost: bool) -> str:
@@ -215,6 +222,22 @@ async def put_key(where: Place, center: str, enrolment: bytes, *, replaces_lost:
 
     record = await change(where, center, KEY_ADDED, added)
     return _key_id(record["keys"][-1])
+
+
+def proven_all(enrolments: Sequence[bytes], hub: str, center: str) -> list[dict[str, Any]]:
+    """Return the keys of a new center as its record has them. Errors: UsageError."""
+    keys: list[dict[str, Any]] = []
+    # The Ed25519 seal key vouches for the ML-DSA-44 one, so it comes first, whatever the order of the options.
+    for data in sorted(enrolments, key=_vkey_length):
+        _, key = proven(data, hub, center, keys, replaces_lost=False)
+        if any(key["vkey"] == other["vkey"] for other in keys):
+            raise UsageError(f"the same key twice: {key['vkey'][:120]}")
+        keys.append(key)
+    return keys
+
+
+def _vkey_length(data: bytes) -> int:
+    return max(map(len, data.split(b"\n")[:5]))
 
 
 def proven(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,18 +21,18 @@ from typing import Any, Final
 import yaml
 
 import hub
-from hub.cli.center import checked_streams, proven
+from hub.cli.center import KEY_ADDED, checked_streams, proven_all
 from hub.cli.code_list import PUBLISHED, term
 from hub.cli.place import Place, say
 from hub.protocol.control import enrolment, key_name
 from hub.protocol.errors import UsageError
-from hub.protocol.note import Signer
+from hub.protocol.keys import COSIGNATURE_ED25519, ED25519, Signer
 from hub.protocol.record import CENTER_REGISTERED
 from hub.worker.headquarters import Said
 from hub.worker.identity import write_private
 
 FILE: Final = "network.yaml"
-SEAL_KEY: Final = "keys/seal.key"
+KEYS: Final = {"seal": ("keys/seal.key", ED25519), "witness": ("keys/witness.key", COSIGNATURE_ED25519)}
 NEEDED: Final = ("id", "name", "country", "direction", "languages", "timezone", "streams")
 
 
@@ -87,10 +87,10 @@ def read_network(folder: Path) -> Network:
     return network
 
 
-def set_up_office(network: Network, center: str, office: Path, trust: bytes, bootstrap: str) -> bytes:
-    """Copy an office, or go on with the one that is there; return the enrolment note of its key.
+def set_up_office(network: Network, center: str, office: Path, trust: bytes, bootstrap: str) -> list[bytes]:
+    """Copy an office, or go on with the one that is there; return the enrolment notes of its keys.
 
-    What `connector init` does for a real office, without the questions: key, trust note, settings.
+    What `connector init` does for a real office, without the questions: keys, trust note, settings.
     """
     if not office.exists():
         shutil.copytree(network.template(center), office)
@@ -99,15 +99,18 @@ def set_up_office(network: Network, center: str, office: Path, trust: bytes, boo
     settings |= {"hub": network.hub, "center": center, "bootstrap": [bootstrap]}
     _write_whole(settings_path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).encode())
     _write_whole(office / "trust.note", trust)
-    key_file = office / SEAL_KEY
-    if not key_file.exists():
-        key_file.parent.mkdir(mode=0o700, exist_ok=True)
-        made = Signer(key_name(network.hub, center, "seal"), os.urandom(32))
-        write_private(key_file, made.to_text() + "\n")
-    return enrolment(network.hub, center, "seal", Signer.from_text(key_file.read_text("utf-8")))
+    notes = []
+    for purpose, (path, algorithm) in KEYS.items():
+        key_file = office / path
+        if not key_file.exists():
+            key_file.parent.mkdir(mode=0o700, exist_ok=True)
+            made = Signer(key_name(network.hub, center, purpose), os.urandom(32), algorithm)
+            write_private(key_file, made.to_text() + "\n")
+        notes.append(enrolment(network.hub, center, purpose, Signer.from_text(key_file.read_text("utf-8"))))
+    return notes
 
 
-async def register_network(where: Place, network: Network, enrolments: Mapping[str, bytes]) -> None:
+async def register_network(where: Place, network: Network, enrolments: Mapping[str, Sequence[bytes]]) -> None:
     """Say to the hq lane what it does not know yet of the network: centers with their keys, code lists.
 
     Errors: UsageError when a rule forbids something (nothing is written then).
@@ -117,24 +120,32 @@ async def register_network(where: Place, network: Network, enrolments: Mapping[s
         for name, codes in network.code_lists.items():
             wanted.append((("code_list", f"hq:{name}"), Said(PUBLISHED, name, {"name": name, "codes": codes})))
         for center, record in network.centers.items():
-            _, key = proven(enrolments[center], network.hub, center, [], replaces_lost=False)
-            wanted.append((("center", f"hq:{center}"), Said(CENTER_REGISTERED, center, {**record, "keys": [key]})))
+            keys = proven_all(enrolments[center], network.hub, center)
+            wanted.append((("center", f"hq:{center}"), Said(CENTER_REGISTERED, center, {**record, "keys": keys})))
         known = await store.entities([entity_key for entity_key, _ in wanted])
-        for (stream, entity_id), there in known.items():
-            if stream == "center":
-                _check_key(entity_id.partition(":")[2], there.entity.record, enrolments)
         events = [said for entity_key, said in wanted if entity_key not in known]
+        for entity_key, said in wanted:
+            there = known.get(entity_key)
+            if there is not None and entity_key[0] == "center":
+                events += _added_keys(said.key, there.entity.record, said.value["keys"])
         if events:
             await say(headquarters, events)
 
 
-def _check_key(center: str, record: Mapping[str, Any], enrolments: Mapping[str, bytes]) -> None:
-    vkey = enrolments[center].decode().split("\n")[4]
-    if vkey not in {key["vkey"] for key in record["keys"]}:
+def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> list[Said]:
+    """Return what adds an office's keys to a center that is there, where it has no key of that purpose yet.
+
+    Errors: UsageError when HQ knows the center by other keys.
+    """
+    missing = [key for key in keys if key["vkey"] not in {known["vkey"] for known in record["keys"]}]
+    if {key["purpose"] for key in missing} & {known["purpose"] for known in record["keys"]}:
         raise UsageError(
             f"HQ knows {center} by another key than its office has (was the office's folder deleted?): "
             "take an empty --data-dir"
         )
+    if not missing:
+        return []
+    return [Said(KEY_ADDED, center, {**record, "keys": [*record["keys"], *missing]})]
 
 
 def _write_whole(path: Path, data: bytes) -> None:

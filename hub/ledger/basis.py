@@ -8,11 +8,11 @@ from functools import lru_cache
 
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
-from hub.domain.registry import Registry, registry
+from hub.domain.registry import Center, Registry, registry
 from hub.domain.stream import HQ
 from hub.ledger.keyring import CenterKeys, Keyring
 from hub.protocol.avro import Codec
-from hub.protocol.note import ED25519, Verifier
+from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 
 
@@ -44,26 +44,30 @@ class Basis:
         return (self.own if center == HQ else self.announced).get(dataschema)
 
 
-def basis(size: int, entities: Iterable[Entity], hq_key: Verifier, released: Mapping[str, Schema]) -> Basis:
+def basis(
+    size: int,
+    entities: Iterable[Entity],
+    hq_keys: Verifier | Iterable[Verifier],
+    released: Mapping[str, Schema],
+    retired: Iterable[Verifier] = (),
+) -> Basis:
     """Return the basis that HQ's entities make at `size`.
 
-    `hq_key` is the seal key of the hq lane, and `released` the schemas of this software by path: nothing in the hq
-    lane could vouch for the key and the schemas that it is itself read with.
+    `hq_keys` are those that may seal the hq lane at the time that is asked about (`Trust.hqs_at`), `retired` those that
+    may not any more, and `released` the schemas of this software by path: nothing in the hq lane could vouch for the
+    keys and the schemas that it is itself read with.
     """
     known = registry(size, entities)
     centers = {
         center.id: CenterKeys(
-            center.status == "active",
-            {
-                key.public[1:]: key.status == "active"
-                for key in center.keys
-                if key.purpose == "seal" and key.public[:1] == bytes([ED25519])
-            },
+            center.status == "active", _seal_keys(center, ED25519), _seal_keys(center, COSIGNATURE_MLDSA44)
         )
         for center in known.centers.values()
         if center.id != HQ
     }
-    centers[HQ] = CenterKeys(True, {hq_key.public: True})
+    own_keys = [hq_keys] if isinstance(hq_keys, Verifier) else hq_keys
+    sealing = {key.public: True for key in own_keys}
+    centers[HQ] = CenterKeys(True, {key.public: False for key in retired} | sealing)
     own = {
         DATASCHEMA + schema.sha256: Reader(schema.id, kind.type, _codec(schema.text))
         for kind in KINDS.values()
@@ -76,6 +80,14 @@ def basis(size: int, entities: Iterable[Entity], hq_key: Verifier, released: Map
         for info in known.schemas.values()
     }
     return Basis(known, Keyring(size, centers), announced, own)
+
+
+def _seal_keys(center: Center, algorithm: int) -> dict[bytes, bool]:
+    return {
+        key.public[1:]: key.status == "active"
+        for key in center.keys
+        if key.purpose == "seal" and key.public[0] == algorithm
+    }
 
 
 @lru_cache(maxsize=512)

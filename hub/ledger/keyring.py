@@ -1,4 +1,9 @@
-"""Who may seal a lane, as the hq lane says at one basis."""
+"""Who may seal a lane, as the hq lane says at one basis.
+
+A seal is good by an active Ed25519 key of the center. From the basis on at which the center also has an active
+ML-DSA-44 key, a line by such a key has to be there too and be good: otherwise whoever can forge the one signature
+would leave out the other.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from hub.protocol.errors import Malformed
-from hub.protocol.note import Note, Verifier
+from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.protocol.note import Note
 
 
 class Standing(Enum):
@@ -20,10 +26,14 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CenterKeys:
-    """A center's life and its seal keys by public key; True while a key is active."""
+    """A center's life and its seal keys by public key; True while a key is active.
+
+    Shapes: keys are those of Ed25519, long_keys those of ML-DSA-44.
+    """
 
     active: bool
     keys: Mapping[bytes, bool]
+    long_keys: Mapping[bytes, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +42,19 @@ class Keyring:
 
     basis: int
     centers: Mapping[str, CenterKeys]
-    _named: dict[tuple[str, str], list[tuple[Verifier, bool]]] = field(default_factory=dict, repr=False, compare=False)
+    _named: dict[tuple[str, str, int], list[tuple[Verifier, bool]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
-    def _keys(self, center: str, name: str) -> list[tuple[Verifier, bool]]:
-        found = self._named.get((center, name))
+    def _keys(self, center: str, name: str, algorithm: int = ED25519) -> list[tuple[Verifier, bool]]:
+        found = self._named.get((center, name, algorithm))
         if found is None:
-            found = [(Verifier(name, public), active) for public, active in self.centers[center].keys.items()]
+            known = self.centers[center]
+            keys = known.keys if algorithm == ED25519 else known.long_keys
+            found = [(Verifier(name, public, algorithm), active) for public, active in keys.items()]
             if len(self._named) > 10_000:  # one entry a lane; epochs come and go
                 self._named.clear()
-            self._named[center, name] = found
+            self._named[center, name, algorithm] = found
         return found
 
     def waits(self, center: str) -> str:
@@ -49,6 +63,23 @@ class Keyring:
         if known is None:
             return f"center {center} is not registered"
         return "" if known.active else f"center {center} is suspended or closed"
+
+    def check_seal(self, center: str, origin: str, note: Note) -> tuple[Standing, str]:
+        """Return the standing of the seal of a lane of `center`, and the reason."""
+        standing, reason = self.check(center, origin, note)
+        if standing is not Standing.GOOD or not self.centers[center].long_keys:
+            return standing, reason
+        wanted = [key for key, active in self._keys(center, origin, COSIGNATURE_MLDSA44) if active]
+        lines = {(s.name, s.key_id) for s in note.signatures}
+        signed = [key for key in wanted if (key.name, key.key_id) in lines]
+        if wanted and not signed:
+            return Standing.BAD, "LONG_KEY_MISSING: expected a signature by the center's ML-DSA-44 key too"
+        try:
+            for key in signed:
+                note.verify([key])
+        except Malformed as exc:
+            return Standing.BAD, str(exc)
+        return Standing.GOOD, ""
 
     def check(self, center: str, name: str, note: Note) -> tuple[Standing, str]:
         """Return the standing of a note that should be signed by a key of `center` under `name`, and the reason."""

@@ -341,7 +341,7 @@ class _Fetch:
         if checkpoint.origin != self.lane.origin or checkpoint.size != pending.sequence:
             said = f"{checkpoint.origin[:100]} at size {checkpoint.size}"
             return Standing.BAD, f"expected {self.lane.origin} at size {pending.sequence}, got {said}", edge
-        standing, why = self.keyring.check(self.center, self.lane.origin, note)
+        standing, why = self.keyring.check_seal(self.center, self.lane.origin, note)
         if standing is not Standing.GOOD:
             return standing, why, edge
         if not self.lane.size and self.tail[0].headers.get("ce_type") != LANE_OPENED.encode():

@@ -64,7 +64,9 @@ class Headquarters:
     async def basis(self) -> Basis:
         """Return the basis as the hq lane stands."""
         size, entities = await self._store.basis()
-        return basis(size, entities, self._identity.hq.verifier, self._released)
+        sealing = self._identity.hqs_at(datetime.now(UTC))
+        retired = [key for key in self._identity.hqs() if key not in sealing]
+        return basis(size, entities, sealing, self._released, retired)
 
     async def say(
         self, events: Sequence[Said], now: datetime | None = None, expected_basis: int | None = None

@@ -58,10 +58,13 @@ class Identity:
         """The name that HQ's own seal key is known by."""
         return f"{self.hub}/hq"
 
+    def hqs(self) -> tuple[Verifier, ...]:
+        """Return the keys that the hq lane was ever sealed by."""
+        return self.trust.hqs if self.trust is not None and self.trust.hqs else (self.hq.verifier,)
+
     def hqs_at(self, moment: datetime) -> tuple[Verifier, ...]:
-        """Return the keys that may have sealed the hq lane at `moment`; that in use is always one of them."""
-        known = self.trust.hqs_at(moment) if self.trust is not None else ()
-        return known if self.hq.verifier in known else (*known, self.hq.verifier)
+        """Return the keys that may have sealed the hq lane at `moment`."""
+        return self.hqs() if self.trust is None else self.trust.good_at(self.hqs(), moment)
 
     def renew(self) -> bool:
         """Take over what the folder says now; return whether a key or the trust note is another. Errors: UsageError."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.queue import NewEvent, next_id
-from hub.protocol.checkpoint import Checkpoint
+from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.errors import Fatal, Retriable
-from hub.protocol.note import Signer, sign_note
+from hub.protocol.keys import Signer
 from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers, write_time
 from hub.protocol.tree import Edge, leaf_hash
 
@@ -78,7 +78,7 @@ class Lane:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._signer: tuple[tuple[str, bytes], Signer] | None = None
+        self._signers: tuple[tuple[str, bytes], list[Signer]] | None = None
         self.held: str | None = None  # type of the event that holds back the lane, for HQ has not announced its schema
         self.reload()
 
@@ -161,7 +161,9 @@ class Lane:
         """Return the lane that a new one would continue, as this outbox sealed it."""
         return Previous(self.epoch.origin, self.sealed.size, self.sealed.root) if self.epoch else None
 
-    def seal(self, key: Signer, announced: Callable[[str], bool] = _always) -> Batch | None:
+    def seal(
+        self, key: Signer, announced: Callable[[str], bool] = _always, long_key: Signer | None = None
+    ) -> Batch | None:
         """Seal the next batch and return its records; None if no event waits, or the next one is `held`.
 
         Events go out in their order: the first whose `dataschema` is not announced holds back all behind it.
@@ -186,10 +188,10 @@ class Lane:
                 if not records:
                     return None
                 edge = self.sealed.append(leaf_hash(canonical(r.headers, r.value)) for r in records)
-                note = self._sign(epoch.origin, edge, key)
+                note = self._sign(epoch.origin, edge, key, long_key)
                 connection.execute(
                     "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)",
-                    (epoch.number, self.sealed.size + 1, edge.size, edge.to_bytes(), note, key.verifier.key_id),
+                    (epoch.number, self.sealed.size + 1, edge.size, edge.to_bytes(), note, _ids(key, long_key)),
                 )
         except Retriable:
             self.reload()  # a commit that failed may have been done all the same: the file knows
@@ -198,10 +200,10 @@ class Lane:
         records[-1].headers.append((SEAL_HEADER, note))
         return Batch(first, edge.size, records)
 
-    def load(self, sequence: int, key: Signer) -> Batch | None:
+    def load(self, sequence: int, key: Signer, long_key: Signer | None = None) -> Batch | None:
         """Return the sealed batch that `sequence` is in, byte for byte as it was; None if it was never sealed.
 
-        Its seal is made again, over the same tree, if it is by another key than ours now.
+        Its seal is made again, over the same tree, if it is by other keys than ours now.
         Errors: Fatal, if the events are gone, or no longer give the tree that was sealed.
         """
         epoch = self.epoch
@@ -226,12 +228,12 @@ class Lane:
                 f"the events {first} to {last} of {epoch.origin} are not those that were sealed: "
                 "run `connector epoch new`, and keep the outbox for whoever finds out why"
             )
-        if key_id != key.verifier.key_id:
-            note = self._sign(epoch.origin, after, key)
+        if key_id != _ids(key, long_key):
+            note = self._sign(epoch.origin, after, key, long_key)
             with self._database.transaction() as connection:
                 connection.execute(
                     "UPDATE batch SET seal=?, key_id=? WHERE epoch=? AND last=?",
-                    (note, key.verifier.key_id, epoch.number, last),
+                    (note, _ids(key, long_key), epoch.number, last),
                 )
         records[-1].headers.append((SEAL_HEADER, note))
         return Batch(first, last, records)
@@ -265,11 +267,13 @@ class Lane:
         """Return up to which sequence every event has a receipt."""
         return int(self._database.meta(f"receipted:{self.epoch.number}", 0)) if self.epoch else 0
 
-    def _sign(self, origin: str, edge: Edge, key: Signer) -> bytes:
-        """Return the seal, as `hub.protocol.checkpoint.seal` makes it, with the key named but once a lane."""
-        if self._signer is None or self._signer[0] != (origin, key.verifier.key_id):
-            self._signer = ((origin, key.verifier.key_id), key.named(origin))
-        return sign_note(Checkpoint(origin, edge.size, edge.root).to_text(), [self._signer[1]]).to_bytes()
+    def _sign(self, origin: str, edge: Edge, key: Signer, long_key: Signer | None) -> bytes:
+        """Return the seal, as `hub.protocol.checkpoint.seal` makes it, with the keys named but once a lane."""
+        wanted = (origin, _ids(key, long_key))
+        if self._signers is None or self._signers[0] != wanted:
+            keys = [key] if long_key is None else [key, long_key]
+            self._signers = (wanted, [each.named(origin) for each in keys])
+        return sign_checkpoint(Checkpoint(origin, edge.size, edge.root), self._signers[1], datetime.now(UTC))
 
     def _edge_before(self, epoch: int, first: int | None) -> Edge:
         """Return the edge of the newest batch that ends before `first` (None: of the newest batch)."""
@@ -298,6 +302,11 @@ class Lane:
                 break
             records.append(LaneRecord(subject.encode(), value, headers))
         return records
+
+
+def _ids(key: Signer, long_key: Signer | None) -> bytes:
+    """Return what tells by which keys a batch was sealed."""
+    return key.verifier.key_id + (long_key.verifier.key_id if long_key is not None else b"")
 
 
 def new_origin(hub: str, center: str, entropy: bytes) -> str:

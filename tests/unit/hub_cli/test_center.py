@@ -193,7 +193,7 @@ def test_set_replaces_what_is_given_and_keeps_the_rest(made: Any, note: Any) -> 
 
 
 def test_trust_prints_the_note_that_centers_pin(made: Any) -> None:
-    assert made("trust").out.startswith("cohub-trust/v1\nhub.example\n")
+    assert made("trust").out.startswith("cohub-trust/v2\nhub.example\nserial 1\n")
 
 
 def test_init_twice_is_refused_and_keeps_the_keys(made: Any, tmp_path: Any) -> None:

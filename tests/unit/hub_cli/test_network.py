@@ -70,8 +70,10 @@ def test_office_is_set_up_once_and_its_key_kept(folder: Path, tmp_path: Path) ->
     first = set_up_office(network, "uz", office, b"trust", "127.0.0.1:9")
     (office / "offers.csv").write_text("number,title\n1,B\n")
     second = set_up_office(network, "uz", office, b"trust", "127.0.0.1:10")
-    assert open_enrolment(first).key == open_enrolment(second).key
-    assert stat.S_IMODE((office / "keys" / "seal.key").stat().st_mode) == 0o600
+    assert [open_enrolment(note).key for note in first] == [open_enrolment(note).key for note in second]
+    assert [open_enrolment(note).purpose for note in first] == ["seal", "witness"]
+    for name in ("seal.key", "witness.key"):
+        assert stat.S_IMODE((office / "keys" / name).stat().st_mode) == 0o600
     settings = yaml.safe_load((office / "connector.yaml").read_text())
     assert settings == {"hub": "hub.example", "center": "uz", "bootstrap": ["127.0.0.1:10"], "language": "ru"}
     assert (office / "offers.csv").read_text() == "number,title\n1,B\n"
@@ -81,10 +83,17 @@ def test_office_is_set_up_once_and_its_key_kept(folder: Path, tmp_path: Path) ->
 def test_network_is_registered_once(folder: Path, tmp_path: Path, made: Any) -> None:
     network = read_network(folder)
     place = Place(tmp_path / "data")
-    note = set_up_office(network, "uz", tmp_path / "office", b"trust", "127.0.0.1:9")
-    asyncio.run(register_network(place, network, {"uz": note}))
+    notes = set_up_office(network, "uz", tmp_path / "office", b"trust", "127.0.0.1:9")
+    # A folder of version 0.1.0 had a seal key alone; its witness key is added to what HQ has.
+    asyncio.run(register_network(place, network, {"uz": notes[:1]}))
+    assert [key["purpose"] for key in json.loads(made("center", "list", "--json").out)[0]["keys"]] == ["seal"]
+    asyncio.run(register_network(place, network, {"uz": notes}))
+    assert [key["purpose"] for key in json.loads(made("center", "list", "--json").out)[0]["keys"]] == [
+        "seal",
+        "witness",
+    ]
     before = json.loads(made("status", "--json").out)["totals"]["basis"]
-    asyncio.run(register_network(place, network, {"uz": note}))
+    asyncio.run(register_network(place, network, {"uz": notes}))
     assert json.loads(made("status", "--json").out)["totals"]["basis"] == before
     assert [c["id"] for c in json.loads(made("center", "list", "--json").out)] == ["uz"]
     other = set_up_office(network, "uz", tmp_path / "other", b"trust", "127.0.0.1:9")

@@ -18,7 +18,7 @@ from connectors.runtime.settings import ConnectorSettings
 from hub.protocol.avro import Codec, frame
 from hub.protocol.control import Trust
 from hub.protocol.errors import Malformed
-from hub.protocol.note import Signer
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.schema import DATASCHEMA, parse_schema
 from tests.support.center import HUB, Center
 from tests.support.hq import center_record
@@ -53,6 +53,11 @@ def registry(*values: bytes, schema: int = 7) -> Registry:
         found.take(CENTERS, b"hq:uz", value)
     found.complete = True
     return found
+
+
+def told(alarms: dict[str, str | None]) -> dict[str, str]:
+    """Return the alarms that there is a reason for."""
+    return {name: text for name, text in alarms.items() if text}
 
 
 def raised(found: Registry, *known: Signer) -> set[str]:
@@ -104,11 +109,36 @@ def test_older_version_that_is_published_again_changes_nothing() -> None:
     assert raised(registry(state(2, OURS), state(1, OURS, status="suspended"))) == set()
 
 
-def test_witness_key_is_not_looked_at() -> None:
-    """Keys of other purposes, and other algorithms, can't seal a lane."""
+def test_key_of_a_kind_from_the_future_is_passed_over() -> None:
+    """What this release can't read is no reason to believe nothing of the center."""
     record = center_record(OURS)
-    witness = record["keys"][0] | {"purpose": "witness", "vkey": "hub.example/uz/witness+00000000+BAAA"}
-    assert raised(registry(state(1, keys=[*record["keys"], witness]))) == set()
+    strange = record["keys"][0] | {"purpose": "witness", "vkey": "hub.example/uz/witness+00000000+BAAA"}
+    assert raised(registry(state(1, keys=[*record["keys"], strange]))) == set()
+
+
+def test_witness_key_is_asked_for_until_hq_has_it_and_a_foreign_one_alarms() -> None:
+    """A witness key counts once it is enrolled; one in our name that we never had is somebody else's."""
+    witness = Signer(f"{HUB}/{OURS.id}/witness", b"w" * 32, COSIGNATURE_ED25519).verifier
+    record = center_record(OURS)
+    key = record["keys"][0] | {"purpose": "witness", "vkey": witness.to_text()}
+    without, having = registry(state(1, OURS)), registry(state(1, keys=[*record["keys"], key]))
+    assert set(told(without.alarms(KEY, {KEY.public}, witness=witness))) == {"witness_key"}
+    assert told(having.alarms(KEY, {KEY.public, witness.public}, witness=witness)) == {}
+    assert set(told(having.alarms(KEY, {KEY.public}))) == {"foreign_key"}
+    revoked = registry(state(1, keys=[*record["keys"], key | {"status": "revoked"}]))
+    assert "revoked" in told(revoked.alarms(KEY, {KEY.public}, witness=witness))["witness_key"]
+
+
+def test_ml_dsa_key_that_hq_wants_and_the_office_does_not_seal_by_raises_an_alarm() -> None:
+    """Once HQ has such a key it takes no seal without its signature: better an alarm than a parked lane alone."""
+    long_key = Signer(f"{HUB}/{OURS.id}", b"m" * 32, COSIGNATURE_MLDSA44).verifier
+    record = center_record(OURS)
+    key = record["keys"][0] | {"vkey": long_key.to_text()}
+    having = registry(state(1, keys=[*record["keys"], key]))
+    known = {KEY.public, long_key.public}
+    assert set(told(having.alarms(KEY, known))) == {"long_seals"}
+    assert told(having.alarms(KEY, known, long_key)) == {}
+    assert told(registry(state(1, OURS)).alarms(KEY, known, long_key)) == {}
 
 
 def test_schema_is_announced_by_its_key_alone_and_only_in_a_known_registry() -> None:
