@@ -18,6 +18,7 @@ from hub.protocol.errors import CohubError, UsageError
 if TYPE_CHECKING:
     from connectors.runtime.link import Link
     from connectors.runtime.registry import Registry
+    from hub.domain.stream import EventKind
     from hub.protocol.note import Signer
 
 CLOCK: Final = "clock"
@@ -239,18 +240,32 @@ async def _ask_clock(office: Desk, link: Link, key: Signer) -> list[Finding]:
 
 
 def _schemas(office: Desk, registry: Registry) -> Finding:
-    """Compare what our mappings write with what HQ has announced."""
+    """Compare what our mappings write with what HQ has announced.
+
+    A newer version of an event is written where it says more: what it alone can say waits, and nothing else.
+    """
     from connectors.runtime.codecs import Codecs
+    from hub.domain.catalogue import STREAMS
 
     try:
-        streams = {"lane", *(mapping.stream for mapping in office.mappings())}
+        mappings = office.mappings()
     except CohubError:
-        streams = {"lane"}  # said already, under mappings
-    written = {kind: uri for kind, uri in Codecs().dataschemas().items() if kind.split(".")[2] in streams}
-    missing = sorted(kind for kind, uri in written.items() if not registry.announced(uri))
-    if missing:
-        return Finding("schemas", False, f"HQ has not announced {', '.join(missing)}: these events wait until it has")
-    return Finding("schemas", True, f"HQ reads all {len(written)} that this office may write")
+        mappings = []  # said already, under mappings
+    uris = Codecs().dataschemas()
+    kinds = [kind for name in {"lane", *(m.stream for m in mappings)} for kind in STREAMS[name].events]
+    missing = {kind for kind in kinds if not registry.announced(uris[kind.type])}
+    needed = sorted(kind.type for kind in missing if not any(_is_older(other, kind) for other in kinds))
+    if needed:
+        return Finding("schemas", False, f"HQ has not announced {', '.join(needed)}: these events wait until it has")
+    waits = sorted({m.name for m in mappings if m.persons and any(kind.stream == m.stream for kind in missing)})
+    if waits:
+        told = f"HQ's release can't take persons yet: what {', '.join(waits)} says of them waits, the rest is sent"
+        return Finding("schemas", None, told)
+    return Finding("schemas", True, f"HQ reads all {len(kinds) - len(missing)} that this office may write")
+
+
+def _is_older(kind: EventKind, than: EventKind) -> bool:
+    return (kind.stream, kind.name) == (than.stream, than.name) and kind.version < than.version
 
 
 def _clock(office: Desk) -> Finding:

@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from connectors.cli import approve, check, epoch, init, key, preview, run, status
+from connectors.cli import approve, check, epoch, erase, init, key, person, preview, run, status
 from hub.protocol.errors import CohubError, UsageError
 
 EXAMPLES: Final = """
@@ -45,6 +45,8 @@ status.add_to(app)
 approve.add_to(app)
 app.add_typer(epoch.app, name="epoch")
 app.add_typer(key.app, name="key")
+erase.add_to(app)
+app.add_typer(person.app, name="person")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

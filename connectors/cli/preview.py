@@ -12,7 +12,8 @@ from connectors.cli.output import as_json, line
 from hub.protocol.errors import CohubError, UsageError
 
 if TYPE_CHECKING:
-    from connectors.mapping import RowOutcome
+    from connectors.mapping import Place, RowOutcome
+    from connectors.runtime.persons import Persons
     from hub.protocol.verdict import Language
 
 _PROBLEMS_SHOWN = 50
@@ -69,10 +70,17 @@ def _find(office: Desk, file: Path) -> Path:
 
 
 def _describe(office: Desk, sheet: Sheet, count: int) -> dict[str, Any]:
+    from connectors.cli.person import open_persons
     from connectors.mapping import outcomes
 
     table = sheet.table
-    found = outcomes(sheet.mapping, table, office.settings.center)
+    with open_persons(office) as persons:  # read only: nobody new gets a key by being looked at
+        found = outcomes(sheet.mapping, table, office.settings.center, persons.seal)
+        return _described(office, sheet, found, count, persons)
+
+
+def _described(office: Desk, sheet: Sheet, found: list[RowOutcome], count: int, persons: Persons) -> dict[str, Any]:
+    table = sheet.table
     refused = [outcome for outcome in found if outcome.problems]
     blank = table.blank_count + sum(outcome.blank for outcome in found)
     repeated = sum(outcome.duplicate_of is not None for outcome in found)
@@ -94,19 +102,27 @@ def _describe(office: Desk, sheet: Sheet, count: int) -> dict[str, Any]:
             "repeated": repeated,
             "blank": blank,
         },
-        "first": _with_events(office, good[:count]),
+        "first": _with_events(office, good[:count], persons),
         "problems": [
             _problem(outcome, problem, office.settings.language) for outcome in refused for problem in outcome.problems
+        ],
+        "remarks": [
+            _problem(outcome, remark, office.settings.language)
+            for outcome in good
+            if outcome.wanted is not None
+            for remark in outcome.wanted.remarks
         ],
     }
 
 
-def _with_events(office: Desk, chosen: list[RowOutcome]) -> list[dict[str, Any]]:
+def _with_events(office: Desk, chosen: list[RowOutcome], persons: Persons) -> list[dict[str, Any]]:
     """Return rows as wanted states with the events they need now; what the outbox knows of each entity counts."""
+    from connectors.mapping import Place
     from connectors.reconcile.plan import Known, Unreachable, plan
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.outbox.rows import read_entities
     from hub.domain.catalogue import STREAMS
+    from hub.domain.sealed import sealed_fields
 
     wanted = [(outcome.row, outcome.wanted) for outcome in chosen if outcome.wanted is not None]
     states = {}
@@ -123,6 +139,9 @@ def _with_events(office: Desk, chosen: list[RowOutcome]) -> list[dict[str, Any]]
             events = [str(exc)]
         names = STREAMS[state.stream].record.model_fields
         record = {name: state.record[name] for name in names if state.record[name] not in (None, [])}
+        for name in sealed_fields(STREAMS[state.stream].record):
+            if name in record:
+                record[name] = _read_sealed(persons, Place(state.stream, state.subject, name), record[name])
         shown.append(
             {
                 "row": row,
@@ -135,6 +154,14 @@ def _with_events(office: Desk, chosen: list[RowOutcome]) -> list[dict[str, Any]]
             }
         )
     return shown
+
+
+def _read_sealed(persons: Persons, place: Place, text: str) -> str:
+    """Return what HQ will not see, as the desk sees it in the sheet anyway."""
+    parts = persons.unseal(place, text)
+    if parts is None:
+        return "(erased)"
+    return "(sealed for HQ) " + ", ".join(f"{name}={value}" for name, value in parts.items())
 
 
 def _problem(outcome: RowOutcome, problem: Any, language: Language) -> dict[str, Any]:
@@ -179,7 +206,7 @@ def _show(entry: dict[str, Any], language: Language) -> None:
         line(f"      events: {', '.join(row['events']) or 'none, HQ has it already'}")
     told = [
         f"  row {p['row']}, {p['code']}: {explain(Problem(p['column'], p['field'], p['code'], p['params']), language)}"
-        for p in entry["problems"]
+        for p in [*entry["problems"], *entry["remarks"]]
     ]
     told = list(dict.fromkeys(told))  # one cell may serve two fields
     for text in told[:_PROBLEMS_SHOWN]:

@@ -63,6 +63,8 @@ def show(
 
 
 def _one(found: dict[str, Any], *, json: bool) -> None:
+    from hub.domain.sealed import told
+
     if json:
         as_json(found)
         return
@@ -70,7 +72,10 @@ def _one(found: dict[str, Any], *, json: bool) -> None:
     line(f"from {found['origin']} sequence {found['at']}, digest {found['digest']}")
     for part in ("record", "changed"):
         values = found[part] or {}
-        table(part, ["field", "value"], ([name, value] for name, value in values.items() if value not in (None, [])))
+        said = (
+            [name, told(value, found["center"]) or value] for name, value in values.items() if value not in (None, [])
+        )
+        table(part, ["field", "value"], said)
 
 
 def encoded(entity_id: str) -> str:

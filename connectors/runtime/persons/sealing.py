@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
+
+import structlog
 
 from connectors.mapping.message import LocalCode
 from connectors.mapping.outcome import RowOutcome
 from connectors.mapping.person import Instead, PersonSaid, Place
+from connectors.runtime.outbox.database import Database
 from connectors.runtime.persons.register import Persons
+from connectors.runtime.registry import Registry
 from hub.domain.catalogue import STREAMS
 
 CHUNK_ROWS: Final = 500
+
+log = structlog.get_logger(__name__)
 
 
 class Sealing:
     """Seals the persons of rows (a `SealPerson`), as far as HQ can take them.
 
-    Shapes: dataschemas has what stands in `ce_dataschema` of each type of event; `announced` tells of one whether HQ
-            reads it. Where it does not, its release is older than ours, and the rest of the row is sent without.
+    Shapes: dataschemas has what stands in `ce_dataschema` of each type of event. Where HQ has not announced one of
+            those that a field needs, its release is older than ours, and the rest of the row is sent without; that is
+            remembered in the outbox for as long as HQ can't be asked.
     """
 
-    def __init__(self, persons: Persons, dataschemas: Mapping[str, str], announced: Callable[[str], bool]) -> None:
+    def __init__(
+        self, persons: Persons, dataschemas: Mapping[str, str], registry: Registry, database: Database
+    ) -> None:
         self.persons = persons
         self._dataschemas = dataschemas
-        self._announced = announced
+        self._registry = registry
+        self._database = database
+        self._taken: dict[str, bool] = {}
 
     def __call__(self, place: Place, person: PersonSaid) -> Instead:
         """Return what HQ gets of a person. Errors: those of `Persons.seal`."""
@@ -34,12 +45,23 @@ class Sealing:
         return self.persons.seal(place, person)
 
     def is_taken(self, stream: str, field: str) -> bool:
-        """Return whether HQ reads the events that have this field; also where that is not known yet."""
-        return all(
-            self._announced(self._dataschemas[kind.type])
+        """Return whether HQ reads the events that have this field; where nothing is known of it, that it does."""
+        name = f"persons_wait:{stream}.{field}"
+        if not self._registry.known:
+            if name not in self._taken:
+                self._taken[name] = self._database.meta(name) is None
+            return self._taken[name]
+        taken = all(
+            self._registry.announced(self._dataschemas[kind.type])
             for kind in STREAMS[stream].events
             if kind.carries_record and field in kind.model.model_fields
         )
+        if taken != self._taken.get(name):
+            self._database.set_meta(name, None if taken else 1)
+            self._taken[name] = taken
+            if not taken:
+                log.warning("persons_wait_for_hq", stream=stream, field=field)
+        return taken
 
 
 class _Outcomes(Protocol):

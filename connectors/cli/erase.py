@@ -1,0 +1,62 @@
+"""`connector erase`: destroy the key of one person, so that nobody can read any more what was sealed of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connectors.cli.office import Desk, Json, OfficeFolder
+from connectors.cli.output import as_json, line
+from connectors.cli.person import PersonName, confirm, find, gather, open_persons, show_rows
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(erase)
+
+
+def erase(
+    person: PersonName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    office: OfficeFolder = Path(),
+    json: Json = False,
+) -> None:
+    """Erase a person: their key is destroyed, here and so everywhere, and they are not sent again.
+
+    HQ's ledger, its digests, seals and proofs stay as they are and go on to verify; the value reads "erased". The
+    connector may run meanwhile: at its next look it tells HQ. It can be repeated. What it can't reach: the sheets, and
+    copies of keys/persons.keys.
+
+    Examples:
+
+      connector erase nigora@example.org
+
+      connector erase "Karimova Nigora" 1980-05-01 --yes --json
+    """
+    from connectors.mapping import person_identity
+    from connectors.runtime.persons.register import KEYS
+
+    desk = Desk.open(office)
+    with open_persons(desk, read_only=False) as persons:
+        before = gather(desk, persons, find(persons, person))
+        if not before.is_erased:
+            places = ", ".join(f"{use.stream} {use.subject}" for use in before.uses) or "nowhere"
+            confirm(f"erase this person, who stands in: {places}? It can't be undone.", yes=yes)
+        done = persons.erase(person_identity(person))
+        found = gather(desk, persons, find(persons, person))
+    unreached = {"sheets": "the sheets and their copies", "keys": f"copies of {KEYS} made before now"}
+    if json:
+        as_json({**found.to_json(), "again": done.again, "not_reached": list(unreached.values())})
+        return
+    if done.again:
+        line(f"this person was erased {done.erased_at}; the key is destroyed once more, to be sure")
+    else:
+        line(f"erased {done.erased_at}: the key is destroyed, and with it what HQ has of this person in")
+        for use in done.uses:
+            line(f"    {use.stream} {use.subject}, {use.field}")
+    show_rows(found)
+    if found.rows:
+        line("take this person out of these rows; until then they are sent without")
+    line(f"not reached by this: {unreached['sheets']}, and {unreached['keys']}")
