@@ -26,6 +26,7 @@ from connectors.runtime.registry_reader import RegistryReader
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.sender import Sender
 from connectors.runtime.sheets import VerdictSheets
+from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
 from hub.protocol.errors import CohubError, Fatal, Retriable
 
 STOP_DEADLINE_S: Final = 8.0
@@ -77,6 +78,7 @@ class Connector:
         sender = self.sender = Sender(outbox, link, sealer, registry.settled)
         registry.on_change = sender.wake
         reader = ReceiptReader(outbox, link, sender, office.trust.receipts[-1], codecs, ids)
+        witness = WitnessReader(outbox, link, sender, WitnessKeys(office, registry.registry))
         loop = asyncio.get_running_loop()
         outbox.seal_along = sender.seal_along
         outbox.queue.on_queued = lambda: loop.call_soon_threadsafe(sender.wake)
@@ -84,6 +86,7 @@ class Connector:
             "sender": sender.run(),
             "receipts": reader.run(),
             "registry": registry.run(),
+            "witness": witness.run(),
             "presence": tell_presence(settings, outbox, sender, office.key),
             "purge": _purge(outbox),
         }

@@ -74,6 +74,7 @@ class ConnectorSettings(BaseModel):
     presence_s: float = Field(default=30.0, gt=0, le=3_600)
     receipt_wait_s: float = Field(default=60.0, gt=0, le=3_600)
     registry_wait_s: float = Field(default=30.0, gt=0, le=3_600)
+    logged_within_s: float = Field(default=600.0, ge=1, le=86_400)
     request_timeout_s: float = Field(default=15.0, ge=1, le=300)
     compression: Literal["none", "gzip"] = "none"
     long_seals: bool = False

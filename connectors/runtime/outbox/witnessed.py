@@ -37,10 +37,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A receipt that the log does not have: its lane's number here, its last sequence, and when it was stored."""
+    """A receipt that the log does not have: its lane, its last sequence, and when it was stored."""
 
     hash: bytes
-    epoch: int
+    origin: str
     last: int
     stored_at: str
 
@@ -149,8 +149,11 @@ class Witnessed:
 
     def missing(self, before: datetime) -> list[Missing]:
         """Return the receipts that came before that time and that the log does not have, as far as it was read."""
-        wanted = "SELECT hash, epoch, last, stored_at FROM unlogged WHERE stored_at < ? ORDER BY stored_at LIMIT ?"
-        rows = self._database.read(wanted, (write_time(before), _QUERY_MAX))
+        rows = self._database.read(
+            "SELECT hash, coalesce(origin, ''), last, stored_at FROM unlogged LEFT JOIN epoch ON number = epoch "
+            "WHERE stored_at < ? ORDER BY stored_at LIMIT ?",
+            (write_time(before), _QUERY_MAX),
+        )
         found = [Missing(*row) for row in rows]
         # Their leaves may have gone by before they came.
         by = self._among_newest({missing.hash for missing in found}) if found else set()
