@@ -24,6 +24,8 @@ from hub.protocol.tiles import TILE_WIDTH, tile_root, tile_width
 from hub.protocol.tree import HASH_BYTES, Edge
 from hub.protocol.value import value_class
 
+# An edited database may have text where bytes belong: what is read is bytes, and what is wrong with them is found.
+_CHECKPOINT: Final = "size, CAST(note AS BLOB), CAST(edge AS BLOB), signed_at_us"
 ROOTS_KEPT_MAX: Final = 100_000  # 32 bytes and a key each; one for every 256 leaves
 
 
@@ -108,8 +110,8 @@ class LogReader:
     def leaves(self, first: int, end: int) -> Iterator[Leaf]:
         """Yield the leaves `first` to `end` − 1, in order."""
         rows = self._db.execute(
-            "SELECT leaf_index, lane_id, last, hash FROM log_leaf WHERE leaf_index >= ? AND leaf_index < ?"
-            " ORDER BY leaf_index",
+            "SELECT leaf_index, lane_id, last, CAST(hash AS BLOB) FROM log_leaf"
+            " WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
             (first, end),
         )
         yield from (Leaf(*row) for row in rows)
@@ -117,7 +119,8 @@ class LogReader:
     def entries(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield index and entry of the leaves `first` to `end` − 1: the receipts' texts. Errors: Malformed."""
         rows = self._db.execute(
-            "SELECT f.leaf_index, r.note FROM log_leaf f JOIN receipt r ON r.lane_id = f.lane_id AND r.last = f.last"
+            "SELECT f.leaf_index, CAST(r.note AS BLOB) FROM log_leaf f"
+            " JOIN receipt r ON r.lane_id = f.lane_id AND r.last = f.last"
             " WHERE f.leaf_index >= ? AND f.leaf_index < ? ORDER BY f.leaf_index",
             (first, end),
         )
@@ -126,7 +129,7 @@ class LogReader:
     def tile(self, level: int, index: int, width: int = TILE_WIDTH) -> bytes:
         """Return the first `width` hashes of a tile, as `hub.protocol.tiles` wants them. Errors: Malformed."""
         row = self._db.execute(
-            "SELECT hashes FROM log_tile WHERE level = ? AND tile_index = ?", (level, index)
+            "SELECT CAST(hashes AS BLOB) FROM log_tile WHERE level = ? AND tile_index = ?", (level, index)
         ).fetchone()
         if row is not None:
             return bytes(row[0])
@@ -207,7 +210,8 @@ class LogReader:
     def checkpoints(self, after: int = 0) -> Iterator[StoredCheckpoint]:
         """Yield the checkpoints of more than `after` leaves, in order."""
         for row in self._db.execute(
-            "SELECT size, note, edge, signed_at_us FROM checkpoint WHERE size > ? ORDER BY size", (after,)
+            f"SELECT {_CHECKPOINT} FROM checkpoint WHERE size > ? ORDER BY size",  # noqa: S608
+            (after,),
         ):
             yield _checkpoint(row)
 
@@ -216,7 +220,7 @@ class LogReader:
         before = self._db.execute("SELECT max(size) FROM checkpoint WHERE size <= ?", (after,)).fetchone()[0] or 0
         found = []
         for size, note in self._db.execute(
-            "SELECT size, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?", (after, limit)
+            "SELECT size, CAST(note AS BLOB) FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?", (after, limit)
         ).fetchall():
             found.append(Stored(size, note, before, tuple(leaf.hash for leaf in self.leaves(before, size))))
             before = size
@@ -231,7 +235,7 @@ class LogReader:
             more = []
             for lane_id, logged in lanes:
                 rows = self._db.execute(
-                    "SELECT last, note FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last LIMIT ?",
+                    "SELECT last, CAST(note AS BLOB) FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last LIMIT ?",
                     (lane_id, logged, min(share, limit - len(found))),
                 ).fetchall()
                 found += (Unlogged(lane_id, last, note) for last, note in rows)
@@ -259,8 +263,8 @@ class LogReader:
     def cosignatures(self, size: int) -> list[StoredCosignature]:
         """Return the cosignatures under the checkpoint of this size, in the order in which they came."""
         rows = self._db.execute(
-            "SELECT size, name, key_id, center, value, cosigned_at_us, received_at_us FROM cosignature"
-            " WHERE size = ? ORDER BY received_at_us, name, key_id",
+            "SELECT size, name, CAST(key_id AS BLOB), center, CAST(value AS BLOB), cosigned_at_us, received_at_us"
+            " FROM cosignature WHERE size = ? ORDER BY received_at_us, name, key_id",
             (size,),
         )
         return [
@@ -318,7 +322,9 @@ class LogReader:
         as it does not fit, so the newest copy of the database, put back, is free of it.
         """
         size = self.size
-        for (note,) in self._db.execute("SELECT theirs FROM evidence WHERE origin LIKE '%/log' ORDER BY size DESC"):
+        for (note,) in self._db.execute(
+            "SELECT CAST(theirs AS BLOB) FROM evidence WHERE origin LIKE '%/log' ORDER BY size DESC"
+        ):
             said, _ = open_checkpoint(note)
             why = rolled_back(said, size, self.root(said.size) if said.size <= size else None)
             if why is not None:
@@ -326,7 +332,7 @@ class LogReader:
         return None
 
     def _checkpoint(self, rest: str, *values: Any) -> StoredCheckpoint | None:
-        row = self._db.execute(f"SELECT size, note, edge, signed_at_us FROM checkpoint {rest}", values).fetchone()  # noqa: S608
+        row = self._db.execute(f"SELECT {_CHECKPOINT} FROM checkpoint {rest}", values).fetchone()  # noqa: S608
         return None if row is None else _checkpoint(row)
 
     def _believed(self, order: str, index: int) -> StoredCheckpoint | None:

@@ -112,6 +112,8 @@ class Notary:
 
     async def round(self) -> float:
         """Do what there is to do now; return after how many seconds to look again."""
+        if self.stopped is not None:
+            return LOOK_EVERY_S
         try:
             if not await self._leads():
                 self._log = self._said = None  # what somebody else does meanwhile is read again

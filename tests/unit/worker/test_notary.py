@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from hub.ledger.notary import Addition, Stored, read_record, receipt_text, record_of
-from hub.protocol.checkpoint import open_checkpoint
-from hub.protocol.errors import Retriable
+from hub.ledger.notary import LEAVES_MAX, Addition, Stored, append, read_record, receipt_text, record_of
+from hub.protocol.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from hub.protocol.errors import Malformed, Retriable
+from hub.protocol.keys import Signer
 from hub.protocol.tree import Edge, leaf_hash
 from hub.store.log import LogReader
 from hub.store.sqlite import SqliteStore
+from hub.store.sqlite_log import SqliteLog
+from hub.store.store import OvertakenError
 from hub.worker.checkpoint_topic import LOOK_BACK, Said
+from hub.worker.headquarters import Headquarters
 from hub.worker.notary import LEASE_S, SAY_AGAIN_S, Notary
-from tests.support.center import HUB, NOW, Center
+from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
 
 ORIGIN = f"{HUB}/log"
 
 
-class Killed(BaseException):
+class KilledError(BaseException):
     """The process dies here."""
 
 
@@ -56,10 +63,6 @@ class MemoryTopic:
 
     async def close(self) -> None:
         """Nothing is open."""
-
-    @property
-    def sizes(self) -> list[int]:
-        return [open_checkpoint(value)[0].size for value, _ in self.records]
 
 
 @dataclass
@@ -140,3 +143,340 @@ async def test_receipts_become_leaves_and_a_checkpoint_says_so(hq: Hq, clock: Cl
         await working.round()
     assert witness(topic) == every_receipt_is_a_leaf(hq)
     assert len(topic.records) == 4
+
+
+async def test_nothing_new_says_the_newest_again_byte_for_byte_every_minute(hq: Hq, clock: Clock) -> None:
+    """Who listens hears HQ at least every minute, and never two versions of one checkpoint."""
+    topic = MemoryTopic()
+    working = notary(hq.store, topic, clock)
+    for _ in range(130):
+        await working.round()
+        clock.move(1)
+    assert len(topic.records) == 1 + 130 // int(SAY_AGAIN_S)
+    assert topic.records == [topic.records[0]] * len(topic.records)
+
+
+async def test_checkpoints_are_spaced_and_the_first_after_a_rest_comes_at_once(hq: Hq, clock: Clock) -> None:
+    """Many commits in one interval share a checkpoint; a commit after a quiet time waits for nothing."""
+    topic, uz = MemoryTopic(), Center("uz")
+    working = notary(hq.store, topic, clock)
+    await working.round()
+    await hq.feed("uz", uz.opened(1))
+    clock.move(0.5)
+    await working.round()
+    await hq.feed("uz", uz.offers(1, first=2))
+    assert len(topic.records) == 1
+    clock.move(0.5)
+    await working.round()
+    assert len(topic.records) == 2
+    clock.move(5)
+    await hq.feed("uz", uz.offers(1, first=3))
+    await working.round()
+    assert len(topic.records) == 3
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+
+
+async def test_restarted_notary_says_the_stored_bytes_and_goes_on(hq: Hq, clock: Clock) -> None:
+    """A new process signs nothing that is signed already: ML-DSA-44 would sign it with other bytes."""
+    topic, uz = MemoryTopic(), Center("uz")
+    await notary(hq.store, topic, clock).round()
+    stored = reader(hq).newest()
+    assert stored is not None
+    clock.move(LEASE_S)
+    second = notary(hq.store, topic, clock, "second")
+    await second.round()
+    clock.move(SAY_AGAIN_S)
+    await second.round()
+    assert topic.records[-1][0] == stored.note
+    await hq.feed("uz", uz.opened(1))
+    await second.round()
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+
+
+class DyingLog:
+    """HQ's log, of a process that dies at one step."""
+
+    def __init__(self, log: SqliteLog, step: str) -> None:
+        self._log = log
+        self._step = step
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, addition: Addition) -> None:
+        if self._step == "before the transaction":
+            raise KilledError
+        if self._step == "inside the transaction":
+            broken = replace(
+                addition, log=replace(addition.log, note=cast("bytes", None))
+            )  # the last statement of all fails
+            with pytest.raises(Malformed):
+                await self._log.append(broken)
+            raise KilledError
+        await self._log.append(addition)
+        if self._step == "after the transaction":
+            raise KilledError
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "before the transaction",
+        "inside the transaction",
+        "after the transaction",
+        "before the topic",
+        "after the topic",
+        "refused by the topic",
+        "said, but refused",
+    ],
+)
+async def test_notary_killed_at_a_step_leaves_one_log_for_its_successor(hq: Hq, clock: Clock, step: str) -> None:
+    """Wherever it dies, or the broker fails it, each receipt is one leaf, and what was said stands."""
+    topic, uz = MemoryTopic(), Center("uz")
+    await notary(hq.store, topic, clock).round()
+    await hq.feed("uz", uz.opened(2))
+    clock.move(SAY_AGAIN_S)
+    said = list(topic.records)
+
+    def fault(at: str) -> None:
+        if at == step:
+            raise KilledError
+        if (at, step) in {("before the topic", "refused by the topic"), ("after the topic", "said, but refused")}:
+            raise Retriable(step)
+
+    topic.fault = fault
+    dying = notary(hq.store, topic, clock)
+    real, hq.store.log = hq.store.log, cast("SqliteLog", DyingLog(hq.store.log, step))
+    with contextlib.suppress(KilledError):
+        await dying.round()
+    hq.store.log, topic.fault = real, lambda _: None
+    assert topic.records[: len(said)] == said
+    await hq.feed("uz", uz.offers(1, first=3))
+    clock.move(LEASE_S)
+    successor = notary(hq.store, topic, clock, "second")
+    await successor.round()
+    assert successor.stopped is None
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+
+
+async def test_two_notaries_that_both_think_they_lead_make_one_log(hq: Hq, clock: Clock, tmp_path: Path) -> None:
+    """Interleaved on two connections, one always on a stale view: every place has one leaf, every size one root."""
+    topic, uz, kz = MemoryTopic(), Center("uz"), Center("kz")
+    other = SqliteStore.open(tmp_path / "hub.sqlite3")
+    # The same owner, so the lease tells neither of them from the other.
+    one, two = notary(hq.store, topic, clock), notary(other, topic, clock)
+    try:
+        await one.round()
+        await two.round()
+        for n in range(12):
+            lane, center = ("uz", uz) if n % 2 else ("kz", kz)
+            await hq.feed(lane, center.offers(1, first=n) if n > 1 else center.opened(n))
+            clock.move(1)
+            for working in (one, two) if n % 3 else (two, one):
+                await working.round()
+                await hq.feed("uz", uz.offers(1, first=100 + 2 * n)) if n > 1 and working is one else None
+        clock.move(1)
+        await one.round()
+        await two.round()
+    finally:
+        other.close()
+    assert (one.stopped, two.stopped) == (None, None)
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    by_size = {open_checkpoint(value)[0].size: value for value, _ in topic.records}
+    assert all(by_size[open_checkpoint(value)[0].size] == value for value, _ in topic.records)
+
+
+async def test_addition_on_a_stale_view_is_refused_whole(hq: Hq, clock: Clock) -> None:
+    """Of two additions that build on one size the second writes nothing, whatever receipts it has."""
+    log = hq.store.log
+    empty = await log.read(ORIGIN)
+    receipts = await log.unlogged(10)
+    keys = [IDENTITY.log, IDENTITY.log_long]
+    await log.append(append(empty, receipts, keys, clock.now))
+    before = list(hq.store._db.iterdump())
+    with pytest.raises(OvertakenError, match="somebody else went on"):
+        await log.append(append(empty, receipts[:1], keys, clock.now))
+    assert list(hq.store._db.iterdump()) == before
+
+
+async def test_keys_alone_refuse_a_second_leaf_and_a_second_root(hq: Hq, clock: Clock) -> None:
+    """Were the size not asked for at all, SQL would still not take the second of two notaries' additions."""
+    log = hq.store.log
+    empty = await log.read(ORIGIN)
+    receipts = await log.unlogged(10)
+    keys = [IDENTITY.log, IDENTITY.log_long]
+    addition = append(empty, receipts, keys, clock.now)
+    await log.append(addition)
+    for second in (addition, append(empty, receipts[::-1], keys, clock.now)):
+        with pytest.raises(sqlite3.IntegrityError):
+            log._write(hq.store._db, second)
+    assert len(receipts) == every_receipt_is_a_leaf(hq)
+
+
+async def test_only_the_leader_works_and_another_takes_over_when_its_lease_is_over(hq: Hq, clock: Clock) -> None:
+    """Of several workers one signs; when it is gone without a word, another does within seconds."""
+    topic = MemoryTopic()
+    one, two = notary(hq.store, topic, clock, "one"), notary(hq.store, topic, clock, "two")
+    await one.round()
+    uz = Center("uz")
+    await hq.feed("uz", uz.opened(1))
+    clock.move(2)
+    await two.round()
+    assert len(topic.records) == 1
+    clock.move(LEASE_S)
+    await two.round()
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    await one.round()
+    assert len(topic.records) == 2
+    await hq.store.log.follow("two")
+    assert await hq.store.log.lead("one", clock.now, clock.now)
+
+
+async def test_topic_that_the_broker_lost_is_filled_again_in_order(hq: Hq, clock: Clock) -> None:
+    """SQL has every checkpoint with its leaves: a topic made again has the same records, byte for byte."""
+    topic, uz = MemoryTopic(), Center("uz")
+    working = notary(hq.store, topic, clock)
+    for n in range(4):
+        await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
+        await working.round()
+        clock.move(1)
+    before, topic.records = topic.records, []
+    topic.fault = lambda _: raise_(Retriable("broker away"))
+    clock.move(SAY_AGAIN_S)
+    await working.round()
+    topic.fault = lambda _: None
+    await working.round()
+    assert topic.records == before
+    clock.move(LEASE_S)
+    # One that begins in the middle is filled as well, though its newest is there.
+    topic.records = before[2:]
+    await notary(hq.store, topic, clock, "second").round()
+    assert topic.records == [*before[2:], *before]
+
+
+def raise_(error: Exception) -> None:
+    raise error
+
+
+def older_copy(hq: Hq, path: Path) -> SqliteStore:
+    """Return the database as it is now, in another file."""
+    with closing(sqlite3.connect(path)) as copy:
+        hq.store._db.backup(copy)
+    return SqliteStore.open(path)
+
+
+@pytest.mark.parametrize("new_receipts", [0, 5])
+async def test_database_that_was_rolled_back_signs_nothing_more(
+    hq: Hq, clock: Clock, tmp_path: Path, new_receipts: int
+) -> None:
+    """An older copy, also one that has grown again since, does not fit what the topic has: the log stands still."""
+    topic, uz = MemoryTopic(), Center("uz")
+    working = notary(hq.store, topic, clock)
+    await working.round()
+    older = older_copy(hq, tmp_path / "older.sqlite3")
+    for n in range(3):
+        await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
+        clock.move(1)
+        await working.round()
+    restored = Hq(older, Headquarters(older, IDENTITY, RELEASED), {})
+    again = Center("uz", epoch="0000beef")
+    for n in range(new_receipts):
+        await restored.feed("uz", again.offers(1, first=n) if n else again.opened())
+    size = LogReader(older._db).size
+    if new_receipts:
+        # It went on while the topic could not be read: by another notary, before this one looked.
+        blind = notary(older, MemoryTopic(), clock)
+        clock.move(LEASE_S)
+        await blind.round()
+        size = LogReader(older._db).size
+        assert size > reader(hq).size
+    clock.move(LEASE_S)
+    said = list(topic.records)
+    for owner in ("one", "one again"):
+        working = notary(older, topic, clock, owner)
+        await working.round()
+        assert working.stopped is not None
+        assert "rolled back" in working.stopped
+        await restored.feed("uz", again.offers(1, first=50) if again.edge.size else again.opened())
+        clock.move(SAY_AGAIN_S)
+        await working.round()
+        await older.log.follow(owner)
+    log = LogReader(older._db)
+    assert (topic.records, log.size) == (said, size)
+    assert log.rolled_back() == working.stopped == log.standing().rolled_back
+    older.close()
+    # The newest copy, put back, is free of it.
+    clock.move(LEASE_S)
+    newest = notary(hq.store, topic, clock, "newest")
+    await newest.round()
+    assert newest.stopped is None
+
+
+async def test_records_of_others_on_the_topic_stop_nobody(hq: Hq, clock: Clock) -> None:
+    """What HQ's log keys have not signed is no word of HQ's, whatever size it says."""
+    topic, stranger = MemoryTopic(), Signer(ORIGIN, b"x" * 32)
+    forged = sign_checkpoint(Checkpoint(ORIGIN, 10**6, bytes(32)), [stranger], NOW)
+    topic.records = [(forged, []), (b"nonsense", [])] * 500
+    working = notary(hq.store, topic, clock)
+    await working.round()
+    assert working.stopped is None
+    topic.records = topic.records[1000:]
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ("UPDATE log_leaf SET hash = zeroblob(32) WHERE leaf_index = 2", "leaves and tiles"),
+        ("DELETE FROM log_leaf WHERE leaf_index = 1", "tile level 0"),
+        ("UPDATE checkpoint SET edge = zeroblob(length(edge))", "stored edge"),
+        ("UPDATE checkpoint SET note = replace(note, 'log', 'lag')", "none of the expected keys"),
+        ("DELETE FROM log_leaf WHERE leaf_index > 0; DELETE FROM checkpoint", "contradicts"),
+        ("UPDATE lane SET logged = 0", "contradicts"),
+        ("UPDATE receipt SET note = x'00' WHERE lane_id = (SELECT id FROM lane WHERE center = 'uz')", "stored receipt"),
+    ],
+)
+async def test_log_that_somebody_edited_is_not_built_on(hq: Hq, clock: Clock, damage: str, why: str) -> None:
+    """A notary that starts on leaves, edge or checkpoint that do not fit each other signs nothing."""
+    topic, uz, kz = MemoryTopic(), Center("uz"), Center("kz")
+    await hq.feed("kz", kz.opened(1))
+    await notary(hq.store, topic, clock).round()
+    await hq.feed("uz", uz.opened(5))
+    size, said = reader(hq).size, list(topic.records)
+    hq.store._db.executescript(damage)
+    clock.move(LEASE_S)
+    if "DELETE FROM checkpoint" in damage:
+        topic.records.clear()
+    working = notary(hq.store, topic, clock, "second")
+    await working.round()
+    assert working.stopped is not None
+    assert why in working.stopped
+    if "DELETE FROM checkpoint" not in damage:
+        assert (reader(hq).size, topic.records) == (size, said)
+
+
+async def test_backlog_of_an_older_release_is_logged_in_steps(hq: Hq, clock: Clock) -> None:
+    """A database full of receipts that nobody logged becomes a log in bounded steps, lane after lane fairly."""
+    topic, uz, kz = MemoryTopic(), Center("uz"), Center("kz")
+    await hq.feed("uz", uz.opened())
+    await hq.feed("kz", kz.opened())
+    db = hq.store._db
+    (lane,) = db.execute("SELECT id FROM lane WHERE center = 'uz'").fetchone()
+    columns = "lane_id, first, seal, edge, note, recorded_at_us, basis"
+    db.execute(
+        "WITH RECURSIVE n(last) AS (SELECT 2 UNION ALL SELECT last + 1 FROM n WHERE last < 10000)"
+        f" INSERT INTO receipt({columns}, last) SELECT {columns}, n.last FROM receipt, n WHERE lane_id = ?",
+        (lane,),
+    )
+    db.execute("UPDATE lane SET size = 10000 WHERE id = ?", (lane,))
+    working = notary(hq.store, topic, clock)
+    steps = 0
+    while reader(hq).behind():
+        await working.round()
+        steps += 1
+        assert reader(hq).behind() == 0 or reader(hq).size == steps * LEAVES_MAX
+    assert steps == 3
+    # The short lanes did not wait for the long one.
+    first = {leaf.lane_id for leaf in reader(hq).leaves(0, LEAVES_MAX)}
+    assert first == {row[0] for row in db.execute("SELECT id FROM lane")}
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
