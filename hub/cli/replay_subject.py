@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SHOWN: Final = 20
 VALUE_SHOWN_MAX: Final = 60
+PROGRESS_EVERY: Final = 256
 NOTHING: Final = "·"
 
 Stream = Annotated[
@@ -113,6 +116,30 @@ def shown(value: Any, length_max: int = VALUE_SHOWN_MAX) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     text = "".join(character if character.isprintable() else " " for character in text)
     return text if len(text) <= length_max else f"{text[:length_max]}…"
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """Yield a function to call for every event; on a terminal it moves a bar on stderr."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    done = 0
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=total)
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            if done % PROGRESS_EVERY == 0:
+                bar.update(task, completed=done)
+
+        yield advance
 
 
 def json_array(items: Iterable[Any], limit: int | None) -> None:

@@ -64,7 +64,7 @@ async def lived(folder: Path) -> Lived:
     stranger = kz.append(kz.event(REVISED, "K-1", offer("Mine now")).header("ce_subject", b"uz:K-1"))
     await take(kz, [stranger], day(2, 13))
     await take(uz, [event(uz, WITHDRAWN, "K-2", {"reason": "sold"}, time=day(3, 8))], day(3))
-    cause = dict(first.headers)["ce_id"].decode()
+    cause = (dict(first.headers)["ce_id"] or b"").decode()
     opened = event(kz, OPENED, "D-1", deal(amount=None), time=day(2, 9), correlation_id=CORRELATION, causation_id=cause)
     await take(kz, [opened], day(3, 13))
     signed = event(kz, SIGNED, "D-1", deal("Licence, signed", signed_on=day(5).date()), time=day(5, 8))
