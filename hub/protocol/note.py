@@ -6,6 +6,7 @@ one or more signature lines `— <key name> base64(key id ‖ signature)`. The k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,6 +45,7 @@ __all__ = [
 
 NOTE_BYTES_MAX: Final = 1_000_000
 SIGNATURES_MAX: Final = 16
+_CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +130,5 @@ def sign_line(message: bytes, key: Signer) -> Signature:
 
 
 def _check_text(text: str) -> None:
-    if any(c < " " and c != "\n" for c in text):
+    if _CONTROL.search(text):
         raise Malformed("note: control characters are not allowed")
