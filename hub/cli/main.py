@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hub.cli import audit, center, code_list, demo, lane, ledger, quarantine, replay, run, schema, show, status
+from hub.cli import audit, center, code_list, demo, hub_log, lane, ledger, quarantine, replay, run, schema, show, status
 from hub.cli.place import Settings
 from hub.protocol.errors import CohubError, UsageError
 
@@ -42,6 +42,7 @@ app.add_typer(center.app, name="center")
 app.add_typer(code_list.app, name="code-list")
 app.add_typer(lane.app, name="lane")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(hub_log.app, name="log")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(replay.app, name="replay")
 app.add_typer(schema.app, name="schema")

@@ -1,0 +1,121 @@
+"""`hub log …`: HQ's log, in which every receipt is a leaf: how it stands, its checkpoint, its tree as files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hub.cli.output import ago, as_json, line, note
+from hub.cli.place import DataDir, Json, Place, place
+from hub.protocol.errors import UsageError
+
+if TYPE_CHECKING:
+    from hub.store.log import LogReader
+
+app = typer.Typer(help="HQ's log: how it stands, its checkpoint, its tree as files.", no_args_is_help=True)
+
+ROLLED_BACK: Final = (
+    "nothing is signed any more. Stop the worker, put the newest copy of the database back, start it again: "
+    "then the log goes on. A log that has said one thing can't say another, so nothing else makes it good"
+)
+
+
+@app.command()
+def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show how long the log is, who has cosigned its newest checkpoint, and how many receipts are not in it yet.
+
+    Exit status 1 where HQ's database was rolled back. Example: hub log status
+    """
+    with _reader(place(ctx, data_dir)) as log:
+        found = log.standing()
+    if json:
+        as_json(found)
+    else:
+        line(f"size {found.size}, newest checkpoint signed {ago(found.signed_at)}")
+        line(
+            f"cosigned by {found.cosigned} of {found.witnesses} centers: "
+            f"{'believed' if found.believed else 'not yet believed'}; believed up to size {found.believed_size}"
+        )
+        line(f"receipts that are not in the log yet: {found.behind}")
+    if found.rolled_back is not None:
+        note(f"ALARM: {found.rolled_back}; {ROLLED_BACK}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def checkpoint(
+    ctx: typer.Context,
+    size: Annotated[int | None, typer.Argument(metavar="[SIZE]", min=1, help="Default: the newest.")] = None,
+    believed: Annotated[bool, typer.Option("--believed", help="The newest that most centers have cosigned.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a checkpoint: a signed note with HQ's two signatures and those of the centers, at most 16 in all.
+
+    Examples: hub log checkpoint · hub log checkpoint --believed > checkpoint
+    """
+    with _reader(place(ctx, data_dir)) as log:
+        newest = log.newest_believed() if believed else log.newest()
+        if size is None and newest is not None:
+            size = newest.size
+        found = log.cosigned_note(size) if size is not None else None
+    if found is None:
+        what = "no checkpoint is believed yet" if believed and newest is None else "HQ's log has no such checkpoint"
+        raise UsageError(f"{what}; `hub log status` says how the log stands")
+    sys.stdout.buffer.write(found)
+    sys.stdout.flush()
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Empty or new, or what an earlier export wrote.")],
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Up to the newest checkpoint, though few centers have cosigned it.")
+    ] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Write the log as a C2SP tlog-tiles tree that any web server can serve; a later run writes only what is new.
+
+    It goes up to the newest believed checkpoint, or the newest of all where none is believed. The worker may run, and
+    so may the web server: a file comes to its place whole, the checkpoint last. The receipts' texts are in it: lane
+    names, counts, times, and for every event that was not accepted the reason with its field.
+
+    Example: hub log export /srv/www/log
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from hub.store.log_tree import export_log
+
+    with (
+        _reader(place(ctx, data_dir)) as log,
+        Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar,
+    ):
+        task = bar.add_task("receipts", total=None)
+        done = export_log(
+            log, folder, newest=newest, progress=lambda n, total: bar.update(task, completed=n, total=total)
+        )
+    if json:
+        as_json(done)
+    else:
+        line(
+            f"{folder}: size {done.size}, {done.size - done.before} new; {done.files} files, {done.bytes} bytes written"
+        )
+    for name in done.left_out:
+        note(f"{name} is left out: a receipt in it is longer than the 65535 bytes that the format can hold")
+
+
+@contextmanager
+def _reader(where: Place) -> Iterator[LogReader]:
+    from hub.replay.source import Ledger
+    from hub.store.log import LogReader
+
+    where.engine().dispose()  # says where there is no hub yet
+    with Ledger.open(where.database) as ledger:
+        yield LogReader(ledger.db)
