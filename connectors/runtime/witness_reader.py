@@ -37,7 +37,8 @@ from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Signer, Verifier
 from hub.protocol.note import Note, sign_note
 from hub.protocol.record import write_time
-from hub.protocol.witness import ALARM_KIND, CHECKPOINTS, COSIGNATURE_KIND, Alarm, cosigned_note, log_origin
+from hub.protocol.topics import CHECKPOINTS
+from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, cosigned_note, log_origin
 
 FETCH_MAX: Final = 64
 FETCH_WAIT_MS: Final = 5_000

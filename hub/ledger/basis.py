@@ -12,7 +12,7 @@ from hub.domain.registry import Center, Registry, registry
 from hub.domain.stream import HQ
 from hub.ledger.keyring import CenterKeys, Keyring
 from hub.protocol.avro import Codec
-from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 
 
@@ -60,7 +60,10 @@ def basis(
     known = registry(size, entities)
     centers = {
         center.id: CenterKeys(
-            center.status == "active", _seal_keys(center, ED25519), _seal_keys(center, COSIGNATURE_MLDSA44)
+            center.status == "active",
+            _keys(center, "seal", ED25519),
+            _keys(center, "seal", COSIGNATURE_MLDSA44),
+            _keys(center, "witness", COSIGNATURE_ED25519),
         )
         for center in known.centers.values()
         if center.id != HQ
@@ -82,11 +85,11 @@ def basis(
     return Basis(known, Keyring(size, centers), announced, own)
 
 
-def _seal_keys(center: Center, algorithm: int) -> dict[bytes, bool]:
+def _keys(center: Center, purpose: str, algorithm: int) -> dict[bytes, bool]:
     return {
         key.public[1:]: key.status == "active"
         for key in center.keys
-        if key.purpose == "seal" and key.public[0] == algorithm
+        if key.purpose == purpose and key.public[0] == algorithm
     }
 
 

@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from hub.domain.entity import Entity
 from hub.ledger.lane import Intake, Lane
-from hub.ledger.take import Claim, Quarantined
+from hub.ledger.take import Claim, Cosignature, Quarantined
 from hub.protocol.control import Presence
 from hub.protocol.receipt import Receipt
 from hub.protocol.value import value_class
+from hub.protocol.witness import Alarm
 
 EntityKey = tuple[str, str]  # stream, entity id
 
@@ -83,4 +84,6 @@ class Batch:
     claims: list[Claim] = field(default_factory=list)
     resends: list[bytes] = field(default_factory=list)  # signed notes
     presence: Presence | None = None
+    cosignatures: list[Cosignature] = field(default_factory=list)
+    alarm: Alarm | None = None
     duplicates: int = 0

@@ -60,6 +60,8 @@ def decide(
         claims=taken.claims,
         resends=[sign_note(r.to_text(), [receipts_key]).to_bytes() for r in taken.resends],
         presence=taken.presence,
+        cosignatures=taken.cosignatures,
+        alarm=taken.alarm,
         duplicates=taken.duplicates,
     )
     for segment in taken.segments:

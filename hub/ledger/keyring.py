@@ -1,4 +1,4 @@
-"""Who may seal a lane, as the hq lane says at one basis.
+"""Who may seal a lane, and who may cosign HQ's log, as the hq lane says at one basis.
 
 A seal is good by an active Ed25519 key of the center. From the basis on at which the center also has an active
 ML-DSA-44 key, a line by such a key has to be there too and be good: otherwise whoever can forge the one signature
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from hub.protocol.errors import Malformed
-from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.note import Note
 
 
@@ -26,19 +26,26 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CenterKeys:
-    """A center's life and its seal keys by public key; True while a key is active.
+    """A center's life and its keys by public key; True while a key is active.
 
-    Shapes: keys are those of Ed25519, long_keys those of ML-DSA-44.
+    Shapes: keys are those of Ed25519 that seal, long_keys those of ML-DSA-44; witness_keys cosign HQ's log.
     """
 
     active: bool
     keys: Mapping[bytes, bool]
     long_keys: Mapping[bytes, bool] = field(default_factory=dict)
+    witness_keys: Mapping[bytes, bool] = field(default_factory=dict)
+
+    def of(self, algorithm: int) -> Mapping[bytes, bool]:
+        """Return the keys of one kind: each has its one use here."""
+        return {ED25519: self.keys, COSIGNATURE_MLDSA44: self.long_keys, COSIGNATURE_ED25519: self.witness_keys}[
+            algorithm
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The seal keys of every center. `basis` is the size of the hq lane that they were read at."""
+    """The keys of every center. `basis` is the size of the hq lane that they were read at."""
 
     basis: int
     centers: Mapping[str, CenterKeys]
@@ -49,8 +56,7 @@ class Keyring:
     def _keys(self, center: str, name: str, algorithm: int = ED25519) -> list[tuple[Verifier, bool]]:
         found = self._named.get((center, name, algorithm))
         if found is None:
-            known = self.centers[center]
-            keys = known.keys if algorithm == ED25519 else known.long_keys
+            keys = self.centers[center].of(algorithm)
             found = [(Verifier(name, public, algorithm), active) for public, active in keys.items()]
             if len(self._named) > 10_000:  # one entry a lane; epochs come and go
                 self._named.clear()
@@ -81,14 +87,21 @@ class Keyring:
             return Standing.BAD, str(exc)
         return Standing.GOOD, ""
 
-    def check(self, center: str, name: str, note: Note) -> tuple[Standing, str]:
+    def check_cosignature(self, center: str, name: str, note: Note) -> tuple[Standing, str]:
+        """Return the standing of a checkpoint that `center`'s witness key, named `name`, should have cosigned.
+
+        A key that HQ does not know makes no lane wait: it is nobody's word, and costs nothing.
+        """
+        return self.check(center, name, note, COSIGNATURE_ED25519)
+
+    def check(self, center: str, name: str, note: Note, algorithm: int = ED25519) -> tuple[Standing, str]:
         """Return the standing of a note that should be signed by a key of `center` under `name`, and the reason."""
         reason = self.waits(center)
         if reason:
             return Standing.WAITS, reason
         lines = {(s.name, s.key_id) for s in note.signatures}
         revoked = False
-        for key, active in self._keys(center, name):
+        for key, active in self._keys(center, name, algorithm):
             if (key.name, key.key_id) in lines:
                 if not active:
                     revoked = True
@@ -103,6 +116,6 @@ class Keyring:
         if not any(s.name == name for s in note.signatures):
             return Standing.BAD, f"no signature named {name}"
         for other in self.centers:
-            if other != center and any((k.name, k.key_id) in lines for k, _ in self._keys(other, name)):
+            if other != center and any((k.name, k.key_id) in lines for k, _ in self._keys(other, name, algorithm)):
                 return Standing.BAD, f"FOREIGN_KEY: the key is known for center {other}"
         return Standing.WAITS, f"no key of {center} that HQ knows has signed {name}"

@@ -38,6 +38,15 @@ from hub.protocol.record import (
     sequence_of,
 )
 from hub.protocol.tree import Edge
+from hub.protocol.witness import (
+    ALARM_KIND,
+    COSIGNATURE_KIND,
+    Alarm,
+    Cosigned,
+    log_origin,
+    open_cosigned,
+    witness_key_name,
+)
 
 TAIL_RECORDS_MAX: Final = 256
 TAIL_BYTES_MAX: Final = 1024 * 1024
@@ -90,6 +99,15 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Cosignature:
+    """A good line of the center's witness key under a checkpoint of HQ's log; `weigh` says whether HQ signed that."""
+
+    said: Cosigned
+    record: KafkaRecord
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """A hole in a lane: how often a resend was asked for, and when the next may be."""
 
@@ -123,6 +141,8 @@ class Taken:
     claims: list[Claim] = field(default_factory=list)
     resends: list[Resend] = field(default_factory=list)
     presence: Presence | None = None
+    cosignatures: list[Cosignature] = field(default_factory=list)
+    alarm: Alarm | None = None
     duplicates: int = 0
 
 
@@ -387,21 +407,48 @@ class _Fetch:
         self.taken.resends.append(Resend(origin, first, why))
 
     def _control(self, record: KafkaRecord, headers: dict[str, bytes | None], data: bytes) -> None:
-        detail = "expected a signed presence note"
+        kind, reason, detail = headers[CONTROL_HEADER], "BAD_CONTROL", "expected a presence, an alarm or a cosignature"
         try:
-            if headers[CONTROL_HEADER] == b"presence" and record.value is not None:
-                note = Note.from_bytes(record.value)
-                presence = Presence.from_text(note.text)
-                standing, detail = self.keyring.check(self.center, seal_key_name(self.hub, self.center), note)
-                if standing is Standing.WAITS:
-                    self.status, self.why = Status.WAITING, detail
-                    return
-                if standing is Standing.GOOD and presence.center == self.center:
-                    self.taken.presence = presence
-                    return
+            if kind == COSIGNATURE_KIND.encode():
+                reason = "BAD_COSIGNATURE"
+                standing, detail = self._cosignature(record, data)
+            elif kind in (b"presence", ALARM_KIND.encode()):
+                standing, detail = self._said_of_itself(kind, record)
+            else:
+                standing = Standing.BAD
         except Malformed as exc:
-            detail = str(exc)
-        self._quarantine("BAD_CONTROL", detail, record, data)
+            standing, detail = Standing.BAD, str(exc)
+        if standing is Standing.BAD:
+            self._quarantine(reason, detail, record, data)
+        elif standing is Standing.WAITS:
+            self.status, self.why = Status.WAITING, detail
+
+    def _said_of_itself(self, kind: bytes, record: KafkaRecord) -> tuple[Standing, str]:
+        """Take a presence or an alarm, signed by a seal key of the center."""
+        note = Note.from_bytes(record.value or b"")
+        said = Presence.from_text(note.text) if kind == b"presence" else Alarm.from_text(note.text)
+        standing, detail = self.keyring.check(self.center, seal_key_name(self.hub, self.center), note)
+        if standing is not Standing.GOOD:
+            return standing, detail
+        if said.center != self.center:
+            return Standing.BAD, f"expected one of {self.center}, got one of {said.center}"
+        if isinstance(said, Presence):
+            self.taken.presence = said
+        else:
+            self.taken.alarm = said
+        return standing, ""
+
+    def _cosignature(self, record: KafkaRecord, data: bytes) -> tuple[Standing, str]:
+        """Take a cosignature on HQ's log. One by a key that HQ does not know is passed over: it makes no lane wait."""
+        said, name = open_cosigned(record.value or b""), witness_key_name(self.hub, self.center)
+        if said.checkpoint.origin != log_origin(self.hub):
+            return Standing.BAD, f"expected one of {log_origin(self.hub)}, got one of {said.checkpoint.origin[:100]}"
+        if said.line.name != name:
+            return Standing.GOOD, ""
+        standing, detail = self.keyring.check_cosignature(self.center, name, said.note)
+        if standing is Standing.GOOD:
+            self.taken.cosignatures.append(Cosignature(said, record, data))
+        return (standing, detail) if standing is Standing.BAD else (Standing.GOOD, "")
 
     def _quarantine(self, reason: str, detail: str, record: KafkaRecord, data: bytes) -> None:
         self.taken.quarantine.append(

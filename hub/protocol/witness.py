@@ -32,7 +32,6 @@ ALARM_KIND: Final = "alarm"
 ALARM: Final = "cohub-alarm/v1"
 REASON_BYTES_MAX: Final = 500
 
-CHECKPOINTS: Final = "hub.checkpoints"  # the topic that HQ's log is published on
 AFTER_HEADER: Final = "cohub-after"
 LEAVES_HEADER: Final = "cohub-leaves"
 

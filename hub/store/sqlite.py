@@ -171,8 +171,34 @@ class SqliteStore:
                 "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
                 (micros(recorded_at), batch.presence.to_text(), intake.center),
             )
+        self._write_witness(db, batch, recorded_at)
         self._write_entities(db, batch.entities.values())
         self._write_measures(db, batch.measures)
+
+    @staticmethod
+    def _write_witness(db: sqlite3.Connection, batch: Batch, recorded_at: datetime) -> None:
+        """Write what the center's witness says of HQ's log. The first cosignature of a key at a size counts."""
+        center = batch.intake.center
+        db.executemany(
+            "INSERT INTO cosignature(size, name, key_id, center, value, cosigned_at_us, received_at_us)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [
+                (
+                    c.said.checkpoint.size,
+                    line.name,
+                    line.key_id,
+                    center,
+                    line.value,
+                    micros(c.said.at),
+                    micros(recorded_at),
+                )
+                for c in batch.cosignatures
+                for line in [c.said.line]
+            ],
+        )
+        if batch.alarm is not None:
+            text = batch.alarm.to_text() if batch.alarm.reason else None
+            db.execute("UPDATE intake SET alarm = ? WHERE center = ?", (text, center))
 
     def _write_commit(self, db: sqlite3.Connection, commit: Commit) -> None:
         lane, receipt = commit.lane, commit.receipt

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -88,6 +89,14 @@ class SqliteLog:
     async def stored(self, after: int, limit: int) -> list[Stored]:
         """See LogStore."""
         return self._reader.stored(after, limit)
+
+    async def notes(self, sizes: Collection[int]) -> dict[int, bytes]:
+        """See LogStore."""
+        rows = self._db.execute(
+            "SELECT size, CAST(note AS BLOB) FROM checkpoint WHERE size IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(sizes)),),
+        )
+        return dict(rows.fetchall())
 
     async def root(self, size: int) -> bytes | None:
         """See LogStore."""

@@ -71,6 +71,9 @@ class LogStore(Protocol):
     async def stored(self, after: int, limit: int) -> list[Stored]:
         """Return up to `limit` checkpoints of more than `after` leaves as they are published, in order."""
 
+    async def notes(self, sizes: Collection[int]) -> dict[int, bytes]:
+        """Return the notes of the checkpoints of exactly these sizes, as far as there are any."""
+
     async def root(self, size: int) -> bytes | None:
         """Return the log's root at any size that it has had, None where it is not that long."""
 

@@ -38,7 +38,7 @@ INTAKE: Final = Table(
     Column("quarantined_bytes", BigInteger, nullable=False),
     Column("seen_at_us", BigInteger),  # when HQ last received a presence
     Column("presence", Text),  # its note's text
-    Column("alarm", Text),  # what its witness last said against HQ's log, its note's text; NULL once it cosigns again
+    Column("alarm", Text),  # what its witness last said against HQ's log, its note's text; NULL once it took that back
 )
 
 LANE: Final = Table(

@@ -26,6 +26,7 @@ from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.lane import Status
 from hub.ledger.publication import publications
 from hub.ledger.take import Claim, Reading, Taken, take
+from hub.ledger.witness import weigh
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
 from hub.store.store import FencedError, Store
@@ -193,6 +194,8 @@ class Consolidator:
         except Exception as exc:  # noqa: BLE001
             await self._park(center, held, exc)
             return
+        if taken.cosignatures:
+            weigh(taken, await self._store.log.notes({c.said.checkpoint.size for c in taken.cosignatures}))
         known = await self._entities(taken)
         try:
             batch = decide(taken, known, basis, now, self._identity.receipts)
@@ -214,7 +217,8 @@ class Consolidator:
         before = held.reading.intake
         status = batch.intake.status
         held.reading = advance(taken, batch)
-        if batch.commits or batch.quarantine or batch.presence or batch.intake != before:
+        said = batch.presence or batch.cosignatures or batch.alarm
+        if batch.commits or batch.quarantine or said or batch.intake != before:
             try:
                 await self._store.commit(batch, held.term, now)
             except FencedError:
