@@ -13,6 +13,8 @@ from connectors.cli.output import as_json, line, table
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from connectors.runtime.persons import Persons, Standing, Use
 
 SHOWN_MAX: Final = 80
@@ -114,7 +116,7 @@ def show(person: PersonName, office: OfficeFolder = Path(), json: Json = False) 
     for use in found.uses:
         status = found.statuses.get(f"{use.stream}/{use.subject}")
         line(f"{use.stream} {use.subject}, {use.field}; at HQ: {status or 'not yet'}")
-        for name, value in (use.parts or {}).items():
+        for name, value in in_order(use.parts or {}):
             line(f"    {name}: {value}")
         if use.parts is None:
             line("    (erased)")
@@ -184,6 +186,11 @@ def show_rows(found: Found) -> None:
         line(f"said by {file}, row {number}")
 
 
+def in_order(parts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what is said of a person, the name first."""
+    return sorted(parts.items(), key=lambda part: (part[0] != "name", part[0]))
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Return if a person agrees. Errors: UsageError, where nobody can be asked; typer.Exit(1), if they do not."""
     import sys
@@ -204,5 +211,5 @@ def _identity(person: list[str]) -> str:
 
 
 def _written(uses: tuple[Use, ...]) -> str:
-    text = ", ".join((uses[0].parts or {}).values()) if uses else "(nowhere)"
+    text = ", ".join(value for _, value in in_order(uses[0].parts or {})) if uses else "(nowhere)"
     return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 1] + "…"

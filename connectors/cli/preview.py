@@ -158,10 +158,12 @@ def _with_events(office: Desk, chosen: list[RowOutcome], persons: Persons) -> li
 
 def _read_sealed(persons: Persons, place: Place, text: str) -> str:
     """Return what HQ will not see, as the desk sees it in the sheet anyway."""
+    from connectors.cli.person import in_order
+
     parts = persons.unseal(place, text)
     if parts is None:
         return "(erased)"
-    return "(sealed for HQ) " + ", ".join(f"{name}={value}" for name, value in parts.items())
+    return "(sealed for HQ) " + ", ".join(f"{name}={value}" for name, value in in_order(parts))
 
 
 def _problem(outcome: RowOutcome, problem: Any, language: Language) -> dict[str, Any]:
