@@ -1,0 +1,171 @@
+"""A network with a story to prove: three centers, a deal between two of them, a log, witnesses. No Kafka."""
+
+from __future__ import annotations
+
+import datetime as dt
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hub.ledger.notary import append
+from hub.protocol.control import Trust, key_name, key_text
+from hub.protocol.keys import COSIGNATURE_ED25519, Signer
+from hub.protocol.note import sign_note
+from hub.protocol.record import CONTROL_HEADER
+from hub.protocol.witness import COSIGNATURE_KIND, cosigned_note
+from hub.replay.source import Ledger
+from hub.store.log import LogReader
+from tests.support.center import HUB, NOW, Center, Sent, filled, offer
+from tests.support.hq import IDENTITY, Hq, center_record
+
+ROOT = Signer(f"{HUB}/root", b"R" * 32)
+TRUST = Trust(
+    HUB,
+    ROOT.verifier,
+    (IDENTITY.receipts.verifier,),
+    (IDENTITY.log.verifier, IDENTITY.log_long.verifier),
+    (IDENTITY.hq.verifier,),
+    serial=1,
+    time=NOW - timedelta(days=1),
+    reason="the first keys",
+)
+TRUST_NOTE = sign_note(TRUST.to_text(), [ROOT]).to_bytes()
+DAY = timedelta(days=1)
+HOSTILE = '<script>alert(1)</script> & "Licence" \u202etxt.exe'
+
+
+def witness(center: str) -> Signer:
+    """Return a center's witness key."""
+    return Signer(key_name(HUB, center, "witness"), center.encode().ljust(32, b"w"), COSIGNATURE_ED25519)
+
+
+def witness_key(center: str) -> dict[str, Any]:
+    """Return that key as the center's record has it."""
+    key = witness(center)
+    text = key_text(HUB, center, "witness", key.verifier).encode()
+    return {
+        "vkey": key.verifier.to_text(),
+        "purpose": "witness",
+        "status": "active",
+        "proof": b64encode(key.sign(text)).decode(),
+        "previous_proof": None,
+        "replaced_lost": False,
+        "status_reason": None,
+    }
+
+
+NAMES = {
+    "uz": ("Ўзбекистон технологиялар трансфери маркази", "UZ", "Asia/Tashkent"),
+    "kz": ("Центр трансфера технологий Алматы", "KZ", "Asia/Almaty"),
+    "cn": ("郑州中亚技术转移中心", "CN", "Asia/Shanghai"),
+}
+
+
+@dataclass
+class Story:
+    """The hub and its centers. Everything is told by `happen`; times run on by a day with each step."""
+
+    hq: Hq
+    database: Path
+    centers: dict[str, Center]
+    now: datetime = NOW
+
+    @classmethod
+    async def open(cls, folder: Path) -> Story:
+        """Return a hub with three registered centers that have witness keys; their lanes are opened."""
+        centers = {name: Center(name, f"0000{number:04x}") for number, name in enumerate(NAMES, 1)}
+        hq = await Hq.open(folder)
+        for name, center in centers.items():
+            title, country, zone = NAMES[name]
+            record = center_record(center)
+            keys = [*record["keys"], witness_key(name)]
+            await hq.register(center, name=title, country=country, timezone=zone, keys=keys)
+        story = cls(hq, folder / "hub.sqlite3", centers)
+        for name, center in centers.items():
+            await story.take(name, [center.opening()])
+        return story
+
+    def close(self) -> None:
+        self.hq.store.close()
+
+    def event(self, center: str, name: str, key: str, value: dict[str, Any], **changes: Any) -> Sent:
+        """Return the next event of a center's lane, which happened an hour before now."""
+        kind = f"net.cohub.{name}.v1"
+        lane = self.centers[center]
+        changes = {"time": self.now - timedelta(hours=1)} | changes
+        return lane.append(lane.event(kind, key, filled(kind, value), **changes))
+
+    async def take(self, center: str, records: list[Sent]) -> None:
+        """Seal these events and let HQ take them; the next step is a day later."""
+        lane = self.centers[center]
+        await self.hq.feed(center, [*records[:-1], lane.sealed(records[-1])], self.now)
+        self.now += DAY
+
+    async def happen(self) -> None:
+        """Tell the story: two partners, an offer, a deal that is amended, rejected once, signed, confirmed, closed."""
+        event, take = self.event, self.take
+        partner = {"kind": "university", "name": "Toshkent davlat universiteti", "country": "UZ", "city": "Toshkent"}
+        await take("uz", [event("uz", "partner.registered", "P-1", partner), event("uz", "partner.signed", "P-1", {})])
+        await take("uz", [event("uz", "offer.published", "K-1", offer("Membrane printer", partner="uz:P-1"))])
+        await take("uz", [event("uz", "offer.published", f"Z-{n}", offer(f"Other offer {n}")) for n in range(5)])
+        deal: dict[str, Any] = {
+            "title": "Лицензия на мембранный принтер",
+            "title_en": "Licence for the membrane printer",
+            "language": "ru",
+            "kind": "licence",
+            "payment": "royalty_entry_fee",
+            "amount": Decimal("1200000.5"),
+            "currency": "CNY",
+            "offer": "uz:K-1",
+            "partner": "uz:P-1",
+            "request": "cn:R-404",
+            "counterpart_center": "kz",
+        }
+        await take("uz", [event("uz", "deal.opened", "D-1", deal)])
+        amended = deal | {"amount": Decimal(1350000), "rate": Decimal("0.139"), "rate_currency": "USD"}
+        amended |= {"rate_on": dt.date(2026, 3, 6)}
+        wrong = event("uz", "deal.amended", "D-1", deal | {"amount": None})
+        await take("uz", [wrong, event("uz", "deal.amended", "D-1", amended)])
+        signed = amended | {"signed_on": dt.date(2026, 3, 8)}
+        await take("uz", [event("uz", "deal.signed", "D-1", signed)])
+        confirmation = {"deal": "uz:D-1", "amount": Decimal(1350000), "currency": "CNY", "note": "Подтверждаем."}
+        await take("kz", [event("kz", "deal_confirmation.given", "C-1", confirmation)])
+        await take("cn", [event("cn", "deal_confirmation.given", "C-9", confirmation | {"note": "Also seen here"})])
+        await take("uz", [event("uz", "deal.opened", "D-2", deal | {"title": HOSTILE})])
+        await take("uz", [event("uz", "deal.closed", "D-1", signed | {"closed_on": dt.date(2026, 3, 10)})])
+
+    async def notarize(self) -> int:
+        """Let the notary log what there is; return the log's size."""
+        store = self.hq.store.log
+        log = await store.read(f"{HUB}/log")
+        found = await store.unlogged(4096)
+        if not found:
+            return log.size
+        addition = append(log, found, [IDENTITY.log, IDENTITY.log_long], self.now)
+        await store.append(addition)
+        return addition.log.size
+
+    async def cosign(self, *centers: str) -> None:
+        """Let these centers' witnesses cosign the newest checkpoint."""
+        with Ledger.open(self.database) as ledger:
+            newest = LogReader(ledger.db).newest()
+        assert newest is not None
+        text = newest.note.decode().rpartition("\n\n")[0] + "\n"
+        for center in centers:
+            note = cosigned_note(text, witness(center), self.now)
+            record = Sent(
+                None, note, ((CONTROL_HEADER, COSIGNATURE_KIND.encode()),), next(self.centers[center].offsets)
+            )
+            await self.hq.feed(center, [record], self.now)
+
+
+async def told(folder: Path, *witnesses: str) -> Story:
+    """Return the whole story, logged, and cosigned by these centers."""
+    story = await Story.open(folder)
+    await story.happen()
+    await story.notarize()
+    await story.cosign(*witnesses)
+    return story
