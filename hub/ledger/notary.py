@@ -26,10 +26,9 @@ from hub.protocol.keys import Signer, Verifier
 from hub.protocol.tiles import TILE_WIDTH, tile_root
 from hub.protocol.tree import HASH_BYTES, Edge, leaf_hash
 from hub.protocol.value import value_class
+from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
 
 LEAVES_MAX: Final = 4096  # of one checkpoint: 128 KiB in its record's header
-AFTER_HEADER: Final = "cohub-after"
-LEAVES_HEADER: Final = "cohub-leaves"
 
 Right = tuple[tuple[bytes, ...], ...]
 

@@ -25,6 +25,7 @@ import structlog
 from hub.ledger.notary import LEAVES_MAX, Log, Stored, append, check, read_record, rolled_back, signed_by_hq
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
+from hub.protocol.witness import log_origin
 from hub.store.store import OvertakenError, Store
 from hub.worker.checkpoint_topic import LOOK_BACK, Said
 from hub.worker.identity import Identity
@@ -88,7 +89,7 @@ class Notary:
     @property
     def origin(self) -> str:
         """The origin of HQ's log."""
-        return f"{self._identity.hub}/log"
+        return log_origin(self._identity.hub)
 
     @property
     def keys(self) -> list[Verifier]:
