@@ -13,6 +13,7 @@ from hub.ledger.batch import Batch
 from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.lane import Status
 from hub.ledger.take import Reading, Taken, take
+from hub.ledger.witness import weigh
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
 from hub.protocol.record import KafkaRecord
 from hub.store.sqlite import SqliteStore
@@ -98,6 +99,7 @@ class Hq:
             reading = Reading.of(replace(reading.intake, status=Status.READING, why=""))
         basis = await self.headquarters.basis()
         taken = take(reading, records, basis.keyring, HUB, self.monotonic_s)
+        weigh(taken, await self.store.log.notes({c.said.checkpoint.size for c in taken.cosignatures}))
         known = await self.store.entities(subjects(taken))
         batch = decide(taken, known, basis, now, IDENTITY.receipts)
         await self.store.commit(batch, term, now)
