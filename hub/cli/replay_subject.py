@@ -119,24 +119,25 @@ def shown(value: Any, length_max: int = VALUE_SHOWN_MAX) -> str:
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
-    """Yield a function to call for every event; on a terminal it moves a bar on stderr."""
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with how many events more; on a terminal it moves a bar on stderr."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda _count: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    done = 0
+    done = shown = 0
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(title, total=total)
 
-        def advance() -> None:
-            nonlocal done
-            done += 1
-            if done % PROGRESS_EVERY == 0:
+        def advance(count: int) -> None:
+            nonlocal done, shown
+            done += count
+            if done >= shown + PROGRESS_EVERY:
+                shown = done
                 bar.update(task, completed=done)
 
         yield advance

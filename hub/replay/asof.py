@@ -92,11 +92,17 @@ class AsOf:
         chosen = _happened(list(links), self._us) if self.happened else _known(links)
         if chosen is None:
             return None
-        state = self._state(chosen, newest)
+        state = self._state(chosen, newest.stream, newest.id)
         is_newest = (chosen.last.lane_id, chosen.last.sequence) == (newest.lane_id, newest.sequence)
         if is_newest and chosen.version == chosen.last.version and state.digest != newest.digest:
             raise damaged(f"{newest.stream} {newest.id}: the database has another state than its events make")
         return state
+
+    def after(self, stream: str, entity_id: str, lane_id: int, sequence: int) -> State:
+        """Return an entity as it was after one of its accepted events, whenever that was. Errors: Fatal."""
+        chosen = _known(back(self._ledger, lane_id, sequence))
+        assert chosen is not None  # `back` yields one event at least
+        return self._state(chosen, stream, entity_id)
 
     def all(self, stream: str) -> Iterator[State]:
         """Yield every entity of a stream that was there, by id. Memory: one entity's."""
@@ -105,14 +111,14 @@ class AsOf:
             if state is not None:
                 yield state
 
-    def _state(self, chosen: _Chosen, newest: Newest) -> State:
+    def _state(self, chosen: _Chosen, stream: str, entity_id: str) -> State:
         last, source = chosen.last, chosen.source
         record = self._decoder.value(self._event(source))
         changed = None if last is source else self._decoder.value(self._event(last))
         entity = Entity(
-            newest.stream,
-            newest.id,
-            newest.id.partition(":")[0],
+            stream,
+            entity_id,
+            entity_id.partition(":")[0],
             chosen.status,
             chosen.version,
             source.type,

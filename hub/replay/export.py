@@ -147,13 +147,16 @@ def view(again: Again, decoded: Decoded) -> dict[str, Any]:
 
 
 def again(
-    ledger: Ledger, decoder: Decoder, selection: Selection, looked_at: Callable[[], None] = lambda: None
+    ledger: Ledger, decoder: Decoder, selection: Selection, looked_at: Callable[[int], None] = lambda _count: None
 ) -> Iterator[tuple[Again, Decoded | None]]:
-    """Yield what is selected, in order; decoded where the filter wanted it. `looked_at` is called for every event."""
+    """Yield what is selected, in order; decoded where the filter wanted it.
+
+    `looked_at` is called with how many events more were looked at. Errors: UsageError of the filter; Fatal.
+    """
     lanes = [_lane(ledger, lane, *bounds) for lane, *bounds in spans(ledger, selection)]
     for found in merge(*lanes, key=lambda one: one.order):
         event = found.event
-        looked_at()
+        looked_at(1)
         if selection.after is not None and found.order <= selection.after:
             continue
         if not event.accepted and not selection.rejected:

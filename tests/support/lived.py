@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hub.protocol.identifier import uuid7
 from tests.support.center import NOW, Center, Sent, filled, offer
 from tests.support.hq import Hq
 
@@ -33,9 +36,11 @@ class Lived:
     uz: Center
     kz: Center
     database: Path
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
 
     def event(self, center: Center, kind: str, key: str, value: dict[str, Any], **changes: Any) -> Sent:
-        return center.append(center.event(kind, key, value, **changes))
+        event_id = uuid7(NOW, next(self.numbers).to_bytes(10, "big"))
+        return center.append(center.event(kind, key, value, **({"event_id": event_id} | changes)))
 
     async def take(self, center: Center, records: list[Sent], now: datetime) -> None:
         await self.hq.feed(center.id, [*records[:-1], center.sealed(records[-1])], now)
@@ -61,7 +66,7 @@ async def lived(folder: Path) -> Lived:
     revised = event(uz, REVISED, "K-1", offer("First", trl=5, countries=["UZ", "CN"]), time=day(2, 8))
     refused = event(uz, REVISED, "K-1", offer("First", trl=12), time=day(2, 9))
     await take(uz, [revised, refused], day(2))
-    stranger = kz.append(kz.event(REVISED, "K-1", offer("Mine now")).header("ce_subject", b"uz:K-1"))
+    stranger = event(kz, REVISED, "K-1", offer("Mine now"), subject="uz:K-1")
     await take(kz, [stranger], day(2, 13))
     await take(uz, [event(uz, WITHDRAWN, "K-2", {"reason": "sold"}, time=day(3, 8))], day(3))
     cause = (dict(first.headers)["ce_id"] or b"").decode()
