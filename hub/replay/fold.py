@@ -20,7 +20,7 @@ from hub.domain.stream import HQ
 from hub.ledger.basis import Basis, basis
 from hub.ledger.batch import EntityKey, Known
 from hub.ledger.decide import Judged, judge_again
-from hub.ledger.lane import Lane
+from hub.ledger.lane import EPOCH_START, Lane
 from hub.ledger.take import Pending, Segment
 from hub.protocol.canonical import CanonicalReader, Reread
 from hub.protocol.errors import Malformed
@@ -44,18 +44,20 @@ COLUMNS: Final = (
 class BasisBook:
     """The basis at every size of the hq lane. Its memory is the hq lane's, which the ledger's growth leaves alone."""
 
-    def __init__(self, hq_key: Verifier, released: Mapping[str, Schema]) -> None:
+    def __init__(self, hq_keys: Sequence[Verifier], released: Mapping[str, Schema]) -> None:
         self.size = 0
-        self._hq_key = hq_key
+        self._hq_keys = hq_keys
         self._released = released
         self._sizes: list[int] = [0]
+        self._times: list[datetime] = [EPOCH_START]
         self._entities: dict[EntityKey, tuple[list[int], list[Entity]]] = {}
         self._made: OrderedDict[int, Basis] = OrderedDict()
 
-    def add(self, size: int, changed: Iterable[Known]) -> None:
+    def add(self, size: int, changed: Iterable[Known], recorded_at: datetime) -> None:
         """Say what a commit to the hq lane, which was `size` events long after it, has changed."""
         self.size = size
         self._sizes.append(size)
+        self._times.append(max(recorded_at, self._times[-1]))
         for known in changed:
             sizes, entities = self._entities.setdefault((known.entity.stream, known.entity.id), ([], []))
             sizes.append(size)
@@ -73,10 +75,16 @@ class BasisBook:
         entities = [
             entities[at - 1] for sizes, entities in self._entities.values() if (at := bisect_right(sizes, size))
         ]
-        made = self._made[size] = basis(size, entities, self._hq_key, self._released)
+        made = self._made[size] = basis(size, entities, self._hq_keys, self._released)
         if len(self._made) > BASES_KEPT:
             self._made.popitem(last=False)
         return made
+
+    def at_time(self, moment: datetime) -> Basis:
+        """Return the basis that HQ had at a time."""
+        found = self.at(self._sizes[bisect_right(self._times, moment) - 1])
+        assert found is not None
+        return found
 
 
 def hq_lanes(ledger: Ledger) -> list[StoredLane]:
@@ -89,9 +97,9 @@ def lanes_of(ledger: Ledger, center: str) -> list[StoredLane]:
     return [lane for lane in ledger.lanes if lane.center == center]
 
 
-def read_bases(ledger: Ledger, hq_key: Verifier, released: Mapping[str, Schema]) -> BasisBook:
+def read_bases(ledger: Ledger, hq_keys: Verifier | Sequence[Verifier], released: Mapping[str, Schema]) -> BasisBook:
     """Return the bases that the hq lane of an undamaged ledger gives. Errors: Fatal, where rows are missing."""
-    book = BasisBook(hq_key, released)
+    book = BasisBook([hq_keys] if isinstance(hq_keys, Verifier) else hq_keys, released)
     entities: dict[EntityKey, Known] = {}
     before = 0
     for stored in hq_lanes(ledger):
@@ -105,7 +113,7 @@ def read_bases(ledger: Ledger, hq_key: Verifier, released: Mapping[str, Schema])
             judged = refold(lane, events, entities, judged_under, from_us(receipt.recorded_at_us))
             entities.update(judged.entities)
             lane = judged.lane
-            book.add(before + receipt.last, judged.entities.values())
+            book.add(before + receipt.last, judged.entities.values(), lane.recorded_at)
         before += stored.size
     return book
 
