@@ -21,6 +21,7 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._unsynced = False
 
     def count(self) -> int:
         """Return how many slots there are; half a slot, from a crash, is none."""
@@ -30,20 +31,33 @@ class KeyFile:
             return 0
 
     def add(self, key: bytes) -> int:
-        """Store a key durably; return its slot. Errors: Retriable, if there is no room."""
+        """Store a key; return its slot. It is durable after `sync`. Errors: Retriable, if there is no room."""
         assert len(key) == KEY_BYTES
         assert key != _GONE
         slot = self.count()
         try:
-            new = not self.path.exists()
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
             with os.fdopen(descriptor, "r+b", buffering=0) as file:
+                self._unsynced = True
                 _write(file.fileno(), slot, key)
-            if new:
-                _sync_folder(self.path.parent)
         except OSError as exc:
-            raise Retriable(f"can't write {self.path}: {exc.strerror or exc}; nothing was sent of this person") from exc
+            raise self._full(exc) from exc
         return slot
+
+    def sync(self) -> None:
+        """Have the disk keep what was added. Errors: Retriable."""
+        if not self._unsynced:
+            return
+        try:
+            with self.path.open("r+b", buffering=0) as file:
+                os.fsync(file.fileno())
+            _sync_folder(self.path.parent)
+        except OSError as exc:
+            raise self._full(exc) from exc
+        self._unsynced = False
+
+    def _full(self, exc: OSError) -> Retriable:
+        return Retriable(f"can't write {self.path}: {exc.strerror or exc}; nothing was sent of whom it is about")
 
     def read(self, slot: int) -> bytes | None:
         """Return a key, None if it was destroyed.
@@ -71,6 +85,7 @@ class KeyFile:
         try:
             with self.path.open("r+b", buffering=0) as file:
                 _write(file.fileno(), slot, _GONE)
+                os.fsync(file.fileno())
         except OSError as exc:
             raise UsageError(
                 f"can't overwrite the key in {self.path}: {exc.strerror or exc}; it is not erased"
@@ -82,7 +97,6 @@ def _write(descriptor: int, slot: int, key: bytes) -> None:
     written = os.write(descriptor, key)
     if written != KEY_BYTES:
         raise OSError(f"{written} of {KEY_BYTES} bytes were written")
-    os.fsync(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

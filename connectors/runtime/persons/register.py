@@ -234,6 +234,7 @@ class Persons:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                self._keys.sync()  # a key is on the disk before anybody is known to have it
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -346,6 +347,7 @@ class Persons:
                 if marks is None:
                     marks = os.urandom(KEY_BYTES)
                     self._keys.add(marks)
+                    self._keys.sync()
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
                 connection.execute("INSERT INTO meta VALUES ('check', ?)", (_check_of(marks),))

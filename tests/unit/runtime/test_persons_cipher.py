@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from hypothesis import given
 from hypothesis import strategies as st
 
+import schemas
 from connectors.mapping.person import PARTS_BYTES_MAX
 from connectors.runtime.persons import cipher
 from connectors.runtime.persons.cipher import Located
+from hub.domain.entity import canonical_json
 from hub.domain.sealed import SEALED_LENGTH_MAX, key_id_of, told
 from hub.domain.streams.partner import Partner
 from hub.protocol.errors import Malformed
@@ -71,6 +74,14 @@ def test_seal_stays_what_it_was() -> None:
     )
     assert cipher.unseal(KEY, PLACE, text) == PARTS
     assert key_id_of(text) == cipher.key_id(KEY, PLACE) == KEY_ID
+
+
+def test_example_of_the_protocol_is_ours() -> None:
+    """What PROTOCOL.md shows to other implementers is what we seal."""
+    page = schemas.read("PROTOCOL.md").decode().split("### Personal fields", 1)[1].split("\n## ", 1)[0]
+    shown = re.findall(r"^    (\S.*)$", page.split("are sealed as", 1)[1], re.MULTILINE)
+    assert "".join(shown) == cipher.seal(KEY, PLACE, PARTS)
+    assert "    " + canonical_json(PARTS).decode() + "\n" in page
 
 
 def test_seal_is_the_same_for_the_same_and_other_for_anything_else() -> None:
