@@ -171,14 +171,13 @@ async def _ask_broker(office: Desk) -> list[Finding]:
 
 async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
     """Return what HQ has of this center: its status, its keys, and whether HQ reads what we write."""
-    from connectors.runtime.office import read_key
+    from connectors.runtime.office import read_office_keys
     from connectors.runtime.registry_reader import office_keys, read_registry
-    from connectors.runtime.settings import SEAL_KEY
     from hub.protocol.errors import Retriable
 
     try:
         registry = await read_registry(link)
-        key = read_key(office.path / SEAL_KEY)
+        key, long_key, witness = read_office_keys(office.path, office.settings)
     except Retriable as exc:
         return [Finding("registry", None, str(exc))]
     except UsageError:
@@ -189,9 +188,26 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
         unknown = f"HQ does not know {office.settings.center}: send it the enrolment note that `connector init` made"
         return [Finding("center at HQ", False, unknown), _schemas(office, registry)]
     ours = key.verifier
-    alarms = registry.alarms(ours, {ours.public, *office_keys(office.path)})
-    fine = {"key": "active", "foreign_key": "none", "suspended": "active"}
-    names = {"key": "key at HQ", "foreign_key": "other keys at HQ", "suspended": "center at HQ"}
+    alarms = registry.alarms(
+        ours,
+        {ours.public, *office_keys(office.path)},
+        None if long_key is None else long_key.verifier,
+        None if witness is None else witness.verifier,
+    )
+    fine = {
+        "key": "active",
+        "long_seals": "as HQ wants them",
+        "witness_key": "active" if witness else "this office is no witness: `connector key new --purpose witness`",
+        "foreign_key": "none",
+        "suspended": "active",
+    }
+    names = {
+        "key": "key at HQ",
+        "long_seals": "ML-DSA-44 seals",
+        "witness_key": "witness key at HQ",
+        "foreign_key": "other keys at HQ",
+        "suspended": "center at HQ",
+    }
     found = [Finding(names[name], text is None, text or fine[name]) for name, text in alarms.items()]
     found.append(_schemas(office, registry))
     if alarms["key"] is None:

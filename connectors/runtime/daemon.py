@@ -25,7 +25,9 @@ from connectors.runtime.receipts import ReceiptReader
 from connectors.runtime.registry_reader import RegistryReader
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.sender import Sender
+from connectors.runtime.settings import TRUST
 from connectors.runtime.sheets import VerdictSheets
+from connectors.runtime.trust import Trusted, TrustReader
 from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
 from hub.protocol.errors import CohubError, Fatal, Retriable
 
@@ -77,7 +79,8 @@ class Connector:
         sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, announced, office.long_key)
         sender = self.sender = Sender(outbox, link, sealer, registry.settled)
         registry.on_change = sender.wake
-        reader = ReceiptReader(outbox, link, sender, office.trust.receipts[-1], codecs, ids)
+        trust = TrustReader(Trusted(office.folder / TRUST, office.trust), link)
+        reader = ReceiptReader(outbox, link, sender, trust, codecs, ids)
         witness = WitnessReader(outbox, link, sender, WitnessKeys(office, registry.registry))
         loop = asyncio.get_running_loop()
         outbox.seal_along = sender.seal_along
@@ -85,6 +88,7 @@ class Connector:
         tasks = {
             "sender": sender.run(),
             "receipts": reader.run(),
+            "trust": trust.run(),
             "registry": registry.run(),
             "witness": witness.run(),
             "presence": tell_presence(settings, outbox, sender, office.key),

@@ -54,13 +54,19 @@ def read_office(folder: Path, overrides: Overrides | None = None) -> Office:
     trust = read_trust(folder / TRUST)
     if trust.hub != settings.hub:
         raise UsageError(f"{folder / TRUST} is for the hub {trust.hub}, connector.yaml says {settings.hub}")
+    key, long_key, witness = read_office_keys(folder, settings)
+    return Office(folder, settings, key, trust, long_key, witness)
+
+
+def read_office_keys(folder: Path, settings: ConnectorSettings) -> tuple[Signer, Signer | None, Signer | None]:
+    """Return the seal key, the ML-DSA-44 one where `long_seals` is set, and the witness key, if there is one.
+
+    Errors: UsageError.
+    """
     long_key = read_key(folder / LONG_KEY, COSIGNATURE_MLDSA44) if settings.long_seals else None
     witness = folder / WITNESS_KEY
-    return Office(
-        folder,
-        settings,
+    return (
         read_key(folder / SEAL_KEY),
-        trust,
         long_key,
         read_key(witness, COSIGNATURE_ED25519) if witness.exists() else None,
     )

@@ -19,9 +19,10 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.answers import Answer, Outcome
 from connectors.runtime.registry_reader import lane_reason
 from connectors.runtime.sender import Sender
+from connectors.runtime.trust import TrustReader
 from hub.protocol.errors import Malformed, Retriable
-from hub.protocol.note import Note, Verifier
-from hub.protocol.receipt import Receipt, Resend, read_answer
+from hub.protocol.note import Note
+from hub.protocol.receipt import Receipt, Resend
 
 FETCH_MAX: Final = 500
 _OPENED: Final = ", opened as "
@@ -36,12 +37,12 @@ class ReceiptReader:
     """
 
     def __init__(
-        self, outbox: Outbox, link: Link, sender: Sender, trusted: Verifier, codecs: Codecs, ids: EventIds
+        self, outbox: Outbox, link: Link, sender: Sender, trust: TrustReader, codecs: Codecs, ids: EventIds
     ) -> None:
         self._outbox = outbox
         self._link = link
         self._sender = sender
-        self._trusted = trusted
+        self._trust = trust
         self._codecs = codecs
         self._ids = ids
         self._backoff = Backoff()
@@ -101,9 +102,15 @@ class ReceiptReader:
         answers: list[Answer] = []
         resend: Resend | None = None
         position = 0
+        looked_up = False
         for record in records:
             position = record.offset + 1
-            said = self._read(record)
+            note = _note(record)
+            if note is not None and not looked_up and self._trust.trusted.lacks(note):
+                # HQ has a new key. Were it not to be found out now, this would be read again after the session's end.
+                looked_up = True
+                await self._trust.look()
+            said = None if note is None else self._read(record.offset, note)
             if isinstance(said, Resend):
                 resend = said if said.origin == self._outbox.lane.origin else resend
             elif said is not None:
@@ -124,15 +131,13 @@ class ReceiptReader:
             log.warning("resend_asked", first=resend.first, reason=resend.reason)
             self._sender.rewind(resend.first)
 
-    def _read(self, record: Any) -> Receipt | Resend | None:
+    def _read(self, offset: int, note: Note) -> Receipt | Resend | None:
         """Return what HQ says in a record of its topic; None if it is not HQ who says it."""
         try:
-            note = Note.from_bytes(record.value or b"")
-            note.verify([self._trusted])
-            return read_answer(note.text)
+            return self._trust.trusted.answer(note)
         except Malformed as exc:
             # Only HQ can write here; whoever else did is not believed, and what it hid from us is sent again.
-            log.warning("answer_not_by_hq", offset=record.offset, reason=str(exc))
+            log.warning("answer_not_by_hq", offset=offset, reason=str(exc))
             return None
 
     async def _open_if_due(self) -> None:
@@ -154,6 +159,15 @@ class ReceiptReader:
         reason = await lane_reason(self._link, foreign.split(" ")[0])
         if reason:
             self._outbox.database.set_meta("foreign", f"{foreign}{_OPENED}{reason!r}")
+
+
+def _note(record: Any) -> Note | None:
+    """Return the note in a record of HQ's topic, None if it is none."""
+    try:
+        return Note.from_bytes(record.value or b"")
+    except Malformed as exc:
+        log.warning("answer_not_by_hq", offset=record.offset, reason=str(exc))
+        return None
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 in.<center>     one partition, written by the center alone, kept 30 days
 out.<center>    one partition, written by HQ alone, kept 120 days
 events          every accepted event, kept for ever
+hub.trust       the newest trust note (compacted)
 state.<stream>  the newest record of each entity (compacted)
 hub.checkpoints what HQ has signed of its log, every size of it for ever (compacted: one is said again and again)
 """
@@ -20,7 +21,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 
 from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
-from hub.protocol.topics import CHECKPOINTS, topic_in, topic_out
+from hub.protocol.topics import CHECKPOINTS, TRUST, topic_in, topic_out
 
 DAY_MS = 86_400_000
 IN_RETENTION_MS = 30 * DAY_MS
@@ -58,12 +59,18 @@ def log_topics() -> list[TopicSpec]:
     return [TopicSpec(CHECKPOINTS, 1, {"cleanup.policy": "compact"})]
 
 
+def trust_topics() -> list[TopicSpec]:
+    """Return the topic of HQ's keys."""
+    return [TopicSpec(TRUST, 1, {"cleanup.policy": "compact"})]
+
+
 def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[TopicSpec]:
     """Return the topics of a hub with these centers and streams."""
     forever = {"retention.ms": "-1", "retention.bytes": "-1"}
     return [
         *lane_topics(centers),
         *log_topics(),
+        *trust_topics(),
         TopicSpec("events", FAN_OUT_PARTITIONS, forever),
         *(TopicSpec(f"state.{stream}", FAN_OUT_PARTITIONS, {"cleanup.policy": "compact"}) for stream in streams),
     ]

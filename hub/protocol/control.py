@@ -337,6 +337,8 @@ def open_trust(data: bytes, root: Verifier | None = None) -> Trust:
     if root is not None and root.name != trust.root.name:
         raise Malformed(f"trust file: expected the hub of {root.name}, got {trust.hub}")
     note.verify([root or trust.root])
+    if root is not None and root != trust.root:
+        raise Malformed("trust file: names another root key than the one that is pinned, which is never changed")
     return trust
 
 

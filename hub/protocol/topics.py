@@ -1,10 +1,12 @@
-"""The names of a center's two topics, and of HQ's log."""
+"""The names of a center's two topics, of HQ's log and of its keys."""
 
 from __future__ import annotations
 
 from typing import Final
 
 CHECKPOINTS: Final = "hub.checkpoints"  # what HQ signs of its log; key = the size in decimal, compacted
+
+TRUST: Final = "hub.trust"  # the newest trust note; key = the hub's name, compacted
 
 
 def topic_in(center: str) -> str:

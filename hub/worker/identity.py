@@ -51,6 +51,7 @@ class Identity:
     log: Signer
     log_long: Signer
     trust: Trust | None = None
+    note: bytes = b""  # the trust note's bytes
     folder: Path | None = None
 
     @property
@@ -66,18 +67,11 @@ class Identity:
         """Return the keys that may have sealed the hq lane at `moment`."""
         return self.hqs() if self.trust is None else self.trust.good_at(self.hqs(), moment)
 
-    def renew(self) -> bool:
-        """Take over what the folder says now; return whether a key or the trust note is another. Errors: UsageError."""
-        if self.folder is None:
-            return False
-        now = load_identity(self.folder)
-        if now == self:
-            return False
-        if now.hub != self.hub:
-            raise UsageError(f"{self.folder} became that of {now.hub}, expected {self.hub}")
+    def renew(self, now: Identity) -> None:
+        """Take over what the folder says now, all of it at once."""
+        assert now.hub == self.hub
         self.receipts, self.hq, self.log, self.log_long = now.receipts, now.hq, now.log, now.log_long
-        self.trust = now.trust
-        return True
+        self.trust, self.note = now.trust, now.note
 
 
 def make_identity(folder: Path, hub: str) -> Identity:
@@ -91,10 +85,10 @@ def make_identity(folder: Path, hub: str) -> Identity:
     write_private(folder / ROOT, root.to_text() + "\n")
     made = {name: _made(folder, hub, name) for name in KINDS}
     trust = _first_trust(hub, root.verifier, made, FIRST_REASON)
-    write_trust(folder, sign_note(trust.to_text(), [root]).to_bytes())
+    write_trust(folder, note := sign_note(trust.to_text(), [root]).to_bytes())
     # The name is written last: a folder with it is whole.
     (folder / "hub.name").write_text(hub + "\n", encoding="utf-8")
-    return Identity(hub, **made, trust=trust, folder=folder)
+    return Identity(hub, **made, trust=trust, note=note, folder=folder)
 
 
 def load_identity(folder: Path) -> Identity:
@@ -104,7 +98,7 @@ def load_identity(folder: Path) -> Identity:
     """
     try:
         hub = (folder / "hub.name").read_text(encoding="utf-8").strip()
-        trust = open_trust((folder / TRUST).read_bytes())
+        trust = open_trust(note := (folder / TRUST).read_bytes())
         there = private_keys(folder)
         found = {name: _in_use(folder, trust, there, name) for name in KINDS}
     except FileNotFoundError as exc:
@@ -116,8 +110,8 @@ def load_identity(folder: Path) -> Identity:
     if not trust.serial and (folder / ROOT).exists():
         root = read_root(folder / ROOT, trust.root)
         trust = replace(_first_trust(hub, trust.root, found, LOG_REASON), receipts=trust.receipts)
-        write_trust(folder, sign_note(trust.to_text(), [root]).to_bytes())
-    return Identity(hub, **found, trust=trust, folder=folder)
+        write_trust(folder, note := sign_note(trust.to_text(), [root]).to_bytes())
+    return Identity(hub, **found, trust=trust, note=note, folder=folder)
 
 
 def private_keys(folder: Path) -> dict[Verifier, Signer]:

@@ -30,6 +30,7 @@ from hub.worker.headquarters import Headquarters, Said, announcements
 from hub.worker.identity import Identity, load_identity
 from hub.worker.notary import CHECKPOINT_EVERY_S, Notary
 from hub.worker.publisher import Publisher
+from hub.worker.trust import TrustPublisher
 from hub.worker.watchdog import STALL_S, Watchdog
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ async def run_worker(
         await ensure_topics(settings.bootstrap, lane_topics(centers))
         await ensure_group(settings.bootstrap, reader.group)
         await ensure_topics(settings.bootstrap, standard_topics([], list(STREAMS)))
+        trust = TrustPublisher(settings.bootstrap, identity)
+        await trust.first()
         app = create_app(reader, consolidator, centers)
         spare_the_collector()
         log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.bootstrap)
@@ -157,6 +160,7 @@ async def run_worker(
                 topic = CheckpointTopic(settings.bootstrap)
                 notary = Notary(store, identity, topic, settings.instance or owner, settings.checkpoint_every_s)
                 tasks.append(group.create_task(notary.run(), name="notary"))
+            tasks.append(group.create_task(trust.run(), name="trust"))
             tasks.append(group.create_task(look(settings, consolidator, publisher, app, centers), name="look"))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(group.create_task(watchdog.run(), name="watchdog"))

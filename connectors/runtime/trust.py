@@ -1,0 +1,149 @@
+"""HQ's keys as this office believes them: pinned at enrolment, changed only by what the pinned root key signed.
+
+HQ publishes every new trust note on `hub.trust` before it signs anything by a key of it. So an answer by a key that is
+not known here is looked up there before it is disbelieved: a rotation loses no receipt, whichever of the two topics
+comes first. Of two notes the one with the higher serial counts; an older one that is published again changes nothing.
+
+What is true when the process dies behind each step:
+  read from the topic      nothing happened: it is read again
+  trust file replaced      the next start has the new keys; before, the old ones, and reads the topic again
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+
+from connectors.runtime.link import Backoff, Link, TopicHidden, close
+from hub.protocol.control import Trust, open_trust
+from hub.protocol.errors import Malformed, Retriable
+from hub.protocol.keys import Verifier
+from hub.protocol.note import Note
+from hub.protocol.receipt import Receipt, Resend, read_answer
+from hub.protocol.topics import TRUST
+
+FETCH_WAIT_MS: Final = 5000
+BACKOFF_MAX_S: Final = 60.0
+PLACE: Final = TopicPartition(TRUST, 0)
+
+log = structlog.get_logger(__name__)
+
+
+class Trusted:
+    """The newest trust note of one office, and what it makes of HQ's answers. `path` is the office's trust file."""
+
+    def __init__(self, path: Path, trust: Trust) -> None:
+        self._path = path
+        self.trust = trust
+
+    def logs(self) -> Sequence[Verifier]:
+        """Return the keys of HQ's log, former ones too."""
+        return self.trust.logs
+
+    def take(self, data: bytes) -> bool:
+        """Take a published trust note; return whether it was news. Errors: Malformed, Retriable on a full disk."""
+        trust = open_trust(data, self.trust.root)
+        if trust.serial <= self.trust.serial:
+            return False
+        part = self._path.with_name(self._path.name + ".part")
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self._path)
+        except OSError as exc:
+            raise Retriable(f"{self._path} can't be replaced ({exc.strerror})") from exc
+        self.trust = trust
+        return True
+
+    def lacks(self, note: Note) -> bool:
+        """Return whether one of HQ's receipts keys may have signed `note` that is not known here."""
+        name = f"{self.trust.hub}/receipts"
+        known = {key.key_id for key in self.trust.receipts}
+        return any(line.name == name and line.key_id not in known for line in note.signatures)
+
+    def answer(self, note: Note) -> Receipt | Resend:
+        """Return what HQ says in a record of our topic. Errors: Malformed, if it is not HQ who says it."""
+        key = note.verify(self.trust.receipts)
+        said = read_answer(note.text)
+        retired_at = self.trust.retired_at(key)
+        # A request has no time. It is new, or has been dealt with: none by a retired key is missed.
+        if retired_at is not None and (isinstance(said, Resend) or said.recorded_at >= retired_at):
+            raise Malformed(f"{key.name}+{key.key_id.hex()} was retired at {retired_at:%Y-%m-%dT%H:%M:%SZ}")
+        return said
+
+
+class TrustReader:
+    """Keeps `trusted` up to what HQ publishes. `on_change` is called when it has changed."""
+
+    def __init__(self, trusted: Trusted, link: Link) -> None:
+        self.trusted = trusted
+        self._link = link
+        self._backoff = Backoff(BACKOFF_MAX_S)
+        self.on_change: Callable[[], None] = _nothing
+
+    async def run(self) -> None:
+        """Read for as long as the task lives; an HQ of version 0.1.0 has nothing to read."""
+        while True:
+            try:
+                await self._session()
+            except (TopicHidden, TopicAuthorizationFailedError) as exc:
+                log.debug("trust_hidden", reason=str(exc))
+            except (Retriable, KafkaError, TimeoutError, OSError) as exc:
+                log.info("trust_lost", reason=str(exc) or type(exc).__name__)
+            await self._backoff.wait()
+
+    async def look(self) -> None:
+        """Return when all that is published now was read. Errors: Retriable, if it can't be asked."""
+        try:
+            consumer = await self._link.consumer(TRUST)
+        except TopicHidden:
+            return
+        try:
+            async with asyncio.timeout(self._link.settings.request_timeout_s):
+                consumer.assign([PLACE])
+                end = (await consumer.end_offsets([PLACE]))[PLACE]
+                await consumer.seek_to_beginning(PLACE)
+                while await consumer.position(PLACE) < end:
+                    await self._read(consumer, 500)
+        except TopicAuthorizationFailedError:
+            return
+        except (KafkaError, TimeoutError, OSError) as exc:
+            raise Retriable(f"HQ's keys can't be looked up ({type(exc).__name__})") from exc
+        finally:
+            await close(consumer)
+
+    async def _session(self) -> None:
+        consumer = await self._link.consumer(TRUST, wait_ms=FETCH_WAIT_MS)
+        try:
+            consumer.assign([PLACE])
+            await consumer.seek_to_beginning(PLACE)
+            self._backoff.reset()
+            while True:
+                await self._read(consumer, 60_000)
+        finally:
+            await close(consumer)
+
+    async def _read(self, consumer: AIOKafkaConsumer, timeout_ms: int) -> None:
+        for record in (await consumer.getmany(PLACE, timeout_ms=timeout_ms)).get(PLACE, ()):
+            try:
+                news = self.trusted.take(record.value or b"")
+            except Malformed as exc:
+                log.warning("trust_note_not_by_root", offset=record.offset, reason=str(exc))
+                continue
+            if news:
+                trust = self.trusted.trust
+                log.info("trust_changed", serial=trust.serial, reason=trust.reason)
+                self.on_change()
+
+
+def _nothing() -> None:
+    """Nobody waits for HQ's keys."""

@@ -1,0 +1,97 @@
+"""Says on `hub.trust` which keys this hub signs with, before it signs with them.
+
+What is true when the process dies behind each step of a rotation:
+  new key's file made         nothing: no trust note names it
+  trust note replaced         connectors know nothing of it, and nothing was signed by the new key
+  trust note published        connectors read it; the old key still signs, and its signatures stay good
+  keys taken over             receipts are signed by the new key, which every connector can look up
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from hub.protocol.errors import Retriable, UsageError
+from hub.protocol.topics import TRUST
+from hub.worker.identity import TRUST as TRUST_FILE
+from hub.worker.identity import Identity, load_identity
+
+LOOK_EVERY_S: Final = 1.0
+DEADLINE_S: Final = 20.0
+
+log = structlog.get_logger(__name__)
+
+
+class TrustPublisher:
+    """Keeps the trust note published, and an identity up to what was published."""
+
+    def __init__(self, bootstrap: str, identity: Identity) -> None:
+        self._bootstrap = bootstrap
+        self._identity = identity
+        self._seen = self._look()
+        self._told = ""
+
+    async def publish(self, identity: Identity) -> None:
+        """Return once the broker has the note, which is the topic's only record. Errors: Retriable."""
+        if not identity.note:
+            return
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap, client_id="cohub-trust", acks="all", enable_idempotence=True
+        )
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                await producer.start()
+                await producer.send_and_wait(TRUST, identity.note, key=identity.hub.encode(), partition=0)
+        except (KafkaError, TimeoutError, OSError) as exc:
+            raise Retriable(f"the trust note can't be published ({exc or type(exc).__name__})") from exc
+        finally:
+            with contextlib.suppress(KafkaError, TimeoutError, OSError):
+                async with asyncio.timeout(DEADLINE_S):
+                    await producer.stop()
+
+    async def first(self) -> None:
+        """Publish what the worker starts with: nothing may be signed before. Errors: Retriable."""
+        await self.publish(self._identity)
+
+    async def run(self) -> None:
+        """See every second whether the keys were rotated; never returns."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            seen = self._look()
+            if seen == self._seen:
+                continue
+            try:
+                await self._take_over()
+                self._seen = seen
+            except (Retriable, UsageError) as exc:
+                # The keys that we have still sign, and every connector knows them: there is time.
+                if str(exc) != self._told:
+                    log.warning("keys_not_taken_over", error=str(exc))
+                self._told = str(exc)
+
+    async def _take_over(self) -> None:
+        folder = self._identity.folder
+        assert folder is not None
+        fresh = load_identity(folder)
+        if fresh == self._identity:
+            return
+        await self.publish(fresh)
+        self._identity.renew(fresh)
+        serial = fresh.trust.serial if fresh.trust is not None else 0
+        log.info("keys_taken_over", serial=serial, receipts=fresh.receipts.verifier.key_id.hex())
+
+    def _look(self) -> tuple[int, int]:
+        """Return what changes when the note is replaced."""
+        if self._identity.folder is None:
+            return 0, 0
+        try:
+            found = (self._identity.folder / TRUST_FILE).stat()
+        except OSError:
+            return 0, 0
+        return found.st_mtime_ns, found.st_ino
