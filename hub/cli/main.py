@@ -13,7 +13,23 @@ from typing import Annotated, Final
 
 import typer
 
-from hub.cli import audit, center, code_list, demo, hub_log, lane, ledger, quarantine, replay, run, schema, show, status
+from hub.cli import (
+    audit,
+    audit_check,
+    audit_export,
+    center,
+    code_list,
+    demo,
+    hub_log,
+    lane,
+    ledger,
+    quarantine,
+    replay,
+    run,
+    schema,
+    show,
+    status,
+)
 from hub.cli.place import Settings
 from hub.protocol.errors import CohubError, UsageError
 
@@ -38,6 +54,8 @@ app = typer.Typer(
 )
 run.add_to(app)
 app.add_typer(audit.app, name="audit")
+audit_export.add_to(audit.app)
+audit_check.add_to(audit.app)
 app.add_typer(center.app, name="center")
 app.add_typer(code_list.app, name="code-list")
 app.add_typer(lane.app, name="lane")

@@ -132,6 +132,7 @@ class Case:
     subject: Subject
     report: Report
     trust: Trust | None = None
+    pinned: Trust | None = None  # the trust note that the checker has, where he has one
     lanes: list[LaneOf] = field(default_factory=list)
     schemas: dict[str, Schema] = field(default_factory=dict)  # by path below schemas/
     bases: dict[int, Basis] = field(default_factory=dict)  # those that receipts name
@@ -145,6 +146,13 @@ class Case:
     def hub(self) -> str:
         """The hub's name, '' while its keys are not known."""
         return self.trust.hub if self.trust else ""
+
+    @property
+    def keys(self) -> Trust | None:
+        """The keys to verify with: the newer of the bundle's trust note and of the one that the checker pinned."""
+        if self.trust is not None and self.pinned is not None and self.pinned.serial > self.trust.serial:
+            return self.pinned
+        return self.trust
 
     @property
     def hq_lane(self) -> LaneOf | None:

@@ -23,7 +23,7 @@ from hub.evidence.manifest import differing, manifest, read_subject, reasons, ro
 from hub.evidence.page import check_page
 from hub.evidence.report import Check, Report
 from hub.evidence.subject import Subject
-from hub.protocol.control import open_trust
+from hub.protocol.control import Trust, open_trust
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
 from hub.store.released import released_schemas
@@ -37,11 +37,10 @@ class Checked:
     case: Case | None
 
 
-def check_bundle(data: bytes, root: Verifier, pinned: tuple[Verifier, ...] | None = None) -> Checked:
+def check_bundle(data: bytes, root: Verifier, pinned: Trust | None = None) -> Checked:
     """Check an evidence bundle completely; every finding is in the report.
 
-    Shapes: `root` is HQ's root key, known from elsewhere; `pinned` the witnesses that the checker trusts, None if he
-    names none.
+    Shapes: `root` is HQ's root key, known from elsewhere; `pinned` a trust note of that root that the checker has.
     Errors: none, for any bytes.
     """
     report = Report()
@@ -53,8 +52,9 @@ def check_bundle(data: bytes, root: Verifier, pinned: tuple[Verifier, ...] | Non
         report.error(Check.MANIFEST, exc, layout.MANIFEST)
         return Checked(report, None)
     case = take_apart(files, subject, report)
+    case.pinned = pinned
     try:
-        examine(case, root, pinned)
+        examine(case, root)
         if case.trust is not None:
             check_after(case)
         check_derived(case)
@@ -63,7 +63,7 @@ def check_bundle(data: bytes, root: Verifier, pinned: tuple[Verifier, ...] | Non
     return Checked(report, case)
 
 
-def examine(case: Case, root: Verifier | None, pinned: tuple[Verifier, ...] | None = None) -> None:
+def examine(case: Case, root: Verifier | None) -> None:
     """Make every check of the evidence itself; what follows from it, state, manifest and summary, is not looked at.
 
     Without `root` the root key in the trust note is taken at its word, which only the maker of a bundle may do.
@@ -83,7 +83,7 @@ def examine(case: Case, root: Verifier | None, pinned: tuple[Verifier, ...] | No
     judge_subject(case)
     check_schemas(case)
     check_range(case)
-    check_log(case, pinned)
+    check_log(case)
     _check_belongs(case)
 
 

@@ -21,7 +21,7 @@ from hub.domain.stream import HQ
 from hub.evidence import layout
 from hub.evidence.case import Case, Held, LaneOf, Span
 from hub.evidence.lanes import check_seal
-from hub.evidence.report import Check
+from hub.evidence.report import Check, Severity
 from hub.evidence.subject import EntityKey
 from hub.ledger.basis import Basis, basis
 from hub.ledger.batch import Known
@@ -310,6 +310,9 @@ def check_range(case: Case) -> None:
             if not ends or not all(s.receipt and subject.since and s.receipt.recorded_at < subject.since for s in ends):
                 detail = "no earlier receipt bounds the range"
                 report.error(Check.COMPLETE, detail, inside[0].folder, origin, inside[0].first)
+        if inside and lane is case.lanes[-1] and lane.spans[-1] is inside[-1]:
+            detail = f"nothing here is recorded later: that no more came up to {subject.until} is HQ's word alone"
+            report.found(Severity.WARNING, Check.COMPLETE, detail, inside[-1].folder, origin, inside[-1].last)
         later = [s for s in lane.spans if inside and s.first > inside[-1].last]
         if later and later[0].first != inside[-1].last + 1:
             report.error(Check.COMPLETE, f"nothing covers {inside[-1].last + 1} to {later[0].first - 1}", "", origin)

@@ -27,9 +27,10 @@ def check_receipts(case: Case) -> None:
         try:
             note = Note.from_bytes(span.receipt_note)
             receipt = Receipt.from_text(note.text)
-            if case.trust is None:
+            keys = case.keys
+            if keys is None:
                 raise Malformed("HQ's keys are not known")
-            note.verify(case.trust.good_at(case.trust.receipts, receipt.recorded_at))
+            note.verify(keys.good_at(keys.receipts, receipt.recorded_at))
             if (receipt.origin, receipt.first, receipt.last) != (origin, span.first, span.last):
                 raise Malformed(f"it is for {receipt.origin[:80]} {receipt.first} to {receipt.last}")
         except Malformed as exc:
@@ -72,8 +73,8 @@ def check_seal(case: Case, lane: LaneOf, span: Span, basis: Basis | None) -> Non
             raise Malformed(f"it is over {checkpoint.origin[:80]} of size {checkpoint.size}, or has another root")
         span.seal = note
         if lane.center == HQ:
-            assert case.trust is not None
-            span.sealed_by = note.verify([key.named(origin) for key in case.trust.hqs_at(receipt.recorded_at)])
+            assert case.keys is not None
+            span.sealed_by = note.verify([key.named(origin) for key in case.keys.hqs_at(receipt.recorded_at)])
         else:
             if basis is None:
                 raise Malformed(f"the bundle has no hq lane of size {receipt.basis}, which says whose key it is")

@@ -86,8 +86,8 @@ def seen_by(text: str, lines: Iterable[Signature], witnesses: Iterable[Witness])
     return seen
 
 
-def check_log(case: Case, pinned: tuple[Verifier, ...] | None = None) -> None:
-    """Check HQ's log as far as the bundle has it. `pinned` are the witnesses that the checker trusts, if he says so."""
+def check_log(case: Case) -> None:
+    """Check HQ's log as far as the bundle has it."""
     report, data = case.report, case.files.get(layout.CHECKPOINT)
     if data is None:
         report.found(Severity.PENDING, Check.CHECKPOINT, "no checkpoint of HQ's log is in the bundle", FILE)
@@ -109,24 +109,25 @@ def check_log(case: Case, pinned: tuple[Verifier, ...] | None = None) -> None:
     for lane, span in case.spans():
         if span.receipt is not None:
             _check_receipt(case, log, lane, span)
-    _check_witnesses(case, log, pinned)
+    _check_witnesses(case, log)
 
 
 def _check_hq(case: Case, note: Note) -> datetime:
     """Return when HQ signed the checkpoint, which both of its keys must have done. Errors: Malformed."""
-    if case.trust is None:
+    trust = case.keys
+    if trust is None:
         raise Malformed("HQ's keys are not known")
     signed_at: datetime | None = None
     for algorithm in (COSIGNATURE_MLDSA44, ED25519):  # the first says the time
-        keys = [key for key in case.trust.logs if key.algorithm == algorithm]
+        keys = [key for key in trust.logs if key.algorithm == algorithm]
         if signed_at is not None:
-            keys = list(case.trust.good_at(keys, signed_at))
+            keys = list(trust.good_at(keys, signed_at))
         key = note.verify(keys)
         if algorithm == COSIGNATURE_MLDSA44:
             line = note.line_of(key)
             assert line is not None
             signed_at = cosigned_at(line)
-            retired = case.trust.retired_at(key)
+            retired = trust.retired_at(key)
             if retired is not None and signed_at >= retired:
                 raise Malformed(f"signed at {signed_at:%Y-%m-%d}, by a key that was retired before")
     assert signed_at is not None
@@ -158,11 +159,11 @@ def _not_logged(case: Case, lane: LaneOf, span: Span) -> None:
     case.report.found(Severity.PENDING, Check.LOG, detail, f"{span.folder}receipt.note", case.origin(lane), span.first)
 
 
-def _check_witnesses(case: Case, log: LogOf, pinned: tuple[Verifier, ...] | None) -> None:
+def _check_witnesses(case: Case, log: LogOf) -> None:
     report = case.report
     assert log.note is not None
-    assert case.trust is not None
-    own = {(key.name, key.key_id) for key in case.trust.logs}
+    assert case.keys is not None
+    own = {(key.name, key.key_id) for key in case.keys.logs}
     notes = [(FILE, log.note)]
     for path in sorted(path for path in case.files if layout.COSIGNATURES.fullmatch(path)):
         try:
@@ -173,7 +174,7 @@ def _check_witnesses(case: Case, log: LogOf, pinned: tuple[Verifier, ...] | None
             report.error(Check.WITNESSES, exc, path)
         else:
             notes.append((path, note))
-    witnesses = witnesses_of(case.registry, case.trust.witnesses)
+    witnesses = witnesses_of(case.registry, case.keys.witnesses)
     for path, note in notes:
         lines = [line for line in note.signatures if (line.name, line.key_id) not in own]
         seen = seen_by(note.text, lines, witnesses)
@@ -184,8 +185,8 @@ def _check_witnesses(case: Case, log: LogOf, pinned: tuple[Verifier, ...] | None
             report.error(Check.WITNESSES, detail, path)
         for detail in seen.passed_over:
             report.found(Severity.WARNING, Check.WITNESSES, detail, path)
-    if pinned:
-        _check_pinned(case, witnesses, pinned)
+    if case.pinned is not None and case.pinned.witnesses:
+        _check_pinned(case, witnesses, case.pinned.witnesses)
     if not log.is_believed:
         report.found(
             Severity.PENDING,
