@@ -29,7 +29,6 @@ from hub.replay.target import REPLAY_HEADER
 RECORDED_HEADER: Final = "cohub-recorded-at"
 VERDICT_HEADER: Final = "cohub-verdict"
 PAGE: Final = 256
-RECEIPTS_PAGE: Final = 64
 
 Order = tuple[int, int, int]  # recorded_at in microseconds, lane, sequence
 
@@ -147,13 +146,17 @@ def view(again: Again, decoded: Decoded) -> dict[str, Any]:
 
 
 def again(
-    ledger: Ledger, decoder: Decoder, selection: Selection, looked_at: Callable[[int], None] = lambda _count: None
+    ledger: Ledger,
+    decoder: Decoder,
+    selection: Selection,
+    looked_at: Callable[[int], None] = lambda _count: None,
+    page: int = PAGE,
 ) -> Iterator[tuple[Again, Decoded | None]]:
     """Yield what is selected, in order; decoded where the filter wanted it.
 
     `looked_at` is called with how many events more were looked at. Errors: UsageError of the filter; Fatal.
     """
-    lanes = [_lane(ledger, lane, *bounds) for lane, *bounds in spans(ledger, selection)]
+    lanes = [_lane(ledger, lane, *bounds, page) for lane, *bounds in spans(ledger, selection)]
     for found in merge(*lanes, key=lambda one: one.order):
         event = found.event
         looked_at(1)
@@ -209,17 +212,17 @@ def find_lane(ledger: Ledger, name: str) -> StoredLane:
     raise UsageError(f"there is no lane {name!r}; `hub lane list` has them")
 
 
-def _lane(ledger: Ledger, lane: StoredLane, first: int, last: int) -> Iterator[Again]:
+def _lane(ledger: Ledger, lane: StoredLane, first: int, last: int, page: int) -> Iterator[Again]:
     at = first - 1
     while at < last:
         # A page, and no cursor left open: a slow replay must not hold the database's old pages for hours.
-        receipts = list(islice(ledger.receipts(lane, at), RECEIPTS_PAGE))
+        receipts = list(islice(ledger.receipts(lane, at), page))
         if not receipts:
             raise damaged(f"{lane.origin}: no receipt covers event {at + 1}")
         for receipt in receipts:
             end = min(receipt.last, last)
             while at < end:
-                upto = min(at + PAGE, end)
+                upto = min(at + page, end)
                 events = ledger.events(lane.id, at + 1, upto)
                 if len(events) != upto - at:
                     raise damaged(f"{lane.origin}: of the events {at + 1} to {upto} some are missing")

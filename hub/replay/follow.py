@@ -104,7 +104,8 @@ class Story:
 class _Wanted:
     """Which ids are looked for, and as what. What a pass has looked for, the next one need not look for again."""
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, wanted: str, needles_max: int) -> None:
+        self._needles_max = needles_max
         self._ids = {wanted}
         self._causes = {wanted}
         self._correlations = {wanted}
@@ -127,7 +128,7 @@ class _Wanted:
         needles = [_needle(name, one) for name, ids in fresh.items() for one in ids]
         if not needles:
             return None
-        if len(needles) <= NEEDLES_MAX:
+        if len(needles) <= self._needles_max:
             return lambda data: any(needle in data for needle in needles)
         return lambda data: any(one in fresh[name] for name, one in _ids_in(data).items())
 
@@ -145,14 +146,20 @@ def _ids_in(data: bytes) -> dict[str, str]:
     return {name: (headers[name] or b"").decode("utf-8", "surrogateescape") for name in _IDS if headers.get(name)}
 
 
-def follow(ledger: Ledger, wanted: str, looked_at: Callable[[int], None] = lambda _count: None) -> Story:
+def follow(
+    ledger: Ledger,
+    wanted: str,
+    looked_at: Callable[[int], None] = lambda _count: None,
+    passes_max: int = PASSES_MAX,
+    needles_max: int = NEEDLES_MAX,
+) -> Story:
     """Return the story that an id belongs to: a correlation id, or the id of one of its events.
 
     `looked_at` is called with the number of events that were searched. Memory: the story.
     """
     found: dict[tuple[int, int], Said] = {}
-    ids = _Wanted(wanted)
-    for _ in range(PASSES_MAX):
+    ids = _Wanted(wanted, needles_max)
+    for _ in range(passes_max):
         has_one = ids.next()
         if has_one is None:
             return Story(tree(found.values()), len(found), True)

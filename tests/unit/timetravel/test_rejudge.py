@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from hub.replay.export import Selection, spans
-from hub.replay.rejudge import Judgement, newest_basis, rejudge
+from hub.replay.rejudge import ENTITIES_KEPT, Judgement, newest_basis, rejudge
 from hub.replay.source import Ledger
 from hub.worker.headquarters import Said
 from tests.support.center import NOW, Center, offer
@@ -14,9 +14,10 @@ from tests.support.hq import ALL_STREAMS, Hq, center_record
 from tests.support.lived import OPENED, PUBLISHED, REVISED, Lived, day, deal, lived
 
 
-def judge(database: Path, **options: int) -> list[Judgement]:
+def judge(database: Path, entities_kept: int = ENTITIES_KEPT) -> list[Judgement]:
     with Ledger.open(database) as ledger:
-        return list(rejudge(ledger, newest_basis(ledger), spans(ledger, Selection(ledger.lanes)), **options))
+        every = spans(ledger, Selection(ledger.lanes))
+        return list(rejudge(ledger, newest_basis(ledger), every, entities_kept=entities_kept))
 
 
 def others(found: list[Judgement]) -> list[tuple[str, str, str]]:
