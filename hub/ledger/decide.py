@@ -64,7 +64,10 @@ def decide(
         alarm=taken.alarm,
         duplicates=taken.duplicates,
     )
-    for segment in taken.segments:
+    for taken_segment in taken.segments:
+        segment, before = taken_segment, batch.commits[-1].lane if batch.commits else None
+        if before is not None and before.origin == segment.lane.origin:
+            segment = replace(segment, lane=before)  # it goes on from what was just decided
         batch.commits.append(_Deciding(batch, segment, entities, basis, recorded_at).commit(receipts_key))
     if batch.commits:
         batch.intake = replace(batch.intake, lane=batch.commits[-1].lane)

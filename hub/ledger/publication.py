@@ -53,8 +53,12 @@ def publications(taken: Taken, batch: Batch) -> list[Publication]:
             for pending, row in zip(segment.events, commit.rows, strict=True)
             if row.code == Code.ACCEPTED
         ]
-        touched = [k for k in batch.entities.values() if k.origin == commit.lane.origin]
         receipt = commit.receipt
+        touched = [
+            known
+            for known in batch.entities.values()
+            if known.origin == receipt.origin and receipt.first <= known.sequence <= receipt.last
+        ]
         found.append(
             Publication(
                 commit.lane.origin, commit.lane.center, receipt.first, receipt.last, [commit.note], events, touched

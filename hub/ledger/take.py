@@ -50,6 +50,8 @@ from hub.protocol.witness import (
 
 TAIL_RECORDS_MAX: Final = 256
 TAIL_BYTES_MAX: Final = 1024 * 1024
+# A receipt's text is an entry of HQ's log, which has at most 65,535 bytes: 520 for its head, 201 for each event's line.
+RECEIPT_EVENTS_MAX: Final = 320
 SEALS_TRIED_MAX: Final = 8
 CLAIMS_MAX: Final = 64
 RESEND_BACKOFF_S: Final = (5.0, 20.0, 60.0)
@@ -337,7 +339,7 @@ class _Fetch:
                 self.status, self.why = Status.WAITING, why
                 return
             if standing is Standing.GOOD:
-                self._accept(index, edge)
+                self._accept(index - self._accept_parts(index), edge)
                 break
             detail = detail or why
         if not detail:
@@ -371,15 +373,33 @@ class _Fetch:
             return Standing.BAD, f"WRONG_ROOT: the records do not give the root sealed at size {checkpoint.size}", edge
         return Standing.GOOD, "", edge
 
+    def _accept_parts(self, index: int) -> int:
+        """Take of the tail up to `index`, under seals on the way, what one receipt has no room for; return how much.
+
+        Where no seal on the way is good (its key was revoked since), one receipt covers more.
+        """
+        taken = 0
+        while index - taken >= RECEIPT_EVENTS_MAX:
+            sealed = [i for i, p in enumerate(self.tail[:RECEIPT_EVENTS_MAX]) if p.seal is not None]
+            for inner in reversed(sealed[-SEALS_TRIED_MAX:]):
+                standing, _, edge = self._check_seal(inner)
+                if standing is Standing.GOOD:
+                    self._accept(inner, edge)
+                    taken += inner + 1
+                    break
+            else:
+                break
+        return taken
+
     def _accept(self, index: int, edge: Edge) -> None:
         assert self.lane is not None
         events, self.tail = self.tail[: index + 1], self.tail[index + 1 :]
         seal = events[-1].seal
         assert seal is not None
         segments = self.taken.segments
-        if segments and segments[-1].lane.origin == self.lane.origin:
-            last = segments.pop()
-            segments.append(Segment(last.lane, last.events + events, edge, seal, last.closes))
+        last = segments[-1] if segments and segments[-1].lane.origin == self.lane.origin else None
+        if last is not None and len(last.events) + len(events) <= RECEIPT_EVENTS_MAX:
+            segments[-1] = Segment(last.lane, last.events + events, edge, seal, last.closes)
         else:
             old = self.intake.lane if not segments else self._committed()
             if old is not None and old.origin == self.lane.origin:

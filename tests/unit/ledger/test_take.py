@@ -10,7 +10,7 @@ import pytest
 
 from hub.ledger.batch import Batch
 from hub.ledger.lane import Status
-from hub.ledger.take import RESEND_BACKOFF_S, TAIL_RECORDS_MAX, Taken
+from hub.ledger.take import RECEIPT_EVENTS_MAX, RESEND_BACKOFF_S, TAIL_RECORDS_MAX, Taken
 from hub.protocol.checkpoint import seal
 from hub.protocol.control import Presence
 from hub.protocol.note import Signer, sign_note
@@ -62,6 +62,40 @@ async def test_sealed_batch_is_taken_with_one_receipt(hq: Hq) -> None:
     assert commit.receipt.root == center.edge.root == commit.lane.edge.root
     assert taken.reading.intake.offset == 5
     assert not taken.reading.tail
+
+
+async def test_long_fetch_has_receipts_that_fit_into_the_log(hq: Hq, tmp_path: Path) -> None:
+    """Seven batches of 150 at once: a receipt covers two, and is decided as if each had come alone."""
+    center, other = Center(), await Hq.open(tmp_path / "other")
+    await hq.register(center)
+    batches = [center.opened(149), *(center.offers(150, first=150 * n) for n in range(1, 7))]
+    taken, batch = await feed(hq, [record for records in batches for record in records])
+    spans = [(commit.receipt.first, commit.receipt.last) for commit in batch.commits]
+    assert spans == [(1, 300), (301, 600), (601, 900), (901, 1050)]
+    assert accepted(batch) == list(range(1, 1051))
+    assert batch.commits[-1].receipt.root == center.edge.root
+    assert not taken.reading.tail
+    try:
+        await other.register(Center())
+        one_by_one = [(await feed(other, records))[1].commits[0].lane for records in batches]
+    finally:
+        other.store.close()
+    assert [commit.lane for commit in batch.commits] == [one_by_one[n] for n in (1, 3, 5, 6)]
+    # Other batches come in other sizes; at the most, every event is rejected by the longest line.
+    assert 520 + RECEIPT_EVENTS_MAX * 201 <= 65_535
+
+
+async def test_long_fetch_under_one_good_seal_has_one_receipt(hq: Hq) -> None:
+    """Where nothing else is sealed well, the last seal stands for all of it; a bad one behind it goes."""
+    center = Center()
+    await hq.register(center)
+    first, second = center.opened(199), center.offers(200, first=200)
+    foreign = seal(center.origin, center.edge, Signer("hub.example/kz", bytes(32)))
+    third = center.offers(1, first=500)
+    records = [*first[:-1], first[-1].without(SEAL_HEADER), *second, third[0].header(SEAL_HEADER, foreign)]
+    taken, batch = await feed(hq, records)
+    assert [(c.receipt.first, c.receipt.last) for c in batch.commits] == [(1, 400)]
+    assert reasons(taken) == ["BAD_SEAL"]
 
 
 async def test_unsealed_tail_waits_and_is_read_again_from_its_first_record(hq: Hq) -> None:
