@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hub.cli import replay_follow, replay_history, replay_rejudge, replay_state, replay_to
+from hub.cli import replay_follow, replay_history, replay_rebuild, replay_rejudge, replay_state, replay_to
 
 app = typer.Typer(help="Replay: rebuild the state, look at another time, follow, judge again.", no_args_is_help=True)
 
@@ -16,6 +16,7 @@ def _replay() -> None:
 
 replay_follow.add_to(app)
 replay_history.add_to(app)
+replay_rebuild.add_to(app)
 replay_state.add_to(app)
 replay_to.add_to(app)
 replay_rejudge.add_to(app)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.entity import Entity
+from hub.domain.fold import fold
 from hub.domain.judge import judge
 from hub.domain.stream import EventKind, Stream, count_by_status
 from hub.ledger.basis import Basis, Reader
@@ -25,7 +26,7 @@ from hub.protocol.avro import PREFIX_SIZE, frame, schema_id_of
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.receipt import Decision, Receipt
-from hub.protocol.record import LANE_OPENED, VALUE_BYTES_MAX, Common, Envelope, is_signed, read_alike, read_envelope
+from hub.protocol.record import LANE_OPENED, VALUE_BYTES_MAX, Common, is_signed, read_alike, read_envelope
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
@@ -97,6 +98,19 @@ def judge_again(segment: Segment, entities: Mapping[EntityKey, Known], basis: Ba
     deciding = _Deciding(batch, segment, entities, basis, recorded_at)
     rows = [deciding.row(event) for event in segment.events]
     return Judged(rows, deciding.lane, batch.entities, batch.measures, deciding.digests)
+
+
+def fold_again(segment: Segment, entities: Mapping[EntityKey, Known], basis: Basis, recorded_at: datetime) -> Judged:
+    """Return what the events of a segment fold to, all of which were accepted once: they are not judged again.
+
+    Shapes: as `judge_again`, without rows.
+    Errors: Rejected, for an event that can't have been accepted: it does not decode, or is no legal next step.
+    """
+    batch = Batch(Intake(segment.lane.center))
+    deciding = _Deciding(batch, segment, entities, basis, recorded_at)
+    for event in segment.events:
+        deciding.accept(event)
+    return Judged([], deciding.lane, batch.entities, batch.measures, deciding.digests)
 
 
 def advance(taken: Taken, batch: Batch) -> Reading:
@@ -182,7 +196,7 @@ class _Deciding:
             if alike is None or read is None:
                 envelope = read_envelope(self.center, record.key, headers, _count(event))
                 subject, occurred_at = envelope.subject, envelope.time
-                alike = self._alike(envelope, event)
+                alike = self._alike(envelope.type, envelope.dataschema, event)
             else:
                 subject, occurred_at = read
             kind = alike.kind
@@ -221,16 +235,30 @@ class _Deciding:
             previous,
         )
 
-    def _alike(self, envelope: Envelope, event: Pending) -> _Alike:
-        """Return how to read an event with this envelope; the records that are alike need not ask again."""
-        kind = KINDS.get(envelope.type)
+    def accept(self, event: Pending) -> None:
+        """Fold one event that was accepted."""
+        headers, value = event.headers, event.record.value or b""
+        alike = None if event.common is None else self.alike.get(event.common)
+        if alike is None:
+            type_, dataschema = headers.get("ce_type") or b"", headers.get("ce_dataschema") or b""
+            alike = self._alike(type_.decode("utf-8", "replace"), dataschema.decode("utf-8", "replace"), event)
+        kind = alike.kind
+        subject = (headers.get("ce_subject") or b"").decode("utf-8", "replace")
+        key = (kind.stream, subject)
+        before = self.batch.entities.get(key) or self.entities.get(key)
+        entity = fold(before.entity if before else None, kind, subject, self.center, _decode(alike, value))
+        self._accepted(key, entity, before, event, alike)
+
+    def _alike(self, type_: str, dataschema: str, event: Pending) -> _Alike:
+        """Return how to read an event of this type and schema; the records that are alike need not ask again."""
+        kind = KINDS.get(type_)
         if kind is None:
-            raise Rejected(Code.UNKNOWN_TYPE, "ce_type", envelope.type[:100])
+            raise Rejected(Code.UNKNOWN_TYPE, "ce_type", type_[:100])
         if kind.type == LANE_OPENED and event.sequence != 1:
             raise Rejected(Code.ILLEGAL_TRANSITION, "", "a lane is opened by its sequence 1")
-        reader = self.basis.reader(self.center, envelope.dataschema)
+        reader = self.basis.reader(self.center, dataschema)
         if reader is None or reader.type != kind.type:
-            raise Rejected(Code.UNKNOWN_SCHEMA, "ce_dataschema", envelope.dataschema[:100])
+            raise Rejected(Code.UNKNOWN_SCHEMA, "ce_dataschema", dataschema[:100])
         alike = _Alike(kind.type, kind, reader, frame(reader.schema_id, b""), STREAMS[kind.stream])
         if event.common is not None and kind.type != LANE_OPENED:
             self.alike[event.common] = alike

@@ -26,18 +26,22 @@ CREATE TABLE IF NOT EXISTS entity({_ROW}, PRIMARY KEY(stream, id));
 """
 
 
-def open_state(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
-    """Return a connection to a second state, made if there is none."""
+def open_state(path: Path | Literal[":memory:"], *, is_kept: bool = False) -> sqlite3.Connection:
+    """Return a connection to a second state, made if there is none; `is_kept` is one that must outlive a power cut."""
     db = sqlite3.connect(path, isolation_level=None, cached_statements=64)
     db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=OFF")  # what a crash leaves out is folded again
+    db.execute(f"PRAGMA synchronous={'NORMAL' if is_kept else 'OFF'}")
     db.execute("PRAGMA cache_size=-8000")
     db.executescript(TABLES)
     return db
 
 
 class EntityBook(Mapping[EntityKey, Known]):
-    """Every entity that was folded. `get` finds it; `update` takes what one receipt changed."""
+    """Every entity that was folded. `get` finds it; `update` takes what one receipt changed.
+
+    What goes to the file stands in one transaction from `commit` to `commit`: after a kill the file has the state of
+    the last one, whole.
+    """
 
     def __init__(self, state: sqlite3.Connection, kept: int = KEPT) -> None:
         self._db = state
@@ -46,6 +50,7 @@ class EntityBook(Mapping[EntityKey, Known]):
         self._old: dict[EntityKey, Known] = {}
         self._changed: set[EntityKey] = set()  # in memory, and not so in the file
         self._filed = bool(state.execute("SELECT 1 FROM entity LIMIT 1").fetchone())
+        state.execute("BEGIN")
 
     def __getitem__(self, key: EntityKey) -> Known:
         found = self._young.get(key)
@@ -84,8 +89,18 @@ class EntityBook(Mapping[EntityKey, Known]):
         self._write(self._old)
         self._write(self._young)
 
+    def commit(self) -> None:
+        """Write all that changed, and what the caller wrote beside it, for good."""
+        self.flush()
+        self._db.execute("COMMIT")
+        self._db.execute("BEGIN")
+
     def all(self) -> Iterator[Known]:
-        """Yield every entity by stream and id."""
+        """Yield every entity: those that were never filed as they came, others by stream and id."""
+        if not self._filed:
+            yield from self._old.values()
+            yield from self._young.values()
+            return
         self.flush()
         for row in self._db.execute(f"SELECT {_ROW} FROM entity ORDER BY stream, id"):  # noqa: S608
             yield _known(row)
@@ -95,10 +110,8 @@ class EntityBook(Mapping[EntityKey, Known]):
         rows = [_row(known) for key, known in entities.items() if key in changed]
         if not rows:
             return
-        self._db.execute("BEGIN")
         marks = ", ".join("?" * len(rows[0]))
         self._db.executemany(f"INSERT OR REPLACE INTO entity({_ROW}) VALUES ({marks})", rows)  # noqa: S608
-        self._db.execute("COMMIT")
         changed.difference_update(entities)
         self._filed = True
 

@@ -167,6 +167,12 @@ class RowReader:
         return Pending(sequence, Reread(key, value or None, listed), headers, data, leaf_hash(data), None, common)
 
 
+    def accepted(self, sequence: int, data: bytes) -> Pending:
+        """Return an accepted event to be folded alone: without its digest. Errors: Malformed, as `split_canonical`."""
+        headers, listed, value = self._reader.read(data)
+        return Pending(sequence, Reread(None, value, listed), headers, data, b"", None, self._reader.common)
+
+
 _ROWS: Final = (
     f"SELECT {', '.join(COLUMNS)} FROM ledger WHERE lane_id = ? AND sequence BETWEEN ? AND ? ORDER BY sequence"  # noqa: S608
 )
