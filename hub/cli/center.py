@@ -16,6 +16,7 @@ from hub.protocol.record import CENTER_REGISTERED
 
 if TYPE_CHECKING:
     from hub.store.sqlite import SqliteStore
+    from hub.worker.headquarters import Headquarters
 
 app = typer.Typer(help="Centers: add, revise, suspend, close; their keys.", no_args_is_help=True)
 
@@ -208,6 +209,7 @@ async def register(
         if await _record(store, center) is not None:
             raise UsageError(f"center {center} is registered already: see `hub center set` and `hub center add-key`")
         await say(headquarters, [Said(CENTER_REGISTERED, center, {**record, "keys": keys})])
+        await pin_witness_keys(where, headquarters)
         return keys
 
 
@@ -330,6 +332,7 @@ async def change(
             return record
 
         found: dict[str, Any] = await again(attempt)
+        await pin_witness_keys(where, headquarters)
         return found
 
 
@@ -339,6 +342,16 @@ async def _turn(where: Place, center: str, kind: str, reason: str) -> None:
     async with where.headquarters() as (store, headquarters):
         await _known(store, center)
         await say(headquarters, [Said(kind, center, {"reason": reason, "effective_on": None})])
+        await pin_witness_keys(where, headquarters)
+
+
+async def pin_witness_keys(where: Place, headquarters: Headquarters) -> None:
+    """Have the trust note name the witness keys as they are now. A crash before: the next change, or `renew`, does."""
+    from hub.cli.key import pin_witnesses
+    from hub.worker.identity import load_identity
+    from hub.worker.rotation import witness_keys
+
+    pin_witnesses(load_identity(where.keys), witness_keys((await headquarters.basis()).registry))
 
 
 async def _record(store: SqliteStore, center: str) -> dict[str, Any] | None:

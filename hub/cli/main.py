@@ -21,6 +21,7 @@ from hub.cli import (
     code_list,
     demo,
     hub_log,
+    key,
     lane,
     ledger,
     quarantine,
@@ -58,6 +59,7 @@ audit_export.add_to(audit.app)
 audit_check.add_to(audit.app)
 app.add_typer(center.app, name="center")
 app.add_typer(code_list.app, name="code-list")
+app.add_typer(key.app, name="key")
 app.add_typer(lane.app, name="lane")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(hub_log.app, name="log")

@@ -21,7 +21,7 @@ from typing import Any, Final
 import yaml
 
 import hub
-from hub.cli.center import KEY_ADDED, checked_streams, proven_all
+from hub.cli.center import KEY_ADDED, checked_streams, pin_witness_keys, proven_all
 from hub.cli.code_list import PUBLISHED, term
 from hub.cli.place import Place, say
 from hub.protocol.control import enrolment, key_name
@@ -130,6 +130,7 @@ async def register_network(where: Place, network: Network, enrolments: Mapping[s
                 events += _added_keys(said.key, there.entity.record, said.value["keys"])
         if events:
             await say(headquarters, events)
+            await pin_witness_keys(where, headquarters)
 
 
 def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> list[Said]:

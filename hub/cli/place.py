@@ -1,6 +1,6 @@
 """Where a hub is on this machine: what its data directory holds, and how a command opens it.
 
-keys/            who this hub is (hub.name, three private keys) and trust.note, which centers pin
+keys/            who this hub is (hub.name, its private keys) and trust.note, which centers pin
 hub.sqlite3      ledger, entities, receipts, positions
 broker/          the embedded broker's data, where `hub up` runs one
 worker.json      what the last worker that got ready was told: its broker

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -85,13 +86,24 @@ def broker(ctx: typer.Context, port: Port = None, data_dir: DataDir = None) -> N
     raise typer.Exit(asyncio.run(run_broker(EmbeddedKafka(place(ctx, data_dir).broker, port=port))))
 
 
-def trust(ctx: typer.Context, data_dir: DataDir = None) -> None:
-    """Print the trust note that every center pins. Example: hub trust > trust.note."""
+def trust(
+    ctx: typer.Context,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to this file.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the trust note that every center pins. `hub key` changes it. Example: hub trust --out trust.note."""
+    from hub.cli.key import unsigned_keys
     from hub.worker.identity import load_identity
 
-    where = place(ctx, data_dir)
-    load_identity(where.keys)
-    sys.stdout.write((where.keys / "trust.note").read_text("utf-8"))
+    identity = load_identity(place(ctx, data_dir).keys)
+    if out is None:
+        sys.stdout.write(identity.note.decode())
+    else:
+        out.write_bytes(identity.note)
+        line(f"{out}: the trust note of {identity.hub}; give it to every center by a way you trust")
+    missing = unsigned_keys(identity)
+    if missing:
+        note(missing)
 
 
 def ensure_identity(where: Place, hub: str | None) -> bool:

@@ -1,0 +1,295 @@
+"""`hub key …`: the keys that HQ itself signs with. The root key signs which they are, here or on a machine apart.
+
+hub key rotate ── root.key is here ──> keys/trust.note ── the worker publishes it, then signs by the new key
+       │
+       └─ --request FILE ── (root key's machine) hub key sign ──> note ── (here) hub key install ──> keys/trust.note
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from hub.cli.output import as_json, line, note, table
+from hub.cli.place import DataDir, Json, Place, place, run_async
+from hub.protocol.errors import Malformed, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.protocol.control import Trust
+    from hub.protocol.keys import Verifier
+    from hub.worker.identity import Identity
+
+app = typer.Typer(help="HQ's own keys: list, rotate, retire; the trust note that says which.", no_args_is_help=True)
+
+ALGORITHMS: Final = {0x01: "Ed25519", 0x04: "Ed25519 cosignature", 0x06: "ML-DSA-44"}
+
+RootKey = Annotated[
+    Path | None, typer.Option("--root-key", metavar="FILE", help="The root key. Default: root.key in the keys' folder.")
+]
+Request = Annotated[
+    Path | None,
+    typer.Option("--request", metavar="FILE", help="The root key is elsewhere: write what it is to sign to this file."),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the trust note, for everybody to read.")]
+
+
+@app.command("list")
+def list_keys(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
+    """List the keys in the trust note, in use and former. Example: hub key list --json."""
+    from hub.worker.identity import load_identity
+    from hub.worker.rotation import current
+
+    identity = load_identity(place(ctx, data_dir).keys)
+    trust = current(identity)
+    found = key_rows(trust)
+    if json:
+        as_json({"hub": trust.hub, "serial": trust.serial, "time": trust.time, "reason": trust.reason, "keys": found})
+        return
+    line(f"trust note {trust.serial} of {trust.hub}: {trust.reason or 'of version 0.1.0'}")
+    table("", ["purpose", "id", "kind", "status"], ([k["purpose"], k["id"], k["kind"], k["status"]] for k in found))
+    _tell_incomplete(identity)
+
+
+@app.command()
+def rotate(
+    ctx: typer.Context,
+    purpose: Annotated[str, typer.Argument(metavar="PURPOSE", help="receipts, log or hq.")],
+    reason: Reason = "rotated",
+    request: Request = None,
+    root_key: RootKey = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a new key and take it into use; of the log, one of each kind. What the one before it signed stays good.
+
+    Example: hub key rotate receipts --reason "yearly". With an offline root key: hub key rotate log --request FILE
+    """
+    from hub.worker.identity import load_identity
+    from hub.worker.rotation import PURPOSES, rotated
+
+    if purpose not in PURPOSES:
+        raise UsageError(f"PURPOSE {purpose}: expected one of {', '.join(PURPOSES)}")
+    identity = load_identity(place(ctx, data_dir).keys)
+    _root(identity, request, root_key)  # before a key is made
+    trust = rotated(identity, purpose)
+    _issue(identity, trust, reason, request, root_key)
+    for key in (key for key in trust.keys()[purpose] if trust.in_use(purpose, key.algorithm) == key):
+        line(f"the new {purpose} key is {_short(key)}")
+    line("what the one before it signed stays good; `hub key retire` says that it signs nothing new")
+
+
+@app.command()
+def retire(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, 8 hex digits (see `hub key list`).")],
+    reason: Reason = "retired",
+    request: Request = None,
+    root_key: RootKey = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Say that from now on nothing new is signed by a former key. Example: hub key retire 1f2e3d4c."""
+    from hub.worker.identity import load_identity
+    from hub.worker.rotation import retired
+
+    identity = load_identity(place(ctx, data_dir).keys)
+    trust, gone = retired(identity, key, datetime.now(UTC))
+    _issue(identity, trust, f"{reason}: {_short(gone)}", request, root_key)
+    line(f"key {key} is retired: what it signed before stays good")
+
+
+@app.command()
+def renew(
+    ctx: typer.Context,
+    reason: Reason = "the keys as they are",
+    request: Request = None,
+    root_key: RootKey = None,
+    witness: Annotated[
+        list[str] | None, typer.Option("--witness", metavar="VKEY", help="An outside witness's key; may be repeated.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Sign the keys as they are, with the centers' witness keys: for a hub of 0.1.0, and where the root key is offline.
+
+    Example: hub key renew --request trust.request
+    """
+    run_async(_renew(place(ctx, data_dir), reason, request, root_key, witness or []))
+
+
+@app.command()
+def sign(
+    request: Annotated[Path, typer.Argument(metavar="REQUEST", help="The file that --request wrote.")],
+    root_key: Annotated[Path, typer.Option("--root-key", metavar="FILE", help="The root key.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the trust note is written.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Sign a request with the root key, on the machine that has it; needs no data directory.
+
+    Example: hub key sign log.request --root-key root.key --out trust.note
+    """
+    from hub.protocol.note import sign_note
+    from hub.worker.identity import read_root
+    from hub.worker.rotation import read_request
+
+    trust = read_request(_read(request))
+    root = read_root(root_key, trust.root)
+    line(f"trust note {trust.serial} of {trust.hub}, {trust.time:%Y-%m-%d %H:%M} UTC: {trust.reason}")
+    for row in key_rows(trust):
+        line(f"  {row['purpose']:<9} {row['id']}  {row['kind']}, {row['status']}")
+    if not yes and not typer.confirm("Sign it?"):
+        raise typer.Exit(1)
+    out.write_bytes(sign_note(trust.to_text(), [root]).to_bytes())
+    line(f"signed: {out}; on HQ's machine: hub key install {out.name}")
+
+
+@app.command()
+def install(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The trust note that `hub key sign` wrote.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Put a trust note in force that was signed elsewhere. Example: hub key install trust.note."""
+    from hub.worker.identity import load_identity
+    from hub.worker.rotation import install as put_in_force
+
+    identity = load_identity(place(ctx, data_dir).keys)
+    trust = put_in_force(identity, _read(file))
+    line(f"trust note {trust.serial} is in force; a running worker publishes it, and takes the keys over, in seconds")
+
+
+def key_rows(trust: Trust) -> list[dict[str, Any]]:
+    """Return every key of a trust note as plain values, the root key first."""
+    rows = [_row("root", trust.root, "pinned", None)]
+    for purpose, keys in trust.keys().items():
+        for key in keys:
+            gone = trust.retired_at(key)
+            in_use = purpose == "witness" or trust.in_use(purpose, key.algorithm) == key
+            status = f"retired {gone:%Y-%m-%dT%H:%M:%SZ}" if gone else "in use" if in_use else "former"
+            rows.append(_row(purpose, key, status, gone))
+    return rows
+
+
+def pin_witnesses(identity: Identity, registered: Sequence[Verifier]) -> bool:
+    """Write a trust note with the centers' witness keys as they are now, if it says anything new.
+
+    It is pinned by the root key. Where that is not here, a line says what to do, and nothing is written.
+    """
+    from hub.worker.identity import ROOT
+    from hub.worker.rotation import current, is_same, with_witnesses
+
+    assert identity.folder is not None
+    trust = with_witnesses(current(identity), registered, datetime.now(UTC))
+    if is_same(trust, current(identity)):
+        return False
+    if not (identity.folder / ROOT).exists():
+        note("the trust note does not have the witness keys as they are: `hub key renew --request FILE` asks for it")
+        return False
+    _issue(identity, trust, "the witnesses", None, None, quiet=True)
+    return True
+
+
+def unsigned_keys(identity: Identity) -> str:
+    """Return what to do where no trust note has the keys of HQ's log, '' where one has."""
+    if identity.trust is not None and identity.trust.serial:
+        return ""
+    return (
+        "this trust note is of version 0.1.0 and does not have the keys of HQ's log: `hub key renew --request FILE`, "
+        "`hub key sign` where the root key is, `hub key install`"
+    )
+
+
+async def _renew(
+    where: Place, reason: str, request: Path | None, root_key: Path | None, outside: Sequence[str]
+) -> None:
+    from dataclasses import replace
+
+    from hub.protocol.keys import Verifier
+    from hub.worker.identity import load_identity
+    from hub.worker.rotation import current, is_same, with_witnesses, witness_keys
+
+    identity = load_identity(where.keys)
+    async with where.headquarters() as (_, headquarters):
+        registered = witness_keys((await headquarters.basis()).registry)
+    trust = with_witnesses(current(identity), registered, datetime.now(UTC))
+    try:
+        added = [key for key in map(Verifier.from_text, outside) if key not in trust.witnesses]
+    except Malformed as exc:
+        raise UsageError(f"--witness: {exc}") from exc
+    trust = replace(trust, witnesses=(*trust.witnesses, *added))
+    if is_same(trust, current(identity)):
+        line(f"trust note {trust.serial} has the keys as they are: nothing to do")
+        return
+    _issue(identity, trust, reason, request, root_key)
+
+
+def _issue(
+    identity: Identity, trust: Trust, reason: str, request: Path | None, root_key: Path | None, *, quiet: bool = False
+) -> None:
+    """Have the next trust note signed: here, or by whoever gets the request. Errors: UsageError."""
+    from hub.worker.rotation import next_note, put
+    from hub.worker.rotation import request as request_for
+
+    assert identity.folder is not None
+    root = _root(identity, request, root_key)
+    made = next_note(trust, datetime.now(UTC), reason)
+    if root is None:
+        assert request is not None
+        request.write_bytes(request_for(made, identity.receipts))
+        line(
+            f"1. take {request} to the machine of the root key: hub key sign {request.name} --root-key FILE --out FILE"
+        )
+        line("2. bring the note back: hub key install FILE")
+        return
+    put(identity.folder, made, root)
+    if not quiet:
+        line(
+            f"trust note {made.serial} is in force; a running worker publishes it, and takes the keys over, in seconds"
+        )
+
+
+def _root(identity: Identity, request: Path | None, root_key: Path | None) -> Any:
+    """Return the root key, None where a request is to be written. Errors: UsageError."""
+    from hub.worker.identity import ROOT, read_root
+
+    assert identity.folder is not None
+    assert identity.trust is not None
+    if request is not None:
+        return None
+    path = root_key or identity.folder / ROOT
+    if not path.exists():
+        raise UsageError(
+            f"{path}: the root key is not here: name it with --root-key, or write a request for it with --request FILE"
+        )
+    return read_root(path, identity.trust.root)
+
+
+def _tell_incomplete(identity: Identity) -> None:
+    missing = unsigned_keys(identity)
+    if missing:
+        note(missing)
+
+
+def _row(purpose: str, key: Verifier, status: str, gone: datetime | None) -> dict[str, Any]:
+    return {
+        "purpose": purpose,
+        "name": key.name,
+        "id": key.key_id.hex(),
+        "kind": ALGORITHMS[key.algorithm],
+        "status": status,
+        "retired_at": gone,
+        "vkey": key.to_text(),
+    }
+
+
+def _short(key: Verifier) -> str:
+    return f"{key.name}+{key.key_id.hex()}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise UsageError(f"{path}: expected a file: {exc.strerror}") from exc

@@ -1,0 +1,151 @@
+"""New trust notes: a key more, a key retired, the witnesses as the hq lane has them. The root key signs each of them.
+
+Where the root key is kept offline, a *request* is the next note's text under the receipts key in use; `sign_request`
+makes the note of it on the machine that has the root key, and `install` puts it in force here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from hub.domain.registry import Registry
+from hub.protocol.control import Trust, open_trust
+from hub.protocol.errors import Malformed, UsageError
+from hub.protocol.keys import COSIGNATURE_ED25519, Signer, Verifier
+from hub.protocol.note import Note, sign_note
+from hub.worker.identity import KINDS, Identity, add_key, private_keys, write_trust
+
+PURPOSES: Final = ("receipts", "log", "hq")
+TAKEN_OVER_S: Final = 30.0  # after which every running worker signs by the keys of the newest note
+
+
+def current(identity: Identity) -> Trust:
+    """Return the trust note in force; of version 1, with the keys that it does not name yet."""
+    trust = identity.trust
+    assert trust is not None
+    if trust.serial:
+        return trust
+    logs = (identity.log.verifier, identity.log_long.verifier)
+    return replace(trust, logs=logs, hqs=(identity.hq.verifier,))
+
+
+def rotated(identity: Identity, purpose: str) -> Trust:
+    """Return the trust note with new keys of `purpose` in use; their files are made, and wait for the note."""
+    assert identity.folder is not None
+    trust = current(identity)
+    made = [add_key(identity.folder, identity.hub, name).verifier for name, kind in KINDS.items() if kind[0] == purpose]
+    if purpose == "receipts":
+        return replace(trust, receipts=(*trust.receipts, *made))
+    return replace(trust, logs=(*trust.logs, *made)) if purpose == "log" else replace(trust, hqs=(*trust.hqs, *made))
+
+
+def retired(identity: Identity, key_id: str, now: datetime) -> tuple[Trust, Verifier]:
+    """Return the trust note by which a former key signs nothing new from `now` on, and the key. Errors: UsageError."""
+    trust = current(identity)
+    found = [
+        (purpose, key) for purpose, keys in trust.keys().items() for key in keys if key.key_id.hex() == key_id.lower()
+    ]
+    if not found:
+        raise UsageError(f"there is no key {key_id} in the trust note: `hub key list` has them all")
+    purpose, key = found[0]
+    if trust.retired_at(key) is not None:
+        raise UsageError(f"key {key_id} is retired already")
+    if purpose == "witness" and key.name.startswith(f"{identity.hub}/"):
+        raise UsageError(f"key {key_id} is a center's: revoke it with `hub center revoke-key`")
+    if trust.in_use(purpose, key.algorithm) == key and purpose != "witness":
+        raise UsageError(f"key {key_id} is in use: `hub key rotate {purpose}` makes a newer one first")
+    if trust.time is not None and (since_s := (now - trust.time).total_seconds()) < TAKEN_OVER_S:
+        raise UsageError(
+            f"the trust note is {since_s:.0f} s old, and a running worker may still sign by {key_id}: "
+            f"wait until it is {TAKEN_OVER_S:.0f} s old"
+        )
+    return replace(trust, retired=(*trust.retired, (now, key))), key
+
+
+def with_witnesses(trust: Trust, registered: Iterable[Verifier], now: datetime) -> Trust:
+    """Return the trust note with these witness keys of centers; one that is not among them any more is retired.
+
+    Outside witnesses, whose names do not begin with the hub's, stay as they are.
+    """
+    wanted = list(registered)
+    gone = [
+        key
+        for key in trust.witnesses
+        if key.name.startswith(f"{trust.hub}/") and key not in wanted and trust.retired_at(key) is None
+    ]
+    added = [key for key in wanted if key not in trust.witnesses]
+    return replace(trust, witnesses=(*trust.witnesses, *added), retired=(*trust.retired, *((now, key) for key in gone)))
+
+
+def witness_keys(registry: Registry) -> list[Verifier]:
+    """Return the active witness keys of the centers that are not closed."""
+    return [
+        Verifier.from_text(key.vkey)
+        for _, center in sorted(registry.centers.items())
+        for key in center.keys
+        if center.status != "closed"
+        and key.purpose == "witness"
+        and key.status == "active"
+        and key.public[0] == COSIGNATURE_ED25519
+    ]
+
+
+def is_same(new: Trust, old: Trust) -> bool:
+    """Return whether a new note would say nothing new of the keys."""
+    return (new.keys(), new.retired) == (old.keys(), old.retired) and old.serial > 0
+
+
+def next_note(trust: Trust, now: datetime, reason: str) -> Trust:
+    """Return the note with the next serial. Errors: UsageError."""
+    made = replace(trust, serial=trust.serial + 1, time=now, reason=reason)
+    try:
+        made.check()
+    except Malformed as exc:
+        raise UsageError(str(exc)) from exc
+    return made
+
+
+def request(trust: Trust, signer: Signer) -> bytes:
+    """Return a request for this note, for the machine that has the root key."""
+    return sign_note(trust.to_text(), [signer]).to_bytes()
+
+
+def read_request(data: bytes) -> Trust:
+    """Return what a request asks for; one of the hub's own receipts keys has signed it. Errors: UsageError."""
+    try:
+        note = Note.from_bytes(data)
+        trust = Trust.from_text(note.text)
+        note.verify(trust.receipts)
+    except Malformed as exc:
+        raise UsageError(f"this is no request: {exc}; make one with `hub key rotate PURPOSE --request FILE`") from exc
+    return trust
+
+
+def install(identity: Identity, data: bytes) -> Trust:
+    """Put a trust note in force that the root key signed elsewhere; return it. Errors: UsageError."""
+    assert identity.folder is not None
+    assert identity.trust is not None
+    try:
+        trust = open_trust(data, identity.trust.root)
+        there = private_keys(identity.folder)
+    except Malformed as exc:
+        raise UsageError(f"this is no trust note of {identity.hub}: {exc}") from exc
+    if trust.serial <= identity.trust.serial:
+        raise UsageError(
+            f"the note has the serial {trust.serial}, and {identity.trust.serial} is in force: make the request again"
+        )
+    wanted = [trust.in_use(purpose, algorithm) for purpose, algorithm, _ in KINDS.values()]
+    missing = [key.to_text()[:100] for key in wanted if key not in there and key is not None]
+    if missing:
+        raise UsageError(f"{identity.folder} lacks the private half of {', '.join(missing)}")
+    write_trust(identity.folder, data)
+    return trust
+
+
+def put(folder: Path, trust: Trust, root: Signer) -> None:
+    """Sign a trust note and put it in force."""
+    write_trust(folder, sign_note(trust.to_text(), [root]).to_bytes())
