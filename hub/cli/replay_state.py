@@ -112,7 +112,8 @@ def _one(found: State, when: datetime, *, json: bool) -> None:
     line(f"after event {found.sequence} of {lane_name(found.origin)}, recorded {at(found.recorded_at)}")
     line(f"which happened {at(found.occurred_at)}; digest {found.digest.hex()}")
     if found.left_out:
-        note(f"{found.left_out} events before that one are left out: they had not happened by then")
+        many = "1 event before that one is" if found.left_out == 1 else f"{found.left_out} events before that one are"
+        note(f"{many} left out: not yet happened by then")
     document = found.as_dict()
     for part in ("record", "changed"):
         values = (document[part] or {}).items()

@@ -156,7 +156,7 @@ def again(
 
     `looked_at` is called with how many events more were looked at. Errors: UsageError of the filter; Fatal.
     """
-    lanes = [_lane(ledger, lane, *bounds, page) for lane, *bounds in spans(ledger, selection)]
+    lanes = [_lane(ledger, lane, first, last, page) for lane, first, last in spans(ledger, selection)]
     for found in merge(*lanes, key=lambda one: one.order):
         event = found.event
         looked_at(1)

@@ -10,7 +10,7 @@ from hub.protocol.errors import UsageError
 from hub.replay.target import TopicFacts, check_name, check_topic
 
 LIVE = ("presence", "network.offer", "hub.checkpoints", "hub.trust", "__consumer_offsets",
-        "hub-workers-__assignor-__leader", "in.uz", "OUT.uz", "in_uz", "State.offer", "Events", "state_offer")  # fmt: skip
+        "hub-workers-__assignor-__leader", "in.uz", "OUT.uz", "in_uz", "Events", "state_offer")  # fmt: skip
 
 
 @pytest.mark.parametrize("topic", LIVE)
