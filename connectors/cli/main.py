@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from connectors.cli import approve, check, epoch, erase, init, key, person, preview, run, status
+from connectors.cli import approve, check, epoch, erase, init, key, person, preview, run, status, witness
 from hub.protocol.errors import CohubError, UsageError
 
 EXAMPLES: Final = """
@@ -45,6 +45,7 @@ status.add_to(app)
 approve.add_to(app)
 app.add_typer(epoch.app, name="epoch")
 app.add_typer(key.app, name="key")
+app.add_typer(witness.app, name="witness")
 erase.add_to(app)
 app.add_typer(person.app, name="person")
 

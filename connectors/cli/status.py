@@ -9,6 +9,7 @@ import typer
 
 from connectors.cli.office import Desk, Json, OfficeFolder
 from connectors.cli.output import as_json, line, table
+from connectors.cli.witness import tell
 
 _STATES = ("rows", "accepted", "refused", "rejected", "unchanged", "blank", "pending")
 
@@ -46,6 +47,7 @@ def _show(found: dict[str, Any]) -> None:
         f"lane {lane['origin'] or '(not opened yet)'}: sealed {lane['sealed']}, receipted {lane['receipted']}, "
         f"waiting for a receipt {totals['backlog']}, last receipt {lane['last_receipt_recorded_at'] or 'never'}"
     )
+    line(tell(found["witness"]))
     rows = [
         [name, *(entry[state] for state in _STATES), entry["vanished"], entry["state"]]
         for name, entry in found["files"].items()

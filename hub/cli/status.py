@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from hub.cli.output import ago, as_json, line, table
 from hub.cli.place import DataDir, Json, Place, place, run_async
 from hub.protocol.topics import center_of, topic_in
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 KAFKA_DEADLINE_S: Final = 3.0
 WHY_SHOWN_MAX: Final = 80
@@ -52,7 +55,39 @@ def status(
         f"receipts {totals['receipts']}, quarantined {totals['quarantined']}, "
         f"not yet published {totals['published_backlog']}, basis {totals['basis']}"
     )
+    _tell_log(found["log"])
     line(f"broker {found['broker']['bootstrap'] or '-'}: {found['broker']['state']}")
+
+
+def _tell_log(log: dict[str, Any]) -> None:
+    """Print how HQ's log stands with its witnesses, and what they have against it."""
+    behind = f", {log['behind']:,} more not in it yet" if log["behind"] else ""
+    cosigned = f"checkpoint cosigned by {log['cosigned']} of {log['witnesses']}"
+    # The newest checkpoint is a second old: that it is not believed yet tells nothing.
+    believed = f"believed up to {log['believed_size']:,}" if log["believed_size"] else "none is believed yet"
+    line(f"log: {log['size']:,} receipts, {cosigned}, {believed}{behind}")
+    late = [w for w in log["centers"] if w["cosigned"] < log["believed_size"] or w["key"] != "active"]
+    if late:
+        line("not cosigning: " + ", ".join(_late(witness) for witness in late))
+    if log["rolled_back"]:
+        line(f"ALARM HQ's log: {log['rolled_back']}; see `hub log status`")
+    if log["strange_cosignatures"]:
+        line(
+            f"ALARM HQ's log: {log['strange_cosignatures']} cosignatures of what HQ's database does not know that HQ "
+            "signed; see `hub quarantine list`"
+        )
+    for witness in log["centers"]:
+        if witness["alarm"] is not None:
+            line(f"ALARM {witness['center']} against HQ's log: {witness['alarm']['reason']}")
+
+
+def _late(witness: dict[str, Any]) -> str:
+    if witness["key"] != "active":
+        key = "no witness key" if witness["key"] == "none" else "its witness key is revoked"
+        return f"{witness['center']} ({key})"
+    if not witness["cosigned"]:
+        return f"{witness['center']} (never did)"
+    return f"{witness['center']} (up to {witness['cosigned']:,}, {ago(witness['cosigned_at'])})"
 
 
 def _row(center: dict[str, Any]) -> list[Any]:
@@ -87,6 +122,7 @@ async def read_status(where: Place, bootstrap: str | None = None) -> dict[str, A
         registered = queries.centers(db)
         intakes = {row["center"]: row for row in queries.intakes(db)}
         totals = queries.totals(db)
+        log = read_log(db)
     bootstrap = bootstrap or where.known_bootstrap()
     ends, state = await end_offsets(bootstrap, [c["id"] for c in registered])
     centers = []
@@ -96,7 +132,23 @@ async def read_status(where: Place, bootstrap: str | None = None) -> dict[str, A
         lag = None if ends_at is None else max(0, ends_at[1] - max(row["position"] or 0, ends_at[0]))
         standing = row["status"] if center["status"] == "active" else center["status"]
         centers.append({**row, "status": standing, "registered": center["status"], "lag": lag})
-    return {"centers": centers, "totals": totals, "broker": {"bootstrap": bootstrap, "state": state}}
+    return {"centers": centers, "totals": totals, "log": log, "broker": {"bootstrap": bootstrap, "state": state}}
+
+
+def read_log(db: Connection) -> dict[str, Any]:
+    """Return how HQ's log stands, who has cosigned it how far, and what is held against it."""
+    from dataclasses import asdict
+
+    from hub.store import queries
+    from hub.store.log import LogReader
+
+    opened = db.connection.driver_connection
+    assert opened is not None
+    return {
+        **asdict(LogReader(opened).standing()),
+        "centers": queries.witnesses(db),
+        "strange_cosignatures": queries.strange_cosignatures(db),
+    }
 
 
 def _unread(center: str) -> dict[str, Any]:
@@ -119,6 +171,7 @@ def _unread(center: str) -> dict[str, Any]:
         "last_receipt_at": None,
         "seen_at": None,
         "presence": None,
+        "alarm": None,
         "quarantined_bytes": 0,
     }
 

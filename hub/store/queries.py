@@ -16,10 +16,13 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_col
 
 from hub.domain.stream import HQ
 from hub.ledger.lane import EPOCH_START
+from hub.ledger.witness import STRANGE
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
+from hub.protocol.keys import COSIGNATURE_ED25519, Verifier
 from hub.protocol.record import split_canonical
-from hub.store.tables import ENTITY, EVIDENCE, INTAKE, LANE, LEDGER, MEASURE, QUARANTINE, RECEIPT
+from hub.protocol.witness import Alarm
+from hub.store.tables import COSIGNATURE, ENTITY, EVIDENCE, INTAKE, LANE, LEDGER, MEASURE, QUARANTINE, RECEIPT
 
 # Written out, not bound: so the partial index on rejected rows serves it.
 _REJECTED: Final[ColumnElement[bool]] = literal_column("ledger.code <> 'ACCEPTED'")
@@ -116,6 +119,7 @@ def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str], forks:
         "last_receipt_at": moment(row.at),
         "seen_at": moment(row.seen_at_us),
         "presence": presence(row.presence),
+        "alarm": alarm(row.alarm),
         "quarantined_bytes": row.quarantined_bytes,
     }
 
@@ -135,6 +139,53 @@ def presence(text: str | None) -> dict[str, Any] | None:
         "backlog": said.backlog,
         "version": said.version,
     }
+
+
+def alarm(text: str | None) -> dict[str, Any] | None:
+    """Return what a center's witness has against HQ's log, None where it has nothing."""
+    if text is None:
+        return None
+    try:
+        said = Alarm.from_text(text)
+    except Malformed:
+        return None
+    return {"time": said.time, "size": said.size, "reason": said.reason}
+
+
+def witnesses(db: Connection) -> list[dict[str, Any]]:
+    """Return how far each active center has cosigned HQ's log, and what it has against it; HQ itself is none.
+
+    Shapes: `key` is active, revoked or none; `cosigned` is the newest size, 0 where it never did.
+    """
+    alarms = {row.center: row.alarm for row in db.execute(select(INTAKE.c.center, INTAKE.c.alarm))}
+    return [
+        _witness(db, center) | {"alarm": alarm(alarms.get(center["id"]))}
+        for center in centers(db)
+        if center["status"] == "active"
+    ]
+
+
+def _witness(db: Connection, center: dict[str, Any]) -> dict[str, Any]:
+    # A witness key of version 0.1.0, which had no cosignatures, has never signed anything.
+    keys = {
+        key["status"]
+        for key in center["keys"]
+        if key["purpose"] == "witness" and Verifier.from_text(key["vkey"]).algorithm == COSIGNATURE_ED25519
+    }
+    # From the newest on, which is where it ends at once for whoever cosigns at all.
+    newest = select(COSIGNATURE.c.size, COSIGNATURE.c.cosigned_at_us).where(COSIGNATURE.c.center == center["id"])
+    row = db.execute(newest.order_by(COSIGNATURE.c.size.desc()).limit(1)).first() if keys else None
+    return {
+        "center": center["id"],
+        "key": "active" if "active" in keys else "revoked" if keys else "none",
+        "cosigned": row.size if row else 0,
+        "cosigned_at": moment(row.cosigned_at_us) if row else None,
+    }
+
+
+def strange_cosignatures(db: Connection) -> int:
+    """Return how many good cosignatures stand under what HQ's database does not know that HQ signed."""
+    return _count(db, select(func.count()).select_from(QUARANTINE).where(QUARANTINE.c.reason.in_(STRANGE)))
 
 
 def _rejected_by_center(db: Connection) -> dict[str, Counter[str]]:
@@ -173,7 +224,9 @@ def totals(db: Connection) -> dict[str, Any]:
         "missing": int(missing),
         "receipts": _count(db, select(func.count()).select_from(RECEIPT).where(RECEIPT.c.lane_id.in_(of_centers))),
         "quarantined": _count(db, select(func.count()).select_from(QUARANTINE)),
-        "forks": _count(db, select(func.count()).select_from(EVIDENCE)),
+        "forks": _count(
+            db, select(func.count()).select_from(EVIDENCE).where(EVIDENCE.c.origin.in_(select(LANE.c.origin)))
+        ),
         "entities": entities_by_stream(db),
         "published_backlog": int(unpublished),
         "basis": int(basis),
