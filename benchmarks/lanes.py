@@ -114,8 +114,9 @@ _CODECS: dict[str, Codec] = {}
 def frame_of(event_type: str, fields: dict[str, Any]) -> bytes:
     """Return the framed value of an event."""
     schema = RELEASED[KINDS[event_type].schema_path]
-    codec = _CODECS.setdefault(event_type, Codec(schema))
-    return frame(schema.id, codec.encode(fields))
+    if event_type not in _CODECS:
+        _CODECS[event_type] = Codec(schema)
+    return frame(schema.id, _CODECS[event_type].encode(fields))
 
 
 async def write(bootstrap: str, lanes: list[BenchLane], count: int, entities: int) -> int:

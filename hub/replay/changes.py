@@ -27,11 +27,19 @@ def changes(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> lis
     Shapes: plain JSON values. Records within are compared by their fields, lists of records by place; other lists are
             one value. Null, an empty list and a field that is not there are the same: a later schema adds such fields.
     """
-    before, after = dict(_leaves("", old or {})), dict(_leaves("", new or {}))
-    paths = [*after, *(path for path in before if path not in after)]
-    return [
-        FieldChange(path, before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path)
-    ]
+    was, now = old or {}, new or {}
+    found: list[FieldChange] = []
+    for name in [*now, *(name for name in was if name not in now)]:
+        before, after = was.get(name), now.get(name)
+        if before != after:  # most fields are the same, and need not be taken apart
+            found += _within(dict(_leaves(name, before)), dict(_leaves(name, after)))
+    return found
+
+
+def _within(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldChange]:
+    for path in [*after, *(path for path in before if path not in after)]:
+        if before.get(path) != after.get(path):
+            yield FieldChange(path, before.get(path), after.get(path))
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -161,9 +161,9 @@ def test_history_has_every_event_and_verdict_in_the_order_of_recording(ledger: L
         "uz/0000aaaa", "uz/0000aaaa", "uz/0000aaaa", "kz/0000bbbb", "uz/0000cccc",
     ]  # fmt: skip
     assert [(c.field, c.old, c.new) for c in found[4].changed] == [
+        ("countries", ["UZ", "CN"], None),
         ("title", "First", "First, again"),
         ("trl", 5, 6),
-        ("countries", ["UZ", "CN"], None),
     ]
     assert found[0].as_dict()["correlation_id"] == CORRELATION
     assert found[3].as_dict()["value"]["title"] == "Mine now"

@@ -1,0 +1,138 @@
+"""One entity at another time, and its history, in a ledger of many events: milliseconds a question."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from benchmarks.lanes import HUB, BenchLane
+from benchmarks.throughput import make_hub
+from hub.ledger.decide import advance, decide, subjects
+from hub.ledger.take import Reading, take
+from hub.protocol.record import KafkaRecord
+from hub.protocol.value import value_class
+from hub.replay.asof import AsOf
+from hub.replay.chain import Newest, every
+from hub.replay.decoding import Decoder
+from hub.replay.history import history
+from hub.replay.moment import from_us
+from hub.replay.source import Ledger
+from hub.store.released import released_schemas
+from hub.store.sqlite import SqliteStore
+from hub.worker.headquarters import Headquarters
+from hub.worker.identity import load_identity
+from hub.worker.service import database, keys
+
+LANES: Final = 30
+EVENTS_AN_ENTITY: Final = 4
+EVENTS_A_LONG_ENTITY: Final = 1_000
+SAMPLES: Final = 200
+FETCH: Final = 2_000
+
+
+@value_class
+class _Record:
+    """A record as Kafka would hand it over."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    offset: int = 0
+    timestamp: int = 0
+    timestamp_type: int | None = None
+
+
+async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
+    """Make a hub whose ledger has `events` events of centers, without a broker; return its database.
+
+    The first lane's entities are long: each has a thousand events. The others' have four, spread over the lane.
+    """
+    lanes = [BenchLane(f"c{number:02}") for number in range(lanes_count)]
+    await make_hub(data_dir, lanes)
+    identity = load_identity(keys(data_dir))
+    store = SqliteStore.open(database(data_dir))
+    store._db.execute("PRAGMA synchronous=OFF")  # noqa: SLF001 - what is measured is reading
+    try:
+        headquarters = Headquarters(store, identity, released_schemas())
+        basis = await headquarters.basis()
+        each = events // lanes_count - 1
+        for number, lane in enumerate(lanes):
+            claimed = (await store.claim([lane.center], "bench"))[lane.center]
+            reading, term = Reading.of(claimed.intake), claimed.term
+            of_one = EVENTS_A_LONG_ENTITY if number == 0 else EVENTS_AN_ENTITY
+            fetch: list[KafkaRecord] = []
+            for offset, (key, value, headers) in enumerate(lane.records(each, max(1, each // of_one))):
+                fetch.append(_Record(key, value, tuple(headers), offset))
+                if len(fetch) == FETCH or offset == each:
+                    taken = take(reading, fetch, basis.keyring, HUB, 0.0)
+                    known = await store.entities(subjects(taken))
+                    now = from_us(time.time_ns() // 1000)
+                    batch = decide(taken, known, basis, now, identity.receipts)
+                    await store.commit(batch, term, now)
+                    reading = advance(taken, batch)
+                    fetch = []
+    finally:
+        store.close()
+    return database(data_dir)
+
+
+def timetravel(path: Path, samples: int = SAMPLES) -> dict[str, float]:
+    """Return the median milliseconds of a question about one entity, chosen by chance, and about a long one.
+
+    The ledger is opened for each question, as a command does; what Python imports and the schemas are not counted.
+    """
+    chance = random.Random(4)
+    with Ledger.open(path) as ledger:
+        decoder = Decoder(ledger)
+        _ = decoder._schemas  # noqa: SLF001 - read once a process
+        begins, ends = ledger.db.execute("SELECT min(recorded_at_us), max(recorded_at_us) FROM receipt").fetchone()
+        entities = list(every(ledger, "offer"))
+        first = entities[0].id.partition(":")[0]
+        long = [entity for entity in entities if entity.id.startswith(f"{first}:")]
+        short = [entity for entity in entities if not entity.id.startswith(f"{first}:")] or long
+
+    def as_of(entity: Newest, *, happened: bool = False) -> None:
+        with Ledger.open(path) as ledger:
+            AsOf(ledger, decoder, from_us(chance.randint(begins, ends)), happened=happened).entity(entity)
+
+    def told(entity: Newest) -> None:
+        with Ledger.open(path) as ledger:
+            assert list(history(ledger, decoder, entity.stream, entity.id))
+
+    return {
+        "asof_entity_ms": _median_ms(lambda: as_of(chance.choice(short)), samples),
+        "asof_happened_entity_ms": _median_ms(lambda: as_of(chance.choice(short), happened=True), samples),
+        "history_entity_ms": _median_ms(lambda: told(chance.choice(short)), samples),
+        "asof_long_entity_ms": _median_ms(lambda: as_of(chance.choice(long)), max(1, samples // 10)),
+        "history_long_entity_ms": _median_ms(lambda: told(chance.choice(long)), max(1, samples // 10)),
+    }
+
+
+def _median_ms(question: Callable[[], None], samples: int) -> float:
+    spent = []
+    for _ in range(samples):
+        began = time.perf_counter()
+        question()
+        spent.append((time.perf_counter() - began) * 1000)
+    return round(median(spent), 2)
+
+
+def main() -> None:
+    """Fill a ledger in the folder that is named, if there is none, and print what is measured."""
+    folder, events = Path(sys.argv[1]), int(sys.argv[2])
+    path = database(folder)
+    if not path.exists():
+        began = time.monotonic()
+        asyncio.run(fill(folder, events))
+        print(f"{events} events in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(timetravel(path))
+
+
+if __name__ == "__main__":
+    main()
