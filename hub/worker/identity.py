@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -141,7 +142,7 @@ def add_key(folder: Path, hub: str, name: str) -> Signer:
 
 def write_trust(folder: Path, note: bytes) -> None:
     """Replace the trust note: after a crash the old one or the new one is there."""
-    part = folder / f"{TRUST}.{os.getpid()}.part"
+    part = folder / f"{TRUST}.{secrets.token_hex(4)}.part"
     with part.open("wb") as file:
         file.write(note)
         file.flush()
@@ -179,7 +180,7 @@ def _made(folder: Path, hub: str, name: str) -> Signer:
     purpose, algorithm, stem = KINDS[name]
     if name == "hq" and (folder / "hub.name").exists():
         raise FileNotFoundError(2, "no such file", str(folder / "hq.key"))  # never made anew: its lane is sealed by it
-    path, part = folder / f"{stem}.key", folder / f"{stem}.{os.getpid()}.part"
+    path, part = folder / f"{stem}.key", folder / f"{stem}.{secrets.token_hex(4)}.part"
     write_private(part, Signer(f"{hub}/{purpose}", os.urandom(32), algorithm).to_text() + "\n")
     try:
         with contextlib.suppress(FileExistsError):
