@@ -30,7 +30,7 @@ def follow(
 ) -> None:
     """Show who said what because of what: every event of a story with its cause above it.
 
-    The whole ledger is searched; about a second for 250,000 events, twice or more.
+    The whole ledger is searched, twice or more: there is no index of these ids.
 
     Example: hub replay follow 019c9a5e-0000-7000-8000-00000000c0de
     """

@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def history(
     ctx: typer.Context,
-    stream: Annotated[str, typer.Argument(metavar="[STREAM]", help="Needed only where two streams have the id.")],
+    stream: Annotated[str, typer.Argument(metavar="STREAM|ID", help="The id; or its stream first, where two have it.")],
     entity_id: Annotated[
         str | None, typer.Argument(metavar="ID", help="Such as uz:K-12 or kz:З-1.", show_default=False)
     ] = None,

@@ -29,11 +29,11 @@ PROGRESS_EVERY: Final = 256
 NOTHING: Final = "·"
 
 Stream = Annotated[
-    str | None, typer.Argument(metavar="[STREAM]", help="Such as offer, partner, request, deal.", show_default=False)
+    str | None, typer.Argument(metavar="STREAM", help="Such as offer, partner, request, deal.", show_default=False)
 ]
 EntityId = Annotated[
     str | None,
-    typer.Argument(metavar="[ID]", help="Such as uz:K-12 or kz:З-1, as a person writes it.", show_default=False),
+    typer.Argument(metavar="ID", help="Such as uz:K-12 or kz:З-1, as a person writes it.", show_default=False),
 ]
 Happened = Annotated[
     bool,
@@ -70,6 +70,7 @@ def subject(ledger: Ledger, stream: str | None, entity_id: str | None) -> tuple[
     An id alone stands for the one stream that has it; it is what has a colon. Errors: UsageError.
     """
     from hub.domain.catalogue import STREAMS
+    from hub.domain.stream import HQ
     from hub.replay.chain import streams_of
 
     if entity_id is None and stream is not None and ":" in stream:
@@ -77,7 +78,9 @@ def subject(ledger: Ledger, stream: str | None, entity_id: str | None) -> tuple[
     if stream is not None and stream not in STREAMS:
         raise UsageError(f"there is no stream {stream}; expected one of {', '.join(STREAMS)}")
     if entity_id is None:
-        return ([stream] if stream else list(STREAMS)), ""
+        # What centers say stands before what the protocol and HQ keep of themselves.
+        every = sorted(STREAMS.values(), key=lambda one: (one.writer == HQ, one.name == "lane"))
+        return ([stream] if stream else [one.name for one in every]), ""
     for spelling in (entity_id, encoded(entity_id)):
         found = streams_of(ledger, spelling)
         if stream in found:
