@@ -104,9 +104,7 @@ def export(
     if json:
         as_json(done)
     else:
-        line(
-            f"{folder}: size {done.size}, {done.size - done.before} new; {done.files} files, {done.bytes} bytes written"
-        )
+        line(f"{folder}: size {done.size}, {done.size - done.before} new; wrote {done.files} files, {done.bytes} bytes")
     for name in done.left_out:
         note(f"{name} is left out: a receipt in it is longer than the 65535 bytes that the format can hold")
 
