@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import (
     Presence,
     Trust,
@@ -17,10 +19,13 @@ from hub.protocol.control import (
     key_text,
     open_enrolment,
     open_trust,
+    proof_line,
     seal_key_name,
 )
+from hub.protocol.cosignature import cosign, cosigned_message
 from hub.protocol.errors import Malformed
-from hub.protocol.note import Signer, Verifier, sign_note
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
+from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import one_line
 
 HUB = "hub.example"
@@ -86,6 +91,57 @@ def test_rotation_carries_the_word_of_the_key_before(key: Keys) -> None:
     assert asked.note.verify([old.verifier]) == old.verifier
     with pytest.raises(Malformed):
         open_enrolment(enrolment(HUB, "uz", "seal", new)).note.verify([old.verifier])
+
+
+@pytest.mark.parametrize(
+    ("purpose", "algorithm"),
+    [("seal", ED25519), ("seal", COSIGNATURE_MLDSA44), ("witness", COSIGNATURE_ED25519), ("witness", ED25519)],
+)
+def test_enrolment_of_every_kind_of_key_is_proved_by_its_raw_signature(purpose: str, algorithm: int, key: Keys) -> None:
+    """A cosigner's key signs the text in a line of another kind; the center's record keeps the signature alone."""
+    new, old = (Signer(key_name(HUB, "uz", purpose), key("x", label).seed, algorithm) for label in ("new", "old"))
+    data = enrolment(HUB, "uz", purpose, new, old)
+    asked = open_enrolment(data)
+    text = key_text(HUB, "uz", purpose, new.verifier).encode()
+    for one in (new, old):
+        proof = asked.proof(one.verifier)
+        assert proof is not None
+        one.verifier.verify(text, proof)
+    assert open_enrolment(enrolment(HUB, "uz", purpose, new)).proof(old.verifier) is None
+    if algorithm != ED25519:
+        assert new.verifier.key_id not in {signature.key_id for signature in asked.note.signatures}
+    with pytest.raises(Malformed):
+        open_enrolment(spoiled(asked.note, 0).to_bytes())
+    with pytest.raises(Malformed):
+        open_enrolment(spoiled(asked.note, 1).to_bytes()).proof(old.verifier)
+
+
+def spoiled(note: Note, number: int) -> Note:
+    """Return a note with one bit flipped in the signature of one of its lines."""
+    lines = list(note.signatures)
+    value = lines[number].value
+    lines[number] = replace(lines[number], value=value[:40] + bytes([value[40] ^ 1]) + value[41:])
+    return Note(note.text, tuple(lines))
+
+
+@pytest.mark.parametrize(("purpose", "algorithm"), [("seal", COSIGNATURE_ED25519), ("witness", COSIGNATURE_MLDSA44)])
+def test_enrolment_of_a_kind_that_a_purpose_does_not_have_is_refused(purpose: str, algorithm: int, key: Keys) -> None:
+    """A key that cosigns can't seal alone, and witnesses are Ed25519."""
+    new = Signer(key_name(HUB, "uz", purpose), key("x").seed, algorithm)
+    with pytest.raises(Malformed, match="no kind of"):
+        open_enrolment(enrolment(HUB, "uz", purpose, new))
+
+
+def test_cosignature_is_no_proof_and_a_proof_no_cosignature(key: Keys) -> None:
+    """The texts can't be read as each other, so no witness can be made to enrol a key by cosigning."""
+    new = Signer(key_name(HUB, "uz", "witness"), key("x").seed, COSIGNATURE_ED25519)
+    checkpoint = Checkpoint("hub.example/log", 1, bytes(32)).to_text()
+    text = key_text(HUB, "uz", "witness", new.verifier)
+    line = cosign(checkpoint, new, datetime(2026, 3, 1, tzinfo=UTC))
+    with pytest.raises(Malformed):
+        open_enrolment(Note(text, (proof_line(new.verifier, line.value[8:]),)).to_bytes())
+    with pytest.raises(Malformed):
+        cosigned_message(text, new.verifier, 0)
 
 
 def test_enrolment_by_another_than_the_key_itself_is_refused(key: Keys) -> None:
