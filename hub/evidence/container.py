@@ -30,6 +30,8 @@ _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED: Final = 0x1
 _LEVEL: Final = 9
 _LOCAL_HEADER_BYTES: Final = 30
+_END_BYTES: Final = 22
+_COUNT_ELSEWHERE: Final = 0xFFFF  # so many entries that another record (zip64) counts them
 
 
 def write_zip(files: Mapping[str, bytes]) -> bytes:
@@ -83,8 +85,15 @@ def _read(data: bytes, report: Report) -> dict[str, bytes]:
 
 
 def _check_frame(archive: zipfile.ZipFile, data: bytes, infos: list[zipfile.ZipInfo], report: Report) -> None:
-    if archive.comment:
-        report.error(Check.CONTAINER, f"the zip carries a comment of {len(archive.comment)} bytes")
+    # Its last 22 bytes are the end record: 4 of mark, …, entries at 10 (2), size of the directory at 12 (4), ….
+    end = data[-_END_BYTES:]
+    count, size = int.from_bytes(end[10:12], "little"), int.from_bytes(end[12:16], "little")
+    if not end.startswith(b"PK\x05\x06") or archive.comment:
+        report.error(Check.CONTAINER, "something follows the zip's end, or is written in it")
+    elif count not in (len(infos), _COUNT_ELSEWHERE):
+        report.error(Check.CONTAINER, f"the zip states {count} entries, and has {len(infos)}")
+    elif count != _COUNT_ELSEWHERE and archive.start_dir + size != len(data) - _END_BYTES:
+        report.error(Check.CONTAINER, "bytes between the zip's directory and its end")
     at = 0
     for info in sorted(infos, key=lambda i: i.header_offset):
         if info.header_offset < at:

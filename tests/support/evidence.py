@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from hub.evidence import layout
+from hub.evidence.case import take_apart
+from hub.evidence.check import examine
+from hub.evidence.manifest import manifest
+from hub.evidence.page import page
+from hub.evidence.readme import readmes
+from hub.evidence.report import Report
+from hub.evidence.subject import Subject
 from hub.ledger.notary import append
 from hub.protocol.control import Trust, key_name, key_text
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer
@@ -169,3 +178,14 @@ async def told(folder: Path, *witnesses: str) -> Story:
     await story.notarize()
     await story.cosign(*witnesses)
     return story
+
+
+def remade(files: Mapping[str, bytes], subject: Subject) -> dict[str, bytes]:
+    """Return a bundle's files with manifest, page, README and sums made anew, as a careful forger would make them."""
+    made = {path: data for path, data in files.items() if path not in layout.DERIVED} | readmes()
+    case = take_apart(made, subject, Report())
+    examine(case, None)
+    made[layout.SUMMARY] = page(case).encode()
+    made[layout.MANIFEST] = manifest(case)
+    made[layout.SUMS] = layout.sums(layout.digests(made))
+    return made

@@ -1,0 +1,343 @@
+"""A bundle is proved by its own bytes and a root key alone, and nothing that was changed in it stays unseen."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from hub.evidence import layout
+from hub.evidence.check import check_bundle, claimed_root
+from hub.evidence.container import read_zip, write_zip
+from hub.evidence.export import Exported, export_bundle
+from hub.evidence.report import Check, Report, Severity
+from hub.evidence.subject import Subject
+from hub.ledger.notary import receipt_text
+from hub.protocol.control import Trust
+from hub.protocol.keys import Signer
+from hub.protocol.note import Note, sign_note
+from hub.protocol.receipt import Receipt
+from hub.replay.source import Ledger
+from tests.support.center import HUB, NOW
+from tests.support.evidence import ROOT, TRUST, TRUST_NOTE, remade
+from tests.support.hq import IDENTITY
+from tests.unit.evidence.conftest import DEAL, OFFER, RANGE
+
+Files = dict[str, bytes]
+
+
+def checked(files: Files, pinned: Trust | None = None) -> Report:
+    return check_bundle(write_zip(files), ROOT.verifier, pinned).report
+
+
+def files_of(bundle: Exported) -> Files:
+    return read_zip(bundle.data, Report())
+
+
+def find(files: Files, ending: str, number: int = 0) -> str:
+    return [path for path in sorted(files) if path.endswith(ending)][number]
+
+
+def center_file(files: Files, ending: str, number: int = 0) -> str:
+    """Return a file of a center's lane: HQ's own lane comes first, and is proved in another way."""
+    return [path for path in sorted(files) if path.endswith(ending) and "-hq-" not in path][number]
+
+
+@pytest.mark.parametrize("name", ["deal", "offer", "ranged"])
+def test_untouched_bundle_is_proved(name: str, request: pytest.FixtureRequest) -> None:
+    """No false alarm, and every check that applies was made."""
+    bundle: Exported = request.getfixturevalue(name)
+    report = check_bundle(bundle.data, ROOT.verifier).report
+    assert report.findings == []
+    assert report.status == "proved"
+    skipped = {check for check in Check if report.outcome(check) == "skipped"}
+    assert skipped == (set() if name == "ranged" else {Check.COMPLETE})
+
+
+def damage(data: bytes, how: str, chance: random.Random) -> bytes:
+    if how == "flip" and data:
+        at = chance.randrange(len(data))
+        return data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
+    if how == "truncate":
+        return data[: len(data) // 2]
+    if how == "append":
+        return data + b"\n"
+    return chance.randbytes(max(8, len(data)))
+
+
+def sampled(files: Files, count: int, chance: random.Random) -> list[str]:
+    """Return up to `count` files of each kind."""
+    kinds: dict[str, list[str]] = {}
+    for path in sorted(files):
+        kinds.setdefault(layout.what(path) or path, []).append(path)
+    return [path for paths in kinds.values() for path in chance.sample(paths, min(count, len(paths)))]
+
+
+def fuzz(bundle: Exported, count: int, seed: int) -> None:
+    files, chance = files_of(bundle), random.Random(seed)
+    for path in sampled(files, count, chance):
+        for how in ("flip", "truncate", "append", "garbage", "delete"):
+            changed = dict(files)
+            if how == "delete":
+                del changed[path]
+            else:
+                changed[path] = damage(files[path], how, chance)
+            report = checked(changed)
+            assert report.status == "failed", (path, how)
+            assert any(path in (finding.file, "") or finding.check for finding in report.findings)
+
+
+def test_any_damage_to_any_kind_of_file_is_found(deal: Exported) -> None:
+    """A flipped, cut, lengthened, replaced or missing file is a finding, never an exception, never proved."""
+    fuzz(deal, 1, 11)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["deal", "offer", "ranged"])
+def test_any_damage_to_any_file_is_found(name: str, request: pytest.FixtureRequest) -> None:
+    """The same, every file of three bundles."""
+    fuzz(request.getfixturevalue(name), 1000, 12)
+
+
+EVIDENCE = (
+    "receipt.note",
+    "seal.note",
+    "receipt.tlog-proof",
+    ".event",
+    ".tlog-proof",
+    ".avsc",
+    "checkpoint.note",
+    "trust.note",
+)
+
+
+@pytest.mark.parametrize("ending", EVIDENCE)
+@pytest.mark.parametrize("how", ["flip", "truncate", "garbage", "delete"])
+def test_damage_is_found_where_manifest_and_sums_were_made_anew(deal: Exported, ending: str, how: str) -> None:
+    """The lists prove nothing: what is evidence is found by its own signatures and proofs."""
+    files, chance = files_of(deal), random.Random(f"{ending} {how}")
+    path = center_file(files, ending, 1) if "lanes/" in find(files, ending) else find(files, ending)
+    if how == "delete":
+        del files[path]
+    else:
+        files[path] = damage(files[path], how, chance)
+    report = checked(remade(files, DEAL))
+    # What stands in nobody's way when it is gone is the log: without a proof the receipt is "not yet" in it.
+    waived = how == "delete" and ending in ("checkpoint.note", "receipt.tlog-proof", ".tlog-proof")
+    assert report.status in (("failed", "not yet believed") if waived else ("failed",)), report.findings
+
+
+def test_damage_has_its_place(deal: Exported) -> None:
+    """A finding names the check, the file, the lane and the sequence."""
+    files = files_of(deal)
+    path = center_file(files, ".event", 2)
+    files[path] = files[path].replace(b"hub.example", b"hub.exampl3") + b"!"
+    report = checked(remade(files, DEAL))
+    found = next(f for f in report.findings if f.check is Check.INCLUSION)
+    assert found.file == path.removesuffix("event") + "tlog-proof"
+    assert found.lane == f"{HUB}/uz/00000001"
+    assert found.sequence == int(path.rpartition("/")[2].partition(".")[0])
+
+
+def swap(files: Files, ending: str) -> None:
+    one, two = center_file(files, ending, 1), center_file(files, ending, 2)
+    files[one], files[two] = files[two], files[one]
+
+
+@pytest.mark.parametrize("ending", ["receipt.note", "seal.note", "receipt.tlog-proof", ".event"])
+def test_files_that_changed_places_are_found(deal: Exported, ending: str) -> None:
+    """Each proof is for one place."""
+    files = files_of(deal)
+    swap(files, ending)
+    assert checked(remade(files, DEAL)).status == "failed"
+
+
+def test_event_left_out_of_the_middle_of_an_entity_is_found(deal: Exported) -> None:
+    """What follows from the rest is not the state that HQ has, and the fold does not go through."""
+    files = files_of(deal)
+    signed = next(p for p in sorted(files) if b"deal.signed" in files[p] and p.endswith(".event"))
+    folder = signed.partition("events/")[0]
+    for path in [p for p in files if p.startswith(folder)]:
+        del files[path]
+    report = checked(remade(files, DEAL))
+    assert {Check.VERDICTS, Check.STATE} <= {f.check for f in report.findings}
+
+
+def test_part_of_hqs_own_lane_left_out_is_found(deal: Exported) -> None:
+    """A registration or a revocation that is not there leaves a hole that can't be closed."""
+    files = files_of(deal)
+    folders = sorted({p[: p.index("/", 6 + 20)] for p in files if "-hq-" in p})
+    folder = sorted({"/".join(p.split("/")[:3]) + "/" for p in files if "-hq-" in p})[1]
+    assert folders
+    for path in [p for p in files if p.startswith(folder)]:
+        del files[path]
+    report = checked(remade(files, DEAL))
+    assert Check.HQ_LANE in {f.check for f in report.findings}
+
+
+def test_bundle_of_another_hub_is_not_this_ones(deal: Exported) -> None:
+    """Everything may be in order, under another root key."""
+    other = Signer(f"{HUB}/root", b"X" * 32)
+    report = check_bundle(deal.data, other.verifier).report
+    assert report.status == "failed"
+    assert [f.check for f in report.findings if f.severity is Severity.ERROR] == [Check.TRUST]
+
+
+def test_root_key_in_the_bundle_is_only_a_hint(deal: Exported) -> None:
+    """It is what the bundle says of itself."""
+    assert claimed_root(deal.data) == ROOT.verifier.to_text()
+    assert claimed_root(b"no zip") == ""
+
+
+def test_trust_note_of_a_forger_is_found(deal: Exported) -> None:
+    """Own keys for receipts and log, signed by an own root key of the same name."""
+    files = files_of(deal)
+    forger = Signer(f"{HUB}/root", b"F" * 32)
+    files["trust.note"] = sign_note(replace(TRUST, root=forger.verifier).to_text(), [forger]).to_bytes()
+    assert checked(remade(files, DEAL)).outcome(Check.TRUST) == "failed"
+
+
+def test_receipt_with_a_verdict_that_hq_did_not_sign_is_found(deal: Exported) -> None:
+    """The rejected amendment, presented as accepted under another key."""
+    files = files_of(deal)
+    path = next(p for p in files if p.endswith("receipt.note") and b"INCONSISTENT" in files[p])
+    receipt = Receipt.from_text(Note.from_bytes(files[path]).text)
+    text = replace(receipt, decisions=()).to_text()
+    files[path] = sign_note(text, [Signer(f"{HUB}/receipts", b"?" * 32)]).to_bytes()
+    assert checked(remade(files, DEAL)).outcome(Check.RECEIPTS) == "failed"
+
+
+def test_verdict_that_hq_signed_against_its_rules_is_found(deal: Exported) -> None:
+    """HQ itself can't decide otherwise than by its rules: everybody can decide again."""
+    files = files_of(deal)
+    path = next(p for p in files if p.endswith("receipt.note") and b"INCONSISTENT" in files[p])
+    receipt = Receipt.from_text(receipt_text(files[path]).decode())
+    note = sign_note(replace(receipt, decisions=()).to_text(), [IDENTITY.receipts])
+    files[path] = note.to_bytes()
+    report = checked(remade(files, DEAL))
+    assert report.outcome(Check.VERDICTS) == "failed"
+    assert report.outcome(Check.LOG) == "failed"  # and it is not what the log has
+
+
+def test_state_that_does_not_follow_is_found(deal: Exported) -> None:
+    """A document is only as good as the events behind it."""
+    files = files_of(deal)
+    path = next(p for p in files if p.startswith("state/after/deal."))
+    files[path] = files[path].replace(b"1350000", b"9350000")
+    assert checked(remade(files, DEAL)).outcome(Check.STATE) == "failed"
+
+
+def test_range_with_an_event_left_out_is_found(ranged: Exported) -> None:
+    """Between its ends a range is complete, or it says so."""
+    files = files_of(ranged)
+    folder = next(p for p in sorted(files) if b"INCONSISTENT" in files[p]).removesuffix("receipt.note")
+    paths = sorted(p for p in files if p.startswith(f"{folder}events/"))
+    first = paths[0].removesuffix("event").removesuffix("tlog-proof")
+    for path in paths:
+        if path.startswith(first):
+            del files[path]
+    assert checked(remade(files, RANGE)).outcome(Check.COMPLETE) == "failed"
+
+
+def test_range_with_a_receipt_left_out_is_found(ranged: Exported) -> None:
+    """Neither a receipt between the ends nor one at an end can go."""
+    files = files_of(ranged)
+    folders = sorted({"/".join(p.split("/")[:3]) + "/" for p in files if "-uz-" in p})
+    for folder in folders[1:-1]:
+        changed = {path: data for path, data in files.items() if not path.startswith(folder)}
+        assert checked(remade(changed, RANGE)).status == "failed", folder
+
+
+def test_entity_before_a_range_is_held_to_the_events_that_made_it(ranged: Exported) -> None:
+    """Record and status have witnesses; an invented one has none."""
+    files = files_of(ranged)
+    before = [path for path in sorted(files) if path.startswith("state/before/")]
+    assert before
+    for path in before:
+        changed = dict(files)
+        changed[path] = changed[path].replace(b'"status":"opened"', b'"status":"signed"').replace(b"CNY", b"USD")
+        assert changed[path] != files[path]
+        assert checked(remade(changed, RANGE)).outcome(Check.STATE) == "failed", path
+
+
+def test_log_that_too_few_have_seen_is_not_yet_believed(ledger: Ledger, deal: Exported) -> None:
+    """Without one of two cosignatures there is one of three centers left."""
+    files = files_of(deal)
+    note = Note.from_bytes(files[layout.CHECKPOINT])
+    fewer = replace(note, signatures=note.signatures[:-1]).to_bytes()
+    changed = {path: data.replace(files[layout.CHECKPOINT], fewer) for path, data in files.items()}
+    report = checked(remade(changed, DEAL))
+    assert report.status == "not yet believed"
+    assert report.outcome(Check.WITNESSES) == "pending"
+    assert not report.has(Severity.ERROR)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_checkpoint_without_one_of_hqs_two_signatures_is_found(deal: Exported, kept: int) -> None:
+    """When one of the algorithms is broken one day, the other still has to be there."""
+    files = files_of(deal)
+    note = Note.from_bytes(files[layout.CHECKPOINT])
+    fewer = replace(note, signatures=(note.signatures[kept], *note.signatures[2:])).to_bytes()
+    changed = {path: data.replace(files[layout.CHECKPOINT], fewer) for path, data in files.items()}
+    assert checked(remade(changed, DEAL)).outcome(Check.CHECKPOINT) == "failed"
+
+
+def test_pinned_trust_note_that_is_newer_counts(offer: Exported) -> None:
+    """A key that was retired since the bundle was made signs nothing later; what it signed before stays good."""
+    newer = Signer(f"{HUB}/receipts", b"n" * 32)
+    later = replace(TRUST, receipts=(*TRUST.receipts, newer.verifier), serial=2)
+    retired_after = replace(later, retired=((NOW + timedelta(days=36_500), TRUST.receipts[0]),))
+    retired_before = replace(later, retired=((NOW - timedelta(days=9), TRUST.receipts[0]),))
+    files = files_of(offer)
+    assert checked(files, retired_after).status == "proved"
+    assert checked(files, retired_before).outcome(Check.RECEIPTS) == "failed"
+
+
+def test_witnesses_that_were_pinned_are_compared(offer: Exported) -> None:
+    """A difference between the checker's list and HQ's is told; which of the two is right is not ours to say."""
+    stranger = Signer("witness.example/w", b"s" * 32, 4)
+    report = checked(files_of(offer), replace(TRUST, witnesses=(stranger.verifier,)))
+    assert report.status == "proved"
+    assert report.outcome(Check.WITNESSES) == "warning"
+    assert len(report.findings) == 4  # one of his, three of HQ's
+
+
+def test_page_that_was_rewritten_is_found(deal: Exported) -> None:
+    """A page may be forged with all lists; what it says then is not what the evidence gives."""
+    files = files_of(deal)
+    made = remade(files, DEAL)
+    made[layout.SUMMARY] = made[layout.SUMMARY].replace(b"1350000", b"1")
+    sums = layout.sums(layout.digests(made))
+    assert checked(made | {layout.SUMS: sums}).outcome(Check.SUMMARY) == "failed"
+
+
+Forgery = Callable[[Files], object]
+SUBJECTS: dict[str, bytes] = {
+    "another id": b'"id": "uz:D-2"',
+    "another kind": b'"id": "uz:D-1", "kind": "entity"',
+    "no text": b'"id": 5',
+}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_bundle_that_says_it_is_about_something_else_is_found(deal: Exported, name: str) -> None:
+    """The subject is a claim too."""
+    files = files_of(deal)
+    files[layout.MANIFEST] = files[layout.MANIFEST].replace(b'"id": "uz:D-1",\n    "kind": "deal"', SUBJECTS[name])
+    files[layout.SUMS] = layout.sums(layout.digests(files))
+    assert checked(files).status == "failed"
+
+
+def test_entity_that_has_no_part_in_the_deal_is_found(ledger: Ledger, deal: Exported) -> None:
+    """Evidence of something else does not get in beside it."""
+    other = files_of(export_bundle(ledger, TRUST_NOTE, Subject("entity", "uz:Z-2", "offer")))
+    report = checked(remade(files_of(deal) | other, DEAL))
+    assert any(f.check is Check.MANIFEST and "no part" in f.detail for f in report.findings)
+
+
+def test_offer_subject_is_checked_by_its_stream(offer: Exported) -> None:
+    """An id alone is not an entity."""
+    assert checked(remade(files_of(offer), replace(OFFER, stream="request"))).status == "failed"
