@@ -8,7 +8,8 @@ import typer
 
 from hub.cli.output import as_json, line, note
 from hub.cli.place import DataDir, Json, place
-from hub.cli.replay_subject import at, lane_name, open_ledger, progress, written
+from hub.cli.progress import progress
+from hub.cli.replay_subject import at, lane_name, open_ledger, written
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def follow(
     """
     from hub.replay.follow import follow as followed
 
-    with open_ledger(place(ctx, data_dir)) as ledger, progress("events searched", None) as advance:
-        story = followed(ledger, wanted, advance)
+    with open_ledger(place(ctx, data_dir)) as ledger, progress("events searched") as bar:
+        story = followed(ledger, wanted, bar.tick)
     if not story.roots:
         raise UsageError(f"no event has {wanted} as its id, its cause or its correlation; `hub replay history` has ids")
     if not story.is_whole:

@@ -10,7 +10,8 @@ import typer
 
 from hub.cli.output import as_json, line, note, table
 from hub.cli.place import DataDir, Json, place
-from hub.cli.replay_subject import at, lane_name, open_ledger, progress, written
+from hub.cli.progress import progress
+from hub.cli.replay_subject import at, lane_name, open_ledger, written
 from hub.cli.replay_to import bound, chosen_lanes
 
 SHOWN: Final = 50
@@ -54,8 +55,9 @@ def rejudge(
         found = spans(ledger, Selection(chosen, begins_at, ends_at, first, last))
         judged_under = newest_basis(ledger)
         total = sum(end - begin + 1 for _, begin, end in found)
-        with progress("judged again", total) as advance:
-            for judgement in judgements(ledger, judged_under, found, advance):
+        with progress("judged again") as bar:
+            bar.begin(total)
+            for judgement in judgements(ledger, judged_under, found, bar.tick):
                 counts[judgement.then[0], judgement.now[0]] += 1
                 if judgement.is_other and len(changed) < limit:
                     changed.append(judgement.as_dict())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SHOWN: Final = 20
 VALUE_SHOWN_MAX: Final = 60
-PROGRESS_EVERY: Final = 256
 NOTHING: Final = "·"
 
 Stream = Annotated[
@@ -119,31 +116,6 @@ def shown(value: Any, length_max: int = VALUE_SHOWN_MAX) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     text = "".join(character if character.isprintable() else " " for character in text)
     return text if len(text) <= length_max else f"{text[:length_max]}…"
-
-
-@contextmanager
-def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with how many events more; on a terminal it moves a bar on stderr."""
-    if not sys.stderr.isatty():
-        yield lambda _count: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    done = shown = 0
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=total)
-
-        def advance(count: int) -> None:
-            nonlocal done, shown
-            done += count
-            if done >= shown + PROGRESS_EVERY:
-                shown = done
-                bar.update(task, completed=done)
-
-        yield advance
 
 
 def json_array(items: Iterable[Any], limit: int | None) -> None:

@@ -11,7 +11,8 @@ import typer
 
 from hub.cli.output import as_json, line, note
 from hub.cli.place import DataDir, Json, Place, place
-from hub.cli.replay_subject import moment, open_ledger, progress
+from hub.cli.progress import progress
+from hub.cli.replay_subject import moment, open_ledger
 from hub.protocol.errors import Retriable, UsageError
 
 if TYPE_CHECKING:
@@ -194,8 +195,9 @@ def _to_file(ledger: Ledger, selection: Selection, path: Path, hub: str) -> dict
 
     told, decoder = _Told(), Decoder(ledger)
     total = sum(last - first + 1 for _, first, last in spans(ledger, selection))
-    with progress(str(path), total) as advance, event_file(path, decoder, hub, datetime.now(UTC)) as out:
-        for event, decoded in again(ledger, decoder, selection, advance):
+    with progress(path.name) as bar, event_file(path, decoder, hub, datetime.now(UTC)) as out:
+        bar.begin(total)
+        for event, decoded in again(ledger, decoder, selection, bar.tick):
             out.write(event, decoded)
             told.add(event)
     return told.as_dict()
@@ -249,7 +251,8 @@ async def _publish(
     total = sum(last - first + 1 for _, first, last in spans(ledger, selection))
     waiting: list[Again] = []
     began: tuple[float, int] | None = None
-    with progress(topic, total) as advance:
+    with progress(topic) as bar:
+        bar.begin(total)
         async with sink(bootstrap, topic) as out:
 
             async def settle(deadline_s: float) -> None:
@@ -259,7 +262,7 @@ async def _publish(
                 waiting.clear()
 
             try:
-                for event, _ in again(ledger, Decoder(ledger), selection, advance):
+                for event, _ in again(ledger, Decoder(ledger), selection, bar.tick):
                     if speed is not None:
                         began = began or (loop.time(), event.recorded_at_us)
                         due = began[0] + (event.recorded_at_us - began[1]) / 1e6 / speed

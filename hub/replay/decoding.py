@@ -9,6 +9,7 @@ import orjson
 
 from hub.domain.entity import canonical_json
 from hub.protocol.avro import PREFIX_SIZE, Codec, schema_id_of
+from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import Malformed
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 from hub.protocol.value import value_class
@@ -36,14 +37,16 @@ class Decoder:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._reader = CanonicalReader()
         self._codecs: dict[str, Codec | None] = {}
 
     def decode(self, event: StoredEvent) -> Decoded:
         """Return what an event says. Errors: none; what can't be read is said to be so."""
-        raw, value = event.split()
-        headers = {name: (content or b"").decode("utf-8", "replace") for name, content in raw}
-        if not raw:
-            return Decoded(headers, None, "its bytes are no event's")
+        try:
+            raw, _, value = self._reader.read(event.data)
+        except Malformed:
+            return Decoded({}, None, "its bytes are no event's")
+        headers = {name: (content or b"").decode("utf-8", "replace") for name, content in raw.items()}
         if not value:
             return Decoded(headers, None, "it has no value")
         name = headers.get("ce_dataschema", "")

@@ -157,9 +157,10 @@ def again(
     `looked_at` is called with how many events more were looked at. Errors: UsageError of the filter; Fatal.
     """
     lanes = [_lane(ledger, lane, first, last, page) for lane, first, last in spans(ledger, selection)]
-    for found in merge(*lanes, key=lambda one: one.order):
+    for number, found in enumerate(merge(*lanes, key=lambda one: one.order), start=1):
         event = found.event
-        looked_at(1)
+        if number % page == 0:
+            looked_at(page)
         if selection.after is not None and found.order <= selection.after:
             continue
         if not event.accepted and not selection.rejected:
