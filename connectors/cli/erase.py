@@ -9,7 +9,7 @@ import typer
 
 from connectors.cli.office import Desk, Json, OfficeFolder
 from connectors.cli.output import as_json, line
-from connectors.cli.person import PersonName, confirm, find, gather, open_persons, show_rows
+from connectors.cli.person import Number, PersonName, confirm, find, gather, open_persons, show_others, show_rows
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,7 +18,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def erase(
-    person: PersonName,
+    person: PersonName = None,
+    number: Number = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     office: OfficeFolder = Path(),
     json: Json = False,
@@ -34,18 +35,20 @@ def erase(
       connector erase nigora@example.org
 
       connector erase "Karimova Nigora" 1980-05-01 --yes --json
+
+      connector erase --number 3
     """
-    from connectors.mapping import person_identity
     from connectors.runtime.persons.register import KEYS
 
     desk = Desk.open(office)
     with open_persons(desk, read_only=False) as persons:
-        before = gather(desk, persons, find(persons, person))
+        standing = find(persons, person, number)
+        (before,) = gather(desk, persons, [standing])
         if not before.is_erased:
             places = ", ".join(f"{use.stream} {use.subject}" for use in before.uses) or "nowhere"
             confirm(f"erase this person, who stands in: {places}? It can't be undone.", yes=yes)
-        done = persons.erase(person_identity(person))
-        found = gather(desk, persons, find(persons, person))
+        done = persons.erase(standing)
+        (found,) = gather(desk, persons, [standing])
     unreached = {"sheets": "the sheets and their copies", "keys": f"copies of {KEYS} made before now"}
     if json:
         as_json({**found.to_json(), "again": done.again, "not_reached": list(unreached.values())})
@@ -59,4 +62,5 @@ def erase(
     show_rows(found)
     if found.rows:
         line("take this person out of these rows; until then they are sent without")
+    show_others(found)
     line(f"not reached by this: {unreached['sheets']}, and {unreached['keys']}")

@@ -15,15 +15,19 @@ from hub.protocol.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from connectors.runtime.outbox.database import Database
     from connectors.runtime.persons import Persons, Standing, Use
 
 SHOWN_MAX: Final = 80
 PersonName = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="PERSON...",
+        metavar="[PERSON]...",
         help="What stands in the sheet's column that the mapping has under `id`; of several columns, each in its turn.",
     ),
+]
+Number = Annotated[
+    int | None, typer.Option("--number", "-n", min=1, help="Or the number that `connector person list` shows.")
 ]
 
 app = typer.Typer(help="Persons: whom HQ has sealed, and where.", no_args_is_help=True)
@@ -31,12 +35,13 @@ app = typer.Typer(help="Persons: whom HQ has sealed, and where.", no_args_is_hel
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One person, where they stand, HQ's status of each entity, and the rows of sheets that are those entities."""
+    """One person, where they stand, HQ's status of each entity, the rows that say so, and who else stood there."""
 
     standing: Standing
     uses: tuple[Use, ...]
     statuses: dict[str, str]
     rows: tuple[tuple[str, int], ...]
+    others: tuple[int, ...]
 
     @property
     def is_erased(self) -> bool:
@@ -60,6 +65,7 @@ class Found:
                 for use in self.uses
             ],
             "rows": [{"file": file, "row": number} for file, number in self.rows],
+            "others": list(self.others),
         }
 
 
@@ -75,7 +81,7 @@ def list_(office: OfficeFolder = Path(), json: Json = False) -> None:
     """
     desk = Desk.open(office)
     with open_persons(desk) as persons:
-        found = [gather(desk, persons, standing) for standing in persons.everyone()]
+        found = gather(desk, persons, persons.everyone())
     if json:
         as_json([one.to_json() for one in found])
         return
@@ -83,20 +89,22 @@ def list_(office: OfficeFolder = Path(), json: Json = False) -> None:
         line("nobody: no mapping has persons, or no sheet names any")
         return
     table(
-        ["person", "stands in", "state"],
+        ["no.", "person", "stands in", "state"],
         (
             [
+                one.standing.number,
                 "(erased)" if one.is_erased else _written(one.uses),
                 ", ".join(f"{use.stream} {use.subject}" for use in one.uses),
                 f"erased {one.standing.erased_at or ''}".strip() if one.is_erased else "sealed",
             ]
             for one in found
         ),
+        right=["no."],
     )
 
 
 @app.command()
-def show(person: PersonName, office: OfficeFolder = Path(), json: Json = False) -> None:
+def show(person: PersonName = None, number: Number = None, office: OfficeFolder = Path(), json: Json = False) -> None:
     """Show where one person stands at HQ, what is sealed there, and which rows of the sheets say so.
 
     Examples:
@@ -104,10 +112,12 @@ def show(person: PersonName, office: OfficeFolder = Path(), json: Json = False) 
       connector person show nigora@example.org
 
       connector person show "Karimova Nigora" 1980-05-01 --json
+
+      connector person show --number 3
     """
     desk = Desk.open(office)
     with open_persons(desk) as persons:
-        found = gather(desk, persons, find(persons, person))
+        (found,) = gather(desk, persons, [find(persons, person, number)])
     if json:
         as_json(found.to_json())
         return
@@ -121,11 +131,13 @@ def show(person: PersonName, office: OfficeFolder = Path(), json: Json = False) 
         if use.parts is None:
             line("    (erased)")
     show_rows(found)
+    show_others(found)
 
 
 @app.command()
 def readmit(
-    person: PersonName,
+    person: PersonName = None,
+    number: Number = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     office: OfficeFolder = Path(),
 ) -> None:
@@ -135,9 +147,9 @@ def readmit(
     """
     desk = Desk.open(office)
     with open_persons(desk, read_only=False) as persons:
-        find(persons, person)
+        found = find(persons, person, number)
         confirm("let this person be sealed for HQ again?", yes=yes)
-        persons.readmit(_identity(person))
+        persons.readmit(found)
     line("done: rows that name this person are sent with them again, under a new key; nothing old can be read by it")
 
 
@@ -148,9 +160,16 @@ def open_persons(desk: Desk, *, read_only: bool = True) -> Persons:
     return Persons(desk.path, desk.settings.hub, desk.settings.center, read_only=read_only)
 
 
-def find(persons: Persons, person: list[str]) -> Standing:
-    """Return a person by what their row says. Errors: UsageError, if there is nobody."""
-    found = persons.find(_identity(person)) if persons.is_there else None
+def find(persons: Persons, person: list[str] | None, number: int | None) -> Standing:
+    """Return a person by what their row says, or by their number. Errors: UsageError, if there is nobody."""
+    from connectors.mapping import person_identity
+
+    if bool(person) == (number is not None):
+        raise UsageError("expected who it is, or --number and the number that `connector person list` shows")
+    if not persons.is_there:
+        found = None
+    else:
+        found = persons.find(person_identity(person)) if person else persons.numbered(number or 0)
     if found is None:
         # What was typed is not repeated: it may be right, and the terminal's log is another place where it would stay.
         raise UsageError(
@@ -160,30 +179,43 @@ def find(persons: Persons, person: list[str]) -> Standing:
     return found
 
 
-def gather(desk: Desk, persons: Persons, standing: Standing) -> Found:
-    """Return what the office knows of a person. Works beside a running connector."""
+def gather(desk: Desk, persons: Persons, standings: list[Standing]) -> list[Found]:
+    """Return what the office knows of these persons. Works beside a running connector."""
     from connectors.runtime.outbox import Outbox
 
+    outbox = Outbox(desk.outbox, read_only=True) if desk.outbox.exists() else None
+    try:
+        database = None if outbox is None else outbox.database
+        return [_gather(database, persons, standing) for standing in standings]
+    finally:
+        if outbox is not None:
+            outbox.close()
+
+
+def _gather(database: Database | None, persons: Persons, standing: Standing) -> Found:
     uses = tuple(persons.uses(standing))
-    entities = [f"{use.stream}/{use.subject}" for use in uses]
     statuses: dict[str, str] = {}
     rows: list[tuple[str, int]] = []
-    if entities and desk.outbox.exists():
-        with Outbox(desk.outbox, read_only=True) as outbox:
-            for entity in entities:
-                for (status,) in outbox.database.read("SELECT status FROM entity WHERE id=?", (entity,)):
-                    if status is not None:
-                        statuses[entity] = status
-                rows += outbox.database.read(
-                    "SELECT file, number FROM row WHERE entity=? ORDER BY file, number", (entity,)
-                )
-    return Found(standing, uses, statuses, tuple(rows))
+    for use in uses if database is not None else ():
+        assert database is not None
+        entity = f"{use.stream}/{use.subject}"
+        for (status,) in database.read("SELECT status FROM entity WHERE id=? AND status IS NOT NULL", (entity,)):
+            statuses[entity] = status
+        rows += database.read("SELECT file, number FROM row WHERE entity=? ORDER BY file, number", (entity,))
+    return Found(standing, uses, statuses, tuple(rows), tuple(one.number for one in persons.others(standing)))
 
 
 def show_rows(found: Found) -> None:
     """Say which rows of the sheets are the entities in which a person stands."""
     for file, number in found.rows:
         line(f"said by {file}, row {number}")
+
+
+def show_others(found: Found) -> None:
+    """Say who else stood in the same places: somebody whose mail has changed is another person here."""
+    if found.others:
+        numbers = ", ".join(map(str, found.others))
+        line(f"also known in the same places, and not erased: {numbers} (--number); is it the same person?")
 
 
 def in_order(parts: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -202,12 +234,6 @@ def confirm(question: str, *, yes: bool) -> None:
     if not typer.confirm(question):
         line("nothing was done")
         raise typer.Exit(1)
-
-
-def _identity(person: list[str]) -> str:
-    from connectors.mapping import person_identity
-
-    return person_identity(person)
 
 
 def _written(uses: tuple[Use, ...]) -> str:

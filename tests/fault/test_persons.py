@@ -20,7 +20,7 @@ pytestmark = pytest.mark.fault
 
 ROUNDS = 6
 PROGRAM = """
-import random, sys
+import random, sys, time
 from pathlib import Path
 from connectors.mapping import PersonSaid, Place
 from connectors.runtime.persons import Persons
@@ -29,6 +29,7 @@ office, name, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 chance = random.Random(seed)
 with Persons(office, "hub.example", "uz") as persons:
     for number in range(10_000):
+        time.sleep(0.001)  # locks of SQLite are not fair
         made = []
         with persons.transaction():
             for part in range(chance.randrange(1, 6)):
@@ -39,7 +40,7 @@ with Persons(office, "hub.example", "uz") as persons:
             print("sealed", who, text, ".", flush=True)
         if number % 3 == 0:
             print("erasing", made[0][0], ".", flush=True)
-            persons.erase(made[0][0])
+            persons.erase(persons.find(made[0][0]))
             print("erased", made[0][0], ".", flush=True)
 """
 
@@ -58,15 +59,24 @@ def test_persons_of_two_processes_that_are_killed(tmp_path: Path) -> None:
     log = tmp_path / "said"
     for seed in range(ROUNDS):
         with log.open("ab") as first, (tmp_path / "said-2").open("ab") as second:
+            starts = first.tell(), second.tell()
             command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
             children = [
                 subprocess.Popen([*command, name, str(seed)], stdout=output)
                 for name, output in (("one", first), ("two", second))
             ]
-            time.sleep(0.5 + chance.random())  # until the kill: not a wait for anything
-            for child in children:
-                child.kill()
-                child.wait()
+            try:
+                ends = time.monotonic() + 60
+                while any(
+                    output.seek(0, 2) < start + 3000 for output, start in zip((first, second), starts, strict=True)
+                ):
+                    assert time.monotonic() < ends, "a child has said nothing"
+                    time.sleep(0.02)
+                time.sleep(chance.random() / 2)  # until the kill: not a wait for anything
+            finally:
+                for child in children:
+                    child.kill()
+                    child.wait()
             for output in (first, second):
                 output.write(b"\n")  # after half a line
     said = [*lines(log), *lines(tmp_path / "said-2")]

@@ -62,14 +62,17 @@ class KeyFile:
     def read(self, slot: int) -> bytes | None:
         """Return a key, None if it was destroyed.
 
-        Errors: Fatal, if the file has no such slot: it is not the one that the register is for.
+        Errors: UsageError, if the file can't be read; Fatal, if it has no such slot: it is not the register's.
         """
         try:
             with self.path.open("rb", buffering=0) as file:
                 file.seek(slot * KEY_BYTES)
                 key = file.read(KEY_BYTES)
         except OSError as exc:
-            raise UsageError(f"can't read the keys of persons in {self.path}: {exc.strerror or exc}") from exc
+            raise UsageError(
+                f"can't read the keys of persons in {self.path} ({exc.strerror or exc}): restore it from a copy, or "
+                "remove the register beside it too; then what HQ has of persons can't be read here any more"
+            ) from exc
         if len(key) != KEY_BYTES:
             raise Fatal(
                 f"{self.path} is shorter than the register beside it says: restore both from one copy, or remove both; "

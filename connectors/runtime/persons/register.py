@@ -25,6 +25,7 @@ from connectors.mapping.message import LocalCode
 from connectors.mapping.person import Instead, PersonSaid, Place
 from connectors.runtime.persons import cipher
 from connectors.runtime.persons.cipher import KEY_BYTES, Located
+from connectors.runtime.persons.files import open_files
 from connectors.runtime.persons.keyfile import KeyFile
 from hub.domain.sealed import key_id_of
 from hub.protocol.errors import Fatal, Retriable, UsageError
@@ -32,25 +33,6 @@ from hub.protocol.record import write_time
 
 REGISTER: Final = "keys/persons.sqlite3"
 KEYS: Final = "keys/persons.keys"
-BUSY_MS: Final = 5000
-VERSION: Final = 1
-_MARK_SLOT: Final = 0
-_NOBODY: Final = (
-    "nobody is known here by that: write what stands in the sheet's column that the mapping has under `id`; "
-    "`connector person list` shows whom there is"
-)
-
-# person.mark: HMAC of the identity; NULL for one who was erased and let in again as another.
-# person.slot: of the key file. person.erased_at: the key is destroyed.
-# use: one place at HQ where a person stands or stood; `sealed` is the newest text there, NULL once it can't be read.
-_SCHEMA: Final = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-CREATE TABLE person (id INTEGER PRIMARY KEY, mark BLOB UNIQUE, slot INTEGER NOT NULL UNIQUE, erased_at TEXT);
-CREATE TABLE use (
-    person INTEGER NOT NULL, stream TEXT NOT NULL, subject TEXT NOT NULL, field TEXT NOT NULL,
-    key_id TEXT NOT NULL UNIQUE, sealed TEXT, PRIMARY KEY (person, stream, subject, field)
-) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +142,22 @@ class Persons:
             rows = self._read("SELECT id, slot, erased_at FROM person WHERE mark=?", (self._mark(identity),))
             return Standing(*rows[0]) if rows else None
 
+    def numbered(self, number: int) -> Standing | None:
+        """Return the person who has a number in `everyone`; None if nobody has."""
+        return next((one for one in self.everyone() if one.number == number), None)
+
+    def others(self, person: Standing) -> list[Standing]:
+        """Return who else stands or stood in the places of a person, and can be read: it may be the same one."""
+        if not self.is_there:
+            return []
+        rows = self._read(
+            "SELECT DISTINCT person.id, slot, erased_at "
+            "FROM use AS own JOIN use AS their USING (stream, subject, field) JOIN person ON person.id = their.person "
+            "WHERE own.person=?1 AND their.person<>?1 AND erased_at IS NULL ORDER BY person.id",
+            (person.number,),
+        )
+        return [Standing(*row) for row in rows]
+
     def everyone(self) -> list[Standing]:
         """Return every person, in the order in which they were met."""
         if not self.is_there:
@@ -184,40 +182,37 @@ class Persons:
             return 0
         return int(self._read("SELECT coalesce(max(value), 0) FROM meta WHERE name='erasures'")[0][0])
 
-    def erase(self, identity: str) -> Erasure:
+    def erase(self, person: Standing) -> Erasure:
         """Destroy a person's key; return what that made unreadable. Can be repeated, also after a crash in the middle.
 
-        Errors: UsageError, if nobody is known by that identity, or the key can't be overwritten.
+        Errors: UsageError, if the key can't be overwritten: then nothing was done.
         """
-        if not self.is_there:
-            raise UsageError(_NOBODY)
         with self.transaction() as connection:
-            person = self.find(identity)
-            if person is None:
-                raise UsageError(_NOBODY)
             uses = tuple(self.uses(person))
             self._keys.destroy(person.slot)
             # The key is gone from here on, whatever happens: whoever reads its zeros takes the person as erased.
-            if person.erased_at is not None:
-                return Erasure(uses, person.erased_at, again=True)
-            erased_at = write_time(datetime.now(UTC))
-            connection.execute("UPDATE person SET erased_at=? WHERE id=?", (erased_at, person.number))
+            now = write_time(datetime.now(UTC))
+            done = connection.execute(
+                "UPDATE person SET erased_at=? WHERE id=? AND erased_at IS NULL", (now, person.number)
+            )
             connection.execute("UPDATE use SET sealed=NULL WHERE person=?", (person.number,))
-            _count_erasure(connection)
-            return Erasure(uses, erased_at, again=False)
+            if done.rowcount:
+                _count_erasure(connection)
+            erased_at = connection.execute("SELECT erased_at FROM person WHERE id=?", (person.number,)).fetchone()[0]
+            return Erasure(uses, erased_at, again=not done.rowcount)
 
-    def readmit(self, identity: str) -> None:
+    def readmit(self, person: Standing) -> None:
         """Let somebody who was erased be sealed again, under a new key. What was erased stays so.
 
-        Errors: UsageError, if nobody erased is known by that identity.
+        Errors: UsageError, if the person is not erased.
         """
-        if not self.is_there:
-            raise UsageError(_NOBODY)
         with self.transaction() as connection:
-            person = self.find(identity)
-            if person is None or person.erased_at is None:
-                raise UsageError(_NOBODY if person is None else "this person is not erased: nothing is to be done")
-            connection.execute("UPDATE person SET mark=NULL WHERE id=?", (person.number,))
+            done = connection.execute(
+                "UPDATE person SET mark=NULL WHERE id=? AND erased_at IS NOT NULL AND mark IS NOT NULL",
+                (person.number,),
+            )
+            if not done.rowcount:
+                raise UsageError("this person is not erased: nothing is to be done")
             _count_erasure(connection)
 
     @contextmanager
@@ -292,98 +287,17 @@ class Persons:
         """Return the connection; open both files, or make them, the first time."""
         if self._connection is None:
             with self._translated():
-                connection = self._connect()
-            try:
-                self._connection = connection
-                self._prepare(connection)
-            except BaseException:
-                self.close()
-                raise
+                self._connection, self._marks = open_files(self.path, self._keys, read_only=self._read_only)
         return self._connection
-
-    def _connect(self) -> sqlite3.Connection:
-        if self._read_only:
-            uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        else:
-            if not self.path.exists():
-                self.path.parent.mkdir(mode=0o700, exist_ok=True)
-                os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA secure_delete=ON")
-        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            raise UsageError(f"{self.path} was written by a later release of cohub: install that one")
-        if version == 0:
-            if self._read_only:
-                raise Retriable(f"{self.path} is being made: try again")
-            self._make(connection)
-        marks = self._keys.read(_MARK_SLOT)
-        told = connection.execute("SELECT value FROM meta WHERE name='check'").fetchone()
-        if marks is None or told is None or told[0] != _check_of(marks):
-            raise Fatal(
-                f"{self._keys.path} is not the key file of {self.path}: restore both from one copy, or remove both; "
-                "then what HQ has of persons can't be read here any more"
-            )
-        self._marks = marks
-        if not self._read_only:
-            self._destroy_strays(connection)
-
-    def _make(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                if self._keys.count() > 1:
-                    raise UsageError(
-                        f"there are keys of persons in {self._keys.path}, and {self.path} is gone: restore it from a "
-                        "copy; or remove the key file, then what HQ has of persons can't be read here any more"
-                    )
-                marks = self._keys.read(_MARK_SLOT) if self._keys.count() else None
-                if marks is None:
-                    marks = os.urandom(KEY_BYTES)
-                    self._keys.add(marks)
-                    self._keys.sync()
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute("INSERT INTO meta VALUES ('check', ?)", (_check_of(marks),))
-                connection.execute(f"PRAGMA user_version={VERSION}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-
-    def _destroy_strays(self, connection: sqlite3.Connection) -> None:
-        """Destroy the keys that nobody has, or nobody may have.
-
-        The first come from a crash between a key and its person, and nothing was sealed by them; the others from an
-        old copy of the key file, which brought back what an erasure had destroyed.
-        """
-        connection.execute("BEGIN IMMEDIATE")  # whoever adds a key holds this lock until its person is there
-        try:
-            owned = {slot for (slot,) in connection.execute("SELECT slot FROM person WHERE erased_at IS NULL")}
-            for slot in set(range(_MARK_SLOT + 1, self._keys.count())) - owned:
-                if self._keys.read(slot) is not None:
-                    self._keys.destroy(slot)
-        finally:
-            connection.execute("COMMIT")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as exc:
-            raise Retriable(f"{self.path}: {exc}; it is tried again") from exc
+            raise Retriable(f"{self.path} can't be used now ({exc}): try again") from exc
         except sqlite3.DatabaseError as exc:
             raise Fatal(f"{self.path} is damaged ({exc}): restore it and {self._keys.path.name} from one copy") from exc
-
-
-def _check_of(marks: bytes) -> bytes:
-    return hmac.digest(marks, b"cohub persons.keys", "sha256")
 
 
 def _count_erasure(connection: sqlite3.Connection) -> None:

@@ -110,6 +110,30 @@ def test_erase_says_what_it_did_and_what_it_can_not_reach(office: Path, capsys: 
     assert "not reached by this: the sheets" in text
 
 
+def test_person_can_be_named_by_number(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What told them from others may stand nowhere any more: the list has a number for each."""
+    listed = asked(office, capsys, "person", "list")
+    (timur,) = [one["number"] for one in listed if "Timur" in repr(one)]
+    assert asked(office, capsys, "erase", "--number", str(timur), "--yes")["number"] == timur
+    assert [one["erased"] for one in asked(office, capsys, "person", "list")] == [False, True]
+    run(office, "erase", "--number", "99", "--yes", status=2)
+    assert "nobody is known here" in capsys.readouterr().err
+    for wrong in ([], [NIGORA, "--number", "1"]):
+        run(office, "erase", *wrong, status=2)
+        assert "expected who it is, or --number" in capsys.readouterr().err
+
+
+def test_person_under_another_name_is_pointed_at(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nigora has a new mail, and stood in the same place under the old one: erasing one is said not to be all."""
+    with Persons(office, "hub.example", "uz") as persons:
+        said = PersonSaid(person_identity(["new@example.org"]), {"name": "Nigora Karimova"})
+        persons.seal(Place("partner", "uz:P-1", "contact"), said)
+    run(office, "erase", "new@example.org", "--yes")
+    assert "also known in the same places, and not erased: 1 (--number)" in capsys.readouterr().out
+    run(office, "person", "show", NIGORA)
+    assert "also known" not in capsys.readouterr().out
+
+
 def test_erase_where_nobody_can_be_asked_wants_yes(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A script says what it does; nothing happens by mistake."""
     before = (office / KEYS).read_bytes()

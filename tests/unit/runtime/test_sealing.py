@@ -17,7 +17,7 @@ from connectors.runtime.gather import Gatherer
 from connectors.runtime.ids import EventIds
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.persons import Persons, Sealing
+from connectors.runtime.persons import Persons, Sealing, Standing
 from connectors.runtime.registry import SCHEMAS, Registry
 from connectors.runtime.settings import make_settings
 from connectors.runtime.sheets import VerdictSheets, sheet_of
@@ -118,6 +118,12 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "office")
 
 
+def known(persons: Persons, identity: str) -> Standing:
+    found = persons.find(identity)
+    assert found is not None
+    return found
+
+
 def test_person_of_a_row_is_queued_sealed_and_stands_nowhere_else(desk: Desk) -> None:
     """The outbox, the verdicts and the log have the company's name, and of the person nothing."""
     desk.write(NIGORA, TIMUR, "P-3,Fund,,")
@@ -164,7 +170,7 @@ def test_erased_person_is_told_to_hq_and_to_the_desk(desk: Desk) -> None:
     sealed = desk.said()[0][2]
     assert sealed is not None
     with Persons(desk.path, HUB, "uz") as other_process:
-        other_process.erase(person_identity(["NIGORA@example.org"]))
+        other_process.erase(known(other_process, person_identity(["NIGORA@example.org"])))
     desk.look()
     assert desk.said()[2:] == [(REVISED[2], "uz:P-1", f"erased.v1.{key_id_of(sealed)}")]
     assert "Mail: this person was erased and is not sent any more" in desk.told()["P-1"][1]
@@ -179,7 +185,7 @@ def test_erased_person_in_a_new_row_is_not_sent_at_all(desk: Desk) -> None:
     """Somebody erased comes back under another number: the partner is registered without them."""
     desk.write(NIGORA)
     desk.look()
-    desk.persons.erase(person_identity(["nigora@example.org"]))
+    desk.persons.erase(known(desk.persons, person_identity(["nigora@example.org"])))
     desk.write(NIGORA.replace("P-1", "P-9"))
     desk.look()
     assert desk.said()[1:] == [(REGISTERED[1], "uz:P-9", None)]
