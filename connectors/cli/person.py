@@ -22,7 +22,7 @@ SHOWN_MAX: Final = 80
 PersonName = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[PERSON]...",
+        metavar="PERSON",
         help="What stands in the sheet's column that the mapping has under `id`; of several columns, each in its turn.",
     ),
 ]
@@ -122,7 +122,7 @@ def show(person: PersonName = None, number: Number = None, office: OfficeFolder 
         as_json(found.to_json())
         return
     if found.is_erased:
-        line(f"erased {found.standing.erased_at or ''}".strip() + ": nobody can read any more what stands")
+        line(f"erased {found.standing.erased_at or ''}".strip() + ": what HQ has of this person can't be read any more")
     for use in found.uses:
         status = found.statuses.get(f"{use.stream}/{use.subject}")
         line(f"{use.stream} {use.subject}, {use.field}; at HQ: {status or 'not yet'}")
