@@ -257,7 +257,7 @@ class _Checker:
             _, note = open_seal(stored.seal)
         except Malformed:
             return  # told already
-        standing, why = judged_under.keyring.check(lane.center, lane.origin, note)
+        standing, why = judged_under.keyring.check_seal(lane.center, lane.origin, note)
         if standing is not Standing.GOOD:
             self.found("SEAL", f"{lane.origin} {stored.first}-{stored.last}", why)
 
