@@ -17,6 +17,8 @@ from hub.domain.stream import HQ
 from hub.protocol.control import PRESENCE
 from hub.protocol.receipt import RECEIPT, RESEND
 from hub.protocol.record import ATTRIBUTE_BYTES_MAX, CONTENT_TYPE, CONTROL_HEADER, REQUIRED, SEAL_HEADER
+from hub.protocol.topics import CHECKPOINTS
+from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
 
 Json = dict[str, Any]
 TARGET: Final = Path(__file__).with_name("asyncapi.yaml")
@@ -58,6 +60,7 @@ def document(paths: Iterable[str]) -> Json:
             "presence", PRESENCE, "The center says that it is there.", _fixed(CONTROL_HEADER, "presence")
         ),
         "receipt": _note("receipt", RECEIPT, "One commit at HQ, with its verdicts.", _fixed("cohub-kind", "receipt")),
+        "checkpoint": _checkpoint(),
         "resend": _note("resend", RESEND, "HQ asks for a lane again.", _fixed("cohub-kind", "resend")),
     }
     state_names = [_state_name(path) for path in states]
@@ -65,6 +68,9 @@ def document(paths: Iterable[str]) -> Json:
         "in": _channel("in.{center}", "Written by the center alone; one partition.", [*incoming, "presence"]),
         "out": _channel("out.{center}", "Written by HQ alone, for that center; one partition.", ["receipt", "resend"]),
         "events": _channel("events", "Every accepted event, each lane in its order.", list(events)),
+        "checkpoints": _channel(
+            CHECKPOINTS, "What HQ signs of its log, key = size; one partition, compacted.", ["checkpoint"]
+        ),
         "state": _channel("state.{stream}", "The newest record of each entity; compacted.", state_names),
     }
     channels["state"]["parameters"]["stream"]["enum"] = sorted({name.split(".")[1] for name in state_names})
@@ -83,6 +89,7 @@ def document(paths: Iterable[str]) -> Json:
             | {"reply": {"channel": {"$ref": "#/channels/out"}}},
             "answer": _operation("send", "out", "HQ sends a receipt for each commit, and asks for what is missing."),
             "publishEvents": _operation("send", "events", "HQ publishes what it accepted."),
+            "sayCheckpoint": _operation("send", "checkpoints", "HQ says what its log of all receipts is now."),
             "publishState": _operation("send", "state", "HQ publishes the entities that changed."),
         },
         "components": {
@@ -149,6 +156,22 @@ def _note(name: str, first_line: str, summary: str, headers: Json) -> Json:
         "contentType": NOTE_TYPE,
         "headers": headers,
         "payload": {"type": "string", "description": f"A signed note that begins with the line {first_line}."},
+    }
+
+
+def _checkpoint() -> Json:
+    headers: Json = {
+        AFTER_HEADER: {"type": "string", "description": "The size of the checkpoint before it, decimal."},
+        LEAVES_HEADER: {"type": "string", "description": "Bytes: the leaf hashes since then, 32 each, concatenated."},
+    }
+    key = {"type": "string", "description": "The size, decimal."}
+    return {
+        "name": "checkpoint",
+        "summary": "A checkpoint of HQ's log: every receipt's text is a leaf.",
+        "contentType": NOTE_TYPE,
+        "headers": {"type": "object", "required": list(headers), "properties": headers},
+        "payload": {"type": "string", "description": "A signed note: C2SP tlog-checkpoint of <hub>/log."},
+        "bindings": {"kafka": {"key": key, "bindingVersion": KAFKA_BINDING}},
     }
 
 
