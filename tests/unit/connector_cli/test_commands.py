@@ -14,11 +14,13 @@ from connectors.cli.main import app, run_command
 from connectors.cli.sample import sample_mapping
 from connectors.mapping import outcomes, read_mapping
 from connectors.runtime.lock import FolderLock
+from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState
 from connectors.source import load
 from hub.protocol.control import Trust, open_enrolment
-from hub.protocol.note import Signer, sign_note
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
+from hub.protocol.note import sign_note
 from hub.protocol.verdict import LANGUAGES, Language
 
 HUB = "hub.example"
@@ -268,3 +270,60 @@ def test_help_is_fast_because_heavy_modules_are_not_loaded() -> None:
     code = f"import sys, connectors.cli.main; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_init_makes_a_witness_key_and_its_note(office: Path) -> None:
+    """The center cosigns HQ's log by a key that does nothing else."""
+    enrolled = open_enrolment((office / "uz.witness.note").read_bytes())
+    path = office / "keys" / "witness.key"
+    assert (enrolled.purpose, enrolled.key.algorithm) == ("witness", COSIGNATURE_ED25519)
+    assert read_office(office).witness == Signer.from_text(path.read_text("ascii"))
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_office_of_0_1_0_gets_its_witness_key_in_use_at_once(office: Path) -> None:
+    """There is none before it, so nothing has to be taken into use; the next one is rotated like any key."""
+    path = office / "keys" / "witness.key"
+    path.unlink()
+    assert read_office(office).witness is None
+    arguments = ["--purpose", "witness", "--office", str(office)]
+    assert run_command(["key", "new", *arguments]) == 0
+    first = open_enrolment((office / "uz.witness.note").read_bytes())
+    found = read_office(office).witness
+    assert found is not None
+    assert found.verifier == first.key
+    assert run_command(["key", "new", *arguments]) == 0
+    second = open_enrolment((office / "uz.witness.note").read_bytes())
+    assert second.proof(first.key)
+    assert run_command(["key", "use", "--unchecked", *arguments]) == 0
+    assert Signer.from_text(path.read_text("ascii")).verifier == second.key
+    assert len(list((office / "keys").glob("witness-*.old"))) == 1
+
+
+def test_ml_dsa_key_is_vouched_for_by_the_seal_key_and_used_by_a_setting(
+    office: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`long_seals` without a key says how to make one; HQ learns of the key by a note that the seal key has signed."""
+    settings = office / "connector.yaml"
+    settings.write_text(settings.read_text("utf-8") + "long_seals: true\n", "utf-8")
+    capsys.readouterr()
+    assert run_command(["run", "--once", "--office", str(office)]) == 2
+    assert "`connector key new --long` makes one" in said(capsys)
+    assert run_command(["key", "new", "--long", "--office", str(office)]) == 0
+    enrolled = open_enrolment((office / "uz.long.note").read_bytes())
+    opened = read_office(office)
+    assert opened.long_key is not None
+    assert (opened.long_key.verifier, enrolled.key.algorithm) == (enrolled.key, COSIGNATURE_MLDSA44)
+    assert enrolled.proof(opened.key.verifier)
+    capsys.readouterr()
+    assert run_command(["key", "new", "--long", "--purpose", "witness", "--office", str(office)]) == 2
+    assert "--long is for seals alone" in said(capsys)
+
+
+def test_key_file_of_another_kind_is_refused(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A witness key in the seal key's place would sign nothing that HQ takes."""
+    (office / "keys" / "seal.key").write_bytes((office / "keys" / "witness.key").read_bytes())
+    capsys.readouterr()
+    assert run_command(["run", "--once", "--office", str(office)]) == 2
+    assert "expected a key of the kind 0x01, got 0x04" in said(capsys)

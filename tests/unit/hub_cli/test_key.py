@@ -1,0 +1,166 @@
+"""`hub key` and the trust note, as whoever runs HQ sees them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.protocol.control import enrolment, key_name, open_trust
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
+from tests.unit.hub_cli.conftest import HUB
+
+ADD = ("center", "add", "uz", "--name", "T", "--country", "UZ", "--direction", "west", "--stream", "offer")
+
+
+def listed(hub: Any) -> list[tuple[str, str]]:
+    return [(key["purpose"], key["status"]) for key in json.loads(hub("key", "list", "--json").out)["keys"]]
+
+
+def ids(hub: Any, purpose: str) -> list[str]:
+    return [key["id"] for key in json.loads(hub("key", "list", "--json").out)["keys"] if key["purpose"] == purpose]
+
+
+def serial(hub: Any) -> int:
+    return int(json.loads(hub("key", "list", "--json").out)["serial"])
+
+
+def write(path: Path, purpose: str, algorithm: int, seed: bytes, previous: Signer | None = None) -> Signer:
+    """Write the enrolment note of one of uz's keys; return the key."""
+    key = Signer(key_name(HUB, "uz", purpose), seed * 32, algorithm)
+    path.write_bytes(enrolment(HUB, "uz", purpose, key, previous))
+    return key
+
+
+def test_rotation_here_is_one_command(made: Any, tmp_path: Path) -> None:
+    """The new key is in use in the next trust note, the former one is still in it, and its file is kept."""
+    assert made("key", "rotate", "receipts", "--reason", "laptop lost").status == 0
+    assert listed(made) == [
+        ("root", "pinned"),
+        ("receipts", "former"),
+        ("receipts", "in use"),
+        ("log", "in use"),
+        ("log", "in use"),
+        ("hq", "in use"),
+    ]
+    assert "laptop lost" in made("key", "list").out
+    assert len(list((tmp_path / "data" / "keys").glob("receipts*.key"))) == 2
+    assert made("key", "rotate", "log").status == 0
+    assert [status for purpose, status in listed(made) if purpose == "log"] == ["former", "former", "in use", "in use"]
+
+
+def test_rotation_of_the_hq_key_lets_commands_go_on(made: Any) -> None:
+    """What is said to the hq lane is sealed by the new key from then on; what was said before still counts."""
+    assert made(*ADD).status == 0
+    assert made("key", "rotate", "hq").status == 0
+    assert made("center", "set", "uz", "--name", "Tashkent").status == 0
+    assert json.loads(made("center", "list", "--json").out)[0]["name"] == "Tashkent"
+
+
+def test_rotation_with_an_offline_root_key_takes_three_steps(made: Any, tmp_path: Path) -> None:
+    """A request, a signature on the other machine, an installation; until then the old key is in use."""
+    root, request, note = tmp_path / "root.key", tmp_path / "request", tmp_path / "trust.note"
+    (tmp_path / "data" / "keys" / "root.key").rename(root)
+    refused = made("key", "rotate", "log")
+    assert (refused.status, "--request FILE" in refused.err) == (2, True)
+    assert len(list((tmp_path / "data" / "keys").glob("log*.key"))) == 2  # none was made for nothing
+    assert made("key", "rotate", "log", "--request", str(request)).status == 0
+    assert serial(made) == 1
+    signed = made("key", "sign", str(request), "--root-key", str(root), "--out", str(note), "--yes")
+    assert (signed.status, "trust note 2 of hub.example" in signed.out) == (0, True)
+    assert made("key", "install", str(note)).status == 0
+    assert serial(made) == 2
+    again = made("key", "install", str(note))
+    assert (again.status, "make the request again" in again.err) == (2, True)
+    assert made("key", "rotate", "hq", "--root-key", str(root)).status == 0
+    assert serial(made) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("rotate", "root"), "expected one of receipts, log, hq"),
+        (("retire", "00000000"), "there is no key 00000000"),
+        (("install", "nowhere"), "expected a file"),
+        (("sign", "nowhere", "--root-key", "x", "--out", "y"), "expected a file"),
+        (("renew", "--witness", "nonsense"), "--witness"),
+    ],
+)
+def test_wrong_use_is_one_line(made: Any, arguments: tuple[str, ...], said: str) -> None:
+    done = made("key", *arguments)
+    assert (done.status, said in done.err, done.err.count("\n")) == (2, True, 1)
+
+
+def test_key_in_use_and_one_just_replaced_are_not_retired(made: Any) -> None:
+    """A running worker has to have the new key first."""
+    (old,) = ids(made, "receipts")
+    assert "is in use" in made("key", "retire", old).err
+    made("key", "rotate", "receipts")
+    assert "wait until" in made("key", "retire", old).err
+
+
+def test_trust_goes_to_a_file_and_is_the_note(made: Any, tmp_path: Path) -> None:
+    """What centers pin is written byte for byte."""
+    path = tmp_path / "trust.note"
+    assert made("trust", "--out", str(path)).status == 0
+    assert path.read_bytes() == (tmp_path / "data" / "keys" / "trust.note").read_bytes()
+    assert made("trust").err == ""
+
+
+def test_center_is_enrolled_with_all_its_keys_at_once_and_its_witness_is_pinned(made: Any, tmp_path: Path) -> None:
+    """The order of the options does not matter: the seal key vouches for the ML-DSA-44 one."""
+    notes = [tmp_path / name for name in ("long", "witness", "seal")]
+    seal = write(notes[2], "seal", 0x01, b"s")
+    write(notes[0], "seal", COSIGNATURE_MLDSA44, b"l", seal)
+    witness = write(notes[1], "witness", COSIGNATURE_ED25519, b"w")
+    done = made(*ADD, *(word for note in notes for word in ("--enrolment", str(note))))
+    assert (done.status, "witness" in done.out) == (0, False)
+    (center,) = json.loads(made("center", "list", "--json").out)
+    assert {(key["purpose"], key["replaced_lost"]) for key in center["keys"]} == {("seal", False), ("witness", False)}
+    trust = open_trust((tmp_path / "data" / "keys" / "trust.note").read_bytes())
+    assert (trust.serial, trust.witnesses) == (2, (witness.verifier,))
+    made("center", "revoke-key", "uz", witness.verifier.key_id.hex(), "--reason", "lost")
+    trust = open_trust((tmp_path / "data" / "keys" / "trust.note").read_bytes())
+    assert (trust.serial, trust.retired[0][1]) == (3, witness.verifier)
+    assert made("key", "renew").status == 0
+    assert serial(made) == 3
+
+
+def test_witness_is_not_pinned_without_the_root_key_and_hq_is_told(made: Any, tmp_path: Path) -> None:
+    """The note stays as it was; a request over the keys as they are is one command."""
+    root, note = tmp_path / "root.key", tmp_path / "witness"
+    (tmp_path / "data" / "keys" / "root.key").rename(root)
+    write(note, "witness", COSIGNATURE_ED25519, b"w")
+    done = made(*ADD, "--enrolment", str(note))
+    assert (done.status, "hub key renew --request FILE" in done.err) == (0, True)
+    assert serial(made) == 1
+    assert made("key", "renew", "--request", str(tmp_path / "request")).status == 0
+    assert made("key", "renew", "--root-key", str(root)).status == 0
+    assert [status for purpose, status in listed(made) if purpose == "witness"] == ["in use"]
+
+
+def test_witness_key_of_version_0_1_0_is_not_enrolled(made: Any, tmp_path: Path) -> None:
+    """It could cosign nothing."""
+    note = tmp_path / "witness"
+    write(note, "witness", 0x01, b"w")
+    done = made(*ADD, "--enrolment", str(note))
+    assert (done.status, "connector key new --purpose witness" in done.err) == (2, True)
+
+
+def test_first_ml_dsa_key_needs_the_word_of_the_seal_key(made: Any, tmp_path: Path) -> None:
+    """Otherwise whoever sends HQ a note could have a center's seals refused."""
+    seal_note, long_note = tmp_path / "seal", tmp_path / "long"
+    write(seal_note, "seal", 0x01, b"s")
+    write(long_note, "seal", COSIGNATURE_MLDSA44, b"l")
+    assert made(*ADD, "--enrolment", str(seal_note)).status == 0
+    refused = made("center", "add-key", "uz", "--enrolment", str(long_note))
+    assert (refused.status, "vouches for" in refused.err) == (2, True)
+
+
+def test_outside_witness_is_named_by_its_vkey(made: Any) -> None:
+    """Whoever watches the log without being a center is pinned too."""
+    key = Signer("witness.example/w1", b"w" * 32, COSIGNATURE_ED25519).verifier
+    assert made("key", "renew", "--witness", key.to_text()).status == 0
+    assert ids(made, "witness") == [key.key_id.hex()]
