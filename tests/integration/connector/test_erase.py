@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from hub.domain.sealed import key_id_of
 from hub.protocol.control import Trust
 from hub.protocol.note import sign_note
 from hub.worker.service import database
+from hub.worker.service import keys as keys_of
 from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until
 from tests.support.center import Center
 from tests.support.checker import check
@@ -124,6 +126,27 @@ def assert_not_in(found: bytes, where: str) -> None:
             assert plain.encode(encoding) not in found, (where, plain)
 
 
+def assert_tools_hold(hub: Hub, subject: str, sealed: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """HQ's own tools: the audit, the second state, one entity's life, and a bundle that leaves the house."""
+    bundle, page = folder / "evidence.zip", folder / "evidence.html"
+    trust = str(keys_of(hub.data_dir) / "trust.note")
+    for command in (
+        ["audit", "verify"],
+        ["replay", "rebuild"],
+        ["audit", "export", "--entity", f"partner/{subject}", "-o", str(bundle)],
+        ["audit", "check", str(bundle), "--trust", trust, "--html", str(page), "--allow-unwitnessed"],
+        ["replay", "history", subject],
+    ):
+        capsys.readouterr()
+        assert run_hub(command, Settings(hub.data_dir)) == 0, (command, capsys.readouterr())
+    said = capsys.readouterr().out
+    assert "(sealed: only its center can read it) → (erased)" in said
+    with zipfile.ZipFile(bundle) as parts:
+        inside = b"".join(map(parts.read, parts.namelist()))
+    assert sealed.encode() in inside
+    assert_not_in(inside + page.read_bytes() + said.encode(), "the bundle and what the tools say")
+
+
 async def test_erased_person_is_unreadable_everywhere_and_all_proofs_still_verify(
     hub: Hub, office: OfficeFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,6 +204,7 @@ async def test_erased_person_is_unreadable_everywhere_and_all_proofs_still_verif
     assert "(erased)" in capsys.readouterr().out
     assert run_hub(["show", "partner", f"{office.center}:P-2"], Settings(hub.data_dir)) == 0
     assert f"(sealed: only {office.center} can read it)" in capsys.readouterr().out
+    assert_tools_hold(hub, subject, sealed, office.folder.parent, capsys)
 
 
 async def test_partner_without_a_contact_is_told_as_the_release_before_did(hub: Hub, office: OfficeFolder) -> None:
