@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -17,9 +18,21 @@ from hub.protocol.topics import CHECKPOINTS
 
 DEADLINE_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 10.0
-LOOK_BACK: Final = 64  # records; further back only where none of them is a checkpoint of ours
+LOOK_BACK: Final = 64  # offsets
 
 Said = tuple[bytes, Sequence[tuple[str, bytes | None]]]  # value, headers
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Records that follow one another on the topic, in order; `start` is the offset where it begins.
+
+    Compaction leaves holes: there may be fewer records than offsets, or none. `is_first`: before it there is nothing.
+    """
+
+    records: list[Said]
+    start: int
+    is_first: bool
 
 
 class CheckpointTopic:
@@ -40,11 +53,13 @@ class CheckpointTopic:
             found = await _read(consumer, place, end, 1)
             return found[0] if found else None
 
-    async def newest(self, back: int = LOOK_BACK) -> list[Said]:
-        """Return what was said last, in order: about `back` records. Errors: Retriable."""
-        async with self._reading() as (consumer, place, begin, end):
-            consumer.seek(place, max(begin, end - back))
-            return await _read(consumer, place, end, None)
+    async def before(self, end: int | None = None, count: int = LOOK_BACK) -> Window:
+        """Return what stands at the `count` offsets before `end`, or before the topic's end. Errors: Retriable."""
+        async with self._reading() as (consumer, place, begin, now):
+            upto = now if end is None else min(end, now)
+            start = max(begin, upto - count)
+            consumer.seek(place, start)
+            return Window(await _read(consumer, place, upto, None), start, start == begin)
 
     async def publish(self, checkpoints: Sequence[Stored]) -> None:
         """Write checkpoints in this order, and wait until the broker has them all. Errors: Retriable."""
@@ -105,13 +120,11 @@ class CheckpointTopic:
 
 
 async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, end: int, count: int | None) -> list[Said]:
-    """Return records from the consumer's position on, up to `count` or to `end`."""
+    """Return the records before offset `end` from the consumer's position on, `count` of them at most."""
     found: list[Said] = []
-    while await consumer.position(place) < end:
+    while await consumer.position(place) < end and (count is None or len(found) < count):
         records = (await consumer.getmany(place, timeout_ms=500, max_records=count)).get(place, ())
-        found += ((bytes(record.value or b""), list(record.headers)) for record in records)
-        if count is not None and len(found) >= count:
-            break
+        found += ((bytes(record.value or b""), list(record.headers)) for record in records if record.offset < end)
     return found
 
 

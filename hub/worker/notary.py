@@ -27,7 +27,7 @@ from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
 from hub.protocol.witness import log_origin
 from hub.store.store import OvertakenError, Store
-from hub.worker.checkpoint_topic import LOOK_BACK, Said
+from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
 from hub.worker.identity import Identity
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 0.25
 CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, and at once where the last is older
 SAY_AGAIN_S: Final = 60.0
+LOOK_FURTHER: Final = 2048  # offsets at a time, where the newest records are none of ours
 LEASE_S: Final = 6.0
 RETRY_S: Final = 1.0
 SAID_MAX: Final = 64  # at a time; they may have 128 KiB of leaves each
@@ -49,8 +50,8 @@ class Topic(Protocol):
     async def first(self) -> Said | None:
         """Return its earliest record."""
 
-    async def newest(self, back: int = LOOK_BACK) -> list[Said]:
-        """Return what was said last, in order."""
+    async def before(self, end: int | None = None, count: int = LOOK_BACK) -> Window:
+        """Return what stands at the `count` offsets before `end`, or before the topic's end."""
 
     async def publish(self, checkpoints: Sequence[Stored]) -> None:
         """Write checkpoints in this order; all of them are there when it returns."""
@@ -150,28 +151,30 @@ class Notary:
         if why is not None:
             self._stop(why)
             return
-        log_ = await self._read()
-        newest, foreign, back = 0, 0, LOOK_BACK
+        newest, foreign, window = 0, 0, await self._topic.before()
         while True:
-            said = await self._topic.newest(back)
-            for value, _ in said:
-                found = signed_by_hq(value, self.origin, self.keys)
-                if found is None:
-                    foreign += 1
-                    continue
-                root = await self._store.log.root(found.size)
-                why = rolled_back(found, log_.size, root)
-                if why is not None:
-                    await self._store.keep_evidence(self.origin, found.size, log_.note, value, self._clock())
-                    self._stop(why)
-                    return
-                newest = max(newest, found.size)
-            if newest or len(said) < back:
+            for value, _ in window.records:
+                size = await self._fits(value)
+                foreign += size is None
+                newest = max(newest, size or 0)
+            if newest or window.is_first or self.stopped is not None:
                 break
-            foreign, back = 0, back * 16
+            window = await self._topic.before(window.start, LOOK_FURTHER)
         if foreign:
             log.warning("checkpoints_not_ours", count=foreign, remedy="only HQ may write hub.checkpoints")
         self._said = newest if newest and await self._begins_whole() else 0
+
+    async def _fits(self, value: bytes) -> int | None:
+        """Return the size of a checkpoint of ours, None for anything else; stop where SQL proves it wrong, or older."""
+        said = signed_by_hq(value, self.origin, self.keys)
+        if said is None:
+            return None
+        ours = await self._read()
+        why = rolled_back(said, ours.size, await self._store.log.root(said.size))
+        if why is not None:
+            await self._store.keep_evidence(self.origin, said.size, ours.note, value, self._clock())
+            self._stop(why)
+        return said.size
 
     async def _begins_whole(self) -> bool:
         """Return whether the topic still has the log's first checkpoint: a topic made again might not."""
@@ -220,5 +223,6 @@ class Notary:
             log.warning("topics_not_checked", error=str(exc))
 
     def _stop(self, why: str) -> None:
-        self.stopped = why
-        log.error("log_stopped", why=why, remedy="`hub log status` says what to do; nothing is signed until then")
+        if self.stopped is None:
+            self.stopped = why
+            log.error("log_stopped", why=why, remedy="`hub log status` says what to do; nothing is signed until then")

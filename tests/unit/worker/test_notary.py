@@ -22,7 +22,7 @@ from hub.store.log import LogReader
 from hub.store.sqlite import SqliteStore
 from hub.store.sqlite_log import SqliteLog
 from hub.store.store import OvertakenError
-from hub.worker.checkpoint_topic import LOOK_BACK, Said
+from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
 from hub.worker.headquarters import Headquarters
 from hub.worker.notary import LEASE_S, SAY_AGAIN_S, Notary
 from tests.support.center import HUB, NOW, RELEASED, Center
@@ -49,10 +49,12 @@ class MemoryTopic:
     async def first(self) -> Said | None:
         return self.records[0] if self.records else None
 
-    async def newest(self, back: int = LOOK_BACK) -> list[Said]:
+    async def before(self, end: int | None = None, count: int = LOOK_BACK) -> Window:
         if not self.is_there:
             raise Retriable("no such topic")
-        return self.records[-back:]
+        upto = len(self.records) if end is None else end
+        start = max(0, upto - count)
+        return Window(self.records[start:upto], start, start == 0)
 
     async def publish(self, checkpoints: Sequence[Stored]) -> None:
         self.fault("before the topic")
@@ -416,12 +418,18 @@ async def test_records_of_others_on_the_topic_stop_nobody(hq: Hq, clock: Clock) 
     """What HQ's log keys have not signed is no word of HQ's, whatever size it says."""
     topic, stranger = MemoryTopic(), Signer(ORIGIN, b"x" * 32)
     forged = sign_checkpoint(Checkpoint(ORIGIN, 10**6, bytes(32)), [stranger], NOW)
-    topic.records = [(forged, []), (b"nonsense", [])] * 500
+    topic.records = [*[(b"nonsense", [])] * 2500, *[(forged, [])] * 10]
     working = notary(hq.store, topic, clock)
     await working.round()
     assert working.stopped is None
-    topic.records = topic.records[1000:]
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    ours = topic.records[2510:]
+    assert witness(MemoryTopic(ours)) == every_receipt_is_a_leaf(hq)
+    # Behind however many of them, what HQ said itself is found: only the newest is said again.
+    assert len(ours) == 1
+    topic.records = [*ours, *topic.records[:2510]]
+    clock.move(LEASE_S)
+    await notary(hq.store, topic, clock, "second").round()
+    assert topic.records[2511:] == ours
 
 
 @pytest.mark.parametrize(
