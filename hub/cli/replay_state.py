@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -155,8 +155,7 @@ def diff(
         if first is None:
             line(f"nothing changed from {at(before_at)} to {at(after_at)}")
             return
-        _tell(first)
-        for difference in limited(found, None if limit is None else limit - 1) if limit != 1 else islice(found, 0):
+        for difference in limited(chain([first], found), limit):
             _tell(difference)
 
 

@@ -17,7 +17,8 @@ import fastavro
 import orjson
 from fastavro.write import Writer
 
-from hub.protocol.errors import Fatal, UsageError
+from hub.protocol.canonical import CanonicalReader
+from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.record import write_time
 from hub.replay.decoding import Decoded, Decoder
 from hub.replay.export import Again, key_of, view
@@ -76,12 +77,16 @@ class AvroFile:
     def __init__(self, out: BinaryIO, hub: str, replayed_at: datetime) -> None:
         said = {"cohub.hub": hub, "cohub.replayed_at": write_time(replayed_at)}
         schema = fastavro.parse_schema(SCHEMA, named_schemas={}, _force=True)
+        self._reader = CanonicalReader()
         self._writer = Writer(out, schema, codec="deflate", metadata=said)
 
     def write(self, event: Again, _decoded: Decoded | None) -> None:
         """See EventFile."""
         row = event.event
-        headers, value = row.split()
+        try:
+            _, headers, value = self._reader.read(row.data)
+        except Malformed:
+            headers, value = [], b""
         self._writer.write(
             {
                 "origin": event.lane.origin,
