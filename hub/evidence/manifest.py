@@ -28,6 +28,7 @@ PROVED_OF_RANGE: Final = "between the two ends given, nothing that HQ recorded i
 CLAIMED: Final = (
     "that an entity has no further events than those given: other events of its lanes stand here as hashes alone",
     "when something happened (ce_time) is the center's word; when it was recorded is HQ's",
+    "that HQ's own lane has nothing newer than the size given, which may change whose word counts as a witness's",
     "that what a record says is true outside this network is the word of the center that sealed it",
 )
 CLAIMED_OF_RANGE: Final = (

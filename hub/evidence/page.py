@@ -27,8 +27,9 @@ from hub.evidence.subject import Why
 from hub.evidence.texts import TEXTS, check_text, say
 from hub.evidence.words import FIELDS, LANGUAGES, PURPOSES, STATUSES, STREAMS, event_word, word
 from hub.protocol.avro import PREFIX_SIZE, Codec
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.keys import Verifier
+from hub.protocol.record import read_time
 from hub.protocol.schema import DATASCHEMA
 from hub.protocol.verdict import MESSAGES, Code, Language
 
@@ -42,6 +43,8 @@ _UNSEEN: Final = re.compile(
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _NAMES: Final = {"zh": "中文", "ru": "Русский", "en": "English"}
 _TAGS: Final = {"zh": "zh-Hans", "ru": "ru", "en": "en"}
+_ABOUT_LOG: Final = 2  # of the lines that say what is proved, the one that needs witnesses
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _OUTCOMES: Final = {"proved": "proved", "not yet believed": "pending", "failed": "failed"}
 
 
@@ -111,6 +114,8 @@ class _Page:
             f'<p class="about">{self._about()}</p>',
             self._facts([("hub", _text(self.case.hub)), ("known_as_of", self._as_of())]),
             self._result(),
+            self._heading("short"),
+            self._overview(),
             self._heading("story"),
             *self._events(),
             self._heading("state"),
@@ -120,7 +125,7 @@ class _Page:
             self._heading("keys"),
             self._keys(),
             self._heading("proves"),
-            self._list("proves_list"),
+            self._proved(),
             self._heading("proves_not"),
             self._limits(),
             f"<footer>{self.say('made_by', software=_text(generator()))} · {layout.FORMAT}</footer>",
@@ -135,6 +140,14 @@ class _Page:
 
     def _list(self, name: str) -> str:
         return "<ul>" + "".join(f"<li>{line}</li>" for line in self.say(name).split("|")) + "</ul>"
+
+    def _proved(self) -> str:
+        if self.report is not None and self.report.status == "failed":
+            return f"<p>{self.say('proves_nothing')}</p>"
+        lines = self.say("proves_list").split("|")
+        if self.case.log is None or not self.case.log.is_believed:
+            lines[_ABOUT_LOG] = self.say("proves_log_later")
+        return "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
 
     def _limits(self) -> str:
         kind = "center" if self.case.subject.kind == "center" else "entity"
@@ -168,13 +181,19 @@ class _Page:
             [
                 check_text(check, self.language),
                 f'<span class="chip {report.outcome(check)}">{self.say(report.outcome(check))}</span>',
-                str(report.looked_at[check] or ""),
+                self._count(report, check),
             ]
             for check in Check
         ]
         box = f'<div class="box {outcome}"><strong>{self.say(f"status_{outcome}")}</strong>{used}</div>'
         table = _table([self.say("check"), self.say("outcome"), self.say("count")], rows, numbers={2})
         return self._heading("result") + box + table + self._findings(report)
+
+    def _count(self, report: Report, check: Check) -> str:
+        log = self.case.log
+        if check is Check.WITNESSES and log is not None:
+            return f"{len(log.cosigned)} / {len(log.active)}"
+        return str(report.looked_at[check] or "")
 
     def _findings(self, report: Report) -> str:
         if not report.findings:
@@ -191,15 +210,34 @@ class _Page:
 
     # -- the events ----------------------------------------------------------------------------------------------------
 
-    def _events(self) -> Iterator[str]:
-        told = sorted(
-            self.case.story(),
-            key=lambda item: (
-                item[1].recorded_at or datetime.min.replace(tzinfo=UTC),
-                item[0].number,
-                item[2].sequence,
-            ),
+    def _told(self) -> list[tuple[LaneOf, Span, Held]]:
+        """Return the events in the order in which HQ recorded them."""
+        return sorted(
+            self.case.story(), key=lambda item: (item[1].recorded_at or _NEVER, item[0].number, item[2].sequence)
         )
+
+    def _overview(self) -> str:
+        """Return one line for each event."""
+        rows = [
+            [
+                str(number),
+                _said_time(held),
+                _moment(span.recorded_at),
+                _text(lane.center),
+                f"{_text(event_word(held.text('ce_type'), self.language))} · <b>{_text(held.text('ce_subject'))}</b>",
+                self._chip(held),
+            ]
+            for number, (lane, span, held) in enumerate(self._told()[:EVENTS_SHOWN_MAX], 1)
+        ]
+        columns = [self.say(name) for name in ("happened", "recorded", "center", "what", "decided")]
+        return _table(["", *columns], rows, numbers={0})
+
+    def _chip(self, held: Held) -> str:
+        name = "accepted" if held.is_accepted else "rejected"
+        return f'<span class="chip {name}">{self.say(name)}</span>'
+
+    def _events(self) -> Iterator[str]:
+        told = self._told()
         for number, (lane, span, held) in enumerate(told[:EVENTS_SHOWN_MAX], 1):
             yield self._event(number, lane, span, held)
         if len(told) > EVENTS_SHOWN_MAX:
@@ -207,10 +245,13 @@ class _Page:
 
     def _event(self, number: int, lane: LaneOf, span: Span, held: Held) -> str:
         kind = event_word(held.text("ce_type"), self.language)
-        key = f"<code>{_text(span.sealed_by.key_id.hex())}</code>" if span.sealed_by else "–"
+        key = "–"
+        if span.sealed_by is not None:
+            named = span.sealed_by.named(f"{self.case.hub}/{lane.center}")  # as it was enrolled, and stands below
+            key = f'<span class="mono">{_text(named.name)}+{named.key_id.hex()}</span>'
         facts = [
             ("said_by", self._center(lane.center)),
-            ("happened", _text(held.text("ce_time"))),
+            ("happened", _said_time(held)),
             ("recorded", _moment(span.recorded_at)),
             ("decided", self._decision(held)),
             ("place", f'<span class="mono">{_text(self.case.origin(lane))} · {held.sequence}</span>'),
@@ -237,15 +278,14 @@ class _Page:
     def _decision(self, held: Held) -> str:
         decision = held.decision
         if decision is None:
-            return f'<span class="chip accepted">{self.say("accepted")}</span>'
+            return self._chip(held)
         try:
             message = MESSAGES[Code(decision.code)][_language(self.language)]
         except (ValueError, KeyError):
             message = decision.code
         place = " ".join(filter(None, (word(FIELDS, decision.field, self.language), decision.params)))
         detail = f"{message} ({place})" if place else message
-        chip = f'<span class="chip rejected">{self.say("rejected")}</span>'
-        return f"{chip} {_text(detail)} <code>{_text(decision.code)}</code>"
+        return f"{self._chip(held)} {_text(detail)} <code>{_text(decision.code)}</code>"
 
     def _values(self, held: Held) -> str:
         """Return what the event says: all of it, or what it changes where the entity was there before."""
@@ -350,7 +390,7 @@ class _Page:
         for key in keys(self.case):
             name, _, rest = key["vkey"].partition("+")
             added, revoked = key.get("added"), key.get("revoked")
-            since = _text(added["recorded_at"]) if added else self.say("from_root")
+            since = _time(added["recorded_at"]) if added else self.say("from_root")
             until = key.get("retired_at") or (revoked["recorded_at"] if revoked else "")
             notes = [key["reason"]] if key.get("reason") else []
             more = f'<br><span class="small">{_text("; ".join(notes))}</span>' if notes else ""
@@ -361,12 +401,25 @@ class _Page:
                     _text(word(PURPOSES, key["purpose"], self.language)),
                     f'<span class="mono">{_text(name)}+{_text(rest[:8])}</span>',
                     since + lost,
-                    (_text(until) or "–") + more,
+                    (_time(until) if until else "–") + more,
                 ]
             )
         return _table(
             [self.say(name) for name in ("owner", "purpose", "key", "since", "until")], rows[:EVENTS_SHOWN_MAX]
         )
+
+
+def _said_time(held: Held) -> str:
+    """Return when the center says that it happened."""
+    return _time(held.text("ce_time"))
+
+
+def _time(text: str) -> str:
+    """Return a time as the page writes it; as it is written, where it is none."""
+    try:
+        return _moment(read_time(text))
+    except Rejected:
+        return _text(text)
 
 
 def _place(finding: Finding) -> str:

@@ -48,7 +48,7 @@ container, files   the zip is damaged, or a file was changed, added or taken awa
 trust              the keys are not signed by the root key that you gave: wrong hub, or a forgery
 receipts, seals    a signature of HQ or of a center is not good, or its key was not good at that time
 inclusion          an event is not one that its center sealed
-hq_lane            part of HQ's own record of keys and rules is missing
+hq_lane, schemas   part of HQ's own record of keys, schemas and rules is missing, or is not HQ's
 verdicts           HQ decided otherwise than its published rules
 state              the final state does not follow from the events
 complete           something is left out of the range of time
@@ -58,8 +58,9 @@ manifest, summary  what is written for readers does not agree with the evidence
 
 WHAT IT DOES NOT PROVE
 That an event happened when its center says (only when HQ recorded it); that a record is true outside
-the network; who held a key. A bundle about one entity or deal does not prove that there are no
-further events of it. manifest.json lists this under "claimed".
+the network; who held a key; that HQ's own lane has nothing newer than what is here. A bundle about
+one entity or deal does not prove that there are no further events of it. manifest.json lists this
+under "claimed".
 """
 
 _RU: Final = """\
@@ -105,7 +106,7 @@ container, files   архив повреждён, либо файл изменё
 trust              ключи не подписаны данным корневым ключом: другая сеть или подделка
 receipts, seals    подпись штаб-квартиры или центра неверна, либо ключ тогда не действовал
 inclusion          событие не из тех, что запечатал центр
-hq_lane            часть записей штаб-квартиры о ключах и правилах отсутствует
+hq_lane, schemas   часть записей штаб-квартиры о ключах, схемах и правилах отсутствует или не её
 verdicts           решение штаб-квартиры расходится с её правилами
 state              итоговое состояние не следует из событий
 complete           в периоде что-то пропущено
@@ -115,8 +116,9 @@ manifest, summary  написанное для читателя расходит
 
 ЧЕГО ПАКЕТ НЕ ДОКАЗЫВАЕТ
 Что событие произошло тогда, когда говорит центр (лишь когда его записала штаб-квартира); что запись
-верна вне сети; кто пользовался ключом. Пакет об одной записи или сделке не доказывает, что других
-событий у неё нет. В manifest.json это перечислено под "claimed".
+верна вне сети; кто пользовался ключом; что в канале штаб-квартиры нет ничего новее приведённого.
+Пакет об одной записи или сделке не доказывает, что других событий у неё нет. В manifest.json это
+перечислено под "claimed".
 """
 
 _ZH: Final = """\
@@ -157,7 +159,7 @@ container, files   压缩包损坏，或文件被改动、添加、取走
 trust              密钥不是由所给根密钥签署：不是同一网络，或系伪造
 receipts, seals    总部或中心的签名无效，或密钥当时无效
 inclusion          事件不是该中心所封签的
-hq_lane            总部关于密钥和规则的记录缺失
+hq_lane, schemas   总部关于密钥、数据模式和规则的记录缺失，或并非总部所有
 verdicts           总部裁定与其公布的规则不符
 state              最终状态不能由事件推出
 complete           时间段内有遗漏
@@ -166,8 +168,9 @@ witnesses          见过此日志状态的中心不足
 manifest, summary  供阅读的内容与证据不一致
 
 不能证明什么
-事件确实发生在中心所述的时间（只能证明总部何时记录）；记录在网络之外属实；由谁使用密钥。关于一条记录
-或一笔交易的证据包不能证明没有其他事件。manifest.json 的 "claimed" 一项列明了这些。
+事件确实发生在中心所述的时间（只能证明总部何时记录）；记录在网络之外属实；由谁使用密钥；总部通道没有
+更新的内容。关于一条记录或一笔交易的证据包不能证明没有其他事件。manifest.json 的 "claimed" 一项列明了
+这些。
 """
 
 

@@ -1,0 +1,209 @@
+"""What a bundle holds, and that the same ledger gives the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import orjson
+import pytest
+
+from hub.evidence import layout
+from hub.evidence.check import check_bundle
+from hub.evidence.container import read_zip
+from hub.evidence.export import Exported, export_bundle
+from hub.evidence.report import Check, Report, Severity
+from hub.evidence.subject import Subject
+from hub.protocol.errors import UsageError
+from hub.protocol.keys import Verifier
+from hub.protocol.proof import TlogProof
+from hub.protocol.tree import leaf_hash
+from hub.replay.source import Ledger
+from tests.support.center import NOW
+from tests.support.center import offer as offer_value
+from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, told
+from tests.unit.evidence.conftest import DEAL, RANGE
+
+
+def manifest_of(bundle: Exported) -> dict[str, object]:
+    found: dict[str, object] = orjson.loads(bundle.case.files[layout.MANIFEST])
+    return found
+
+
+def test_same_ledger_gives_the_same_bytes(ledger: Ledger, deal: Exported) -> None:
+    """No clock and no chance is in a bundle, so two people can compare theirs by a digest."""
+    assert export_bundle(ledger, TRUST_NOTE, DEAL).data == deal.data
+
+
+def test_deal_brings_what_belongs_to_it_and_says_why(deal: Exported) -> None:
+    """The deal, the offer and partner that it names, both confirmations; what HQ does not have is named."""
+    said = orjson.loads(deal.case.files[layout.MANIFEST])
+    assert {(e["stream"], e["id"]): e["why"] for e in said["included"]} == {
+        ("deal", "uz:D-1"): {"reason": "subject"},
+        ("deal_confirmation", "kz:C-1"): {"reason": "confirmation", "by_counterpart": True},
+        ("deal_confirmation", "cn:C-9"): {"reason": "confirmation", "by_counterpart": False},
+        ("offer", "uz:K-1"): {"reason": "referenced", "by": ["deal", "uz:D-1"], "field": "offer"},
+        ("partner", "uz:P-1"): {"reason": "referenced", "by": ["deal", "uz:D-1"], "field": "partner"},
+    }
+    assert said["named_but_unknown_to_hq"] == [["request", "cn:R-404"]]
+    deal_events = next(e["events"] for e in said["included"] if e["id"] == "uz:D-1")
+    assert [e["sequence"] for e in deal_events] == [10, 11, 12, 13, 15]  # 11 is the amendment that HQ rejected
+
+
+def test_bundle_discloses_no_event_of_others(deal: Exported) -> None:
+    """What shares a receipt with the deal stands there as a hash."""
+    everything = b"".join(deal.case.files.values())
+    assert b"Other offer" not in everything
+    assert b"D-2" not in everything
+
+
+def test_entity_of_the_hq_lane_can_be_exported(ledger: Ledger) -> None:
+    """Who enrolled and revoked a center's keys is evidence like everything else."""
+    bundle = export_bundle(ledger, TRUST_NOTE, Subject("entity", "hq:uz", "center"))
+    assert check_bundle(bundle.data, ROOT.verifier).report.status == "proved"
+    keys = orjson.loads(bundle.case.files[layout.MANIFEST])["keys"]
+    assert [key["purpose"] for key in keys if key["owner"] == "uz"] == ["seal", "witness"]
+
+
+def test_proofs_are_what_other_tools_read(deal: Exported) -> None:
+    """An event's proof is a tlog-proof of its center's lane, a receipt's one of HQ's log: the keys are all it takes."""
+    files = deal.case.files
+    path = next(p for p in sorted(files) if p.endswith(".event") and "-kz-" in p)
+    center_key = next(
+        Verifier.from_text(key["vkey"]).named("hub.example/kz/00000002")
+        for key in orjson.loads(files[layout.MANIFEST])["keys"]
+        if key["owner"] == "kz" and key["purpose"] == "seal"
+    )
+    proof = TlogProof.from_text(files[path.removesuffix("event") + "tlog-proof"].decode())
+    assert proof.verify(leaf_hash(files[path]), [center_key]).origin == "hub.example/kz/00000002"
+    folder = path.partition("events/")[0]
+    receipt = files[f"{folder}receipt.note"].rpartition(b"\n\n")[0] + b"\n"
+    logged = TlogProof.from_text(files[f"{folder}receipt.tlog-proof"].decode())
+    for keys in (TRUST.logs[:1], TRUST.logs[1:]):
+        assert logged.verify(leaf_hash(receipt), keys).origin == "hub.example/log"
+
+
+def test_range_is_bounded_by_the_receipts_around_it(ranged: Exported) -> None:
+    """They have no events; that nothing lies between is what they are there for."""
+    spans = [span for lane, span in ranged.case.spans() if lane.center == "uz"]
+    assert [bool(span.events) for span in (spans[-1],)] == [False]
+    inside = [s for s in spans if s.receipt and RANGE.covers(s.receipt.recorded_at)]
+    assert [len(s.events) for s in inside] == [2, 1, 1]
+    assert all(span.is_whole for span in inside)
+
+
+def test_range_has_the_state_before_with_its_witnesses(ranged: Exported) -> None:
+    """The deal was opened before the range: that event is there, and is not part of the range."""
+    entity = ranged.case.states_before["deal", "uz:D-1"].entity
+    assert (entity.status, entity.version, entity.record["amount"]) == ("opened", 1, "1200000.5")
+    early = [held for _, span, held in ranged.case.story() if span.recorded_at and not RANGE.covers(span.recorded_at)]
+    assert [(held.text("ce_type"), held.is_judged) for held in early] == [("net.cohub.deal.opened.v1", False)]
+
+
+def test_range_that_nothing_bounds_on_the_right_says_so(ledger: Ledger) -> None:
+    """Where no later receipt exists, that nothing more came is HQ's word."""
+    bundle = export_bundle(ledger, TRUST_NOTE, Subject("center", "kz", "", NOW, NOW + 90 * DAY))
+    report = check_bundle(bundle.data, ROOT.verifier).report
+    assert report.status == "proved"
+    assert report.outcome(Check.COMPLETE) == "warning"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        Subject("deal", "uz:D-99"),
+        Subject("entity", "uz:none", "offer"),
+        Subject("center", "xx", "", NOW, NOW + DAY),
+        Subject("center", "hq", "", NOW, NOW + DAY),
+        Subject("center", "uz", "", NOW - 2 * DAY, NOW - DAY),
+    ],
+    ids=lambda s: f"{s.kind} {s.id}",
+)
+def test_what_hq_does_not_have_is_a_usage_error(ledger: Ledger, subject: Subject) -> None:
+    """One line with the remedy."""
+    with pytest.raises(UsageError):
+        export_bundle(ledger, TRUST_NOTE, subject)
+
+
+def test_bundle_made_before_the_log_caught_up_says_what_is_missing(tmp_path: Path) -> None:
+    """Sealed and receipted is proved already; the log and its witnesses come a minute later."""
+
+    async def tell() -> Story:
+        story = await Story.open(tmp_path)
+        await story.happen()
+        return story
+
+    def exported() -> tuple[Report, Exported]:
+        with Ledger.open(story.database) as ledger:
+            made = export_bundle(ledger, TRUST_NOTE, DEAL)
+        return check_bundle(made.data, ROOT.verifier).report, made
+
+    story = asyncio.run(tell())
+    report, _ = exported()
+    assert report.status == "not yet believed"
+    assert {f.check for f in report.findings} == {Check.CHECKPOINT, Check.LOG}
+    asyncio.run(story.notarize())
+    report, _ = exported()
+    assert report.status == "not yet believed"
+    assert {(f.check, f.severity) for f in report.findings} == {(Check.WITNESSES, Severity.PENDING)}
+    asyncio.run(story.cosign("cn", "kz"))
+    believed, made = exported()
+    assert believed.status == "proved"
+    # The newest checkpoint that is believed is taken, while it covers everything.
+    asyncio.run(story.take("cn", [story.event("cn", "offer.published", "Y-1", offer_value())]))
+    asyncio.run(story.notarize())
+    still, again = exported()
+    assert still.status == "proved"
+    assert again.data == made.data
+    story.close()
+
+
+def test_key_that_was_revoked_keeps_its_earlier_seals_good(tmp_path: Path) -> None:
+    """Keys are judged as of when HQ took the events; the revocation is in the bundle too."""
+
+    async def tell() -> Story:
+        story = await told(tmp_path)
+        record = orjson.loads(
+            story.hq.store._db.execute("SELECT document FROM entity WHERE id = 'hq:uz'").fetchone()[0]
+        )["record"]
+        record["keys"][0] |= {"status": "revoked", "status_reason": "stolen"}
+        await story.hq.said("key_revoked", story.centers["uz"], record)
+        await story.notarize()
+        await story.cosign("kz", "cn")
+        return story
+
+    story = asyncio.run(tell())
+    with Ledger.open(story.database) as ledger:
+        made = export_bundle(ledger, TRUST_NOTE, DEAL)
+    report = check_bundle(made.data, ROOT.verifier).report
+    assert report.status == "proved", report.findings
+    key = next(k for k in orjson.loads(made.case.files[layout.MANIFEST])["keys"] if k["owner"] == "uz")
+    assert key["reason"] == "stolen"
+    assert key["revoked"]["sequence"] == 26
+    story.close()
+
+
+def test_books_that_do_not_follow_from_the_events_show_at_export(tmp_path: Path) -> None:
+    """An entity that was edited in the database is not what its events make."""
+
+    async def tell() -> Path:
+        story = await told(tmp_path, "uz", "kz")
+        with story.hq.store._db:
+            story.hq.store._db.execute(
+                "UPDATE entity SET document = replace(document, '1350000', '9350000') WHERE stream = 'deal'"
+            )
+        story.close()
+        return story.database
+
+    with Ledger.open(asyncio.run(tell())) as ledger:
+        made = export_bundle(ledger, TRUST_NOTE, DEAL)
+    assert made.case.report.outcome(Check.STATE) == "failed"
+    assert check_bundle(made.data, ROOT.verifier).report.status == "failed"
+
+
+def test_zip_holds_what_the_manifest_lists(deal: Exported) -> None:
+    """Every file, with its digest and what it is."""
+    files = read_zip(deal.data, Report())
+    listed = orjson.loads(files[layout.MANIFEST])["files"]
+    assert set(listed) == set(files) - {layout.MANIFEST, layout.SUMS}
+    assert all(entry["what"] for entry in listed.values())

@@ -1,0 +1,135 @@
+"""The page for readers: everything of a bundle escaped, in three languages, with nothing fetched."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from string import Formatter
+
+import pytest
+
+from hub.domain.catalogue import KINDS, STREAMS
+from hub.evidence import texts, words
+from hub.evidence.check import check_bundle
+from hub.evidence.export import Exported, export_bundle
+from hub.evidence.page import check_page, page
+from hub.evidence.readme import readmes
+from hub.evidence.report import Check, Report
+from hub.evidence.subject import Subject
+from hub.replay.source import Ledger
+from tests.support.evidence import HOSTILE, NAMES, ROOT, TRUST_NOTE
+
+
+class Reader(HTMLParser):
+    """Collects the tags of a page, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.said: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        if tag not in {"meta", "input", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_page_tells_the_story_in_three_languages(deal: Exported) -> None:
+    """Who, when, what, what HQ decided and why, with which key."""
+    said = "".join(read(page(deal.case)).said)
+    for expected in ("交易 uz:D-1", "签署交易", "对方中心", "сделка подписана", "отклонено", "Чего это не доказывает"):
+        assert expected in said
+    for expected in ("deal signed", "2026-03-09 12:00:00 UTC", "INCONSISTENT", "1350000", NAMES["kz"][0]):
+        assert expected in said
+
+
+def test_hostile_title_stays_text(ledger: Ledger) -> None:
+    """A title that is a script is shown as one; a mark that turns text around is shown by its number."""
+    bundle = export_bundle(ledger, TRUST_NOTE, Subject("deal", "uz:D-2"))
+    text = page(bundle.case)
+    reader = read(text)
+    assert "script" not in reader.tags
+    assert HOSTILE.replace("\u202e", "[U+202E]") in "".join(reader.said)
+    assert "\u202e" not in text
+
+
+def test_page_fetches_nothing_and_runs_nothing(deal: Exported) -> None:
+    """It is one file, and its own policy forbids the rest."""
+    text = page(deal.case)
+    reader = read(text)
+    assert not reader.tags & {"script", "link", "img", "iframe", "object", "a", "form", "base"}
+    assert not {name for name in reader.attributes if name.startswith("on") or name in {"src", "href", "style"}}
+    assert "default-src 'none'" in text
+    assert not re.search(r"url\(|@import|https?://", text)
+
+
+def test_page_with_a_report_shows_every_check_and_finding(deal: Exported) -> None:
+    """Outcome, number, place."""
+    report = check_bundle(deal.data, ROOT.verifier).report
+    good = "".join(read(page(deal.case, report, ROOT.verifier)).said)
+    assert "All of it holds" in good
+    assert ROOT.verifier.to_text() in good
+    report.error(Check.SEALS, "a <b>bad</b> seal", "lanes/x", "hub.example/uz/1", 7)
+    bad = page(deal.case, report, ROOT.verifier)
+    assert "Does not hold: see the findings" in bad
+    assert "a &lt;b&gt;bad&lt;/b&gt; seal" in bad
+
+
+def test_page_of_another_release_is_a_warning(deal: Exported) -> None:
+    """A later release may word it otherwise: then it was not compared, which is said."""
+    files, report = dict(deal.case.files), Report()
+    own = re.search(rb'content="(cohub[^"]*)"', files["summary.html"])
+    assert own is not None
+    files["summary.html"] = files["summary.html"].replace(own[1], b"cohub 99.0.0")
+    check_page(replace(deal.case, files=files, report=report))
+    assert report.outcome(Check.SUMMARY) == "warning"
+
+
+def test_every_check_and_text_is_there_in_every_language() -> None:
+    """With the same places to be filled in."""
+    assert set(texts.CHECKS) == set(Check)
+    for name, versions in texts.TEXTS.items():
+        assert all(versions), name
+        fields = [{field for _, field, _, _ in Formatter().parse(text) if field} for text in versions]
+        assert fields[0] == fields[1] == fields[2], name
+        assert len({text.count("|") for text in versions}) == 1, name
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_every_event_field_and_status_has_a_word(language: str) -> None:
+    """A new stream brings its words along."""
+    for kind in KINDS.values():
+        name = f"{kind.stream}.{kind.name}"
+        if kind.stream not in {"schema", "code_list"}:
+            assert name in words.EVENTS
+            assert set(kind.model.model_fields) <= set(words.FIELDS), name
+            assert kind.status_after is None or kind.status_after in words.STATUSES
+        assert words.word(words.STREAMS, kind.stream, language)
+    assert set(STREAMS) == set(words.STREAMS)
+
+
+def test_readme_is_there_in_three_languages_and_explains_every_check() -> None:
+    """Whoever has only the zip learns from it what to do."""
+    made = readmes()
+    assert sorted(made) == ["README.en.txt", "README.ru.txt", "README.zh.txt"]
+    for text in made.values():
+        assert all(str(check) in text.decode() for check in Check)
+        assert max(map(len, text.decode().splitlines())) <= 110
