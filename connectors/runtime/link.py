@@ -115,7 +115,7 @@ class Link:
             **self.client_settings(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=wait_ms,
+            fetch_max_wait_ms=min(wait_ms, int(self.settings.request_timeout_s * 500)),  # it is an answer in time
         )
         await self._start(consumer, topics or [self.settings.topic_out])
         return consumer
@@ -149,21 +149,23 @@ class Link:
 
 async def close(client: Any) -> None:
     """Close a client within a deadline, whatever state it is in; a cancellation is passed on when it is closed."""
-    cancelled: asyncio.CancelledError | None = None
-    try:
+    stopped = False
+    with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
         async with asyncio.timeout(CLOSE_DEADLINE_S):
             await client.stop()
-            return
-    except (KafkaError, TimeoutError, OSError):
-        pass
-    except asyncio.CancelledError as exc:
-        cancelled = exc
-    # stop() waits for what can't be delivered any more: give that up, and free the sockets.
+            stopped = True
+    if not stopped:
+        await _give_up(client)
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError  # a client takes it for its own tasks', and swallows it
+
+
+async def _give_up(client: Any) -> None:
+    """Free the sockets; stop() waits for what can't be delivered any more."""
     inner = getattr(client, "_sender", None)
     with contextlib.suppress(KafkaError, TimeoutError, OSError):
         async with asyncio.timeout(CLOSE_DEADLINE_S):
             if inner is not None and inner.sender_task is not None:
                 inner.sender_task.cancel()
             await (client.client if isinstance(client, AIOKafkaProducer) else client._client).close()  # noqa: SLF001
-    if cancelled is not None:
-        raise cancelled

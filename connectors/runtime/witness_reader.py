@@ -110,6 +110,7 @@ class WitnessReader:
         self._log, self._position = self._kept.load()
         self._passed: list[tuple[int, bytes]] = []  # checkpoints and leaves that are read and not kept yet
         self._leaves: list[tuple[int, Sequence[bytes]]] = []
+        self._end_then = 0  # of the topic, when the session began
         self._whole_since: float | None = None  # since when everything was read, and fits together
         self._unmet_since: float | None = None  # since when everything was read, and something is missing
         self._searched_at = float("-inf")  # when the whole log was last read for a receipt
@@ -152,7 +153,7 @@ class WitnessReader:
 
     async def _seek(self, consumer: AIOKafkaConsumer) -> None:
         """Go to where we were; to the beginning if the topic ends before that, for then it is another topic."""
-        end = await self._end(consumer)
+        end = self._end_then = await self._end(consumer)
         if self._position > end:
             log.warning("log_starts_over", position=self._position, end=end)
             await self._begin_again(consumer, self._log.from_beginning())
@@ -171,13 +172,13 @@ class WitnessReader:
 
     async def _take(self, consumer: AIOKafkaConsumer, records: Sequence[Any]) -> bool:
         """Take what was fetched; return whether everything was read and fits together."""
+        strange: list[str] = []
         for record in records:
             self._position = record.offset + 1
             try:
                 said = read(record.value, record.headers, self._origin, self._keys.logs())
             except Malformed as exc:
-                # Only HQ can write here; whoever else did is not believed.
-                log.warning("checkpoint_not_by_hq", offset=record.offset, reason=str(exc))
+                strange.append(f"offset {record.offset}: {exc}")
                 continue
             done = step(self._log, said, self._root_at)
             if isinstance(done, Break):
@@ -188,8 +189,10 @@ class WitnessReader:
                 await self._begin_again(consumer, done.log)
                 return False
             self._remember(done)
-        highwater = consumer.highwater(PLACE)
-        at_end = highwater is not None and await consumer.position(PLACE) >= highwater
+        if strange:  # only HQ can write here; whoever else did is not believed
+            log.warning("checkpoints_not_by_hq", count=len(strange), last=strange[-1])
+        # Before the first answer only the end as it was asked for is known; the broker holds that answer back.
+        at_end = await consumer.position(PLACE) >= max(self._end_then, consumer.highwater(PLACE) or 0)
         return self._settle(at_end=at_end)
 
     def _root_at(self, size: int) -> bytes | None:

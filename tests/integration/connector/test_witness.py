@@ -1,0 +1,277 @@
+"""A center's witness on a real topic: what it keeps, what it tells HQ and in which order, and when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from connectors.cli.main import run_command
+from connectors.runtime.link import Link
+from connectors.runtime.office import read_office
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.database import must_be_logged
+from connectors.runtime.registry import Registry
+from connectors.runtime.sender import Sender
+from connectors.runtime.witness_reader import BROKEN, NOT_LOGGED, WitnessKeys, WitnessReader
+from hub.broker.embedded import EmbeddedKafka
+from hub.broker.topics import ensure_topics, log_topics
+from hub.protocol.keys import COSIGNATURE_ED25519, Signer, Verifier
+from hub.protocol.note import Note, sign_note
+from hub.protocol.record import write_time
+from hub.protocol.topics import CHECKPOINTS
+from hub.protocol.tree import leaf_hash
+from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, Cosigned, open_cosigned, witness_key_name
+from tests.integration.connector.conftest import HUB, OfficeFolder, until
+from tests.support.log import Published, TestLog, leaf
+
+pytestmark = pytest.mark.integration
+
+KEY = Signer(witness_key_name(HUB, "uz"), b"w" * 32, COSIGNATURE_ED25519)
+
+
+class Answers:
+    """The sender as the witness knows it: what it was told to say, in order; it can be without a link."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.is_linked = True
+        self.said: list[tuple[str, bytes]] = []
+
+    async def send_control(self, kind: str, value: bytes) -> bool:
+        if self.is_linked:
+            self.said.append((kind, value))
+        return self.is_linked
+
+    @property
+    def cosigned(self) -> list[Cosigned]:
+        found = [open_cosigned(value) for kind, value in self.said if kind == COSIGNATURE_KIND]
+        for said in found:
+            said.note.verify([KEY.verifier])
+        return found
+
+    @property
+    def alarms(self) -> list[str]:
+        return [Alarm.from_text(Note.from_bytes(value).text).reason for kind, value in self.said if kind == ALARM_KIND]
+
+
+class Desk:
+    """An office with its witness, run as often as a test wants."""
+
+    def __init__(self, office: OfficeFolder, log: TestLog) -> None:
+        self.office = office
+        self.hq = log
+        self.answers = Answers()
+        self.path = office.folder / "outbox.sqlite3"
+
+    def keys(self) -> tuple[Verifier, ...]:
+        return self.hq.verifiers
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Outbox]:
+        office = replace(read_office(self.office.folder), witness=KEY)
+        with Outbox(self.path) as outbox:
+            link = Link(office.settings, outbox)
+            keys = WitnessKeys(office, Registry("uz"), self.keys)
+            reader = WitnessReader(outbox, link, cast("Sender", self.answers), keys)
+            task = asyncio.create_task(reader.run())
+            try:
+                yield outbox
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, kafka: EmbeddedKafka, topic_prefix: str) -> Desk:
+    await ensure_topics(kafka.bootstrap, log_topics())
+    office = OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap, logged_within_s=1.0)
+    return Desk(office, TestLog(seed=os.urandom(32)))
+
+
+async def publish(kafka: EmbeddedKafka, *records: Published) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all")
+    await producer.start()
+    try:
+        for record in records:
+            headers = [(name, value or b"") for name, value in record.headers]
+            await producer.send_and_wait(CHECKPOINTS, record.value, key=record.key, partition=0, headers=headers)
+    finally:
+        await producer.stop()
+
+
+def sizes(desk: Desk) -> list[int]:
+    return [said.checkpoint.size for said in desk.answers.cosigned]
+
+
+def text_of(record: Published) -> str:
+    return Note.from_bytes(record.value).text
+
+
+async def test_witness_cosigns_the_newest_of_a_backlog_and_then_each(desk: Desk, kafka: EmbeddedKafka) -> None:
+    """Old checkpoints in a backlog are checked and not cosigned one by one; each that comes then is."""
+    records = [desk.hq.append(leaf(n)) for n in range(5)]
+    await publish(kafka, *records)
+    async with desk.running() as outbox:
+        await until(lambda: sizes(desk) == [5])
+        records.append(desk.hq.append(leaf(5), leaf(6)))
+        await publish(kafka, records[-1], records[-1])
+        await until(lambda: sizes(desk) == [5, 7])
+        assert outbox.witnessed.load()[0].size == 7
+        assert [said.note.text for said in desk.answers.cosigned] == [text_of(records[4]), text_of(records[5])]
+        assert outbox.witnessed.status()["state"] == "reads"
+
+
+async def test_witness_tells_the_stored_bytes_after_a_restart(desk: Desk, kafka: EmbeddedKafka) -> None:
+    """Killed between keeping and telling: the same bytes are told by the next run, unless something newer came."""
+    await publish(kafka, desk.hq.append(leaf(1)))
+    desk.answers.is_linked = False
+    async with desk.running() as outbox:
+        await until(lambda: outbox.witnessed.newest_cosigned()[0] == 1)
+    assert desk.answers.said == []
+    desk.answers.is_linked = True
+    async with desk.running() as outbox:
+        await until(lambda: sizes(desk) == [1])
+        assert desk.answers.said[0][1] == outbox.witnessed.newest_cosigned()[1]
+    desk.answers.is_linked = False
+    await publish(kafka, desk.hq.append(leaf(2)))
+    async with desk.running() as outbox:
+        await until(lambda: outbox.witnessed.newest_cosigned()[0] == 2)
+    await publish(kafka, desk.hq.append(leaf(3)))
+    desk.answers.is_linked = True
+    async with desk.running():
+        await until(lambda: 3 in sizes(desk))
+    assert sizes(desk) == [1, 3]
+
+
+async def test_witness_of_a_restored_office_says_nothing_older(desk: Desk, kafka: EmbeddedKafka) -> None:
+    """An old copy of the outbox reads on to what it had promised before it says a word."""
+    await publish(kafka, desk.hq.append(leaf(1)))
+    async with desk.running():
+        await until(lambda: sizes(desk) == [1])
+    copy = desk.path.with_suffix(".copy")
+    shutil.copy(desk.path, copy)
+    await publish(kafka, desk.hq.append(leaf(2)), desk.hq.append(leaf(3)))
+    async with desk.running():
+        await until(lambda: 3 in sizes(desk))
+    shutil.copy(copy, desk.path)
+    for extra in desk.path.parent.glob("outbox.sqlite3-*"):
+        extra.unlink()
+    before = len(desk.answers.said)
+    async with desk.running():
+        await until(lambda: len(desk.answers.said) > before)
+    assert sizes(desk)[-1] == 3
+    assert sizes(desk) == sorted(sizes(desk))
+
+
+async def test_witness_stops_at_another_root_and_goes_on_when_it_is_mended(
+    desk: Desk, kafka: EmbeddedKafka, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A break is kept with both notes, told to HQ, shown, and looked at again only when a person says so."""
+    records = [desk.hq.append(leaf(n)) for n in range(3)]
+    await publish(kafka, *records)
+    folder = str(desk.office.folder)
+    async with desk.running() as outbox:
+        await until(lambda: sizes(desk) == [3])
+        forked = desk.hq.fork(2).append(leaf(9), leaf(10))
+        await publish(kafka, forked)
+        await until(lambda: outbox.witnessed.stopped() is not None)
+        await until(lambda: len(desk.answers.alarms) == 1)
+        await publish(kafka, desk.hq.append(leaf(4)))
+        kept = outbox.witnessed.breaks()
+        assert [(k.ours, k.theirs) for k in kept] == [(records[2].value, forked.value)]
+        assert "4 does not follow from 3" in kept[0].reason
+        assert desk.answers.alarms[0].startswith(kept[0].reason)
+        assert kept[0].reason in outbox.status()["alarms"][BROKEN]
+        capsys.readouterr()
+        assert run_command(["witness", "status", "-C", folder, "--evidence", f"{folder}/evidence"]) == 0
+        assert "ALARM log: checkpoint 4 does not follow from 3" in capsys.readouterr().out
+        assert (desk.office.folder / "evidence" / "1-after.note").read_bytes() == forked.value
+        assert run_command(["witness", "retry", "-C", folder]) == 0
+        await until(lambda: len(outbox.witnessed.breaks()) == 2)  # the forged record is still there
+        assert sizes(desk) == [3]
+    assert run_command(["witness", "retry", "-C", folder]) == 0
+    assert run_command(["witness", "retry", "-C", folder]) == 2
+
+
+async def test_witness_starts_over_where_the_topic_is_another(desk: Desk, kafka: EmbeddedKafka) -> None:
+    """A place behind the topic's end, as after HQ has lost its broker: all is read again, and must lead through."""
+    await publish(kafka, *(desk.hq.append(leaf(n)) for n in range(3)))
+    async with desk.running():
+        await until(lambda: sizes(desk) == [3])
+    with Outbox(desk.path) as outbox, outbox.database.transaction() as connection:
+        connection.execute("UPDATE log_seen SET position = position + 1000000")
+    await publish(kafka, desk.hq.append(leaf(3)))
+    async with desk.running() as outbox:
+        await until(lambda: sizes(desk)[-1] == 4)
+        log, position = outbox.witnessed.load()
+        assert (log.size, position < 1_000_000) == (4, True)
+
+
+async def test_witness_of_a_lost_log_stops_after_a_while(desk: Desk, kafka: EmbeddedKafka) -> None:
+    """HQ shows less than it has signed: that may be on its way for a while, and then it is a break."""
+    lost = TestLog(seed=desk.hq.seed)
+    records = [lost.append(leaf(n)) for n in range(3)]
+    await publish(kafka, records[0])
+    async with desk.running():
+        await until(lambda: sizes(desk) == [1])
+    with Outbox(desk.path) as outbox:
+        log = outbox.witnessed.load()[0]
+        ahead = replace(log, edge=log.edge.append(lost.leaves[1:]), note=records[2].value)
+        outbox.witnessed.saw(ahead, 1_000_000_000, [(3, records[2].value)], [], datetime.now(UTC))
+    async with desk.running() as outbox:
+        await until(lambda: outbox.witnessed.stopped() is not None)
+        assert outbox.witnessed.breaks()[0].ours == records[2].value
+        assert "ends at 1, and it has signed one of 3" in outbox.witnessed.breaks()[0].reason
+
+
+async def test_garbage_on_the_topic_is_nobodys_word(desk: Desk, kafka: EmbeddedKafka) -> None:
+    """What HQ did not sign stops no witness."""
+    stranger = TestLog(seed=os.urandom(32))
+    record = desk.hq.append(leaf(1))
+    cut = replace(record, value=record.value[:-30])
+    await publish(kafka, Published(b"1", b"junk", ()), stranger.append(leaf(7)), cut, record)
+    async with desk.running() as outbox:
+        await until(lambda: sizes(desk) == [1])
+        assert outbox.witnessed.stopped() is None
+
+
+async def test_receipt_that_is_not_logged_raises_an_alarm_that_clears_itself(desk: Desk, kafka: EmbeddedKafka) -> None:
+    """Every receipt has to be in the log in time, whether its leaf comes before it or after it."""
+    notes = [sign_note(f"cohub-receipt/v1\n{n}\n", [desk.hq.keys[0]]).to_bytes() for n in range(3)]
+    leaves = [leaf_hash(f"cohub-receipt/v1\n{n}\n".encode()) for n in range(3)]
+    await publish(kafka, desk.hq.append(leaves[0]))
+    async with desk.running() as outbox:
+        await until(lambda: sizes(desk) == [1])
+        old = write_time(datetime.now(UTC) - timedelta(hours=1))
+        with outbox.database.transaction() as connection:
+            receipts: list[tuple[Any, ...]] = [(note, 1, n + 1, old) for n, note in enumerate(notes)]
+            must_be_logged(connection, cast("Any", receipts))
+        await publish(kafka, desk.hq.append(leaves[1]))
+        await until(lambda: len(desk.answers.alarms) == 1)
+        assert outbox.witnessed.waiting() == 1  # the first came after its leaf, the second before it
+        assert "not in its log:  to 3" in outbox.status()["alarms"][NOT_LOGGED]
+        assert sizes(desk) == [1, 2]  # consistent it is
+        await publish(kafka, desk.hq.append(leaves[2]))
+        await until(lambda: desk.answers.alarms[1:] == [""])
+        assert NOT_LOGGED not in outbox.status()["alarms"]
+
+
+async def test_without_log_keys_nothing_is_witnessed_and_status_says_so(desk: Desk, kafka: EmbeddedKafka) -> None:
+    """A trust file of version 1 names no log keys: there is nothing to believe yet."""
+    await publish(kafka, desk.hq.append(leaf(1)))
+    desk.keys = lambda: ()  # type: ignore[method-assign]
+    async with desk.running() as outbox:
+        await until(lambda: "fetch the new one" in outbox.witnessed.status()["state"])
+        assert desk.answers.said == []
