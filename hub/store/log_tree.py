@@ -22,7 +22,7 @@ from typing import Final
 
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.errors import Fatal, Malformed, UsageError
-from hub.protocol.tiles import TILE_WIDTH, bundle_path, split_hashes, tile_path, tiles_of, write_bundle
+from hub.protocol.tiles import TILE_HEIGHT, TILE_WIDTH, bundle_path, split_hashes, tile_path, tiles_of, write_bundle
 from hub.protocol.tree import HASH_BYTES, leaf_hash
 from hub.store.log import LogReader, StoredCheckpoint
 
@@ -68,9 +68,9 @@ def _export(reader: LogReader, folder: Path, newest: bool, progress: Callable[[i
     writing = _Writing(folder, done)
     try:
         for level, index, width in tiles_of(size):
-            full_before = (index + 1) * TILE_WIDTH <= before >> (8 * level)
+            there_before = index * TILE_WIDTH + width <= before >> (TILE_HEIGHT * level)
             names = [tile_path(level, index, width), *([bundle_path(index, width)] if level == 0 else ())]
-            if full_before and all((folder / name).exists() for name in names):
+            if there_before and all((folder / name).exists() for name in names):
                 continue
             hashes = reader.tile(level, index, width)[: width * HASH_BYTES]
             if level == 0:
@@ -81,8 +81,9 @@ def _export(reader: LogReader, folder: Path, newest: bool, progress: Callable[[i
         writing.settle()
         note = reader.cosigned_note(size)
         assert note is not None
-        writing.file(CHECKPOINT, note)
-        writing.settle()
+        if done.files or note != (folder / CHECKPOINT).read_bytes():
+            writing.file(CHECKPOINT, note)
+            writing.settle()
     finally:
         writing.close()
     _drop_partial(folder, before)
