@@ -156,7 +156,7 @@ class Findings:
         detail: object = "",
     ) -> None:
         """Tell one finding."""
-        found = Finding(what, table, lane, first, last, key, readable(detail))
+        found = Finding(what, table, readable(lane), first, last, readable(key), readable(detail))
         before = self._found[-1] if self._found else None
         if (
             before is not None

@@ -82,7 +82,7 @@ class BasisBook:
 
     def at_time(self, moment: datetime) -> Basis:
         """Return the basis that HQ had at a time."""
-        found = self.at(self._sizes[bisect_right(self._times, moment) - 1])
+        found = self.at(self._sizes[max(0, bisect_right(self._times, moment) - 1)])
         assert found is not None
         return found
 
@@ -165,7 +165,6 @@ class RowReader:
             # Release 0.1.0 looked at headers too that nobody signs: of those there were two of one name.
             listed = [*listed, ("ce_x", b""), ("ce_x", b"")]
         return Pending(sequence, Reread(key, value or None, listed), headers, data, leaf_hash(data), None, common)
-
 
     def accepted(self, sequence: int, data: bytes) -> Pending:
         """Return an accepted event to be folded alone: without its digest. Errors: Malformed, as `split_canonical`."""

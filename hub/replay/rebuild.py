@@ -107,13 +107,17 @@ def rebuild(
         total = sum(lane.size for lane in ledger.lanes)
         begun(total, _folded(folder, centers) if resume else 0)
     result = Rebuilt()
-    for _, part in run(RebuildJob(path, trust, folder), centers, processes, tick):
-        result.differences += part.differences
-        result.lanes += part.lanes
-        result.events += part.events
-        result.accepted += part.accepted
-        result.checkpoints += part.checkpoints
-        result.entities += part.entities
+    job = RebuildJob(path, trust, folder)
+    try:
+        for _, part in run(job, centers, processes, tick):
+            result.differences += part.differences
+            result.lanes += part.lanes
+            result.events += part.events
+            result.accepted += part.accepted
+            result.checkpoints += part.checkpoints
+            result.entities += part.entities
+    finally:
+        job.close()
     result.differences.sort(key=Finding.order)
     if not keep:
         shutil.rmtree(folder)
@@ -162,6 +166,12 @@ class RebuildJob:
     def __setstate__(self, state: tuple[Path, Trust, Path]) -> None:
         self.path, self.trust, self.folder = state
         self._open = None
+
+    def close(self) -> None:
+        """Close what this process opened."""
+        if self._open is not None:
+            self._open[0].close()
+            self._open = None
 
     def __call__(self, center: str, tick: Tick) -> Rebuilt:
         """Build and compare one center's state."""

@@ -110,19 +110,22 @@ def verify(
         centers = _centers(lanes, scope)
         begun(sum(lane.size for lane in lanes if lane.center in centers))
         job = LaneJob(path, trust, scope)
-        for _, part in run(job, centers, processes, tick):
-            findings.extend(part.findings)
-            report.lanes += part.lanes
-            report.events += part.events
-            report.receipts += part.receipts
-            report.entities += part.entities
-        if scope.is_whole:
-            bases = job.bases()
-            check_strays(ledger, findings)
-            check_beside(ledger, trust, bases, findings)
-            log = LogCheck(ledger, trust, bases, findings)
-            log.check(outside)
-            report.leaves, report.checkpoints, report.cosignatures = log.leaves, log.checkpoints, log.cosignatures
+        try:
+            for _, part in run(job, centers, processes, tick):
+                findings.extend(part.findings)
+                report.lanes += part.lanes
+                report.events += part.events
+                report.receipts += part.receipts
+                report.entities += part.entities
+            if scope.is_whole:
+                bases = job.bases()
+                check_strays(ledger, findings)
+                check_beside(ledger, trust, bases, findings)
+                log = LogCheck(ledger, trust, bases, findings)
+                log.check(outside)
+                report.leaves, report.checkpoints, report.cosignatures = log.leaves, log.checkpoints, log.cosignatures
+        finally:
+            job.close()
     report.findings = findings.sorted()
     report.not_checked = _not_checked(scope)
     return report
@@ -179,6 +182,12 @@ class LaneJob:
     def __setstate__(self, state: tuple[Path, Trust, Scope]) -> None:
         self.path, self.trust, self.scope = state
         self._open = None
+
+    def close(self) -> None:
+        """Close what this process opened."""
+        if self._open is not None:
+            self._open[0].close()
+            self._open = None
 
     def bases(self) -> BasisBook:
         """Return the bases that the hq lane gives, folded in this process."""

@@ -586,7 +586,7 @@ def _text(value: bytes | None) -> str:
 def _span(first: object, last: object) -> tuple[int | None, int | None]:
     """Return the range of a receipt row, of whatever its columns hold."""
     end = last if isinstance(last, int) else None
-    return (first if isinstance(first, int) else end), end
+    return (first if isinstance(first, int) and end is not None and 1 <= first <= end else end), end
 
 
 def _differs(names: Sequence[str], kept: Sequence[object], given: Sequence[object]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hub.domain.state import micros
@@ -16,7 +16,7 @@ from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.control import Trust
 from hub.protocol.cosignature import cosigned_at
 from hub.protocol.errors import Malformed
-from hub.protocol.keys import COSIGNATURES, Signature, Verifier
+from hub.protocol.keys import COSIGNATURE_MLDSA44, COSIGNATURES, ED25519, Signature, Verifier
 from hub.protocol.note import Note
 from hub.protocol.tiles import TILE_WIDTH, tile_root
 from hub.protocol.tree import HASH_BYTES, Edge, leaf_hash
@@ -26,6 +26,7 @@ from hub.replay.rows import keyed, query
 from hub.replay.source import Ledger
 from hub.store.sqlite import from_us
 
+BASIS_AGE_MAX: Final = timedelta(minutes=1)
 _LEAF: Final = (
     "leaf_index, log_leaf.lane_id, log_leaf.last, hash, CAST(note AS BLOB)"
     " FROM log_leaf LEFT JOIN receipt ON receipt.lane_id = log_leaf.lane_id AND receipt.last = log_leaf.last"
@@ -222,7 +223,7 @@ class LogCheck:
             said, opened = open_checkpoint(note)
             moment = _moment(signed_at_us)
             keys = self.trust.good_at(self.trust.logs, moment) if moment else self.trust.logs
-            for algorithm in sorted({key.algorithm for key in self.trust.logs}):
+            for algorithm in (ED25519, COSIGNATURE_MLDSA44):
                 opened.verify([key for key in keys if key.algorithm == algorithm])
         except Malformed as exc:
             self.findings.add(What.CHECKPOINT_NOTE, "checkpoint", first=size, detail=exc)
@@ -293,14 +294,17 @@ class LogCheck:
         return ""
 
     def _witnesses(self, center: Any, moment: datetime) -> list[Verifier]:
-        """Return the witness keys that a center had at a moment, and those of witnesses outside."""
-        known = self.bases.at_time(moment).registry.centers.get(center)
-        found = [
-            Verifier.from_text(key.vkey)
-            for key in (known.keys if known is not None else ())
-            if key.purpose == "witness" and key.status == "active"
-        ]
-        return [*found, *self.trust.good_at(self.trust.witnesses, moment)]
+        """Return the witness keys that a center had at a moment, and those of witnesses outside.
+
+        A worker looks at the hq lane every second, so what HQ has just revoked may have been good to it.
+        """
+        found: dict[str, Verifier] = {}
+        for at in (moment - BASIS_AGE_MAX, moment):
+            known = self.bases.at_time(at).registry.centers.get(center)
+            for key in known.keys if known is not None else ():
+                if key.purpose == "witness" and key.status == "active":
+                    found[key.vkey] = Verifier.from_text(key.vkey)
+        return [*found.values(), *self.trust.good_at(self.trust.witnesses, moment)]
 
 
 class _Tiles:

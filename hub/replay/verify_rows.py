@@ -24,6 +24,9 @@ _ENDS: Final = (
     "SELECT l.id, (SELECT max(last) FROM receipt WHERE lane_id = l.id AND typeof(last) = 'integer'),"
     " (SELECT max(sequence) FROM ledger WHERE lane_id = l.id AND typeof(sequence) = 'integer') FROM lane l"
 )
+_OF_NOBODY: Final = (
+    "SELECT stream, id FROM entity WHERE center NOT IN (SELECT center FROM lane) OR typeof(center) <> 'text'"
+)
 _LANES: Final = (
     "SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us, closed_by, missing, logged FROM lane"
     " ORDER BY id"
@@ -107,24 +110,14 @@ def check_strays(ledger: Ledger, findings: Findings) -> None:
             f" WHERE l.id IS NULL OR t.{number} > l.size OR t.{number} < 1 OR typeof(t.{number}) <> 'integer'"
             f" ORDER BY t.lane_id, t.{number}",
         )  # fmt: skip
-    for sql, what, table in (
-        (
-            "SELECT m.lane_id, m.key, NULL FROM measure m WHERE m.lane_id NOT IN (SELECT id FROM lane)",
-            What.MEASURE,
-            "measure",
-        ),
-        (
-            (
-                "SELECT stream, id, NULL FROM entity"
-                " WHERE center NOT IN (SELECT center FROM lane) OR typeof(center) <> 'text'"
-            ),
-            What.ENTITY,
-            "entity",
-        ),
+    for table, what, sql in (
+        ("measure", What.MEASURE, "SELECT lane_id, key FROM measure WHERE lane_id NOT IN (SELECT id FROM lane)"),
+        ("entity", What.ENTITY, _OF_NOBODY),
     ):
         try:
-            for first, second, _ in query(ledger.db, sql):
-                findings.add(what, table, key=f"{first} {second}", detail="it belongs to no lane")
+            for first, second in query(ledger.db, sql):
+                lane, key = (f"#{first}", f"{second}") if table == "measure" else ("", f"{first} {second}")
+                findings.add(what, table, lane, key=key, detail="it belongs to no lane")
         except sqlite3.Error as exc:
             findings.add(What.UNREADABLE, table, detail=exc)
 
