@@ -92,7 +92,7 @@ def _row(found: State) -> list[Any]:
         written(entity.id),
         entity.status,
         entity.version,
-        at(found.recorded_at),
+        found.recorded_at,
         title(entity.record),
     ]
 

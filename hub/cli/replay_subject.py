@@ -114,6 +114,7 @@ def shown(value: Any, length_max: int = VALUE_SHOWN_MAX) -> str:
     if personal is not None:
         return personal
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = text.lower() if isinstance(value, bool) else text
     text = "".join(character if character.isprintable() else " " for character in text)
     return text if len(text) <= length_max else f"{text[:length_max]}…"
 

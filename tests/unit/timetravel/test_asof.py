@@ -19,7 +19,9 @@ from hub.replay.history import history
 from hub.replay.known import Known, recorded_at_us
 from hub.replay.moment import to_us
 from hub.replay.source import Ledger
-from tests.support.lived import CORRELATION, day
+from tests.support.center import Center, offer
+from tests.support.hq import Hq
+from tests.support.lived import CORRELATION, PUBLISHED, REVISED, WITHDRAWN, day
 
 US = timedelta(microseconds=1)
 
@@ -83,6 +85,26 @@ def test_last_word_of_the_ledger_stands_though_it_happened_earlier(ledger: Ledge
     assert brief(state(ledger, "deal", "kz:D-1", day(9), happened=True)) == brief(
         state(ledger, "deal", "kz:D-1", day(9))
     )
+
+
+async def test_event_that_leaves_the_status_has_it_from_what_was_left_out_before(tmp_path: Path) -> None:
+    """A revision that happened before its publication is the first there is; a withdrawal before it is nothing."""
+    uz = Center("uz")
+    hq = await Hq.open(tmp_path, uz)
+    told = [(PUBLISHED, offer("First"), day(5)), (REVISED, offer("Second"), day(3)), (WITHDRAWN, {}, day(2)),
+            (PUBLISHED, offer("Third"), day(8))]  # fmt: skip
+    records = [uz.opening(), *(uz.append(uz.event(kind, "K-1", value, time=at)) for kind, value, at in told)]
+    await hq.feed("uz", [*records[:-1], uz.sealed(records[-1])], day(9))
+    hq.store.close()
+    with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
+        answers = [(when, state(ledger, "offer", "uz:K-1", day(when), happened=True)) for when in (2, 3, 5, 8)]
+    assert [(when, brief(found)) for when, found in answers] == [
+        (2, None),
+        (3, ("withdrawn", 2, "Second")),
+        (5, ("withdrawn", 3, "Second")),
+        (8, ("published", 4, "Third")),
+    ]
+    assert [found.left_out for _, found in answers if found] == [1, 0, 0]
 
 
 def test_known_at_every_commit_is_the_state_of_then(ledger: Ledger, database: Path) -> None:
