@@ -15,9 +15,10 @@ import schemas
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.stream import HQ
 from hub.protocol.control import PRESENCE
+from hub.protocol.control import TRUST as TRUST_NOTE
 from hub.protocol.receipt import RECEIPT, RESEND
 from hub.protocol.record import ATTRIBUTE_BYTES_MAX, CONTENT_TYPE, CONTROL_HEADER, REQUIRED, SEAL_HEADER
-from hub.protocol.topics import CHECKPOINTS
+from hub.protocol.topics import CHECKPOINTS, TRUST
 from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
 
 Json = dict[str, Any]
@@ -61,6 +62,7 @@ def document(paths: Iterable[str]) -> Json:
         ),
         "receipt": _note("receipt", RECEIPT, "One commit at HQ, with its verdicts.", _fixed("cohub-kind", "receipt")),
         "checkpoint": _checkpoint(),
+        "trust": _note("trust", TRUST_NOTE, "The keys that HQ signs with, signed by the root key.", {}),
         "resend": _note("resend", RESEND, "HQ asks for a lane again.", _fixed("cohub-kind", "resend")),
     }
     state_names = [_state_name(path) for path in states]
@@ -71,6 +73,7 @@ def document(paths: Iterable[str]) -> Json:
         "checkpoints": _channel(
             CHECKPOINTS, "What HQ signs of its log, key = size; one partition, compacted.", ["checkpoint"]
         ),
+        "trust": _channel(TRUST, "The newest trust note, key = the hub's name; one partition, compacted.", ["trust"]),
         "state": _channel("state.{stream}", "The newest record of each entity; compacted.", state_names),
     }
     channels["state"]["parameters"]["stream"]["enum"] = sorted({name.split(".")[1] for name in state_names})
@@ -90,6 +93,7 @@ def document(paths: Iterable[str]) -> Json:
             "answer": _operation("send", "out", "HQ sends a receipt for each commit, and asks for what is missing."),
             "publishEvents": _operation("send", "events", "HQ publishes what it accepted."),
             "sayCheckpoint": _operation("send", "checkpoints", "HQ says what its log of all receipts is now."),
+            "sayTrust": _operation("send", "trust", "HQ says which keys it signs with, before it does."),
             "publishState": _operation("send", "state", "HQ publishes the entities that changed."),
         },
         "components": {
@@ -154,7 +158,7 @@ def _note(name: str, first_line: str, summary: str, headers: Json) -> Json:
         "name": name,
         "summary": summary,
         "contentType": NOTE_TYPE,
-        "headers": headers,
+        **({"headers": headers} if headers else {}),
         "payload": {"type": "string", "description": f"A signed note that begins with the line {first_line}."},
     }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 from hub.protocol.checkpoint import Checkpoint, seal
-from hub.protocol.control import Presence, Trust, enrolment, key_text
+from hub.protocol.control import Presence, Trust, enrolment, key_text, proof_line
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44
 from hub.protocol.note import Note, Signature, Signer, Verifier, sign_note
 from hub.protocol.receipt import Decision, Receipt, Resend
 from hub.protocol.tree import Edge
@@ -24,10 +26,13 @@ from schemas.vectors.keys import (
     signer,
     text_or_hex,
 )
+from schemas.vectors.logs import kept, line
 from schemas.vectors.records import START, lane_digests
 
 Row = dict[str, Any]
 LANE_KEY: Final = SEAL.named(ORIGIN)
+LONG: Final = Signer(SEAL.name, signer(SEAL.name, 3).seed, COSIGNATURE_MLDSA44)
+COSIGNER: Final = Signer(WITNESS.name, signer(WITNESS.name, 2).seed, COSIGNATURE_ED25519)
 
 
 def note_vectors() -> Row:
@@ -77,13 +82,19 @@ def seal_vectors() -> Row:
     def said(text: str) -> bytes:
         return sign_note(text, [LANE_KEY]).to_bytes()
 
+    def both(size: int, long_size: int | None = None) -> bytes:
+        head, long_head = (Checkpoint(ORIGIN, n, edges[n].root) for n in (size, long_size or size))
+        lines = (line(head, LANE_KEY), line(long_head, LONG.named(ORIGIN)))
+        return Note(head.to_text(), lines).to_bytes()
+
     fork = seal(ORIGIN, edges[4].append([digests[0]]), SEAL)
     return _file(
         "Seals of the lane of trees.json: the header cohub-seal on the record whose sequence is that size.",
         [
             {**_row(f"size_{n}", seal(ORIGIN, edges[n], SEAL), [LANE_KEY]), "size": n, "root": edges[n].root.hex()}
             for n in (1, 4, 5)
-        ],
+        ]
+        + [{**_row("by_both_keys", both(5), [LANE_KEY, LONG.named(ORIGIN)]), "size": 5, "root": edges[5].root.hex()}],
         [
             _bad("signed_under_the_key's_own_name", sign_note(Checkpoint(ORIGIN, 5, edges[5].root).to_text(),
                  [SEAL]).to_bytes(), [LANE_KEY], "no line under the lane's origin"),
@@ -100,6 +111,7 @@ def seal_vectors() -> Row:
             _bad("root_missing", said(f"{ORIGIN}\n5\n"), [LANE_KEY], "three lines expected"),
             _bad("empty_extension_line", said(f"{ORIGIN}\n5\n{root}\n\nextension\n"), [LANE_KEY], "an empty line"),
             _bad("signature_flipped", _flip(good), [LANE_KEY], "signature is not good"),
+            _bad("ml_dsa_line_of_another_size", both(5, 4), [LANE_KEY, LONG.named(ORIGIN)], "signature is not good"),
             _bad("cut", good[:-20], [LANE_KEY], "not a note"),
         ],
     ) | {
@@ -202,59 +214,119 @@ def enrolment_vectors() -> Row:
         ("not_signed_by_the_new_key", good, SEAL_NEXT, "the key has not proved itself"),
         ("version_unknown", good.replace("key/v1", "key/v2"), SEAL, "unknown version"),
         ("line_too_many", good + "more\n", SEAL, "five lines expected"),
+        (
+            "cosigner_for_seals",
+            key_text(HUB, CENTER, "seal", Verifier(SEAL.name, SEAL.verifier.public, COSIGNATURE_ED25519)),
+            SEAL,
+            "no kind of seal key",
+        ),
+        ("ml_dsa_not_signed_by_itself", key_text(HUB, CENTER, "seal", LONG.verifier), SEAL, "has not proved itself"),
     ]
+    plain = Signer(COSIGNER.name, COSIGNER.seed)  # who reads notes alone finds the line of the same key as one of 0x01
     rows = [
-        ("first_key", SEAL, None, "seal"),
-        ("rotation", SEAL_NEXT, SEAL, "seal"),
-        ("witness", WITNESS, None, "witness"),
+        ("first_key", enrolment(HUB, CENTER, "seal", SEAL), SEAL, SEAL, "seal"),
+        ("rotation", enrolment(HUB, CENTER, "seal", SEAL_NEXT, SEAL), SEAL_NEXT, SEAL, "seal"),
+        ("witness", enrolment(HUB, CENTER, "witness", WITNESS), WITNESS, WITNESS, "witness"),
+        ("cosigner", enrolment(HUB, CENTER, "witness", COSIGNER), COSIGNER, plain, "witness"),
+        ("ml_dsa", _long_enrolment(), LONG, SEAL, "seal"),
     ]
     return _file(
-        "A key asks to be taken. On rotation keys has the one before, whose line HQ checks too.",
+        "A key asks to be taken. On rotation keys has the one before, whose line HQ checks too. A witness key of 0x01 "
+        "is one of releases before 0.2.",
         [
             {
-                **_row(name, enrolment(HUB, CENTER, purpose, new, old), [old] if old else [new]),
+                **_row(name, data, [known]),
                 "content": {"hub": HUB, "center": CENTER, "purpose": purpose, "vkey": new.verifier.to_text()},
             }
-            for name, new, old, purpose in rows
+            for name, data, new, known, purpose in rows
         ],
         [_bad(name, sign_note(text, [by]).to_bytes(), [by], reason) for name, text, by, reason in cases],
     )
 
 
+def _long_enrolment() -> bytes:
+    """Return what `enrolment` makes of the ML-DSA-44 key and the seal key before it: the same bytes every time."""
+    text = key_text(HUB, CENTER, "seal", LONG.verifier)
+    signatures = ((LONG, kept(LONG, text.encode())), (SEAL, SEAL.sign(text.encode())))
+    return Note(text, tuple(proof_line(key.verifier, value) for key, value in signatures)).to_bytes()
+
+
 def trust_vectors() -> Row:
-    """Return trust files, and what is none. keys has the pinned root key."""
-    good = Trust(HUB, ROOT.verifier, (RECEIPTS.verifier,))
+    """Return trust notes, and what is none. keys has the pinned root key."""
+    old = Trust(HUB, ROOT.verifier, (RECEIPTS.verifier,))
+    logs, long_logs = (
+        [Signer(f"{HUB}/log", signer(f"{HUB}/log", n).seed, algorithm).verifier for n in (first, first + 2)]
+        for first, algorithm in ((1, 0x01), (2, COSIGNATURE_MLDSA44))
+    )
+    hqs = [signer(f"{HUB}/hq", n).verifier for n in (1, 2)]
+    first = replace(old, logs=(logs[0], long_logs[0]), hqs=(hqs[0],), serial=1, time=START, reason="the first keys")
+    later = START + timedelta(days=365)
+    full = replace(
+        first,
+        receipts=(RECEIPTS.verifier, signer(RECEIPTS.name, 2).verifier),
+        logs=(logs[0], long_logs[0], logs[1], long_logs[1]),
+        hqs=tuple(hqs),
+        witnesses=(COSIGNER.verifier, Signer("witness.example/w1", bytes(32), COSIGNATURE_ED25519).verifier),
+        retired=((START, RECEIPTS.verifier), (later, hqs[0])),
+        serial=4,
+        time=later,
+        reason="",
+    )
     other = signer(f"{HUB}/root", 2)
     one_key = Verifier(RECEIPTS.name, ROOT.verifier.public)
+    text, text_2 = old.to_text(), first.to_text()
+    full_text = full.to_text()
     cases = [
-        ("signed_by_another_root", good.to_text(), other, "not signed by the pinned root"),
-        (
-            "names_another_root",
-            Trust(HUB, other.verifier, (RECEIPTS.verifier,)).to_text(),
-            other,
-            "not by the pinned root",
-        ),
-        (
-            "receipts_key_misnamed",
-            Trust(HUB, ROOT.verifier, (SEAL.verifier,)).to_text(),
-            ROOT,
-            "expected <hub>/receipts",
-        ),
-        ("one_key_for_two_uses", Trust(HUB, ROOT.verifier, (one_key,)).to_text(), ROOT, "one key has one use"),
-        ("hub_of_another_name", good.to_text().replace("\nhub.", "\nhob."), ROOT, "keys are not named for the hub"),
-        ("version_unknown", good.to_text().replace("trust/v1", "trust/v2"), ROOT, "unknown version"),
-        ("line_too_many", good.to_text() + "more\n", ROOT, "four lines expected"),
+        ("signed_by_another_root", text, other, "not signed by the pinned root"),
+        ("names_another_root", replace(old, root=other.verifier).to_text(), other, "not by the pinned root"),
+        ("receipts_key_misnamed", replace(old, receipts=(SEAL.verifier,)).to_text(), ROOT, "expected <hub>/receipts"),
+        ("one_key_for_two_uses", replace(old, receipts=(one_key,)).to_text(), ROOT, "one key has one use"),
+        ("hub_of_another_name", text.replace("\nhub.", "\nhob."), ROOT, "keys are not named for the hub"),
+        ("version_unknown", text.replace("trust/v1", "trust/v3"), ROOT, "unknown version"),
+        ("line_too_many", text + "more\n", ROOT, "four lines expected"),
+        ("v1_as_v2", text.replace("trust/v1", "trust/v2"), ROOT, "no serial"),
+        ("v2_signed_by_another_root", text_2, other, "not signed by the pinned root"),
+        ("v2_new_root_by_the_pinned_one", replace(first, root=other.verifier).to_text(), ROOT, "root never changes"),
+        ("v2_serial_zero", text_2.replace("serial 1", "serial 0"), ROOT, "serials count from 1"),
+        ("v2_time_in_another_form", text_2.replace(".250000Z", ".25Z"), ROOT, "not the one form of a time"),
+        ("v2_without_a_log_key_of_06", replace(first, logs=(logs[0],)).to_text(), ROOT, "log keys of both kinds"),
+        ("v2_without_an_hq_key", replace(first, hqs=()).to_text(), ROOT, "a key of the hq lane"),
+        ("v2_witness_of_01", replace(first, witnesses=(WITNESS.verifier,)).to_text(), ROOT, "no kind of witness key"),
+        ("v2_key_in_use_retired", replace(first, retired=((START, hqs[0]),)).to_text(), ROOT, "the key in use"),
+        ("v2_retired_unlisted", replace(first, retired=((START, hqs[1]),)).to_text(), ROOT, "not among the keys"),
+        ("v2_lines_out_of_order", _swap_lines(full_text, "hq ", "receipts "), ROOT, "another order"),
     ]
     return _file(
         "The hub's keys as a center pins them; keys has the root key that was pinned before.",
         [
             {
-                **_row("good", sign_note(good.to_text(), [ROOT]).to_bytes(), [ROOT]),
-                "content": {"hub": HUB, "root": ROOT.verifier.to_text(), "receipts": RECEIPTS.verifier.to_text()},
+                **_row(name, sign_note(trust.to_text(), [ROOT]).to_bytes(), [ROOT]),
+                "content": {
+                    "hub": HUB,
+                    "serial": trust.serial,
+                    "root": ROOT.verifier.to_text(),
+                    "receipts": trust.receipts[-1].to_text(),
+                    "in_use": [
+                        key.to_text()
+                        for purpose, keys in trust.keys().items()
+                        for key in keys
+                        if purpose == "witness" or trust.in_use(purpose, key.algorithm) == key
+                    ],
+                    "retired": [key.to_text() for _, key in trust.retired],
+                },
             }
+            for name, trust in (("good", old), ("v2", first), ("v2_rotated", full))
         ],
         [_bad(name, sign_note(text, [by]).to_bytes(), [ROOT], reason) for name, text, by, reason in cases],
     )
+
+
+def _swap_lines(text: str, one: str, other: str) -> str:
+    """Return a text in which the first lines with these beginnings have changed places."""
+    lines = text.splitlines(keepends=True)
+    at, to = (next(n for n, line in enumerate(lines) if line.startswith(head)) for head in (one, other))
+    lines[at], lines[to] = lines[to], lines[at]
+    return "".join(lines)
 
 
 def presence_vectors() -> Row:

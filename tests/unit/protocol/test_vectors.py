@@ -215,9 +215,20 @@ def test_enrolment_is_read(vector: Vector) -> None:
 def test_trust_file_is_read(vector: Vector) -> None:
     """The pinned root key vouches for the hub's keys."""
     trust = open_trust(bytes_of(vector), keys_of(vector)[0])
-    assert {"hub": trust.hub, "root": trust.root.to_text(), "receipts": trust.receipts[-1].to_text()} == vector[
-        "content"
+    in_use = [
+        key.to_text()
+        for purpose, keys in trust.keys().items()
+        for key in keys
+        if purpose == "witness" or trust.in_use(purpose, key.algorithm) == key
     ]
+    assert vector["content"] == {
+        "hub": trust.hub,
+        "serial": trust.serial,
+        "root": trust.root.to_text(),
+        "receipts": trust.receipts[-1].to_text(),
+        "in_use": in_use,
+        "retired": [key.to_text() for _, key in trust.retired],
+    }
 
 
 @cases("presence", "good")
