@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import structlog
 
+from benchmarks.audit import audit
 from benchmarks.demo import demo
 from benchmarks.latency import latency
 from benchmarks.office import office
@@ -42,10 +43,21 @@ class Size:
     memory_events: int
     latency_events: int
     rows: int
+    ledger_events: int
 
 
-FULL: Final = Size(lanes=30, events=200_000, rounds=3, memory_events=1_000_000, latency_events=1500, rows=50_000)
-QUICK: Final = Size(lanes=3, events=6_000, rounds=1, memory_events=12_000, latency_events=100, rows=2_000)
+FULL: Final = Size(
+    lanes=30,
+    events=200_000,
+    rounds=3,
+    memory_events=1_000_000,
+    latency_events=1500,
+    rows=50_000,
+    ledger_events=1_000_000,
+)
+QUICK: Final = Size(
+    lanes=3, events=6_000, rounds=1, memory_events=12_000, latency_events=100, rows=2_000, ledger_events=12_000
+)
 
 
 async def _throughput(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
@@ -74,6 +86,10 @@ async def _office(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
     return dict(await office(kafka, size.rows))
 
 
+async def _audit(_kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await audit(size.ledger_events))
+
+
 async def _demo(_kafka: EmbeddedKafka, _size: Size) -> dict[str, Any]:
     return dict(await demo())
 
@@ -83,6 +99,7 @@ PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]
     "memory": _memory,
     "latency": _latency,
     "office": _office,
+    "audit": _audit,
     "demo": _demo,
 }
 

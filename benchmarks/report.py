@@ -22,6 +22,8 @@ GOALS: Final[Mapping[str, tuple[str, float]]] = {
     "demo_first_event_s": ("<=", 6.0),
     "worker_rss_mb.growth": ("<=", 20.0),
     "connector_rss_mb": ("<=", 120.0),
+    "asof_entity_ms": ("<=", 200.0),
+    "history_entity_ms": ("<=", 50.0),
 }
 NAMES: Final = (
     "consolidate_vs_baseline",
@@ -35,6 +37,8 @@ NAMES: Final = (
     "demo_first_event_s",
     "worker_rss_mb",
     "connector_rss_mb",
+    "asof_entity_ms",
+    "history_entity_ms",
 )
 
 

@@ -1,0 +1,22 @@
+"""What is asked of a ledger of many events, which is made once for all of it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.timetravel import fill, timetravel
+
+
+async def audit(events: int) -> dict[str, float]:
+    """Return what questions about one entity take, in milliseconds."""
+    with tempfile.TemporaryDirectory(prefix="cohub-bench-", ignore_cleanup_errors=True) as folder:
+        began = time.monotonic()
+        path = await fill(Path(folder), events)
+        print(f"  a ledger of {events} events, made in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        found = timetravel(path)
+        for name, value in found.items():
+            print(f"  {name} {value:g}", file=sys.stderr)
+        return {name: found[name] for name in ("asof_entity_ms", "history_entity_ms")}
