@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +22,13 @@ from hub.cli.place import Place
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.control import Trust, enrolment, open_trust, seal_key_name
 from hub.protocol.errors import Malformed
-from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
 from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt, Resend, read_answer
 from hub.protocol.topics import CHECKPOINTS, TRUST
 from hub.worker.identity import load_identity, read_root
 from hub.worker.rotation import next_note, put, retired, rotated
-from hub.worker.service import keys
+from hub.worker.service import database, keys
 from tests.integration.connector.conftest import HUB, OfficeFolder, until
 from tests.support.center import Center
 from tests.support.worker import Hub, answers, read_topic
@@ -192,6 +194,35 @@ async def test_log_keys_are_rotated_and_old_checkpoints_stay_good(hub: Hub, offi
         for algorithm in (ED25519, COSIGNATURE_MLDSA44):
             note.verify([key for key in trust.logs if key.algorithm == algorithm])
     assert before.log.verifier in trust.logs
+
+
+async def test_witness_goes_on_over_a_rotation_of_the_log_keys(hub: Hub, office: OfficeFolder) -> None:
+    """Its center cosigns a checkpoint by the new keys, and raises no alarm; HQ counts it."""
+    key = Signer(f"{HUB}/{office.center}/witness", b"w" * 32, COSIGNATURE_ED25519)
+    path = office.folder / "keys" / "witness.key"
+    path.write_text(key.to_text())
+    path.chmod(0o600)
+    note = enrolment(HUB, office.center, "witness", key)
+    await put_key(Place(hub.data_dir), office.center, note, replaces_lost=False)
+    office.sheet({"A": "Pump"})
+    async with office.running() as connector:
+        await until(lambda: cosigned(hub), 30)
+        rotate(hub, "log")
+        new = load_identity(keys(hub.data_dir)).log.verifier
+        titles = {"A": "Pump"}
+        async with asyncio.timeout(40):
+            while not any(new.key_id in {line.key_id for line in note.signatures} for note in cosigned(hub)):
+                titles[f"N{len(titles)}"] = "Valve"
+                office.sheet(titles)
+                await asyncio.sleep(0.3)
+        assert connector.outbox.status()["alarms"] == {}
+
+
+def cosigned(hub: Hub) -> list[Note]:
+    """Return the checkpoints that HQ has a cosignature of."""
+    with contextlib.closing(sqlite3.connect(database(hub.data_dir))) as db:
+        rows = db.execute("SELECT DISTINCT note FROM checkpoint JOIN cosignature USING (size)")
+        return [Note.from_bytes(row[0]) for row in rows]
 
 
 async def test_seal_with_ml_dsa_is_taken_and_one_without_is_not_once_the_key_is_enrolled(
