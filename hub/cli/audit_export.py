@@ -15,7 +15,7 @@ from hub.cli.output import as_json, line, note
 from hub.cli.place import DataDir, Json, place
 from hub.cli.replay_subject import moment, open_ledger
 from hub.cli.replay_subject import subject as find_subject
-from hub.protocol.errors import UsageError
+from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
     from hub.evidence.export import Exported
@@ -71,10 +71,7 @@ def export(
         target = output or Path(f"evidence-{subject.kind}-{re.sub(r'[^a-zA-Z0-9.-]+', '_', subject.id)[:80]}.zip")
         if target.exists() and not force:
             raise UsageError(f"{target} is there already; --force writes over it, -o names another")
-        try:
-            trust_note = (where.keys / "trust.note").read_bytes()
-        except OSError as exc:
-            raise UsageError(f"{where.keys}: the trust note, which has HQ's keys, can't be read: {exc}") from exc
+        trust_note = _trust_note(where.keys / "trust.note")
         made = export_bundle(ledger, trust_note, subject)
     _write(target, made.data)
     _tell(target, made, json=json)
@@ -100,6 +97,20 @@ def _subject(
     if not found:
         raise UsageError(f"--entity {entity}: expected STREAM/ID, such as offer/uz:K-12")
     return Subject("entity", found, streams[0])
+
+
+def _trust_note(path: Path) -> bytes:
+    """Return HQ's trust note. Errors: UsageError where it can't be read, or names too few keys to prove anything."""
+    from hub.protocol.control import open_trust
+
+    try:
+        data = path.read_bytes()
+        trust = open_trust(data)
+    except (OSError, Malformed) as exc:
+        raise UsageError(f"{path}: the trust note, which has HQ's keys, can't be read: {exc}") from exc
+    if not trust.serial:
+        raise UsageError(f"{path} is of version 0.1.0 and does not name the keys of HQ's log: `hub key renew` does")
+    return data
 
 
 def _write(target: Path, data: bytes) -> None:

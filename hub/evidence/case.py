@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from hub.domain.catalogue import KINDS
 from hub.domain.registry import Registry
@@ -14,6 +15,7 @@ from hub.evidence.report import Check, Report
 from hub.evidence.subject import EntityKey, Subject
 from hub.ledger.basis import Basis
 from hub.ledger.batch import Known
+from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import Trust
 from hub.protocol.errors import Malformed
@@ -21,7 +23,7 @@ from hub.protocol.keys import Verifier
 from hub.protocol.note import Note
 from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import position, split_canonical
-from hub.protocol.schema import Schema
+from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.tree import leaf_hash
 
 
@@ -141,6 +143,7 @@ class Case:
     states_before: dict[EntityKey, Known] = field(default_factory=dict)
     states: dict[EntityKey, Known] = field(default_factory=dict)
     log: LogOf | None = None
+    _codecs: dict[str, Codec | None] = field(default_factory=dict, repr=False)
 
     @property
     def hub(self) -> str:
@@ -162,6 +165,17 @@ class Case:
     def origin(self, lane: LaneOf) -> str:
         """Return a lane's origin."""
         return lane.origin(self.hub)
+
+    def decode(self, held: Held) -> dict[str, Any]:
+        """Return what an event says, by the bundle's own schemas. Errors: Malformed."""
+        name = held.text("ce_dataschema")
+        if name not in self._codecs:
+            schema = next((s for s in self.schemas.values() if DATASCHEMA + s.sha256 == name), None)
+            self._codecs[name] = None if schema is None else Codec(schema)
+        codec = self._codecs[name]
+        if codec is None:
+            raise Malformed("its schema is not in the bundle")
+        return codec.decode(held.value, PREFIX_SIZE)
 
     def spans(self) -> Iterator[tuple[LaneOf, Span]]:
         """Yield every receipt's span with its lane, in order."""

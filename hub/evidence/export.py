@@ -51,7 +51,12 @@ def export_bundle(ledger: Ledger, trust_note: bytes, subject: Subject) -> Export
     Shapes: trust_note is HQ's, signed by the root key.
     Errors: UsageError when HQ has nothing of the subject, or too much; Fatal when the ledger contradicts itself.
     """
-    return _Export(ledger, trust_note, subject).run()
+    # A worker may go on writing: all that is read here is of one moment, the lanes' sizes too.
+    ledger.db.execute("BEGIN")
+    try:
+        return _Export(Ledger(ledger.path, ledger.db), trust_note, subject).run()
+    finally:
+        ledger.db.rollback()
 
 
 class _Export:
@@ -154,6 +159,8 @@ class _Export:
         if lane.center != HQ and events:
             self._paths(lane, receipt, folder, events)
         for event in events:
+            if not event.data:
+                raise Fatal(f"{lane.origin}: the bytes of event {event.sequence} are neither here nor in the archive")
             self.files[layout.event_path(folder, event.sequence)] = event.data
             self._event(folder, event)
 

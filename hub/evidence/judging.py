@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from hub.domain.catalogue import KINDS
+from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.entity import Entity, canonical_json
 from hub.domain.registry import registry
 from hub.domain.stream import HQ
@@ -28,7 +28,6 @@ from hub.ledger.batch import Known
 from hub.ledger.decide import judge_again
 from hub.ledger.lane import EPOCH_START, Lane
 from hub.ledger.take import Pending, Segment
-from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.errors import Malformed
 from hub.protocol.receipt import Decision
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
@@ -195,6 +194,7 @@ def check_schemas(case: Case) -> None:
 
 def read_before(case: Case) -> None:
     """Read the entities as they are said to have been before the range, and hold them to the events that made them."""
+    witnesses = _witnesses(case)
     for path in sorted(case.files):
         matched = layout.STATE.fullmatch(path)
         if matched is None or matched["when"] != "before":
@@ -204,10 +204,12 @@ def read_before(case: Case) -> None:
             entity = known.entity
             if layout.state_path("before", entity.stream, entity.id) != path:
                 raise Malformed("the file's name is not that of its entity")
+            if entity.stream not in STREAMS:
+                raise Malformed("an entity of a stream that this release does not know")
             if case.subject.kind != "center" or entity.center != case.subject.id:
                 raise Malformed("an entity before, where nothing is before: the bundle begins with the first event")
-            _check_witnesses(case, entity)
-        except Malformed as exc:
+            _check_witnesses(case, entity, witnesses.get((entity.stream, entity.id), []))
+        except (Malformed, TypeError, ValueError, RecursionError) as exc:  # orjson has its own mind of odd values
             case.report.error(Check.STATE, exc, path)
             continue
         case.states_before[entity.stream, entity.id] = known
@@ -225,43 +227,37 @@ def _read_document(data: bytes) -> Known:
     return Known(entity, data, sha256(data).digest(), "", 0, entity.kind, EPOCH_START, "", 0)
 
 
-def _check_witnesses(case: Case, entity: Entity) -> None:
+def _witnesses(case: Case) -> dict[EntityKey, list[Held]]:
+    """Return the accepted events that were recorded before the range, by entity, in order."""
+    found: dict[EntityKey, list[Held]] = {}
+    for lane in case.lanes:
+        if lane.center != case.subject.id:
+            continue
+        for span, held in lane.held():
+            at, since = span.recorded_at, case.subject.since
+            if at is not None and since is not None and at < since and held.is_accepted:
+                found.setdefault(held.entity, []).append(held)
+    return found
+
+
+def _check_witnesses(case: Case, entity: Entity, witnesses: list[Held]) -> None:
     """Hold an entity's document to the last events before the range: its record, its kind, its status if they say it.
 
     The number of its version is nobody's signed word: it is what HQ's books say.
     """
-    witnesses = [
-        held
-        for lane in case.lanes
-        if lane.center == entity.center
-        for span, held in lane.held()
-        if span.receipt is not None
-        and case.subject.since is not None
-        and span.receipt.recorded_at < case.subject.since
-        and held.is_accepted
-        and held.entity == (entity.stream, entity.id)
-    ]
     kinds = [KINDS[held.text("ce_type")] for held in witnesses]
     carrying = [number for number, kind in enumerate(kinds) if kind.carries_record]
     if not carrying:
         raise Malformed("no event before the range shows its record")
     source = carrying[-1]
-    if entity.kind != kinds[source].type or _plain(entity.record) != _plain(_value(case, witnesses[source])):
+    if entity.kind != kinds[source].type or _plain(entity.record) != _plain(case.decode(witnesses[source])):
         raise Malformed("its record is not that of the last event before the range")
-    changed = None if source == len(kinds) - 1 else _value(case, witnesses[-1])
+    changed = None if source == len(kinds) - 1 else case.decode(witnesses[-1])
     if _plain(entity.changed) != _plain(changed):
         raise Malformed("what changed its status is not what the last event before the range says")
     told = [kind.status_after for kind in kinds if kind.status_after is not None]
     if told and told[-1] != entity.status:
         raise Malformed(f"its status is {entity.status[:40]}, the last event before the range made it {told[-1]}")
-
-
-def _value(case: Case, held: Held) -> dict[str, Any]:
-    name = held.text("ce_dataschema")
-    schema = next((s for s in case.schemas.values() if DATASCHEMA + s.sha256 == name), None)
-    if schema is None:
-        raise Malformed("the schema of the last event before the range is not in the bundle")
-    return Codec(schema).decode(held.value, PREFIX_SIZE)
 
 
 def _plain(value: Any) -> Any:

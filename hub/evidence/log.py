@@ -185,6 +185,11 @@ def _check_witnesses(case: Case, log: LogOf) -> None:
             report.error(Check.WITNESSES, detail, path)
         for detail in seen.passed_over:
             report.found(Severity.WARNING, Check.WITNESSES, detail, path)
+    known = {witness.key for witness in witnesses if witness.center}
+    for key in case.trust.witnesses if case.trust else ():
+        if key.name.startswith(f"{case.hub}/") and key not in known:
+            detail = f"the trust note names the witness {key.name}, which the hq lane of this bundle does not have"
+            report.found(Severity.WARNING, Check.WITNESSES, detail, layout.TRUST)
     if case.pinned is not None and case.pinned.witnesses:
         _check_pinned(case, witnesses, case.pinned.witnesses)
     if not log.is_believed:

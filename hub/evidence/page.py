@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from html import escape
@@ -26,11 +26,9 @@ from hub.evidence.style import STYLE
 from hub.evidence.subject import Why
 from hub.evidence.texts import TEXTS, check_text, say
 from hub.evidence.words import FIELDS, LANGUAGES, PURPOSES, STATUSES, STREAMS, event_word, word
-from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.keys import Verifier
 from hub.protocol.record import read_time
-from hub.protocol.schema import DATASCHEMA
 from hub.protocol.verdict import MESSAGES, Code, Language
 
 EVENTS_SHOWN_MAX: Final = 300
@@ -100,7 +98,6 @@ class _Page:
     report: Report | None
     root: Verifier | None
     language: str
-    codecs: dict[str, Codec] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.why, self.absent = reasons(self.case)
@@ -289,8 +286,9 @@ class _Page:
 
     def _values(self, held: Held) -> str:
         """Return what the event says: all of it, or what it changes where the entity was there before."""
-        value = self._decoded(held)
-        if value is None:
+        try:
+            value = self.case.decode(held)
+        except Malformed:
             return ""
         kind = KINDS.get(held.text("ce_type"))
         before: dict[str, Any] = {}
@@ -312,16 +310,6 @@ class _Page:
         table = "".join(f'<tr><td class="name">{name}</td><td class="text">{shown}</td></tr>' for name, shown in rows)
         changed = f'<p class="small">{self.say("changed_only")}</p>' if before else ""
         return f"{changed}<table>{table}</table>"
-
-    def _decoded(self, held: Held) -> dict[str, Any] | None:
-        name = held.text("ce_dataschema")
-        try:
-            if name not in self.codecs:
-                schema = next(s for s in self.case.schemas.values() if DATASCHEMA + s.sha256 == name)
-                self.codecs[name] = Codec(schema)
-            return self.codecs[name].decode(held.value, PREFIX_SIZE)
-        except (Malformed, StopIteration):
-            return None
 
     def _shown(self, value: Any, held: Held) -> str:
         if value in (None, [], ""):

@@ -102,7 +102,7 @@ class Story:
 
     def event(self, center: str, name: str, key: str, value: dict[str, Any], **changes: Any) -> Sent:
         """Return the next event of a center's lane, which happened an hour before now."""
-        kind = f"net.cohub.{name}.v1"
+        kind = f"net.cohub.{name}" if name.endswith(".v2") else f"net.cohub.{name}.v1"
         lane = self.centers[center]
         changes = {"time": self.now - timedelta(hours=1)} | changes
         return lane.append(lane.event(kind, key, filled(kind, value), **changes))
@@ -117,7 +117,9 @@ class Story:
         """Tell the story: two partners, an offer, a deal that is amended, rejected once, signed, confirmed, closed."""
         event, take = self.event, self.take
         partner = {"kind": "university", "name": "Toshkent davlat universiteti", "country": "UZ", "city": "Toshkent"}
-        await take("uz", [event("uz", "partner.registered", "P-1", partner), event("uz", "partner.signed", "P-1", {})])
+        partner["contact"] = f"sealed.v1.{'k' * 22}.{'c' * 86}"
+        registered = event("uz", "partner.registered.v2", "P-1", partner)
+        await take("uz", [registered, event("uz", "partner.signed", "P-1", {})])
         await take("uz", [event("uz", "offer.published", "K-1", offer("Membrane printer", partner="uz:P-1"))])
         await take("uz", [event("uz", "offer.published", f"Z-{n}", offer(f"Other offer {n}")) for n in range(5)])
         deal: dict[str, Any] = {

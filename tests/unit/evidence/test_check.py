@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 
 from hub.evidence import layout
-from hub.evidence.check import check_bundle, claimed_root
+from hub.evidence.case import take_apart
+from hub.evidence.check import check_bundle, claimed_root, examine
 from hub.evidence.container import read_zip, write_zip
 from hub.evidence.export import Exported, export_bundle
 from hub.evidence.report import Check, Report, Severity
@@ -22,7 +23,7 @@ from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt
 from hub.replay.source import Ledger
 from tests.support.center import HUB, NOW
-from tests.support.evidence import ROOT, TRUST, TRUST_NOTE, remade
+from tests.support.evidence import ROOT, TRUST, TRUST_NOTE, remade, witness
 from tests.support.hq import IDENTITY
 from tests.unit.evidence.conftest import DEAL, OFFER, RANGE
 
@@ -166,6 +167,21 @@ def test_event_left_out_of_the_middle_of_an_entity_is_found(deal: Exported) -> N
     assert {Check.VERDICTS, Check.STATE} <= {f.check for f in report.findings}
 
 
+def test_last_event_left_out_is_not_found_and_the_bundle_says_that_it_can_not_be(deal: Exported) -> None:
+    """The limit of a bundle about one entity: it can't show that nothing came later. A range of its center can."""
+    files = files_of(deal)
+    closed = next(p for p in sorted(files) if b"deal.closed" in files[p] and p.endswith(".event"))
+    folder = closed.partition("events/")[0]
+    left = {path: data for path, data in files.items() if not path.startswith(folder) and "deal.closed" not in path}
+    case = take_apart(left, DEAL, Report())
+    examine(case, ROOT.verifier)
+    path = next(p for p in left if p.startswith("state/after/deal.") and b"closed" in left[p])
+    made = remade(left | {path: case.states["deal", "uz:D-1"].document}, DEAL)
+    assert checked(made).status == "proved"
+    assert b"no further events than those given" in made[layout.MANIFEST]
+    assert b"a record has no further events" in made[layout.SUMMARY]
+
+
 def test_part_of_hqs_own_lane_left_out_is_found(deal: Exported) -> None:
     """A registration or a revocation that is not there leaves a hole that can't be closed."""
     files = files_of(deal)
@@ -303,6 +319,17 @@ def test_witnesses_that_were_pinned_are_compared(offer: Exported) -> None:
     assert report.status == "proved"
     assert report.outcome(Check.WITNESSES) == "warning"
     assert len(report.findings) == 4  # one of his, three of HQ's
+
+
+def test_hq_lane_cut_to_where_fewer_centers_count_is_told(deal: Exported) -> None:
+    """Nobody can prove that nothing is newer; a trust note that knows of more witnesses shows that something is."""
+    files = files_of(deal)
+    more = replace(TRUST, witnesses=(witness("uz").verifier, witness("ru").verifier))
+    files["trust.note"] = sign_note(more.to_text(), [ROOT]).to_bytes()
+    report = checked(remade(files, DEAL))
+    assert [f.detail for f in report.findings if f.check is Check.WITNESSES] == [
+        f"the trust note names the witness {HUB}/ru/witness, which the hq lane of this bundle does not have"
+    ]
 
 
 def test_page_that_was_rewritten_is_found(deal: Exported) -> None:

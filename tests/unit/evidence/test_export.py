@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -19,6 +21,8 @@ from hub.protocol.keys import Verifier
 from hub.protocol.proof import TlogProof
 from hub.protocol.tree import leaf_hash
 from hub.replay.source import Ledger
+from hub.store.depot import open_depot
+from tests.support.archived import archive
 from tests.support.center import NOW
 from tests.support.center import offer as offer_value
 from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, told
@@ -207,3 +211,22 @@ def test_zip_holds_what_the_manifest_lists(deal: Exported) -> None:
     listed = orjson.loads(files[layout.MANIFEST])["files"]
     assert set(listed) == set(files) - {layout.MANIFEST, layout.SUMS}
     assert all(entry["what"] for entry in listed.values())
+
+
+def test_events_out_of_the_archive_are_the_same(tmp_path: Path) -> None:
+    """Where the bytes are kept makes no difference to what is proved."""
+
+    async def tell() -> Path:
+        (await told(tmp_path, "uz", "kz")).close()
+        return tmp_path / "hub.sqlite3"
+
+    path = asyncio.run(tell())
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE lane SET published = size")
+        db.commit()
+    with Ledger.open(path) as ledger:
+        before = export_bundle(ledger, TRUST_NOTE, DEAL)
+    assert archive(path, open_depot(str(tmp_path / "archive")))
+    with Ledger.open(path) as ledger:
+        assert not any(row[0] for row in ledger.db.execute("SELECT data FROM ledger WHERE subject = 'uz:D-1'"))
+        assert export_bundle(ledger, TRUST_NOTE, DEAL).data == before.data

@@ -71,6 +71,13 @@ def test_hostile_title_stays_text(ledger: Ledger) -> None:
     assert "\u202e" not in text
 
 
+def test_person_is_nobody_to_those_who_read(deal: Exported) -> None:
+    """A personal value is sealed by its center: the page says so, and proofs hold without it."""
+    text = page(deal.case)
+    assert "(sealed: only uz can read it)" in text
+    assert "sealed.v1" not in text
+
+
 def test_page_fetches_nothing_and_runs_nothing(deal: Exported) -> None:
     """It is one file, and its own policy forbids the rest."""
     text = page(deal.case)
