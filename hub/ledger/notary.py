@@ -192,6 +192,14 @@ def read_record(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> tu
     return checkpoint, Stored(checkpoint.size, value, after, leaves)
 
 
+def size_of(note: bytes) -> int | None:
+    """Return the size that a checkpoint speaks of, whoever signed it; None where the bytes are none."""
+    try:
+        return open_checkpoint(note)[0].size
+    except Malformed:
+        return None
+
+
 def signed_by_hq(note: bytes, origin: str, keys: Sequence[Verifier]) -> Checkpoint | None:
     """Return the checkpoint of this log that a key of HQ's has signed, None where the bytes are not that."""
     try:
@@ -205,9 +213,9 @@ def signed_by_hq(note: bytes, origin: str, keys: Sequence[Verifier]) -> Checkpoi
 def rolled_back(said: Checkpoint, size: int, root: bytes | None) -> str | None:
     """Return why a checkpoint that HQ has signed proves that this database is not what it was; None where it fits.
 
-    Shapes: `size` is the database's log's, `root` its root at the checkpoint's size, None where that is larger.
+    Shapes: `size` is that of the database's log, `root` its root at the checkpoint's size, None beyond it.
     """
-    if said.size > size or root is None:
+    if root is None:
         return (
             f"HQ has signed a checkpoint of size {said.size}, and its database has a log of {size}: "
             "it was rolled back to an older copy"

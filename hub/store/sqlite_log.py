@@ -98,6 +98,11 @@ class SqliteLog:
         )
         return dict(rows.fetchall())
 
+    async def note(self, size: int) -> bytes | None:
+        """See LogStore."""
+        found = self._reader.checkpoint(size)
+        return None if found is None else found.note
+
     async def root(self, size: int) -> bytes | None:
         """See LogStore."""
         return self._reader.root(size) if size <= self._reader.size else None

@@ -74,6 +74,9 @@ class LogStore(Protocol):
     async def notes(self, sizes: Collection[int]) -> dict[int, bytes]:
         """Return the notes of the checkpoints of exactly these sizes, as far as there are any."""
 
+    async def note(self, size: int) -> bytes | None:
+        """Return the checkpoint of exactly this size, byte for byte as HQ signed it, None where there is none."""
+
     async def root(self, size: int) -> bytes | None:
         """Return the log's root at any size that it has had, None where it is not that long."""
 

@@ -6,9 +6,10 @@ It moves bytes and decides nothing: `hub.ledger.notary` does. What is true when 
     appended           leaves, tiles, cursors and the checkpoint are in SQL, all of them; nobody was told
     said               the same bytes may be said again: what is said is read from SQL, never from memory
 
-What was said is asked of the topic itself, at the start and after every failure: from its newest checkpoint on, all
-that SQL has is said, in order; so a broker that lost the topic has it again. A topic that has more than SQL, or another
-root, proves that the database was rolled back: then nothing is signed and nothing is said, for good.
+What was said is asked of the topic itself, at the start, after every failure and every minute: from its newest
+checkpoint on, all that SQL has is said, in order; so a broker that lost the topic has it again. A topic that has more
+than SQL, or another root, proves that the database was rolled back: then nothing is signed and nothing is said, for
+good.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from hub.ledger.notary import LEAVES_MAX, Log, Stored, append, check, read_record, rolled_back, signed_by_hq
+from hub.ledger.notary import LEAVES_MAX, Log, Stored, append, check, read_record, rolled_back, signed_by_hq, size_of
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
 from hub.protocol.witness import log_origin
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 0.25
 CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, and at once where the last is older
 SAY_AGAIN_S: Final = 60.0
+COMPARE_EVERY_S: Final = 60.0  # a topic made anew, and a copy of this hub that signs elsewhere, are found by then
 LOOK_FURTHER: Final = 2048  # offsets at a time, where the newest records are none of ours
 LEASE_S: Final = 6.0
 RETRY_S: Final = 1.0
@@ -85,6 +87,7 @@ class Notary:
         self._said: int | None = None  # size up to which the topic has everything; None: ask it
         self._signed_s = float("-inf")
         self._said_s = float("-inf")
+        self._compared_s = float("-inf")
         self.stopped: str | None = None  # why nothing is signed any more
 
     @property
@@ -120,7 +123,7 @@ class Notary:
             if not await self._leads():
                 self._log = self._said = None  # what somebody else does meanwhile is read again
                 return LOOK_EVERY_S * 4
-            if self._said is None:
+            if self._said is None or self._monotonic_s() - self._compared_s >= COMPARE_EVERY_S:
                 await self._compare()
             if self.stopped is None:
                 await self._sign()
@@ -163,14 +166,20 @@ class Notary:
         if foreign:
             log.warning("checkpoints_not_ours", count=foreign, remedy="only HQ may write hub.checkpoints")
         self._said = newest if newest and await self._begins_whole() else 0
+        self._compared_s = self._monotonic_s()
 
     async def _fits(self, value: bytes) -> int | None:
         """Return the size of a checkpoint of ours, None for anything else; stop where SQL proves it wrong, or older."""
+        size = size_of(value)
+        if size is not None and await self._store.log.note(size) == value:
+            return size  # nearly always: it is what we said
         said = signed_by_hq(value, self.origin, self.keys)
         if said is None:
             return None
+        # The topic first, then SQL, and not what we remember: whoever said it had stored it before.
+        self._log, root = None, await self._store.log.root(said.size)
         ours = await self._read()
-        why = rolled_back(said, ours.size, await self._store.log.root(said.size))
+        why = rolled_back(said, ours.size, root)
         if why is not None:
             await self._store.keep_evidence(self.origin, said.size, ours.note, value, self._clock())
             self._stop(why)
@@ -195,10 +204,13 @@ class Notary:
         """Log what there is, if the last checkpoint is old enough; with a backlog, step by step."""
         if self._monotonic_s() - self._signed_s < self._every_s:
             return
+        # The log first: what somebody else logs between the two questions is then missed by the second, and the
+        # addition is refused for its size.
+        ours = await self._read()
         receipts = await self._store.log.unlogged(LEAVES_MAX)
         if not receipts:
             return
-        addition = append(await self._read(), receipts, [self._identity.log, self._identity.log_long], self._clock())
+        addition = append(ours, receipts, [self._identity.log, self._identity.log_long], self._clock())
         await self._store.log.append(addition)
         self._log = addition.log
         if len(receipts) < LEAVES_MAX / 2:  # otherwise there is a backlog: the next step may come at once

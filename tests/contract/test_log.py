@@ -106,6 +106,7 @@ async def test_stored_checkpoints_have_the_leaves_since_the_one_before(hq: Hq) -
     assert await hq.store.log.stored(0, 1) == found[:1]
     assert await hq.store.log.stored(1, 10) == await hq.store.log.stored(2, 10) == found[1:]
     assert await hq.store.log.stored(3, 10) == []
+    assert [await hq.store.log.note(size) for size in (1, 2, 3)] == [found[0].note, None, found[1].note]
     edge = Edge()
     for stored in found:
         edge = edge.append(stored.leaves)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -9,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any, cast
 
 import pytest
@@ -24,7 +26,7 @@ from hub.store.sqlite_log import SqliteLog
 from hub.store.store import OvertakenError
 from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
 from hub.worker.headquarters import Headquarters
-from hub.worker.notary import LEASE_S, SAY_AGAIN_S, Notary
+from hub.worker.notary import COMPARE_EVERY_S, LEASE_S, SAY_AGAIN_S, Notary
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
 
@@ -288,6 +290,65 @@ async def test_two_notaries_that_both_think_they_lead_make_one_log(hq: Hq, clock
     assert all(by_size[open_checkpoint(value)[0].size] == value for value, _ in topic.records)
 
 
+class SlowLog:
+    """HQ's log behind a connection where every question takes a while: others come between."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log = log
+
+    def __getattr__(self, name: str) -> Any:
+        async def slowly(*arguments: Any) -> Any:
+            await asyncio.sleep(0)
+            found = await getattr(self._log, name)(*arguments)
+            await asyncio.sleep(0)
+            return found
+
+        return slowly
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_any_history_of_faults_leaves_one_log(hq: Hq, clock: Clock, tmp_path: Path, seed: int) -> None:
+    """At random: commits, three notaries at once, kills, refused and half-done writes, a topic that loses its end."""
+    rng = Random(seed)
+    topic, centers = MemoryTopic(), [Center("uz"), Center("kz")]
+    stores = [SqliteStore.open(tmp_path / "hub.sqlite3") for _ in range(2)]
+    for store in (hq.store, *stores):
+        store.log = cast("SqliteLog", SlowLog(store.log))
+
+    def started(number: int) -> Notary:
+        # One owner for two of them: the lease does not tell them apart.
+        return notary([hq.store, *stores][number], topic, clock, "ab"[number // 2])
+
+    def fault(_: str) -> None:
+        if rng.random() < 0.1:
+            raise rng.choice([Retriable("broker away"), KilledError()])
+
+    topic.fault = fault
+    working = [started(n) for n in range(3)]
+    for step in range(40):
+        center = rng.choice(centers)
+        await hq.feed(center.id, center.offers(1, first=step) if center.edge.size else center.opened())
+        clock.move(rng.choice([0, 0.5, 1, LEASE_S, COMPARE_EVERY_S]))
+        if rng.random() < 0.05:
+            del topic.records[rng.randrange(len(topic.records) + 1) :]
+            working = [started(n) for n in range(3)]  # a broker that loses what it had is one that went down
+        at_work = rng.sample(range(3), rng.randint(1, 3))
+        done = await asyncio.gather(*(working[n].round() for n in at_work), return_exceptions=True)
+        for n, result in zip(at_work, done, strict=True):
+            if isinstance(result, KilledError):
+                working[n] = started(n)
+            else:
+                assert not isinstance(result, BaseException), result
+    topic.fault = lambda _: None
+    clock.move(LEASE_S + COMPARE_EVERY_S)
+    for _ in range(2):
+        await working[0].round()
+    for store in stores:
+        store.close()
+    assert [each.stopped for each in working] == [None] * 3
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+
+
 async def test_addition_on_a_stale_view_is_refused_whole(hq: Hq, clock: Clock) -> None:
     """Of two additions that build on one size the second writes nothing, whatever receipts it has."""
     log = hq.store.log
@@ -354,6 +415,50 @@ async def test_topic_that_the_broker_lost_is_filled_again_in_order(hq: Hq, clock
     topic.records = before[2:]
     await notary(hq.store, topic, clock, "second").round()
     assert topic.records == [*before[2:], *before]
+
+
+async def test_topic_made_anew_behind_our_back_is_filled_within_a_minute(hq: Hq, clock: Clock) -> None:
+    """No write was refused, and yet what was said is gone: it is looked at again, and said again from the beginning."""
+    topic, uz = MemoryTopic(), Center("uz")
+    working = notary(hq.store, topic, clock)
+    for n in range(3):
+        await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
+        await working.round()
+        clock.move(1)
+    before, topic.records = topic.records, []
+    await hq.feed("uz", uz.offers(1, first=9))
+    await working.round()
+    assert len(topic.records) == 1
+    clock.move(COMPARE_EVERY_S)
+    await working.round()
+    assert topic.records[1 : len(before) + 1] == before
+    topic.records = topic.records[1:]
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+
+
+async def test_copy_of_the_hub_that_signs_elsewhere_is_found_within_a_minute(
+    hq: Hq, clock: Clock, tmp_path: Path
+) -> None:
+    """Two databases with one hub's keys, both at work: the second to look stops, and keeps the proof."""
+    topic, uz = MemoryTopic(), Center("uz")
+    working = notary(hq.store, topic, clock)
+    await working.round()
+    twin = older_copy(hq, tmp_path / "twin.sqlite3")
+    other = Hq(twin, Headquarters(twin, IDENTITY, RELEASED), {})
+    await twin.log.follow("first")
+    second = notary(twin, topic, clock, "second")
+    await second.round()
+    clock.move(2)
+    await hq.feed("uz", uz.opened(1))
+    await other.feed("kz", Center("kz").opened(1))
+    await working.round()
+    await second.round()
+    assert [open_checkpoint(value)[0].size for value, _ in topic.records[-2:]] == [reader(hq).size] * 2
+    clock.move(COMPARE_EVERY_S)
+    await working.round()
+    assert "another root" in (working.stopped or "")
+    assert reader(hq).rolled_back() == working.stopped
+    twin.close()
 
 
 def raise_(error: Exception) -> None:
