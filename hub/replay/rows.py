@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,22 @@ def open_damaged(path: Path) -> Ledger:
     except sqlite3.Error as exc:
         raise Fatal(f"{path}: cannot be read as HQ's database: {exc}") from exc
     return ledger
+
+
+@contextmanager
+def snapshot(db: sqlite3.Connection) -> Iterator[None]:
+    """Let what is read inside be of one moment; inside another snapshot, of that one's."""
+    if db.in_transaction:
+        yield
+        return
+    with suppress(sqlite3.Error):  # what is damaged is told where it is read
+        db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        with suppress(sqlite3.Error):
+            if db.in_transaction:
+                db.execute("ROLLBACK")  # nothing was written
 
 
 def lenient(data: bytes) -> str:

@@ -20,14 +20,14 @@ from typing import Any, Final
 
 from hub.domain.stream import HQ
 from hub.protocol.control import Trust
-from hub.protocol.errors import UsageError
+from hub.protocol.errors import Fatal, UsageError
 from hub.protocol.schema import Schema
 from hub.replay.book import EntityBook, open_state
 from hub.replay.compare import compare_entities, compare_measures
-from hub.replay.findings import Finding, Findings
+from hub.replay.findings import Finding, Findings, What
 from hub.replay.fold import BasisBook
 from hub.replay.jobs import Tick, run
-from hub.replay.rows import open_damaged
+from hub.replay.rows import open_damaged, snapshot
 from hub.replay.source import Ledger, StoredLane
 from hub.replay.verify_lane import WHOLE, CenterCheck, Window
 from hub.replay.verify_log import LogCheck
@@ -99,13 +99,19 @@ def verify(
 
     Shapes: `outside` is a checkpoint of HQ's log from elsewhere, such as a witness's copy, that the log must contain;
             `begun` is told how many events there are, `tick` how many more were checked.
-    Errors: UsageError where there is no database, no such lane, or `outside` is not HQ's; Fatal where the file is no
-            database at all.
+    Errors: UsageError where there is no database, or no such lane; Malformed where `outside` is not HQ's.
     """
     scope = scope or Scope()
     report = Report(trust.root.to_text())
     findings = Findings()
-    with open_damaged(path) as ledger:
+    try:
+        opened = open_damaged(path)
+    except Fatal as exc:
+        findings.add(What.UNREADABLE, "lane", detail=exc)
+        report.findings = findings.sorted()
+        report.not_checked = ["everything: the lanes can't be read"]
+        return report
+    with opened as ledger:
         lanes = ledger.lanes = sound_lanes(ledger, trust.hub, findings)
         centers = _centers(lanes, scope)
         begun(sum(lane.size for lane in lanes if lane.center in centers))
@@ -239,8 +245,7 @@ class LaneJob:
     def _state(self, ledger: Ledger, check: CenterCheck, hq: CenterCheck | None, center: str) -> int:
         """Fold what was committed meanwhile, and compare the state with HQ's, all as of one moment."""
         db = ledger.db
-        db.execute("BEGIN")
-        try:
+        with snapshot(db):
             lanes = sound_lanes(ledger, self.trust.hub, Findings())
             for other in (hq, check):
                 if other is None or (other is hq and center == HQ):
@@ -252,6 +257,4 @@ class LaneJob:
             check.check_closing(own)
             count = compare_entities(db, center, own, check.book, check.findings)
             compare_measures(db, own, check.measures, check.findings)
-        finally:
-            db.execute("COMMIT")
         return count

@@ -18,11 +18,11 @@ from hub.protocol.cosignature import cosigned_at
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_MLDSA44, COSIGNATURES, ED25519, Signature, Verifier
 from hub.protocol.note import Note
-from hub.protocol.tiles import TILE_WIDTH, tile_root
+from hub.protocol.tiles import TILE_WIDTH, tile_root, tiles_of
 from hub.protocol.tree import HASH_BYTES, Edge, leaf_hash
 from hub.replay.findings import Findings, What
 from hub.replay.fold import BasisBook
-from hub.replay.rows import keyed, query
+from hub.replay.rows import keyed, query, snapshot
 from hub.replay.source import Ledger
 from hub.store.sqlite import from_us
 
@@ -72,11 +72,8 @@ class LogCheck:
 
     def check(self, outside: bytes | None = None) -> None:
         """Check all of it; `outside` is a checkpoint from elsewhere (a witness, a backup) that the log must contain."""
-        self.db.execute("BEGIN")
-        try:
+        with snapshot(self.db):
             self._check(outside)
-        finally:
-            self.db.execute("COMMIT")
 
     def _check(self, outside: bytes | None) -> None:
         wanted = self._outside(outside)
@@ -316,12 +313,15 @@ class _Tiles:
             (level, index): hashes
             for level, index, hashes in keyed(db, findings, "log_tile", "hashes", ("level", "tile_index"))
         }
+        self._there = set(self._stored)
+        self._leaves = 0
         self._partial: list[list[bytes]] = []
         self._full: list[int] = []
         self._is_broken = False
 
     def add(self, index: int, stored: bytes, told: bytes) -> None:
         """Take the next leaf. Either hash may be in the tile: that they differ is told elsewhere."""
+        self._leaves = index + 1
         if self._is_broken or index != (self._full[0] * TILE_WIDTH + len(self._partial[0]) if self._full else 0):
             self._is_broken = True  # behind a hole in the leaves no tile can be made
             return
@@ -346,16 +346,22 @@ class _Tiles:
             stored = self._stored.pop((level, number), None)
             if stored != hashes:
                 detail = "it is missing" if stored is None else ""
-                self._findings.add(What.LOG_TILE, "log_tile", first=number, key=f"level {level}", detail=detail)
+                self._tell(level, number, detail)
+                self._there.add((level, number))
             self._rise(level + 1, tile_root(hashes))
 
     def finish(self) -> None:
-        """Tell of tiles that no leaves fill."""
+        """Tell of tiles that no leaves fill; behind a hole in the leaves, of those that are not even there."""
+        if self._is_broken:
+            full = {(level, n) for level, n, width in tiles_of(self._leaves) if width == TILE_WIDTH}
+            for level, number in sorted(full - self._there):
+                self._tell(level, number, "it is missing")
         for level, number in sorted(self._stored, key=str):
             if not self._is_broken or not isinstance(level, int):
-                self._findings.add(
-                    What.LOG_TILE, "log_tile", first=number, key=f"level {level}", detail="no leaves fill it"
-                )
+                self._tell(level, number, "no leaves fill it")
+
+    def _tell(self, level: object, number: int, detail: str) -> None:
+        self._findings.add(What.LOG_TILE, "log_tile", first=number, key=f"level {level}", detail=detail)
 
 
 def _is_hash(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
@@ -16,14 +17,10 @@ from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
 from hub.replay.findings import Findings, What
 from hub.replay.fold import BasisBook
-from hub.replay.rows import keyed, query
+from hub.replay.rows import Row, keyed, query, snapshot
 from hub.replay.source import Ledger, StoredLane
 from hub.store.store import KEPT_BYTES_MAX
 
-_ENDS: Final = (
-    "SELECT l.id, (SELECT max(last) FROM receipt WHERE lane_id = l.id AND typeof(last) = 'integer'),"
-    " (SELECT max(sequence) FROM ledger WHERE lane_id = l.id AND typeof(sequence) = 'integer') FROM lane l"
-)
 _OF_NOBODY: Final = (
     "SELECT stream, id FROM entity WHERE center NOT IN (SELECT center FROM lane) OR typeof(center) <> 'text'"
 )
@@ -39,19 +36,28 @@ def sound_lanes(ledger: Ledger, hub: str, findings: Findings) -> list[StoredLane
     A lane's name stands in the note of each of its receipts, and its size in three places: two of them outvote one.
     """
     db = ledger.db
-    own = not db.in_transaction
-    if own:
-        db.execute("BEGIN")
     try:
-        rows = query(db, _LANES)
-        ends = {lane_id: (last or 0, sequence or 0) for lane_id, last, sequence in query(db, _ENDS)}
+        with snapshot(db):
+            rows = query(db, _LANES)
+            ends = {lane_id: (last or 0, sequence or 0) for lane_id, last, sequence in _ends(db, rows, findings)}
     except sqlite3.Error as exc:
         findings.add(What.UNREADABLE, "lane", detail=exc)
         return ledger.lanes
-    finally:
-        if own:
-            db.execute("COMMIT")
     return [_sound(db, StoredLane(*row), ends.get(row[0], (0, 0)), hub, findings) for row in rows]
+
+
+def _ends(db: sqlite3.Connection, rows: Sequence[Row], findings: Findings) -> Iterator[tuple[int, Any, Any]]:
+    """Yield where each lane's receipts and events end, as far as that can be read."""
+    for lane_id, *_ in rows:
+        found = []
+        for table, number in (("receipt", "last"), ("ledger", "sequence")):
+            try:
+                sql = f"SELECT max({number}) FROM {table} WHERE lane_id = ? AND typeof({number}) = 'integer'"  # noqa: S608
+                found.append(query(db, sql, (lane_id,))[0][0])
+            except sqlite3.Error as exc:
+                findings.add(What.UNREADABLE, table, f"#{lane_id}", detail=exc)
+                found.append(None)
+        yield lane_id, *found
 
 
 def _sound(db: sqlite3.Connection, lane: StoredLane, ends: tuple[int, int], hub: str, findings: Findings) -> StoredLane:
