@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,8 +29,6 @@ from hub.cli.show import title
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from hub.replay.asof import State
     from hub.replay.diff import Difference
 
@@ -63,6 +62,8 @@ def as_of(
     from hub.replay.decoding import Decoder
 
     when = moment(time)
+    if when > datetime.now(UTC) and not happened:
+        note(f"{at(when)} is yet to come: this is what HQ knows now")
     with open_ledger(place(ctx, data_dir)) as ledger:
         streams, found_id = subject(ledger, stream, entity_id)
         state = AsOf(ledger, Decoder(ledger), when, happened=happened)
