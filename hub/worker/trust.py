@@ -23,6 +23,7 @@ from hub.worker.identity import TRUST as TRUST_FILE
 from hub.worker.identity import Identity, load_identity
 
 LOOK_EVERY_S: Final = 1.0
+LOG_KEYS: Final = 2  # of a log whose keys were never rotated: one of each kind
 DEADLINE_S: Final = 20.0
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,7 @@ class TrustPublisher:
     def __init__(self, bootstrap: str, identity: Identity) -> None:
         self._bootstrap = bootstrap
         self._identity = identity
-        self._seen = self._look()
+        self._seen: tuple[int, int] | None = None  # of the trust file, when its note was published
         self._told = ""
 
     async def publish(self, identity: Identity) -> None:
@@ -56,40 +57,46 @@ class TrustPublisher:
                     await producer.stop()
 
     async def first(self) -> None:
-        """Publish what the worker starts with: nothing may be signed before. Errors: Retriable."""
-        await self.publish(self._identity)
+        """Publish what the worker starts with, if its keys were rotated: nothing may be signed before.
+
+        Without a former key every center has these keys from enrolment, and the worker need not wait: `run` publishes.
+        Errors: Retriable.
+        """
+        trust = self._identity.trust
+        if trust is not None and (len(trust.receipts) > 1 or len(trust.logs) > LOG_KEYS):
+            seen = self._look()
+            await self.publish(self._identity)
+            self._seen = seen
 
     async def run(self) -> None:
-        """See every second whether the keys were rotated; never returns."""
+        """See every second whether the trust note is another than the published one; never returns."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
             seen = self._look()
-            if seen == self._seen:
-                continue
-            try:
-                await self._take_over()
-                self._seen = seen
-            except (Retriable, UsageError) as exc:
-                # The keys that we have still sign, and every connector knows them: there is time.
-                if str(exc) != self._told:
-                    log.warning("keys_not_taken_over", error=str(exc))
-                self._told = str(exc)
+            if seen != self._seen:
+                try:
+                    await self._take_over()
+                    self._seen = seen
+                except (Retriable, UsageError) as exc:
+                    # The keys that we have still sign, and every connector knows them: there is time.
+                    if str(exc) != self._told:
+                        log.warning("keys_not_taken_over", error=str(exc))
+                    self._told = str(exc)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _take_over(self) -> None:
         folder = self._identity.folder
         assert folder is not None
         fresh = load_identity(folder)
+        await self.publish(fresh)
         if fresh == self._identity:
             return
-        await self.publish(fresh)
         self._identity.renew(fresh)
         serial = fresh.trust.serial if fresh.trust is not None else 0
         log.info("keys_taken_over", serial=serial, receipts=fresh.receipts.verifier.key_id.hex())
 
     def _look(self) -> tuple[int, int]:
         """Return what changes when the note is replaced."""
-        if self._identity.folder is None:
-            return 0, 0
+        assert self._identity.folder is not None
         try:
             found = (self._identity.folder / TRUST_FILE).stat()
         except OSError:

@@ -283,3 +283,22 @@ async def test_retired_key_signs_nothing_new_and_what_it_signed_stays_good(hub: 
     assert isinstance(trusted.answer(receipt(moment)), Receipt)
     with pytest.raises(Malformed, match="was retired at"):
         trusted.answer(receipt(later))
+
+
+async def test_keys_rotated_while_no_worker_ran_are_published_before_the_worker_signs(
+    kafka: EmbeddedKafka, tmp_path: Path, topic_prefix: str
+) -> None:
+    """A worker that starts with other keys than centers have says so first; its first receipt is believed at once."""
+    (tmp_path / "hub").mkdir()
+    hub = Hub.make(tmp_path / "hub", kafka.bootstrap)
+    pinned = hub.identity.note
+    rotate(hub, "receipts")
+    hub.identity.renew(load_identity(keys(hub.data_dir)))
+    async with hub.running():
+        office = OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap, receipt_wait_s=600)
+        (office.folder / "trust.note").write_bytes(pinned)
+        await hub.register(Center(office.center, seed=b"k" * 32))
+        office.sheet({"A": "Pump"})
+        async with office.running() as connector:
+            await until(lambda: connector.outbox.status()["totals"]["accepted"] == 1)
+            assert (await published(hub)).serial == read_trust(office.folder / "trust.note").serial == 2
