@@ -9,7 +9,7 @@ import typer
 from hub.cli.output import as_json, line, note
 from hub.cli.place import DataDir, Json, place
 from hub.cli.progress import progress
-from hub.cli.replay_subject import at, lane_name, open_ledger, written
+from hub.cli.replay_subject import at, harmless, lane_name, open_ledger, written
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ def _tell(root: Node) -> None:
         node, mark, below = waiting.pop()
         said = node.said
         verdict = "" if said.event.accepted else f"  {said.event.code}"
-        cause = f"  (its cause {node.unknown_cause} is not in the ledger)" if node.unknown_cause else ""
-        line(f"{mark}{said.lane.center}: {said.name} {written(said.event.subject)}{verdict}{cause}")
+        cause = f"  (its cause {harmless(node.unknown_cause)} is not in the ledger)" if node.unknown_cause else ""
+        line(f"{mark}{said.lane.center}: {harmless(said.name)} {written(said.event.subject)}{verdict}{cause}")
         line(
             f"{below}{'│' if node.effects else ' '}    recorded {at(said.recorded_at)}, "
-            f"event {said.event.sequence} of {lane_name(said.lane.origin)}, id {said.id}"
+            f"event {said.event.sequence} of {lane_name(said.lane.origin)}, id {harmless(said.id)}"
         )
         for number, effect in enumerate(reversed(node.effects)):
             waiting.append((effect, below + ("├─ " if number else "└─ "), below + ("│  " if number else "   ")))

@@ -8,7 +8,7 @@ import typer
 
 from hub.cli.output import line
 from hub.cli.place import DataDir, Json, place
-from hub.cli.replay_subject import at, json_array, lane_name, open_ledger, shown, subject, written
+from hub.cli.replay_subject import at, harmless, json_array, lane_name, open_ledger, shown, subject, written
 
 if TYPE_CHECKING:
     from hub.replay.history import Told
@@ -50,9 +50,11 @@ def history(
 
 def _tell(told: Told) -> None:
     event = told.event
-    verdict = f"{told.status}, version {event.version}" if event.accepted else f"{event.code} {event.field}".strip()
+    verdict = (
+        f"{told.status}, version {event.version}" if event.accepted else f"{event.code} {harmless(event.field)}".strip()
+    )
     line()
-    line(f"{at(told.recorded_at)}  {told.name}: {verdict}")
+    line(f"{at(told.recorded_at)}  {harmless(told.name)}: {verdict}")
     line(f"    event {event.sequence} of {lane_name(told.origin)}, happened {at(told.occurred_at)}")
     if not event.accepted and event.params:
         line(f"    {shown(event.params)}")

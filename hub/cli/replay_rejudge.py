@@ -11,7 +11,7 @@ import typer
 from hub.cli.output import as_json, line, note, table
 from hub.cli.place import DataDir, Json, place
 from hub.cli.progress import progress
-from hub.cli.replay_subject import at, lane_name, open_ledger, written
+from hub.cli.replay_subject import at, harmless, lane_name, open_ledger, written
 from hub.cli.replay_to import bound, chosen_lanes
 
 SHOWN: Final = 50
@@ -106,5 +106,5 @@ def _row(judgement: dict[str, Any]) -> list[Any]:
         written(judgement["subject"]),
         then["code"],
         now["code"],
-        f"{why['field']} {why['params']}".strip(),
+        harmless(f"{why['field']} {why['params']}".strip()),
     ]

@@ -93,7 +93,12 @@ def subject(ledger: Ledger, stream: str | None, entity_id: str | None) -> tuple[
 def written(entity_id: str) -> str:
     """Return an id as a person writes it, where nothing in it would draw on the terminal."""
     readable = unquote(entity_id, errors="replace")
-    return readable if readable.isprintable() else entity_id
+    return readable if readable.isprintable() else harmless(entity_id)
+
+
+def harmless(text: str) -> str:
+    """Return a text that a stranger may have sent without what draws on a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def lane_name(origin: str) -> str:
@@ -115,7 +120,7 @@ def shown(value: Any, length_max: int = VALUE_SHOWN_MAX) -> str:
         return personal
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     text = text.lower() if isinstance(value, bool) else text
-    text = "".join(character if character.isprintable() else " " for character in text)
+    text = harmless(text.replace("\n", " "))
     return text if len(text) <= length_max else f"{text[:length_max]}…"
 
 

@@ -161,6 +161,26 @@ def test_id_is_found_as_a_person_writes_it(hub: Any, tmp_path: Path) -> None:
     assert json.loads(hub("replay", "as-of", "now", "kz:З-1", "--json").out)["id"] == "kz:%D0%97-1"
 
 
+def test_what_a_stranger_sent_draws_nothing_on_the_terminal(hub: Any, tmp_path: Path) -> None:
+    """A rejected event may have any type, subject and id: escape sequences in them are not passed on."""
+
+    async def live() -> None:
+        kz = Center("kz")
+        hq = await Hq.open(tmp_path / "data", kz)
+        first = kz.opening()
+        event = kz.event("net.cohub.offer.published.v1", "K-1", offer(), correlation_id="story")
+        for name, content in (("ce_type", b"\x1b[2Jtype"), ("ce_id", b"\x1b]0;id\x07"), ("ce_causationid", b"\x1bc")):
+            event = event.without(name).plus(name, content)
+        await hq.feed("kz", [first, kz.sealed(kz.append(event))])
+        hq.store.close()
+
+    asyncio.run(live())
+    for arguments in (("follow", "story"), ("follow", "story", "--json"), ("history", "offer", "kz:K-1")):
+        done = hub("replay", *arguments)
+        assert "type" in done.out or arguments[0] == "history", done
+        assert "\x1b" not in done.out + done.err
+
+
 def test_without_a_hub_every_command_says_so(hub: Any) -> None:
     for arguments in (("history", "a:b"), ("as-of", "now"), ("rejudge",), ("follow", "x"), ("to", "x.avro")):
         done = hub("replay", *arguments)
