@@ -19,7 +19,7 @@ from hub.protocol.control import TRUST as TRUST_NOTE
 from hub.protocol.receipt import RECEIPT, RESEND
 from hub.protocol.record import ATTRIBUTE_BYTES_MAX, CONTENT_TYPE, CONTROL_HEADER, REQUIRED, SEAL_HEADER
 from hub.protocol.topics import CHECKPOINTS, TRUST
-from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
+from hub.protocol.witness import AFTER_HEADER, ALARM, ALARM_KIND, COSIGNATURE_KIND, LEAVES_HEADER
 
 Json = dict[str, Any]
 TARGET: Final = Path(__file__).with_name("asyncapi.yaml")
@@ -31,6 +31,7 @@ Sealed events come in on one topic a center, receipts go back on another, and wh
 PROTOCOL.md beside this file has what AsyncAPI cannot say: canonical bytes, lanes, seals, taking, receipts.
 Seen from HQ: `receive` is what HQ reads, `send` is what HQ writes. A connector does the opposite.
 """
+CONTROL: Final = ("presence", COSIGNATURE_KIND, ALARM_KIND)
 HEADERS: Final = {
     "ce_causationid": "Id of the event that caused this one.",
     "ce_correlationid": "Id that a chain of causes and effects has in common.",
@@ -60,6 +61,15 @@ def document(paths: Iterable[str]) -> Json:
         "presence": _note(
             "presence", PRESENCE, "The center says that it is there.", _fixed(CONTROL_HEADER, "presence")
         ),
+        "cosignature": _note(
+            "cosignature",
+            "<hub>/log",
+            "The center's witness has found a checkpoint of HQ's log consistent with all before.",
+            _fixed(CONTROL_HEADER, COSIGNATURE_KIND),
+        ),
+        "alarm": _note(
+            "alarm", ALARM, "What the center's witness holds against HQ's log.", _fixed(CONTROL_HEADER, ALARM_KIND)
+        ),
         "receipt": _note("receipt", RECEIPT, "One commit at HQ, with its verdicts.", _fixed("cohub-kind", "receipt")),
         "checkpoint": _checkpoint(),
         "trust": _note("trust", TRUST_NOTE, "The keys that HQ signs with, signed by the root key.", {}),
@@ -67,7 +77,7 @@ def document(paths: Iterable[str]) -> Json:
     }
     state_names = [_state_name(path) for path in states]
     channels: Json = {
-        "in": _channel("in.{center}", "Written by the center alone; one partition.", [*incoming, "presence"]),
+        "in": _channel("in.{center}", "Written by the center alone; one partition.", [*incoming, *CONTROL]),
         "out": _channel("out.{center}", "Written by HQ alone, for that center; one partition.", ["receipt", "resend"]),
         "events": _channel("events", "Every accepted event, each lane in its order.", list(events)),
         "checkpoints": _channel(
@@ -88,7 +98,7 @@ def document(paths: Iterable[str]) -> Json:
         "defaultContentType": CONTENT_TYPE.decode(),
         "channels": channels,
         "operations": {
-            "take": _operation("receive", "in", "HQ takes sealed events and presence.")
+            "take": _operation("receive", "in", "HQ takes sealed events and control records.")
             | {"reply": {"channel": {"$ref": "#/channels/out"}}},
             "answer": _operation("send", "out", "HQ sends a receipt for each commit, and asks for what is missing."),
             "publishEvents": _operation("send", "events", "HQ publishes what it accepted."),
