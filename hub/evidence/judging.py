@@ -30,6 +30,7 @@ from hub.ledger.lane import EPOCH_START, Lane
 from hub.ledger.take import Pending, Segment
 from hub.protocol.errors import Malformed
 from hub.protocol.receipt import Decision
+from hub.protocol.record import LANE_OPENED
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 from hub.protocol.tree import Edge
 from hub.protocol.verdict import Code
@@ -279,6 +280,18 @@ def check_after(case: Case) -> None:
             case.report.passed(Check.STATE)
 
 
+def _unbounded(case: Case, origin: str, last: int) -> str:
+    """Return what is not shown of a lane's end behind `last`, '' where the center's next lane says that it ended."""
+    for lane in case.lanes:
+        for _, held in lane.held():
+            if held.text("ce_type") == LANE_OPENED and held.is_accepted and lane.center == case.subject.id:
+                opened = case.decode(held)
+                if opened.get("previous_origin") == origin:
+                    size = int(opened["previous_size"])
+                    return "" if size <= last else f"its center wrote {size} events of it, HQ had {last}"
+    return f"nothing here is recorded later: that no more came up to {case.subject.until} is HQ's word alone"
+
+
 def check_range(case: Case) -> None:
     """Of a range of time: nothing between its two ends is left out, in any lane that the bundle has."""
     subject, report = case.subject, case.report
@@ -306,8 +319,7 @@ def check_range(case: Case) -> None:
             if not ends or not all(s.receipt and subject.since and s.receipt.recorded_at < subject.since for s in ends):
                 detail = "no earlier receipt bounds the range"
                 report.error(Check.COMPLETE, detail, inside[0].folder, origin, inside[0].first)
-        if inside and lane is case.lanes[-1] and lane.spans[-1] is inside[-1]:
-            detail = f"nothing here is recorded later: that no more came up to {subject.until} is HQ's word alone"
+        if inside and lane.spans[-1] is inside[-1] and (detail := _unbounded(case, origin, inside[-1].last)):
             report.found(Severity.WARNING, Check.COMPLETE, detail, inside[-1].folder, origin, inside[-1].last)
         later = [s for s in lane.spans if inside and s.first > inside[-1].last]
         if later and later[0].first != inside[-1].last + 1:

@@ -256,8 +256,8 @@ class _Page:
         ]
         note = ""
         if not held.is_judged:
-            is_early = span.recorded_at is not None and not self.case.subject.covers(span.recorded_at)
-            note = f'<p class="small">{self.say("witness_event" if is_early else "not_judged")}</p>'
+            is_outside = span.recorded_at is not None and not self.case.subject.covers(span.recorded_at)
+            note = f'<p class="small">{self.say("witness_event" if is_outside else "not_judged")}</p>'
         after = ""
         if held.after is not None:
             status = word(STATUSES, held.after.entity.status, self.language)

@@ -153,7 +153,12 @@ class Selector:
             first_inside = first_inside or (lane.id, inside[0].first)
             after = next(self.ledger.receipts(lane, inside[-1].last), None)
             selection.bounds |= {(lane.id, inside[0].first - 1)} if inside[0].first > 1 else set()
-            selection.bounds |= {(lane.id, after.last)} if after else set()
+            if after is not None:
+                selection.bounds.add((lane.id, after.last))
+            else:
+                # The lane that its center opened next says with how many events this one ended.
+                for later in [other for other in lanes if other.id > lane.id][:1]:
+                    selection.add(later.id, self.ledger.events(later.id, 1, 1))
         if first_inside is None:
             raise UsageError(f"HQ recorded nothing of {subject.id} from {subject.since} to {subject.until}")
         touched: dict[EntityKey, Place | None] = {}
@@ -187,20 +192,23 @@ class Selector:
     def _before(self, key: EntityKey, at: Place, first_inside: Place, selection: Selection) -> None:
         """Add an entity as it was before the range, and the last events that show its record and its status."""
         last: StoredEvent | None = None
+        source: StoredEvent | None = None  # of its record
         status: str | None = None
         for lane_id, event in self._chain(at):
             if (lane_id, event.sequence) >= first_inside:
                 continue
             kind = KINDS[event.type]
             last = last or event
-            status = status or kind.status_after
-            if event is last or kind.carries_record or kind.status_after is not None:
+            if event is last or (source is None and kind.carries_record) or (status is None and kind.status_after):
                 selection.add(lane_id, [event])
-            if kind.carries_record and status is not None:
-                changed = None if KINDS[last.type].carries_record else self._value(last)
+            if kind.carries_record:
+                source = source or event
+            status = status or kind.status_after
+            if source is not None and status is not None:
+                changed = None if last is source else self._value(last)
                 center = key[1].partition(":")[0]
-                entity = Entity(key[0], key[1], center, status, last.version, kind.type, self._value(event), changed)
-                selection.before[key] = entity.to_json()
+                made = Entity(*key, center, status, last.version, source.type, self._value(source), changed)
+                selection.before[key] = made.to_json()
                 return
 
 

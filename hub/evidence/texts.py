@@ -73,9 +73,9 @@ TEXTS: Final[dict[str, tuple[str, str, str]]] = {
     "was": ("原为", "было", "was"),
     "changed_only": ("（仅列出变化的项目）", "(показаны только изменения)", "(only what changed)"),
     "witness_event": (
-        "此事件早于所选时间段，仅用于说明之前的状态。",
-        "Это событие раньше выбранного периода; оно показывает состояние до него.",
-        "This event is from before the range; it shows the state before.",
+        "此事件不在所选时间段内，仅用于说明之前的状态或通道的终点。",
+        "Это событие вне выбранного периода; оно показывает состояние до него или конец канала.",
+        "This event is outside the range; it shows the state before, or where a lane ended.",
     ),
     "not_judged": ("未重新裁定", "не судилось заново", "not judged again"),
     "more": (

@@ -26,6 +26,7 @@ from tests.support.archived import archive
 from tests.support.center import NOW
 from tests.support.center import offer as offer_value
 from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, told
+from tests.support.lived import day, lived
 from tests.unit.evidence.conftest import DEAL, RANGE
 
 
@@ -230,3 +231,41 @@ def test_events_out_of_the_archive_are_the_same(tmp_path: Path) -> None:
     with Ledger.open(path) as ledger:
         assert not any(row[0] for row in ledger.db.execute("SELECT data FROM ledger WHERE subject = 'uz:D-1'"))
         assert export_bundle(ledger, TRUST_NOTE, DEAL).data == before.data
+
+
+def test_every_range_and_entity_of_a_hub_that_has_lived_holds(tmp_path: Path) -> None:
+    """Two lanes of one center, late news, rejections: wherever a range begins and ends, no false alarm."""
+    path = asyncio.run(lived(tmp_path)).database
+    subjects = [
+        Subject("center", center, "", day(first, 0), day(last, 0))
+        for center in ("uz", "kz")
+        for first in range(1, 7)
+        for last in range(first + 1, 8)
+    ]
+    subjects += [Subject("entity", f"uz:K-{number}", "offer") for number in (1, 2)] + [Subject("deal", "kz:D-1")]
+    exported = 0
+    with Ledger.open(path) as ledger:
+        for subject in subjects:
+            try:
+                made = export_bundle(ledger, TRUST_NOTE, subject)
+            except UsageError:
+                continue  # nothing was recorded then
+            exported += 1
+            report = check_bundle(made.data, ROOT.verifier).report
+            assert not report.has(Severity.ERROR), (subject, report.findings)
+            # uz's first lane ended on day 3: its second lane says so. Behind the newest event of all there is nothing.
+            ends = {"uz": day(7, 0), "kz": day(6, 0)}
+            if subject.kind == "center" and subject.until is not None and subject.until < ends[subject.id]:
+                assert report.outcome(Check.COMPLETE) == "passed", (subject, report.findings)
+    assert exported > 35
+
+
+def test_lane_that_ended_is_bounded_by_the_next_one(tmp_path: Path) -> None:
+    """The center itself sealed with how many events it ended."""
+    path = asyncio.run(lived(tmp_path)).database
+    with Ledger.open(path) as ledger:
+        made = export_bundle(ledger, TRUST_NOTE, Subject("center", "uz", "", day(2, 0), day(4, 0)))
+    assert [held.text("ce_type") for _, _, held in made.case.story() if held.text("ce_epoch") == "0000cccc"] == [
+        "net.cohub.lane.opened.v1"
+    ]
+    assert check_bundle(made.data, ROOT.verifier).report.outcome(Check.COMPLETE) == "passed"
