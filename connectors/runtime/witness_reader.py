@@ -165,7 +165,7 @@ class WitnessReader:
             return int((await consumer.end_offsets([PLACE]))[PLACE])
 
     async def _begin_again(self, consumer: AIOKafkaConsumer, begun: Log) -> None:
-        self._log, self._whole_since, self._unmet_since = begun, None, None
+        self._log, self._unmet_since = begun, None
         self._passed, self._leaves = [], []
         async with asyncio.timeout(self._link.settings.request_timeout_s):
             await consumer.seek_to_beginning(PLACE)
@@ -186,6 +186,7 @@ class WitnessReader:
                 return False
             if isinstance(done, Again):
                 log.info("log_read_again", reason=done.reason)
+                self._whole_since = None
                 await self._begin_again(consumer, done.log)
                 return False
             self._remember(done)
