@@ -9,7 +9,7 @@ import typer
 from hub.cli.output import as_json, line, note
 from hub.cli.place import DataDir, Json, place
 from hub.cli.progress import progress
-from hub.cli.replay_subject import at, harmless, lane_name, open_ledger, written
+from hub.cli.replay_subject import at, entities, harmless, lane_name, open_ledger, written
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,30 +24,41 @@ def add_to(app: typer.Typer) -> None:
 def follow(
     ctx: typer.Context,
     wanted: Annotated[
-        str, typer.Argument(metavar="CORRELATION_ID", help="A ce_correlationid, or the ce_id of one event.")
+        str,
+        typer.Argument(
+            metavar="CORRELATION_ID|ID", help="A ce_correlationid, the ce_id of an event, or an entity such as uz:D-1."
+        ),
     ],
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Show who said what because of what: every event of a story with its cause above it.
 
-    The whole ledger is searched, twice or more: there is no index of these ids.
+    Of an entity: what it names, what names it, and what names that. The whole ledger is searched, once or more: there
+    is no index of these ids.
 
-    Example: hub replay follow 019c9a5e-0000-7000-8000-00000000c0de
+    Examples: hub replay follow 019c9a5e-0000-7000-8000-00000000c0de · hub replay follow uz:D-1
     """
+    from hub.replay.decoding import Decoder
     from hub.replay.follow import follow as followed
+    from hub.replay.named import follow_entity
 
     with open_ledger(place(ctx, data_dir)) as ledger, progress("events searched") as bar:
-        story = followed(ledger, wanted, bar.tick)
+        keys = entities(ledger, wanted)
+        story = follow_entity(ledger, Decoder(ledger), keys, bar.tick) if keys else followed(ledger, wanted, bar.tick)
     if not story.roots:
-        raise UsageError(f"no event has {wanted} as its id, its cause or its correlation; `hub replay history` has ids")
+        raise UsageError(
+            f"no event has {wanted} as its id, its cause or its correlation, and no entity has it; "
+            "`hub replay history ID --json` has the ids of events"
+        )
     if not story.is_whole:
         note("there is more: the search was given up at its limit")
     if json:
         as_json({"wanted": wanted, **story.as_dict()})
         return
     centers = {node.said.lane.center for _, node in story.walk()}
-    line(f"{story.events} events of {len(centers)} centers: {', '.join(sorted(centers))}")
+    events = "1 event" if story.events == 1 else f"{story.events} events"
+    line(f"{events}, of {', '.join(sorted(centers))}")
     for root in story.roots:
         _tell(root)
 

@@ -90,6 +90,17 @@ def subject(ledger: Ledger, stream: str | None, entity_id: str | None) -> tuple[
     raise UsageError(f"HQ never had an event about {what}; `hub show STREAM` lists what it has")
 
 
+def entities(ledger: Ledger, wanted: str) -> list[tuple[str, str]]:
+    """Return stream and id of what HQ knows under an id, as it is typed or as a connector writes it; often nothing."""
+    from hub.replay.chain import streams_of
+
+    for spelling in (wanted, encoded(wanted)) if ":" in wanted else ():
+        found = streams_of(ledger, spelling)
+        if found:
+            return [(stream, spelling) for stream in found]
+    return []
+
+
 def written(entity_id: str) -> str:
     """Return an id as a person writes it, where nothing in it would draw on the terminal."""
     readable = unquote(entity_id, errors="replace")

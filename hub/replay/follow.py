@@ -7,7 +7,7 @@ is found. Only the rows that have the bytes are read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -163,7 +163,7 @@ def follow(
         has_one = ids.next()
         if has_one is None:
             return Story(tree(found.values()), len(found), True)
-        for said in _search(ledger, has_one, looked_at):
+        for said in search(ledger, has_one, looked_at):
             found.setdefault((said.lane.id, said.event.sequence), said)
             ids.add(said)
             if len(found) >= EVENTS_MAX:
@@ -171,7 +171,8 @@ def follow(
     return Story(tree(found.values()), len(found), False)
 
 
-def _search(ledger: Ledger, has_one: Callable[[bytes], bool], looked_at: Callable[[int], None]) -> Iterator[Said]:
+def search(ledger: Ledger, has_one: Callable[[bytes], bool], looked_at: Callable[[int], None]) -> Iterator[Said]:
+    """Yield every event whose canonical bytes `has_one` is true of, lane by lane."""
     for lane in ledger.lanes:
         for first in range(1, lane.size + 1, PAGE):
             last = min(first + PAGE - 1, lane.size)
@@ -184,11 +185,12 @@ def _search(ledger: Ledger, has_one: Callable[[bytes], bool], looked_at: Callabl
             for sequence in [sequence for sequence, data in rows if has_one(data)]:
                 event = ledger.event(lane.id, sequence)
                 if event is not None:
-                    yield _said(ledger, lane, event)
+                    yield said_of(ledger, lane, event)
             looked_at(len(rows))
 
 
-def _said(ledger: Ledger, lane: StoredLane, event: StoredEvent) -> Said:
+def said_of(ledger: Ledger, lane: StoredLane, event: StoredEvent) -> Said:
+    """Return a row as an event of a story."""
     ids = _ids_in(event.data)
     return Said(
         lane,
@@ -206,17 +208,27 @@ def tree(story: Iterable[Said]) -> list[Node]:
     An id that several events bear stands for the first recorded. Events that name one another in a circle hang below
     the first recorded of them, which is told as one whose cause is not known.
     """
-    ordered = sorted(story, key=lambda said: said.order)
-    nodes = [Node(said) for said in ordered]
+    nodes = ordered(story)
     by_id: dict[str, Node] = {}
     for node in nodes:
         by_id.setdefault(node.said.id, node)
+    roots = hang(nodes, lambda node: by_id.get(node.said.causation_id or ""))
+    for root in roots:
+        root.unknown_cause = root.said.causation_id
+    return roots
+
+
+def ordered(story: Iterable[Said]) -> list[Node]:
+    """Return the events in the order of recording, none below another yet."""
+    return [Node(said) for said in sorted(story, key=lambda said: said.order)]
+
+
+def hang(nodes: Sequence[Node], cause_of: Callable[[Node], Node | None]) -> list[Node]:
+    """Hang every node below its cause, and return those that have none; a circle is cut at its first node."""
     causes: dict[int, Node] = {}
     for node in nodes:
-        cause = by_id.get(node.said.causation_id or "")
-        if cause is None or _is_below(node, cause, causes):
-            node.unknown_cause = node.said.causation_id
-        else:
+        cause = cause_of(node)
+        if cause is not None and not _is_below(node, cause, causes):
             causes[id(node)] = cause
             cause.effects.append(node)
     return [node for node in nodes if id(node) not in causes]

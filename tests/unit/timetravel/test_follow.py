@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub.replay.decoding import Decoder
 from hub.replay.follow import Story, follow
+from hub.replay.named import follow_entity
 from hub.replay.source import Ledger
 from tests.support.center import Center, offer
 from tests.support.hq import Hq
-from tests.support.lived import CORRELATION, PUBLISHED
+from tests.support.lived import CORRELATION, OPENED, PUBLISHED, SIGNED, day, deal
+
+GIVEN, DISPUTED = (f"net.cohub.deal_confirmation.{name}.v1" for name in ("given", "disputed"))
 
 
 async def chain(folder: Path, links: Sequence[tuple[str, str, str | None, str | None]]) -> Path:
@@ -87,3 +91,52 @@ async def test_story_longer_than_the_search_goes_says_so(tmp_path: Path) -> None
     links = [("uz", f"n{n}", f"n{n - 1}", None) for n in range(1, 30)]
     with Ledger.open(await chain(tmp_path, links)) as ledger:
         assert not follow(ledger, "n29", passes_max=5).is_whole
+
+
+async def test_entity_is_followed_to_what_it_names_and_what_names_it(tmp_path: Path) -> None:
+    """A deal came of an offer, and its counterpart confirmed it; another deal of that offer is another story."""
+    uz, kz, by = Center("uz"), Center("kz"), Center("by")
+    hq = await Hq.open(tmp_path, uz, kz, by)
+    said = [
+        (uz, PUBLISHED, "K-1", offer()),
+        (uz, PUBLISHED, "K-11", offer()),
+        (uz, OPENED, "D-1", deal(offer="uz:K-1", counterpart_center="kz")),
+        (kz, GIVEN, "C-1", {"deal": "uz:D-1"}),
+        (kz, GIVEN, "C-2", {"deal": "kz:D-1"}),  # rejected: a center does not confirm its own deal
+        (uz, SIGNED, "D-1", deal("uz:K-11", offer="uz:K-1", counterpart_center="kz", signed_on=day(1).date())),
+        (uz, OPENED, "D-2", deal(offer="uz:K-1")),
+        (by, GIVEN, "C-1", {"deal": "uz:D-1", "note": "not ours"}),
+        (kz, DISPUTED, "C-1", {"deal": "uz:D-1"}),
+    ]
+    opened: set[str] = set()
+    for number, (center, kind, key, value) in enumerate(said):
+        records = [] if center.id in opened else [center.opening()]
+        opened.add(center.id)
+        records.append(center.append(center.event(kind, key, value)))
+        await hq.feed(center.id, [*records[:-1], center.sealed(records[-1])], day(1, number))
+    hq.store.close()
+    with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
+        decoder = Decoder(ledger)
+
+        def story(*keys: tuple[str, str]) -> list[tuple[int, str, str]]:
+            found = follow_entity(ledger, decoder, list(keys))
+            assert found.is_whole
+            return [(depth, node.said.name, node.said.event.subject) for depth, node in found.walk()]
+
+        assert story(("deal", "uz:D-1")) == [
+            (0, "offer.published", "uz:K-1"),
+            (1, "deal.opened", "uz:D-1"),
+            (2, "deal_confirmation.given", "kz:C-1"),
+            (3, "deal_confirmation.disputed", "kz:C-1"),
+            (2, "deal.signed", "uz:D-1"),
+            (2, "deal_confirmation.given", "by:C-1"),
+        ]
+        assert story(("deal_confirmation", "by:C-1")) == [
+            (0, "offer.published", "uz:K-1"),
+            (1, "deal.opened", "uz:D-1"),
+            (2, "deal.signed", "uz:D-1"),
+            (2, "deal_confirmation.given", "by:C-1"),
+        ]
+        assert [subject for _, _, subject in story(("offer", "uz:K-1"))].count("uz:D-2") == 1
+        assert story(("offer", "uz:K-11")) == [(0, "offer.published", "uz:K-11")]
+        assert follow_entity(ledger, decoder, [("offer", "uz:K-1")], passes_max=1).is_whole is False
