@@ -85,20 +85,21 @@ def rotate(
 @app.command()
 def retire(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, 8 hex digits (see `hub key list`).")],
+    key: Annotated[
+        list[str], typer.Argument(metavar="KEY...", help="The keys' ids, 8 hex digits (see `hub key list`).")
+    ],
     reason: Reason = "retired",
     request: Request = None,
     root_key: RootKey = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Say that from now on nothing new is signed by a former key. Example: hub key retire 1f2e3d4c."""
+    """Say that from now on nothing new is signed by former keys. Example: hub key retire 1f2e3d4c."""
     from hub.worker.identity import load_identity
     from hub.worker.rotation import retired
 
     identity = load_identity(place(ctx, data_dir).keys)
-    trust, gone = retired(identity, key, datetime.now(UTC))
-    _issue(identity, trust, f"{reason}: {_short(gone)}", request, root_key)
-    line(f"key {key} is retired: what it signed before stays good")
+    _issue(identity, retired(identity, key, datetime.now(UTC)), f"{reason}: {' '.join(key)}", request, root_key)
+    line(f"retired: {' '.join(key)}; what was signed before stays good")
 
 
 @app.command()

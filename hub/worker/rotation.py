@@ -43,18 +43,22 @@ def rotated(identity: Identity, purpose: str) -> Trust:
     return replace(trust, logs=(*trust.logs, *made)) if purpose == "log" else replace(trust, hqs=(*trust.hqs, *made))
 
 
-def retired(identity: Identity, key_id: str, now: datetime) -> tuple[Trust, Verifier]:
-    """Return the trust note by which a former key signs nothing new from `now` on, and the key. Errors: UsageError."""
+def retired(identity: Identity, key_ids: Iterable[str], now: datetime) -> Trust:
+    """Return the trust note by which former keys sign nothing new from `now` on. Errors: UsageError."""
     trust = current(identity)
-    found = [
-        (purpose, key) for purpose, keys in trust.keys().items() for key in keys if key.key_id.hex() == key_id.lower()
-    ]
+    gone = [_former(trust, key_id.lower(), now) for key_id in dict.fromkeys(key_ids)]
+    return replace(trust, retired=(*trust.retired, *((now, key) for key in gone)))
+
+
+def _former(trust: Trust, key_id: str, now: datetime) -> Verifier:
+    """Return the key of that id, if it can be retired. Errors: UsageError."""
+    found = [(purpose, key) for purpose, keys in trust.keys().items() for key in keys if key.key_id.hex() == key_id]
     if not found:
         raise UsageError(f"there is no key {key_id} in the trust note: `hub key list` has them all")
     purpose, key = found[0]
     if trust.retired_at(key) is not None:
         raise UsageError(f"key {key_id} is retired already")
-    if purpose == "witness" and key.name.startswith(f"{identity.hub}/"):
+    if purpose == "witness" and key.name.startswith(f"{trust.hub}/"):
         raise UsageError(f"key {key_id} is a center's: revoke it with `hub center revoke-key`")
     if trust.in_use(purpose, key.algorithm) == key and purpose != "witness":
         raise UsageError(f"key {key_id} is in use: `hub key rotate {purpose}` makes a newer one first")
@@ -63,7 +67,7 @@ def retired(identity: Identity, key_id: str, now: datetime) -> tuple[Trust, Veri
             f"the trust note is {since_s:.0f} s old, and a running worker may still sign by {key_id}: "
             f"wait until it is {TAKEN_OVER_S:.0f} s old"
         )
-    return replace(trust, retired=(*trust.retired, (now, key))), key
+    return key
 
 
 def with_witnesses(trust: Trust, registered: Iterable[Verifier], now: datetime) -> Trust:

@@ -164,19 +164,19 @@ def test_former_key_is_retired_once_every_worker_has_the_new_one(made: Identity)
     root = read_root(folder / "root.key", trust_of(made).root)
     old = made.hq.verifier
     with pytest.raises(UsageError, match="is in use"):
-        retired(made, old.key_id.hex(), NOW)
+        retired(made, [old.key_id.hex()], NOW)
     put(folder, next_note(rotated(made, "hq"), NOW, "x"), root)
     after = load_identity(folder)
     with pytest.raises(UsageError, match="10 s old"):
-        retired(after, old.key_id.hex(), NOW + timedelta(seconds=10))
+        retired(after, [old.key_id.hex()], NOW + timedelta(seconds=10))
     gone_at = NOW + timedelta(minutes=1)
-    trust, _ = retired(after, old.key_id.hex(), gone_at)
+    trust = retired(after, [old.key_id.hex()], gone_at)
     put(folder, next_note(trust, gone_at, "x"), root)
     last = load_identity(folder)
     with pytest.raises(UsageError, match="retired already"):
-        retired(last, old.key_id.hex(), gone_at + timedelta(minutes=1))
+        retired(last, [old.key_id.hex()], gone_at + timedelta(minutes=1))
     with pytest.raises(UsageError, match="there is no key"):
-        retired(last, "00000000", gone_at)
+        retired(last, ["00000000"], gone_at)
     assert last.hqs_at(NOW) == (old, last.hq.verifier)
     assert last.hqs_at(gone_at) == (last.hq.verifier,)
 
