@@ -17,7 +17,7 @@ from hub.evidence.export import export_bundle
 from hub.evidence.report import Severity
 from hub.evidence.subject import Subject
 from hub.ledger.notary import LEAVES_MAX, append
-from hub.protocol.control import open_trust
+from hub.protocol.trust import open_trust
 from hub.replay.chain import every
 from hub.replay.source import Ledger
 from hub.store.sqlite import SqliteStore

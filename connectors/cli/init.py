@@ -14,7 +14,7 @@ from connectors.cli.output import line
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
-    from hub.protocol.control import Trust
+    from hub.protocol.trust import Trust
     from hub.protocol.verdict import Language
 
 
@@ -84,7 +84,7 @@ def _ask(option: str, question: str, default: str | None = None) -> str:
 
 
 def _open_trust(path: Path) -> tuple[Trust, bytes]:
-    from hub.protocol.control import open_trust
+    from hub.protocol.trust import open_trust
 
     try:
         data = path.read_bytes()

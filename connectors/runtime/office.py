@@ -17,9 +17,9 @@ from connectors.runtime.settings import (
     Overrides,
     read_settings,
 )
-from hub.protocol.control import Trust, open_trust
 from hub.protocol.errors import Malformed, UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
+from hub.protocol.trust import Trust, open_trust
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.link import Backoff, Link, TopicHidden, close
-from hub.protocol.control import Trust, open_trust
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend, read_answer
 from hub.protocol.topics import TRUST
+from hub.protocol.trust import Trust, open_trust
 
 FETCH_WAIT_MS: Final = 5000
 BACKOFF_MAX_S: Final = 60.0

@@ -15,7 +15,7 @@ from hub.cli.progress import Jobs, progress
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
-    from hub.protocol.control import Trust
+    from hub.protocol.trust import Trust
     from hub.replay.verify import Report, Scope
 
 SHOWN_MAX: Final = 200
@@ -105,9 +105,9 @@ def read_trust(where: Place, file: Path | None) -> Trust:
     """Return the trust note that an audit stands on. Errors: UsageError where there is none that reads."""
     from dataclasses import replace
 
-    from hub.protocol.control import open_trust
     from hub.protocol.errors import Malformed
     from hub.protocol.note import Signer
+    from hub.protocol.trust import open_trust
 
     path = where.keys / "trust.note" if file is None else file
     data = read_file(path)

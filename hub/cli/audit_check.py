@@ -12,8 +12,8 @@ from hub.cli.place import Json
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
-    from hub.protocol.control import Trust
     from hub.protocol.keys import Verifier
+    from hub.protocol.trust import Trust
 
 FINDINGS_SHOWN_MAX: Final = 40
 
@@ -81,8 +81,8 @@ def _read(bundle: Path) -> bytes:
 def _keys(data: bytes, root: str | None, trust: Path | None) -> tuple[Verifier, Trust | None]:
     """Return the root key to check with, and the trust note that was pinned. Errors: UsageError."""
     from hub.evidence.check import claimed_root
-    from hub.protocol.control import open_trust
     from hub.protocol.keys import ED25519, Verifier
+    from hub.protocol.trust import open_trust
 
     if (root is None) == (trust is None):
         hint = claimed_root(data)

@@ -101,7 +101,7 @@ def _subject(
 
 def _trust_note(path: Path) -> bytes:
     """Return HQ's trust note. Errors: UsageError where it can't be read, or names too few keys to prove anything."""
-    from hub.protocol.control import open_trust
+    from hub.protocol.trust import open_trust
 
     try:
         data = path.read_bytes()

@@ -20,8 +20,8 @@ from hub.protocol.errors import Malformed, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.protocol.control import Trust
     from hub.protocol.keys import Verifier
+    from hub.protocol.trust import Trust
     from hub.worker.identity import Identity
 
 app = typer.Typer(help="HQ's own keys: list, rotate, retire; the trust note that says which.", no_args_is_help=True)

@@ -17,7 +17,6 @@ from hub.ledger.basis import Basis
 from hub.ledger.batch import Known
 from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.checkpoint import Checkpoint
-from hub.protocol.control import Trust
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
 from hub.protocol.note import Note
@@ -25,6 +24,7 @@ from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import position, split_canonical
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.tree import leaf_hash
+from hub.protocol.trust import Trust
 
 
 @dataclass(slots=True)

@@ -23,9 +23,9 @@ from hub.evidence.manifest import differing, manifest, read_subject, reasons, ro
 from hub.evidence.page import check_page
 from hub.evidence.report import Check, Report
 from hub.evidence.subject import Subject
-from hub.protocol.control import Trust, open_trust
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
+from hub.protocol.trust import Trust, open_trust
 from hub.store.released import released_schemas
 
 

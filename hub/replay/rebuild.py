@@ -24,8 +24,8 @@ from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, fold_again
 from hub.ledger.lane import Lane
 from hub.ledger.take import Pending, Segment
-from hub.protocol.control import Trust
 from hub.protocol.errors import Fatal, Rejected, UsageError
+from hub.protocol.trust import Trust
 from hub.replay.book import EntityBook, open_state
 from hub.replay.compare import compare_entities, compare_measures
 from hub.replay.findings import Finding, Findings, What

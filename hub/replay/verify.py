@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.domain.stream import HQ
-from hub.protocol.control import Trust
 from hub.protocol.errors import Fatal, UsageError
 from hub.protocol.schema import Schema
+from hub.protocol.trust import Trust
 from hub.replay.book import EntityBook, open_state
 from hub.replay.compare import compare_entities, compare_measures
 from hub.replay.findings import Finding, Findings, What

@@ -19,17 +19,17 @@ from hub.domain.entity import Entity
 from hub.domain.state import micros
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis
-from hub.ledger.batch import EntityKey, Known, Row
+from hub.ledger.batch import EntityKey, Known
 from hub.ledger.decide import ZERO, Judged
 from hub.ledger.keyring import Standing
 from hub.ledger.lane import EPOCH_START, Lane
 from hub.ledger.take import Pending
 from hub.protocol.checkpoint import open_seal
-from hub.protocol.control import Trust
 from hub.protocol.errors import Malformed
 from hub.protocol.note import Note
 from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.tree import HASH_BYTES, Edge
+from hub.protocol.trust import Trust
 from hub.replay.book import EntityBook
 from hub.replay.findings import Findings, What
 from hub.replay.fold import COLUMNS, BasisBook, RowReader, StoredRow, begin, refold
@@ -529,18 +529,19 @@ class CenterCheck:
                 None if previous is None else previous[1],
             )
             if kept[3:] != given:
-                self._differs(walk, kept, given, row)
+                self._differs(walk, kept, given)
 
-    def _differs(self, walk: _Walk, kept: StoredRow, given: tuple[Any, ...], row: Row) -> None:
+    def _differs(self, walk: _Walk, kept: StoredRow, given: tuple[Any, ...]) -> None:
         names = [n for n, a, b in zip(COLUMNS[3:], kept[3:], given, strict=True) if a != b]
-        if kept[12] is None and kept[11] is None and row.previous is not None and set(names) == _HISTORY:
-            return  # written by a release before 0.2, which kept no links
         what = What.HISTORY if set(names) <= _HISTORY else What.VERDICT
         self.findings.add(what, "ledger", walk.stored.origin, kept[0], detail=_differs(COLUMNS[3:], kept[3:], given))
 
     def _state(self, walk: _Walk, said: _Said, digests: Sequence[bytes], *, is_mended: bool) -> None:
         """Compare the state digest; behind a difference both the stored and the computed one may be the truth."""
-        computed = [_chain(state, digests) for state in walk.states]
+        if len(walk.states) == 1 and not is_mended:
+            computed = [walk.lane.state_digest]  # folding has chained it from there
+        else:
+            computed = [_chain(state, digests) for state in walk.states]
         stored = said.state_digest
         if stored is None:
             if walk.digest_due and said.root is not None:

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from hub.domain.state import micros
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
-from hub.protocol.control import Trust
 from hub.protocol.cosignature import cosigned_at
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_MLDSA44, COSIGNATURES, ED25519, Signature, Verifier
 from hub.protocol.note import Note
 from hub.protocol.tiles import TILE_WIDTH, tile_root, tiles_of
 from hub.protocol.tree import HASH_BYTES, Edge, leaf_hash
+from hub.protocol.trust import Trust
 from hub.replay.findings import Findings, What
 from hub.replay.fold import BasisBook
 from hub.replay.rows import keyed, query, snapshot

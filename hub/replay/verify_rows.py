@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from hub.ledger.basis import Basis
 from hub.protocol.checkpoint import open_seal
-from hub.protocol.control import Trust
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
+from hub.protocol.trust import Trust
 from hub.replay.findings import Findings, What
 from hub.replay.fold import BasisBook
 from hub.replay.rows import Row, keyed, query, snapshot

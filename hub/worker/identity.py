@@ -20,10 +20,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from hub.protocol.control import HUB, Trust, open_trust
+from hub.protocol.control import HUB
 from hub.protocol.errors import Malformed, UsageError
 from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
+from hub.protocol.trust import Trust, open_trust
 
 TRUST: Final = "trust.note"
 ROOT: Final = "root.key"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from hub.domain.registry import Registry
-from hub.protocol.control import Trust, open_trust
 from hub.protocol.errors import Malformed, UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer, Verifier
 from hub.protocol.note import Note, sign_note
+from hub.protocol.trust import Trust, open_trust
 from hub.worker.identity import KINDS, Identity, add_key, private_keys, write_trust
 
 PURPOSES: Final = ("receipts", "log", "hq")

@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from hub.protocol.checkpoint import Checkpoint, seal
-from hub.protocol.control import Presence, Trust, enrolment, key_text, proof_line
+from hub.protocol.control import Presence, enrolment, key_text, proof_line
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44
 from hub.protocol.note import Note, Signature, Signer, Verifier, sign_note
 from hub.protocol.receipt import Decision, Receipt, Resend
 from hub.protocol.tree import Edge
+from hub.protocol.trust import Trust
 from schemas.vectors.keys import (
     CENTER,
     FOREIGN,

@@ -20,10 +20,11 @@ from hub.evidence.readme import readmes
 from hub.evidence.report import Report
 from hub.evidence.subject import Subject
 from hub.ledger.notary import append
-from hub.protocol.control import Trust, key_name, key_text
+from hub.protocol.control import key_name, key_text
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer
 from hub.protocol.note import sign_note
 from hub.protocol.record import CONTROL_HEADER
+from hub.protocol.trust import Trust
 from hub.protocol.witness import COSIGNATURE_KIND, cosigned_note
 from hub.replay.source import Ledger
 from hub.store.log import LogReader

@@ -15,8 +15,9 @@ from connectors.runtime.daemon import Connector
 from connectors.runtime.office import read_office
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.topics import ensure_topics, standard_topics
-from hub.protocol.control import Trust, seal_key_name
+from hub.protocol.control import seal_key_name
 from hub.protocol.note import Signer, sign_note
+from hub.protocol.trust import Trust
 from tests.support.answering import AnsweringHq
 
 HUB = "hub.example"

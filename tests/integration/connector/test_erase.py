@@ -22,8 +22,8 @@ from hub.broker.topics import FAN_OUT_PARTITIONS
 from hub.cli.main import run_command as run_hub
 from hub.cli.place import Settings
 from hub.domain.sealed import key_id_of
-from hub.protocol.control import Trust
 from hub.protocol.note import sign_note
+from hub.protocol.trust import Trust
 from hub.worker.service import database
 from hub.worker.service import keys as keys_of
 from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until

@@ -19,8 +19,8 @@ from connectors.runtime.outbox import Outbox
 from hub.broker.embedded import EmbeddedKafka
 from hub.cli.center import put_key, revoke
 from hub.cli.place import Place
-from hub.protocol.control import Trust
 from hub.protocol.note import sign_note
+from hub.protocol.trust import Trust
 from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until
 from tests.support.center import Center
 from tests.support.worker import Hub

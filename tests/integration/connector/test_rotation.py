@@ -20,12 +20,13 @@ from hub.broker.embedded import EmbeddedKafka
 from hub.cli.center import put_key
 from hub.cli.place import Place
 from hub.protocol.checkpoint import open_checkpoint
-from hub.protocol.control import Trust, enrolment, open_trust, seal_key_name
+from hub.protocol.control import enrolment, seal_key_name
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
 from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt, Resend, read_answer
 from hub.protocol.topics import CHECKPOINTS, TRUST
+from hub.protocol.trust import Trust, open_trust
 from hub.worker.identity import load_identity, read_root
 from hub.worker.rotation import next_note, put, retired, rotated
 from hub.worker.service import database, keys

@@ -18,9 +18,10 @@ from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState
 from connectors.source import load
-from hub.protocol.control import Trust, open_enrolment
+from hub.protocol.control import open_enrolment
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import sign_note
+from hub.protocol.trust import Trust
 from hub.protocol.verdict import LANGUAGES, Language
 
 HUB = "hub.example"

@@ -17,10 +17,10 @@ from hub.evidence.export import Exported, export_bundle
 from hub.evidence.report import Check, Report, Severity
 from hub.evidence.subject import Subject
 from hub.ledger.notary import receipt_text
-from hub.protocol.control import Trust
 from hub.protocol.keys import Signer
 from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt
+from hub.protocol.trust import Trust
 from hub.replay.source import Ledger
 from tests.support.center import HUB, NOW
 from tests.support.evidence import ROOT, TRUST, TRUST_NOTE, remade, witness

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from hub.protocol.control import enrolment, key_name, open_trust
+from hub.protocol.control import enrolment, key_name
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
+from hub.protocol.trust import open_trust
 from tests.unit.hub_cli.conftest import HUB
 
 ADD = ("center", "add", "uz", "--name", "T", "--country", "UZ", "--direction", "west", "--stream", "offer")

@@ -16,10 +16,11 @@ from hub.ledger.keyring import Standing
 from hub.ledger.lane import Status
 from hub.ledger.take import Taken
 from hub.protocol.checkpoint import open_seal, seal, sign_checkpoint
-from hub.protocol.control import Trust, key_text, seal_key_name
+from hub.protocol.control import key_text, seal_key_name
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import Note
 from hub.protocol.record import SEAL_HEADER
+from hub.protocol.trust import Trust
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent
 from tests.support.hq import IDENTITY, Hq, center_record
 

@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import (
     Presence,
-    Trust,
     enrolment,
     key_name,
     key_text,
     open_enrolment,
-    open_trust,
     proof_line,
     seal_key_name,
 )
@@ -27,6 +25,7 @@ from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import one_line
+from hub.protocol.trust import Trust, open_trust
 
 HUB = "hub.example"
 ORIGIN = "hub.example/uz/0a1b2c3d"

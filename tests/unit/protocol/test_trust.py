@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.protocol.control import Trust, open_trust
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
+from hub.protocol.trust import Trust, open_trust
 from tests.unit.protocol.conftest import HUB, make_key
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

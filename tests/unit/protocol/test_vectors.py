@@ -11,13 +11,14 @@ import pytest
 
 from hub.protocol.avro import Codec, unframe
 from hub.protocol.checkpoint import open_seal
-from hub.protocol.control import Presence, open_enrolment, open_trust
+from hub.protocol.control import Presence, open_enrolment
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.note import Note, Signer, Verifier
 from hub.protocol.receipt import Receipt, Resend, read_answer
 from hub.protocol.record import LeafReader, canonical, position, read_envelope, split_canonical
 from hub.protocol.schema import parse_schema
 from hub.protocol.tree import Edge, verify_inclusion
+from hub.protocol.trust import open_trust
 from schemas.vectors.keys import CENTER, ORIGIN, bytes_of
 from schemas.vectors.make import FILES, HERE, text_of
 

@@ -25,8 +25,8 @@ from connectors.runtime.outbox.rows import FileState, FileSummary
 from connectors.runtime.sheets import VerdictSheets, sheet_of
 from connectors.runtime.verdicts import HEADERS
 from connectors.source.problem import FileCode
-from hub.protocol.control import Trust
 from hub.protocol.note import Signer, sign_note
+from hub.protocol.trust import Trust
 from hub.protocol.verdict import LANGUAGES
 
 HUB = "hub.example"

@@ -16,10 +16,10 @@ from connectors.runtime.registry import CENTERS, SCHEMAS, Registry, read_state
 from connectors.runtime.registry_reader import RegistryReader, office_keys
 from connectors.runtime.settings import ConnectorSettings
 from hub.protocol.avro import Codec, frame
-from hub.protocol.control import Trust
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.schema import DATASCHEMA, parse_schema
+from hub.protocol.trust import Trust
 from tests.support.center import HUB, Center
 from tests.support.hq import center_record
 from tests.support.office import Office as Outboxed

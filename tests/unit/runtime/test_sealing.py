@@ -22,9 +22,9 @@ from connectors.runtime.registry import SCHEMAS, Registry
 from connectors.runtime.settings import make_settings
 from connectors.runtime.sheets import VerdictSheets, sheet_of
 from hub.domain.sealed import key_id_of
-from hub.protocol.control import Trust
 from hub.protocol.note import Signer
 from hub.protocol.schema import DATASCHEMA
+from hub.protocol.trust import Trust
 
 HUB = "hub.example"
 MAPPING = """\

@@ -8,9 +8,9 @@ import pytest
 
 from connectors.runtime.office import mapping_for, read_key, read_mappings, read_office
 from connectors.runtime.settings import Overrides, make_settings, read_settings
-from hub.protocol.control import Trust
 from hub.protocol.errors import UsageError
 from hub.protocol.note import Signer, sign_note
+from hub.protocol.trust import Trust
 
 GOOD = {"hub": "hub.example", "center": "uz", "bootstrap": ["localhost:9092"]}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.protocol.control import Trust, open_trust
 from hub.protocol.errors import UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
+from hub.protocol.trust import Trust, open_trust
 from hub.worker.identity import TRUST, Identity, load_identity, make_identity, read_root, write_private
 from hub.worker.rotation import (
     current,
