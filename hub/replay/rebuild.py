@@ -42,11 +42,12 @@ CREATE TABLE IF NOT EXISTS place(
     lane_id INTEGER PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL, state_digest BLOB NOT NULL,
     recorded_at_us INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS count(accepted INTEGER NOT NULL, checkpoints INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS measure(
     origin TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(origin, key)
 );
 CREATE TABLE IF NOT EXISTS difference(
-    number INTEGER PRIMARY KEY, what TEXT, lane TEXT, first INTEGER, last INTEGER, detail TEXT
+    number INTEGER PRIMARY KEY, what TEXT, tab TEXT, lane TEXT, first INTEGER, last INTEGER, detail TEXT
 );
 """
 _ACCEPTED: Final = (
@@ -92,6 +93,7 @@ def rebuild(
     processes: int = 1,
     resume: bool = False,
     keep: bool = False,
+    commit_events: int = COMMIT_EVENTS,
     begun: Callable[[int, int], None] = lambda _total, _done: None,
     tick: Tick = lambda _: None,
 ) -> Rebuilt:
@@ -107,7 +109,7 @@ def rebuild(
         total = sum(lane.size for lane in ledger.lanes)
         begun(total, _folded(folder, centers) if resume else 0)
     result = Rebuilt()
-    job = RebuildJob(path, trust, folder)
+    job = RebuildJob(path, trust, folder, commit_events)
     try:
         for _, part in run(job, centers, processes, tick):
             result.differences += part.differences
@@ -154,17 +156,18 @@ def _folded(folder: Path, centers: Sequence[str]) -> int:
 class RebuildJob:
     """Builds the state of one center after another, in whatever process it is called in."""
 
-    def __init__(self, path: Path, trust: Trust, folder: Path) -> None:
+    def __init__(self, path: Path, trust: Trust, folder: Path, commit_events: int) -> None:
         self.path = path
         self.trust = trust
         self.folder = folder
+        self.commit_events = commit_events
         self._open: tuple[Ledger, BasisBook] | None = None
 
-    def __getstate__(self) -> tuple[Path, Trust, Path]:
-        return self.path, self.trust, self.folder
+    def __getstate__(self) -> tuple[Path, Trust, Path, int]:
+        return self.path, self.trust, self.folder, self.commit_events
 
-    def __setstate__(self, state: tuple[Path, Trust, Path]) -> None:
-        self.path, self.trust, self.folder = state
+    def __setstate__(self, state: tuple[Path, Trust, Path, int]) -> None:
+        self.path, self.trust, self.folder, self.commit_events = state
         self._open = None
 
     def close(self) -> None:
@@ -181,17 +184,25 @@ class RebuildJob:
         ledger, bases = self._open
         state = open_state(self.folder / f"{center}.sqlite3", is_kept=True)
         try:
-            return _Center(ledger, bases, center, state, tick).rebuild(self.trust)
+            return CenterState(ledger, bases, center, state, tick, self.commit_events).rebuild(self.trust)
         except sqlite3.Error as exc:
             raise Fatal(f"{self.path}: cannot be read: {exc}; `hub audit verify` tells what of it") from exc
         finally:
             state.close()
 
 
-class _Center:
-    """The rebuilding of one center's state."""
+class CenterState:
+    """The state of one center while it is built. `fold` goes on to wherever the lanes it is given end."""
 
-    def __init__(self, ledger: Ledger, bases: BasisBook, center: str, state: sqlite3.Connection, tick: Tick) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        bases: BasisBook,
+        center: str,
+        state: sqlite3.Connection,
+        tick: Tick = lambda _: None,
+        commit_events: int = COMMIT_EVENTS,
+    ) -> None:
         self.ledger = ledger
         self.bases = bases
         self.center = center
@@ -205,7 +216,7 @@ class _Center:
         self.sizes: dict[int, int] = {}
         self.measures: dict[tuple[str, str], Decimal] = {}
         self._readers: dict[int, RowReader] = {}
-        self._due = COMMIT_EVENTS
+        self._commit_events = self._due = commit_events
         self._load()
 
     def _load(self) -> None:
@@ -216,16 +227,18 @@ class _Center:
                 raise UsageError(f"the rebuild is of another ledger: it has {size} events of lane {origin}; remove it")
             self.places[lane_id] = replace(begin(stored), state_digest=digest, recorded_at=from_us(at_us))
             self.sizes[lane_id] = size
+        for accepted, checkpoints in self.state.execute("SELECT accepted, checkpoints FROM count"):
+            self.result.accepted, self.result.checkpoints = accepted, checkpoints
         for origin, key, value in self.state.execute("SELECT origin, key, value FROM measure"):
             self.measures[origin, key] = Decimal(value)
-        for what, lane, first, last, detail in self.state.execute(
-            "SELECT what, lane, first, last, detail FROM difference ORDER BY number"
+        for what, table, lane, first, last, detail in self.state.execute(
+            "SELECT what, tab, lane, first, last, detail FROM difference ORDER BY number"
         ):
-            self.findings.add(What(what), "receipt", lane, first, last, detail=detail)
+            self.findings.add(What(what), table, lane, first, last, detail=detail)
 
     def rebuild(self, trust: Trust) -> Rebuilt:
         """Fold all, then what came meanwhile, and compare."""
-        self._fold(self.ledger.lanes)
+        self.fold(self.ledger.lanes)
         db = self.ledger.db
         db.execute("BEGIN")
         try:
@@ -233,7 +246,7 @@ class _Center:
             if sum(lane.size for lane in hq_lanes(now)) > self.bases.size:
                 self.bases = read_bases(now, trust.hqs, released_schemas())
             own = [lane for lane in now.lanes if lane.center == self.center]
-            self._fold(own)
+            self.fold(own)
             self.commit()
             for lane in own:
                 if lane.state_digest != self.places[lane.id].state_digest:
@@ -247,7 +260,8 @@ class _Center:
         self.result.differences = self.findings.sorted()
         return self.result
 
-    def _fold(self, lanes: Sequence[StoredLane]) -> None:
+    def fold(self, lanes: Sequence[StoredLane]) -> None:
+        """Fold the center's lanes up to their sizes."""
         for stored in lanes:
             if stored.center != self.center:
                 continue
@@ -301,7 +315,7 @@ class _Center:
 
     def commit(self) -> None:
         """Write the state so far, in one transaction. If we are killed before it ends, the one before stands."""
-        self._due = COMMIT_EVENTS
+        self._due = self._commit_events
         state = self.state
         state.executemany(
             "INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)",
@@ -314,9 +328,11 @@ class _Center:
             "INSERT OR REPLACE INTO measure VALUES (?, ?, ?)",
             [(origin, key, format(value, "f")) for (origin, key), value in self.measures.items()],
         )
+        state.execute("DELETE FROM count")
+        state.execute("INSERT INTO count VALUES (?, ?)", (self.result.accepted, self.result.checkpoints))
         state.execute("DELETE FROM difference")
         state.executemany(
-            "INSERT INTO difference(what, lane, first, last, detail) VALUES (?, ?, ?, ?, ?)",
-            [(str(f.what), f.lane, f.first, f.last, f.detail) for f in self.findings.sorted()],
+            "INSERT INTO difference(what, tab, lane, first, last, detail) VALUES (?, ?, ?, ?, ?, ?)",
+            [(str(f.what), f.table, f.lane, f.first, f.last, f.detail) for f in self.findings.sorted()],
         )
         self.book.commit()
