@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.domain.stream import HQ
 from hub.evidence.case import Case, Held, LaneOf, Span
-from hub.evidence.report import Check
+from hub.evidence.report import Check, Severity
 from hub.ledger.basis import Basis
 from hub.ledger.keyring import Standing
 from hub.protocol.checkpoint import open_seal
@@ -43,6 +43,7 @@ def check_receipts(case: Case) -> None:
         report.passed(Check.RECEIPTS)
     for lane in case.lanes:
         _check_order(case, lane)
+    _check_lanes(case)
 
 
 def _check_order(case: Case, lane: LaneOf) -> None:
@@ -56,6 +57,26 @@ def _check_order(case: Case, lane: LaneOf) -> None:
             elif before.recorded_at and span.recorded_at and span.recorded_at < before.recorded_at:
                 case.report.error(Check.RECEIPTS, "was recorded before the receipt in front of it", *place)
         before = span
+
+
+def _check_lanes(case: Case) -> None:
+    """A center's lanes follow one another: the order in which they stand here is the order in which HQ recorded them.
+
+    Otherwise somebody could number the lanes anew, and an entity's last word would be another.
+    """
+    newest: dict[str, Span] = {}
+    for lane, span in case.spans():
+        before = newest.get(lane.center)
+        if before is not None and before.lane is not lane and before.recorded_at and span.recorded_at:
+            place = (f"{span.folder}receipt.note", case.origin(lane), span.first)
+            if span.recorded_at < before.recorded_at:
+                detail = f"was recorded before {case.origin(before.lane)}, which stands in front of it"
+                case.report.error(Check.RECEIPTS, detail, *place)
+            elif span.recorded_at == before.recorded_at:
+                detail = f"was recorded in the same moment as {case.origin(before.lane)}: which came first is HQ's word"
+                case.report.found(Severity.WARNING, Check.RECEIPTS, detail, *place)
+        if span.receipt is not None:
+            newest[lane.center] = span
 
 
 def check_seal(case: Case, lane: LaneOf, span: Span, basis: Basis | None) -> None:

@@ -18,6 +18,7 @@ from hub.protocol.keys import COSIGNATURE_MLDSA44, COSIGNATURES, ED25519, Signat
 from hub.protocol.note import Note
 from hub.protocol.proof import TlogProof
 from hub.protocol.tree import leaf_hash, verify_inclusion
+from hub.protocol.trust import Trust
 
 FILE = layout.CHECKPOINT
 
@@ -29,17 +30,20 @@ class Witness:
     key: Verifier
     center: str
     is_active: bool
+    retired_at: datetime | None = None
 
 
-def witnesses_of(registry: Registry, outside: Iterable[Verifier] = ()) -> list[Witness]:
-    """Return every witness key that the registry knows, those of the centers first."""
+def witnesses_of(registry: Registry, trust: Trust) -> list[Witness]:
+    """Return every witness key of the centers that the registry knows, then those outside that the root key named."""
     found = [
         Witness(Verifier.from_text(key.vkey), center.id, key.status == "active" and center.status == "active")
         for center in registry.centers.values()
         for key in center.keys
         if key.purpose == "witness"
     ]
-    return found + [Witness(key, "", True) for key in outside if all(key != known.key for known in found)]
+    known = {witness.key for witness in found}
+    outside = [Witness(key, "", True, trust.retired_at(key)) for key in trust.witnesses if key not in known]
+    return found + outside
 
 
 def active_centers(registry: Registry) -> tuple[str, ...]:
@@ -77,7 +81,9 @@ def seen_by(text: str, lines: Iterable[Signature], witnesses: Iterable[Witness])
         except Malformed as exc:
             seen.wrong.append(str(exc))
             continue
-        if not witness.center:
+        if not witness.center and witness.retired_at is not None and at >= witness.retired_at:
+            seen.passed_over.append(f"{line.name[:80]} was retired before")
+        elif not witness.center:
             seen.others[line.name] = at
         elif witness.is_active:
             seen.centers[witness.center] = at
@@ -174,7 +180,7 @@ def _check_witnesses(case: Case, log: LogOf) -> None:
             report.error(Check.WITNESSES, exc, path)
         else:
             notes.append((path, note))
-    witnesses = witnesses_of(case.registry, case.keys.witnesses)
+    witnesses = witnesses_of(case.registry, case.keys)
     for path, note in notes:
         lines = [line for line in note.signatures if (line.name, line.key_id) not in own]
         seen = seen_by(note.text, lines, witnesses)

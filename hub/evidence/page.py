@@ -13,6 +13,7 @@ from decimal import Decimal
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
+from urllib.parse import unquote
 
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import canonical_json, decimal_text
@@ -153,7 +154,7 @@ class _Page:
 
     def _about(self) -> str:
         subject = self.case.subject
-        given = {"id": f"<b>{_text(subject.id)}</b>"}
+        given = {"id": f"<b>{_entity_id(subject.id)}</b>"}
         if subject.kind == "entity":
             return self.say("about_entity", stream=word(STREAMS, subject.stream, self.language), **given)
         if subject.kind == "center":
@@ -221,13 +222,17 @@ class _Page:
                 _said_time(held),
                 _moment(span.recorded_at),
                 _text(lane.center),
-                f"{_text(event_word(held.text('ce_type'), self.language))} · <b>{_text(held.text('ce_subject'))}</b>",
+                self._what(held),
                 self._chip(held),
             ]
             for number, (lane, span, held) in enumerate(self._told()[:EVENTS_SHOWN_MAX], 1)
         ]
         columns = [self.say(name) for name in ("happened", "recorded", "center", "what", "decided")]
         return _table(["", *columns], rows, numbers={0})
+
+    def _what(self, held: Held) -> str:
+        kind = event_word(held.text("ce_type"), self.language)
+        return f"{_text(kind)} · <b>{_entity_id(held.text('ce_subject'))}</b>"
 
     def _chip(self, held: Held) -> str:
         name = "accepted" if held.is_accepted else "rejected"
@@ -264,7 +269,7 @@ class _Page:
             after = f'<span class="to small">{self.say("status_after")}: <b>{_text(status)}</b></span>'
         return (
             f'<section class="event"><header><span class="number">{number}</span><b>{_text(kind)}</b>'
-            f"<span>{_text(held.text('ce_subject'))}</span>{after}</header>"
+            f"<span>{_entity_id(held.text('ce_subject'))}</span>{after}</header>"
             f"{self._facts(facts)}{note}{self._values(held)}</section>\n"
         )
 
@@ -335,7 +340,7 @@ class _Page:
         rows = []
         for (stream, entity_id), known in sorted(self.case.states.items()):
             entity = known.entity
-            what = f"{_text(word(STREAMS, stream, self.language))} <b>{_text(entity_id)}</b>"
+            what = f"{_text(word(STREAMS, stream, self.language))} <b>{_entity_id(entity_id)}</b>"
             why = f'<br><span class="small">{self._reason(self.why.get((stream, entity_id)))}</span>'
             status = _text(word(STATUSES, entity.status, self.language))
             version = f'<br><span class="small">{self.say("version")} {entity.version}</span>'
@@ -439,6 +444,14 @@ def _same(left: Any, right: Any) -> bool:
 def _text(value: object) -> str:
     """Return a value as HTML text: escaped, and characters that can't be seen shown by their number."""
     return escape(_UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(value)))
+
+
+def _entity_id(entity_id: str) -> str:
+    """Return an id as a person wrote it, and as the records have it where that is another."""
+    readable = unquote(entity_id, errors="replace")
+    if readable == entity_id or not readable.isprintable():
+        return _text(entity_id)
+    return f'{_text(readable)} <span class="small">{_text(entity_id)}</span>'
 
 
 def _moment(moment: datetime | None) -> str:

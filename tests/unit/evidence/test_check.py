@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+import orjson
 import pytest
 
 from hub.evidence import layout
@@ -23,7 +26,7 @@ from hub.protocol.receipt import Receipt
 from hub.protocol.trust import Trust
 from hub.replay.source import Ledger
 from tests.support.center import HUB, NOW
-from tests.support.evidence import ROOT, TRUST, TRUST_NOTE, remade, witness
+from tests.support.evidence import ROOT, TRUST, TRUST_NOTE, Story, remade, told, witness
 from tests.support.hq import IDENTITY
 from tests.unit.evidence.conftest import DEAL, OFFER, RANGE
 
@@ -368,3 +371,57 @@ def test_entity_that_has_no_part_in_the_deal_is_found(ledger: Ledger, deal: Expo
 def test_offer_subject_is_checked_by_its_stream(offer: Exported) -> None:
     """An id alone is not an entity."""
     assert checked(remade(files_of(offer), replace(OFFER, stream="request"))).status == "failed"
+
+
+def test_lanes_that_were_numbered_anew_are_found(tmp_path: Path) -> None:
+    """Confirmed, then disputed from a new lane: the other way round the center would have confirmed at last."""
+
+    async def tell() -> Story:
+        story = await told(tmp_path, "uz")
+        old = story.centers["kz"]
+        story.centers["kz"] = new = old.next_epoch("00000009")
+        opening = new.opening(
+            previous_origin=old.origin, previous_size=old.edge.size, previous_root=old.edge.root.hex(), reason="new"
+        )
+        said = {"deal": "uz:D-1", "note": "Not paid."}
+        await story.take("kz", [opening, story.event("kz", "deal_confirmation.disputed", "C-1", said)])
+        await story.notarize()
+        return story
+
+    story = asyncio.run(tell())
+    subject = Subject("entity", "kz:C-1", "deal_confirmation")
+    with Ledger.open(story.database) as opened:
+        bundle = export_bundle(opened, TRUST_NOTE, subject)
+    story.close()
+    assert bundle.case.states["deal_confirmation", "kz:C-1"].entity.status == "disputed"
+    assert not bundle.case.report.has(Severity.ERROR)
+    files = files_of(bundle)
+    first = {path: data for path, data in files.items() if "-kz-00000002/" in path}
+    assert first
+    for path, data in first.items():
+        del files[path]
+        files[path.replace("lanes/000003-", "lanes/000009-")] = data
+    case = take_apart(files, subject, Report())
+    examine(case, ROOT.verifier)
+    assert case.states["deal_confirmation", "kz:C-1"].entity.status == "given"
+    assert "which stands in front of it" in next(f.detail for f in case.report.findings if f.check is Check.RECEIPTS)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_manifest_of_any_shape_is_a_finding(offer: Exported, seed: int) -> None:
+    """Whatever JSON stands there, sums made anew: never an exception, never proved."""
+    files, chance = files_of(offer), random.Random(seed)
+    files[layout.MANIFEST] = orjson.dumps(mutated(orjson.loads(files[layout.MANIFEST]), chance))
+    files[layout.SUMS] = layout.sums(layout.digests(files))
+    assert checked(files).status == "failed"
+
+
+def mutated(value: object, chance: random.Random, depth: int = 0) -> object:
+    """Return a JSON value with one thing in it changed."""
+    if isinstance(value, dict) and value and (depth == 0 or chance.random() < 0.8):
+        name = chance.choice(["subject", *value] if "subject" in value else list(value))
+        return value | {name: mutated(value[name], chance, depth + 1)}
+    if isinstance(value, list) and value and chance.random() < 0.8:
+        at = chance.randrange(len(value))
+        return [*value[:at], mutated(value[at], chance, depth + 1), *value[at + 1 :]]
+    return chance.choice([None, [], {}, [[[]]], "", "x" * 300, 1.5, -1, True, "uz:K-1\n", {"kind": "center"}])

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from base64 import b64encode
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from hub.evidence import layout
 from hub.evidence.check import check_bundle
-from hub.evidence.container import read_zip
+from hub.evidence.container import read_zip, write_zip
 from hub.evidence.export import Exported, export_bundle
 from hub.evidence.report import Check, Report, Severity
 from hub.evidence.subject import Subject
+from hub.protocol.checkpoint import seal
+from hub.protocol.control import key_text, seal_key_name
 from hub.protocol.errors import UsageError
-from hub.protocol.keys import Verifier
+from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer, Verifier
+from hub.protocol.note import Note
 from hub.protocol.proof import TlogProof
+from hub.protocol.record import SEAL_HEADER
 from hub.protocol.tree import leaf_hash
 from hub.replay.source import Ledger
 from hub.store.depot import open_depot
 from tests.support.archived import archive
-from tests.support.center import NOW
+from tests.support.center import HUB, NOW
 from tests.support.center import offer as offer_value
-from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, told
+from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, remade, told
 from tests.support.lived import day, lived
 from tests.unit.evidence.conftest import DEAL, RANGE
 
 
-def manifest_of(bundle: Exported) -> dict[str, object]:
-    found: dict[str, object] = orjson.loads(bundle.case.files[layout.MANIFEST])
+def center_of(story: Story, center: str) -> dict[str, Any]:
+    """Return a center's record as HQ has it."""
+    query = "SELECT document FROM entity WHERE stream = 'center' AND id = ?"
+    found: dict[str, Any] = orjson.loads(story.hq.store._db.execute(query, (f"hq:{center}",)).fetchone()[0])["record"]
     return found
 
 
@@ -168,9 +177,7 @@ def test_key_that_was_revoked_keeps_its_earlier_seals_good(tmp_path: Path) -> No
 
     async def tell() -> Story:
         story = await told(tmp_path)
-        record = orjson.loads(
-            story.hq.store._db.execute("SELECT document FROM entity WHERE id = 'hq:uz'").fetchone()[0]
-        )["record"]
+        record = center_of(story, "uz")
         record["keys"][0] |= {"status": "revoked", "status_reason": "stolen"}
         await story.hq.said("key_revoked", story.centers["uz"], record)
         await story.notarize()
@@ -269,3 +276,46 @@ def test_lane_that_ended_is_bounded_by_the_next_one(tmp_path: Path) -> None:
         "net.cohub.lane.opened.v1"
     ]
     assert check_bundle(made.data, ROOT.verifier).report.outcome(Check.COMPLETE) == "passed"
+
+
+def test_seal_by_ml_dsa_too_is_checked_from_the_basis_on_that_has_the_key(tmp_path: Path) -> None:
+    """Earlier seals are good by Ed25519 alone; later ones need both lines, and a line taken away is found."""
+    long_key = Signer(seal_key_name(HUB, "uz"), b"m" * 32, COSIGNATURE_MLDSA44)
+
+    async def tell() -> Path:
+        story = await told(tmp_path)
+        center = story.centers["uz"]
+        text = key_text(HUB, "uz", "seal", long_key.verifier).encode()
+        record = center_of(story, "uz")
+        record["keys"].append(
+            record["keys"][0]
+            | {
+                "vkey": long_key.verifier.to_text(),
+                "proof": b64encode(long_key.sign(text)).decode(),
+                "previous_proof": b64encode(center.signer.sign(text)).decode(),
+            }
+        )
+        await story.hq.said("key_added", center, record)
+        value = offer_value("Membrane printer, second version", partner="uz:P-1")
+        event = story.event("uz", "offer.revised", "K-1", value)
+        both = seal(center.origin, center.edge, center.signer, (), long_key, NOW)
+        await story.hq.feed("uz", [event.plus(SEAL_HEADER, both)], story.now)
+        await story.notarize()
+        await story.cosign("kz", "cn")
+        story.close()
+        return story.database
+
+    subject = Subject("entity", "uz:K-1", "offer")
+    with Ledger.open(asyncio.run(tell())) as ledger:
+        made = export_bundle(ledger, TRUST_NOTE, subject)
+    report = check_bundle(made.data, ROOT.verifier).report
+    assert report.status == "proved", report.findings
+    files = dict(made.case.files)
+    path = [p for p in sorted(files) if p.endswith("seal.note") and "-uz-" in p][-1]
+    note = Note.from_bytes(files[path])
+    short = replace(note, signatures=note.signatures[:1]).to_bytes()
+    forged = remade({p: data.replace(files[path], short) for p, data in files.items()}, subject)
+    found = check_bundle(write_zip(forged), ROOT.verifier).report
+    assert [f.detail.partition(": ")[2] for f in found.findings if f.check is Check.SEALS] == [
+        "LONG_KEY_MISSING: expected a signature by the center's ML-DSA-44 key too"
+    ]
