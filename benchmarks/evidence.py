@@ -1,4 +1,4 @@
-"""An evidence bundle of one entity with a hundred events: milliseconds to make it, and to check it in one process."""
+"""An evidence bundle of an entity with 100 events in 100 receipts: milliseconds to make and to check it, in process."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.timetravel import fill
+from benchmarks.lanes import HUB, BenchLane
+from benchmarks.throughput import make_hub
 from hub.evidence.check import check_bundle
 from hub.evidence.export import export_bundle
 from hub.evidence.report import Severity
 from hub.evidence.subject import Subject
+from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.notary import LEAVES_MAX, append
+from hub.ledger.take import Reading, take
 from hub.protocol.trust import open_trust
 from hub.replay.chain import every
-from hub.replay.source import Ledger
+from hub.replay.source import Ledger, Replayed
+from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
+from hub.worker.headquarters import Headquarters
 from hub.worker.identity import load_identity
-from hub.worker.service import keys
+from hub.worker.service import database, keys
 
 EVENTS: Final = 100
 ROUNDS: Final = 7
@@ -30,8 +35,7 @@ ROUNDS: Final = 7
 
 async def evidence(folder: Path) -> dict[str, float]:
     """Return the median milliseconds of an export and of a check; what Python imports is not counted."""
-    # Two lanes: the entity of the first has all its events, in one fetch as in life they would be in many.
-    path = await fill(folder, 2 * (EVENTS + 1), lanes_count=2)
+    path = await _fill(folder)
     await _notarize(folder, path)
     trust_note = (keys(folder) / "trust.note").read_bytes()
     root = open_trust(trust_note).root
@@ -46,13 +50,34 @@ async def evidence(folder: Path) -> dict[str, float]:
             report = check_bundle(bundle.data, root).report
             checked.append(time.perf_counter() - began)
             assert not report.has(Severity.ERROR), report.findings
-    events = sum(1 for _ in bundle.case.story())
-    assert events >= EVENTS, events
+    assert sum(1 for _ in bundle.case.story()) == EVENTS
     return {
         "bundle_export_ms": round(median(made) * 1000, 1),
         "bundle_check_ms": round(median(checked) * 1000, 1),
         "bundle_kb": round(len(bundle.data) / 1024, 1),
     }
+
+
+async def _fill(folder: Path) -> Path:
+    """Make a hub with one offer of EVENTS events, each under its own seal and receipt; return its database."""
+    lane = BenchLane("c00", seal_every=1)
+    await make_hub(folder, [lane])
+    identity = load_identity(keys(folder))
+    store = SqliteStore.open(database(folder))
+    try:
+        basis = await Headquarters(store, identity, released_schemas()).basis()
+        claimed = (await store.claim([lane.center], "bench"))[lane.center]
+        reading = Reading.of(claimed.intake)
+        for offset, (key, value, headers) in enumerate(lane.records(EVENTS, 1)):
+            taken = take(reading, [Replayed(key, value, [*headers], offset)], basis.keyring, HUB, 0.0)
+            known = await store.entities(subjects(taken))
+            now = datetime.now(UTC)
+            batch = decide(taken, known, basis, now, identity.receipts)
+            await store.commit(batch, claimed.term, now)
+            reading = advance(taken, batch)
+    finally:
+        store.close()
+    return database(folder)
 
 
 async def _notarize(folder: Path, path: Path) -> None:
