@@ -22,6 +22,9 @@ GOALS: Final[Mapping[str, tuple[str, float]]] = {
     "demo_first_event_s": ("<=", 6.0),
     "worker_rss_mb.growth": ("<=", 20.0),
     "connector_rss_mb": ("<=", 120.0),
+    "verify_per_s": (">=", 50_000.0),
+    "rebuild_per_s": (">=", 40_000.0),
+    "rebuild_2p_per_s": (">=", 76_000.0),
     "asof_entity_ms": ("<=", 200.0),
     "history_entity_ms": ("<=", 50.0),
 }
@@ -37,6 +40,9 @@ NAMES: Final = (
     "demo_first_event_s",
     "worker_rss_mb",
     "connector_rss_mb",
+    "verify_per_s",
+    "rebuild_per_s",
+    "rebuild_2p_per_s",
     "asof_entity_ms",
     "history_entity_ms",
 )

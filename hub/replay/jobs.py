@@ -6,9 +6,11 @@ processes share nothing but the database, which each opens to be read alone.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import queue
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Protocol, TypeVar
 
 from hub.protocol.errors import CohubError, Fatal, UsageError
@@ -34,8 +36,9 @@ def run(job: Job[R_co], centers: Sequence[str], processes: int, tick: Tick) -> I
     Errors: what the job raises; Fatal, when a process ends without a word.
     """
     if processes <= 1 or len(centers) <= 1:
-        for center in centers:
-            yield center, job(center, tick)
+        with spared_collector():
+            for center in centers:
+                yield center, job(center, tick)
         return
     context = multiprocessing.get_context("spawn")
     tasks, said = context.Queue(), context.Queue()
@@ -54,6 +57,20 @@ def run(job: Job[R_co], centers: Sequence[str], processes: int, tick: Tick) -> I
             child.terminate()
         for child in children:
             child.join()
+
+
+@contextmanager
+def spared_collector() -> Iterator[None]:
+    """Let Python's cyclic collector look rarely: folding makes and frees thousands of objects, none of them cyclic."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 10, 10)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _listen(children: Sequence[Any], said: Any, centers: int, tick: Tick) -> Iterator[tuple[str, Any]]:
@@ -93,7 +110,8 @@ def _work(job: Job[Any], tasks: Any, said: Any) -> None:
     try:
         while (center := tasks.get()) is not None:
             try:
-                result = job(center, tick)
+                with spared_collector():
+                    result = job(center, tick)
             except CohubError as exc:
                 said.put(("failed", center, type(exc)(str(exc)) if isinstance(exc, UsageError) else Fatal(str(exc))))
                 return
