@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="HQ's log: how it stands, its checkpoint, its tree as files.", no_args_is_help=True)
 
-ROLLED_BACK: Final = (
-    "nothing is signed any more. Stop the worker, put the newest copy of the database back, start it again: "
-    "then the log goes on. A log that has said one thing can't say another, so nothing else makes it good"
+STANDS_STILL: Final = (
+    "nothing is signed any more; events are taken as before. Stop the worker, put the newest copy of the database "
+    "back, start it again: then the log goes on. What HQ has signed stays said, so nothing else makes it good. "
+    "`hub audit verify` tells what the database has"
 )
 
 
@@ -29,7 +30,7 @@ ROLLED_BACK: Final = (
 def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
     """Show how long the log is, who has cosigned its newest checkpoint, and how many receipts are not in it yet.
 
-    Exit status 1 where HQ's database was rolled back. Example: hub log status
+    Exit status 1 where HQ's database was rolled back or edited, so that nothing is signed. Example: hub log status
     """
     with _reader(place(ctx, data_dir)) as log:
         found = log.standing()
@@ -43,7 +44,7 @@ def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> 
         )
         line(f"receipts that are not in the log yet: {found.behind}")
     if found.rolled_back is not None:
-        note(f"ALARM: {found.rolled_back}; {ROLLED_BACK}")
+        note(f"ALARM: {found.rolled_back}; {STANDS_STILL}")
         raise typer.Exit(1)
 
 

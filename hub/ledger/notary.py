@@ -154,8 +154,18 @@ def check(log: Log, keys: Sequence[Verifier]) -> None:
     """
     if not log.size and not log.note:
         return
-    said, note = open_checkpoint(log.note)
-    note.verify([key for key in keys if key.name == log.origin])
+    open_checkpoint(log.note)[1].verify([key for key in keys if key.name == log.origin])
+    check_tree(log)
+
+
+def check_tree(log: Log) -> None:
+    """Check that edge, leaves and tiles lead to the root of the newest checkpoint, whoever signed it.
+
+    Errors: Malformed with what differs.
+    """
+    if not log.size and not log.note:
+        return
+    said, _ = open_checkpoint(log.note)
     if (said.origin, said.size) != (log.origin, log.size):
         raise Malformed(f"expected a checkpoint of {log.origin} at size {log.size}, got {said.origin} at {said.size}")
     if said.root != log.edge.root:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from hub.domain.stream import HQ
 from hub.ledger.lane import EPOCH_START
-from hub.ledger.notary import Leaf, Log, Right, Stored, Unlogged, receipt_text, rolled_back
+from hub.ledger.notary import LEAVES_MAX, Leaf, Log, Right, Stored, Unlogged, check_tree, receipt_text, rolled_back
 from hub.protocol import tiles
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.errors import Malformed
@@ -25,7 +25,7 @@ from hub.protocol.tree import HASH_BYTES, Edge
 from hub.protocol.value import value_class
 
 # An edited database may have text where bytes belong: what is read is bytes, and what is wrong with them is found.
-_CHECKPOINT: Final = "size, CAST(note AS BLOB), CAST(edge AS BLOB), signed_at_us"
+_CHECKPOINT: Final = "size, CAST(note AS BLOB), CAST(edge AS BLOB), CAST(signed_at_us AS INTEGER)"
 ROOTS_KEPT_MAX: Final = 100_000  # 32 bytes and a key each; one for every 256 leaves
 
 
@@ -68,7 +68,7 @@ class LogStanding:
 
     `cosigned` and `believed` are of the newest checkpoint: by how many of `witnesses` active centers, and whether that
     is more than half. `believed_size` is the newest size that is believed. `behind` counts receipts that are no leaf
-    yet. `rolled_back` is the reason why nothing is signed any more, None where all is well.
+    yet. `rolled_back` is the reason why nothing is signed any more, damage too, None where all is well.
     """
 
     size: int
@@ -182,6 +182,13 @@ class LogReader:
 
     def log(self, origin: str) -> Log:
         """Return the log as it stands, to be checked and built on. Errors: Malformed."""
+        # In one statement: between two of them somebody may append.
+        leaves, size = self._db.execute(
+            "SELECT (SELECT coalesce(max(leaf_index) + 1, 0) FROM log_leaf),"
+            " (SELECT coalesce(max(size), 0) FROM checkpoint)"
+        ).fetchone()
+        if leaves != size:
+            raise Malformed(f"HQ's log has {leaves} leaves, and its newest checkpoint is of size {size}")
         newest = self.newest()
         if newest is None:
             return Log(origin)
@@ -298,7 +305,7 @@ class LogReader:
         return next(iter(self.cosigned_notes(size)), None)
 
     def standing(self) -> LogStanding:
-        """Return how the log stands. Errors: Malformed where what is stored is no checkpoint."""
+        """Return how the log stands."""
         newest = self.newest()
         believed = self.newest_believed()
         size = newest.size if newest else 0
@@ -312,7 +319,7 @@ class LogReader:
             bool(newest) and 2 * cosigned > witnesses,
             believed.size if believed else 0,
             self.behind(),
-            self.rolled_back(),
+            self.damaged() or self.rolled_back(),
         )
 
     def rolled_back(self) -> str | None:
@@ -329,6 +336,22 @@ class LogReader:
             why = rolled_back(said, size, self.root(said.size) if said.size <= size else None)
             if why is not None:
                 return why
+        return None
+
+    def damaged(self) -> str | None:
+        """Return why the notary can't build on what is stored; None where the log's right end is whole.
+
+        It looks no further than a notary that starts: `hub audit verify` reads all of it.
+        """
+        try:
+            newest = self.newest()
+            check_tree(self.log(newest.checkpoint.origin if newest is not None else ""))
+            for receipt in self.unlogged(LEAVES_MAX):
+                receipt_text(receipt.note)
+        except Malformed as exc:
+            return str(exc)
+        except (TypeError, ValueError) as exc:
+            return f"a row of HQ's log has what no row of ours has: {exc}"
         return None
 
     def _checkpoint(self, rest: str, *values: Any) -> StoredCheckpoint | None:

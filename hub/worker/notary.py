@@ -133,6 +133,10 @@ class Notary:
             self._log = None
         except Malformed as exc:
             self._stop(str(exc))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+            # A fault of ours, or rows that nobody of us wrote. The lanes must not stop for it, nor start in circles.
+            log.exception("notary_fault")
+            self._stop(f"a fault of the notary: {exc!r}")
         except Retriable as exc:
             log.warning("notary_waits", error=str(exc))
             self._said = None
