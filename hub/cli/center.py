@@ -263,13 +263,17 @@ def proven(
             "the enrolment note is for a witness key as version 0.1.0 knew them, which can't cosign: "
             "make another with `connector key new --purpose witness`"
         )
+    if any(
+        Verifier.from_text(k["vkey"]).public == enrolled.key.public for k in known if k["purpose"] != enrolled.purpose
+    ):
+        raise UsageError(f"center {center} has this key for another purpose already: no key has two uses")
     previous = None
     earlier = [k for k in known if k["purpose"] == enrolled.purpose]
     active = [k for k in earlier if k["status"] == "active"]
     for old in active:
         verifier = Verifier.from_text(old["vkey"])
         if verifier == enrolled.key:
-            continue
+            continue  # whoever asks twice is told by the caller
         try:
             found = enrolled.proof(verifier)
         except Malformed as exc:

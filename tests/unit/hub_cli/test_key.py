@@ -150,6 +150,15 @@ def test_witness_key_of_version_0_1_0_is_not_enrolled(made: Any, tmp_path: Path)
     assert (done.status, "connector key new --purpose witness" in done.err) == (2, True)
 
 
+def test_seal_key_is_no_witness_key(made: Any, tmp_path: Path) -> None:
+    """No key has two uses, whatever its kind is called in the two."""
+    seal_note, witness_note = tmp_path / "seal", tmp_path / "witness"
+    write(seal_note, "seal", 0x01, b"s")
+    write(witness_note, "witness", COSIGNATURE_ED25519, b"s")
+    done = made(*ADD, "--enrolment", str(seal_note), "--enrolment", str(witness_note))
+    assert (done.status, "no key has two uses" in done.err) == (2, True)
+
+
 def test_first_ml_dsa_key_needs_the_word_of_the_seal_key(made: Any, tmp_path: Path) -> None:
     """Otherwise whoever sends HQ a note could have a center's seals refused."""
     seal_note, long_note = tmp_path / "seal", tmp_path / "long"
