@@ -24,6 +24,7 @@ from hub.broker.process import Process, spawn
 from hub.broker.topics import FAN_OUT_PARTITIONS
 from hub.domain.catalogue import STREAMS
 from hub.protocol.errors import Retriable, UsageError
+from hub.store.log import LogReader
 from hub.store.sqlite import SqliteStore
 from hub.worker.headquarters import Said
 from hub.worker.service import database
@@ -32,6 +33,7 @@ from tests.support.checker import Finding, Record, check
 from tests.support.checker import Office as Desk
 from tests.support.hq import center_record
 from tests.support.sheet import LISTED, Row, Sheet
+from tests.support.witness import Witness
 from tests.support.worker import Hub, read_topic
 
 STOP_DEADLINE_S: Final = 12.0
@@ -170,6 +172,7 @@ class Office:
             self.folder.parent,
         )
         self.sheet = Sheet(self.folder)
+        self.witness = Witness(self.center)
 
     @property
     def id(self) -> str:
@@ -184,9 +187,10 @@ class Office:
     def set_up(self, hub: Hub, **settings: Any) -> None:
         """Lay out the folder as `connector init` and a person would; settings are for a test's patience."""
         (self.folder / "keys").mkdir(parents=True)
-        key = self.folder / "keys" / "seal.key"
-        key.write_text(self.center.signer.to_text() + "\n")
-        key.chmod(0o600)
+        for name, signer in (("seal", self.center.signer), ("witness", self.witness.signer)):
+            key = self.folder / "keys" / f"{name}.key"
+            key.write_text(signer.to_text() + "\n")
+            key.chmod(0o600)
         (self.folder / "trust.note").write_bytes((hub.data_dir / "keys" / "trust.note").read_bytes())
         (self.folder / "mappings").mkdir()
         (self.folder / "mappings" / "offers.yaml").write_text(yaml.safe_dump(MAPPING))
@@ -215,6 +219,11 @@ class Office:
             if "no such table" in str(exc):  # killed while it was made
                 return None
             raise
+
+    def record(self) -> dict[str, Any]:
+        """Return the center as HQ registers it, with its seal key and its witness key."""
+        record = center_record(self.center)
+        return record | {"keys": [*record["keys"], self.witness.key()]}
 
     def is_settled(self) -> bool:
         """Whether the sheet's last row, the marker, was accepted, and nothing waits for a verdict."""
@@ -254,7 +263,7 @@ class Network:
             codes = [{"code": code, "zh": None, "en": None, "ru": None} for code in LISTED]
             await hub.say(
                 Said("net.cohub.code_list.published.v1", "technology", {"name": "technology", "codes": codes}),
-                *(Said("net.cohub.center.registered.v1", o.id, center_record(o.center)) for o in offices),
+                *(Said("net.cohub.center.registered.v1", o.id, o.record()) for o in offices),
             )
             for office in offices:
                 office.set_up(hub, **settings)
@@ -313,12 +322,25 @@ class Network:
         finally:
             store.close()
 
+    def is_cosigned(self) -> bool:
+        """Whether every receipt is in HQ's log and was seen there, and every center has cosigned all of it."""
+        found = [office.status() for office in self.offices]
+        if any(status is None or status["witness"]["receipts_waiting"] for status in found):
+            return False
+        store = SqliteStore.open(database(self.hub.data_dir))
+        try:
+            standing = LogReader(store._db).standing()
+            return not standing.behind and standing.cosigned == len(self.offices)
+        finally:
+            store.close()
+
     async def settle(self, deadline_s: float = 90.0) -> None:
-        """Return once every sheet is decided, receipted and published."""
+        """Return once every sheet is decided, receipted, published and in HQ's log, which every center has cosigned."""
         for office in self.offices:
             office.mark()
         await self.until(lambda: all(office.is_settled() for office in self.offices), deadline_s)
         await self.until(self.is_published, 30.0)
+        await self.until(self.is_cosigned, 60.0)
 
     async def check(self) -> list[Finding]:
         """Stop all but the broker and return what the checker finds, the published topics included."""
@@ -328,6 +350,11 @@ class Network:
         offices = [Desk(office.id, office.outbox, office.sheet) for office in self.offices]
         topics = await self.read_topics()
         keys = identity.receipts.verifier, identity.hq.verifier
+        findings += [
+            Finding("WITNESS", office.id, what)
+            for office in self.offices
+            for what in office.witness.faults(await read_topic(self.hub.bootstrap, f"in.{office.id}"), office.outbox)
+        ]
         return findings + check(database(self.hub.data_dir), *keys, offices, topics)
 
     async def read_topics(self) -> list[Record]:

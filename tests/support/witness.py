@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+from connectors.runtime.outbox import Outbox
+from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import key_text
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer
 from hub.protocol.note import Note, sign_note
-from hub.protocol.record import CONTROL_HEADER
-from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, cosigned_note, witness_key_name
+from hub.protocol.record import CONTROL_HEADER, KafkaRecord
+from hub.protocol.witness import (
+    ALARM_KIND,
+    COSIGNATURE_KIND,
+    Alarm,
+    cosigned_note,
+    open_cosigned,
+    witness_key_name,
+)
 from tests.support.center import HUB, NOW, Center, Sent
 
 
@@ -49,6 +60,33 @@ class Witness:
         """Return the record that raises an alarm, or takes it back."""
         text = Alarm(center or self.center.id, NOW, size, reason).to_text()
         return control(ALARM_KIND, sign_note(text, [self.center.signer]).to_bytes(), offset)
+
+    def faults(self, records: Iterable[KafkaRecord], outbox: Path) -> list[str]:
+        """Return what is wrong with all that this witness has ever said, and with what it has at its end.
+
+        It never cosigned two roots of one size, nor an older size after a newer one, and it held nothing against HQ.
+        """
+        found, newest = list[str](), Checkpoint("", 0, b"")
+        for record in records:
+            kind = dict(record.headers).get(CONTROL_HEADER)
+            if kind == ALARM_KIND.encode():
+                found.append(f"an alarm: {Note.from_bytes(record.value or b'').text}")
+            if kind != COSIGNATURE_KIND.encode():
+                continue
+            said = open_cosigned(record.value or b"")
+            said.note.verify([self.signer.verifier])
+            if said.checkpoint.size < newest.size:
+                found.append(f"cosigned {said.checkpoint.size} after {newest.size}")
+            elif said.checkpoint.size == newest.size and said.checkpoint.root != newest.root:
+                found.append(f"cosigned two roots of {newest.size}")
+            newest = said.checkpoint
+        with Outbox(outbox, read_only=True) as opened:
+            kept = opened.witnessed
+            if kept.stopped() is not None or kept.load()[0].size != newest.size:
+                found.append(f"stands at {kept.load()[0].size}, said {newest.size}, stopped: {kept.stopped()}")
+            if kept.waiting():
+                found.append(f"{kept.waiting()} receipts were not seen in HQ's log")
+        return found
 
 
 def control(kind: str, value: bytes | None, offset: int = 100) -> Sent:
