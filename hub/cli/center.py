@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from hub.cli.enrolment import id_of, proven, proven_all, read_note
 from hub.cli.output import as_json, line, table
 from hub.cli.place import DataDir, Json, Place, again, place, run_async, say, say_once
-from hub.protocol.errors import Malformed, UsageError
+from hub.protocol.errors import UsageError
 from hub.protocol.record import CENTER_REGISTERED
 
 if TYPE_CHECKING:
@@ -217,97 +217,22 @@ async def put_key(where: Place, center: str, enrolment: bytes, *, replaces_lost:
     """Add the key of `enrolment` to a center; return the key's id. Errors: UsageError."""
 
     def added(record: dict[str, Any]) -> dict[str, Any]:
-        key_id, key = proven(enrolment, _hub(where), center, record["keys"], replaces_lost=replaces_lost)
+        key = proven(enrolment, _hub(where), center, record["keys"], replaces_lost=replaces_lost)
         if any(key["vkey"] == old["vkey"] for old in record["keys"]):
-            raise UsageError(f"center {center} has this key already ({key_id})")
+            raise UsageError(f"center {center} has this key already ({id_of(key)})")
         return {**record, "keys": [*record["keys"], key]}
 
     record = await change(where, center, KEY_ADDED, added)
-    return _key_id(record["keys"][-1])
-
-
-def proven_all(enrolments: Sequence[bytes], hub: str, center: str) -> list[dict[str, Any]]:
-    """Return the keys of a new center as its record has them. Errors: UsageError."""
-    keys: list[dict[str, Any]] = []
-    # The Ed25519 seal key vouches for the ML-DSA-44 one, so it comes first, whatever the order of the options.
-    for data in sorted(enrolments, key=_vkey_length):
-        _, key = proven(data, hub, center, keys, replaces_lost=False)
-        if any(key["vkey"] == other["vkey"] for other in keys):
-            raise UsageError(f"the same key twice: {key['vkey'][:120]}")
-        keys.append(key)
-    return keys
-
-
-def _vkey_length(data: bytes) -> int:
-    return max(map(len, data.split(b"\n")[:5]))
-
-
-def proven(
-    data: bytes, hub: str, center: str, known: list[dict[str, Any]], *, replaces_lost: bool
-) -> tuple[str, dict[str, Any]]:
-    """Return a new key's id and the key as the center's record has it, its proofs checked. Errors: UsageError."""
-    from hub.protocol.control import open_enrolment
-    from hub.protocol.keys import ED25519, Verifier
-
-    try:
-        enrolled = open_enrolment(data)
-    except Malformed as exc:
-        raise UsageError(f"this is no enrolment note: {exc}; make one with `connector init`") from exc
-    if (enrolled.hub, enrolled.center) != (hub, center):
-        raise UsageError(
-            f"the enrolment note is for center {enrolled.center} of {enrolled.hub}, expected {center} of {hub}"
-        )
-
-    if (enrolled.purpose, enrolled.key.algorithm) == ("witness", ED25519):
-        raise UsageError(
-            "the enrolment note is for a witness key as version 0.1.0 knew them, which can't cosign: "
-            "make another with `connector key new --purpose witness`"
-        )
-    if any(
-        Verifier.from_text(k["vkey"]).public == enrolled.key.public for k in known if k["purpose"] != enrolled.purpose
-    ):
-        raise UsageError(f"center {center} has this key for another purpose already: no key has two uses")
-    previous = None
-    earlier = [k for k in known if k["purpose"] == enrolled.purpose]
-    active = [k for k in earlier if k["status"] == "active"]
-    for old in active:
-        verifier = Verifier.from_text(old["vkey"])
-        if verifier == enrolled.key:
-            continue  # whoever asks twice is told by the caller
-        try:
-            found = enrolled.proof(verifier)
-        except Malformed as exc:
-            raise UsageError(f"the signature of the earlier key {_key_id(old)} is not good: {exc}") from exc
-        previous = found or previous
-    if active and previous is None and not replaces_lost:
-        raise UsageError(
-            f"expected an enrolment note that an active key of {center} vouches for "
-            f"({', '.join(_key_id(k) for k in active)}), got the new key's signature alone; "
-            "where that key is lost, say --replaces-lost"
-        )
-    vkey = enrolled.key.to_text()
-    return vkey.split("+")[1], {
-        "vkey": vkey,
-        "purpose": enrolled.purpose,
-        "status": "active",
-        "proof": _base64(enrolled.proof(enrolled.key)),
-        "previous_proof": _base64(previous),
-        "replaced_lost": bool(earlier) and previous is None,
-        "status_reason": None,
-    }
-
-
-def _base64(signature: bytes | None) -> str | None:
-    return None if signature is None else base64.b64encode(signature).decode()
+    return id_of(record["keys"][-1])
 
 
 async def revoke(where: Place, center: str, key_id: str, reason: str) -> None:
     """Revoke a key of a center. Errors: UsageError."""
 
     def revoked(record: dict[str, Any]) -> dict[str, Any]:
-        found = [k for k in record["keys"] if _key_id(k) == key_id]
+        found = [k for k in record["keys"] if id_of(k) == key_id]
         if not found:
-            known = ", ".join(_key_id(k) for k in record["keys"]) or "none"
+            known = ", ".join(id_of(k) for k in record["keys"]) or "none"
             raise UsageError(f"center {center} has no key {key_id}; it has {known}")
         if found[0]["status"] == "revoked":
             raise UsageError(f"key {key_id} of {center} is revoked already")
@@ -378,10 +303,6 @@ def _hub(where: Place) -> str:
     return load_identity(where.keys).hub
 
 
-def _key_id(key: Mapping[str, Any]) -> str:
-    return str(key["vkey"]).split("+")[1]
-
-
 def checked_streams(streams: list[str]) -> list[str]:
     """Return the streams that a center may be given. Errors: UsageError for one that no center writes."""
     from hub.domain.catalogue import STREAMS
@@ -391,11 +312,3 @@ def checked_streams(streams: list[str]) -> list[str]:
         if name not in allowed:
             raise UsageError(f"--stream {name}: expected one of {', '.join(allowed)}")
     return list(dict.fromkeys(streams))
-
-
-def read_note(path: Path) -> bytes:
-    """Return an enrolment note's bytes. Errors: UsageError when there is no such file."""
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise UsageError(f"{path}: expected the enrolment note that `connector init` made: {exc.strerror}") from exc

@@ -21,8 +21,9 @@ from typing import Any, Final
 import yaml
 
 import hub
-from hub.cli.center import KEY_ADDED, checked_streams, pin_witness_keys, proven_all
+from hub.cli.center import KEY_ADDED, checked_streams, pin_witness_keys
 from hub.cli.code_list import PUBLISHED, term
+from hub.cli.enrolment import proven_all
 from hub.cli.place import Place, say
 from hub.protocol.control import enrolment, key_name
 from hub.protocol.errors import UsageError
