@@ -8,19 +8,12 @@ from dataclasses import dataclass
 from hub.evidence import layout
 from hub.evidence.case import Case, take_apart
 from hub.evidence.container import read_zip
-from hub.evidence.judging import (
-    check_after,
-    check_range,
-    check_schemas,
-    fold_hq,
-    judge_subject,
-    read_before,
-    read_schemas,
-)
+from hub.evidence.judging import check_after, check_schemas, fold_hq, judge_subject, read_schemas
 from hub.evidence.lanes import check_inclusion, check_receipts
 from hub.evidence.log import check_log
 from hub.evidence.manifest import differing, manifest, read_subject, reasons, root_hint
 from hub.evidence.page import check_page
+from hub.evidence.ranges import check_range, read_before
 from hub.evidence.report import Check, Report
 from hub.evidence.subject import Subject
 from hub.protocol.errors import Malformed

@@ -8,20 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
-from itertools import pairwise
-from typing import Any, Final
 
-import orjson
-
-from hub.domain.catalogue import KINDS, STREAMS
-from hub.domain.entity import Entity, canonical_json
 from hub.domain.registry import registry
 from hub.domain.stream import HQ
 from hub.evidence import layout
 from hub.evidence.case import Case, Held, LaneOf, Span
 from hub.evidence.lanes import check_seal
-from hub.evidence.report import Check, Severity
+from hub.evidence.report import Check
 from hub.evidence.subject import EntityKey
 from hub.ledger.basis import Basis, basis
 from hub.ledger.batch import Known
@@ -30,21 +23,9 @@ from hub.ledger.lane import EPOCH_START, Lane
 from hub.ledger.take import Pending, Segment
 from hub.protocol.errors import Malformed
 from hub.protocol.receipt import Decision
-from hub.protocol.record import LANE_OPENED
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 from hub.protocol.tree import Edge
 from hub.protocol.verdict import Code
-
-_DOCUMENT_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
-    "stream": str,
-    "id": str,
-    "center": str,
-    "status": str,
-    "version": int,
-    "kind": str,
-    "record": dict,
-    "changed": (dict, type(None)),
-}
 
 
 @dataclass(slots=True)
@@ -60,7 +41,7 @@ class _Record:
 
 
 def read_schemas(case: Case) -> None:
-    """Read the schema files; those that the software has too must be the same."""
+    """Read the schema files."""
     for path in sorted(case.files):
         matched = layout.SCHEMA.fullmatch(path)
         if matched is None:
@@ -193,78 +174,6 @@ def check_schemas(case: Case) -> None:
                 )
 
 
-def read_before(case: Case) -> None:
-    """Read the entities as they are said to have been before the range, and hold them to the events that made them."""
-    witnesses = _witnesses(case)
-    for path in sorted(case.files):
-        matched = layout.STATE.fullmatch(path)
-        if matched is None or matched["when"] != "before":
-            continue
-        try:
-            known = _read_document(case.files[path])
-            entity = known.entity
-            if layout.state_path("before", entity.stream, entity.id) != path:
-                raise Malformed("the file's name is not that of its entity")
-            if entity.stream not in STREAMS:
-                raise Malformed("an entity of a stream that this release does not know")
-            if case.subject.kind != "center" or entity.center != case.subject.id:
-                raise Malformed("an entity before, where nothing is before: the bundle begins with the first event")
-            _check_witnesses(case, entity, witnesses.get((entity.stream, entity.id), []))
-        except (Malformed, TypeError, ValueError, RecursionError) as exc:  # orjson has its own mind of odd values
-            case.report.error(Check.STATE, exc, path)
-            continue
-        case.states_before[entity.stream, entity.id] = known
-        case.report.passed(Check.STATE)
-
-
-def _read_document(data: bytes) -> Known:
-    entity = Entity.from_json(data)
-    for name, types in _DOCUMENT_TYPES.items():
-        value = getattr(entity, name)
-        if not isinstance(value, types) or isinstance(value, bool):
-            raise Malformed(f"entity: {name} is not of its type")
-    if entity.to_json() != data:
-        raise Malformed("entity: not in the one canonical form (RFC 8785)")
-    return Known(entity, data, sha256(data).digest(), "", 0, entity.kind, EPOCH_START, "", 0)
-
-
-def _witnesses(case: Case) -> dict[EntityKey, list[Held]]:
-    """Return the accepted events that were recorded before the range, by entity, in order."""
-    found: dict[EntityKey, list[Held]] = {}
-    for lane in case.lanes:
-        if lane.center != case.subject.id:
-            continue
-        for span, held in lane.held():
-            at, since = span.recorded_at, case.subject.since
-            if at is not None and since is not None and at < since and held.is_accepted:
-                found.setdefault(held.entity, []).append(held)
-    return found
-
-
-def _check_witnesses(case: Case, entity: Entity, witnesses: list[Held]) -> None:
-    """Hold an entity's document to the last events before the range: its record, its kind, its status if they say it.
-
-    The number of its version is nobody's signed word: it is what HQ's books say.
-    """
-    kinds = [KINDS[held.text("ce_type")] for held in witnesses]
-    carrying = [number for number, kind in enumerate(kinds) if kind.carries_record]
-    if not carrying:
-        raise Malformed("no event before the range shows its record")
-    source = carrying[-1]
-    if entity.kind != kinds[source].type or _plain(entity.record) != _plain(case.decode(witnesses[source])):
-        raise Malformed("its record is not that of the last event before the range")
-    changed = None if source == len(kinds) - 1 else case.decode(witnesses[-1])
-    if _plain(entity.changed) != _plain(changed):
-        raise Malformed("what changed its status is not what the last event before the range says")
-    told = [kind.status_after for kind in kinds if kind.status_after is not None]
-    if told and told[-1] != entity.status:
-        raise Malformed(f"its status is {entity.status[:40]}, the last event before the range made it {told[-1]}")
-
-
-def _plain(value: Any) -> Any:
-    return orjson.loads(canonical_json(value))
-
-
 def check_after(case: Case) -> None:
     """Compare the state that follows with the documents that the bundle states."""
     expected = {layout.state_path("after", *key): known.document for key, known in case.states.items()}
@@ -278,49 +187,3 @@ def check_after(case: Case) -> None:
             case.report.error(Check.STATE, "is not what the events make of it", path)
         else:
             case.report.passed(Check.STATE)
-
-
-def _unbounded(case: Case, origin: str, last: int) -> str:
-    """Return what is not shown of a lane's end behind `last`, '' where the center's next lane says that it ended."""
-    for lane in case.lanes:
-        for _, held in lane.held():
-            if held.text("ce_type") == LANE_OPENED and held.is_accepted and lane.center == case.subject.id:
-                opened = case.decode(held)
-                if opened.get("previous_origin") == origin:
-                    size = int(opened["previous_size"])
-                    return "" if size <= last else f"its center wrote {size} events of it, HQ had {last}"
-    return f"nothing here is recorded later: that no more came up to {case.subject.until} is HQ's word alone"
-
-
-def check_range(case: Case) -> None:
-    """Of a range of time: nothing between its two ends is left out, in any lane that the bundle has."""
-    subject, report = case.subject, case.report
-    if subject.kind != "center":
-        report.skip(Check.COMPLETE, "an entity's lanes hold other entities' events too: only a range can be complete")
-        return
-    for lane in case.lanes:
-        if lane.center == HQ:
-            continue
-        origin = case.origin(lane)
-        if lane.center != subject.id:
-            report.error(Check.COMPLETE, f"a lane of {lane.center}: the range is of {subject.id}", "", origin)
-        inside = [s for s in lane.spans if s.receipt and subject.covers(s.receipt.recorded_at)]
-        for span in inside:
-            if not span.is_whole:
-                detail = f"holds {len(span.events)} of the events {span.first} to {span.last}"
-                report.error(Check.COMPLETE, detail, span.folder, origin, span.first)
-            else:
-                report.passed(Check.COMPLETE)
-        for left, right in pairwise(inside):
-            if right.first != left.last + 1:
-                report.error(Check.COMPLETE, f"nothing covers {left.last + 1} to {right.first - 1}", "", origin)
-        if inside and inside[0].first > 1:
-            ends = [s for s in lane.spans if s.last == inside[0].first - 1]
-            if not ends or not all(s.receipt and subject.since and s.receipt.recorded_at < subject.since for s in ends):
-                detail = "no earlier receipt bounds the range"
-                report.error(Check.COMPLETE, detail, inside[0].folder, origin, inside[0].first)
-        if inside and lane.spans[-1] is inside[-1] and (detail := _unbounded(case, origin, inside[-1].last)):
-            report.found(Severity.WARNING, Check.COMPLETE, detail, inside[-1].folder, origin, inside[-1].last)
-        later = [s for s in lane.spans if inside and s.first > inside[-1].last]
-        if later and later[0].first != inside[-1].last + 1:
-            report.error(Check.COMPLETE, f"nothing covers {inside[-1].last + 1} to {later[0].first - 1}", "", origin)
