@@ -15,9 +15,10 @@ from hub.cli.place import DataDir, Json, Place, place
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
+    from hub.replay.source import Ledger
     from hub.store.log import LogReader
 
-app = typer.Typer(help="HQ's log: how it stands, its checkpoint, its tree as files.", no_args_is_help=True)
+app = typer.Typer(help="HQ's log: how it stands, its checkpoint, proofs, its tree as files.", no_args_is_help=True)
 
 STANDS_STILL: Final = (
     "nothing is signed any more; events are taken as before. Stop the worker, put the newest copy of the database "
@@ -72,6 +73,42 @@ def checkpoint(
 
 
 @app.command()
+def proof(
+    ctx: typer.Context,
+    lane: Annotated[str, typer.Argument(metavar="LANE", help="A lane's origin, or a center: its newest lane.")],
+    sequence: Annotated[int, typer.Argument(metavar="SEQUENCE", min=1, help="Any event that the receipt covers.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Print the proof that an event's receipt is in the log: a C2SP tlog-proof, with the receipt's text as its extra.
+
+    It holds by itself, with HQ's log key alone: the leaf is SHA-256(00, the extra data). The checkpoint in it is the
+    first believed one that covers the receipt, or the newest where none is believed.
+
+    Example: hub log proof uz 42 > uz-42.tlog-proof
+    """
+    from hub.protocol.proof import EXTRA_BYTES_MAX, TlogProof
+    from hub.store.log import LogReader
+
+    with _ledger(place(ctx, data_dir)) as ledger:
+        log = LogReader(ledger.db)
+        known = [found for found in ledger.lanes if lane in (found.origin, found.center)]
+        if not known:
+            raise UsageError(f"HQ has no lane {lane}; `hub lane list` has what there is")
+        index = log.leaf_of(known[-1].id, sequence)
+        if index is None:
+            raise UsageError(f"{known[-1].origin}: no receipt in the log covers sequence {sequence} yet")
+        chosen = log.believed_covering(index) or log.newest()
+        signed = log.cosigned_note(chosen.size) if chosen is not None else None
+        assert chosen is not None
+        assert signed is not None
+        ((_, text),) = log.entries(index, index + 1)
+        path = tuple(log.inclusion(index, chosen.size))
+    found = TlogProof(index, path, signed, text if len(text) <= EXTRA_BYTES_MAX else None)
+    sys.stdout.buffer.write(found.to_text().encode())
+    sys.stdout.flush()
+
+
+@app.command()
 def export(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Empty or new, or what an earlier export wrote.")],
@@ -111,10 +148,17 @@ def export(
 
 
 @contextmanager
-def _reader(where: Place) -> Iterator[LogReader]:
+def _ledger(where: Place) -> Iterator[Ledger]:
     from hub.replay.source import Ledger
-    from hub.store.log import LogReader
 
     where.engine().dispose()  # says where there is no hub yet
     with Ledger.open(where.database) as ledger:
+        yield ledger
+
+
+@contextmanager
+def _reader(where: Place) -> Iterator[LogReader]:
+    from hub.store.log import LogReader
+
+    with _ledger(where) as ledger:
         yield LogReader(ledger.db)

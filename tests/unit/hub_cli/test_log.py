@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from hub.protocol.proof import TlogProof
+from hub.protocol.tree import leaf_hash
 from hub.store.sqlite import SqliteStore
 from hub.worker.identity import Identity, load_identity
 from tests.support.center import NOW
@@ -71,6 +73,23 @@ def test_checkpoint_that_there_is_not_is_said(made: Any, identity: Identity) -> 
     assert "no such checkpoint" in made("log", "checkpoint", "21").err
     assert "no checkpoint is believed yet" in made("log", "checkpoint", "--believed").err
     assert made("log", "checkpoint", "21").status == 2
+
+
+def test_proof_holds_by_itself(made: Any, identity: Identity) -> None:
+    """Whoever has HQ's log key and this text alone sees the receipt, and that it is in the log."""
+    done = made("log", "proof", "uz", "17")
+    assert done.status == 0, done.err
+    proof = TlogProof.from_text(done.out)
+    assert proof.extra is not None
+    assert b"uz 17" in proof.extra
+    for key in (identity.log.verifier, identity.log_long.verifier):
+        assert proof.verify(leaf_hash(proof.extra), [key]).size == 30
+    assert made("log", "proof", "hub.example/uz/feed0000", "17").out == done.out
+
+
+def test_proof_of_what_is_not_in_the_log_is_refused(made: Any, identity: Identity) -> None:
+    assert "no receipt in the log covers sequence 31 yet" in made("log", "proof", "uz", "31").err
+    assert "HQ has no lane kz" in made("log", "proof", "kz", "1").err
 
 
 def test_export_writes_the_tree_and_says_what_is_new(
