@@ -1,14 +1,15 @@
 """The zip around a bundle: written the same every time, read as from a stranger.
 
 Reading holds every limit itself and believes no size that the zip states. What two readers of one file might
-understand in two ways is a finding: a name twice, bytes before the first entry or behind the last, entries that share
-bytes, links, encryption.
+understand in two ways is a finding: a name twice, bytes that are in no entry, entries that share bytes or say something
+else of themselves than the directory does, links, encryption.
 """
 
 from __future__ import annotations
 
 import io
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -31,6 +32,9 @@ _ENCRYPTED: Final = 0x1
 _LEVEL: Final = 9
 _LOCAL_HEADER_BYTES: Final = 30
 _END_BYTES: Final = 22
+_END64_BYTES: Final = 76  # zip64's end record and the pointer to it
+_SIZES_BEHIND: Final = 0x8
+_HARMLESS_EXTRA: Final = frozenset({0x000A, 0x5455, 0x5855, 0x7855, 0x7875})  # NTFS, UT, and Unix's three
 _COUNT_ELSEWHERE: Final = 0xFFFF  # so many entries that another record (zip64) counts them
 
 
@@ -85,28 +89,60 @@ def _read(data: bytes, report: Report) -> dict[str, bytes]:
 
 
 def _check_frame(archive: zipfile.ZipFile, data: bytes, infos: list[zipfile.ZipInfo], report: Report) -> None:
+    """Look at what stands around the entries: every byte has its place, in the directory's words and in the entries'.
+
+    Readers that stream believe the entries, others the directory: a byte that only one of them sees may be a forgery.
+    """
     # Its last 22 bytes are the end record: 4 of mark, …, entries at 10 (2), size of the directory at 12 (4), ….
     end = data[-_END_BYTES:]
     count, size = int.from_bytes(end[10:12], "little"), int.from_bytes(end[12:16], "little")
+    behind = len(data) - _END_BYTES - (_END64_BYTES if count == _COUNT_ELSEWHERE else 0)
     if not end.startswith(b"PK\x05\x06") or archive.comment:
         report.error(Check.CONTAINER, "something follows the zip's end, or is written in it")
     elif count not in (len(infos), _COUNT_ELSEWHERE):
         report.error(Check.CONTAINER, f"the zip states {count} entries, and has {len(infos)}")
-    elif count != _COUNT_ELSEWHERE and archive.start_dir + size != len(data) - _END_BYTES:
+    elif archive.start_dir + size != behind:
         report.error(Check.CONTAINER, "bytes between the zip's directory and its end")
     at = 0
     for info in sorted(infos, key=lambda i: i.header_offset):
         if info.header_offset < at:
             report.error(Check.CONTAINER, "shares bytes with the entry before it", info.filename)
-        elif info.header_offset > at and at == 0:
-            report.error(Check.CONTAINER, f"{info.header_offset} bytes before the first entry", info.filename)
+        elif info.header_offset > at:
+            report.error(
+                Check.CONTAINER, f"{info.header_offset - at} bytes in front of it are in no entry", info.filename
+            )
         header = data[info.header_offset : info.header_offset + _LOCAL_HEADER_BYTES]
-        names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-        at = info.header_offset + _LOCAL_HEADER_BYTES + names + info.compress_size
+        at = info.header_offset + _LOCAL_HEADER_BYTES
+        name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+        if header[6:10] + header[14:26] != _told(info):
+            report.error(Check.CONTAINER, "its own header says something else than the zip's directory", info.filename)
+        if not (_is_harmless(info.extra) and _is_harmless(data[at + name : at + name + extra])) or info.comment:
+            report.error(Check.CONTAINER, "carries something beside its content", info.filename)
+        at += name + extra + info.compress_size
     if not data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         report.error(Check.CONTAINER, "does not begin as a zip does")
-    if at > archive.start_dir:
-        report.error(Check.CONTAINER, "the last entry runs into the directory of the zip")
+    if at != archive.start_dir:
+        report.error(Check.CONTAINER, "the last entry does not end where the directory of the zip begins")
+
+
+def _told(info: zipfile.ZipInfo) -> bytes:
+    """Return what an entry's own header must say by the directory: flags, method, CRC, both sizes.
+
+    Where they stand behind the content instead (a flag says so) the two differ, and it is refused.
+    """
+    return struct.pack(
+        "<2H3L", info.flag_bits & ~_SIZES_BEHIND, info.compress_type, info.CRC, info.compress_size, info.file_size
+    )
+
+
+def _is_harmless(extra: bytes) -> bool:
+    """Return whether an entry's extra fields are times and owners alone: another could give it another name."""
+    while extra:
+        kind, size = int.from_bytes(extra[:2], "little"), int.from_bytes(extra[2:4], "little")
+        if kind not in _HARMLESS_EXTRA or len(extra) < 4 + size:
+            return False
+        extra = extra[4 + size :]
+    return True
 
 
 def _fault(info: zipfile.ZipInfo, seen: set[str]) -> str | None:

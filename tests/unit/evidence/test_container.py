@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -51,6 +53,34 @@ def test_zip_packed_again_by_another_tool_reads_the_same() -> None:
     assert not report.findings
 
 
+def hidden(name: bytes = b"summary.html", at: int = 1) -> bytes:
+    """Return a zip with an entry that its directory does not have: only readers that stream see it."""
+    whole = write_zip(FILES)
+    infos = zipfile.ZipFile(io.BytesIO(whole)).infolist()
+    cut = infos[at].header_offset if at < len(infos) else whole.index(b"PK\x01\x02")
+    local = b"PK\x03\x04" + struct.pack("<5H3L2H", 20, 0, 0, 0, 33, zlib.crc32(b"forged"), 6, 6, len(name), 0) + name
+    entry = local + b"forged"
+    data = bytearray(whole[:cut] + entry + whole[cut:])
+    for info in infos:
+        if info.header_offset >= cut:
+            place = data.index(info.filename.encode(), data.index(b"PK\x01\x02")) - 4
+            data[place : place + 4] = (info.header_offset + len(entry)).to_bytes(4, "little")
+    data[-6:-2] = data.index(b"PK\x01\x02").to_bytes(4, "little")
+    return bytes(data)
+
+
+def edited(at: int, data: bytes) -> bytes:
+    """Return a zip whose first local header has other bytes than its directory says."""
+    whole = write_zip(FILES)
+    return whole[:at] + data + whole[at + len(data) :]
+
+
+def with_extra(kind: int) -> bytes:
+    info = zipfile.ZipInfo("trust.note")
+    info.extra = struct.pack("<2H", kind, 4) + b"more"
+    return zipped((info, b"x"))
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "empty": lambda: b"",
     "not a zip": lambda: b"PK\x03\x04 but nothing else" * 50,
@@ -66,6 +96,14 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "other file": lambda: zipped(("trust.note", b"x"), ("setup.exe", b"MZ")),
     "link": lambda: zipped((link("trust.note"), b"/etc/passwd")),
     "folder with bytes": lambda: zipped(("log/", b"x")),
+    "entry that only streams show": hidden,
+    "such an entry in front": lambda: hidden(at=0),
+    "such an entry at the end": lambda: hidden(at=len(FILES)),
+    "local header of another method": lambda: edited(8, b"\0\0"),
+    "local header of another checksum": lambda: edited(14, b"\1\2\3\4"),
+    "local header of another size": lambda: edited(22, b"\1\0\0\0"),
+    "sizes behind the content": lambda: edited(6, b"\x08\0"),
+    "other name in an extra field": lambda: with_extra(0x7075),
     "bomb": lambda: zipped(("trust.note", bytes(container.FILE_BYTES_MAX + 1))),
 }
 
@@ -76,6 +114,13 @@ def test_hostile_zip_is_a_finding(name: str) -> None:
     report = Report()
     read_zip(HOSTILE[name](), report)
     assert report.outcome(Check.CONTAINER) == "failed", name
+
+
+def test_times_in_an_extra_field_are_no_finding() -> None:
+    """Info-ZIP writes them, and they name nothing."""
+    report = Report()
+    assert read_zip(with_extra(0x5455), report) == {"trust.note": b"x"}
+    assert not report.findings
 
 
 def test_size_that_the_zip_understates_is_not_believed() -> None:
