@@ -183,8 +183,6 @@ class _Deciding:
         """Decide one event."""
         record, headers = event.record, event.headers
         occurred_at: datetime | None = None
-        code, field, params, version = Code.ACCEPTED, "", "", 0
-        previous: tuple[str, int] | None = None
         alike = None if event.common is None else self.alike.get(event.common)
         try:
             value = record.value
@@ -215,10 +213,13 @@ class _Deciding:
         except Rejected as rejected:
             code, field, params = rejected.code, rejected.field, rejected.params
         else:
-            version = entity.version
-            if before is not None:
-                previous = before.origin, before.sequence
             self._accepted(key, entity, before, event, alike)
+            previous = None if before is None else (before.origin, before.sequence)
+            # The key of an accepted event is its subject.
+            return Row(
+                event.sequence, event.data, event.leaf, Code.ACCEPTED, "", "", None, alike.type, subject, occurred_at,
+                entity.version, previous,
+            )  # fmt: skip
         raw_type, raw_subject = headers.get("ce_type") or b"", headers.get("ce_subject") or b""
         return Row(
             event.sequence,
@@ -229,10 +230,10 @@ class _Deciding:
             params,
             None if record.key == raw_subject else record.key,
             alike.type if alike else raw_type.decode("utf-8", "replace"),
-            subject if version else raw_subject.decode("utf-8", "replace"),
+            raw_subject.decode("utf-8", "replace"),
             occurred_at,
-            version,
-            previous,
+            0,
+            None,
         )
 
     def accept(self, event: Pending) -> None:

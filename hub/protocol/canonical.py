@@ -7,6 +7,7 @@ six of them with the same contents, so what the bytes of the last such record lo
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from hub.protocol.record import REQUIRED, Common, LeafReader, split_canonical
@@ -18,16 +19,24 @@ _FORMS_MAX: Final = 64
 _SCHEMA: Final = slice(4, 100)
 
 
+Headers = Collection[tuple[str, bytes | None]]
+
+
 @value_class
 class Reread:
-    """A record as its canonical bytes give it again: signed headers and value. Key, offset and times are not there."""
+    """A record as its canonical bytes give it again: signed headers and value. Offset and times are not there."""
 
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes | None]]
+    listed: Headers
     offset: int = 0
     timestamp: int = 0
     timestamp_type: int | None = None
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """The headers in their order; they are listed when somebody asks, for nearly nobody does."""
+        return self.listed if isinstance(self.listed, list) else list(self.listed)
 
 
 class _Form:
@@ -61,7 +70,7 @@ class CanonicalReader:
         self._leaves = LeafReader()
         self._forms: dict[bytes, _Form] = {}
 
-    def read(self, data: bytes) -> tuple[dict[str, bytes | None], list[tuple[str, bytes | None]], bytes]:
+    def read(self, data: bytes) -> tuple[dict[str, bytes | None], Headers, bytes]:
         """Return headers by name (the last of a repeated one), all headers, and the value (b"" for none).
 
         Errors: Malformed, as `split_canonical`.
@@ -79,10 +88,10 @@ class CanonicalReader:
                 headers["ce_subject"] = subject
                 headers["ce_time"] = time
                 self.common = form.common
-                return headers, list(headers.items()), data[end:]
+                return headers, headers.items(), data[end:]
         return self._unusual(data)
 
-    def _unusual(self, data: bytes) -> tuple[dict[str, bytes | None], list[tuple[str, bytes | None]], bytes]:
+    def _unusual(self, data: bytes) -> tuple[dict[str, bytes | None], Headers, bytes]:
         listed, value = split_canonical(data)
         headers, _, _ = self._leaves.read(Reread(None, value, listed))
         self.common = self._leaves.common

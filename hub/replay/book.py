@@ -6,10 +6,11 @@ ledger does not give again, so nothing is synced to disk but where a rebuild wan
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar, overload
 
 from hub.domain.entity import Entity
 from hub.domain.state import micros
@@ -36,6 +37,10 @@ def open_state(path: Path | Literal[":memory:"], *, is_kept: bool = False) -> sq
     return db
 
 
+_MANY: Final = f"SELECT {_ROW} FROM entity WHERE stream = ? AND id IN (SELECT value FROM json_each(?))"  # noqa: S608
+T = TypeVar("T")
+
+
 class EntityBook(Mapping[EntityKey, Known]):
     """Every entity that was folded. `get` finds it; `update` takes what one receipt changed.
 
@@ -53,6 +58,19 @@ class EntityBook(Mapping[EntityKey, Known]):
         state.execute("BEGIN")
 
     def __getitem__(self, key: EntityKey) -> Known:
+        found = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    @overload
+    def get(self, key: EntityKey, default: None = None, /) -> Known | None: ...
+    @overload
+    def get(self, key: EntityKey, default: Known, /) -> Known: ...
+    @overload
+    def get(self, key: EntityKey, default: T, /) -> Known | T: ...
+    def get(self, key: EntityKey, default: Any = None, /) -> Any:
+        """Return an entity, `default` where there is none. Asked for nearly every event."""
         found = self._young.get(key)
         if found is not None:
             return found
@@ -60,9 +78,22 @@ class EntityBook(Mapping[EntityKey, Known]):
         if found is None:
             found = self._read(key) if self._filed else None
             if found is None:
-                raise KeyError(key)
+                return default
         self._young[key] = found
         return found
+
+    def prefetch(self, keys: Iterable[EntityKey]) -> None:
+        """Read those entities from the file that are not in memory, many at once."""
+        if not self._filed:
+            return
+        young, old = self._young, self._old
+        wanted: dict[str, list[str]] = {}
+        for key in keys:
+            if key not in young and key not in old:
+                wanted.setdefault(key[0], []).append(key[1])
+        for stream, ids in wanted.items():
+            for row in self._db.execute(_MANY, (stream, json.dumps(ids))):
+                young[stream, row[1]] = _known(row)
 
     def __len__(self) -> int:
         self.flush()

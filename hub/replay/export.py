@@ -6,7 +6,7 @@ from. Memory: a page of each lane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -66,7 +66,7 @@ class Again:
         return key_of(self.event, headers), value or None, [*headers, *seal, *own]
 
 
-def key_of(event: StoredEvent, headers: Sequence[tuple[str, bytes | None]]) -> bytes | None:
+def key_of(event: StoredEvent, headers: Iterable[tuple[str, bytes | None]]) -> bytes | None:
     """Return the key that a record had: it is kept only where it is not the subject."""
     if event.key is not None or event.code == Code.BAD_KEY:
         return event.key

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 from hub.domain.entity import Entity
@@ -151,13 +152,18 @@ class RowReader:
 
         Bytes that are no event's give one without headers and value.
         """
-        sequence, data, _, code, _, params, key, *_ = row
+        sequence, data, _, code, _, params, key, _, _, _, _, _, _ = row
         reader = self._reader
         try:
             headers, listed, value = reader.read(data)
             common = reader.common
         except Malformed:
             headers, listed, value, common = {}, [], b"", None
+        if code == "ACCEPTED" and key is None:
+            return Pending(
+                sequence, Reread(headers.get("ce_subject"), value or None, listed), headers, data,
+                sha256(b"\x00" + data).digest(), None, common,
+            )  # fmt: skip
         if key is None and code != Code.BAD_KEY:
             # Kept only where it is not the subject; so a BAD_KEY without one is of a record that had none.
             key = headers.get("ce_subject")
