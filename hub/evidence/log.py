@@ -39,7 +39,7 @@ def witnesses_of(registry: Registry, trust: Trust) -> list[Witness]:
         Witness(Verifier.from_text(key.vkey), center.id, key.status == "active" and center.status == "active")
         for center in registry.centers.values()
         for key in center.keys
-        if key.purpose == "witness"
+        if key.purpose == "witness" and center.id != HQ  # HQ is no witness of itself
     ]
     known = {witness.key for witness in found}
     outside = [Witness(key, "", True, trust.retired_at(key)) for key in trust.witnesses if key not in known]
@@ -197,7 +197,7 @@ def _check_witnesses(case: Case, log: LogOf) -> None:
             detail = f"the trust note names the witness {key.name}, which the hq lane of this bundle does not have"
             report.found(Severity.WARNING, Check.WITNESSES, detail, layout.TRUST)
     if case.pinned is not None and case.pinned.witnesses:
-        _check_pinned(case, witnesses, case.pinned.witnesses)
+        _check_pinned(case, witnesses, case.pinned, notes)
     if not log.is_believed:
         report.found(
             Severity.PENDING,
@@ -207,13 +207,37 @@ def _check_witnesses(case: Case, log: LogOf) -> None:
         )
 
 
-def _check_pinned(case: Case, witnesses: list[Witness], pinned: tuple[Verifier, ...]) -> None:
-    """Compare the witnesses that the checker pinned with those of the bundle: a difference is told, not judged."""
+def _check_pinned(case: Case, witnesses: list[Witness], pinned: Trust, notes: list[tuple[str, Note]]) -> None:
+    """Hold the log to the witnesses that the checker has pinned: more than half of them must have cosigned it too.
+
+    HQ's lane is HQ's word alone. Whoever has HQ's keys can write another lane, with centers and witnesses of his own;
+    what he can't write is the line of a witness that the checker knows. How the two lists differ is told as well.
+    """
     active = {w.key for w in witnesses if w.is_active and w.key.algorithm in COSIGNATURES}
-    for key in pinned:
+    wanted = [k for k in pinned.witnesses if k.algorithm in COSIGNATURES and pinned.retired_at(k) is None]
+    for key in wanted:
         if key not in active:
             detail = f"you trust the witness {key.name}+{key.key_id.hex()}, which HQ's lane does not have as active"
             case.report.found(Severity.WARNING, Check.WITNESSES, detail, FILE)
-    for key in sorted(active - set(pinned), key=lambda key: key.name):
+    for key in sorted(active - set(pinned.witnesses), key=lambda key: key.name):
         detail = f"HQ's lane has the witness {key.name}+{key.key_id.hex()}, which you have not pinned"
         case.report.found(Severity.WARNING, Check.WITNESSES, detail, FILE)
+    names = {key.name for key in wanted}
+    signed = {key.name for key in wanted if any(_has_cosigned(note, key) for _, note in notes)}
+    if 2 * len(signed) <= len(names):
+        detail = (
+            f"{len(signed)} of the {len(names)} witnesses that you have pinned have cosigned, expected more than half; "
+            "if their keys were changed since, pin the newest trust note"
+        )
+        case.report.found(Severity.PENDING, Check.WITNESSES, detail, FILE)
+
+
+def _has_cosigned(note: Note, key: Verifier) -> bool:
+    line = note.line_of(key)
+    if line is None:
+        return False
+    try:
+        verify_cosignature(note.text, key, line.value)
+    except Malformed:
+        return False  # told where every line is looked at
+    return True

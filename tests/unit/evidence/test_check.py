@@ -17,6 +17,7 @@ from hub.evidence.case import take_apart
 from hub.evidence.check import check_bundle, claimed_root, examine
 from hub.evidence.container import read_zip, write_zip
 from hub.evidence.export import Exported, export_bundle
+from hub.evidence.log import witnesses_of
 from hub.evidence.report import Check, Report, Severity
 from hub.evidence.subject import Subject
 from hub.ledger.notary import receipt_text
@@ -316,12 +317,40 @@ def test_pinned_trust_note_that_is_newer_counts(offer: Exported) -> None:
 
 
 def test_witnesses_that_were_pinned_are_compared(offer: Exported) -> None:
-    """A difference between the checker's list and HQ's is told; which of the two is right is not ours to say."""
+    """A difference between the checker's list and HQ's is told, and it takes nothing while most of his have signed."""
     stranger = Signer("witness.example/w", b"s" * 32, 4)
-    report = checked(files_of(offer), replace(TRUST, witnesses=(stranger.verifier,)))
+    ours = tuple(witness(name).verifier for name in ("uz", "kz"))
+    report = checked(files_of(offer), replace(TRUST, witnesses=(*ours, stranger.verifier)))
     assert report.status == "proved"
     assert report.outcome(Check.WITNESSES) == "warning"
-    assert len(report.findings) == 4  # one of his, three of HQ's
+    assert len(report.findings) == 2  # one of his, one of HQ's
+
+
+def test_log_that_the_pinned_witnesses_have_not_seen_is_not_believed(offer: Exported) -> None:
+    """Who has HQ's keys can make up centers with witnesses; those that the checker knows he can't.
+
+    A retired key of a pinned witness is not waited for, and two keys of one witness are one.
+    """
+    cn, uz = witness("cn"), witness("uz")
+    strange = [Signer(f"{HUB}/{name}/witness", name.encode() * 16, 4).verifier for name in ("t1", "t2")]
+    for pinned in ((cn.verifier,), tuple(strange), (uz.verifier, strange[0]), (uz.verifier, cn.verifier)):
+        report = checked(files_of(offer), replace(TRUST, witnesses=pinned))
+        assert (report.status, report.outcome(Check.WITNESSES)) == ("not yet believed", "pending")
+    older = Signer(uz.name, b"o" * 32, 4).verifier
+    retired = replace(TRUST, witnesses=(uz.verifier, *strange), retired=tuple((NOW, key) for key in strange))
+    assert checked(files_of(offer), retired).status == "proved"
+    assert checked(files_of(offer), replace(TRUST, witnesses=(older, uz.verifier))).status == "proved"
+
+
+def test_hq_is_no_witness_of_itself(ledger: Ledger, offer: Exported) -> None:
+    """Were HQ to register a witness key under its own name, its line would still count for nothing."""
+    case = take_apart(files_of(offer), OFFER, Report())
+    examine(case, ROOT.verifier)
+    centers = case.registry.centers
+    centers_of_hq = {**centers, "hq": replace(centers["uz"], id="hq")}
+    assert case.trust is not None
+    found = witnesses_of(replace(case.registry, centers=centers_of_hq), case.trust)
+    assert sorted(w.center for w in found) == ["cn", "kz", "uz"]
 
 
 def test_hq_lane_cut_to_where_fewer_centers_count_is_told(deal: Exported) -> None:
