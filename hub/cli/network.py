@@ -27,13 +27,15 @@ from hub.cli.enrolment import proven_all
 from hub.cli.place import Place, say
 from hub.protocol.control import enrolment, key_name
 from hub.protocol.errors import UsageError
-from hub.protocol.keys import COSIGNATURE_ED25519, ED25519, Signer
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
 from hub.protocol.record import CENTER_REGISTERED
 from hub.worker.headquarters import Said
 from hub.worker.identity import write_private
 
 FILE: Final = "network.yaml"
-KEYS: Final = {"seal": ("keys/seal.key", ED25519), "witness": ("keys/witness.key", COSIGNATURE_ED25519)}
+SEAL: Final = ("seal", "keys/seal.key", ED25519)
+WITNESS: Final = ("witness", "keys/witness.key", COSIGNATURE_ED25519)
+LONG: Final = ("seal", "keys/seal-mldsa44.key", COSIGNATURE_MLDSA44)  # with the setting `long_seals`
 NEEDED: Final = ("id", "name", "country", "direction", "languages", "timezone", "streams")
 
 
@@ -100,15 +102,20 @@ def set_up_office(network: Network, center: str, office: Path, trust: bytes, boo
     settings |= {"hub": network.hub, "center": center, "bootstrap": [bootstrap]}
     _write_whole(settings_path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).encode())
     _write_whole(office / "trust.note", trust)
-    notes = []
-    for purpose, (path, algorithm) in KEYS.items():
-        key_file = office / path
-        if not key_file.exists():
-            key_file.parent.mkdir(mode=0o700, exist_ok=True)
-            made = Signer(key_name(network.hub, center, purpose), os.urandom(32), algorithm)
-            write_private(key_file, made.to_text() + "\n")
-        notes.append(enrolment(network.hub, center, purpose, Signer.from_text(key_file.read_text("utf-8"))))
-    return notes
+    kinds = [SEAL, WITNESS, *([LONG] if settings.get("long_seals") else [])]
+    keys = {kind: _key(office, network.hub, center, kind) for kind in kinds}
+    vouching = {LONG: keys[SEAL]}
+    return [enrolment(network.hub, center, kind[0], key, vouching.get(kind)) for kind, key in keys.items()]
+
+
+def _key(office: Path, hub: str, center: str, kind: tuple[str, str, int]) -> Signer:
+    """Return an office's key of a kind, made if there is none."""
+    purpose, path, algorithm = kind
+    key_file = office / path
+    if not key_file.exists():
+        key_file.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(key_file, Signer(key_name(hub, center, purpose), os.urandom(32), algorithm).to_text() + "\n")
+    return Signer.from_text(key_file.read_text("utf-8"))
 
 
 async def register_network(where: Place, network: Network, enrolments: Mapping[str, Sequence[bytes]]) -> None:

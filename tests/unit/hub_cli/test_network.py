@@ -80,6 +80,18 @@ def test_office_is_set_up_once_and_its_key_kept(folder: Path, tmp_path: Path) ->
     assert Office("uz", office).sheets() == {"offers.csv"}
 
 
+def test_office_with_long_seals_gets_its_ml_dsa_key(folder: Path, tmp_path: Path, made: Any) -> None:
+    """The setting in the network's office is all that it takes; HQ wants both signatures from the first seal on."""
+    template = folder / "centers" / "uz" / "connector.yaml"
+    template.write_text(template.read_text() + "long_seals: true\n")
+    network = read_network(folder)
+    notes = set_up_office(network, "uz", tmp_path / "office", b"trust", "127.0.0.1:9")
+    asyncio.run(register_network(Place(tmp_path / "data"), network, {"uz": notes}))
+    (center,) = json.loads(made("center", "list", "--json").out)
+    assert [key["purpose"] for key in center["keys"]] == ["seal", "witness", "seal"]
+    assert not any(key["replaced_lost"] for key in center["keys"])
+
+
 def test_network_is_registered_once(folder: Path, tmp_path: Path, made: Any) -> None:
     network = read_network(folder)
     place = Place(tmp_path / "data")
