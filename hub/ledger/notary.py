@@ -30,6 +30,8 @@ from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
 
 LEAVES_MAX: Final = 4096  # of one checkpoint: 128 KiB in its record's header
 
+SPACING_MAX: Final = 4  # times the least time between two checkpoints, while commits never rest
+
 Right = tuple[tuple[bytes, ...], ...]
 
 
@@ -200,6 +202,17 @@ def read_record(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> tu
         raise Malformed(f"checkpoint record: expected {checkpoint.size - after} leaves of {HASH_BYTES} bytes")
     leaves = tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
     return checkpoint, Stored(checkpoint.size, value, after, leaves)
+
+
+def spacing_s(every_s: float, last_s: float, since_s: float) -> float:
+    """Return how long after the checkpoint that is signed now the next may come.
+
+    The first after a rest comes at once. While commits never rest they grow rarer: each costs every center a
+    cosignature, and a checkpoint is believed only if most centers have seen it before the next.
+
+    Units: `every_s` is the least time, `last_s` what this returned last, `since_s` the time since that checkpoint.
+    """
+    return min(every_s * SPACING_MAX, last_s * 2) if since_s < last_s * 2 else every_s
 
 
 def size_of(note: bytes) -> int | None:

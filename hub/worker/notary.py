@@ -23,7 +23,18 @@ from typing import Final, Protocol
 
 import structlog
 
-from hub.ledger.notary import LEAVES_MAX, Log, Stored, append, check, read_record, rolled_back, signed_by_hq, size_of
+from hub.ledger.notary import (
+    LEAVES_MAX,
+    Log,
+    Stored,
+    append,
+    check,
+    read_record,
+    rolled_back,
+    signed_by_hq,
+    size_of,
+    spacing_s,
+)
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
 from hub.protocol.witness import log_origin
@@ -34,7 +45,7 @@ from hub.worker.identity import Identity
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 0.25
-CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, and at once where the last is older
+CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, rarer where commits never rest, at once after a rest
 SAY_AGAIN_S: Final = 60.0
 COMPARE_EVERY_S: Final = 60.0  # a topic made anew, and a copy of this hub that signs elsewhere, are found by then
 LOOK_FURTHER: Final = 2048  # offsets at a time, where the newest records are none of ours
@@ -86,6 +97,7 @@ class Notary:
         self._log: Log | None = None  # None: read it from SQL first
         self._said: int | None = None  # size up to which the topic has everything; None: ask it
         self._signed_s = float("-inf")
+        self._spacing_s = every_s
         self._said_s = float("-inf")
         self._compared_s = float("-inf")
         self.stopped: str | None = None  # why nothing is signed any more
@@ -206,7 +218,8 @@ class Notary:
 
     async def _sign(self) -> None:
         """Log what there is, if the last checkpoint is old enough; with a backlog, step by step."""
-        if self._monotonic_s() - self._signed_s < self._every_s:
+        since_s = self._monotonic_s() - self._signed_s
+        if since_s < self._spacing_s:
             return
         # The log first: what somebody else logs between the two questions is then missed by the second, and the
         # addition is refused for its size.
@@ -218,6 +231,7 @@ class Notary:
         await self._store.log.append(addition)
         self._log = addition.log
         if len(receipts) < LEAVES_MAX / 2:  # otherwise there is a backlog: the next step may come at once
+            self._spacing_s = spacing_s(self._every_s, self._spacing_s, since_s)
             self._signed_s = self._monotonic_s()
         log.info("checkpoint_signed", size=addition.log.size, leaves=len(receipts))
 

@@ -51,7 +51,9 @@ class WorkerSettings(BaseModel):
     instance: str | None = Field(default=None, description="name of this worker in its group, for a hub of one worker")
     publish: bool = Field(default=True, description="fill out.*, events and state.*; off only to measure the rest")
     checkpoint_every_s: float = Field(
-        default=CHECKPOINT_EVERY_S, gt=0, description="HQ's log gets at most one checkpoint in this time"
+        default=CHECKPOINT_EVERY_S,
+        gt=0,
+        description="HQ's log gets at most one checkpoint in this time; one in four times of it under steady load",
     )
     stall_s: float = Field(default=STALL_S, gt=0, description="standstill of a lane under lag that ends the process")
 

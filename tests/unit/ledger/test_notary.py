@@ -22,6 +22,7 @@ from hub.ledger.notary import (
     record_of,
     rolled_back,
     signed_by_hq,
+    spacing_s,
 )
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from hub.protocol.cosignature import cosigned_at
@@ -168,6 +169,15 @@ def test_checkpoint_counts_only_with_a_key_of_hqs_and_for_this_log() -> None:
     assert signed_by_hq(good[:-10], ORIGIN, VERIFIERS) is None
     assert signed_by_hq(good.replace(b"\n9\n", b"\n8\n"), ORIGIN, VERIFIERS) is None
     assert signed_by_hq(b"\xff", ORIGIN, VERIFIERS) is None
+
+
+def test_spacing_doubles_under_load_up_to_four_times_and_falls_back_after_a_rest() -> None:
+    """A second, two, four, four; and a second again when twice the last has passed without need."""
+    spacings, last = [], 1.0
+    for since in (1.0, 2.0, 4.0, 4.5, 7.9, 8.0, 1.0, 2.5, float("inf")):
+        last = spacing_s(1.0, last, since)
+        spacings.append(last)
+    assert spacings == [2.0, 4.0, 4.0, 4.0, 4.0, 1.0, 2.0, 4.0, 1.0]
 
 
 def test_larger_size_or_another_root_proves_a_rollback() -> None:

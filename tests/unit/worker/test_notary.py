@@ -31,6 +31,7 @@ from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
 
 ORIGIN = f"{HUB}/log"
+REST_S = 4.0  # after so long the next checkpoint comes at once, whatever was before
 
 
 class KilledError(BaseException):
@@ -143,7 +144,7 @@ async def test_receipts_become_leaves_and_a_checkpoint_says_so(hq: Hq, clock: Cl
     for n in range(3):
         await hq.feed("uz", uz.offers(2, first=10 * n) if n else uz.opened(2))
         await hq.feed("kz", kz.offers(1, first=10 * n) if n else kz.opened(1))
-        clock.move(1)
+        clock.move(REST_S)
         await working.round()
     assert witness(topic) == every_receipt_is_a_leaf(hq)
     assert len(topic.records) == 4
@@ -155,7 +156,7 @@ async def test_nothing_new_says_the_newest_again_byte_for_byte_every_minute(hq: 
     working = notary(hq.store, topic, clock)
     for _ in range(130):
         await working.round()
-        clock.move(1)
+        clock.move(1.0)
     assert len(topic.records) == 1 + 130 // int(SAY_AGAIN_S)
     assert topic.records == [topic.records[0]] * len(topic.records)
 
@@ -177,6 +178,25 @@ async def test_checkpoints_are_spaced_and_the_first_after_a_rest_comes_at_once(h
     await hq.feed("uz", uz.offers(1, first=3))
     await working.round()
     assert len(topic.records) == 3
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+
+
+async def test_steady_load_has_rarer_checkpoints_and_a_rest_ends_it(hq: Hq, clock: Clock) -> None:
+    """While commits never rest, centers have four seconds to cosign each; afterwards the first comes at once again."""
+    topic, uz = MemoryTopic(), Center("uz")
+    working = notary(hq.store, topic, clock)
+    for n in range(4 * 31):  # every quarter second
+        await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
+        await working.round()
+        clock.move(0.25)
+    assert len(topic.records) == 3 + 6  # at 0, 1, 3 s, then every four
+    clock.move(8)
+    await hq.feed("uz", uz.offers(1, first=500))
+    await working.round()
+    clock.move(1.0)
+    await hq.feed("uz", uz.offers(1, first=501))
+    await working.round()
+    assert len(topic.records) == 3 + 6 + 2
     assert witness(topic) == every_receipt_is_a_leaf(hq)
 
 
@@ -275,11 +295,11 @@ async def test_two_notaries_that_both_think_they_lead_make_one_log(hq: Hq, clock
         for n in range(12):
             lane, center = ("uz", uz) if n % 2 else ("kz", kz)
             await hq.feed(lane, center.offers(1, first=n) if n > 1 else center.opened(n))
-            clock.move(1)
+            clock.move(REST_S)
             for working in (one, two) if n % 3 else (two, one):
                 await working.round()
                 await hq.feed("uz", uz.offers(1, first=100 + 2 * n)) if n > 1 and working is one else None
-        clock.move(1)
+        clock.move(REST_S)
         await one.round()
         await two.round()
     finally:
@@ -402,7 +422,7 @@ async def test_topic_that_the_broker_lost_is_filled_again_in_order(hq: Hq, clock
     for n in range(4):
         await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
         await working.round()
-        clock.move(1)
+        clock.move(REST_S)
     before, topic.records = topic.records, []
     topic.fault = lambda _: raise_(Retriable("broker away"))
     clock.move(SAY_AGAIN_S)
@@ -424,7 +444,7 @@ async def test_topic_made_anew_behind_our_back_is_filled_within_a_minute(hq: Hq,
     for n in range(3):
         await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
         await working.round()
-        clock.move(1)
+        clock.move(REST_S)
     before, topic.records = topic.records, []
     await hq.feed("uz", uz.offers(1, first=9))
     await working.round()
@@ -483,7 +503,7 @@ async def test_database_that_was_rolled_back_signs_nothing_more(
     older = older_copy(hq, tmp_path / "older.sqlite3")
     for n in range(3):
         await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
-        clock.move(1)
+        clock.move(REST_S)
         await working.round()
     restored = Hq(older, Headquarters(older, IDENTITY, RELEASED), {})
     again = Center("uz", epoch="0000beef")
