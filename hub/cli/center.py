@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hub.cli.enrolment import id_of, proven, proven_all, read_note
+from hub.cli.enrolment import id_of, proven, proven_all, purpose_of, read_note
 from hub.cli.output import as_json, line, table
 from hub.cli.place import DataDir, Json, Place, again, place, run_async, say, say_once
 from hub.protocol.errors import UsageError
@@ -108,7 +108,7 @@ def list_centers(ctx: typer.Context, data_dir: DataDir = None, json: Json = Fals
                 c["direction"],
                 c["status"],
                 " ".join(c["streams"]),
-                "\n".join(f"{k['id']} {k['purpose']} {k['status']}" for k in c["keys"]),
+                "\n".join(f"{k['id']} {purpose_of(k)} {k['status']}" for k in c["keys"]),
             ]
             for c in found
         ),

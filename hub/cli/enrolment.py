@@ -85,6 +85,14 @@ def id_of(key: Mapping[str, Any]) -> str:
     return str(key["vkey"]).split("+")[1]
 
 
+def purpose_of(key: Mapping[str, Any]) -> str:
+    """Return what a key in a center's record is for, as people read it: a center may seal by two kinds."""
+    from hub.protocol.keys import COSIGNATURE_MLDSA44, Verifier
+
+    is_long = Verifier.from_text(key["vkey"]).algorithm == COSIGNATURE_MLDSA44
+    return f"{key['purpose']} (ML-DSA-44)" if is_long else str(key["purpose"])
+
+
 def read_note(path: Path) -> bytes:
     """Return an enrolment note's bytes. Errors: UsageError when there is no such file."""
     try:

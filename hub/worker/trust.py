@@ -75,7 +75,7 @@ class TrustPublisher:
             if seen != self._seen:
                 try:
                     await self._take_over()
-                    self._seen = seen
+                    self._seen, self._told = seen, ""
                 except (Retriable, UsageError) as exc:
                     # The keys that we have still sign, and every connector knows them: there is time.
                     if str(exc) != self._told:

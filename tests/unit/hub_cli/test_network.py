@@ -90,6 +90,7 @@ def test_office_with_long_seals_gets_its_ml_dsa_key(folder: Path, tmp_path: Path
     (center,) = json.loads(made("center", "list", "--json").out)
     assert [key["purpose"] for key in center["keys"]] == ["seal", "witness", "seal"]
     assert not any(key["replaced_lost"] for key in center["keys"])
+    assert "seal (ML-DSA-44) active" in made("center", "list").out
 
 
 def test_network_is_registered_once(folder: Path, tmp_path: Path, made: Any) -> None:
