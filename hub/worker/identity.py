@@ -83,13 +83,12 @@ def make_identity(folder: Path, hub: str) -> Identity:
     if (folder / "hub.name").exists():
         raise UsageError(f"{folder} already holds the keys of {(folder / 'hub.name').read_text().strip()}")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    root = Signer(f"{hub}/root", os.urandom(32))
-    write_private(folder / ROOT, root.to_text() + "\n")
+    root = _first_root(folder / ROOT, hub)
     made = {name: _made(folder, hub, name) for name in KINDS}
     trust = _first_trust(hub, root.verifier, made, FIRST_REASON)
     write_trust(folder, note := sign_note(trust.to_text(), [root]).to_bytes())
     # The name is written last: a folder with it is whole.
-    (folder / "hub.name").write_text(hub + "\n", encoding="utf-8")
+    _replace(folder / "hub.name", f"{hub}\n".encode())
     return Identity(hub, **made, trust=trust, note=note, folder=folder)
 
 
@@ -143,21 +142,46 @@ def add_key(folder: Path, hub: str, name: str) -> Signer:
 
 def write_trust(folder: Path, note: bytes) -> None:
     """Replace the trust note: after a crash the old one or the new one is there."""
-    part = folder / f"{TRUST}.{secrets.token_hex(4)}.part"
-    with part.open("wb") as file:
-        file.write(note)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / TRUST)
+    _replace(folder / TRUST, note)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a secret that only its owner can read; never over an existing file."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    """Write a secret that only its owner can read; never over an existing file.
+
+    After a crash the file is there whole, or not at all: half a key would keep the whole folder from being read.
+    """
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, path)  # never over one that is there
+    finally:
+        part.unlink()
+    _sync_folder(path.parent)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    with part.open("wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    part.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Return when the names in `folder`, too, are on the disk."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _in_use(folder: Path, trust: Trust, there: Mapping[Verifier, Signer], name: str) -> Signer:
@@ -181,14 +205,23 @@ def _made(folder: Path, hub: str, name: str) -> Signer:
     purpose, algorithm, stem = KINDS[name]
     if name == "hq" and (folder / "hub.name").exists():
         raise FileNotFoundError(2, "no such file", str(folder / "hq.key"))  # never made anew: its lane is sealed by it
-    path, part = folder / f"{stem}.key", folder / f"{stem}.{secrets.token_hex(4)}.part"
-    write_private(part, Signer(f"{hub}/{purpose}", os.urandom(32), algorithm).to_text() + "\n")
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(part, path)  # never over one that is there
-    finally:
-        part.unlink()
+    path = folder / f"{stem}.key"
+    with contextlib.suppress(FileExistsError):
+        write_private(path, Signer(f"{hub}/{purpose}", os.urandom(32), algorithm).to_text() + "\n")
     return Signer.from_text(path.read_text(encoding="utf-8"))
+
+
+def _first_root(path: Path, hub: str) -> Signer:
+    """Make the root key, or take the one that a start which was killed has left. Errors: UsageError."""
+    with contextlib.suppress(FileExistsError):
+        write_private(path, Signer(f"{hub}/root", os.urandom(32)).to_text() + "\n")
+    try:
+        root = Signer.from_text(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, Malformed) as exc:
+        raise UsageError(f"{path}: a key file is damaged, and there is no hub here yet: move it away: {exc}") from exc
+    if root.name != f"{hub}/root":
+        raise UsageError(f"{path.parent} has keys of {root.name.removesuffix('/root')}, half made: move them away")
+    return root
 
 
 def _first_trust(hub: str, root: Verifier, keys: Mapping[str, Signer], reason: str) -> Trust:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +74,57 @@ def test_new_hub_has_all_keys_and_a_note_that_names_them(made: Identity) -> None
     assert made.log.name == made.log_long.name == f"{HUB}/log"
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in folder_of(made).glob("*.key"))
     assert load_identity(folder_of(made)) == made
+
+
+class KilledError(Exception):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("step", ["fdopen", "fsync", "link", "unlink", "replace"])
+def test_hub_whose_making_was_killed_at_any_step_is_made_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Whatever was there when it died, the next start completes it, with one root key."""
+    for times in range(7):
+        folder = tmp_path / f"{step}-{times}"
+        left = [times]
+        owner: Any = Path if step in ("unlink", "replace") else os
+        whole = getattr(owner, step)
+
+        def dies(*args: Any, do: Any = whole, left: list[int] = left, **more: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                raise KilledError
+            return do(*args, **more)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, step, dies)
+            with contextlib.suppress(KilledError):
+                make_identity(folder, HUB)
+        if not (folder / "hub.name").exists():
+            make_identity(folder, HUB)
+        assert load_identity(folder).trust is not None
+        assert [stat.S_IMODE(key.stat().st_mode) for key in folder.glob("*.key")] == [0o600] * 5
+
+
+def test_key_that_a_rotation_was_killed_in_hides_no_other(made: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key file is there whole or not at all: half a one would be a folder that nobody can read."""
+    folder = folder_of(made)
+
+    def dies(_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", dies)
+        with pytest.raises(KilledError):
+            rotated(made, "receipts")
+    assert load_identity(folder).receipts == made.receipts
+
+
+def test_half_made_keys_of_another_hub_are_not_taken(tmp_path: Path) -> None:
+    write_private(tmp_path / "root.key", Signer("other.example/root", b"r" * 32).to_text() + "\n")
+    with pytest.raises(UsageError, match=r"has keys of other\.example, half made"):
+        make_identity(tmp_path, HUB)
 
 
 def test_folder_of_0_1_0_gets_log_keys_and_a_note_at_its_next_start(tmp_path: Path) -> None:
