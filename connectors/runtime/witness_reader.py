@@ -118,6 +118,7 @@ class WitnessReader:
     async def run(self) -> None:
         """Witness for as long as the task lives."""
         # Receipts come before the checkpoints that must have them: then what has to be remembered stays little.
+        self._say("waits: HQ's answers are read first")
         await self._sender.ready.wait()
         while True:
             try:
