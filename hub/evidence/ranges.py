@@ -18,7 +18,7 @@ from hub.evidence.subject import EntityKey
 from hub.ledger.batch import Known
 from hub.ledger.lane import EPOCH_START
 from hub.protocol.errors import Malformed
-from hub.protocol.record import LANE_OPENED
+from hub.protocol.record import LANE_OPENED, write_time
 
 _DOCUMENT_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "stream": str,
@@ -99,7 +99,8 @@ def _unbounded(case: Case, origin: str, last: int) -> str:
                 if opened.get("previous_origin") == origin:
                     size = int(opened["previous_size"])
                     return "" if size <= last else f"its center wrote {size} events of it, HQ had {last}"
-    return f"nothing here is recorded later: that no more came up to {case.subject.until} is HQ's word alone"
+    until = write_time(case.subject.until) if case.subject.until else ""
+    return f"nothing here is recorded later: that no more came up to {until} is HQ's word alone"
 
 
 def _read_document(data: bytes) -> Known:

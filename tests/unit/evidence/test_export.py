@@ -30,9 +30,10 @@ from hub.protocol.tree import leaf_hash
 from hub.replay.source import Ledger
 from hub.store.depot import open_depot
 from tests.support.archived import archive
-from tests.support.center import HUB, NOW
+from tests.support.center import HUB, NOW, Center
 from tests.support.center import offer as offer_value
-from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, remade, told
+from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, remade, told, witness_key
+from tests.support.hq import center_record
 from tests.support.lived import day, lived
 from tests.unit.evidence.conftest import DEAL, RANGE
 
@@ -319,3 +320,33 @@ def test_seal_by_ml_dsa_too_is_checked_from_the_basis_on_that_has_the_key(tmp_pa
     assert [f.detail.partition(": ")[2] for f in found.findings if f.check is Check.SEALS] == [
         "LONG_KEY_MISSING: expected a signature by the center's ML-DSA-44 key too"
     ]
+
+
+def test_more_witnesses_than_one_note_holds_are_in_several(tmp_path: Path) -> None:
+    """A note has at most 16 signatures; a network may have more centers."""
+    names = [f"c{number:02}" for number in range(16)]
+
+    async def tell() -> Path:
+        story = await Story.open(tmp_path)
+        for number, name in enumerate(names):
+            center = story.centers[name] = Center(name, f"000001{number:02x}")
+            await story.hq.register(center, keys=[*center_record(center)["keys"], witness_key(name)])
+        await story.happen()
+        await story.notarize()
+        await story.cosign("uz", *names)
+        story.close()
+        return story.database
+
+    with Ledger.open(asyncio.run(tell())) as ledger:
+        made = export_bundle(ledger, TRUST_NOTE, DEAL)
+    assert layout.cosignatures_path(2) in made.case.files
+    report = check_bundle(made.data, ROOT.verifier).report
+    assert report.status == "proved", report.findings
+    log = made.case.log
+    assert log is not None
+    assert (len(log.cosigned), len(log.active)) == (17, 19)
+    files = {path: data for path, data in made.case.files.items() if path != layout.cosignatures_path(2)}
+    fewer = check_bundle(write_zip(remade(files, DEAL)), ROOT.verifier).report
+    assert fewer.status == "proved"  # 14 of 19 are enough
+    damaged = remade({**made.case.files, layout.cosignatures_path(2): b"no note"}, DEAL)
+    assert check_bundle(write_zip(damaged), ROOT.verifier).report.outcome(Check.WITNESSES) == "failed"
