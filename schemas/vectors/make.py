@@ -17,6 +17,7 @@ from schemas.vectors.logs import (
     tile_vectors,
 )
 from schemas.vectors.notes import (
+    alarm_vectors,
     enrolment_vectors,
     note_vectors,
     presence_vectors,
@@ -30,6 +31,7 @@ from schemas.vectors.trees import tree_vectors
 
 HERE: Final = Path(__file__).parent
 FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "alarms": alarm_vectors,
     "consistency": consistency_vectors,
     "cosignatures": cosignature_vectors,
     "enrolments": enrolment_vectors,

@@ -1,4 +1,4 @@
-"""Vectors of everything that is a signed note: notes, seals, receipts, resends, enrolments, trust, presence."""
+"""Vectors of everything that is a signed note: notes, seals, receipts, resends, enrolments, trust, presence, alarms."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hub.protocol.note import Note, Signature, Signer, Verifier, sign_note
 from hub.protocol.receipt import Decision, Receipt, Resend
 from hub.protocol.tree import Edge
 from hub.protocol.trust import Trust
+from hub.protocol.witness import Alarm
 from schemas.vectors.keys import (
     CENTER,
     FOREIGN,
@@ -364,6 +365,45 @@ def presence_vectors() -> Row:
         [
             _bad(
                 "signed_under_the_lane's_origin", sign_note(text, [LANE_KEY]).to_bytes(), [SEAL], "no line by the key"
+            ),
+            *_changed(text, bad, SEAL),
+        ],
+    )
+
+
+def alarm_vectors() -> Row:
+    """Return alarms, and what is none."""
+    reason = "checkpoint 4 does not follow from 3: its leaves lead to another root"
+    rows = [
+        ("raised", Alarm(CENTER, START, 3, reason)),
+        ("taken_back", Alarm(CENTER, START, 7, "")),
+        ("before_the_first_checkpoint", Alarm(CENTER, START, 0, "日志 не растёт")),
+    ]
+    text = rows[0][1].to_text()
+    bad = {
+        "version_unknown": ("alarm/v1", "alarm/v2"),
+        "center_in_capitals": ("\nuz\n", "\nUZ\n"),
+        "time_without_offset": (".250000Z", ".250000"),
+        "size_with_a_zero_in_front": ("size 3", "size 03"),
+        "reason_empty": (f"reason {reason}", "reason "),
+        "lines_swapped": (f"size 3\nreason {reason}", f"reason {reason}\nsize 3"),
+        "line_too_many": (f"{reason}\n", f"{reason}\nmore\n"),
+    }
+    return _file(
+        "Alarms: the value of a record with the header cohub-control: alarm. No reason (null) takes the alarm back.",
+        [
+            {
+                **_row(name, sign_note(a.to_text(), [SEAL]).to_bytes(), [SEAL]),
+                "content": {"center": a.center, "size": a.size, "reason": a.reason or None},
+            }
+            for name, a in rows
+        ],
+        [
+            _bad(
+                "signed_by_the_witness_key",
+                sign_note(text, [Signer(WITNESS.name, WITNESS.seed)]).to_bytes(),
+                [SEAL],
+                "no line by the key",
             ),
             *_changed(text, bad, SEAL),
         ],

@@ -19,6 +19,7 @@ from hub.protocol.record import LeafReader, canonical, position, read_envelope, 
 from hub.protocol.schema import parse_schema
 from hub.protocol.tree import Edge, verify_inclusion
 from hub.protocol.trust import open_trust
+from hub.protocol.witness import Alarm
 from schemas.vectors.keys import CENTER, ORIGIN, bytes_of
 from schemas.vectors.make import FILES, HERE, text_of
 
@@ -242,6 +243,16 @@ def test_presence_is_read(vector: Vector) -> None:
     assert (said.backlog, said.version, said.to_text()) == (content["backlog"], content["version"], note.text)
 
 
+@cases("alarms", "good")
+def test_alarm_is_read(vector: Vector) -> None:
+    """A center's witness holds something against HQ's log, or nothing any more."""
+    note = Note.from_bytes(bytes_of(vector))
+    note.verify(keys_of(vector))
+    said, content = Alarm.from_text(note.text), vector["content"]
+    assert (said.center, said.size, said.reason or None) == (content["center"], content["size"], content["reason"])
+    assert said.to_text() == note.text
+
+
 def _read_note(vector: Vector) -> Note:
     note = Note.from_bytes(bytes_of(vector))
     note.verify(keys_of(vector))
@@ -264,6 +275,7 @@ READERS: dict[str, Callable[[Vector], object]] = {
     "enrolments": lambda vector: open_enrolment(bytes_of(vector)),
     "trust": lambda vector: open_trust(bytes_of(vector), keys_of(vector)[0]),
     "presence": lambda vector: Presence.from_text(_read_note(vector).text),
+    "alarms": lambda vector: Alarm.from_text(_read_note(vector).text),
 }
 
 
