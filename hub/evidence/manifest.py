@@ -16,7 +16,8 @@ from hub.evidence.subject import EntityKey, Subject, Why, related
 from hub.protocol.errors import Malformed
 from hub.protocol.record import write_time
 
-# What holds if every check holds, and what nobody's signature says. README and summary tell the same in words.
+# What holds if every check holds, and what nobody's signature says; README and summary tell the same in their words.
+# These sentences are part of the format: under v1 they are never worded anew, or bundles made before would differ.
 PROVED: Final = (
     "every event was sealed by a key of its center that was good when HQ recorded it",
     "HQ recorded and decided every event as the receipts say, at the time that they say",

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hub.evidence import layout
 from hub.evidence.case import take_apart
 from hub.evidence.check import examine
+from hub.evidence.container import write_zip
+from hub.evidence.export import export_bundle
 from hub.evidence.manifest import manifest
-from hub.evidence.page import page
+from hub.evidence.page import generator, page
 from hub.evidence.readme import readmes
 from hub.evidence.report import Report
 from hub.evidence.subject import Subject
@@ -192,3 +197,27 @@ def remade(files: Mapping[str, bytes], subject: Subject) -> dict[str, bytes]:
     made[layout.MANIFEST] = manifest(case)
     made[layout.SUMS] = layout.sums(layout.digests(made))
     return made
+
+
+def write_golden(path: Path) -> None:
+    """Write the bundle that tests/data keeps: of no release, so that its page and README are compared with none's."""
+    with TemporaryDirectory() as folder:
+
+        async def tell() -> Path:
+            story = await told(Path(folder), "uz", "kz")
+            story.close()
+            return story.database
+
+        with Ledger.open(asyncio.run(tell())) as ledger:
+            files = dict(export_bundle(ledger, TRUST_NOTE, Subject("deal", "uz:D-1")).case.files)
+    ours = generator().encode()
+    files[layout.SUMMARY] = files[layout.SUMMARY].replace(ours, b"cohub 0.0.0")
+    case = take_apart(files, Subject("deal", "uz:D-1"), Report())
+    examine(case, None)
+    files[layout.MANIFEST] = manifest(case)
+    files[layout.SUMS] = layout.sums(layout.digests(files))
+    path.write_bytes(write_zip(files))
+
+
+if __name__ == "__main__":
+    write_golden(Path(sys.argv[1]))
