@@ -90,7 +90,7 @@ class CheckpointTopic:
                 request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
             )
             try:
-                await producer.start()
+                await _start(producer)
             except BaseException:
                 with contextlib.suppress(Exception):
                     await producer.stop()
@@ -109,7 +109,7 @@ class CheckpointTopic:
         with _translated(self._bootstrap):
             try:
                 async with asyncio.timeout(DEADLINE_S):
-                    await consumer.start()
+                    await _start(consumer)
                     place = TopicPartition(CHECKPOINTS, 0)
                     consumer.assign([place])
                     begin = (await consumer.beginning_offsets([place]))[place]
@@ -117,6 +117,20 @@ class CheckpointTopic:
                     yield consumer, place, begin, end
             finally:
                 await consumer.stop()
+
+
+async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Start a client. A start that is broken off leaves its first connection open, so it is let end before."""
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=REQUEST_TIMEOUT_S)
+        if not starting.done():
+            starting.cancel()
+        elif not starting.cancelled():
+            starting.exception()  # seen: the cancellation is what counts
+        raise
 
 
 async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, end: int, count: int | None) -> list[Said]:
