@@ -81,7 +81,9 @@ class Connector:
         registry.on_change = sender.wake
         trust = TrustReader(Trusted(office.folder / TRUST, office.trust), link)
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids)
-        witness = WitnessReader(outbox, link, sender, WitnessKeys(office, registry.registry, trust.trusted.logs))
+        trusted = trust.trusted
+        keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired)
+        witness = WitnessReader(outbox, link, sender, keys)
         loop = asyncio.get_running_loop()
         outbox.seal_along = sender.seal_along
         outbox.queue.on_queued = lambda: loop.call_soon_threadsafe(sender.wake)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +47,10 @@ class Trusted:
     def logs(self) -> Sequence[Verifier]:
         """Return the keys of HQ's log, former ones too."""
         return self.trust.logs
+
+    def retired(self) -> Mapping[Verifier, datetime]:
+        """Return which of HQ's keys sign nothing new, and since when."""
+        return {key: moment for moment, key in self.trust.retired}
 
     def take(self, data: bytes) -> bool:
         """Take a published trust note; return whether it was news. Errors: Malformed, Retriable on a full disk."""

@@ -7,7 +7,7 @@ them to our own edge gives its root, or HQ's log is not append-only: that is the
     one that we know        → nothing new: HQ says its newest again every minute
     one that we don't know  → smaller than ours, or beyond a gap: everything is read again from the topic's beginning,
                               and must lead through all that was seen before, to the same roots
-    not signed by HQ        → nobody's word: passed over
+    not signed by HQ        → nobody's word: passed over; so is what goes on by a key that was retired before
 
 A *break* is final until a person says otherwise: the two notes are kept, and the witness signs nothing any more.
 """
@@ -16,18 +16,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
+from hub.protocol.cosignature import cosigned_at
 from hub.protocol.errors import Malformed
 from hub.protocol.head import read_size
 from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.protocol.note import Note
 from hub.protocol.tree import HASH_BYTES, Edge, leaf_hash
 from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
 
 WAITING_MAX: Final = 16  # checkpoints beyond a gap, each with up to 128 KiB of leaves
 PROMISES_MAX: Final = 16
 LEAVES_MAX: Final = 1 << 15  # of one record: what Kafka takes at all
+_NONE_RETIRED: Final[Mapping[Verifier, datetime]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +57,31 @@ class Said:
 
 
 def read(
-    value: bytes | None, headers: Iterable[tuple[str, bytes | None]], origin: str, keys: Sequence[Verifier]
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]],
+    origin: str,
+    keys: Sequence[Verifier],
+    retired: Mapping[Verifier, datetime] = _NONE_RETIRED,
+    newest: tuple[int, datetime | None] = (0, None),
 ) -> Said:
     """Return what HQ says in a record of `hub.checkpoints`.
 
     Shapes: `keys` are HQ's log keys as they are pinned. One of each kind, Ed25519 and ML-DSA-44, has to have signed.
-    Errors: Malformed where it is not HQ's word about its log.
+            `newest` is the size of the checkpoint that we stand by, and when HQ signed it.
+    Errors: Malformed where it is not HQ's word about its log, as it is not by a key that was `retired` before: neither
+            what says itself that it is later, nor what goes on from a checkpoint that is.
     """
     checkpoint, note = open_checkpoint(value or b"")
     if checkpoint.origin != origin:
         raise Malformed(f"expected a checkpoint of {origin}, got one of {checkpoint.origin[:80]}")
+    times = [signed_at(note, keys)]
+    if checkpoint.size > newest[0]:
+        times.append(newest[1])
     for algorithm in (ED25519, COSIGNATURE_MLDSA44):
-        note.verify([key for key in keys if key.algorithm == algorithm and key.name == origin])
+        key = note.verify([key for key in keys if key.algorithm == algorithm and key.name == origin])
+        gone = retired.get(key)
+        if gone is not None and any(time is not None and time >= gone for time in times):
+            raise Malformed(f"checkpoint {checkpoint.size} by {key.name}+{key.key_id.hex()}, which was retired before")
     # From here on it is HQ's word: what is wrong with the record is HQ's fault, and no reason to look away.
     found = dict(headers)
     data = found.get(LEAVES_HEADER) or b""
@@ -76,6 +94,12 @@ def read(
         return Said(checkpoint, value or b"", fault=f"expected {count} leaves, got {len(data)} bytes")
     leaves = tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
     return Said(checkpoint, value or b"", after, leaves)
+
+
+def signed_at(note: Note, keys: Iterable[Verifier]) -> datetime | None:
+    """Return when HQ says that it signed a checkpoint, None where no cosigner's key among `keys` has a line there."""
+    lines = (note.line_of(key) for key in keys if key.algorithm == COSIGNATURE_MLDSA44)
+    return next((cosigned_at(line) for line in lines if line is not None), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -30,7 +30,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.witnessed import LEAVES_KEPT
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
-from connectors.runtime.witness import Again, Break, Follows, Log, read, step, unmet
+from connectors.runtime.witness import Again, Break, Follows, Log, read, signed_at, step, unmet
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.control import seal_key_name
 from hub.protocol.errors import Malformed, Retriable
@@ -66,6 +66,7 @@ class WitnessKeys:
     office: Office
     registry: Registry
     logs: Callable[[], Sequence[Verifier]]  # HQ's log keys, also former ones; none in a trust file of version 1
+    retired: Callable[[], Mapping[Verifier, datetime]] = dict  # which of HQ's keys sign nothing new, since when
 
     def witness(self) -> Signer | None:
         """Return the key to cosign with; None while HQ would not know whose it is."""
@@ -108,6 +109,7 @@ class WitnessReader:
 
     def _load(self) -> None:
         self._log, self._position = self._kept.load()
+        self._stood_by = self._log  # what is kept; `_log` is it, and what was read since
         self._passed: list[tuple[int, bytes]] = []  # checkpoints and leaves that are read and not kept yet
         self._leaves: list[tuple[int, Sequence[bytes]]] = []
         self._end_then = 0  # of the topic, when the session began
@@ -174,10 +176,11 @@ class WitnessReader:
     async def _take(self, consumer: AIOKafkaConsumer, records: Sequence[Any]) -> bool:
         """Take what was fetched; return whether everything was read and fits together."""
         strange: list[str] = []
+        keys, retired, newest = self._keys.logs(), self._keys.retired(), self._newest()
         for record in records:
             self._position = record.offset + 1
             try:
-                said = read(record.value, record.headers, self._origin, self._keys.logs())
+                said = read(record.value, record.headers, self._origin, keys, retired, newest)
             except Malformed as exc:
                 strange.append(f"offset {record.offset}: {exc}")
                 continue
@@ -196,6 +199,11 @@ class WitnessReader:
         # Before the first answer only the end as it was asked for is known; the broker holds that answer back.
         at_end = await consumer.position(PLACE) >= max(self._end_then, consumer.highwater(PLACE) or 0)
         return self._settle(at_end=at_end)
+
+    def _newest(self) -> tuple[int, datetime | None]:
+        """Return the size of the checkpoint that we stand by, and when HQ signed it."""
+        kept = self._stood_by
+        return kept.size, signed_at(Note.from_bytes(kept.note), self._keys.logs()) if kept.note else None
 
     def _root_at(self, size: int) -> bytes | None:
         note = next((note for passed, note in self._passed if passed == size), None)
@@ -226,6 +234,7 @@ class WitnessReader:
         if self._passed or cosigned is not None:
             self._kept.saw(self._log, self._position, self._passed, self._leaves, self._now(), cosigned)
             # Durable from here, and nobody was told anything yet.
+            self._stood_by = self._log
             self._passed, self._leaves = [], []
         if not at_end:
             return False

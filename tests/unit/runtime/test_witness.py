@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hub.protocol.keys import Signer
 from hub.protocol.note import sign_note
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
-from tests.support.log import Published, TestLog, leaf
+from tests.support.log import NOW, Published, TestLog, leaf
 
 
 def nothing(_size: int) -> bytes | None:
@@ -215,6 +216,29 @@ def test_read_refuses_what_hq_has_not_signed(hq: TestLog) -> None:
     with pytest.raises(Malformed):
         read(record.value, record.headers, hq.origin, ())
     assert read(record.value, record.headers, hq.origin, (*stranger.verifiers, *hq.verifiers)).size == 1
+
+
+def test_read_refuses_what_goes_on_by_a_retired_key(hq: TestLog) -> None:
+    """What a key signed before it was retired stays good; a thief's later word, dated back or not, is nobody's.
+
+    `TestLog` signs at NOW: the key is retired then, a second later, or the checkpoint that we stand by is later.
+    """
+    record = hq.append(leaf(1), leaf(2))
+    second = timedelta(seconds=1)
+
+    def taken(since: datetime, newest: tuple[int, datetime | None] = (0, None), kind: int = 0) -> bool:
+        try:
+            read(record.value, record.headers, hq.origin, hq.verifiers, {hq.verifiers[kind]: since}, newest)
+        except Malformed:
+            return False
+        return True
+
+    for kind in (0, 1):
+        assert not taken(NOW, kind=kind)
+        assert taken(NOW + second, kind=kind)
+        assert not taken(NOW + second, (1, NOW + second), kind)  # dated back: HQ had signed later, by another key
+        assert taken(NOW + second, (1, NOW), kind)
+        assert taken(NOW + second, (2, NOW + second), kind)  # what we have seen already is read again
 
 
 @settings(max_examples=60, deadline=None)
