@@ -12,7 +12,7 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.entity import Entity, canonical_json
 from hub.domain.stream import HQ
 from hub.evidence import layout
-from hub.evidence.case import Case, Held
+from hub.evidence.case import Case, Held, LaneOf, Span
 from hub.evidence.report import Check, Severity
 from hub.evidence.subject import EntityKey
 from hub.ledger.batch import Known
@@ -62,45 +62,85 @@ def check_range(case: Case) -> None:
     if subject.kind != "center":
         report.skip(Check.COMPLETE, "an entity's lanes hold other entities' events too: only a range can be complete")
         return
+    seen = 0
     for lane in case.lanes:
         if lane.center == HQ:
             continue
-        origin = case.origin(lane)
         if lane.center != subject.id:
-            report.error(Check.COMPLETE, f"a lane of {lane.center}: the range is of {subject.id}", "", origin)
+            detail = f"a lane of {lane.center}: the range is of {subject.id}"
+            report.error(Check.COMPLETE, detail, "", case.origin(lane))
         inside = [s for s in lane.spans if s.receipt and subject.covers(s.receipt.recorded_at)]
-        for span in inside:
-            if not span.is_whole:
-                detail = f"holds {len(span.events)} of the events {span.first} to {span.last}"
-                report.error(Check.COMPLETE, detail, span.folder, origin, span.first)
-            else:
-                report.passed(Check.COMPLETE)
-        for left, right in pairwise(inside):
-            if right.first != left.last + 1:
-                report.error(Check.COMPLETE, f"nothing covers {left.last + 1} to {right.first - 1}", "", origin)
-        if inside and inside[0].first > 1:
-            ends = [s for s in lane.spans if s.last == inside[0].first - 1]
-            if not ends or not all(s.receipt and subject.since and s.receipt.recorded_at < subject.since for s in ends):
-                detail = "no earlier receipt bounds the range"
-                report.error(Check.COMPLETE, detail, inside[0].folder, origin, inside[0].first)
-        if inside and lane.spans[-1] is inside[-1] and (detail := _unbounded(case, origin, inside[-1].last)):
-            report.found(Severity.WARNING, Check.COMPLETE, detail, inside[-1].folder, origin, inside[-1].last)
-        later = [s for s in lane.spans if inside and s.first > inside[-1].last]
-        if later and later[0].first != inside[-1].last + 1:
-            report.error(Check.COMPLETE, f"nothing covers {inside[-1].last + 1} to {later[0].first - 1}", "", origin)
+        seen += len(inside)
+        if inside:
+            _check_inside(case, lane, inside)
+            _check_begin(case, lane, inside[0])
+            _check_end(case, lane, inside[-1])
+    if not seen:
+        report.error(Check.COMPLETE, "holds nothing of its range: that nothing was recorded then can't be proved")
 
 
-def _unbounded(case: Case, origin: str, last: int) -> str:
-    """Return what is not shown of a lane's end behind `last`, '' where the center's next lane says that it ended."""
-    for lane in case.lanes:
-        for _, held in lane.held():
-            if held.text("ce_type") == LANE_OPENED and held.is_accepted and lane.center == case.subject.id:
-                opened = case.decode(held)
-                if opened.get("previous_origin") == origin:
-                    size = int(opened["previous_size"])
-                    return "" if size <= last else f"its center wrote {size} events of it, HQ had {last}"
+def _check_inside(case: Case, lane: LaneOf, inside: list[Span]) -> None:
+    for span in inside:
+        if span.is_whole:
+            case.report.passed(Check.COMPLETE)
+        else:
+            detail = f"holds {len(span.events)} of the events {span.first} to {span.last}"
+            case.report.error(Check.COMPLETE, detail, span.folder, case.origin(lane), span.first)
+    for left, right in pairwise(inside):
+        if right.first != left.last + 1:
+            detail = f"nothing covers {left.last + 1} to {right.first - 1}"
+            case.report.error(Check.COMPLETE, detail, "", case.origin(lane))
+
+
+def _check_begin(case: Case, lane: LaneOf, first: Span) -> None:
+    """In front of a lane's first events of the range stands an earlier receipt, or the lane before it, to its end."""
+    report, since = case.report, case.subject.since
+    place = (first.folder, case.origin(lane), first.first)
+    if first.first > 1:
+        ends = [s for s in lane.spans if s.last == first.first - 1]
+        if not ends or not all(s.receipt and since and s.receipt.recorded_at < since for s in ends):
+            report.error(Check.COMPLETE, "no earlier receipt bounds the range", *place)
+        return
+    for other, size in _openings(case, lane):
+        before = next((known for known in case.lanes if case.origin(known) == other), None)
+        if before is None:
+            detail = f"{other}, the lane before it, is not here: that it has nothing of the range is HQ's word alone"
+            report.found(Severity.WARNING, Check.COMPLETE, detail, *place)
+        elif before.spans[-1].last < size:
+            detail = f"its center wrote {size} events of {other}, the lane before it; here are {before.spans[-1].last}"
+            report.found(Severity.WARNING, Check.COMPLETE, detail, *place)
+
+
+def _check_end(case: Case, lane: LaneOf, last: Span) -> None:
+    """Behind a lane's last events of the range stands a later receipt, or the next lane, which says where it ended."""
+    report, origin = case.report, case.origin(lane)
+    later = [s for s in lane.spans if s.first > last.last]
+    if later:
+        if later[0].first != last.last + 1:
+            report.error(Check.COMPLETE, f"nothing covers {last.last + 1} to {later[0].first - 1}", "", origin)
+        return
+    sizes = [size for other in case.lanes for name, size in _openings(case, other) if name == origin]
+    if sizes and sizes[0] <= last.last:
+        return
     until = write_time(case.subject.until) if case.subject.until else ""
-    return f"nothing here is recorded later: that no more came up to {until} is HQ's word alone"
+    detail = f"nothing here is recorded later: that no more came up to {until} is HQ's word alone"
+    if sizes:
+        detail = f"its center wrote {sizes[0]} events of this lane, HQ had {last.last}"
+    report.found(Severity.WARNING, Check.COMPLETE, detail, last.folder, origin, last.last)
+
+
+def _openings(case: Case, lane: LaneOf) -> list[tuple[str, int]]:
+    """Return which lane this one says that it follows, and how many events its center wrote of that."""
+    if lane.center != case.subject.id:
+        return []
+    said = [
+        case.decode(held)
+        for _, held in lane.held()
+        if held.sequence == 1 and held.text("ce_type") == LANE_OPENED and held.is_accepted
+    ]
+    return [
+        (str(opened["previous_origin"]), int(opened["previous_size"])) for opened in said if opened["previous_origin"]
+    ]
 
 
 def _read_document(data: bytes) -> Known:

@@ -144,7 +144,7 @@ class Selector:
             hint = "the hq lane is in every bundle" if subject.id == HQ else f"known are {', '.join(known) or 'none'}"
             raise UsageError(f"no lane of a center {subject.id}: {hint}")
         first_inside: Place | None = None
-        for lane in lanes:
+        for number, lane in enumerate(lanes):
             inside = self._inside(lane, subject.since, subject.until)
             if not inside:
                 continue
@@ -152,12 +152,16 @@ class Selector:
                 selection.add(lane.id, self.ledger.events(lane.id, receipt.first, receipt.last))
             first_inside = first_inside or (lane.id, inside[0].first)
             after = next(self.ledger.receipts(lane, inside[-1].last), None)
-            selection.bounds |= {(lane.id, inside[0].first - 1)} if inside[0].first > 1 else set()
+            if inside[0].first > 1:
+                selection.bounds.add((lane.id, inside[0].first - 1))
+            else:
+                # The lane says which one it follows and with how many events that ended: its end is here too.
+                selection.bounds |= {(other.id, other.size) for other in lanes[:number][-1:] if other.size}
             if after is not None:
                 selection.bounds.add((lane.id, after.last))
             else:
                 # The lane that its center opened next says with how many events this one ended.
-                for later in [other for other in lanes if other.id > lane.id][:1]:
+                for later in lanes[number + 1 :][:1]:
                     selection.add(later.id, self.ledger.events(later.id, 1, 1))
         if first_inside is None:
             raise UsageError(f"HQ recorded nothing of {subject.id} from {subject.since} to {subject.until}")

@@ -350,3 +350,28 @@ def test_more_witnesses_than_one_note_holds_are_in_several(tmp_path: Path) -> No
     assert fewer.status == "proved"  # 14 of 19 are enough
     damaged = remade({**made.case.files, layout.cosignatures_path(2): b"no note"}, DEAL)
     assert check_bundle(write_zip(damaged), ROOT.verifier).report.outcome(Check.WITNESSES) == "failed"
+
+
+def test_lane_left_out_of_a_range_is_told(tmp_path: Path) -> None:
+    """Each of a center's lanes names the one before it: the first of two can't go unnoticed, nor can both."""
+    path = asyncio.run(lived(tmp_path)).database
+    subject = Subject("center", "uz", "", day(2, 0), day(7, 0))
+    with Ledger.open(path) as ledger:
+        made = export_bundle(ledger, TRUST_NOTE, subject)
+    without_first = {path: data for path, data in made.case.files.items() if "-uz-0000aaaa/" not in path}
+    found = check_bundle(write_zip(remade(without_first, subject)), ROOT.verifier).report
+    assert any("the lane before it, is not here" in f.detail for f in found.findings)
+    without_both = {path: data for path, data in without_first.items() if "-uz-" not in path}
+    found = check_bundle(write_zip(remade(without_both, subject)), ROOT.verifier).report
+    assert "holds nothing of its range" in next(f.detail for f in found.findings if f.check is Check.COMPLETE)
+
+
+def test_bundle_of_a_range_in_which_nothing_is_here_proves_nothing(ranged: Exported) -> None:
+    """Moved to another time, the same evidence does not show that nothing happened then."""
+    other = replace(RANGE, since=NOW + 60 * DAY, until=NOW + 90 * DAY)
+    found = check_bundle(write_zip(remade(made_without_state(ranged), other)), ROOT.verifier).report
+    assert found.outcome(Check.COMPLETE) == "failed"
+
+
+def made_without_state(bundle: Exported) -> dict[str, bytes]:
+    return {path: data for path, data in bundle.case.files.items() if not path.startswith("state/")}
