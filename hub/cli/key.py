@@ -125,21 +125,34 @@ def sign(
     request: Annotated[Path, typer.Argument(metavar="REQUEST", help="The file that --request wrote.")],
     root_key: Annotated[Path, typer.Option("--root-key", metavar="FILE", help="The root key.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the trust note is written.")],
+    previous: Annotated[
+        Path | None,
+        typer.Option("--previous", metavar="FILE", help="The trust note that was signed last, kept with the root key."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Sign a request with the root key, on the machine that has it; needs no data directory.
 
-    Example: hub key sign log.request --root-key root.key --out trust.note
+    With --previous the request must come from a key of that note and go on from it, and what is new in it is marked.
+
+    Example: hub key sign log.request --root-key root.key --previous trust-3.note --out trust-4.note
     """
     from hub.protocol.note import sign_note
     from hub.worker.identity import read_root
     from hub.worker.rotation import read_request
 
-    trust = read_request(_read(request))
+    before = None if previous is None else _last_signed(previous)
+    trust = read_request(_read(request), before)
     root = read_root(root_key, trust.root)
     line(f"trust note {trust.serial} of {trust.hub}, {trust.time:%Y-%m-%d %H:%M} UTC: {trust.reason}")
+    known = [] if before is None else key_rows(before)
     for row in key_rows(trust):
-        line(f"  {row['purpose']:<9} {row['id']}  {row['kind']}, {row['status']}")
+        is_new = before is not None and row not in known
+        line(f"{'+' if is_new else ' '} {row['purpose']:<9} {row['id']}  {row['kind']}, {row['status']}")
+    if before is None:
+        note(
+            "nothing says that HQ made this: name the note that was signed last with --previous, or ask HQ by telephone"
+        )
     if not yes and not typer.confirm("Sign it?"):
         raise typer.Exit(1)
     out.write_bytes(sign_note(trust.to_text(), [root]).to_bytes())
@@ -265,6 +278,15 @@ def _root(identity: Identity, request: Path | None, root_key: Path | None) -> An
             f"{path}: the root key is not here: name it with --root-key, or write a request for it with --request FILE"
         )
     return read_root(path, identity.trust.root)
+
+
+def _last_signed(path: Path) -> Trust:
+    from hub.protocol.trust import open_trust
+
+    try:
+        return open_trust(_read(path))
+    except Malformed as exc:
+        raise UsageError(f"--previous {path}: {exc}") from exc
 
 
 def _tell_incomplete(identity: Identity) -> None:

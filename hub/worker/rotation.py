@@ -118,15 +118,43 @@ def request(trust: Trust, signer: Signer) -> bytes:
     return sign_note(trust.to_text(), [signer]).to_bytes()
 
 
-def read_request(data: bytes) -> Trust:
-    """Return what a request asks for; one of the hub's own receipts keys has signed it. Errors: UsageError."""
+def read_request(data: bytes, previous: Trust | None = None) -> Trust:
+    """Return what a request asks for. Errors: UsageError.
+
+    A request says itself which receipts keys are the hub's, so without `previous`, the note that was signed last, it
+    proves nothing but that its own key made it: then whoever looks at the keys in it decides.
+    """
     try:
         note = Note.from_bytes(data)
         trust = Trust.from_text(note.text)
-        note.verify(trust.receipts)
+        note.verify(trust.receipts if previous is None else _in_force(previous))
     except Malformed as exc:
         raise UsageError(f"this is no request: {exc}; make one with `hub key rotate PURPOSE --request FILE`") from exc
+    if previous is not None and (why := _differs(trust, previous)):
+        raise UsageError(f"this request does not go on from trust note {previous.serial}: {why}")
     return trust
+
+
+def _in_force(previous: Trust) -> list[Verifier]:
+    return [key for key in previous.receipts if previous.retired_at(key) is None]
+
+
+def _differs(trust: Trust, previous: Trust) -> str:
+    """Return why a note can't come next after `previous`, '' if it can: nothing that was signed is taken back."""
+    if (trust.hub, trust.root) != (previous.hub, previous.root):
+        return f"that is of {previous.root.to_text()}, this of {trust.root.to_text()}"
+    if trust.serial != previous.serial + 1:
+        return f"expected the serial {previous.serial + 1}, got {trust.serial}"
+    keys = trust.keys()
+    for purpose, before in previous.keys().items():
+        if keys[purpose][: len(before)] != before:
+            return f"a {purpose} key of that note is gone, or stands elsewhere"
+    if trust.retired[: len(previous.retired)] != previous.retired:
+        return "a key that was retired is so no more, or at another time"
+    since = previous.time
+    if since is not None and any(moment < since for moment, _ in trust.retired[len(previous.retired) :]):
+        return f"a key is to be retired before {since:%Y-%m-%d %H:%M} UTC, when that note was made"
+    return ""
 
 
 def install(identity: Identity, data: bytes) -> Trust:

@@ -17,7 +17,15 @@ from hub.protocol.errors import UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust, open_trust
-from hub.worker.identity import TRUST, Identity, load_identity, make_identity, read_root, write_private
+from hub.worker.identity import (
+    TRUST,
+    Identity,
+    load_identity,
+    make_identity,
+    private_keys,
+    read_root,
+    write_private,
+)
 from hub.worker.rotation import (
     current,
     install,
@@ -210,6 +218,38 @@ def test_request_by_somebody_else_is_not_signed(made: Identity) -> None:
         read_request(request(trust, Signer(f"{HUB}/receipts", b"s" * 32)))
     with pytest.raises(UsageError, match="no request"):
         read_request(b"something")
+
+
+def test_request_that_does_not_go_on_from_the_note_before_is_not_signed(made: Identity) -> None:
+    """Whoever gets hold of the file on its way can't put a key into it, nor take back what was signed before."""
+    before = next_note(rotated(made, "receipts"), NOW, "first")
+    later = NOW + timedelta(days=1)
+    before = next_note(replace(before, retired=((NOW, before.receipts[0]),)), NOW, "second")
+    signers = {key.verifier: key for key in private_keys(folder_of(made)).values()}
+    ours, gone = (signers[before.receipts[number]] for number in (1, 0))
+    asked = next_note(rotated(made, "log"), later, "log")
+    asked = next_note(replace(before, logs=asked.logs), later, "log")
+    assert read_request(request(asked, ours), before) == asked
+    first = trust_of(made)
+    assert read_request(request(next_note(first, later, "x"), made.receipts), first).serial == 2
+    thief = Signer(f"{HUB}/receipts", b"t" * 32)
+    forged = replace(asked, receipts=(*asked.receipts, thief.verifier))
+    assert read_request(request(forged, thief)) == forged  # by its own word it is one
+    other = Signer(f"{HUB}/root", b"o" * 32).verifier
+    for trust, signer, why in (
+        (forged, thief, "no request"),
+        (asked, gone, "no request"),
+        (replace(asked, serial=2**62), ours, "expected the serial"),
+        (replace(asked, serial=before.serial), ours, "expected the serial"),
+        (replace(asked, logs=asked.logs[2:]), ours, "log key of that note is gone"),
+        (replace(asked, logs=(asked.logs[1], asked.logs[0], *asked.logs[2:])), ours, "stands elsewhere"),
+        (replace(asked, retired=()), ours, "retired is so no more"),
+        (replace(asked, retired=((later, before.receipts[0]),)), ours, "at another time"),
+        (replace(asked, retired=(*asked.retired, (NOW - timedelta(days=9), asked.logs[0]))), ours, "retired before"),
+        (replace(asked, root=other), ours, "that is of"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            read_request(request(trust, signer), before)
 
 
 def test_former_key_is_retired_once_every_worker_has_the_new_one(made: Identity) -> None:
