@@ -55,6 +55,7 @@ BROKEN: Final = "log"
 NOT_LOGGED: Final = "not_logged"
 TOLD: Final = "witness_told"  # what HQ was told last that is wrong, in the outbox
 STATE: Final = "witness_state"
+NO_KEY: Final = "reads, and cosigns nothing: there is no witness key, `connector key new --purpose witness` makes one"
 
 log = structlog.get_logger(__name__)
 
@@ -143,7 +144,7 @@ class WitnessReader:
             self._load()
             await self._seek(consumer)
             self._backoff.reset()
-            self._say("reads")
+            self._say("reads" if self._keys.office.witness else NO_KEY)
             while self._kept.stopped() is None and self._keys.logs():
                 wait_ms = RESTLESS_MS if self._is_restless() else QUIET_MS
                 fetched = await consumer.getmany(PLACE, timeout_ms=wait_ms, max_records=FETCH_MAX)

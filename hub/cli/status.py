@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 KAFKA_DEADLINE_S: Final = 3.0
+LATE: Final = timedelta(minutes=2)  # HQ says its newest checkpoint every minute
 WHY_SHOWN_MAX: Final = 80
 COLUMNS: Final = ("center", "status", "events", "accepted", "rejected", "forks", "position", "lag")
 
@@ -66,9 +68,9 @@ def _tell_log(log: dict[str, Any]) -> None:
     # The newest checkpoint is a second old: that it is not believed yet tells nothing.
     believed = f"believed up to {log['believed_size']:,}" if log["believed_size"] else "none is believed yet"
     line(f"log: {log['size']:,} receipts, {cosigned}, {believed}{behind}")
-    late = [w for w in log["centers"] if w["cosigned"] < log["believed_size"] or w["key"] != "active"]
+    late = [text for witness in log["centers"] if (text := _late(witness, log["believed_size"]))]
     if late:
-        line("not cosigning: " + ", ".join(_late(witness) for witness in late))
+        line("not cosigning: " + ", ".join(late))
     if log["rolled_back"]:
         line(f"ALARM HQ's log: {log['rolled_back']}; see `hub log status`")
     if log["strange_cosignatures"]:
@@ -81,12 +83,17 @@ def _tell_log(log: dict[str, Any]) -> None:
             line(f"ALARM {witness['center']} against HQ's log: {witness['alarm']['reason']}")
 
 
-def _late(witness: dict[str, Any]) -> str:
+def _late(witness: dict[str, Any], believed_size: int) -> str:
+    """Return why a center's word is missing where others have cosigned, '' where it is not, or not for long."""
     if witness["key"] != "active":
         key = "no witness key" if witness["key"] == "none" else "its witness key is revoked"
         return f"{witness['center']} ({key})"
+    if witness["cosigned"] >= believed_size:
+        return ""
     if not witness["cosigned"]:
         return f"{witness['center']} (never did)"
+    if datetime.now(UTC) - witness["cosigned_at"] < LATE:
+        return ""
     return f"{witness['center']} (up to {witness['cosigned']:,}, {ago(witness['cosigned_at'])})"
 
 
