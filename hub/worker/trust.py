@@ -63,6 +63,8 @@ class TrustPublisher:
         Errors: Retriable.
         """
         trust = self._identity.trust
+        if trust is not None and not trust.serial:
+            log.warning("log_keys_unsigned", remedy="hub key renew --request FILE: no center can check HQ's log yet")
         if trust is not None and (len(trust.receipts) > 1 or len(trust.logs) > LOG_KEYS):
             seen = self._look()
             await self.publish(self._identity)
