@@ -43,6 +43,8 @@ class Article:
 
     def __post_init__(self) -> None:
         self.why, self.absent = reasons(self.case)
+        findings = self.report.findings if self.report is not None else ()
+        self.spoilt = {finding.file for finding in findings if finding.severity is Severity.ERROR}
 
     def say(self, name: str, **values: object) -> str:
         """Return a text in the article's language."""
@@ -147,7 +149,7 @@ class Article:
             ]
             for finding in report.findings[:FINDINGS_SHOWN_MAX]
         ]
-        return self._heading("findings") + table([self.say("check"), self.say("where"), self.say("value")], rows)
+        return self._heading("findings") + table([self.say("check"), self.say("where"), self.say("detail")], rows)
 
     # -- the events ----------------------------------------------------------------------------------------------------
 
@@ -166,7 +168,7 @@ class Article:
                 moment_text(span.recorded_at),
                 text(lane.center),
                 self._what(held),
-                self._chip(held),
+                self._chip(held) + self._spoilt(span, held),
             ]
             for number, (lane, span, held) in enumerate(self._told()[:EVENTS_SHOWN_MAX], 1)
         ]
@@ -180,6 +182,15 @@ class Article:
     def _chip(self, held: Held) -> str:
         name = "accepted" if held.is_accepted else "rejected"
         return f'<span class="chip {name}">{self.say(name)}</span>'
+
+    def _spoilt(self, span: Span, held: Held) -> str:
+        """Return a mark, where a check does not hold for this event, its receipt or its seal."""
+        stem = held.path.removesuffix("event")
+        parts = {"", "receipt.note", "seal.note", "receipt.tlog-proof"}
+        files = {f"{span.folder}{part}" for part in parts} | {
+            f"{stem}{kind}" for kind in ("event", "tlog-proof", "key")
+        }
+        return f' <span class="chip failed">{self.say("failed")}</span>' if files & self.spoilt else ""
 
     def _events(self) -> Iterator[str]:
         told = self._told()
@@ -212,7 +223,7 @@ class Article:
             after = f'<span class="to small">{self.say("status_after")}: <b>{text(status)}</b></span>'
         return (
             f'<section class="event"><header><span class="number">{number}</span><b>{text(kind)}</b>'
-            f"<span>{entity_text(held.text('ce_subject'))}</span>{after}</header>"
+            f"<span>{entity_text(held.text('ce_subject'))}</span>{self._spoilt(span, held)}{after}</header>"
             f"{self._facts(facts)}{note}{self._values(held)}</section>\n"
         )
 

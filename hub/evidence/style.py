@@ -49,6 +49,7 @@ white-space:nowrap}
 .event .number{color:var(--soft);font-variant-numeric:tabular-nums}
 .was{color:var(--soft);text-decoration:line-through}
 .small{color:var(--soft);font-size:13px}
+.box.failed,.box.pending{color:var(--ink)}
 p.small{margin:8px 0 2px}
 th{word-break:keep-all;overflow-wrap:normal}
 ul{margin:6px 0;padding-left:22px}

@@ -47,6 +47,7 @@ TEXTS: Final[dict[str, tuple[str, str, str]]] = {
     "outcome": ("结果", "Итог", "Outcome"),
     "count": ("数量", "Число", "Number"),
     "findings": ("发现的问题", "Замечания", "Findings"),
+    "detail": ("说明", "Подробности", "Detail"),
     "where": ("位置", "Место", "Place"),
     "passed": ("成立", "верно", "holds"),
     "failed": ("不成立", "неверно", "does not hold"),

@@ -12,6 +12,7 @@ import pytest
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.evidence import texts, words
 from hub.evidence.check import check_bundle
+from hub.evidence.container import write_zip
 from hub.evidence.export import Exported, export_bundle
 from hub.evidence.page import check_page, page
 from hub.evidence.readme import readmes
@@ -98,6 +99,19 @@ def test_page_with_a_report_shows_every_check_and_finding(deal: Exported) -> Non
     bad = page(deal.case, report, ROOT.verifier)
     assert "Does not hold: see the findings" in bad
     assert "a &lt;b&gt;bad&lt;/b&gt; seal" in bad
+
+
+def test_event_that_a_check_does_not_hold_for_is_marked_where_it_is_told(deal: Exported) -> None:
+    """Nobody should read a forged figure under "accepted" alone."""
+    files = dict(deal.case.files)
+    path = next(p for p in sorted(files) if b"deal.signed" in files[p] and p.endswith(".event"))
+    files[path] = files[path].replace(b"CNY", b"USD")
+    checked = check_bundle(write_zip(files), ROOT.verifier)
+    assert checked.case is not None
+    text = page(checked.case, checked.report, ROOT.verifier)
+    english = text[text.index('<article class="en"') :]
+    assert english.count('accepted</span> <span class="chip failed">does not hold</span>') == 1
+    assert english.count('<span class="chip failed">does not hold</span><span class="to small">') == 1
 
 
 def test_page_of_another_release_is_a_warning(deal: Exported) -> None:
