@@ -183,14 +183,17 @@ class _Deciding:
         """Decide one event."""
         record, headers = event.record, event.headers
         occurred_at: datetime | None = None
-        alike = None if event.common is None else self.alike.get(event.common)
+        common = event.common
+        alike = None if common is None else self.alike.get(common)
         try:
             value = record.value
             if not value:
                 raise Rejected(Code.NO_VALUE)
             if len(value) > VALUE_BYTES_MAX:
                 raise Rejected(Code.TOO_LARGE, "", f"expected at most {VALUE_BYTES_MAX} bytes, got {len(value)}")
-            read = None if alike is None else read_alike(self.center, record.key, headers)
+            read = None
+            if alike is not None and common is not None:
+                read = read_alike(self.center, record.key, headers, common.links)
             if alike is None or read is None:
                 envelope = read_envelope(self.center, record.key, headers, _count(event))
                 subject, occurred_at = envelope.subject, envelope.time

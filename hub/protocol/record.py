@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from operator import itemgetter
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.value import value_class
@@ -145,6 +145,8 @@ def _netstring(data: bytes, at: int) -> tuple[bytes, int]:
 
 _REPEATED: Final = ("ce_dataschema", "ce_epoch", "ce_source", "ce_specversion", "ce_type", "content-type")
 _VARYING: Final = ("ce_id", "ce_sequence", "ce_subject", "ce_time")
+# An event of a longer story has one of these or both: usual headers, though most events have neither.
+LINKS: Final = ("ce_causationid", "ce_correlationid")
 _repeated_of: Final = itemgetter(*_REPEATED)
 _varying_of: Final = itemgetter(*_VARYING)
 _COMMONS_MAX: Final = 32
@@ -155,10 +157,11 @@ class Common:
     """What many records of a lane have in common: their header names, and the contents that repeat.
 
     Two records are alike when they have the same Common: a check of nothing but names and repeated contents need not
-    be made for the second. `template` makes the block of signed headers from the four lengths and contents that vary.
+    be made for the second. `template` makes the block of signed headers from the lengths and contents that vary: those
+    of the `links` (which of LINKS the records have), and four more.
     """
 
-    __slots__ = ("contents", "epoch", "is_event", "is_plain", "names", "template")
+    __slots__ = ("contents", "epoch", "is_event", "is_plain", "links", "names", "template")
 
     def __init__(self, names: tuple[str, ...], contents: tuple[bytes, ...]) -> None:
         self.names: Final = names
@@ -167,9 +170,10 @@ class Common:
         self.epoch: Final = epoch.decode() if EPOCH.fullmatch(epoch) else None
         self.is_event: Final = CONTROL_HEADER not in names
         self.is_plain: Final = all(map(is_signed, names))  # no header but the signed ones
+        self.links: Final = tuple(name for name in LINKS if name in names)
         known = dict(zip(_REPEATED, contents, strict=True))
         parts = []
-        for name in REQUIRED:
+        for name in (*self.links, *REQUIRED):
             content = known.get(name)
             prefix = b"%d:%b," % (len(name), name.encode())
             parts.append(
@@ -183,8 +187,9 @@ class Common:
 class LeafReader:
     """Turns records into (headers, canonical bytes, digest), remembering what the last records had in common.
 
-    A lane's records nearly always carry the same ten headers, six of them with the same contents, so their part of
-    the canonical bytes is worked out once. The result is `canonical`'s, byte for byte (a property test holds it).
+    A lane's records nearly always carry the same ten headers, or twelve, six of them with the same contents, so their
+    part of the canonical bytes is worked out once. The result is `canonical`'s, byte for byte (a property test holds
+    it).
     `common` is the last record's Common, None where its headers are unusual.
     """
 
@@ -207,9 +212,13 @@ class LeafReader:
                 common = self._common(names, contents)
             if common is not None and len(headers) == len(record.headers):
                 event_id, sequence, subject, time = _varying_of(headers)
-                block = common.template % (
+                varying: tuple[Any, ...] = (
                     len(event_id), event_id, len(sequence), sequence, len(subject), subject, len(time), time
                 )  # fmt: skip
+                for name in reversed(common.links):
+                    link: Any = headers[name]
+                    varying = (len(link), link, *varying)
+                block = common.template % varying
                 data = b"%d:%b,%b" % (len(block), block, record.value or b"")
                 self.common = common
                 return headers, data, sha256(b"\x00" + data).digest()
@@ -222,7 +231,8 @@ class LeafReader:
     def _common(self, names: tuple[str, ...], contents: tuple[bytes, ...]) -> Common | None:
         found = self._known.get((names, contents))
         if found is None:
-            if tuple(sorted(filter(is_signed, names))) != REQUIRED or sum(map(len, contents)) > _COMMON_BYTES_MAX:
+            signed = tuple(sorted(name for name in names if is_signed(name) and name not in LINKS))
+            if signed != REQUIRED or sum(map(len, contents)) > _COMMON_BYTES_MAX:
                 return None
             if len(self._known) >= _COMMONS_MAX:
                 self._known.clear()
@@ -299,8 +309,12 @@ def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | 
     )
 
 
-def read_alike(center: str, key: bytes | None, headers: Mapping[str, bytes | None]) -> tuple[str, datetime] | None:
+def read_alike(
+    center: str, key: bytes | None, headers: Mapping[str, bytes | None], links: Iterable[str] = ()
+) -> tuple[str, datetime] | None:
     """Return subject and time of a record with the same Common as one that `read_envelope` has passed for `center`.
+
+    Shapes: `links` are the Common's.
 
     None where the headers that vary are not in the form that nearly all have: `read_envelope` is to look at them.
     The number in `ce_sequence` was read before. A property test holds this function to the other.
@@ -309,7 +323,13 @@ def read_alike(center: str, key: bytes | None, headers: Mapping[str, bytes | Non
     if not event_id or key != subject or max(len(event_id), len(subject)) > ATTRIBUTE_BYTES_MAX:
         return None
     try:
-        whole = (event_id + subject).decode("ascii")
+        varying = event_id + subject
+        for name in links:
+            link = headers[name] or b""
+            if len(link) > ATTRIBUTE_BYTES_MAX:
+                return None
+            varying += link
+        whole = varying.decode("ascii")
         text = subject.decode("ascii")
         owner, colon, rest = text.partition(":")
         if owner != center or not colon or not 1 <= len(rest) <= _KEY_LENGTH_MAX:

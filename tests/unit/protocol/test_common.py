@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hub.protocol.errors import Rejected
 from hub.protocol.record import (
     CONTENT_TYPE,
+    LINKS,
     REQUIRED,
     SEAL_HEADER,
     LeafReader,
@@ -80,12 +81,20 @@ ids = st.sampled_from([b"x", b"", b"a b", b"\x00", "é".encode(), b"\xff", b"i" 
 )
 
 
-@given(ids, subjects | st.just(GOOD["ce_subject"]), times | digits_moved, st.booleans())
-def test_alike_reads_as_the_whole_envelope(event_id: bytes, subject: bytes, time: bytes, keyed: bool) -> None:
+@given(
+    ids,
+    subjects | st.just(GOOD["ce_subject"]),
+    times | digits_moved,
+    st.booleans(),
+    st.dictionaries(st.sampled_from(LINKS), ids, max_size=2),
+)
+def test_alike_reads_as_the_whole_envelope(
+    event_id: bytes, subject: bytes, time: bytes, keyed: bool, links: dict[str, bytes]
+) -> None:
     """The short reading says what the full one says, or leaves it to the full one."""
-    headers: dict[str, bytes | None] = {**GOOD, "ce_id": event_id, "ce_subject": subject, "ce_time": time}
+    headers: dict[str, bytes | None] = {**links, **GOOD, "ce_id": event_id, "ce_subject": subject, "ce_time": time}
     key = subject if keyed else b"uz:K-7"
-    read = read_alike("uz", key, headers)
+    read = read_alike("uz", key, headers, links)
     if read is None:
         return
     whole = read_envelope("uz", key, headers, len(headers))
@@ -96,11 +105,29 @@ def test_alike_reads_as_the_whole_envelope(event_id: bytes, subject: bytes, time
 def test_alike_reads_what_a_connector_writes() -> None:
     """The form that nearly all events have needs no second look."""
     assert read_alike("uz", b"uz:K-7", dict(GOOD)) is not None
+    story = {"ce_correlationid": GOOD["ce_id"], "ce_causationid": GOOD["ce_id"]}
+    assert read_alike("uz", b"uz:K-7", {**GOOD, **story}, LINKS) is not None
+
+
+def test_records_of_stories_have_something_in_common() -> None:
+    """An event that names its story is as usual as one that does not: neither is looked at a second time."""
+    reader = LeafReader()
+    for links in ([], ["ce_correlationid"], ["ce_causationid", "ce_correlationid"]):
+        found = set()
+        for content in (b"019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d01", b"019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d02"):
+            headers = sorted({**GOOD, **dict.fromkeys(links, content)}.items())
+            reader.read(Record(tuple(headers)))
+            found.add(reader.common)
+        (common,) = found
+        assert common is not None
+        assert list(common.links) == links
+        assert common.is_plain
 
 
 contents = st.none() | st.binary(max_size=4) | st.sampled_from([b"%b", b"%", *GOOD.values()])
 changes = st.dictionaries(st.sampled_from(REQUIRED), contents, max_size=2)
-more = st.lists(st.tuples(st.sampled_from([SEAL_HEADER, "trace", "ce_causationid", "ce_id"]), contents), max_size=2)
+names = st.sampled_from([SEAL_HEADER, "trace", "ce_causationid", "ce_correlationid", "ce_traceparent", "ce_id"])
+more = st.lists(st.tuples(names, contents), max_size=3)
 
 
 @given(st.lists(st.tuples(changes, more, st.booleans()), min_size=1, max_size=6))
@@ -136,7 +163,7 @@ def test_one_common_means_one_verdict(records: list[tuple[dict[str, bytes | None
         if field is None:
             good.add(reader.common)
         elif reader.common is not None and reader.common in good:
-            assert field in {"ce_id", "ce_sequence", "ce_subject", "ce_time"}
+            assert field in {"ce_id", "ce_sequence", "ce_subject", "ce_time", *LINKS}
 
 
 def _broken(headers: dict[str, bytes | None], count: int) -> str | None:
