@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import schemas
+from connectors.reconcile.story import UNLINKED, Link
 from connectors.runtime.outbox.queue import NewEvent
 from hub.domain.catalogue import KINDS
 from hub.domain.rules import complete
@@ -52,6 +53,7 @@ class Codecs:
         time: datetime,
         status: str,
         digest: bytes | None,
+        link: Link = UNLINKED,
     ) -> NewEvent:
         """Return the event that says `value` of `subject`, ready to queue. Errors: Malformed."""
         encoder = self._encoders.get(kind.type)
@@ -68,4 +70,5 @@ class Codecs:
             status,
             digest,
             None in kind.legal_in,
+            link,
         )

@@ -23,6 +23,7 @@ from connectors.mapping.outcome import RowOutcome
 from connectors.mapping.problem import Problem, Wanted
 from connectors.reconcile.digest import record_digest
 from connectors.reconcile.plan import Known, Unreachable, plan
+from connectors.reconcile.story import tell
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
@@ -235,8 +236,10 @@ class Gatherer:
         digest = record_digest(wanted.record)
         moment = wanted.occurred_at or datetime.now(UTC)
         status = known.status if known else ""
+        ids = [self._ids.make() for _ in planned]
+        links = tell(ids, None if state is None else state.refused)
         events = []
-        for step in planned:
+        for step, event_id, link in zip(planned, ids, links, strict=True):
             if not step.kind.carries_record:
                 check(step.kind, step.value)  # the record's own rules were kept when the row was read
             status = step.kind.status_after or status
@@ -244,10 +247,11 @@ class Gatherer:
                 step.kind,
                 wanted.subject,
                 step.value,
-                event_id=self._ids.make(),
+                event_id=event_id,
                 time=moment,
                 status=status,
                 digest=digest if step.kind.carries_record else None,
+                link=link,
             )
             if len(event.value) > VALUE_BYTES_MAX:
                 raise Rejected(Code.TOO_LARGE, "", f"length={len(event.value)} max={VALUE_BYTES_MAX}")

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from connectors.reconcile.plan import UNKNOWN_DIGEST
+from connectors.reconcile.story import Refused
 from connectors.runtime.outbox.database import Database, must_be_logged
 from connectors.runtime.outbox.lane import Epoch, Lane, Previous
 from connectors.runtime.outbox.queue import entity_id
@@ -179,14 +180,15 @@ class Answers:
         accepted: dict[str, dict[str, Any]] = {}
         rejected: dict[str, list[_Refusal]] = {}
         rows = connection.execute(
-            "SELECT id, type, subject, status, digest, creates FROM event "
+            "SELECT id, type, subject, status, digest, creates, ce_id, correlation FROM event "
             "WHERE id BETWEEN ? AND ? AND type <> ? ORDER BY id",
             (epoch.base + first, epoch.base + last, LANE_OPENED),
         )
-        for number, kind, subject, status, digest, creates in rows.fetchall():
+        for number, kind, subject, status, digest, creates, ce_id, correlation in rows.fetchall():
             decision, entity = refusals.get(number), entity_id(kind, subject)
             if decision is not None:
-                rejected.setdefault(entity, []).append(_Refusal(number, status, bool(creates), decision))
+                event = Refused(ce_id, correlation or ce_id)
+                rejected.setdefault(entity, []).append(_Refusal(number, status, bool(creates), decision, event))
                 continue
             entry = accepted.setdefault(entity, {"entity": entity, "count": 0, "digest": None})
             entry["event"], entry["status"] = number, status
@@ -219,15 +221,17 @@ class _Refusal:
     status: str
     creates: bool
     decision: Decision
+    event: Refused
 
 
 def _reject(connection: sqlite3.Connection, entity: str, refusals: Sequence[_Refusal]) -> None:
     """Record that HQ refused events of one entity, and what this does to the plan they, or later ones, belong to."""
     found = connection.execute(
-        "SELECT status, digest, decided, inflight, plan, shaken, state, code, field, params FROM entity WHERE id=?",
+        "SELECT status, digest, decided, inflight, plan, shaken, state, code, field, params, refused, story "
+        "FROM entity WHERE id=?",
         (entity,),
     ).fetchone()
-    status, digest, decided, inflight, plan, shaken, state, code, field_, params = found
+    status, digest, decided, inflight, plan, shaken, state, code, field_, params, refused, story = found
     for refusal in refusals:
         decision = refusal.decision
         held = _told_status(refusal) if refusal.number > decided else None
@@ -239,14 +243,16 @@ def _reject(connection: sqlite3.Connection, entity: str, refusals: Sequence[_Ref
             shaken = 1  # the present plan began from a state that never came to be
         elif state != "rejected":
             state, code, field_, params = "rejected", decision.code, decision.field, decision.params
+            refused, story = refusal.event.id, refusal.event.story
     inflight -= len(refusals)
     if inflight == 0 and state == "pending":
         state = "accepted"
     connection.execute(
         "UPDATE entity SET status=?1, digest=?2, inflight=?3, shaken=?4, state=?5, code=?6, field=?7, params=?8, "
+        "refused=?10, story=?11, "
         "presumed_status=CASE WHEN ?3=0 THEN ?1 ELSE presumed_status END, "
         "presumed_digest=CASE WHEN ?3=0 THEN ?2 ELSE presumed_digest END WHERE id=?9",
-        (status, digest, inflight, shaken, state, code, field_, params, entity),
+        (status, digest, inflight, shaken, state, code, field_, params, entity, refused, story),
     )
 
 

@@ -19,15 +19,16 @@ from typing import Any, Final
 from connectors.runtime.witness import receipt_leaf
 from hub.protocol.errors import Fatal, Retriable, UsageError
 
-VERSION: Final = 3
+VERSION: Final = 4
 BUSY_MS: Final = 5000
 
 # event: `id` rises by one; an event's sequence is id - epoch.base, so sealing touches no event.
-#        `status` and `digest` are what HQ holds once it is accepted; digest NULL: the record stays.
+#        `status` and `digest` are what HQ holds once it is accepted; digest NULL: the record stays. `correlation` and
+#        `causation` are what it says of the events before it (`reconcile.story`).
 # entity: `id` is <stream>/<subject>; what HQ holds (status, digest), the same with events on their way presumed
 #         accepted (presumed_*), how many those are (inflight); `fingerprint` is the wanted state that was planned for
 #         last, `plan` its first event, `state` what became of it; shaken: it was planned on a presumption that proved
-#         wrong.
+#         wrong; `refused` is the plan's first event that HQ refused, `story` the story of that event.
 # row.state: '' means: as the entity says, if that was planned for this row's fingerprint.
 SCHEMA: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -37,7 +38,8 @@ CREATE TABLE epoch (
 );
 CREATE TABLE event (
     id INTEGER PRIMARY KEY, ce_id TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, time TEXT NOT NULL,
-    dataschema TEXT NOT NULL, value BLOB NOT NULL, status TEXT NOT NULL, digest BLOB, creates INTEGER NOT NULL
+    dataschema TEXT NOT NULL, value BLOB NOT NULL, status TEXT NOT NULL, digest BLOB, creates INTEGER NOT NULL,
+    correlation TEXT, causation TEXT
 );
 CREATE TABLE batch (
     epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, edge BLOB NOT NULL,
@@ -53,7 +55,7 @@ CREATE TABLE entity (
     id TEXT PRIMARY KEY, status TEXT, digest BLOB, decided INTEGER NOT NULL,
     presumed_status TEXT, presumed_digest BLOB, inflight INTEGER NOT NULL, plan INTEGER NOT NULL,
     shaken INTEGER NOT NULL, fingerprint BLOB, file TEXT, state TEXT NOT NULL,
-    code TEXT NOT NULL, field TEXT NOT NULL, params TEXT NOT NULL
+    code TEXT NOT NULL, field TEXT NOT NULL, params TEXT NOT NULL, refused TEXT, story TEXT
 ) WITHOUT ROWID;
 CREATE INDEX entity_shaken ON entity (id) WHERE shaken = 1;
 CREATE TABLE file (
@@ -83,6 +85,15 @@ CREATE VIEW row_verdict AS SELECT
 FROM row LEFT JOIN entity ON entity.id = row.entity;
 """
 
+# Columns that came after the first version of the file. What was queued before them says the same bytes as ever: NULL.
+COLUMNS: Final = (
+    ("file", "code", "TEXT NOT NULL DEFAULT ''"),
+    ("event", "correlation", "TEXT"),
+    ("event", "causation", "TEXT"),
+    ("entity", "refused", "TEXT"),
+    ("entity", "story", "TEXT"),
+)
+FIRST_WITNESSED: Final = 3
 
 # The witness's part (`outbox.witnessed`): the edge of HQ's log as it was last found consistent; the notes of the newest
 # checkpoints by size; the newest leaves by the size before them; what was cosigned, kept before HQ is told; breaks,
@@ -160,12 +171,16 @@ class Database:
                 connection.execute(f"PRAGMA user_version={VERSION}")
         elif version < VERSION:
             with self.transaction() as connection:
-                if version < 2:
-                    connection.execute("ALTER TABLE file ADD COLUMN code TEXT NOT NULL DEFAULT ''")
+                for table, column, form in COLUMNS:
+                    if not connection.execute(
+                        "SELECT 1 FROM pragma_table_info(?) WHERE name=?", (table, column)
+                    ).fetchone():
+                        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {form}")
                 for statement in LOG_SCHEMA.split(";"):
                     connection.execute(statement)
-                stored = connection.execute("SELECT note, epoch, last, stored_at FROM receipt")
-                must_be_logged(connection, stored)
+                if version < FIRST_WITNESSED:
+                    stored = connection.execute("SELECT note, epoch, last, stored_at FROM receipt")
+                    must_be_logged(connection, stored)
                 connection.execute(f"PRAGMA user_version={VERSION}")
 
     @contextmanager

@@ -19,7 +19,7 @@ from hub.protocol.tree import Edge, leaf_hash
 BATCH_EVENTS_MAX: Final = 256
 BATCH_BYTES_MAX: Final = 1_000_000  # a Kafka batch with its own overhead stays below the broker's default of 1 MiB
 HEADERS_BYTES_MAX: Final = 700  # names, values and framing of a record's headers, the subject apart
-_COLUMNS: Final = "id, ce_id, type, subject, time, dataschema, value"
+_COLUMNS: Final = "id, ce_id, type, subject, time, dataschema, value, correlation, causation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Lane:
             # The first lane begins at id 1, which the queue left free for this event.
             base = next_id(connection) - 1 if self.epoch else 0
             connection.execute(
-                "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+                "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL)",
                 (
                     base + 1, opened.id, opened.type, opened.subject, write_time(opened.time), opened.dataschema,
                     opened.value, opened.status, opened.digest,
@@ -148,8 +148,8 @@ class Lane:
             (base, epoch.base, self.receipted(), LANE_OPENED, epoch.number),
         )
         connection.execute(
-            "INSERT INTO event SELECT new, ce_id, type, subject, time, dataschema, value, status, digest, creates "
-            "FROM moved JOIN event ON id = old"
+            "INSERT INTO event SELECT new, ce_id, type, subject, time, dataschema, value, status, digest, creates, "
+            "correlation, causation FROM moved JOIN event ON id = old"
         )
         connection.execute(
             "UPDATE entity SET plan=(SELECT new FROM moved WHERE old=plan) WHERE plan IN (SELECT old FROM moved)"
@@ -286,7 +286,7 @@ class Lane:
     def _records(self, epoch: Epoch, rows: Iterable[tuple[Any, ...]], *, limited: bool = True) -> list[LaneRecord]:
         records: list[LaneRecord] = []
         size, center = 0, self.source
-        for number, ce_id, kind, subject, time, dataschema, value in rows:
+        for number, ce_id, kind, subject, time, dataschema, value, correlation, causation in rows:
             headers = write_headers(
                 center=center,
                 epoch=epoch.name,
@@ -296,6 +296,8 @@ class Lane:
                 subject=subject,
                 time=datetime.fromisoformat(time),
                 dataschema=dataschema,
+                correlation_id=correlation,
+                causation_id=causation,
             )
             size += len(value) + HEADERS_BYTES_MAX + 8 * len(subject)  # key and header, at most four bytes a character
             if limited and records and size > BATCH_BYTES_MAX:

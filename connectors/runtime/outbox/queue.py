@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from connectors.reconcile.story import UNLINKED, Link
 from hub.protocol.errors import Rejected
 from hub.protocol.record import VALUE_BYTES_MAX, write_time
 from hub.protocol.verdict import Code
 
-_INSERT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PRESUME: Final = """
-INSERT INTO entity VALUES (:id, NULL, NULL, 0, :status, :digest, :count, :first, 0, NULL, NULL, 'pending', '', '', '')
+INSERT INTO entity VALUES (
+    :id, NULL, NULL, 0, :status, :digest, :count, :first, 0, NULL, NULL, 'pending', '', '', '', NULL, NULL
+)
 ON CONFLICT (id) DO UPDATE SET
     presumed_status = :status, presumed_digest = coalesce(:digest, presumed_digest),
     shaken = CASE WHEN inflight THEN shaken ELSE 0 END, inflight = inflight + :count,
-    plan = :first, state = 'pending', code = '', field = '', params = ''
+    plan = :first, state = 'pending', code = '', field = '', params = '', refused = NULL, story = NULL
 """
 
 _COUNT: Final = "INSERT INTO meta VALUES ('events', ?1) ON CONFLICT (name) DO UPDATE SET value = value + ?1"
@@ -29,7 +32,8 @@ class NewEvent:
     """One event to queue.
 
     Shapes: value is the framed Avro value, dataschema `urn:sha256:<hex>`; status is the entity's status after it;
-            digest is the record's digest, None for an event that leaves the record; creates: it begins the entity.
+            digest is the record's digest, None for an event that leaves the record; creates: it begins the entity;
+            link is what it says of the events before it.
     Units:  time is when it happened.
     """
 
@@ -42,6 +46,7 @@ class NewEvent:
     status: str
     digest: bytes | None
     creates: bool = False
+    link: Link = UNLINKED
 
 
 class Queue:
@@ -64,7 +69,7 @@ def append(connection: sqlite3.Connection, events: Sequence[NewEvent]) -> int:
         rows.append(
             (
                 number, event.id, event.type, event.subject, write_time(event.time), event.dataschema, event.value,
-                event.status, event.digest, event.creates,
+                event.status, event.digest, event.creates, event.link.correlation, event.link.causation,
             )
         )  # fmt: skip
         entity = entity_id(event.type, event.subject)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from connectors.reconcile.plan import UNKNOWN_DIGEST
+from connectors.reconcile.story import Refused
 from connectors.runtime.outbox.database import Database
 
 _IN_MAX: Final = 500  # SQLite's own limit was 999 for long
@@ -74,12 +75,16 @@ class RowVerdict:
 
 @dataclass(frozen=True, slots=True)
 class EntityState:
-    """What is presumed of an entity, and for which wanted state and file it was last planned."""
+    """What is presumed of an entity, and for which wanted state and file it was last planned.
+
+    `refused` is the event of that plan which HQ refused first.
+    """
 
     status: str | None
     digest: bytes | None
     fingerprint: bytes | None
     file: str | None
+    refused: Refused | None = None
 
 
 class Rows:
@@ -239,12 +244,13 @@ def read_entities(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[st
         part = ids[start : start + _IN_MAX]
         marks = ",".join("?" * len(part))
         found = connection.execute(
-            "SELECT id, presumed_status, presumed_digest, fingerprint, file FROM entity "  # noqa: S608  only marks
-            f"WHERE id IN ({marks})",
+            "SELECT id, presumed_status, presumed_digest, fingerprint, file, refused, story "  # noqa: S608  only marks
+            f"FROM entity WHERE id IN ({marks})",
             part,
         )
-        for entity, status, digest, fingerprint, file in found:
-            states[entity] = EntityState(status, digest, fingerprint, file)
+        for entity, status, digest, fingerprint, file, event, story in found:
+            refused = None if event is None else Refused(event, story)
+            states[entity] = EntityState(status, digest, fingerprint, file, refused)
     return states
 
 
@@ -269,7 +275,7 @@ def set_planned(connection: sqlite3.Connection, file: str, planned: Sequence[tup
 def set_held(connection: sqlite3.Connection, held: Sequence[tuple[bytes, str]]) -> None:
     """Remember wanted states (fingerprint, entity id) for which there is nothing to say."""
     connection.executemany(
-        "UPDATE entity SET fingerprint=?, code='', field='', params='', "
+        "UPDATE entity SET fingerprint=?, code='', field='', params='', refused=NULL, story=NULL, "
         "state = CASE WHEN inflight THEN 'pending' ELSE 'accepted' END WHERE id=?",
         held,
     )

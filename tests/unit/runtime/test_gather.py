@@ -55,6 +55,12 @@ class Desk:
     def verdicts(self, file: str = FILE) -> list[RowVerdict]:
         return list(self.office.outbox.rows.verdicts(file))
 
+    def said(self) -> list[tuple[str, str | None, str | None]]:
+        """Return what was queued: each event's id, correlation and cause."""
+        return self.office.outbox.database.read(
+            "SELECT ce_id, correlation, causation FROM event WHERE type LIKE 'net.cohub.offer.%' ORDER BY id"
+        )
+
     def answer(self, *decisions: Decision) -> None:
         """Seal what waits, and have HQ answer it."""
         if self.office.outbox.lane.epoch is None:
@@ -92,6 +98,55 @@ def test_take_of_a_row_that_leaps_tells_the_whole_way(desk: Desk) -> None:
     desk.answer()
     assert desk.states() == ["accepted"]
     assert desk.office.entity("A")[0] == "withdrawn"
+
+
+def test_take_of_a_row_that_leaps_tells_one_story(desk: Desk) -> None:
+    """The events of one change name their story and the event before; those of a row that needs but one name none."""
+    desk.take([row(2, "A", status="withdrawn"), row(3, "B")])
+    (first, *links), (_, *more), (_, *none) = desk.said()
+    assert (links, more, none) == ([first, None], [first, first], [None, None])
+    desk.answer()
+    desk.take([row(2, "A", status="withdrawn"), row(3, "B", "Other")])
+    assert desk.said()[-1][1:] == (None, None)
+
+
+def test_take_of_a_mended_row_goes_on_with_the_story_of_its_rejection(desk: Desk) -> None:
+    """What is said after a rejection has the first rejected event as its cause, however often it takes."""
+    desk.take([row(2, "A", "Bad", status="withdrawn")])
+    first = desk.said()[0][0]
+    desk.answer(Decision(2, "CODE_NOT_LISTED", "title"), Decision(3, "UNKNOWN_ENTITY"))
+    desk.take([row(2, "A", "Bad again")])
+    third, *links = desk.said()[-1]
+    assert links == [first, first]
+    desk.answer(Decision(4, "CODE_NOT_LISTED", "title"))
+    desk.office.reopen()
+    desk = Desk(desk.office)
+    desk.take([row(2, "A", "Good", status="withdrawn")])
+    (fourth, *links), (_, *more) = desk.said()[-2:]
+    assert (links, more) == ([first, third], [first, fourth])
+    desk.answer()
+    assert desk.states() == ["accepted"]
+
+
+def test_take_after_a_rejection_was_given_up_begins_a_new_story(desk: Desk) -> None:
+    """A row that went back to what HQ holds has left its rejection behind, and so has one that was accepted."""
+    desk.take([row(2, "A")])
+    desk.answer()
+    desk.take([row(2, "A", "Bad")])
+    desk.answer(Decision(3, "CODE_NOT_LISTED", "title"))
+    desk.take([row(2, "A")])
+    desk.take([row(2, "A", "Good")])
+    assert desk.said()[-1][1:] == (None, None)
+
+
+def test_take_after_a_wrong_presumption_names_what_was_rejected(desk: Desk) -> None:
+    """The row that is planned once more goes on from its own rejected event."""
+    desk.take([row(2, "A", "Bad")])
+    desk.take([row(2, "A", "Good")])
+    desk.answer(Decision(2, "CODE_NOT_LISTED", "title"), Decision(3, "UNKNOWN_ENTITY"))
+    desk.take([row(2, "A", "Good")])
+    _, (second, *_), (_, *links) = desk.said()
+    assert links == [second, second]
 
 
 def test_take_of_a_changed_row_while_the_first_is_on_its_way_presumes_it_accepted(desk: Desk) -> None:

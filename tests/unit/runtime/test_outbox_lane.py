@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from connectors.reconcile.story import tell
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import BATCH_EVENTS_MAX, Batch
+from connectors.runtime.outbox.queue import NewEvent
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Fatal, UsageError
 from hub.protocol.note import Signer
+from hub.protocol.receipt import Decision
 from hub.protocol.record import SEAL_HEADER, LeafReader, canonical
 from hub.protocol.tree import Edge, leaf_hash
 from tests.support.office import CENTER, HUB, NOW, ORIGIN, Office
@@ -84,6 +89,55 @@ def test_load_after_a_restart_gives_the_same_bytes(office: Office) -> None:
     office.reopen()
     assert office.outbox.lane.load(2, office.key) == sealed
     assert office.outbox.lane.sealed.size == 5
+
+
+def linked(office: Office) -> list[NewEvent]:
+    """Return two events of one story."""
+    first, second = office.event("A"), office.event("A", "withdrawn")
+    links = tell([first.id, second.id])
+    return [replace(event, link=link) for event, link in zip((first, second), links, strict=True)]
+
+
+def test_load_gives_the_links_of_a_story_and_a_new_epoch_keeps_them(office: Office) -> None:
+    """Headers that name a story are signed and stored: sent again they are the same, in a new lane too."""
+    office.open()
+    events = linked(office)
+    office.outbox.enqueue_events(events)
+    sealed = office.seal()
+    office.reopen()
+    assert office.outbox.lane.load(2, office.key) == sealed
+    office.open(f"{HUB}/{CENTER}/0000beef", "again")
+    for batch in (sealed, office.seal()):
+        opening, *headers = [dict(record.headers) for record in batch.records]
+        told = [(h["ce_id"], h.get("ce_correlationid"), h.get("ce_causationid")) for h in headers]
+        first, second = (event.id.encode() for event in events)
+        assert told == [(first, first, None), (second, first, first)]
+        assert not {"ce_correlationid", "ce_causationid"} & opening.keys()
+
+
+def test_load_from_an_outbox_of_0_1_0_gives_the_bytes_that_were_sealed(office: Office) -> None:
+    """An office that updates keeps its outbox: old events say no more than they said, new ones may."""
+    office.open()
+    office.queue("A", "B")
+    sealed = office.seal()
+    office.queue("C")
+    office.outbox.close()
+    with sqlite3.connect(office.path) as connection:
+        for table, column in (("event", "correlation"), ("event", "causation"), ("entity", "refused"),
+                              ("entity", "story"), ("file", "code")):  # fmt: skip
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        for table in ("log_seen", "log_checkpoint", "log_leaf", "cosigned", "log_break", "unlogged"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("PRAGMA user_version=1")
+    connection.close()
+    office.outbox = Outbox(office.path)
+    assert office.outbox.lane.load(2, office.key) == sealed
+    office.outbox.enqueue_events(linked(office))
+    names = [{name for name, _ in record.headers} for record in office.seal().records]
+    assert ["ce_correlationid" in some for some in names] == [False, True, True]
+    office.answer(1, 3)
+    office.answer(4, 6, Decision(6, "BAD_FIELD", "reason"))
+    assert office.entity("A")[3] == "rejected"
 
 
 def test_load_with_a_newer_key_signs_the_same_tree_again(office: Office) -> None:

@@ -1,0 +1,38 @@
+"""Which events belong together: what one change of a row says, and what it says anew after HQ refused some of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What an event says of its story: the story's id, and the event before it. Of a single event neither is said."""
+
+    correlation: str | None = None
+    causation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that HQ refused, and the story it belongs to: the id of that story's first event."""
+
+    id: str
+    story: str
+
+
+UNLINKED = Link()
+
+
+def tell(ids: Sequence[str], refused: Refused | None = None) -> list[Link]:
+    """Return the links of a plan's events, whose ids are given in order; there is at least one.
+
+    The first event names a story, unless the plan answers a refusal: then it goes on with the refused event's. An event
+    that is all of its story needs no link, for its own id is the story's.
+    """
+    if refused is None and len(ids) == 1:
+        return [UNLINKED]
+    story = ids[0] if refused is None else refused.story
+    causes = [None if refused is None else refused.id, *ids[:-1]]
+    return [Link(story, cause) for cause in causes]
