@@ -71,7 +71,7 @@ class Headquarters:
     async def say(
         self, events: Sequence[Said], now: datetime | None = None, expected_basis: int | None = None
     ) -> Batch:
-        """Append `events` to the hq lane: all of them, or none.
+        """Append `events` to the hq lane: all of them, or none. What is said in one call has one correlation.
 
         Who says a whole record anew gives as `expected_basis` the size of the hq lane that the record was read at.
         Errors: Rejected when a rule forbids one of them; Retriable when the hq lane is not at `expected_basis` any
@@ -113,7 +113,10 @@ class Headquarters:
     def _records(self, lane: Lane, events: Sequence[Said], moment: datetime, offset: int) -> list[_Record]:
         edge: Edge = lane.edge
         records: list[_Record] = []
-        for event in events:
+        ids = [uuid7(moment, secrets.token_bytes(10)) for _ in events]
+        told = [event_id for event, event_id in zip(events, ids, strict=True) if event.type != LANE_OPENED]
+        correlation = told[0] if len(told) > 1 else None
+        for event, event_id in zip(events, ids, strict=True):
             kind = KINDS[event.type]
             schema = self._released[kind.schema_path]
             subject = f"{HQ}:{event.key}"
@@ -122,11 +125,12 @@ class Headquarters:
                     center=HQ,
                     epoch=lane.epoch,
                     sequence=edge.size + 1,
-                    event_id=uuid7(moment, secrets.token_bytes(10)),
+                    event_id=event_id,
                     event_type=event.type,
                     subject=subject,
                     time=moment,
                     dataschema=DATASCHEMA + schema.sha256,
+                    correlation_id=correlation if event.type != LANE_OPENED else None,
                 )
             ]
             value = frame(schema.id, Codec(schema).encode(event.value))
