@@ -296,9 +296,9 @@ class _Checker:
             receipts = db.execute("SELECT first, last, note FROM receipt WHERE epoch = ?", (epoch,)).fetchall()
             self._check_held(origin, lane, receipts)
             covered = {n for first, last, _ in receipts for n in range(first, last + 1)}
-            for id_, ce_id, kind, subject, time, dataschema, value in db.execute(
-                "SELECT id, ce_id, type, subject, time, dataschema, value FROM event WHERE id > ? AND id <= ?"
-                " ORDER BY id",
+            for id_, ce_id, kind, subject, time, dataschema, value, correlation, causation in db.execute(
+                "SELECT id, ce_id, type, subject, time, dataschema, value, correlation, causation FROM event"
+                " WHERE id > ? AND id <= ? ORDER BY id",
                 (base, end),
             ):
                 sequence = id_ - base
@@ -310,6 +310,7 @@ class _Checker:
                 headers = write_headers(
                     center=office.center, epoch=origin.rpartition("/")[2], sequence=sequence, event_id=ce_id,
                     event_type=kind, subject=subject, time=datetime.fromisoformat(time), dataschema=dataschema,
+                    correlation_id=correlation, causation_id=causation,
                 )  # fmt: skip
                 row = rows.get(sequence)
                 if row is None:
