@@ -82,7 +82,7 @@ class Connector:
         trust = TrustReader(Trusted(office.folder / TRUST, office.trust), link)
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids)
         trusted = trust.trusted
-        keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired)
+        keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look)
         witness = WitnessReader(outbox, link, sender, keys)
         loop = asyncio.get_running_loop()
         outbox.seal_along = sender.seal_along

@@ -102,6 +102,16 @@ def signed_at(note: Note, keys: Iterable[Verifier]) -> datetime | None:
     return next((cosigned_at(line) for line in lines if line is not None), None)
 
 
+def unknown_keys(value: bytes | None, origin: str, keys: Sequence[Verifier]) -> frozenset[bytes]:
+    """Return the ids of keys that may be HQ's for its log, have signed these bytes, and are not among `keys`."""
+    try:
+        _, note = open_checkpoint(value or b"")
+    except Malformed:
+        return frozenset()
+    known = {key.key_id for key in keys}
+    return frozenset(line.key_id for line in note.signatures if line.name == origin and line.key_id not in known)
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """What HQ has signed at a size: the log has to lead through this root, whoever reads it."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -30,7 +30,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.witnessed import LEAVES_KEPT
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
-from connectors.runtime.witness import Again, Break, Follows, Log, read, signed_at, step, unmet
+from connectors.runtime.witness import Again, Break, Follows, Log, read, signed_at, step, unknown_keys, unmet
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.control import seal_key_name
 from hub.protocol.errors import Malformed, Retriable
@@ -47,6 +47,7 @@ RESTLESS_MS: Final = 2_000  # something does: a receipt to be seen, a cosignatur
 BACKOFF_MAX_S: Final = 60.0
 STOPPED_POLL_S: Final = 2.0
 PASSED_MAX: Final = 256
+STRANGERS_MAX: Final = 1_000
 SEARCH_EVERY_S: Final = 3_600.0
 RACE: Final = timedelta(seconds=2)  # a receipt and its leaf come on two topics, in any order
 PLACE: Final = TopicPartition(CHECKPOINTS, 0)
@@ -67,7 +68,8 @@ class WitnessKeys:
     office: Office
     registry: Registry
     logs: Callable[[], Sequence[Verifier]]  # HQ's log keys, also former ones; none in a trust file of version 1
-    retired: Callable[[], Mapping[Verifier, datetime]] = dict  # which of HQ's keys sign nothing new, since when
+    retired: Callable[[], Mapping[Verifier, datetime]]  # which of HQ's keys sign nothing new, since when
+    look: Callable[[], Awaitable[None]]  # returns when all that HQ has published of its keys was read
 
     def witness(self) -> Signer | None:
         """Return the key to cosign with; None while HQ would not know whose it is."""
@@ -106,6 +108,7 @@ class WitnessReader:
         self._backoff = Backoff(BACKOFF_MAX_S)
         self._told_size = 0  # of the newest cosignature that the broker has taken in this run
         self._state = ""
+        self._strangers: set[bytes] = set()  # ids of keys that HQ has not published, however often one looks
         self._load()
 
     def _load(self) -> None:
@@ -177,6 +180,8 @@ class WitnessReader:
     async def _take(self, consumer: AIOKafkaConsumer, records: Sequence[Any]) -> bool:
         """Take what was fetched; return whether everything was read and fits together."""
         strange: list[str] = []
+        for record in records:
+            await self._look_up_keys(record)
         keys, retired, newest = self._keys.logs(), self._keys.retired(), self._newest()
         for record in records:
             self._position = record.offset + 1
@@ -200,6 +205,14 @@ class WitnessReader:
         # Before the first answer only the end as it was asked for is known; the broker holds that answer back.
         at_end = await consumer.position(PLACE) >= max(self._end_then, consumer.highwater(PLACE) or 0)
         return self._settle(at_end=at_end)
+
+    async def _look_up_keys(self, record: Any) -> None:
+        """See whether HQ has published a key that we do not know: a rotation must not look like a gap in its log."""
+        if unknown_keys(record.value, self._origin, self._keys.logs()) - self._strangers:
+            await self._keys.look()
+            if len(self._strangers) > STRANGERS_MAX:
+                self._strangers.clear()
+            self._strangers |= unknown_keys(record.value, self._origin, self._keys.logs())
 
     def _newest(self) -> tuple[int, datetime | None]:
         """Return the size of the checkpoint that we stand by, and when HQ signed it."""

@@ -25,7 +25,7 @@ from connectors.runtime.sender import Sender
 from connectors.runtime.witness_reader import BROKEN, NOT_LOGGED, WitnessKeys, WitnessReader
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.topics import ensure_topics, log_topics
-from hub.protocol.keys import COSIGNATURE_ED25519, Signer, Verifier
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer, Verifier
 from hub.protocol.note import Note, sign_note
 from hub.protocol.record import write_time
 from hub.protocol.topics import CHECKPOINTS
@@ -71,18 +71,25 @@ class Desk:
     def __init__(self, office: OfficeFolder, log: TestLog) -> None:
         self.office = office
         self.hq = log
+        self.pinned = log.verifiers
+        self.looked = 0
         self.answers = Answers()
         self.path = office.folder / "outbox.sqlite3"
 
     def keys(self) -> tuple[Verifier, ...]:
-        return self.hq.verifiers
+        return self.pinned
+
+    async def look(self) -> None:
+        """HQ's newest keys are published."""
+        self.looked += 1
+        self.pinned = (*self.pinned, *(key for key in self.hq.verifiers if key not in self.pinned))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Outbox]:
         office = replace(read_office(self.office.folder), witness=KEY)
         with Outbox(self.path) as outbox:
             link = Link(office.settings, outbox)
-            keys = WitnessKeys(office, Registry("uz"), self.keys)
+            keys = WitnessKeys(office, Registry("uz"), self.keys, dict, self.look)
             reader = WitnessReader(outbox, link, cast("Sender", self.answers), keys)
             task = asyncio.create_task(reader.run())
             try:
@@ -234,6 +241,23 @@ async def test_witness_of_a_lost_log_stops_after_a_while(desk: Desk, kafka: Embe
         await until(lambda: outbox.witnessed.stopped() is not None)
         assert outbox.witnessed.breaks()[0].ours == records[2].value
         assert "ends at 1, and it has signed one of 3" in outbox.witnessed.breaks()[0].reason
+
+
+async def test_rotation_of_the_log_keys_is_no_gap(desk: Desk, kafka: EmbeddedKafka) -> None:
+    """A checkpoint by a key that is not known yet is looked up before anything is made of it; a stranger's once."""
+    await publish(kafka, desk.hq.append(leaf(1)))
+    async with desk.running():
+        await until(lambda: sizes(desk) == [1])
+        before = desk.looked
+        name, seed = desk.hq.origin, os.urandom(32)
+        desk.hq.keys = [Signer(name, seed), Signer(name, seed[::-1], COSIGNATURE_MLDSA44)]
+        await publish(kafka, desk.hq.append(leaf(2)), desk.hq.append(leaf(3)))
+        await until(lambda: sizes(desk)[-1] == 3)
+        assert desk.looked == before + 1
+        stranger = TestLog(seed=os.urandom(32))
+        await publish(kafka, stranger.append(leaf(7)), stranger.append(leaf(8)), desk.hq.append(leaf(4)))
+        await until(lambda: sizes(desk)[-1] == 4)
+        assert desk.looked == before + 2
 
 
 async def test_garbage_on_the_topic_is_nobodys_word(desk: Desk, kafka: EmbeddedKafka) -> None:
