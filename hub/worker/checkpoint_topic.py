@@ -76,9 +76,7 @@ class CheckpointTopic:
         """Drop the producer; the next `publish` makes another. One that was refused once fails for ever."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError, TimeoutError, OSError):
-                async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                    await producer.stop()
+            await _stop(producer)
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -92,8 +90,7 @@ class CheckpointTopic:
             try:
                 await _start(producer)
             except BaseException:
-                with contextlib.suppress(Exception):
-                    await producer.stop()
+                await _stop(producer)
                 raise
             self._producer = producer
         return self._producer
@@ -110,13 +107,15 @@ class CheckpointTopic:
             try:
                 async with asyncio.timeout(DEADLINE_S):
                     await _start(consumer)
+                    if CHECKPOINTS not in await consumer.topics():  # a consumer that is given a missing one spins
+                        raise Retriable(f"{CHECKPOINTS} at {self._bootstrap}: there is no such topic")
                     place = TopicPartition(CHECKPOINTS, 0)
                     consumer.assign([place])
                     begin = (await consumer.beginning_offsets([place]))[place]
                     end = (await consumer.end_offsets([place]))[place]
                     yield consumer, place, begin, end
             finally:
-                await consumer.stop()
+                await _stop(consumer)
 
 
 async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
@@ -131,6 +130,12 @@ async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         elif not starting.cancelled():
             starting.exception()  # seen: the cancellation is what counts
         raise
+
+
+async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    with contextlib.suppress(KafkaError, TimeoutError, OSError):
+        async with asyncio.timeout(REQUEST_TIMEOUT_S):
+            await client.stop()
 
 
 async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, end: int, count: int | None) -> list[Said]:
