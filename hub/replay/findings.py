@@ -78,7 +78,7 @@ TEXTS: Final[Mapping[What, str]] = MappingProxyType(
         What.RECEIPT_LINE: "the receipt tells another verdict than the ledger",
         What.SEAL: "the seal is not over these events: another origin, size or root, or it does not read",
         What.SEAL_KEY: "the seal is not signed by a key that was good for this center under the receipt's basis",
-        What.BASIS: "the receipt names a basis that the hq lane never had",
+        What.BASIS: "the receipt names a basis that the hq lane never had, or had left long before",
         What.STATE_DIGEST: "the state after these events has another digest",
         What.LOG_GAP: "a leaf of HQ's log is missing",
         What.LOG_LEAF: "a leaf is not the receipt that it stands for, or for none, or it is out of order",

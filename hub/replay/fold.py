@@ -83,9 +83,13 @@ class BasisBook:
 
     def at_time(self, moment: datetime) -> Basis:
         """Return the basis that HQ had at a time."""
-        found = self.at(self._sizes[max(0, bisect_right(self._times, moment) - 1)])
+        found = self.at(self.size_at(moment))
         assert found is not None
         return found
+
+    def size_at(self, moment: datetime) -> int:
+        """Return how many events the hq lane had at a time."""
+        return self._sizes[max(0, bisect_right(self._times, moment) - 1)]
 
 
 def hq_lanes(ledger: Ledger) -> list[StoredLane]:

@@ -63,8 +63,7 @@ def run(job: Job[R_co], centers: Sequence[str], processes: int, tick: Tick) -> I
 def spared_collector() -> Iterator[None]:
     """Let Python's cyclic collector look rarely: folding makes and frees thousands of objects, none of them cyclic."""
     before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # what is there already is not looked through again and again
     gc.set_threshold(200_000, 10, 10)
     try:
         yield

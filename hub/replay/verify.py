@@ -11,8 +11,11 @@ centers' keys come out of the hq lane, which is checked first.
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +25,7 @@ from hub.domain.stream import HQ
 from hub.protocol.errors import Fatal, UsageError
 from hub.protocol.schema import Schema
 from hub.protocol.trust import Trust
-from hub.replay.book import EntityBook, open_state
+from hub.replay.book import KEPT, EntityBook, open_state
 from hub.replay.compare import compare_entities, compare_measures
 from hub.replay.findings import Finding, Findings, What
 from hub.replay.fold import BasisBook
@@ -217,21 +220,31 @@ class LaneJob:
         ledger, released, bases, hq = self._opened()
         findings = Findings()
         lanes = [lane for lane in ledger.lanes if lane.center == center]
-        with tempfile.TemporaryDirectory(prefix=".verify-", dir=self.path.parent, ignore_cleanup_errors=True) as folder:
-            state = open_state(Path(folder) / STATE)
-            try:
-                book = EntityBook(state)
-                own = BasisBook(self.trust.hqs, released) if center == HQ else bases
-                check = CenterCheck(ledger, self.trust, own, book, findings, tick)
-                for lane in lanes:
-                    self._lane(check, lane)
-                part = Part([], check.lanes, check.events, check.receipts)
-                if self.scope.is_whole:
-                    part.entities = self._state(ledger, check, hq, center)
-            finally:
-                state.close()
+        with self._state_of(lanes) as state:
+            own = BasisBook(self.trust.hqs, released) if center == HQ else bases
+            check = CenterCheck(ledger, self.trust, own, EntityBook(state), findings, tick)
+            for lane in lanes:
+                self._lane(check, lane)
+            part = Part([], check.lanes, check.events, check.receipts)
+            if self.scope.is_whole:
+                part.entities = self._state(ledger, check, hq, center)
         part.findings = findings.sorted()
         return part
+
+    @contextmanager
+    def _state_of(self, lanes: Sequence[StoredLane]) -> Iterator[sqlite3.Connection]:
+        """Yield where the entities of these lanes go that are not in memory: nowhere, if all of them will be."""
+        if sum(lane.size for lane in lanes) <= KEPT // 2:
+            with closing(open_state(":memory:")) as state:
+                yield state
+            return
+        # Beside the database is room for it; who may not write there audits all the same.
+        beside = self.path.parent if os.access(self.path.parent, os.W_OK) else None
+        with (
+            tempfile.TemporaryDirectory(prefix=".verify-", dir=beside, ignore_cleanup_errors=True) as folder,
+            closing(open_state(Path(folder) / STATE)) as state,
+        ):
+            yield state
 
     def _lane(self, check: CenterCheck, lane: StoredLane) -> None:
         scope = self.scope

@@ -18,7 +18,7 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.state import micros
 from hub.domain.stream import HQ
-from hub.ledger.basis import Basis
+from hub.ledger.basis import BASIS_AGE_MAX, Basis
 from hub.ledger.batch import EntityKey, Known
 from hub.ledger.decide import ZERO, Judged
 from hub.ledger.keyring import Standing
@@ -260,6 +260,9 @@ class CenterCheck:
             self.findings.add(
                 What.BASIS, "receipt", origin, first, said.last, detail=f"there is no basis {said.basis} for it"
             )
+        elif walk.stored.center != HQ and said.basis < self.bases.size_at(said.recorded_at - BASIS_AGE_MAX):
+            detail = f"basis {said.basis} was left more than {BASIS_AGE_MAX.seconds // 60} minutes before"
+            self.findings.add(What.BASIS, "receipt", origin, first, said.last, detail=detail)
         self._key(walk, said, judged_under)
         walk.at = said.last
         if fold:

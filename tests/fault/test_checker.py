@@ -12,9 +12,9 @@ from random import Random
 
 import pytest
 
-from hub.protocol.note import Verifier
 from hub.protocol.tree import leaf_hash
-from tests.support.checker import Finding, Office, Record, check
+from hub.protocol.trust import Trust
+from tests.support.checker import Finding, Office, Record, check, trust_of
 from tests.support.network import Network
 from tests.support.sheet import Sheet
 
@@ -28,7 +28,7 @@ class Run:
     """What one run left behind: HQ's database, each center's outbox and sheet, the topics."""
 
     database: Path
-    keys: tuple[Verifier, Verifier]
+    trust: Trust
     offices: tuple[Office, ...]
     topics: tuple[Record, ...]
 
@@ -45,7 +45,7 @@ class Run:
         return replace(self, database=folder / "hub.sqlite3", offices=tuple(offices))
 
     def check(self) -> list[Finding]:
-        return check(self.database, *self.keys, self.offices, self.topics)
+        return check(self.database, self.trust, self.offices, self.topics)
 
     def ask(self, query: str, *values: object, file: Path | None = None) -> list[tuple[object, ...]]:
         """Run one statement on HQ's database, or another file."""
@@ -74,10 +74,9 @@ async def clean_run(folder: Path) -> Run:
             await network.until(lambda: all(office.is_settled() for office in network.offices), 60)
         await network.until(network.is_published, 30)
         assert await network.check() == []
-        identity = network.hub.identity
         return Run(
             network.hub.data_dir / "hub.sqlite3",
-            (identity.receipts.verifier, identity.hq.verifier),
+            trust_of(network.hub.identity),
             tuple(Office(o.id, o.outbox, o.sheet) for o in network.offices),
             tuple(await network.read_topics()),
         )
@@ -173,7 +172,7 @@ def edit_the_bytes(run: Run) -> tuple[str, str]:
         lane,
         sequence,
     )
-    return "DIGEST", f"{origin} {sequence}"
+    return "LEDGER_BYTES", f"{origin} {sequence}"
 
 
 def edit_bytes_and_digest(run: Run) -> tuple[str, str]:
@@ -200,7 +199,7 @@ def edit_receipt_at_hq(run: Run) -> tuple[str, str]:
         lane,
         last,
     )
-    return "RECEIPT_UNSIGNED", f"{origin} {first}-{last}"
+    return "RECEIPT_NOTE", f"{origin} {first}-{last}"
 
 
 def edit_receipt_at_center(run: Run) -> tuple[str, str]:
@@ -228,7 +227,7 @@ def edit_entity(run: Run) -> tuple[str, str]:
 def edit_state_digest(run: Run) -> tuple[str, str]:
     _, origin, _ = place(run)
     run.ask("UPDATE lane SET state_digest = zeroblob(32) WHERE origin = ?", origin)
-    return "STATE_DIGEST", origin
+    return "LANE_ROW", origin
 
 
 def miscount(run: Run) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from hub.store.sqlite import SqliteStore
 from hub.worker.consolidator import Consolidator
 from hub.worker.headquarters import Headquarters
 from tests.support.center import RELEASED, Center
-from tests.support.checker import check
+from tests.support.checker import check, trust_of
 from tests.support.hq import IDENTITY, Hq
 from tests.support.intakes import Ledgered, Positions
 from tests.support.sender import CENTERS, PUBLISHED, REVISED, Batches, Sender, outcome, script, senders
@@ -270,7 +270,7 @@ async def crooked(
     finally:
         hub.store.close()
     assert {status for _, status in parked.values()} == {Status.READING}
-    findings = check(database, IDENTITY.receipts.verifier, IDENTITY.hq.verifier)
+    findings = check(database, trust_of(IDENTITY))
     assert not findings, findings
     return found, hub.seen
 

@@ -20,7 +20,7 @@ from hub.store.sqlite import SqliteStore
 from hub.store.store import FencedError
 from hub.worker.headquarters import Headquarters
 from tests.support.center import RELEASED, Center
-from tests.support.checker import check
+from tests.support.checker import check, trust_of
 from tests.support.hq import IDENTITY, Hq
 from tests.support.sender import CENTERS, PUBLISHED, WITHDRAWN, Batches, Sender, outcome, script, senders
 
@@ -177,7 +177,7 @@ async def run_case(
         found = outcome(world.store)
     finally:
         world.store.close()
-    findings = check(database, IDENTITY.receipts.verifier, IDENTITY.hq.verifier)
+    findings = check(database, trust_of(IDENTITY))
     assert not findings, findings
     return found, world.seen
 
@@ -232,7 +232,7 @@ async def test_overtaken_worker_is_told_so_before_it_writes(tmp_path: Path) -> N
     with pytest.raises(FencedError):
         await first.feed("uz", records)
     first.store.close()
-    assert check(tmp_path / "hub.sqlite3", IDENTITY.receipts.verifier, IDENTITY.hq.verifier) == []
+    assert check(tmp_path / "hub.sqlite3", trust_of(IDENTITY)) == []
 
 
 async def test_late_record_of_a_lane_does_not_open_it_again(tmp_path: Path) -> None:

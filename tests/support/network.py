@@ -29,7 +29,7 @@ from hub.store.sqlite import SqliteStore
 from hub.worker.headquarters import Said
 from hub.worker.service import database
 from tests.support.center import Center
-from tests.support.checker import Finding, Record, check
+from tests.support.checker import Finding, Record, check, trust_of
 from tests.support.checker import Office as Desk
 from tests.support.hq import center_record
 from tests.support.sheet import LISTED, Row, Sheet
@@ -346,16 +346,14 @@ class Network:
         """Stop all but the broker and return what the checker finds, the published topics included."""
         statuses = await self.stop()
         findings = [Finding("STATUS", name, str(status)) for name, status in statuses.items() if status]
-        identity = self.hub.identity
         offices = [Desk(office.id, office.outbox, office.sheet) for office in self.offices]
         topics = await self.read_topics()
-        keys = identity.receipts.verifier, identity.hq.verifier
         findings += [
             Finding("WITNESS", office.id, what)
             for office in self.offices
             for what in office.witness.faults(await read_topic(self.hub.bootstrap, f"in.{office.id}"), office.outbox)
         ]
-        return findings + check(database(self.hub.data_dir), *keys, offices, topics)
+        return findings + check(database(self.hub.data_dir), trust_of(self.hub.identity), offices, topics)
 
     async def read_topics(self) -> list[Record]:
         """Return all records that HQ has published."""

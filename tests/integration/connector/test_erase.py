@@ -28,7 +28,7 @@ from hub.worker.service import database
 from hub.worker.service import keys as keys_of
 from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until
 from tests.support.center import Center
-from tests.support.checker import check
+from tests.support.checker import check, trust_of
 from tests.support.worker import Hub, read_topic
 
 pytestmark = pytest.mark.integration
@@ -190,7 +190,7 @@ async def test_erased_person_is_unreadable_everywhere_and_all_proofs_still_verif
         kept = persons.unseal(Place("partner", f"{office.center}:P-2", "contact"), contact(hub, f"{office.center}:P-2"))
     assert kept == {"name": "Timur Aliev", "email": "timur.aliev@example.org"}
     # Digests, lane trees, seals, verdicts, receipts, entities and state digests, all worked out again from the bytes.
-    assert check(database(hub.data_dir), hub.identity.receipts.verifier, hub.identity.hq.verifier) == []
+    assert check(database(hub.data_dir), trust_of(hub.identity)) == []
 
     logged = capsys.readouterr()
     assert "file_taken" in logged.out
