@@ -15,7 +15,7 @@ from hub.protocol.record import LINKS, REQUIRED, Common, LeafReader, split_canon
 from hub.protocol.value import value_class
 
 _NUMBER: Final = rb"(0|[1-9][0-9]*)"
-_FORMS_MAX: Final = 64
+_FORMS_MAX: Final = 128
 # Where in the bytes the first header with its schema stands, if the length of all headers has three digits.
 _SCHEMA: Final = slice(4, 100)
 # The same where a correlation id stands before it, or a cause and a correlation id, each of 36 bytes, as UUIDs are.

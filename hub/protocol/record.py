@@ -149,7 +149,7 @@ _VARYING: Final = ("ce_id", "ce_sequence", "ce_subject", "ce_time")
 LINKS: Final = ("ce_causationid", "ce_correlationid")
 _repeated_of: Final = itemgetter(*_REPEATED)
 _varying_of: Final = itemgetter(*_VARYING)
-_COMMONS_MAX: Final = 32
+_COMMONS_MAX: Final = 128  # a center has some twenty types, each alone, first or later in a story, sealed or not
 _COMMON_BYTES_MAX: Final = 2048
 
 

@@ -6,12 +6,14 @@ import contextlib
 import itertools
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from connectors.reconcile.story import Link, tell
 from connectors.runtime.codecs import Codecs
 from hub.protocol.receipt import Decision
 from hub.protocol.record import canonical
@@ -32,6 +34,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.lanes = 0
         self.numbers = itertools.count(1)
         self.queued: list[str] = []
+        self.links: dict[str, Link] = {}
         self.open_lane()
 
     def teardown(self) -> None:
@@ -46,9 +49,12 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=4))
     def queue(self, keys: list[str]) -> None:
-        """Queue events; the titles tell them apart."""
+        """Queue events that are one story; the titles tell them apart."""
         events = [self.office.event(key, "revised", f"Title {next(self.numbers)}") for key in keys]
+        links = tell([event.id for event in events])
+        events = [replace(event, link=link) for event, link in zip(events, links, strict=True)]
         self.office.outbox.enqueue_events(events)
+        self.links |= {event.id: event.link for event in events}
         self.queued += [event.id for event in events]
 
     @rule(key=st.sampled_from(KEYS))
@@ -103,6 +109,14 @@ class OutboxMachine(RuleBasedStateMachine):
         """Every event that was queued is in the outbox once."""
         found = self.office.outbox.database.read("SELECT ce_id FROM event WHERE type LIKE 'net.cohub.offer.%'")
         assert sorted(ce_id for (ce_id,) in found) == sorted(self.queued)
+
+    @invariant()
+    def stories_are_kept(self) -> None:
+        """Every event says of its story what it said when it was queued."""
+        found = self.office.outbox.database.read(
+            "SELECT ce_id, correlation, causation FROM event WHERE type LIKE 'net.cohub.offer.%'"
+        )
+        assert {ce_id: Link(*links) for ce_id, *links in found} == self.links
 
     @invariant()
     def backlog_is_what_entities_wait_for(self) -> None:
