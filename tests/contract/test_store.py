@@ -24,6 +24,7 @@ from hub.domain.stream import HQ
 from hub.ledger.batch import Batch, Known
 from hub.ledger.decide import decide, subjects
 from hub.ledger.lane import Status
+from hub.ledger.notary import append
 from hub.ledger.publication import Publication, publications, state_value
 from hub.ledger.take import Reading, Taken, take
 from hub.protocol.errors import Fatal, Retriable
@@ -37,7 +38,8 @@ from hub.store.store import KEPT_BYTES_MAX, FencedError, Store
 from hub.worker.headquarters import Headquarters
 from hub.worker.service import prepare_hq
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, Hq, center_record
+from tests.support.witness import Witness
 
 REVISED, WITHDRAWN = "net.cohub.offer.revised.v1", "net.cohub.offer.withdrawn.v1"
 QUOTA_BYTES = 100_000
@@ -450,3 +452,37 @@ def test_file_that_is_no_database_is_refused(opener: Opener, tmp_path: Path) -> 
     with pytest.raises(Fatal, match=r"hub\.sqlite3"):
         opener(tmp_path)
     assert path.read_bytes() == b"something else" * 100
+
+
+async def test_commit_keeps_what_a_witness_says_with_the_position(hq: Hq) -> None:
+    """Cosignatures and the alarm are written with the fetch that they came in: all of it, or nothing."""
+    witness = Witness(Center())
+    record = center_record(witness.center)
+    await hq.said("key_added", witness.center, record | {"keys": [*record["keys"], witness.key()]})
+    log, keys = hq.store.log, [IDENTITY.log, IDENTITY.log_long]
+    addition = append(await log.read(f"{HUB}/log"), await log.unlogged(100), keys, NOW)
+    await log.append(addition)
+    size, note = addition.log.size, addition.log.note
+    assert await log.notes({size, size + 1}) == {size: note}
+    records = [witness.cosignature(note, offset=7), witness.alarm("two roots", size, offset=8)]
+    taken, batch, old = await prepared(hq, witness.center, records)
+    assert (len(taken.cosignatures), batch.alarm and batch.alarm.reason) == (1, "two roots")
+    await hq.store.claim(["uz"], "second")
+    with pytest.raises(FencedError):
+        await hq.store.commit(batch, old, NOW)
+    assert said_by_witnesses(hq) == ([], [None])
+    taken, batch, term = await prepared(hq, witness.center, records)
+    await hq.store.commit(batch, term, NOW)
+    line = Note.from_bytes(records[0].value or b"").signatures[0]
+    assert batch.alarm is not None
+    assert said_by_witnesses(hq) == ([(size, line.name, line.key_id, "uz", line.value)], [batch.alarm.to_text()])
+    taken, batch, term = await prepared(hq, witness.center, [witness.alarm("", size, offset=9)])
+    await hq.store.commit(batch, term, NOW)
+    assert said_by_witnesses(hq)[1] == [None]
+
+
+def said_by_witnesses(hq: Hq) -> tuple[list[tuple[Any, ...]], list[str | None]]:
+    """Return the cosignatures that are stored, and the alarm of uz."""
+    with closing(connect(hq.store.path)) as db:
+        rows = db.execute("SELECT size, name, key_id, center, value FROM cosignature").fetchall()
+        return rows, [text for (text,) in db.execute("SELECT alarm FROM intake WHERE center = 'uz'")]
