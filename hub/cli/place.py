@@ -95,14 +95,17 @@ class Place:
             return None
 
     def engine(self) -> Engine:
-        """Return an engine for reads. Errors: UsageError when there is no database here yet."""
+        """Return an engine for reads. Errors: UsageError where there is no database, or one of another release."""
+        from hub.store.migrate import check_current
         from hub.store.sqlite import open_engine
 
         if not self.database.exists():
             raise UsageError(
                 f"{self.database}: there is no hub here yet: run `hub up` or `hub init`, or name another --data-dir"
             )
-        return open_engine(self.database)
+        engine = open_engine(self.database)
+        check_current(engine)
+        return engine
 
     @asynccontextmanager
     async def headquarters(self) -> AsyncIterator[tuple[SqliteStore, Headquarters]]:

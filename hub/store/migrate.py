@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from hub.protocol.errors import Fatal
+from hub.protocol.errors import Fatal, UsageError
 
 HEAD: Final = "0002"
 
@@ -30,6 +30,19 @@ def migrate(engine: Engine) -> None:
         if version is not None and version not in known:
             raise Fatal(f"the database is at version {version}, this release knows up to {HEAD}: install a newer cohub")
         command.upgrade(config, "head")
+
+
+def check_current(engine: Engine) -> None:
+    """Return if the tables are those of this release, for whoever only reads. Errors: UsageError with the remedy."""
+    with engine.connect() as connection:
+        version = _version(connection)
+    if version is None or version < HEAD:
+        raise UsageError(
+            f"the database is at version {version or 'none'}, expected {HEAD}: start the worker of this release, which "
+            "brings it up to date"
+        )
+    if version > HEAD:
+        raise UsageError(f"the database is at version {version}, this release knows up to {HEAD}: use a newer cohub")
 
 
 def _version(connection: Connection) -> str | None:
