@@ -33,7 +33,7 @@ from hub.replay.jobs import Tick, run
 from hub.replay.rows import open_damaged, snapshot
 from hub.replay.source import Ledger, StoredLane
 from hub.replay.verify_lane import WHOLE, CenterCheck, Window
-from hub.replay.verify_log import LogCheck
+from hub.replay.verify_log import LogCheck, read_outside
 from hub.replay.verify_rows import check_beside, check_strays, sound_lanes
 from hub.store.released import released_schemas
 
@@ -102,9 +102,10 @@ def verify(
 
     Shapes: `outside` is a checkpoint of HQ's log from elsewhere, such as a witness's copy, that the log must contain;
             `begun` is told how many events there are, `tick` how many more were checked.
-    Errors: UsageError where there is no database, or no such lane; Malformed where `outside` is not HQ's.
+    Errors: UsageError where there is no database, or no such lane, or `outside` is not HQ's.
     """
     scope = scope or Scope()
+    wanted = None if outside is None else read_outside(outside, trust)
     report = Report(trust.root.to_text())
     findings = Findings()
     try:
@@ -131,7 +132,7 @@ def verify(
                 check_strays(ledger, findings)
                 check_beside(ledger, trust, bases, findings)
                 log = LogCheck(ledger, trust, bases, findings)
-                log.check(outside)
+                log.check(wanted)
                 report.leaves, report.checkpoints, report.cosignatures = log.leaves, log.checkpoints, log.cosignatures
         finally:
             job.close()

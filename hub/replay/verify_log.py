@@ -8,13 +8,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from hub.domain.state import micros
+from hub.ledger.basis import BASIS_AGE_MAX
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.cosignature import cosigned_at
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, UsageError
 from hub.protocol.keys import COSIGNATURE_MLDSA44, COSIGNATURES, ED25519, Signature, Verifier
 from hub.protocol.note import Note
 from hub.protocol.tiles import TILE_WIDTH, tile_root, tiles_of
@@ -26,7 +27,6 @@ from hub.replay.rows import keyed, query, snapshot
 from hub.replay.source import Ledger
 from hub.store.sqlite import from_us
 
-BASIS_AGE_MAX: Final = timedelta(minutes=1)
 _LEAF: Final = (
     "leaf_index, log_leaf.lane_id, log_leaf.last, hash, CAST(note AS BLOB)"
     " FROM log_leaf LEFT JOIN receipt ON receipt.lane_id = log_leaf.lane_id AND receipt.last = log_leaf.last"
@@ -70,13 +70,12 @@ class LogCheck:
         self.cosignatures = 0
         self._notes: dict[int, str] = {}  # texts of checkpoints that cosignatures are under
 
-    def check(self, outside: bytes | None = None) -> None:
-        """Check all of it; `outside` is a checkpoint from elsewhere (a witness, a backup) that the log must contain."""
+    def check(self, wanted: Checkpoint | None = None) -> None:
+        """Check all of it; `wanted` is a checkpoint from elsewhere (a witness, a backup) that the log must contain."""
         with snapshot(self.db):
-            self._check(outside)
+            self._check(wanted)
 
-    def _check(self, outside: bytes | None) -> None:
-        wanted = self._outside(outside)
+    def _check(self, wanted: Checkpoint | None) -> None:
         checkpoints = self._checkpoints()
         upcoming = next(checkpoints, None)
         trees: _Trees | None = _Trees()
@@ -240,16 +239,6 @@ class LogCheck:
             (k.name, k.key_id) == (line.name, line.key_id) and k.algorithm in COSIGNATURES for k in self.trust.logs
         )
 
-    def _outside(self, outside: bytes | None) -> Checkpoint | None:
-        """Return what a checkpoint from elsewhere says. Errors: Malformed, when HQ's log has not signed it."""
-        if outside is None:
-            return None
-        said, note = open_checkpoint(outside)
-        note.verify(self.trust.logs)
-        if said.origin != self.origin:
-            raise Malformed(f"the checkpoint is of {said.origin}, expected {self.origin}")
-        return said
-
     def _check_outside(self, wanted: Checkpoint, trees: _Trees | None) -> None:
         if trees is None or not trees.root_is(wanted.root):
             detail = "a checkpoint was signed that has another root at this size"
@@ -302,6 +291,18 @@ class LogCheck:
                 if key.purpose == "witness" and key.status == "active":
                     found[key.vkey] = Verifier.from_text(key.vkey)
         return [*found.values(), *self.trust.good_at(self.trust.witnesses, moment)]
+
+
+def read_outside(data: bytes, trust: Trust) -> Checkpoint:
+    """Return what a checkpoint from elsewhere says. Errors: UsageError, where it is none that HQ's log has signed."""
+    try:
+        said, note = open_checkpoint(data)
+        note.verify(trust.logs)
+    except Malformed as exc:
+        raise UsageError(f"the checkpoint from elsewhere: {exc}") from exc
+    if said.origin != f"{trust.hub}/log":
+        raise UsageError(f"the checkpoint from elsewhere is of {said.origin}, expected {trust.hub}/log")
+    return said
 
 
 class _Tiles:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
 
 import pytest
 
+from hub.ledger.basis import Basis
 from hub.protocol.checkpoint import seal
 from hub.protocol.keys import Signer
 from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt
 from hub.protocol.tree import Edge, leaf_hash
 from hub.replay.verify import verify
+from hub.worker.headquarters import Said
 from tests.support.audited import TRUST
-from tests.support.center import HUB, Center
+from tests.support.center import HUB, Center, filled, offer
+from tests.support.evidence import DAY, told
 from tests.support.tampering import ask, change, findings, has, key_of, lane_id, names, origins
 
 UZ: Final = f"{HUB}/uz/00000001"
@@ -257,6 +262,33 @@ def test_revoked_keys_seal_after_its_revocation_is_found(copy: Path) -> None:
     (found,) = [f for f in findings(copy) if f.table == "receipt"]
     assert (found.what, found.lane, found.last) == ("SEAL_KEY", KZ, last)
     assert "REVOKED_KEY" in found.detail
+
+
+def test_revoked_key_that_seals_on_under_an_old_basis_is_found(tmp_path: Path) -> None:
+    """HQ's own word names the basis. It can't go on naming the one before a revocation."""
+
+    async def tell() -> tuple[Path, int]:
+        story = await told(tmp_path)
+        headquarters = story.hq.headquarters
+        left, story.now = await headquarters.basis(), datetime.now(UTC) + timedelta(days=1)
+        kind = "net.cohub.center.suspended.v1"
+        await headquarters.say([Said(kind, "uz", filled(kind, {"reason": "stolen"}))], story.now)
+
+        async def stale() -> Basis:
+            return left
+
+        headquarters.basis = stale  # type: ignore[method-assign]
+        for late in (9, 2):
+            story.now += timedelta(minutes=late) - (DAY if late == 2 else timedelta())
+            await story.take("uz", [story.event("uz", "offer.published", f"K-{late}", offer("Sealed by a thief"))])
+        await story.notarize()
+        story.close()
+        return story.database, left.size
+
+    path, basis = asyncio.run(tell())
+    found = [f for f in findings(path) if f.what == "BASIS"]
+    assert [(f.table, f.last) for f in found] == [("receipt", found[0].last)]
+    assert found[0].detail == f"basis {basis} was left more than 10 minutes before"
 
 
 # -- a broken file -----------------------------------------------------------------------------------------------------
