@@ -16,7 +16,7 @@ from hub.evidence.case import Case, Held, LaneOf, Span
 from hub.evidence.lanes import check_seal
 from hub.evidence.report import Check
 from hub.evidence.subject import EntityKey
-from hub.ledger.basis import Basis, basis
+from hub.ledger.basis import BASIS_AGE_MAX, Basis, basis
 from hub.ledger.batch import Known
 from hub.ledger.decide import judge_again
 from hub.ledger.lane import EPOCH_START, Lane
@@ -103,12 +103,28 @@ def judge_subject(case: Case) -> None:
             if under is None:
                 detail = f"the bundle has no hq lane of size {span.receipt.basis}"
                 case.report.error(Check.VERDICTS, detail, span.folder, case.origin(lane), span.first)
-            elif case.subject.covers(span.receipt.recorded_at):
+                continue
+            _check_age(case, lane, span)
+            if case.subject.covers(span.receipt.recorded_at):
                 events = [span.events[n] for n in sorted(span.events)]
                 _judge_all(case, lane, span, events, under, case.states)
     root = case.subject.root
     if root is not None and root[1].partition(":")[0] == HQ and root in case.hq_entities:
         case.states = {root: case.hq_entities[root]}
+
+
+def _check_age(case: Case, lane: LaneOf, span: Span) -> None:
+    """Check that HQ recorded this under what its own lane said then, not under what it had said once."""
+    receipt = span.receipt
+    assert receipt is not None
+    later = next((s for s in case.hq_lane.spans if s.first == receipt.basis + 1), None) if case.hq_lane else None
+    if later is None or later.recorded_at is None or receipt.recorded_at - later.recorded_at <= BASIS_AGE_MAX:
+        return
+    detail = (
+        f"recorded at {receipt.recorded_at:%Y-%m-%d %H:%M:%S} under basis {receipt.basis}, "
+        f"which HQ's lane had left at {later.recorded_at:%Y-%m-%d %H:%M:%S}"
+    )
+    case.report.error(Check.VERDICTS, detail, f"{span.folder}receipt.note", case.origin(lane), span.first)
 
 
 def _judge_all(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
+from typing import Final
 
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
@@ -14,6 +16,10 @@ from hub.ledger.keyring import CenterKeys, Keyring
 from hub.protocol.avro import Codec
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
+
+# How long after an event of the hq lane something may still be recorded under the basis before it. A worker looks every
+# second. Without a limit HQ could name an old basis for ever, and a key that was revoked would seal on.
+BASIS_AGE_MAX: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)

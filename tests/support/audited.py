@@ -66,6 +66,7 @@ class Audited:
         lane = self.lanes[center]
         await self.hq.feed(center, [*records[:-1], lane.sealed(records[-1])], self.now)
         self.now += STEP
+        self.hq.now = self.now
 
     async def batch(self, center: str, count: int) -> None:
         """Let a center report some things: new offers, revised and withdrawn ones, deals, and faulty events."""

@@ -65,6 +65,7 @@ class Hq:
     headquarters: Headquarters
     readings: dict[str, tuple[Reading, int]]
     monotonic_s: float = 0.0
+    now: datetime = NOW  # when HQ says something in its own lane
 
     @classmethod
     async def open(cls, folder: Path, *centers: Center) -> Hq:
@@ -78,12 +79,12 @@ class Hq:
 
     async def register(self, *keys: Center, **fields: Any) -> None:
         await self.headquarters.say(
-            [Said("net.cohub.center.registered.v1", keys[0].id, center_record(*keys, **fields))], NOW
+            [Said("net.cohub.center.registered.v1", keys[0].id, center_record(*keys, **fields))], self.now
         )
 
     async def said(self, event: str, center: Center, value: dict[str, Any] | None = None) -> None:
         kind = f"net.cohub.center.{event}.v1"
-        await self.headquarters.say([Said(kind, center.id, filled(kind, value or {}))], NOW)
+        await self.headquarters.say([Said(kind, center.id, filled(kind, value or {}))], self.now)
 
     async def claim(self, center: str) -> Reading:
         claimed = (await self.store.claim([center], "test"))[center]

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -20,13 +20,16 @@ from hub.evidence.export import Exported, export_bundle
 from hub.evidence.log import witnesses_of
 from hub.evidence.report import Check, Report, Severity
 from hub.evidence.subject import Subject
+from hub.ledger.basis import Basis
 from hub.ledger.notary import receipt_text
 from hub.protocol.keys import Signer
 from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt
 from hub.protocol.trust import Trust
 from hub.replay.source import Ledger
-from tests.support.center import HUB, NOW
+from hub.worker.headquarters import Said
+from tests.support.center import HUB, NOW, filled
+from tests.support.center import offer as offer_value
 from tests.support.evidence import ROOT, TRUST, TRUST_NOTE, Story, remade, told, witness
 from tests.support.hq import IDENTITY
 from tests.unit.evidence.conftest import DEAL, OFFER, RANGE
@@ -340,6 +343,37 @@ def test_log_that_the_pinned_witnesses_have_not_seen_is_not_believed(offer: Expo
     retired = replace(TRUST, witnesses=(uz.verifier, *strange), retired=tuple((NOW, key) for key in strange))
     assert checked(files_of(offer), retired).status == "proved"
     assert checked(files_of(offer), replace(TRUST, witnesses=(older, uz.verifier))).status == "proved"
+
+
+def test_basis_that_hq_had_left_long_before_is_found(tmp_path: Path) -> None:
+    """Else HQ could record under a basis of its choice, and a key that was revoked would seal on for ever."""
+
+    async def tell(late: timedelta) -> Exported:
+        folder = tmp_path / str(late.seconds)
+        folder.mkdir()
+        story = await told(folder)
+        headquarters = story.hq.headquarters
+        left, story.now = await headquarters.basis(), datetime.now(UTC) + timedelta(days=1)
+        kind = "net.cohub.center.suspended.v1"
+        await headquarters.say([Said(kind, "uz", filled(kind, {"reason": "its key was stolen"}))], story.now)
+
+        async def stale() -> Basis:
+            return left
+
+        headquarters.basis = stale  # type: ignore[method-assign]
+        story.now += late
+        await story.take("uz", [story.event("uz", "offer.published", "K-9", offer_value("Sealed by a thief"))])
+        await story.notarize()
+        with Ledger.open(story.database) as ledger:
+            made = export_bundle(ledger, TRUST_NOTE, Subject("entity", "uz:K-9", "offer"))
+        story.close()
+        return made
+
+    made = asyncio.run(tell(timedelta(minutes=11)))
+    (found,) = [f for f in checked(files_of(made)).findings if f.severity is Severity.ERROR]
+    assert (found.check, "which HQ's lane had left at" in found.detail) == (Check.VERDICTS, True)
+    made = asyncio.run(tell(timedelta(minutes=9)))
+    assert not checked(files_of(made)).has(Severity.ERROR)
 
 
 def test_hq_is_no_witness_of_itself(ledger: Ledger, offer: Exported) -> None:
