@@ -14,15 +14,16 @@ Source: schemas/PROTOCOL.md, "HQ's log"; docs/adr/0008.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from hub.protocol.cosignature import cosigned_at
 from hub.protocol.errors import Malformed
 from hub.protocol.head import read_size
-from hub.protocol.keys import Signer, Verifier
+from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.tiles import TILE_WIDTH, tile_root
 from hub.protocol.tree import HASH_BYTES, Edge, leaf_hash
 from hub.protocol.value import value_class
@@ -223,11 +224,22 @@ def size_of(note: bytes) -> int | None:
         return None
 
 
-def signed_by_hq(note: bytes, origin: str, keys: Sequence[Verifier]) -> Checkpoint | None:
-    """Return the checkpoint of this log that a key of HQ's has signed, None where the bytes are not that."""
+def signed_by_hq(
+    note: bytes, origin: str, keys: Sequence[Verifier], retired: Iterable[tuple[datetime, Verifier]] = ()
+) -> Checkpoint | None:
+    """Return the checkpoint of this log that HQ has signed by both kinds of key, None where the bytes are not that.
+
+    One kind alone is no word of HQ's, to the witnesses neither; nor is what a `retired` key says of a later time.
+    """
     try:
         checkpoint, opened = open_checkpoint(note)
-        opened.verify([key for key in keys if key.name == origin])
+        long = opened.verify([key for key in keys if key.name == origin and key.algorithm == COSIGNATURE_MLDSA44])
+        short = opened.verify([key for key in keys if key.name == origin and key.algorithm == ED25519])
+        line = opened.line_of(long)
+        assert line is not None
+        said_at = cosigned_at(line)
+        if any(key in (long, short) and said_at >= since for since, key in retired):
+            return None
     except Malformed:
         return None
     return checkpoint if checkpoint.origin == origin else None

@@ -189,7 +189,8 @@ class Notary:
         size = size_of(value)
         if size is not None and await self._store.log.note(size) == value:
             return size  # nearly always: it is what we said
-        said = signed_by_hq(value, self.origin, self.keys)
+        trust = self._identity.trust
+        said = signed_by_hq(value, self.origin, self.keys, trust.retired if trust is not None else ())
         if said is None:
             return None
         # The topic first, then SQL, and not what we remember: whoever said it had stored it before.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -160,8 +161,16 @@ def test_record_goes_round_and_damaged_ones_are_refused() -> None:
 def test_checkpoint_counts_only_with_a_key_of_hqs_and_for_this_log() -> None:
     """Whoever writes to the topic can say nothing for HQ: not by another key, another log, or no note at all."""
     said = Checkpoint(ORIGIN, 9, bytes(32))
-    for keys in (KEYS, KEYS[:1], KEYS[1:], [OTHER, KEYS[1]]):
+    for keys in (KEYS, KEYS[::-1], [OTHER, *KEYS]):
         assert signed_by_hq(sign_checkpoint(said, keys, NOW), ORIGIN, VERIFIERS) == said
+    for keys in (KEYS[:1], KEYS[1:], [OTHER, KEYS[1]]):
+        assert signed_by_hq(sign_checkpoint(said, keys, NOW), ORIGIN, VERIFIERS) is None
+    for number in (0, 1):  # a thief of retired keys stops no notary
+        gone = KEYS[number].verifier
+        for late, counts in ((1, True), (0, False)):
+            retired = [(NOW + timedelta(seconds=late), gone)]
+            found = signed_by_hq(sign_checkpoint(said, KEYS, NOW), ORIGIN, VERIFIERS, retired)
+            assert (found is not None) == counts
     assert signed_by_hq(sign_checkpoint(said, [OTHER], NOW), ORIGIN, VERIFIERS) is None
     assert signed_by_hq(sign_checkpoint(replace(said, origin="x/log"), KEYS, NOW), ORIGIN, VERIFIERS) is None
     assert signed_by_hq(sign_checkpoint(said, KEYS, NOW), "x/log", VERIFIERS) is None
