@@ -6,6 +6,7 @@ and remembers nothing but the roots of full tiles, which never change. Indexes c
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -259,13 +260,13 @@ class LogReader:
         ).fetchone()
         return int(row[0])
 
-    def witnesses(self) -> int:
-        """Return how many centers are active, HQ excluded: more than half of them make a checkpoint believed."""
-        row = self._db.execute(
-            "SELECT count(*) FROM entity WHERE stream = 'center' AND center = ? AND status = 'active' AND id <> ?",
+    def active(self) -> set[str]:
+        """Return the centers that are active, HQ excluded: more than half of them make a checkpoint believed."""
+        rows = self._db.execute(
+            "SELECT id FROM entity WHERE stream = 'center' AND center = ? AND status = 'active' AND id <> ?",
             (HQ, f"{HQ}:{HQ}"),
-        ).fetchone()
-        return int(row[0])
+        )
+        return {str(entity_id).partition(":")[2] for (entity_id,) in rows}
 
     def cosignatures(self, size: int) -> list[StoredCosignature]:
         """Return the cosignatures under the checkpoint of this size, in the order in which they came."""
@@ -309,8 +310,9 @@ class LogReader:
         newest = self.newest()
         believed = self.newest_believed()
         size = newest.size if newest else 0
-        cosigned = len({cosignature.center for cosignature in self.cosignatures(size)})
-        witnesses = self.witnesses()
+        active = self.active()
+        witnesses = len(active)
+        cosigned = len(active & {cosignature.center for cosignature in self.cosignatures(size)})
         return LogStanding(
             size,
             newest.signed_at if newest else None,
@@ -359,10 +361,13 @@ class LogReader:
         return None if row is None else _checkpoint(row)
 
     def _believed(self, order: str, index: int) -> StoredCheckpoint | None:
+        # Who is not active any more counts on neither side: else those who left would make a majority.
+        active = self.active()
         row = self._db.execute(
             "SELECT size FROM cosignature WHERE size > ? AND size IN (SELECT size FROM checkpoint)"  # noqa: S608
+            " AND center IN (SELECT value FROM json_each(?))"
             f" GROUP BY size HAVING 2 * count(DISTINCT center) > ? ORDER BY size {order} LIMIT 1",
-            (index, self.witnesses()),
+            (index, json.dumps(sorted(active)), len(active)),
         ).fetchone()
         return None if row is None else self.checkpoint(row[0])
 
