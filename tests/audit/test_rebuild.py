@@ -59,6 +59,7 @@ async def restart(made: Audited) -> None:
     """Let HQ's process die between two commits and another take over."""
     made.hq.store.close()
     made.hq = await Hq.open(made.database.parent)
+    made.hq.now = made.now
 
 
 async def lived_points(folder: Path, seed: int) -> list[Point]:

@@ -135,7 +135,8 @@ def double_event(run: Run) -> tuple[str, str]:
     lane, origin, sequence = place(run)
     run.ask(
         "INSERT INTO ledger SELECT lane_id, (SELECT size + 1 FROM lane WHERE id = lane_id), data, digest, code, field,"
-        " params, key, type, subject, occurred_at_us, version + 1 FROM ledger WHERE lane_id = ? AND sequence = ?",
+        " params, key, type, subject, occurred_at_us, version + 1, lane_id, sequence FROM ledger"
+        " WHERE lane_id = ? AND sequence = ?",
         lane,
         sequence,
     )

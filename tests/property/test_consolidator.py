@@ -119,7 +119,7 @@ class Hub:
         store._db.execute("PRAGMA synchronous=OFF")  # no power is cut here, and thousands of commits wait for no disk
         headquarters, published = Headquarters(store, IDENTITY, RELEASED), Ledgered()
         workers = [Worker(store, headquarters, published, f"worker {n}") for n in range(WORKERS)]
-        return cls(store, Hq(store, headquarters, {}), senders(script), published, workers)
+        return cls(store, Hq(store, headquarters, {}, now=LATER), senders(script), published, workers)
 
     def sizes(self, center: str) -> dict[str, int]:
         return dict(self.store._db.execute("SELECT epoch, size FROM lane WHERE center = ?", (center,)).fetchall())
@@ -243,7 +243,7 @@ async def straight(template: Path, folder: Path, script: dict[str, list[Batches]
     shutil.copy(template, folder / "hub.sqlite3")
     store = SqliteStore.open(folder / "hub.sqlite3")
     try:
-        hq = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
+        hq = Hq(store, Headquarters(store, IDENTITY, RELEASED), {}, now=LATER)
         for name, sender in senders(script).items():
             for lane in sender.lanes:
                 sender.write([record for batch in lane for record in batch])
