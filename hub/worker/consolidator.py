@@ -14,7 +14,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -44,6 +44,7 @@ CLOCK_BEHIND_MAX_S: Final = 5.0
 BROKER_CLOCK_MAX_MS: Final = 5 * 60_000
 LOG_APPEND_TIME: Final = 1  # the broker's own clock; any other timestamp is the center's word, and decides nothing
 WHY_BYTES_MAX: Final = 2_000
+LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
 
 
 @dataclass(slots=True)
@@ -77,6 +78,8 @@ class Consolidator:
         self._held: dict[str, Held] = {}
         self._cache: OrderedDict[EntityKey, Known] = OrderedDict()
         self._basis: Basis | None = None
+        self._looked_at = clock()  # at the hq lane
+        self._answered: int | None = None  # its size, when it was last said whether it has grown
         self._newest: datetime | None = None
         self._lanes: Lanes | None = None
 
@@ -117,6 +120,7 @@ class Consolidator:
 
     async def refresh(self) -> None:
         """Read the hq lane again, if it has grown."""
+        self._looked_at = self._clock()
         basis = await self._headquarters.basis()
         if self._basis is None or basis.size != self._basis.size:
             self._basis = basis
@@ -137,10 +141,11 @@ class Consolidator:
 
         Returns whether the hq lane has grown.
         """
-        changes = await self._store.changes()
-        moved = self._basis is None or changes.basis != self._basis.size
-        if moved:
+        looked_at, changes = self._clock(), await self._store.changes()
+        moved = changes.basis != self._answered
+        if self._basis is None or changes.basis != self._basis.size:
             await self.refresh()
+        self._looked_at, self._answered = looked_at, changes.basis
         for center, held in list(self._held.items()):
             intake = held.reading.intake
             term, status = changes.intakes.get(center, (held.term, intake.status))
@@ -186,6 +191,8 @@ class Consolidator:
         held.next_read = last + 1
         await self._publisher.room()
         now = await self._now(records[-1])
+        if now - self._looked_at > LOOK_BEFORE:
+            await self.refresh()  # we were stopped for a while: nothing is recorded under what HQ said long before
         assert self._basis is not None
         keyring, basis = self._basis.keyring, self._basis
         # A fault of the engine parks this lane and stops nobody else; one of the store between them ends the process.

@@ -164,6 +164,35 @@ async def test_lane_that_waits_goes_on_when_hq_speaks(hq: Hq) -> None:
     assert (size(hq, center), intake(hq, center)[0]) == (2, Status.READING)
 
 
+async def test_lane_that_waits_goes_on_though_another_was_taken_over_since(hq: Hq) -> None:
+    """Taking a lane over reads the hq lane as well; those that wait are not forgotten for that."""
+    center, seen = Center(), Seen()
+    records = center.opened(1)
+    made = consolidator(hq, seen, Clock())
+    await made.assign(["uz"])
+    await made.handle("uz", records)
+    await hq.register(center)
+    await made.assign(["kz"])
+    assert await made.look_again()
+    assert not await made.look_again()
+    await made.handle("uz", records)
+    assert (size(hq, center), intake(hq, center)[0]) == (2, Status.READING)
+
+
+@pytest.mark.parametrize("minutes", [0, 2])
+async def test_worker_that_was_stopped_for_a_while_looks_at_the_hq_lane_first(hq: Hq, minutes: int) -> None:
+    """What HQ said meanwhile counts, though nobody has looked again yet: a revoked key seals nothing after a pause."""
+    center, seen, clock = Center(), Seen(), Clock()
+    await hq.register(center)
+    records = center.opened(1)
+    made = consolidator(hq, seen, clock)
+    await made.assign(["uz"])
+    await hq.said("suspended", center)
+    clock.now += timedelta(minutes=minutes)
+    await made.handle("uz", records)
+    assert size(hq, center) == (0 if minutes else 2)
+
+
 async def test_lane_that_waited_goes_on_though_hq_spoke_while_nobody_held_it(hq: Hq) -> None:
     """A restarted worker has the new basis from its first moment; nothing will tell it that the lane may go on."""
     center = Center()
