@@ -7,7 +7,7 @@ finding stands where the damage is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -39,6 +39,7 @@ from hub.store.sqlite import from_us
 
 _US: Final = timedelta(microseconds=1)
 _STATES_MAX: Final = 3
+LOST_MAX: Final = 100_000  # missing events of one gap that are remembered, to mend what follows on them
 _HISTORY: Final = frozenset({"previous_lane_id", "previous"})
 _RECEIPT: Final = "first, seal, edge, note, recorded_at_us, basis, state_digest"
 
@@ -293,9 +294,14 @@ class CenterCheck:
         rows = walk.rows.range(first, last)
         lost: set[int] = set()
         if len(rows) != last - first + 1:
-            lost = set(range(first, last + 1)).difference(row[0] for row in rows)
-            for number in sorted(lost - walk.rows.unreadable):
-                self.findings.add(What.LEDGER_GAP, "ledger", walk.stored.origin, number)
+            for begin, end in _gaps(first, last, rows):
+                some = range(begin, min(end, begin + LOST_MAX) + 1)
+                lost.update(some)
+                for number in some:
+                    if number not in walk.rows.unreadable:
+                        self.findings.add(What.LEDGER_GAP, "ledger", walk.stored.origin, number)
+                if end > some[-1]:
+                    self.findings.add(What.LEDGER_GAP, "ledger", walk.stored.origin, some[-1] + 1, end)
         if not all(type(row[1]) is bytes for row in rows):
             for row in rows:
                 if type(row[1]) is not bytes:
@@ -562,6 +568,17 @@ class CenterCheck:
             walk.states, walk.digest_due = [*whole, *computed][:_STATES_MAX], True
         if walk.states:
             walk.lane = replace(walk.lane, state_digest=walk.states[0])
+
+
+def _gaps(first: int, last: int, rows: Sequence[StoredRow]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges from first to last that have no row."""
+    upcoming = first
+    for row in rows:
+        if row[0] > upcoming:
+            yield upcoming, row[0] - 1
+        upcoming = row[0] + 1
+    if upcoming <= last:
+        yield upcoming, last
 
 
 def _chain(state: bytes, digests: Sequence[bytes]) -> bytes:

@@ -322,7 +322,7 @@ class _Tiles:
 
     def add(self, index: int, stored: bytes, told: bytes) -> None:
         """Take the next leaf. Either hash may be in the tile: that they differ is told elsewhere."""
-        self._leaves = index + 1
+        self._leaves += 1  # counted, not read off the index, which may be damaged
         if self._is_broken or index != (self._full[0] * TILE_WIDTH + len(self._partial[0]) if self._full else 0):
             self._is_broken = True  # behind a hole in the leaves no tile can be made
             return

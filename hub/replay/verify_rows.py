@@ -33,21 +33,25 @@ _LANES: Final = (
 def sound_lanes(ledger: Ledger, hub: str, findings: Findings) -> list[StoredLane]:
     """Return the lanes as the database has them now, with what is damaged in their rows told and mended.
 
-    A lane's name stands in the note of each of its receipts, and its size in three places: two of them outvote one.
+    A lane's name stands in the note of each of its receipts, and its size in three places: that which is nearest to the
+    number of its events counts.
     """
     db = ledger.db
     try:
         with snapshot(db):
             rows = query(db, _LANES)
-            ends = {lane_id: (last or 0, sequence or 0) for lane_id, last, sequence in _ends(db, rows, findings)}
+            ends = {
+                lane_id: (last or 0, sequence or 0, count)
+                for lane_id, last, sequence, count in _ends(db, rows, findings)
+            }
     except sqlite3.Error as exc:
         findings.add(What.UNREADABLE, "lane", detail=exc)
         return ledger.lanes
-    return [_sound(db, StoredLane(*row), ends.get(row[0], (0, 0)), hub, findings) for row in rows]
+    return [_sound(db, StoredLane(*row), ends.get(row[0], (0, 0, 0)), hub, findings) for row in rows]
 
 
-def _ends(db: sqlite3.Connection, rows: Sequence[Row], findings: Findings) -> Iterator[tuple[int, Any, Any]]:
-    """Yield where each lane's receipts and events end, as far as that can be read."""
+def _ends(db: sqlite3.Connection, rows: Sequence[Row], findings: Findings) -> Iterator[tuple[int, Any, Any, int]]:
+    """Yield where each lane's receipts and events end, as far as that can be read, and how many events there are."""
     for lane_id, *_ in rows:
         found = []
         for table, number in (("receipt", "last"), ("ledger", "sequence")):
@@ -57,10 +61,16 @@ def _ends(db: sqlite3.Connection, rows: Sequence[Row], findings: Findings) -> It
             except sqlite3.Error as exc:
                 findings.add(What.UNREADABLE, table, f"#{lane_id}", detail=exc)
                 found.append(None)
-        yield lane_id, *found
+        try:
+            count = query(db, "SELECT count(*) FROM ledger WHERE lane_id = ?", (lane_id,))[0][0]
+        except sqlite3.Error:
+            count = next((size for size in found if isinstance(size, int)), 0)
+        yield lane_id, found[0], found[1], count
 
 
-def _sound(db: sqlite3.Connection, lane: StoredLane, ends: tuple[int, int], hub: str, findings: Findings) -> StoredLane:
+def _sound(
+    db: sqlite3.Connection, lane: StoredLane, ends: tuple[int, int, int], hub: str, findings: Findings
+) -> StoredLane:
     wrong: list[str] = []
     if (lane.origin, lane.center, lane.epoch) != _parts(hub, lane.origin) or not isinstance(lane.origin, str):
         told = _told_origin(db, lane.id) or (lane.origin if isinstance(lane.origin, str) else f"#{lane.id}")
@@ -73,9 +83,11 @@ def _sound(db: sqlite3.Connection, lane: StoredLane, ends: tuple[int, int], hub:
             if a != b
         ]
         lane = replace(lane, origin=mended[0], center=mended[1], epoch=mended[2])
-    size = sorted([lane.size if type(lane.size) is int else -1, *ends])[1]
+    last, sequence, count = ends
+    said = [size for size in (lane.size, last, sequence) if type(size) is int and size >= 0]
+    size = min(said, key=lambda size: (abs(size - count), size != lane.size), default=count)
     if size != lane.size:
-        wrong.append(f"size is {lane.size}, its receipts end at {ends[0]}")
+        wrong.append(f"size is {lane.size}, its receipts end at {last}, its events at {sequence}")
         lane = replace(lane, size=size)
     if type(lane.logged) is not int:
         lane = replace(lane, logged=0)  # told with HQ's log
