@@ -78,8 +78,9 @@ def rotate(
     trust = rotated(identity, purpose)
     _issue(identity, trust, reason, request, root_key)
     for key in (key for key in trust.keys()[purpose] if trust.in_use(purpose, key.algorithm) == key):
-        line(f"the new {purpose} key is {_short(key)}")
-    line("what the one before it signed stays good; `hub key retire` says that it signs nothing new")
+        line(f"the new {purpose} key is {_short(key)}{'' if request is None else ', not yet in use'}")
+    if request is None:
+        line("what the one before it signed stays good; `hub key retire` says that it signs nothing new")
 
 
 @app.command()
@@ -99,7 +100,8 @@ def retire(
 
     identity = load_identity(place(ctx, data_dir).keys)
     _issue(identity, retired(identity, key, datetime.now(UTC)), f"{reason}: {' '.join(key)}", request, root_key)
-    line(f"retired: {' '.join(key)}; what was signed before stays good")
+    if request is None:
+        line(f"retired: {' '.join(key)}; what was signed before stays good")
 
 
 @app.command()
@@ -133,7 +135,8 @@ def sign(
 ) -> None:
     """Sign a request with the root key, on the machine that has it; needs no data directory.
 
-    With --previous the request must come from a key of that note and go on from it, and what is new in it is marked.
+    With --previous the request must come from a key of that note and go on from it; a key that is new in it is marked
+    with a +, one of which it says something else with a ~.
 
     Example: hub key sign log.request --root-key root.key --previous trust-3.note --out trust-4.note
     """
@@ -145,10 +148,11 @@ def sign(
     trust = read_request(_read(request), before)
     root = read_root(root_key, trust.root)
     line(f"trust note {trust.serial} of {trust.hub}, {trust.time:%Y-%m-%d %H:%M} UTC: {trust.reason}")
-    known = [] if before is None else key_rows(before)
+    known = None if before is None else {(row["purpose"], row["vkey"]): row for row in key_rows(before)}
     for row in key_rows(trust):
-        is_new = before is not None and row not in known
-        line(f"{'+' if is_new else ' '} {row['purpose']:<9} {row['id']}  {row['kind']}, {row['status']}")
+        was = None if known is None else known.get((row["purpose"], row["vkey"]))
+        mark = " " if known is None or was == row else "+" if was is None else "~"
+        line(f"{mark} {row['purpose']:<9} {row['id']}  {row['kind']}, {row['status']}")
     if before is None:
         note(
             "nothing says that HQ made this: name the note that was signed last with --previous, or ask HQ by telephone"
@@ -253,9 +257,10 @@ def _issue(
         assert request is not None
         request.write_bytes(request_for(made, identity.receipts))
         line(
-            f"1. take {request} to the machine of the root key: hub key sign {request.name} --root-key FILE --out FILE"
+            f"1. take {request} to the machine of the root key: hub key sign {request.name} --root-key FILE "
+            "--previous NOTE --out FILE, where NOTE is the trust note that was signed last"
         )
-        line("2. bring the note back: hub key install FILE")
+        line("2. bring the note back: hub key install FILE; until then all is as it was")
         return
     put(identity.folder, made, root)
     if not quiet:

@@ -67,14 +67,16 @@ def test_rotation_with_an_offline_root_key_takes_three_steps(made: Any, tmp_path
     refused = made("key", "rotate", "log")
     assert (refused.status, "--request FILE" in refused.err) == (2, True)
     assert len(list((tmp_path / "data" / "keys").glob("log*.key"))) == 2  # none was made for nothing
-    assert made("key", "rotate", "log", "--request", str(request)).status == 0
+    asked = made("key", "rotate", "log", "--request", str(request))
+    assert (asked.status, "not yet in use" in asked.out, "--previous NOTE" in asked.out) == (0, True, True)
     assert serial(made) == 1
     blind = made("key", "sign", str(request), "--root-key", str(root), "--out", str(note), "--yes")
     assert (blind.status, "nothing says that HQ made this" in blind.err) == (0, True)
     before = str(tmp_path / "data" / "keys" / "trust.note")
     words = ("--root-key", str(root), "--previous", before, "--out", str(note), "--yes")
     signed = made("key", "sign", str(request), *words)
-    assert [line.split()[1] for line in signed.out.splitlines() if line.startswith("+")] == ["log", "log", "log", "log"]
+    marked = [line.split()[:2] for line in signed.out.splitlines() if line[0] in "+~"]
+    assert sorted(marked) == [["+", "log"], ["+", "log"], ["~", "log"], ["~", "log"]]
     assert (signed.status, "trust note 2 of hub.example" in signed.out) == (0, True)
     assert made("key", "install", str(note)).status == 0
     assert serial(made) == 2
