@@ -145,7 +145,8 @@ def use(
     present = office / kind.file
     path = present.with_name(kind.next)
     if not path.exists():
-        raise UsageError(f"there is no {path}: `connector key new` makes one")
+        options = (" --long" if long else "") + (f" --purpose {purpose}" if purpose != "seal" else "")
+        raise UsageError(f"there is no {path}: `connector key new{options}` makes one")
     key = read_key(path, kind.algorithm).verifier
     with FolderLock(desk.outbox):
         if not unchecked:

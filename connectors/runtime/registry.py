@@ -159,7 +159,8 @@ def _witness_alarm(center: OurCenter, ours: Verifier | None) -> str | None:
         return None
     key = center.key(ours)
     if key is None:
-        return f"HQ does not have this office's witness key {ours.to_text()}: send it the note <center>.witness.note"
+        note = f"{ours.name.split('/')[1]}.witness.note"
+        return f"HQ does not have this office's witness key {ours.to_text()}: send it the note {note}"
     return None if key.active else f"HQ has revoked this office's witness key {ours.to_text()}: make a new one"
 
 

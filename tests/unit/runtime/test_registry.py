@@ -122,7 +122,8 @@ def test_witness_key_is_asked_for_until_hq_has_it_and_a_foreign_one_alarms() -> 
     record = center_record(OURS)
     key = record["keys"][0] | {"purpose": "witness", "vkey": witness.to_text()}
     without, having = registry(state(1, OURS)), registry(state(1, keys=[*record["keys"], key]))
-    assert set(told(without.alarms(KEY, {KEY.public}, witness=witness))) == {"witness_key"}
+    asked = told(without.alarms(KEY, {KEY.public}, witness=witness))
+    assert (set(asked), "uz.witness.note" in asked["witness_key"]) == ({"witness_key"}, True)
     assert told(having.alarms(KEY, {KEY.public, witness.public}, witness=witness)) == {}
     assert set(told(having.alarms(KEY, {KEY.public}))) == {"foreign_key"}
     revoked = registry(state(1, keys=[*record["keys"], key | {"status": "revoked"}]))
