@@ -16,16 +16,12 @@ from connectors.cli import approve, check, epoch, erase, init, key, person, prev
 from hub.protocol.errors import CohubError, UsageError
 
 EXAMPLES: Final = """
+\b
 Examples:
-
-  connector init --trust hub.trust.note --center uz --bootstrap hub.example:9092
-
-  connector check                 is everything in place, and does HQ's broker answer?
-
-  connector preview offers.xlsx   what the sheet says, and what is wrong in it; nothing is sent
-
+  connector init --trust trust.note --center uz --bootstrap hub.example:9092
+  connector check                 is everything in place, and does HQ answer?
+  connector preview offers.xlsx   what a sheet says; nothing is sent
   connector run                   keep HQ up to date until stopped
-
   connector status                what became of every row
 """
 

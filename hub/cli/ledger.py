@@ -35,17 +35,14 @@ def archive(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    r"""Move the bytes of old events into compressed, chained Avro files; verdicts, digests and the index stay.
+    """Move the bytes of old events into compressed, chained Avro files; verdicts, digests and the index stay.
 
     Each file is read back and compared before the database lets go of anything. Run it again at any time, also while
     the worker runs, and after it was interrupted. An S3-compatible store takes AWS_ACCESS_KEY_ID,
     AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL from the environment.
 
-    \b
-    Examples:
-      hub ledger archive --dry-run
-      hub ledger archive --older-than 730 --to /mnt/archive
-      hub ledger archive --to s3://cohub-archive/hq
+    Examples: hub ledger archive --dry-run · hub ledger archive --older-than 730 --to /mnt/archive ·
+    hub ledger archive --to s3://cohub-archive/hq
     """
     from hub.store.archive import Archiver
     from hub.store.depot import open_depot

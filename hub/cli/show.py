@@ -72,10 +72,11 @@ def _one(found: dict[str, Any], *, json: bool) -> None:
     line(f"from {found['origin']} sequence {found['at']}, digest {found['digest']}")
     for part in ("record", "changed"):
         values = found[part] or {}
-        said = (
+        said = [
             [name, told(value, found["center"]) or value] for name, value in values.items() if value not in (None, [])
-        )
-        table(part, ["field", "value"], said)
+        ]
+        if said:
+            table(part, ["field", "value"], said)
 
 
 def encoded(entity_id: str) -> str:
