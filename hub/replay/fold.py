@@ -24,7 +24,7 @@ from hub.ledger.decide import Judged, judge_again
 from hub.ledger.lane import EPOCH_START, Lane
 from hub.ledger.take import Pending, Segment
 from hub.protocol.canonical import CanonicalReader, Reread
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import CohubError, Malformed
 from hub.protocol.keys import Verifier
 from hub.protocol.schema import Schema
 from hub.protocol.tree import Edge, leaf_hash
@@ -65,7 +65,7 @@ class BasisBook:
             entities.append(Entity.from_json(known.document))
 
     def at(self, size: int) -> Basis | None:
-        """Return the basis at `size`, None where no commit to the hq lane ended there."""
+        """Return the basis at `size`: None where no commit to the hq lane ended, or damaged entities make none."""
         found = self._made.get(size)
         if found is not None:
             self._made.move_to_end(size)
@@ -76,16 +76,17 @@ class BasisBook:
         entities = [
             entities[at - 1] for sizes, entities in self._entities.values() if (at := bisect_right(sizes, size))
         ]
-        made = self._made[size] = basis(size, entities, self._hq_keys, self._released)
+        try:
+            made = self._made[size] = basis(size, entities, self._hq_keys, self._released)
+        except (CohubError, LookupError, TypeError, ValueError):
+            return None
         if len(self._made) > BASES_KEPT:
             self._made.popitem(last=False)
         return made
 
-    def at_time(self, moment: datetime) -> Basis:
-        """Return the basis that HQ had at a time."""
-        found = self.at(self.size_at(moment))
-        assert found is not None
-        return found
+    def at_time(self, moment: datetime) -> Basis | None:
+        """Return the basis that HQ had at a time, None as for `at`."""
+        return self.at(self.size_at(moment))
 
     def size_at(self, moment: datetime) -> int:
         """Return how many events the hq lane had at a time."""

@@ -124,6 +124,7 @@ class CenterCheck:
         self._ids = {lane.origin: lane.id for lane in ledger.lanes}
         self._lost: set[tuple[int, int]] = set()  # events whose content nobody has any more
         self._walks: dict[int, _Walk] = {}
+        self._under: Basis | None = None  # the last good one: for receipts that name none
         self._hq_size = 0  # events of HQ's own lanes so far
         self.lanes = 0
         self.receipts = 0
@@ -283,7 +284,7 @@ class CenterCheck:
         walk.at = last
         if fold:
             said = _Said(walk.at, last, recorded_at, basis, None, b"", None, None, None)
-            self._fold(walk, said, rows, events, self.bases.at(basis) or self.bases.at(self.bases.size), lost=lost)
+            self._fold(walk, said, rows, events, self.bases.at(basis), lost=lost)
             walk.states = []
         self._lost.update((walk.stored.id, number) for number in lost)
 
@@ -344,6 +345,7 @@ class CenterCheck:
                     self.findings.add(What.LEDGER_DIGEST, "ledger", origin, number)
                 if walk.edge_known and not lost:
                     self.findings.add(What.RECEIPT_ROOT, "receipt", origin, said.first, said.last)
+                lost.update(differ)  # nobody can tell any more whether the bytes or the digest were changed
                 edge = None
         if edge is None:
             walk.edge_known = self._adopt_edge(walk, said)
@@ -421,8 +423,9 @@ class CenterCheck:
         lost: set[int],
     ) -> None:
         """Judge and fold the events of one receipt, compare their rows and the state after them."""
-        under = judged_under or self.bases.at(self.bases.size)
-        assert under is not None
+        under = judged_under or self._under or self.bases.at(0)
+        assert under is not None  # of no entities there is always one
+        self._under = under
         digests: list[bytes] = []
         is_mended = bool(lost)
         changed: dict[EntityKey, Known] = {}

@@ -201,6 +201,8 @@ class LogCheck:
         if trees is None:
             if told is not None and kept is not None and kept.root == told.root:
                 return _Trees(kept, kept)
+            if told is not None:
+                self.findings.add(What.CHECKPOINT_ROW, "checkpoint", first=size, detail="edge")
             return None
         before = trees.stored, trees.told
         if told is not None and not trees.root_is(told.root):
@@ -286,7 +288,8 @@ class LogCheck:
         """
         found: dict[str, Verifier] = {}
         for at in (moment - BASIS_AGE_MAX, moment):
-            known = self.bases.at_time(at).registry.centers.get(center)
+            basis = self.bases.at_time(at)
+            known = basis.registry.centers.get(center) if basis is not None else None
             for key in known.keys if known is not None else ():
                 if key.purpose == "witness" and key.status == "active":
                     found[key.vkey] = Verifier.from_text(key.vkey)
