@@ -104,7 +104,7 @@ class Connector:
             folder = Folder(office, outbox, gatherer, sealing, registry.heard)
             sheets = VerdictSheets(office, outbox, folder)
             reader.on_decided = sheets.wake
-            reader.on_replan = folder.replan
+            reader.on_replan = registry.on_replan = folder.replan
             tasks |= {"folder": folder.run(), "verdicts": sheets.run()}
         return tasks
 

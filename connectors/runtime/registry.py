@@ -41,6 +41,7 @@ class OurCenter:
     status: str
     version: int
     keys: tuple[OurKey, ...]
+    streams: frozenset[str] = frozenset()  # those that it may report
 
     def key(self, ours: Verifier) -> OurKey | None:
         """Return our key as HQ has it, None if it was never registered."""
@@ -100,7 +101,8 @@ class Registry:
         if self.center is not None and state["version"] <= self.center.version:
             return False  # a new owner of HQ's lane publishes again
         keys = tuple(key for key in map(_our_key, state["record"]["keys"]) if key is not None)
-        self.center = OurCenter(state["status"], state["version"], keys)
+        streams = frozenset(state["record"]["streams"])
+        self.center = OurCenter(state["status"], state["version"], keys, streams)
         return True
 
     def alarms(

@@ -34,7 +34,11 @@ log = structlog.get_logger(__name__)
 
 
 class RegistryReader:
-    """Keeps `registry` as HQ has it, and the alarms that follow from it. `on_change` is called when it has changed."""
+    """Keeps `registry` as HQ has it, and the alarms that follow from it.
+
+    `on_change` is called when it has changed, `on_replan` with the files whose rows HQ rejected because it had not
+    allowed their stream, when it has.
+    """
 
     def __init__(self, office: Office, outbox: Outbox, link: Link) -> None:
         self.registry = Registry(office.settings.center)
@@ -45,6 +49,7 @@ class RegistryReader:
         self._settled = asyncio.Event()
         self._backoff = Backoff(BACKOFF_MAX_S)
         self.on_change: Callable[[], None] = _nothing
+        self.on_replan: Callable[[set[str]], None] | None = None
 
     async def settled(self) -> None:
         """Return when it is known what HQ has announced; also when it can't be: at once if it is hidden from us.
@@ -86,6 +91,7 @@ class RegistryReader:
                     self._backoff.reset()
                     if self.registry.known:
                         self._raise_alarms()
+                        self._replan_allowed()
                         self._settled.set()
                         self.on_change()
         finally:
@@ -108,6 +114,14 @@ class RegistryReader:
             else:
                 log.info("alarm_cleared", alarm=name)
             database.set_meta(name, text)
+
+    def _replan_allowed(self) -> None:
+        if self.on_replan is None or self.registry.center is None:
+            return
+        files = self._outbox.answers.replan_allowed(self.registry.center.streams)
+        if files:
+            log.info("stream_allowed", files=sorted(files))
+            self.on_replan(files)
 
 
 async def read_on(consumer: AIOKafkaConsumer, registry: Registry, timeout_s: float) -> AsyncGenerator[None, None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -91,6 +91,23 @@ class Answers:
             taken.replan = _replan(connection)
             self._database.set_meta("position", position)
         return taken
+
+    def replan_allowed(self, streams: Collection[str]) -> set[str]:
+        """Have rows that HQ rejected since it had not allowed their stream planned again, now that it has.
+
+        Nothing is wrong with these rows, so that nobody would change them. Returns their files.
+        """
+        with self._database.transaction() as connection:
+            rejected = connection.execute(
+                "SELECT id, file FROM entity WHERE state='rejected' AND code=? AND inflight=0 AND file IS NOT NULL",
+                (Code.STREAM_NOT_ALLOWED,),
+            )
+            found = {entity: file for entity, file in rejected if entity.partition("/")[0] in streams}
+            connection.executemany(
+                "UPDATE entity SET state='pending', code='', field='', params='', fingerprint=NULL WHERE id=?",
+                ((entity,) for entity in found),
+            )
+        return set(found.values())
 
     def newest(self) -> Previous | None:
         """Return the lane of this center of which HQ spoke last, whoever wrote it."""

@@ -138,6 +138,25 @@ def test_take_of_already_exists_learns_that_hq_has_it(office: Office) -> None:
     assert office.outbox.database.read("SELECT presumed_digest, fingerprint FROM entity") == [(b"", None)]
 
 
+def test_rows_of_a_stream_that_hq_allows_now_are_planned_again(office: Office) -> None:
+    """Nobody would change them: nothing is wrong with the rows. Other refusals, and other streams, stay as they are."""
+    office.open()
+    office.queue("A")
+    office.queue("B")
+    office.seal()
+    with office.outbox.database.transaction() as connection:
+        connection.execute("UPDATE entity SET file='offers.csv', fingerprint=x'01'")
+    office.answer(2, 3, Decision(2, "STREAM_NOT_ALLOWED", "", "stream=offer"), Decision(3, "TIME_IN_FUTURE", "", ""))
+    answers = office.outbox.answers
+    assert answers.replan_allowed({"partner"}) == set()
+    assert office.entity("A")[3:] == ("rejected", "STREAM_NOT_ALLOWED")
+    assert answers.replan_allowed({"offer", "partner"}) == {"offers.csv"}
+    assert (office.entity("A")[3:], office.entity("B")[3:]) == (("pending", ""), ("rejected", "TIME_IN_FUTURE"))
+    marks = office.outbox.database.read("SELECT fingerprint FROM entity ORDER BY id")
+    assert marks == [(None,), (b"\x01",)]
+    assert answers.replan_allowed({"offer", "partner"}) == set()
+
+
 def test_take_position_survives_with_the_receipt(office: Office) -> None:
     """Receipt and position are one transaction."""
     office.open()
