@@ -17,7 +17,7 @@ from hub.protocol.errors import CohubError, UsageError
 
 if TYPE_CHECKING:
     from connectors.runtime.link import Link
-    from connectors.runtime.registry import Registry
+    from connectors.runtime.registry import OurCenter, Registry
     from hub.domain.stream import EventKind
     from hub.protocol.note import Signer
 
@@ -209,7 +209,7 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
         "suspended": "center at HQ",
     }
     found = [Finding(names[name], text is None, text or fine[name]) for name, text in alarms.items()]
-    found.append(_schemas(office, registry))
+    found += [_streams(office, registry.center), _schemas(office, registry)]
     if alarms["key"] is None:
         found += await _ask_clock(office, link, key)
     return found
@@ -253,6 +253,21 @@ async def _ask_clock(office: Desk, link: Link, key: Signer) -> list[Finding]:
     # The stamp was given between the two: only what lies outside is an offset for sure.
     gap = min(after - stamped, timedelta()) or max(before - stamped - timedelta(milliseconds=1), timedelta())
     return [_judge_clock(gap, "the broker's")]
+
+
+def _streams(office: Desk, center: OurCenter) -> Finding:
+    """Compare what our mappings are for with what HQ lets this center report: the rest it would reject."""
+    try:
+        wanted = {mapping.stream for mapping in office.mappings()}
+    except CohubError:
+        wanted = set()  # said already, under mappings
+    refused = sorted(wanted - center.streams)
+    if refused:
+        more = f"`hub center set {office.settings.center}` with --stream for each"
+        return Finding(
+            "may report", False, f"HQ does not allow {', '.join(refused)} and rejects those rows: ask it ({more})"
+        )
+    return Finding("may report", True, ", ".join(sorted(center.streams)) or "nothing")
 
 
 def _schemas(office: Desk, registry: Registry) -> Finding:

@@ -1,4 +1,4 @@
-"""What `connector check` says of schemas that HQ has not announced."""
+"""What `connector check` says of schemas that HQ has not announced, and of streams that it does not allow."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.cli.check import _schemas
+from connectors.cli.check import _schemas, _streams
 from connectors.cli.office import Desk
 from connectors.runtime.codecs import Codecs
-from connectors.runtime.registry import SCHEMAS, Registry
+from connectors.runtime.registry import SCHEMAS, OurCenter, Registry
 from hub.protocol.schema import DATASCHEMA
 
 PARTNERS = """\
@@ -57,3 +57,16 @@ def test_check_counts_a_newer_version_as_what_it_is(
     found = _schemas(Desk.open(tmp_path), registry_of(*announced))
     assert found.ok is ok
     assert found.said.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("streams", "ok", "said"),
+    [({"offer", "partner"}, True, "offer, partner"), ({"offer"}, False, "HQ does not allow partner and rejects those")],
+)
+def test_check_names_streams_that_hq_does_not_allow(streams: set[str], ok: bool, said: str, tmp_path: Path) -> None:
+    """It is said before HQ rejects every row of the sheet."""
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "partners.yaml").write_text(PARTNERS, "utf-8")
+    (tmp_path / "connector.yaml").write_text("hub: hub.example\ncenter: uz\nbootstrap: 127.0.0.1:1\n", "utf-8")
+    found = _streams(Desk.open(tmp_path), OurCenter("active", 1, (), frozenset(streams)))
+    assert (found.ok, found.said.startswith(said)) == (ok, True)
