@@ -46,18 +46,24 @@ class _Naming:
         self.found[place], self.about[place], self.names[place] = said, about, names
 
     def story(self, *, is_whole: bool) -> Story:
-        """Return the events as trees: an entity's later events below its first, that below what it names."""
+        """Return the events as trees: an entity's later events below its first, that below what it names.
+
+        What was said anew after a refusal stands below the event that was refused, and that where the new one would.
+        """
         nodes = ordered(self.found.values())
+        refused = {node.said.id: node for node in nodes if not node.said.event.accepted}
         first: dict[EntityKey, Node] = {}
         for node in nodes:
             if node.said.event.accepted:
                 first.setdefault(self.about[_place(node)], node)
 
         def cause_of(node: Node) -> Node | None:
-            own = first.get(self.about[_place(node)])
-            if own is not None and own is not node:
+            before = refused.get(node.said.causation_id or "")
+            own = before or first.get(self.about[_place(node)])
+            if own is not None and own.said.order < node.said.order:
                 return own
-            return next((first[key] for key in self.names[_place(node)] if key in first), None)
+            named = [*self.names[_place(node)], *(self.names[_place(own)] if own is not None else [])]
+            return next((first[key] for key in named if key in first), None)
 
         return Story(hang(nodes, cause_of), len(nodes), is_whole)
 

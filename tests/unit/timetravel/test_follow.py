@@ -140,3 +140,21 @@ async def test_entity_is_followed_to_what_it_names_and_what_names_it(tmp_path: P
         assert [subject for _, _, subject in story(("offer", "uz:K-1"))].count("uz:D-2") == 1
         assert story(("offer", "uz:K-11")) == [(0, "offer.published", "uz:K-11")]
         assert follow_entity(ledger, decoder, [("offer", "uz:K-1")], passes_max=1).is_whole is False
+
+
+async def test_what_was_refused_stands_before_what_was_said_instead(tmp_path: Path) -> None:
+    """An entity's story begins with the refusal, not with the first event that was accepted."""
+    uz, kz = Center("uz"), Center("kz")
+    hq = await Hq.open(tmp_path, uz, kz)
+    await hq.feed("uz", [uz.opening(), uz.sealed(uz.append(uz.event(OPENED, "D-1", deal(counterpart_center="kz"))))])
+    opening = [kz.opening()]
+    for event_id, cause, named in (("r1", None, "kz:D-1"), ("r2", "r1", "kz:D-2"), ("a1", "r2", "uz:D-1")):
+        event = kz.event(GIVEN, "C-1", {"deal": named}, event_id=event_id, causation_id=cause)
+        await hq.feed("kz", [*opening, kz.sealed(kz.append(event))])
+        opening = []
+    hq.store.close()
+    with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
+        for key in (("deal_confirmation", "kz:C-1"), ("deal", "uz:D-1")):
+            story = told(follow_entity(ledger, Decoder(ledger), [key]))
+            assert [depth for depth, _ in story] == [0, 1, 2, 3]  # below the deal that is named at last
+            assert [name for _, name in story][1:] == ["r1", "r2", "a1"]
