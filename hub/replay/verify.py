@@ -222,7 +222,8 @@ class LaneJob:
         findings = Findings()
         lanes = [lane for lane in ledger.lanes if lane.center == center]
         with self._state_of(lanes) as state:
-            own = BasisBook(self.trust.hqs, released) if center == HQ else bases
+            # The fold of the hq lane makes the bases as it goes; in a window nothing is folded.
+            own = BasisBook(self.trust.hqs, released) if center == HQ and self.scope.window.is_whole else bases
             check = CenterCheck(ledger, self.trust, own, EntityBook(state), findings, tick)
             for lane in lanes:
                 self._lane(check, lane)

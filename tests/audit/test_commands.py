@@ -102,6 +102,25 @@ def test_window_is_checked_alone_and_says_what_it_leaves_out(hub: Callable[..., 
     assert (later.status, later.json["receipts"]) == (0, 0)
 
 
+def test_window_over_all_of_an_untouched_ledger_finds_nothing(hub: Callable[..., Done]) -> None:
+    """The hq lane is not folded in a window: its receipts are judged under the bases that were folded before."""
+    done = hub("audit", "verify", "--from", "2000-01-01T00:00:00Z", "--json")
+    assert (done.status, done.json["findings"]) == (0, [])
+    assert done.json["receipts"] == hub("audit", "verify", "--json").json["receipts"]
+
+
+def test_causes_stand_before_what_followed_from_them(hub: Callable[..., Done], data_dir: Path) -> None:
+    """One receipt that is gone changes hundreds of entities; the table begins with it."""
+    path = data_dir / "hub.sqlite3"
+    change(path, ("DELETE FROM receipt WHERE lane_id = ? AND last = (SELECT min(last) FROM receipt WHERE lane_id = ?)",
+                  (lane_id(path, UZ), lane_id(path, UZ))))  # fmt: skip
+    lines = hub("audit", "verify").out.splitlines()
+    rows = [
+        words[0] for line in lines[lines.index(next(x for x in lines if "──" in x)) + 1 :] if (words := line.split())
+    ]
+    assert rows.index("RECEIPT_GAP") < rows.index("ENTITY")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
