@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hub.cli.output import as_json, line, table
+from hub.cli.output import as_json, line, note, table
 from hub.cli.place import DataDir, Json, Place, place
 from hub.cli.progress import Jobs, progress
 from hub.protocol.errors import UsageError
@@ -77,14 +77,16 @@ def verify(
         as_json(found.to_json())
     else:
         _show(found)
+        if found.checkpoints and not trusted.logs:
+            note("this trust note does not have the keys of HQ's log: `hub key list` says what to do")
     if not found.is_good:
         raise typer.Exit(1)
 
 
 def _show(found: Report) -> None:
-    from hub.replay.findings import TEXTS
+    from hub.replay.findings import TEXTS, causes_first
 
-    shown = found.findings[:SHOWN_MAX]
+    shown = causes_first(found.findings)[:SHOWN_MAX]
     if shown:
         table("findings", ["what", "where", "detail"], ([f.what, f.where, f.detail] for f in shown))
         if len(found.findings) > len(shown):

@@ -75,7 +75,9 @@ def rebuild(
 
 
 def _show(found: Rebuilt) -> None:
-    shown = found.differences[:SHOWN_MAX]
+    from hub.replay.findings import causes_first
+
+    shown = causes_first(found.differences)[:SHOWN_MAX]
     if shown:
         table("differences", ["what", "where", "detail"], ([d.what, d.where, d.detail] for d in shown))
         if len(found.differences) > len(shown):

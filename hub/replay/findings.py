@@ -138,6 +138,10 @@ class Finding:
         return (self.table, self.lane, self.first if self.first is not None else -1, self.key, self.what, self.detail)
 
 
+# What hundreds of times follows from one byte or one file elsewhere.
+_CONSEQUENCES: Final = frozenset({What.HISTORY, What.STATE_DIGEST, What.ENTITY, What.MEASURE})
+
+
 class Findings:
     """The findings of one part of an audit. Neighbours that differ only in their number become one."""
 
@@ -186,6 +190,11 @@ class Findings:
     def sorted(self) -> list[Finding]:
         """Return all of them, by their place."""
         return sorted(self._found, key=Finding.order)
+
+
+def causes_first(found: Iterable[Finding]) -> list[Finding]:
+    """Return findings as a person reads them: what may have led to the others stands before them."""
+    return sorted(found, key=lambda finding: finding.what in _CONSEQUENCES)
 
 
 def readable(value: object) -> str:
