@@ -113,8 +113,8 @@ class ReceiptReader:
             said = None if note is None else self._read(record.offset, note)
             if isinstance(said, Resend):
                 resend = said if said.origin == self._outbox.lane.origin else resend
-            elif said is not None:
-                answers.append(Answer(record.offset, said, record.value))
+            elif said is not None and note is not None:
+                answers.append(Answer(record.offset, said, record.value, self._trust.trusted.retired_at(note)))
                 if resend is not None and said.origin == resend.origin and said.last >= resend.first:
                     resend = None  # HQ has got what it asked for
         taken = self._outbox.answers.take(answers, position, datetime.now(UTC))

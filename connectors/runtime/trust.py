@@ -75,6 +75,12 @@ class Trusted:
         known = {key.key_id for key in self.trust.receipts}
         return any(line.name == name and line.key_id not in known for line in note.signatures)
 
+    def retired_at(self, note: Note) -> datetime | None:
+        """Return since when the key of an answer signs nothing new, None where it is none that was retired."""
+        signed_by = {(line.name, line.key_id) for line in note.signatures}
+        times = (moment for moment, key in self.trust.retired if (key.name, key.key_id) in signed_by)
+        return min(times, default=None)
+
     def answer(self, note: Note) -> Receipt | Resend:
         """Return what HQ says in a record of our topic. Errors: Malformed, if it is not HQ who says it."""
         key = note.verify(self.trust.receipts)

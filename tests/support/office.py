@@ -66,21 +66,30 @@ class Office:
         return batch
 
     def answer(
-        self, first: int, last: int, *decisions: Decision, root: bytes | None = None, origin: str | None = None
+        self,
+        first: int,
+        last: int,
+        *decisions: Decision,
+        root: bytes | None = None,
+        origin: str | None = None,
+        at: datetime = NOW,
+        retired_at: datetime | None = None,
     ) -> Taken:
-        """Take the receipt of `first` to `last`, as HQ would sign it."""
+        """Take the receipt of `first` to `last`, as HQ would sign it; by a key that was retired, if that is given."""
         receipt = Receipt(
             origin or self.outbox.lane.origin,
             first,
             last,
             root or self.outbox.lane.root_at(last) or b"?" * 32,
-            NOW,
+            at,
             1,
             decisions,
         )
         note = sign_note(receipt.to_text(), [self.hq]).to_bytes()
         offset = next(self.offsets)
-        return self.outbox.answers.take([Answer(offset, receipt, note)], offset + 1, NOW + timedelta(seconds=1))
+        return self.outbox.answers.take(
+            [Answer(offset, receipt, note, retired_at)], offset + 1, NOW + timedelta(seconds=1)
+        )
 
     def entity(self, key: str) -> tuple[object, ...]:
         """Return status, presumed status, how many in flight, state and code."""

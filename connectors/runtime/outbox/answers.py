@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Final
 
 import orjson
+import structlog
 
 from connectors.reconcile.plan import UNKNOWN_DIGEST
 from connectors.reconcile.story import Refused
@@ -37,6 +38,8 @@ WHERE id = :entity
 """
 
 
+log = structlog.get_logger(__name__)
+
 _STATUS: Final = re.compile(r"\bstatus=([a-z_]+)")  # HQ's verdict says in which status the entity is
 
 
@@ -48,15 +51,20 @@ class Outcome(Enum):
     DIVERGED = "diverged"  # HQ holds more of our lane than we do, or another tree: a new epoch is due
     STRAY = "stray"  # for a lane that is closed
     FOREIGN = "foreign"  # for a lane of our center that this outbox never opened
+    BACKDATED = "backdated"  # by a key that was retired, and later than one from after that: not HQ's word
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One receipt as it was read: its place in `out.<center>`, what it says, and the note's bytes."""
+    """One receipt as it was read: its place in `out.<center>`, what it says, and the note's bytes.
+
+    `retired_at` says since when the key that it is by signs nothing new, None where that is in use.
+    """
 
     offset: int
     receipt: Receipt
     note: bytes
+    retired_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -123,6 +131,9 @@ class Answers:
 
     def _take(self, connection: sqlite3.Connection, answer: Answer, now: datetime) -> Outcome:
         receipt, epoch = answer.receipt, self._lane.epoch
+        if answer.retired_at is not None and _is_backdated(connection, receipt, answer.retired_at):
+            log.warning("answer_backdated", offset=answer.offset, origin=receipt.origin, last=receipt.last)
+            return Outcome.BACKDATED
         self._remember_newest(receipt)
         if epoch is None or receipt.origin != epoch.origin:
             if receipt.origin in self._lane.own_origins():
@@ -230,6 +241,20 @@ class Answers:
                 break  # a hole: it is filled when its batch is sent again
             mark = max(mark, last)
         self._database.set_meta(f"receipted:{epoch.number}", mark)
+
+
+def _is_backdated(connection: sqlite3.Connection, receipt: Receipt, retired_at: datetime) -> bool:
+    """Return whether a receipt by a retired key is dated back, whatever it says of its own time.
+
+    A lane's times never go back: what comes behind a receipt from after the retirement is from after it, too. A hole
+    before that receipt is filled by what HQ signed at its time, and stays good.
+    """
+    found = connection.execute(
+        "SELECT 1 FROM receipt JOIN epoch ON epoch.number=receipt.epoch "
+        "WHERE origin=? AND last<? AND recorded_at>=? LIMIT 1",
+        (receipt.origin, receipt.last, write_time(retired_at)),
+    )
+    return found.fetchone() is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from connectors.runtime.outbox.answers import Outcome
 from hub.protocol.receipt import Decision
-from tests.support.office import CENTER, HUB, Office
+from tests.support.office import CENTER, HUB, NOW, Office
 
 FOREIGN = f"{HUB}/{CENTER}/ffffffff"
 
@@ -165,3 +167,23 @@ def test_take_position_survives_with_the_receipt(office: Office) -> None:
     office.reopen()
     assert office.outbox.answers.position == 1
     assert office.outbox.answers.count_receipts() == 1
+
+
+def test_receipt_by_a_retired_key_that_is_dated_back_is_refused(office: Office) -> None:
+    """Whoever has a stolen key can write any time into a receipt, but not one that lies before what came already."""
+    office.open()
+    office.queue("A", "B", "C")
+    office.seal()
+    retired = NOW + timedelta(days=1)
+    assert office.answer(1, 1, retired_at=retired).outcomes == [Outcome.APPLIED]
+    assert office.answer(3, 3, at=retired).outcomes == [Outcome.APPLIED]
+    # What lies before the retirement's first receipt was signed at its time, and may come late.
+    assert office.answer(2, 2, retired_at=retired).outcomes == [Outcome.APPLIED]
+    office.queue("D")
+    office.seal()
+    before = office.outbox.answers.newest()
+    assert office.answer(4, 5, Decision(5, "BAD_FIELD"), retired_at=retired).outcomes == [Outcome.BACKDATED]
+    assert office.answer(6, 9, retired_at=retired).outcomes == [Outcome.BACKDATED]  # nor does it open a new lane
+    assert (office.outbox.answers.newest(), office.outbox.lane.receipted()) == (before, 3)
+    assert office.entity("D")[3] == "pending"
+    assert office.answer(4, 5, at=retired).outcomes == [Outcome.APPLIED]

@@ -136,3 +136,5 @@ def test_retired_key_says_nothing_after_its_time(trusted: Trusted) -> None:
     with pytest.raises(Malformed, match="was retired at"):
         trusted.answer(sign_note(asked, [OLD]))
     assert isinstance(trusted.answer(sign_note(asked, [NEW])), Resend)
+    # Its own time is its own word: the outbox compares it with what came since.
+    assert (trusted.retired_at(receipt(OLD, NOW)), trusted.retired_at(receipt(NEW, NOW))) == (NOW, None)
