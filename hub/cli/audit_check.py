@@ -75,7 +75,7 @@ def _read(bundle: Path) -> bytes:
         with bundle.open("rb") as file:
             return file.read(ARCHIVE_BYTES_MAX + 1)
     except OSError as exc:
-        raise UsageError(f"{bundle} can't be read: {exc}") from exc
+        raise UsageError(f"{bundle} can't be read: {exc.strerror or exc}") from exc
 
 
 def _keys(data: bytes, root: str | None, trust: Path | None) -> tuple[Verifier, Trust | None]:
@@ -101,7 +101,7 @@ def _keys(data: bytes, root: str | None, trust: Path | None) -> tuple[Verifier, 
     except Malformed as exc:
         raise UsageError(f"{'--root' if root else trust}: {exc}") from exc
     except OSError as exc:
-        raise UsageError(f"{trust} can't be read: {exc}") from exc
+        raise UsageError(f"{trust} can't be read: {exc.strerror or exc}") from exc
     return pinned.root, pinned
 
 

@@ -78,10 +78,14 @@ def as_of(
         if json:
             json_array((found.as_dict() for found in states), limit)
             return
+        rows = [_row(found) for found in limited(states, limit)]
+        if not rows:
+            line(f"{'nothing had happened' if happened else 'HQ knew of nothing'} at {at(when)}")
+            return
         table(
             f"{'what had happened' if happened else 'as HQ knew it'} at {at(when)}",
             ["stream", "id", "status", "version", "last event recorded", "what"],
-            (_row(found) for found in limited(states, limit)),
+            rows,
             right=["version"],
         )
 

@@ -74,7 +74,7 @@ def compare_measures(
         live = {key: value for _, key, value in rows}
         for key in sorted(wanted.keys() | live.keys(), key=str):
             if wanted.get(key) != live.get(key):
-                detail = f"it is {live.get(key)}, the ledger gives {wanted.get(key)}"
+                detail = f"it is {live.get(key, 'none')}, the ledger gives {wanted.get(key, 'none')}"
                 findings.add(What.MEASURE, "measure", lane.origin, key=str(key), detail=detail)
 
 

@@ -68,6 +68,7 @@ def test_as_of_of_a_stream_is_a_list(fed: Any) -> None:
     assert ("uz:K-1" in done.out, "uz:K-2" in done.out) == (True, False)
     assert "the first 1; --limit shows more" in done.err
     assert json.loads(fed("replay", "as-of", "2020-01-01", "--json").out) == []
+    assert fed("replay", "as-of", "2020-01-01").out == "HQ knew of nothing at 2020-01-01T23:59:59.999999Z\n"
     assert "yet to come" in fed("replay", "as-of", "2200-01-01", "offer").err
 
 
