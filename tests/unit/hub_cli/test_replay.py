@@ -176,7 +176,8 @@ def test_what_a_stranger_sent_draws_nothing_on_the_terminal(hub: Any, tmp_path: 
         hq.store.close()
 
     asyncio.run(live())
-    for arguments in (("follow", "story"), ("follow", "story", "--json"), ("history", "offer", "kz:K-1")):
+    asked: list[tuple[str, ...]] = [("follow", "story"), ("follow", "story", "--json"), ("history", "offer", "kz:K-1")]
+    for arguments in asked:
         done = hub("replay", *arguments)
         assert "type" in done.out or arguments[0] == "history", done
         assert "\x1b" not in done.out + done.err
