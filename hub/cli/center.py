@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
@@ -15,8 +15,8 @@ from hub.protocol.errors import UsageError
 from hub.protocol.record import CENTER_REGISTERED
 
 if TYPE_CHECKING:
+    from hub.ledger.basis import Basis
     from hub.store.sqlite import SqliteStore
-    from hub.worker.headquarters import Headquarters
 
 app = typer.Typer(help="Centers: add, revise, suspend, close; their keys.", no_args_is_help=True)
 
@@ -26,6 +26,7 @@ KEY_REVOKED: Final = "net.cohub.center.key_revoked.v1"
 SUSPENDED: Final = "net.cohub.center.suspended.v1"
 RESUMED: Final = "net.cohub.center.resumed.v1"
 CLOSED: Final = "net.cohub.center.closed.v1"
+PIN_TRIES: Final = 30  # one is lost only where another command's note was faster
 
 CenterId = Annotated[str, typer.Argument(metavar="ID", help="The center's id: a-z, 0-9 and -, such as uz.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the ledger.")]
@@ -274,13 +275,29 @@ async def _turn(where: Place, center: str, kind: str, reason: str) -> None:
         await pin_witness_keys(where, headquarters)
 
 
-async def pin_witness_keys(where: Place, headquarters: Headquarters) -> None:
-    """Have the trust note name the witness keys as they are now. A crash before: the next change, or `renew`, does."""
+class HqLane(Protocol):
+    """What the hq lane says now."""
+
+    async def basis(self) -> Basis:
+        """Return the basis as the hq lane stands."""
+        ...
+
+
+async def pin_witness_keys(where: Place, headquarters: HqLane) -> None:
+    """Have the trust note name the witness keys as they are now. A crash before: the next change, or `renew`, does.
+
+    Another command may do the same at this moment, for a center of its own. The note is read before the hq lane, and
+    only that note is replaced: so none is written that knows less of the lane than the one before it.
+    """
     from hub.cli.key import pin_witnesses
     from hub.worker.identity import load_identity
     from hub.worker.rotation import witness_keys
 
-    pin_witnesses(load_identity(where.keys), witness_keys((await headquarters.basis()).registry))
+    async def attempt() -> None:
+        identity = load_identity(where.keys)
+        pin_witnesses(identity, witness_keys((await headquarters.basis()).registry))
+
+    await again(attempt, PIN_TRIES)
 
 
 async def _record(store: SqliteStore, center: str) -> dict[str, Any] | None:

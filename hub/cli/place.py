@@ -126,13 +126,13 @@ class Place:
             store.close()
 
 
-async def again(work: Any) -> Any:
-    """Return what `work()` gives; a store that another process writes to just now is asked again."""
-    for attempt in range(SAY_TRIES):
+async def again(work: Any, tries: int = SAY_TRIES) -> Any:
+    """Return what `work()` gives; what another process writes to just now is asked again."""
+    for attempt in range(tries):
         try:
             return await work()
         except Retriable:
-            if attempt == SAY_TRIES - 1:
+            if attempt == tries - 1:
                 raise
             await asyncio.sleep(0.1)
     raise AssertionError

@@ -5,8 +5,11 @@ trust.note                signed by the root key: it says which keys are in use,
 root.key                  may be kept elsewhere: only a new trust note needs it
 receipts.key, hq.key, log.key, log-mldsa44.key     the first keys; `<purpose>-<id>.key` those of later rotations
 
+trust.lock                held while a note takes the place of the one before
+
 A new key's file is there before the trust note that takes it into use. The note is replaced in one step: whoever reads
-the folder finds keys and note that belong together, also when the process died between the two.
+the folder finds keys and note that belong together, also when the process died between the two. It takes the place of
+the very note that it was made from, or of none: of two commands that change it at once the second begins again.
 """
 
 from __future__ import annotations
@@ -21,12 +24,14 @@ from pathlib import Path
 from typing import Final
 
 from hub.protocol.control import HUB
-from hub.protocol.errors import Malformed, UsageError
+from hub.protocol.errors import Malformed, Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust, open_trust
+from hub.worker.lock import held
 
 TRUST: Final = "trust.note"
+LOCK: Final = "trust.lock"
 ROOT: Final = "root.key"
 FIRST_REASON: Final = "the first keys"
 LOG_REASON: Final = "keys for HQ's log"
@@ -86,7 +91,7 @@ def make_identity(folder: Path, hub: str) -> Identity:
     root = _first_root(folder / ROOT, hub)
     made = {name: _made(folder, hub, name) for name in KINDS}
     trust = _first_trust(hub, root.verifier, made, FIRST_REASON)
-    write_trust(folder, note := sign_note(trust.to_text(), [root]).to_bytes())
+    _replace(folder / TRUST, note := sign_note(trust.to_text(), [root]).to_bytes())
     # The name is written last: a folder with it is whole.
     _replace(folder / "hub.name", f"{hub}\n".encode())
     return Identity(hub, **made, trust=trust, note=note, folder=folder)
@@ -111,7 +116,10 @@ def load_identity(folder: Path) -> Identity:
     if not trust.serial and (folder / ROOT).exists():
         root = read_root(folder / ROOT, trust.root)
         trust = replace(_first_trust(hub, trust.root, found, LOG_REASON), receipts=trust.receipts)
-        write_trust(folder, note := sign_note(trust.to_text(), [root]).to_bytes())
+        try:
+            write_trust(folder, note := sign_note(trust.to_text(), [root]).to_bytes(), after=0)
+        except Retriable:
+            return load_identity(folder)  # another process was faster
     return Identity(hub, **found, trust=trust, note=note, folder=folder)
 
 
@@ -140,9 +148,18 @@ def add_key(folder: Path, hub: str, name: str) -> Signer:
     return key
 
 
-def write_trust(folder: Path, note: bytes) -> None:
-    """Replace the trust note: after a crash the old one or the new one is there."""
-    _replace(folder / TRUST, note)
+def write_trust(folder: Path, note: bytes, after: int) -> None:
+    """Replace the trust note with the serial `after`: after a crash the old one or the new one is there.
+
+    Errors: Retriable, if another command has replaced it meanwhile; what that one said would be lost.
+    """
+    with held(folder / LOCK):
+        serial = open_trust((folder / TRUST).read_bytes()).serial
+        if serial != after:
+            raise Retriable(
+                f"another command has made trust note {serial} meanwhile, and nothing was written: try again"
+            )
+        _replace(folder / TRUST, note)
 
 
 def write_private(path: Path, text: str) -> None:

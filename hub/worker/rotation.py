@@ -158,7 +158,7 @@ def _differs(trust: Trust, previous: Trust) -> str:
 
 
 def install(identity: Identity, data: bytes) -> Trust:
-    """Put a trust note in force that the root key signed elsewhere; return it. Errors: UsageError."""
+    """Put a trust note in force that the root key signed elsewhere; return it. Errors: UsageError, Retriable."""
     assert identity.folder is not None
     assert identity.trust is not None
     try:
@@ -174,10 +174,10 @@ def install(identity: Identity, data: bytes) -> Trust:
     missing = [key.to_text()[:100] for key in wanted if key not in there and key is not None]
     if missing:
         raise UsageError(f"{identity.folder} lacks the private half of {', '.join(missing)}")
-    write_trust(identity.folder, data)
+    write_trust(identity.folder, data, after=identity.trust.serial)
     return trust
 
 
 def put(folder: Path, trust: Trust, root: Signer) -> None:
-    """Sign a trust note and put it in force."""
-    write_trust(folder, sign_note(trust.to_text(), [root]).to_bytes())
+    """Sign a trust note and put it in the place of the one that it goes on from. Errors: Retriable, if that is gone."""
+    write_trust(folder, sign_note(trust.to_text(), [root]).to_bytes(), after=trust.serial - 1)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub.cli.center import pin_witness_keys
+from hub.cli.place import Place
+from hub.ledger.basis import Basis
 from hub.protocol.control import enrolment, key_name
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.trust import open_trust
+from hub.worker.headquarters import Headquarters
 from tests.unit.hub_cli.conftest import HUB
 
 ADD = ("center", "add", "uz", "--name", "T", "--country", "UZ", "--direction", "west", "--stream", "offer")
+NAMES = ("uz", "kz")
 
 
 def listed(hub: Any) -> list[tuple[str, str]]:
@@ -134,6 +141,44 @@ def test_center_is_enrolled_with_all_its_keys_at_once_and_its_witness_is_pinned(
     assert (trust.serial, trust.retired[0][1]) == (3, witness.verifier)
     assert made("key", "renew").status == 0
     assert serial(made) == 3
+
+
+class Interrupted:
+    """HQ's lane, and another command that runs just when the lane was read for the first time."""
+
+    def __init__(self, headquarters: Headquarters, meanwhile: Callable[[], object]) -> None:
+        self._headquarters = headquarters
+        self._meanwhile: list[Callable[[], object]] = [meanwhile]
+
+    async def basis(self) -> Basis:
+        found = await self._headquarters.basis()
+        while self._meanwhile:
+            await asyncio.to_thread(self._meanwhile.pop())
+        return found
+
+
+def test_witness_of_a_center_that_is_added_at_the_same_moment_is_not_lost(made: Any, tmp_path: Path) -> None:
+    """What was read of the lane is old when the trust note is written: the other command's witness is in it, too."""
+    keys = {name: Signer(key_name(HUB, name, "witness"), name.encode() * 16, COSIGNATURE_ED25519) for name in NAMES}
+    for name, key in keys.items():
+        (tmp_path / name).write_bytes(enrolment(HUB, name, "witness", key))
+
+    def add(name: str) -> Any:
+        return made("center", "add", name, *ADD[3:], "--enrolment", str(tmp_path / name))
+
+    async def pin() -> None:
+        where = Place(tmp_path / "data")
+        async with where.headquarters() as (_, headquarters):
+            await pin_witness_keys(where, Interrupted(headquarters, lambda: add(NAMES[1])))
+
+    root = tmp_path / "data" / "keys" / "root.key"
+    root.rename(tmp_path / "root.key")
+    assert add(NAMES[0]).status == 0  # and is not pinned yet
+    (tmp_path / "root.key").rename(root)
+    asyncio.run(pin())
+    trust = open_trust((tmp_path / "data" / "keys" / "trust.note").read_bytes())
+    assert (set(trust.witnesses), trust.retired) == ({key.verifier for key in keys.values()}, ())
+    assert made("key", "renew").out.startswith(f"trust note {trust.serial} has the keys as they are")
 
 
 def test_witness_is_not_pinned_without_the_root_key_and_hq_is_told(made: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hub.protocol.errors import UsageError
+from hub.protocol.errors import Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust, open_trust
@@ -26,6 +26,7 @@ from hub.worker.identity import (
     read_root,
     write_private,
 )
+from hub.worker.lock import held
 from hub.worker.rotation import (
     current,
     install,
@@ -250,6 +251,31 @@ def test_request_that_does_not_go_on_from_the_note_before_is_not_signed(made: Id
     ):
         with pytest.raises(UsageError, match=why):
             read_request(request(trust, signer), before)
+
+
+def test_note_that_was_made_from_an_older_one_replaces_nothing(made: Identity) -> None:
+    """Of two commands that change the keys at once the second is refused: what the first one said is not lost."""
+    folder = folder_of(made)
+    root = read_root(folder / "root.key", trust_of(made).root)
+    put(folder, next_note(rotated(made, "receipts"), NOW, "first"), root)
+    first = (folder / TRUST).read_bytes()
+    stale = next_note(rotated(made, "hq"), NOW, "second")
+    with pytest.raises(Retriable, match="another command has made trust note 2 meanwhile"):
+        put(folder, stale, root)
+    with pytest.raises(Retriable, match="try again"):
+        install(made, sign_note(stale.to_text(), [root]).to_bytes())
+    assert (folder / TRUST).read_bytes() == first
+    put(folder, next_note(rotated(load_identity(folder), "hq"), NOW, "second"), root)
+
+
+def test_lock_waits_for_whoever_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for ever: a command that stands still has to be found by a person."""
+    monkeypatch.setattr("hub.worker.lock.WAIT_S", 0.05)
+    lock = tmp_path / "x.lock"
+    with held(lock), pytest.raises(Retriable, match="held by another command"), held(lock):
+        raise AssertionError
+    with held(lock):
+        assert lock.exists()
 
 
 def test_former_key_is_retired_once_every_worker_has_the_new_one(made: Identity) -> None:
