@@ -78,8 +78,13 @@ def keyed(
     keys: Sequence[str],
     where: str = "",
     values: Sequence[object] = (),
+    *,
+    ahead: int = READ_AHEAD,
 ) -> Iterator[Row]:
-    """Yield a table's rows by its key; after a failure they are read one by one, and those that don't come are told."""
+    """Yield a table's rows by its key, `ahead` of them at once in memory.
+
+    After a failure they are read one by one, and those that don't come are told.
+    """
     order, condition = ", ".join(keys), f" WHERE {where}" if where else ""
     done: Row | None = None
     width = len(keys)
@@ -87,14 +92,14 @@ def keyed(
     while True:
         more = values if done is None else (*values, *done)
         both = condition if done is None else f"{condition} AND {after}" if where else f" WHERE {after}"
-        sql = f"SELECT {order}, {columns} FROM {table}{both} ORDER BY {order} LIMIT {READ_AHEAD}"  # noqa: S608
+        sql = f"SELECT {order}, {columns} FROM {table}{both} ORDER BY {order} LIMIT {ahead}"  # noqa: S608
         try:
             rows = query(db, sql, more)
         except sqlite3.Error:
             yield from _one_by_one(db, findings, table, columns, keys, condition, values, done)
             return
         yield from rows
-        if len(rows) < READ_AHEAD:
+        if len(rows) < ahead:
             return
         done = rows[-1][:width]
 

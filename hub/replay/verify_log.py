@@ -1,6 +1,8 @@
 """HQ's log checked: every receipt a leaf, every tile and checkpoint made of the leaves, every cosignature good.
 
-It is read in one transaction of SQLite's, so a notary that goes on meanwhile makes no difference.
+Leaves, tiles, checkpoints and cosignatures are walked side by side, so that no more than a page of each is in memory,
+however long the log. All of it is read in one transaction of SQLite's: a notary that goes on meanwhile makes no
+difference.
 """
 
 from __future__ import annotations
@@ -8,24 +10,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
-from hub.domain.state import micros
-from hub.ledger.basis import BASIS_AGE_MAX
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.cosignature import cosigned_at
 from hub.protocol.errors import Malformed, UsageError
-from hub.protocol.keys import COSIGNATURE_MLDSA44, COSIGNATURES, ED25519, Signature, Verifier
-from hub.protocol.note import Note
-from hub.protocol.tiles import TILE_WIDTH, tile_root, tiles_of
+from hub.protocol.keys import COSIGNATURE_MLDSA44, COSIGNATURES, ED25519, Signature
 from hub.protocol.tree import HASH_BYTES, Edge, leaf_hash
 from hub.protocol.trust import Trust
 from hub.replay.findings import Findings, What
 from hub.replay.fold import BasisBook
 from hub.replay.rows import keyed, query, snapshot
 from hub.replay.source import Ledger
-from hub.store.sqlite import from_us
+from hub.replay.verify_cosignatures import CosignatureCheck, moment_of
+from hub.replay.verify_tiles import TileCheck
 
 _LEAF: Final = (
     "leaf_index, log_leaf.lane_id, log_leaf.last, hash, CAST(note AS BLOB)"
@@ -68,7 +66,6 @@ class LogCheck:
         self.leaves = 0
         self.checkpoints = 0
         self.cosignatures = 0
-        self._notes: dict[int, str] = {}  # texts of checkpoints that cosignatures are under
 
     def check(self, wanted: Checkpoint | None = None) -> None:
         """Check all of it; `wanted` is a checkpoint from elsewhere (a witness, a backup) that the log must contain."""
@@ -81,7 +78,8 @@ class LogCheck:
         trees: _Trees | None = _Trees()
         expected = newest = 0
         logged: dict[int, int] = {}
-        tiles = _Tiles(self.db, self.findings)
+        tiles = TileCheck(self.db, self.findings)
+        self._cosigned = CosignatureCheck(self.db, self.trust, self.bases, self.findings)
         for index, lane_id, last, hashed, note in self._leaf_rows():
             if index != expected:
                 self.findings.add(What.LOG_GAP, "log_leaf", first=expected, last=index - 1)
@@ -111,7 +109,8 @@ class LogCheck:
             self.findings.add(What.CHECKPOINT_ROOT, "log_leaf", first=wanted.size, detail=detail)
         tiles.finish()
         self._missing(logged)
-        self._cosignatures()
+        self._cosigned.finish()
+        self.cosignatures = self._cosigned.count
 
     # -- leaves ----------------------------------------------------------------------------------------------------
 
@@ -219,14 +218,14 @@ class LogCheck:
             if not isinstance(note, bytes):
                 raise Malformed("the note is no bytes")
             said, opened = open_checkpoint(note)
-            moment = _moment(signed_at_us)
+            moment = moment_of(signed_at_us)
             keys = self.trust.good_at(self.trust.logs, moment) if moment else self.trust.logs
             for algorithm in (ED25519, COSIGNATURE_MLDSA44):
                 opened.verify([key for key in keys if key.algorithm == algorithm])
         except Malformed as exc:
             self.findings.add(What.CHECKPOINT_NOTE, "checkpoint", first=size, detail=exc)
             return None
-        self._notes[size] = opened.text
+        self._cosigned.under(size, opened.text)
         if (said.origin, said.size) != (self.origin, size):
             detail = f"the note is of {said.origin} at size {said.size}"
             self.findings.add(What.CHECKPOINT_ROW, "checkpoint", first=size, detail=detail)
@@ -246,55 +245,6 @@ class LogCheck:
             detail = "a checkpoint was signed that has another root at this size"
             self.findings.add(What.CHECKPOINT_ROOT, "log_leaf", first=wanted.size, detail=detail)
 
-    # -- cosignatures ----------------------------------------------------------------------------------------------
-
-    def _cosignatures(self) -> None:
-        columns = "center, value, cosigned_at_us, received_at_us"
-        for size, name, key_id, center, value, cosigned_at_us, received_at_us in keyed(
-            self.db, self.findings, "cosignature", columns, ("size", "name", "key_id")
-        ):
-            self.cosignatures += 1
-            why = self._cosignature(size, name, key_id, center, value, cosigned_at_us, received_at_us)
-            if why:
-                self.findings.add(What.COSIGNATURE, "cosignature", first=size, key=str(name), detail=why)
-
-    def _cosignature(
-        self, size: Any, name: Any, key_id: Any, center: Any, value: Any, cosigned_at_us: Any, received_at_us: Any
-    ) -> str:
-        """Return why a cosignature is not good, '' if it is."""
-        text = self._notes.get(size)
-        if text is None:
-            return "there is no good checkpoint of this size"
-        received = _moment(received_at_us)
-        if not (isinstance(name, str) and isinstance(key_id, bytes) and isinstance(value, bytes)) or received is None:
-            return "its columns are of other types than they must be"
-        key = next((k for k in self._witnesses(center, received) if (k.name, k.key_id) == (name, key_id)), None)
-        if key is None:
-            return f"no witness key of {center} that was active when it came"
-        line = Signature(name, key_id, value)
-        try:
-            Note(text, (line,)).verify([key])
-            said = cosigned_at(line)
-        except Malformed as exc:
-            return str(exc)
-        if micros(said) != cosigned_at_us:
-            return f"cosigned_at_us is {cosigned_at_us}, the line says {micros(said)}"
-        return ""
-
-    def _witnesses(self, center: Any, moment: datetime) -> list[Verifier]:
-        """Return the witness keys that a center had at a moment, and those of witnesses outside.
-
-        A worker looks at the hq lane every second, so what HQ has just revoked may have been good to it.
-        """
-        found: dict[str, Verifier] = {}
-        for at in (moment - BASIS_AGE_MAX, moment):
-            basis = self.bases.at_time(at)
-            known = basis.registry.centers.get(center) if basis is not None else None
-            for key in known.keys if known is not None else ():
-                if key.purpose == "witness" and key.status == "active":
-                    found[key.vkey] = Verifier.from_text(key.vkey)
-        return [*found.values(), *self.trust.good_at(self.trust.witnesses, moment)]
-
 
 def read_outside(data: bytes, trust: Trust) -> Checkpoint:
     """Return what a checkpoint from elsewhere says. Errors: UsageError, where it is none that HQ's log has signed."""
@@ -308,66 +258,6 @@ def read_outside(data: bytes, trust: Trust) -> Checkpoint:
     return said
 
 
-class _Tiles:
-    """The stored tiles beside those that the leaves make."""
-
-    def __init__(self, db: sqlite3.Connection, findings: Findings) -> None:
-        self._findings = findings
-        self._stored = {
-            (level, index): hashes
-            for level, index, hashes in keyed(db, findings, "log_tile", "hashes", ("level", "tile_index"))
-        }
-        self._there = set(self._stored)
-        self._leaves = 0
-        self._partial: list[list[bytes]] = []
-        self._full: list[int] = []
-        self._is_broken = False
-
-    def add(self, index: int, stored: bytes, told: bytes) -> None:
-        """Take the next leaf. Either hash may be in the tile: that they differ is told elsewhere."""
-        self._leaves += 1  # counted, not read off the index, which may be damaged
-        if self._is_broken or index != (self._full[0] * TILE_WIDTH + len(self._partial[0]) if self._full else 0):
-            self._is_broken = True  # behind a hole in the leaves no tile can be made
-            return
-        self._rise(0, told if self._is_in_tile(index, told) else stored)
-
-    def _is_in_tile(self, index: int, leaf: bytes) -> bool:
-        tile = self._stored.get((0, index // TILE_WIDTH))
-        at = index % TILE_WIDTH * HASH_BYTES
-        return isinstance(tile, bytes) and tile[at : at + HASH_BYTES] == leaf
-
-    def _rise(self, level: int, node: bytes) -> None:
-        if level == len(self._partial):
-            self._partial.append([])
-            self._full.append(0)
-        row = self._partial[level]
-        row.append(node)
-        if len(row) == TILE_WIDTH:
-            hashes = b"".join(row)
-            row.clear()
-            number = self._full[level]
-            self._full[level] += 1
-            stored = self._stored.pop((level, number), None)
-            if stored != hashes:
-                detail = "it is missing" if stored is None else ""
-                self._tell(level, number, detail)
-                self._there.add((level, number))
-            self._rise(level + 1, tile_root(hashes))
-
-    def finish(self) -> None:
-        """Tell of tiles that no leaves fill; behind a hole in the leaves, of those that are not even there."""
-        if self._is_broken:
-            full = {(level, n) for level, n, width in tiles_of(self._leaves) if width == TILE_WIDTH}
-            for level, number in sorted(full - self._there):
-                self._tell(level, number, "it is missing")
-        for level, number in sorted(self._stored, key=str):
-            if not self._is_broken or not isinstance(level, int):
-                self._tell(level, number, "no leaves fill it")
-
-    def _tell(self, level: object, number: int, detail: str) -> None:
-        self._findings.add(What.LOG_TILE, "log_tile", first=number, key=f"level {level}", detail=detail)
-
-
 def _is_hash(value: object) -> bool:
     return isinstance(value, bytes) and len(value) == HASH_BYTES
 
@@ -376,13 +266,6 @@ def _edge(size: int, data: object) -> Edge | None:
     try:
         return Edge.from_bytes(size, data) if isinstance(data, bytes) else None
     except Malformed:
-        return None
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        return from_us(value) if isinstance(value, int) else None
-    except OverflowError:
         return None
 
 
