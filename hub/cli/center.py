@@ -289,7 +289,7 @@ async def pin_witness_keys(where: Place, headquarters: HqLane) -> None:
     Another command may do the same at this moment, for a center of its own. The note is read before the hq lane, and
     only that note is replaced: so none is written that knows less of the lane than the one before it.
     """
-    from hub.cli.key import pin_witnesses
+    from hub.cli.trust_note import pin_witnesses
     from hub.worker.identity import load_identity
     from hub.worker.rotation import witness_keys
 

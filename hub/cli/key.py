@@ -7,26 +7,25 @@ hub key rotate ── root.key is here ──> keys/trust.note ── the worker
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.cli.output import as_json, line, note, table
 from hub.cli.place import DataDir, Json, Place, place, run_async
+from hub.cli.trust_note import Issued, issue, key_rows, root_of, unsigned_keys
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hub.protocol.keys import Verifier
     from hub.protocol.trust import Trust
     from hub.worker.identity import Identity
 
 app = typer.Typer(help="HQ's own keys: list, rotate, retire; the trust note that says which.", no_args_is_help=True)
-
-ALGORITHMS: Final = {0x01: "Ed25519", 0x04: "Ed25519 cosignature", 0x06: "ML-DSA-44"}
 
 RootKey = Annotated[
     Path | None, typer.Option("--root-key", metavar="FILE", help="The root key. Default: root.key in the keys' folder.")
@@ -63,6 +62,7 @@ def rotate(
     request: Request = None,
     root_key: RootKey = None,
     data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
     """Make a new key and take it into use; of the log, one of each kind. What the one before it signed stays good.
 
@@ -74,13 +74,16 @@ def rotate(
     if purpose not in PURPOSES:
         raise UsageError(f"PURPOSE {purpose}: expected one of {', '.join(PURPOSES)}")
     identity = load_identity(place(ctx, data_dir).keys)
-    _root(identity, request, root_key)  # before a key is made
+    root_of(identity, request, root_key)  # before a key is made
     trust = rotated(identity, purpose)
-    _issue(identity, trust, reason, request, root_key)
-    for key in (key for key in trust.keys()[purpose] if trust.in_use(purpose, key.algorithm) == key):
-        line(f"the new {purpose} key is {_short(key)}{'' if request is None else ', not yet in use'}")
-    if request is None:
-        line("what the one before it signed stays good; `hub key retire` says that it signs nothing new")
+    issued = issue(identity, trust, reason, request, root_key)
+    keys = [key for key in trust.keys()[purpose] if trust.in_use(purpose, key.algorithm) == key]
+    told = [f"the new {purpose} key is {_short(key)}{'' if issued.in_force else ', not yet in use'}" for key in keys]
+    if issued.in_force:
+        former = [key.key_id.hex() for key in trust.keys()[purpose] if key not in keys and not trust.retired_at(key)]
+        issued = replace(issued, then=(f"after half a minute: hub key retire {' '.join(former)}",))
+        told.append("what the one before it signed stays good; `hub key retire` says that it signs nothing new")
+    issued.tell("rotate", told, json=json, purpose=purpose)
 
 
 @app.command()
@@ -93,15 +96,17 @@ def retire(
     request: Request = None,
     root_key: RootKey = None,
     data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
     """Say that from now on nothing new is signed by former keys. Example: hub key retire 1f2e3d4c."""
     from hub.worker.identity import load_identity
     from hub.worker.rotation import retired
 
     identity = load_identity(place(ctx, data_dir).keys)
-    _issue(identity, retired(identity, key, datetime.now(UTC)), f"{reason}: {' '.join(key)}", request, root_key)
-    if request is None:
-        line(f"retired: {' '.join(key)}; what was signed before stays good")
+    trust = retired(identity, key, datetime.now(UTC))
+    issued = issue(identity, trust, f"{reason}: {' '.join(key)}", request, root_key)
+    told = [f"retired: {' '.join(key)}; what was signed before stays good"] if issued.in_force else []
+    issued.tell("retire", told, json=json)
 
 
 @app.command()
@@ -114,12 +119,19 @@ def renew(
         list[str] | None, typer.Option("--witness", metavar="VKEY", help="An outside witness's key; may be repeated.")
     ] = None,
     data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
     """Sign the keys as they are, with the centers' witness keys: for a hub of 0.1.0, and where the root key is offline.
 
     Example: hub key renew --request trust.request
     """
-    run_async(_renew(place(ctx, data_dir), reason, request, root_key, witness or []))
+    done = run_async(_renew(place(ctx, data_dir), reason, request, root_key, witness or []))
+    if isinstance(done, Issued):
+        done.tell("renew", json=json)
+    elif json:
+        as_json({"hub": done.hub, "action": "renew", "changed": False, "serial": done.serial, "next": []})
+    else:
+        line(f"trust note {done.serial} has the keys as they are: nothing to do")
 
 
 @app.command()
@@ -132,11 +144,12 @@ def sign(
         typer.Option("--previous", metavar="FILE", help="The trust note that was signed last, kept with the root key."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
 ) -> None:
     """Sign a request with the root key, on the machine that has it; needs no data directory.
 
     With --previous the request must come from a key of that note and go on from it; a key that is new in it is marked
-    with a +, one of which it says something else with a ~.
+    with a +, one of which it says something else with a ~. With --json nobody is asked, so it needs --yes.
 
     Example: hub key sign log.request --root-key root.key --previous trust-3.note --out trust-4.note
     """
@@ -144,15 +157,13 @@ def sign(
     from hub.worker.identity import read_root
     from hub.worker.rotation import read_request
 
+    if json and not yes:
+        raise UsageError("--json asks nobody: add --yes, or look at the keys and answer without it")
     before = None if previous is None else _last_signed(previous)
     trust = read_request(_read(request), before)
     root = read_root(root_key, trust.root)
-    line(f"trust note {trust.serial} of {trust.hub}, {trust.time:%Y-%m-%d %H:%M} UTC: {trust.reason}")
-    known = None if before is None else {(row["purpose"], row["vkey"]): row for row in key_rows(before)}
-    for row in key_rows(trust):
-        was = None if known is None else known.get((row["purpose"], row["vkey"]))
-        mark = " " if known is None or was == row else "+" if was is None else "~"
-        line(f"{mark} {row['purpose']:<9} {row['id']}  {row['kind']}, {row['status']}")
+    if not json:
+        _show(trust, before)
     if before is None:
         note(
             "nothing says that HQ made this: name the note that was signed last with --previous, or ask HQ by telephone"
@@ -160,7 +171,11 @@ def sign(
     if not yes and not typer.confirm("Sign it?"):
         raise typer.Exit(1)
     out.write_bytes(sign_note(trust.to_text(), [root]).to_bytes())
-    line(f"signed: {out}; on HQ's machine: hub key install {out.name}")
+    if json:
+        then = (f"on HQ's machine: hub key install {out.name}",)
+        as_json(Issued(trust, before, in_force=False, file=out, then=then).as_values("sign"))
+    else:
+        line(f"signed: {out}; on HQ's machine: hub key install {out.name}")
 
 
 @app.command()
@@ -168,62 +183,22 @@ def install(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The trust note that `hub key sign` wrote.")],
     data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
     """Put a trust note in force that was signed elsewhere. Example: hub key install trust.note."""
     from hub.worker.identity import load_identity
+    from hub.worker.rotation import current
     from hub.worker.rotation import install as put_in_force
 
     identity = load_identity(place(ctx, data_dir).keys)
     trust = put_in_force(identity, _read(file))
-    line(f"trust note {trust.serial} is in force; a running worker publishes it, and takes the keys over, in seconds")
-
-
-def key_rows(trust: Trust) -> list[dict[str, Any]]:
-    """Return every key of a trust note as plain values, the root key first."""
-    rows = [_row("root", trust.root, "pinned", None)]
-    for purpose, keys in trust.keys().items():
-        for key in keys:
-            gone = trust.retired_at(key)
-            in_use = purpose == "witness" or trust.in_use(purpose, key.algorithm) == key
-            status = f"retired {gone:%Y-%m-%dT%H:%M:%SZ}" if gone else "in use" if in_use else "former"
-            rows.append(_row(purpose, key, status, gone))
-    return rows
-
-
-def pin_witnesses(identity: Identity, registered: Sequence[Verifier]) -> bool:
-    """Write a trust note with the centers' witness keys as they are now, if it says anything new.
-
-    It is pinned by the root key. Where that is not here, a line says what to do, and nothing is written.
-    """
-    from hub.worker.identity import ROOT
-    from hub.worker.rotation import current, is_same, with_witnesses
-
-    assert identity.folder is not None
-    trust = with_witnesses(current(identity), registered, datetime.now(UTC))
-    if is_same(trust, current(identity)):
-        return False
-    if not (identity.folder / ROOT).exists():
-        note("the trust note does not have the witness keys as they are: `hub key renew --request FILE` asks for it")
-        return False
-    _issue(identity, trust, "the witnesses", None, None, quiet=True)
-    return True
-
-
-def unsigned_keys(identity: Identity) -> str:
-    """Return what to do where no trust note has the keys of HQ's log, '' where one has."""
-    if identity.trust is not None and identity.trust.serial:
-        return ""
-    return (
-        "this trust note is of version 0.1.0 and does not have the keys of HQ's log: `hub key renew --request FILE`, "
-        "`hub key sign` where the root key is, `hub key install`"
-    )
+    Issued(trust, current(identity), in_force=True, file=file).tell("install", json=json)
 
 
 async def _renew(
     where: Place, reason: str, request: Path | None, root_key: Path | None, outside: Sequence[str]
-) -> None:
-    from dataclasses import replace
-
+) -> Issued | Trust:
+    """Return the note that was issued, or the one in force where that says it all."""
     from hub.protocol.keys import Verifier
     from hub.worker.identity import load_identity
     from hub.worker.rotation import current, is_same, with_witnesses, witness_keys
@@ -238,51 +213,18 @@ async def _renew(
         raise UsageError(f"--witness: {exc}") from exc
     trust = replace(trust, witnesses=(*trust.witnesses, *added))
     if is_same(trust, current(identity)):
-        line(f"trust note {trust.serial} has the keys as they are: nothing to do")
-        return
-    _issue(identity, trust, reason, request, root_key)
+        return trust
+    return issue(identity, trust, reason, request, root_key)
 
 
-def _issue(
-    identity: Identity, trust: Trust, reason: str, request: Path | None, root_key: Path | None, *, quiet: bool = False
-) -> None:
-    """Have the next trust note signed: here, or by whoever gets the request. Errors: UsageError."""
-    from hub.worker.rotation import next_note, put
-    from hub.worker.rotation import request as request_for
-
-    assert identity.folder is not None
-    root = _root(identity, request, root_key)
-    made = next_note(trust, datetime.now(UTC), reason)
-    if root is None:
-        assert request is not None
-        request.write_bytes(request_for(made, identity.receipts))
-        line(
-            f"1. take {request} to the machine of the root key: hub key sign {request.name} --root-key FILE "
-            "--previous NOTE --out FILE, where NOTE is the trust note that was signed last"
-        )
-        line("2. bring the note back: hub key install FILE; until then all is as it was")
-        return
-    put(identity.folder, made, root)
-    if not quiet:
-        line(
-            f"trust note {made.serial} is in force; a running worker publishes it, and takes the keys over, in seconds"
-        )
-
-
-def _root(identity: Identity, request: Path | None, root_key: Path | None) -> Any:
-    """Return the root key, None where a request is to be written. Errors: UsageError."""
-    from hub.worker.identity import ROOT, read_root
-
-    assert identity.folder is not None
-    assert identity.trust is not None
-    if request is not None:
-        return None
-    path = root_key or identity.folder / ROOT
-    if not path.exists():
-        raise UsageError(
-            f"{path}: the root key is not here: name it with --root-key, or write a request for it with --request FILE"
-        )
-    return read_root(path, identity.trust.root)
+def _show(trust: Trust, before: Trust | None) -> None:
+    """Print the note that is to be signed, each key with a mark that says what is new."""
+    line(f"trust note {trust.serial} of {trust.hub}, {trust.time:%Y-%m-%d %H:%M} UTC: {trust.reason}")
+    known = None if before is None else {(row["purpose"], row["vkey"]): row for row in key_rows(before)}
+    for row in key_rows(trust):
+        was = None if known is None else known.get((row["purpose"], row["vkey"]))
+        mark = " " if known is None or was == row else "+" if was is None else "~"
+        line(f"{mark} {row['purpose']:<9} {row['id']}  {row['kind']}, {row['status']}")
 
 
 def _last_signed(path: Path) -> Trust:
@@ -298,18 +240,6 @@ def _tell_incomplete(identity: Identity) -> None:
     missing = unsigned_keys(identity)
     if missing:
         note(missing)
-
-
-def _row(purpose: str, key: Verifier, status: str, gone: datetime | None) -> dict[str, Any]:
-    return {
-        "purpose": purpose,
-        "name": key.name,
-        "id": key.key_id.hex(),
-        "kind": ALGORITHMS[key.algorithm],
-        "status": status,
-        "retired_at": gone,
-        "vkey": key.to_text(),
-    }
 
 
 def _short(key: Verifier) -> str:

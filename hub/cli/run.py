@@ -92,7 +92,7 @@ def trust(
     data_dir: DataDir = None,
 ) -> None:
     """Print the trust note that every center pins. `hub key` changes it. Example: hub trust --out trust.note."""
-    from hub.cli.key import unsigned_keys
+    from hub.cli.trust_note import unsigned_keys
     from hub.worker.identity import load_identity
 
     identity = load_identity(place(ctx, data_dir).keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from hub.protocol.control import enrolment, key_name
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.trust import open_trust
 from hub.worker.headquarters import Headquarters
+from hub.worker.identity import load_identity, read_root
+from hub.worker.rotation import next_note, put, rotated
 from tests.unit.hub_cli.conftest import HUB
 
 ADD = ("center", "add", "uz", "--name", "T", "--country", "UZ", "--direction", "west", "--stream", "offer")
@@ -91,6 +94,66 @@ def test_rotation_with_an_offline_root_key_takes_three_steps(made: Any, tmp_path
     assert (again.status, "make the request again" in again.err) == (2, True)
     assert made("key", "rotate", "hq", "--root-key", str(root)).status == 0
     assert serial(made) == 3
+
+
+def as_json(done: Any) -> dict[str, Any]:
+    assert (done.status, done.err) == (0, "")
+    return dict(json.loads(done.out))
+
+
+def test_programs_are_told_what_was_done_and_what_comes_next(made: Any, tmp_path: Path) -> None:
+    """The same for each command: which note, whether it is in force, the keys that changed, the steps that are left."""
+    (old,) = ids(made, "receipts")
+    done = as_json(made("key", "rotate", "receipts", "--json"))
+    assert list(done) == [
+        "hub", "action", "purpose", "changed", "serial", "time", "reason", "in_force", "file", "keys", "next"
+    ]  # fmt: skip
+    assert (done["action"], done["purpose"], done["serial"]) == ("rotate", "receipts", 2)
+    assert (done["in_force"], done["file"]) == (True, None)
+    assert [(key["id"] == old, key["status"]) for key in done["keys"]] == [(True, "former"), (False, "in use")]
+    assert done["next"] == [f"after half a minute: hub key retire {old}"]
+    outside = Signer("witness.example/w1", b"w" * 32, COSIGNATURE_ED25519).verifier
+    renewed = as_json(made("key", "renew", "--witness", outside.to_text(), "--json"))
+    assert [(key["purpose"], key["id"]) for key in renewed["keys"]] == [("witness", outside.key_id.hex())]
+    assert (renewed["changed"], renewed["serial"], renewed["next"]) == (True, 3, [])
+    again = as_json(made("key", "renew", "--json"))
+    assert again == {"hub": HUB, "action": "renew", "changed": False, "serial": 3, "next": []}
+
+
+def test_programs_are_told_of_every_step_with_an_offline_root_key(made: Any, tmp_path: Path) -> None:
+    """A request, the note that was signed, the note in force: each says what is to be done with it."""
+    root, request, note = tmp_path / "root.key", tmp_path / "request", tmp_path / "note"
+    kept = tmp_path / "data" / "keys" / "trust.note"
+    (tmp_path / "data" / "keys" / "root.key").rename(root)
+    asked = as_json(made("key", "rotate", "hq", "--request", str(request), "--json"))
+    assert (asked["in_force"], asked["file"], asked["serial"]) == (False, str(request), 2)
+    assert ["hub key sign request" in asked["next"][0], "hub key install" in asked["next"][1]] == [True, True]
+    words = ("key", "sign", str(request), "--root-key", str(root), "--previous", str(kept), "--out", str(note))
+    refused = made(*words, "--json")
+    assert (refused.status, "add --yes" in refused.err, note.exists()) == (2, True, False)
+    signed = as_json(made(*words, "--yes", "--json"))
+    assert (signed["in_force"], signed["file"], signed["keys"]) == (False, str(note), asked["keys"])
+    assert signed["next"] == ["on HQ's machine: hub key install note"]
+    installed = as_json(made("key", "install", str(note), "--json"))
+    assert (installed["in_force"], installed["serial"], installed["keys"]) == (True, 2, asked["keys"])
+    assert installed["next"] == []
+
+
+def test_programs_are_told_of_a_retired_key(made: Any, tmp_path: Path) -> None:
+    """Its id and since when; nothing else has changed."""
+    folder = tmp_path / "data" / "keys"
+    (old,) = ids(made, "hq")
+    identity = load_identity(folder)
+    assert identity.trust is not None
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    put(
+        folder,
+        next_note(rotated(identity, "hq"), long_ago, "yearly"),
+        read_root(folder / "root.key", identity.trust.root),
+    )
+    done = as_json(made("key", "retire", old, "--json"))
+    assert [(key["id"], key["status"][:7], bool(key["retired_at"])) for key in done["keys"]] == [(old, "retired", True)]
+    assert (done["serial"], done["in_force"], done["purpose"]) == (3, True, None)
 
 
 @pytest.mark.parametrize(
