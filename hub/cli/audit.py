@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hub.cli.output import as_json, line, note, table
+from hub.cli.output import as_json, count, line, note, table
 from hub.cli.place import DataDir, Json, Place, place
 from hub.cli.progress import Jobs, progress
 from hub.protocol.errors import UsageError
@@ -91,8 +91,8 @@ def _show(found: Report) -> None:
         table("findings", ["what", "where", "detail"], ([f.what, f.where, f.detail] for f in shown))
         if len(found.findings) > len(shown):
             line(f"… and {len(found.findings) - len(shown)} more: --json has all of them")
-        for kind, count in sorted(Counter(f.what for f in found.findings).items()):
-            line(f"{kind} ({count}): {TEXTS[kind]}")
+        for kind, number in sorted(Counter(f.what for f in found.findings).items()):
+            line(f"{kind} ({number}): {TEXTS[kind]}")
     line(f"trusted root key {found.root}")
     line(
         f"{found.lanes} lanes, {found.events} events, {found.receipts} receipts, {found.entities} entities; "
@@ -100,7 +100,7 @@ def _show(found: Report) -> None:
     )
     for what in found.not_checked:
         line(f"not checked: {what}")
-    line("nothing found" if found.is_good else f"{len(found.findings)} findings")
+    line("nothing found" if found.is_good else count(len(found.findings), "finding"))
 
 
 def read_trust(where: Place, file: Path | None) -> Trust:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hub.cli.output import as_json, line, note, table
+from hub.cli.output import as_json, count, line, note, table
 from hub.cli.place import Json
 from hub.protocol.errors import Malformed, UsageError
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from hub.protocol.trust import Trust
 
 FINDINGS_SHOWN_MAX: Final = 40
+WHERE_KEY_IS: Final = (
+    "HQ prints its root key by `hub key list --json` and its trust note by `hub trust`; an office has that note as "
+    "trust.note in its folder, to be given by --trust"
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -94,31 +98,35 @@ def _keys(data: bytes, root: str | None, trust: Path | None) -> tuple[Verifier, 
         if root is not None:
             key = Verifier.from_text(root.strip())
             if key.algorithm != ED25519 or not key.name.endswith("/root"):
-                raise UsageError(f"--root {key.name}: expected a root key, such as hub.example/root+1a2b3c4d+AbC…")
+                raise UsageError(
+                    f"--root {key.name}: expected a root key, such as hub.example/root+1a2b3c4d+AbC…; {WHERE_KEY_IS}"
+                )
             return key, None
         assert trust is not None
         pinned = open_trust(trust.read_bytes())
     except Malformed as exc:
-        raise UsageError(f"{'--root' if root else trust}: {exc}") from exc
+        given = "--root" if root is not None else str(trust)
+        raise UsageError(f"{given}: {exc}; {WHERE_KEY_IS}") from exc
     except OSError as exc:
         raise UsageError(f"{trust} can't be read: {exc.strerror or exc}") from exc
     return pinned.root, pinned
 
 
 def _show(found: dict[str, Any]) -> None:
-    table(
-        "",
-        ["check", "outcome", "looked at"],
-        ([c["check"], _outcome(c), c["looked_at"] or ""] for c in found["checks"]),
-        right=["looked at"],
-    )
+    if any(c["looked_at"] for c in found["checks"] if c["check"] != "container"):
+        table(
+            "",
+            ["check", "outcome", "looked at"],
+            ([c["check"], _outcome(c), c["looked_at"] or ""] for c in found["checks"]),
+            right=["looked at"],
+        )
     for finding in found["findings"][:FINDINGS_SHOWN_MAX]:
         where = [finding["lane"], finding["sequence"], finding["file"]]
         place = " ".join(str(part) for part in where if part not in ("", None))
         line(f"{finding['severity']}  {finding['check']}: {place}{': ' if place else ''}{finding['detail']}")
     more = len(found["findings"]) - FINDINGS_SHOWN_MAX + found["findings_left_off"]
     if more > 0:
-        line(f"and {more} findings more: --json has them")
+        line(f"and {count(more, 'finding')} more: --json has them")
     line(f"{found['bundle']}: {found['status']}")
 
 

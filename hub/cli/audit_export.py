@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.cli.output import as_json, line, note
+from hub.cli.output import as_json, count, line, note
 from hub.cli.place import DataDir, Json, place
 from hub.cli.replay_subject import moment, open_ledger
 from hub.cli.replay_subject import subject as find_subject
@@ -156,7 +156,7 @@ def _tell(target: Path, made: Exported, *, json: bool) -> None:
         place_found = " ".join(filter(None, (finding.lane, str(finding.sequence or ""), finding.file)))
         note(f"{finding.check}: {place_found}: {finding.detail}")
     if errors:
-        note(f"{len(errors)} findings: the ledger does not hold; `hub audit verify` says more")
+        note(f"{count(len(errors), 'finding')}: the ledger does not hold; `hub audit verify` says more")
         raise typer.Exit(1)
 
 

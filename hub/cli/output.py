@@ -64,6 +64,11 @@ def ago(moment: datetime | None) -> str:
     return f"{seconds} s ago"
 
 
+def count(number: int, one: str) -> str:
+    """Return so many of a thing, such as `1 finding` and `2 findings`."""
+    return f"{number} {one if number == 1 else one + 's'}"
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hub.cli.audit import TrustFile, read_trust
-from hub.cli.output import as_json, line, note, table
+from hub.cli.output import as_json, count, line, note, table
 from hub.cli.place import DataDir, Json, place
 from hub.cli.progress import Jobs, progress
 
@@ -86,4 +86,4 @@ def _show(found: Rebuilt) -> None:
         f"{found.lanes} lanes, {found.events} events, {found.accepted} of them accepted; {found.entities} entities, "
         f"{found.checkpoints} recorded checkpoints of the state"
     )
-    line("equal" if found.is_equal else f"{len(found.differences)} differences")
+    line("equal" if found.is_equal else count(len(found.differences), "difference"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hub.evidence import layout
 from hub.evidence.case import Case, take_apart
-from hub.evidence.container import read_zip
+from hub.evidence.container import AGAIN, read_zip
 from hub.evidence.judging import check_after, check_schemas, fold_hq, judge_subject, read_schemas
 from hub.evidence.lanes import check_inclusion, check_receipts
 from hub.evidence.log import check_log
@@ -38,9 +38,16 @@ def check_bundle(data: bytes, root: Verifier, pinned: Trust | None = None) -> Ch
     """
     report = Report()
     files = read_zip(data, report)
+    if not files:
+        return Checked(report, None)  # the container's findings say why
     _check_sums(files, report)
+    if layout.MANIFEST not in files:
+        report.error(
+            Check.MANIFEST, f"is missing, so the bundle does not say what it is about; {AGAIN}", layout.MANIFEST
+        )
+        return Checked(report, None)
     try:
-        subject = read_subject(files.get(layout.MANIFEST, b""))
+        subject = read_subject(files[layout.MANIFEST])
     except Malformed as exc:
         report.error(Check.MANIFEST, exc, layout.MANIFEST)
         return Checked(report, None)
@@ -101,9 +108,14 @@ def claimed_root(data: bytes) -> str:
 
 def _check_sums(files: Mapping[str, bytes], report: Report) -> None:
     """Compare every file with SHA256SUMS, which must be in its one form."""
+    if layout.SUMS not in files:
+        report.error(
+            Check.FILES, f"is missing, so nothing says that the files are all here and unaltered; {AGAIN}", layout.SUMS
+        )
+        return
     digests = layout.digests(files)
     stated: dict[str, str] = {}
-    for line in files.get(layout.SUMS, b"").decode("utf-8", "replace").splitlines():
+    for line in files[layout.SUMS].decode("utf-8", "replace").splitlines():
         digest, _, path = line.partition("  ")
         stated[path] = digest
     for path in sorted(digests.keys() | stated.keys()):
@@ -115,7 +127,7 @@ def _check_sums(files: Mapping[str, bytes], report: Report) -> None:
             report.error(Check.FILES, f"has the SHA-256 {digests[path]}, listed is {stated[path]}", path)
         else:
             report.passed(Check.FILES)
-    if not report.findings and files.get(layout.SUMS) != layout.sums(digests):
+    if not report.findings and files[layout.SUMS] != layout.sums(digests):
         report.error(Check.FILES, "is not in the one form that the list has", layout.SUMS)
 
 

@@ -23,6 +23,7 @@ FILE_BYTES_MAX: Final = 32 * 1024 * 1024
 TOTAL_BYTES_MAX: Final = 1024 * 1024 * 1024
 FILES_MAX: Final = 300_000
 PATH_CHARACTERS_MAX: Final = 400
+AGAIN: Final = "ask whoever sent the bundle for it again"
 _RATIO_MAX: Final = 1_100  # deflate's own limit is 1,032
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)  # what a zip can say at the least: the same bytes for the same evidence
 _MODE: Final = (stat.S_IFREG | 0o644) << 16
@@ -57,10 +58,16 @@ def read_zip(data: bytes, report: Report) -> dict[str, bytes]:
         report.error(Check.CONTAINER, f"{len(data)} bytes: a bundle has at most {ARCHIVE_BYTES_MAX}")
         return {}
     try:
-        return _read(data, report)
+        found = _read(data, report)
+    except zipfile.BadZipFile:
+        report.error(Check.CONTAINER, f"not a zip that can be read, or only a part of one; {AGAIN}")
     except Exception as exc:  # noqa: BLE001 -- zipfile lets struct, index and decoding errors through
         report.error(Check.CONTAINER, f"not a zip that can be read: {type(exc).__name__}: {exc}")
-        return {}
+    else:
+        if not found and not report.findings:
+            report.error(Check.CONTAINER, f"the zip is empty; {AGAIN}")
+        return found
+    return {}
 
 
 def _read(data: bytes, report: Report) -> dict[str, bytes]:

@@ -146,10 +146,22 @@ def _judge_all(
         found = decision.to_text() if decision else "accepted"
         if signed != found:
             case.report.error(
-                Check.VERDICTS, f"HQ signed {signed!r}, its rules give {found!r}", held.path, origin, held.sequence
+                Check.VERDICTS,
+                f"HQ signed: {_said(held.decision)}; its rules give: {_said(decision)}",
+                held.path,
+                origin,
+                held.sequence,
             )
         else:
             case.report.passed(Check.VERDICTS)
+
+
+def _said(decision: Decision | None) -> str:
+    """Return a decision as a person would say it."""
+    if decision is None:
+        return "accepted"
+    place = " ".join(part for part in (decision.field, decision.params) if part)
+    return f"{decision.code} ({place})" if place else decision.code
 
 
 def _judge(

@@ -138,6 +138,17 @@ def test_damage_is_found_where_manifest_and_sums_were_made_anew(deal: Exported, 
     assert report.status in (("failed", "not yet believed") if waived else ("failed",)), report.findings
 
 
+@pytest.mark.parametrize("path", [layout.SUMS, layout.MANIFEST])
+def test_missing_list_is_one_finding_with_the_cause_first(deal: Exported, path: str) -> None:
+    """Not one for each file that it would have listed."""
+    files = files_of(deal)
+    del files[path]
+    found = checked(files).findings
+    assert {finding.file for finding in found} == {path}
+    assert len(found) <= 2
+    assert "is missing" in found[-1].detail
+
+
 def test_damage_has_its_place(deal: Exported) -> None:
     """A finding names the check, the file, the lane and the sequence."""
     files = files_of(deal)

@@ -109,6 +109,16 @@ def test_damaged_bundle_exits_with_one_and_says_where(hub: Hub, tmp_path: Path) 
     assert ran.status == 1
     assert "container: not a zip that can be read" in ran.out
     assert ran.out.splitlines()[-1] == "deal.zip: failed"
+    assert len(ran.out.splitlines()) == 2, "no table of checks that could not be made"
+
+
+def test_root_key_that_is_none_is_answered_by_where_to_get_it(hub: Hub) -> None:
+    """An auditor who pasted half a key needs to know whom to ask."""
+    hub("audit", "export", "--deal", "uz:D-1", "-o", "deal.zip")
+    ran = hub("audit", "check", "deal.zip", "--root", "garbage")
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert "`hub key list --json`" in ran.err
+    assert "trust.note" in ran.err
 
 
 def test_unbelieved_bundle_passes_only_when_that_is_allowed(tmp_path: Path, hub: Hub) -> None:
