@@ -13,12 +13,13 @@ from hub.domain.entity import canonical_json, decimal_text
 from hub.domain.sealed import is_erased, key_id_of
 from hub.evidence import layout
 from hub.evidence.case import Case, Held, LaneOf, Span
+from hub.evidence.coded import coded
 from hub.evidence.manifest import keys, reasons
 from hub.evidence.markup import entity_text, moment_text, table, text, time_text
 from hub.evidence.report import Check, Finding, Report, Severity
 from hub.evidence.subject import Why
 from hub.evidence.texts import check_text, say
-from hub.evidence.words import FIELDS, PURPOSES, STATUSES, STREAMS, event_word, word
+from hub.evidence.words import FIELDS, PURPOSES, STREAMS, event_word, status_word, word
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
 from hub.protocol.verdict import MESSAGES, Code, Language
@@ -219,7 +220,7 @@ class Article:
             note = f'<p class="small">{self.say("witness_event" if is_outside else "not_judged")}</p>'
         after = ""
         if held.after is not None:
-            status = word(STATUSES, held.after.entity.status, self.language)
+            status = status_word(held.after.entity.stream, held.after.entity.status, self.language)
             after = f'<span class="to small">{self.say("status_after")}: <b>{text(status)}</b></span>'
         return (
             f'<section class="event"><header><span class="number">{number}</span><b>{text(kind)}</b>'
@@ -260,10 +261,10 @@ class Article:
                 continue
             if given in (None, [], "") and was in (None, [], ""):
                 continue
-            old = (
-                f'<span class="was">{self._shown(was, held)}</span> → ' if before and was not in (None, [], "") else ""
-            )
-            rows.append([text(word(FIELDS, name, self.language)), old + self._shown(given, held)])
+            now, old = self._shown(coded(name, given, self.language), held), ""
+            if before and was not in (None, [], ""):
+                old = f'<span class="was">{self._shown(coded(name, was, self.language), held)}</span> → '
+            rows.append([text(word(FIELDS, name, self.language)), old + now])
         if not rows:
             return ""
         table = "".join(f'<tr><td class="name">{name}</td><td class="text">{shown}</td></tr>' for name, shown in rows)
@@ -278,7 +279,7 @@ class Article:
         if isinstance(value, dict):
             if "vkey" in value and "status" in value:
                 name, _, rest = str(value["vkey"]).partition("+")
-                status = word(STATUSES, str(value["status"]), self.language)
+                status = status_word("center", str(value["status"]), self.language)
                 return f"<code>{text(name)}+{text(rest[:8])}</code> {text(status)}"
             return text(", ".join(f"{name}: {item}" for name, item in value.items() if item not in (None, [])))
         if isinstance(value, str) and key_id_of(value) is not None:
@@ -296,7 +297,7 @@ class Article:
             entity = known.entity
             what = f"{text(word(STREAMS, stream, self.language))} <b>{entity_text(entity_id)}</b>"
             why = f'<br><span class="small">{self._reason(self.why.get((stream, entity_id)))}</span>'
-            status = text(word(STATUSES, entity.status, self.language))
+            status = text(status_word(stream, entity.status, self.language))
             version = f'<br><span class="small">{self.say("version")} {entity.version}</span>'
             rows.append([what + why, status + version, f'<span class="mono">{known.digest.hex()}</span>'])
         made = table(
@@ -334,11 +335,17 @@ class Article:
 
     def _keys(self) -> str:
         rows = []
-        for key in keys(self.case):
+        found = list(keys(self.case))
+        # The trust note names the centers' witness keys too; that it has let one go, it alone says.
+        of_centers = {key["vkey"] for key in found if key["owner"] and "added" in key}
+        let_go = {key["vkey"]: key["retired_at"] for key in found if not key["owner"]}
+        for key in found:
+            if not key["owner"] and key["vkey"] in of_centers:
+                continue
             name, _, rest = key["vkey"].partition("+")
             added, revoked = key.get("added"), key.get("revoked")
             since = time_text(added["recorded_at"]) if added else self.say("from_root")
-            until = key.get("retired_at") or (revoked["recorded_at"] if revoked else "")
+            until = revoked["recorded_at"] if revoked else key.get("retired_at") or let_go.get(key["vkey"])
             notes = [key["reason"]] if key.get("reason") else []
             more = f'<br><span class="small">{text("; ".join(notes))}</span>' if notes else ""
             lost = f'<br><span class="small">{self.say("lost")}</span>' if key.get("replaced_lost") else ""

@@ -81,8 +81,8 @@ TEXTS: Final[dict[str, tuple[str, str, str]]] = {
     "not_judged": ("未重新裁定", "не судилось заново", "not judged again"),
     "more": (
         "另有 {count} 个事件未列出，均已包含在证据包中。",
-        "Ещё {count} событий здесь не показаны; все они есть в пакете.",
-        "{count} more events are not shown here; all are in the bundle.",
+        "Не показано событий: {count}; все они есть в пакете.",
+        "Events not shown here: {count}; all are in the bundle.",
     ),
     "state": ("事件之后的状态", "Состояние после событий", "The state after the events"),
     "entity": ("记录", "Запись", "Record"),
@@ -125,8 +125,8 @@ TEXTS: Final[dict[str, tuple[str, str, str]]] = {
     "seen_by": ("已见证的中心", "Засвидетельствовали центры", "Witnessed by centers"),
     "of_active": (
         "{seen} / {active} 个有效中心",
-        "{seen} из {active} действующих центров",
-        "{seen} of {active} active centers",
+        "действующих центров: {seen} из {active}",
+        "active centers: {seen} of {active}",
     ),
     "nobody": ("无", "никто", "none"),
     "proves": ("能证明什么", "Что это доказывает", "What this proves"),

@@ -48,20 +48,34 @@ EVENTS: Final[Words] = {
 }
 
 STATUSES: Final[Words] = {
-    "opened": ("已开立", "открыта", "opened"),
-    "signed": ("已签署", "подписано", "signed"),
-    "closed": ("已完成", "завершено", "closed"),
-    "terminated": ("已终止", "прекращена", "terminated"),
-    "given": ("已确认", "подтверждена", "confirmed"),
-    "disputed": ("有异议", "оспорена", "disputed"),
-    "published": ("已发布", "опубликовано", "published"),
-    "withdrawn": ("已撤回", "отозвано", "withdrawn"),
+    "opened": ("已开立", "открыт", "opened"),
+    "signed": ("已签署", "подписан", "signed"),
+    "closed": ("已完成", "завершён", "closed"),
+    "terminated": ("已终止", "прекращён", "terminated"),
+    "given": ("已确认", "дан", "confirmed"),
+    "disputed": ("有异议", "оспорен", "disputed"),
+    "published": ("已发布", "опубликован", "published"),
+    "announced": ("已公布", "объявлен", "announced"),
+    "withdrawn": ("已撤回", "отозван", "withdrawn"),
     "registered": ("已登记", "зарегистрирован", "registered"),
-    "ended": ("已结束", "окончено", "ended"),
+    "ended": ("已结束", "окончен", "ended"),
     "active": ("有效", "действует", "active"),
     "suspended": ("已暂停", "приостановлен", "suspended"),
     "revoked": ("已吊销", "отозван", "revoked"),
     "open": ("已开通", "открыт", "open"),
+    # Russian says a status by its noun: these are not masculine, or are said otherwise.
+    "deal.opened": ("已开立", "открыта", "opened"),
+    "deal.signed": ("已签署", "подписана", "signed"),
+    "deal.closed": ("已完成", "завершена", "closed"),
+    "deal.terminated": ("已终止", "прекращена", "terminated"),
+    "deal_confirmation.given": ("已确认", "дано", "confirmed"),
+    "deal_confirmation.disputed": ("有异议", "сделка оспорена", "disputed"),
+    "offer.published": ("已发布", "опубликовано", "published"),
+    "offer.withdrawn": ("已撤回", "отозвано", "withdrawn"),
+    "partner.signed": ("已签约", "соглашение подписано", "signed"),
+    "partner.ended": ("已结束", "партнёрство окончено", "ended"),
+    "schema.announced": ("已公布", "объявлена", "announced"),
+    "center.closed": ("已关闭", "закрыт", "closed"),
 }
 
 PURPOSES: Final[Words] = {
@@ -147,6 +161,12 @@ def word(words: Words, name: str, language: str) -> str:
     """Return what `name` is called; itself where there is no word for it."""
     found = words.get(name)
     return found[LANGUAGES.index(language)] if found else name
+
+
+def status_word(stream: str, status: str, language: str) -> str:
+    """Return how the status of an entity of `stream` is said."""
+    name = f"{stream}.{status}"
+    return word(STATUSES, name if name in STATUSES else status, language)
 
 
 def event_word(event_type: str, language: str) -> str:

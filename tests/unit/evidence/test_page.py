@@ -10,8 +10,10 @@ from string import Formatter
 import pytest
 
 from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.codes import lists
 from hub.evidence import texts, words
 from hub.evidence.check import check_bundle
+from hub.evidence.coded import CODES, coded
 from hub.evidence.container import write_zip
 from hub.evidence.export import Exported, export_bundle
 from hub.evidence.page import check_page, page
@@ -19,7 +21,8 @@ from hub.evidence.readme import readmes
 from hub.evidence.report import Check, Report
 from hub.evidence.subject import Subject
 from hub.replay.source import Ledger
-from tests.support.evidence import HOSTILE, NAMES, ROOT, TRUST_NOTE
+from tests.support.center import HUB
+from tests.support.evidence import HOSTILE, NAMES, ROOT, TRUST, TRUST_NOTE, witness
 
 
 class Reader(HTMLParser):
@@ -145,6 +148,46 @@ def test_every_event_field_and_status_has_a_word(language: str) -> None:
             assert kind.status_after is None or kind.status_after in words.STATUSES
         assert words.word(words.STREAMS, kind.stream, language)
     assert set(STREAMS) == set(words.STREAMS)
+
+
+def test_every_code_of_ours_has_a_word() -> None:
+    """A new code brings its words along; a list that is not ours has none."""
+    ours = {
+        "kind": (*lists.DEAL_KINDS, *lists.PARTNER_KINDS),
+        "payment": lists.PAYMENTS,
+        "size": lists.PARTNER_SIZES,
+        "stage": lists.STAGES,
+        "ip_status": lists.IP_STATUSES,
+        "partnership_kinds": lists.PARTNERSHIP_KINDS,
+        "export_control": lists.EXPORT_CONTROLS,
+        "direction": lists.DIRECTIONS,
+        "zone": lists.ZONES,
+        "streams": tuple(STREAMS),
+    }
+    assert {field: set(found) for field, found in CODES.items()} == {field: set(codes) for field, codes in ours.items()}
+    assert coded("payment", "royalty", "ru") == "роялти"
+    assert coded("currency", "CNY", "ru") == "CNY"
+
+
+def test_russian_status_agrees_with_its_noun(deal: Exported) -> None:
+    """A deal is feminine, an offer neuter, a partner masculine."""
+    assert [words.status_word(*of, "ru") for of in (("deal", "closed"), ("offer", "published"), ("lane", "open"))] == [
+        "завершена",
+        "опубликовано",
+        "открыт",
+    ]
+    text = page(deal.case)
+    russian = text[text.index('<article class="ru"') : text.index('<article class="en"')]
+    assert ">подписана<" in russian.replace("<b>", ">").replace("</b>", "<")
+
+
+def test_witness_key_of_a_center_stands_once(offer: Exported) -> None:
+    """The hq lane and the trust note both name it; its owner is known."""
+    trust = replace(TRUST, serial=9, witnesses=tuple(witness(center).verifier for center in ("uz", "kz", "cn")))
+    text = page(replace(offer.case, trust=trust))
+    english = text[text.index('<article class="en"') :]
+    listed = english[english.index("Keys and their history") :]
+    assert listed.count(f"{HUB}/uz/witness+") == 1
 
 
 def test_readme_is_there_in_three_languages_and_explains_every_check() -> None:
