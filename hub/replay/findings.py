@@ -61,7 +61,7 @@ class What(StrEnum):
 TEXTS: Final[Mapping[What, str]] = MappingProxyType(
     {
         What.UNREADABLE: "the database does not give this back; what depends on it was not checked",
-        What.ARCHIVE: "a segment of the archive is missing, damaged, or not the one that the database names",
+        What.ARCHIVE: "a segment of the archive is missing, damaged, out of order, or differs from the database",
         What.LANE_ROW: "a lane's row is not what its receipts, events and neighbours say",
         What.LEDGER_GAP: "an event is missing",
         What.LEDGER_STRAY: "a row is in no lane, or lies beyond its lane's end",

@@ -21,6 +21,9 @@ READ_AHEAD: Final = 1024
 
 Row = tuple[Any, ...]
 
+# What the archive raises where it does not give an event: a damaged row of `segment` may not even name a place.
+_NOT_GIVEN: Final = (CohubError, ValueError, TypeError, AttributeError)
+
 
 def open_damaged(path: Path) -> Ledger:
     """Open HQ's database even where texts in it are no UTF-8. Errors: as `Ledger.open`."""
@@ -144,6 +147,8 @@ class LedgerRows:
         self._at = 0  # in _rows
         self._upto = 0  # sequences up to here were asked for
         self.unreadable: set[int] = set()
+        self.gone: set[int] = set()  # rows whose bytes the archive does not give back
+        self._bad: tuple[int, int, str] | None = None  # the last range of that kind, and why
 
     def range(self, first: int, last: int) -> list[StoredRow]:
         """Return rows `first` to `last`, those that there are. Ranges must be asked for in order."""
@@ -169,7 +174,7 @@ class LedgerRows:
     def _read(self, first: int, last: int) -> list[StoredRow]:
         try:
             return ledger_rows(self._ledger, self._lane_id, first, last)
-        except (sqlite3.Error, CohubError):
+        except (sqlite3.Error, *_NOT_GIVEN):
             return self._halves(first, last)
 
     def _halves(self, first: int, last: int) -> list[StoredRow]:
@@ -187,15 +192,29 @@ class LedgerRows:
 
     def _archived(self, row: Row) -> Any:
         """Return a row whose bytes are in the archive; where that does not give them, the row stays without."""
+        number = row[0]
+        if self._bad is None or not self._bad[0] <= number <= self._bad[1]:
+            try:
+                event = self._ledger.event(self._lane_id, number)
+                return (number, event.data if event else b"", *row[2:])
+            except sqlite3.Error as exc:
+                self._findings.add(What.UNREADABLE, "ledger", self._origin, number, detail=exc)
+                self.gone.add(number)
+                return row
+            except _NOT_GIVEN as exc:
+                self._bad = (number, self._end(number), str(exc))
+        self._findings.add(What.ARCHIVE, "ledger", self._origin, number, detail=self._bad[2])
+        self.gone.add(number)
+        return row
+
+    def _end(self, number: int) -> int:
+        """Return where the segment ends that should have this event: it is not fetched again for each of them."""
+        sql = "SELECT last FROM segment WHERE lane_id = ? AND last >= ? ORDER BY last LIMIT 1"
         try:
-            event = self._ledger.event(self._lane_id, row[0])
-        except CohubError as exc:
-            self._findings.add(What.ARCHIVE, "ledger", self._origin, row[0], detail=exc)
-            return row
-        except sqlite3.Error as exc:
-            self._findings.add(What.UNREADABLE, "ledger", self._origin, row[0], detail=exc)
-            return row
-        return (row[0], event.data if event else b"", *row[2:])
+            found = query(self._ledger.db, sql, (self._lane_id, number))
+        except sqlite3.Error:
+            return number
+        return int(found[0][0]) if found and isinstance(found[0][0], int) else number
 
 
 _RANGE: Final = (

@@ -3,6 +3,7 @@
     lanes, their rows, receipts, seals, verdicts     hub/replay/verify_lane.py, center by center, in several processes
     entities and measures                            hub/replay/compare.py, what the lanes fold to beside what is there
     HQ's log                                         hub/replay/verify_log.py
+    the archive's segments                           hub/replay/verify_archive.py
     rows that belong to nothing                      hub/replay/verify_rows.py
 
 What is trusted is one thing: the root key, which signed the trust file, which names every other key of the hub. The
@@ -32,6 +33,7 @@ from hub.replay.fold import BasisBook
 from hub.replay.jobs import Tick, run
 from hub.replay.rows import open_damaged, snapshot
 from hub.replay.source import Ledger, StoredLane
+from hub.replay.verify_archive import ArchiveCheck
 from hub.replay.verify_lane import WHOLE, CenterCheck, Window
 from hub.replay.verify_log import LogCheck, read_outside
 from hub.replay.verify_rows import check_beside, check_strays, sound_lanes
@@ -53,6 +55,7 @@ class Report:
     leaves: int = 0
     checkpoints: int = 0
     cosignatures: int = 0
+    segments: int = 0
     not_checked: list[str] = field(default_factory=list)
 
     @property
@@ -70,6 +73,7 @@ class Report:
             "receipts": self.receipts,
             "entities": self.entities,
             "log": {"leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures},
+            "segments": self.segments,
             "not_checked": self.not_checked,
             "findings": [finding.to_json() for finding in self.findings],
         }
@@ -131,6 +135,9 @@ def verify(
                 bases = job.bases()
                 check_strays(ledger, findings)
                 check_beside(ledger, trust, bases, findings)
+                archive = ArchiveCheck(ledger, findings)
+                archive.check()
+                report.segments = archive.segments
                 log = LogCheck(ledger, trust, bases, findings)
                 log.check(wanted)
                 report.leaves, report.checkpoints, report.cosignatures = log.leaves, log.checkpoints, log.cosignatures
@@ -162,7 +169,13 @@ def _not_checked(scope: Scope) -> list[str]:
     if not scope.window.is_whole:
         left_out.append("events outside of the window")
         left_out.append("verdicts, entity links and state digests: they follow from a lane's beginning")
-    return [*left_out, "entities and measures", "HQ's log", "quarantine and proofs of forks"]
+    return [
+        *left_out,
+        "entities and measures",
+        "HQ's log",
+        "the archive's segments, but for the bytes of these events",
+        "quarantine and proofs of forks",
+    ]
 
 
 @dataclass(slots=True)

@@ -303,14 +303,15 @@ class CenterCheck:
                         self.findings.add(What.LEDGER_GAP, "ledger", walk.stored.origin, number)
                 if end > some[-1]:
                     self.findings.add(What.LEDGER_GAP, "ledger", walk.stored.origin, some[-1] + 1, end)
-        if not all(type(row[1]) is bytes for row in rows):
-            for row in rows:
-                if type(row[1]) is not bytes:
-                    self.findings.add(
-                        What.LEDGER_BYTES, "ledger", walk.stored.origin, row[0], detail="the bytes are no bytes"
-                    )
-                    lost.add(row[0])
-            rows = [row for row in rows if type(row[1]) is bytes]
+        if not all(type(row[1]) is bytes and row[1] for row in rows):
+            bare = [row[0] for row in rows if type(row[1]) is not bytes or not row[1]]
+            for number in bare:
+                if number not in walk.rows.gone:
+                    detail = "there are none, and no segment of the archive has them"
+                    self.findings.add(What.LEDGER_BYTES, "ledger", walk.stored.origin, number, detail=detail)
+            walk.rows.gone.difference_update(bare)
+            lost.update(bare)
+            rows = [row for row in rows if row[0] not in lost]
         events = [walk.reader.pending(row) for row in rows]
         epoch = walk.stored.epoch.encode("utf-8", "surrogateescape")
         for event in events:
@@ -443,6 +444,8 @@ class CenterCheck:
             self.book.update(judged.entities)
             for key, change in judged.measures.items():
                 self.measures[key] = self.measures.get(key, ZERO) + change
+        if is_mended:
+            walk.lane = replace(walk.lane, recorded_at=said.recorded_at)  # whether or not anything of it was folded
         self._state(walk, said, digests, is_mended=is_mended)
         if walk.stored.center == HQ:
             self.bases.add(walk.hq_before + walk.at, changed.values(), walk.lane.recorded_at)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from hub.store.archive import Archiver
+from hub.store.depot import open_depot
+from hub.store.sqlite import from_us
 from tests.support.audited import audited
 
 
@@ -15,6 +20,29 @@ from tests.support.audited import audited
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a ledger that nobody has touched, and no test does."""
     return asyncio.run(audited(tmp_path_factory.mktemp("audited")))
+
+
+@pytest.fixture(scope="session")
+def archived(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same ledger with its older commits in an archive, by a run that was killed while it emptied rows."""
+    folder = tmp_path_factory.mktemp("archived")
+    path = Path(shutil.copy(whole, folder / "hub.sqlite3"))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE lane SET published = size")
+        ((newest,),) = db.execute("SELECT max(recorded_at_us) FROM receipt")
+        ((middle,),) = db.execute("SELECT recorded_at_us FROM receipt ORDER BY recorded_at_us LIMIT 1 OFFSET 200")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hub.store.archive.SEGMENT_EVENTS_MAX", 90)
+        with Archiver(path) as archiver:
+            list(archiver.archive(open_depot(str(folder / "archive")), from_us(middle), from_us(newest)))
+    with closing(sqlite3.connect(path)) as db, closing(sqlite3.connect(whole)) as before, db:
+        ((lane_id, first, last),) = db.execute("SELECT lane_id, first, last FROM segment ORDER BY rowid DESC LIMIT 1")
+        span = (lane_id, (first + last) // 2, last)
+        rows = before.execute(
+            "SELECT data, lane_id, sequence FROM ledger WHERE lane_id = ? AND sequence BETWEEN ? AND ?", span
+        )
+        db.executemany("UPDATE ledger SET data = ? WHERE lane_id = ? AND sequence = ?", rows)
+    return path
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ UNCOVERED: Final[dict[str, dict[str, str]]] = {
     "evidence": {"recorded_at_us": "the two notes are the proof, whenever they were kept"},
     "cosignature": {"received_at_us": "when HQ heard it: looked at roughly, for which keys were active then"},
     "checkpoint": {"signed_at_us": "its seconds stand in the note, what is below them nowhere"},
-    "segment": {"*": "tests/unit/archive has the archive's own tests"},
+    "segment": {"archived_at_us": "when it was moved: the archiver's own note"},
 }
 AT_ONCE: Final = 32  # flips in one copy of the database, each in another row
 
@@ -50,6 +50,14 @@ def test_untouched_ledger_has_no_finding(whole: Path, tmp_path: Path) -> None:
     assert verify(whole, TRUST, processes=2) == one
     assert rebuild(whole, TRUST, tmp_path / "state").differences == []
     assert rebuild(whole, TRUST, tmp_path / "state2", processes=2).entities == one.entities
+
+
+def test_archived_ledger_has_no_finding(archived: Path) -> None:
+    """Nor has one whose older half is in segments, the newest of them not emptied to its end."""
+    report = verify(archived, TRUST)
+    assert report.findings == []
+    assert report.segments > 6
+    assert verify(archived, TRUST, processes=2) == report
 
 
 def test_every_column_is_covered_or_said_not_to_be() -> None:
@@ -155,8 +163,8 @@ def by_rounds(cells: Sequence[Cell], rng: Random, bytes_of: Callable[[Cell], Ite
         rest: list[Flip] = []
         rows: set[tuple[str, int]] = set()
         for one in todo:
-            # One lane's row, one tile: they vouch for nothing but themselves, and all else hangs on them.
-            row = (one.table, one.rowid if one.table != "lane" else 0)
+            # One lane's row, one segment's: they vouch for nothing but themselves, and all else hangs on them.
+            row = (one.table, one.rowid if one.table not in ("lane", "segment") else 0)
             if len(some) < AT_ONCE and row not in rows:
                 some.append(one)
                 rows.add(row)
@@ -175,6 +183,31 @@ def test_flipped_bytes_are_found_and_located(whole: Path, copy: Path) -> None:
     sample = [cell for some in by_column.values() for cell in rng.sample(some, min(6, len(some)))]
     for some in by_rounds(sample, rng, lambda cell: [rng.randrange(cell.size)]):
         assert unseen(whole, copy, some) == []
+
+
+def test_flipped_bytes_of_an_archived_ledger_are_found_and_located(archived: Path, copy: Path) -> None:
+    """Each column of the segments' rows, and what stands beside bytes that are in the archive."""
+    rng = Random(20261125)
+    by_column: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells(archived):
+        by_column.setdefault((cell.table, cell.column), []).append(cell)
+    sample = [
+        cell
+        for (table, _), some in by_column.items()
+        if table in ("segment", "ledger", "receipt")
+        for cell in rng.sample(some, min(3, len(some)))
+    ]
+    for some in by_rounds(sample, rng, lambda cell: [rng.randrange(cell.size)]):
+        assert unseen(archived, copy, some) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_every_flipped_byte_of_the_segments_rows_is_found(archived: Path, copy: Path) -> None:
+    """All of them."""
+    some_cells = [cell for cell in cells(archived) if cell.table == "segment"]
+    for some in by_rounds(some_cells, Random(2), lambda cell: range(cell.size)):
+        assert unseen(archived, copy, some) == []
 
 
 @pytest.mark.long

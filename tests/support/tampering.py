@@ -24,6 +24,7 @@ KEYS: Final = {
     "log_tile": ("level", "tile_index"),
     "checkpoint": ("size",),
     "cosignature": ("size", "name", "key_id"),
+    "segment": ("digest",),
 }
 
 
@@ -64,6 +65,9 @@ def names(finding: Finding, table: str, key: tuple[Any, ...], lanes: dict[int, s
         case "log_tile":
             place = (finding.key, finding.first)
             key = (f"level {key[0]}", key[1])
+        case "segment":
+            place = (finding.key,)
+            key = (key[0].hex(),)
         case "evidence":
             place, key = (finding.lane,), key[:1]
         case _:
