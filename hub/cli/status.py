@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hub.cli.output import ago, as_json, line, table
+from hub.cli.output import ago, as_json, count, line, table
 from hub.cli.place import DataDir, Json, Place, place, run_async
 from hub.protocol.topics import center_of, topic_in
 
@@ -58,6 +58,11 @@ def status(
         f"not yet published {totals['published_backlog']}, basis {totals['basis']}"
     )
     _tell_log(found["log"])
+    if not found["log"]["keys_signed"]:
+        line(
+            "the keys of HQ's log are not in the trust note, so no center can check the log: "
+            f"{_renewal(place(ctx, data_dir))}"
+        )
     line(f"broker {found['broker']['bootstrap'] or '-'}: {found['broker']['state']}")
 
 
@@ -75,8 +80,8 @@ def _tell_log(log: dict[str, Any]) -> None:
         line(f"ALARM HQ's log: {log['rolled_back']}; see `hub log status`")
     if log["strange_cosignatures"]:
         line(
-            f"ALARM HQ's log: {log['strange_cosignatures']} cosignatures of what HQ's database does not know that HQ "
-            "signed; see `hub quarantine list`"
+            f"ALARM HQ's log: {count(log['strange_cosignatures'], 'cosignature')} of what HQ's database does not know "
+            "that HQ signed; see `hub quarantine list`"
         )
     for witness in log["centers"]:
         if witness["alarm"] is not None:
@@ -139,6 +144,7 @@ async def read_status(where: Place, bootstrap: str | None = None) -> dict[str, A
         lag = None if ends_at is None else max(0, ends_at[1] - max(row["position"] or 0, ends_at[0]))
         standing = row["status"] if center["status"] == "active" else center["status"]
         centers.append({**row, "status": standing, "registered": center["status"], "lag": lag})
+    log["keys_signed"] = _log_keys_signed(where)
     return {"centers": centers, "totals": totals, "log": log, "broker": {"bootstrap": bootstrap, "state": state}}
 
 
@@ -156,6 +162,27 @@ def read_log(db: Connection) -> dict[str, Any]:
         "centers": queries.witnesses(db),
         "strange_cosignatures": queries.strange_cosignatures(db),
     }
+
+
+def _log_keys_signed(where: Place) -> bool:
+    """Return whether the trust note names the keys of HQ's log: one of version 0.1.0 does not.
+
+    It is read as it is: the status changes nothing. Where there is none that reads, other commands say so.
+    """
+    from hub.protocol.errors import Malformed
+    from hub.protocol.trust import open_trust
+
+    try:
+        return bool(open_trust((where.keys / "trust.note").read_bytes()).logs)
+    except (OSError, Malformed):
+        return True
+
+
+def _renewal(where: Place) -> str:
+    """Return the commands that make a trust note with all keys, by where the root key is."""
+    if (where.keys / "root.key").exists():
+        return "`hub key renew`"
+    return "`hub key renew --request FILE`, then `hub key sign` where the root key is, then `hub key install`"
 
 
 def _unread(center: str) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from hub.ledger.notary import append
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
+from hub.protocol.keys import Signer
+from hub.protocol.note import sign_note
+from hub.protocol.trust import Trust
 from hub.protocol.witness import log_origin
 from tests.support.center import HUB, NOW, Center
 from tests.support.hq import IDENTITY, Hq, center_record
@@ -63,4 +66,19 @@ def test_status_shows_what_witnesses_hold_against_the_log(hub: Any, tmp_path: Pa
     assert (alarm["size"], alarm["reason"]) == (2, "two roots at size 2")
     out = hub("status").out
     assert "ALARM kz against HQ's log: two roots at size 2" in out
-    assert "1 cosignatures of what HQ's database does not know" in out
+    assert "1 cosignature of what HQ's database does not know" in out
+
+
+def test_status_says_that_no_root_key_has_signed_the_keys_of_the_log(made: Any, tmp_path: Path) -> None:
+    """After the update of a hub whose root key is elsewhere, no center can check HQ's log until somebody does this."""
+    asyncio.run(witnessed(tmp_path / "data"))
+    assert json.loads(made("status", "--json").out)["log"]["keys_signed"] is True
+    assert "no center can check the log" not in made("status").out
+    root = Signer.from_text((tmp_path / "data" / "keys" / "root.key").read_text())
+    receipts = Signer(f"{HUB}/receipts", b"r" * 32)
+    old = Trust(HUB, root.verifier, (receipts.verifier,))
+    (tmp_path / "data" / "keys" / "trust.note").write_bytes(sign_note(old.to_text(), [root]).to_bytes())
+    assert "check the log: `hub key renew`\n" in made("status").out
+    (tmp_path / "data" / "keys" / "root.key").unlink()
+    assert "check the log: `hub key renew --request FILE`, then `hub key sign`" in made("status").out
+    assert json.loads(made("status", "--json").out)["log"]["keys_signed"] is False
