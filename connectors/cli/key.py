@@ -46,7 +46,18 @@ WITNESS: Final = Kind("witness", 0x04, "keys/witness.key", "next-witness.key", "
 Purpose = Annotated[str, typer.Option("--purpose", help="seal or witness: what the key is for.")]
 Long = Annotated[bool, typer.Option("--long", help="The ML-DSA-44 key that seals beside the other (long_seals).")]
 
-app = typer.Typer(help="The center's keys: make a new one, take it into use.", no_args_is_help=True)
+EXAMPLES: Final = """
+\b
+Examples:
+  connector key new                       make one, and the note for HQ
+  connector key use                       take it into use, once HQ has it
+"""
+
+app = typer.Typer(
+    help="The center's keys: make a new one, take it into use.\n" + EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 def kind_of(purpose: str, *, long: bool) -> Kind:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
 from connectors.cli import approve, check, epoch, erase, init, key, person, preview, run, status, witness
+from connectors.cli.output import print_version
 from hub.protocol.errors import CohubError, UsageError
 
 EXAMPLES: Final = """
@@ -44,6 +45,20 @@ app.add_typer(key.app, name="key")
 app.add_typer(witness.app, name="witness")
 erase.add_to(app)
 app.add_typer(person.app, name="person")
+
+
+def _version(wanted: bool) -> None:
+    print_version("connector", wanted)
+
+
+@app.callback()
+def _global(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_version),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -83,6 +98,9 @@ def _tell(exc: BaseException) -> int:
     text, code = f"{type(exc).__name__}: {exc} (set COHUB_DEBUG=1 and run it again to see where)", 1
     if isinstance(exc, CohubError):
         text, code = str(exc), 2 if isinstance(exc, UsageError) else 1
+    elif type(exc).__name__ == "NoArgsIsHelpError":  # a group alone: its help is to be read, so it keeps its lines
+        sys.stderr.write(f"{exc}\n")
+        return 2
     elif hasattr(exc, "format_message"):  # typer's own: an unknown option, a value that does not parse
         context = getattr(exc, "ctx", None)
         path = context.command_path if context is not None else "connector"

@@ -9,6 +9,18 @@ from typing import Any, Final
 PIPE_WIDTH: Final = 200  # a table that is not read on a terminal is not cut to one
 
 
+def print_version(program: str, wanted: bool) -> None:
+    """Print what this program is, where that was asked for, and stop."""
+    if not wanted:
+        return
+    from importlib.metadata import version
+
+    import typer
+
+    line(f"{program} {version('cohub')}")
+    raise typer.Exit
+
+
 def line(text: str = "") -> None:
     """Print one line at once; a character that the terminal cannot show becomes a question mark."""
     encoding = sys.stdout.encoding or "utf-8"

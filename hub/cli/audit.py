@@ -20,7 +20,19 @@ if TYPE_CHECKING:
 
 SHOWN_MAX: Final = 200
 
-app = typer.Typer(help="Audit: is this everything, is it unaltered, does today's state follow.", no_args_is_help=True)
+EXAMPLES: Final = """
+\b
+Examples:
+  hub audit verify --jobs 4               the whole ledger and HQ's log
+  hub audit export --deal uz:D-1          what proves a deal, as one zip
+  hub audit check evidence-deal-uz_D-1.zip --trust trust.note
+"""
+
+app = typer.Typer(
+    help="Audit: is this everything, is it unaltered, does today's state follow.\n" + EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 TrustFile = Annotated[
     Path | None,

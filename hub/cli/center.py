@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from hub.ledger.basis import Basis
     from hub.store.sqlite import SqliteStore
 
-app = typer.Typer(help="Centers: add, revise, suspend, close; their keys.", no_args_is_help=True)
+EXAMPLES: Final = """
+\b
+Examples:
+  hub center add uz --name "…" --country UZ --direction north \\
+      --language ru --stream offer --enrolment uz.note
+  hub center list                         what each may report, and its keys
+  hub center set uz --stream offer --stream deal
+  hub center add-key uz --enrolment uz-next.note
+  hub center suspend uz --reason "…"      its lane waits, nothing is lost
+"""
+
+app = typer.Typer(
+    help="Centers: add, revise, suspend, close; their keys.\n" + EXAMPLES, no_args_is_help=True, rich_markup_mode=None
+)
 
 REVISED: Final = "net.cohub.center.revised.v1"
 KEY_ADDED: Final = "net.cohub.center.key_added.v1"

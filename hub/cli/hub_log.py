@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from hub.replay.source import Ledger
     from hub.store.log import LogReader
 
-app = typer.Typer(help="HQ's log: how it stands, its checkpoint, proofs, its tree as files.", no_args_is_help=True)
+EXAMPLES: Final = """
+\b
+Examples:
+  hub log status                          who has cosigned it, and how far
+  hub log checkpoint --believed           the newest that most have cosigned
+  hub log proof uz 42 > uz-42.tlog-proof  that one event's receipt is in it
+  hub log export /srv/www/log             all of it as files for a web server
+"""
+
+app = typer.Typer(
+    help="HQ's log: how it stands, its checkpoint, proofs, its tree as files.\n" + EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 STANDS_STILL: Final = (
     "nothing is signed any more; events are taken as before. Stop the worker, put the newest copy of the database "

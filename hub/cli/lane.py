@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,7 +10,15 @@ from hub.cli.output import ago, as_json, line, table
 from hub.cli.place import DataDir, Json, Place, again, place, run_async
 from hub.protocol.errors import UsageError
 
-app = typer.Typer(help="Lanes: list, show, let one go on.", no_args_is_help=True)
+EXAMPLES: Final = """
+\b
+Examples:
+  hub lane list                           every lane, what is missing
+  hub lane show uz                        why one stopped, proofs of a fork
+  hub lane resume uz                      let it be read again
+"""
+
+app = typer.Typer(help="Lanes: list, show, let one go on.\n" + EXAMPLES, no_args_is_help=True, rich_markup_mode=None)
 
 Center = Annotated[str, typer.Argument(metavar="CENTER", help="The center's id, such as uz.")]
 

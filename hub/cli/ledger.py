@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 DAYS: Final = 365
 
-app = typer.Typer(help="The ledger: archive what is old, see where it is.", no_args_is_help=True)
+EXAMPLES: Final = """
+\b
+Examples:
+  hub ledger archive --dry-run            what would move
+  hub ledger archive --older-than 730 --to s3://cohub-archive/hq
+  hub ledger segments                     what is in the archive, and where
+  hub ledger moved /mnt/old /mnt/new      you have copied it to another place
+"""
+
+app = typer.Typer(
+    help="The ledger: archive what is old, see where it is.\n" + EXAMPLES, no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command()

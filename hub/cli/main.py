@@ -31,6 +31,7 @@ from hub.cli import (
     show,
     status,
 )
+from hub.cli.output import print_version
 from hub.cli.place import Settings
 from hub.protocol.errors import CohubError, UsageError
 
@@ -71,6 +72,10 @@ show.add_to(app)
 demo.add_to(app)
 
 
+def _version(wanted: bool) -> None:
+    print_version("hub", wanted)
+
+
 @app.callback()
 def _global(
     ctx: typer.Context,
@@ -78,6 +83,10 @@ def _global(
         Path | None,
         typer.Option("--data-dir", help="The hub's data directory (or HUB_DATA_DIR). Default: ./hub-data."),
     ] = None,
+    version: Annotated[  # noqa: ARG001 -- its callback has done what there is to do
+        bool,
+        typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_version),
+    ] = False,
 ) -> None:
     if data_dir is not None:
         ctx.obj = ctx.obj.with_data_dir(data_dir)
@@ -121,6 +130,9 @@ def _tell(exc: BaseException) -> int:
     text, status = f"{type(exc).__name__}: {exc} (set COHUB_DEBUG=1 and run it again to see where)", 1
     if isinstance(exc, CohubError):
         text, status = str(exc), 2 if isinstance(exc, UsageError) else 1
+    elif type(exc).__name__ == "NoArgsIsHelpError":  # a group alone: its help is to be read, so it keeps its lines
+        sys.stderr.write(f"{exc}\n")
+        return 2
     elif hasattr(exc, "format_message"):  # typer's own: an unknown option, a value that does not parse
         context = getattr(exc, "ctx", None)
         path = context.command_path if context is not None else "hub"

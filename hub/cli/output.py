@@ -27,6 +27,18 @@ def _print(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
+def print_version(program: str, wanted: bool) -> None:
+    """Print what this program is, where that was asked for, and stop."""
+    if not wanted:
+        return
+    from importlib.metadata import version
+
+    import typer
+
+    line(f"{program} {version('cohub')}")
+    raise typer.Exit
+
+
 def as_json(value: Any, *, indent: bool = True) -> None:
     """Print one JSON document."""
     import orjson

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import typer
 
 from hub.cli import replay_follow, replay_history, replay_rebuild, replay_rejudge, replay_state, replay_to
 
-app = typer.Typer(help="Replay: rebuild the state, look at another time, follow, judge again.", no_args_is_help=True)
+EXAMPLES: Final = """
+\b
+Examples:
+  hub replay history offer uz:K-12        all events and verdicts of one
+  hub replay as-of 2026-03-01 deal        what HQ knew at the end of that day
+  hub replay diff 2026-02-28 2026-03-31   what changed between two times
+  hub replay follow uz:D-1                a deal's whole story, over all lanes
+  hub replay rebuild --jobs 4             does today's state follow?
+  hub replay to march.avro --from 2026-03-01 --to 2026-03-31
+  hub replay rejudge                      what today's rules would change
+"""
+
+app = typer.Typer(
+    help="Replay: rebuild the state, look at another time, follow, judge again.\n" + EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()

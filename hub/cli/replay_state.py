@@ -158,10 +158,15 @@ def diff(
             return
         first = next(found, None)
         if first is None:
-            line(f"nothing changed from {at(before_at)} to {at(after_at)}")
+            line(f"nothing changed from {at(before_at)} to {at(after_at)} in what {_compared(happened=happened)}")
+            note(f"{'--known' if happened else '--happened'} compares what {_compared(happened=not happened)}")
             return
         for difference in limited(chain([first], found), limit):
             _tell(difference)
+
+
+def _compared(*, happened: bool) -> str:
+    return "had happened by then" if happened else "HQ knew then"
 
 
 def _tell(difference: Difference) -> None:

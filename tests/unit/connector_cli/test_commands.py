@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -263,6 +264,12 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         assert run_command([*arguments, "--help"]) == 0
         text = capsys.readouterr().out
         assert f"connector {' '.join(arguments)}" in text.split("Example", 1)[1]
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an office tells whoever helps it."""
+    assert run_command(["--version"]) == 0
+    assert capsys.readouterr().out == f"connector {version('cohub')}\n"
 
 
 def test_help_is_fast_because_heavy_modules_are_not_loaded() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,21 @@ def test_every_command_has_help_with_an_example(hub: Any) -> None:
         done = hub(*command, "--help")
         assert done.status == 0, command
         assert "Example" in done.out, command
+
+
+@pytest.mark.parametrize("group", ["audit", "center", "lane", "ledger", "log", "replay"])
+def test_group_has_examples_and_alone_shows_its_help(hub: Any, group: str) -> None:
+    """In lines as they are written, whether help was asked for or not."""
+    done = hub(group, "--help")
+    assert f"  Examples:\n    hub {group} " in done.out
+    assert "\b" not in done.out
+    alone = hub(group)
+    assert (alone.status, alone.err) == (2, done.out)
+
+
+def test_version_is_that_of_the_package(hub: Any) -> None:
+    done = hub("--version")
+    assert (done.status, done.out) == (0, f"hub {version('cohub')}\n")
 
 
 def test_help_imports_nothing_heavy() -> None:

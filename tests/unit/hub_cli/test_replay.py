@@ -83,7 +83,10 @@ def test_diff_lists_fields(fed: Any) -> None:
         assert expected in done.out
     found = json.loads(fed("replay", "diff", "2026-03-01", "2026-03-03", "offer", "--json").out)
     assert [(change["id"], change["what"]) for change in found] == [("uz:K-1", "changed"), ("uz:K-2", "changed")]
-    assert "nothing changed" in fed("replay", "diff", "2026-03-06", "2026-03-07").out
+    nothing = fed("replay", "diff", "2026-03-06", "2026-03-07")
+    assert "nothing changed" in nothing.out
+    assert nothing.err == "--happened compares what had happened by then\n"
+    assert fed("replay", "diff", "2020-03-06", "2020-03-07", "--happened").err == "--known compares what HQ knew then\n"
     assert json.loads(fed("replay", "diff", "2026-03-06", "2026-03-07", "--json").out) == []
     assert fed("replay", "diff", "2026-03-01", "2026-03-03", "--limit", "1").out.count("changed  ") == 1
 
