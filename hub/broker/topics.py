@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 
+from hub.broker.closing import close
 from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
 from hub.protocol.topics import CHECKPOINTS, TRUST, topic_in, topic_out
 
@@ -161,7 +162,7 @@ async def _admin(bootstrap: str, client: Mapping[str, Any]) -> AsyncIterator[AIO
             f"{exc or type(exc).__name__}"
         ) from exc
     finally:
-        await admin.close()
+        await close(admin.close, DEADLINE_S)
 
 
 async def _partitions(admin: AIOKafkaAdminClient, names: Sequence[str] | None) -> dict[str, int]:

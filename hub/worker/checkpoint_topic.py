@@ -11,6 +11,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from hub.broker.closing import close
 from hub.broker.topics import ensure_topics, log_topics
 from hub.ledger.notary import Stored, record_of
 from hub.protocol.errors import Retriable
@@ -76,7 +77,7 @@ class CheckpointTopic:
         """Drop the producer; the next `publish` makes another. One that was refused once fails for ever."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer)
+            await close(producer.stop, REQUEST_TIMEOUT_S)
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -90,7 +91,7 @@ class CheckpointTopic:
             try:
                 await _start(producer)
             except BaseException:
-                await _stop(producer)
+                await close(producer.stop, REQUEST_TIMEOUT_S)
                 raise
             self._producer = producer
         return self._producer
@@ -115,7 +116,7 @@ class CheckpointTopic:
                     end = (await consumer.end_offsets([place]))[place]
                     yield consumer, place, begin, end
             finally:
-                await _stop(consumer)
+                await close(consumer.stop, REQUEST_TIMEOUT_S)
 
 
 async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
@@ -130,12 +131,6 @@ async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         elif not starting.cancelled():
             starting.exception()  # seen: the cancellation is what counts
         raise
-
-
-async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    with contextlib.suppress(KafkaError, TimeoutError, OSError):
-        async with asyncio.timeout(REQUEST_TIMEOUT_S):
-            await client.stop()
 
 
 async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, end: int, count: int | None) -> list[Said]:

@@ -17,6 +17,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from hub.broker.closing import close
 from hub.broker.topics import ensure_topics, standard_topics
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
@@ -284,9 +285,7 @@ class Publisher:
                 async with asyncio.timeout(REQUEST_TIMEOUT_S):
                     await producer.start()
             except BaseException:
-                with contextlib.suppress(Exception):
-                    async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                        await producer.stop()
+                await close(producer.stop, REQUEST_TIMEOUT_S)
                 raise
             self._producer = producer
         return self._producer
@@ -295,9 +294,7 @@ class Publisher:
         producer, self._producer = self._producer, None
         self._drained.set()
         if producer is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                    await producer.stop()
+            await close(producer.stop, REQUEST_TIMEOUT_S)
 
     async def _save_cursors(self) -> None:
         self._saved_at = asyncio.get_running_loop().time()

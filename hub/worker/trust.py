@@ -10,13 +10,13 @@ What is true when the process dies behind each step of a rotation:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from hub.broker.closing import close
 from hub.protocol.errors import Retriable, UsageError
 from hub.protocol.topics import TRUST
 from hub.worker.identity import TRUST as TRUST_FILE
@@ -52,9 +52,7 @@ class TrustPublisher:
         except (KafkaError, TimeoutError, OSError) as exc:
             raise Retriable(f"the trust note can't be published ({exc or type(exc).__name__})") from exc
         finally:
-            with contextlib.suppress(KafkaError, TimeoutError, OSError):
-                async with asyncio.timeout(DEADLINE_S):
-                    await producer.stop()
+            await close(producer.stop, DEADLINE_S)
 
     async def first(self) -> None:
         """Publish what the worker starts with, if its keys were rotated: nothing may be signed before.
