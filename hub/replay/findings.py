@@ -6,7 +6,8 @@ read or is not as it must be is told, and the audit goes on behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -179,6 +180,15 @@ class Findings:
     def extend(self, found: Iterable[Finding]) -> None:
         """Take over what another part has found."""
         self._found.extend(found)
+
+    @contextmanager
+    def unheard(self) -> Iterator[None]:
+        """Forget what is told inside: it was told before, or is not asked for."""
+        kept, self._found = self._found, []
+        try:
+            yield
+        finally:
+            self._found = kept
 
     def has(self, what: What, lane: str, first: int) -> bool:
         """Return whether this was told of that place just now."""

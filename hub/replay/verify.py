@@ -266,9 +266,8 @@ class LaneJob:
         if scope.origin is None or scope.origin == lane.origin:
             check.check(lane, scope.window)
         elif scope.window.is_whole and lane.id < next(o.id for o in check.ledger.lanes if o.origin == scope.origin):
-            told, check.findings = check.findings, Findings()  # an earlier lane, gone through for the fold's sake
-            check.check(lane)
-            check.findings = told
+            with check.findings.unheard():  # an earlier lane, gone through for the fold's sake
+                check.check(lane)
 
     def _state(self, ledger: Ledger, check: CenterCheck, hq: CenterCheck | None, center: str) -> int:
         """Fold what was committed meanwhile, and compare the state with HQ's, all as of one moment."""

@@ -21,6 +21,7 @@ from hub.replay.rows import Row, keyed, query, snapshot
 from hub.replay.source import Ledger, StoredLane
 from hub.store.store import KEPT_BYTES_MAX
 
+RECORDS_AHEAD: Final = 32  # quarantined records read at once: each may be as large as a record can be
 _OF_NOBODY: Final = (
     "SELECT stream, id FROM entity WHERE center NOT IN (SELECT center FROM lane) OR typeof(center) <> 'text'"
 )
@@ -156,7 +157,8 @@ def _tell(ledger: Ledger, findings: Findings, what: What, table: str, sql: str) 
 def check_beside(ledger: Ledger, trust: Trust, bases: BasisBook, findings: Findings) -> None:
     """Check what is kept beside the ledger: the bytes of quarantined records, the notes that prove forks."""
     columns = "center, kafka_offset, digest, data, size_bytes"
-    for id_, center, offset, digest, data, size in keyed(ledger.db, findings, "quarantine", columns, ("id",)):
+    rows = keyed(ledger.db, findings, "quarantine", columns, ("id",), ahead=RECORDS_AHEAD)
+    for id_, center, offset, digest, data, size in rows:
         if not isinstance(data, bytes) or not isinstance(digest, bytes) or size != len(data):
             if isinstance(data, bytes) and len(data) == KEPT_BYTES_MAX and isinstance(size, int) and size > len(data):
                 continue  # over its center's quota: the digest is all that is left of the rest
