@@ -20,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 
-from hub.broker.closing import close
+from hub.broker.clients import close
 from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
 from hub.protocol.topics import CHECKPOINTS, TRUST, topic_in, topic_out
 

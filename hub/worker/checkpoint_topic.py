@@ -11,7 +11,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.broker.closing import close
+from hub.broker.clients import close, start
 from hub.broker.topics import ensure_topics, log_topics
 from hub.ledger.notary import Stored, record_of
 from hub.protocol.errors import Retriable
@@ -89,7 +89,7 @@ class CheckpointTopic:
                 request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
             )
             try:
-                await _start(producer)
+                await start(producer.start, REQUEST_TIMEOUT_S)
             except BaseException:
                 await close(producer.stop, REQUEST_TIMEOUT_S)
                 raise
@@ -107,7 +107,7 @@ class CheckpointTopic:
         with _translated(self._bootstrap):
             try:
                 async with asyncio.timeout(DEADLINE_S):
-                    await _start(consumer)
+                    await start(consumer.start, REQUEST_TIMEOUT_S)
                     if CHECKPOINTS not in await consumer.topics():  # a consumer that is given a missing one spins
                         raise Retriable(f"{CHECKPOINTS} at {self._bootstrap}: there is no such topic")
                     place = TopicPartition(CHECKPOINTS, 0)
@@ -117,20 +117,6 @@ class CheckpointTopic:
                     yield consumer, place, begin, end
             finally:
                 await close(consumer.stop, REQUEST_TIMEOUT_S)
-
-
-async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Start a client. A start that is broken off leaves its first connection open, so it is let end before."""
-    starting = asyncio.ensure_future(client.start())
-    try:
-        await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await asyncio.wait([starting], timeout=REQUEST_TIMEOUT_S)
-        if not starting.done():
-            starting.cancel()
-        elif not starting.cancelled():
-            starting.exception()  # seen: the cancellation is what counts
-        raise
 
 
 async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, end: int, count: int | None) -> list[Said]:

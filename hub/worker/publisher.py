@@ -17,7 +17,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from hub.broker.closing import close
+from hub.broker.clients import close, start
 from hub.broker.topics import ensure_topics, standard_topics
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
@@ -283,7 +283,7 @@ class Publisher:
             )
             try:
                 async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                    await producer.start()
+                    await start(producer.start, REQUEST_TIMEOUT_S)
             except BaseException:
                 await close(producer.stop, REQUEST_TIMEOUT_S)
                 raise

@@ -16,7 +16,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from hub.broker.closing import close
+from hub.broker.clients import close, start
 from hub.protocol.errors import Retriable, UsageError
 from hub.protocol.topics import TRUST
 from hub.worker.identity import TRUST as TRUST_FILE
@@ -47,7 +47,7 @@ class TrustPublisher:
         )
         try:
             async with asyncio.timeout(DEADLINE_S):
-                await producer.start()
+                await start(producer.start, DEADLINE_S)
                 await producer.send_and_wait(TRUST, identity.note, key=identity.hub.encode(), partition=0)
         except (KafkaError, TimeoutError, OSError) as exc:
             raise Retriable(f"the trust note can't be published ({exc or type(exc).__name__})") from exc

@@ -1,9 +1,26 @@
-"""Closing a Kafka client in a task that may be told to end at this very moment."""
+"""Starting and closing a Kafka client in a task that may be told to end at this very moment."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+
+
+async def start(begin: Callable[[], Awaitable[object]], deadline_s: float) -> None:
+    """Run a client's `start`. One that is broken off leaves its first connection open, so it is let end first.
+
+    A deadline of the caller's, or a cancellation, is passed on after at most `deadline_s` more.
+    """
+    starting = asyncio.ensure_future(begin())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=deadline_s)
+        if not starting.done():
+            starting.cancel()
+        elif not starting.cancelled():
+            starting.exception()  # seen: the cancellation is what counts
+        raise
 
 
 async def close(stop: Callable[[], Coroutine[object, object, object]], deadline_s: float) -> None:

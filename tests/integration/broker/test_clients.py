@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from hub.broker.closing import close
+from hub.broker.clients import close, start
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.topics import TopicSpec, ensure_topics
 
@@ -87,3 +89,29 @@ async def test_client_that_does_not_close_is_left_alone() -> None:
     async with asyncio.timeout(5):
         await close(never, 0.01)
         await close(fails, 0.01)
+
+
+@pytest.mark.parametrize("kind", ["consumer", "producer"])
+async def test_start_that_is_broken_off_leaves_no_connection_open(kafka: EmbeddedKafka, kind: str) -> None:
+    """Whenever the cancellation comes, also between the first connection and the client's knowing of it."""
+    for steps in range(1, 40, 2):
+        made = (AIOKafkaProducer if kind == "producer" else AIOKafkaConsumer)(bootstrap_servers=kafka.bootstrap)
+
+        async def work(client: Any = made) -> None:
+            try:
+                await start(client.start, 10.0)
+                await asyncio.Event().wait()
+            finally:
+                await close(client.stop, 10.0)
+
+        task = asyncio.create_task(work())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=20.0)
+        assert task.cancelled()
+        del task, made, work
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            gc.collect()
+        assert [str(w.message) for w in told if issubclass(w.category, ResourceWarning)] == [], f"after {steps} steps"
