@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from hub.broker.closing import close
+from hub.broker.clients import close
 from hub.broker.topics import ensure_topics, standard_topics
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend, read_answer
