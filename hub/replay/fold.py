@@ -196,10 +196,4 @@ def ledger_rows(ledger: Ledger, lane_id: int, first: int, last: int) -> list[Sto
     rows: list[StoredRow] = ledger.db.execute(_ROWS, (lane_id, first, last)).fetchall()
     if all(row[1] for row in rows):
         return rows
-    return [
-        (
-            e.sequence, e.data, e.digest, e.code, e.field, e.params, e.key, e.type, e.subject, e.occurred_at_us,
-            e.version, e.previous_lane_id, e.previous,
-        )
-        for e in ledger.events(lane_id, first, last)
-    ]  # fmt: skip
+    return [row if row[1] else (row[0], ledger.archived(lane_id, row[0]) or b"", *row[2:]) for row in rows]

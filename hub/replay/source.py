@@ -227,11 +227,12 @@ class Ledger:
         if all(event.data for event in events):
             return events
         return [
-            event if event.data else replace(event, data=self._archived(lane_id, event.sequence) or b"")
+            event if event.data else replace(event, data=self.archived(lane_id, event.sequence) or b"")
             for event in events
         ]
 
-    def _archived(self, lane_id: int, sequence: int) -> bytes | None:
+    def archived(self, lane_id: int, sequence: int) -> bytes | None:
+        """Return the bytes that the archive has of an event, None where no segment has it. Errors: as `segment`."""
         for (lane, first, last), found in self._kept.items():
             if lane == lane_id and first <= sequence <= last:
                 return found.get(sequence)
