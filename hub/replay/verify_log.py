@@ -25,6 +25,7 @@ from hub.replay.source import Ledger
 from hub.replay.verify_cosignatures import CosignatureCheck, moment_of
 from hub.replay.verify_tiles import TileCheck
 
+NOTES_AHEAD: Final = 64  # checkpoints that are read at once: an ML-DSA-44 signature line has 3 KB
 _LEAF: Final = (
     "leaf_index, log_leaf.lane_id, log_leaf.last, hash, CAST(note AS BLOB)"
     " FROM log_leaf LEFT JOIN receipt ON receipt.lane_id = log_leaf.lane_id AND receipt.last = log_leaf.last"
@@ -187,7 +188,7 @@ class LogCheck:
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def _checkpoints(self) -> Iterator[tuple[int, Any, Any, Any]]:
-        yield from keyed(self.db, self.findings, "checkpoint", "note, edge, signed_at_us", ("size",))
+        yield from keyed(self.db, self.findings, "checkpoint", "note, edge, signed_at_us", ("size",), ahead=NOTES_AHEAD)
 
     def _compare(self, row: tuple[int, Any, Any, Any], trees: _Trees | None, leaves: int) -> _Trees | None:
         """Check one checkpoint; return the trees to go on with."""
