@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hub.protocol.errors import Fatal, Retriable, UsageError
+from hub.store.durable import write
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -58,15 +59,9 @@ class _DirectoryDepot:
         self.location = str(folder)
 
     def put(self, name: str, data: bytes) -> None:
-        part = self._folder / f"{name}.part"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._folder / name)
-            _sync(self._folder)
+            write(self._folder / name, data)
         except OSError as exc:
             raise UsageError(f"archive {self._folder}: cannot write {name}: {exc.strerror or exc}") from exc
 
@@ -79,17 +74,6 @@ class _DirectoryDepot:
             ) from exc
         except OSError as exc:
             raise Retriable(f"archive {self._folder}: cannot read {name}: {exc.strerror or exc}") from exc
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename durable. Windows has no such call, and needs none."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class _ObjectDepot:

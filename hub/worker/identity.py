@@ -28,6 +28,7 @@ from hub.protocol.errors import Malformed, Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust, open_trust
+from hub.store.durable import sync_folder, write
 from hub.worker.lock import held
 
 TRUST: Final = "trust.note"
@@ -91,9 +92,9 @@ def make_identity(folder: Path, hub: str) -> Identity:
     root = _first_root(folder / ROOT, hub)
     made = {name: _made(folder, hub, name) for name in KINDS}
     trust = _first_trust(hub, root.verifier, made, FIRST_REASON)
-    _replace(folder / TRUST, note := sign_note(trust.to_text(), [root]).to_bytes())
+    write(folder / TRUST, note := sign_note(trust.to_text(), [root]).to_bytes())
     # The name is written last: a folder with it is whole.
-    _replace(folder / "hub.name", f"{hub}\n".encode())
+    write(folder / "hub.name", f"{hub}\n".encode())
     return Identity(hub, **made, trust=trust, note=note, folder=folder)
 
 
@@ -159,7 +160,7 @@ def write_trust(folder: Path, note: bytes, after: int) -> None:
             raise Retriable(
                 f"another command has made trust note {serial} meanwhile, and nothing was written: try again"
             )
-        _replace(folder / TRUST, note)
+        write(folder / TRUST, note)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -177,28 +178,7 @@ def write_private(path: Path, text: str) -> None:
         os.link(part, path)  # never over one that is there
     finally:
         part.unlink()
-    _sync_folder(path.parent)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Return when the names in `folder`, too, are on the disk."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent)
 
 
 def _in_use(folder: Path, trust: Trust, there: Mapping[Verifier, Signer], name: str) -> Signer:

@@ -113,4 +113,6 @@ async def test_start_that_is_broken_off_leaves_no_connection_open(kafka: Embedde
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             gc.collect()
-        assert [str(w.message) for w in told if issubclass(w.category, ResourceWarning)] == [], f"after {half_ms / 2} ms"
+        assert [str(w.message) for w in told if issubclass(w.category, ResourceWarning)] == [], (
+            f"after {half_ms / 2} ms"
+        )
