@@ -109,7 +109,7 @@ def verify(
     Errors: UsageError where there is no database, or no such lane, or `outside` is not HQ's.
     """
     scope = scope or Scope()
-    wanted = None if outside is None else read_outside(outside, trust)
+    wanted = [] if outside is None else [read_outside(outside, trust)]
     report = Report(trust.root.to_text())
     findings = Findings()
     try:
@@ -134,7 +134,7 @@ def verify(
             if scope.is_whole:
                 bases = job.bases()
                 check_strays(ledger, findings)
-                check_beside(ledger, trust, bases, findings)
+                wanted += check_beside(ledger, trust, bases, findings)
                 archive = ArchiveCheck(ledger, findings)
                 archive.check()
                 report.segments = archive.segments

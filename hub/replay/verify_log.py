@@ -8,7 +8,8 @@ difference.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -68,12 +69,12 @@ class LogCheck:
         self.checkpoints = 0
         self.cosignatures = 0
 
-    def check(self, wanted: Checkpoint | None = None) -> None:
-        """Check all of it; `wanted` is a checkpoint from elsewhere (a witness, a backup) that the log must contain."""
+    def check(self, wanted: Iterable[Checkpoint] = ()) -> None:
+        """Check all of it; `wanted` are checkpoints from elsewhere (a witness, a backup) that the log must contain."""
         with snapshot(self.db):
-            self._check(wanted)
+            self._check(deque(sorted((w for w in wanted if w.size), key=lambda each: each.size)))
 
-    def _check(self, wanted: Checkpoint | None) -> None:
+    def _check(self, wanted: deque[Checkpoint]) -> None:
         checkpoints = self._checkpoints()
         upcoming = next(checkpoints, None)
         trees: _Trees | None = _Trees()
@@ -92,9 +93,8 @@ class LogCheck:
             tiles.add(index, hashed if _is_hash(hashed) else leaf, leaf)
             if trees is not None:
                 trees.append(hashed if _is_hash(hashed) else leaf, leaf)
-            if wanted is not None and wanted.size == expected:
-                self._check_outside(wanted, trees)
-                wanted = None
+            while wanted and wanted[0].size == expected:
+                self._check_outside(wanted.popleft(), trees)
             while upcoming is not None and upcoming[0] <= expected:
                 trees, newest = self._compare(upcoming, trees, expected), max(newest, upcoming[0])
                 upcoming = next(checkpoints, None)
@@ -105,9 +105,9 @@ class LogCheck:
         if newest < expected:
             detail = f"there is no checkpoint over leaves {newest} to {expected - 1}"
             self.findings.add(What.CHECKPOINT_ROW, "checkpoint", first=expected, detail=detail)
-        if wanted is not None:
-            detail = f"the log has {expected} leaves, a checkpoint of size {wanted.size} was signed: it was rolled back"
-            self.findings.add(What.CHECKPOINT_ROOT, "log_leaf", first=wanted.size, detail=detail)
+        for said in wanted:
+            detail = f"the log has {expected} leaves, a checkpoint of size {said.size} was signed: it was rolled back"
+            self.findings.add(What.CHECKPOINT_ROOT, "log_leaf", first=said.size, detail=detail)
         tiles.finish()
         self._missing(logged)
         self._cosigned.finish()

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from hub.ledger.basis import Basis
-from hub.protocol.checkpoint import open_seal
+from hub.protocol.checkpoint import Checkpoint, open_seal
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
 from hub.protocol.note import Note
@@ -154,8 +154,12 @@ def _tell(ledger: Ledger, findings: Findings, what: What, table: str, sql: str) 
             findings.add(what, table, origin or f"#{lane_id}", key=repr(number)[:60])
 
 
-def check_beside(ledger: Ledger, trust: Trust, bases: BasisBook, findings: Findings) -> None:
-    """Check what is kept beside the ledger: the bytes of quarantined records, the notes that prove forks."""
+def check_beside(ledger: Ledger, trust: Trust, bases: BasisBook, findings: Findings) -> list[Checkpoint]:
+    """Check what is kept beside the ledger: the bytes of quarantined records, the notes that prove forks.
+
+    Returns the checkpoints of HQ's log that a notary met elsewhere and kept: the log must contain them.
+    """
+    met: list[Checkpoint] = []
     columns = "center, kafka_offset, digest, data, size_bytes"
     rows = keyed(ledger.db, findings, "quarantine", columns, ("id",), ahead=RECORDS_AHEAD)
     for id_, center, offset, digest, data, size in rows:
@@ -169,23 +173,27 @@ def check_beside(ledger: Ledger, trust: Trust, bases: BasisBook, findings: Findi
         why = _no_proof(trust, bases.at(bases.size), origin, size, ours, theirs)
         if why:
             findings.add(What.EVIDENCE, "evidence", str(origin), size if isinstance(size, int) else None, detail=why)
+        elif origin == f"{trust.hub}/log":
+            met.append(open_seal(theirs)[0])
+    return met
 
 
 def _no_proof(trust: Trust, basis: Basis | None, origin: Any, size: Any, ours: Any, theirs: Any) -> str:
     """Return why two notes prove no fork, '' if they do.
 
     Shapes: of a lane, `ours` is HQ's receipt for the events around that size and `theirs` a seal of the center's; of
-            HQ's log both are checkpoints that HQ has signed.
+            HQ's log both are checkpoints that HQ has signed, `ours` nothing where HQ's database had none left.
     """
     try:
         said, note = open_seal(theirs if isinstance(theirs, bytes) else b"")
         if (said.origin, said.size) != (origin, size):
             return f"theirs is over {said.origin} at size {said.size}"
-        own = Note.from_bytes(ours if isinstance(ours, bytes) else b"")
         if origin == f"{trust.hub}/log":
             note.verify(trust.logs)
-            own.verify(trust.logs)
+            if ours != b"":
+                Note.from_bytes(ours if isinstance(ours, bytes) else b"").verify(trust.logs)
             return ""
+        own = Note.from_bytes(ours if isinstance(ours, bytes) else b"")
         own.verify(trust.receipts)
         receipt = Receipt.from_text(own.text)
         if receipt.origin != origin or not receipt.first <= size <= receipt.last:

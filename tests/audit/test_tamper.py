@@ -196,6 +196,18 @@ def test_log_rolled_back_is_found(copy: Path) -> None:
     assert "rolled back" in found.detail
 
 
+@pytest.mark.parametrize("ours", ["x''", "(SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1)"])
+def test_log_that_its_notary_found_rolled_back_is_found(copy: Path, ours: str) -> None:
+    """The notary kept the checkpoint that it met on the topic; with a database that had none of its own, too."""
+    newest, largest = ask(copy, "SELECT note, size FROM checkpoint ORDER BY size DESC LIMIT 1")[0]
+    kept = f"INSERT INTO evidence SELECT '{HUB}/log', ?, {ours}, ?, 0"
+    change(copy, (kept, (largest, newest)))
+    assert findings(copy) == []  # it fits again: the newest database was put back
+    roll_back(copy, ask(copy, "SELECT size FROM checkpoint ORDER BY size LIMIT 1 OFFSET 9")[0][0], cosignatures=True)
+    (found,) = findings(copy)
+    assert (found.what, found.table, found.first) == ("CHECKPOINT_ROOT", "log_leaf", largest)
+
+
 def test_checkpoint_from_elsewhere_fits_the_untouched_log(whole: Path) -> None:
     """Every checkpoint that was ever signed is a beginning of the log."""
     for (note,) in ask(whole, "SELECT note FROM checkpoint ORDER BY size")[::7]:

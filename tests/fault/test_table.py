@@ -150,9 +150,12 @@ async def test_hub_that_went_back_to_an_old_database_comes_to_the_same_again(tmp
         edit(network, 2)
         await settle(network, "LAST")
         assert network.size() > size
-        # The receipts of what was decided twice bear two times: the center keeps the first, HQ has the second.
+        # The receipts of what was decided twice bear two times: the center keeps the first, HQ has the second. And the
+        # notary has met a checkpoint that HQ's log has no more.
         found = await network.check()
-        assert {f.what for f in found} <= {"RECEIPT_HELD", "RECEIPT_STRAY", "RECEIPTS_OUT"}, found
+        assert {f.what for f in found} <= {"RECEIPT_HELD", "RECEIPT_STRAY", "RECEIPTS_OUT", "CHECKPOINT_ROOT"}, found
+        rolled_back = [f for f in found if f.what == "CHECKPOINT_ROOT"]
+        assert all("it was rolled back" in f.detail or "another root" in f.detail for f in rolled_back), rolled_back
 
 
 async def test_topic_that_is_deleted_under_a_running_hub_and_made_again_goes_on(tmp_path: Path) -> None:
