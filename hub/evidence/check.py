@@ -15,7 +15,6 @@ from hub.evidence.manifest import differing, manifest, read_subject, reasons, ro
 from hub.evidence.page import check_page
 from hub.evidence.ranges import check_range, read_before
 from hub.evidence.report import Check, Report
-from hub.evidence.subject import Subject
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
 from hub.protocol.trust import Trust, open_trust
@@ -140,8 +139,3 @@ def _check_belongs(case: Case) -> None:
             case.report.error(Check.MANIFEST, f"{' '.join(held.entity)} has no part in this bundle", held.path)
     if case.subject.root is not None and case.subject.root not in told:
         case.report.error(Check.MANIFEST, f"there is no event of {' '.join(case.subject.root)}", layout.MANIFEST)
-
-
-def subject_of(data: bytes) -> Subject:
-    """Return what a bundle is about. Errors: Malformed."""
-    return read_subject(read_zip(data, Report()).get(layout.MANIFEST, b""))

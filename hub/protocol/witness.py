@@ -23,7 +23,7 @@ from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import key_name
 from hub.protocol.cosignature import cosign, cosigned_at
 from hub.protocol.errors import Malformed, Rejected
-from hub.protocol.note import COSIGNATURE_ED25519, Note, Signature, Signer, Verifier
+from hub.protocol.note import Note, Signature, Signer
 from hub.protocol.receipt import one_line, read_number, read_own_time
 from hub.protocol.record import ID, write_time
 
@@ -68,11 +68,6 @@ def open_cosigned(data: bytes) -> Cosigned:
         raise Malformed(f"cosignature: expected one signature line, got {len(note.signatures)}")
     (line,) = note.signatures
     return Cosigned(Checkpoint.from_text(note.text), note, line, cosigned_at(line))
-
-
-def is_witness_key(key: Verifier) -> bool:
-    """Return whether a key may cosign as a center's witness: Ed25519 cosignatures are what every reader knows."""
-    return key.algorithm == COSIGNATURE_ED25519
 
 
 @dataclass(frozen=True, slots=True)
