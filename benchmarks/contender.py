@@ -21,6 +21,7 @@ import fastavro
 import structlog
 
 from benchmarks.lanes import RELEASED
+from hub.hq.folder import HubFolder
 from hub.worker.service import spare_the_collector
 
 _WRITERS = {schema.id: schema.parsed for schema in RELEASED.values()}
@@ -135,7 +136,7 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) ->
     import sqlite3  # noqa: PLC0415
 
     from hub.worker.consolidator import Consolidator  # noqa: PLC0415
-    from hub.worker.service import WorkerSettings, database, run_worker  # noqa: PLC0415
+    from hub.worker.service import WorkerSettings, run_worker  # noqa: PLC0415
 
     handle = Consolidator.handle
 
@@ -150,7 +151,7 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) ->
     stop = asyncio.Event()
     settings = WorkerSettings(data_dir=data_dir, bootstrap=bootstrap, publish=publish)
     worker = asyncio.create_task(run_worker(settings, stop))
-    look = sqlite3.connect(database(data_dir), timeout=10)
+    look = sqlite3.connect(HubFolder(data_dir).database, timeout=10)
     while not worker.done():
         await asyncio.sleep(0.05)
         if meter.seen < meter.total:

@@ -17,6 +17,9 @@ from hub.evidence.check import check_bundle
 from hub.evidence.export import export_bundle
 from hub.evidence.report import Severity
 from hub.evidence.subject import Subject
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Headquarters
+from hub.hq.identity import load_identity
 from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.notary import LEAVES_MAX, append
 from hub.ledger.take import Reading, take
@@ -25,9 +28,6 @@ from hub.replay.chain import every
 from hub.replay.source import Ledger, Replayed
 from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
-from hub.worker.headquarters import Headquarters
-from hub.worker.identity import load_identity
-from hub.worker.service import database, keys
 
 EVENTS: Final = 100
 ROUNDS: Final = 7
@@ -37,7 +37,7 @@ async def evidence(folder: Path) -> dict[str, float]:
     """Return the median milliseconds of an export and of a check; what Python imports is not counted."""
     path = await _fill(folder)
     await _notarize(folder, path)
-    trust_note = (keys(folder) / "trust.note").read_bytes()
+    trust_note = (HubFolder(folder).keys / "trust.note").read_bytes()
     root = open_trust(trust_note).root
     made, checked = [], []
     with Ledger.open(path) as ledger:
@@ -62,8 +62,8 @@ async def _fill(folder: Path) -> Path:
     """Make a hub with one offer of EVENTS events, each under its own seal and receipt; return its database."""
     lane = BenchLane("c00", seal_every=1)
     await make_hub(folder, [lane])
-    identity = load_identity(keys(folder))
-    store = SqliteStore.open(database(folder))
+    identity = load_identity(HubFolder(folder).keys)
+    store = SqliteStore.open(HubFolder(folder).database)
     try:
         basis = await Headquarters(store, identity, released_schemas()).basis()
         claimed = (await store.claim([lane.center], "bench"))[lane.center]
@@ -77,12 +77,12 @@ async def _fill(folder: Path) -> Path:
             reading = advance(taken, batch)
     finally:
         store.close()
-    return database(folder)
+    return HubFolder(folder).database
 
 
 async def _notarize(folder: Path, path: Path) -> None:
     """Let HQ's log have every receipt."""
-    identity = load_identity(keys(folder))
+    identity = load_identity(HubFolder(folder).keys)
     store = SqliteStore.open(path)
     try:
         log = await store.log.read(f"{identity.hub}/log")

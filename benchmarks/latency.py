@@ -28,8 +28,8 @@ from benchmarks.lanes import PUBLISHED, offer
 from benchmarks.report import spread_ms
 from benchmarks.setting import make_center, running, until
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import ensure_topics, standard_topics
 from hub.domain.catalogue import KINDS, STREAMS
+from hub.kafka.topics import ensure_topics, standard_topics
 
 EVERY_S: Final = 0.020
 WARM_UP: Final = 250

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from benchmarks.lanes import SENTENCE
 from benchmarks.setting import last_words, make_center, rss_mb, running, until
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import ensure_topics, standard_topics
+from hub.kafka.topics import ensure_topics, standard_topics
 
 CENTER: Final = "office"
 COLUMNS: Final = (

@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from hub.audit.rebuild import rebuild
+from hub.audit.verify import verify
 from hub.protocol.trust import open_trust
-from hub.replay.rebuild import rebuild
-from hub.replay.verify import verify
 
 PROCESSES: Final = 2
 

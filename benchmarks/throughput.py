@@ -15,24 +15,24 @@ from typing import Any
 
 from benchmarks.lanes import HUB, BenchLane, write
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import ensure_topics, standard_topics
 from hub.domain.catalogue import STREAMS
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Headquarters, Said
+from hub.hq.identity import make_identity
+from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.control import key_text
 from hub.protocol.record import CENTER_REGISTERED
 from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
-from hub.worker.headquarters import Headquarters, Said
-from hub.worker.identity import make_identity
-from hub.worker.service import database, keys, prepare_hq
 
 
 async def make_hub(data_dir: Path, lanes: list[BenchLane]) -> None:
     """Make a hub that knows the lanes' centers."""
-    identity = make_identity(keys(data_dir), HUB)
-    store = SqliteStore.open(database(data_dir))
+    identity = make_identity(HubFolder(data_dir).keys, HUB)
+    store = SqliteStore.open(HubFolder(data_dir).database)
     try:
         headquarters = Headquarters(store, identity, released_schemas())
-        await prepare_hq(headquarters, identity)
+        await headquarters.prepare()
         await headquarters.say([Said(CENTER_REGISTERED, lane.center, _center(lane)) for lane in lanes])
     finally:
         store.close()

@@ -13,6 +13,9 @@ from typing import Final
 
 from benchmarks.lanes import HUB, BenchLane
 from benchmarks.throughput import make_hub
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Headquarters
+from hub.hq.identity import load_identity
 from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.take import Reading, take
 from hub.protocol.record import KafkaRecord
@@ -25,9 +28,6 @@ from hub.replay.moment import from_us
 from hub.replay.source import Ledger
 from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
-from hub.worker.headquarters import Headquarters
-from hub.worker.identity import load_identity
-from hub.worker.service import database, keys
 
 LANES: Final = 30
 EVENTS_AN_ENTITY: Final = 4
@@ -55,8 +55,8 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
     """
     lanes = [BenchLane(f"c{number:02}") for number in range(lanes_count)]
     await make_hub(data_dir, lanes)
-    identity = load_identity(keys(data_dir))
-    store = SqliteStore.open(database(data_dir))
+    identity = load_identity(HubFolder(data_dir).keys)
+    store = SqliteStore.open(HubFolder(data_dir).database)
     store._db.execute("PRAGMA synchronous=OFF")  # noqa: SLF001 - what is measured is reading
     try:
         headquarters = Headquarters(store, identity, released_schemas())
@@ -79,7 +79,7 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
                     fetch = []
     finally:
         store.close()
-    return database(data_dir)
+    return HubFolder(data_dir).database
 
 
 def timetravel(path: Path, samples: int = SAMPLES) -> dict[str, float]:
@@ -126,7 +126,7 @@ def _median_ms(question: Callable[[], None], samples: int) -> float:
 def main() -> None:
     """Fill a ledger in the folder that is named, if there is none, and print what is measured."""
     folder, events = Path(sys.argv[1]), int(sys.argv[2])
-    path = database(folder)
+    path = HubFolder(folder).database
     if not path.exists():
         began = time.monotonic()
         asyncio.run(fill(folder, events))

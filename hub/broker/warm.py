@@ -16,7 +16,7 @@ from hub.broker.aot import AotCache
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.jars import Progress, fetch_jars, locked_jars
 from hub.broker.settings import BrokerSettings
-from hub.broker.topics import TopicSpec, ensure_topics
+from hub.kafka.topics import TopicSpec, ensure_topics
 from hub.protocol.errors import CohubError
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
-from hub.cli.enrolment import id_of, proven, proven_all, purpose_of, read_note
-from hub.cli.output import as_json, line, table
-from hub.cli.place import DataDir, Json, Place, again, place, run_async, say, say_once
+from hub.base.output import as_json, line, table
+from hub.cli.options import DataDir, Json, hub_folder, run_async
+from hub.hq.enrolment import id_of, proven, proven_all, purpose_of, read_note
+from hub.hq.folder import HubFolder, again, say, say_once
 from hub.protocol.errors import UsageError
 from hub.protocol.record import CENTER_REGISTERED
 
@@ -92,7 +93,7 @@ def add(
         "keys": [],
     }
     notes = [read_note(path) for path in enrolment or []]
-    keys = run_async(register(place(ctx, data_dir), center, record, notes))
+    keys = run_async(register(hub_folder(ctx, data_dir), center, record, notes))
     line(f"center {center} is registered; a running worker reads in.{center} within seconds")
     purposes = {key["purpose"] for key in keys}
     if "seal" not in purposes:
@@ -106,7 +107,7 @@ def list_centers(ctx: typer.Context, data_dir: DataDir = None, json: Json = Fals
     """List the centers, what each may report, and its keys. Example: hub center list --json."""
     from hub.store import queries
 
-    with place(ctx, data_dir).engine().connect() as db:
+    with hub_folder(ctx, data_dir).engine().connect() as db:
         found = queries.centers(db)
     if json:
         as_json(found)
@@ -155,7 +156,7 @@ def revise(
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise UsageError("nothing to change: give at least one of --name, --country, --stream …")
-    run_async(change(place(ctx, data_dir), center, REVISED, lambda record: {**record, **changes}))
+    run_async(change(hub_folder(ctx, data_dir), center, REVISED, lambda record: {**record, **changes}))
     line(f"center {center} is revised: {', '.join(changes)}")
 
 
@@ -174,7 +175,7 @@ def add_key(
     Example: hub center add-key uz --enrolment uz.enrolment.note
     """
     note = read_note(enrolment)
-    key = run_async(put_key(place(ctx, data_dir), center, note, replaces_lost=replaces_lost))
+    key = run_async(put_key(hub_folder(ctx, data_dir), center, note, replaces_lost=replaces_lost))
     line(f"key {key} of {center} is active")
 
 
@@ -187,36 +188,36 @@ def revoke_key(
     data_dir: DataDir = None,
 ) -> None:
     """Revoke a key: what it sealed before stays valid. Example: hub center revoke-key uz 1f2e3d4c --reason lost."""
-    run_async(revoke(place(ctx, data_dir), center, key.lower(), reason))
+    run_async(revoke(hub_folder(ctx, data_dir), center, key.lower(), reason))
     line(f"key {key} of {center} is revoked: {reason}")
 
 
 @app.command()
 def suspend(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDir = None) -> None:
     """Suspend a center: its lane waits, nothing is lost. Example: hub center suspend uz --reason "audit"."""
-    run_async(_turn(place(ctx, data_dir), center, SUSPENDED, reason))
+    run_async(_turn(hub_folder(ctx, data_dir), center, SUSPENDED, reason))
     line(f"center {center} is suspended; `hub center resume {center}` lets it go on")
 
 
 @app.command()
 def resume(ctx: typer.Context, center: CenterId, reason: Reason = "resumed", data_dir: DataDir = None) -> None:
     """Let a suspended center go on. Example: hub center resume uz --reason "audit done"."""
-    run_async(_turn(place(ctx, data_dir), center, RESUMED, reason))
+    run_async(_turn(hub_folder(ctx, data_dir), center, RESUMED, reason))
     line(f"center {center} is active")
 
 
 @app.command()
 def close(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDir = None) -> None:
     """Close a center for good; what it reported stays. Example: hub center close uz --reason "left the network"."""
-    run_async(_turn(place(ctx, data_dir), center, CLOSED, reason))
+    run_async(_turn(hub_folder(ctx, data_dir), center, CLOSED, reason))
     line(f"center {center} is closed for good; nothing of its lane is read any more")
 
 
 async def register(
-    where: Place, center: str, record: Mapping[str, Any], enrolments: Sequence[bytes]
+    where: HubFolder, center: str, record: Mapping[str, Any], enrolments: Sequence[bytes]
 ) -> list[dict[str, Any]]:
     """Register one center; return its keys, each proved by one of `enrolments`. Errors: UsageError."""
-    from hub.worker.headquarters import Said
+    from hub.hq.headquarters import Said
 
     async with where.headquarters() as (store, headquarters):
         keys = proven_all(enrolments, _hub(where), center)
@@ -227,7 +228,7 @@ async def register(
         return keys
 
 
-async def put_key(where: Place, center: str, enrolment: bytes, *, replaces_lost: bool) -> str:
+async def put_key(where: HubFolder, center: str, enrolment: bytes, *, replaces_lost: bool) -> str:
     """Add the key of `enrolment` to a center; return the key's id. Errors: UsageError."""
 
     def added(record: dict[str, Any]) -> dict[str, Any]:
@@ -240,7 +241,7 @@ async def put_key(where: Place, center: str, enrolment: bytes, *, replaces_lost:
     return id_of(record["keys"][-1])
 
 
-async def revoke(where: Place, center: str, key_id: str, reason: str) -> None:
+async def revoke(where: HubFolder, center: str, key_id: str, reason: str) -> None:
     """Revoke a key of a center. Errors: UsageError."""
 
     def revoked(record: dict[str, Any]) -> dict[str, Any]:
@@ -257,13 +258,13 @@ async def revoke(where: Place, center: str, key_id: str, reason: str) -> None:
 
 
 async def change(
-    where: Place, center: str, kind: str, changed: Callable[[dict[str, Any]], dict[str, Any]]
+    where: HubFolder, center: str, kind: str, changed: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> dict[str, Any]:
     """Say the record that `changed` makes of a center's; return it. Another's change meanwhile is not undone.
 
     Errors: UsageError.
     """
-    from hub.worker.headquarters import Said
+    from hub.hq.headquarters import Said
 
     async with where.headquarters() as (store, headquarters):
 
@@ -279,8 +280,8 @@ async def change(
         return found
 
 
-async def _turn(where: Place, center: str, kind: str, reason: str) -> None:
-    from hub.worker.headquarters import Said
+async def _turn(where: HubFolder, center: str, kind: str, reason: str) -> None:
+    from hub.hq.headquarters import Said
 
     async with where.headquarters() as (store, headquarters):
         await _known(store, center)
@@ -296,15 +297,15 @@ class HqLane(Protocol):
         ...
 
 
-async def pin_witness_keys(where: Place, headquarters: HqLane) -> None:
+async def pin_witness_keys(where: HubFolder, headquarters: HqLane) -> None:
     """Have the trust note name the witness keys as they are now. A crash before: the next change, or `renew`, does.
 
     Another command may do the same at this moment, for a center of its own. The note is read before the hq lane, and
     only that note is replaced: so none is written that knows less of the lane than the one before it.
     """
     from hub.cli.trust_note import pin_witnesses
-    from hub.worker.identity import load_identity
-    from hub.worker.rotation import witness_keys
+    from hub.hq.identity import load_identity
+    from hub.hq.rotation import witness_keys
 
     async def attempt() -> None:
         identity = load_identity(where.keys)
@@ -327,8 +328,8 @@ async def _known(store: SqliteStore, center: str) -> dict[str, Any]:
     return record
 
 
-def _hub(where: Place) -> str:
-    from hub.worker.identity import load_identity
+def _hub(where: HubFolder) -> str:
+    from hub.hq.identity import load_identity
 
     return load_identity(where.keys).hub
 

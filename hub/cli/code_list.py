@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from hub.cli.output import line
-from hub.cli.place import DataDir, Place, place, run_async, say
+from hub.base.output import line
+from hub.cli.options import DataDir, hub_folder, run_async
+from hub.hq.folder import HubFolder, say
 from hub.protocol.errors import UsageError
 
 app = typer.Typer(help="Code lists: what keywords and industries may be used.", no_args_is_help=True)
@@ -41,7 +42,7 @@ def publish(
     if (file is None) == (not code):
         raise UsageError("expected either a FILE or at least one --code")
     codes = read_codes(file) if file is not None else [term(one) for one in code or []]
-    what = run_async(put_list(place(ctx, data_dir), name, codes))
+    what = run_async(put_list(hub_folder(ctx, data_dir), name, codes))
     line(f"code list {name} is {what}: {len(codes)} codes")
 
 
@@ -72,9 +73,9 @@ def read_codes(file: Path) -> list[dict[str, Any]]:
         raise UsageError(f"{file}: expected CSV in UTF-8: {exc}") from exc
 
 
-async def put_list(where: Place, name: str, codes: list[dict[str, Any]]) -> str:
+async def put_list(where: HubFolder, name: str, codes: list[dict[str, Any]]) -> str:
     """Publish or revise a list; return which. Errors: UsageError."""
-    from hub.worker.headquarters import Said
+    from hub.hq.headquarters import Said
 
     async with where.headquarters() as (store, headquarters):
         known = await store.entities([("code_list", f"hq:{name}")])

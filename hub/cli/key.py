@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli.output import as_json, line, note, table
-from hub.cli.place import DataDir, Json, Place, place, run_async
+from hub.base.output import as_json, line, note, table
+from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.cli.trust_note import Issued, issue, key_rows, root_of, unsigned_keys
+from hub.hq.folder import HubFolder
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
+    from hub.hq.identity import Identity
     from hub.protocol.keys import Verifier
     from hub.protocol.trust import Trust
-    from hub.worker.identity import Identity
 
 app = typer.Typer(help="HQ's own keys: list, rotate, retire; the trust note that says which.", no_args_is_help=True)
 
@@ -40,10 +41,10 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the tru
 @app.command("list")
 def list_keys(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
     """List the keys in the trust note, in use and former. Example: hub key list --json."""
-    from hub.worker.identity import load_identity
-    from hub.worker.rotation import current
+    from hub.hq.identity import load_identity
+    from hub.hq.rotation import current
 
-    identity = load_identity(place(ctx, data_dir).keys)
+    identity = load_identity(hub_folder(ctx, data_dir).keys)
     trust = current(identity)
     found = key_rows(trust)
     if json:
@@ -68,12 +69,12 @@ def rotate(
 
     Example: hub key rotate receipts --reason "yearly". With an offline root key: hub key rotate log --request FILE
     """
-    from hub.worker.identity import load_identity
-    from hub.worker.rotation import PURPOSES, rotated
+    from hub.hq.identity import load_identity
+    from hub.hq.rotation import PURPOSES, rotated
 
     if purpose not in PURPOSES:
         raise UsageError(f"PURPOSE {purpose}: expected one of {', '.join(PURPOSES)}")
-    identity = load_identity(place(ctx, data_dir).keys)
+    identity = load_identity(hub_folder(ctx, data_dir).keys)
     root_of(identity, request, root_key)  # before a key is made
     trust = rotated(identity, purpose)
     issued = issue(identity, trust, reason, request, root_key)
@@ -99,10 +100,10 @@ def retire(
     json: Json = False,
 ) -> None:
     """Say that from now on nothing new is signed by former keys. Example: hub key retire 1f2e3d4c."""
-    from hub.worker.identity import load_identity
-    from hub.worker.rotation import retired
+    from hub.hq.identity import load_identity
+    from hub.hq.rotation import retired
 
-    identity = load_identity(place(ctx, data_dir).keys)
+    identity = load_identity(hub_folder(ctx, data_dir).keys)
     trust = retired(identity, key, datetime.now(UTC))
     issued = issue(identity, trust, f"{reason}: {' '.join(key)}", request, root_key)
     told = [f"retired: {' '.join(key)}; what was signed before stays good"] if issued.in_force else []
@@ -125,7 +126,7 @@ def renew(
 
     Example: hub key renew --request trust.request
     """
-    done = run_async(_renew(place(ctx, data_dir), reason, request, root_key, witness or []))
+    done = run_async(_renew(hub_folder(ctx, data_dir), reason, request, root_key, witness or []))
     if isinstance(done, Issued):
         done.tell("renew", json=json)
     elif json:
@@ -153,9 +154,9 @@ def sign(
 
     Example: hub key sign log.request --root-key root.key --previous trust-3.note --out trust-4.note
     """
+    from hub.hq.identity import read_root
+    from hub.hq.rotation import read_request
     from hub.protocol.note import sign_note
-    from hub.worker.identity import read_root
-    from hub.worker.rotation import read_request
 
     if json and not yes:
         raise UsageError("--json asks nobody: add --yes, or look at the keys and answer without it")
@@ -186,22 +187,22 @@ def install(
     json: Json = False,
 ) -> None:
     """Put a trust note in force that was signed elsewhere. Example: hub key install trust.note."""
-    from hub.worker.identity import load_identity
-    from hub.worker.rotation import current
-    from hub.worker.rotation import install as put_in_force
+    from hub.hq.identity import load_identity
+    from hub.hq.rotation import current
+    from hub.hq.rotation import install as put_in_force
 
-    identity = load_identity(place(ctx, data_dir).keys)
+    identity = load_identity(hub_folder(ctx, data_dir).keys)
     trust = put_in_force(identity, _read(file))
     Issued(trust, current(identity), in_force=True, file=file).tell("install", json=json)
 
 
 async def _renew(
-    where: Place, reason: str, request: Path | None, root_key: Path | None, outside: Sequence[str]
+    where: HubFolder, reason: str, request: Path | None, root_key: Path | None, outside: Sequence[str]
 ) -> Issued | Trust:
     """Return the note that was issued, or the one in force where that says it all."""
+    from hub.hq.identity import load_identity
+    from hub.hq.rotation import current, is_same, with_witnesses, witness_keys
     from hub.protocol.keys import Verifier
-    from hub.worker.identity import load_identity
-    from hub.worker.rotation import current, is_same, with_witnesses, witness_keys
 
     identity = load_identity(where.keys)
     async with where.headquarters() as (_, headquarters):

@@ -6,8 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
-from hub.cli.output import ago, as_json, line, table
-from hub.cli.place import DataDir, Json, Place, again, place, run_async
+from hub.base.output import ago, as_json, line, table
+from hub.cli.options import DataDir, Json, hub_folder, run_async
+from hub.hq.folder import HubFolder, again
 from hub.protocol.errors import UsageError
 
 EXAMPLES: Final = """
@@ -28,7 +29,7 @@ def list_lanes(ctx: typer.Context, data_dir: DataDir = None, json: Json = False)
     """List every lane that HQ has taken events of, HQ's own too. Example: hub lane list."""
     from hub.store import queries
 
-    with place(ctx, data_dir).engine().connect() as db:
+    with hub_folder(ctx, data_dir).engine().connect() as db:
         found = queries.lanes(db)
     if json:
         as_json(found)
@@ -49,7 +50,7 @@ def show(ctx: typer.Context, center: Center, data_dir: DataDir = None, json: Jso
     """Show one center's intake: why it stopped, its lanes, counts, proofs of a fork. Example: hub lane show uz."""
     from hub.store import queries
 
-    with place(ctx, data_dir).engine().connect() as db:
+    with hub_folder(ctx, data_dir).engine().connect() as db:
         intake = next((row for row in queries.intakes(db) if row["center"] == center), None)
         if intake is None:
             known = [c["id"] for c in queries.centers(db)]
@@ -87,10 +88,10 @@ def resume(ctx: typer.Context, center: Center, data_dir: DataDir = None) -> None
 
     Example: hub lane resume uz
     """
-    line(run_async(_resume(place(ctx, data_dir), center)))
+    line(run_async(_resume(hub_folder(ctx, data_dir), center)))
 
 
-async def _resume(where: Place, center: str) -> str:
+async def _resume(where: HubFolder, center: str) -> str:
     from hub.store.sqlite import SqliteStore
 
     where.engine().dispose()

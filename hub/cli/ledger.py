@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hub.cli.output import as_json, line, note, table
-from hub.cli.place import DataDir, Json, place
+from hub.base.output import as_json, line, note, table
+from hub.cli.options import DataDir, Json, hub_folder
 
 if TYPE_CHECKING:
     from hub.store.archive import Archived
@@ -58,7 +58,7 @@ def archive(
     from hub.store.archive import Archiver
     from hub.store.depot import open_depot
 
-    where = place(ctx, data_dir)
+    where = hub_folder(ctx, data_dir)
     now = datetime.now(UTC)
     before = now - timedelta(days=older_than)
     depot = open_depot(to or str(where.data_dir / "archive"))
@@ -100,7 +100,7 @@ def segments(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -
     """List what is in the archive, the oldest first. Example: hub ledger segments."""
     from hub.replay.source import Ledger
 
-    with Ledger.open(place(ctx, data_dir).database) as ledger:
+    with Ledger.open(hub_folder(ctx, data_dir).database) as ledger:
         origins = {lane.id: lane.origin for lane in ledger.lanes}
         rows = [
             {
@@ -142,7 +142,7 @@ def moved(
     """
     from hub.store.archive import Archiver
 
-    with Archiver(place(ctx, data_dir).database) as archiver:
+    with Archiver(hub_folder(ctx, data_dir).database) as archiver:
         count = archiver.moved(old, new)
     line(f"{count} segments are at {new} now; all were read there")
 

@@ -13,26 +13,12 @@ from typing import Annotated, Final
 
 import typer
 
-from hub.cli import (
-    audit,
-    audit_check,
-    audit_export,
-    center,
-    code_list,
-    demo,
-    hub_log,
-    key,
-    lane,
-    ledger,
-    quarantine,
-    replay,
-    run,
-    schema,
-    show,
-    status,
-)
-from hub.cli.output import print_version
-from hub.cli.place import Settings
+from hub.base.output import print_version
+from hub.cli import center, code_list, key, lane, ledger, log, quarantine, run, schema, show, status
+from hub.cli.audit import group as audit
+from hub.cli.options import Settings
+from hub.cli.replay import group as replay
+from hub.demo import command as demo
 from hub.protocol.errors import CohubError, UsageError
 
 EXAMPLES: Final = """
@@ -56,14 +42,12 @@ app = typer.Typer(
 )
 run.add_to(app)
 app.add_typer(audit.app, name="audit")
-audit_export.add_to(audit.app)
-audit_check.add_to(audit.app)
 app.add_typer(center.app, name="center")
 app.add_typer(code_list.app, name="code-list")
 app.add_typer(key.app, name="key")
 app.add_typer(lane.app, name="lane")
 app.add_typer(ledger.app, name="ledger")
-app.add_typer(hub_log.app, name="log")
+app.add_typer(log.app, name="log")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(replay.app, name="replay")
 app.add_typer(schema.app, name="schema")

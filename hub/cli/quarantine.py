@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.output import as_json, line, table
-from hub.cli.place import DataDir, Json, place
+from hub.base.output import as_json, line, table
+from hub.cli.options import DataDir, Json, hub_folder
 from hub.protocol.errors import UsageError
 
 app = typer.Typer(help="Records that became no event, and why.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def list_records(
     """List quarantined records, the newest first. Example: hub quarantine list --center uz."""
     from hub.store import queries
 
-    with place(ctx, data_dir).engine().connect() as db:
+    with hub_folder(ctx, data_dir).engine().connect() as db:
         found = queries.quarantined(db, limit, center)
     if json:
         as_json(found)
@@ -45,7 +45,7 @@ def show(
     """Show one quarantined record with its headers and bytes. Example: hub quarantine show 3."""
     from hub.store import queries
 
-    with place(ctx, data_dir).engine().connect() as db:
+    with hub_folder(ctx, data_dir).engine().connect() as db:
         found = queries.quarantined_record(db, number)
     if found is None:
         raise UsageError(f"there is no quarantined record {number}; `hub quarantine list` has them")

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from hub.cli.output import line, note
-from hub.cli.place import DataDir, Place, place
+from hub.base.output import line, note
+from hub.cli.options import DataDir, hub_folder
+from hub.hq.folder import HubFolder
 from hub.protocol.errors import Retriable, UsageError
 
 DEFAULT_HUB: Final = "hub.example"
@@ -40,9 +41,9 @@ def up(ctx: typer.Context, hub: HubName = None, port: Port = None, data_dir: Dat
 
     Examples: hub up · hub up --hub hub.example.org --data-dir /srv/hub --port 9092
     """
-    from hub.cli.local import run_until_signal
+    from hub.local.hub import run_until_signal
 
-    where = place(ctx, data_dir)
+    where = hub_folder(ctx, data_dir)
     raise typer.Exit(run_until_signal(lambda: _up(where, hub, port)))
 
 
@@ -51,7 +52,7 @@ def init(ctx: typer.Context, hub: HubName = None, data_dir: DataDir = None) -> N
 
     Example: hub init --hub hub.example.org
     """
-    where = place(ctx, data_dir)
+    where = hub_folder(ctx, data_dir)
     if not ensure_identity(where, hub):
         raise UsageError(f"{where.keys} already holds a hub's keys: nothing to do")
 
@@ -69,7 +70,7 @@ def worker(
     from hub.cli.logs import log_to_stderr
 
     log_to_stderr()
-    where = place(ctx, data_dir)
+    where = hub_folder(ctx, data_dir)
     raise typer.Exit(asyncio.run(_worker(where, bootstrap, instance)))
 
 
@@ -83,7 +84,7 @@ def broker(ctx: typer.Context, port: Port = None, data_dir: DataDir = None) -> N
     from hub.cli.logs import log_to_stderr
 
     log_to_stderr(warnings_only=True)
-    raise typer.Exit(asyncio.run(run_broker(EmbeddedKafka(place(ctx, data_dir).broker, port=port))))
+    raise typer.Exit(asyncio.run(run_broker(EmbeddedKafka(hub_folder(ctx, data_dir).broker, port=port))))
 
 
 def trust(
@@ -93,9 +94,9 @@ def trust(
 ) -> None:
     """Print the trust note that every center pins. `hub key` changes it. Example: hub trust --out trust.note."""
     from hub.cli.trust_note import unsigned_keys
-    from hub.worker.identity import load_identity
+    from hub.hq.identity import load_identity
 
-    identity = load_identity(place(ctx, data_dir).keys)
+    identity = load_identity(hub_folder(ctx, data_dir).keys)
     if out is None:
         sys.stdout.write(identity.note.decode())
     else:
@@ -106,9 +107,9 @@ def trust(
         note(missing)
 
 
-def ensure_identity(where: Place, hub: str | None) -> bool:
+def ensure_identity(where: HubFolder, hub: str | None) -> bool:
     """Make the hub's keys where there are none; return whether they were made. Errors: UsageError."""
-    from hub.worker.identity import load_identity, make_identity
+    from hub.hq.identity import load_identity, make_identity
 
     if (where.keys / "hub.name").exists():
         there = load_identity(where.keys).hub
@@ -120,10 +121,10 @@ def ensure_identity(where: Place, hub: str | None) -> bool:
     return True
 
 
-async def _up(where: Place, hub: str | None, port: int | None) -> int:
-    from hub.cli.local import LocalHub
+async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
     from hub.cli.logs import log_to_stderr
-    from hub.worker.identity import load_identity
+    from hub.hq.identity import load_identity
+    from hub.local.hub import LocalHub
 
     log_to_stderr(warnings_only=True)
     first = ensure_identity(where, hub)
@@ -146,13 +147,13 @@ async def _up(where: Place, hub: str | None, port: int | None) -> int:
     return 0
 
 
-async def _worker(where: Place, bootstrap: str, instance: str | None) -> int:
+async def _worker(where: HubFolder, bootstrap: str, instance: str | None) -> int:
     # Imported first: the second that this takes is one in which the broker may start.
     import structlog
 
-    from hub.cli.local import write_ready
+    from hub.hq.identity import load_identity
+    from hub.local.hub import write_ready
     from hub.worker import app as _faust  # noqa: F401
-    from hub.worker.identity import load_identity
     from hub.worker.service import WorkerSettings, run_worker
 
     check_bootstrap(bootstrap)

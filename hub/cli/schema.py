@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import typer
 
-from hub.cli.output import as_json, line
-from hub.cli.place import Json
+from hub.base.output import as_json, line
+from hub.cli.options import Json
 
 app = typer.Typer(help="The released Avro schemas.", no_args_is_help=True)
 

@@ -8,8 +8,8 @@ from urllib.parse import quote, unquote
 
 import typer
 
-from hub.cli.output import as_json, line, note, table
-from hub.cli.place import DataDir, Json, place
+from hub.base.output import as_json, line, note, table
+from hub.cli.options import DataDir, Json, hub_folder
 from hub.protocol.errors import UsageError
 
 TITLES = ("title", "name", "event")
@@ -40,7 +40,7 @@ def show(
 
     if stream not in STREAMS:
         raise UsageError(f"there is no stream {stream}; expected one of {', '.join(STREAMS)}")
-    with place(ctx, data_dir).engine().connect() as db:
+    with hub_folder(ctx, data_dir).engine().connect() as db:
         if entity_id is not None:
             found = queries.entity(db, stream, entity_id) or queries.entity(db, stream, encoded(entity_id))
             if found is None:

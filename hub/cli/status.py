@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hub.cli.output import ago, as_json, count, line, table
-from hub.cli.place import DataDir, Json, Place, place, run_async
+from hub.base.output import ago, as_json, count, line, table
+from hub.cli.options import DataDir, Json, hub_folder, run_async
+from hub.hq.folder import HubFolder
 from hub.protocol.topics import center_of, topic_in
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def status(
     json: Json = False,
 ) -> None:
     """Show every center's position, lag, status and receipts, and the totals. Example: hub status --json."""
-    found = run_async(read_status(place(ctx, data_dir), bootstrap))
+    found = run_async(read_status(hub_folder(ctx, data_dir), bootstrap))
     if json:
         as_json(found)
         return
@@ -61,7 +62,7 @@ def status(
     if not found["log"]["keys_signed"]:
         line(
             "the keys of HQ's log are not in the trust note, so no center can check the log: "
-            f"{_renewal(place(ctx, data_dir))}"
+            f"{_renewal(hub_folder(ctx, data_dir))}"
         )
     line(f"broker {found['broker']['bootstrap'] or '-'}: {found['broker']['state']}")
 
@@ -123,7 +124,7 @@ def _row(center: dict[str, Any]) -> list[Any]:
     ]
 
 
-async def read_status(where: Place, bootstrap: str | None = None) -> dict[str, Any]:
+async def read_status(where: HubFolder, bootstrap: str | None = None) -> dict[str, Any]:
     """Return how every center stands, the totals, and what the broker says of lags.
 
     Units: lag is records of `in.<center>` behind the position in SQL, None where the broker can't be asked.
@@ -164,7 +165,7 @@ def read_log(db: Connection) -> dict[str, Any]:
     }
 
 
-def _log_keys_signed(where: Place) -> bool:
+def _log_keys_signed(where: HubFolder) -> bool:
     """Return whether the trust note names the keys of HQ's log: one of version 0.1.0 does not.
 
     It is read as it is: the status changes nothing. Where there is none that reads, other commands say so.
@@ -178,7 +179,7 @@ def _log_keys_signed(where: Place) -> bool:
         return True
 
 
-def _renewal(where: Place) -> str:
+def _renewal(where: HubFolder) -> str:
     """Return the commands that make a trust note with all keys, by where the root key is."""
     if (where.keys / "root.key").exists():
         return "`hub key renew`"

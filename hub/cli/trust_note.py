@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hub.cli.output import as_json, line, note
+from hub.base.output import as_json, line, note
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
+    from hub.hq.identity import Identity
     from hub.protocol.keys import Signer, Verifier
     from hub.protocol.trust import Trust
-    from hub.worker.identity import Identity
 
 ALGORITHMS: Final = {0x01: "Ed25519", 0x04: "Ed25519 cosignature", 0x06: "ML-DSA-44"}
 IN_FORCE: Final = "a running worker publishes it, and takes the keys over, in seconds"
@@ -67,8 +67,8 @@ class Issued:
 
 def issue(identity: Identity, trust: Trust, reason: str, request: Path | None, root_key: Path | None) -> Issued:
     """Have the next trust note signed: here, or by whoever gets the request. Errors: UsageError, Retriable."""
-    from hub.worker.rotation import current, next_note, put
-    from hub.worker.rotation import request as request_for
+    from hub.hq.rotation import current, next_note, put
+    from hub.hq.rotation import request as request_for
 
     assert identity.folder is not None
     root = root_of(identity, request, root_key)
@@ -88,7 +88,7 @@ def issue(identity: Identity, trust: Trust, reason: str, request: Path | None, r
 
 def root_of(identity: Identity, request: Path | None, root_key: Path | None) -> Signer | None:
     """Return the root key, None where a request is to be written. Errors: UsageError."""
-    from hub.worker.identity import ROOT, read_root
+    from hub.hq.identity import ROOT, read_root
 
     assert identity.folder is not None
     assert identity.trust is not None
@@ -108,8 +108,8 @@ def pin_witnesses(identity: Identity, registered: Sequence[Verifier]) -> bool:
     It is pinned by the root key. Where that is not here, a line says what to do, and nothing is written.
     Errors: Retriable, if another command has written one since `identity` was loaded.
     """
-    from hub.worker.identity import ROOT
-    from hub.worker.rotation import current, is_same, with_witnesses
+    from hub.hq.identity import ROOT
+    from hub.hq.rotation import current, is_same, with_witnesses
 
     assert identity.folder is not None
     trust = with_witnesses(current(identity), registered, datetime.now(UTC))

@@ -4,7 +4,7 @@
     a lane   → `refold`, one receipt's events at a time, under the basis and time that the receipt has
 
 Verify, rebuild, as-of and rejudge stand on these two. What has been folded of a center so far is in an `EntityBook`
-(hub/replay/book.py), which holds few entities in memory.
+(hub/audit/book.py), which holds few entities in memory.
 """
 
 from __future__ import annotations

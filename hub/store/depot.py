@@ -12,8 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from hub.base.durable import write
 from hub.protocol.errors import Fatal, Retriable, UsageError
-from hub.store.durable import write
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -11,8 +11,8 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.broker.clients import close, start
-from hub.broker.topics import ensure_topics, log_topics
+from hub.kafka.clients import close, start
+from hub.kafka.topics import ensure_topics, log_topics
 from hub.ledger.notary import Stored, record_of
 from hub.protocol.errors import Retriable
 from hub.protocol.topics import CHECKPOINTS

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from hub.domain.stream import HQ
+from hub.hq.headquarters import Headquarters
+from hub.hq.identity import Identity
 from hub.ledger.basis import Basis
 from hub.ledger.batch import Batch, EntityKey, Known
 from hub.ledger.decide import advance, decide, subjects
@@ -30,8 +32,6 @@ from hub.ledger.witness import weigh
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
 from hub.store.store import FencedError, Store
-from hub.worker.headquarters import Headquarters
-from hub.worker.identity import Identity
 
 if TYPE_CHECKING:
     from hub.worker.publisher import Publisher

@@ -23,6 +23,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from hub.hq.identity import Identity
 from hub.ledger.notary import (
     LEAVES_MAX,
     Log,
@@ -40,7 +41,6 @@ from hub.protocol.keys import Verifier
 from hub.protocol.witness import log_origin
 from hub.store.store import OvertakenError, Store
 from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
-from hub.worker.identity import Identity
 
 log = structlog.get_logger(__name__)
 

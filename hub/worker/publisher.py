@@ -17,10 +17,10 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from hub.broker.clients import close, start
-from hub.broker.topics import ensure_topics, standard_topics
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
+from hub.kafka.clients import close, start
+from hub.kafka.topics import ensure_topics, standard_topics
 from hub.ledger.publication import Publication, partition_of, state_value
 from hub.protocol.errors import CohubError, Fatal
 from hub.protocol.topics import topic_out

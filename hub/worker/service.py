@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.broker.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Headquarters
+from hub.hq.identity import load_identity
+from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
-from hub.protocol.record import CENTER_REGISTERED
 from hub.store.released import released_schemas, state_schema_ids
 from hub.store.sqlite import SqliteStore
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.consolidator import Consolidator
-from hub.worker.headquarters import Headquarters, Said, announcements
-from hub.worker.identity import Identity, load_identity
 from hub.worker.notary import CHECKPOINT_EVERY_S, Notary
 from hub.worker.publisher import Publisher
 from hub.worker.trust import TrustPublisher
@@ -56,37 +56,6 @@ class WorkerSettings(BaseModel):
         description="HQ's log gets at most one checkpoint in this time; one in four times of it under steady load",
     )
     stall_s: float = Field(default=STALL_S, gt=0, description="standstill of a lane under lag that ends the process")
-
-
-def database(data_dir: Path) -> Path:
-    """Return where a hub's database is."""
-    return data_dir / "hub.sqlite3"
-
-
-def keys(data_dir: Path) -> Path:
-    """Return where a hub's keys are."""
-    return data_dir / "keys"
-
-
-async def prepare_hq(headquarters: Headquarters, identity: Identity) -> None:
-    """Open the hq lane where it is new, and announce what this release can read and HQ has not announced."""
-    basis = await headquarters.basis()
-    events = []
-    if HQ not in basis.registry.centers:
-        record = {
-            "name": identity.hub,
-            "country": "CN",
-            "direction": "north",
-            "zone": None,
-            "languages": ["zh", "en", "ru"],
-            "timezone": "Asia/Shanghai",
-            "streams": [],
-            "keys": [],
-        }
-        events.append(Said(CENTER_REGISTERED, HQ, record))
-    events += announcements(released_schemas(), set(basis.registry.schemas))
-    if events:
-        await headquarters.say(events)
 
 
 def spare_the_collector() -> None:
@@ -134,12 +103,13 @@ async def run_worker(
     # Faust takes half a second to import: the command line uses the rest of this module without it.
     from hub.worker.app import ReaderSettings, consume, create_app  # noqa: PLC0415
 
-    identity = load_identity(keys(settings.data_dir))
+    folder = HubFolder(settings.data_dir)
+    identity = load_identity(folder.keys)
     released = released_schemas()
-    store = SqliteStore.open(database(settings.data_dir))
+    store = SqliteStore.open(folder.database)
     try:
         headquarters = Headquarters(store, identity, released)
-        await prepare_hq(headquarters, identity)
+        await headquarters.prepare()
         publisher = Publisher(store, settings.bootstrap, state_schema_ids(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         consolidator = consolidator_type(store, headquarters, identity, publisher, owner)

@@ -16,11 +16,11 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from hub.broker.clients import close, start
+from hub.hq.identity import TRUST as TRUST_FILE
+from hub.hq.identity import Identity, load_identity
+from hub.kafka.clients import close, start
 from hub.protocol.errors import Retriable, UsageError
 from hub.protocol.topics import TRUST
-from hub.worker.identity import TRUST as TRUST_FILE
-from hub.worker.identity import Identity, load_identity
 
 LOOK_EVERY_S: Final = 1.0
 LOG_KEYS: Final = 2  # of a log whose keys were never rotated: one of each kind

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
+from hub.hq.headquarters import Headquarters
 from hub.ledger.notary import Addition, Log, append
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.tree import Edge
 from hub.store.store import OvertakenError
-from hub.worker.headquarters import Headquarters
-from hub.worker.service import prepare_hq
 from tests.contract.test_store import ENGINES, Opener
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
@@ -36,7 +35,7 @@ async def hq(opener: Opener, tmp_path: Path) -> AsyncIterator[Hq]:
     """Yield an open store with HQ's lane in it, and uz and kz registered: three receipts, none of them logged."""
     store = opener(tmp_path)
     opened = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
-    await prepare_hq(opened.headquarters, IDENTITY)
+    await opened.headquarters.prepare()
     for center in ("uz", "kz"):
         await opened.register(Center(center))
     yield opened

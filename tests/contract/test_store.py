@@ -21,6 +21,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from hub.domain.stream import HQ
+from hub.hq.headquarters import Headquarters
 from hub.ledger.batch import Batch, Known
 from hub.ledger.decide import decide, subjects
 from hub.ledger.lane import Status
@@ -35,8 +36,6 @@ from hub.replay.source import Ledger
 from hub.store import migrate as migrations
 from hub.store.sqlite import SqliteStore
 from hub.store.store import KEPT_BYTES_MAX, FencedError, Store
-from hub.worker.headquarters import Headquarters
-from hub.worker.service import prepare_hq
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
 from tests.support.hq import IDENTITY, Hq, center_record
 from tests.support.witness import Witness
@@ -60,7 +59,7 @@ async def hq(opener: Opener, tmp_path: Path) -> AsyncIterator[Hq]:
     """Yield an open store with HQ's lane in it, and uz and kz registered."""
     store = opener(tmp_path)
     opened = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
-    await prepare_hq(opened.headquarters, IDENTITY)
+    await opened.headquarters.prepare()
     for center in ("uz", "kz"):
         await opened.register(Center(center))
     yield opened

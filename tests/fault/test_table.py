@@ -16,8 +16,9 @@ from random import Random
 
 import pytest
 
-from hub.broker.topics import delete_topic, ensure_topics, standard_topics
-from hub.worker.service import WorkerSettings, database, run_worker
+from hub.hq.folder import HubFolder
+from hub.kafka.topics import delete_topic, ensure_topics, standard_topics
+from hub.worker.service import WorkerSettings, run_worker
 from tests.support.network import Network
 
 pytestmark = [pytest.mark.fault, pytest.mark.integration]
@@ -137,12 +138,12 @@ async def test_hub_that_went_back_to_an_old_database_comes_to_the_same_again(tmp
     async with network_of(tmp_path) as network:
         await settle(network, "END")
         assert await network.worker.stop() == 0
-        keep(database(network.hub.data_dir), tmp_path / "old.sqlite3")
+        keep(HubFolder(network.hub.data_dir).database, tmp_path / "old.sqlite3")
         edit(network, 1)
         await settle(network, "LATER")
         size = network.size()
         assert await network.worker.stop() == 0
-        restore(tmp_path / "old.sqlite3", database(network.hub.data_dir))
+        restore(tmp_path / "old.sqlite3", HubFolder(network.hub.data_dir).database)
         if topics_too:
             for center in CENTERS:
                 await make_again(network, f"in.{center}")

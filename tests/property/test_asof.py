@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.domain.catalogue import STREAMS
+from hub.hq.headquarters import Headquarters
 from hub.replay.asof import AsOf
 from hub.replay.decoding import Decoder
 from hub.replay.diff import diff
 from hub.replay.history import history
 from hub.replay.source import Ledger
 from hub.store.sqlite import SqliteStore
-from hub.worker.headquarters import Headquarters
 from tests.support.center import RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
 from tests.support.sender import CENTERS, Batches, script, write_lane

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
 from hub.store.sqlite import SqliteStore
 from hub.store.store import FencedError
-from hub.worker.headquarters import Headquarters
 from tests.support.center import RELEASED, Center
 from tests.support.checker import check, trust_of
 from tests.support.hq import IDENTITY, Hq

@@ -15,19 +15,19 @@ from typing import Any
 
 import orjson
 
+from hub.audit.findings import Finding as Audited
+from hub.audit.verify import verify
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import canonical_json
 from hub.domain.stream import HQ
+from hub.hq.identity import Identity
 from hub.ledger.batch import EntityKey
 from hub.protocol.note import Note, Signer
 from hub.protocol.receipt import Decision, Receipt, read_answer
 from hub.protocol.record import canonical, write_headers
 from hub.protocol.tree import leaf_hash
 from hub.protocol.trust import Trust
-from hub.replay.findings import Finding as Audited
 from hub.replay.source import StoredEvent
-from hub.replay.verify import verify
-from hub.worker.identity import Identity
 from tests.support.books import LaneRows, decode_state, event_id, read_entities, read_lanes
 from tests.support.sheet import Row as SheetRow
 from tests.support.sheet import Sheet

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hub.domain.catalogue import STREAMS
+from hub.hq.headquarters import Headquarters, Said
+from hub.hq.identity import Identity
 from hub.ledger.batch import Batch
 from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.lane import Status
@@ -17,9 +19,6 @@ from hub.ledger.witness import weigh
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
 from hub.protocol.record import KafkaRecord
 from hub.store.sqlite import SqliteStore
-from hub.worker.headquarters import Headquarters, Said
-from hub.worker.identity import Identity
-from hub.worker.service import prepare_hq
 from tests.support.center import HUB, NOW, RELEASED, Center, filled
 
 IDENTITY = Identity(
@@ -71,7 +70,7 @@ class Hq:
     async def open(cls, folder: Path, *centers: Center) -> Hq:
         store = SqliteStore.open(folder / "hub.sqlite3")
         headquarters = Headquarters(store, IDENTITY, RELEASED)
-        await prepare_hq(headquarters, IDENTITY)
+        await headquarters.prepare()
         hq = cls(store, headquarters, {})
         for center in centers:
             await hq.register(center)

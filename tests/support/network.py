@@ -21,13 +21,13 @@ import yaml
 
 from connectors.runtime.outbox import Outbox
 from hub.broker.process import Process, spawn
-from hub.broker.topics import FAN_OUT_PARTITIONS
 from hub.domain.catalogue import STREAMS
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Said
+from hub.kafka.topics import FAN_OUT_PARTITIONS
 from hub.protocol.errors import Retriable, UsageError
 from hub.store.log import LogReader
 from hub.store.sqlite import SqliteStore
-from hub.worker.headquarters import Said
-from hub.worker.service import database
 from tests.support.center import Center
 from tests.support.checker import Finding, Record, check, trust_of
 from tests.support.checker import Office as Desk
@@ -316,7 +316,7 @@ class Network:
 
     def ask(self, query: str) -> Any:
         """Return one value out of HQ's database."""
-        store = SqliteStore.open(database(self.hub.data_dir))
+        store = SqliteStore.open(HubFolder(self.hub.data_dir).database)
         try:
             return store._db.execute(query).fetchone()[0]
         finally:
@@ -327,7 +327,7 @@ class Network:
         found = [office.status() for office in self.offices]
         if any(status is None or status["witness"]["receipts_waiting"] for status in found):
             return False
-        store = SqliteStore.open(database(self.hub.data_dir))
+        store = SqliteStore.open(HubFolder(self.hub.data_dir).database)
         try:
             standing = LogReader(store._db).standing()
             return not standing.behind and standing.cosigned == len(self.offices)
@@ -353,7 +353,7 @@ class Network:
             for office in self.offices
             for what in office.witness.faults(await read_topic(self.hub.bootstrap, f"in.{office.id}"), office.outbox)
         ]
-        return findings + check(database(self.hub.data_dir), trust_of(self.hub.identity), offices, topics)
+        return findings + check(HubFolder(self.hub.data_dir).database, trust_of(self.hub.identity), offices, topics)
 
     async def read_topics(self) -> list[Record]:
         """Return all records that HQ has published."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
+from hub.hq.identity import Identity
 from hub.ledger.notary import LEAVES_MAX, Unlogged, append
 from hub.store.log import LogReader
 from hub.store.sqlite import SqliteStore
-from hub.worker.identity import Identity
 from tests.support.center import HUB, NOW
 
 ORIGIN = f"{HUB}/log"

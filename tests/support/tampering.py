@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from hub.replay.findings import Finding, readable
-from hub.replay.verify import verify
+from hub.audit.findings import Finding, readable
+from hub.audit.verify import verify
 from tests.support.audited import TRUST
 
 KEYS: Final = {

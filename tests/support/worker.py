@@ -11,15 +11,16 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from hub.broker.clients import close
-from hub.broker.topics import ensure_topics, standard_topics
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Headquarters, Said
+from hub.hq.identity import Identity, load_identity, make_identity
+from hub.kafka.clients import close
+from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend, read_answer
 from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
-from hub.worker.headquarters import Headquarters, Said
-from hub.worker.identity import Identity, load_identity, make_identity
-from hub.worker.service import WorkerSettings, database, keys, prepare_hq, run_worker
+from hub.worker.service import WorkerSettings, run_worker
 from tests.support.center import Center, Sent
 from tests.support.hq import center_record
 
@@ -38,17 +39,17 @@ class Hub:
 
     @classmethod
     def make(cls, data_dir: Path, bootstrap: str) -> Hub:
-        identity = make_identity(keys(data_dir), "hub.example")
-        return cls(data_dir, bootstrap, load_identity(keys(data_dir)) or identity)
+        identity = make_identity(HubFolder(data_dir).keys, "hub.example")
+        return cls(data_dir, bootstrap, load_identity(HubFolder(data_dir).keys) or identity)
 
     def store(self) -> SqliteStore:
-        return SqliteStore.open(database(self.data_dir))
+        return SqliteStore.open(HubFolder(self.data_dir).database)
 
     async def say(self, *events: Said) -> None:
         store = self.store()
         try:
             headquarters = Headquarters(store, self.identity, released_schemas())
-            await prepare_hq(headquarters, self.identity)
+            await headquarters.prepare()
             await headquarters.say(events)
         finally:
             store.close()

@@ -11,9 +11,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from hub.broker.clients import close, start
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import TopicSpec, ensure_topics
+from hub.kafka.clients import close, start
+from hub.kafka.topics import TopicSpec, ensure_topics
 
 pytestmark = pytest.mark.integration
 

@@ -22,8 +22,8 @@ from hub.broker.aot import AotCache
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.jars import locked_jars
 from hub.broker.settings import BrokerSettings
-from hub.broker.topics import TopicSpec, ensure_topics
 from hub.broker.warm import warm
+from hub.kafka.topics import TopicSpec, ensure_topics
 from hub.protocol.errors import Fatal, UsageError
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.ports import choose_port
-from hub.broker.topics import (
+from hub.kafka.topics import (
     TopicSpec,
     delete_topic,
     describe_topics,

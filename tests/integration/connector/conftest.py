@@ -14,7 +14,7 @@ import yaml
 from connectors.runtime.daemon import Connector
 from connectors.runtime.office import read_office
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import ensure_topics, standard_topics
+from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.control import seal_key_name
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.trust import Trust

@@ -18,14 +18,13 @@ from connectors.runtime.persons import Persons
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.persons.register import KEYS
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import FAN_OUT_PARTITIONS
 from hub.cli.main import run_command as run_hub
-from hub.cli.place import Settings
+from hub.cli.options import Settings
 from hub.domain.sealed import key_id_of
+from hub.hq.folder import HubFolder
+from hub.kafka.topics import FAN_OUT_PARTITIONS
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
-from hub.worker.service import database
-from hub.worker.service import keys as keys_of
 from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until
 from tests.support.center import Center
 from tests.support.checker import check, trust_of
@@ -116,7 +115,7 @@ async def topic_bytes(hub: Hub, center: str) -> bytes:
 
 
 def hq_bytes(hub: Hub) -> bytes:
-    return b"".join(path.read_bytes() for path in database(hub.data_dir).parent.glob("*.sqlite3*"))
+    return b"".join(path.read_bytes() for path in HubFolder(hub.data_dir).database.parent.glob("*.sqlite3*"))
 
 
 def assert_not_in(found: bytes, where: str) -> None:
@@ -129,7 +128,7 @@ def assert_not_in(found: bytes, where: str) -> None:
 def assert_tools_hold(hub: Hub, subject: str, sealed: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """HQ's own tools: the audit, the second state, one entity's life, and a bundle that leaves the house."""
     bundle, page = folder / "evidence.zip", folder / "evidence.html"
-    trust = str(keys_of(hub.data_dir) / "trust.note")
+    trust = str(HubFolder(hub.data_dir).keys / "trust.note")
     for command in (
         ["audit", "verify"],
         ["replay", "rebuild"],
@@ -190,7 +189,7 @@ async def test_erased_person_is_unreadable_everywhere_and_all_proofs_still_verif
         kept = persons.unseal(Place("partner", f"{office.center}:P-2", "contact"), contact(hub, f"{office.center}:P-2"))
     assert kept == {"name": "Timur Aliev", "email": "timur.aliev@example.org"}
     # Digests, lane trees, seals, verdicts, receipts, entities and state digests, all worked out again from the bytes.
-    assert check(database(hub.data_dir), trust_of(hub.identity)) == []
+    assert check(HubFolder(hub.data_dir).database, trust_of(hub.identity)) == []
 
     logged = capsys.readouterr()
     assert "file_taken" in logged.out

@@ -18,7 +18,7 @@ from connectors.runtime.office import read_key, read_office
 from connectors.runtime.outbox import Outbox
 from hub.broker.embedded import EmbeddedKafka
 from hub.cli.center import put_key, revoke
-from hub.cli.place import Place
+from hub.hq.folder import HubFolder
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
 from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until
@@ -68,7 +68,7 @@ async def test_batches_sealed_by_the_old_key_are_receipted_after_it_was_revoked(
     status, said = await connector_key(office, "use")
     assert (status, "HQ does not have" in said) == (2, True)
     note = (office.folder / f"{office.center}.rotation.note").read_bytes()
-    place = Place(hub.data_dir)
+    place = HubFolder(hub.data_dir)
     await put_key(place, office.center, note, replaces_lost=False)
     async with asyncio.timeout(20):
         while (answer := await connector_key(office, "use"))[0]:

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.runtime.outbox import Outbox
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import ensure_topics, standard_topics
+from hub.kafka.topics import ensure_topics, standard_topics
 from tests.integration.connector.conftest import HUB, RECEIPTS, OfficeFolder, until
 from tests.support.answering import AnsweringHq
 

@@ -25,12 +25,12 @@ from connectors.runtime.office import read_office
 from connectors.runtime.registry import HQ_PARTITION, SCHEMAS
 from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import KINDS
+from hub.hq.headquarters import Said
 from hub.protocol.control import Presence
 from hub.protocol.errors import Fatal
 from hub.protocol.note import Note, sign_note
 from hub.protocol.schema import schema_id
 from hub.protocol.trust import Trust
-from hub.worker.headquarters import Said
 from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, run_connector, until
 from tests.support.center import Center, filled
 from tests.support.hq import center_record

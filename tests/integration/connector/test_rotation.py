@@ -18,7 +18,9 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.trust import Trusted, TrustReader
 from hub.broker.embedded import EmbeddedKafka
 from hub.cli.center import put_key
-from hub.cli.place import Place
+from hub.hq.folder import HubFolder
+from hub.hq.identity import load_identity, read_root
+from hub.hq.rotation import next_note, put, retired, rotated
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.control import enrolment, seal_key_name
 from hub.protocol.errors import Malformed
@@ -27,9 +29,6 @@ from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt, Resend, read_answer
 from hub.protocol.topics import CHECKPOINTS, TRUST
 from hub.protocol.trust import Trust, open_trust
-from hub.worker.identity import load_identity, read_root
-from hub.worker.rotation import next_note, put, retired, rotated
-from hub.worker.service import database, keys
 from tests.integration.connector.conftest import HUB, OfficeFolder, until
 from tests.support.center import Center
 from tests.support.worker import Hub, answers, read_topic
@@ -57,12 +56,12 @@ async def office(hub: Hub, kafka: EmbeddedKafka, tmp_path: Path, topic_prefix: s
 
 def sign(hub: Hub, trust: Trust, reason: str) -> None:
     """Have the root key sign a trust note, as `hub key` does."""
-    folder = keys(hub.data_dir)
+    folder = HubFolder(hub.data_dir).keys
     put(folder, next_note(trust, datetime.now(UTC), reason), read_root(folder / "root.key", trust.root))
 
 
 def rotate(hub: Hub, purpose: str) -> None:
-    sign(hub, rotated(load_identity(keys(hub.data_dir)), purpose), f"{purpose} rotated")
+    sign(hub, rotated(load_identity(HubFolder(hub.data_dir).keys), purpose), f"{purpose} rotated")
 
 
 async def receipts(hub: Hub, center: str) -> list[tuple[bytes, Receipt]]:
@@ -78,7 +77,7 @@ async def receipts(hub: Hub, center: str) -> list[tuple[bytes, Receipt]]:
 
 async def published(hub: Hub) -> Trust:
     """Return HQ's newest trust note on Kafka, once there is one: a worker that has just started says it soon."""
-    pinned = load_identity(keys(hub.data_dir)).trust
+    pinned = load_identity(HubFolder(hub.data_dir).keys).trust
     assert pinned is not None
     async with asyncio.timeout(20):
         while True:
@@ -115,7 +114,7 @@ async def test_running_connector_takes_receipts_by_the_new_key_without_a_gap(hub
                 await asyncio.sleep(0.2)  # a stream of rows, over the seconds in which the worker takes the key over
         outbox = connector.outbox.status()
     assert (outbox["totals"]["backlog"], outbox["alarms"]) == (0, {})
-    now = load_identity(keys(hub.data_dir)).receipts.verifier
+    now = load_identity(HubFolder(hub.data_dir).keys).receipts.verifier
     signed = await receipts(hub, office.center)
     by = [key_id for key_id, _ in signed]
     assert (by[0], by[-1]) == (first.key_id, now.key_id)
@@ -132,7 +131,7 @@ async def test_connector_that_was_away_looks_the_new_key_up_before_it_disbelieve
     async with office.running() as connector:
         await until(lambda: connector.outbox.status()["totals"]["accepted"] == 1)
     rotate(hub, "receipts")
-    now = load_identity(keys(hub.data_dir)).receipts.verifier
+    now = load_identity(HubFolder(hub.data_dir).keys).receipts.verifier
     async with asyncio.timeout(20):
         while (await published(hub)).serial != 2:
             await asyncio.sleep(0.05)
@@ -174,7 +173,7 @@ async def test_log_keys_are_rotated_and_old_checkpoints_stay_good(hub: Hub, offi
     """New checkpoints are signed by the new keys, of both kinds; the note has the keys of the old ones, too."""
     before = hub.identity
     rotate(hub, "log")
-    trust = load_identity(keys(hub.data_dir)).trust
+    trust = load_identity(HubFolder(hub.data_dir).keys).trust
     assert trust is not None
     wanted = [trust.in_use("log", ED25519), trust.in_use("log", COSIGNATURE_MLDSA44)]
     titles: dict[str, str] = {}
@@ -209,12 +208,12 @@ async def test_witness_goes_on_over_a_rotation_of_the_log_keys(hub: Hub, office:
     path.write_text(key.to_text())
     path.chmod(0o600)
     note = enrolment(HUB, office.center, "witness", key)
-    await put_key(Place(hub.data_dir), office.center, note, replaces_lost=False)
+    await put_key(HubFolder(hub.data_dir), office.center, note, replaces_lost=False)
     office.sheet({"A": "Pump"})
     async with office.running() as connector:
         await until(lambda: cosigned(hub), 30)
         rotate(hub, "log")
-        new = load_identity(keys(hub.data_dir)).log.verifier
+        new = load_identity(HubFolder(hub.data_dir).keys).log.verifier
         titles = {"A": "Pump"}
         async with asyncio.timeout(40):
             while not any(new.key_id in {line.key_id for line in note.signatures} for note in cosigned(hub)):
@@ -226,7 +225,7 @@ async def test_witness_goes_on_over_a_rotation_of_the_log_keys(hub: Hub, office:
 
 def cosigned(hub: Hub) -> list[Note]:
     """Return the checkpoints that HQ has a cosignature of."""
-    with contextlib.closing(sqlite3.connect(database(hub.data_dir))) as db:
+    with contextlib.closing(sqlite3.connect(HubFolder(hub.data_dir).database)) as db:
         rows = db.execute("SELECT DISTINCT note FROM checkpoint JOIN cosignature USING (size)")
         return [Note.from_bytes(row[0]) for row in rows]
 
@@ -247,7 +246,7 @@ async def test_seal_with_ml_dsa_is_taken_and_one_without_is_not_once_the_key_is_
     async with office.running() as connector:
         await until(lambda: connector.outbox.status()["totals"]["accepted"] == 1)
     note = enrolment(HUB, office.center, "seal", long_key, office.key)
-    await put_key(Place(hub.data_dir), office.center, note, replaces_lost=False)
+    await put_key(HubFolder(hub.data_dir), office.center, note, replaces_lost=False)
     office.sheet({"A": "Pump", "B": "Valve"})
     async with office.running() as connector:
         await until(lambda: connector.outbox.status()["totals"]["accepted"] == 2)
@@ -271,13 +270,13 @@ async def test_seal_with_ml_dsa_is_taken_and_one_without_is_not_once_the_key_is_
 
 async def test_retired_key_signs_nothing_new_and_what_it_signed_stays_good(hub: Hub, office: OfficeFolder) -> None:
     """A receipt by a retired key is believed if it is from before, and not if it is dated after."""
-    identity = load_identity(keys(hub.data_dir))
+    identity = load_identity(HubFolder(hub.data_dir).keys)
     old = identity.receipts
     rotate(hub, "receipts")
     moment = datetime.now(UTC).replace(microsecond=0)
     later = moment.replace(year=moment.year + 1)
-    sign(hub, retired(load_identity(keys(hub.data_dir)), [old.verifier.key_id.hex()], later), "retired")
-    pinned = load_identity(keys(hub.data_dir)).trust
+    sign(hub, retired(load_identity(HubFolder(hub.data_dir).keys), [old.verifier.key_id.hex()], later), "retired")
+    pinned = load_identity(HubFolder(hub.data_dir).keys).trust
     assert pinned is not None
     trusted = Trusted(office.folder / "trust.note", pinned)
 
@@ -297,7 +296,7 @@ async def test_keys_rotated_while_no_worker_ran_are_published_before_the_worker_
     hub = Hub.make(tmp_path / "hub", kafka.bootstrap)
     pinned = hub.identity.note
     rotate(hub, "receipts")
-    hub.identity.renew(load_identity(keys(hub.data_dir)))
+    hub.identity.renew(load_identity(HubFolder(hub.data_dir).keys))
     async with hub.running():
         office = OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap, receipt_wait_s=600)
         (office.folder / "trust.note").write_bytes(pinned)

@@ -24,7 +24,7 @@ from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
 from connectors.runtime.witness_reader import BROKEN, NOT_LOGGED, WitnessKeys, WitnessReader
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import ensure_topics, log_topics
+from hub.kafka.topics import ensure_topics, log_topics
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer, Verifier
 from hub.protocol.note import Note, sign_note
 from hub.protocol.record import write_time

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import delete_topic, describe_topics
+from hub.hq.folder import HubFolder
+from hub.kafka.topics import delete_topic, describe_topics
 from hub.ledger.notary import read_record
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.tree import Edge
 from hub.store.log import LogReader
-from hub.worker.service import database
 from tests.support.center import Center
 from tests.support.worker import Hub, produce, read_topic
 
@@ -115,7 +115,7 @@ async def test_hub_that_was_rolled_back_takes_events_and_signs_nothing(hub: Hub,
     """An older copy of the database: the log stands still and says why, all else goes on; the newest copy is well."""
     center = Center(topic_prefix)
     await hub.register(center)
-    path = database(hub.data_dir)
+    path = HubFolder(hub.data_dir).database
     older, newest = path.with_name("older"), path.with_name("newest")
     async with hub.running():
         await hub.until(logged(1))

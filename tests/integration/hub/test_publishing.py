@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import delete_topic, describe_topics
+from hub.kafka.topics import delete_topic, describe_topics
 from hub.store.sqlite import SqliteStore
 from tests.support.center import Center
 from tests.support.worker import Hub, answers, produce

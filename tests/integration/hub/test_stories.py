@@ -19,7 +19,7 @@ from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
 from hub.broker.embedded import EmbeddedKafka
 from hub.cli.main import run_command
-from hub.cli.place import Settings
+from hub.cli.options import Settings
 from tests.support.center import Center
 from tests.support.worker import Hub
 

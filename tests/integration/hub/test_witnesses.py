@@ -23,16 +23,16 @@ from connectors.runtime.ids import EventIds
 from connectors.runtime.office import read_office
 from hub.broker.embedded import EmbeddedKafka
 from hub.cli.main import run_command as run_hub_command
-from hub.cli.place import Settings
+from hub.cli.options import Settings
 from hub.domain.catalogue import KINDS
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Said
 from hub.ledger.notary import Stored, append, record_of
 from hub.protocol.note import Note
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import log_origin
 from hub.store.log import LogReader
 from hub.store.sqlite import SqliteStore
-from hub.worker.headquarters import Said
-from hub.worker.service import database
 from tests.support.center import Center, Sent
 from tests.support.hq import center_record
 from tests.support.witness import Witness
@@ -158,7 +158,7 @@ async def test_log_is_cosigned_and_believed(network: Network, capsys: pytest.Cap
 
 async def test_rewritten_history_stops_every_witness(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
     """HQ goes back to an old copy and signs another story: each witness stops, keeps both notes, and says so."""
-    hub, path = network.hub, database(network.hub.data_dir)
+    hub, path = network.hub, HubFolder(network.hub.data_dir).database
     async with contextlib.AsyncExitStack() as running:
         async with hub.running():
             connectors = [await running.enter_async_context(network.connector(name)) for name in network.centers]

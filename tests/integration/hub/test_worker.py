@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import delete_topic, ensure_topics, lane_topics, standard_topics
+from hub.kafka.topics import delete_topic, ensure_topics, lane_topics, standard_topics
 from hub.ledger.publication import partition_of
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import VALUE_BYTES_MAX, canonical

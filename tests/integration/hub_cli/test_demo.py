@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from hub.cli.network import find_network
+from hub.demo.network import find_network
 
 pytestmark = pytest.mark.integration
 

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.topics import TopicSpec, describe_topics, ensure_topics
+from hub.kafka.topics import TopicSpec, describe_topics, ensure_topics
 from hub.protocol.record import SEAL_HEADER, canonical
 from hub.protocol.tree import leaf_hash
 from hub.replay.source import Ledger

@@ -11,13 +11,13 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from hub.broker.embedded import EmbeddedKafka
+from hub.hq.headquarters import Said
 from hub.protocol.errors import Fatal
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import KafkaRecord
 from hub.protocol.verdict import Code
 from hub.store.sqlite import SqliteStore
 from hub.worker.consolidator import Consolidator
-from hub.worker.headquarters import Said
 from hub.worker.service import WorkerSettings, run_worker
 from tests.support.center import Center, Sent, offer
 from tests.support.hq import center_record

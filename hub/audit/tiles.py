@@ -1,0 +1,121 @@
+"""The stored tiles of HQ's log beside those that its leaves make, walked side by side: one tile a level in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+from hub.audit.findings import Findings, What
+from hub.audit.rows import keyed, query
+from hub.protocol.tiles import TILE_HEIGHT, TILE_WIDTH, tile_root
+from hub.protocol.tree import HASH_BYTES
+
+AHEAD: Final = 32  # tiles of a level that are read at once, 8 KiB each
+_MISSING: Final = "it is missing"
+_STRAY: Final = "no leaves fill it"
+
+
+class TileCheck:
+    """Takes the log's leaves one by one; a tile is compared when its last hash comes."""
+
+    def __init__(self, db: sqlite3.Connection, findings: Findings) -> None:
+        self._db = db
+        self._findings = findings
+        self._levels: list[_Level] = []
+        self._leaves = 0
+        self._is_broken = False
+
+    def add(self, index: int, stored: bytes, told: bytes) -> None:
+        """Take the next leaf. Either hash may be in the tile: that they differ is told elsewhere."""
+        # Behind a hole in the leaves no tile can be made.
+        self._is_broken = self._is_broken or index != self._leaves
+        self._leaves += 1  # counted, not read off the index, which may be damaged
+        if not self._is_broken:
+            self._rise(0, told if stored == told or self._is_in_tile(index, told) else stored)
+
+    def finish(self) -> None:
+        """Tell of tiles that no leaves fill; behind a hole in the leaves, of those that are not even there."""
+        if self._is_broken:
+            self._finish_unmade()
+            return
+        for level in self._levels:
+            level.tell_rest()
+        # Those of levels that no leaf has reached, and of what is no level at all.
+        for number, index in self._others():
+            _tell(self._findings, number, index, _STRAY)
+
+    def _finish_unmade(self) -> None:
+        number, full = 0, self._leaves >> TILE_HEIGHT
+        while full:
+            level = self._level(number)
+            while level.full < full:
+                if level.stored(level.full, strays_are_told=False) is None:
+                    _tell(self._findings, number, level.full, _MISSING)
+                level.full += 1
+            number, full = number + 1, full >> TILE_HEIGHT
+
+    def _others(self) -> list[tuple[Any, Any]]:
+        sql = "SELECT level, tile_index FROM log_tile WHERE typeof(level) <> 'integer' OR level < 0 OR level >= ?"
+        try:
+            return query(self._db, sql, (len(self._levels),))
+        except sqlite3.Error as exc:
+            self._findings.add(What.UNREADABLE, "log_tile", detail=exc)
+            return []
+
+    def _level(self, number: int) -> _Level:
+        while number >= len(self._levels):
+            self._levels.append(_Level(self._db, self._findings, len(self._levels)))
+        return self._levels[number]
+
+    def _is_in_tile(self, index: int, leaf: bytes) -> bool:
+        tile = self._level(0).stored(index // TILE_WIDTH)
+        at = index % TILE_WIDTH * HASH_BYTES
+        return isinstance(tile, bytes) and tile[at : at + HASH_BYTES] == leaf
+
+    def _rise(self, number: int, node: bytes) -> None:
+        level = self._level(number)
+        level.partial.append(node)
+        if len(level.partial) == TILE_WIDTH:
+            hashes = b"".join(level.partial)
+            level.partial.clear()
+            stored = level.stored(level.full)
+            if stored != hashes:
+                _tell(self._findings, number, level.full, _MISSING if stored is None else "")
+            level.full += 1
+            self._rise(number + 1, tile_root(hashes))
+
+
+class _Level:
+    """One level: the tile that is being filled, how many are full, and a cursor over those that are stored."""
+
+    def __init__(self, db: sqlite3.Connection, findings: Findings, number: int) -> None:
+        self.partial: list[bytes] = []
+        self.full = 0
+        self._number = number
+        self._findings = findings
+        self._rows = keyed(
+            db, findings, "log_tile", "hashes", ("level", "tile_index"), "level = ?", (number,), ahead=AHEAD
+        )
+        self._row = next(self._rows, None)
+
+    def stored(self, index: int, *, strays_are_told: bool = True) -> Any:
+        """Return what is stored as tile `index`, None where there is none. They must be asked for in order."""
+        while self._row is not None and isinstance(self._row[1], int | float) and self._row[1] < index:
+            if strays_are_told and not 0 <= self._row[1] < self.full:
+                _tell(self._findings, self._number, self._row[1], _STRAY)
+            self._row = next(self._rows, None)
+        return self._row[2] if self._row is not None and self._row[1] == index else None
+
+    def tell_rest(self) -> None:
+        """Tell of all that is stored behind the full tiles."""
+        self.stored(self.full)
+        while self._row is not None:
+            _tell(self._findings, self._number, self._row[1], _STRAY)
+            self._row = next(self._rows, None)
+
+
+def _tell(findings: Findings, level: object, index: object, detail: str) -> None:
+    if isinstance(index, int):
+        findings.add(What.LOG_TILE, "log_tile", first=index, key=f"level {level}", detail=detail)
+    else:
+        findings.add(What.LOG_TILE, "log_tile", key=f"level {level} {index!r}", detail=detail)

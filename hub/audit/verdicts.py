@@ -1,0 +1,217 @@
+"""A lane's verdicts checked: each event judged and folded again, its row and the state's digest compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Final
+
+from hub.audit.book import EntityBook
+from hub.audit.findings import Findings, What
+from hub.audit.walk import Said, Walk, differences
+from hub.domain.catalogue import KINDS
+from hub.domain.entity import Entity
+from hub.domain.stream import HQ
+from hub.ledger.basis import Basis
+from hub.ledger.batch import EntityKey, Known
+from hub.ledger.decide import ZERO, Judged
+from hub.ledger.lane import EPOCH_START
+from hub.ledger.take import Pending
+from hub.protocol.tree import HASH_BYTES
+from hub.replay.fold import COLUMNS, BasisBook, StoredRow, refold
+from hub.replay.source import StoredLane
+
+_US: Final = timedelta(microseconds=1)
+_STATES_MAX: Final = 3
+_HISTORY: Final = frozenset({"previous_lane_id", "previous"})
+
+
+class FoldCheck:
+    """Folds the events of one receipt after another. `measures` and the book have what they make, when it is done."""
+
+    def __init__(self, lanes: Sequence[StoredLane], bases: BasisBook, book: EntityBook, findings: Findings) -> None:
+        self.measures: dict[tuple[str, str], Decimal] = {}
+        self._bases = bases
+        self._book = book
+        self._findings = findings
+        self._lanes = lanes
+        self._ids = {lane.origin: lane.id for lane in lanes}
+        self._lost: set[tuple[int, int]] = set()  # events whose content nobody has any more
+        self._under: Basis | None = None  # the last good one: for receipts that name none
+
+    def lose(self, walk: Walk, lost: set[int]) -> None:
+        """Say that nobody has these events of a lane any more."""
+        self._lost.update((walk.stored.id, number) for number in lost)
+
+    def fold(
+        self,
+        walk: Walk,
+        said: Said,
+        rows: Sequence[StoredRow],
+        events: Sequence[Pending],
+        judged_under: Basis | None,
+        *,
+        lost: set[int],
+    ) -> None:
+        """Judge and fold the events of one receipt, compare their rows and the state after them."""
+        under = judged_under or self._under or self._bases.at(0)
+        assert under is not None  # of no entities there is always one
+        self._under = under
+        digests: list[bytes] = []
+        is_mended = bool(lost)
+        changed: dict[EntityKey, Known] = {}
+        for part_rows, part in self._parts(walk, rows, events, lost):
+            if part_rows and self._needs_mending(part_rows[0]):
+                is_mended = self._mend(part_rows[0], walk) or is_mended
+            judged = self._judged(walk, part_rows, part, under, said.recorded_at)
+            if judged is None:
+                is_mended = True
+                continue
+            self._compare(walk, part_rows, judged)
+            walk.lane = judged.lane
+            digests += judged.digests
+            changed |= judged.entities
+            self._book.update(judged.entities)
+            for key, change in judged.measures.items():
+                self.measures[key] = self.measures.get(key, ZERO) + change
+        if is_mended:
+            walk.lane = replace(walk.lane, recorded_at=said.recorded_at)  # whether or not anything of it was folded
+        self._state(walk, said, digests, is_mended=is_mended)
+        if walk.stored.center == HQ:
+            self._bases.add(walk.hq_before + walk.at, changed.values(), walk.lane.recorded_at)
+
+    def _parts(
+        self, walk: Walk, rows: Sequence[StoredRow], events: Sequence[Pending], lost: set[int]
+    ) -> list[tuple[Sequence[StoredRow], Sequence[Pending]]]:
+        """Return the events in runs that can be folded at once: one run, where nothing was lost before them."""
+        if not lost and not self._lost:
+            return [(rows, events)]
+        self._lost.update((walk.stored.id, number) for number in lost)
+        kept = [(row, event) for row, event in zip(rows, events, strict=True) if row[0] not in lost]
+        parts: list[tuple[list[StoredRow], list[Pending]]] = [([], [])]
+        for row, event in kept:
+            if self._needs_mending(row):
+                parts.append(([], []))
+            parts[-1][0].append(row)
+            parts[-1][1].append(event)
+        return [(r, e) for r, e in parts if r]
+
+    def _needs_mending(self, row: StoredRow) -> bool:
+        """Return whether the entity's event before this one was lost."""
+        return (row[11], row[12]) in self._lost
+
+    def _mend(self, row: StoredRow, walk: Walk) -> bool:
+        """Put the entity as it must have been before this event; return whether its record can't be known."""
+        kind, version = KINDS.get(row[7]), row[10]
+        if kind is None or type(version) is not int or version < 2 or row[11] is None or row[12] is None:
+            return False
+        key = (kind.stream, row[8])
+        before = self._book.get(key)
+        origin = next((lane.origin for lane in self._lanes if lane.id == row[11]), walk.stored.origin)
+        status = before.entity.status if before else ""
+        if status not in kind.legal_in:
+            status = next((s for s in sorted(s for s in kind.legal_in if s is not None)), "")
+        record, made = (before.entity.record, before.entity.kind) if before else ({}, kind.type)
+        entity = Entity(kind.stream, row[8], walk.stored.center, status, version - 1, made, record)
+        document = entity.to_json()
+        known = Known(
+            entity, document, sha256(document).digest(), origin, row[12], made, walk.lane.recorded_at,
+            before.record_origin if before else origin, before.record_sequence if before else row[12],
+        )  # fmt: skip
+        self._book.update({key: known})
+        return not kind.carries_record or kind.status_after is None
+
+    def _judged(
+        self, walk: Walk, rows: Sequence[StoredRow], events: Sequence[Pending], under: Basis, recorded_at: datetime
+    ) -> Judged | None:
+        """Return what judging gives. Bytes that were changed may be such as no rule was written for: then none."""
+        try:
+            return refold(walk.lane, events, self._book, under, recorded_at)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is told, and the audit goes on
+            if len(rows) == 1:
+                self._findings.add(
+                    What.VERDICT, "ledger", walk.stored.origin, rows[0][0],
+                    detail=f"it can't be judged: {type(exc).__name__}: {exc}",
+                )  # fmt: skip
+                return None
+        half = len(rows) // 2
+        first = self._judged(walk, rows[:half], events[:half], under, recorded_at)
+        if first is not None:
+            self._book.update(first.entities)
+        lane = walk.lane
+        walk.lane = first.lane if first else lane
+        second = self._judged(walk, rows[half:], events[half:], under, recorded_at)
+        walk.lane = lane
+        if first is None or second is None:
+            return first or second
+        measures = dict(first.measures)
+        for key, change in second.measures.items():
+            measures[key] = measures.get(key, ZERO) + change
+        return Judged(
+            [*first.rows, *second.rows], second.lane, first.entities | second.entities, measures,
+            [*first.digests, *second.digests],
+        )  # fmt: skip
+
+    def _compare(self, walk: Walk, rows: Sequence[StoredRow], judged: Judged) -> None:
+        if len(rows) != len(judged.rows):
+            by_number = {row.sequence: row for row in judged.rows}
+            pairs = [(row, by_number[row[0]]) for row in rows if row[0] in by_number]
+        else:
+            pairs = list(zip(rows, judged.rows, strict=True))
+        ids = self._ids
+        for kept, row in pairs:
+            previous, occurred = row.previous, row.occurred_at
+            given = (
+                row.code,
+                row.field,
+                row.params,
+                row.key,
+                row.type,
+                row.subject,
+                None if occurred is None else (occurred - EPOCH_START) // _US,
+                row.version,
+                None if previous is None else ids[previous[0]],
+                None if previous is None else previous[1],
+            )
+            if kept[3:] != given:
+                self._differs(walk, kept, given)
+
+    def _differs(self, walk: Walk, kept: StoredRow, given: tuple[Any, ...]) -> None:
+        names = [n for n, a, b in zip(COLUMNS[3:], kept[3:], given, strict=True) if a != b]
+        what = What.HISTORY if set(names) <= _HISTORY else What.VERDICT
+        self._findings.add(
+            what, "ledger", walk.stored.origin, kept[0], detail=differences(COLUMNS[3:], kept[3:], given)
+        )
+
+    def _state(self, walk: Walk, said: Said, digests: Sequence[bytes], *, is_mended: bool) -> None:
+        """Compare the state digest; behind a difference both the stored and the computed one may be the truth."""
+        if len(walk.states) == 1 and not is_mended:
+            computed = [walk.lane.state_digest]  # folding has chained it from there
+        else:
+            computed = [_chain(state, digests) for state in walk.states]
+        stored = said.state_digest
+        if stored is None:
+            if walk.digest_due and said.root is not None:
+                self._findings.add(
+                    What.STATE_DIGEST, "receipt", walk.stored.origin, said.first, said.last, detail="there is none"
+                )
+            walk.states = computed
+        elif stored in computed:
+            assert isinstance(stored, bytes)
+            walk.states, walk.digest_due = [stored], True
+        else:
+            if not is_mended and walk.states:
+                self._findings.add(What.STATE_DIGEST, "receipt", walk.stored.origin, said.first, said.last)
+            whole = [stored] if isinstance(stored, bytes) and len(stored) == HASH_BYTES else []
+            walk.states, walk.digest_due = [*whole, *computed][:_STATES_MAX], True
+        if walk.states:
+            walk.lane = replace(walk.lane, state_digest=walk.states[0])
+
+
+def _chain(state: bytes, digests: Sequence[bytes]) -> bytes:
+    for digest in digests:
+        state = sha256(state + digest).digest()
+    return state

@@ -1,0 +1,1 @@
+"""What both ends' shells share: durable files, locks, command errors, what commands print, logs. It knows no domain."""

@@ -1,0 +1,158 @@
+"""`hub audit verify`: the whole ledger and HQ's log checked, and every finding told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hub.base.output import as_json, count, line, note, table
+from hub.cli.options import DataDir, Json, hub_folder
+from hub.cli.progress import Jobs, progress
+from hub.hq.folder import HubFolder
+from hub.protocol.errors import UsageError
+
+if TYPE_CHECKING:
+    from hub.audit.verify import Report, Scope
+    from hub.protocol.trust import Trust
+
+SHOWN_MAX: Final = 200
+
+TrustFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust", help="The hub's trust note. Default: keys/trust.note of the data directory.", show_default=False
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(verify)
+
+
+def verify(
+    ctx: typer.Context,
+    lane: Annotated[
+        str | None, typer.Option("--lane", help="One lane's origin, such as hub.example/uz/1a2b3c4d.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Recorded from this RFC 3339 time on; with --lane also a sequence.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Recorded up to this RFC 3339 time; with --lane also a sequence.")
+    ] = None,
+    jobs: Jobs = 1,
+    trust: TrustFile = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="A checkpoint of HQ's log from elsewhere, which the log must contain."),
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Check the whole ledger: every digest, tree, seal, key, verdict, receipt, leaf, checkpoint, cosignature.
+
+    Every finding is told with its place; the names are explained in docs/audit.md. Exit status 1 if there is any.
+
+    Examples: hub audit verify · hub audit verify --jobs 4 --json ·
+    hub audit verify --lane hub.example/uz/1a2b3c4d --from 1000 --to 2000
+    """
+    from hub.audit.verify import verify as check
+
+    where = hub_folder(ctx, data_dir)
+    trusted = read_trust(where, trust)
+    scope = _scope(lane, since, until)
+    outside = read_file(checkpoint) if checkpoint is not None else None
+    with progress("events", shown=not json) as bar:
+        found = check(
+            where.database, trusted, scope=scope, processes=jobs, outside=outside, begun=bar.begin, tick=bar.tick
+        )
+    if json:
+        as_json(found.to_json())
+    else:
+        _show(found)
+        if found.checkpoints and not trusted.logs:
+            note("this trust note does not have the keys of HQ's log: `hub key list` says what to do")
+    if not found.is_good:
+        raise typer.Exit(1)
+
+
+def _show(found: Report) -> None:
+    from hub.audit.findings import TEXTS, causes_first
+
+    shown = causes_first(found.findings)[:SHOWN_MAX]
+    if shown:
+        table("findings", ["what", "where", "detail"], ([f.what, f.where, f.detail] for f in shown))
+        if len(found.findings) > len(shown):
+            line(f"… and {len(found.findings) - len(shown)} more: --json has all of them")
+        for kind, number in sorted(Counter(f.what for f in found.findings).items()):
+            line(f"{kind} ({number}): {TEXTS[kind]}")
+    line(f"trusted root key {found.root}")
+    line(
+        f"{found.lanes} lanes, {found.events} events, {found.receipts} receipts, {found.entities} entities; "
+        f"log: {found.leaves} leaves, {found.checkpoints} checkpoints, {found.cosignatures} cosignatures"
+    )
+    for what in found.not_checked:
+        line(f"not checked: {what}")
+    line("nothing found" if found.is_good else count(len(found.findings), "finding"))
+
+
+def read_trust(where: HubFolder, file: Path | None) -> Trust:
+    """Return the trust note that an audit stands on. Errors: UsageError where there is none that reads."""
+    from dataclasses import replace
+
+    from hub.protocol.errors import Malformed
+    from hub.protocol.note import Signer
+    from hub.protocol.trust import open_trust
+
+    path = where.keys / "trust.note" if file is None else file
+    data = read_file(path)
+    try:
+        trust = open_trust(data)
+        if not trust.hqs and (where.keys / "hq.key").exists():
+            # Version 1 did not name the key of HQ's own lane.
+            own = Signer.from_text((where.keys / "hq.key").read_text(encoding="utf-8")).verifier
+            trust = replace(trust, hqs=(own,))
+    except (Malformed, UnicodeDecodeError) as exc:
+        raise UsageError(f"{path}: expected a hub's trust note: {exc}") from exc
+    return trust
+
+
+def read_file(path: Path) -> bytes:
+    """Return a file's bytes. Errors: UsageError."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise UsageError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+def _scope(lane: str | None, since: str | None, until: str | None) -> Scope:
+    from hub.audit.lane import Window
+    from hub.audit.verify import Scope
+    from hub.domain.state import micros
+
+    window: dict[str, int | None] = {"first": None, "last": None, "since_us": None, "until_us": None}
+    for option, text, number, time in (("--from", since, "first", "since_us"), ("--to", until, "last", "until_us")):
+        if text is None:
+            continue
+        if text.isdecimal():
+            if lane is None:
+                raise UsageError(
+                    f"{option} {text}: a sequence belongs to one lane; name it with --lane, or give a time"
+                )
+            window[number] = int(text)
+        else:
+            window[time] = micros(_moment(option, text))
+    return Scope(lane, Window(**window))
+
+
+def _moment(option: str, text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: expected an RFC 3339 time, such as 2026-03-01T12:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,178 @@
+"""`hub log …`: HQ's log, in which every receipt is a leaf: how it stands, its checkpoint, its tree as files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hub.base.output import ago, as_json, line, note
+from hub.cli.options import DataDir, Json, hub_folder
+from hub.hq.folder import HubFolder
+from hub.protocol.errors import UsageError
+
+if TYPE_CHECKING:
+    from hub.replay.source import Ledger
+    from hub.store.log import LogReader
+
+EXAMPLES: Final = """
+\b
+Examples:
+  hub log status                          who has cosigned it, and how far
+  hub log checkpoint --believed           the newest that most have cosigned
+  hub log proof uz 42 > uz-42.tlog-proof  that one event's receipt is in it
+  hub log export /srv/www/log             all of it as files for a web server
+"""
+
+app = typer.Typer(
+    help="HQ's log: how it stands, its checkpoint, proofs, its tree as files.\n" + EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+STANDS_STILL: Final = (
+    "nothing is signed any more; events are taken as before. Stop the worker, put the newest copy of the database "
+    "back, start it again: then the log goes on. What HQ has signed stays said, so nothing else makes it good. "
+    "`hub audit verify` tells what the database has"
+)
+
+
+@app.command()
+def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show how long the log is, who has cosigned its newest checkpoint, and how many receipts are not in it yet.
+
+    Exit status 1 where HQ's database was rolled back or edited, so that nothing is signed. Example: hub log status
+    """
+    with _reader(hub_folder(ctx, data_dir)) as log:
+        found = log.standing()
+    if json:
+        as_json(found)
+    else:
+        line(f"size {found.size}, newest checkpoint signed {ago(found.signed_at)}")
+        line(
+            f"cosigned by {found.cosigned} of {found.witnesses} centers: "
+            f"{'believed' if found.believed else 'not yet believed'}; believed up to size {found.believed_size}"
+        )
+        line(f"receipts that are not in the log yet: {found.behind}")
+    if found.rolled_back is not None:
+        note(f"ALARM: {found.rolled_back}; {STANDS_STILL}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def checkpoint(
+    ctx: typer.Context,
+    size: Annotated[int | None, typer.Argument(metavar="[SIZE]", min=1, help="Default: the newest.")] = None,
+    believed: Annotated[bool, typer.Option("--believed", help="The newest that most centers have cosigned.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a checkpoint: a signed note with HQ's two signatures and those of the centers, at most 16 in all.
+
+    Examples: hub log checkpoint · hub log checkpoint --believed > checkpoint
+    """
+    with _reader(hub_folder(ctx, data_dir)) as log:
+        newest = log.newest_believed() if believed else log.newest()
+        if size is None and newest is not None:
+            size = newest.size
+        found = log.cosigned_note(size) if size is not None else None
+    if found is None:
+        what = "no checkpoint is believed yet" if believed and newest is None else "HQ's log has no such checkpoint"
+        raise UsageError(f"{what}; `hub log status` says how the log stands")
+    sys.stdout.buffer.write(found)
+    sys.stdout.flush()
+
+
+@app.command()
+def proof(
+    ctx: typer.Context,
+    lane: Annotated[str, typer.Argument(metavar="LANE", help="A lane's origin, or a center: its newest lane.")],
+    sequence: Annotated[int, typer.Argument(metavar="SEQUENCE", min=1, help="Any event that the receipt covers.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Print the proof that an event's receipt is in the log: a C2SP tlog-proof, with the receipt's text as its extra.
+
+    It holds by itself, with HQ's log key alone: the leaf is SHA-256(00, the extra data). The checkpoint in it is the
+    first believed one that covers the receipt, or the newest where none is believed.
+
+    Example: hub log proof uz 42 > uz-42.tlog-proof
+    """
+    from hub.protocol.proof import EXTRA_BYTES_MAX, TlogProof
+    from hub.store.log import LogReader
+
+    with _ledger(hub_folder(ctx, data_dir)) as ledger:
+        log = LogReader(ledger.db)
+        known = [found for found in ledger.lanes if lane in (found.origin, found.center)]
+        if not known:
+            raise UsageError(f"HQ has no lane {lane}; `hub lane list` has what there is")
+        index = log.leaf_of(known[-1].id, sequence)
+        if index is None:
+            raise UsageError(f"{known[-1].origin}: no receipt in the log covers sequence {sequence} yet")
+        chosen = log.believed_covering(index) or log.newest()
+        signed = log.cosigned_note(chosen.size) if chosen is not None else None
+        assert chosen is not None
+        assert signed is not None
+        ((_, text),) = log.entries(index, index + 1)
+        path = tuple(log.inclusion(index, chosen.size))
+    found = TlogProof(index, path, signed, text if len(text) <= EXTRA_BYTES_MAX else None)
+    sys.stdout.buffer.write(found.to_text().encode())
+    sys.stdout.flush()
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Empty or new, or what an earlier export wrote.")],
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Up to the newest checkpoint, though few centers have cosigned it.")
+    ] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Write the log as a C2SP tlog-tiles tree that any web server can serve; a later run writes only what is new.
+
+    It goes up to the newest believed checkpoint, or the newest of all where none is believed. The worker may run, and
+    so may the web server: a file comes to its place whole, the checkpoint last. The receipts' texts are in it: lane
+    names, counts, times, and for every event that was not accepted the reason with its field.
+
+    Example: hub log export /srv/www/log
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from hub.store.log_tree import export_log
+
+    with (
+        _reader(hub_folder(ctx, data_dir)) as log,
+        Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar,
+    ):
+        task = bar.add_task("receipts", total=None)
+        done = export_log(
+            log, folder, newest=newest, progress=lambda n, total: bar.update(task, completed=n, total=total)
+        )
+    if json:
+        as_json(done)
+    else:
+        line(f"{folder}: size {done.size}, {done.size - done.before} new; wrote {done.files} files, {done.bytes} bytes")
+    for name in done.left_out:
+        note(f"{name} is left out: a receipt in it is longer than the 65535 bytes that the format can hold")
+
+
+@contextmanager
+def _ledger(where: HubFolder) -> Iterator[Ledger]:
+    from hub.replay.source import Ledger
+
+    where.engine().dispose()  # says where there is no hub yet
+    with Ledger.open(where.database) as ledger:
+        yield ledger
+
+
+@contextmanager
+def _reader(where: HubFolder) -> Iterator[LogReader]:
+    from hub.store.log import LogReader
+
+    with _ledger(where) as ledger:
+        yield LogReader(ledger.db)

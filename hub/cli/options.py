@@ -1,0 +1,51 @@
+"""What every command of `hub` takes: its settings, its data directory, its form of output."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+
+from hub.hq.folder import HubFolder
+
+DEFAULT_DATA_DIR: Final = Path("hub-data")
+
+T = TypeVar("T")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="The hub's data directory.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment and the global options say."""
+
+    data_dir: Path = DEFAULT_DATA_DIR
+    given: bool = False  # the command line named the data directory
+    debug: bool = False
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """Return the settings that this environment makes."""
+        named = environment.get("HUB_DATA_DIR")
+        debug = environment.get("COHUB_DEBUG", "") not in {"", "0"}
+        return cls(Path(named) if named else DEFAULT_DATA_DIR, debug=debug)
+
+    def with_data_dir(self, data_dir: Path) -> Settings:
+        """Return the settings with another data directory."""
+        return replace(self, data_dir=data_dir, given=True)
+
+
+def hub_folder(ctx: typer.Context, data_dir: Path | None) -> HubFolder:
+    """Return the data directory of this command: its own option counts before the global one."""
+    settings: Settings = ctx.obj
+    return HubFolder(data_dir if data_dir is not None else settings.data_dir)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine to its end."""
+    return asyncio.run(work)

@@ -1,0 +1,163 @@
+"""A network to try: `network.yaml` with its centers and code lists, and one office folder for each center.
+
+hub: demo.cohub
+centers:
+  - {id: uz, name: …, country: UZ, direction: north, languages: [en], timezone: Asia/Tashkent, streams: [offer]}
+code_lists:
+  technology: [{code: AERO, zh: 航空, en: aviation, ru: авиация}]
+
+The offices are `centers/<id>/`: connector.yaml, mappings, sheets.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+import hub
+from hub.cli.center import KEY_ADDED, checked_streams, pin_witness_keys
+from hub.cli.code_list import PUBLISHED, term
+from hub.hq.enrolment import proven_all
+from hub.hq.folder import HubFolder, say
+from hub.hq.headquarters import Said
+from hub.hq.identity import write_private
+from hub.protocol.control import enrolment, key_name
+from hub.protocol.errors import UsageError
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
+from hub.protocol.record import CENTER_REGISTERED
+
+FILE: Final = "network.yaml"
+SEAL: Final = ("seal", "keys/seal.key", ED25519)
+WITNESS: Final = ("witness", "keys/witness.key", COSIGNATURE_ED25519)
+LONG: Final = ("seal", "keys/seal-mldsa44.key", COSIGNATURE_MLDSA44)  # with the setting `long_seals`
+NEEDED: Final = ("id", "name", "country", "direction", "languages", "timezone", "streams")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What `network.yaml` says: the hub's name, each center's record by its id, the code lists."""
+
+    folder: Path
+    hub: str
+    centers: Mapping[str, Mapping[str, Any]]
+    code_lists: Mapping[str, list[dict[str, Any]]]
+
+    def template(self, center: str) -> Path:
+        """Return the folder that a center's office is copied from."""
+        return self.folder / "centers" / center
+
+
+def find_network(named: Path | None) -> Path:
+    """Return the folder of the network to run. Errors: UsageError."""
+    candidates = [named] if named else [Path(hub.__file__).parents[1] / "deploy" / "demo", Path("deploy/demo")]
+    for folder in candidates:
+        if (folder / FILE).is_file():
+            return folder.absolute()
+    raise UsageError(f"{candidates[0]}: expected a folder with {FILE}; name one with --network")
+
+
+def read_network(folder: Path) -> Network:
+    """Return the network in a folder. Errors: UsageError with the place that is not as expected."""
+    path = folder / FILE
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{path}: expected YAML: {' '.join(str(exc).split())[:200]}") from exc
+    if not isinstance(data, dict) or not isinstance(data.get("centers"), list) or not data["centers"]:
+        raise UsageError(f"{path}: expected `hub`, a list of `centers`, and `code_lists`")
+    centers: dict[str, Mapping[str, Any]] = {}
+    for number, center in enumerate(data["centers"]):
+        missing = [name for name in NEEDED if not isinstance(center, dict) or name not in center]
+        if missing:
+            raise UsageError(f"{path}: centers.{number}: expected {', '.join(missing)}")
+        record = {name: center[name] for name in NEEDED if name != "id"}
+        checked_streams(list(record["streams"]))
+        centers[str(center["id"])] = {**record, "zone": center.get("zone"), "keys": []}
+    lists = {
+        str(name): [term(**code) if isinstance(code, dict) else term(str(code)) for code in codes]
+        for name, codes in (data.get("code_lists") or {}).items()
+    }
+    network = Network(folder, str(data.get("hub", "hub.example")), centers, lists)
+    for center in centers:
+        if not (network.template(center) / "connector.yaml").is_file():
+            raise UsageError(f"{network.template(center)}: expected the office of {center}, with a connector.yaml")
+    return network
+
+
+def set_up_office(network: Network, center: str, office: Path, trust: bytes, bootstrap: str) -> list[bytes]:
+    """Copy an office, or go on with the one that is there; return the enrolment notes of its keys.
+
+    What `connector init` does for a real office, without the questions: keys, trust note, settings.
+    """
+    if not office.exists():
+        shutil.copytree(network.template(center), office)
+    settings_path = office / "connector.yaml"
+    settings = yaml.safe_load(settings_path.read_text("utf-8"))
+    settings |= {"hub": network.hub, "center": center, "bootstrap": [bootstrap]}
+    _write_whole(settings_path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).encode())
+    _write_whole(office / "trust.note", trust)
+    kinds = [SEAL, WITNESS, *([LONG] if settings.get("long_seals") else [])]
+    keys = {kind: _key(office, network.hub, center, kind) for kind in kinds}
+    vouching = {LONG: keys[SEAL]}
+    return [enrolment(network.hub, center, kind[0], key, vouching.get(kind)) for kind, key in keys.items()]
+
+
+def _key(office: Path, hub: str, center: str, kind: tuple[str, str, int]) -> Signer:
+    """Return an office's key of a kind, made if there is none."""
+    purpose, path, algorithm = kind
+    key_file = office / path
+    if not key_file.exists():
+        key_file.parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(key_file, Signer(key_name(hub, center, purpose), os.urandom(32), algorithm).to_text() + "\n")
+    return Signer.from_text(key_file.read_text("utf-8"))
+
+
+async def register_network(where: HubFolder, network: Network, enrolments: Mapping[str, Sequence[bytes]]) -> None:
+    """Say to the hq lane what it does not know yet of the network: centers with their keys, code lists.
+
+    Errors: UsageError when a rule forbids something (nothing is written then).
+    """
+    async with where.headquarters() as (store, headquarters):
+        wanted: list[tuple[tuple[str, str], Said]] = []
+        for name, codes in network.code_lists.items():
+            wanted.append((("code_list", f"hq:{name}"), Said(PUBLISHED, name, {"name": name, "codes": codes})))
+        for center, record in network.centers.items():
+            keys = proven_all(enrolments[center], network.hub, center)
+            wanted.append((("center", f"hq:{center}"), Said(CENTER_REGISTERED, center, {**record, "keys": keys})))
+        known = await store.entities([entity_key for entity_key, _ in wanted])
+        events = [said for entity_key, said in wanted if entity_key not in known]
+        for entity_key, said in wanted:
+            there = known.get(entity_key)
+            if there is not None and entity_key[0] == "center":
+                events += _added_keys(said.key, there.entity.record, said.value["keys"])
+        if events:
+            await say(headquarters, events)
+            await pin_witness_keys(where, headquarters)
+
+
+def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> list[Said]:
+    """Return what adds an office's keys to a center that is there, where it has no key of that purpose yet.
+
+    Errors: UsageError when HQ knows the center by other keys.
+    """
+    missing = [key for key in keys if key["vkey"] not in {known["vkey"] for known in record["keys"]}]
+    if {key["purpose"] for key in missing} & {known["purpose"] for known in record["keys"]}:
+        raise UsageError(
+            f"HQ knows {center} by another key than its office has (was the office's folder deleted?): "
+            "take an empty --data-dir"
+        )
+    if not missing:
+        return []
+    return [Said(KEY_ADDED, center, {**record, "keys": [*record["keys"], *missing]})]
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    part.replace(path)

@@ -1,0 +1,182 @@
+"""HQ's own lane: centers, keys, schemas and code lists go through the same door as every other event.
+
+The hq lane does not travel through Kafka on its way in (docs/adr/0004): it is sealed with HQ's key and taken, decided
+and committed by the same pure code, in one transaction of the store. So a center can be added while no broker runs.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.stream import HQ
+from hub.hq.identity import Identity
+from hub.ledger.basis import Basis, basis
+from hub.ledger.batch import Batch
+from hub.ledger.decide import decide, subjects
+from hub.ledger.lane import Lane
+from hub.ledger.take import Reading, take
+from hub.protocol.avro import Codec, frame
+from hub.protocol.checkpoint import seal
+from hub.protocol.errors import Rejected, Retriable
+from hub.protocol.identifier import uuid7
+from hub.protocol.record import CENTER_REGISTERED, LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
+from hub.protocol.schema import DATASCHEMA, Schema
+from hub.protocol.tree import Edge, leaf_hash
+from hub.protocol.verdict import Code
+from hub.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One event of HQ's: its type, the key of its entity (`hq:<key>`), and its value."""
+
+    type: str
+    key: str
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A record of the hq lane; it has the shape of one that came from Kafka."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    offset: int
+    timestamp: int
+    timestamp_type: int | None = None
+
+
+class Headquarters:
+    """Writes the hq lane of one store."""
+
+    def __init__(self, store: Store, identity: Identity, released: Mapping[str, Schema]) -> None:
+        self._store = store
+        self._identity = identity
+        self._released = released
+
+    async def prepare(self) -> None:
+        """Open the hq lane where it is new, and announce what this release can read and HQ has not announced."""
+        basis = await self.basis()
+        events = []
+        if HQ not in basis.registry.centers:
+            record = {
+                "name": self._identity.hub,
+                "country": "CN",
+                "direction": "north",
+                "zone": None,
+                "languages": ["zh", "en", "ru"],
+                "timezone": "Asia/Shanghai",
+                "streams": [],
+                "keys": [],
+            }
+            events.append(Said(CENTER_REGISTERED, HQ, record))
+        events += announcements(self._released, set(basis.registry.schemas))
+        if events:
+            await self.say(events)
+
+    async def basis(self) -> Basis:
+        """Return the basis as the hq lane stands."""
+        size, entities = await self._store.basis()
+        sealing = self._identity.hqs_at(datetime.now(UTC))
+        retired = [key for key in self._identity.hqs() if key not in sealing]
+        return basis(size, entities, sealing, self._released, retired)
+
+    async def say(
+        self, events: Sequence[Said], now: datetime | None = None, expected_basis: int | None = None
+    ) -> Batch:
+        """Append `events` to the hq lane: all of them, or none. What is said in one call has one correlation.
+
+        Who says a whole record anew gives as `expected_basis` the size of the hq lane that the record was read at.
+        Errors: Rejected when a rule forbids one of them; Retriable when the hq lane is not at `expected_basis` any
+        more, or moves meanwhile. Nothing is written then.
+        """
+        moment = now or datetime.now(UTC)
+        claimed = (await self._store.claim([HQ], "headquarters"))[HQ]
+        # Read after the claim: whoever moves the lane from here on claims it first, and that fences our commit.
+        standing = await self.basis()
+        if expected_basis is not None and standing.size != expected_basis:
+            raise Retriable(
+                f"the hq lane has moved, try again: it was read at size {expected_basis}, and is at {standing.size}"
+            )
+        lane = claimed.intake.lane
+        wanted = list(events)
+        if lane is None:
+            epoch = secrets.token_hex(4)
+            lane = Lane(origin_of(self._identity.hub, HQ, epoch), HQ, epoch)
+            opening = {
+                "origin": lane.origin,
+                "previous_origin": None,
+                "previous_size": 0,
+                "previous_root": None,
+                "reason": "first start",
+            }
+            wanted.insert(0, Said(LANE_OPENED, epoch, opening))
+        records = self._records(lane, wanted, moment, claimed.intake.offset or 0)
+        taken = take(Reading.of(claimed.intake), records, standing.keyring, self._identity.hub, time.monotonic())
+        known = await self._store.entities(subjects(taken))
+        batch = decide(taken, known, standing, moment, self._identity.receipts)
+        for commit in batch.commits:
+            for row in commit.rows:
+                if row.code != Code.ACCEPTED:
+                    raise Rejected(Code(row.code), f"{row.subject} {row.field}".strip(), row.params)
+        assert batch.commits, batch.intake.why
+        await self._store.commit(batch, claimed.term, moment)
+        return batch
+
+    def _records(self, lane: Lane, events: Sequence[Said], moment: datetime, offset: int) -> list[_Record]:
+        edge: Edge = lane.edge
+        records: list[_Record] = []
+        ids = [uuid7(moment, secrets.token_bytes(10)) for _ in events]
+        told = [event_id for event, event_id in zip(events, ids, strict=True) if event.type != LANE_OPENED]
+        correlation = told[0] if len(told) > 1 else None
+        for event, event_id in zip(events, ids, strict=True):
+            kind = KINDS[event.type]
+            schema = self._released[kind.schema_path]
+            subject = f"{HQ}:{event.key}"
+            headers: list[tuple[str, bytes | None]] = [
+                *write_headers(
+                    center=HQ,
+                    epoch=lane.epoch,
+                    sequence=edge.size + 1,
+                    event_id=event_id,
+                    event_type=event.type,
+                    subject=subject,
+                    time=moment,
+                    dataschema=DATASCHEMA + schema.sha256,
+                    correlation_id=correlation if event.type != LANE_OPENED else None,
+                )
+            ]
+            value = frame(schema.id, Codec(schema).encode(event.value))
+            edge = edge.append([leaf_hash(canonical(headers, value))])
+            at = offset + len(records)
+            records.append(_Record(subject.encode(), value, headers, at, int(moment.timestamp() * 1000)))
+        last = records[-1]
+        sealed = (SEAL_HEADER, seal(lane.origin, edge, self._identity.hq))
+        records[-1] = replace(last, headers=[*last.headers, sealed])
+        return records
+
+
+def announcements(released: Mapping[str, Schema], announced: set[int]) -> list[Said]:
+    """Return the events that announce those released schemas of centers' events that HQ has not announced yet."""
+    found = []
+    for kind in KINDS.values():
+        schema = released.get(kind.schema_path)
+        if schema is None or schema.id in announced or STREAMS[kind.stream].writer == HQ:
+            continue
+        value = {
+            "schema_id": schema.id,
+            "sha256": schema.sha256,
+            "stream": kind.stream,
+            "event": kind.name,
+            "version": kind.version,
+            "definition": schema.text,
+        }
+        found.append(Said("net.cohub.schema.announced.v1", str(schema.id), value))
+    return found

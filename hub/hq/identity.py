@@ -1,0 +1,234 @@
+"""Who this hub is: its name and its private keys, in a data directory that only its owner reads.
+
+hub.name                  written last, so a folder with it is whole
+trust.note                signed by the root key: it says which keys are in use, and centers pin it
+root.key                  may be kept elsewhere: only a new trust note needs it
+receipts.key, hq.key, log.key, log-mldsa44.key     the first keys; `<purpose>-<id>.key` those of later rotations
+
+trust.lock                held while a note takes the place of the one before
+
+A new key's file is there before the trust note that takes it into use. The note is replaced in one step: whoever reads
+the folder finds keys and note that belong together, also when the process died between the two. It takes the place of
+the very note that it was made from, or of none: of two commands that change it at once the second begins again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from hub.base.durable import sync_folder, write
+from hub.base.lock import held
+from hub.protocol.control import HUB
+from hub.protocol.errors import Malformed, Retriable, UsageError
+from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
+from hub.protocol.note import sign_note
+from hub.protocol.trust import Trust, open_trust
+
+TRUST: Final = "trust.note"
+LOCK: Final = "trust.lock"
+ROOT: Final = "root.key"
+FIRST_REASON: Final = "the first keys"
+LOG_REASON: Final = "keys for HQ's log"
+# Field of Identity → purpose in the trust note, algorithm, and the beginning of the file's name.
+KINDS: Final = {
+    "receipts": ("receipts", ED25519, "receipts"),
+    "hq": ("hq", ED25519, "hq"),
+    "log": ("log", ED25519, "log"),
+    "log_long": ("log", COSIGNATURE_MLDSA44, "log-mldsa44"),
+}
+
+
+@dataclass(slots=True)
+class Identity:
+    """A hub's name and the keys it signs with now.
+
+    A running worker has one of these, and `renew` puts other keys into it when they are rotated: ask it for a key each
+    time, and keep none.
+    """
+
+    hub: str
+    receipts: Signer
+    hq: Signer
+    log: Signer
+    log_long: Signer
+    trust: Trust | None = None
+    note: bytes = b""  # the trust note's bytes
+    folder: Path | None = None
+
+    @property
+    def hq_key_name(self) -> str:
+        """The name that HQ's own seal key is known by."""
+        return f"{self.hub}/hq"
+
+    def hqs(self) -> tuple[Verifier, ...]:
+        """Return the keys that the hq lane was ever sealed by."""
+        return self.trust.hqs if self.trust is not None and self.trust.hqs else (self.hq.verifier,)
+
+    def hqs_at(self, moment: datetime) -> tuple[Verifier, ...]:
+        """Return the keys that may have sealed the hq lane at `moment`."""
+        return self.hqs() if self.trust is None else self.trust.good_at(self.hqs(), moment)
+
+    def renew(self, now: Identity) -> None:
+        """Take over what the folder says now, all of it at once."""
+        assert now.hub == self.hub
+        self.receipts, self.hq, self.log, self.log_long = now.receipts, now.hq, now.log, now.log_long
+        self.trust, self.note = now.trust, now.note
+
+
+def make_identity(folder: Path, hub: str) -> Identity:
+    """Make a hub's keys in `folder`. Errors: UsageError when there is one already, or the name is no name."""
+    if not HUB.fullmatch(hub):
+        raise UsageError(f"hub name {hub!r}: expected a DNS-like name such as hub.example")
+    if (folder / "hub.name").exists():
+        raise UsageError(f"{folder} already holds the keys of {(folder / 'hub.name').read_text().strip()}")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    root = _first_root(folder / ROOT, hub)
+    made = {name: _made(folder, hub, name) for name in KINDS}
+    trust = _first_trust(hub, root.verifier, made, FIRST_REASON)
+    write(folder / TRUST, note := sign_note(trust.to_text(), [root]).to_bytes())
+    # The name is written last: a folder with it is whole.
+    write(folder / "hub.name", f"{hub}\n".encode())
+    return Identity(hub, **made, trust=trust, note=note, folder=folder)
+
+
+def load_identity(folder: Path) -> Identity:
+    """Return the hub whose keys are in `folder`; a folder of version 0.1.0 gets its log keys first.
+
+    Errors: UsageError with the remedy.
+    """
+    try:
+        hub = (folder / "hub.name").read_text(encoding="utf-8").strip()
+        trust = open_trust(note := (folder / TRUST).read_bytes())
+        there = private_keys(folder)
+        found = {name: _in_use(folder, trust, there, name) for name in KINDS}
+    except FileNotFoundError as exc:
+        raise UsageError(f"{folder}: there is no hub here yet ({exc.filename} is missing): run `hub up`") from exc
+    except (Malformed, UnicodeDecodeError) as exc:
+        raise UsageError(f"{folder}: a key file is damaged: {exc}") from exc
+    if trust.hub != hub:
+        raise UsageError(f"{folder}: {TRUST} is for the hub {trust.hub}, expected {hub}")
+    if not trust.serial and (folder / ROOT).exists():
+        root = read_root(folder / ROOT, trust.root)
+        trust = replace(_first_trust(hub, trust.root, found, LOG_REASON), receipts=trust.receipts)
+        try:
+            write_trust(folder, note := sign_note(trust.to_text(), [root]).to_bytes(), after=0)
+        except Retriable:
+            return load_identity(folder)  # another process was faster
+    return Identity(hub, **found, trust=trust, note=note, folder=folder)
+
+
+def private_keys(folder: Path) -> dict[Verifier, Signer]:
+    """Return every private key in `folder` but the root's, by its public half. Errors: Malformed."""
+    found = (Signer.from_text(path.read_text(encoding="utf-8")) for path in folder.glob("*.key") if path.name != ROOT)
+    return {signer.verifier: signer for signer in found}
+
+
+def read_root(path: Path, expected: Verifier) -> Signer:
+    """Return the root key. Errors: UsageError when it is not there, or another."""
+    try:
+        root = Signer.from_text(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, Malformed) as exc:
+        raise UsageError(f"{path}: expected the root key {expected.to_text()}: {exc}") from exc
+    if root.verifier != expected:
+        raise UsageError(f"{path}: expected the root key {expected.to_text()}, got {root.verifier.to_text()}")
+    return root
+
+
+def add_key(folder: Path, hub: str, name: str) -> Signer:
+    """Make another key for the field `name` of Identity. It is in use once a trust note says so."""
+    purpose, algorithm, stem = KINDS[name]
+    key = Signer(f"{hub}/{purpose}", os.urandom(32), algorithm)
+    write_private(folder / f"{stem}-{key.verifier.key_id.hex()}.key", key.to_text() + "\n")
+    return key
+
+
+def write_trust(folder: Path, note: bytes, after: int) -> None:
+    """Replace the trust note with the serial `after`: after a crash the old one or the new one is there.
+
+    Errors: Retriable, if another command has replaced it meanwhile; what that one said would be lost.
+    """
+    with held(folder / LOCK):
+        serial = open_trust((folder / TRUST).read_bytes()).serial
+        if serial != after:
+            raise Retriable(
+                f"another command has made trust note {serial} meanwhile, and nothing was written: try again"
+            )
+        write(folder / TRUST, note)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a secret that only its owner can read; never over an existing file.
+
+    After a crash the file is there whole, or not at all: half a key would keep the whole folder from being read.
+    """
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, path)  # never over one that is there
+    finally:
+        part.unlink()
+    sync_folder(path.parent)
+
+
+def _in_use(folder: Path, trust: Trust, there: Mapping[Verifier, Signer], name: str) -> Signer:
+    purpose, algorithm, stem = KINDS[name]
+    wanted = trust.in_use(purpose, algorithm)
+    if wanted is not None:
+        signer = there.get(wanted)
+        if signer is None:
+            raise UsageError(
+                f"{folder}: {TRUST} says that {wanted.to_text()[:120]} is in use, and no key file here has its private "
+                "half: put the file back, or rotate that key (`hub key rotate`)"
+            )
+        return signer
+    # A note of version 1 says nothing of this purpose: it is the first key of its kind.
+    path = folder / f"{stem}.key"
+    return Signer.from_text(path.read_text(encoding="utf-8")) if path.exists() else _made(folder, trust.hub, name)
+
+
+def _made(folder: Path, hub: str, name: str) -> Signer:
+    """Make the first key of a kind; if another process was faster, it is that one's."""
+    purpose, algorithm, stem = KINDS[name]
+    if name == "hq" and (folder / "hub.name").exists():
+        raise FileNotFoundError(2, "no such file", str(folder / "hq.key"))  # never made anew: its lane is sealed by it
+    path = folder / f"{stem}.key"
+    with contextlib.suppress(FileExistsError):
+        write_private(path, Signer(f"{hub}/{purpose}", os.urandom(32), algorithm).to_text() + "\n")
+    return Signer.from_text(path.read_text(encoding="utf-8"))
+
+
+def _first_root(path: Path, hub: str) -> Signer:
+    """Make the root key, or take the one that a start which was killed has left. Errors: UsageError."""
+    with contextlib.suppress(FileExistsError):
+        write_private(path, Signer(f"{hub}/root", os.urandom(32)).to_text() + "\n")
+    try:
+        root = Signer.from_text(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, Malformed) as exc:
+        raise UsageError(f"{path}: a key file is damaged, and there is no hub here yet: move it away: {exc}") from exc
+    if root.name != f"{hub}/root":
+        raise UsageError(f"{path.parent} has keys of {root.name.removesuffix('/root')}, half made: move them away")
+    return root
+
+
+def _first_trust(hub: str, root: Verifier, keys: Mapping[str, Signer], reason: str) -> Trust:
+    return Trust(
+        hub,
+        root,
+        (keys["receipts"].verifier,),
+        (keys["log"].verifier, keys["log_long"].verifier),
+        (keys["hq"].verifier,),
+        serial=1,
+        time=datetime.now(UTC),
+        reason=reason,
+    )

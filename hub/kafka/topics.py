@@ -1,0 +1,209 @@
+"""Topics: which ones a hub has, making them, looking at them.
+
+in.<center>     one partition, written by the center alone, kept 30 days
+out.<center>    one partition, written by HQ alone, kept 120 days
+events          every accepted event, kept for ever
+hub.trust       the newest trust note (compacted)
+state.<stream>  the newest record of each entity (compacted)
+hub.checkpoints what HQ has signed of its log, every size of it for ever (compacted: one is said again and again)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
+
+from hub.kafka.clients import close
+from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
+from hub.protocol.topics import CHECKPOINTS, TRUST, topic_in, topic_out
+
+DAY_MS = 86_400_000
+IN_RETENTION_MS = 30 * DAY_MS
+OUT_RETENTION_MS = 120 * DAY_MS  # connectors keep 90 days themselves; HQ's side must not be the shorter one
+FAN_OUT_PARTITIONS = 8  # partition = f(center): this number is never changed later
+REPLICAS_WANTED = 3
+DEADLINE_S = 20.0
+POLL_S = 0.05
+
+ALREADY_EXISTS = 36
+UNKNOWN_TOPIC = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as it should be; configs are Kafka's topic settings as text."""
+
+    name: str
+    partitions: int
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+
+def lane_topics(centers: Sequence[str]) -> list[TopicSpec]:
+    """Return the topics that these centers write and read: without them nothing comes in."""
+    # The broker's own clock stands in these records: HQ and connectors compare theirs with it.
+    arrival = {"message.timestamp.type": "LogAppendTime"}
+    return [
+        *(TopicSpec(topic_in(center), 1, {"retention.ms": str(IN_RETENTION_MS), **arrival}) for center in centers),
+        *(TopicSpec(topic_out(center), 1, {"retention.ms": str(OUT_RETENTION_MS), **arrival}) for center in centers),
+    ]
+
+
+def log_topics() -> list[TopicSpec]:
+    """Return the topic of HQ's log."""
+    return [TopicSpec(CHECKPOINTS, 1, {"cleanup.policy": "compact"})]
+
+
+def trust_topics() -> list[TopicSpec]:
+    """Return the topic of HQ's keys."""
+    return [TopicSpec(TRUST, 1, {"cleanup.policy": "compact"})]
+
+
+def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[TopicSpec]:
+    """Return the topics of a hub with these centers and streams."""
+    forever = {"retention.ms": "-1", "retention.bytes": "-1"}
+    return [
+        *lane_topics(centers),
+        *log_topics(),
+        *trust_topics(),
+        TopicSpec("events", FAN_OUT_PARTITIONS, forever),
+        *(TopicSpec(f"state.{stream}", FAN_OUT_PARTITIONS, {"cleanup.policy": "compact"}) for stream in streams),
+    ]
+
+
+async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client: Any) -> list[str]:
+    """Return the names of the topics that had to be made, once all of them take writes. Idempotent.
+
+    An existing topic is left as it is. `client` goes to the Kafka client (`security_protocol`, `sasl_mechanism`, ...).
+    Errors: Retriable if no broker answers; UsageError if a topic exists with another number of partitions, because
+        what was written under the old number would be looked for in the wrong place; Fatal if the broker refuses.
+    """
+    wanted = {spec.name: spec for spec in specs}
+    if not wanted:
+        return []
+    async with _admin(bootstrap, client) as admin:
+        present = await _partitions(admin, list(wanted))
+        for name, count in present.items():
+            if count != wanted[name].partitions:
+                raise UsageError(
+                    f"topic {name} has {count} partitions, expected {wanted[name].partitions}; partitions are never "
+                    "changed under data: delete the topic if it is empty, or use another cluster"
+                )
+        made = await _create(admin, [spec for name, spec in wanted.items() if name not in present])
+        await _wait_for_leaders(admin, wanted)
+        return made
+
+
+async def ensure_group(bootstrap: str, group: str, **client: Any) -> None:
+    """Return once the broker serves this consumer group; a new broker makes its own topic for it, when first asked.
+
+    A broker opens partitions one after the other, each with waits for the disk: whoever wants to read soon makes the
+    topics that are to be read, then calls this, then makes all others.
+    Errors: Retriable if no broker answers, or none serves the group in time.
+    """
+    async with _admin(bootstrap, client) as admin:
+        while True:
+            with contextlib.suppress(GroupCoordinatorNotAvailableError):
+                await admin.find_coordinator(group)
+                return
+            await asyncio.sleep(POLL_S)
+
+
+async def describe_topics(bootstrap: str, names: Sequence[str] | None = None, **client: Any) -> dict[str, TopicSpec]:
+    """Return the topics that exist, of these names or (None) all, with the configs that differ from the broker's.
+
+    Errors: Retriable if no broker answers.
+    """
+    async with _admin(bootstrap, client) as admin:
+        counts = await _partitions(admin, names)
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in counts]
+        configs: dict[str, dict[str, str]] = {}
+        for answer in await admin.describe_configs(resources) if resources else []:
+            for entry in answer.to_object()["resources"]:
+                configs[entry["resource_name"]] = _own_configs(entry)
+        return {name: TopicSpec(name, count, configs.get(name, {})) for name, count in counts.items()}
+
+
+async def delete_topic(bootstrap: str, name: str, **client: Any) -> bool:
+    """Return True once the topic is gone, False if there was none. Its data is lost.
+
+    Errors: Retriable if no broker answers; Fatal if the broker refuses.
+    """
+    async with _admin(bootstrap, client) as admin:
+        answer = await admin.delete_topics([name])
+        for topic, code in answer.topic_error_codes:
+            if code == UNKNOWN_TOPIC:
+                return False
+            if code:
+                raise Fatal(f"the broker would not delete topic {topic}: {for_code(code).__name__}")
+        while name in await _partitions(admin, [name]):  # noqa: ASYNC110 - the broker has no event for us
+            await asyncio.sleep(POLL_S)
+        return True
+
+
+@contextlib.asynccontextmanager
+async def _admin(bootstrap: str, client: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="cohub-topics", **client)
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await admin.start()
+            yield admin
+    except CohubError:
+        raise
+    except (KafkaError, TimeoutError, OSError) as exc:
+        raise Retriable(
+            f"nothing answers at {bootstrap} (is the broker up? wrong credentials look like this too): "
+            f"{exc or type(exc).__name__}"
+        ) from exc
+    finally:
+        await close(admin.close, DEADLINE_S)
+
+
+async def _partitions(admin: AIOKafkaAdminClient, names: Sequence[str] | None) -> dict[str, int]:
+    topics = await admin.describe_topics(None if names is None else list(names))
+    return {topic["topic"]: len(topic["partitions"]) for topic in topics if topic["error_code"] != UNKNOWN_TOPIC}
+
+
+async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
+    if not specs:
+        return []
+    replicas = min(REPLICAS_WANTED, len((await admin.describe_cluster())["brokers"]))
+    answer = await admin.create_topics(
+        [NewTopic(spec.name, spec.partitions, replicas, topic_configs=dict(spec.configs)) for spec in specs]
+    )
+    made = []
+    for name, code, message in (error[:3] for error in answer.topic_errors):
+        if code and code != ALREADY_EXISTS:  # another worker may have been faster
+            raise Fatal(f"the broker would not make topic {name}: {message or for_code(code).__name__}")
+        if not code:
+            made.append(name)
+    return made
+
+
+async def _wait_for_leaders(admin: AIOKafkaAdminClient, wanted: Mapping[str, TopicSpec]) -> None:
+    # A producer that writes to a topic without a leader blocks: hand nobody such a topic.
+    while True:
+        topics = await admin.describe_topics(list(wanted))
+        if all(
+            topic["error_code"] == 0
+            and len(topic["partitions"]) == wanted[topic["topic"]].partitions
+            and all(partition["leader"] >= 0 for partition in topic["partitions"])
+            for topic in topics
+        ):
+            return
+        await asyncio.sleep(POLL_S)
+
+
+def _own_configs(entry: Mapping[str, Any]) -> dict[str, str]:
+    own = {}
+    for config in entry["config_entries"]:
+        # Source 1 = set on the topic itself; the oldest answers only say whether it is a default.
+        if config.get("config_source", 0) == 1 or config.get("is_default") is False:
+            own[config["config_names"]] = config["config_value"]
+    return own

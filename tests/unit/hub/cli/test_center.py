@@ -1,0 +1,203 @@
+"""Centers and their keys: what may be said, what is refused, and what the record has afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.cli.center import REVISED, change
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Said
+from hub.protocol.errors import Retriable
+
+ADD = ("center", "add", "uz", "--name", "Ташкент", "--country", "UZ", "--direction", "north", "--language", "ru")
+STATUS = {"reason": "audit", "effective_on": None}
+
+
+def centers(hub: Any) -> dict[str, Any]:
+    return {c["id"]: c for c in json.loads(hub("center", "list", "--json").out)}
+
+
+def test_add_with_enrolment_registers_the_center_with_its_key(made: Any, note: Any) -> None:
+    done = made(*ADD, "--stream", "offer", "--enrolment", note())
+    assert done.status == 0, done.err
+    center = centers(made)["uz"]
+    assert (center["name"], center["country"], center["streams"], center["languages"]) == (
+        "Ташкент",
+        "UZ",
+        ["offer"],
+        ["ru"],
+    )
+    (key,) = center["keys"]
+    assert (key["purpose"], key["status"], key["replaced_lost"]) == ("seal", "active", False)
+    assert key["vkey"].startswith("hub.example/uz+")
+    assert "Ташкент" in made("center", "list").out
+
+
+def test_add_twice_is_refused(made: Any) -> None:
+    assert made(*ADD).status == 0
+    assert "is registered already" in made(*ADD).err
+
+
+def test_add_for_another_center_or_hub_is_refused(made: Any, note: Any) -> None:
+    assert "expected uz of hub.example" in made(*ADD, "--enrolment", note("kz")).err
+    assert "expected uz of hub.example" in made(*ADD, "--enrolment", note(hub="other.example")).err
+    assert centers(made) == {}
+
+
+def test_add_with_a_damaged_note_is_refused(made: Any, note: Any, tmp_path: Any) -> None:
+    path = tmp_path / "bad.note"
+    path.write_bytes(Path(note()).read_bytes().replace(b"seal", b"sea1"))
+    assert "no enrolment note" in made(*ADD, "--enrolment", str(path)).err
+    assert "no such file" in made(*ADD, "--enrolment", str(tmp_path / "gone")).err.lower()
+
+
+def test_add_with_a_stream_that_no_center_writes_is_refused(made: Any) -> None:
+    assert "expected one of deal, deal_confirmation, offer, partner, request" in made(*ADD, "--stream", "schema").err
+
+
+def test_add_against_the_rules_says_which(made: Any) -> None:
+    done = made("center", "add", "xx", "--name", "X", "--country", "XX", "--direction", "north")
+    assert done.status == 2
+    assert "not a code of the standard list (hq:xx country" in done.err
+
+
+def test_new_key_is_vouched_for_by_the_active_one(made: Any, note: Any) -> None:
+    made(*ADD, "--enrolment", note())
+    assert made("center", "add-key", "uz", "--enrolment", note(seed=2, previous=1)).status == 0
+    keys = centers(made)["uz"]["keys"]
+    assert [k["status"] for k in keys] == ["active", "active"]
+    assert not keys[1]["replaced_lost"]
+
+
+def test_new_key_alone_needs_the_word_lost(made: Any, note: Any) -> None:
+    made(*ADD, "--enrolment", note())
+    alone = made("center", "add-key", "uz", "--enrolment", note(seed=2))
+    assert alone.status == 2
+    assert "--replaces-lost" in alone.err
+    assert made("center", "add-key", "uz", "--enrolment", note(seed=2), "--replaces-lost").status == 0
+    assert centers(made)["uz"]["keys"][1]["replaced_lost"]
+
+
+def test_new_key_vouched_for_by_a_stranger_or_a_revoked_key_is_refused(made: Any, note: Any) -> None:
+    made(*ADD, "--enrolment", note())
+    assert made("center", "add-key", "uz", "--enrolment", note(seed=3, previous=2)).status == 2
+    made("center", "add-key", "uz", "--enrolment", note(seed=2, previous=1))
+    first = centers(made)["uz"]["keys"][0]["id"]
+    assert made("center", "revoke-key", "uz", first, "--reason", "lost").status == 0
+    assert made("center", "add-key", "uz", "--enrolment", note(seed=3, previous=1)).status == 2
+
+
+def test_key_in_place_of_a_revoked_one_is_marked_as_replacing_a_lost_key(made: Any, note: Any) -> None:
+    """To revoke the lost key first hides nothing: no earlier key has vouched for the new one."""
+    made(*ADD, "--enrolment", note())
+    made("center", "revoke-key", "uz", centers(made)["uz"]["keys"][0]["id"], "--reason", "the disk was stolen")
+    assert made("center", "add-key", "uz", "--enrolment", note(seed=2)).status == 0
+    assert [k["replaced_lost"] for k in centers(made)["uz"]["keys"]] == [False, True]
+
+
+def test_revoked_key_keeps_the_reason(made: Any, note: Any) -> None:
+    made(*ADD, "--enrolment", note())
+    made("center", "revoke-key", "uz", centers(made)["uz"]["keys"][0]["id"], "--reason", "the disk was stolen")
+    assert centers(made)["uz"]["keys"][0]["status_reason"] == "the disk was stolen"
+
+
+def test_two_changes_at_once_are_both_kept(made: Any, tmp_path: Path) -> None:
+    """What another operator says between our reading of the record and our saying it anew is not undone."""
+    made(*ADD)
+    where = HubFolder(tmp_path / "data")
+    seen: list[str] = []
+
+    async def both() -> None:
+        async with where.headquarters() as (_, other):
+
+            def renamed(record: dict[str, Any]) -> dict[str, Any]:
+                seen.append(record["timezone"])
+                if len(seen) == 1:
+                    # The other operator's change is said whole between our reading and our saying: with SQLite
+                    # `say` never waits, so one step takes it to its end.
+                    moved = {**record, "timezone": "Asia/Tashkent"}
+                    other_says = other.say([Said(REVISED, "uz", moved)])
+                    with pytest.raises(StopIteration):
+                        other_says.send(None)
+                return {**record, "name": "Toshkent"}
+
+            await change(where, "uz", REVISED, renamed)
+
+    asyncio.run(both())
+    center = centers(made)["uz"]
+    assert (center["name"], center["timezone"], seen) == ("Toshkent", "Asia/Tashkent", ["UTC", "Asia/Tashkent"])
+
+
+def test_saying_at_a_basis_that_has_moved_is_refused_and_writes_nothing(made: Any, tmp_path: Path) -> None:
+    made(*ADD)
+
+    async def late() -> tuple[int, int]:
+        async with HubFolder(tmp_path / "data").headquarters() as (_, headquarters):
+            read_at = (await headquarters.basis()).size
+            await headquarters.say([Said("net.cohub.center.suspended.v1", "uz", STATUS)], expected_basis=read_at)
+            with pytest.raises(Retriable, match="the hq lane has moved, try again"):
+                await headquarters.say([Said("net.cohub.center.resumed.v1", "uz", STATUS)], expected_basis=read_at)
+            return read_at, (await headquarters.basis()).size
+
+    before, after = asyncio.run(late())
+    assert after == before + 1
+    assert centers(made)["uz"]["status"] == "suspended"
+
+
+def test_first_key_of_a_center_without_one_needs_nobody(made: Any, note: Any) -> None:
+    assert "waits" in made(*ADD).out
+    assert made("center", "add-key", "uz", "--enrolment", note()).status == 0
+    assert not centers(made)["uz"]["keys"][0]["replaced_lost"]
+    assert "has this key already" in made("center", "add-key", "uz", "--enrolment", note(), "--replaces-lost").err
+
+
+def test_revoke_key_twice_or_unknown_is_refused(made: Any, note: Any) -> None:
+    made(*ADD, "--enrolment", note())
+    key = centers(made)["uz"]["keys"][0]["id"]
+    assert f"it has {key}" in made("center", "revoke-key", "uz", "00000000", "--reason", "x").err
+    assert made("center", "revoke-key", "uz", key, "--reason", "x").status == 0
+    assert "revoked already" in made("center", "revoke-key", "uz", key, "--reason", "x").err
+
+
+def test_suspend_and_resume_turn_the_status(made: Any) -> None:
+    made(*ADD)
+    assert made("center", "suspend", "uz", "--reason", "audit").status == 0
+    assert centers(made)["uz"]["status"] == "suspended"
+    again = made("center", "suspend", "uz", "--reason", "audit")
+    assert again.status == 2
+    assert "not possible in the present status" in again.err
+    assert made("center", "resume", "uz").status == 0
+    assert centers(made)["uz"]["status"] == "active"
+
+
+def test_closed_center_is_closed_for_good(made: Any) -> None:
+    made(*ADD)
+    assert made("center", "close", "uz").status == 2
+    assert made("center", "close", "uz", "--reason", "left").status == 0
+    assert centers(made)["uz"]["status"] == "closed"
+    assert "not possible in the present status" in made("center", "resume", "uz").err
+
+
+def test_set_replaces_what_is_given_and_keeps_the_rest(made: Any, note: Any) -> None:
+    made(*ADD, "--stream", "offer", "--enrolment", note())
+    assert made("center", "set", "uz", "--stream", "deal", "--stream", "partner").status == 0
+    center = centers(made)["uz"]
+    assert (center["streams"], center["name"], len(center["keys"])) == (["deal", "partner"], "Ташкент", 1)
+    assert made("center", "set", "uz").status == 2
+    assert "there is no center kz" in made("center", "set", "kz", "--name", "X").err
+
+
+def test_trust_prints_the_note_that_centers_pin(made: Any) -> None:
+    assert made("trust").out.startswith("cohub-trust/v2\nhub.example\nserial 1\n")
+
+
+def test_init_twice_is_refused_and_keeps_the_keys(made: Any, tmp_path: Any) -> None:
+    before = (tmp_path / "data" / "keys" / "hq.key").read_text()
+    assert made("init").status == 2
+    assert made("init", "--hub", "other.example").status == 2
+    assert (tmp_path / "data" / "keys" / "hq.key").read_text() == before

@@ -1,0 +1,134 @@
+"""The demo's network: read with care, registered once, its offices set up like real ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hub.demo.network import find_network, read_network, register_network, set_up_office
+from hub.demo.offices import Office, is_accounted, is_finished, rows_of
+from hub.hq.folder import HubFolder
+from hub.local.hub import BACK_OFF_S, BackOff
+from hub.protocol.control import open_enrolment
+from hub.protocol.errors import UsageError
+
+CENTER = {
+    "id": "uz",
+    "name": "Tashkent",
+    "country": "UZ",
+    "direction": "north",
+    "languages": ["en"],
+    "timezone": "Asia/Tashkent",
+    "streams": ["offer"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a network of one center."""
+    made = tmp_path / "network"
+    office = made / "centers" / "uz"
+    (office / "mappings").mkdir(parents=True)
+    (office / "connector.yaml").write_text("hub: x.example\ncenter: uz\nbootstrap: [127.0.0.1:1]\nlanguage: ru\n")
+    (office / "offers.csv").write_text("number,title\n1,A\n")
+    data = {"hub": "hub.example", "centers": [CENTER], "code_lists": {"market": ["FOOD", {"code": "WATER"}]}}
+    (made / "network.yaml").write_text(yaml.safe_dump(data))
+    return made
+
+
+def test_the_network_of_the_repository_is_whole() -> None:
+    network = read_network(find_network(None))
+    assert sorted(network.centers) == ["by", "kz", "pk", "tj", "uz"]
+    assert sorted(network.code_lists) == ["market", "technology"]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("[]", "expected `hub`, a list of `centers`"),
+        ("a: [", "expected YAML"),
+        ("centers: [{id: uz}]", "centers.0: expected name, country"),
+        (yaml.safe_dump({"centers": [CENTER | {"streams": ["dragons"]}]}), "expected one of"),
+        (yaml.safe_dump({"centers": [CENTER | {"id": "kz"}]}), "expected the office of kz"),
+    ],
+)
+def test_network_that_is_not_as_expected_names_the_place(folder: Path, data: str, said: str) -> None:
+    (folder / "network.yaml").write_text(data)
+    with pytest.raises(UsageError, match=said):
+        read_network(folder)
+
+
+def test_office_is_set_up_once_and_its_key_kept(folder: Path, tmp_path: Path) -> None:
+    network = read_network(folder)
+    office = tmp_path / "office"
+    first = set_up_office(network, "uz", office, b"trust", "127.0.0.1:9")
+    (office / "offers.csv").write_text("number,title\n1,B\n")
+    second = set_up_office(network, "uz", office, b"trust", "127.0.0.1:10")
+    assert [open_enrolment(note).key for note in first] == [open_enrolment(note).key for note in second]
+    assert [open_enrolment(note).purpose for note in first] == ["seal", "witness"]
+    for name in ("seal.key", "witness.key"):
+        assert stat.S_IMODE((office / "keys" / name).stat().st_mode) == 0o600
+    settings = yaml.safe_load((office / "connector.yaml").read_text())
+    assert settings == {"hub": "hub.example", "center": "uz", "bootstrap": ["127.0.0.1:10"], "language": "ru"}
+    assert (office / "offers.csv").read_text() == "number,title\n1,B\n"
+    assert Office("uz", office).sheets() == {"offers.csv"}
+
+
+def test_office_with_long_seals_gets_its_ml_dsa_key(folder: Path, tmp_path: Path, made: Any) -> None:
+    """The setting in the network's office is all that it takes; HQ wants both signatures from the first seal on."""
+    template = folder / "centers" / "uz" / "connector.yaml"
+    template.write_text(template.read_text() + "long_seals: true\n")
+    network = read_network(folder)
+    notes = set_up_office(network, "uz", tmp_path / "office", b"trust", "127.0.0.1:9")
+    asyncio.run(register_network(HubFolder(tmp_path / "data"), network, {"uz": notes}))
+    (center,) = json.loads(made("center", "list", "--json").out)
+    assert [key["purpose"] for key in center["keys"]] == ["seal", "witness", "seal"]
+    assert not any(key["replaced_lost"] for key in center["keys"])
+    assert "seal (ML-DSA-44) active" in made("center", "list").out
+
+
+def test_network_is_registered_once(folder: Path, tmp_path: Path, made: Any) -> None:
+    network = read_network(folder)
+    place = HubFolder(tmp_path / "data")
+    notes = set_up_office(network, "uz", tmp_path / "office", b"trust", "127.0.0.1:9")
+    # A folder of version 0.1.0 had a seal key alone; its witness key is added to what HQ has.
+    asyncio.run(register_network(place, network, {"uz": notes[:1]}))
+    assert [key["purpose"] for key in json.loads(made("center", "list", "--json").out)[0]["keys"]] == ["seal"]
+    asyncio.run(register_network(place, network, {"uz": notes}))
+    assert [key["purpose"] for key in json.loads(made("center", "list", "--json").out)[0]["keys"]] == [
+        "seal",
+        "witness",
+    ]
+    before = json.loads(made("status", "--json").out)["totals"]["basis"]
+    asyncio.run(register_network(place, network, {"uz": notes}))
+    assert json.loads(made("status", "--json").out)["totals"]["basis"] == before
+    assert [c["id"] for c in json.loads(made("center", "list", "--json").out)] == ["uz"]
+    other = set_up_office(network, "uz", tmp_path / "other", b"trust", "127.0.0.1:9")
+    with pytest.raises(UsageError, match="by another key"):
+        asyncio.run(register_network(place, network, {"uz": other}))
+
+
+def test_rows_are_accounted_for_only_when_each_has_one_answer(folder: Path) -> None:
+    totals = {"rows": 3, "accepted": 2, "refused": 1, "rejected": 0, "unchanged": 0, "blank": 0, "pending": 0}
+    status = {
+        "totals": totals | {"events": 3, "duplicates": 0, "receipts": 1, "backlog": 0},
+        "files": {"offers.csv": {}},
+    }
+    office = Office("uz", folder / "centers" / "uz")
+    assert is_accounted(rows_of(status))
+    assert is_finished(office, status)
+    assert not is_finished(office, status | {"files": {}})
+    assert not is_finished(office, None)
+    assert not is_accounted(rows_of({"totals": totals | {"rows": 4}}))
+    assert not is_accounted(rows_of({"totals": totals | {"accepted": 1, "pending": 1}}))
+
+
+def test_back_off_grows_to_a_limit() -> None:
+    back_off = BackOff()
+    assert [back_off.next() for _ in range(len(BACK_OFF_S) + 1)] == [*BACK_OFF_S, BACK_OFF_S[-1]]

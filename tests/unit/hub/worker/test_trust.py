@@ -1,0 +1,55 @@
+"""A worker takes over rotated keys only when the note that names them is published."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from hub.hq.identity import load_identity, make_identity, read_root
+from hub.hq.rotation import current, next_note, put, rotated
+from hub.protocol.errors import Retriable
+from hub.worker.trust import TrustPublisher
+
+NOWHERE = "127.0.0.1:9"
+
+
+def rotate(folder: Path) -> None:
+    identity = load_identity(folder)
+    put(
+        folder,
+        next_note(rotated(identity, "receipts"), datetime.now(UTC), "x"),
+        read_root(folder / "root.key", current(identity).root),
+    )
+
+
+async def test_keys_are_not_taken_over_while_the_broker_is_away(tmp_path: Path) -> None:
+    """Nobody could look them up: the old ones go on, and the log says once why."""
+    folder = tmp_path / "keys"
+    make_identity(folder, "hub.example")
+    identity = load_identity(folder)
+    before = identity.receipts
+    rotate(folder)
+    with capture_logs() as logs:
+        task = asyncio.create_task(TrustPublisher(NOWHERE, identity).run())
+        async with asyncio.timeout(20):
+            while not logs:
+                await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.wait([task])
+    assert {entry["event"] for entry in logs} == {"keys_not_taken_over"}
+    assert "can't be published" in logs[0]["error"]
+    assert identity.receipts == before != load_identity(folder).receipts
+
+
+async def test_worker_with_rotated_keys_does_not_start_without_a_broker_and_others_do(tmp_path: Path) -> None:
+    """A hub whose keys were never rotated has nothing to tell that its centers do not have."""
+    folder = tmp_path / "keys"
+    make_identity(folder, "hub.example")
+    await TrustPublisher(NOWHERE, load_identity(folder)).first()
+    rotate(folder)
+    with pytest.raises(Retriable, match="can't be published"):
+        await TrustPublisher(NOWHERE, load_identity(folder)).first()
