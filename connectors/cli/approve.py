@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from connectors.cli.office import Desk, OfficeFolder
-from connectors.cli.output import line
+from hub.base.output import line
 from hub.protocol.errors import UsageError
 
 

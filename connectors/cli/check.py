@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from connectors.cli.office import Desk, Json, OfficeFolder
-from connectors.cli.output import as_json, line
+from hub.base.output import as_json, line
 from hub.protocol.errors import CohubError, UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from connectors.cli.office import Desk, Json, OfficeFolder
-from connectors.cli.output import as_json, line
 from connectors.cli.person import Number, PersonName, confirm, find, gather, open_persons, show_others, show_rows
+from hub.base.output import as_json, line
 
 
 def add_to(app: typer.Typer) -> None:

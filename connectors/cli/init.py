@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.cli.office import OfficeFolder, write_private
-from connectors.cli.output import line
+from hub.base.output import line
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:

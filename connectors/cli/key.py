@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from connectors.cli.office import Desk, OfficeFolder, write_private
-from connectors.cli.output import line
+from hub.base.output import line
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,7 +1,4 @@
-"""`connector`: the entry point. It turns every error of ours into one line.
-
-Exit status: 0 done, 1 it could not be done, 2 wrong use of a command or a setting.
-"""
+"""`connector`: the entry point."""
 
 from __future__ import annotations
 
@@ -13,8 +10,8 @@ from typing import Annotated, Final
 import typer
 
 from connectors.cli import approve, check, epoch, erase, init, key, person, preview, run, status, witness
-from connectors.cli.output import print_version
-from hub.protocol.errors import CohubError, UsageError
+from hub.base import command
+from hub.base.output import print_version
 
 EXAMPLES: Final = """
 \b
@@ -68,45 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Run one command; return the exit status. Every error has become one line on stderr."""
-    command = typer.main.get_command(app)
-    try:
-        result = command.main(args=arguments, prog_name="connector", standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except typer.Exit as exc:
-        return int(exc.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        return 130
-    except BrokenPipeError:
-        # The reader of a pipe had enough (`connector preview | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except BaseException as exc:
-        if os.environ.get("COHUB_DEBUG", "") not in ("", "0") or not isinstance(exc, Exception | BaseExceptionGroup):
-            raise
-        return _tell(_leaf(exc))
-
-
-def _leaf(exc: BaseException) -> BaseException:
-    """Return what really went wrong: the first of our own errors in a group, otherwise its first error."""
-    if not isinstance(exc, BaseExceptionGroup):
-        return exc
-    leaves = [_leaf(inner) for inner in exc.exceptions]
-    return next((leaf for leaf in leaves if isinstance(leaf, CohubError)), leaves[0])
-
-
-def _tell(exc: BaseException) -> int:
-    text, code = f"{type(exc).__name__}: {exc} (set COHUB_DEBUG=1 and run it again to see where)", 1
-    if isinstance(exc, CohubError):
-        text, code = str(exc), 2 if isinstance(exc, UsageError) else 1
-    elif type(exc).__name__ == "NoArgsIsHelpError":  # a group alone: its help is to be read, so it keeps its lines
-        sys.stderr.write(f"{exc}\n")
-        return 2
-    elif hasattr(exc, "format_message"):  # typer's own: an unknown option, a value that does not parse
-        context = getattr(exc, "ctx", None)
-        path = context.command_path if context is not None else "connector"
-        text, code = f"{exc.format_message()} Try `{path} --help`.", int(getattr(exc, "exit_code", 2))
-    sys.stderr.write(f"connector: {' '.join(text.split())}\n")
-    return code
+    return command.run_command(app, "connector", arguments, debug=command.is_debugging(os.environ))
 
 
 if __name__ == "__main__":

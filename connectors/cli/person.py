@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from connectors.cli.office import Desk, Json, OfficeFolder
-from connectors.cli.output import as_json, line, table
+from hub.base.output import as_json, line, table
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def list_(office: OfficeFolder = Path(), json: Json = False) -> None:
         line("nobody: no mapping has persons, or no sheet names any")
         return
     table(
+        "",
         ["no.", "person", "stands in", "state"],
         (
             [

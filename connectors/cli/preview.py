@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.cli.office import Desk, Json, OfficeFolder, Sheet
-from connectors.cli.output import as_json, line
+from hub.base.output import as_json, line
 from hub.protocol.errors import CohubError, UsageError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from connectors.cli.office import Desk, OfficeFolder
-from connectors.cli.output import as_json, note
+from hub.base.output import as_json, note
 
 if TYPE_CHECKING:
     from connectors.runtime.daemon import Connector

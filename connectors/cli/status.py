@@ -8,8 +8,8 @@ from typing import Any
 import typer
 
 from connectors.cli.office import Desk, Json, OfficeFolder
-from connectors.cli.output import as_json, line, table
 from connectors.cli.witness import tell
+from hub.base.output import as_json, line, table
 
 _STATES = ("rows", "accepted", "refused", "rejected", "unchanged", "blank", "pending")
 
@@ -54,7 +54,7 @@ def _show(found: dict[str, Any]) -> None:
     ]
     if len(rows) > 1:
         rows.append(["all", *(totals[state] for state in _STATES), "", ""])
-    table(["file", *_STATES, "vanished", "state"], rows, right=[*_STATES, "vanished"])
+    table("", ["file", *_STATES, "vanished", "state"], rows, right=[*_STATES, "vanished"])
     for name, entry in found["files"].items():
         if entry["message"]:
             line(f"{name}: {entry['message']}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.cli.office import Desk, Json, OfficeFolder
-from connectors.cli.output import as_json, line
+from hub.base.output import as_json, line
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:

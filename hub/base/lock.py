@@ -57,7 +57,7 @@ class Lock:
 
 
 @contextlib.contextmanager
-def held(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
+def held(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """Hold the lock file `path`; await nothing meanwhile. Errors: Retriable, if another has it for too long."""
     lock, deadline_s = Lock(path), time.monotonic() + wait_s
     while True:

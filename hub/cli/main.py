@@ -1,7 +1,4 @@
-"""`hub`: the entry point. It reads the environment once, and turns every error of ours into one line.
-
-Exit status: 0 done, 1 it could not be done, 2 wrong use of a command or a setting.
-"""
+"""`hub`: the entry point. It reads the environment once."""
 
 from __future__ import annotations
 
@@ -13,13 +10,13 @@ from typing import Annotated, Final
 
 import typer
 
+from hub.base import command
 from hub.base.output import print_version
 from hub.cli import center, code_list, key, lane, ledger, log, quarantine, run, schema, show, status
 from hub.cli.audit import group as audit
 from hub.cli.options import Settings
 from hub.cli.replay import group as replay
 from hub.demo import command as demo
-from hub.protocol.errors import CohubError, UsageError
 
 EXAMPLES: Final = """
 \b
@@ -84,45 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: list[str], settings: Settings) -> int:
     """Run one command; return the exit status. Every error has become one line on stderr."""
-    command = typer.main.get_command(app)
-    try:
-        result = command.main(args=arguments, prog_name="hub", standalone_mode=False, obj=settings)
-        return result if isinstance(result, int) else 0
-    except typer.Exit as exc:
-        return int(exc.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        return 130
-    except BrokenPipeError:
-        # The reader of a pipe had enough (`hub show offer | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except BaseException as exc:
-        if settings.debug or not isinstance(exc, (Exception, BaseExceptionGroup)):
-            raise
-        return _tell(_leaf(exc))
-
-
-def _leaf(exc: BaseException) -> BaseException:
-    """Return what really went wrong: the first of our own errors in a group, otherwise its first error."""
-    if not isinstance(exc, BaseExceptionGroup):
-        return exc
-    leaves = [_leaf(inner) for inner in exc.exceptions]
-    return next((leaf for leaf in leaves if isinstance(leaf, CohubError)), leaves[0])
-
-
-def _tell(exc: BaseException) -> int:
-    text, status = f"{type(exc).__name__}: {exc} (set COHUB_DEBUG=1 and run it again to see where)", 1
-    if isinstance(exc, CohubError):
-        text, status = str(exc), 2 if isinstance(exc, UsageError) else 1
-    elif type(exc).__name__ == "NoArgsIsHelpError":  # a group alone: its help is to be read, so it keeps its lines
-        sys.stderr.write(f"{exc}\n")
-        return 2
-    elif hasattr(exc, "format_message"):  # typer's own: an unknown option, a value that does not parse
-        context = getattr(exc, "ctx", None)
-        path = context.command_path if context is not None else "hub"
-        text, status = f"{exc.format_message()} Try `{path} --help`.", int(getattr(exc, "exit_code", 2))
-    sys.stderr.write(f"hub: {' '.join(text.split()) if status == 2 else text}\n")
-    return status
+    return command.run_command(app, "hub", arguments, debug=settings.debug, obj=settings)
 
 
 if __name__ == "__main__":

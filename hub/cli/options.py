@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
+from hub.base.command import is_debugging
 from hub.hq.folder import HubFolder
 
 DEFAULT_DATA_DIR: Final = Path("hub-data")
@@ -32,8 +33,7 @@ class Settings:
     def read(cls, environment: Mapping[str, str]) -> Settings:
         """Return the settings that this environment makes."""
         named = environment.get("HUB_DATA_DIR")
-        debug = environment.get("COHUB_DEBUG", "") not in {"", "0"}
-        return cls(Path(named) if named else DEFAULT_DATA_DIR, debug=debug)
+        return cls(Path(named) if named else DEFAULT_DATA_DIR, debug=is_debugging(environment))
 
     def with_data_dir(self, data_dir: Path) -> Settings:
         """Return the settings with another data directory."""

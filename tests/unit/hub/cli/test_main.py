@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from hub.cli.main import _leaf, main, run_command
+from hub.base.command import _leaf
+from hub.cli.main import main, run_command
 from hub.cli.options import Settings
 from hub.protocol.errors import Fatal, Retriable
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from hub.base.lock import held
 from hub.hq.identity import (
     TRUST,
     Identity,
@@ -266,16 +265,6 @@ def test_note_that_was_made_from_an_older_one_replaces_nothing(made: Identity) -
         install(made, sign_note(stale.to_text(), [root]).to_bytes())
     assert (folder / TRUST).read_bytes() == first
     put(folder, next_note(rotated(load_identity(folder), "hq"), NOW, "second"), root)
-
-
-def test_lock_waits_for_whoever_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not for ever: a command that stands still has to be found by a person."""
-    monkeypatch.setattr("hub.base.lock.WAIT_S", 0.05)
-    lock = tmp_path / "x.lock"
-    with held(lock), pytest.raises(Retriable, match="held by another command"), held(lock):
-        raise AssertionError
-    with held(lock):
-        assert lock.exists()
 
 
 def test_former_key_is_retired_once_every_worker_has_the_new_one(made: Identity) -> None:

@@ -1,0 +1,67 @@
+"""Running one command of `hub` or `connector`: every error of ours becomes one line, every end an exit status.
+
+Exit status: 0 done, 1 it could not be done, 2 wrong use of a command or a setting, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from hub.protocol.errors import CohubError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import typer
+
+
+def is_debugging(environment: Mapping[str, str]) -> bool:
+    """Return whether errors are to show where they were raised."""
+    return environment.get("COHUB_DEBUG", "") not in {"", "0"}
+
+
+def run_command(app: typer.Typer, program: str, arguments: list[str], *, debug: bool, obj: Any = None) -> int:
+    """Run one command of `app`; return the exit status. Every error has become one line on stderr, unless `debug`."""
+    import typer
+
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=arguments, prog_name=program, standalone_mode=False, obj=obj)
+        return result if isinstance(result, int) else 0
+    except typer.Exit as exc:
+        return int(exc.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe had enough (`hub show offer | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except BaseException as exc:
+        if debug or not isinstance(exc, (Exception, BaseExceptionGroup)):
+            raise
+        return _tell(program, _leaf(exc))
+
+
+def _leaf(exc: BaseException) -> BaseException:
+    """Return what really went wrong: the first of our own errors in a group, otherwise its first error."""
+    if not isinstance(exc, BaseExceptionGroup):
+        return exc
+    leaves = [_leaf(inner) for inner in exc.exceptions]
+    return next((leaf for leaf in leaves if isinstance(leaf, CohubError)), leaves[0])
+
+
+def _tell(program: str, exc: BaseException) -> int:
+    text, status = f"{type(exc).__name__}: {exc} (set COHUB_DEBUG=1 and run it again to see where)", 1
+    if isinstance(exc, CohubError):
+        text, status = str(exc), 2 if isinstance(exc, UsageError) else 1
+    elif type(exc).__name__ == "NoArgsIsHelpError":  # a group alone: its help is to be read, so it keeps its lines
+        sys.stderr.write(f"{exc}\n")
+        return 2
+    elif hasattr(exc, "format_message"):  # typer's own: an unknown option, a value that does not parse
+        context = getattr(exc, "ctx", None)
+        path = context.command_path if context is not None else program
+        text, status = f"{exc.format_message()} Try `{path} --help`.", int(getattr(exc, "exit_code", 2))
+    sys.stderr.write(f"{program}: {' '.join(text.split()) if status == 2 else text}\n")
+    return status
