@@ -18,8 +18,8 @@ import yaml
 from benchmarks.lanes import HUB, BenchLane
 from benchmarks.throughput import make_hub
 from connectors.runtime.settings import FILE, SEAL_KEY, TRUST
+from hub.base.durable import create_private
 from hub.hq.folder import HubFolder
-from hub.hq.identity import write_private
 
 STOP_S: Final = 15.0
 POLL_S: Final = 0.02
@@ -32,7 +32,7 @@ async def make_center(base: Path, center: str, bootstrap: str, **settings: Any) 
     await make_hub(data_dir, [lane])
     (office / "mappings").mkdir(parents=True)
     (office / SEAL_KEY).parent.mkdir()
-    write_private(office / SEAL_KEY, lane.signer.to_text() + "\n")
+    create_private(office / SEAL_KEY, lane.signer.to_text() + "\n")
     (office / TRUST).write_bytes((HubFolder(data_dir).keys / "trust.note").read_bytes())
     said = {"hub": HUB, "center": center, "bootstrap": [bootstrap], **settings}
     (office / FILE).write_text(yaml.safe_dump(said), "utf-8")

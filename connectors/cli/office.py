@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.base.durable import create_private
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
@@ -97,10 +97,6 @@ class Desk:
 def write_private(path: Path, text: str) -> None:
     """Write a new file that only its owner reads. Errors: UsageError if it is there already."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        create_private(path, text + "\n")
     except FileExistsError as exc:
         raise UsageError(f"{path} is there already: it is this center's identity and is never overwritten") from exc
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())

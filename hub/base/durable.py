@@ -4,21 +4,55 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write(path: Path, data: bytes) -> None:
     """Put `data` at `path`, in place of what is there; return when it is on the disk. Errors: OSError."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of `path` when the block ends, and is on the disk then.
+
+    Where the block raises, `path` stays as it was and nothing is left beside it. After a crash at any moment `path` has
+    the old bytes or the new ones; a file `path.<hex>.part` may be left.
+    Errors: OSError.
+    """
+    part = _beside(path)
     try:
-        with part.open("wb") as file:
-            file.write(data)
+        with part.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+def create_private(path: Path, text: str) -> None:
+    """Put a secret at `path` that only its owner can read; never over a file that is there.
+
+    After a crash the file is there whole, or not at all: half a key would keep the whole folder from being read.
+    Errors: FileExistsError; OSError.
+    """
+    part = _beside(path)
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, path)  # which, unlike a rename, fails where there is a file already
+    finally:
+        part.unlink()
     sync_folder(path.parent)
 
 
@@ -31,3 +65,7 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")

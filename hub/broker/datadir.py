@@ -21,6 +21,7 @@ from typing import IO
 
 import psutil
 
+from hub.base.durable import write
 from hub.broker.ports import checked
 from hub.protocol.errors import Fatal, UsageError
 
@@ -91,12 +92,12 @@ class DataDir:
 
     def keep_port(self, port: int) -> None:
         """Remember the port for the next start."""
-        _write_whole(self._port, f"{port}\n")
+        write(self._port, f"{port}\n".encode())
 
     def keep_process(self, pid: int) -> None:
         """Remember the broker's process. If we crash before this, the launcher's tie to us still ends the broker."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            _write_whole(self._pid, json.dumps({"pid": pid, "created": psutil.Process(pid).create_time()}))
+            write(self._pid, json.dumps({"pid": pid, "created": psutil.Process(pid).create_time()}).encode())
 
     def forget_process(self) -> None:
         """The broker is gone."""
@@ -153,12 +154,6 @@ def new_cluster_id() -> str:
         name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not name.startswith("-"):
             return name
-
-
-def _write_whole(file: Path, text: str) -> None:
-    part = file.with_name(file.name + ".part")
-    part.write_text(text, "utf-8")
-    part.replace(file)
 
 
 if sys.platform == "win32":

@@ -21,12 +21,12 @@ from typing import Any, Final
 import yaml
 
 import hub
+from hub.base.durable import create_private, write
 from hub.cli.center import KEY_ADDED, checked_streams, pin_witness_keys
 from hub.cli.code_list import PUBLISHED, term
 from hub.hq.enrolment import proven_all
 from hub.hq.folder import HubFolder, say
 from hub.hq.headquarters import Said
-from hub.hq.identity import write_private
 from hub.protocol.control import enrolment, key_name
 from hub.protocol.errors import UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
@@ -100,8 +100,8 @@ def set_up_office(network: Network, center: str, office: Path, trust: bytes, boo
     settings_path = office / "connector.yaml"
     settings = yaml.safe_load(settings_path.read_text("utf-8"))
     settings |= {"hub": network.hub, "center": center, "bootstrap": [bootstrap]}
-    _write_whole(settings_path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).encode())
-    _write_whole(office / "trust.note", trust)
+    write(settings_path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).encode())
+    write(office / "trust.note", trust)
     kinds = [SEAL, WITNESS, *([LONG] if settings.get("long_seals") else [])]
     keys = {kind: _key(office, network.hub, center, kind) for kind in kinds}
     vouching = {LONG: keys[SEAL]}
@@ -114,7 +114,7 @@ def _key(office: Path, hub: str, center: str, kind: tuple[str, str, int]) -> Sig
     key_file = office / path
     if not key_file.exists():
         key_file.parent.mkdir(mode=0o700, exist_ok=True)
-        write_private(key_file, Signer(key_name(hub, center, purpose), os.urandom(32), algorithm).to_text() + "\n")
+        create_private(key_file, Signer(key_name(hub, center, purpose), os.urandom(32), algorithm).to_text() + "\n")
     return Signer.from_text(key_file.read_text("utf-8"))
 
 
@@ -155,9 +155,3 @@ def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[s
     if not missing:
         return []
     return [Said(KEY_ADDED, center, {**record, "keys": [*record["keys"], *missing]})]
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)

@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from hub.base.durable import sync_folder, write
+from hub.base.durable import create_private, write
 from hub.base.lock import held
 from hub.protocol.control import HUB
 from hub.protocol.errors import Malformed, Retriable, UsageError
@@ -145,7 +144,7 @@ def add_key(folder: Path, hub: str, name: str) -> Signer:
     """Make another key for the field `name` of Identity. It is in use once a trust note says so."""
     purpose, algorithm, stem = KINDS[name]
     key = Signer(f"{hub}/{purpose}", os.urandom(32), algorithm)
-    write_private(folder / f"{stem}-{key.verifier.key_id.hex()}.key", key.to_text() + "\n")
+    create_private(folder / f"{stem}-{key.verifier.key_id.hex()}.key", key.to_text() + "\n")
     return key
 
 
@@ -161,24 +160,6 @@ def write_trust(folder: Path, note: bytes, after: int) -> None:
                 f"another command has made trust note {serial} meanwhile, and nothing was written: try again"
             )
         write(folder / TRUST, note)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a secret that only its owner can read; never over an existing file.
-
-    After a crash the file is there whole, or not at all: half a key would keep the whole folder from being read.
-    """
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(part, path)  # never over one that is there
-    finally:
-        part.unlink()
-    sync_folder(path.parent)
 
 
 def _in_use(folder: Path, trust: Trust, there: Mapping[Verifier, Signer], name: str) -> Signer:
@@ -204,14 +185,14 @@ def _made(folder: Path, hub: str, name: str) -> Signer:
         raise FileNotFoundError(2, "no such file", str(folder / "hq.key"))  # never made anew: its lane is sealed by it
     path = folder / f"{stem}.key"
     with contextlib.suppress(FileExistsError):
-        write_private(path, Signer(f"{hub}/{purpose}", os.urandom(32), algorithm).to_text() + "\n")
+        create_private(path, Signer(f"{hub}/{purpose}", os.urandom(32), algorithm).to_text() + "\n")
     return Signer.from_text(path.read_text(encoding="utf-8"))
 
 
 def _first_root(path: Path, hub: str) -> Signer:
     """Make the root key, or take the one that a start which was killed has left. Errors: UsageError."""
     with contextlib.suppress(FileExistsError):
-        write_private(path, Signer(f"{hub}/root", os.urandom(32)).to_text() + "\n")
+        create_private(path, Signer(f"{hub}/root", os.urandom(32)).to_text() + "\n")
     try:
         root = Signer.from_text(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, Malformed) as exc:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+from hub.base.durable import write
 from hub.broker.embedded import EmbeddedKafka
 from hub.hq.folder import HubFolder
 from hub.local.child import Child
@@ -195,9 +196,7 @@ def _progress(tell: Tell) -> Callable[[int, int], None]:
 
 def write_ready(path: Path, facts: dict[str, Any]) -> None:
     """Say that a worker is ready; whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(facts) + "\n", "utf-8")
-    part.replace(path)
+    write(path, (json.dumps(facts) + "\n").encode())
 
 
 def run_until_signal(work: Callable[[], Coroutine[Any, Any, int]]) -> int:

@@ -5,7 +5,6 @@ Either appears whole under its name or not at all.
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import fastavro
 import orjson
 from fastavro.write import Writer
 
+from hub.base.durable import replacing
 from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.record import write_time
@@ -145,19 +145,13 @@ def event_file(path: Path, decoder: Decoder, hub: str, replayed_at: datetime) ->
         raise UsageError(f"{path} is there already: name another file, or remove it")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as out:
+        with replacing(path) as out:
             made: EventFile = AvroFile(out, hub, replayed_at) if path.suffix == ".avro" else JsonLines(out, decoder)
             yield made
             made.finish()
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(path)
     except OSError as exc:
         raise Fatal(f"{path}: can't be written: {exc}") from exc
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _bytes(name: str) -> bytes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.base.durable import write
 from hub.base.output import as_json, count, line, note
 from hub.cli.options import DataDir, Json, hub_folder
 from hub.cli.replay.subject import moment, open_ledger
@@ -114,17 +113,10 @@ def _trust_note(path: Path) -> bytes:
 
 
 def _write(target: Path, data: bytes) -> None:
-    """Write the file in one step: whoever finds it finds all of it."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    """Write the file in one step: whoever finds it finds all of it. Errors: UsageError."""
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
+        write(target, data)
     except OSError as exc:
-        with suppress(OSError):
-            part.unlink()
         raise UsageError(f"{target} can't be written: {exc}") from exc
 
 

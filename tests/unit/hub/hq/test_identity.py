@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hub.base.durable import create_private
 from hub.hq.identity import (
     TRUST,
     Identity,
@@ -20,7 +21,6 @@ from hub.hq.identity import (
     make_identity,
     private_keys,
     read_root,
-    write_private,
 )
 from hub.hq.rotation import (
     current,
@@ -64,7 +64,7 @@ def as_of_0_1_0(tmp_path: Path) -> tuple[Path, Signer, dict[str, Signer]]:
     folder.mkdir()
     keys = {name: Signer(f"{HUB}/{name}", name.encode().ljust(32)) for name in ("root", "receipts", "hq")}
     for name, key in keys.items():
-        write_private(folder / f"{name}.key", key.to_text() + "\n")
+        create_private(folder / f"{name}.key", key.to_text() + "\n")
     trust = Trust(HUB, keys["root"].verifier, (keys["receipts"].verifier,))
     (folder / TRUST).write_bytes(sign_note(trust.to_text(), [keys["root"]]).to_bytes())
     (folder / "hub.name").write_text(HUB + "\n")
@@ -130,7 +130,7 @@ def test_key_that_a_rotation_was_killed_in_hides_no_other(made: Identity, monkey
 
 
 def test_half_made_keys_of_another_hub_are_not_taken(tmp_path: Path) -> None:
-    write_private(tmp_path / "root.key", Signer("other.example/root", b"r" * 32).to_text() + "\n")
+    create_private(tmp_path / "root.key", Signer("other.example/root", b"r" * 32).to_text() + "\n")
     with pytest.raises(UsageError, match=r"has keys of other\.example, half made"):
         make_identity(tmp_path, HUB)
 

@@ -1,0 +1,94 @@
+"""A file is there whole after a crash, or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.base.durable import create_private, replacing, sync_folder, write
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from hub.base import durable
+durable.{name} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+durable.write(Path(sys.argv[1]), b"new" * 1000)
+"""
+
+
+def test_write_replaces_what_was_there(tmp_path: Path) -> None:
+    """Whoever opens the file finds the new bytes, and nothing is left beside it."""
+    path = tmp_path / "x"
+    write(path, b"old")
+    write(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["x"]
+
+
+def test_write_that_raises_leaves_the_old_file(tmp_path: Path) -> None:
+    """Half of a file is never seen under its name."""
+    path = tmp_path / "x"
+    write(path, b"old")
+    with pytest.raises(ZeroDivisionError), replacing(path) as file:
+        file.write(b"half" * (1 // 0))
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["x"]
+
+
+def test_write_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes are synced before the name is given, the folder's entry after it."""
+    order: list[str] = []
+    fsync, rename = os.fsync, Path.replace
+
+    def synced(fd: int) -> None:
+        order.append("folder" if folder(fd) else "file")
+        fsync(fd)
+
+    def renamed(old: Path, new: Path) -> Path:
+        order.append("rename")
+        return rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    write(tmp_path / "x", b"1")
+    assert order == ["file", "rename", "folder"]
+
+
+@pytest.mark.parametrize("name", ["sync_folder", "os.fsync"])
+def test_killed_while_it_writes_leaves_old_or_new(tmp_path: Path, name: str) -> None:
+    """Killed before the rename the old file stands; killed after it, the new one."""
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    done = subprocess.run([sys.executable, "-c", KILLED.format(name=name), str(path)], check=False)
+    assert done.returncode == -9
+    assert path.read_bytes() == (b"new" * 1000 if name == "sync_folder" else b"old")
+
+
+def test_secret_is_private_and_never_written_over(tmp_path: Path) -> None:
+    """Only its owner reads it from its first moment, and a key that is there stays."""
+    path = tmp_path / "x.key"
+    create_private(path, "secret\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        create_private(path, "other\n")
+    assert path.read_text("utf-8") == "secret\n"
+    assert names(tmp_path) == ["x.key"]
+
+
+def test_folder_is_synced(tmp_path: Path) -> None:
+    """A folder that can't be synced is an error, not a file that may be lost."""
+    sync_folder(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "none")
+
+
+def folder(fd: int) -> bool:
+    return Path(f"/proc/self/fd/{fd}").resolve().is_dir()
+
+
+def names(path: Path) -> list[str]:
+    return [file.name for file in path.iterdir()]
