@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, Final
 
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44
 from hub.protocol.note import Signer
 
 HUB: Final = "hub.example"
@@ -24,6 +25,9 @@ SEAL: Final = signer(f"{HUB}/{CENTER}")
 SEAL_NEXT: Final = signer(f"{HUB}/{CENTER}", 2)
 WITNESS: Final = signer(f"{HUB}/{CENTER}/witness")
 FOREIGN: Final = signer(f"{HUB}/kz")
+LANE_KEY: Final = SEAL.named(ORIGIN)
+LONG: Final = Signer(SEAL.name, signer(SEAL.name, 3).seed, COSIGNATURE_MLDSA44)
+COSIGNER: Final = Signer(WITNESS.name, signer(WITNESS.name, 2).seed, COSIGNATURE_ED25519)
 
 
 def text_or_hex(data: bytes) -> dict[str, str]:
