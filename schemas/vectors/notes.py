@@ -92,7 +92,8 @@ def seal_vectors() -> Row:
                  [SEAL]).to_bytes(), [LANE_KEY], "no line under the lane's origin"),
             fault("signed_by_another_center", seal(ORIGIN, edges[5], FOREIGN), [LANE_KEY], "no line by the lane's key"),
             fault("origin_of_another_lane", sign_note(
-                Checkpoint(f"{HUB}/{CENTER}/ffffffff", 5, edges[5].root).to_text(), [LANE_KEY]).to_bytes(), [LANE_KEY], "not this lane"),
+                Checkpoint(f"{HUB}/{CENTER}/ffffffff", 5, edges[5].root).to_text(), [LANE_KEY]).to_bytes(),
+                [LANE_KEY], "not this lane"),
             fault("wrong_root", seal(ORIGIN, edges[4].append([digests[0]]), SEAL), [LANE_KEY], "not the records' root"),
             fault("size_of_another_record", seal(ORIGIN, edges[4], SEAL), [LANE_KEY], "size is not the sequence 5"),
             fault("size_zero_in_front", said(f"{ORIGIN}\n05\n{root}\n"), [LANE_KEY], "not a decimal size"),
