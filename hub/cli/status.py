@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hub.base.output import ago, as_json, count, line, table
-from hub.cli.options import DataDir, Json, hub_folder, run_async
+from hub.cli.options import DataDir, Json, hub_folder, hub_settings, run_async
 from hub.hq.folder import HubFolder
 from hub.protocol.topics import center_of, topic_in
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from hub.kafka.cluster import Cluster
 
 KAFKA_DEADLINE_S: Final = 3.0
 LATE: Final = timedelta(minutes=2)  # HQ says its newest checkpoint every minute
@@ -31,13 +33,15 @@ def add_to(app: typer.Typer) -> None:
 def status(
     ctx: typer.Context,
     bootstrap: Annotated[
-        str | None, typer.Option("--bootstrap", help="The broker to ask for lags. Default: the last worker's.")
+        str | None,
+        typer.Option("--bootstrap", help="The broker to ask for lags. Default: hub.yaml's, or the last worker's."),
     ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Show every center's position, lag, status and receipts, and the totals. Example: hub status --json."""
-    found = run_async(read_status(hub_folder(ctx, data_dir), bootstrap))
+    where = hub_folder(ctx, data_dir)
+    found = run_async(read_status(where, where.known_cluster(hub_settings(ctx, where).settings, bootstrap)))
     if json:
         as_json(found)
         return
@@ -124,7 +128,7 @@ def _row(center: dict[str, Any]) -> list[Any]:
     ]
 
 
-async def read_status(where: HubFolder, bootstrap: str | None = None) -> dict[str, Any]:
+async def read_status(where: HubFolder, cluster: Cluster | None = None) -> dict[str, Any]:
     """Return how every center stands, the totals, and what the broker says of lags.
 
     Units: lag is records of `in.<center>` behind the position in SQL, None where the broker can't be asked.
@@ -136,8 +140,7 @@ async def read_status(where: HubFolder, bootstrap: str | None = None) -> dict[st
         intakes = {row["center"]: row for row in queries.intakes(db)}
         totals = queries.totals(db)
         log = read_log(db)
-    bootstrap = bootstrap or where.known_bootstrap()
-    ends, state = await end_offsets(bootstrap, [c["id"] for c in registered])
+    ends, state = await end_offsets(cluster, [c["id"] for c in registered])
     centers = []
     for center in registered:
         row = intakes.get(center["id"]) or _unread(center["id"])
@@ -146,7 +149,8 @@ async def read_status(where: HubFolder, bootstrap: str | None = None) -> dict[st
         standing = row["status"] if center["status"] == "active" else center["status"]
         centers.append({**row, "status": standing, "registered": center["status"], "lag": lag})
     log["keys_signed"] = _log_keys_signed(where)
-    return {"centers": centers, "totals": totals, "log": log, "broker": {"bootstrap": bootstrap, "state": state}}
+    broker = {"bootstrap": None if cluster is None else cluster.bootstrap, "state": state}
+    return {"centers": centers, "totals": totals, "log": log, "broker": broker}
 
 
 def read_log(db: Connection) -> dict[str, Any]:
@@ -211,27 +215,26 @@ def _unread(center: str) -> dict[str, Any]:
     }
 
 
-async def end_offsets(bootstrap: str | None, centers: Sequence[str]) -> tuple[dict[str, tuple[int, int]], str]:
+async def end_offsets(cluster: Cluster | None, centers: Sequence[str]) -> tuple[dict[str, tuple[int, int]], str]:
     """Return the first and the next offset of every center's topic, and in words how the broker is."""
-    if bootstrap is None:
-        return {}, "not known: no worker has run here; --bootstrap names one"
+    if cluster is None:
+        return {}, "not known: no worker has run here; bootstrap in hub.yaml or --bootstrap names one"
     import logging
 
-    from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka import TopicPartition
     from aiokafka.errors import KafkaError
 
+    from hub.kafka.cluster import Unreachable, closing
+
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="cohub-status")
     try:
-        async with asyncio.timeout(KAFKA_DEADLINE_S):
-            await consumer.start()
+        made = await cluster.consumer("cohub-status", deadline_s=KAFKA_DEADLINE_S)
+        async with closing(made, KAFKA_DEADLINE_S) as consumer, asyncio.timeout(KAFKA_DEADLINE_S):
             there = await consumer.topics()
             partitions = [TopicPartition(topic, 0) for topic in map(topic_in, centers) if topic in there]
             if not partitions:
                 return {}, "up"
             begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    except (KafkaError, TimeoutError, OSError) as exc:
+    except (Unreachable, KafkaError, TimeoutError, OSError) as exc:
         return {}, f"does not answer, so lags are unknown ({str(exc) or type(exc).__name__})"
-    finally:
-        await consumer.stop()
     return {center_of(p.topic): (begins[p], ends[p]) for p in partitions}, "up"
