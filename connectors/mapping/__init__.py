@@ -2,14 +2,13 @@
 
 from connectors.mapping.compiled import compile_mapping
 from connectors.mapping.key import make_key, show_key
-from connectors.mapping.message import MESSAGES, LocalCode, message
 from connectors.mapping.model import Mapping, Source, read_mapping
 from connectors.mapping.outcome import Problem, RowOutcome, Wanted, outcomes
 from connectors.mapping.path import path_to, statuses
 from connectors.mapping.person import Instead, PersonSaid, Place, SealPerson, person_identity
+from connectors.mapping.problem import LocalCode
 
 __all__ = [
-    "MESSAGES",
     "Instead",
     "LocalCode",
     "Mapping",
@@ -22,7 +21,6 @@ __all__ = [
     "Wanted",
     "compile_mapping",
     "make_key",
-    "message",
     "outcomes",
     "path_to",
     "person_identity",

@@ -14,7 +14,7 @@ from hub.base.access import Security, Servers
 from hub.protocol import topics
 from hub.protocol.errors import UsageError
 from hub.protocol.record import ID
-from hub.protocol.verdict import Language
+from schemas.words import Language
 
 FILE: Final = "connector.yaml"
 OUTBOX: Final = "outbox.sqlite3"

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hub.protocol.errors import Rejected, Retriable, UsageError
-from hub.protocol.verdict import message
+from schemas.words import verdict_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -139,4 +139,6 @@ async def say_once(headquarters: Headquarters, events: Sequence[Said], expected_
         await headquarters.say(events, expected_basis=expected_basis)
     except Rejected as exc:
         place = f" ({' '.join(part for part in (exc.field, exc.params) if part)})" if exc.field or exc.params else ""
-        raise UsageError(f"HQ's own rules refuse this: {message(exc.code, 'en')}{place}; nothing was written") from exc
+        raise UsageError(
+            f"HQ's own rules refuse this: {verdict_text(exc.code, 'en')}{place}; nothing was written"
+        ) from exc
