@@ -21,14 +21,14 @@ from hub.store.sqlite import SqliteStore
 from hub.store.store import FencedError
 from tests.support.center import RELEASED, Center
 from tests.support.checker import check, trust_of
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, Hq, resends
 from tests.support.sender import CENTERS, PUBLISHED, WITHDRAWN, Batches, Sender, outcome, script, senders
 
 WORKERS = 2
 ROUNDS_MAX = 30  # of sending everything that is missing again, at the end
 
 # One step: what happens, to which center, at which worker, and how much of it.
-step = st.tuples(
+one_step = st.tuples(
     st.sampled_from(
         ["send"] * 4
         + ["fetch"] * 6
@@ -79,22 +79,23 @@ class World:
         if dies:
             hq.readings[center] = (before[0], -1)  # nothing is ever committed under this term
         try:
-            taken, _ = await hq.feed(center, records)
+            step = await hq.feed(center, records)
         except FencedError:
             del hq.readings[center]
             self.seen["fenced"] += 1
             return
         if not again:
             self.read[worker, center] = records[-1].offset + 1
-        assert not taken.quarantine, taken.quarantine
-        self.seen.update(duplicate=taken.duplicates, claim=len(taken.claims), resend=len(taken.resends))
-        self.seen["tail"] += bool(taken.reading.tail)
-        for claim in taken.claims:  # what is claimed twice is answered with a stored receipt over the same root
+        assert not step.quarantine, step.quarantine
+        heard = step.heard
+        self.seen.update(duplicate=heard.duplicates, claim=len(heard.claims), resend=len(step.resends))
+        self.seen["tail"] += bool(step.reading.tail)
+        for claim in heard.claims:  # what is claimed twice is answered with a stored receipt over the same root
             edge = await self.store.edge_at(claim.origin, claim.checkpoint.size)
             assert edge is not None
             assert edge.root == claim.checkpoint.root
             assert await self.store.receipt_at(claim.origin, claim.checkpoint.size) is not None
-        for resend in taken.resends:
+        for resend in resends(step):
             if resend.origin.endswith(sender.epoch):
                 sender.rewind(resend.first)
 
@@ -191,7 +192,7 @@ def interleave(template: Path, script: dict[str, list[Batches]], steps: Sequence
         event(name)
 
 
-@given(script=script, steps=st.lists(step, min_size=20, max_size=80))
+@given(script=script, steps=st.lists(one_step, min_size=20, max_size=80))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_interleaving_gives_the_verdicts_and_state_of_a_straight_run(
     template: Path, script: dict[str, list[Batches]], steps: list[Any]
@@ -201,7 +202,7 @@ def test_any_interleaving_gives_the_verdicts_and_state_of_a_straight_run(
 
 
 @pytest.mark.long
-@given(script=script, steps=st.lists(step, min_size=20, max_size=200))
+@given(script=script, steps=st.lists(one_step, min_size=20, max_size=200))
 @settings(max_examples=2_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @pytest.mark.timeout(3600)
 def test_any_long_interleaving_gives_the_verdicts_and_state_of_a_straight_run(
@@ -244,7 +245,7 @@ async def test_late_record_of_a_lane_does_not_open_it_again(tmp_path: Path) -> N
     new = old.next_epoch("00000002")
     opened = new.opened()
     late = replace(first[0], offset=next(new.offsets))
-    taken, batch = await hq.feed("uz", [*opened, late, *new.offers(1)])
-    assert [commit.lane.origin for commit in batch.commits] == [new.origin]
-    assert (taken.duplicates, taken.quarantine) == (1, [])
+    step = await hq.feed("uz", [*opened, late, *new.offers(1)])
+    assert [commit.lane.origin for commit in step.commits] == [new.origin]
+    assert (step.heard.duplicates, step.quarantine) == (1, ())
     hq.store.close()
