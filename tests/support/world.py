@@ -85,7 +85,7 @@ class Worker:
         self.store.dies = None
         self.positions = Positions(seeks=self.positions.seeks)
         self.consolidator = Consolidator(
-            self.store,  # type: ignore[arg-type]
+            self.store,
             headquarters,
             IDENTITY,
             publisher,
