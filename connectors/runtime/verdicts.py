@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from connectors.mapping.key import show_key
 from connectors.mapping.message import message
 from connectors.mapping.problem import Problem
 from connectors.mapping.remedy import remedy
 from connectors.runtime.notice import NOTICE_HEADERS, Notice
+from hub.domain.key import show_key
 from hub.protocol.errors import Retriable
 from hub.protocol.verdict import Language
 

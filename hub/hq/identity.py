@@ -61,11 +61,6 @@ class Identity:
     note: bytes = b""  # the trust note's bytes
     folder: Path | None = None
 
-    @property
-    def hq_key_name(self) -> str:
-        """The name that HQ's own seal key is known by."""
-        return f"{self.hub}/hq"
-
     def hqs(self) -> tuple[Verifier, ...]:
         """Return the keys that the hq lane was ever sealed by."""
         return self.trust.hqs if self.trust is not None and self.trust.hqs else (self.hq.verifier,)

@@ -20,6 +20,7 @@ from hub.protocol.note import Note, sign_note
 from hub.protocol.trust import Trust, open_trust
 
 PURPOSES: Final = ("receipts", "log", "hq")
+_ASK_AGAIN: Final = "have HQ make the request again from the note that was signed last"
 TAKEN_OVER_S: Final = 30.0  # after which every running worker signs by the keys of the newest note
 
 
@@ -94,7 +95,7 @@ def witness_keys(registry: Registry) -> list[Verifier]:
         if center.status != "closed"
         and key.purpose == "witness"
         and key.status == "active"
-        and key.public[0] == COSIGNATURE_ED25519
+        and key.algorithm == COSIGNATURE_ED25519
     ]
 
 
@@ -141,19 +142,34 @@ def _in_force(previous: Trust) -> list[Verifier]:
 
 def _differs(trust: Trust, previous: Trust) -> str:
     """Return why a note can't come next after `previous`, '' if it can: nothing that was signed is taken back."""
-    if (trust.hub, trust.root) != (previous.hub, previous.root):
-        return f"that is of {previous.root.to_text()}, this of {trust.root.to_text()}"
+    note = f"trust note {previous.serial}"
+    if trust.hub != previous.hub:
+        return f"the request is of the hub {trust.hub}, and {note} of the hub {previous.hub}: take the one of this hub"
+    if trust.root != previous.root:
+        return (
+            f"the request names the root key {trust.root.to_text()}, and {note} names {previous.root.to_text()}. "
+            "A hub's root key never changes: sign nothing before HQ has told you by telephone what it asks for"
+        )
     if trust.serial != previous.serial + 1:
-        return f"expected the serial {previous.serial + 1}, got {trust.serial}"
+        return f"expected the serial {previous.serial + 1}, got {trust.serial}: {_ASK_AGAIN}"
     keys = trust.keys()
     for purpose, before in previous.keys().items():
+        gone = [key for key in before if key not in keys[purpose]]
+        if gone:
+            return (
+                f"the {purpose} key {gone[0].key_id.hex()} of {note} is missing in the request, so nobody could check "
+                f"any more what it has signed: {_ASK_AGAIN}"
+            )
         if keys[purpose][: len(before)] != before:
-            return f"a {purpose} key of that note is gone, or stands elsewhere"
+            return f"the {purpose} keys of {note} stand in another order in the request: {_ASK_AGAIN}"
     if trust.retired[: len(previous.retired)] != previous.retired:
-        return "a key that was retired is so no more, or at another time"
+        return f"a key that {note} retires is in use again in the request, or retired at another time: {_ASK_AGAIN}"
     since = previous.time
     if since is not None and any(moment < since for moment, _ in trust.retired[len(previous.retired) :]):
-        return f"a key is to be retired before {since:%Y-%m-%d %H:%M} UTC, when that note was made"
+        return (
+            f"the request retires a key from before {since:%Y-%m-%d %H:%M} UTC, when {note} was made, so what the key "
+            f"has signed since then would not count any more: {_ASK_AGAIN}"
+        )
     return ""
 
 

@@ -47,6 +47,11 @@ def make_key(parts: Sequence[str], prefix: str = "") -> str:
     return f"{head}~{digest}"
 
 
+def typed_key(text: str) -> str:
+    """Return the key of what a person typed as it is shown: `З-1`, or `A | 7` where a key has two parts."""
+    return "|".join(key_part(part) for part in text.split("|"))
+
+
 def show_key(key: str) -> str:
     """Return a key as a person would have written it; of a cut one, what is left."""
     head, cut, _ = key.partition("~")
