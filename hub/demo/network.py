@@ -22,11 +22,13 @@ import yaml
 
 import hub
 from hub.base.durable import create_private, write
-from hub.cli.center import KEY_ADDED, checked_streams, pin_witness_keys
-from hub.cli.code_list import PUBLISHED, term
+from hub.hq.centers import KEY_ADDED, checked_streams
+from hub.hq.code_lists import PUBLISHED, Term, list_record
 from hub.hq.enrolment import proven_all
-from hub.hq.folder import HubFolder, say
+from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Said
+from hub.hq.issuing import pin_witness_keys
+from hub.hq.saying import say
 from hub.protocol.control import enrolment, key_name
 from hub.protocol.errors import UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
@@ -46,7 +48,7 @@ class Network:
     folder: Path
     hub: str
     centers: Mapping[str, Mapping[str, Any]]
-    code_lists: Mapping[str, list[dict[str, Any]]]
+    code_lists: Mapping[str, list[Term]]
 
     def template(self, center: str) -> Path:
         """Return the folder that a center's office is copied from."""
@@ -80,7 +82,7 @@ def read_network(folder: Path) -> Network:
         checked_streams(list(record["streams"]))
         centers[str(center["id"])] = {**record, "zone": center.get("zone"), "keys": []}
     lists = {
-        str(name): [term(**code) if isinstance(code, dict) else term(str(code)) for code in codes]
+        str(name): [Term(**code) if isinstance(code, dict) else Term(str(code)) for code in codes]
         for name, codes in (data.get("code_lists") or {}).items()
     }
     network = Network(folder, str(data.get("hub", "hub.example")), centers, lists)
@@ -125,8 +127,8 @@ async def register_network(where: HubFolder, network: Network, enrolments: Mappi
     """
     async with where.headquarters() as (store, headquarters):
         wanted: list[tuple[tuple[str, str], Said]] = []
-        for name, codes in network.code_lists.items():
-            wanted.append((("code_list", f"hq:{name}"), Said(PUBLISHED, name, {"name": name, "codes": codes})))
+        for name, terms in network.code_lists.items():
+            wanted.append((("code_list", f"hq:{name}"), Said(PUBLISHED, name, list_record(name, terms))))
         for center, record in network.centers.items():
             keys = proven_all(enrolments[center], network.hub, center)
             wanted.append((("center", f"hq:{center}"), Said(CENTER_REGISTERED, center, {**record, "keys": keys})))

@@ -47,9 +47,10 @@ def make_key(parts: Sequence[str], prefix: str = "") -> str:
     return f"{head}~{digest}"
 
 
-def typed_key(text: str) -> str:
-    """Return the key of what a person typed as it is shown: `З-1`, or `A | 7` where a key has two parts."""
-    return "|".join(key_part(part) for part in text.split("|"))
+def typed_id(text: str) -> str:
+    """Return the entity's id that a person means who types it as it is shown: `kz:З-1`, or `kz:A | 7` of two parts."""
+    center, colon, key = text.partition(":")
+    return center + colon + "|".join(key_part(part) for part in key.split("|"))
 
 
 def show_key(key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hub.cli.center import REVISED, change
+from hub.hq.centers import REVISED, change
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Said
 from hub.protocol.errors import Retriable

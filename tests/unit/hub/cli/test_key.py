@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from hub.cli.center import pin_witness_keys
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity, read_root
+from hub.hq.issuing import pin_witness_keys
 from hub.hq.rotation import next_note, put, rotated
 from hub.ledger.basis import Basis
 from hub.protocol.control import enrolment, key_name
