@@ -102,11 +102,14 @@ class Reads:
         self._engine = engine
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open an SQLite database to read it. Errors: NotFound where there is none; UsageError of another release."""
+    def open(cls, path: Path, busy_ms: int = BUSY_MS) -> Self:
+        """Open an SQLite database to read it; where it is locked, wait for `busy_ms`.
+
+        Errors: NotFound where there is none; UsageError for one of another release; Retriable, Fatal as `snapshot`.
+        """
         if not path.exists():
             raise NotFound(f"{path}: there is no hub here yet: run `hub up` or `hub init`, or name another --data-dir")
-        reads = cls(_engine(path))
+        reads = cls(_engine(path, busy_ms))
         try:
             with _translated():
                 check_current(reads._engine)
@@ -157,14 +160,14 @@ def _log(db: Connection) -> LogReader:
     return LogReader(driver)
 
 
-def _engine(path: Path) -> Engine:
+def _engine(path: Path, busy_ms: int) -> Engine:
     url = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
     engine = create_engine(url)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver begins no transaction before a SELECT: it is begun below
-        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        connection.execute(f"PRAGMA busy_timeout={busy_ms}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
