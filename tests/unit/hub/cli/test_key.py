@@ -197,6 +197,7 @@ def test_center_is_enrolled_with_all_its_keys_at_once_and_its_witness_is_pinned(
     assert (done.status, "witness" in done.out) == (0, False)
     (center,) = json.loads(made("center", "list", "--json").out)
     assert {(key["purpose"], key["replaced_lost"]) for key in center["keys"]} == {("seal", False), ("witness", False)}
+    assert "seal (ML-DSA-44) active" in made("center", "list").out
     trust = open_trust((tmp_path / "data" / "keys" / "trust.note").read_bytes())
     assert (trust.serial, trust.witnesses) == (2, (witness.verifier,))
     made("center", "revoke-key", "uz", witness.verifier.key_id.hex(), "--reason", "lost")
