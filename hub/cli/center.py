@@ -70,7 +70,8 @@ def add(
     Example: hub center add uz --name "Ташкент" --country UZ --direction west --language ru --stream partner
     --stream offer --enrolment uz.enrolment.note --enrolment uz.witness.note
     """
-    from hub.hq.centers import Profile, register
+    from hub.hq.centers import register
+    from hub.hq.profile import Profile
 
     profile = Profile(
         name=name,
@@ -132,8 +133,8 @@ def revise(
     data_dir: DataDir = None,
 ) -> None:
     """Revise a center: what is given replaces what was. Example: hub center set uz --stream partner --stream offer."""
-    from hub.hq.centers import Revision
     from hub.hq.centers import revise as revise_center
+    from hub.hq.profile import Revision
 
     revision = Revision(
         name=name,

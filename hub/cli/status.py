@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -44,6 +45,7 @@ def status(
     """Show every center's position, lag, status and receipts, and the totals. Example: hub status --json."""
     from hub.hq.status import read_status
 
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the last line says how the broker is
     where = hub_folder(ctx, data_dir)
     found = run_async(read_status(where, bootstrap))
     if json:

@@ -9,10 +9,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hub.base.output import as_json, line, note
-from hub.demo.network import Network, find_network, read_network, register_network, set_up_office
+from hub.demo.network import Network, find_network, read_network, set_up_office
 from hub.demo.offices import (
     Office,
     is_accounted,
@@ -21,9 +21,11 @@ from hub.demo.offices import (
     stop_offices,
     watch_offices,
 )
-from hub.demo.view import View
 from hub.hq.folder import HubFolder
 from hub.local.hub import LocalHub
+
+if TYPE_CHECKING:
+    from hub.demo.view import View
 
 POLL_S: Final = 0.1
 SHOW_S: Final = 1.0
@@ -82,6 +84,8 @@ class Demo:
         Shapes: see `_summary`; `is_through` says whether every row has its answer.
         """
         await self._start()
+        from hub.demo.view import View
+
         view = View(self._place, self._began)
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -118,6 +122,8 @@ class Demo:
         enrolments = {
             o.center: set_up_office(self._network, o.center, o.folder, trust, bootstrap) for o in self.offices
         }
+        from hub.demo.registration import register_network  # the broker starts meanwhile
+
         await register_network(self._place, self._network, enrolments)
         self._local.start_worker()
         # One connector loads beside the worker; the others would only take both of them the time.

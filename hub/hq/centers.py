@@ -6,15 +6,16 @@ Every use case returns the center as it is after it, and whether the trust note 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.catalogue import KINDS
 from hub.hq.enrolment import id_of, proven, proven_all
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Said
 from hub.hq.identity import load_identity
 from hub.hq.issuing import pin_witness_keys
+from hub.hq.profile import Profile, Record, Revision, checked_streams, plain
 from hub.hq.saying import again, say, say_once
 from hub.protocol.errors import Conflict, NotFound, UsageError
 from hub.protocol.record import CENTER_REGISTERED
@@ -27,38 +28,6 @@ KEY_REVOKED: Final = "net.cohub.center.key_revoked.v1"
 SUSPENDED: Final = "net.cohub.center.suspended.v1"
 RESUMED: Final = "net.cohub.center.resumed.v1"
 CLOSED: Final = "net.cohub.center.closed.v1"
-
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """What a new center is, and what it may report. The fields are those of the schema `center.registered`."""
-
-    name: str
-    country: str
-    direction: str
-    zone: str | None = None
-    languages: tuple[str, ...] = ("en",)
-    timezone: str = "UTC"
-    streams: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
-    """What is to be another of a center. None leaves what was."""
-
-    name: str | None = None
-    country: str | None = None
-    direction: str | None = None
-    zone: str | None = None
-    languages: tuple[str, ...] | None = None
-    timezone: str | None = None
-    streams: tuple[str, ...] | None = None
-
-    def given(self) -> Record:
-        """Return the fields that are to be another."""
-        return {name: value for name, value in _plain(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +44,7 @@ class Changed:
 
 async def register(where: HubFolder, center: str, profile: Profile, enrolments: Sequence[bytes]) -> Changed:
     """Register a center with the keys that its enrolment notes prove. Errors: UsageError, Conflict, AgainstRules."""
-    record = {**_plain(profile), "streams": checked_streams(profile.streams)}
+    record = {**plain(profile), "streams": checked_streams(profile.streams)}
     async with where.headquarters() as (store, headquarters):
         keys = proven_all(enrolments, load_identity(where.keys).hub, center)
         if await _standing(store, center) is not None:
@@ -179,18 +148,3 @@ async def _known(store: Store, center: str) -> tuple[str, Record]:
     if found is None:
         raise NotFound(f"there is no center {center}; `hub center list` has them all")
     return found
-
-
-def checked_streams(streams: Sequence[str]) -> list[str]:
-    """Return the streams that a center may be given, each once. Errors: UsageError for one that no center writes."""
-    allowed = sorted(s.name for s in STREAMS.values() if s.writer == "center" and s.name != "lane")
-    for name in streams:
-        if name not in allowed:
-            raise UsageError(f"stream {name}: expected one of {', '.join(allowed)}")
-    return list(dict.fromkeys(streams))
-
-
-def _plain(values: Profile | Revision) -> Record:
-    """Return the fields as a record has them."""
-    found = {field.name: getattr(values, field.name) for field in fields(values)}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}

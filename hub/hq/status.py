@@ -10,7 +10,6 @@ from pydantic import Field
 
 from hub.hq.folder import HubFolder
 from hub.hq.identity import ROOT, TRUST
-from hub.kafka.ends import topic_ends
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.topics import topic_in
 from hub.protocol.trust import open_trust
@@ -118,6 +117,8 @@ async def _ends(bootstrap: str | None, centers: tuple[RegisteredCenter, ...]) ->
     """Return how far every center's topic reaches, and in words how the broker is."""
     if bootstrap is None:
         return {}, UNKNOWN
+    from hub.kafka.ends import topic_ends  # noqa: PLC0415 -- only who asks a broker waits for the client
+
     try:
         return await topic_ends(bootstrap, [topic_in(center.id) for center in centers]), "up"
     except Retriable as exc:

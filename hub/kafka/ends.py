@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,7 +19,6 @@ async def topic_ends(bootstrap: str, topics: Iterable[str]) -> dict[str, tuple[i
 
     Errors: Retriable, if the broker does not answer within the deadline.
     """
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="cohub-status")
     try:
         async with asyncio.timeout(DEADLINE_S):

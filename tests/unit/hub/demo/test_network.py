@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hub.demo.network import find_network, read_network, register_network, set_up_office
+from hub.demo.network import find_network, read_network, set_up_office
 from hub.demo.offices import Office, is_accounted, is_finished, rows_of
+from hub.demo.registration import register_network
 from hub.hq.folder import HubFolder
 from hub.local.hub import BACK_OFF_S, BackOff
 from hub.protocol.control import open_enrolment

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from hub.hq import centers
-from hub.hq.centers import REVISED, Profile, Revision, change
+from hub.hq.centers import REVISED, change
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Said
+from hub.hq.profile import Profile, Revision
 from hub.protocol.errors import AgainstRules, Conflict, NotFound, Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519
 from hub.protocol.trust import open_trust
