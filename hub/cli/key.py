@@ -8,6 +8,7 @@ hub key rotate ── root.key is here ──> keys/trust.note ── the worker
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ import typer
 
 from hub.base.output import as_json, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
-from hub.cli.trust_note import as_values, root_of, tell, tell_incomplete
+from hub.cli.trust_note import Outcome, handed_out, root_of, tell_incomplete
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
@@ -69,14 +70,15 @@ def rotate(
 
     identity = load_identity(hub_folder(ctx, data_dir).keys)
     done = rotate_keys(identity, purpose, reason, root_of(identity, request, root_key))
-    issued = done.issued
+    outcome = handed_out(done.issued, "rotate", request, purpose)
     told = [
-        f"the new {purpose} key is {_short(key)}{'' if issued.is_in_force else ', not yet in use'}" for key in done.made
+        f"the new {purpose} key is {_short(key)}{'' if outcome.in_force else ', not yet in use'}" for key in done.made
     ]
-    then = (f"after half a minute: hub key retire {' '.join(key.key_id.hex() for key in done.former)}",)
-    if issued.is_in_force:
+    if outcome.in_force:
+        former = " ".join(key.key_id.hex() for key in done.former)
+        outcome = replace(outcome, then=(f"after half a minute: hub key retire {former}",))
         told.append("what the one before it signed stays good; `hub key retire` says that it signs nothing new")
-    tell(issued, "rotate", json=json, request=request, purpose=purpose, then=then, after=told)
+    outcome.tell(told, json=json)
 
 
 @app.command()
@@ -98,7 +100,7 @@ def retire(
     identity = load_identity(hub_folder(ctx, data_dir).keys)
     issued = retire_keys(identity, key, reason, root_of(identity, request, root_key))
     told = [f"retired: {' '.join(key)}; what was signed before stays good"] if issued.is_in_force else []
-    tell(issued, "retire", json=json, request=request, after=told)
+    handed_out(issued, "retire", request).tell(told, json=json)
 
 
 @app.command()
@@ -124,7 +126,8 @@ def renew(
     identity = load_identity(where.keys)
     trust = run_async(renewal(where, identity, _outside(witness or [])))
     if trust is not None:
-        tell(issue(identity, trust, reason, root_of(identity, request, root_key)), "renew", json=json, request=request)
+        issued = issue(identity, trust, reason, root_of(identity, request, root_key))
+        handed_out(issued, "renew", request).tell(json=json)
         return
     assert identity.trust is not None
     serial = identity.trust.serial
@@ -173,7 +176,7 @@ def sign(
     out.write_bytes(signed(trust, root))
     if json:
         then = (f"on HQ's machine: hub key install {out.name}",)
-        as_json(as_values(trust, before, "sign", None, out, then, in_force=False))
+        Outcome("sign", trust, before, in_force=False, file=out, then=then).tell(json=True)
     else:
         line(f"signed: {out}; on HQ's machine: hub key install {out.name}")
 
@@ -190,7 +193,8 @@ def install(
     from hub.hq.issuing import install as put_in_force
 
     identity = load_identity(hub_folder(ctx, data_dir).keys)
-    tell(put_in_force(identity, _read(file)), "install", json=json, file=file)
+    issued = put_in_force(identity, _read(file))
+    replace(handed_out(issued, "install", None), file=file).tell(json=json)
 
 
 def _outside(vkeys: Sequence[str]) -> list[Verifier]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,63 +35,64 @@ def root_of(identity: Identity, request: Path | None, root_key: Path | None) -> 
     return read_root(path, identity.trust.root)
 
 
-def tell(
-    issued: Issued,
-    action: str,
-    *,
-    json: bool,
-    request: Path | None = None,
-    file: Path | None = None,
-    purpose: str | None = None,
-    then: Sequence[str] = (),
-    after: Sequence[str] = (),
-) -> None:
-    """Write the request where there is one, and print what was done: for people with the lines `after` it.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command did with a trust note. `before` is the one that it goes on from, where that is known."""
 
-    `file` is where the note came from; `then` is what is to be done now that the note is in force.
-    """
-    if issued.request is not None:
-        assert request is not None
-        request.write_bytes(issued.request)
-        file, then = request, _to_the_root_key(request)
-    if json:
-        as_json(as_values(issued.trust, issued.before, action, purpose, file, then, in_force=issued.is_in_force))
-        return
-    if issued.is_in_force:
-        line(f"trust note {issued.trust.serial} is in force; {IN_FORCE}")
-    else:
-        for number, step in enumerate(then, start=1):
-            line(f"{number}. {step}")
-    for text in after:
-        line(text)
+    action: str
+    trust: Trust
+    before: Trust | None
+    in_force: bool
+    purpose: str | None = None
+    file: Path | None = None  # the request, or the note that was signed or came from elsewhere
+    then: tuple[str, ...] = ()  # what is to be done now
+
+    def tell(self, after: Sequence[str] = (), *, json: bool) -> None:
+        """Print it, for people with the lines `after` it."""
+        if json:
+            as_json(self.as_values())
+            return
+        if self.in_force:
+            line(f"trust note {self.trust.serial} is in force; {IN_FORCE}")
+        else:
+            for number, step in enumerate(self.then, start=1):
+                line(f"{number}. {step}")
+        for text in after:
+            line(text)
+
+    def as_values(self) -> dict[str, Any]:
+        """Return it as `--json` prints it."""
+        from hub.hq.issuing import changes
+
+        return {
+            "hub": self.trust.hub,
+            "action": self.action,
+            "purpose": self.purpose,
+            "changed": True,
+            "serial": self.trust.serial,
+            "time": self.trust.time,
+            "reason": self.trust.reason,
+            "in_force": self.in_force,
+            "file": None if self.file is None else str(self.file),
+            "keys": [key.model_dump() for key in changes(self.trust, self.before)],
+            "next": list(self.then),
+        }
 
 
-def as_values(
-    trust: Trust,
-    before: Trust | None,
-    action: str,
-    purpose: str | None,
-    file: Path | None,
-    then: Sequence[str],
-    *,
-    in_force: bool,
-) -> dict[str, Any]:
-    """Return a note as `--json` prints it."""
-    from hub.hq.issuing import changes
-
-    return {
-        "hub": trust.hub,
-        "action": action,
-        "purpose": purpose,
-        "changed": True,
-        "serial": trust.serial,
-        "time": trust.time,
-        "reason": trust.reason,
-        "in_force": in_force,
-        "file": None if file is None else str(file),
-        "keys": [key.model_dump() for key in changes(trust, before)],
-        "next": list(then),
-    }
+def handed_out(issued: Issued, action: str, request: Path | None, purpose: str | None = None) -> Outcome:
+    """Return what was done, and write the request to its file where the root key is to sign it elsewhere."""
+    if issued.request is None:
+        return Outcome(action, issued.trust, issued.before, in_force=True, purpose=purpose)
+    assert request is not None
+    request.write_bytes(issued.request)
+    there = (
+        f"take {request} to the machine of the root key: hub key sign {request.name} --root-key FILE "
+        "--previous NOTE --out FILE, where NOTE is the trust note that was signed last"
+    )
+    back = "bring the note back: hub key install FILE; until then all is as it was"
+    return Outcome(
+        action, issued.trust, issued.before, in_force=False, purpose=purpose, file=request, then=(there, back)
+    )
 
 
 def tell_incomplete(identity: Identity) -> None:
@@ -102,11 +104,3 @@ def tell_incomplete(identity: Identity) -> None:
             "this trust note is of version 0.1.0 and does not have the keys of HQ's log: `hub key renew --request "
             "FILE`, `hub key sign` where the root key is, `hub key install`"
         )
-
-
-def _to_the_root_key(request: Path) -> tuple[str, str]:
-    there = (
-        f"take {request} to the machine of the root key: hub key sign {request.name} --root-key FILE "
-        "--previous NOTE --out FILE, where NOTE is the trust note that was signed last"
-    )
-    return there, "bring the note back: hub key install FILE; until then all is as it was"

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,7 +87,10 @@ class Demo:
         await self._start()
         from hub.demo.view import View
 
-        view = View(self._place, self._began)
+        with closing(self._place.reads()) as reads:
+            return await self._show(View(reads, self._began), once=once)
+
+    async def _show(self, view: View, *, once: bool) -> dict[str, Any]:
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._local.watch(), name="watch-hub"),

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from hub.base.output import line, table
 from hub.demo.offices import STATES, Office
-from hub.hq.folder import HubFolder
 from hub.store.read.intakes import IntakeStanding
+from hub.store.read.reads import Reads
 from hub.store.read.totals import Totals
 
 LINE_S: Final = 1.0
@@ -30,8 +30,8 @@ VALUE_SHOWN_MAX: Final = 110
 class View:
     """Reads HQ's database and shows it. Enter it to show progress; `update` often."""
 
-    def __init__(self, place: HubFolder, began: float) -> None:
-        self._reads = place.reads()
+    def __init__(self, reads: Reads, began: float) -> None:
+        self._reads = reads
         self._began = began
         self._live: Live | None = None
         self._intakes: tuple[IntakeStanding, ...] = ()
@@ -70,8 +70,8 @@ class View:
             return False
         self._read_at = now
         before = (self._totals.events, self._totals.published_backlog)
-        with self._reads.snapshot() as now_at_hq:
-            self._intakes, self._totals = now_at_hq.intakes(), now_at_hq.totals()
+        with self._reads.snapshot() as hq:
+            self._intakes, self._totals = hq.intakes(), hq.totals()
         changed = before != (self._totals.events, self._totals.published_backlog)
         if changed:
             self.last_change_s = now - self._began

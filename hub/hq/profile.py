@@ -33,8 +33,8 @@ class Revision:
     country: str | None = None
     direction: str | None = None
     zone: str | None = None
-    languages: tuple[str, ...] | None = None
     timezone: str | None = None
+    languages: tuple[str, ...] | None = None
     streams: tuple[str, ...] | None = None
 
     def given(self) -> Record:
