@@ -28,8 +28,8 @@ app = typer.Typer(
 
 STANDS_STILL: Final = (
     "nothing is signed any more; events are taken as before. Stop the worker, put the newest copy of the database "
-    "back, start it again: then the log goes on. What HQ has signed stays said, so nothing else makes it good. "
-    "`hub audit verify` tells what the database has"
+    "back, start it again: then the log goes on. The centers keep what HQ has signed, so nothing else can repair it. "
+    "`hub audit verify` says what is wrong in the database as it is now"
 )
 
 
