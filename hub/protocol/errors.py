@@ -60,7 +60,7 @@ class NotFound(UsageError):
 
 
 class Conflict(UsageError):
-    """What is there already stands against it, such as a center that is registered: to try again changes nothing."""
+    """What is there now stands against it, such as a registered center: to try again at once changes nothing."""
 
 
 class AgainstRules(UsageError):
