@@ -48,6 +48,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check $(wildcard $(CODE))
 	$(BIN)/ruff check $(wildcard $(CODE))
 	$(BIN)/deptry .
+	$(BIN)/python -m schemas.words
 
 types: $(STAMP)
 	$(BIN)/mypy $(wildcard $(CODE))

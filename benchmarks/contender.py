@@ -99,7 +99,7 @@ async def stock_faust(bootstrap: str, topics: list[str], meter: Meter) -> None:
     """Run a stock agent: `async for event in stream`, the same decode."""
     import faust  # noqa: PLC0415
 
-    from hub.worker.app import quiet_logs  # noqa: PLC0415
+    from hub.worker.faust_log import quiet_logs  # noqa: PLC0415
 
     quiet_logs()
     app = faust.App(
@@ -135,6 +135,7 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) ->
     """Run the worker as it is, and watch its database from outside its code path."""
     import sqlite3  # noqa: PLC0415
 
+    from hub.kafka.cluster import Cluster  # noqa: PLC0415
     from hub.worker.consolidator import Consolidator  # noqa: PLC0415
     from hub.worker.service import WorkerSettings, run_worker  # noqa: PLC0415
 
@@ -149,7 +150,7 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) ->
 
     Consolidator.handle = counted  # type: ignore[method-assign]
     stop = asyncio.Event()
-    settings = WorkerSettings(data_dir=data_dir, bootstrap=bootstrap, publish=publish)
+    settings = WorkerSettings(data_dir=data_dir, cluster=Cluster.at(bootstrap), publish=publish)
     worker = asyncio.create_task(run_worker(settings, stop))
     look = sqlite3.connect(HubFolder(data_dir).database, timeout=10)
     while not worker.done():

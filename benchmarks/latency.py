@@ -29,6 +29,7 @@ from benchmarks.report import spread_ms
 from benchmarks.setting import make_center, running, until
 from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import KINDS, STREAMS
+from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, standard_topics
 
 EVERY_S: Final = 0.020
@@ -41,7 +42,7 @@ async def latency(kafka: EmbeddedKafka, events: int) -> dict[str, dict[str, floa
     with tempfile.TemporaryDirectory(prefix="cohub-latency-", ignore_cleanup_errors=True) as folder:
         base = Path(folder)
         data_dir, office = await make_center(base, "latency", kafka.bootstrap)
-        await ensure_topics(kafka.bootstrap, standard_topics(["latency"], list(STREAMS)))
+        await ensure_topics(kafka.cluster, standard_topics(["latency"], list(STREAMS)))
         hub, center = base / "hub.json", base / "center.json"
         me = ("-m", "benchmarks.latency")
         async with (
@@ -109,7 +110,7 @@ async def _worker(data_dir: Path, bootstrap: str) -> list[tuple[int, int, float,
     SqliteStore.commit = commit_timed  # type: ignore[assignment,method-assign]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await run_worker(WorkerSettings(data_dir=data_dir, bootstrap=bootstrap), stop)
+    await run_worker(WorkerSettings(data_dir=data_dir, cluster=Cluster.at(bootstrap)), stop)
     return commits
 
 

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from benchmarks.lanes import SENTENCE
 from benchmarks.setting import last_words, make_center, rss_mb, running, until
 from hub.broker.embedded import EmbeddedKafka
+from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, standard_topics
 
 CENTER: Final = "office"
@@ -76,7 +77,7 @@ async def office(kafka: EmbeddedKafka, rows: int) -> dict[str, float]:
 
 async def _drain(bootstrap: str, events: int) -> float:
     """Let the connector send; return events a second, from the first that the broker has to the last."""
-    await ensure_topics(bootstrap, standard_topics([CENTER], []))
+    await ensure_topics(Cluster.at(bootstrap), standard_topics([CENTER], []))
     topic = TopicPartition(f"in.{CENTER}", 0)
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
         consumer.assign([topic])

@@ -86,7 +86,7 @@ async def throughput(
     entities = max(1, events // lanes_count // 4)
     tag = f"b{os.urandom(3).hex()}"
     lanes = [BenchLane(f"{tag}-{n}", seal_every) for n in range(lanes_count)]
-    await ensure_topics(kafka.bootstrap, standard_topics([lane.center for lane in lanes], list(STREAMS)))
+    await ensure_topics(kafka.cluster, standard_topics([lane.center for lane in lanes], list(STREAMS)))
     size = await write(kafka.bootstrap, lanes, events // lanes_count, entities)
     total = sum(lane.edge.size for lane in lanes)
     topics = ",".join(f"in.{lane.center}" for lane in lanes)

@@ -1,6 +1,7 @@
-"""The released Avro schemas as package data: every installation has them, offline.
+"""The released Avro schemas and the words for people as package data: every installation has them, offline.
 
-Paths are as `released.json` has them, such as `offer/offer.published.v1.avsc`.
+Paths of schemas are as `released.json` has them, such as `offer/offer.published.v1.avsc`; for words see
+`schemas.words`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ def read(path: str) -> bytes:
     return files(__name__).joinpath(path).read_bytes()
 
 
-def paths() -> tuple[str, ...]:
-    """Return the path of every `.avsc` file, sorted."""
-    return tuple(sorted(_walk(files(__name__), "")))
+def paths(ending: str = ".avsc") -> tuple[str, ...]:
+    """Return the path of every schema, or of every file of another ending, sorted."""
+    return tuple(sorted(_walk(files(__name__), "", ending)))
 
 
 def every() -> dict[str, bytes]:
@@ -24,11 +25,16 @@ def every() -> dict[str, bytes]:
     return {path: read(path) for path in paths()}
 
 
-def _walk(folder: Traversable, prefix: str) -> list[str]:
+def folders_with(name: str) -> tuple[str, ...]:
+    """Return the folders of this package that hold a file `name`, sorted."""
+    return tuple(sorted(entry.name for entry in files(__name__).iterdir() if entry.joinpath(name).is_file()))
+
+
+def _walk(folder: Traversable, prefix: str, ending: str) -> list[str]:
     found = []
     for entry in folder.iterdir():
         if entry.is_dir():
-            found += _walk(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith(".avsc"):
+            found += _walk(entry, f"{prefix}{entry.name}/", ending)
+        elif entry.name.endswith(ending):
             found.append(prefix + entry.name)
     return found

@@ -11,10 +11,11 @@ from typing import Final
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.protocol.record import canonical
 from hub.protocol.tree import leaf_hash
-from hub.protocol.verdict import Code, message
+from hub.protocol.verdict import Code
 from schemas.vectors.keys import RECEIPTS, SEAL
 from schemas.vectors.make import text_of
 from schemas.vectors.records import LANE_SCHEMA, opened_headers, schema_of
+from schemas.words import verdict_text
 
 TARGET: Final = Path(__file__).with_name("PROTOCOL.md")
 _PART: Final = re.compile(r"<!-- (\w+): generated -->\n.*?<!-- end -->\n", re.DOTALL)
@@ -24,7 +25,10 @@ _WIDTH: Final = 64
 def verdicts() -> str:
     """Return the closed list of verdicts as a table."""
     rows = ["| code | en | zh | ru |", "|---|---|---|---|"]
-    rows += [f"| `{code}` | {message(code, 'en')} | {message(code, 'zh')} | {message(code, 'ru')} |" for code in Code]
+    rows += [
+        f"| `{code}` | {verdict_text(code, 'en')} | {verdict_text(code, 'zh')} | {verdict_text(code, 'ru')} |"
+        for code in Code
+    ]
     return "\n".join(rows)
 
 

@@ -171,6 +171,7 @@ async def _ask_broker(office: Desk) -> list[Finding]:
 
 async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
     """Return what HQ has of this center: its status, its keys, and whether HQ reads what we write."""
+    from connectors.runtime.alarms import alarm_text
     from connectors.runtime.office import read_office_keys
     from connectors.runtime.registry_reader import office_keys, read_registry
     from hub.protocol.errors import Retriable
@@ -208,7 +209,11 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
         "foreign_key": "other keys at HQ",
         "suspended": "center at HQ",
     }
-    found = [Finding(names[name], text is None, text or fine[name]) for name, text in alarms.items()]
+    language = office.settings.language
+    found = [
+        Finding(names[name], alarm is None, fine[name] if alarm is None else alarm_text(alarm, language))
+        for name, alarm in alarms.items()
+    ]
     found += [_streams(office, registry.center), _schemas(office, registry)]
     if alarms["key"] is None:
         found += await _ask_clock(office, link, key)

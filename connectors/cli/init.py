@@ -15,7 +15,7 @@ from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
     from hub.protocol.trust import Trust
-    from hub.protocol.verdict import Language
+    from schemas.words import Language
 
 
 def add_to(app: typer.Typer) -> None:

@@ -14,7 +14,7 @@ from hub.protocol.errors import CohubError, UsageError
 if TYPE_CHECKING:
     from connectors.mapping import Place, RowOutcome
     from connectors.runtime.persons import Persons
-    from hub.protocol.verdict import Language
+    from schemas.words import Language
 
 _PROBLEMS_SHOWN = 50
 
@@ -167,7 +167,7 @@ def _read_sealed(persons: Persons, place: Place, text: str) -> str:
 
 
 def _problem(outcome: RowOutcome, problem: Any, language: Language) -> dict[str, Any]:
-    from connectors.mapping import message
+    from connectors.runtime.explanation import message
 
     return {
         "row": outcome.row,
@@ -181,7 +181,7 @@ def _problem(outcome: RowOutcome, problem: Any, language: Language) -> dict[str,
 
 def _show(entry: dict[str, Any], language: Language) -> None:
     from connectors.mapping.problem import Problem
-    from connectors.runtime.verdicts import explain
+    from connectors.runtime.explanation import explain
 
     if "error" in entry:
         line(f"{entry['file']}: cannot be taken: {entry['error']}")

@@ -5,30 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from hub.protocol.verdict import Language
+from schemas.words import Language, words
 
-_Words = dict[str, str]
-
-_COLUMNS: Final[dict[Language, tuple[str, ...]]] = {
-    "en": ("No.", "Title", "Summary", "Export control", "Licence", "Status", "Published", "Expires"),
-    "ru": ("№", "Название", "Кратко", "Экспортный контроль", "Лицензия", "Состояние", "Опубликовано", "Действует до"),
-    "zh": ("编号", "名称", "摘要", "出口管制", "许可证号", "状态", "发布日期", "有效期至"),
-}
-_CONTROL: Final[dict[Language, _Words]] = {
-    "en": {"free": "free", "restricted": "restricted", "prohibited": "prohibited"},
-    "ru": {"свободно": "free", "ограничено": "restricted", "запрещено": "prohibited"},
-    "zh": {"自由类": "free", "限制类": "restricted", "禁止类": "prohibited"},
-}
-_STATUS: Final[dict[Language, _Words]] = {
-    "en": {"on offer": "published", "withdrawn": "withdrawn"},
-    "ru": {"действует": "published", "снято": "withdrawn"},
-    "zh": {"已发布": "published", "已撤回": "withdrawn"},
-}
-_EXAMPLES: Final[dict[Language, tuple[tuple[str, str], ...]]] = {
-    "en": (("Solar pump for mountain villages", "Lifts 20 m³ a day without a grid."), ("Apricot stone sorter", "")),
-    "ru": (("Солнечный насос для горных посёлков", "Поднимает 20 м³ в сутки без сети."), ("Сортировка косточек", "")),
-    "zh": (("山区太阳能水泵", "无需电网，每日提水20立方米。"), ("杏核分选机", "")),
-}
+COLUMNS: Final = ("number", "title", "summary", "export_control", "licence", "status", "published", "expires")
+EXAMPLES: Final = ("pump", "pump_summary", "sorter")
 
 
 def write_sample(office: Path, language: Language) -> None:
@@ -43,7 +23,7 @@ def write_sample(office: Path, language: Language) -> None:
 
 def sample_mapping(language: Language) -> str:
     """Return the mapping of the sample sheet."""
-    number, title, summary, control, licence, status, published, expires = _COLUMNS[language]
+    number, title, summary, control, licence, status, published, expires = _columns(language)
     return f"""\
 # How rows of the sheets named offers….xlsx become technologies on offer. Try it: connector preview sample/offers.xlsx
 files: ["offers*.xlsx", "offers*.csv"]
@@ -53,16 +33,22 @@ fields:
   title: {{column: {title}}}
   summary: {{column: {summary}}}
   language: {{value: {language}}}
-  export_control: {{column: {control}, table: {_flow(_CONTROL[language])}}}
+  export_control: {{column: {control}, table: {_table("export_control", language)}}}
   export_licence: {{column: {licence}}}
   published_on: {{column: {published}}}
   expires_on: {{column: {expires}}}
-status: {{column: {status}, table: {_flow(_STATUS[language])}}}
+status: {{column: {status}, table: {_table("status", language)}}}
 """
 
 
-def _flow(words: _Words) -> str:
-    return "{" + ", ".join(f"{said}: {meant}" for said, meant in words.items()) + "}"
+def _columns(language: Language) -> list[str]:
+    return [words("sample").say(f"columns.{name}", language) for name in COLUMNS]
+
+
+def _table(field: str, language: Language) -> str:
+    """Return a table of values as the mapping has it: what the sheet says, and which code that means."""
+    said = words("sample").group(field, language)
+    return "{" + ", ".join(f"{text}: {code}" for code, text in said.items()) + "}"
 
 
 def _write_sheet(path: Path, language: Language) -> None:
@@ -72,10 +58,15 @@ def _write_sheet(path: Path, language: Language) -> None:
 
     book = Workbook()
     sheet = book.worksheets[0]
-    sheet.append(_COLUMNS[language])
-    free, on_offer = next(iter(_CONTROL[language])), next(iter(_STATUS[language]))
-    for number, (title, summary) in enumerate(_EXAMPLES[language], 1):
-        sheet.append([f"T-{number}", title, summary, free, None, on_offer, date(2026, 1, 15), date(2027, 1, 15)])
+    sheet.append(_columns(language))
+
+    def say(name: str) -> str:
+        return words("sample").say(name, language)
+
+    pump, pump_summary, sorter = (say(f"examples.{name}") for name in EXAMPLES)
+    control, status = say("export_control.free"), say("status.published")
+    for number, (title, summary) in enumerate(((pump, pump_summary), (sorter, "")), 1):
+        sheet.append([f"T-{number}", title, summary, control, None, status, date(2026, 1, 15), date(2027, 1, 15)])
     sheet.freeze_panes = "A2"
     for letter, width in zip("ABCDEFGH", (8, 40, 50, 18, 14, 14, 14, 14), strict=True):
         sheet.column_dimensions[letter].width = width

@@ -1,13 +1,12 @@
 """Rows of a table as wanted states of entities, by a mapping that is data and never code. Pure."""
 
 from connectors.mapping.compiled import compile_mapping
-from connectors.mapping.message import MESSAGES, LocalCode, message
 from connectors.mapping.model import Mapping, Source, read_mapping
 from connectors.mapping.outcome import Problem, RowOutcome, Wanted, outcomes
 from connectors.mapping.person import Instead, PersonSaid, Place, SealPerson, person_identity
+from connectors.mapping.problem import LocalCode
 
 __all__ = [
-    "MESSAGES",
     "Instead",
     "LocalCode",
     "Mapping",
@@ -19,7 +18,6 @@ __all__ = [
     "Source",
     "Wanted",
     "compile_mapping",
-    "message",
     "outcomes",
     "person_identity",
     "read_mapping",

@@ -8,11 +8,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 from connectors.mapping.convert import Unfit, as_text
-from connectors.mapping.message import LocalCode
 from connectors.mapping.model import Mapping
 from connectors.mapping.path import changes_to, path_to, statuses, strictest
 from connectors.mapping.person import PersonReader, PersonSaid, Place, SealPerson
-from connectors.mapping.problem import Problem, Wanted
+from connectors.mapping.problem import LocalCode, Problem, Wanted
 from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_cell, read_moment, read_status, read_value
 from connectors.mapping.record import RecordReader
 from connectors.source.problem import ProblemCode

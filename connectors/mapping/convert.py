@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from connectors.mapping.message import LocalCode
+from connectors.mapping.problem import LocalCode
 from connectors.source.problem import UnreadableValue
 from connectors.source.table import DateOrder, DecimalMark
 from connectors.source.values import as_date, as_datetime, as_decimal

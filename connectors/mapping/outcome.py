@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from heapq import merge
 
 from connectors.mapping.compiled import compile_mapping
-from connectors.mapping.message import LocalCode
 from connectors.mapping.model import Mapping
 from connectors.mapping.person import SealPerson
-from connectors.mapping.problem import Problem, Wanted
+from connectors.mapping.problem import LocalCode, Problem, Wanted
 from connectors.source.table import Table
 
 __all__ = ["Outcomes", "Problem", "RowOutcome", "Wanted", "outcomes"]

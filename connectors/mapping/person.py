@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from connectors.mapping.convert import Unfit, as_text, fold_case
-from connectors.mapping.message import LocalCode
 from connectors.mapping.model import Person
-from connectors.mapping.problem import Problem
+from connectors.mapping.problem import LocalCode, Problem
 from connectors.mapping.reading import BLANK, Cells, Setting, read_cell, read_value
 from connectors.source.problem import ProblemCode
 from hub.domain.entity import canonical_json

@@ -1,10 +1,30 @@
-"""The words that a row's outcome is made of."""
+"""What a row's outcome is made of: what keeps it from being sent, and what should be true at HQ.
+
+What a code says to people stands in the catalogue of words, `schemas/words/problems.toml`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
+
+
+class LocalCode(StrEnum):
+    """Why the connector refuses a row that could be read; a closed set beside HQ's and the source's."""
+
+    NO_KEY = "NO_KEY"
+    DUPLICATE_KEY = "DUPLICATE_KEY"
+    NOT_IN_TABLE = "NOT_IN_TABLE"
+    BAD_DATE = "BAD_DATE"
+    BAD_NUMBER = "BAD_NUMBER"
+    BAD_YES_NO = "BAD_YES_NO"
+    NOT_ONE_VALUE = "NOT_ONE_VALUE"
+    BAD_SHAPE = "BAD_SHAPE"
+    NO_PERSON = "NO_PERSON"
+    PERSON_ERASED = "PERSON_ERASED"  # a remark: the row is sent without them
+    PERSON_WAITS = "PERSON_WAITS"  # a remark: the row is sent without them
 
 
 @dataclass(frozen=True, slots=True)

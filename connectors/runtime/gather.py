@@ -18,9 +18,8 @@ from typing import Final, TypeVar
 
 import orjson
 
-from connectors.mapping.message import LocalCode
 from connectors.mapping.outcome import RowOutcome
-from connectors.mapping.problem import Problem, Wanted
+from connectors.mapping.problem import LocalCode, Problem, Wanted
 from connectors.reconcile.digest import record_digest
 from connectors.reconcile.plan import Known, Unreachable, plan
 from connectors.reconcile.story import tell

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import ssl
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -72,24 +71,13 @@ class Link:
 
     def client_settings(self) -> dict[str, Any]:
         """Return what every Kafka client of ours is made with."""
-        settings, security = self.settings, self.settings.security
-        client: dict[str, Any] = {
+        settings = self.settings
+        return {
             "bootstrap_servers": list(settings.bootstrap),
             "client_id": f"cohub-{settings.center}",
             "request_timeout_ms": int(settings.request_timeout_s * 1000),
-            "security_protocol": security.protocol,
+            **settings.security.client_options(),
         }
-        if security.protocol.startswith("SASL"):
-            client |= {
-                "sasl_mechanism": security.mechanism,
-                "sasl_plain_username": security.username,
-                "sasl_plain_password": security.password.get_secret_value() if security.password else None,
-            }
-        if security.protocol.endswith("SSL"):
-            client["ssl_context"] = ssl.create_default_context(
-                cafile=str(security.ca_file) if security.ca_file else None
-            )
-        return client
 
     async def producer(self) -> AIOKafkaProducer:
         """Return a started producer. Errors: Retriable."""

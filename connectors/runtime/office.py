@@ -87,7 +87,7 @@ def read_key(path: Path, algorithm: int = ED25519) -> Signer:
     except Malformed as exc:
         raise UsageError(f"{path}: {exc}") from exc
     if key.algorithm != algorithm:
-        raise UsageError(f"{path}: expected a key of the kind {algorithm:#04x}, got {key.algorithm:#04x}")
+        raise UsageError(f"{path}: expected a key of the kind {algorithm:#04x}, came {key.algorithm:#04x}")
     return key
 
 

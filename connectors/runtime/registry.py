@@ -5,8 +5,10 @@ The records are those of `state.center` and `state.schema`; whoever reads them h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
@@ -19,10 +21,31 @@ from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Verifier
 from hub.protocol.schema import DATASCHEMA, parse_schema
 
-CENTERS: Final = "state.center"
+CENTER: Final = "center"
+CENTERS: Final = f"state.{CENTER}"
 SCHEMAS: Final = "state.schema"
 LANES: Final = "state.lane"
 HQ_PARTITION: Final = partition_of(HQ)
+
+
+class AlarmText(StrEnum):
+    """What an alarm says: the name of its text in schemas/words/alarms.toml."""
+
+    KEY_UNKNOWN = "key_unknown"
+    KEY_REVOKED = "key_revoked"
+    LONG_SEALS = "long_seals"
+    WITNESS_KEY_UNKNOWN = "witness_key_unknown"
+    WITNESS_KEY_REVOKED = "witness_key_revoked"
+    FOREIGN_KEY = "foreign_key"
+    NOT_ACTIVE = "not_active"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAlarm:
+    """Something in the registry that a person of this office must know; `values` are filled into its text."""
+
+    text: AlarmText
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +92,10 @@ class Registry:
 
     @property
     def known(self) -> bool:
-        """Whether it can be believed that what is missing was not announced: a hub that reads nothing is none."""
+        """Whether this registry can tell that a schema was not announced.
+
+        Every hub announces schemas: while none is here, HQ's topic was not read to its end, or it is not HQ's.
+        """
         return self.complete and bool(self._schemas)
 
     def announced(self, dataschema: str) -> bool:
@@ -111,7 +137,7 @@ class Registry:
         known: AbstractSet[bytes],
         long_key: Verifier | None = None,
         witness: Verifier | None = None,
-    ) -> dict[str, str | None]:
+    ) -> dict[str, RegistryAlarm | None]:
         """Return what a person must know, by the alarm's name; None: there is no reason for it (any more).
 
         Shapes: ours, long_key and witness are the keys in use; known holds the public halves of all keys that this
@@ -125,7 +151,7 @@ class Registry:
             "long_seals": _long_alarm(center, long_key),
             "witness_key": _witness_alarm(center, witness),
             "foreign_key": _foreign_alarm(center.foreign(known)),
-            "suspended": None if center.status == "active" else f"HQ has this center as {center.status}: ask HQ why",
+            "suspended": _status_alarm(center.status),
         }
 
 
@@ -137,43 +163,38 @@ def _our_key(key: dict[str, Any]) -> OurKey | None:
         return None
 
 
-def _key_alarm(center: OurCenter, ours: Verifier) -> str | None:
+def _status_alarm(status: str) -> RegistryAlarm | None:
+    return None if status == "active" else RegistryAlarm(AlarmText.NOT_ACTIVE, {"status": status})
+
+
+def _key_alarm(center: OurCenter, ours: Verifier) -> RegistryAlarm | None:
     key = center.key(ours)
     if key is None:
-        return (
-            f"HQ does not have this office's key {ours.to_text()}: send it the enrolment note, events wait until then"
-        )
-    return None if key.active else f"HQ has revoked this office's key {ours.to_text()}: make a new one and enrol it"
+        return RegistryAlarm(AlarmText.KEY_UNKNOWN, {"key": ours.to_text()})
+    return None if key.active else RegistryAlarm(AlarmText.KEY_REVOKED, {"key": ours.to_text()})
 
 
-def _long_alarm(center: OurCenter, ours: Verifier | None) -> str | None:
+def _long_alarm(center: OurCenter, ours: Verifier | None) -> RegistryAlarm | None:
     wanted = center.long_keys()
     if not wanted or (ours is not None and ours.public in {key.public for key in wanted}):
         return None
-    return (
-        f"HQ takes no seal of this center without its ML-DSA-44 key {wanted[-1].name}+{wanted[-1].key_id.hex()}: set "
-        "long_seals: true and put that key's file into keys/ here, or have HQ revoke it"
-    )
+    return RegistryAlarm(AlarmText.LONG_SEALS, {"key": f"{wanted[-1].name}+{wanted[-1].key_id.hex()}"})
 
 
-def _witness_alarm(center: OurCenter, ours: Verifier | None) -> str | None:
+def _witness_alarm(center: OurCenter, ours: Verifier | None) -> RegistryAlarm | None:
     if ours is None:
         return None
     key = center.key(ours)
     if key is None:
         note = f"{ours.name.split('/')[1]}.witness.note"
-        return f"HQ does not have this office's witness key {ours.to_text()}: send it the note {note}"
-    return None if key.active else f"HQ has revoked this office's witness key {ours.to_text()}: make a new one"
+        return RegistryAlarm(AlarmText.WITNESS_KEY_UNKNOWN, {"key": ours.to_text(), "note": note})
+    return None if key.active else RegistryAlarm(AlarmText.WITNESS_KEY_REVOKED, {"key": ours.to_text()})
 
 
-def _foreign_alarm(foreign: list[Verifier]) -> str | None:
+def _foreign_alarm(foreign: list[Verifier]) -> RegistryAlarm | None:
     if not foreign:
         return None
-    keys = ", ".join(key.to_text() for key in foreign)
-    return (
-        f"HQ takes the key {keys} for this center's, and this office never had it: if nobody of this center made it, "
-        "have HQ revoke it at once; if it was made on another machine, its file belongs into keys/ here"
-    )
+    return RegistryAlarm(AlarmText.FOREIGN_KEY, {"keys": ", ".join(key.to_text() for key in foreign)})
 
 
 def read_state(value: bytes) -> dict[str, Any]:

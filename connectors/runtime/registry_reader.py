@@ -15,6 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
+from connectors.runtime.alarms import alarm_text
 from connectors.runtime.link import Backoff, Link, TopicHidden, close
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
@@ -106,7 +107,8 @@ class RegistryReader:
             None if office.witness is None else office.witness.verifier,
         )
         database = self._outbox.database
-        for name, text in found.items():
+        for name, alarm in found.items():
+            text = None if alarm is None else alarm_text(alarm, office.settings.language)
             if database.meta(name) == text:
                 continue
             if text:

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.source.table import Limits
+from hub.base.access import Security, Servers
 from hub.protocol import topics
 from hub.protocol.errors import UsageError
 from hub.protocol.record import ID
-from hub.protocol.verdict import Language
+from schemas.words import Language
 
 FILE: Final = "connector.yaml"
 OUTBOX: Final = "outbox.sqlite3"
@@ -22,25 +23,6 @@ SEAL_KEY: Final = "keys/seal.key"
 LONG_KEY: Final = "keys/seal-mldsa44.key"
 WITNESS_KEY: Final = "keys/witness.key"
 _HUB: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
-
-
-def _list(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-Servers = Annotated[tuple[str, ...], BeforeValidator(_list), Field(min_length=1)]
-
-
-class Security(BaseModel):
-    """How the broker is reached. Nothing set: plain text, which is for one machine alone."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    username: str | None = None
-    password: SecretStr | None = None
-    ca_file: Path | None = None
 
 
 class Guard(BaseModel):
@@ -62,7 +44,7 @@ class ConnectorSettings(BaseModel):
 
     hub: str = Field(pattern=_HUB)
     center: str
-    bootstrap: Servers
+    bootstrap: Annotated[Servers, Field(min_length=1)]
     language: Language = "en"
     folder: Path = Path()
     depth_max: int = Field(default=0, ge=0, le=16)
@@ -128,7 +110,8 @@ def read_settings(office: Path, overrides: Overrides | None = None) -> Connector
     security = {name: given.pop(name) for name in ("username", "password") if name in given}
     if security:
         data["security"] = (data.get("security") or {}) | security
-    return make_settings(data | given, str(path))
+    settings = make_settings(data | given, str(path))
+    return settings.model_copy(update={"security": settings.security.beneath(office)})
 
 
 def make_settings(data: dict[str, Any], name: str) -> ConnectorSettings:

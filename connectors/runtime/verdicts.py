@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from connectors.mapping.message import message
 from connectors.mapping.problem import Problem
-from connectors.mapping.remedy import remedy
+from connectors.runtime.explanation import explain, remedy
 from connectors.runtime.notice import NOTICE_HEADERS, Notice
 from hub.domain.key import show_key
 from hub.protocol.errors import Retriable
-from hub.protocol.verdict import Language
+from schemas.words import Language, words
 
 FOLDER: Final = "cohub"
 SUFFIX: Final = ".verdicts.xlsx"
@@ -45,79 +44,7 @@ _FILLS: Final[dict[RowState, str]] = {
     "blank": "FFFFFF",
 }
 
-HEADERS: Final[dict[Language, tuple[str, ...]]] = {
-    "zh": ("行", "编号", "结果", "说明", "处理办法"),
-    "en": ("Row", "Number", "Verdict", "Message", "What to do"),
-    "ru": ("Строка", "Номер", "Итог", "Пояснение", "Что делать"),
-}
-STATE_WORDS: Final[dict[Language, dict[RowState, str]]] = {
-    "zh": {
-        "accepted": "已接受",
-        "refused": "未发送",
-        "rejected": "被总部拒绝",
-        "unchanged": "无变化",
-        "blank": "空行",
-        "pending": "等待中",
-    },
-    "en": {
-        "accepted": "accepted",
-        "refused": "not sent",
-        "rejected": "rejected by HQ",
-        "unchanged": "unchanged",
-        "blank": "blank",
-        "pending": "waiting",
-    },
-    "ru": {
-        "accepted": "принято",
-        "refused": "не отправлено",
-        "rejected": "отклонено центром",
-        "unchanged": "без изменений",
-        "blank": "пустая",
-        "pending": "ожидает",
-    },
-}
-_PARAM: Final = re.compile(
-    r"(?:(?<=^)|(?<= ))(value|max|length|allowed|rows|status|event|list|file|stream|ge|gt|le|lt)="
-)
-_PARAM_WORDS: Final[dict[Language, dict[str, str]]] = {
-    "zh": {
-        "value": "值：",
-        "max": "上限：",
-        "length": "长度：",
-        "allowed": "可用：",
-        "rows": "另见行：",
-        "status": "状态：",
-        "event": "事件：",
-        "list": "代码表：",
-        "file": "另见文件：",
-        "stream": "类别：",
-    },
-    "en": {
-        "value": "here: ",
-        "max": "at most: ",
-        "length": "length: ",
-        "allowed": "allowed: ",
-        "rows": "see row: ",
-        "status": "status: ",
-        "event": "event: ",
-        "list": "list: ",
-        "file": "see file: ",
-        "stream": "kind: ",
-    },
-    "ru": {
-        "value": "здесь: ",
-        "max": "не более: ",
-        "length": "длина: ",
-        "allowed": "можно: ",
-        "rows": "см. строку: ",
-        "status": "статус: ",
-        "event": "событие: ",
-        "list": "список: ",
-        "file": "см. файл: ",
-        "stream": "вид: ",
-    },
-}
-_BOUND_SIGNS: Final = {"ge": "≥ ", "gt": "> ", "le": "≤ ", "lt": "< "}
+HEADERS: Final = ("row", "number", "verdict", "message", "remedy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,17 +94,10 @@ def escape(text: str) -> str:
     return text[:_CELL_CHARS_MAX]
 
 
-def explain(problem: Problem, language: Language) -> str:
-    """Return one problem as a person reads it: where, what, and what stood there."""
-    where = problem.column or problem.field
-    said = message(problem.code, language)
-    params = _PARAM.sub(lambda found: _BOUND_SIGNS.get(found[1]) or _PARAM_WORDS[language][found[1]], problem.params)
-    return (f"{where}: " if where else "") + said + (f" ({params})" if params else "")
-
-
 def _lines(rows: Iterable[VerdictRow], language: Language) -> Iterator[tuple[int, str, RowState, str, str]]:
-    words = {state: index for index, state in enumerate(STATES)}
-    ordered = sorted(rows, key=lambda row: (min(words[row.state], words["accepted"] - bool(row.problems)), row.number))
+    places = {state: index for index, state in enumerate(STATES)}
+    first_good = places["accepted"]
+    ordered = sorted(rows, key=lambda row: (min(places[row.state], first_good - bool(row.problems)), row.number))
     for row in ordered[:_ROWS_MAX]:
         said = "; ".join(dict.fromkeys(explain(problem, language) for problem in row.problems))
         todo = " ".join(dict.fromkeys(remedy(problem.code, language) for problem in row.problems))
@@ -248,14 +168,14 @@ def _write_workbook(
         return made
 
     if block:
-        sheet.append(["", *header(NOTICE_HEADERS[language])])
+        sheet.append(["", *header([words("notices").say(f"headers.{name}", language) for name in NOTICE_HEADERS])])
         for file, state, said, todo in block:
             sheet.append(["", cell(file), styled(state, "rejected"), wrapped(said), wrapped(todo)])
         sheet.append([])
-    sheet.append(header(HEADERS[language]))
-    words = STATE_WORDS[language]
+    sheet.append(header([words("sheets").say(f"headers.{name}", language) for name in HEADERS]))
+    verdicts = {state: words("sheets").say(f"states.{state}", language) for state in STATES}
     for number, key, state, said, todo in lines:
-        verdict = styled(words[state], state)
+        verdict = styled(verdicts[state], state)
         if said:
             sheet.append([number, cell(key), verdict, wrapped(said), wrapped(todo)])
         else:

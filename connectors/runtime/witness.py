@@ -37,7 +37,7 @@ _NONE_RETIRED: Final[Mapping[Verifier, datetime]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A checkpoint that HQ has signed, its note, and the leaves of its record; `fault` says why those are none."""
+    """A checkpoint that HQ has signed, its note, and the leaves of its record; `fault` says why they don't read."""
 
     checkpoint: Checkpoint
     note: bytes

@@ -99,7 +99,7 @@ class _Rows:
         self.blank_count = 0
 
     def take(self, number: int, record: list[str] | str) -> None:
-        """Take one record, or the reason why it is none."""
+        """Take one record, or the reason why it does not read."""
         if isinstance(record, str):
             code = ProblemCode.CELL_TOO_LONG if "limit" in record else ProblemCode.BROKEN_QUOTES
             self.problems.add(number, None, code, record)

@@ -42,7 +42,7 @@ def compare_entities(
         for known in some:
             row = live.get(known.entity.id)
             if row is None:
-                findings.add(What.ENTITY, "entity", key=f"{stream} {known.entity.id}", detail="it is not there")
+                findings.add(What.ENTITY, "entity", key=f"{stream} {known.entity.id}", detail="the entity has no row")
                 continue
             found += row[0] == center
             given = _given(known, ids)

@@ -1,16 +1,16 @@
-"""What an audit may find: a closed list of names, each with a sentence, and the place of each finding.
+"""What an audit may find: a closed list of names, and the place of each finding.
 
-docs/audit.md lists the names; a test holds the two together. A finding is never the end of an audit: what could not be
-read or is not as it must be is told, and the audit goes on behind it.
+What each name says to people (what is wrong, what it means, what to do) stands in schemas/words/findings.toml, and in
+docs/audit.md word for word. A finding is never the end of an audit: what could not be read or is not as it must be is
+told, and the audit goes on behind it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Final
 
 DETAIL_MAX: Final = 300
@@ -57,44 +57,6 @@ class What(StrEnum):
     # Beside the ledger
     QUARANTINE = "QUARANTINE"
     EVIDENCE = "EVIDENCE"
-
-
-TEXTS: Final[Mapping[What, str]] = MappingProxyType(
-    {
-        What.UNREADABLE: "the database does not give this back; what depends on it was not checked",
-        What.ARCHIVE: "a segment of the archive is missing, damaged, out of order, or differs from the database",
-        What.LANE_ROW: "a lane's row is not what its receipts, events and neighbours say",
-        What.LEDGER_GAP: "an event is missing",
-        What.LEDGER_STRAY: "a row is in no lane, or lies beyond its lane's end",
-        What.LEDGER_BYTES: "an event's bytes are not those that the lane's tree has: they were changed",
-        What.LEDGER_DIGEST: "the digest column is not the digest of the event's bytes",
-        What.WRONG_PLACE: "an event's own headers say another lane or sequence than its row",
-        What.VERDICT: "judging the event again, under its basis and time, gives another row",
-        What.HISTORY: "the link to the entity's event before is not what the fold gives",
-        What.RECEIPT_GAP: "events are covered by no receipt, or by two",
-        What.RECEIPT_STRAY: "a receipt is in no lane, or lies beyond its lane's end",
-        What.RECEIPT_NOTE: "the receipt's note is not signed by a receipts key of the trust file, or does not read",
-        What.RECEIPT_ROW: "the columns beside a receipt's note say something else than the note",
-        What.RECEIPT_ROOT: "the receipt's root is not that of the events up to it",
-        What.RECEIPT_LINE: "the receipt tells another verdict than the ledger",
-        What.SEAL: "the seal is not over these events: another origin, size or root, or it does not read",
-        What.SEAL_KEY: "the seal is not signed by a key that was good for this center under the receipt's basis",
-        What.BASIS: "the receipt names a basis that the hq lane never had, or had left long before",
-        What.STATE_DIGEST: "the state after these events has another digest",
-        What.LOG_GAP: "a leaf of HQ's log is missing",
-        What.LOG_LEAF: "a leaf is not the receipt that it stands for, or for none, or it is out of order",
-        What.LOG_MISSING: "a receipt that the log should have is no leaf of it",
-        What.LOG_TILE: "a stored tile is not made of the log's leaves, or is missing",
-        What.CHECKPOINT_NOTE: "a checkpoint is not signed by the log's keys, or does not read",
-        What.CHECKPOINT_ROOT: "a checkpoint has another root than the log's leaves",
-        What.CHECKPOINT_ROW: "the columns beside a checkpoint say something else than the note and the leaves",
-        What.COSIGNATURE: "a cosignature is not good, or not by a witness key that the center had then",
-        What.ENTITY: "an entity's row is not what the ledger folds to",
-        What.MEASURE: "a measure is not what the ledger adds up to",
-        What.QUARANTINE: "a quarantined record's bytes are not those of its digest",
-        What.EVIDENCE: "a proof of a fork is none: its notes are not two good seals of one size with two roots",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

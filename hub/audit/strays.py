@@ -187,7 +187,7 @@ def _no_proof(trust: Trust, basis: Basis | None, origin: Any, size: Any, ours: A
     try:
         said, note = open_seal(theirs if isinstance(theirs, bytes) else b"")
         if (said.origin, said.size) != (origin, size):
-            return f"theirs is over {said.origin} at size {said.size}"
+            return f"the note of the other side is over {said.origin} at size {said.size}"
         if origin == f"{trust.hub}/log":
             note.verify(trust.logs)
             if ours != b"":
@@ -197,9 +197,9 @@ def _no_proof(trust: Trust, basis: Basis | None, origin: Any, size: Any, ours: A
         own.verify(trust.receipts)
         receipt = Receipt.from_text(own.text)
         if receipt.origin != origin or not receipt.first <= size <= receipt.last:
-            return f"ours is about {receipt.origin} {receipt.first} to {receipt.last}"
+            return f"HQ's receipt is over {receipt.origin} {receipt.first} to {receipt.last}"
         if receipt.last == size and receipt.root == said.root:
-            return "both have one root"
+            return "both notes have the same root, so they do not contradict each other"
         center = basis.registry.centers.get(_parts(trust.hub, origin)[1]) if basis is not None else None
         keys = [Verifier.from_text(key.vkey) for key in (center.keys if center else ()) if key.purpose == "seal"]
         note.verify([key.named(origin) for key in keys])

@@ -195,8 +195,9 @@ class FoldCheck:
         stored = said.state_digest
         if stored is None:
             if walk.digest_due and said.root is not None:
+                detail = "the receipt has no state digest"
                 self._findings.add(
-                    What.STATE_DIGEST, "receipt", walk.stored.origin, said.first, said.last, detail="there is none"
+                    What.STATE_DIGEST, "receipt", walk.stored.origin, said.first, said.last, detail=detail
                 )
             walk.states = computed
         elif stored in computed:

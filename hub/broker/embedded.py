@@ -2,7 +2,7 @@
 
     kafka = EmbeddedKafka(data_dir)
     await kafka.start()
-    ...                       # clients connect to kafka.bootstrap
+    ...                       # clients are made by kafka.cluster
     await kafka.stop()
 
 The broker keeps its data and its port in the data directory, and dies with the process that started it.
@@ -30,6 +30,7 @@ from hub.broker.process import Process, end, exit_status, spawn
 from hub.broker.properties import jvm_flags, server_properties
 from hub.broker.ready import wait_ready
 from hub.broker.settings import BrokerSettings
+from hub.kafka.cluster import Cluster
 from hub.protocol.errors import Fatal
 
 START_DEADLINE_S = 60.0
@@ -79,6 +80,11 @@ class EmbeddedKafka:
         if not self._port:
             raise Fatal("the embedded broker was not started yet, so it has no address")
         return f"{LOOPBACK}:{self._port}"
+
+    @property
+    def cluster(self) -> Cluster:
+        """Return how its clients reach it: on loopback, in plain text. Errors: see `bootstrap`."""
+        return Cluster((self.bootstrap,))
 
     @property
     def pid(self) -> int | None:
@@ -215,7 +221,7 @@ class EmbeddedKafka:
         self._dir.keep_process(process.pid)
         try:
             async with asyncio.timeout(START_DEADLINE_S):
-                ready = await wait_ready(self.bootstrap, cluster_id, is_alive=lambda: process.poll() is None)
+                ready = await wait_ready(self.cluster, cluster_id, is_alive=lambda: process.poll() is None)
         except TimeoutError as exc:
             raise Fatal(
                 f"the broker was not ready after {START_DEADLINE_S:.0f} s; its last words ({self._dir.output}):\n"

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
+from hub.kafka.cluster import Cluster, Unreachable, closing
+
 POLL_S = 0.02
 ATTEMPT_S = 5.0
 PROBE_TOPIC = "cohub-ready-probe"
 
 
-async def wait_ready(bootstrap: str, cluster_id: str, *, is_alive: Callable[[], bool]) -> bool:
+async def wait_ready(cluster: Cluster, cluster_id: str, *, is_alive: Callable[[], bool]) -> bool:
     """Return True once the broker takes writes, False if its process ended first; the caller sets the deadline.
 
     Ready means: the broker that answers has our cluster id (a stranger on the port has not), every partition that
@@ -23,41 +25,37 @@ async def wait_ready(bootstrap: str, cluster_id: str, *, is_alive: Callable[[], 
     """
     with _quiet_client_log():
         while is_alive():
-            if await _answers(bootstrap):
-                with contextlib.suppress(KafkaError, TimeoutError, OSError):
+            if await _answers(cluster):
+                with contextlib.suppress(Unreachable, KafkaError, TimeoutError, OSError):
                     async with asyncio.timeout(ATTEMPT_S):
-                        if await _watch(bootstrap, cluster_id, is_alive):
+                        if await _watch(cluster, cluster_id, is_alive):
                             return True
             await asyncio.sleep(POLL_S)
     return False
 
 
-async def _answers(bootstrap: str) -> bool:
-    host, _, port = bootstrap.rpartition(":")
+async def _answers(cluster: Cluster) -> bool:
+    (address,) = cluster.addresses
     try:
-        _, writer = await asyncio.open_connection(host, int(port))
+        _, writer = await asyncio.open_connection(*address)
     except OSError:
         return False
     writer.close()
     return True
 
 
-async def _watch(bootstrap: str, cluster_id: str, is_alive: Callable[[], bool]) -> bool:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="cohub-ready")
-    try:
-        await admin.start()
+async def _watch(cluster: Cluster, cluster_id: str, is_alive: Callable[[], bool]) -> bool:
+    async with closing(await cluster.admin("cohub-ready", deadline_s=ATTEMPT_S)) as admin:
         while is_alive():
             if await _takes_writes(admin, cluster_id):
                 return True
             await asyncio.sleep(POLL_S)
         return False
-    finally:
-        await admin.close()
 
 
 async def _takes_writes(admin: AIOKafkaAdminClient, cluster_id: str) -> bool:
-    cluster = await admin.describe_cluster()
-    if cluster["cluster_id"] != cluster_id or not cluster["brokers"]:
+    found = await admin.describe_cluster()
+    if found["cluster_id"] != cluster_id or not found["brokers"]:
         return False
     for topic in await admin.describe_topics():
         if any(partition["leader"] < 0 for partition in topic["partitions"]):

@@ -10,12 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition
 
 from hub.broker.aot import AotCache
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.jars import Progress, fetch_jars, locked_jars
 from hub.broker.settings import BrokerSettings
+from hub.kafka.cluster import Cluster, closing
 from hub.kafka.topics import TopicSpec, ensure_topics
 from hub.protocol.errors import CohubError
 
@@ -33,19 +34,20 @@ async def warm(settings: BrokerSettings, progress: Progress | None = None) -> bo
     with tempfile.TemporaryDirectory(dir=settings.cache_dir, prefix="training-", ignore_cleanup_errors=True) as folder:
         made = Path(folder) / "kafka.aot"
         async with EmbeddedKafka(Path(folder) / "data", settings=settings, aot_output=made) as kafka:
-            await _use(kafka.bootstrap)
+            await _use(kafka.cluster)
         if not made.exists():
             return False  # this JRE makes none: starts go on without
         aot.adopt(made)
     return True
 
 
-async def _use(bootstrap: str) -> None:
+async def _use(cluster: Cluster) -> None:
     # One record there and back: what serves a client's first second is part of what is learnt.
-    await ensure_topics(bootstrap, [TopicSpec("training", 1)])
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True) as producer:
+    await ensure_topics(cluster, [TopicSpec("training", 1)])
+    async with closing(await cluster.producer("cohub-warm")) as producer:
         await producer.send_and_wait("training", b"record", key=b"key")
-    async with AIOKafkaConsumer("training", bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
+    async with closing(await cluster.consumer("cohub-warm")) as consumer:
+        consumer.assign([TopicPartition("training", 0)])
         await consumer.getone()
 
 

@@ -12,7 +12,7 @@ import typer
 
 from hub.base import command
 from hub.base.output import print_version
-from hub.cli import center, code_list, demo, key, lane, ledger, log, quarantine, run, schema, show, status
+from hub.cli import center, code_list, demo, key, lane, ledger, log, quarantine, run, schema, settings, show, status
 from hub.cli.audit import group as audit
 from hub.cli.options import Settings
 from hub.cli.replay import group as replay
@@ -47,6 +47,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(replay.app, name="replay")
 app.add_typer(schema.app, name="schema")
+app.add_typer(settings.app, name="settings")
 status.add_to(app)
 show.add_to(app)
 demo.add_to(app)
@@ -74,13 +75,13 @@ def _global(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its status."""
-    settings = Settings.read(os.environ)
-    sys.exit(run_command(list(sys.argv[1:] if arguments is None else arguments), settings))
+    options = Settings.read(os.environ)
+    sys.exit(run_command(list(sys.argv[1:] if arguments is None else arguments), options))
 
 
-def run_command(arguments: list[str], settings: Settings) -> int:
+def run_command(arguments: list[str], options: Settings) -> int:
     """Run one command; return the exit status. Every error has become one line on stderr."""
-    return command.run_command(app, "hub", arguments, debug=settings.debug, obj=settings)
+    return command.run_command(app, "hub", arguments, debug=options.debug, obj=options)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
 from hub.base.command import is_debugging
 from hub.hq.folder import HubFolder
+
+if TYPE_CHECKING:
+    from hub.hq.settings import InForce
 
 DEFAULT_DATA_DIR: Final = Path("hub-data")
 
@@ -28,12 +31,15 @@ class Settings:
     data_dir: Path = DEFAULT_DATA_DIR
     given: bool = False  # the command line named the data directory
     debug: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # the other HUB_*, a password perhaps
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
         """Return the settings that this environment makes."""
         named = environment.get("HUB_DATA_DIR")
-        return cls(Path(named) if named else DEFAULT_DATA_DIR, debug=is_debugging(environment))
+        ours = {n: value for n, value in environment.items() if n.startswith("HUB_") and n != "HUB_DATA_DIR"}
+        data_dir = Path(named) if named else DEFAULT_DATA_DIR
+        return cls(data_dir, debug=is_debugging(environment), environment=ours)
 
     def with_data_dir(self, data_dir: Path) -> Settings:
         """Return the settings with another data directory."""
@@ -44,6 +50,14 @@ def hub_folder(ctx: typer.Context, data_dir: Path | None) -> HubFolder:
     """Return the data directory of this command: its own option counts before the global one."""
     settings: Settings = ctx.obj
     return HubFolder(data_dir if data_dir is not None else settings.data_dir)
+
+
+def hub_settings(ctx: typer.Context, where: HubFolder) -> InForce:
+    """Return what hub.yaml and the environment set. Errors: UsageError, one line that says what to do."""
+    from hub.hq.settings import read_settings
+
+    settings: Settings = ctx.obj
+    return read_settings(where.data_dir, settings.environment)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -7,14 +7,19 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from hub.base.output import line, note
-from hub.cli.options import DataDir, hub_folder
+from hub.cli.options import DataDir, hub_folder, hub_settings
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import Conflict, Retriable, UsageError
+
+if TYPE_CHECKING:
+    from hub.hq.settings import InForce
+    from hub.kafka.cluster import Cluster
+    from hub.worker.service import WorkerSettings
 
 RETRY_S: Final = 2.0
 KNOCK_S: Final = 0.05
@@ -43,6 +48,7 @@ def up(ctx: typer.Context, hub: HubName = None, port: Port = None, data_dir: Dat
     from hub.local.hub import run_until_signal
 
     where = hub_folder(ctx, data_dir)
+    _refuse_other_brokers(hub_settings(ctx, where))
     raise typer.Exit(run_until_signal(lambda: _up(where, hub, port)))
 
 
@@ -58,7 +64,10 @@ def init(ctx: typer.Context, hub: HubName = None, data_dir: DataDir = None) -> N
 
 def worker(
     ctx: typer.Context,
-    bootstrap: Annotated[str, typer.Option("--bootstrap", help="host:port of the broker, or several with commas.")],
+    bootstrap: Annotated[
+        str | None,
+        typer.Option("--bootstrap", help="host:port of the broker, or several with commas. Default: hub.yaml's."),
+    ] = None,
     instance: Annotated[str | None, typer.Option("--instance", help="This worker's fixed name in its group.")] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -70,7 +79,7 @@ def worker(
 
     log_to_stderr()
     where = hub_folder(ctx, data_dir)
-    raise typer.Exit(asyncio.run(_worker(where, bootstrap, instance)))
+    raise typer.Exit(asyncio.run(_worker(where, _worker_settings(ctx, where, bootstrap, instance))))
 
 
 def broker(ctx: typer.Context, port: Port = None, data_dir: DataDir = None) -> None:
@@ -112,6 +121,34 @@ def _ensure_identity(where: HubFolder, hub: str | None) -> bool:
     return made is not None
 
 
+def _refuse_other_brokers(found: InForce) -> None:
+    """See that no settings of another broker are in force. Errors: UsageError."""
+    told = sorted(name for name in found.origins if name.split(".")[0] in {"bootstrap", "security"})
+    if told:
+        raise UsageError(
+            f"`hub up` runs a broker of its own, and {told[0]} ({found.origins[told[0]]}) is a setting for another: "
+            "run `hub worker`, or take that setting out"
+        )
+
+
+def _worker_settings(
+    ctx: typer.Context, where: HubFolder, bootstrap: str | None, instance: str | None
+) -> WorkerSettings:
+    """Return what the worker needs to know: its options count before the settings. Errors: UsageError."""
+    from hub.hq.settings import FILE
+    from hub.worker.service import WorkerSettings
+
+    found = hub_settings(ctx, where).settings
+    cluster = where.cluster(found, bootstrap)
+    if cluster is None:
+        raise UsageError(
+            f"which broker? set bootstrap in {where.data_dir / FILE} or HUB_BOOTSTRAP, "
+            "or name it: --bootstrap host:port"
+        )
+    options = found.worker.model_dump() | ({"instance": instance} if instance else {})
+    return WorkerSettings(data_dir=where.data_dir, cluster=cluster, **options)
+
+
 async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
     from hub.cli.logs import log_to_stderr
     from hub.hq.identity import load_identity
@@ -138,27 +175,25 @@ async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
     return 0
 
 
-async def _worker(where: HubFolder, bootstrap: str, instance: str | None) -> int:
+async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
     # Imported first: the second that this takes is one in which the broker may start.
     import structlog
 
     from hub.hq.identity import load_identity
     from hub.local.hub import write_ready
     from hub.worker import app as _faust  # noqa: F401
-    from hub.worker.service import WorkerSettings, run_worker
+    from hub.worker.service import run_worker
 
-    check_bootstrap(bootstrap)
     load_identity(where.keys)  # what is wrong here is said now, not when the broker is there
     log = structlog.get_logger("hub.worker")
-    settings = WorkerSettings(data_dir=where.data_dir, bootstrap=bootstrap, instance=instance)
     stop = asyncio.Event()
     _stop_by_signal(stop)
 
     def ready() -> None:
-        write_ready(where.worker_file, {"bootstrap": bootstrap, "pid": os.getpid()})
+        write_ready(where.worker_file, {"bootstrap": settings.cluster.bootstrap, "pid": os.getpid()})
 
     while not stop.is_set():
-        await _broker_answers(bootstrap, stop)
+        await _broker_answers(settings.cluster, stop)
         if stop.is_set():
             break
         try:
@@ -170,24 +205,14 @@ async def _worker(where: HubFolder, bootstrap: str, instance: str | None) -> int
     return 0
 
 
-def check_bootstrap(bootstrap: str) -> list[tuple[str, int]]:
-    """Return the addresses in `host:port,host:port`. Errors: UsageError."""
-    found = []
-    for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65_536:
-            raise UsageError(f"--bootstrap {bootstrap}: expected host:port, got {address.strip()!r}")
-        found.append((host.strip("[]"), int(port)))
-    return found
-
-
-async def _broker_answers(bootstrap: str, stop: asyncio.Event) -> None:
+async def _broker_answers(cluster: Cluster, stop: asyncio.Event) -> None:
+    """Return once somebody listens at an address of the cluster: looked at often, so that a start waits for nothing."""
     import structlog
 
     log = structlog.get_logger("hub.worker")
     tries = 0
     while not stop.is_set():
-        for host, port in check_bootstrap(bootstrap):
+        for host, port in cluster.addresses:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(5):
                     _, writer = await asyncio.open_connection(host, port)
@@ -195,7 +220,7 @@ async def _broker_answers(bootstrap: str, stop: asyncio.Event) -> None:
                     return
         tries += 1
         if tries == KNOCKS_QUICK:
-            log.warning("broker_away", bootstrap=bootstrap, hint="is it running, is the address right?")
+            log.warning("broker_away", bootstrap=cluster.bootstrap, why=await cluster.diagnose())
         await _wait(stop, KNOCK_S if tries < KNOCKS_QUICK else KNOCK_LATER_S)
 
 

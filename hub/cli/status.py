@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hub.base.output import ago, as_json, count, line, table
-from hub.cli.options import DataDir, Json, hub_folder, run_async
+from hub.cli.options import DataDir, Json, hub_folder, hub_settings, run_async
 from hub.hq.folder import HubFolder
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def add_to(app: typer.Typer) -> None:
 def status(
     ctx: typer.Context,
     bootstrap: Annotated[
-        str | None, typer.Option("--bootstrap", help="The broker to ask for lags. Default: the last worker's.")
+        str | None,
+        typer.Option("--bootstrap", help="The broker to ask for lags. Default: hub.yaml's, or the last worker's."),
     ] = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -47,7 +48,7 @@ def status(
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the last line says how the broker is
     where = hub_folder(ctx, data_dir)
-    found = run_async(read_status(where, bootstrap))
+    found = run_async(read_status(where, where.known_cluster(hub_settings(ctx, where).settings, bootstrap)))
     if json:
         as_json(found.model_dump())
         return

@@ -45,17 +45,31 @@ class FieldRules(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A string out of a fixed list, checked by a hash look-up in pydantic's core."""
+    """A string out of a fixed list, checked by a hash look-up in pydantic's core.
+
+    The codes are the network's own unless `is_ours` says that a standard made them (ISO 3166, ISO 4217, …).
+    """
 
     codes: tuple[str, ...]
+    is_ours: bool = True
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.literal_schema(list(self.codes))
 
 
+@dataclass(frozen=True, slots=True)
+class NamesStream:
+    """Marks a field that holds the name of a stream, for those who read a model's fields."""
+
+
 def one_of(codes: Iterable[str]) -> OneOf:
-    """Return the annotation for a field that holds one of `codes`."""
+    """Return the annotation for a field that holds one of the network's own `codes`."""
     return OneOf(tuple(codes))
+
+
+def one_of_standard(codes: Iterable[str]) -> OneOf:
+    """Return the annotation for a field that holds one of the `codes` of a standard."""
+    return OneOf(tuple(sorted(codes)), is_ours=False)
 
 
 def one_line(length_max: int, length_min: int = 1) -> StringConstraints:
@@ -99,10 +113,10 @@ Latin = Annotated[
 ]
 Web = Annotated[str, StringConstraints(max_length=256, pattern=r"^https?://[^\s/$.?#][^\s\x00-\x1f\x7f]*$")]
 
-Country = Annotated[str, one_of(sorted(COUNTRIES))]
-Currency = Annotated[str, one_of(sorted(CURRENCIES))]
-Office = Annotated[str, one_of(sorted(OFFICES))]
-Timezone = Annotated[str, one_of(sorted(TIMEZONES))]
+Country = Annotated[str, one_of_standard(COUNTRIES)]
+Currency = Annotated[str, one_of_standard(CURRENCIES)]
+Office = Annotated[str, one_of_standard(OFFICES)]
+Timezone = Annotated[str, one_of_standard(TIMEZONES)]
 Zone = Annotated[str, one_of(lists.ZONES)]
 LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=_LANGUAGE)]
 Ipc = Annotated[str, StringConstraints(pattern=r"^[A-H]([0-9]{2}([A-Z]( ?[0-9]{1,4}/[0-9]{2,6})?)?)?$")]
@@ -113,6 +127,7 @@ ListedCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 Keywords = Annotated[list[ListedCode], Field(max_length=5)]
 Countries = Annotated[list[Country], Field(max_length=60)]
 
+StreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$"), NamesStream()]
 CenterId = Annotated[str, StringConstraints(pattern=CENTER_ID_PATTERN)]
 EntityId = Annotated[str, StringConstraints(pattern=ENTITY_ID_PATTERN)]
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

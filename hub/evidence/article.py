@@ -13,21 +13,20 @@ from hub.domain.entity import canonical_json, decimal_text
 from hub.domain.sealed import is_erased, key_id_of
 from hub.evidence import layout
 from hub.evidence.case import Case, Held, LaneOf, Span
-from hub.evidence.coded import coded
 from hub.evidence.manifest import keys, reasons
 from hub.evidence.markup import entity_text, moment_text, table, text, time_text
 from hub.evidence.report import Check, Finding, Report, Severity
 from hub.evidence.subject import Why
-from hub.evidence.texts import check_text, say
-from hub.evidence.words import FIELDS, PURPOSES, STREAMS, event_word, status_word, word
+from hub.evidence.texts import check_text, not_proved_texts, proved_texts, say
+from hub.evidence.words import coded, event_word, field_word, purpose_word, status_word, stream_word
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
-from hub.protocol.verdict import MESSAGES, Code, Language
+from schemas.words import Language, verdict_text
 
 EVENTS_SHOWN_MAX: Final = 300
 FINDINGS_SHOWN_MAX: Final = 500
 TAGS: Final = {"zh": "zh-Hans", "ru": "ru", "en": "en"}
-_ABOUT_LOG: Final = 2  # of the lines that say what is proved, the one that needs witnesses
+_ABOUT_LOG: Final = "logged"  # of the sentences that say what is proved, the one that needs witnesses
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _OUTCOMES: Final = {"proved": "proved", "not yet believed": "pending", "failed": "failed"}
 
@@ -39,7 +38,7 @@ class Article:
     case: Case
     report: Report | None
     root: Verifier | None
-    language: str
+    language: Language
     made_by: str
 
     def __post_init__(self) -> None:
@@ -82,27 +81,23 @@ class Article:
     def _facts(self, facts: Iterable[tuple[str, str]]) -> str:
         return '<dl class="facts">' + "".join(f"<dt>{self.say(n)}</dt><dd>{v}</dd>" for n, v in facts) + "</dl>"
 
-    def _list(self, name: str) -> str:
-        return "<ul>" + "".join(f"<li>{line}</li>" for line in self.say(name).split("|")) + "</ul>"
-
     def _proved(self) -> str:
         if self.report is not None and self.report.status == "failed":
             return f"<p>{self.say('proves_nothing')}</p>"
-        lines = self.say("proves_list").split("|")
+        proved = proved_texts(self.language)
         if self.case.log is None or not self.case.log.is_believed:
-            lines[_ABOUT_LOG] = self.say("proves_log_later")
-        return "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
+            proved[_ABOUT_LOG] = self.say("proves_log_later")
+        return _list(proved.values())
 
     def _limits(self) -> str:
         kind = "center" if self.case.subject.kind == "center" else "entity"
-        own = f"<ul><li>{self.say(f'proves_not_{kind}')}</li></ul>"
-        return own + self._list("proves_not_list")
+        return _list([self.say(f"proves_not_{kind}")]) + _list(not_proved_texts(self.language).values())
 
     def _about(self) -> str:
         subject = self.case.subject
         given = {"id": f"<b>{entity_text(subject.id)}</b>"}
         if subject.kind == "entity":
-            return self.say("about_entity", stream=word(STREAMS, subject.stream, self.language), **given)
+            return self.say("about_entity", stream=stream_word(subject.stream, self.language), **given)
         if subject.kind == "center":
             return self.say("about_center", since=moment_text(subject.since), until=moment_text(subject.until), **given)
         return self.say("about_deal", **given)
@@ -236,11 +231,9 @@ class Article:
         decision = held.decision
         if decision is None:
             return self._chip(held)
-        try:
-            message = MESSAGES[Code(decision.code)][_language(self.language)]
-        except (ValueError, KeyError):
-            message = decision.code
-        place = " ".join(filter(None, (word(FIELDS, decision.field, self.language), decision.params)))
+        message = verdict_text(decision.code, self.language)
+        field = field_word(_stream(held), decision.field, self.language)
+        place = " ".join(filter(None, (field, decision.params)))
         detail = f"{message} ({place})" if place else message
         return f"{self._chip(held)} {text(detail)} <code>{text(decision.code)}</code>"
 
@@ -250,7 +243,7 @@ class Article:
             value = self.case.decode(held)
         except Malformed:
             return ""
-        kind = KINDS.get(held.text("ce_type"))
+        kind, stream = KINDS.get(held.text("ce_type")), _stream(held)
         before: dict[str, Any] = {}
         if held.before is not None and kind is not None and kind.carries_record:
             before = held.before.entity.record
@@ -261,10 +254,10 @@ class Article:
                 continue
             if given in (None, [], "") and was in (None, [], ""):
                 continue
-            now, old = self._shown(coded(name, given, self.language), held), ""
+            now, old = self._shown(coded(stream, name, given, self.language), held), ""
             if before and was not in (None, [], ""):
-                old = f'<span class="was">{self._shown(coded(name, was, self.language), held)}</span> → '
-            rows.append([text(word(FIELDS, name, self.language)), old + now])
+                old = f'<span class="was">{self._shown(coded(stream, name, was, self.language), held)}</span> → '
+            rows.append([text(field_word(stream, name, self.language)), old + now])
         if not rows:
             return ""
         table = "".join(f'<tr><td class="name">{name}</td><td class="text">{shown}</td></tr>' for name, shown in rows)
@@ -279,7 +272,7 @@ class Article:
         if isinstance(value, dict):
             if "vkey" in value and "status" in value:
                 name, _, rest = str(value["vkey"]).partition("+")
-                status = status_word("center", str(value["status"]), self.language)
+                status = coded("center", "keys.status", str(value["status"]), self.language)
                 return f"<code>{text(name)}+{text(rest[:8])}</code> {text(status)}"
             return text(", ".join(f"{name}: {item}" for name, item in value.items() if item not in (None, [])))
         if isinstance(value, str) and key_id_of(value) is not None:
@@ -295,7 +288,7 @@ class Article:
         rows = []
         for (stream, entity_id), known in sorted(self.case.states.items()):
             entity = known.entity
-            what = f"{text(word(STREAMS, stream, self.language))} <b>{entity_text(entity_id)}</b>"
+            what = f"{text(stream_word(stream, self.language))} <b>{entity_text(entity_id)}</b>"
             why = f'<br><span class="small">{self._reason(self.why.get((stream, entity_id)))}</span>'
             status = text(status_word(stream, entity.status, self.language))
             version = f'<br><span class="small">{self.say("version")} {entity.version}</span>'
@@ -304,7 +297,7 @@ class Article:
             [self.say("entity"), self.say("status_after"), self.say("digest") + " (SHA-256)"], rows[:EVENTS_SHOWN_MAX]
         )
         if self.absent:
-            named = ", ".join(f"{word(STREAMS, s, self.language)} {i}" for s, i in sorted(self.absent))
+            named = ", ".join(f"{stream_word(s, self.language)} {i}" for s, i in sorted(self.absent))
             made += f'<p class="small">{self.say("unknown_to_hq")}: {text(named)}</p>'
         return made
 
@@ -312,7 +305,8 @@ class Article:
         if why is None:
             return self.say("why_none")
         if why.reason == "referenced" and why.by is not None:
-            return self.say("why_referenced", by=text(why.by[1]), field=text(word(FIELDS, why.field, self.language)))
+            field = field_word(why.by[0], why.field, self.language)
+            return self.say("why_referenced", by=text(why.by[1]), field=text(field))
         if why.reason == "confirmation" and not why.is_counterpart:
             return self.say("why_confirmation_other")
         return self.say(f"why_{why.reason}")
@@ -352,7 +346,7 @@ class Article:
             rows.append(
                 [
                     self._center(key["owner"]) if key["owner"] else "–",
-                    text(word(PURPOSES, key["purpose"], self.language)),
+                    text(purpose_word(key["purpose"], self.language)),
                     f'<span class="mono">{text(name)}+{text(rest[:8])}</span>',
                     since + lost,
                     (time_text(until) if until else "–") + more,
@@ -373,8 +367,14 @@ def _place(finding: Finding) -> str:
     return " ".join(part for part in (finding.lane, sequence, finding.file) if part)
 
 
-def _language(language: str) -> Language:
-    return "zh" if language == "zh" else "ru" if language == "ru" else "en"
+def _list(lines: Iterable[str]) -> str:
+    return "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
+
+
+def _stream(held: Held) -> str:
+    """Return the stream that an event says it is of; "" for a type that this release doesn't know."""
+    kind = KINDS.get(held.text("ce_type"))
+    return kind.stream if kind is not None else ""
 
 
 def _weight(severity: Severity) -> str:

@@ -47,7 +47,7 @@ def witnesses_of(registry: Registry, trust: Trust) -> list[Witness]:
 
 
 def active_centers(registry: Registry) -> tuple[str, ...]:
-    """Return the centers whose word counts: all that are active, HQ itself is none of them."""
+    """Return the centers whose word counts: all that are active, but not HQ itself."""
     return tuple(
         sorted(center.id for center in registry.centers.values() if center.status == "active" and center.id != HQ)
     )

@@ -96,7 +96,7 @@ def read_subject(data: bytes) -> Subject:
         raise Malformed(f"manifest: not JSON: {exc}") from exc
     if not isinstance(said, dict) or said.get("format") != layout.FORMAT:
         found = said.get("format") if isinstance(said, dict) else type(said).__name__
-        raise Malformed(f"manifest: expected the format {layout.FORMAT}, got {str(found)[:60]!r}")
+        raise Malformed(f"manifest: expected the format {layout.FORMAT}, came {str(found)[:60]!r}")
     return Subject.from_dict(said.get("subject"))
 
 

@@ -37,7 +37,7 @@ def moment_text(moment: datetime | None) -> str:
 
 
 def time_text(written: str) -> str:
-    """Return a time as the page writes it; as it is written, where it is none."""
+    """Return a time as the page writes it; as it is written, where it does not read as a time."""
     try:
         return moment_text(read_time(written))
     except Rejected:

@@ -17,13 +17,14 @@ from hub.evidence.markup import text
 from hub.evidence.readme import readmes
 from hub.evidence.report import Check, Report, Severity
 from hub.evidence.style import STYLE
-from hub.evidence.texts import TEXTS
-from hub.evidence.words import LANGUAGES
+from hub.evidence.texts import say
 from hub.protocol.keys import Verifier
+from schemas.words import Language
 
 _GENERATOR: Final = re.compile(rb'<meta name="generator" content="(cohub [^"<>]{1,60})">')
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-_NAMES: Final = {"zh": "中文", "ru": "Русский", "en": "English"}
+# The order of the articles and their tabs: a bundle's page is compared byte for byte, so it is part of the page.
+_SHOWN: Final[tuple[Language, ...]] = ("zh", "ru", "en")
 
 
 def generator() -> str:
@@ -36,15 +37,16 @@ def generator() -> str:
 
 def page(case: Case, report: Report | None = None, root: Verifier | None = None) -> str:
     """Return the page of a bundle; with `report`, what a check with `root` found stands in it."""
-    pages = "".join(Article(case, report, root, language, generator()).to_html() for language in LANGUAGES)
+    pages = "".join(Article(case, report, root, language, generator()).to_html() for language in _SHOWN)
     choices = "".join(
         f'<input type="radio" name="language" id="{language}"{" checked" if language == "en" else ""}>'
-        for language in LANGUAGES
+        for language in _SHOWN
     )
+    names = {language: say("language", language) for language in _SHOWN}
     labels = "".join(
-        f'<label for="{language}" lang="{TAGS[language]}">{_NAMES[language]}</label>' for language in LANGUAGES
+        f'<label for="{language}" lang="{TAGS[language]}">{name}</label>' for language, name in names.items()
     )
-    title = text(f"{TEXTS['page'][2]}: {case.subject.id}")
+    title = text(f"{say('page', 'en')}: {case.subject.id}")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'

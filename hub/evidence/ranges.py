@@ -170,7 +170,7 @@ def _witnesses(case: Case) -> dict[EntityKey, list[Held]]:
 def _check_witnesses(case: Case, entity: Entity, witnesses: list[Held]) -> None:
     """Hold an entity's document to the last events before the range: its record, its kind, its status if they say it.
 
-    The number of its version is nobody's signed word: it is what HQ's books say.
+    The number of its version is signed by nobody: HQ's books say it.
     """
     kinds = [KINDS[held.text("ce_type")] for held in witnesses]
     carrying = [number for number, kind in enumerate(kinds) if kind.carries_record]

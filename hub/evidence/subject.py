@@ -13,7 +13,11 @@ from hub.protocol.receipt import read_own_time
 from hub.protocol.record import ID, write_time
 
 EntityKey = tuple[str, str]  # stream, entity id
-KINDS: Final = ("entity", "deal", "center")
+# The kinds of subject, as the format v1 names them. A deal brings along what it names and what others say of it.
+ENTITY: Final = "entity"
+DEAL: Final = "deal"
+CENTER: Final = "center"
+KINDS: Final = (ENTITY, DEAL, CENTER)
 _ID_CHARACTERS_MAX: Final = 200
 
 
@@ -34,7 +38,7 @@ class Subject:
     @property
     def root(self) -> EntityKey | None:
         """The entity that it is about, None for a center."""
-        return None if self.kind == "center" else ("deal" if self.kind == "deal" else self.stream, self.id)
+        return None if self.kind == CENTER else (DEAL if self.kind == DEAL else self.stream, self.id)
 
     def covers(self, recorded_at: datetime) -> bool:
         """Return whether what HQ recorded then is in the range; without a range everything is."""
@@ -43,7 +47,7 @@ class Subject:
     def to_dict(self) -> dict[str, str]:
         """Return it as the manifest has it."""
         found = {"kind": self.kind, "id": self.id}
-        if self.kind == "entity":
+        if self.kind == ENTITY:
             found["stream"] = self.stream
         if self.since is not None and self.until is not None:
             found |= {"since": write_time(self.since), "until": write_time(self.until)}
@@ -55,14 +59,12 @@ class Subject:
         if not isinstance(said, dict) or not all(isinstance(v, str) for v in said.values()):
             raise Malformed("manifest: expected a subject of texts")
         kind, subject_id = said.get("kind"), said.get("id", "")
-        expected = {"kind", "id"} | (
-            {"stream"} if kind == "entity" else {"since", "until"} if kind == "center" else set()
-        )
+        expected = {"kind", "id"} | ({"stream"} if kind == ENTITY else {"since", "until"} if kind == CENTER else set())
         if kind not in KINDS or said.keys() != expected or not 1 <= len(subject_id) <= _ID_CHARACTERS_MAX:
             raise Malformed(f"manifest: expected a subject of the kind {', '.join(KINDS)}, with its id")
-        if kind == "entity" and said["stream"] not in STREAMS:
+        if kind == ENTITY and said["stream"] not in STREAMS:
             raise Malformed(f"manifest: {said['stream'][:40]!r} is no stream that this release knows")
-        if kind != "center":
+        if kind != CENTER:
             return cls(kind, subject_id, said.get("stream", ""))
         if not ID.fullmatch(subject_id):
             raise Malformed(f"manifest: {subject_id[:60]!r} is no center's id")
@@ -102,6 +104,26 @@ def references(stream: str, record: Mapping[str, Any]) -> Iterator[tuple[str, En
             yield name, (named, value)
 
 
+def answers_to(stream: str) -> tuple[tuple[str, str], ...]:
+    """Return the streams in which another center says something of an entity of `stream`, each with the naming field.
+
+    Source: hub.domain.stream: a reference whose field must name another center's entity.
+    """
+    return tuple(
+        (other.name, field)
+        for other in STREAMS.values()
+        for field, named in other.references.items()
+        if named == stream and field in other.foreign_fields
+    )
+
+
+def others_named(stream: str, record: Mapping[str, Any]) -> set[str]:
+    """Return the other centers that a record itself names: the counterpart of a deal."""
+    kind = STREAMS[stream]
+    named = (record.get(name) for name in kind.network_fields if name in kind.foreign_fields)
+    return {center for center in named if isinstance(center, str)}
+
+
 def related(
     subject: Subject, records: Mapping[EntityKey, Iterable[Mapping[str, Any]]]
 ) -> tuple[dict[EntityKey, Why], set[EntityKey]]:
@@ -114,11 +136,13 @@ def related(
         return dict.fromkeys(sorted(records), Why("active")), set()
     found: dict[EntityKey, Why] = {root: Why("subject")} if root in records else {}
     absent: set[EntityKey] = set()
-    if subject.kind != "deal":
+    if subject.kind != DEAL:
         return found, absent
-    counterparts = {record.get("counterpart_center") for record in records.get(root, ())}
+    counterparts = {center for record in records.get(root, ()) for center in others_named(root[0], record)}
+    answers = dict(answers_to(root[0]))
     for key in sorted(records):
-        if key[0] == "deal_confirmation" and any(record.get("deal") == subject.id for record in records[key]):
+        field = answers.get(key[0])
+        if field is not None and any(record.get(field) == subject.id for record in records[key]):
             found.setdefault(key, Why("confirmation", is_counterpart=key[1].partition(":")[0] in counterparts))
     waiting = [root]
     while waiting:

@@ -3,7 +3,8 @@
 keys/            who this hub is (hub.name, its private keys) and trust.note, which centers pin
 hub.sqlite3      ledger, entities, receipts, positions
 broker/          the embedded broker's data, where `hub up` runs one
-worker.json      what the last worker that got ready was told: its broker
+hub.yaml         its settings, where it has any of its own (hub.hq.settings)
+worker.json      what the last worker that got ready was told: its broker's address, and never a secret
 worker.log       what the worker of `hub up` printed
 
 What opens a database is imported where it is needed: `hub --help` needs none of it.
@@ -23,6 +24,8 @@ from hub.protocol.errors import Conflict
 if TYPE_CHECKING:
     from hub.hq.headquarters import Headquarters
     from hub.hq.identity import Identity
+    from hub.hq.settings import HubSettings
+    from hub.kafka.cluster import Cluster
     from hub.store.log import LogReader
     from hub.store.read.reads import Reads, Snapshot
     from hub.store.sqlite import SqliteStore
@@ -61,8 +64,21 @@ class HubFolder:
         """What the last worker that got ready was told."""
         return self.data_dir / "worker.json"
 
-    def known_bootstrap(self) -> str | None:
-        """Return the broker that the last worker read from, None where none ever did."""
+    def cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
+        """Return the cluster at the addresses given, or else at those of the settings; None where there are none.
+
+        Errors: UsageError for what is no address.
+        """
+        from hub.kafka.cluster import Cluster
+
+        addresses = bootstrap or ",".join(settings.bootstrap)
+        return Cluster.at(addresses, settings.security) if addresses else None
+
+    def known_cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
+        """Return the same, or else the cluster that the last worker read from; None where none ever did."""
+        return self.cluster(settings, bootstrap or ",".join(settings.bootstrap) or self._last_bootstrap())
+
+    def _last_bootstrap(self) -> str | None:
         try:
             return str(json.loads(self.worker_file.read_text("utf-8"))["bootstrap"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from hub.hq.headquarters import Headquarters, Said
 from hub.protocol.errors import AgainstRules, Rejected, Retriable
-from hub.protocol.verdict import message
+from schemas.words import verdict_text
 
 TRIES: Final = 3
 WAIT_S: Final = 0.1
@@ -37,5 +37,5 @@ async def say_once(headquarters: Headquarters, events: Sequence[Said], expected_
         await headquarters.say(events, expected_basis=expected_basis)
     except Rejected as exc:
         place = f" ({' '.join(part for part in (exc.field, exc.params) if part)})" if exc.field or exc.params else ""
-        text = f"HQ's own rules refuse this: {message(exc.code, 'en')}{place}; nothing was written"
+        text = f"HQ's own rules refuse this: {verdict_text(exc.code, 'en')}{place}; nothing was written"
         raise AgainstRules(text, exc.code, exc.field, exc.params) from exc

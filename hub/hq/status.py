@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
@@ -20,7 +20,10 @@ from hub.store.read.reads import Snapshot
 from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
 
-UNKNOWN: Final = "not known: no worker has run here; --bootstrap names one"
+if TYPE_CHECKING:
+    from hub.kafka.cluster import Cluster
+
+UNKNOWN: Final = "not known: no worker has run here; bootstrap in hub.yaml or --bootstrap names one"
 
 Ends = dict[str, tuple[int, int]]
 
@@ -66,7 +69,7 @@ class HubStatus(ReadModel):
     broker: BrokerStanding = Field(description="The broker")
 
 
-async def read_status(where: HubFolder, bootstrap: str | None = None) -> HubStatus:
+async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubStatus:
     """Return how the hub stands. A broker that does not answer is no error: then the lags are not known.
 
     Errors: NotFound where there is no hub; Retriable while its database is locked.
@@ -75,10 +78,14 @@ async def read_status(where: HubFolder, bootstrap: str | None = None) -> HubStat
         registered, intakes = now.centers(), {intake.center: intake for intake in now.intakes()}
         totals = now.totals()
         log = _log(now, keys_signed=_log_keys_signed(where))
-    bootstrap = bootstrap or where.known_bootstrap()
-    ends, state = await _ends(bootstrap, registered)
+    ends, state = await _ends(cluster, registered)
     centers = tuple(_standing(center, intakes.get(center.id), ends.get(topic_in(center.id))) for center in registered)
-    return HubStatus(centers=centers, totals=totals, log=log, broker=BrokerStanding(bootstrap=bootstrap, state=state))
+    return HubStatus(
+        centers=centers,
+        totals=totals,
+        log=log,
+        broker=BrokerStanding(bootstrap=None if cluster is None else cluster.bootstrap, state=state),
+    )
 
 
 def has_root_key(where: HubFolder) -> bool:
@@ -113,13 +120,13 @@ def _log_keys_signed(where: HubFolder) -> bool:
         return True
 
 
-async def _ends(bootstrap: str | None, centers: tuple[RegisteredCenter, ...]) -> tuple[Ends, str]:
+async def _ends(cluster: Cluster | None, centers: tuple[RegisteredCenter, ...]) -> tuple[Ends, str]:
     """Return how far every center's topic reaches, and in words how the broker is."""
-    if bootstrap is None:
+    if cluster is None:
         return {}, UNKNOWN
     from hub.kafka.ends import topic_ends  # noqa: PLC0415 -- only who asks a broker waits for the client
 
     try:
-        return await topic_ends(bootstrap, [topic_in(center.id) for center in centers]), "up"
+        return await topic_ends(cluster, [topic_in(center.id) for center in centers]), "up"
     except Retriable as exc:
         return {}, f"does not answer, so lags are unknown ({exc})"

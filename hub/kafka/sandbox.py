@@ -10,6 +10,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from hub.kafka.cluster import Cluster, closing
 from hub.kafka.topics import TopicSpec, describe_topics, ensure_topics
 from hub.protocol.errors import Retriable
 from hub.protocol.value import value_class
@@ -32,18 +33,19 @@ class Contents:
     without_header: str | None = None
 
 
-async def contents(bootstrap: str, topic: str, header: str) -> Contents:
+async def contents(cluster: Cluster, topic: str, header: str) -> Contents:
     """Return what is in a topic; of every partition the first and the last record are looked at for `header`.
 
     Errors: Retriable if no broker answers.
     """
-    spec = (await describe_topics(bootstrap, [topic])).get(topic)
+    spec = (await describe_topics(cluster, [topic])).get(topic)
     if spec is None:
         return Contents(0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="cohub-replay", enable_auto_commit=False)
     try:
-        async with asyncio.timeout(DEADLINE_S):
-            await consumer.start()
+        async with (
+            closing(await cluster.consumer("cohub-replay"), STOP_S) as consumer,
+            asyncio.timeout(DEADLINE_S),
+        ):
             partitions = [TopicPartition(topic, number) for number in range(spec.partitions)]
             consumer.assign(partitions)
             begins = await consumer.beginning_offsets(partitions)
@@ -57,9 +59,7 @@ async def contents(bootstrap: str, topic: str, header: str) -> Contents:
                         without = f"partition {partition.partition}, offset {offset}"
             return Contents(spec.partitions, records, without)
     except (KafkaError, TimeoutError, OSError) as exc:
-        raise Retriable(f"{bootstrap}: the broker does not tell what is in {topic}: {_why(exc)}") from exc
-    finally:
-        await consumer.stop()
+        raise Retriable(f"{cluster.bootstrap}: the broker does not tell what is in {topic}: {_why(exc)}") from exc
 
 
 async def _has_header(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, header: str) -> bool:
@@ -72,12 +72,12 @@ async def _has_header(consumer: AIOKafkaConsumer, partition: TopicPartition, off
     return bool(records) and any(name == header for name, _ in records[0].headers)
 
 
-async def make_topic(bootstrap: str, topic: str) -> None:
+async def make_topic(cluster: Cluster, topic: str) -> None:
     """Make a topic that keeps everything, of one partition: so the order of all lanes survives.
 
     Errors: Retriable, Fatal.
     """
-    await ensure_topics(bootstrap, [TopicSpec(topic, 1, {"retention.ms": "-1", "retention.bytes": "-1"})])
+    await ensure_topics(cluster, [TopicSpec(topic, 1, {"retention.ms": "-1", "retention.bytes": "-1"})])
 
 
 class Sink:
@@ -113,31 +113,13 @@ class Sink:
 
 
 @asynccontextmanager
-async def sink(bootstrap: str, topic: str) -> AsyncIterator[Sink]:
+async def sink(cluster: Cluster, topic: str) -> AsyncIterator[Sink]:
     """Yield a sink. Errors: Retriable if no broker answers."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
-        client_id="cohub-replay",
-        acks="all",
-        enable_idempotence=True,
-        max_batch_size=BATCH_BYTES,
-        max_request_size=REQUEST_BYTES_MAX,
-        linger_ms=2,
+    producer = await cluster.producer(
+        "cohub-replay", max_batch_size=BATCH_BYTES, max_request_size=REQUEST_BYTES_MAX, linger_ms=2
     )
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            await producer.start()
-    except (KafkaError, TimeoutError, OSError) as exc:
-        await producer.stop()
-        raise Retriable(f"nothing answers at {bootstrap} (is the broker up?): {_why(exc)}") from exc
-    try:
+    async with closing(producer, STOP_S):
         yield Sink(producer, topic)
-    finally:
-        try:
-            async with asyncio.timeout(STOP_S):
-                await producer.stop()
-        except TimeoutError:
-            pass
 
 
 def _why(exc: BaseException) -> str:

@@ -20,8 +20,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 
-from hub.kafka.clients import close
-from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
+from hub.kafka.cluster import Cluster, closing
+from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.protocol.topics import CHECKPOINTS, TRUST, topic_in, topic_out
 
 DAY_MS = 86_400_000
@@ -77,17 +77,17 @@ def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[Topi
     ]
 
 
-async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client: Any) -> list[str]:
+async def ensure_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[str]:
     """Return the names of the topics that had to be made, once all of them take writes. Idempotent.
 
-    An existing topic is left as it is. `client` goes to the Kafka client (`security_protocol`, `sasl_mechanism`, ...).
+    An existing topic is left as it is.
     Errors: Retriable if no broker answers; UsageError if a topic exists with another number of partitions, because
         what was written under the old number would be looked for in the wrong place; Fatal if the broker refuses.
     """
     wanted = {spec.name: spec for spec in specs}
     if not wanted:
         return []
-    async with _admin(bootstrap, client) as admin:
+    async with _admin(cluster) as admin:
         present = await _partitions(admin, list(wanted))
         for name, count in present.items():
             if count != wanted[name].partitions:
@@ -100,14 +100,14 @@ async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client: An
         return made
 
 
-async def ensure_group(bootstrap: str, group: str, **client: Any) -> None:
+async def ensure_group(cluster: Cluster, group: str) -> None:
     """Return once the broker serves this consumer group; a new broker makes its own topic for it, when first asked.
 
     A broker opens partitions one after the other, each with waits for the disk: whoever wants to read soon makes the
     topics that are to be read, then calls this, then makes all others.
     Errors: Retriable if no broker answers, or none serves the group in time.
     """
-    async with _admin(bootstrap, client) as admin:
+    async with _admin(cluster) as admin:
         while True:
             with contextlib.suppress(GroupCoordinatorNotAvailableError):
                 await admin.find_coordinator(group)
@@ -115,12 +115,12 @@ async def ensure_group(bootstrap: str, group: str, **client: Any) -> None:
             await asyncio.sleep(POLL_S)
 
 
-async def describe_topics(bootstrap: str, names: Sequence[str] | None = None, **client: Any) -> dict[str, TopicSpec]:
+async def describe_topics(cluster: Cluster, names: Sequence[str] | None = None) -> dict[str, TopicSpec]:
     """Return the topics that exist, of these names or (None) all, with the configs that differ from the broker's.
 
     Errors: Retriable if no broker answers.
     """
-    async with _admin(bootstrap, client) as admin:
+    async with _admin(cluster) as admin:
         counts = await _partitions(admin, names)
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in counts]
         configs: dict[str, dict[str, str]] = {}
@@ -130,12 +130,12 @@ async def describe_topics(bootstrap: str, names: Sequence[str] | None = None, **
         return {name: TopicSpec(name, count, configs.get(name, {})) for name, count in counts.items()}
 
 
-async def delete_topic(bootstrap: str, name: str, **client: Any) -> bool:
+async def delete_topic(cluster: Cluster, name: str) -> bool:
     """Return True once the topic is gone, False if there was none. Its data is lost.
 
     Errors: Retriable if no broker answers; Fatal if the broker refuses.
     """
-    async with _admin(bootstrap, client) as admin:
+    async with _admin(cluster) as admin:
         answer = await admin.delete_topics([name])
         for topic, code in answer.topic_error_codes:
             if code == UNKNOWN_TOPIC:
@@ -148,21 +148,15 @@ async def delete_topic(bootstrap: str, name: str, **client: Any) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _admin(bootstrap: str, client: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="cohub-topics", **client)
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            await admin.start()
-            yield admin
-    except CohubError:
-        raise
-    except (KafkaError, TimeoutError, OSError) as exc:
-        raise Retriable(
-            f"nothing answers at {bootstrap} (is the broker up? wrong credentials look like this too): "
-            f"{exc or type(exc).__name__}"
-        ) from exc
-    finally:
-        await close(admin.close, DEADLINE_S)
+async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
+    async with closing(await cluster.admin("cohub-topics")) as admin:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                yield admin
+        except (KafkaError, TimeoutError, OSError) as exc:
+            raise Retriable(
+                f"{cluster.bootstrap}: the broker answers no question about topics: {str(exc) or type(exc).__name__}"
+            ) from exc
 
 
 async def _partitions(admin: AIOKafkaAdminClient, names: Sequence[str] | None) -> dict[str, int]:

@@ -217,7 +217,7 @@ def spacing_s(every_s: float, last_s: float, since_s: float) -> float:
 
 
 def size_of(note: bytes) -> int | None:
-    """Return the size that a checkpoint speaks of, whoever signed it; None where the bytes are none."""
+    """Return the size that a checkpoint speaks of, whoever signed it; None where the bytes are no checkpoint."""
     try:
         return open_checkpoint(note)[0].size
     except Malformed:

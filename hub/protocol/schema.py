@@ -100,7 +100,7 @@ def parse_released(text: bytes) -> tuple[Released, ...]:
     except orjson.JSONDecodeError as exc:
         raise Malformed(f"released.json is not JSON: {exc}") from exc
     if not isinstance(rows, list):
-        raise Malformed(f"released.json: expected a list, got {type(rows).__name__}")
+        raise Malformed(f"released.json: expected a list, came {type(rows).__name__}")
     kinds = {"path": str, "schema_id": int, "sha256": str, "released_in": str}
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or {name: type(value) for name, value in row.items()} != kinds:

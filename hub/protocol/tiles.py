@@ -91,7 +91,7 @@ def root(size: int, tile: Tile) -> bytes:
 def inclusion(index: int, size: int, tile: Tile) -> list[bytes]:
     """Return the inclusion path of leaf `index` in the log of `size`, lowest sibling first.
 
-    Errors: IndexError when there is no such leaf; Malformed for a tile that is none.
+    Errors: IndexError when there is no such leaf; Malformed for bytes that are no tile.
     """
     return inclusion_by(index, size, lambda low, high: _edge(low, high, tile).root)
 
@@ -99,7 +99,7 @@ def inclusion(index: int, size: int, tile: Tile) -> list[bytes]:
 def consistency(old_size: int, size: int, tile: Tile) -> list[bytes]:
     """Return the consistency path from the log of `old_size` to that of `size`.
 
-    Errors: IndexError when old_size is greater; Malformed for a tile that is none.
+    Errors: IndexError when old_size is greater; Malformed for bytes that are no tile.
     """
     return consistency_by(old_size, size, lambda low, high: _edge(low, high, tile).root)
 

@@ -75,7 +75,7 @@ class Trust:
         return self.good_at(self.hqs, moment)
 
     def in_use(self, purpose: str, algorithm: int = ED25519) -> Verifier | None:
-        """Return the key of a purpose that new things are signed by, None where there is none."""
+        """Return the key of a purpose that signs what is new, None where the note has no such key."""
         found = [key for key in self.keys()[purpose] if key.algorithm == algorithm]
         return found[-1] if found else None
 

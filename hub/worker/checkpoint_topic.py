@@ -11,7 +11,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.kafka.clients import close, start
+from hub.kafka.cluster import Cluster, close, closing
 from hub.kafka.topics import ensure_topics, log_topics
 from hub.ledger.notary import Stored, record_of
 from hub.protocol.errors import Retriable
@@ -39,13 +39,13 @@ class Window:
 class CheckpointTopic:
     """Reads and writes the checkpoints of one hub. Errors of Kafka come out as Retriable."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self._producer: AIOKafkaProducer | None = None
 
     async def ensure(self) -> None:
         """Make the topic where it is missing. Errors: Retriable, UsageError, Fatal as `ensure_topics`."""
-        await ensure_topics(self._bootstrap, log_topics())
+        await ensure_topics(self._cluster, log_topics())
 
     async def first(self) -> Said | None:
         """Return the earliest record, None in an empty topic. Errors: Retriable."""
@@ -64,7 +64,7 @@ class CheckpointTopic:
 
     async def publish(self, checkpoints: Sequence[Stored]) -> None:
         """Write checkpoints in this order, and wait until the broker has them all. Errors: Retriable."""
-        with _translated(self._bootstrap):
+        with _translated(self._cluster):
             async with asyncio.timeout(DEADLINE_S):
                 producer = await self._started()
                 futures = []
@@ -77,46 +77,28 @@ class CheckpointTopic:
         """Drop the producer; the next `publish` makes another. One that was refused once fails for ever."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await close(producer.stop, REQUEST_TIMEOUT_S)
+            await close(producer, REQUEST_TIMEOUT_S)
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                client_id="cohub-notary",
-                enable_idempotence=True,
-                acks="all",
-                request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
+            self._producer = await self._cluster.producer(
+                "cohub-notary", deadline_s=REQUEST_TIMEOUT_S, request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000)
             )
-            try:
-                await start(producer.start, REQUEST_TIMEOUT_S)
-            except BaseException:
-                await close(producer.stop, REQUEST_TIMEOUT_S)
-                raise
-            self._producer = producer
         return self._producer
 
     @contextlib.asynccontextmanager
     async def _reading(self) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicPartition, int, int]]:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            client_id="cohub-notary",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
-        with _translated(self._bootstrap):
-            try:
+        made = await self._cluster.consumer("cohub-notary", deadline_s=REQUEST_TIMEOUT_S)
+        async with closing(made, REQUEST_TIMEOUT_S) as consumer:
+            with _translated(self._cluster):
                 async with asyncio.timeout(DEADLINE_S):
-                    await start(consumer.start, REQUEST_TIMEOUT_S)
                     if CHECKPOINTS not in await consumer.topics():  # a consumer that is given a missing one spins
-                        raise Retriable(f"{CHECKPOINTS} at {self._bootstrap}: there is no such topic")
+                        raise Retriable(f"{CHECKPOINTS} at {self._cluster.bootstrap}: there is no such topic")
                     place = TopicPartition(CHECKPOINTS, 0)
                     consumer.assign([place])
                     begin = (await consumer.beginning_offsets([place]))[place]
                     end = (await consumer.end_offsets([place]))[place]
                     yield consumer, place, begin, end
-            finally:
-                await close(consumer.stop, REQUEST_TIMEOUT_S)
 
 
 async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, end: int, count: int | None) -> list[Said]:
@@ -129,8 +111,8 @@ async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, end: int, cou
 
 
 @contextlib.contextmanager
-def _translated(bootstrap: str) -> Iterator[None]:
+def _translated(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     except (KafkaError, TimeoutError, OSError) as exc:
-        raise Retriable(f"{CHECKPOINTS} at {bootstrap}: {exc or type(exc).__name__}") from exc
+        raise Retriable(f"{CHECKPOINTS} at {cluster.bootstrap}: {str(exc) or type(exc).__name__}") from exc

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
@@ -32,10 +32,7 @@ from hub.ledger.witness import weigh
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
 from hub.store.store import FencedError, Store
-
-if TYPE_CHECKING:
-    from hub.worker.publisher import Publisher
-    from hub.worker.transport import Lanes
+from hub.worker.ports import LaneHandle, Outlet
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +62,7 @@ class Consolidator:
         store: Store,
         headquarters: Headquarters,
         identity: Identity,
-        publisher: Publisher,
+        publisher: Outlet,
         owner: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -81,14 +78,14 @@ class Consolidator:
         self._looked_at = clock()  # at the hq lane
         self._answered: int | None = None  # its size, when it was last said whether it has grown
         self._newest: datetime | None = None
-        self._lanes: Lanes | None = None
+        self._lanes: LaneHandle | None = None
 
-    def attach(self, reader: Lanes) -> None:
+    def attach(self, reader: LaneHandle) -> None:
         """See Intakes."""
         self._lanes = reader
 
     @property
-    def lanes(self) -> Lanes:
+    def lanes(self) -> LaneHandle:
         """The handle that moves positions."""
         assert self._lanes is not None
         return self._lanes

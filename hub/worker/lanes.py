@@ -1,11 +1,11 @@
 """The lanes that a worker reads: whose turn it is, where each is read, and what may still be handled.
 
-It knows nothing of Faust. Below it the transport fetches batches and moves positions, above it the Intakes say where to
-read and take the records. A batch is handled only if it is the next one of its lane:
+It knows nothing of Faust. Below it the transport fetches records and moves positions, above it the Intakes say where to
+read and take the records. What was fetched is handled only if it is the next of its lane:
 
-* every assignment, revocation and seek begins a new *epoch*, in the same step of the consumer's loop that moves the
-  position, so that nothing fetched earlier is handled afterwards, wherever it was buffered;
-* within an epoch batches are numbered, so that one that was lost on the way is read again, and never skipped.
+* every assignment, revocation and seek is a new *move*, which is counted in the same step of the consumer's loop that
+  moves the position, so that nothing fetched earlier is handled afterwards, wherever it was buffered;
+* what is fetched after a move is numbered, so that a fetch that was lost on the way is read again, and never skipped.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from aiokafka.errors import IllegalStateError
 
 from hub.protocol.errors import Fatal
 from hub.protocol.topics import center_of, topic_in
+from hub.worker.ports import LaneHandle
 
 RECORDS_AHEAD_MAX = (
     4000  # fetched and not yet handled; fetching goes on below it, so at most one poll more is in memory
@@ -34,62 +35,47 @@ log = structlog.get_logger(__name__)
 class Intakes(Protocol):
     """What the transport serves: the owner of the lanes' positions and the taker of their records."""
 
-    def attach(self, reader: Lanes) -> None:
+    def attach(self, reader: LaneHandle) -> None:
         """Keep the object with which positions are moved. Called once, before anything else."""
 
     async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
         """Claim these lanes; return for each the offset to read next in `in.<center>`, None for the earliest."""
 
     async def revoke(self, centers: Sequence[str]) -> None:
-        """Let go of these lanes. No batch of theirs is being handled now, or will be before the next `assign`."""
+        """Let go of these lanes. Nothing of theirs is being handled now, or will be before the next `assign`."""
 
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
-        """Take one fetched batch, in order. Never runs twice at once. What it raises ends the process."""
+        """Take what one fetch brought, in order. Never runs twice at once. What it raises ends the process."""
 
 
 class Stamp(NamedTuple):
-    """Which batch this is: the `serial`-th, from 1, that was fetched since the move of the position named `epoch`."""
+    """Which fetch this is: the `serial`-th, from 1, since the `move`-th move of a position."""
 
-    epoch: int
+    move: int
     serial: int
 
 
-class Batch:
-    """One fetched partition batch, dressed as the one record that Faust passes on.
+@dataclass(slots=True)
+class Fetched:
+    """What one fetch brought of one lane, in order; never empty. `round`: the assignment that counted it as waiting."""
 
-    The class attributes are what the driver's `_to_message` reads from a record and nobody needs here.
-    """
-
-    __slots__ = ("center", "epoch", "offset", "records", "round", "serial", "topic")
-    partition = 0
-    key = headers = timestamp = timestamp_type = checksum = None
-    serialized_key_size = serialized_value_size = 0
-
-    def __init__(self, topic: str, records: Sequence[ConsumerRecord], stamp: Stamp, number: int) -> None:
-        self.topic = topic
-        self.center = center_of(topic)
-        self.records = records
-        self.epoch, self.serial = stamp
-        self.offset = number
-        self.round = 0
-
-    @property
-    def value(self) -> Batch:
-        """Return the batch itself: it is the value of its message."""
-        return self
+    center: str
+    records: Sequence[ConsumerRecord]
+    stamp: Stamp
+    round: int = 0
 
 
 class Mover(Protocol):
     """Who moves positions: the consumer's thread."""
 
-    async def move(self, positions: Mapping[str, int | None], epoch: int) -> None:
-        """Read these topics from there on (None: the earliest record), and stamp what is fetched with the epoch.
+    async def move(self, positions: Mapping[str, int | None], number: int) -> None:
+        """Read these topics from there on (None: the earliest record), and stamp what is fetched with this move.
 
         Errors: IllegalStateError if a topic is not assigned to this worker any more.
         """
 
     async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
-        """Return of each topic the stamp of its newest batch, and whether the broker has more than was fetched.
+        """Return of each topic the stamp of its newest fetch, and whether the broker has more than was fetched.
 
         Topics that are not assigned, or that the broker does not have, are left out.
         Errors: Retriable if the broker does not tell; Fatal if the consumer's thread does not answer.
@@ -98,9 +84,9 @@ class Mover(Protocol):
 
 @dataclass(slots=True)
 class _Lane:
-    """Where a lane is read: the stamp that its next batch must carry, and the offset to go back to if it does not."""
+    """Where a lane is read: the stamp that its next fetch must carry, and the offset to go back to if it does not."""
 
-    epoch: int
+    move: int
     serial: int
     next_offset: int | None
 
@@ -115,24 +101,24 @@ class Lanes:
     def __init__(self, intakes: Intakes) -> None:
         self.mover: Mover | None = None  # there is one when the consumer has started
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.in_hand: tuple[str | None, float] = None, 0.0  # whose batch is being handled, and since when (loop time)
+        self.in_hand: tuple[str | None, float] = None, 0.0  # whose records are being handled, since when (loop time)
         self._intakes = intakes
         self._turn = asyncio.Lock()
         self._lanes: dict[str, _Lane] = {}  # those that are read now
         self._claimed: list[str] = []  # those that the Intakes hold
-        self._epochs = itertools.count(1)
+        self._moves = itertools.count(1)
         self._rebalances = 0  # begun; an assignment that is not of the newest one comes too late
         self._paused: set[str] = set()
         self._wake = asyncio.Event()
         self._records_ahead = 0
-        self._round = 0  # counts assignments: batches that a rebalance swallowed must not be counted as waiting
+        self._round = 0  # counts assignments: what a rebalance swallowed must not be counted as waiting
         self._closed = False
         intakes.attach(self)
 
     # -- for the Intakes -------------------------------------------------------------------------------------------
 
     async def seek(self, center: str, offset: int | None) -> None:
-        """Read this lane from `offset` on (None: from the earliest record), from the next batch.
+        """Read this lane from `offset` on (None: from the earliest record), from the next fetch.
 
         May be called inside `handle`. Nothing fetched before the seek reaches `handle` after it. A seek on a lane
         that was just revoked does nothing: its next owner asks SQL.
@@ -146,7 +132,7 @@ class Lanes:
             log.info("seek_on_revoked_lane", center=center)
 
     def pause(self, center: str) -> None:
-        """Fetch nothing more of this lane until `resume` or the next assignment. Batches fetched already still come."""
+        """Fetch nothing more of this lane until `resume` or the next assignment. What is fetched still comes."""
         self._paused.add(center)
 
     def resume(self, center: str) -> None:
@@ -168,7 +154,7 @@ class Lanes:
             if lane is None or fetched is None:
                 continue
             stamp, more = fetched
-            on_the_way = stamp.epoch == lane.epoch and stamp.serial >= lane.serial
+            on_the_way = stamp.move == lane.move and stamp.serial >= lane.serial
             if more or on_the_way or self.in_hand[0] == center:
                 behind.add(center)
         return behind
@@ -180,29 +166,30 @@ class Lanes:
 
     # -- for the transport -----------------------------------------------------------------------------------------
 
-    async def take(self, batch: Batch) -> None:
-        """Hand a batch to the Intakes, or drop it if its lane has moved on since it was fetched."""
+    async def take(self, fetched: Fetched) -> None:
+        """Hand what was fetched to the Intakes, or drop it if its lane has moved on since."""
         async with self._turn:
             try:
-                await self._take(batch)
+                await self._take(fetched)
             finally:
                 self.in_hand = None, 0.0
-                if batch.round == self._round:
-                    self._records_ahead -= len(batch.records)
+                if fetched.round == self._round:
+                    self._records_ahead -= len(fetched.records)
                     self._wake.set()
 
-    async def _take(self, batch: Batch) -> None:
-        lane = self._lanes.get(batch.center)
-        if lane is None or lane.epoch != batch.epoch:
+    async def _take(self, fetched: Fetched) -> None:
+        center, records = fetched.center, fetched.records
+        lane = self._lanes.get(center)
+        if lane is None or lane.move != fetched.stamp.move:
             return
-        if lane.serial != batch.serial:
-            log.warning("batch_lost_on_the_way", center=batch.center, reread_from=lane.next_offset)
-            await self.seek(batch.center, lane.next_offset)
+        if lane.serial != fetched.stamp.serial:
+            log.warning("fetch_lost_on_the_way", center=center, reread_from=lane.next_offset)
+            await self.seek(center, lane.next_offset)
             return
         lane.serial += 1
-        lane.next_offset = batch.records[-1].offset + 1
-        self.in_hand = batch.center, asyncio.get_running_loop().time()
-        await self._intakes.handle(batch.center, batch.records)
+        lane.next_offset = records[-1].offset + 1
+        self.in_hand = center, asyncio.get_running_loop().time()
+        await self._intakes.handle(center, records)
 
     def assign(self, centers: Sequence[str]) -> Awaitable[None]:
         """Ask the Intakes where to read these lanes, and go there. One that is overtaken by the next is undone."""
@@ -230,9 +217,9 @@ class Lanes:
             log.info("lanes_assigned", lanes=len(centers))
 
     async def revoke(self) -> None:
-        """Stop handling, wait for the batch in hand, then tell the Intakes."""
+        """Stop handling, wait for what is in hand, then tell the Intakes."""
         self._rebalances += 1
-        self._lanes.clear()  # from here on no batch begins
+        self._lanes.clear()  # from here on nothing is handled that was not begun
         async with self._turn:
             try:
                 await self._release()
@@ -248,7 +235,7 @@ class Lanes:
             log.info("lanes_revoked", lanes=len(released))
 
     async def close(self) -> None:
-        """Begin no further batch, let the one in hand finish, give the lanes back."""
+        """Handle nothing further, let what is in hand finish, give the lanes back."""
         self._closed = True
         await self.revoke()
 
@@ -264,11 +251,11 @@ class Lanes:
             self._wake.clear()
             await self._wake.wait()
 
-    def admit(self, batches: Iterable[Batch]) -> None:
+    def admit(self, found: Iterable[Fetched]) -> None:
         """Count what was fetched."""
-        for batch in batches:
-            batch.round = self._round
-            self._records_ahead += len(batch.records)
+        for fetched in found:
+            fetched.round = self._round
+            self._records_ahead += len(fetched.records)
 
     def paused(self, topic: str) -> bool:
         """Tell whether this topic is not to be fetched now."""
@@ -289,6 +276,6 @@ class Lanes:
     async def _move(self, positions: Mapping[str, int | None]) -> None:
         if self.mover is None:
             raise Fatal("a lane was moved before the consumer had started")
-        epoch = next(self._epochs)
-        self._lanes.update({center: _Lane(epoch, 1, offset) for center, offset in positions.items()})
-        await self.mover.move({topic_in(center): offset for center, offset in positions.items()}, epoch)
+        number = next(self._moves)
+        self._lanes.update({center: _Lane(number, 1, offset) for center, offset in positions.items()})
+        await self.mover.move({topic_in(center): offset for center, offset in positions.items()}, number)

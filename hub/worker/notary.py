@@ -24,6 +24,7 @@ from typing import Final, Protocol
 import structlog
 
 from hub.hq.identity import Identity
+from hub.hq.settings import CHECKPOINT_EVERY_S
 from hub.ledger.notary import (
     LEAVES_MAX,
     Log,
@@ -45,7 +46,6 @@ from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 0.25
-CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, rarer where commits never rest, at once after a rest
 SAY_AGAIN_S: Final = 60.0
 COMPARE_EVERY_S: Final = 60.0  # a topic made anew, and a copy of this hub that signs elsewhere, are found by then
 LOOK_FURTHER: Final = 2048  # offsets at a time, where the newest records are none of ours

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
-from hub.kafka.clients import close, start
+from hub.kafka.cluster import Cluster, Unreachable, close
 from hub.kafka.topics import ensure_topics, standard_topics
 from hub.ledger.publication import Publication, partition_of, state_value
 from hub.protocol.errors import CohubError, Fatal
@@ -44,9 +44,11 @@ _Item = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]  #
 class Publisher:
     """Publishes what one worker commits. Its methods but `run` only queue."""
 
-    def __init__(self, store: Store, bootstrap: str, state_schemas: Mapping[str, int], *, enabled: bool = True) -> None:
+    def __init__(
+        self, store: Store, cluster: Cluster, state_schemas: Mapping[str, int], *, enabled: bool = True
+    ) -> None:
         self._store = store
-        self._bootstrap = bootstrap
+        self._cluster = cluster
         self._state_schemas = state_schemas
         self._enabled = enabled
         self._queue: deque[Publication] = deque()
@@ -120,9 +122,9 @@ class Publisher:
                     continue
                 try:
                     await self._round()
-                except (KafkaError, TimeoutError, OSError) as exc:
+                except (Unreachable, KafkaError, TimeoutError, OSError) as exc:
                     # The producer that was refused once fails for ever: a new one, and everything again from SQL.
-                    log.warning("publishing_failed", error=repr(exc))
+                    log.warning("publishing_failed", error=str(exc) or type(exc).__name__)
                     self._behind.update(p.center for p in self._queue)
                     self._queue.clear()
                     self._queued_events = 0
@@ -138,7 +140,7 @@ class Publisher:
         centers = {c for c in self._behind | {center for center, _, _ in self._answers} if c != HQ}
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                made = await ensure_topics(self._bootstrap, standard_topics(sorted(centers), list(STREAMS)))
+                made = await ensure_topics(self._cluster, standard_topics(sorted(centers), list(STREAMS)))
         except (CohubError, TimeoutError) as exc:
             log.warning("topics_not_checked", error=str(exc) or type(exc).__name__)
         else:
@@ -272,29 +274,21 @@ class Publisher:
 
     async def _get_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                enable_idempotence=True,
-                acks="all",
+            self._producer = await self._cluster.producer(
+                "cohub-publisher",
+                deadline_s=REQUEST_TIMEOUT_S,
                 max_batch_size=BATCH_BYTES_MAX,
                 max_request_size=BATCH_BYTES_MAX + 100_000,
                 request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
                 linger_ms=0,
             )
-            try:
-                async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                    await start(producer.start, REQUEST_TIMEOUT_S)
-            except BaseException:
-                await close(producer.stop, REQUEST_TIMEOUT_S)
-                raise
-            self._producer = producer
         return self._producer
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         self._drained.set()
         if producer is not None:
-            await close(producer.stop, REQUEST_TIMEOUT_S)
+            await close(producer, REQUEST_TIMEOUT_S)
 
     async def _save_cursors(self) -> None:
         self._saved_at = asyncio.get_running_loop().time()

@@ -15,23 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
+from hub.hq.settings import WorkerOptions
+from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
 from hub.store.released import released_schemas, state_schema_ids
 from hub.store.sqlite import SqliteStore
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.consolidator import Consolidator
-from hub.worker.notary import CHECKPOINT_EVERY_S, Notary
+from hub.worker.notary import Notary
 from hub.worker.publisher import Publisher
 from hub.worker.trust import TrustPublisher
-from hub.worker.watchdog import STALL_S, Watchdog
+from hub.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from hub.worker.app import App
@@ -41,21 +43,12 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 1.0
 
 
-class WorkerSettings(BaseModel):
+class WorkerSettings(WorkerOptions):
     """What a worker needs to know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     data_dir: Path = Field(description="the hub's data directory: keys, database")
-    bootstrap: str = Field(description="host:port of one or more brokers, separated by commas")
-    instance: str | None = Field(default=None, description="name of this worker in its group, for a hub of one worker")
+    cluster: Cluster = Field(description="where the brokers are, and how they let us in")
     publish: bool = Field(default=True, description="fill out.*, events and state.*; off only to measure the rest")
-    checkpoint_every_s: float = Field(
-        default=CHECKPOINT_EVERY_S,
-        gt=0,
-        description="HQ's log gets at most one checkpoint in this time; one in four times of it under steady load",
-    )
-    stall_s: float = Field(default=STALL_S, gt=0, description="standstill of a lane under lag that ends the process")
 
 
 def spare_the_collector() -> None:
@@ -82,7 +75,7 @@ async def look(
                 publisher.look(HQ)
             added = [c for c in consolidator.centers if c not in known]
             if added:
-                await ensure_topics(settings.bootstrap, standard_topics(added, []))
+                await ensure_topics(settings.cluster, standard_topics(added, []))
                 await app.add_centers(added)
                 known.update(added)
                 log.info("centers_added", centers=added)
@@ -101,7 +94,8 @@ async def run_worker(
     Errors: Fatal and what the shell raised; the process is to end then.
     """
     # Faust takes half a second to import: the command line uses the rest of this module without it.
-    from hub.worker.app import ReaderSettings, consume, create_app  # noqa: PLC0415
+    from hub.worker.app import ReaderSettings, create_app  # noqa: PLC0415
+    from hub.worker.supervision import consume  # noqa: PLC0415
 
     folder = HubFolder(settings.data_dir)
     identity = load_identity(folder.keys)
@@ -110,33 +104,33 @@ async def run_worker(
     try:
         headquarters = Headquarters(store, identity, released)
         await headquarters.prepare()
-        publisher = Publisher(store, settings.bootstrap, state_schema_ids(released), enabled=settings.publish)
+        publisher = Publisher(store, settings.cluster, state_schema_ids(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         consolidator = consolidator_type(store, headquarters, identity, publisher, owner)
         await consolidator.refresh()
         centers = consolidator.centers
-        reader = ReaderSettings(bootstrap=settings.bootstrap, instance=settings.instance)
+        reader = ReaderSettings(cluster=settings.cluster, instance=settings.instance, session_s=settings.session_s)
         # The lanes first: a new broker takes a while to open all that is published, and reading need not wait for it.
-        await ensure_topics(settings.bootstrap, lane_topics(centers))
-        await ensure_group(settings.bootstrap, reader.group)
-        await ensure_topics(settings.bootstrap, standard_topics([], list(STREAMS)))
-        trust = TrustPublisher(settings.bootstrap, identity)
+        await ensure_topics(settings.cluster, lane_topics(centers))
+        await ensure_group(settings.cluster, reader.group)
+        await ensure_topics(settings.cluster, standard_topics([], list(STREAMS)))
+        trust = TrustPublisher(settings.cluster, identity)
         await trust.first()
         app = create_app(reader, consolidator, centers)
         spare_the_collector()
-        log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.bootstrap)
+        log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.cluster.bootstrap)
         ready()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(publisher.run(), name="publisher")]
             if settings.publish:
-                topic = CheckpointTopic(settings.bootstrap)
+                topic = CheckpointTopic(settings.cluster)
                 notary = Notary(store, identity, topic, settings.instance or owner, settings.checkpoint_every_s)
                 tasks.append(group.create_task(notary.run(), name="notary"))
             tasks.append(group.create_task(trust.run(), name="trust"))
             tasks.append(group.create_task(look(settings, consolidator, publisher, app, centers), name="look"))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(group.create_task(watchdog.run(), name="watchdog"))
-            await consume(app, stop=stop)
+            await consume(app, stop=stop, stall_s=settings.stall_s)
             for task in tasks:
                 task.cancel()
     finally:

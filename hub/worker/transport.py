@@ -1,11 +1,12 @@
-"""The Faust transport `hub://`: reading positions come from SQL, and Faust carries batches instead of events.
+"""The Faust transport `hub://`: reading positions come from SQL, and Faust carries whole fetches instead of events.
 
 Three things differ from the aiokafka driver that it subclasses:
 
 * after every rebalance the consumer seeks to where the Intakes say (`seek_to_committed` is Faust's hook for it), never
   to an offset committed in Kafka; nothing is committed there at all;
-* one Faust message is one fetched partition batch, so that Faust's cost per message (78 µs) is paid once per fetch;
-* batches are stamped when they are fetched, so that `Lanes` can tell which of them still count.
+* one Faust message is what one fetch brought of one partition, so that Faust's cost per message (78 µs) is paid once a
+  fetch;
+* what is fetched is stamped at once, so that `Lanes` can tell what of it still counts.
 
 Faust's own duplicate and gap filters compare offsets and would drop a whole topic that was deleted and made again. The
 number that Faust sees is therefore a counter of ours, not the Kafka offset: sequences judge, offsets do not.
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -26,21 +26,37 @@ from faust.types import TP
 from mode.threads import WorkerThread
 
 from hub.protocol.errors import Fatal, Retriable
-from hub.protocol.topics import center_of
-from hub.worker.lanes import Batch, Intakes, Lanes, Stamp
+from hub.protocol.topics import center_of, topic_in
+from hub.worker.faust_log import faust_log
+from hub.worker.lanes import Fetched, Lanes, Stamp
 
 FETCH_WAIT_MAX_MS = 250  # the driver's 1500 is how long a lane that was read slowly may wait behind the idle ones
 ENDS_DEADLINE_S = 10.0  # for the broker to tell where its topics end
 THREAD_DEADLINE_S = 30.0  # for the consumer's thread to answer at all
 
-faust_log = logging.getLogger("faust.hub")  # mode gives each service a logger named after its module: these are Faust's
+
+class OneRecord:
+    """What one fetch brought of one partition, dressed as the one record that Faust passes on.
+
+    The class attributes are what the driver's `_to_message` reads from a record and nobody needs here.
+    """
+
+    __slots__ = ("offset", "topic", "value")
+    partition = 0
+    key = headers = timestamp = timestamp_type = checksum = None
+    serialized_key_size = serialized_value_size = 0
+
+    def __init__(self, fetched: Fetched, number: int) -> None:
+        self.topic = topic_in(fetched.center)
+        self.value = fetched
+        self.offset = number
 
 
-class BatchScheduler(DefaultSchedulingStrategy):
-    """Yields each fetched partition batch as one message."""
+class FetchScheduler(DefaultSchedulingStrategy):
+    """Yields what was fetched of each partition as one message."""
 
-    def iterate(self, records: Mapping[TP, Batch]) -> Iterator[tuple[TP, Batch]]:
-        """Yield the batches as they were fetched; aiokafka shuffles the lanes with each fetch, so nobody starves."""
+    def iterate(self, records: Mapping[TP, OneRecord]) -> Iterator[tuple[TP, OneRecord]]:
+        """Yield them as they were fetched; aiokafka shuffles the lanes with each fetch, so nobody starves."""
         return iter(records.items())
 
 
@@ -61,14 +77,14 @@ class _Thread(WorkerThread):
 
 
 class LaneThread(driver.AIOKafkaConsumerThread):
-    """The driver's consumer thread; it stamps what it fetches with the epoch of the position it was fetched from."""
+    """The driver's consumer thread; it stamps what it fetches with the move of the position it was fetched from."""
 
     logger = faust_log
     Worker = _Thread
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._stamps: dict[str, Stamp] = {}  # of each topic's last batch
+        self._stamps: dict[str, Stamp] = {}  # of each topic's last fetch
         self._numbers = itertools.count(1)
 
     def _create_worker_consumer(self, transport: Transport) -> Any:
@@ -95,14 +111,14 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             # the app would wait for it until its deadline.
             await self._ensure_consumer()._client.close()  # noqa: SLF001
 
-    async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, Batch]:  # noqa: ASYNC109
-        """Fetch what is there, one batch a partition, in the consumer's thread."""
-        fetched: dict[TP, Batch] = await self.call_thread(self._fetch, active_partitions, timeout)
+    async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, OneRecord]:  # noqa: ASYNC109
+        """Fetch what is there, one message a partition, in the consumer's thread."""
+        fetched: dict[TP, OneRecord] = await self.call_thread(self._fetch, active_partitions, timeout)
         return fetched
 
-    async def move(self, positions: Mapping[str, int | None], epoch: int) -> None:
+    async def move(self, positions: Mapping[str, int | None], number: int) -> None:
         """Seek, in the consumer's thread; see `Mover`."""
-        await self.call_thread(self._move, {TP(topic, 0): offset for topic, offset in positions.items()}, epoch)
+        await self.call_thread(self._move, {TP(topic, 0): offset for topic, offset in positions.items()}, number)
 
     async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
         """See `Mover`. It passes by the queue of the calls above: it is asked because they may be stuck."""
@@ -130,7 +146,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             found[tp.topic] = self._stamps.get(tp.topic, Stamp(0, 0)), more
         return found
 
-    async def _fetch(self, active_partitions: set[TP] | None, timeout_s: float) -> dict[TP, Batch]:
+    async def _fetch(self, active_partitions: set[TP] | None, timeout_s: float) -> dict[TP, OneRecord]:
         consumer = self._ensure_consumer()
         fetched = await self._fetch_records(
             consumer,
@@ -138,17 +154,18 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             timeout=timeout_s,
             max_records=self.app.conf.broker_max_poll_records,
         )
-        # No await stands between taking the records and stamping them, nor in `_move` between seek and epoch.
+        # No await stands between taking the records and stamping them, nor in `_move` between seek and stamp.
         return {
-            tp: Batch(tp.topic, records, self._stamp(tp.topic), next(self._numbers)) for tp, records in fetched.items()
+            tp: OneRecord(Fetched(center_of(tp.topic), records, self._stamp(tp.topic)), next(self._numbers))
+            for tp, records in fetched.items()
         }
 
     def _stamp(self, topic: str) -> Stamp:
         last = self._stamps.get(topic, Stamp(0, 0))
-        stamp = self._stamps[topic] = Stamp(last.epoch, last.serial + 1)
+        stamp = self._stamps[topic] = Stamp(last.move, last.serial + 1)
         return stamp
 
-    async def _move(self, positions: Mapping[TP, int | None], epoch: int) -> None:
+    async def _move(self, positions: Mapping[TP, int | None], number: int) -> None:
         consumer = self._ensure_consumer()
         if not positions.keys() <= consumer.assignment():
             raise IllegalStateError("a rebalance has overtaken the seek")  # what aiokafka raises, or asserts, differs
@@ -156,11 +173,11 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             # Where the log begins later, 0 is out of range, and the fetcher goes to the earliest by itself. Asking the
             # broker for it would wait for a topic that was just deleted, and all lanes with it.
             consumer.seek(driver.ensure_aiokafka_TP(tp), offset or 0)
-            self._stamps[tp.topic] = Stamp(epoch, 0)
+            self._stamps[tp.topic] = Stamp(number, 0)
 
 
 class Consumer(driver.Consumer):
-    """The driver's consumer, with positions from the Intakes and one message per fetched batch."""
+    """The driver's consumer, with positions from the Intakes and one message for what one fetch brings of a lane."""
 
     logger = faust_log
 
@@ -193,7 +210,7 @@ class Consumer(driver.Consumer):
         await super().on_partitions_revoked(revoked)
         await self.app.lanes.revoke()
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, Batch]:  # noqa: ASYNC109
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, OneRecord]:  # noqa: ASYNC109
         lanes: Lanes = self.app.lanes
         await lanes.room()
         wanted = {tp for tp in active_partitions or () if not lanes.paused(tp.topic)}
@@ -201,14 +218,14 @@ class Consumer(driver.Consumer):
         if not wanted:  # to aiokafka an empty set means all partitions
             await lanes.resumed(timeout_s)
             return {}
-        batches: dict[TP, Batch] = await self._thread.getmany(wanted, timeout_s)
+        found: dict[TP, OneRecord] = await self._thread.getmany(wanted, timeout_s)
         while not self.flow_active:
             # A rebalance. Were records returned now, Faust would seek in the middle of it. They are kept all the same:
-            # they may have been fetched after the seek that ends it. If not, their epoch says so.
+            # they may have been fetched after the seek that ends it. If not, their stamp says so.
             if (await self.wait(self.can_resume_flow)).stopped:
                 return {}
-        lanes.admit(batches.values())
-        return batches
+        lanes.admit(record.value for record in found.values())
+        return found
 
 
 class Conductor(driver.base.Conductor):
@@ -232,6 +249,3 @@ class Transport(driver.Transport):
 
     Consumer = Consumer
     Conductor = Conductor
-
-
-__all__ = ["BatchScheduler", "Intakes", "Lanes", "Transport", "faust_log"]

@@ -13,12 +13,11 @@ import asyncio
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from hub.hq.identity import TRUST as TRUST_FILE
 from hub.hq.identity import Identity, load_identity
-from hub.kafka.clients import close, start
+from hub.kafka.cluster import Cluster, Unreachable, closing
 from hub.protocol.errors import Retriable, UsageError
 from hub.protocol.topics import TRUST
 
@@ -32,8 +31,8 @@ log = structlog.get_logger(__name__)
 class TrustPublisher:
     """Keeps the trust note published, and an identity up to what was published."""
 
-    def __init__(self, bootstrap: str, identity: Identity) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: Cluster, identity: Identity) -> None:
+        self._cluster = cluster
         self._identity = identity
         self._seen: tuple[int, int] | None = None  # of the trust file, when its note was published
         self._told = ""
@@ -42,17 +41,14 @@ class TrustPublisher:
         """Return once the broker has the note, which is the topic's only record. Errors: Retriable."""
         if not identity.note:
             return
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, client_id="cohub-trust", acks="all", enable_idempotence=True
-        )
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                await start(producer.start, DEADLINE_S)
+            async with (
+                closing(await self._cluster.producer("cohub-trust"), DEADLINE_S) as producer,
+                asyncio.timeout(DEADLINE_S),
+            ):
                 await producer.send_and_wait(TRUST, identity.note, key=identity.hub.encode(), partition=0)
-        except (KafkaError, TimeoutError, OSError) as exc:
-            raise Retriable(f"the trust note can't be published ({exc or type(exc).__name__})") from exc
-        finally:
-            await close(producer.stop, DEADLINE_S)
+        except (Unreachable, KafkaError, TimeoutError, OSError) as exc:
+            raise Retriable(f"the trust note can't be published ({str(exc) or type(exc).__name__})") from exc
 
     async def first(self) -> None:
         """Publish what the worker starts with, if its keys were rotated: nothing may be signed before.

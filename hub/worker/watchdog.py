@@ -1,8 +1,8 @@
 """The watchdog: a lane whose *read* position stands still under lag ends the process.
 
 Faust and aiokafka have more ways to stop reading than tasks that die, and a reader that has stopped looks like one that
-has nothing to read. What tells them apart is the broker, which has more. A lane that waits for HQ, or was parked, is a
-state with a metric and no stall; nor is a broker that is away.
+has nothing to read. What tells them apart is the broker, which has more. A lane that waits for HQ, or was parked, is no
+stall but a state that `hub status` shows; nor is a broker that is away one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import structlog
 
 from hub.protocol.errors import Fatal, Retriable
 
-STALL_S: Final = 60.0
 LOOKS_PER_STALL: Final = 12
 
 log = structlog.get_logger(__name__)
@@ -33,7 +32,7 @@ class Watchdog:
         self,
         positions: Callable[[], Mapping[str, int | None]],
         behind: Callable[[Collection[str]], Awaitable[set[str]]],
-        stall_s: float = STALL_S,
+        stall_s: float,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._positions = positions

@@ -79,10 +79,10 @@ def restore(copy: Path, file: Path) -> None:
 
 async def make_again(network: Network, topic: str) -> None:
     """Delete a topic with all that is in it and make it anew, empty."""
-    await delete_topic(network.hub.bootstrap, topic)
+    await delete_topic(network.hub.cluster, topic)
     specs = [spec for spec in standard_topics(CENTERS, []) if spec.name == topic]
     async with asyncio.timeout(30):
-        while not await ensure_topics(network.hub.bootstrap, specs):
+        while not await ensure_topics(network.hub.cluster, specs):
             await asyncio.sleep(0.1)
 
 
@@ -96,7 +96,7 @@ async def test_worker_that_died_between_commit_and_publishing_publishes_after_it
             office.mark()
             office.connector.start()
         stop = asyncio.Event()
-        mute = WorkerSettings(data_dir=network.hub.data_dir, bootstrap=network.hub.bootstrap, publish=False)
+        mute = WorkerSettings(data_dir=network.hub.data_dir, cluster=network.hub.cluster, publish=False)
         worker = asyncio.create_task(run_worker(mute, stop))
         sent = "SELECT count(*) FROM ledger WHERE subject LIKE '%:END' AND code = 'ACCEPTED'"
         await until(lambda: worker.done() or network.ask(sent) == len(CENTERS))

@@ -75,11 +75,11 @@ class Worker:
             store,
             headquarters,
             IDENTITY,
-            publisher,  # type: ignore[arg-type]
+            publisher,
             owner,
             lambda: LATER,
         )
-        self.consolidator.attach(self.positions)  # type: ignore[arg-type]
+        self.consolidator.attach(self.positions)
 
     async def assign(self, center: str) -> None:
         await self.revoke(center)

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters, Said
 from hub.hq.identity import Identity, load_identity, make_identity
-from hub.kafka.clients import close
+from hub.kafka.cluster import Cluster, close
 from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend, read_answer
@@ -42,6 +42,10 @@ class Hub:
         identity = make_identity(HubFolder(data_dir).keys, "hub.example")
         return cls(data_dir, bootstrap, load_identity(HubFolder(data_dir).keys) or identity)
 
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster.at(self.bootstrap)
+
     def store(self) -> SqliteStore:
         return SqliteStore.open(HubFolder(self.data_dir).database)
 
@@ -58,12 +62,12 @@ class Hub:
         await self.say(
             *(Said("net.cohub.center.registered.v1", c.id, center_record(c)) for c in centers),
         )
-        await ensure_topics(self.bootstrap, standard_topics([c.id for c in centers], []))
+        await ensure_topics(self.cluster, standard_topics([c.id for c in centers], []))
 
     async def start(self) -> None:
         ready = asyncio.Event()
         self.stop = asyncio.Event()
-        settings = WorkerSettings(data_dir=self.data_dir, bootstrap=self.bootstrap)
+        settings = WorkerSettings(data_dir=self.data_dir, cluster=self.cluster)
         self.task = asyncio.create_task(run_worker(settings, self.stop, ready.set))
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait({self.task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -106,7 +110,7 @@ async def produce(bootstrap: str, topic: str, records: Sequence[Sent], *, reques
         for record in records:
             await producer.send_and_wait(topic, record.value, key=record.key, partition=0, headers=list(record.headers))
     finally:
-        await close(producer.stop, CLOSE_S)
+        await close(producer, CLOSE_S)
 
 
 async def read_topic(bootstrap: str, topic: str, partition: int = 0) -> list[Any]:
@@ -126,7 +130,7 @@ async def read_topic(bootstrap: str, topic: str, partition: int = 0) -> list[Any
                     found.extend(records)
         return found
     finally:
-        await close(consumer.stop, CLOSE_S)  # also of a test whose deadline passes just now
+        await close(consumer, CLOSE_S)  # also of a test whose deadline passes just now
 
 
 async def answers(hub: Hub, center: str) -> list[Receipt | Resend]:

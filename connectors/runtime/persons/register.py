@@ -21,8 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from connectors.mapping.message import LocalCode
 from connectors.mapping.person import Instead, PersonSaid, Place
+from connectors.mapping.problem import LocalCode
 from connectors.runtime.persons import cipher
 from connectors.runtime.persons.cipher import KEY_BYTES, Located
 from connectors.runtime.persons.files import open_files

@@ -8,9 +8,9 @@ from typing import Final, Protocol
 
 import structlog
 
-from connectors.mapping.message import LocalCode
 from connectors.mapping.outcome import RowOutcome
 from connectors.mapping.person import Instead, PersonSaid, Place
+from connectors.mapping.problem import LocalCode
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.persons.register import Persons
 from connectors.runtime.registry import Registry

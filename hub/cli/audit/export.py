@@ -62,7 +62,7 @@ def export(
     where = hub_folder(ctx, data_dir)
     chosen = [name for name, given in (("--entity", entity), ("--deal", deal), ("--center", center)) if given]
     if len(chosen) != 1:
-        raise UsageError(f"expected one of --entity, --deal and --center, got {' and '.join(chosen) or 'none'}")
+        raise UsageError(f"expected one of --entity, --deal and --center, came {' and '.join(chosen) or 'none'}")
     if (center is not None) != (since is not None and until is not None) or (center is None and (since or until)):
         raise UsageError("--center goes with --from and --to, both of them")
     with open_ledger(where) as ledger:

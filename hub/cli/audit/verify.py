@@ -18,6 +18,7 @@ from hub.protocol.errors import UsageError
 if TYPE_CHECKING:
     from hub.audit.verify import Report, Scope
     from hub.protocol.trust import Trust
+    from schemas.words import Language
 
 SHOWN_MAX: Final = 200
 
@@ -51,12 +52,14 @@ def verify(
         Path | None,
         typer.Option("--checkpoint", help="A checkpoint of HQ's log from elsewhere, which the log must contain."),
     ] = None,
+    language: Annotated[str, typer.Option("--language", help="Of what is said about findings: zh, en or ru.")] = "en",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Check the whole ledger: every digest, tree, seal, key, verdict, receipt, leaf, checkpoint, cosignature.
 
-    Every finding is told with its place; the names are explained in docs/audit.md. Exit status 1 if there is any.
+    Every finding is told with its place, every name of one with what it means and what to do. Exit status 1 if there
+    is any.
 
     Examples: hub audit verify · hub audit verify --jobs 4 --json ·
     hub audit verify --lane hub.example/uz/1a2b3c4d --from 1000 --to 2000
@@ -64,6 +67,7 @@ def verify(
     from hub.audit.verify import verify as check
 
     where = hub_folder(ctx, data_dir)
+    told_in = _language(language)
     trusted = read_trust(where, trust)
     scope = _scope(lane, since, until)
     outside = read_file(checkpoint) if checkpoint is not None else None
@@ -74,23 +78,36 @@ def verify(
     if json:
         as_json(found.to_json())
     else:
-        _show(found)
+        _show(found, told_in)
         if found.checkpoints and not trusted.logs:
             note("this trust note does not have the keys of HQ's log: `hub key list` says what to do")
     if not found.is_good:
         raise typer.Exit(1)
 
 
-def _show(found: Report) -> None:
-    from hub.audit.findings import TEXTS, causes_first
+def _language(text: str) -> Language:
+    from hub.protocol.errors import Malformed
+    from schemas.words import to_language
 
-    shown = causes_first(found.findings)[:SHOWN_MAX]
+    try:
+        return to_language(text)
+    except Malformed as exc:
+        raise UsageError(f"--{exc}") from exc
+
+
+def _show(found: Report, language: Language) -> None:
+    from hub.audit.findings import causes_first
+    from schemas.words import words
+
+    texts, shown = words("findings"), causes_first(found.findings)[:SHOWN_MAX]
     if shown:
         table("findings", ["what", "where", "detail"], ([f.what, f.where, f.detail] for f in shown))
         if len(found.findings) > len(shown):
             line(f"… and {len(found.findings) - len(shown)} more: --json has all of them")
         for kind, number in sorted(Counter(f.what for f in found.findings).items()):
-            line(f"{kind} ({number}): {TEXTS[kind]}")
+            said, meaning, remedy = (texts.say(f"{kind}.{part}", language) for part in ("message", "meaning", "remedy"))
+            line(f"{kind} ({number}): {said}")
+            line(f"  {meaning} {remedy}")
     line(f"trusted root key {found.root}")
     line(
         f"{found.lanes} lanes, {found.events} events, {found.receipts} receipts, {found.entities} entities; "
@@ -102,7 +119,7 @@ def _show(found: Report) -> None:
 
 
 def read_trust(where: HubFolder, file: Path | None) -> Trust:
-    """Return the trust note that an audit stands on. Errors: UsageError where there is none that reads."""
+    """Return the trust note that an audit stands on. Errors: UsageError where no trust note is found that reads."""
     from dataclasses import replace
 
     from hub.protocol.errors import Malformed

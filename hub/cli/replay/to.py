@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hub.base.output import as_json, line, note
-from hub.cli.options import DataDir, Json, hub_folder
+from hub.cli.options import DataDir, Json, hub_folder, hub_settings
 from hub.cli.progress import progress
 from hub.cli.replay.subject import moment, open_ledger
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import Retriable, UsageError
 
 if TYPE_CHECKING:
+    from hub.kafka.cluster import Cluster
     from hub.replay.export import Again, Selection
     from hub.replay.source import Ledger, StoredLane
 
@@ -57,7 +58,7 @@ def to(
     rejected: Annotated[bool, typer.Option("--all", help="Rejected events too.")] = False,
     append: Annotated[bool, typer.Option("--append", help="The topic has replayed events: add to them.")] = False,
     bootstrap: Annotated[
-        str | None, typer.Option("--bootstrap", help="The broker. Default: the last worker's.")
+        str | None, typer.Option("--bootstrap", help="The broker. Default: hub.yaml's, or the last worker's.")
     ] = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -85,7 +86,7 @@ def to(
         told = (
             _to_file(ledger, selection, path, _hub(ledger))
             if path is not None
-            else _to_topic(ledger, selection, target, _broker(where, bootstrap), speed, append=append)
+            else _to_topic(ledger, selection, target, _cluster(ctx, where, bootstrap), speed, append=append)
         )
     _tell(told, target, json=json)
     if told["stopped"]:
@@ -159,10 +160,12 @@ def _hub(ledger: Ledger) -> str:
     return ledger.lanes[0].origin.partition("/")[0] if ledger.lanes else ""
 
 
-def _broker(where: HubFolder, bootstrap: str | None) -> str:
-    found = bootstrap or where.known_bootstrap()
+def _cluster(ctx: typer.Context, where: HubFolder, bootstrap: str | None) -> Cluster:
+    found = where.known_cluster(hub_settings(ctx, where).settings, bootstrap)
     if found is None:
-        raise UsageError("which broker? --bootstrap host:port names one; no worker has run here")
+        raise UsageError(
+            "which broker? bootstrap in hub.yaml or --bootstrap host:port names one; no worker has run here"
+        )
     return found
 
 
@@ -205,7 +208,7 @@ def _to_file(ledger: Ledger, selection: Selection, path: Path, hub: str) -> dict
 
 
 def _to_topic(
-    ledger: Ledger, selection: Selection, topic: str, bootstrap: str, speed: float | None, *, append: bool
+    ledger: Ledger, selection: Selection, topic: str, cluster: Cluster, speed: float | None, *, append: bool
 ) -> dict[str, Any]:
     import logging
 
@@ -215,8 +218,8 @@ def _to_topic(
     told = _Told()
 
     async def work() -> int:
-        partitions = await _prepare(bootstrap, topic, append=append)
-        await _publish(ledger, selection, (bootstrap, topic, partitions), speed, told)
+        partitions = await _prepare(cluster, topic, append=append)
+        await _publish(ledger, selection, (cluster, topic, partitions), speed, told)
         return 0
 
     try:
@@ -226,20 +229,20 @@ def _to_topic(
     return told.as_dict()
 
 
-async def _prepare(bootstrap: str, topic: str, *, append: bool) -> int:
+async def _prepare(cluster: Cluster, topic: str, *, append: bool) -> int:
     """Return how many partitions the topic has; it is made if there is none. Errors: UsageError, if it isn't ours."""
     from hub.kafka.sandbox import contents, make_topic
     from hub.replay.target import REPLAY_HEADER, TopicFacts, check_topic
 
-    found = await contents(bootstrap, topic, REPLAY_HEADER)
+    found = await contents(cluster, topic, REPLAY_HEADER)
     check_topic(topic, TopicFacts(found.partitions, found.records, found.without_header), append=append)
     if not found.partitions:
-        await make_topic(bootstrap, topic)
+        await make_topic(cluster, topic)
     return found.partitions or 1
 
 
 async def _publish(
-    ledger: Ledger, selection: Selection, to_where: tuple[str, str, int], speed: float | None, told: _Told
+    ledger: Ledger, selection: Selection, to_where: tuple[Cluster, str, int], speed: float | None, told: _Told
 ) -> None:
     """Send what is selected; `told` has what the broker acknowledged, also when this is cancelled."""
     from hub.domain.state import partition_of
@@ -247,14 +250,14 @@ async def _publish(
     from hub.replay.decoding import Decoder
     from hub.replay.export import again, spans
 
-    bootstrap, topic, partitions = to_where
+    cluster, topic, partitions = to_where
     loop, hub, replayed_at = asyncio.get_running_loop(), _hub(ledger), datetime.now(UTC)
     total = sum(last - first + 1 for _, first, last in spans(ledger, selection))
     waiting: list[Again] = []
     began: tuple[float, int] | None = None
     with progress(topic) as bar:
         bar.begin(total)
-        async with sink(bootstrap, topic) as out:
+        async with sink(cluster, topic) as out:
 
             async def settle(deadline_s: float) -> None:
                 await out.flush(deadline_s)

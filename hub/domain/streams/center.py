@@ -16,6 +16,7 @@ from hub.domain.fields import (
     FieldRules,
     LanguageTag,
     Reason,
+    StreamName,
     Timezone,
     Title,
     Zone,
@@ -68,7 +69,7 @@ class Center(FieldRules):
     zone: Zone | None = None
     languages: Annotated[list[LanguageTag], Field(min_length=1, max_length=10)]
     timezone: Timezone
-    streams: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]], Field(max_length=40)]
+    streams: Annotated[list[StreamName], Field(max_length=40)]
     keys: Annotated[list[CenterKey], Field(max_length=100)] = Field(default_factory=list)
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from hub.broker.embedded import EmbeddedKafka
-from hub.kafka.clients import close, start
+from hub.kafka.cluster import close, start
 from hub.kafka.topics import TopicSpec, ensure_topics
 
 pytestmark = pytest.mark.integration
@@ -39,12 +39,12 @@ async def started(kind: str, bootstrap: str, topic: str) -> Any:
 @pytest.mark.parametrize("kind", ["consumer", "producer", "admin"])
 async def test_cancellation_is_passed_on_whenever_it_comes(kafka: EmbeddedKafka, topic_prefix: str, kind: str) -> None:
     """Also in the very steps in which the client waits for tasks that it has cancelled itself."""
-    await ensure_topics(kafka.bootstrap, [TopicSpec(topic_prefix, 1)])
+    await ensure_topics(kafka.cluster, [TopicSpec(topic_prefix, 1)])
     for steps in range(1, 12):
         client = await started(kind, kafka.bootstrap, topic_prefix)
 
         async def work(client: Any = client) -> None:
-            await close(client.close if kind == "admin" else client.stop, 10.0)
+            await close(client, 10.0)
             await asyncio.Event().wait()  # what a task does that goes on for ever
 
         task = asyncio.create_task(work())
@@ -67,7 +67,7 @@ async def test_what_is_left_to_do_in_a_task_that_ends_is_done(kafka: EmbeddedKaf
             waits.set()
             await asyncio.Event().wait()
         finally:
-            await close(admin.close, 10.0)
+            await close(admin, 10.0)
             left.append("done")
 
     task = asyncio.create_task(work())
@@ -80,15 +80,17 @@ async def test_what_is_left_to_do_in_a_task_that_ends_is_done(kafka: EmbeddedKaf
 async def test_client_that_does_not_close_is_left_alone() -> None:
     """Within the deadline, and whatever it raises."""
 
-    async def never() -> None:
-        await asyncio.Event().wait()
+    class Never:
+        async def stop(self) -> None:
+            await asyncio.Event().wait()
 
-    async def fails() -> None:
-        raise ValueError
+    class Fails:
+        async def stop(self) -> None:
+            raise ValueError
 
     async with asyncio.timeout(5):
-        await close(never, 0.01)
-        await close(fails, 0.01)
+        await close(Never(), 0.01)
+        await close(Fails(), 0.01)
 
 
 @pytest.mark.parametrize("kind", ["consumer", "producer"])
@@ -99,10 +101,10 @@ async def test_start_that_is_broken_off_leaves_no_connection_open(kafka: Embedde
 
         async def work(client: Any = made) -> None:
             try:
-                await start(client.start, 10.0)
+                await start(client, 10.0)
                 await asyncio.Event().wait()
             finally:
-                await close(client.stop, 10.0)
+                await close(client, 10.0)
 
         task = asyncio.create_task(work())
         await asyncio.sleep(half_ms / 2000)

@@ -23,6 +23,7 @@ from hub.broker.embedded import EmbeddedKafka
 from hub.broker.jars import locked_jars
 from hub.broker.settings import BrokerSettings
 from hub.broker.warm import warm
+from hub.kafka.cluster import Cluster
 from hub.kafka.topics import TopicSpec, ensure_topics
 from hub.protocol.errors import Fatal, UsageError
 
@@ -59,7 +60,7 @@ async def test_broker_after_kill_9_has_its_data_and_port_and_is_up_in_time(tmp_p
     kafka = EmbeddedKafka(tmp_path / "data")
     await kafka.start()
     address = kafka.bootstrap
-    await ensure_topics(address, [TopicSpec("t", 1)])
+    await ensure_topics(kafka.cluster, [TopicSpec("t", 1)])
     await produce(address, "t", b"one", b"two")
     await kafka.kill()
     assert not kafka.is_running
@@ -201,7 +202,7 @@ class TestProcess:
     ) -> None:
         with self.start(tmp_path / "data") as process:
             answer = await self.ready(process)
-            await ensure_topics(str(answer["bootstrap"]), [TopicSpec("t", 1)])
+            await ensure_topics(Cluster.at(str(answer["bootstrap"])), [TopicSpec("t", 1)])
             process.send_signal(number)
             assert await asyncio.to_thread(process.wait, 15) == 0
         assert await gone(int(str(answer["pid"])))

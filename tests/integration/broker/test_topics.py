@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.ports import choose_port
+from hub.kafka.cluster import Cluster
 from hub.kafka.topics import (
     TopicSpec,
     delete_topic,
@@ -28,45 +29,45 @@ async def test_ensure_topics_twice_makes_them_once(kafka: EmbeddedKafka, topic_p
         TopicSpec(f"{topic_prefix}.in", 1, {"retention.ms": "1000000"}),
         TopicSpec(f"{topic_prefix}.state", 8, {"cleanup.policy": "compact"}),
     ]
-    assert sorted(await ensure_topics(kafka.bootstrap, specs)) == sorted(spec.name for spec in specs)
-    assert await ensure_topics(kafka.bootstrap, specs) == []
-    assert await describe_topics(kafka.bootstrap, [spec.name for spec in specs]) == {spec.name: spec for spec in specs}
+    assert sorted(await ensure_topics(kafka.cluster, specs)) == sorted(spec.name for spec in specs)
+    assert await ensure_topics(kafka.cluster, specs) == []
+    assert await describe_topics(kafka.cluster, [spec.name for spec in specs]) == {spec.name: spec for spec in specs}
 
 
 async def test_standard_topics_are_what_the_broker_takes(kafka: EmbeddedKafka, topic_prefix: str) -> None:
     specs = {spec.name: spec for spec in standard_topics([topic_prefix], [topic_prefix])}
-    await ensure_topics(kafka.bootstrap, specs.values())
-    assert await describe_topics(kafka.bootstrap, list(specs)) == specs
+    await ensure_topics(kafka.cluster, specs.values())
+    assert await describe_topics(kafka.cluster, list(specs)) == specs
 
 
 async def test_ensure_topics_with_other_partitions_is_refused(kafka: EmbeddedKafka, topic_prefix: str) -> None:
-    await ensure_topics(kafka.bootstrap, [TopicSpec(topic_prefix, 2)])
+    await ensure_topics(kafka.cluster, [TopicSpec(topic_prefix, 2)])
     with pytest.raises(UsageError, match="has 2 partitions, expected 3"):
-        await ensure_topics(kafka.bootstrap, [TopicSpec(topic_prefix, 3)])
+        await ensure_topics(kafka.cluster, [TopicSpec(topic_prefix, 3)])
 
 
 async def test_ensure_topics_with_bad_config_is_fatal(kafka: EmbeddedKafka, topic_prefix: str) -> None:
     with pytest.raises(Fatal, match=r"retention\.ms"):
-        await ensure_topics(kafka.bootstrap, [TopicSpec(topic_prefix, 1, {"retention.ms": "soon"})])
+        await ensure_topics(kafka.cluster, [TopicSpec(topic_prefix, 1, {"retention.ms": "soon"})])
 
 
 async def test_delete_topic_is_gone_at_return(kafka: EmbeddedKafka, topic_prefix: str) -> None:
-    await ensure_topics(kafka.bootstrap, [TopicSpec(topic_prefix, 1)])
-    assert await delete_topic(kafka.bootstrap, topic_prefix)
-    assert await describe_topics(kafka.bootstrap, [topic_prefix]) == {}
-    assert not await delete_topic(kafka.bootstrap, topic_prefix)
+    await ensure_topics(kafka.cluster, [TopicSpec(topic_prefix, 1)])
+    assert await delete_topic(kafka.cluster, topic_prefix)
+    assert await describe_topics(kafka.cluster, [topic_prefix]) == {}
+    assert not await delete_topic(kafka.cluster, topic_prefix)
 
 
 async def test_topics_without_a_broker_are_retriable() -> None:
-    with pytest.raises(Retriable, match=r"nothing answers at 127\.0\.0\.1:\d+ \(is the broker up\?"):
-        await ensure_topics(f"127.0.0.1:{choose_port()}", [TopicSpec("any", 1)])
+    with pytest.raises(Retriable, match=r"127\.0\.0\.1:\d+: nobody listens there: is the broker up"):
+        await ensure_topics(Cluster.at(f"127.0.0.1:{choose_port()}"), [TopicSpec("any", 1)])
 
 
 async def test_ensure_group_returns_once_the_group_is_served(kafka: EmbeddedKafka, topic_prefix: str) -> None:
     """A consumer that joins afterwards is answered at once; asking again does no harm."""
-    await ensure_topics(kafka.bootstrap, lane_topics([topic_prefix]))
+    await ensure_topics(kafka.cluster, lane_topics([topic_prefix]))
     for _ in range(2):
-        await ensure_group(kafka.bootstrap, topic_prefix)
+        await ensure_group(kafka.cluster, topic_prefix)
     group = AIOKafkaConsumer(f"in.{topic_prefix}", bootstrap_servers=kafka.bootstrap, group_id=topic_prefix)
     async with asyncio.timeout(20), group:
         assert {partition.topic for partition in group.assignment()} == {f"in.{topic_prefix}"}

@@ -107,7 +107,7 @@ async def until(condition: Callable[[], object], deadline_s: float = 20.0) -> No
 @pytest.fixture
 async def office(tmp_path: Path, kafka: EmbeddedKafka, topic_prefix: str) -> OfficeFolder:
     """Return an office whose topics are there."""
-    await ensure_topics(kafka.bootstrap, standard_topics([topic_prefix], [])[:2])
+    await ensure_topics(kafka.cluster, standard_topics([topic_prefix], [])[:2])
     return OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap)
 
 

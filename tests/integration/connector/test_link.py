@@ -22,7 +22,7 @@ async def test_connector_goes_on_through_a_link_that_is_down_and_a_broker_that_i
     """Rows are queued while there is no broker, and told in order, once, when there is one: also after a kill."""
     broker = EmbeddedKafka(tmp_path / "kafka")
     await broker.start()
-    await ensure_topics(broker.bootstrap, standard_topics([CENTER], [])[:2])
+    await ensure_topics(broker.cluster, standard_topics([CENTER], [])[:2])
     await broker.stop()
     office = OfficeFolder(tmp_path / "office", CENTER, broker.bootstrap)
     office.sheet({f"K-{i}": f"Title {i}" for i in range(40)})
@@ -52,7 +52,7 @@ async def test_connector_without_its_topic_says_whom_to_ask(
     office = OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap)
     async with office.running() as connector:
         await until(lambda: "ask HQ" in connector.outbox.status()["link"])
-        await ensure_topics(kafka.bootstrap, standard_topics([topic_prefix], [])[:2])
+        await ensure_topics(kafka.cluster, standard_topics([topic_prefix], [])[:2])
         await until(lambda: connector.outbox.status()["link"] == "up")
 
 

@@ -102,7 +102,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path, kafka: EmbeddedKafka, topic_prefix: str) -> Desk:
-    await ensure_topics(kafka.bootstrap, log_topics())
+    await ensure_topics(kafka.cluster, log_topics())
     office = OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap, logged_within_s=1.0)
     return Desk(office, TestLog(seed=os.urandom(32)))
 

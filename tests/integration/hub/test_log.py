@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> Hub:
-    await delete_topic(kafka.bootstrap, CHECKPOINTS)  # every test here has a hub of its own, and the broker is shared
+    await delete_topic(kafka.cluster, CHECKPOINTS)  # every test here has a hub of its own, and the broker is shared
     return Hub.make(tmp_path, kafka.bootstrap)
 
 
@@ -91,7 +91,7 @@ async def test_log_is_said_and_goes_on_after_a_restart(hub: Hub, topic_prefix: s
         records = await said(hub, size_of(hub))
     assert [r.value for r in records[: len(before)]] == [r.value for r in before]
     assert is_followed(hub, records)
-    spec = (await describe_topics(hub.bootstrap, [CHECKPOINTS]))[CHECKPOINTS]
+    spec = (await describe_topics(hub.cluster, [CHECKPOINTS]))[CHECKPOINTS]
     assert (spec.partitions, spec.configs["cleanup.policy"]) == (1, "compact")
 
 
@@ -103,7 +103,7 @@ async def test_topic_deleted_under_a_running_worker_is_made_and_filled_again(hub
         await produce(hub.bootstrap, f"in.{center.id}", center.opened(3))
         await hub.until(logged(3))
         before = await said(hub, size_of(hub))
-        await delete_topic(hub.bootstrap, CHECKPOINTS)
+        await delete_topic(hub.cluster, CHECKPOINTS)
         await produce(hub.bootstrap, f"in.{center.id}", center.offers(1, first=9))
         await hub.until(logged(size_of(hub) + 1))
         records = await said(hub, size_of(hub))

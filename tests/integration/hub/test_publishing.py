@@ -31,9 +31,9 @@ async def test_missing_out_topic_is_made_again_and_nobody_else_waits_for_good(
     async with hub.running():
         await produce(hub.bootstrap, f"in.{lost.id}", lost.opened(1))
         await hub.until(lambda s: published(s, lost) == 2)
-        await delete_topic(hub.bootstrap, f"out.{lost.id}")
+        await delete_topic(hub.cluster, f"out.{lost.id}")
         async with asyncio.timeout(20):
-            while f"out.{lost.id}" in await describe_topics(hub.bootstrap):
+            while f"out.{lost.id}" in await describe_topics(hub.cluster):
                 await asyncio.sleep(0.1)
         await produce(hub.bootstrap, f"in.{lost.id}", lost.offers(2, first=5))
         await produce(hub.bootstrap, f"in.{other.id}", other.opened(3))

@@ -96,7 +96,7 @@ async def test_record_far_over_the_limit_is_judged_and_kept(hub: Hub, topic_pref
     raised = [
         replace(spec, configs={**spec.configs, "max.message.bytes": str(4 * MIB)}) for spec in lane_topics([bad.id])
     ]
-    await ensure_topics(hub.bootstrap, raised)
+    await ensure_topics(hub.cluster, raised)
     await hub.register(bad, good)
     opened = bad.opened(1)
     event = bad.event("net.cohub.offer.published.v1", "BIG", offer())
@@ -121,7 +121,7 @@ async def test_record_far_over_the_limit_is_judged_and_kept(hub: Hub, topic_pref
 async def test_center_that_is_added_while_the_worker_runs_is_read(hub: Hub, topic_prefix: str) -> None:
     """Registration is all it takes; a lane that came before it waits and goes on."""
     center = Center(topic_prefix)
-    await ensure_topics(hub.bootstrap, standard_topics([center.id], []))
+    await ensure_topics(hub.cluster, standard_topics([center.id], []))
     await produce(hub.bootstrap, f"in.{center.id}", center.opened(3))
     async with hub.running():
         await asyncio.sleep(0)
@@ -169,9 +169,9 @@ async def test_topic_that_was_deleted_and_made_again_goes_on_by_sequence(hub: Hu
     await produce(hub.bootstrap, f"in.{center.id}", center.opened(8))
     async with hub.running():
         await hub.until(lambda s: sizes(s).get(center.origin) == 9)
-    await delete_topic(hub.bootstrap, f"in.{center.id}")
+    await delete_topic(hub.cluster, f"in.{center.id}")
     async with asyncio.timeout(30):
-        while not await ensure_topics(hub.bootstrap, standard_topics([center.id], [])):
+        while not await ensure_topics(hub.cluster, standard_topics([center.id], [])):
             await asyncio.sleep(0.2)
     await produce(hub.bootstrap, f"in.{center.id}", center.offers(3, first=20))
     async with hub.running():

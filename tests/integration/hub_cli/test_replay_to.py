@@ -106,7 +106,7 @@ async def test_topic_with_others_records_and_live_ones_are_refused(
 ) -> None:
     """Nothing is written to a topic that somebody uses, appended or not; nor is a live topic made."""
     folder, topic = await made(tmp_path), f"{topic_prefix}.used"
-    await ensure_topics(kafka.bootstrap, [TopicSpec(topic, 2)])
+    await ensure_topics(kafka.cluster, [TopicSpec(topic, 2)])
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
     await producer.start()
     await producer.send_and_wait(topic, b"mine", partition=1)
@@ -119,7 +119,7 @@ async def test_topic_with_others_records_and_live_ones_are_refused(
     live = f"in.{topic_prefix}"
     status, _, err = await replay(folder, live, "--bootstrap", kafka.bootstrap)
     assert (status, "live topic" in err) == (2, True)
-    assert await describe_topics(kafka.bootstrap, [live]) == {}
+    assert await describe_topics(kafka.cluster, [live]) == {}
 
 
 async def test_stopped_replay_says_where_to_go_on_and_nothing_comes_twice(
@@ -131,7 +131,7 @@ async def test_stopped_replay_says_where_to_go_on_and_nothing_comes_twice(
     process = await _start(folder, *arguments, "--speed", "24")
     try:
         async with asyncio.timeout(DEADLINE_S):
-            while topic not in await describe_topics(kafka.bootstrap, [topic]):
+            while topic not in await describe_topics(kafka.cluster, [topic]):
                 await asyncio.sleep(0.1)
             while len(await records(kafka.bootstrap, topic)) < 3:
                 await asyncio.sleep(0.1)

@@ -115,7 +115,25 @@ async def test_reader_that_stands_still_ends_the_process(hub: Hub, topic_prefix:
     center = Center(topic_prefix)
     await hub.register(center)
     await produce(hub.bootstrap, f"in.{center.id}", center.opened(1))
-    settings = WorkerSettings(data_dir=hub.data_dir, bootstrap=hub.bootstrap, stall_s=1.2)
+    settings = WorkerSettings(data_dir=hub.data_dir, cluster=hub.cluster, stall_s=1.2)
     with pytest.RaisesGroup(pytest.RaisesExc(Fatal, match=f"the lane of {center.id} has stood at its beginning")):
         async with asyncio.timeout(30):
             await run_worker(settings, asyncio.Event(), consolidator_type=Hanging)
+
+
+class Unnoticed(Hanging):
+    """One that hangs and tells the watchdog of no lane, so that the reading side's own watch alone can see it."""
+
+    def positions(self) -> dict[str, int | None]:
+        return {}
+
+
+async def test_stall_s_is_obeyed_by_both_watchers(hub: Hub, topic_prefix: str) -> None:
+    """A worker that is told how long a standstill may last ends by it, whichever of the two sees it."""
+    center = Center(topic_prefix)
+    await hub.register(center)
+    await produce(hub.bootstrap, f"in.{center.id}", center.opened(1))
+    settings = WorkerSettings(data_dir=hub.data_dir, cluster=hub.cluster, stall_s=1.2)
+    with pytest.RaisesGroup(pytest.RaisesExc(Fatal, match=f"fetch of {center.id} have been in hand .* than 1.2 s")):
+        async with asyncio.timeout(30):  # the reading side's default was a minute
+            await run_worker(settings, asyncio.Event(), consolidator_type=Unnoticed)

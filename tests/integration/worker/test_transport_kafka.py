@@ -18,10 +18,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
 from hub.broker.embedded import EmbeddedKafka
+from hub.kafka.cluster import Cluster
 from hub.protocol.errors import Fatal
 from hub.protocol.topics import topic_in
-from hub.worker.app import App, ReaderSettings, consume, create_app
+from hub.worker.app import App, ReaderSettings, create_app
 from hub.worker.lanes import Lanes
+from hub.worker.ports import LaneHandle
+from hub.worker.supervision import consume
+from hub.worker.transport import FETCH_WAIT_MAX_MS
 
 pytestmark = pytest.mark.integration
 DEADLINE_S = 30.0
@@ -42,10 +46,11 @@ class MemoryIntakes:
         self.positions = positions
         self.name = name
         self.journal: list[tuple[str, str]] = []
-        self.batches: list[tuple[str, list[int]]] = []
-        self.on_batch: Callable[[str, Sequence[ConsumerRecord]], Awaitable[None]] | None = None
+        self.fetched: list[tuple[str, list[int]]] = []
+        self.on_fetched: Callable[[str, Sequence[ConsumerRecord]], Awaitable[None]] | None = None
 
-    def attach(self, reader: Lanes) -> None:
+    def attach(self, reader: LaneHandle) -> None:
+        assert isinstance(reader, Lanes)
         self.reader = reader
 
     async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
@@ -62,13 +67,13 @@ class MemoryIntakes:
 
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
         assert self.positions.owner[center] == self.name
-        self.batches.append((center, [record.offset for record in records]))
+        self.fetched.append((center, [record.offset for record in records]))
         self.positions.next[center] = records[-1].offset + 1
-        if self.on_batch:
-            await self.on_batch(center, records)
+        if self.on_fetched:
+            await self.on_fetched(center, records)
 
     def offsets(self, center: str) -> list[int]:
-        return [offset for of, offsets in self.batches if of == center for offset in offsets]
+        return [offset for of, offsets in self.fetched if of == center for offset in offsets]
 
 
 async def until(condition: Callable[[], bool], running: asyncio.Task[None] | None = None) -> None:
@@ -113,13 +118,13 @@ class Site:
             await producer.stop()
 
     def settings(self, instance: str | None = None) -> ReaderSettings:
-        return ReaderSettings(bootstrap=self.bootstrap, group=self.group, instance=instance)
+        return ReaderSettings(cluster=Cluster.at(self.bootstrap), group=self.group, instance=instance)
 
     @asynccontextmanager
     async def reader(self, intakes: MemoryIntakes, *centers: str) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
         app = create_app(self.settings(), intakes, centers)
         stop = asyncio.Event()
-        running = asyncio.create_task(consume(app, stop=stop))
+        running = asyncio.create_task(consume(app, stop=stop, stall_s=60.0))
         try:
             yield app, running
         finally:
@@ -222,22 +227,22 @@ async def test_topic_deleted_at_its_assignment_holds_up_nobody(site: Site, uz: s
 
 
 async def test_seek_discards_what_was_fetched_before(site: Site, uz: str) -> None:
-    """After a seek inside `handle` the next batch starts there, though later ones had been fetched already."""
+    """After a seek inside `handle` the next fetch starts there, though later ones had been fetched already."""
     await site.make(uz)
     await site.write(uz, 6000, size=700)
     intakes = MemoryIntakes(Positions())
     back_to = 5
 
     async def rewind_once(center: str, records: Sequence[ConsumerRecord]) -> None:
-        if len(intakes.batches) == 1:
-            # Wait until more was fetched, and is buffered, than the batch in hand.
+        if len(intakes.fetched) == 1:
+            # Wait until more was fetched, and is buffered, than what is in hand.
             await until(lambda: intakes.reader._records_ahead > len(records) + 100)
             await intakes.reader.seek(center, back_to)
 
-    intakes.on_batch = rewind_once
+    intakes.on_fetched = rewind_once
     async with site.reader(intakes, uz) as (_, running):
-        await until(lambda: len(intakes.batches) > 1 and intakes.batches[-1][1][-1] == 5999, running)
-    (_, first), *rest = intakes.batches
+        await until(lambda: len(intakes.fetched) > 1 and intakes.fetched[-1][1][-1] == 5999, running)
+    (_, first), *rest = intakes.fetched
     assert first[0] == 0
     assert [offset for _, offsets in rest for offset in offsets] == list(range(back_to, 6000))
 
@@ -297,7 +302,7 @@ async def test_second_worker_takes_lanes_over_and_gives_them_back(site: Site, to
             await until(lambda: set(positions.owner.values()) == {"first", "second"}, running_too)
             await write_all()
             await until(lambda: handled() == 60, running)
-            assert second.batches
+            assert second.fetched
         await until(lambda: set(positions.owner.values()) == {"first"} and len(positions.owner) == 6, running)
         await write_all()
         await until(lambda: handled() == 90, running)
@@ -395,7 +400,7 @@ async def test_hub_without_centers_waits_for_its_first(site: Site, uz: str) -> N
 
 
 async def test_exception_in_handle_ends_the_reader(site: Site, uz: str) -> None:
-    """What the Intakes raise comes out of `consume`, and no further batch is handled."""
+    """What the Intakes raise comes out of `consume`, and nothing further is handled."""
     await site.make(uz)
     await site.write(uz, 2)
     intakes = MemoryIntakes(Positions())
@@ -403,11 +408,11 @@ async def test_exception_in_handle_ends_the_reader(site: Site, uz: str) -> None:
     async def fail(center: str, records: Sequence[ConsumerRecord]) -> None:
         raise ZeroDivisionError(center)
 
-    intakes.on_batch = fail
+    intakes.on_fetched = fail
     with pytest.raises(ZeroDivisionError):
         async with site.reader(intakes, uz) as (_, running):
             await asyncio.wait([running], timeout=DEADLINE_S)
-    assert len(intakes.batches) == 1
+    assert len(intakes.fetched) == 1
     assert intakes.journal[-1] == ("revoke", uz)
 
 
@@ -438,6 +443,16 @@ async def test_dead_background_task_ends_the_reader(site: Site, uz: str) -> None
         await run_until_the_fetcher_dies()
 
 
+async def test_idle_lanes_hold_up_no_other(site: Site, uz: str) -> None:
+    """An empty answer is held back by the broker for as long as we say, not for as long as Faust's driver does."""
+    await site.make(uz)
+    await site.write(uz, 1)
+    intakes = MemoryIntakes(Positions())
+    async with site.reader(intakes, uz) as (app, running):
+        await until(lambda: intakes.offsets(uz) == [0], running)
+        assert app.consumer._thread._ensure_consumer()._fetcher._fetch_max_wait_ms == FETCH_WAIT_MAX_MS
+
+
 async def test_broker_gone_and_back_is_read_on(tmp_path: Path) -> None:
     """A reader outlives its broker, goes on where it was when it is back, and stops in time while it is away."""
     kafka = EmbeddedKafka(tmp_path)
@@ -462,13 +477,13 @@ async def test_broker_gone_and_back_is_read_on(tmp_path: Path) -> None:
 async def test_no_broker_is_said_in_words(unused_tcp_port: int) -> None:
     """A wrong address ends the reader with a sentence that names it."""
     address = f"127.0.0.1:{unused_tcp_port}"
-    app = create_app(ReaderSettings(bootstrap=address), MemoryIntakes(Positions()), ["uz"])
-    with pytest.raises(Fatal, match=f"no broker answered at {address}"):
-        await consume(app, stop=asyncio.Event())
+    app = create_app(ReaderSettings(cluster=Cluster.at(address)), MemoryIntakes(Positions()), ["uz"])
+    with pytest.raises(Fatal, match=f"{address}: nobody listens there"):
+        await consume(app, stop=asyncio.Event(), stall_s=60.0)
 
 
 async def test_hanging_handle_misses_the_deadline_and_says_so(site: Site, uz: str) -> None:
-    """Stopping takes as long as its deadline, not as long as a batch."""
+    """Stopping takes as long as its deadline, not as long as what is in hand."""
     await site.make(uz)
     await site.write(uz, 1)
     intakes = MemoryIntakes(Positions())
@@ -476,17 +491,17 @@ async def test_hanging_handle_misses_the_deadline_and_says_so(site: Site, uz: st
     async def hang(center: str, records: Sequence[ConsumerRecord]) -> None:
         await asyncio.Event().wait()
 
-    intakes.on_batch = hang
+    intakes.on_fetched = hang
     app = create_app(site.settings(), intakes, [uz])
     stop = asyncio.Event()
-    running = asyncio.create_task(consume(app, stop=stop, deadline_s=1.0))
+    running = asyncio.create_task(consume(app, stop=stop, stall_s=60.0, deadline_s=1.0))
     await until(lambda: intakes.offsets(uz) == [0], running)
     stop.set()
     with pytest.raises(Fatal, match=r"did not stop within 1\.0 s"):
         await asyncio.wait_for(running, DEADLINE_S)
 
 
-async def test_batch_that_is_never_done_ends_the_reader(site: Site, uz: str) -> None:
+async def test_fetch_that_is_never_done_with_ends_the_reader(site: Site, uz: str) -> None:
     """A worker that stands still is ended, so that its supervisor can start it again."""
     await site.make(uz)
     await site.write(uz, 1)
@@ -495,15 +510,17 @@ async def test_batch_that_is_never_done_ends_the_reader(site: Site, uz: str) -> 
     async def hang(center: str, records: Sequence[ConsumerRecord]) -> None:
         await asyncio.Event().wait()
 
-    intakes.on_batch = hang
+    intakes.on_fetched = hang
     app = create_app(site.settings(), intakes, [uz])
-    with pytest.raises(Fatal, match=f"one batch of {uz}"):
+    with pytest.raises(Fatal, match=f"records of one fetch of {uz}"):
         await consume(app, stop=asyncio.Event(), deadline_s=1.0, stall_s=0.5)
 
 
 WORKER = """
 import asyncio, sys
-from hub.worker.app import ReaderSettings, consume, create_app
+from hub.kafka.cluster import Cluster
+from hub.worker.app import ReaderSettings, create_app
+from hub.worker.supervision import consume
 class Intakes:
     def attach(self, reader): pass
     async def assign(self, centers): print("assign", flush=True); return dict.fromkeys(centers)
@@ -514,8 +531,9 @@ class Intakes:
             raise RuntimeError("the engine's shell failed")
 async def main():
     bootstrap, group, center, instance = sys.argv[1:]
-    app = create_app(ReaderSettings(bootstrap=bootstrap, group=group, instance=instance or None), Intakes(), [center])
-    await consume(app, stop=asyncio.Event())
+    settings = ReaderSettings(cluster=Cluster.at(bootstrap), group=group, instance=instance or None)
+    app = create_app(settings, Intakes(), [center])
+    await consume(app, stop=asyncio.Event(), stall_s=60.0)
 asyncio.run(main())
 """
 

@@ -17,10 +17,13 @@ from connectors.runtime.settings import ConnectorSettings, Overrides, make_setti
 from connectors.source.reader import read_table
 from connectors.source.table import FormatOptions
 from hub.broker.settings import BrokerSettings
+from hub.hq.settings import FILE, VARIABLES, HubSettings, read_settings
 
 DOCS = Path(__file__).parents[3] / "docs"
 MAPPING = (DOCS / "mapping.md").read_text("utf-8")
 SETTINGS = (DOCS / "settings.md").read_text("utf-8")
+OFFICE = "`connector.yaml`, in the office's folder"
+HQ = "`hub.yaml`, in the hub's data directory"
 
 
 def section(text: str, heading: str) -> str:
@@ -38,7 +41,7 @@ def defaults(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
         if isinstance(field.default, BaseModel):
             found |= defaults(type(field.default), f"{prefix}{name}.")
         else:
-            said: Any = "none" if field.default is None else field.default
+            said: Any = "none" if field.default in (None, ()) else field.default
             found[prefix + name] = "required" if field.is_required() else str(said)
     return found
 
@@ -72,19 +75,35 @@ def test_mapping_example_works() -> None:
 
 def test_settings_page_names_every_setting_and_its_default() -> None:
     """connector.yaml's table is the model's, defaults included."""
-    assert rows(section(SETTINGS, "`connector.yaml`, in the office's folder")) == defaults(ConnectorSettings)
+    assert rows(section(SETTINGS, OFFICE)) == defaults(ConnectorSettings)
 
 
 def test_settings_example_is_accepted() -> None:
     """The example is a whole connector.yaml."""
-    text = re.search(r"```yaml\n(.*?)```", SETTINGS, re.DOTALL)
+    text = re.search(r"```yaml\n(.*?)```", section(SETTINGS, OFFICE), re.DOTALL)
     assert text
     assert make_settings(yaml.safe_load(text[1]), "docs").security.username == "uz"
+
+
+def test_settings_page_names_every_setting_of_hq_and_its_default() -> None:
+    """hub.yaml's table is the model's, defaults included."""
+    assert rows(section(SETTINGS, HQ)) == defaults(HubSettings)
+
+
+def test_settings_example_of_hq_is_accepted(tmp_path: Path) -> None:
+    """The example is a whole hub.yaml."""
+    text = re.search(r"```yaml\n(.*?)```", section(SETTINGS, HQ), re.DOTALL)
+    assert text
+    (tmp_path / FILE).write_text(text[1])
+    found = read_settings(tmp_path, {}).settings
+    assert (len(found.bootstrap), found.security.username, found.worker.stall_s) == (2, "hq", 120)
+    assert found.security.ca_file == tmp_path / "hub-ca.pem"
 
 
 def test_environment_table_names_every_variable() -> None:
     """All that is read from the environment is said, and nothing that is not read."""
     read = {f"COHUB_CONNECTOR_{name}".upper() for name in Overrides.model_fields}
     read |= {f"COHUB_{name}".upper() for name in BrokerSettings.model_fields}
+    read |= set(VARIABLES)
     read |= {"COHUB_OFFICE", "HUB_DATA_DIR", "COHUB_DEBUG", "SSL_CERT_FILE"}
     assert set(rows(section(SETTINGS, "The environment"))) == read

@@ -23,7 +23,7 @@ from hub.protocol.control import open_enrolment
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
-from hub.protocol.verdict import LANGUAGES, Language
+from schemas.words import LANGUAGES, Language
 
 HUB = "hub.example"
 NOWHERE = "127.0.0.1:1"
@@ -334,4 +334,4 @@ def test_key_file_of_another_kind_is_refused(office: Path, capsys: pytest.Captur
     (office / "keys" / "seal.key").write_bytes((office / "keys" / "witness.key").read_bytes())
     capsys.readouterr()
     assert run_command(["run", "--once", "--office", str(office)]) == 2
-    assert "expected a key of the kind 0x01, got 0x04" in said(capsys)
+    assert "expected a key of the kind 0x01, came 0x04" in said(capsys)

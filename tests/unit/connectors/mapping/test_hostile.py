@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.mapping import RowOutcome, compile_mapping, message, read_mapping
+from connectors.mapping import RowOutcome, compile_mapping, read_mapping
+from connectors.runtime.explanation import message
 from connectors.source import Row
 from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
 from hub.protocol.errors import UsageError
-from hub.protocol.verdict import LANGUAGES
+from schemas.words import LANGUAGES
 
 DEMO = Path(__file__).resolve().parents[4] / "deploy" / "demo" / "centers"
 MAPPINGS = sorted(DEMO.glob("*/mappings/*.yaml"))

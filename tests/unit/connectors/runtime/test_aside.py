@@ -12,22 +12,20 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.cli.main import run_command
-from connectors.mapping.remedy import REMEDIES
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import Gatherer
 from connectors.runtime.ids import EventIds
-from connectors.runtime.notice import NOTICE_HEADERS, notices_for
+from connectors.runtime.notice import notices_for
 from connectors.runtime.office import Office, read_office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.rows import FileState, FileSummary
 from connectors.runtime.sheets import VerdictSheets, sheet_of
-from connectors.runtime.verdicts import HEADERS
 from connectors.source.problem import FileCode
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.trust import Trust
-from hub.protocol.verdict import LANGUAGES
+from schemas.words import LANGUAGES, words
 
 HUB = "hub.example"
 MAPPING = """\
@@ -122,7 +120,7 @@ def test_file_that_is_too_large_is_shown_logged_once_and_taken_when_it_fits(
     desk.look()
     shown = status(desk, capsys)["offers.csv"]
     assert (shown["state"], shown["message"], shown["pending"]) == ("taken", "", 1)
-    assert desk.block("offers.csv")[0] == list(HEADERS["en"])
+    assert desk.block("offers.csv")[0] == ["Row", "Number", "Verdict", "Message", "What to do"]
 
 
 def test_locked_file_is_shown_until_it_can_be_read(
@@ -179,12 +177,12 @@ def test_refused_file_stands_above_its_old_verdicts(desk: Desk) -> None:
     desk.write("offers.csv", "1,Pump", head="Number,Name")
     desk.look()
     rows = desk.block("offers.csv")
-    assert rows[0] == [None, *NOTICE_HEADERS["en"]]
+    assert rows[0] == [None, "File", "State", "Message", "What to do"]
     assert rows[1][1:3] == ["offers.csv", "not taken"]
     assert "Title" in rows[1][3]
     assert "the last time it was taken" in rows[1][3]
     assert rows[1][4].startswith("Restore the column names")
-    assert rows[3] == list(HEADERS["en"])
+    assert rows[3] == ["Row", "Number", "Verdict", "Message", "What to do"]
     assert rows[4][:2] == [2, "1"]
 
 
@@ -212,7 +210,8 @@ def test_waiting_and_vanished_rows_are_told_in_the_sheet(desk: Desk) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_file_state_has_its_words(language: Any) -> None:
     """No code of a refused file is told as a bare code, in any language."""
-    assert not set(FileCode) & set(REMEDIES)
+    codes_of_rows = {name.partition(".")[0] for file in ("verdicts", "problems") for name in words(file).texts}
+    assert not set(FileCode) & codes_of_rows
     said = set()
     for code in FileCode:
         summary = FileSummary("a.csv", FileState.REFUSED, "detail", code, {})

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.mapping.message import LocalCode
 from connectors.mapping.person import Instead, PersonSaid, Place, person_identity
+from connectors.mapping.problem import LocalCode
 from connectors.runtime.persons import Persons, Standing
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.persons.register import KEYS, REGISTER

@@ -10,9 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 import schemas
+from connectors.runtime.alarms import alarm_text
 from connectors.runtime.link import Link
 from connectors.runtime.office import Office
-from connectors.runtime.registry import CENTERS, SCHEMAS, Registry, read_state
+from connectors.runtime.registry import CENTERS, SCHEMAS, Registry, RegistryAlarm, read_state
 from connectors.runtime.registry_reader import RegistryReader, office_keys
 from connectors.runtime.settings import ConnectorSettings
 from hub.protocol.avro import Codec, frame
@@ -55,14 +56,14 @@ def registry(*values: bytes, schema: int = 7) -> Registry:
     return found
 
 
-def told(alarms: dict[str, str | None]) -> dict[str, str]:
-    """Return the alarms that there is a reason for."""
-    return {name: text for name, text in alarms.items() if text}
+def told(alarms: dict[str, RegistryAlarm | None]) -> dict[str, str]:
+    """Return what the alarms say that there is a reason for."""
+    return {name: alarm_text(alarm, "en") for name, alarm in alarms.items() if alarm is not None}
 
 
 def raised(found: Registry, *known: Signer) -> set[str]:
     public = {KEY.public, *(key.verifier.public for key in known)}
-    return {name for name, text in found.alarms(KEY, public).items() if text}
+    return set(told(found.alarms(KEY, public)))
 
 
 def test_center_with_its_own_key_alone_raises_no_alarm() -> None:
@@ -73,9 +74,7 @@ def test_center_with_its_own_key_alone_raises_no_alarm() -> None:
 def test_active_key_that_the_office_never_had_is_an_alarm_that_names_it() -> None:
     """Whoever registers a key in a center's name is seen by the center."""
     found = registry(state(1, OURS), state(2, OURS, THEIRS))
-    text = found.alarms(KEY, {KEY.public})["foreign_key"]
-    assert text is not None
-    assert THEIRS.signer.verifier.to_text() in text
+    assert THEIRS.signer.verifier.to_text() in told(found.alarms(KEY, {KEY.public}))["foreign_key"]
 
 
 def test_key_that_was_rotated_away_is_no_alarm() -> None:
@@ -94,7 +93,7 @@ def test_revoked_foreign_key_is_no_alarm_and_our_own_revoked_key_is_one() -> Non
 
 def test_unknown_key_says_what_to_send_and_an_unknown_center_nothing() -> None:
     """A key that was not enrolled yet is told of; of a center that HQ has not added, the link tells."""
-    assert "enrolment note" in (registry(state(1)).alarms(KEY, {KEY.public})["key"] or "")
+    assert "enrolment note" in told(registry(state(1)).alarms(KEY, {KEY.public}))["key"]
     assert registry().alarms(KEY, {KEY.public}) == {}
 
 

@@ -54,6 +54,14 @@ def test_read_settings_lets_the_environment_override(tmp_path: Path, monkeypatch
     assert "hidden" not in repr(settings)
 
 
+def test_read_settings_looks_for_files_from_the_office_on(tmp_path: Path) -> None:
+    """Wherever the connector was started, as the settings' page says."""
+    (tmp_path / "connector.yaml").write_text(
+        "hub: hub.example\ncenter: uz\nbootstrap: [a:1]\nsecurity: {protocol: SSL, ca_file: ca.pem}\n"
+    )
+    assert read_settings(tmp_path).security.ca_file == tmp_path / "ca.pem"
+
+
 @pytest.mark.parametrize("text", ["hub: [", "- a\n", ""])
 def test_read_settings_of_no_settings_says_so(tmp_path: Path, text: str) -> None:
     """A file that is no YAML mapping is one line."""

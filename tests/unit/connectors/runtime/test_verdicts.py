@@ -8,20 +8,15 @@ import pytest
 
 from connectors.mapping import LocalCode
 from connectors.mapping.problem import Problem
-from connectors.mapping.remedy import REMEDIES, remedy
+from connectors.runtime.explanation import remedy
 from connectors.runtime.verdicts import (
-    HEADERS,
-    STATE_WORDS,
-    STATES,
     VerdictRow,
     escape,
-    explain,
     verdicts_path,
     write_verdicts,
 )
-from connectors.source import ProblemCode
 from hub.protocol.errors import Retriable
-from hub.protocol.verdict import LANGUAGES, Code
+from hub.protocol.verdict import Code
 
 ROWS = [
     VerdictRow(2, "K-1", "accepted"),
@@ -45,7 +40,7 @@ def test_problem_rows_come_first_and_say_what_to_do(tmp_path: Path) -> None:
     assert write_verdicts(path, ROWS, "ru")
     assert path == tmp_path / "cohub" / "сделки.csv.verdicts.xlsx"
     rows = read(path)
-    assert rows[0] == list(HEADERS["ru"])
+    assert rows[0] == ["Строка", "Номер", "Итог", "Пояснение", "Что делать"]
     assert [row[0] for row in rows[1:]] == [5, 3, 4, 2, 6]
     assert rows[2][1:4] == ["'=1+1", "не отправлено", "Подписан: это не дата (здесь: 31.02.2024)"]
     assert rows[2][4] == remedy(LocalCode.BAD_DATE, "ru")
@@ -98,21 +93,3 @@ def test_cells_that_begin_like_formulas_are_escaped(start: str, tmp_path: Path) 
     path = tmp_path / "a.xlsx"
     write_verdicts(path, [VerdictRow(2, "k", "refused", [Problem(f"{start}x", "", "NEW", "\x00\ud800")])], "en")
     assert str(read(path)[1][3]).startswith("'")
-
-
-def test_every_code_has_a_remedy_in_every_language() -> None:
-    """No code leaves a person without a next step."""
-    codes = {*Code, *LocalCode, *ProblemCode}
-    assert set(REMEDIES) == codes
-    for code in codes - {Code.ACCEPTED}:
-        for language in LANGUAGES:
-            assert remedy(code, language)
-    assert remedy("NEW_CODE", "en") == "Ask HQ."
-
-
-def test_every_state_has_a_word_and_parameters_are_translated() -> None:
-    """Nothing of our own vocabulary is left in English by mistake."""
-    for language in LANGUAGES:
-        assert set(STATE_WORDS[language]) == set(STATES)
-    said = explain(Problem("标题", "title", Code.TOO_LONG, "max=256 length=300"), "zh")
-    assert said == "标题: 文字过长 (上限：256 长度：300)"

@@ -75,7 +75,11 @@ def test_findings_are_told_with_their_place_and_end_with_status_1(hub: Callable[
     done = hub("audit", "verify")
     assert done.status == 1
     assert f"ledger {UZ} 90-99" in done.out
-    assert "LEDGER_GAP (1): an event is missing" in done.out
+    assert "LEDGER_GAP (1): an event is missing from the ledger\n  The lane has this event" in done.out
+    assert "Look for the event in a backup" in done.out
+    assert "账本中缺少一个事件" in hub("audit", "verify", "--language", "zh").out
+    wrong = hub("audit", "verify", "--language", "fr")
+    assert (wrong.status, wrong.err) == (2, "hub: --language 'fr': expected zh, en, ru\n")
     found = hub("audit", "verify", "--json")
     assert found.status == 1
     (gap,) = [f for f in found.json["findings"] if f["what"] == "LEDGER_GAP"]

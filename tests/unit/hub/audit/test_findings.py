@@ -7,15 +7,17 @@ from pathlib import Path
 
 import orjson
 
-from hub.audit.findings import TEXTS, Findings, What, readable
+from hub.audit.findings import Findings, What, readable
+from schemas.words import words
 
 DOCS = Path(__file__).parents[4] / "docs" / "audit.md"
 
 
 def test_every_finding_stands_in_the_docs_with_its_text() -> None:
-    """The list in docs/audit.md is the product's, word for word and in its order."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+) \|$", DOCS.read_text("utf-8"), re.MULTILINE)
-    assert rows == [(str(what), TEXTS[what]) for what in What]
+    """The list in docs/audit.md is the product's, word for word and in its order: what is wrong, meant, to be done."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \| (.+) \|$", DOCS.read_text("utf-8"), re.MULTILINE)
+    texts, parts = words("findings"), ("message", "meaning", "remedy")
+    assert rows == [(str(what), *(texts.say(f"{what}.{part}", "en") for part in parts)) for what in What]
 
 
 def test_neighbours_that_differ_in_their_number_alone_become_one() -> None:

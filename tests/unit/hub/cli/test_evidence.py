@@ -112,7 +112,7 @@ def test_damaged_bundle_exits_with_one_and_says_where(hub: Hub, tmp_path: Path) 
     assert len(ran.out.splitlines()) == 2, "no table of checks that could not be made"
 
 
-def test_root_key_that_is_none_is_answered_by_where_to_get_it(hub: Hub) -> None:
+def test_root_key_that_does_not_read_is_answered_by_where_to_get_it(hub: Hub) -> None:
     """An auditor who pasted half a key needs to know whom to ask."""
     hub("audit", "export", "--deal", "uz:D-1", "-o", "deal.zip")
     ran = hub("audit", "check", "deal.zip", "--root", "garbage")

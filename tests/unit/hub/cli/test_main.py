@@ -59,6 +59,9 @@ def test_data_dir_after_the_command_counts_before_the_global_one(hub: Any, tmp_p
 def test_settings_read_the_environment() -> None:
     assert Settings.read({"HUB_DATA_DIR": "/srv/hub", "COHUB_DEBUG": "1"}) == Settings(Path("/srv/hub"), debug=True)
     assert Settings.read({"COHUB_DEBUG": "0"}) == Settings()
+    kept = Settings.read({"HUB_BOOTSTRAP": "k:1", "HUB_PASSWORD": "hunter2", "PATH": "/bin"})
+    assert kept.environment == {"HUB_BOOTSTRAP": "k:1", "HUB_PASSWORD": "hunter2"}
+    assert "hunter2" not in repr(kept)
 
 
 def test_debug_lets_the_traceback_through(tmp_path: Path) -> None:
@@ -87,6 +90,7 @@ def test_every_command_has_help_with_an_example(hub: Any) -> None:
         ["worker"],
         ["broker"],
         ["trust"],
+        ["settings", "show"],
         ["status"],
         ["show"],
         ["demo"],

@@ -8,33 +8,7 @@ from pathlib import Path
 
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.fields import FieldRules
-
-INTEREST = '''
-"""A party wants to talk about another center's offer or request."""
-
-from hub.domain.fields import EntityId, FieldRules, Reason
-from hub.domain.stream import EventKind, StatusChange, Stream
-
-
-class Interest(FieldRules):
-    """Whose interest in what."""
-
-    subject: EntityId
-    note: Reason | None = None
-
-
-INTEREST = Stream(
-    name="interest",
-    record=Interest,
-    writer="center",
-    events=(
-        EventKind("interest", "expressed", Interest, True, frozenset({None, "withdrawn"}), "expressed"),
-        EventKind("interest", "withdrawn", StatusChange, False, frozenset({"expressed"}), "withdrawn"),
-    ),
-    references={"subject": "offer"},
-    foreign_fields=frozenset({"subject"}),
-)
-'''
+from tests.support.added_stream import DOMAIN
 
 PROGRAM = """
 import sys
@@ -44,14 +18,14 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.fold import fold
 from hub.domain.rules import complete
 kind = KINDS["net.cohub.interest.expressed.v1"]
-entity = fold(None, kind, "uz:1", "uz", complete(kind, {"subject": "kz:7"}))
+entity = fold(None, kind, "uz:1", "uz", complete(kind, {"subject": "kz:7", "depth": "serious"}))
 print(entity.status, STREAMS["interest"].contribution(entity), kind.schema_path)
 """
 
 
-def test_stream_is_added_by_its_file_alone(tmp_path: Path) -> None:
-    """A file that defines a stream makes it one: no list, no table, no other module knows its name."""
-    (tmp_path / "interest.py").write_text(INTEREST)
+def test_stream_is_added_to_the_domain_by_its_file_alone(tmp_path: Path) -> None:
+    """A file that defines a stream makes it one. The whole way, words included, is in test_added_stream."""
+    (tmp_path / "interest.py").write_text(DOMAIN)
     run = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
     assert said.split(" ")[0] == "expressed"

@@ -9,6 +9,7 @@ import pytest
 from hub.broker.ports import choose_port
 from hub.hq.folder import HubFolder
 from hub.hq.status import read_status
+from hub.kafka.cluster import Cluster
 from hub.protocol.errors import NotFound
 from tests.support.center import Center
 from tests.support.hq import Hq
@@ -36,7 +37,7 @@ async def test_center_that_nobody_has_read_stands_beside_those_that_somebody_has
 async def test_broker_that_is_away_is_said_and_is_no_error(tmp_path: Path) -> None:
     (await Hq.open(tmp_path, Center("uz"))).store.close()
     address = f"127.0.0.1:{choose_port()}"
-    found = await read_status(HubFolder(tmp_path), address)
+    found = await read_status(HubFolder(tmp_path), Cluster.at(address))
     assert (found.broker.bootstrap, found.centers[0].lag) == (address, None)
     assert found.broker.state.startswith("does not answer, so lags are unknown")
 

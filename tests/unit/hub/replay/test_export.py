@@ -82,7 +82,8 @@ def test_pages_change_nothing(ledger: Ledger, decoder: Decoder) -> None:
         assert [found.place for found, _ in again(ledger, decoder, selection, page=page)] == whole
 
 
-def test_place_that_is_none_is_refused(ledger: Ledger) -> None:
+def test_place_that_the_ledger_does_not_have_is_refused(ledger: Ledger) -> None:
+    """Neither a damaged text nor another lane's sequence is taken for a place."""
     for text in ("", "uz", "uz/0000aaaa:0", "uz/0000aaaa:7", "uz/0000aaaa:x", "uz/nothere:1"):
         with pytest.raises(UsageError):
             place_of(ledger, text)

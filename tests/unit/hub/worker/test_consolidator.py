@@ -73,8 +73,8 @@ async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
 
 
 def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any = None) -> Consolidator:
-    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock)  # type: ignore[arg-type]
-    made.attach(seen)  # type: ignore[arg-type]
+    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock)
+    made.attach(seen)
     return made
 
 
@@ -203,7 +203,7 @@ async def test_lane_that_waited_goes_on_though_hq_spoke_while_nobody_held_it(hq:
     assert intake(hq, center)[0] == Status.WAITING
     await hq.register(center)
     second, seen = consolidator(hq, Seen(), Clock()), Seen()
-    second.attach(seen)  # type: ignore[arg-type]
+    second.attach(seen)
     await second.assign(["uz"])
     await second.handle("uz", records)
     assert (size(hq, center), intake(hq, center)[0], seen.paused) == (2, Status.READING, set())

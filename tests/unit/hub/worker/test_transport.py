@@ -12,8 +12,9 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from hub.protocol.topics import center_of, topic_in
-from hub.worker.lanes import RECORDS_AHEAD_MAX, Batch, Lanes, Stamp
-from hub.worker.transport import BatchScheduler
+from hub.worker.lanes import RECORDS_AHEAD_MAX, Fetched, Lanes, Stamp
+from hub.worker.ports import LaneHandle
+from hub.worker.transport import FetchScheduler, OneRecord
 
 
 class MemoryIntakes:
@@ -27,7 +28,7 @@ class MemoryIntakes:
         self.release.set()
         self.error: Exception | None = None
 
-    def attach(self, reader: Lanes) -> None:
+    def attach(self, reader: LaneHandle) -> None:
         self.reader = reader
 
     async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
@@ -56,21 +57,21 @@ class MemoryThread:
         self.more: set[str] = set()  # topics that the broker has more of than was fetched
         self.error: Exception | None = None
 
-    async def move(self, positions: Mapping[str, int | None], epoch: int) -> None:
+    async def move(self, positions: Mapping[str, int | None], number: int) -> None:
         if self.error:
             raise self.error
         self.moves.append(dict(positions))
-        self.stamps.update({topic: Stamp(epoch, 0) for topic in positions})
+        self.stamps.update({topic: Stamp(number, 0) for topic in positions})
 
     async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
         return {topic: (self.stamps[topic], topic in self.more) for topic in topics if topic in self.stamps}
 
-    def fetched(self, center: str, first: int = 0, records: int = 1) -> Batch:
-        """Return the next batch of a lane."""
+    def fetched(self, center: str, first: int = 0, records: int = 1) -> Fetched:
+        """Return what the next fetch brings of a lane."""
         topic = topic_in(center)
-        epoch, serial = self.stamps[topic]
-        self.stamps[topic] = Stamp(epoch, serial + 1)
-        return Batch(topic, [record(topic, first + number) for number in range(records)], self.stamps[topic], 1)
+        move, serial = self.stamps[topic]
+        self.stamps[topic] = Stamp(move, serial + 1)
+        return Fetched(center, [record(topic, first + number) for number in range(records)], self.stamps[topic])
 
 
 def record(topic: str, offset: int) -> ConsumerRecord:
@@ -91,7 +92,7 @@ async def test_assign_moves_each_lane_where_the_intakes_say() -> None:
     assert lanes.centers == ["kz", "uz"]
 
 
-async def test_seek_batch_fetched_before_never_reaches_handle() -> None:
+async def test_seek_what_was_fetched_before_never_reaches_handle() -> None:
     """After a seek only what was fetched from the new position is handled, on that lane and no other."""
     intakes = MemoryIntakes()
     lanes, thread = reading(intakes)
@@ -115,8 +116,8 @@ async def test_seek_on_a_lane_that_is_not_ours_does_nothing() -> None:
     assert not lanes.failure.done()
 
 
-async def test_revoke_waits_for_the_batch_in_hand_and_lets_no_other_begin() -> None:
-    """A lane is let go of between two batches, never inside one."""
+async def test_revoke_waits_for_what_is_in_hand_and_lets_nothing_else_begin() -> None:
+    """A lane is let go of between two fetches, never inside one."""
     intakes = MemoryIntakes()
     lanes, thread = reading(intakes)
     await lanes.assign(["uz"])
@@ -192,37 +193,37 @@ async def test_assign_without_a_revocation_before_it_revokes_first() -> None:
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3])
-async def test_batch_lost_on_the_way_is_read_again(lost: int) -> None:
+async def test_fetch_lost_on_the_way_is_read_again(lost: int) -> None:
     """Whatever Faust drops, no record is skipped: the lane goes back to where it was."""
     intakes = MemoryIntakes({"uz": 100})
     lanes, thread = reading(intakes)
     await lanes.assign(["uz"])
     fetched = [thread.fetched("uz", 90 + 10 * number, records=10) for number in range(1, 5)]
     del fetched[lost - 1]
-    for batch in fetched:
-        await lanes.take(batch)
+    for one in fetched:
+        await lanes.take(one)
     assert thread.moves[1:] == [{"in.uz": 90 + 10 * lost}]
     assert intakes.journal[1:] == [("handle", "uz", 10)] * (lost - 1)
     await lanes.take(thread.fetched("uz", 90 + 10 * lost, records=7))
     assert intakes.journal[-1] == ("handle", "uz", 7)
 
 
-async def test_room_closes_at_the_limit_and_opens_when_batches_are_taken() -> None:
+async def test_room_closes_at_the_limit_and_opens_when_records_are_taken() -> None:
     """What is fetched and not handled is bounded, whatever the engine's speed."""
     intakes = MemoryIntakes()
     lanes, thread = reading(intakes)
     await lanes.assign(["uz"])
-    batch = thread.fetched("uz", records=RECORDS_AHEAD_MAX)
-    lanes.admit([batch])
+    fetched = thread.fetched("uz", records=RECORDS_AHEAD_MAX)
+    lanes.admit([fetched])
     waiting = asyncio.create_task(lanes.room())
     await asyncio.sleep(0)
     assert not waiting.done()
-    await lanes.take(batch)
+    await lanes.take(fetched)
     await asyncio.wait_for(waiting, 1)
 
 
 async def test_room_opens_when_a_rebalance_swallows_what_was_fetched() -> None:
-    """Batches that Faust throws away at a rebalance do not count as waiting for ever."""
+    """Records that Faust throws away at a rebalance do not count as waiting for ever."""
     lanes, thread = reading(MemoryIntakes())
     await lanes.assign(["uz"])
     swallowed = thread.fetched("uz", records=RECORDS_AHEAD_MAX)
@@ -261,9 +262,12 @@ async def test_fail_keeps_the_first_reason() -> None:
 
 
 def test_scheduler_yields_one_message_a_partition() -> None:
-    """Faust's cost per message is paid once per fetched batch."""
-    fetched = {TP("in.kz", 0): Batch("in.kz", [], Stamp(1, 1), 1), TP("in.uz", 0): Batch("in.uz", [], Stamp(1, 1), 2)}
-    assert list(BatchScheduler().iterate(fetched)) == list(fetched.items())
+    """Faust's cost per message is paid once a fetch."""
+    fetched = {
+        TP(f"in.{center}", 0): OneRecord(Fetched(center, [], Stamp(1, 1)), number)
+        for number, center in enumerate(["kz", "uz"])
+    }
+    assert list(FetchScheduler().iterate(fetched)) == list(fetched.items())
 
 
 def test_topic_names_go_round() -> None:
@@ -281,10 +285,10 @@ async def test_lane_is_behind_while_a_record_waits_anywhere() -> None:
     assert await lanes.behind(["uz", "kz", "unknown"]) == set()
     thread.more.add("in.kz")
     assert await lanes.behind(["uz", "kz"]) == {"kz"}
-    batch = thread.fetched("uz")
+    fetched = thread.fetched("uz")
     assert await lanes.behind(["uz", "kz"]) == {"uz", "kz"}
     intakes.release.clear()
-    taking = asyncio.create_task(lanes.take(batch))
+    taking = asyncio.create_task(lanes.take(fetched))
     await intakes.entered.wait()
     assert await lanes.behind(["uz"]) == {"uz"}
     intakes.release.set()

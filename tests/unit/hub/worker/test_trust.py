@@ -11,10 +11,11 @@ from structlog.testing import capture_logs
 
 from hub.hq.identity import load_identity, make_identity, read_root
 from hub.hq.rotation import current, next_note, put, rotated
+from hub.kafka.cluster import Cluster
 from hub.protocol.errors import Retriable
 from hub.worker.trust import TrustPublisher
 
-NOWHERE = "127.0.0.1:9"
+NOWHERE = Cluster.at("127.0.0.1:9")
 
 
 def rotate(folder: Path) -> None:

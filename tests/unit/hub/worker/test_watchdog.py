@@ -48,7 +48,7 @@ async def test_lane_that_never_began_is_fatal_too() -> None:
         await reading.look(65)
 
 
-async def test_idle_lane_is_none() -> None:
+async def test_idle_lane_is_no_stall() -> None:
     """A lane that has read all there is may stand for ever."""
     reading = Reading(uz=17)
     reading.lagging.clear()
@@ -57,7 +57,7 @@ async def test_idle_lane_is_none() -> None:
     await reading.look(60)  # only from now on is it late
 
 
-async def test_slow_lane_is_none() -> None:
+async def test_slow_lane_is_no_stall() -> None:
     """A lane that moves, however slowly and in whatever direction, is no stall."""
     reading = Reading(uz=100)
     for position in (101, 102, 100, 101):
@@ -65,7 +65,7 @@ async def test_slow_lane_is_none() -> None:
         reading.positions["uz"] = position
 
 
-async def test_broker_that_is_away_is_none() -> None:
+async def test_broker_that_is_away_is_no_stall() -> None:
     """Nobody knows of a lag then, and the time begins anew when it is back."""
     reading = Reading(uz=17)
     await reading.look(50)
@@ -75,7 +75,7 @@ async def test_broker_that_is_away_is_none() -> None:
     await reading.look(60)
 
 
-async def test_lane_that_waits_or_was_parked_is_none() -> None:
+async def test_lane_that_waits_or_was_parked_is_no_stall() -> None:
     """Such a lane is not among the positions; when it reads again it has its whole time."""
     reading = Reading(uz=17)
     await reading.look(50)

@@ -1,0 +1,113 @@
+"""How a Kafka is reached, in the words that both ends' settings use: its addresses, and what proves who we are."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+
+from hub.protocol.errors import UsageError
+
+PORT_MAX: Final = 65_535
+
+
+def _list(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _address(value: str) -> str:
+    host_and_port(value)
+    return value
+
+
+# The addresses of a cluster's brokers: a list of `host:port`, or one text of them with commas.
+Servers = Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], BeforeValidator(_list)]
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Return the two halves of `host:port`; an IPv6 host stands in brackets. Errors: ValueError."""
+    host, _, port = address.strip().rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= PORT_MAX:
+        raise ValueError(f"expected host:port, got {address.strip()[:100]!r}")
+    return host.strip("[]"), int(port)
+
+
+class Security(BaseModel):
+    """How a broker is reached. Nothing set: plain text, which is for one machine alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether the connection is encrypted, and the broker shows a certificate."""
+        return self.protocol.endswith("SSL")
+
+    @property
+    def has_login(self) -> bool:
+        """Whether the broker asks for a name and a password."""
+        return self.protocol.startswith("SASL")
+
+    def beneath(self, folder: Path) -> Security:
+        """Return the same with its files looked for from this folder on, as those of a settings file are."""
+        files = {name: getattr(self, name) for name in ("ca_file", "cert_file", "key_file")}
+        return self.model_copy(update={name: folder / file for name, file in files.items() if file is not None})
+
+    def login(self) -> tuple[str, str]:
+        """Return the name and the password. Errors: UsageError where one of them is not set."""
+        if self.username is None or self.password is None:
+            missing = "username" if self.username is None else "password"
+            raise UsageError(
+                f"security.{missing} is not set, and security.protocol {self.protocol} needs one: "
+                "set it in the settings file or in the environment"
+            )
+        return self.username, self.password.get_secret_value()
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return what a TLS connection is made with; made anew each time, so that a file that was replaced counts.
+
+        Errors: UsageError for a file that can't be read, or is not what its setting says.
+        """
+        with _naming("ca_file", self.ca_file, "certificates in PEM"):
+            context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+        if self.cert_file is not None:
+            with _naming("cert_file", self.cert_file, "a certificate in PEM, and key_file its private key"):
+                context.load_cert_chain(self.cert_file, self.key_file)
+        return context
+
+    def client_options(self) -> dict[str, Any]:
+        """Return what every client of aiokafka is made with, beside its addresses. Errors: UsageError."""
+        options: dict[str, Any] = {"security_protocol": self.protocol}
+        if self.has_login:
+            username, password = self.login()
+            options |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": username,
+                "sasl_plain_password": password,
+            }
+        if self.has_tls:
+            options["ssl_context"] = self.ssl_context()
+        return options
+
+
+class _naming:  # noqa: N801 - read as a word of the `with` statement
+    """Turns what reading a file of these settings raises into one line that names the setting."""
+
+    def __init__(self, setting: str, file: Path | None, expected: str) -> None:
+        self._text = f"security.{setting} {file}: expected {expected}"
+
+    def __enter__(self) -> None:
+        """Nothing is to be done before."""
+
+    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
+        if isinstance(exc, OSError):  # ssl.SSLError is one too
+            raise UsageError(f"{self._text}; {exc.strerror or exc}") from exc

@@ -1,0 +1,37 @@
+"""What the consolidator needs of the reading side below it, and of the publishing side beside it: no more than this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from hub.ledger.publication import Publication
+
+
+class LaneHandle(Protocol):
+    """The handle with which positions are moved, and fetching is held back; see `hub.worker.lanes.Lanes`."""
+
+    async def seek(self, center: str, offset: int | None) -> None:
+        """Read this lane from `offset` on, None for the earliest record. Nothing fetched before comes after it."""
+
+    def pause(self, center: str) -> None:
+        """Fetch nothing more of this lane until `resume` or the next assignment."""
+
+    def resume(self, center: str) -> None:
+        """Fetch this lane again."""
+
+
+class Outlet(Protocol):
+    """Where goes what HQ has to say. Nothing but `room` waits; see `hub.worker.publisher.Publisher`."""
+
+    def offer(self, found: Iterable[Publication]) -> None:
+        """Publish what a commit made publishable, soon."""
+
+    def answer(self, center: str, kind: str, note: bytes) -> None:
+        """Send a note to a center that no cursor covers: a request to send again, or a stored receipt once more."""
+
+    async def adopt(self, center: str) -> None:
+        """Publish what the last owner of this center's lanes left."""
+
+    async def room(self) -> None:
+        """Wait while much is queued and publishing goes on."""

@@ -1,0 +1,132 @@
+"""Whether the catalogue of words is complete: what people may be shown, by the closed lists of the code itself.
+
+A stream needs a title, and a word for each of its events, statuses and fields and for each of its own codes, as its
+domain file has them; codes of standards (ISO 3166, …) and of the lists that HQ publishes have none. Every closed list
+of codes needs what is shown of each. A text that nothing asks for is a fault too: it would be translated for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from string import Formatter
+from typing import Final
+
+import schemas
+from connectors.cli.sample import COLUMNS, EXAMPLES
+from connectors.mapping.problem import LocalCode
+from connectors.runtime.explanation import NOT_THE_SHEETS_FAULT, PARAMS
+from connectors.runtime.notice import NOTICE_HEADERS, ROWS_GONE, TOLD_STATES, UNFIT
+from connectors.runtime.registry import AlarmText
+from connectors.runtime.verdicts import HEADERS, STATES
+from connectors.source.problem import FileCode, ProblemCode
+from hub.audit.findings import What
+from hub.domain.catalogue import STREAMS
+from hub.domain.marks import own_codes
+from hub.domain.stream import Stream
+from hub.evidence.report import Check
+from hub.hq.rotation import PURPOSES
+from hub.protocol.errors import Malformed
+from hub.protocol.verdict import Code
+from schemas.words import LANGUAGES, STREAM_FILE, texts_in
+
+# The page itself asks for most of its texts by name, as a test of it sees; only these groups are closed lists.
+_PAGE: Final = "words/evidence.toml"
+_PAGE_GROUPS: Final = frozenset({"checks", "purposes"})
+
+
+def faults() -> list[str]:
+    """Return everything that is wrong with the catalogue, each with its file and text."""
+    wanted = needed()
+    found = [f"{path}: nothing asks for this file" for path in schemas.paths(".toml") if path not in wanted]
+    for path, names in wanted.items():
+        try:
+            texts = dict(texts_in(path, schemas.read(path)))
+        except FileNotFoundError:
+            found.append(f"{path}: missing")
+            continue
+        except Malformed as exc:
+            found.append(str(exc))
+            continue
+        found += [f"{path}: {fault}" for fault in faults_of(texts, names, _PAGE_GROUPS if path == _PAGE else None)]
+    return found
+
+
+def needed() -> dict[str, set[str]]:
+    """Return the names of the texts that must be there, by the file's path."""
+    wanted = {f"{name}/{STREAM_FILE}": set(names_of(stream)) for name, stream in STREAMS.items()}
+    told = set(Code) - {Code.ACCEPTED} - NOT_THE_SHEETS_FAULT
+    wanted["words/verdicts.toml"] = {*_each(Code, "message"), *_each(told, "remedy")}
+    wanted["words/problems.toml"] = _each((*LocalCode, *ProblemCode), "message", "remedy")
+    wanted["words/sheets.toml"] = {
+        *_group("headers", HEADERS),
+        *_group("states", STATES),
+        *_group("params", PARAMS),
+        *_group("remedies", ("ask_hq", "tell_support")),
+    }
+    wanted["words/alarms.toml"] = set(AlarmText)
+    states = (*TOLD_STATES, ROWS_GONE)
+    wanted["words/notices.toml"] = {
+        "old_verdicts",
+        *_group("headers", NOTICE_HEADERS),
+        *_group("states", states),
+        *_each((*states, UNFIT, *FileCode), "message", "remedy"),
+    }
+    wanted["words/findings.toml"] = _each(What, "message", "meaning", "remedy")
+    wanted[_PAGE] = {*_group("checks", Check), *_group("purposes", ("root", *PURPOSES))}
+    offer = STREAMS["offer"]
+    wanted["words/sample.toml"] = {
+        *_group("columns", COLUMNS),
+        *_group("export_control", own_codes(offer.record)["export_control"]),
+        *_group("status", (kind.status_after for kind in offer.events if kind.status_after is not None)),
+        *_group("examples", EXAMPLES),
+    }
+    return wanted
+
+
+def faults_of(
+    texts: Mapping[str, Mapping[str, str]], names: set[str], closed_groups: frozenset[str] | None = None
+) -> Iterator[str]:
+    """Yield what is wrong with a file's texts.
+
+    Shapes: names are those that must be there; others are too many, unless the file has groups of which only
+            `closed_groups` are closed lists.
+    """
+    for name in sorted(names - texts.keys()):
+        yield f"{name}: missing"
+    for name, text in texts.items():
+        if name not in names and (closed_groups is None or name.partition(".")[0] in closed_groups):
+            yield f"{name}: nothing asks for it"
+        if text.keys() != set(LANGUAGES):
+            yield f"{name}: expected {', '.join(LANGUAGES)}, came {', '.join(text)}"
+        for language, said in text.items():
+            if not said or (said != said.strip() and not name.startswith("params.")):
+                yield f"{name}: {language} is empty, or begins or ends in a blank"
+        if len({_places(said) for said in text.values()}) > 1:
+            yield f"{name}: the places to fill in are not the same in all languages"
+
+
+def names_of(stream: Stream) -> Iterator[str]:
+    """Yield the name of every text that a stream needs."""
+    yield "title"
+    for kind in stream.events:
+        yield f"events.{kind.name}"
+        if kind.status_after is not None:
+            yield f"statuses.{kind.status_after}"
+        yield from _group("fields", kind.model.model_fields)
+        for field, codes in own_codes(kind.model).items():
+            yield from _group(f"codes.{field}", codes)
+
+
+def _places(text: str) -> frozenset[str]:
+    try:
+        return frozenset(field for _, field, _, _ in Formatter().parse(text) if field is not None)
+    except ValueError:
+        return frozenset({"a brace that does not close"})
+
+
+def _each(codes: Iterable[str], *parts: str) -> set[str]:
+    return {f"{code}.{part}" for code in codes for part in parts}
+
+
+def _group(group: str, names: Iterable[str]) -> set[str]:
+    return {f"{group}.{name}" for name in names}
