@@ -4,6 +4,7 @@
     link = Link(settings, outbox, broker)          # makes its clients by broker.producer, broker.consumer
     broker.fail(Fault.APPLIED, nth=3)              # the third write is done, and its writer hears that it failed
 
+The two faults are those of `hub.base.faulty`.
 `tests/contract/test_kafka.py` holds it to what real Kafka does.
 """
 
@@ -14,9 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.kafka.memory_clients import MemoryAdmin, MemoryConsumer, MemoryProducer
-from hub.kafka.memory_log import APPEND_TIME, Fault, MemoryLog
+from hub.kafka.memory_log import APPEND_TIME, MemoryLog
 
-__all__ = ["APPEND_TIME", "Fault", "MemoryBroker"]
+__all__ = ["APPEND_TIME", "MemoryBroker"]
 
 
 class MemoryBroker(MemoryLog):

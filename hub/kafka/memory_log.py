@@ -14,21 +14,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, UnknownTopicOrPartitionError
 from aiokafka.structs import RecordMetadata
 
+from hub.base.faulty import Fault, Faults
+
 APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}  # the config of a topic that carries our clock
-
-
-class Fault(Enum):
-    """What becomes of a write that fails."""
-
-    REFUSED = "refused"  # nothing was written
-    APPLIED = "applied"  # everything was
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +45,23 @@ class Partition:
     records: list[ConsumerRecord] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Due:
-    """A fault that waits for the `left`-th write from now, of `topic` or of any."""
-
-    fault: Fault
-    left: int
-    topic: str | None
-
-
 class MemoryLog:
-    """Topics and their records, for the clients of one event loop.
-
-    Shapes: `writes` counts the durable writes that were tried: a batch of records to one partition each.
-    Units:  clock tells seconds since 1970.
-    """
+    """Topics and their records, for the clients of one event loop. Units: clock tells seconds since 1970."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._topics: dict[str, list[Partition]] = {}
         self._configs: dict[str, dict[str, str]] = {}
-        self._due: list[_Due] = []
+        self._faults = Faults()
         self._unanswered: list[tuple[asyncio.Future[RecordMetadata], RecordMetadata]] = []
         self._is_holding = False
         self._news: set[asyncio.Future[None]] = set()
         self.is_reachable = True
-        self.writes = 0
+
+    @property
+    def writes(self) -> int:
+        """How many durable writes were tried: of a batch of records to one partition each."""
+        return self._faults.writes
 
     def create_topic(self, name: str, partitions: int = 1, configs: Mapping[str, str] | None = None) -> None:
         """Make a topic that is not there yet. Configs are Kafka's; `message.timestamp.type` is obeyed."""
@@ -115,7 +100,7 @@ class MemoryLog:
 
     def fail(self, fault: Fault, nth: int = 1, *, topic: str | None = None) -> None:
         """Have the `nth` durable write from now fail, counting those of `topic` only if one is named."""
-        self._due.append(_Due(fault, nth, topic))
+        self._faults.plan(fault, nth, topic)
 
     def hold(self) -> None:
         """Keep back every acknowledgement until `release`: the writes themselves are done."""
@@ -161,8 +146,7 @@ class MemoryLog:
         if not self.is_reachable:
             _settle_soon(answer, KafkaTimeoutError())
             return answer
-        self.writes += 1
-        fault = self._fault_of(place.topic)
+        fault = self._faults.next(place.topic)
         if fault is Fault.REFUSED:
             _settle_soon(answer, KafkaTimeoutError())
             return answer
@@ -174,16 +158,6 @@ class MemoryLog:
         else:
             _settle_soon(answer, metadata)
         return answer
-
-    def _fault_of(self, topic: str) -> Fault | None:
-        """Count one write; return the fault that it was to have."""
-        found = None
-        for due in [due for due in self._due if due.topic in (None, topic)]:
-            due.left -= 1
-            if due.left == 0:
-                self._due.remove(due)
-                found = found or due.fault
-        return found
 
     def _append(self, place: TopicPartition, records: Sequence[Unwritten]) -> RecordMetadata:
         partition, first = self.partition(place), self.partition(place).end

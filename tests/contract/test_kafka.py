@@ -18,9 +18,10 @@ from aiokafka.errors import (
     ProducerClosed,
 )
 
+from hub.base.faulty import Fault
 from hub.base.kafka import Consumer, Producer
 from hub.broker.embedded import EmbeddedKafka
-from hub.kafka.memory import APPEND_TIME, Fault, MemoryBroker
+from hub.kafka.memory import APPEND_TIME, MemoryBroker
 from hub.kafka.topics import TopicSpec, ensure_topics
 
 PROMPT_S = 10.0

@@ -11,7 +11,8 @@ from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
-from hub.kafka.memory import Fault, MemoryBroker
+from hub.base.faulty import Fault
+from hub.kafka.memory import MemoryBroker
 
 PLACE = TopicPartition("t", 0)
 
