@@ -16,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from connectors.cli.main import run_command
+from connectors.runtime.codecs import released_states
 from connectors.runtime.link import Link
 from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
@@ -89,7 +90,7 @@ class Desk:
         office = replace(read_office(self.office.folder), witness=KEY)
         with Outbox(self.path) as outbox:
             link = Link(office.settings, outbox)
-            keys = WitnessKeys(office, Registry("uz"), self.keys, dict, self.look)
+            keys = WitnessKeys(office, Registry("uz", released_states()), self.keys, dict, self.look)
             reader = WitnessReader(outbox, link, cast("Sender", self.answers), keys)
             task = asyncio.create_task(reader.run())
             try:

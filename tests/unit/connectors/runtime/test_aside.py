@@ -22,6 +22,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.rows import FileState, FileSummary
 from connectors.runtime.sheets import VerdictSheets, sheet_of
+from connectors.runtime.signals import Replans, Signal
 from connectors.source.problem import FileCode
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.trust import Trust
@@ -70,8 +71,8 @@ class Desk:
         gatherer = Gatherer(
             self.outbox, Codecs(), EventIds(), settle_s=0, guard=self.office.settings.guard, clock=time.monotonic
         )
-        self.folder = Folder(self.office, self.outbox, gatherer)
-        self.sheets = VerdictSheets(self.office, self.outbox, self.folder)
+        self.folder = Folder(self.office, self.outbox, gatherer, Replans(), Signal())
+        self.sheets = VerdictSheets(self.office, self.outbox, lambda: self.folder.mappings, Signal())
 
     def write(self, name: str, *rows: str, head: str = "Number,Title") -> Path:
         path = self.path / name

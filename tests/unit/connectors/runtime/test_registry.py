@@ -11,11 +11,13 @@ from structlog.testing import capture_logs
 
 import schemas
 from connectors.runtime.alarms import alarm_text
+from connectors.runtime.codecs import released_states
 from connectors.runtime.link import Link
 from connectors.runtime.office import Office
-from connectors.runtime.registry import CENTERS, SCHEMAS, Registry, RegistryAlarm, read_state
+from connectors.runtime.registry import CENTERS, SCHEMAS, Registry, RegistryAlarm
 from connectors.runtime.registry_reader import RegistryReader, office_keys
 from connectors.runtime.settings import ConnectorSettings
+from connectors.runtime.signals import Replans, Signal
 from hub.protocol.avro import Codec, frame
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
@@ -48,7 +50,7 @@ def state(version: int, *keys: Center, status: str = "active", **fields: Any) ->
 
 def registry(*values: bytes, schema: int = 7) -> Registry:
     """Return a registry, read to its end, with one announced schema."""
-    found = Registry("uz")
+    found = Registry("uz", released_states())
     found.take(SCHEMAS, f"hq:{schema}".encode(), b"-")
     for value in values:
         found.take(CENTERS, b"hq:uz", value)
@@ -144,13 +146,13 @@ def test_ml_dsa_key_that_hq_wants_and_the_office_does_not_seal_by_raises_an_alar
 def test_schema_is_announced_by_its_key_alone_and_only_in_a_known_registry() -> None:
     """An unread or empty registry holds nothing back; a read one holds back what it does not have."""
     listed, missing = f"{DATASCHEMA}{'00000007':0<64}", f"{DATASCHEMA}{'00000008':0<64}"
-    assert Registry("uz").announced(missing)
+    assert Registry("uz", released_states()).announced(missing)
     found = registry()
     assert (found.announced(listed), found.announced(missing)) == (True, False)
     assert found.take(SCHEMAS, b"hq:8", b"-")
     assert not found.take(SCHEMAS, b"hq:8", b"-")
     assert found.announced(missing)
-    empty = Registry("uz")
+    empty = Registry("uz", released_states())
     empty.complete = True
     assert (empty.known, empty.alarms(KEY, set())) == (False, {})
 
@@ -166,7 +168,7 @@ def test_record_in_an_unknown_schema_is_malformed_and_changes_nothing() -> None:
     with pytest.raises(Malformed, match="update"):
         found.take(CENTERS, b"hq:uz", frame(1, b"x"))
     with pytest.raises(Malformed):
-        read_state(state(1, OURS)[:-3])
+        released_states().read(state(1, OURS)[:-3])
     assert raised(found) == set()
 
 
@@ -184,7 +186,11 @@ async def test_registry_that_stays_unknown_holds_nothing_back_for_ever(office: O
     settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("127.0.0.1:1",), registry_wait_s=0.01)
     trust = Trust(HUB, KEY, (KEY,))
     reader = RegistryReader(
-        Office(tmp_path, settings, OURS.signer, trust), office.outbox, Link(settings, office.outbox)
+        Office(tmp_path, settings, OURS.signer, trust),
+        office.outbox,
+        Link(settings, office.outbox),
+        Signal(),
+        Replans(),
     )
     with capture_logs() as logs:
         await reader.settled()
