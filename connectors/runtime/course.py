@@ -99,7 +99,7 @@ class Course:
         return left_s is not None and left_s <= 0
 
     def restarted(self, answered: int) -> Course:
-        """A new lane was opened, or the first one read: begin behind what HQ has answered of it."""
+        """It is another lane than before, or the first one: begin behind what HQ has answered of it."""
         return replace(
             self,
             upcoming=answered + 1,

@@ -62,6 +62,7 @@ class Folder:
         self._mappings: list[Mapping] = []
         self._stamp: tuple[object, ...] = ()
         self._due: dict[str, float] = {}  # when a file has rows whose settling time is over
+        self._vanished: set[str] = set()  # gone, and not noted yet
         self._replans = replans
         self._taken = taken
         self._stopping = False
@@ -100,20 +101,22 @@ class Folder:
         """Look at the folder once; return whether anything in it was new."""
         self._read_mappings_again()
         now = time.monotonic()
-        again = self._to_be_planned_again()
         due = {name for name, at in self._due.items() if at <= now}
-        for name in again | due | set(self._outbox.rows.approvals()) | self._sealed_otherwise():
+        due |= set(self._outbox.rows.approvals()) | self._sealed_otherwise()
+        for name in due | self._to_be_planned_again():
             self._due.pop(name, None)
             self._source.forget(name)
         scan = self._source.scan(now)
         if scan.problem is not None:
             log.warning("folder_not_listed", reason=scan.problem)
-        for name in scan.vanished:
+        self._vanished |= set(scan.vanished)  # the source tells it once
+        news = bool(self._vanished)
+        for name in sorted(self._vanished):
             self._due.pop(name, None)
             self._gatherer.vanish(name)
             self._aside.drop(name)
+            self._vanished.discard(name)
             log.warning("file_vanished", file=name)
-        news = bool(scan.vanished)
         for name in scan.ready:
             if self._stopping:
                 break
@@ -128,22 +131,21 @@ class Folder:
 
     def _to_be_planned_again(self) -> set[str]:
         asked = self._replans.take()
-        return {summary.name for summary in self._outbox.rows.summaries()} if asked.every else set(asked.files)
+        return self._names() if asked.every else set(asked.files)
+
+    def _names(self) -> set[str]:
+        return {file.name for file in self._source.status()}
 
     def _sealed_otherwise(self) -> set[str]:
         """Return the files with persons, if somebody was erased since they were read, or HQ can take persons now."""
         named = {(m.stream, field) for m in self._mappings for field in m.persons}
         if self._sealing is None or not named:
             return set()
-        before = self._sealed
-        self._sealed = (
-            self._sealing.persons.erasures(),
-            *(place for place in sorted(named) if self._sealing.is_taken(*place)),
-        )
-        if before is None or before == self._sealed:
+        now = (self._sealing.persons.erasures(), *(p for p in sorted(named) if self._sealing.is_taken(*p)))
+        before, self._sealed = self._sealed, now
+        if before is None or before == now:
             return set()
-        names = {summary.name for summary in self._outbox.rows.summaries()}
-        return {name for name in names if (m := mapping_for(self._mappings, name)) is not None and m.persons}
+        return {name for name in self._names() if (m := mapping_for(self._mappings, name)) is not None and m.persons}
 
     def _set_aside(self, now: float) -> bool:
         """Note which files are there and not taken; return whether any may be read again."""

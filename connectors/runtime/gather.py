@@ -117,21 +117,31 @@ class Gatherer:
         for part in _chunks(lines, CHUNK_ROWS):
             if self._stopping:
                 raise Retriable(f"stopped while {file} was read: the next start reads it again")
+            count += self._take_chunk(file, generation, part, settling)
+        self._outbox.rows.finish(file, generation, blank)
+        if settling.waiting:
+            self._seen[file] = settling.waiting
+        return Gathered(count, settling.due_s)
+
+    def _take_chunk(
+        self, file: str, generation: int, part: Sequence[RowOutcome | StoredRow], settling: _Settling
+    ) -> int:
+        """Take some rows in one transaction; return how many events were queued."""
+        try:
             with self._outbox.database.transaction() as connection:
                 chunk = self._plan_chunk(connection, file, part, settling)
                 put_rows(connection, file, generation, chunk.rows)
                 append(connection, chunk.events)
                 set_planned(connection, file, chunk.planned)
                 set_held(connection, chunk.held)
-            # Durable from here: these rows, their events and what was planned. A crash leaves the rest of the file for
-            # the next reading, which finds the same wanted states and says nothing twice.
-            if chunk.events:
-                count += len(chunk.events)
-                self._outbox.queued.ring()
-        self._outbox.rows.finish(file, generation, blank)
-        if settling.waiting:
-            self._seen[file] = settling.waiting
-        return Gathered(count, settling.due_s)
+        except Retriable:
+            self._outbox.queued.ring()  # it may have been done all the same, and the next reading queues nothing
+            raise
+        # Durable from here: these rows, their events and what was planned. A crash leaves the rest of the file for the
+        # next reading, which finds the same wanted states and says nothing twice.
+        if chunk.events:
+            self._outbox.queued.ring()
+        return len(chunk.events)
 
     def stop(self) -> None:
         """Have a `take` that is under way in another thread end soon, as Retriable."""

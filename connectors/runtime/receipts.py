@@ -82,7 +82,6 @@ class ReceiptReader:
             while True:
                 if not self._sender.ready.is_set() and self._outbox.answers.position >= end:
                     await self._open_if_due()
-                    self._sender.restart()
                     self._sender.ready.set()
                     log.info("answers_read", position=end, origin=self._outbox.lane.origin)
                 waiting = self._sender.ready.is_set()
@@ -127,7 +126,14 @@ class ReceiptReader:
                 answers.append(Answer(record.offset, said, record.value, self._trust.trusted.retired_at(note)))
                 if resend is not None and said.origin == resend.origin and said.last >= resend.first:
                     resend = None  # HQ has got what it asked for
-        taken = self._outbox.answers.take(answers, position, datetime.now(UTC))
+        try:
+            taken = self._outbox.answers.take(answers, position, datetime.now(UTC))
+        except Retriable:
+            # It may have been done all the same, and then nobody tells again which rows have verdicts, or lost a plan.
+            self._sender.receipted()
+            self._decided.ring()
+            self._replans.add_every()
+            raise
         # Durable from here: receipts, verdicts and the position are one commit.
         if Outcome.FOREIGN in taken.outcomes or (Outcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()):
             await self._open_if_due()
@@ -153,8 +159,12 @@ class ReceiptReader:
         reason = reason_for_epoch(self._outbox)
         if reason is not None:
             settings = self._link.settings
-            files = open_epoch(self._outbox, self._codecs, self._ids, settings.hub, settings.center, reason)
-            self._sender.restart()
+            try:
+                files = open_epoch(self._outbox, self._codecs, self._ids, settings.hub, settings.center, reason)
+            except Retriable:
+                self._replans.add_every()  # the lane may be open all the same, and nobody tells again what it forgot
+                raise
+            self._sender.wake()
             self._replans.add(files)
 
     async def _name_foreign(self) -> None:

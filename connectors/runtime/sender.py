@@ -55,6 +55,7 @@ class Sender:
         self._clock = clock
         self._topic = link.settings.topic_in
         self._course = Course.begin(link.settings.receipt_wait_s, clock())
+        self._origin = ""  # of the lane that the course is of
         self._progress = asyncio.Event()
         self.ready = asyncio.Event()
         self.linked = asyncio.Event()  # set while there is a producer
@@ -70,6 +71,7 @@ class Sender:
 
     def rewind(self, sequence: int) -> None:
         """Send again from the start of the batch that `sequence` is in: HQ asks for it."""
+        self._follow_lane()
         self._resend(self._course.rewound(sequence, self._clock()))
 
     def receipted(self) -> None:
@@ -77,9 +79,8 @@ class Sender:
         self._course = self._course.heard(self._clock())
         self._work.ring()
 
-    def restart(self) -> None:
-        """Begin again at the first event without receipt: a new lane was opened."""
-        self._course = self._course.restarted(self._outbox.lane.receipted())
+    def wake(self) -> None:
+        """Tell that there may be something to send: a new lane was opened."""
         self._work.ring()
 
     async def drained(self) -> None:
@@ -125,7 +126,8 @@ class Sender:
             await close(producer)
 
     async def _serve(self, producer: Producer) -> None:
-        self._course = self._course.answered_to(self._outbox.lane.receipted()).linked()
+        self._follow_lane()
+        self._course = self._course.linked()
         self._producer = producer
         self._progress.set()
         self.linked.set()
@@ -146,7 +148,7 @@ class Sender:
         lane = self._outbox.lane
         if self._course.is_full or not self.ready.is_set():
             return None
-        self._course = self._course.answered_to(lane.receipted())
+        self._follow_lane()
         if self._course.is_silent(self._clock()):
             log.warning("no_receipt", first=self._course.answered + 1, silence_s=self._course.silence_s)
             self._resend(self._course.awoken(self._clock()))
@@ -156,6 +158,14 @@ class Sender:
         else:
             batch = lane.load(self._course.upcoming, self._sealer.key, self._sealer.long_key)
         return batch
+
+    def _follow_lane(self) -> None:
+        """Have the course be that of the open lane, and know what HQ has answered of it, as the outbox has both."""
+        lane = self._outbox.lane
+        if lane.origin == self._origin:
+            self._course = self._course.answered_to(lane.receipted())
+        else:
+            self._origin, self._course = lane.origin, self._course.restarted(lane.receipted())
 
     def _resend(self, course: Course) -> None:
         if course.upcoming < self._course.upcoming:

@@ -56,10 +56,13 @@ class Outbox:
 
         Errors: OutboxFull; Rejected(TOO_LARGE).
         """
-        with self.database.transaction() as connection:
-            count = append(connection, list(events))
-        # Durable from here: a crash loses none of them, and sends none twice, for they are sealed in this order.
-        self.queued.ring()
+        try:
+            with self.database.transaction() as connection:
+                count = append(connection, list(events))
+        finally:
+            # Durable from here: a crash loses none of them, and sends none twice, for they are sealed in this order. A
+            # commit that failed may have been done all the same: whoever waits for events has a look.
+            self.queued.ring()
         return count
 
     def epoch_new(self, reason: str) -> None:
