@@ -15,7 +15,7 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import Gatherer
 from connectors.runtime.ids import EventIds
-from connectors.runtime.link import REAL, Link
+from connectors.runtime.link import Link
 from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
@@ -30,7 +30,7 @@ from connectors.runtime.sheets import VerdictSheets
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.trust import Trusted, TrustReader
 from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
-from hub.base.kafka import Clients
+from hub.base.kafka import AIOKAFKA, Clients
 from hub.protocol.errors import CohubError, Fatal, Retriable
 
 STOP_DEADLINE_S: Final = 8.0
@@ -47,7 +47,7 @@ class Connector:
     Shapes: `outbox` and `sender` are there while it runs, for those who queue events without a file.
     """
 
-    def __init__(self, office: Office, *, gathers: bool = True, clients: Clients = REAL) -> None:
+    def __init__(self, office: Office, *, gathers: bool = True, clients: Clients = AIOKAFKA) -> None:
         self.office = office
         self._gathers = gathers
         self._clients = clients

@@ -14,14 +14,13 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.settings import ConnectorSettings
-from hub.base.kafka import AioKafka, Clients, Consumer, Producer
+from hub.base.kafka import AIOKAFKA, Clients, Consumer, Producer
 from hub.protocol.errors import Retriable
 
 REQUEST_BYTES_MAX: Final = 2 << 20
 KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
 CLOSE_DEADLINE_S: Final = 2.0
 BACKOFF_MIN_S: Final = 0.2
-REAL: Final = AioKafka()
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +52,7 @@ class Link:
     Shapes: `clients` makes the Kafka clients, which are started here.
     """
 
-    def __init__(self, settings: ConnectorSettings, outbox: Outbox, clients: Clients = REAL) -> None:
+    def __init__(self, settings: ConnectorSettings, outbox: Outbox, clients: Clients = AIOKAFKA) -> None:
         self.settings = settings
         self._outbox = outbox
         self._clients = clients
@@ -125,7 +124,7 @@ class Link:
         """Start a client and see that its topics are there: writing to a missing one waits, reading from it spins."""
         try:
             async with asyncio.timeout(self.settings.request_timeout_s):
-                await client.start()
+                await _started(client)
                 known = await present()
         except BaseException as exc:
             await close(client)
@@ -145,6 +144,20 @@ class Link:
             # The client says "unable to bootstrap" for a wrong password too.
             return f"{servers} can't be reached, or refuses our name and password"
         return f"{servers} can't be reached ({type(exc).__name__})"
+
+
+async def _started(client: Producer | Consumer) -> None:
+    """Start a client. One that is broken off would leave its first connection open, so it is let end first."""
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=CLOSE_DEADLINE_S)
+        if not starting.done():
+            starting.cancel()
+        elif not starting.cancelled():
+            starting.exception()  # seen: the cancellation is what counts
+        raise
 
 
 async def close(client: Producer | Consumer) -> None:

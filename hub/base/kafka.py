@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -147,3 +147,6 @@ class AioKafka:
         """Return a consumer."""
         consumer: Consumer = AIOKafkaConsumer(**settings)
         return consumer
+
+
+AIOKAFKA: Final = AioKafka()

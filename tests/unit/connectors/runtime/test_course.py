@@ -321,8 +321,7 @@ def test_the_next_batch_is_the_one_behind_the_last_unless_something_leads_back(
 def test_property_test_exercises_what_it_is_about() -> None:
     """A network that loses, fails, forgets and is silent has batches sent again: the model is no easy one."""
     world = World()
-    for action in (
-        ("send", 3), ("land", 1), ("fail", 1), ("link",), ("send",), ("land", 0), ("take",), ("take",), ("forget", 1), ("wait", 100.0), ("send",),
-    ):  # fmt: skip
+    lost = [("send", 3), ("land", 1), ("fail", 1), ("link",), ("send",), ("land", 0), ("take",), ("take",)]
+    for action in [*lost, ("forget", 1), ("wait", 100.0), ("send",)]:
         play(world, action)
     assert len(world.sent) > len(set(world.sent))
