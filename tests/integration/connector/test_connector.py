@@ -15,8 +15,8 @@ from connectors.runtime.outbox import Outbox
 from hub.protocol.errors import Fatal, Rejected, UsageError
 from hub.protocol.note import Signer
 from hub.protocol.verdict import Code
-from tests.integration.connector.conftest import OfficeFolder, run_connector, until
 from tests.support.answering import AnsweringHq
+from tests.support.folder import OfficeFolder, run_connector, until
 
 pytestmark = pytest.mark.integration
 

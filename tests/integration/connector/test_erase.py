@@ -25,9 +25,9 @@ from hub.hq.folder import HubFolder
 from hub.kafka.topics import FAN_OUT_PARTITIONS
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
-from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until
 from tests.support.center import Center
 from tests.support.checker import check, trust_of
+from tests.support.folder import HUB, ROOT, OfficeFolder, until
 from tests.support.worker import Hub, read_topic
 
 pytestmark = pytest.mark.integration

@@ -22,8 +22,8 @@ from hub.hq.centers import add_key, revoke_key
 from hub.hq.folder import HubFolder
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
-from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until
 from tests.support.center import Center
+from tests.support.folder import HUB, ROOT, OfficeFolder, until
 from tests.support.worker import Hub
 
 pytestmark = pytest.mark.integration
