@@ -79,7 +79,7 @@ async def bench(real: EmbeddedKafka | None, topic_prefix: str) -> AsyncIterator[
     else:
         at = {"bootstrap_servers": real.bootstrap}
         configs = {**APPEND_TIME, "max.message.bytes": str(HUGE)}
-        await ensure_topics(real.bootstrap, [TopicSpec(topic_prefix, 2, configs)])
+        await ensure_topics(real.cluster, [TopicSpec(topic_prefix, 2, configs)])
 
         def refuse() -> None:
             """Nothing is to be done: real Kafka knows the topic's limit."""

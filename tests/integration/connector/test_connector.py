@@ -42,7 +42,7 @@ async def office(tmp_path: Path, real: EmbeddedKafka | None, topic_prefix: str) 
     """Return an office whose topics are there."""
     topics = standard_topics([topic_prefix], [])[:2]
     if real is not None:
-        await ensure_topics(real.bootstrap, topics)
+        await ensure_topics(real.cluster, topics)
         return OfficeFolder(tmp_path / "office", topic_prefix, real.bootstrap)
     broker = MemoryBroker()
     for topic in topics:
