@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import pytest
 
-from connectors.mapping.message import LocalCode
 from connectors.mapping.person import PersonSaid, Place, person_identity
+from connectors.mapping.problem import LocalCode
 from connectors.runtime.persons import Persons
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.persons.faulty import FaultyPersons
