@@ -76,7 +76,7 @@ async def _fill(folder: Path) -> Path:
             await store.commit(batch, claimed.term, now)
             reading = advance(taken, batch)
     finally:
-        store.close()
+        await store.close()
     return HubFolder(folder).database
 
 
@@ -89,7 +89,7 @@ async def _notarize(folder: Path, path: Path) -> None:
         found = await store.log.unlogged(LEAVES_MAX)
         await store.log.append(append(log, found, [identity.log, identity.log_long], datetime.now(UTC)))
     finally:
-        store.close()
+        await store.close()
 
 
 def main() -> None:

@@ -99,7 +99,7 @@ async def _resume(where: HubFolder, center: str) -> str:
     try:
         before = await again(lambda: store.resume(center))
     finally:
-        store.close()
+        await store.close()
     if before is None:
         raise UsageError(f"HQ has read nothing of a center {center}; `hub lane list` has what there is")
     if before == "waiting":

@@ -88,7 +88,7 @@ class HubFolder:
     def engine(self) -> Engine:
         """Return an engine for reads. Errors: UsageError where there is no database, or one of another release."""
         from hub.store.migrate import check_current
-        from hub.store.sqlite import open_engine
+        from hub.store.sqlite_open import open_engine
 
         if not self.database.exists():
             raise UsageError(
@@ -113,7 +113,7 @@ class HubFolder:
             await again(headquarters.prepare)
             yield store, headquarters
         finally:
-            store.close()
+            await store.close()
 
 
 async def again(work: Any, tries: int = SAY_TRIES) -> Any:

@@ -22,10 +22,24 @@ from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, Verifier
 from hub.protocol.record import split_canonical
 from hub.protocol.witness import Alarm
-from hub.store.tables import COSIGNATURE, ENTITY, EVIDENCE, INTAKE, LANE, LEDGER, MEASURE, QUARANTINE, RECEIPT
+from hub.store.tables import (
+    COSIGNATURE,
+    ENTITY,
+    EVIDENCE,
+    INTAKE,
+    LANE,
+    LEDGER,
+    MEASURE,
+    PUBLISHED,
+    QUARANTINE,
+    RECEIPT,
+)
 
 # Written out, not bound: so the partial index on rejected rows serves it.
 _REJECTED: Final[ColumnElement[bool]] = literal_column("ledger.code <> 'ACCEPTED'")
+# A lane that nobody has published anything of yet has no cursor.
+_LANE_AND_CURSOR: Final = LANE.outerjoin(PUBLISHED, PUBLISHED.c.lane_id == LANE.c.id)
+_PUBLISHED: Final = func.coalesce(PUBLISHED.c.upto, 0)
 NOTES_MAX: Final = 100
 
 
@@ -80,8 +94,10 @@ def intakes(db: Connection) -> list[dict[str, Any]]:
                 func.count().label("epochs"),
                 func.sum(LANE.c.size).label("events"),
                 func.sum(LANE.c.missing).label("missing"),
-                func.sum(LANE.c.size - LANE.c.published).label("unpublished"),
-            ).group_by(LANE.c.center)
+                func.sum(LANE.c.size - _PUBLISHED).label("unpublished"),
+            )
+            .select_from(_LANE_AND_CURSOR)
+            .group_by(LANE.c.center)
         )
     }
     forks: dict[str, int] = {
@@ -205,9 +221,11 @@ def totals(db: Connection) -> dict[str, Any]:
     events, unpublished, missing = db.execute(
         select(
             func.coalesce(func.sum(LANE.c.size), 0),
-            func.coalesce(func.sum(LANE.c.size - LANE.c.published), 0),
+            func.coalesce(func.sum(LANE.c.size - _PUBLISHED), 0),
             func.coalesce(func.sum(LANE.c.missing), 0),
-        ).where(LANE.c.center != HQ)
+        )
+        .select_from(_LANE_AND_CURSOR)
+        .where(LANE.c.center != HQ)
     ).one()
     rejected: Counter[str] = Counter()
     for center, codes in _rejected_by_center(db).items():
@@ -264,7 +282,7 @@ def events_after(db: Connection, center: str) -> bool:
 
 def lanes(db: Connection, center: str | None = None) -> list[dict[str, Any]]:
     """Return every lane that HQ has taken events of, the hq lane too, oldest first within its center."""
-    query = select(LANE).order_by(LANE.c.center, LANE.c.id)
+    query = select(LANE, _PUBLISHED.label("published")).select_from(_LANE_AND_CURSOR).order_by(LANE.c.center, LANE.c.id)
     if center is not None:
         query = query.where(LANE.c.center == center)
     return [

@@ -104,9 +104,9 @@ class Consolidator:
                 await self._store.set_status(center, claim.term, intake.status, intake.why)
             self._held[center] = Held(Reading.of(intake), claim.term, intake.offset)
             self._forget_entities(center)
-            await self._publisher.adopt(center)
             if intake.status is not Status.READING:
                 self.lanes.pause(center)
+        await self._publisher.adopt(claimed)
         return {center: claim.intake.offset for center, claim in claimed.items()}
 
     async def revoke(self, centers: Sequence[str]) -> None:

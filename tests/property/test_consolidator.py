@@ -28,7 +28,8 @@ from tests.support.center import RELEASED, Center
 from tests.support.checker import check, trust_of
 from tests.support.hq import IDENTITY, Hq
 from tests.support.intakes import Ledgered, Positions
-from tests.support.sender import CENTERS, PUBLISHED, REVISED, Batches, Sender, outcome, script, senders
+from tests.support.peek import open_without_disk, peek
+from tests.support.sender import CENTERS, PUBLISHED, REVISED, Batches, Sender, of_centers, outcome, script, senders
 
 WORKERS = 2
 LATER = datetime(2900, 1, 1, tzinfo=UTC)  # HQ's own lane is written by the real clock
@@ -115,14 +116,13 @@ class Hub:
 
     @classmethod
     def open(cls, database: Path, script: dict[str, list[Batches]]) -> Hub:
-        store = SqliteStore.open(database)
-        store._db.execute("PRAGMA synchronous=OFF")  # no power is cut here, and thousands of commits wait for no disk
+        store = open_without_disk(database)
         headquarters, published = Headquarters(store, IDENTITY, RELEASED), Ledgered()
         workers = [Worker(store, headquarters, published, f"worker {n}") for n in range(WORKERS)]
         return cls(store, Hq(store, headquarters, {}, now=LATER), senders(script), published, workers)
 
     def sizes(self, center: str) -> dict[str, int]:
-        return dict(self.store._db.execute("SELECT epoch, size FROM lane WHERE center = ?", (center,)).fetchall())
+        return dict(peek(self.store.path, "SELECT epoch, size FROM lane WHERE center = ?", center))
 
     async def speak(self, center: str) -> None:
         """Suspend the center, or let a suspended one go on."""
@@ -212,17 +212,8 @@ class Hub:
             ends[found.origin] = found.last
             assert list(found.receipts) == [await self.store.receipt_at(found.origin, found.last)]
         for name in self.senders:
-            for origin, size in self.store._db.execute("SELECT origin, size FROM lane WHERE center = ?", (name,)):
+            for origin, size in peek(self.store.path, "SELECT origin, size FROM lane WHERE center = ?", name):
                 assert ends[origin] == size
-
-
-def of_centers(found: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Return the outcome without HQ's own lane: HQ says more in one run than in the other."""
-    own = ("/hq/", "hq:")
-    return {
-        what: [row for row in rows if own[0] not in str(row[0]) and not str(row[1]).startswith(own[1])]
-        for what, rows in found.items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +223,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def make() -> None:
         hq = await Hq.open(folder, *(Center(name) for name in CENTERS))
-        hq.store.close()
+        await hq.store.close()
 
     asyncio.run(make())
     return folder / "hub.sqlite3"
@@ -248,9 +239,9 @@ async def straight(template: Path, folder: Path, script: dict[str, list[Batches]
             for lane in sender.lanes:
                 sender.write([record for batch in lane for record in batch])
             await hq.feed(name, sender.log, now=LATER)
-        return outcome(store)
+        return outcome(store.path)
     finally:
-        store.close()
+        await store.close()
 
 
 async def crooked(
@@ -265,10 +256,10 @@ async def crooked(
             await hub.happen(*taken_step)
         await hub.finish()
         await hub.check_published()
-        found = outcome(hub.store)
+        found = outcome(database)
         parked = (await hub.store.changes()).intakes
     finally:
-        hub.store.close()
+        await hub.store.close()
     assert {status for _, status in parked.values()} == {Status.READING}
     findings = check(database, trust_of(IDENTITY))
     assert not findings, findings

@@ -22,6 +22,7 @@ from hub.store.store import FencedError
 from tests.support.center import RELEASED, Center
 from tests.support.checker import check, trust_of
 from tests.support.hq import IDENTITY, Hq
+from tests.support.peek import open_without_disk, peek
 from tests.support.sender import CENTERS, PUBLISHED, WITHDRAWN, Batches, Sender, outcome, script, senders
 
 WORKERS = 2
@@ -52,14 +53,13 @@ class World:
 
     @classmethod
     def open(cls, database: Path, script: dict[str, list[Batches]]) -> World:
-        store = SqliteStore.open(database)
-        store._db.execute("PRAGMA synchronous=OFF")  # no power is cut here, and thousands of commits wait for no disk
+        store = open_without_disk(database)
         headquarters = Headquarters(store, IDENTITY, RELEASED)
         return cls(store, senders(script), [Hq(store, headquarters, {}) for _ in range(WORKERS)])
 
     def sizes(self, center: str) -> dict[str, int]:
         """Return the size of each lane of a center, by epoch."""
-        return dict(self.store._db.execute("SELECT epoch, size FROM lane WHERE center = ?", (center,)).fetchall())
+        return dict(peek(self.store.path, "SELECT epoch, size FROM lane WHERE center = ?", center))
 
     async def take(self, center: str, worker: int, count: int, *, again: bool = False, dies: bool = False) -> None:
         """Fetch up to `count` records, or the last ones again, and do what a worker does with them."""
@@ -154,7 +154,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def make() -> None:
         hq = await Hq.open(folder, *(Center(name) for name in CENTERS))
-        hq.store.close()
+        await hq.store.close()
 
     asyncio.run(make())
     return folder / "hub.sqlite3"
@@ -174,9 +174,9 @@ async def run_case(
         for taken_step in steps:
             await world.happen(*taken_step)
         await world.finish()
-        found = outcome(world.store)
+        found = outcome(database)
     finally:
-        world.store.close()
+        await world.store.close()
     findings = check(database, trust_of(IDENTITY))
     assert not findings, findings
     return found, world.seen
@@ -231,7 +231,7 @@ async def test_overtaken_worker_is_told_so_before_it_writes(tmp_path: Path) -> N
     await second.feed("uz", records)
     with pytest.raises(FencedError):
         await first.feed("uz", records)
-    first.store.close()
+    await first.store.close()
     assert check(tmp_path / "hub.sqlite3", trust_of(IDENTITY)) == []
 
 
@@ -247,4 +247,4 @@ async def test_late_record_of_a_lane_does_not_open_it_again(tmp_path: Path) -> N
     taken, batch = await hq.feed("uz", [*opened, late, *new.offers(1)])
     assert [commit.lane.origin for commit in batch.commits] == [new.origin]
     assert (taken.duplicates, taken.quarantine) == (1, [])
-    hq.store.close()
+    await hq.store.close()

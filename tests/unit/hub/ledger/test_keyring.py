@@ -31,7 +31,7 @@ LONG = Signer(seal_key_name(HUB, "uz"), b"m" * 32, COSIGNATURE_MLDSA44)
 async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path)
     yield opened
-    opened.store.close()
+    await opened.store.close()
 
 
 def accepted(batch: Batch) -> list[int]:

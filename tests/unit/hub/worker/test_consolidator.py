@@ -16,10 +16,11 @@ from hub.ledger.lane import Status
 from hub.ledger.publication import Publication
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
-from hub.store.sqlite import SqliteStore
+from hub.store.store import Store
 from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, LOG_APPEND_TIME, Consolidator
 from tests.support.center import Center, Sent
 from tests.support.hq import IDENTITY, Hq
+from tests.support.peek import peek
 
 LATER = datetime(2040, 1, 1, tzinfo=UTC)  # HQ's own lane is written by the real clock
 
@@ -39,8 +40,8 @@ class Seen:
     def answer(self, center: str, kind: str, _note: bytes) -> None:
         self.answers.append((center, kind))
 
-    async def adopt(self, center: str) -> None:
-        del center
+    async def adopt(self, centers: Collection[str]) -> None:
+        del centers
 
     async def room(self) -> None:
         """There is always room."""
@@ -69,7 +70,7 @@ class Clock:
 async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path)
     yield opened
-    opened.store.close()
+    await opened.store.close()
 
 
 def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any = None) -> Consolidator:
@@ -79,13 +80,13 @@ def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any =
 
 
 def size(hq: Hq, center: Center) -> int:
-    row = hq.store._db.execute("SELECT size FROM lane WHERE origin = ?", (center.origin,)).fetchone()
-    return int(row[0]) if row else 0
+    found = peek(hq.database, "SELECT size FROM lane WHERE origin = ?", center.origin)
+    return int(found[0][0]) if found else 0
 
 
 def intake(hq: Hq, center: Center) -> tuple[str, str]:
-    row = hq.store._db.execute("SELECT status, why FROM intake WHERE center = ?", (center.id,)).fetchone()
-    return str(row[0]), str(row[1])
+    ((status, why),) = peek(hq.database, "SELECT status, why FROM intake WHERE center = ?", center.id)
+    return str(status), str(why)
 
 
 def stamped(records: Sequence[Sent], moment: datetime, kind: int | None) -> list[KafkaRecord]:
@@ -95,7 +96,7 @@ def stamped(records: Sequence[Sent], moment: datetime, kind: int | None) -> list
 class Spoilt:
     """A store that hands the engine what it cannot have made, or fails itself, when one center's entities are read."""
 
-    def __init__(self, store: SqliteStore, center: str, failure: Exception | None = None) -> None:
+    def __init__(self, store: Store, center: str, failure: Exception | None = None) -> None:
         self._store = store
         self._center = center
         self.failure = failure
@@ -246,9 +247,8 @@ async def test_clock_that_runs_a_little_behind_is_waited_for(hq: Hq) -> None:
     await made.handle("uz", center.opened(1))
     clock.now = LATER - timedelta(milliseconds=20)
     await made.handle("uz", center.offers(1, first=5))
-    row = hq.store._db.execute("SELECT min(r.recorded_at_us) = max(r.recorded_at_us) FROM receipt r JOIN lane l"
-                               " ON l.id = r.lane_id WHERE l.center = 'uz'").fetchone()  # fmt: skip
-    assert (size(hq, center), row[0]) == (3, 1)
+    moments = "SELECT DISTINCT r.recorded_at_us FROM receipt r JOIN lane l ON l.id = r.lane_id WHERE l.center = 'uz'"
+    assert (size(hq, center), len(peek(hq.database, moments))) == (3, 1)
 
 
 async def test_clock_that_runs_far_behind_ends_the_process(hq: Hq) -> None:
@@ -311,4 +311,4 @@ async def test_fork_in_a_closed_lane_is_found_too(hq: Hq) -> None:
     copy = Center(offsets=center.offsets)
     await made.handle("uz", [*copy.opened(1), *copy.offers(1, first=88)])
     assert intake(hq, center)[0] == Status.FORKED
-    assert hq.store._db.execute("SELECT origin, size FROM evidence").fetchall() == [(center.origin, 3)]
+    assert peek(hq.database, "SELECT origin, size FROM evidence") == [(center.origin, 3)]
