@@ -9,6 +9,7 @@ What is true when the process dies behind each step:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import traceback
 from collections import OrderedDict
@@ -72,6 +73,9 @@ class Consolidator:
         self._publisher = publisher
         self._owner = owner
         self._clock = clock
+        # Guards what is held and what is known of the hq lane, over every answer of the store that is waited for: a
+        # look must not take for resumed, or wake, what a fetch is just stopping.
+        self._turn = asyncio.Lock()
         self._held: dict[str, Held] = {}
         self._cache: OrderedDict[EntityKey, Known] = OrderedDict()
         self._basis: Basis | None = None
@@ -92,6 +96,10 @@ class Consolidator:
 
     async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
         """See Intakes. From here on every older owner of these lanes is fenced out."""
+        async with self._turn:
+            return await self._assign(centers)
+
+    async def _assign(self, centers: Sequence[str]) -> dict[str, int | None]:
         await self.refresh()
         if self._newest is None:
             self._newest = await self._store.newest_recorded_at()
@@ -101,7 +109,8 @@ class Consolidator:
             if intake.status is Status.WAITING and self._may_go_on(center):
                 # HQ has spoken while nobody held this lane: reading it asks the keyring again.
                 intake = replace(intake, status=Status.READING, why="")
-                await self._store.set_status(center, claim.term, intake.status, intake.why)
+                with contextlib.suppress(FencedError):  # overtaken already: our first commit will be told
+                    await self._store.set_status(center, claim.term, intake.status, intake.why)
             self._held[center] = Held(Reading.of(intake), claim.term, intake.offset)
             self._forget_entities(center)
             if intake.status is not Status.READING:
@@ -111,15 +120,19 @@ class Consolidator:
 
     async def revoke(self, centers: Sequence[str]) -> None:
         """See Intakes."""
-        for center in centers:
-            self._held.pop(center, None)
-            self._forget_entities(center)
+        async with self._turn:
+            for center in centers:
+                self._held.pop(center, None)
+                self._forget_entities(center)
 
     async def refresh(self) -> None:
         """Read the hq lane again, if it has grown."""
-        self._looked_at = self._clock()
+        looked_at = self._clock()
         basis = await self._headquarters.basis()
-        if self._basis is None or basis.size != self._basis.size:
+        # Only now: while we waited for the answer nobody had looked. And of two answers that overtook each other the
+        # newer one stays.
+        self._looked_at = max(looked_at, self._looked_at)
+        if self._basis is None or basis.size > self._basis.size:
             self._basis = basis
             log.info("basis_read", basis=basis.size, centers=len(basis.registry.centers))
 
@@ -138,11 +151,15 @@ class Consolidator:
 
         Returns whether the hq lane has grown.
         """
+        async with self._turn:
+            return await self._look_again()
+
+    async def _look_again(self) -> bool:
         looked_at, changes = self._clock(), await self._store.changes()
         moved = changes.basis != self._answered
         if self._basis is None or changes.basis != self._basis.size:
             await self.refresh()
-        self._looked_at, self._answered = looked_at, changes.basis
+        self._looked_at, self._answered = max(looked_at, self._looked_at), changes.basis
         for center, held in list(self._held.items()):
             intake = held.reading.intake
             term, status = changes.intakes.get(center, (held.term, intake.status))
@@ -173,6 +190,10 @@ class Consolidator:
 
     async def handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
         """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process."""
+        async with self._turn:
+            await self._handle(center, records)
+
+    async def _handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
         held = self._held.get(center)
         if held is None or held.reading.intake.status is not Status.READING:
             return  # taken over by another worker, or stopped: batches that were fetched before still come
@@ -219,17 +240,16 @@ class Consolidator:
 
     async def _commit(self, center: str, held: Held, taken: Taken, batch: Batch, now: datetime) -> None:
         before = held.reading.intake
-        status = batch.intake.status
         held.reading = advance(taken, batch)
+        # The position moves past claims only when they are answered: if we crash in between, they are read again, and
+        # a fork among them is found again. All else that comes twice then is a duplicate.
+        written = batch
+        if batch.claims:
+            written = replace(batch, intake=replace(batch.intake, offset=before.offset), duplicates=0)
         said = batch.presence or batch.cosignatures or batch.alarm
-        if batch.commits or batch.quarantine or said or batch.intake != before:
-            try:
-                await self._store.commit(batch, held.term, now)
-            except FencedError:
-                log.warning("lane_taken_over", center=center)
-                self._held.pop(center, None)
-                self.lanes.pause(center)
-                return
+        changes = batch.commits or batch.quarantine or said or written.intake != before
+        if changes and not await self._write(center, written, held, now):
+            return
         if batch.commits:
             self._newest = max(now, self._newest or now)
             self._remember(batch)
@@ -240,13 +260,33 @@ class Consolidator:
             log.warning(
                 "record_quarantined", center=center, reason=item.reason, detail=item.detail, offset=item.record.offset
             )
-        await self._answer_claims(center, held, batch.claims, now)
-        if status is not Status.READING:
-            log.warning("lane_stopped", center=center, status=str(status), why=batch.intake.why)
+        if batch.claims:
+            fork = await self._answer_claims(center, batch.claims, now)
+            if fork is not None:
+                held.reading = Reading.of(replace(batch.intake, status=Status.FORKED, why=fork))
+            if not await self._write(center, Batch(held.reading.intake, duplicates=batch.duplicates), held, now):
+                return
+        intake = held.reading.intake
+        if intake.status is not Status.READING:
+            log.warning("lane_stopped", center=center, status=str(intake.status), why=intake.why)
             self.lanes.pause(center)
 
-    async def _answer_claims(self, center: str, held: Held, claims: Sequence[Claim], now: datetime) -> None:
-        """Send stored receipts again for what came twice; a root that is not ours is a fork."""
+    async def _write(self, center: str, batch: Batch, held: Held, now: datetime) -> bool:
+        """Commit; return whether the lane is still ours. If it is not, let go of it."""
+        try:
+            await self._store.commit(batch, held.term, now)
+        except FencedError:
+            log.warning("lane_taken_over", center=center)
+            self._held.pop(center, None)
+            self.lanes.pause(center)
+            return False
+        return True
+
+    async def _answer_claims(self, center: str, claims: Sequence[Claim], now: datetime) -> str | None:
+        """Send stored receipts again for what came twice. Return what forked, by a root that is not ours, if one did.
+
+        If we crash behind the evidence, the claim is read again, and the evidence of one fork is kept once.
+        """
         sent: set[bytes] = set()
         for claim in claims:
             edge = await self._store.edge_at(claim.origin, claim.checkpoint.size)
@@ -254,13 +294,12 @@ class Consolidator:
             if edge is None or receipt is None:
                 continue
             if edge.root != claim.checkpoint.root:
-                why = f"fork of {claim.origin}: two valid seals of size {claim.checkpoint.size} with different roots"
                 await self._store.keep_evidence(claim.origin, claim.checkpoint.size, receipt, claim.note, now)
-                await self._stop(center, held, Status.FORKED, why)
-                return
+                return f"fork of {claim.origin}: two valid seals of size {claim.checkpoint.size} with different roots"
             if receipt not in sent:
                 sent.add(receipt)
                 self._publisher.answer(center, "receipt", receipt)
+        return None
 
     async def _park(self, center: str, held: Held, exc: Exception) -> None:
         log.error("engine_fault", center=center, exc_info=exc)
