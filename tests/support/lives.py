@@ -56,8 +56,8 @@ class Lives:
     async def _start(self) -> Consolidator:
         self.positions = Positions(dict.fromkeys(self.topics, 0))
         headquarters = Headquarters(self.store, IDENTITY, RELEASED)
-        worker = Consolidator(self.store, headquarters, IDENTITY, self.published, "worker", self.clock)  # type: ignore[arg-type]
-        worker.attach(self.positions)  # type: ignore[arg-type]
+        worker = Consolidator(self.store, headquarters, IDENTITY, self.published, "worker", self.clock)
+        worker.attach(self.positions)
         offsets = await worker.assign(list(self.topics))
         self.positions.next = {center: offset or 0 for center, offset in offsets.items()}
         self.worker = worker

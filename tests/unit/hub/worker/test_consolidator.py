@@ -331,7 +331,7 @@ async def test_lane_whose_parking_failed_is_parked_by_the_next_worker(hq: Hq, fa
     with pytest.raises(Retriable):
         await first.handle("uz", records)
     second, seen = consolidator(hq, Seen(), Clock(), store), Seen()
-    second.attach(seen)  # type: ignore[arg-type]
+    second.attach(seen)
     await second.assign(["uz"])
     await second.handle("uz", records)
     assert (size(hq, center), intake(hq, center)[0], seen.paused) == (0, Status.PARKED, {"uz"})
@@ -406,7 +406,7 @@ async def test_older_basis_that_arrives_late_does_not_take_the_place_of_a_newer_
     """Two questions for the hq lane overtake each other: what HQ said last stays."""
     store = Late(hq.store, "basis")
     headquarters = Headquarters(store, IDENTITY, RELEASED)
-    made = Consolidator(hq.store, headquarters, IDENTITY, Seen(), "test", Clock())  # type: ignore[arg-type]
+    made = Consolidator(hq.store, headquarters, IDENTITY, Seen(), "test", Clock())
     older = asyncio.create_task(made.refresh())
     await store.is_asked.wait()
     await hq.register(Center())
