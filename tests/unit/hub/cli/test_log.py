@@ -29,6 +29,7 @@ def identity(made: Any, data_dir: Path) -> Identity:
     """Return a hub whose log has 3 checkpoints over 30 receipts, and 5 receipts that are not in it."""
     made("center", "list")
     identity = load_identity(data_dir / "keys")
+    asyncio.run(log_all(data_dir, identity))  # makes the database
     for _ in range(3):
         add_receipts(data_dir / "hub.sqlite3", "uz", 10)
         asyncio.run(log_all(data_dir, identity))
