@@ -16,7 +16,7 @@ from hub.audit.book import EntityBook
 from hub.audit.findings import Findings, What
 from hub.audit.rows import keyed, query
 from hub.domain.state import micros
-from hub.ledger.batch import Known
+from hub.ledger.step import Known
 from hub.replay.source import StoredLane
 
 AT_ONCE: Final = 512

@@ -16,10 +16,10 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis
-from hub.ledger.batch import EntityKey, Known
 from hub.ledger.decide import ZERO, Judged
 from hub.ledger.lane import EPOCH_START
-from hub.ledger.take import Pending
+from hub.ledger.reading import Pending
+from hub.ledger.step import EntityKey, Known
 from hub.protocol.tree import HASH_BYTES
 from hub.replay.fold import COLUMNS, BasisBook, StoredRow, refold
 from hub.replay.source import StoredLane

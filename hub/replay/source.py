@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from hub.domain.catalogue import KINDS
+from hub.ledger.reading import Pending
 from hub.ledger.segment import SUFFIX, Segment
-from hub.ledger.take import Pending
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.receipt import Decision
 from hub.protocol.record import SEAL_HEADER, split_canonical

@@ -16,9 +16,9 @@ from typing import Final, TypeVar
 
 from hub.base.faulty import Fault, Faults
 from hub.domain.entity import Entity
-from hub.ledger.batch import Batch, EntityKey, Known
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
+from hub.ledger.step import EntityKey, Known, Step
 from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
 from hub.store.store import Changes, Claimed, LogStore, Store
@@ -137,9 +137,9 @@ class FaultyStore:
         """See Store."""
         return await self._write("claim", lambda: self._store.claim(centers, owner))
 
-    async def commit(self, batch: Batch, term: int, recorded_at: datetime) -> None:
+    async def commit(self, step: Step, term: int) -> None:
         """See Store."""
-        await self._write("commit", lambda: self._store.commit(batch, term, recorded_at))
+        await self._write("commit", lambda: self._store.commit(step, term))
 
     async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
         """See Store."""

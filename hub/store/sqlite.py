@@ -14,9 +14,9 @@ from pathlib import Path
 from hub.domain.entity import Entity
 from hub.domain.state import micros
 from hub.domain.stream import HQ
-from hub.ledger.batch import Batch, EntityKey, Known
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
+from hub.ledger.step import EntityKey, Known, Step
 from hub.protocol.tree import Edge
 from hub.store.sqlite_commit import SqliteCommit
 from hub.store.sqlite_database import SqliteDatabase, from_us, suspends
@@ -84,10 +84,10 @@ class SqliteStore:
         return Claimed(Intake(center, row[0], Status(row[2]), row[3], lane, closed), row[1])
 
     @suspends
-    async def commit(self, batch: Batch, term: int, recorded_at: datetime) -> None:
+    async def commit(self, step: Step, term: int) -> None:
         """See Store. If we crash before COMMIT returns, the fetch is read again from the position in SQL."""
         with self._database.writing() as db:
-            self._commit.write(db, batch, term, recorded_at)
+            self._commit.write(db, step, term)
 
     @suspends
     async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from hub.domain.entity import Entity
 from hub.domain.state import micros
-from hub.ledger.batch import EntityKey, Known
+from hub.ledger.step import EntityKey, Known
 from hub.store.sqlite_database import SqliteDatabase, from_us
 
 

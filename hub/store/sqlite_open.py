@@ -11,9 +11,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
+from sqlalchemy import Connection, StaticPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from hub.protocol.errors import Fatal, Retriable
@@ -22,17 +22,6 @@ from hub.store.migrate import HEAD, migrate
 BUSY_MS: Final = 10_000
 _AGAIN_S: Final = 0.02
 _IN_USE: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def open_engine(path: Path) -> Engine:
-    """Return an engine for cold reads of the database at `path`."""
-    engine = create_engine(f"sqlite:///{path}", isolation_level="AUTOCOMMIT")
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-
-    return engine
 
 
 def open_database(path: Path) -> sqlite3.Connection:

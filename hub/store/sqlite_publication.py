@@ -7,8 +7,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from hub.domain.catalogue import KINDS
-from hub.ledger.batch import Known
 from hub.ledger.publication import Event, Publication
+from hub.ledger.step import Known
 from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
 from hub.store.released import record_value

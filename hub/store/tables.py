@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     text,
 )
 
@@ -64,6 +65,10 @@ PUBLISHED: Final = Table(
     Column("lane_id", Integer, ForeignKey("lane.id"), primary_key=True, autoincrement=False),
     Column("upto", BigInteger, nullable=False),  # the publisher's cursor: events up to here are out
 )
+
+# How far each lane is published, for whoever reads lanes.
+LANE_AND_CURSOR: Final = LANE.outerjoin(PUBLISHED, PUBLISHED.c.lane_id == LANE.c.id)
+PUBLISHED_UPTO: Final = func.coalesce(PUBLISHED.c.upto, 0)
 
 LOGGED: Final = Table(
     "logged",

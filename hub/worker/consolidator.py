@@ -1,7 +1,8 @@
-"""The consolidator: read lane → take → decide → one transaction → publish. It moves bytes and decides nothing.
+"""The consolidator: read lane → one step of the engine → publish. It moves bytes and decides nothing.
 
-What is true when the process dies behind each step:
-  read, taken, decided    nothing happened: the fetch is read again from the position in SQL
+The step, from the records to the commit, is taken by hub/store/consolidate.py. What is true when the process dies
+behind each part:
+  read, planned, judged   nothing happened: the fetch is read again from the position in SQL
   committed               ledger, entities, receipt and position moved together; the publisher's cursor did not
   published               the same receipts, events and states may be published again; readers go by sequence, version
 """
@@ -12,7 +13,6 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,20 +24,19 @@ from hub.domain.stream import HQ
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity
 from hub.ledger.basis import Basis
-from hub.ledger.batch import Batch, EntityKey, Known
-from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.lane import Status
 from hub.ledger.publication import publications
-from hub.ledger.take import Claim, Reading, Taken, take
-from hub.ledger.witness import weigh
+from hub.ledger.reading import Reading
+from hub.ledger.step import Step
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
+from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import FencedError, Store
 from hub.worker.ports import LaneHandle, Outlet
+from hub.worker.remembered import Remembered
 
 log = structlog.get_logger(__name__)
 
-ENTITIES_CACHED_MAX: Final = 16_000  # about 1.5 kB each, records put away
 CLOCK_BEHIND_MAX_S: Final = 5.0
 BROKER_CLOCK_MAX_MS: Final = 5 * 60_000
 LOG_APPEND_TIME: Final = 1  # the broker's own clock; any other timestamp is the center's word, and decides nothing
@@ -66,18 +65,20 @@ class Consolidator:
         publisher: Outlet,
         owner: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._headquarters = headquarters
-        self._identity = identity
         self._publisher = publisher
         self._owner = owner
         self._clock = clock
+        self._tick = tick
         # Guards what is held and what is known of the hq lane, over every answer of the store that is waited for: a
         # look must not take for resumed, or wake, what a fetch is just stopping.
         self._turn = asyncio.Lock()
         self._held: dict[str, Held] = {}
-        self._cache: OrderedDict[EntityKey, Known] = OrderedDict()
+        self._entities = Remembered(store)
+        self._driver = Driver(store, self._entities, identity.hub, identity.receipts)
         self._basis: Basis | None = None
         self._looked_at = clock()  # at the hq lane
         self._answered: int | None = None  # its size, when it was last said whether it has grown
@@ -112,7 +113,7 @@ class Consolidator:
                 with contextlib.suppress(FencedError):  # overtaken already: our first commit will be told
                     await self._store.set_status(center, claim.term, intake.status, intake.why)
             self._held[center] = Held(Reading.of(intake), claim.term, intake.offset)
-            self._forget_entities(center)
+            self._entities.forget(center)
             if intake.status is not Status.READING:
                 self.lanes.pause(center)
         await self._publisher.adopt(claimed)
@@ -123,7 +124,7 @@ class Consolidator:
         async with self._turn:
             for center in centers:
                 self._held.pop(center, None)
-                self._forget_entities(center)
+                self._entities.forget(center)
 
     async def refresh(self) -> None:
         """Read the hq lane again, if it has grown."""
@@ -212,93 +213,56 @@ class Consolidator:
         if now - self._looked_at > LOOK_BEFORE:
             await self.refresh()  # we were stopped for a while: nothing is recorded under what HQ said long before
         assert self._basis is not None
-        keyring, basis = self._basis.keyring, self._basis
-        # A fault of the engine parks this lane and stops nobody else; one of the store between them ends the process.
+        at = Instant(now, self._tick())
         try:
-            taken = take(held.reading, records, keyring, self._identity.hub, time.monotonic())
-        except Exception as exc:  # noqa: BLE001
-            await self._park(center, held, exc)
-            return
-        if taken.cosignatures:
-            weigh(taken, await self._store.log.notes({c.said.checkpoint.size for c in taken.cosignatures}))
-        known = await self._entities(taken)
-        try:
-            batch = decide(taken, known, basis, now, self._identity.receipts)
-        except Exception as exc:  # noqa: BLE001
-            await self._park(center, held, exc)
-            return
-        await self._commit(center, held, taken, batch, now)
-
-    async def _entities(self, taken: Taken) -> dict[EntityKey, Known]:
-        wanted = subjects(taken)
-        cache = self._cache
-        found = {key: cache[key] for key in wanted if key in cache}
-        missing = wanted - found.keys()
-        if missing:
-            found.update(await self._store.entities(missing))
-        return found
-
-    async def _commit(self, center: str, held: Held, taken: Taken, batch: Batch, now: datetime) -> None:
-        before = held.reading.intake
-        held.reading = advance(taken, batch)
-        # The position moves past claims only when they are answered: if we crash in between, they are read again, and
-        # a fork among them is found again. All else that comes twice then is a duplicate.
-        written = batch
-        if batch.claims:
-            written = replace(batch, intake=replace(batch.intake, offset=before.offset), duplicates=0)
-        said = batch.presence or batch.cosignatures or batch.alarm
-        changes = batch.commits or batch.quarantine or said or written.intake != before
-        if changes and not await self._write(center, written, held, now):
-            return
-        if batch.commits:
-            self._newest = max(now, self._newest or now)
-            self._remember(batch)
-            self._publisher.offer(publications(taken, batch))
-        for note in batch.resends:
-            self._publisher.answer(center, "resend", note)
-        for item in batch.quarantine:
-            log.warning(
-                "record_quarantined", center=center, reason=item.reason, detail=item.detail, offset=item.record.offset
+            step = await self._driver.consolidate(
+                held.reading, held.term, records, self._basis, at, answer=self._answer_claims
             )
-        if batch.claims:
-            fork = await self._answer_claims(center, batch.claims, now)
-            if fork is not None:
-                held.reading = Reading.of(replace(batch.intake, status=Status.FORKED, why=fork))
-            if not await self._write(center, Batch(held.reading.intake, duplicates=batch.duplicates), held, now):
-                return
-        intake = held.reading.intake
-        if intake.status is not Status.READING:
-            log.warning("lane_stopped", center=center, status=str(intake.status), why=intake.why)
-            self.lanes.pause(center)
-
-    async def _write(self, center: str, batch: Batch, held: Held, now: datetime) -> bool:
-        """Commit; return whether the lane is still ours. If it is not, let go of it."""
-        try:
-            await self._store.commit(batch, held.term, now)
+        except EngineFault as fault:
+            await self._park(center, held, fault.cause)
         except FencedError:
             log.warning("lane_taken_over", center=center)
             self._held.pop(center, None)
             self.lanes.pause(center)
-            return False
-        return True
+        else:
+            await self._go_on(center, held, step)
 
-    async def _answer_claims(self, center: str, claims: Sequence[Claim], now: datetime) -> str | None:
+    async def _go_on(self, center: str, held: Held, step: Step) -> None:
+        """Go on from a step that is committed: tell everybody whom it concerns, and stop where it says so."""
+        held.reading = step.reading
+        if step.commits:
+            self._newest = max(step.committed_at, self._newest or step.committed_at)
+            self._entities.remember(step.entities)
+            self._publisher.offer(publications(step))
+        for note in step.resends:
+            self._publisher.answer(center, "resend", note)
+        for item in step.quarantine:
+            log.warning(
+                "record_quarantined", center=center, reason=item.reason, detail=item.detail, offset=item.record.offset
+            )
+        intake = step.reading.intake
+        if intake.status is not Status.READING:
+            log.warning("lane_stopped", center=center, status=str(intake.status), why=intake.why)
+            self.lanes.pause(center)
+
+    async def _answer_claims(self, step: Step) -> str | None:
         """Send stored receipts again for what came twice. Return what forked, by a root that is not ours, if one did.
 
         If we crash behind the evidence, the claim is read again, and the evidence of one fork is kept once.
         """
         sent: set[bytes] = set()
-        for claim in claims:
-            edge = await self._store.edge_at(claim.origin, claim.checkpoint.size)
-            receipt = await self._store.receipt_at(claim.origin, claim.checkpoint.size)
+        for claim in step.heard.claims:
+            origin, size = claim.origin, claim.checkpoint.size
+            edge = await self._store.edge_at(origin, size)
+            receipt = await self._store.receipt_at(origin, size)
             if edge is None or receipt is None:
                 continue
             if edge.root != claim.checkpoint.root:
-                await self._store.keep_evidence(claim.origin, claim.checkpoint.size, receipt, claim.note, now)
-                return f"fork of {claim.origin}: two valid seals of size {claim.checkpoint.size} with different roots"
+                await self._store.keep_evidence(origin, size, receipt, claim.note, step.committed_at)
+                return f"fork of {origin}: two valid seals of size {size} with different roots"
             if receipt not in sent:
                 sent.add(receipt)
-                self._publisher.answer(center, "receipt", receipt)
+                self._publisher.answer(step.reading.intake.center, "receipt", receipt)
         return None
 
     async def _park(self, center: str, held: Held, exc: Exception) -> None:
@@ -314,20 +278,6 @@ class Consolidator:
         held.reading = Reading.of(replace(held.reading.intake, status=status, why=why))
         log.warning("lane_stopped", center=center, status=str(status), why=why.splitlines()[0])
         self.lanes.pause(center)
-
-    def _remember(self, batch: Batch) -> None:
-        cache = self._cache
-        for key, known in batch.entities.items():
-            cache[key] = known
-            cache.move_to_end(key)
-        while len(cache) > ENTITIES_CACHED_MAX:
-            cache.popitem(last=False)
-
-    def _forget_entities(self, center: str) -> None:
-        """Drop what is remembered of a center: between two ownerships another worker may have written it."""
-        prefix = center + ":"
-        for key in [k for k in self._cache if k[1].startswith(prefix)]:
-            del self._cache[key]
 
     async def _now(self, newest: KafkaRecord) -> datetime:
         """Return HQ's time; wait until it has passed the newest recorded_at. Errors: Fatal for a clock that is off."""

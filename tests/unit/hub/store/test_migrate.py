@@ -21,7 +21,7 @@ from sqlalchemy import create_engine
 from hub.protocol.errors import Fatal, Retriable
 from hub.store import migrate as migrations
 from hub.store.migrate import HEAD
-from hub.store.sqlite_open import open_database, open_engine
+from hub.store.sqlite_open import open_database
 from hub.store.tables import METADATA
 from tests.support.cut import killed, raised, together
 from tests.support.peek import ask, edit, peek
@@ -128,7 +128,7 @@ def is_as_filled(path: Path, release: str) -> bool:
 
 def test_tables_are_those_that_the_release_names(fresh: Path) -> None:
     """The migrations, one after the other, come to what `tables` says."""
-    engine = open_engine(fresh)
+    engine = create_engine(f"sqlite:///{fresh}")
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     engine.dispose()

@@ -14,9 +14,9 @@ import pytest
 
 from hub.base.faulty import Fault
 from hub.hq.headquarters import Headquarters
-from hub.ledger.batch import EntityKey
 from hub.ledger.lane import Status
 from hub.ledger.publication import Publication
+from hub.ledger.step import EntityKey
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.record import KafkaRecord
 from hub.store.faulty import FaultyStore

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hub.base.faulty import Fault
-from hub.hq.folder import again
 from hub.hq.headquarters import Headquarters
+from hub.hq.saying import again
 from hub.ledger.lane import Status
 from hub.store.faulty import FaultyStore
 from hub.store.sqlite import SqliteStore
