@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeVar, overload
 from hub.domain.entity import Entity
 from hub.domain.state import micros
 from hub.ledger.step import EntityKey, Known
-from hub.store.sqlite import from_us
+from hub.store.sqlite_database import from_us
 
 KEPT: Final = 16_000  # entities in memory, some 3 KB each; half of them make room at once
 _ROW: Final = (

@@ -16,7 +16,7 @@ from hub.protocol.keys import Signature, Verifier
 from hub.protocol.note import Note
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook
-from hub.store.sqlite import from_us
+from hub.store.sqlite_database import from_us
 
 
 class CosignatureCheck:

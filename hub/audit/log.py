@@ -166,13 +166,15 @@ class LogCheck:
     def _missing(self, logged: dict[int, int]) -> None:
         """Check that what a lane's cursor says is logged is there: every receipt, and nothing beyond."""
         try:
-            lanes = query(self.db, "SELECT id, origin, logged FROM lane ORDER BY id")
+            lanes = query(
+                self.db, "SELECT id, origin, coalesce(upto, 0) FROM lane LEFT JOIN logged ON lane_id = id ORDER BY id"
+            )
         except sqlite3.Error:
             return  # told where lanes are checked
         for lane_id, origin, cursor in lanes:
             if cursor != logged.get(lane_id, 0):
-                detail = f"logged is {cursor}, its leaves go to {logged.get(lane_id, 0)}"
-                self.findings.add(What.LANE_ROW, "lane", _name(origin, lane_id), detail=detail)
+                detail = f"the notary's cursor is {cursor}, its leaves go to {logged.get(lane_id, 0)}"
+                self.findings.add(What.LANE_ROW, "logged", _name(origin, lane_id), detail=detail)
             try:
                 missing = query(
                     self.db,

@@ -33,7 +33,7 @@ from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook, RowReader, begin, hq_lanes, read_bases
 from hub.replay.source import Ledger, StoredLane, StoredReceipt
 from hub.store.released import released_schemas
-from hub.store.sqlite import from_us
+from hub.store.sqlite_database import from_us
 
 COMMIT_EVENTS: Final = 50_000  # so many events at most are folded again after a kill
 READ_EVENTS: Final = 1_024

@@ -19,7 +19,7 @@ from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook, StoredRow
 from hub.replay.source import StoredLane
-from hub.store.sqlite import from_us
+from hub.store.sqlite_database import from_us
 
 
 class ReceiptCheck:

@@ -26,8 +26,8 @@ _OF_NOBODY: Final = (
     "SELECT stream, id FROM entity WHERE center NOT IN (SELECT center FROM lane) OR typeof(center) <> 'text'"
 )
 _LANES: Final = (
-    "SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us, closed_by, missing, logged FROM lane"
-    " ORDER BY id"
+    "SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us, closed_by, missing, coalesce(upto, 0)"
+    " FROM lane LEFT JOIN logged ON lane_id = id ORDER BY id"
 )
 
 

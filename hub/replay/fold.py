@@ -30,7 +30,7 @@ from hub.protocol.schema import Schema
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
 from hub.replay.source import Ledger, StoredLane
-from hub.store.sqlite import from_us
+from hub.store.sqlite_database import from_us
 
 BASES_KEPT: Final = 16
 

@@ -152,8 +152,8 @@ class Ledger:
         self.lanes: list[StoredLane] = [
             StoredLane(*row)
             for row in connection.execute(
-                "SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us, closed_by, missing, logged"
-                " FROM lane ORDER BY id"
+                "SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us, closed_by, missing,"
+                " coalesce(upto, 0) FROM lane LEFT JOIN logged ON lane_id = id ORDER BY id"
             )
         ]
 

@@ -23,7 +23,7 @@ from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS, SUFFIX, Segment
 from hub.protocol.errors import Fatal, Malformed, Retriable, UsageError
 from hub.protocol.tree import leaf_hash
 from hub.store.depot import Depot, fetch, open_depot
-from hub.store.sqlite import BUSY_MS
+from hub.store.sqlite_open import BUSY_MS
 
 SEGMENT_EVENTS_MAX: Final = 10_000
 SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -141,8 +141,10 @@ class Archiver:
 
     def _due(self, before: datetime) -> Iterator[tuple[int, str, list[dict[str, Any]]]]:
         lanes = self._db.execute(
-            "SELECT id, origin, min(logged, published), coalesce((SELECT max(last) FROM segment WHERE lane_id = id), 0)"
-            " FROM lane WHERE center <> ? ORDER BY id",
+            "SELECT l.id, l.origin, min(c.upto, p.upto),"
+            " coalesce((SELECT max(last) FROM segment WHERE lane_id = l.id), 0)"
+            " FROM lane l JOIN logged c ON c.lane_id = l.id JOIN published p ON p.lane_id = l.id"
+            " WHERE l.center <> ? ORDER BY l.id",
             (HQ,),
         ).fetchall()
         for lane_id, origin, upto, at in lanes:
