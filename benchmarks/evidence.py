@@ -23,9 +23,10 @@ from hub.hq.identity import load_identity
 from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.notary import LEAVES_MAX, append
 from hub.ledger.take import Reading, take
+from hub.protocol.plain_record import PlainRecord
 from hub.protocol.trust import open_trust
 from hub.replay.chain import every
-from hub.replay.source import Ledger, Replayed
+from hub.replay.source import Ledger
 from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
 
@@ -69,7 +70,7 @@ async def _fill(folder: Path) -> Path:
         claimed = (await store.claim([lane.center], "bench"))[lane.center]
         reading = Reading.of(claimed.intake)
         for offset, (key, value, headers) in enumerate(lane.records(EVENTS, 1)):
-            taken = take(reading, [Replayed(key, value, [*headers], offset)], basis.keyring, HUB, 0.0)
+            taken = take(reading, [PlainRecord(key, value, [*headers], offset)], basis.keyring, HUB, 0.0)
             known = await store.entities(subjects(taken))
             now = datetime.now(UTC)
             batch = decide(taken, known, basis, now, identity.receipts)

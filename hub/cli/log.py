@@ -101,10 +101,9 @@ def proof(
     Example: hub log proof uz 42 > uz-42.tlog-proof
     """
     from hub.protocol.proof import EXTRA_BYTES_MAX, TlogProof
-    from hub.store.log import LogReader
 
     with _ledger(hub_folder(ctx, data_dir)) as ledger:
-        log = LogReader(ledger.db)
+        log = ledger.reader.log
         known = [found for found in ledger.lanes if lane in (found.origin, found.center)]
         if not known:
             raise UsageError(f"HQ has no lane {lane}; `hub lane list` has what there is")
@@ -172,7 +171,5 @@ def _ledger(where: HubFolder) -> Iterator[Ledger]:
 
 @contextmanager
 def _reader(where: HubFolder) -> Iterator[LogReader]:
-    from hub.store.log import LogReader
-
     with _ledger(where) as ledger:
-        yield LogReader(ledger.db)
+        yield ledger.reader.log

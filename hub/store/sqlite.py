@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +24,7 @@ from hub.domain.entity import Entity
 from hub.domain.state import micros
 from hub.domain.stream import HQ
 from hub.ledger.batch import Batch, Commit, EntityKey, Known
-from hub.ledger.lane import EPOCH_START, Intake, Lane, Status
+from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Event, Publication
 from hub.ledger.take import Quarantined
 from hub.protocol.errors import Fatal, Retriable
@@ -33,6 +33,7 @@ from hub.protocol.tree import Edge
 from hub.protocol.verdict import Code
 from hub.store.migrate import migrate
 from hub.store.released import record_value
+from hub.store.rows import StoredEntity, StoredEvent, columns, entity_row, from_us, known_of, ledger_rows
 from hub.store.sqlite_log import SqliteLog
 from hub.store.store import (
     KEPT_BYTES_MAX,
@@ -43,12 +44,6 @@ from hub.store.store import (
 )
 
 BUSY_MS: Final = 10_000
-_US: Final = timedelta(microseconds=1)
-
-
-def from_us(value: int) -> datetime:
-    """Return the moment of `micros`, in UTC."""
-    return EPOCH_START + timedelta(microseconds=value)
 
 
 def open_engine(path: Path) -> Engine:
@@ -221,27 +216,8 @@ class SqliteStore:
             (lane.size, edge, lane.state_digest, recorded_at_us, lane_id),
         )
         db.executemany(
-            "INSERT INTO ledger(lane_id, sequence, data, digest, code, field, params, key, type, subject,"
-            " occurred_at_us, version, previous_lane_id, previous) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    lane_id,
-                    r.sequence,
-                    r.data,
-                    r.digest,
-                    r.code,
-                    r.field,
-                    r.params,
-                    r.key,
-                    r.type,
-                    r.subject,
-                    None if r.occurred_at is None else (r.occurred_at - EPOCH_START) // _US,
-                    r.version,
-                    None if r.previous is None else self._lane_id(r.previous[0]),
-                    None if r.previous is None else r.previous[1],
-                )
-                for r in commit.rows
-            ],
+            f"INSERT INTO ledger(lane_id, {columns(StoredEvent)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            ledger_rows(lane_id, commit.rows, self._lane_id),
         )
         db.execute(
             "INSERT INTO receipt(lane_id, last, first, seal, edge, note, recorded_at_us, basis, state_digest)"
@@ -304,34 +280,14 @@ class SqliteStore:
         return total
 
     def _write_entities(self, db: sqlite3.Connection, entities: Collection[Known]) -> None:
-        recorded_at_us = {moment: micros(moment) for moment in {k.recorded_at for k in entities}}  # one or two
         db.executemany(
-            "INSERT INTO entity(stream, id, center, status, version, document, digest, lane_id, sequence,"
-            " record_lane_id, record_sequence, changed_by, recorded_at_us)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            f"INSERT INTO entity({columns(StoredEntity)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
             " ON CONFLICT(stream, id) DO UPDATE SET status = excluded.status, version = excluded.version,"
             " document = excluded.document, digest = excluded.digest, lane_id = excluded.lane_id,"
             " sequence = excluded.sequence, record_lane_id = excluded.record_lane_id,"
             " record_sequence = excluded.record_sequence, changed_by = excluded.changed_by,"
             " recorded_at_us = excluded.recorded_at_us",
-            [
-                (
-                    k.entity.stream,
-                    k.entity.id,
-                    k.entity.center,
-                    k.entity.status,
-                    k.entity.version,
-                    k.document.decode(),
-                    k.digest,
-                    self._lane_id(k.origin),
-                    k.sequence,
-                    self._lane_id(k.record_origin),
-                    k.record_sequence,
-                    k.changed_by,
-                    recorded_at_us[k.recorded_at],
-                )
-                for k in entities
-            ],
+            [entity_row(known, self._lane_id) for known in entities],
         )
 
     def _write_measures(self, db: sqlite3.Connection, changes: dict[tuple[str, str], Decimal]) -> None:
@@ -356,37 +312,11 @@ class SqliteStore:
 
     def _known(self, stream: str, ids: list[str]) -> list[Known]:
         rows = self._db.execute(
-            "SELECT id, center, status, version, document, digest, lane_id, sequence, changed_by, recorded_at_us,"
-            " record_lane_id, record_sequence FROM entity WHERE stream = ? AND id IN (SELECT value FROM json_each(?))",
+            f"SELECT {columns(StoredEntity)} FROM entity"  # noqa: S608
+            " WHERE stream = ? AND id IN (SELECT value FROM json_each(?))",
             (stream, json.dumps(ids)),
         ).fetchall()
-        return [
-            Known(
-                Entity.unread(stream, entity_id, center, status, version, document),
-                document.encode(),
-                digest,
-                self._origin(lane_id),
-                sequence,
-                changed_by,
-                from_us(recorded_at_us),
-                self._origin(record_lane_id),
-                record_sequence,
-            )
-            for (
-                entity_id,
-                center,
-                status,
-                version,
-                document,
-                digest,
-                lane_id,
-                sequence,
-                changed_by,
-                recorded_at_us,
-                record_lane_id,
-                record_sequence,
-            ) in rows
-        ]
+        return [known_of(row, self._origin) for row in rows]
 
     async def basis(self) -> tuple[int, list[Entity]]:
         """See Store."""
