@@ -87,7 +87,7 @@ def _live(reader: AuditReader, stream: str, some: Sequence[Known], findings: Fin
             try:
                 rows += reader.entities(stream, [known.entity.id])
             except Unreadable as exc:
-                findings.add(What.UNREADABLE, "entity", key=f"{stream} {known.entity.id}", detail=exc)
+                findings.add(What.UNREADABLE, "entity", key=f"{stream} {known.entity.id}", detail=exc.why)
     return {row.id: row for row in rows}
 
 

@@ -28,11 +28,10 @@ from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, fold_again
 from hub.ledger.lane import Lane
 from hub.ledger.take import Pending, Segment
-from hub.protocol.errors import Fatal, Rejected, UsageError
+from hub.protocol.errors import Rejected, UsageError
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook, RowReader, begin, hq_lanes, read_bases
 from hub.replay.source import Ledger
-from hub.store.reader import Unreadable
 from hub.store.released import released_schemas
 from hub.store.rows import StoredLane, StoredReceipt, from_us
 from hub.store.state import Difference, Place, Progress, SecondState, open_state
@@ -166,10 +165,7 @@ class RebuildJob:
             self._open = ledger, read_bases(ledger, self.trust.hqs, released_schemas())
         ledger, bases = self._open
         with closing(open_state(self.folder / f"{center}.sqlite3", is_kept=True)) as state:
-            try:
-                return CenterState(ledger, bases, center, state, tick, self.commit_events).rebuild(self.trust)
-            except Unreadable as exc:
-                raise Fatal(f"{self.path}: cannot be read: {exc}; `hub audit verify` tells what of it") from exc
+            return CenterState(ledger, bases, center, state, tick, self.commit_events).rebuild(self.trust)
 
 
 class CenterState:

@@ -28,7 +28,7 @@ def open_damaged(path: Path) -> Ledger:
         return Ledger(reader, reader.audit.lanes())
     except Unreadable as exc:
         reader.close()
-        raise Fatal(f"{path}: cannot be read as HQ's database: {exc}") from exc
+        raise Fatal(f"{path}: cannot be read as HQ's database: {exc.why}") from exc
 
 
 class LedgerRows:
@@ -79,7 +79,7 @@ class LedgerRows:
         except Unreadable as exc:
             if first == last:
                 self.unreadable.add(first)
-                self._findings.add(What.UNREADABLE, "ledger", self._origin, first, detail=exc)
+                self._findings.add(What.UNREADABLE, "ledger", self._origin, first, detail=exc.why)
                 return []
             middle = (first + last) // 2
             return [*self._halves(first, middle), *self._halves(middle + 1, last)]
@@ -93,7 +93,7 @@ class LedgerRows:
                 event = self._ledger.event(self._lane_id, number)
                 return row._replace(data=event.data if event else b"")
             except Unreadable as exc:
-                self._findings.add(What.UNREADABLE, "ledger", self._origin, number, detail=exc)
+                self._findings.add(What.UNREADABLE, "ledger", self._origin, number, detail=exc.why)
                 self.gone.add(number)
                 return row
             except _NOT_GIVEN as exc:

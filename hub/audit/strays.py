@@ -40,7 +40,7 @@ def sound_lanes(ledger: Ledger, hub: str, findings: Findings) -> list[StoredLane
                 for lane_id, last, sequence, count in _ends(reader, lanes, findings)
             }
     except Unreadable as exc:
-        findings.add(What.UNREADABLE, "lane", detail=exc)
+        findings.add(What.UNREADABLE, "lane", detail=exc.why)
         return ledger.lanes
     return [_sound(reader, lane, ends.get(lane.id, (0, 0, 0)), hub, findings) for lane in lanes]
 
@@ -56,7 +56,7 @@ def _ends(
             try:
                 found.append(reader.end(table, lane.id))
             except Unreadable as exc:
-                findings.add(What.UNREADABLE, table, f"#{lane.id}", detail=exc)
+                findings.add(What.UNREADABLE, table, f"#{lane.id}", detail=exc.why)
                 found.append(None)
         try:
             count = reader.count_events(lane.id)
@@ -86,8 +86,6 @@ def _sound(
     if size != lane.size:
         wrong.append(f"size is {lane.size}, its receipts end at {last}, its events at {sequence}")
         lane = lane._replace(size=size)
-    if type(lane.logged) is not int:
-        lane = lane._replace(logged=0)  # told with HQ's log
     if wrong:
         findings.add(What.LANE_ROW, "lane", lane.origin, detail=", ".join(wrong))
     return lane
@@ -124,19 +122,19 @@ def check_strays(ledger: Ledger, findings: Findings) -> None:
         for lane_id, key in reader.measures_of_nobody():
             findings.add(What.MEASURE, "measure", f"#{lane_id}", key=f"{key}", detail=_OF_NOBODY)
     except Unreadable as exc:
-        findings.add(What.UNREADABLE, "measure", detail=exc)
+        findings.add(What.UNREADABLE, "measure", detail=exc.why)
     try:
         for stream, entity_id in reader.entities_of_nobody():
             findings.add(What.ENTITY, "entity", key=f"{stream} {entity_id}", detail=_OF_NOBODY)
     except Unreadable as exc:
-        findings.add(What.UNREADABLE, "entity", detail=exc)
+        findings.add(What.UNREADABLE, "entity", detail=exc.why)
 
 
 def _tell(reader: AuditReader, findings: Findings, what: What, table: Numbered) -> None:
     try:
         rows = reader.strays(table)
     except Unreadable as exc:
-        findings.add(What.UNREADABLE, table, detail=exc)
+        findings.add(What.UNREADABLE, table, detail=exc.why)
         return
     for lane_id, number, origin in rows:
         if isinstance(number, int):

@@ -57,7 +57,7 @@ class TileCheck:
         try:
             return self._reader.tiles_beyond(len(self._levels))
         except Unreadable as exc:
-            self._findings.add(What.UNREADABLE, "log_tile", detail=exc)
+            self._findings.add(What.UNREADABLE, "log_tile", detail=exc.why)
             return []
 
     def _level(self, number: int) -> _Level:

@@ -42,7 +42,7 @@ class Ledger:
             return cls(reader)
         except Unreadable as exc:
             reader.close()
-            raise Fatal(f"{path}: cannot be read as HQ's database: {exc}") from exc
+            raise Fatal(f"{path}: cannot be read as HQ's database: {exc.why}") from exc
 
     def now(self) -> Self:
         """Return the ledger with the lanes as they are by now, through the same reader."""

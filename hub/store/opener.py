@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Final
 
 from hub.protocol.errors import Fatal, UsageError
 from hub.store.reader import LedgerReader
+from hub.store.sqlite_query import BUSY_MS
 from hub.store.sqlite_reader import SqliteReader
-
-BUSY_MS: Final = 10_000
 
 
 def open_reader(path: Path) -> LedgerReader:

@@ -18,6 +18,7 @@ from hub.protocol.errors import Fatal
 from hub.store.audit_reader import AuditReader
 from hub.store.log import LogReader
 from hub.store.rows import (
+    Archivable,
     Link,
     Newest,
     Rejected,
@@ -33,8 +34,12 @@ from hub.store.rows import (
 class Unreadable(Fatal):
     """The database does not give this back: its file is damaged, locked for long, or not HQ's.
 
-    An audit tells it and goes on; any other reader ends. The text is the engine's.
+    Shapes: `why` is the engine's text. An audit tells it and goes on; any other reader ends.
     """
+
+    def __init__(self, location: str, why: str) -> None:
+        super().__init__(f"{location}: cannot be read: {why}; `hub audit verify` tells what of it")
+        self.why = why
 
 
 class EntityReader(Protocol):
@@ -128,6 +133,17 @@ class LedgerReader(Protocol):
 
     def leaf_of(self, lane_id: int, last: int) -> int | None:
         """Return the index in HQ's log of the receipt that ends there, None where it is in none."""
+
+    # -- the archive ------------------------------------------------------------------------------------------------
+
+    def archivable(self) -> list[Archivable]:
+        """Return of every lane of a center how far it may be archived and how far it is; the hq lane stays."""
+
+    def receipts_before(self, lane_id: int, after: int, upto: int, before_us: int) -> list[StoredReceipt]:
+        """Return the receipts of a lane that `receipts` yields and that were recorded before a moment."""
+
+    def newest_segment(self) -> StoredSegment | None:
+        """Return the segment that was written last."""
 
     def segments(self) -> Sequence[StoredSegment]:
         """Return the segments of the archive, the oldest first."""

@@ -104,7 +104,6 @@ class StoredLane(NamedTuple):
     recorded_at_us: int
     closed_by: str | None
     missing: int
-    logged: int
 
 
 class StoredSegment(NamedTuple):
@@ -139,6 +138,15 @@ class StoredEntity(NamedTuple):
     record_sequence: int
     changed_by: str
     recorded_at_us: int
+
+
+class Archivable(NamedTuple):
+    """A lane of a center: how far its events are in HQ's log and published, and how far they are archived."""
+
+    lane_id: int
+    origin: str
+    upto: int
+    archived: int
 
 
 class Newest(NamedTuple):

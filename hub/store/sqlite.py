@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 
@@ -35,6 +35,7 @@ from hub.store.migrate import migrate
 from hub.store.released import record_value
 from hub.store.rows import StoredEntity, StoredEvent, columns, entity_row, from_us, known_of, ledger_rows
 from hub.store.sqlite_log import SqliteLog
+from hub.store.sqlite_query import BUSY_MS
 from hub.store.store import (
     KEPT_BYTES_MAX,
     QUARANTINE_QUOTA_BYTES,
@@ -42,8 +43,6 @@ from hub.store.store import (
     Claimed,
     FencedError,
 )
-
-BUSY_MS: Final = 10_000
 
 
 def open_engine(path: Path) -> Engine:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -55,8 +54,8 @@ _UNLOGGED: Final = (
 class SqliteAudit:
     """The tables as they are, through an open connection."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._query = Query(db)
+    def __init__(self, query: Query) -> None:
+        self._query = query
 
     # -- lanes and what belongs to them -----------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 from hub.store.audit_reader import Unread
 from hub.store.reader import Unreadable
 
+BUSY_MS: Final = 10_000  # how long another process's write is waited for
 READ_AHEAD: Final = 1024
 
 Row = tuple[Any, ...]
@@ -32,7 +33,8 @@ def lenient(data: bytes) -> str:
 class Query:
     """Questions on one open connection, which stays the caller's. Errors: Unreadable where rows don't come."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, location: str, db: sqlite3.Connection) -> None:
+        self._location = location  # as messages name it
         self._db = db
 
     def all(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
@@ -40,14 +42,14 @@ class Query:
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as exc:
-            raise Unreadable(str(exc)) from exc
+            raise Unreadable(self._location, str(exc)) from exc
 
     def one(self, sql: str, values: Sequence[object] = ()) -> Row | None:
         """Return the first row of a query."""
         try:
             found: Row | None = self._db.execute(sql, values).fetchone()
         except sqlite3.Error as exc:
-            raise Unreadable(str(exc)) from exc
+            raise Unreadable(self._location, str(exc)) from exc
         return found
 
     def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
@@ -55,7 +57,7 @@ class Query:
         try:
             yield from self._db.execute(sql, values)
         except sqlite3.Error as exc:
-            raise Unreadable(str(exc)) from exc
+            raise Unreadable(self._location, str(exc)) from exc
 
     def lenient(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a query, texts that are no UTF-8 too."""
@@ -73,7 +75,7 @@ class Query:
         except sqlite3.OperationalError:
             raise
         except sqlite3.Error as exc:
-            raise Unreadable(str(exc)) from exc
+            raise Unreadable(self._location, str(exc)) from exc
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -140,7 +142,7 @@ class Query:
             found = self.lenient(f"SELECT {order} FROM {table}{condition} ORDER BY {order}", values)  # noqa: S608
         except Unreadable as exc:
             place = " ".join(str(value) for value in values)
-            unread(table, f"{condition.strip()} {place}".strip(), str(exc))
+            unread(table, f"{condition.strip()} {place}".strip(), exc.why)
             return
         match = " AND ".join(f"{name} = ?" for name in keys)
         begin = 0 if done is None else next((n for n, key in enumerate(found, 1) if key == done), 0)
@@ -148,4 +150,4 @@ class Query:
             try:
                 yield from self.lenient(f"SELECT {columns} FROM {table} WHERE {match}", key)  # noqa: S608
             except Unreadable as exc:
-                unread(table, ", ".join(f"{name} {value}" for name, value in zip(keys, key, strict=True)), str(exc))
+                unread(table, ", ".join(f"{name} {value}" for name, value in zip(keys, key, strict=True)), exc.why)

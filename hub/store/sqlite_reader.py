@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Final
 
+from hub.domain.stream import HQ
 from hub.store.log import LogReader
 from hub.store.rows import (
+    Archivable,
     Link,
     Newest,
     Rejected,
@@ -30,6 +32,10 @@ _EVENTS: Final = (
 _RECEIPTS: Final = (
     f"SELECT {columns(StoredReceipt)} FROM receipt"  # noqa: S608
     " WHERE lane_id = ? AND last > ? AND last <= ? ORDER BY last"
+)
+_RECEIPTS_BEFORE: Final = (
+    f"SELECT {columns(StoredReceipt)} FROM receipt"  # noqa: S608
+    " WHERE lane_id = ? AND last > ? AND last <= ? AND recorded_at_us < ? ORDER BY last"
 )
 _COVERING: Final = f"SELECT {columns(Span)} FROM receipt WHERE lane_id = ? AND last >= ? ORDER BY last LIMIT 1"  # noqa: S608
 _TOUCHES: Final = (
@@ -112,10 +118,10 @@ class SqliteReader:
     def __init__(self, location: str, db: sqlite3.Connection) -> None:
         self.location = location
         self._db = db
-        self._query = Query(db)
+        self._query = Query(location, db)
         self.entities = SqliteEntities(self._query)
         self.log = LogReader(db)
-        self.audit = SqliteAudit(db)
+        self.audit = SqliteAudit(self._query)
 
     def close(self) -> None:
         """See LedgerReader."""
@@ -184,6 +190,24 @@ class SqliteReader:
         """See LedgerReader."""
         row = self._query.one("SELECT leaf_index FROM log_leaf WHERE lane_id = ? AND last = ?", (lane_id, last))
         return None if row is None else int(row[0])
+
+    def archivable(self) -> list[Archivable]:
+        """See LedgerReader."""
+        rows = self._query.all(
+            "SELECT id, origin, min(logged, published), coalesce((SELECT max(last) FROM segment WHERE lane_id = id), 0)"
+            " FROM lane WHERE center <> ? ORDER BY id",
+            (HQ,),
+        )
+        return [Archivable._make(row) for row in rows]
+
+    def receipts_before(self, lane_id: int, after: int, upto: int, before_us: int) -> list[StoredReceipt]:
+        """See LedgerReader."""
+        return list(map(StoredReceipt._make, self._query.all(_RECEIPTS_BEFORE, (lane_id, after, upto, before_us))))
+
+    def newest_segment(self) -> StoredSegment | None:
+        """See LedgerReader."""
+        row = self._query.one(f"{_SEGMENTS} ORDER BY rowid DESC LIMIT 1")
+        return None if row is None else StoredSegment._make(row)
 
     def segments(self) -> list[StoredSegment]:
         """See LedgerReader."""
