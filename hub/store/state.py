@@ -96,7 +96,10 @@ class SecondState:
         try:
             yield
         except sqlite3.Error as exc:
-            raise Fatal(f"{self._name}: the second state can't be read or written: {exc}") from exc
+            raise self._failed(exc) from exc
+
+    def _failed(self, exc: sqlite3.Error) -> Fatal:
+        return Fatal(f"{self._name}: the second state can't be read or written: {exc}")
 
     def commit(self) -> None:
         """Write for good what was put and saved. If we are killed before it ends, the state before it stands."""
@@ -174,8 +177,10 @@ class SecondState:
             )
 
     def _one(self, sql: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
-        with self._translated():
+        try:  # not `_translated`: this is asked for every entity that is not in memory
             found: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
+        except sqlite3.Error as exc:
+            raise self._failed(exc) from exc
         return found
 
     def _each(self, sql: str, make: Callable[[tuple[Any, ...]], Any]) -> Iterator[Any]:
