@@ -125,7 +125,7 @@ class Selector:
                     if key not in seen:
                         seen.add(key)
                         waiting.append((key, self._entity(key, selection)))
-        for confirmation in self.ledger.reader.entities.confirmations(subject.id):
+        for confirmation in self.ledger.reader.entities.naming("deal_confirmation", "deal", subject.id):
             self._entity(("deal_confirmation", confirmation), selection)
 
     # -- what was recorded of a center in a time -----------------------------------------------------------------------

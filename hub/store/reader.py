@@ -60,8 +60,8 @@ class EntityReader(Protocol):
     def documents_of(self, center: str) -> list[str]:
         """Return the documents of every entity of a center."""
 
-    def confirmations(self, deal_id: str) -> list[str]:
-        """Return the ids of the confirmations whose record names this deal, in their order."""
+    def naming(self, stream: str, field: str, entity_id: str) -> list[str]:
+        """Return the ids of the entities of a stream whose record has this id in a field, in their order."""
 
     def chain(self, lane_id: int, sequence: int) -> Iterator[Link]:
         """Yield that accepted event, then the one before it of the same entity, and so on as far as the links lead.

@@ -9,9 +9,10 @@ Units: names that end in `_us` are microseconds since 1970, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
@@ -24,6 +25,7 @@ from hub.protocol.receipt import Decision
 from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
 
+R = TypeVar("R", bound=tuple[Any, ...])
 _US: Final = timedelta(microseconds=1)
 
 
@@ -200,6 +202,14 @@ def columns(row: type[tuple[Any, ...]], table: str = "") -> str:
     """Return a row's columns in its order, as statements list them; with their table's name, if one is given."""
     names: Sequence[str] = row._fields  # type: ignore[attr-defined] # of a NamedTuple, which has no type of its own
     return ", ".join(f"{table}.{name}" for name in names) if table else ", ".join(names)
+
+
+def made(row: type[R], found: Iterable[tuple[Any, ...]]) -> list[R]:
+    """Return rows of `columns(row)` as what they are.
+
+    `_make` would count the columns of each, which the statement has settled for all of them; an audit reads millions.
+    """
+    return list(map(partial(tuple.__new__, row), found))
 
 
 # -- a ledger row --------------------------------------------------------------------------------------------------

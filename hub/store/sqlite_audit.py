@@ -20,7 +20,7 @@ from hub.store.audit_reader import (
     Unread,
 )
 from hub.store.reader import Unreadable
-from hub.store.rows import StoredEntity, StoredEvent, StoredLane, StoredReceipt, StoredSegment, columns
+from hub.store.rows import StoredEntity, StoredEvent, StoredLane, StoredReceipt, StoredSegment, columns, made
 from hub.store.sqlite_query import READ_AHEAD, Query, Row
 
 TILES_AHEAD: Final = 32  # tiles of a level that are read at once, 8 KiB each
@@ -61,7 +61,7 @@ class SqliteAudit:
 
     def lanes(self) -> list[StoredLane]:
         """See AuditReader."""
-        return [StoredLane._make(row) for row in self._query.lenient(LANES)]
+        return made(StoredLane, self._query.lenient(LANES))
 
     def origin(self, lane_id: int) -> str | None:
         """See AuditReader."""
@@ -86,11 +86,11 @@ class SqliteAudit:
 
     def events(self, lane_id: int, first: int, last: int) -> list[StoredEvent]:
         """See AuditReader."""
-        return list(map(StoredEvent._make, self._query.lenient(_EVENTS, (lane_id, first, last))))
+        return made(StoredEvent, self._query.lenient(_EVENTS, (lane_id, first, last)))
 
     def receipts(self, lane_id: int, first: int, last: int) -> list[StoredReceipt]:
         """See AuditReader."""
-        return [StoredReceipt._make(row) for row in self._query.lenient(_RECEIPTS, (lane_id, first, last))]
+        return made(StoredReceipt, self._query.lenient(_RECEIPTS, (lane_id, first, last)))
 
     def walk_receipts(self, lane_id: int, after: int, upto: int, unread: Unread) -> Iterator[StoredReceipt]:
         """See AuditReader."""
@@ -112,7 +112,7 @@ class SqliteAudit:
 
     def entities(self, stream: str, ids: Sequence[str]) -> list[StoredEntity]:
         """See AuditReader."""
-        return [StoredEntity._make(row) for row in self._query.lenient(_ENTITIES, (stream, json.dumps(ids)))]
+        return made(StoredEntity, self._query.lenient(_ENTITIES, (stream, json.dumps(ids))))
 
     def count_entities(self, center: str) -> int:
         """See AuditReader."""
@@ -182,7 +182,7 @@ class SqliteAudit:
 
     def cursors(self) -> list[Cursor]:
         """See AuditReader."""
-        return [Cursor._make(row) for row in self._query.lenient("SELECT id, origin, logged FROM lane ORDER BY id")]
+        return made(Cursor, self._query.lenient("SELECT id, origin, logged FROM lane ORDER BY id"))
 
     def unlogged(self, lane_id: int, upto: int) -> list[tuple[int, int]]:
         """See AuditReader."""
@@ -198,7 +198,7 @@ class SqliteAudit:
             f" WHERE l.id IS NULL OR t.{number} > l.size OR t.{number} < 1 OR typeof(t.{number}) <> 'integer'"
             f" ORDER BY t.lane_id, t.{number}"
         )
-        return [Stray._make(row) for row in rows]
+        return made(Stray, rows)
 
     def measures_of_nobody(self) -> list[tuple[int, str]]:
         """See AuditReader."""

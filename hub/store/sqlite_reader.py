@@ -21,6 +21,7 @@ from hub.store.rows import (
     StoredSegment,
     Touch,
     columns,
+    made,
 )
 from hub.store.sqlite_audit import LANES, SqliteAudit
 from hub.store.sqlite_query import Query
@@ -71,7 +72,7 @@ class SqliteEntities:
     def page(self, stream: str, after: str, limit: int) -> list[Newest]:
         """See EntityReader."""
         rows = self._query.all(f"{_NEWEST} WHERE stream = ? AND id > ? ORDER BY id LIMIT ?", (stream, after, limit))
-        return [Newest._make(row) for row in rows]
+        return made(Newest, rows)
 
     def document(self, stream: str, entity_id: str) -> tuple[Newest, str] | None:
         """See EntityReader."""
@@ -89,13 +90,10 @@ class SqliteEntities:
         rows = self._query.all("SELECT document FROM entity WHERE center = ?", (center,))
         return [document for (document,) in rows]
 
-    def confirmations(self, deal_id: str) -> list[str]:
+    def naming(self, stream: str, field: str, entity_id: str) -> list[str]:
         """See EntityReader."""
-        sql = (
-            "SELECT id FROM entity WHERE stream = 'deal_confirmation' AND json_extract(document, '$.record.deal') = ?"
-            " ORDER BY id"
-        )
-        return [entity_id for (entity_id,) in self._query.all(sql, (deal_id,))]
+        sql = "SELECT id FROM entity WHERE stream = ? AND json_extract(document, ?) = ? ORDER BY id"
+        return [found for (found,) in self._query.all(sql, (stream, f"$.record.{field}", entity_id))]
 
     def chain(self, lane_id: int, sequence: int) -> Iterator[Link]:
         """See EntityReader."""
@@ -104,7 +102,7 @@ class SqliteEntities:
     def rejected(self, entity_id: str) -> list[Rejected]:
         """See EntityReader."""
         rows = self._query.all(f"SELECT {columns(Rejected)} {_REJECTED}", (entity_id,))
-        return [Rejected._make(row) for row in rows]
+        return made(Rejected, rows)
 
     def rejected_types(self, entity_id: str) -> list[str]:
         """See EntityReader."""
@@ -133,7 +131,7 @@ class SqliteReader:
 
     def lanes(self) -> list[StoredLane]:
         """See LedgerReader."""
-        return [StoredLane._make(row) for row in self._query.all(LANES)]
+        return made(StoredLane, self._query.all(LANES))
 
     def receipts(self, lane_id: int, after: int, upto: int) -> Iterator[StoredReceipt]:
         """See LedgerReader."""
@@ -155,7 +153,7 @@ class SqliteReader:
 
     def events(self, lane_id: int, first: int, last: int) -> list[StoredEvent]:
         """See LedgerReader."""
-        return list(map(StoredEvent._make, self._query.all(_EVENTS, (lane_id, first, last))))
+        return made(StoredEvent, self._query.all(_EVENTS, (lane_id, first, last)))
 
     def accepted(self, lane_id: int, first: int, last: int) -> list[tuple[int, bytes]]:
         """See LedgerReader."""
@@ -184,7 +182,7 @@ class SqliteReader:
 
     def touches(self, lane_id: int, after: int, upto: int) -> list[Touch]:
         """See LedgerReader."""
-        return list(map(Touch._make, self._query.all(_TOUCHES, (lane_id, after, upto))))
+        return made(Touch, self._query.all(_TOUCHES, (lane_id, after, upto)))
 
     def leaf_of(self, lane_id: int, last: int) -> int | None:
         """See LedgerReader."""
@@ -198,11 +196,11 @@ class SqliteReader:
             " FROM lane WHERE center <> ? ORDER BY id",
             (HQ,),
         )
-        return [Archivable._make(row) for row in rows]
+        return made(Archivable, rows)
 
     def receipts_before(self, lane_id: int, after: int, upto: int, before_us: int) -> list[StoredReceipt]:
         """See LedgerReader."""
-        return list(map(StoredReceipt._make, self._query.all(_RECEIPTS_BEFORE, (lane_id, after, upto, before_us))))
+        return made(StoredReceipt, self._query.all(_RECEIPTS_BEFORE, (lane_id, after, upto, before_us)))
 
     def newest_segment(self) -> StoredSegment | None:
         """See LedgerReader."""
@@ -211,7 +209,7 @@ class SqliteReader:
 
     def segments(self) -> list[StoredSegment]:
         """See LedgerReader."""
-        return [StoredSegment._make(row) for row in self._query.all(f"{_SEGMENTS} ORDER BY rowid")]
+        return made(StoredSegment, self._query.all(f"{_SEGMENTS} ORDER BY rowid"))
 
     def segment_of(self, lane_id: int, sequence: int) -> StoredSegment | None:
         """See LedgerReader."""

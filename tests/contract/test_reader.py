@@ -198,6 +198,18 @@ def test_documents_of_a_center_are_its_own(made: Made) -> None:
     assert entities.documents("offer", HQ) == []
 
 
+def test_entities_are_found_by_what_a_field_names(made: Made) -> None:
+    """By the field's exact text, within one stream."""
+    entities = made.reader.entities
+    offers = [Entity.from_json(text) for text in entities.documents("offer")]
+    titles = {offer.record["title"] for offer in offers}
+    assert len(titles) > 1
+    for title in titles:
+        same = [offer.id for offer in offers if offer.record["title"] == title]
+        assert entities.naming("offer", "title", title) == sorted(same)
+        assert entities.naming("deal", "title", title) == entities.naming("offer", "language", title) == []
+
+
 def test_unknown_entity_is_none(made: Made) -> None:
     """Of an id that HQ never accepted anything about."""
     assert made.reader.entities.newest("offer", "uz:nothing") is None
