@@ -11,7 +11,7 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.state import micros
 from hub.domain.stream import HQ
-from hub.evidence.subject import EntityKey, Subject, references
+from hub.evidence.subject import EntityKey, Subject, answers_to, references
 from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.schema import DATASCHEMA, Schema
@@ -125,8 +125,9 @@ class Selector:
                     if key not in seen:
                         seen.add(key)
                         waiting.append((key, self._entity(key, selection)))
-        for confirmation in self.ledger.reader.entities.naming("deal_confirmation", "deal", subject.id):
-            self._entity(("deal_confirmation", confirmation), selection)
+        for stream, name in answers_to(subject.root[0]):
+            for answer in self.ledger.reader.entities.naming(stream, name, subject.id):
+                self._entity((stream, answer), selection)
 
     # -- what was recorded of a center in a time -----------------------------------------------------------------------
 
