@@ -20,13 +20,13 @@ from hub.evidence.subject import Subject
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
-from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.notary import LEAVES_MAX, append
-from hub.ledger.take import Reading, take
+from hub.ledger.reading import Reading
 from hub.protocol.plain_record import PlainRecord
 from hub.protocol.trust import open_trust
 from hub.replay.chain import every
 from hub.replay.source import Ledger
+from hub.store.consolidate import Driver, Instant
 from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
 
@@ -68,14 +68,10 @@ async def _fill(folder: Path) -> Path:
     try:
         basis = await Headquarters(store, identity, released_schemas()).basis()
         claimed = (await store.claim([lane.center], "bench"))[lane.center]
-        reading = Reading.of(claimed.intake)
+        reading, driver = Reading.of(claimed.intake), Driver(store, store, HUB, identity.receipts)
         for offset, (key, value, headers) in enumerate(lane.records(EVENTS, 1)):
-            taken = take(reading, [PlainRecord(key, value, [*headers], offset)], basis.keyring, HUB, 0.0)
-            known = await store.entities(subjects(taken))
-            now = datetime.now(UTC)
-            batch = decide(taken, known, basis, now, identity.receipts)
-            await store.commit(batch, claimed.term, now)
-            reading = advance(taken, batch)
+            records, at = [PlainRecord(key, value, [*headers], offset)], Instant(datetime.now(UTC), 0.0)
+            reading = (await driver.consolidate(reading, claimed.term, records, basis, at)).reading
     finally:
         store.close()
     return HubFolder(folder).database

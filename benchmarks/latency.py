@@ -101,10 +101,10 @@ async def _worker(data_dir: Path, bootstrap: str) -> list[tuple[int, int, float,
         began = time.monotonic()
         await handle(self, *arguments)
 
-    async def commit_timed(self: SqliteStore, batch: Any, *arguments: Any) -> None:
-        await commit(self, batch, *arguments)
+    async def commit_timed(self: SqliteStore, step: Any, *arguments: Any) -> None:
+        await commit(self, step, *arguments)
         done = time.monotonic()
-        commits.extend((made.receipt.first, made.receipt.last, began, done) for made in batch.commits)
+        commits.extend((made.receipt.first, made.receipt.last, began, done) for made in step.commits)
 
     Consolidator.handle = handle_timed  # type: ignore[assignment,method-assign]
     SqliteStore.commit = commit_timed  # type: ignore[assignment,method-assign]

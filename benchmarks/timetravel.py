@@ -16,8 +16,7 @@ from benchmarks.throughput import make_hub
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
-from hub.ledger.decide import advance, decide, subjects
-from hub.ledger.take import Reading, take
+from hub.ledger.reading import Reading
 from hub.protocol.plain_record import PlainRecord
 from hub.protocol.record import KafkaRecord
 from hub.replay.asof import AsOf
@@ -26,6 +25,7 @@ from hub.replay.decoding import Decoder
 from hub.replay.history import history
 from hub.replay.moment import from_us
 from hub.replay.source import Ledger
+from hub.store.consolidate import Driver, Instant
 from hub.store.released import released_schemas
 from hub.store.rows import Newest
 from hub.store.sqlite import SqliteStore
@@ -50,6 +50,7 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
     try:
         headquarters = Headquarters(store, identity, released_schemas())
         basis = await headquarters.basis()
+        driver = Driver(store, store, HUB, identity.receipts)
         each = events // lanes_count - 1
         for number, lane in enumerate(lanes):
             claimed = (await store.claim([lane.center], "bench"))[lane.center]
@@ -59,12 +60,8 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
             for offset, (key, value, headers) in enumerate(lane.records(each, max(1, each // of_one))):
                 fetch.append(PlainRecord(key, value, [*headers], offset))
                 if len(fetch) == FETCH or offset == each:
-                    taken = take(reading, fetch, basis.keyring, HUB, 0.0)
-                    known = await store.entities(subjects(taken))
-                    now = from_us(time.time_ns() // 1000)
-                    batch = decide(taken, known, basis, now, identity.receipts)
-                    await store.commit(batch, term, now)
-                    reading = advance(taken, batch)
+                    at = Instant(from_us(time.time_ns() // 1000), 0.0)
+                    reading = (await driver.consolidate(reading, term, fetch, basis, at)).reading
                     fetch = []
     finally:
         store.close()

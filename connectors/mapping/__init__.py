@@ -1,10 +1,8 @@
 """Rows of a table as wanted states of entities, by a mapping that is data and never code. Pure."""
 
 from connectors.mapping.compiled import compile_mapping
-from connectors.mapping.key import make_key, show_key
 from connectors.mapping.model import Mapping, Source, read_mapping
 from connectors.mapping.outcome import Problem, RowOutcome, Wanted, outcomes
-from connectors.mapping.path import path_to, statuses
 from connectors.mapping.person import Instead, PersonSaid, Place, SealPerson, person_identity
 from connectors.mapping.problem import LocalCode
 
@@ -20,11 +18,7 @@ __all__ = [
     "Source",
     "Wanted",
     "compile_mapping",
-    "make_key",
     "outcomes",
-    "path_to",
     "person_identity",
     "read_mapping",
-    "show_key",
-    "statuses",
 ]

@@ -8,7 +8,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from connectors.mapping.convert import Unfit, as_text
-from connectors.mapping.key import key_part, make_key
 from connectors.mapping.model import Mapping
 from connectors.mapping.path import changes_to, path_to, statuses, strictest
 from connectors.mapping.person import PersonReader, PersonSaid, Place, SealPerson
@@ -19,6 +18,7 @@ from connectors.source.problem import ProblemCode
 from connectors.source.table import Format, Row
 from hub.domain.catalogue import STREAMS
 from hub.domain.entity import canonical_json
+from hub.domain.key import key_part, make_key
 from hub.domain.rules import check
 from hub.domain.stream import EventKind, StatusChange, Stream
 from hub.protocol.errors import Rejected, UsageError

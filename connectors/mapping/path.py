@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
+from hub.domain.lifecycle import way
 from hub.domain.stream import EventKind, Stream
 from hub.protocol.errors import UsageError
 
@@ -20,18 +20,10 @@ def path_to(stream: Stream, status: str) -> tuple[EventKind, ...]:
 
     Errors: UsageError if no path leads there.
     """
-    waiting: deque[tuple[str | None, tuple[EventKind, ...]]] = deque([(None, ())])
-    seen: set[str | None] = {None}
-    while waiting:
-        here, path = waiting.popleft()
-        if path and here == status:
-            return path
-        for kind in stream.events:
-            after = kind.status_after
-            if here in kind.legal_in and after is not None and after not in seen:
-                seen.add(after)
-                waiting.append((after, (*path, kind)))
-    raise UsageError(f"no event leads a new {stream.name} to the status {status!r}")
+    found = way(stream.events, (None, False), (status, True))
+    if found is None:
+        raise UsageError(f"no event leads a new {stream.name} to the status {status!r}")
+    return found
 
 
 def strictest(path: Sequence[EventKind]) -> tuple[EventKind, ...]:

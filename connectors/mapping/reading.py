@@ -12,11 +12,11 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from connectors.mapping.convert import Convert, Unfit, as_moment, as_text, converter, fold_case, item_type, remember
-from connectors.mapping.key import key_part, make_key
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
 from connectors.source.problem import ProblemCode
 from connectors.source.table import Format
+from hub.domain.key import key_part, make_key
 from hub.protocol.errors import UsageError
 
 Cells = dict[str, Any]

@@ -1,25 +1,22 @@
 """The shortest legal way from what HQ holds of an entity to what its source says it should be.
 
-A stream's lifecycle is a small graph: nodes are (status, does HQ hold the wanted record?), edges are kinds of event. A
-breadth-first search finds the way; it depends on nothing but the two statuses and one bit, so it is found once.
+Nodes of a stream's lifecycle (`hub.domain.lifecycle`) are here (status, does HQ hold the wanted record?).
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
 
 from connectors.reconcile.digest import record_digest
+from hub.domain.lifecycle import way
 from hub.domain.stream import EventKind, Stream
 from hub.protocol.errors import CohubError
 
 # HQ is known to have the entity, and not what it says (another outbox wrote it): equal to no record's digest.
 UNKNOWN_DIGEST: Final = b""
-
-_Node = tuple[str | None, bool]
 
 
 class Unreachable(CohubError):
@@ -68,12 +65,12 @@ def plan(stream: Stream, known: Known | None, wanted: WantedState) -> list[Plann
     kinds = stream.events
     if _has_versions(kinds):
         kinds = _oldest(kinds, _said(wanted.record), _said(wanted.reason))
-    way = _way(kinds, (known and known.status, same), (wanted.status, True))
-    if way is None and known is not None and (known.status, known.digest) == (wanted.status, UNKNOWN_DIGEST):
+    found = way(kinds, (known and known.status, same), (wanted.status, True))
+    if found is None and known is not None and (known.status, known.digest) == (wanted.status, UNKNOWN_DIGEST):
         return []  # a final status, and nothing can be added to what HQ holds
-    if way is None:
+    if found is None:
         raise Unreachable(known.status if known else "(none)", wanted.status)
-    return [Planned(kind, _record(kind, wanted) if kind.carries_record else _fields(kind, wanted)) for kind in way]
+    return [Planned(kind, _record(kind, wanted) if kind.carries_record else _fields(kind, wanted)) for kind in found]
 
 
 def _record(kind: EventKind, wanted: WantedState) -> dict[str, Any]:
@@ -108,21 +105,3 @@ def _oldest(kinds: tuple[EventKind, ...], record: Iterable[str], reason: Iterabl
         if kind.name not in found or set(said) <= set(kind.model.model_fields):
             found[kind.name] = kind
     return tuple(dict.fromkeys(found[kind.name] for kind in kinds))
-
-
-@cache
-def _way(kinds: tuple[EventKind, ...], start: _Node, goal: _Node) -> tuple[EventKind, ...] | None:
-    """Return the shortest way; of several, the one whose events the stream lists first."""
-    ways: dict[_Node, tuple[EventKind, ...]] = {start: ()}
-    queue = deque([start])
-    while queue:
-        node = queue.popleft()
-        if node == goal:
-            return ways[node]
-        for kind in kinds:
-            if node[0] in kind.legal_in:
-                after = (kind.status_after or node[0], node[1] or kind.carries_record)
-                if after not in ways:
-                    ways[after] = (*ways[node], kind)
-                    queue.append(after)
-    return None

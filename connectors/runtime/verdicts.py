@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from connectors.mapping.key import show_key
 from connectors.mapping.problem import Problem
 from connectors.runtime.explanation import explain, remedy
 from connectors.runtime.notice import NOTICE_HEADERS, Notice
+from hub.domain.key import show_key
 from hub.protocol.errors import Retriable
 from schemas.words import Language, words
 

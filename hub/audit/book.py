@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeVar, overload
 
-from hub.ledger.batch import EntityKey, Known
+from hub.ledger.step import EntityKey, Known
 from hub.store.state import SecondState
 
 KEPT: Final = 16_000  # entities in memory, some 3 KB each; half of them make room at once

@@ -12,7 +12,7 @@ from typing import Final
 
 from hub.audit.book import EntityBook
 from hub.audit.findings import Findings, What
-from hub.ledger.batch import Known
+from hub.ledger.step import Known
 from hub.store.audit_reader import AuditReader
 from hub.store.reader import Unreadable
 from hub.store.rows import StoredEntity, StoredLane, entity_row

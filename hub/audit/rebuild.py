@@ -27,7 +27,7 @@ from hub.domain.state import micros
 from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, fold_again
 from hub.ledger.lane import Lane
-from hub.ledger.take import Pending, Segment
+from hub.ledger.reading import Pending, Stretch
 from hub.protocol.errors import Rejected, UsageError
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook, RowReader, begin, hq_lanes, read_bases
@@ -263,7 +263,7 @@ class CenterState:
     def _take(self, stored: StoredLane, lane: Lane, events: Sequence[Pending], under: Basis, at: datetime) -> Lane:
         """Fold events and return the lane after them; what can't have been accepted is told, and left out."""
         try:
-            judged = fold_again(Segment(lane, list(events), lane.edge, b""), self.book, under, at)
+            judged = fold_again(Stretch(lane, tuple(events), lane.edge), self.book, under, at)
         except (Rejected, LookupError, TypeError, ValueError) as exc:
             if len(events) == 1:
                 detail = f"it can't be folded: {type(exc).__name__} {exc}".strip()

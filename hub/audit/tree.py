@@ -8,7 +8,7 @@ from typing import Final
 
 from hub.audit.findings import Findings, What
 from hub.audit.walk import Said, Walk, bytes_of
-from hub.ledger.take import Pending
+from hub.ledger.reading import Pending
 from hub.protocol.errors import Malformed
 from hub.protocol.tree import HASH_BYTES, Edge
 from hub.store.rows import StoredEvent

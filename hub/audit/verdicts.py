@@ -16,9 +16,9 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis
-from hub.ledger.batch import EntityKey, Known
 from hub.ledger.decide import ZERO, Judged
-from hub.ledger.take import Pending
+from hub.ledger.reading import Pending
+from hub.ledger.step import EntityKey, Known
 from hub.protocol.tree import HASH_BYTES
 from hub.replay.fold import BasisBook, refold
 from hub.store.rows import DECIDED, StoredEvent, StoredLane, decided

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +16,10 @@ import typer
 
 from hub.base.output import as_json, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
-from hub.cli.trust_note import Issued, issue, key_rows, root_of, unsigned_keys
-from hub.hq.folder import HubFolder
+from hub.cli.trust_note import Outcome, handed_out, root_of, tell_incomplete
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
-    from hub.hq.identity import Identity
     from hub.protocol.keys import Verifier
     from hub.protocol.trust import Trust
 
@@ -42,17 +39,16 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the tru
 def list_keys(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
     """List the keys in the trust note, in use and former. Example: hub key list --json."""
     from hub.hq.identity import load_identity
-    from hub.hq.rotation import current
+    from hub.hq.issuing import standing
 
     identity = load_identity(hub_folder(ctx, data_dir).keys)
-    trust = current(identity)
-    found = key_rows(trust)
+    found = standing(identity)
     if json:
-        as_json({"hub": trust.hub, "serial": trust.serial, "time": trust.time, "reason": trust.reason, "keys": found})
+        as_json(found.model_dump())
         return
-    line(f"trust note {trust.serial} of {trust.hub}: {trust.reason or 'of version 0.1.0'}")
-    table("", ["purpose", "id", "kind", "status"], ([k["purpose"], k["id"], k["kind"], k["status"]] for k in found))
-    _tell_incomplete(identity)
+    line(f"trust note {found.serial} of {found.hub}: {found.reason or 'of version 0.1.0'}")
+    table("", ["purpose", "id", "kind", "status"], ([key.purpose, key.id, key.kind, key.status] for key in found.keys))
+    tell_incomplete(identity)
 
 
 @app.command()
@@ -70,21 +66,19 @@ def rotate(
     Example: hub key rotate receipts --reason "yearly". With an offline root key: hub key rotate log --request FILE
     """
     from hub.hq.identity import load_identity
-    from hub.hq.rotation import PURPOSES, rotated
+    from hub.hq.issuing import rotate as rotate_keys
 
-    if purpose not in PURPOSES:
-        raise UsageError(f"PURPOSE {purpose}: expected one of {', '.join(PURPOSES)}")
     identity = load_identity(hub_folder(ctx, data_dir).keys)
-    root_of(identity, request, root_key)  # before a key is made
-    trust = rotated(identity, purpose)
-    issued = issue(identity, trust, reason, request, root_key)
-    keys = [key for key in trust.keys()[purpose] if trust.in_use(purpose, key.algorithm) == key]
-    told = [f"the new {purpose} key is {_short(key)}{'' if issued.in_force else ', not yet in use'}" for key in keys]
-    if issued.in_force:
-        former = [key.key_id.hex() for key in trust.keys()[purpose] if key not in keys and not trust.retired_at(key)]
-        issued = replace(issued, then=(f"after half a minute: hub key retire {' '.join(former)}",))
+    done = rotate_keys(identity, purpose, reason, root_of(identity, request, root_key))
+    outcome = handed_out(done.issued, "rotate", request, purpose)
+    told = [
+        f"the new {purpose} key is {_short(key)}{'' if outcome.in_force else ', not yet in use'}" for key in done.made
+    ]
+    if outcome.in_force:
+        former = " ".join(key.key_id.hex() for key in done.former)
+        outcome = replace(outcome, then=(f"after half a minute: hub key retire {former}",))
         told.append("what the one before it signed stays good; `hub key retire` says that it signs nothing new")
-    issued.tell("rotate", told, json=json, purpose=purpose)
+    outcome.tell(told, json=json)
 
 
 @app.command()
@@ -101,13 +95,12 @@ def retire(
 ) -> None:
     """Say that from now on nothing new is signed by former keys. Example: hub key retire 1f2e3d4c."""
     from hub.hq.identity import load_identity
-    from hub.hq.rotation import retired
+    from hub.hq.issuing import retire as retire_keys
 
     identity = load_identity(hub_folder(ctx, data_dir).keys)
-    trust = retired(identity, key, datetime.now(UTC))
-    issued = issue(identity, trust, f"{reason}: {' '.join(key)}", request, root_key)
-    told = [f"retired: {' '.join(key)}; what was signed before stays good"] if issued.in_force else []
-    issued.tell("retire", told, json=json)
+    issued = retire_keys(identity, key, reason, root_of(identity, request, root_key))
+    told = [f"retired: {' '.join(key)}; what was signed before stays good"] if issued.is_in_force else []
+    handed_out(issued, "retire", request).tell(told, json=json)
 
 
 @app.command()
@@ -126,13 +119,22 @@ def renew(
 
     Example: hub key renew --request trust.request
     """
-    done = run_async(_renew(hub_folder(ctx, data_dir), reason, request, root_key, witness or []))
-    if isinstance(done, Issued):
-        done.tell("renew", json=json)
-    elif json:
-        as_json({"hub": done.hub, "action": "renew", "changed": False, "serial": done.serial, "next": []})
+    from hub.hq.identity import load_identity
+    from hub.hq.issuing import issue, renewal
+
+    where = hub_folder(ctx, data_dir)
+    identity = load_identity(where.keys)
+    trust = run_async(renewal(where, identity, _outside(witness or [])))
+    if trust is not None:
+        issued = issue(identity, trust, reason, root_of(identity, request, root_key))
+        handed_out(issued, "renew", request).tell(json=json)
+        return
+    assert identity.trust is not None
+    serial = identity.trust.serial
+    if json:
+        as_json({"hub": identity.hub, "action": "renew", "changed": False, "serial": serial, "next": []})
     else:
-        line(f"trust note {done.serial} has the keys as they are: nothing to do")
+        line(f"trust note {serial} has the keys as they are: nothing to do")
 
 
 @app.command()
@@ -155,8 +157,8 @@ def sign(
     Example: hub key sign log.request --root-key root.key --previous trust-3.note --out trust-4.note
     """
     from hub.hq.identity import read_root
+    from hub.hq.issuing import signed
     from hub.hq.rotation import read_request
-    from hub.protocol.note import sign_note
 
     if json and not yes:
         raise UsageError("--json asks nobody: add --yes, or look at the keys and answer without it")
@@ -171,10 +173,10 @@ def sign(
         )
     if not yes and not typer.confirm("Sign it?"):
         raise typer.Exit(1)
-    out.write_bytes(sign_note(trust.to_text(), [root]).to_bytes())
+    out.write_bytes(signed(trust, root))
     if json:
         then = (f"on HQ's machine: hub key install {out.name}",)
-        as_json(Issued(trust, before, in_force=False, file=out, then=then).as_values("sign"))
+        Outcome("sign", trust, before, in_force=False, file=out, then=then).tell(json=True)
     else:
         line(f"signed: {out}; on HQ's machine: hub key install {out.name}")
 
@@ -188,44 +190,33 @@ def install(
 ) -> None:
     """Put a trust note in force that was signed elsewhere. Example: hub key install trust.note."""
     from hub.hq.identity import load_identity
-    from hub.hq.rotation import current
-    from hub.hq.rotation import install as put_in_force
+    from hub.hq.issuing import install as put_in_force
 
     identity = load_identity(hub_folder(ctx, data_dir).keys)
-    trust = put_in_force(identity, _read(file))
-    Issued(trust, current(identity), in_force=True, file=file).tell("install", json=json)
+    issued = put_in_force(identity, _read(file))
+    replace(handed_out(issued, "install", None), file=file).tell(json=json)
 
 
-async def _renew(
-    where: HubFolder, reason: str, request: Path | None, root_key: Path | None, outside: Sequence[str]
-) -> Issued | Trust:
-    """Return the note that was issued, or the one in force where that says it all."""
-    from hub.hq.identity import load_identity
-    from hub.hq.rotation import current, is_same, with_witnesses, witness_keys
+def _outside(vkeys: Sequence[str]) -> list[Verifier]:
+    """Return the keys of outside witnesses. Errors: UsageError."""
     from hub.protocol.keys import Verifier
 
-    identity = load_identity(where.keys)
-    async with where.headquarters() as (_, headquarters):
-        registered = witness_keys((await headquarters.basis()).registry)
-    trust = with_witnesses(current(identity), registered, datetime.now(UTC))
     try:
-        added = [key for key in map(Verifier.from_text, outside) if key not in trust.witnesses]
+        return [Verifier.from_text(vkey) for vkey in vkeys]
     except Malformed as exc:
         raise UsageError(f"--witness: {exc}") from exc
-    trust = replace(trust, witnesses=(*trust.witnesses, *added))
-    if is_same(trust, current(identity)):
-        return trust
-    return issue(identity, trust, reason, request, root_key)
 
 
 def _show(trust: Trust, before: Trust | None) -> None:
     """Print the note that is to be signed, each key with a mark that says what is new."""
     line(f"trust note {trust.serial} of {trust.hub}, {trust.time:%Y-%m-%d %H:%M} UTC: {trust.reason}")
-    known = None if before is None else {(row["purpose"], row["vkey"]): row for row in key_rows(before)}
-    for row in key_rows(trust):
-        was = None if known is None else known.get((row["purpose"], row["vkey"]))
-        mark = " " if known is None or was == row else "+" if was is None else "~"
-        line(f"{mark} {row['purpose']:<9} {row['id']}  {row['kind']}, {row['status']}")
+    from hub.hq.issuing import trusted_keys
+
+    known = None if before is None else {(key.purpose, key.vkey): key for key in trusted_keys(before)}
+    for key in trusted_keys(trust):
+        was = None if known is None else known.get((key.purpose, key.vkey))
+        mark = " " if known is None or was == key else "+" if was is None else "~"
+        line(f"{mark} {key.purpose:<9} {key.id}  {key.kind}, {key.status}")
 
 
 def _last_signed(path: Path) -> Trust:
@@ -235,12 +226,6 @@ def _last_signed(path: Path) -> Trust:
         return open_trust(_read(path))
     except Malformed as exc:
         raise UsageError(f"--previous {path}: {exc}") from exc
-
-
-def _tell_incomplete(identity: Identity) -> None:
-    missing = unsigned_keys(identity)
-    if missing:
-        note(missing)
 
 
 def _short(key: Verifier) -> str:

@@ -8,8 +8,6 @@ import typer
 
 from hub.base.output import ago, as_json, line, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
-from hub.hq.folder import HubFolder, again
-from hub.protocol.errors import UsageError
 
 EXAMPLES: Final = """
 \b
@@ -27,20 +25,15 @@ Center = Annotated[str, typer.Argument(metavar="CENTER", help="The center's id, 
 @app.command("list")
 def list_lanes(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
     """List every lane that HQ has taken events of, HQ's own too. Example: hub lane list."""
-    from hub.store import queries
-
-    with hub_folder(ctx, data_dir).engine().connect() as db:
-        found = queries.lanes(db)
+    with hub_folder(ctx, data_dir).snapshot() as now:
+        found = now.lanes()
     if json:
-        as_json(found)
+        as_json([lane.model_dump() for lane in found])
         return
     table(
         "lanes",
         ["origin", "size", "published", "missing", "last receipt", "closed by"],
-        (
-            [row["origin"], row["size"], row["published"], row["missing"], ago(row["recorded_at"]), row["closed_by"]]
-            for row in found
-        ),
+        ([x.origin, x.size, x.published, x.missing, ago(x.recorded_at), x.closed_by] for x in found),
         right=["size", "published", "missing"],
     )
 
@@ -48,20 +41,11 @@ def list_lanes(ctx: typer.Context, data_dir: DataDir = None, json: Json = False)
 @app.command()
 def show(ctx: typer.Context, center: Center, data_dir: DataDir = None, json: Json = False) -> None:
     """Show one center's intake: why it stopped, its lanes, counts, proofs of a fork. Example: hub lane show uz."""
-    from hub.store import queries
+    from hub.hq.lookup import find_lanes
 
-    with hub_folder(ctx, data_dir).engine().connect() as db:
-        intake = next((row for row in queries.intakes(db) if row["center"] == center), None)
-        if intake is None:
-            known = [c["id"] for c in queries.centers(db)]
-            what = "HQ has read nothing of it yet" if center in known else f"known are {', '.join(known) or 'none'}"
-            raise UsageError(f"no lane of a center {center}: {what}")
-        found = {
-            **intake,
-            "lanes": queries.lanes(db, center),
-            "measures": queries.measures(db, center),
-            "evidence": queries.evidence(db, center),
-        }
+    with hub_folder(ctx, data_dir).snapshot() as now:
+        report = find_lanes(now, center)
+    found = report.model_dump()
     if json:
         as_json(found)
         return
@@ -72,14 +56,14 @@ def show(ctx: typer.Context, center: Center, data_dir: DataDir = None, json: Jso
     table(
         "lanes",
         ["origin", "size", "published", "missing", "closed by"],
-        ([row["origin"], row["size"], row["published"], row["missing"], row["closed_by"]] for row in found["lanes"]),
+        ([lane.origin, lane.size, lane.published, lane.missing, lane.closed_by] for lane in report.lanes),
         right=["size", "published", "missing"],
     )
-    table("measures", ["lane and measure", "value"], found["measures"].items(), right=["value"])
-    for proof in found["evidence"]:
-        line(f"fork of {proof['origin']} at size {proof['size']}: HQ has")
-        for notes in (proof["ours"], "and was sent", proof["theirs"]):
-            line(notes)
+    table("measures", ["lane and measure", "value"], report.measures.items(), right=["value"])
+    for proof in report.evidence:
+        line(f"fork of {proof.origin} at size {proof.size}: HQ has")
+        for text in (proof.ours, "and was sent", proof.theirs):
+            line(text)
 
 
 @app.command()
@@ -88,23 +72,7 @@ def resume(ctx: typer.Context, center: Center, data_dir: DataDir = None) -> None
 
     Example: hub lane resume uz
     """
-    line(run_async(_resume(hub_folder(ctx, data_dir), center)))
+    from hub.hq.lanes import resume as resume_lane
 
-
-async def _resume(where: HubFolder, center: str) -> str:
-    from hub.store.sqlite import SqliteStore
-
-    where.engine().dispose()
-    store = SqliteStore.open(where.database)
-    try:
-        before = await again(lambda: store.resume(center))
-    finally:
-        store.close()
-    if before is None:
-        raise UsageError(f"HQ has read nothing of a center {center}; `hub lane list` has what there is")
-    if before == "waiting":
-        raise UsageError(
-            f"the lane of {center} waits for HQ, not for this: `hub lane show {center}` says what for "
-            "(a key to add, a center to resume)"
-        )
-    return f"lane of {center}: it was {before}, it is read again" if before != "reading" else f"{center} is being read"
+    done = run_async(resume_lane(hub_folder(ctx, data_dir), center))
+    line(f"lane of {center}: it was {done.before}, it is read again" if done.was_stopped else f"{center} is being read")

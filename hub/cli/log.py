@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from hub.base.output import ago, as_json, line, note
 from hub.cli.options import DataDir, Json, hub_folder
-from hub.hq.folder import HubFolder
-from hub.protocol.errors import UsageError
-
-if TYPE_CHECKING:
-    from hub.replay.source import Ledger
-    from hub.store.log import LogReader
 
 EXAMPLES: Final = """
 \b
@@ -36,8 +28,8 @@ app = typer.Typer(
 
 STANDS_STILL: Final = (
     "nothing is signed any more; events are taken as before. Stop the worker, put the newest copy of the database "
-    "back, start it again: then the log goes on. What HQ has signed stays said, so nothing else makes it good. "
-    "`hub audit verify` tells what the database has"
+    "back, start it again: then the log goes on. The centers keep what HQ has signed, so nothing else can repair it. "
+    "`hub audit verify` says what is wrong in the database as it is now"
 )
 
 
@@ -47,8 +39,9 @@ def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> 
 
     Exit status 1 where HQ's database was rolled back or edited, so that nothing is signed. Example: hub log status
     """
-    with _reader(hub_folder(ctx, data_dir)) as log:
-        found = log.standing()
+    from hub.hq.log import standing
+
+    found = standing(hub_folder(ctx, data_dir))
     if json:
         as_json(found)
     else:
@@ -74,15 +67,9 @@ def checkpoint(
 
     Examples: hub log checkpoint · hub log checkpoint --believed > checkpoint
     """
-    with _reader(hub_folder(ctx, data_dir)) as log:
-        newest = log.newest_believed() if believed else log.newest()
-        if size is None and newest is not None:
-            size = newest.size
-        found = log.cosigned_note(size) if size is not None else None
-    if found is None:
-        what = "no checkpoint is believed yet" if believed and newest is None else "HQ's log has no such checkpoint"
-        raise UsageError(f"{what}; `hub log status` says how the log stands")
-    sys.stdout.buffer.write(found)
+    from hub.hq.log import checkpoint as read_checkpoint
+
+    sys.stdout.buffer.write(read_checkpoint(hub_folder(ctx, data_dir), size, believed=believed))
     sys.stdout.flush()
 
 
@@ -100,24 +87,9 @@ def proof(
 
     Example: hub log proof uz 42 > uz-42.tlog-proof
     """
-    from hub.protocol.proof import EXTRA_BYTES_MAX, TlogProof
+    from hub.hq.log import prove
 
-    with _ledger(hub_folder(ctx, data_dir)) as ledger:
-        log = ledger.reader.log
-        known = [found for found in ledger.lanes if lane in (found.origin, found.center)]
-        if not known:
-            raise UsageError(f"HQ has no lane {lane}; `hub lane list` has what there is")
-        index = log.leaf_of(known[-1].id, sequence)
-        if index is None:
-            raise UsageError(f"{known[-1].origin}: no receipt in the log covers sequence {sequence} yet")
-        chosen = log.believed_covering(index) or log.newest()
-        signed = log.cosigned_note(chosen.size) if chosen is not None else None
-        assert chosen is not None
-        assert signed is not None
-        ((_, text),) = log.entries(index, index + 1)
-        path = tuple(log.inclusion(index, chosen.size))
-    found = TlogProof(index, path, signed, text if len(text) <= EXTRA_BYTES_MAX else None)
-    sys.stdout.buffer.write(found.to_text().encode())
+    sys.stdout.buffer.write(prove(hub_folder(ctx, data_dir), lane, sequence).to_text().encode())
     sys.stdout.flush()
 
 
@@ -145,7 +117,7 @@ def export(
     from hub.store.log_tree import export_log
 
     with (
-        _reader(hub_folder(ctx, data_dir)) as log,
+        hub_folder(ctx, data_dir).log() as log,
         Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar,
     ):
         task = bar.add_task("receipts", total=None)
@@ -158,18 +130,3 @@ def export(
         line(f"{folder}: size {done.size}, {done.size - done.before} new; wrote {done.files} files, {done.bytes} bytes")
     for name in done.left_out:
         note(f"{name} is left out: a receipt in it is longer than the 65535 bytes that the format can hold")
-
-
-@contextmanager
-def _ledger(where: HubFolder) -> Iterator[Ledger]:
-    from hub.replay.source import Ledger
-
-    where.engine().dispose()  # says where there is no hub yet
-    with Ledger.open(where.database) as ledger:
-        yield ledger
-
-
-@contextmanager
-def _reader(where: HubFolder) -> Iterator[LogReader]:
-    with _ledger(where) as ledger:
-        yield ledger.reader.log

@@ -12,11 +12,10 @@ import typer
 
 from hub.base import command
 from hub.base.output import print_version
-from hub.cli import center, code_list, key, lane, ledger, log, quarantine, run, schema, settings, show, status
+from hub.cli import center, code_list, demo, key, lane, ledger, log, quarantine, run, schema, settings, show, status
 from hub.cli.audit import group as audit
 from hub.cli.options import Settings
 from hub.cli.replay import group as replay
-from hub.demo import command as demo
 
 EXAMPLES: Final = """
 \b

@@ -8,7 +8,6 @@ import typer
 
 from hub.base.output import as_json, line, table
 from hub.cli.options import DataDir, Json, hub_folder
-from hub.protocol.errors import UsageError
 
 app = typer.Typer(help="Records that became no event, and why.", no_args_is_help=True)
 
@@ -24,15 +23,14 @@ def list_records(
     json: Json = False,
 ) -> None:
     """List quarantined records, the newest first. Example: hub quarantine list --center uz."""
-    from hub.store import queries
-
-    with hub_folder(ctx, data_dir).engine().connect() as db:
-        found = queries.quarantined(db, limit, center)
+    with hub_folder(ctx, data_dir).snapshot() as now:
+        found = now.quarantined(limit, center)
     if json:
-        as_json(found)
+        as_json([record.model_dump() for record in found])
         return
     columns = ["id", "center", "offset", "reason", "detail", "bytes", "recorded_at"]
-    table("quarantine", columns, ([row[name] for name in columns] for row in found), right=["id", "offset", "bytes"])
+    rows = ([getattr(record, name) for name in columns] for record in found)
+    table("quarantine", columns, rows, right=["id", "offset", "bytes"])
 
 
 @app.command()
@@ -43,17 +41,15 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one quarantined record with its headers and bytes. Example: hub quarantine show 3."""
-    from hub.store import queries
+    from hub.hq.lookup import find_quarantined
 
-    with hub_folder(ctx, data_dir).engine().connect() as db:
-        found = queries.quarantined_record(db, number)
-    if found is None:
-        raise UsageError(f"there is no quarantined record {number}; `hub quarantine list` has them")
+    with hub_folder(ctx, data_dir).snapshot() as now:
+        found = find_quarantined(now, number)
     if json:
-        as_json(found)
+        as_json(found.model_dump())
         return
     for name in ("id", "center", "offset", "reason", "detail", "key", "bytes", "is_whole", "recorded_at", "digest"):
-        line(f"{name:>12}  {found[name]}")
-    table("headers", ["name", "content"], found["headers"].items())
-    shown = found["value_hex"][:HEX_SHOWN_MAX]
-    line(f"value: {shown}{'…' if len(found['value_hex']) > HEX_SHOWN_MAX else ''}")
+        line(f"{name:>12}  {getattr(found, name)}")
+    table("headers", ["name", "content"], found.headers.items())
+    shown = found.value_hex[:HEX_SHOWN_MAX]
+    line(f"value: {shown}{'…' if len(found.value_hex) > HEX_SHOWN_MAX else ''}")

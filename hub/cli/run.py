@@ -14,14 +14,13 @@ import typer
 from hub.base.output import line, note
 from hub.cli.options import DataDir, hub_folder, hub_settings
 from hub.hq.folder import HubFolder
-from hub.protocol.errors import Retriable, UsageError
+from hub.protocol.errors import Conflict, Retriable, UsageError
 
 if TYPE_CHECKING:
     from hub.hq.settings import InForce
     from hub.kafka.cluster import Cluster
     from hub.worker.service import WorkerSettings
 
-DEFAULT_HUB: Final = "hub.example"
 RETRY_S: Final = 2.0
 KNOCK_S: Final = 0.05
 KNOCK_LATER_S: Final = 1.0
@@ -59,8 +58,8 @@ def init(ctx: typer.Context, hub: HubName = None, data_dir: DataDir = None) -> N
     Example: hub init --hub hub.example.org
     """
     where = hub_folder(ctx, data_dir)
-    if not ensure_identity(where, hub):
-        raise UsageError(f"{where.keys} already holds a hub's keys: nothing to do")
+    if not _ensure_identity(where, hub):
+        raise Conflict(f"{where.keys} already holds a hub's keys: nothing to do")
 
 
 def worker(
@@ -102,7 +101,7 @@ def trust(
     data_dir: DataDir = None,
 ) -> None:
     """Print the trust note that every center pins. `hub key` changes it. Example: hub trust --out trust.note."""
-    from hub.cli.trust_note import unsigned_keys
+    from hub.cli.trust_note import tell_incomplete
     from hub.hq.identity import load_identity
 
     identity = load_identity(hub_folder(ctx, data_dir).keys)
@@ -111,23 +110,15 @@ def trust(
     else:
         out.write_bytes(identity.note)
         line(f"{out}: the trust note of {identity.hub}; give it to every center by a way you trust")
-    missing = unsigned_keys(identity)
-    if missing:
-        note(missing)
+    tell_incomplete(identity)
 
 
-def ensure_identity(where: HubFolder, hub: str | None) -> bool:
-    """Make the hub's keys where there are none; return whether they were made. Errors: UsageError."""
-    from hub.hq.identity import load_identity, make_identity
-
-    if (where.keys / "hub.name").exists():
-        there = load_identity(where.keys).hub
-        if hub is not None and hub != there:
-            raise UsageError(f"{where.data_dir} is the hub {there}, expected {hub}; a hub's name is never changed")
-        return False
-    made = make_identity(where.keys, hub or DEFAULT_HUB)
-    line(f"{made.hub}: made its keys in {where.keys} (keep root.key elsewhere, offline)")
-    return True
+def _ensure_identity(where: HubFolder, hub: str | None) -> bool:
+    """Make the hub's keys where there are none, and say so; return whether they were made. Errors: UsageError."""
+    made = where.ensure_identity(hub)
+    if made is not None:
+        line(f"{made.hub}: made its keys in {where.keys} (keep root.key elsewhere, offline)")
+    return made is not None
 
 
 def _refuse_other_brokers(found: InForce) -> None:
@@ -164,7 +155,7 @@ async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
     from hub.local.hub import LocalHub
 
     log_to_stderr(warnings_only=True)
-    first = ensure_identity(where, hub)
+    first = _ensure_identity(where, hub)
     name = load_identity(where.keys).hub
     local = LocalHub(where, note, port)
     try:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
-from typing import Annotated, Any
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
 from hub.base.output import as_json, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder
-from hub.protocol.errors import UsageError
+
+if TYPE_CHECKING:
+    from hub.store.read.entities import TracedEntity
 
 TITLES = ("title", "name", "event")
-# What of a key a connector leaves as it is (connectors.mapping.key); a `%` that a person typed is in no encoded form.
-VISIBLE = "".join(chr(code) for code in range(0x21, 0x7E) if chr(code) != "%")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,55 +34,38 @@ def show(
 
     Examples: hub show offer --limit 5 · hub show offer kz:З-1 · hub show deal --json
     """
-    from hub.domain.catalogue import STREAMS
-    from hub.store import queries
+    from hub.hq.lookup import find_entity, list_entities
 
-    if stream not in STREAMS:
-        raise UsageError(f"there is no stream {stream}; expected one of {', '.join(STREAMS)}")
-    with hub_folder(ctx, data_dir).engine().connect() as db:
+    with hub_folder(ctx, data_dir).snapshot() as now:
         if entity_id is not None:
-            found = queries.entity(db, stream, entity_id) or queries.entity(db, stream, encoded(entity_id))
-            if found is None:
-                raise UsageError(f"HQ has no {stream} {entity_id}; `hub show {stream}` lists what it has")
-            _one(found, json=json)
+            _one(find_entity(now, stream, entity_id), json=json)
             return
-        rows = list(queries.entities(db, stream, limit, center))
-        if json:
-            as_json(rows)
-            return
-        table(
-            stream,
-            ["id", "status", "version", "what"],
-            ([_written(row["id"]), row["status"], row["version"], title(row["record"])] for row in rows),
-            right=["version"],
-        )
-        total = queries.count_entities(db, stream)
-    if center is None and total > len(rows):
-        note(f"{len(rows)} of {total}; --limit shows more")
+        found = list_entities(now, stream, limit, center)
+    if json:
+        as_json([entity.model_dump() for entity in found.entities])
+        return
+    table(
+        stream,
+        ["id", "status", "version", "what"],
+        ([_written(one.id), one.status, one.version, title(one.record)] for one in found.entities),
+        right=["version"],
+    )
+    if center is None and found.total > len(found.entities):
+        note(f"{len(found.entities)} of {found.total}; --limit shows more")
 
 
-def _one(found: dict[str, Any], *, json: bool) -> None:
+def _one(found: TracedEntity, *, json: bool) -> None:
     from hub.domain.sealed import told
 
     if json:
-        as_json(found)
+        as_json(found.model_dump())
         return
-    line(f"{found['stream']} {_written(found['id'])}  {found['status']}, version {found['version']}")
-    line(f"from {found['origin']} sequence {found['at']}, digest {found['digest']}")
-    for part in ("record", "changed"):
-        values = found[part] or {}
-        said = [
-            [name, told(value, found["center"]) or value] for name, value in values.items() if value not in (None, [])
-        ]
+    line(f"{found.stream} {_written(found.id)}  {found.status}, version {found.version}")
+    line(f"from {found.origin} sequence {found.at}, digest {found.digest}")
+    for part, values in (("record", found.record), ("changed", found.changed or {})):
+        said = [[name, told(value, found.center) or value] for name, value in values.items() if value not in (None, [])]
         if said:
             table(part, ["field", "value"], said)
-
-
-def encoded(entity_id: str) -> str:
-    """Return an id that a person wrote as a connector writes it: NFC, and all but visible ASCII percent-encoded."""
-    center, colon, key = entity_id.partition(":")
-    text = " ".join(unicodedata.normalize("NFC", key).split())
-    return center + colon + quote(text, safe=VISIBLE).replace("~", "%7E")
 
 
 def _written(entity_id: str) -> str:

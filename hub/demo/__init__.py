@@ -1,1 +1,1 @@
-"""`hub demo`: a whole network on this machine, to be looked at. Nothing that an operator needs is here."""
+"""The demonstration: a whole network on this machine. Nothing that an operator needs is here."""

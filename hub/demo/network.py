@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,15 +22,11 @@ import yaml
 
 import hub
 from hub.base.durable import create_private, write
-from hub.cli.center import KEY_ADDED, checked_streams, pin_witness_keys
-from hub.cli.code_list import PUBLISHED, term
-from hub.hq.enrolment import proven_all
-from hub.hq.folder import HubFolder, say
-from hub.hq.headquarters import Said
+from hub.hq.code_lists import Term
+from hub.hq.profile import checked_streams
 from hub.protocol.control import enrolment, key_name
 from hub.protocol.errors import UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
-from hub.protocol.record import CENTER_REGISTERED
 
 FILE: Final = "network.yaml"
 SEAL: Final = ("seal", "keys/seal.key", ED25519)
@@ -46,7 +42,7 @@ class Network:
     folder: Path
     hub: str
     centers: Mapping[str, Mapping[str, Any]]
-    code_lists: Mapping[str, list[dict[str, Any]]]
+    code_lists: Mapping[str, list[Term]]
 
     def template(self, center: str) -> Path:
         """Return the folder that a center's office is copied from."""
@@ -80,7 +76,7 @@ def read_network(folder: Path) -> Network:
         checked_streams(list(record["streams"]))
         centers[str(center["id"])] = {**record, "zone": center.get("zone"), "keys": []}
     lists = {
-        str(name): [term(**code) if isinstance(code, dict) else term(str(code)) for code in codes]
+        str(name): [Term(**code) if isinstance(code, dict) else Term(str(code)) for code in codes]
         for name, codes in (data.get("code_lists") or {}).items()
     }
     network = Network(folder, str(data.get("hub", "hub.example")), centers, lists)
@@ -116,42 +112,3 @@ def _key(office: Path, hub: str, center: str, kind: tuple[str, str, int]) -> Sig
         key_file.parent.mkdir(mode=0o700, exist_ok=True)
         create_private(key_file, Signer(key_name(hub, center, purpose), os.urandom(32), algorithm).to_text() + "\n")
     return Signer.from_text(key_file.read_text("utf-8"))
-
-
-async def register_network(where: HubFolder, network: Network, enrolments: Mapping[str, Sequence[bytes]]) -> None:
-    """Say to the hq lane what it does not know yet of the network: centers with their keys, code lists.
-
-    Errors: UsageError when a rule forbids something (nothing is written then).
-    """
-    async with where.headquarters() as (store, headquarters):
-        wanted: list[tuple[tuple[str, str], Said]] = []
-        for name, codes in network.code_lists.items():
-            wanted.append((("code_list", f"hq:{name}"), Said(PUBLISHED, name, {"name": name, "codes": codes})))
-        for center, record in network.centers.items():
-            keys = proven_all(enrolments[center], network.hub, center)
-            wanted.append((("center", f"hq:{center}"), Said(CENTER_REGISTERED, center, {**record, "keys": keys})))
-        known = await store.entities([entity_key for entity_key, _ in wanted])
-        events = [said for entity_key, said in wanted if entity_key not in known]
-        for entity_key, said in wanted:
-            there = known.get(entity_key)
-            if there is not None and entity_key[0] == "center":
-                events += _added_keys(said.key, there.entity.record, said.value["keys"])
-        if events:
-            await say(headquarters, events)
-            await pin_witness_keys(where, headquarters)
-
-
-def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> list[Said]:
-    """Return what adds an office's keys to a center that is there, where it has no key of that purpose yet.
-
-    Errors: UsageError when HQ knows the center by other keys.
-    """
-    missing = [key for key in keys if key["vkey"] not in {known["vkey"] for known in record["keys"]}]
-    if {key["purpose"] for key in missing} & {known["purpose"] for known in record["keys"]}:
-        raise UsageError(
-            f"HQ knows {center} by another key than its office has (was the office's folder deleted?): "
-            "take an empty --data-dir"
-        )
-    if not missing:
-        return []
-    return [Said(KEY_ADDED, center, {**record, "keys": [*record["keys"], *missing]})]

@@ -17,8 +17,9 @@ from rich.text import Text
 
 from hub.base.output import line, table
 from hub.demo.offices import STATES, Office
-from hub.hq.folder import HubFolder
-from hub.store import queries
+from hub.store.read.intakes import IntakeStanding
+from hub.store.read.reads import Reads
+from hub.store.read.totals import Totals
 
 LINE_S: Final = 1.0
 SQL_S: Final = 0.2
@@ -29,12 +30,12 @@ VALUE_SHOWN_MAX: Final = 110
 class View:
     """Reads HQ's database and shows it. Enter it to show progress; `update` often."""
 
-    def __init__(self, place: HubFolder, began: float) -> None:
-        self._engine = place.engine()
+    def __init__(self, reads: Reads, began: float) -> None:
+        self._reads = reads
         self._began = began
         self._live: Live | None = None
-        self._intakes: list[dict[str, Any]] = []
-        self._totals: dict[str, Any] = {"events": 0, "published_backlog": 0, "entities": {}, "rejected": {}}
+        self._intakes: tuple[IntakeStanding, ...] = ()
+        self._totals = Totals()
         self._read_at = 0.0
         self._told_at = 0.0
         self.first_event_s: float | None = None
@@ -43,12 +44,12 @@ class View:
     @property
     def entities(self) -> dict[str, int]:
         """How many entities HQ has of each stream."""
-        return dict(self._totals["entities"])
+        return dict(self._totals.entities)
 
     @property
     def is_published(self) -> bool:
         """Whether something came, and everything that HQ has decided is out."""
-        return bool(self._totals["events"]) and not self._totals["published_backlog"]
+        return bool(self._totals.events) and not self._totals.published_backlog
 
     def __enter__(self) -> Self:
         if sys.stdout.isatty():
@@ -68,13 +69,13 @@ class View:
         if now - self._read_at < SQL_S:
             return False
         self._read_at = now
-        before = (self._totals["events"], self._totals["published_backlog"])
-        with self._engine.connect() as db:
-            self._intakes, self._totals = queries.intakes(db), queries.totals(db)
-        changed = before != (self._totals["events"], self._totals["published_backlog"])
+        before = (self._totals.events, self._totals.published_backlog)
+        with self._reads.snapshot() as hq:
+            self._intakes, self._totals = hq.intakes(), hq.totals()
+        changed = before != (self._totals.events, self._totals.published_backlog)
         if changed:
             self.last_change_s = now - self._began
-        if self.first_event_s is None and self._totals["entities"]:
+        if self.first_event_s is None and self._totals.entities:
             self.first_event_s = now - self._began
         if self._live is not None:
             self._live.update(self._table())
@@ -84,9 +85,9 @@ class View:
         return changed
 
     def _line(self, now: float) -> str:
-        centers = "  ".join(f"{row['center']} {row['events']}" for row in self._intakes)
-        rejected = sum(self._totals["rejected"].values())
-        return f"{now - self._began:6.1f} s  events {self._totals['events']:>6}  rejected {rejected}  |  {centers}"
+        centers = "  ".join(f"{row.center} {row.events}" for row in self._intakes)
+        rejected = sum(self._totals.rejected.values())
+        return f"{now - self._began:6.1f} s  events {self._totals.events:>6}  rejected {rejected}  |  {centers}"
 
     def _table(self) -> Group:
         made = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -95,17 +96,17 @@ class View:
         for name in ("events", "accepted", "rejected", "duplicates", "at the center"):
             made.add_column(name, justify="right")
         for row in self._intakes:
-            backlog = row["presence"]["backlog"] if row["presence"] else "-"
+            backlog = row.presence.backlog if row.presence else "-"
             made.add_row(
-                row["center"],
-                row["status"],
-                str(row["events"]),
-                str(row["accepted"]),
-                str(sum(row["rejected"].values())),
-                str(row["duplicates"]),
+                row.center,
+                row.status,
+                str(row.events),
+                str(row.accepted),
+                str(sum(row.rejected.values())),
+                str(row.duplicates),
                 str(backlog),
             )
-        entities = ", ".join(f"{stream} {count}" for stream, count in self._totals["entities"].items()) or "nothing yet"
+        entities = ", ".join(f"{stream} {count}" for stream, count in self._totals.entities.items()) or "nothing yet"
         seconds = time.monotonic() - self._began
         return Group(made, Text(f"HQ has: {entities}   ({seconds:.0f} s)"))
 

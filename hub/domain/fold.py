@@ -15,7 +15,7 @@ def fold(entity: Entity | None, kind: EventKind, subject: str, center: str, valu
 
     Shapes: entity is None before its first event.
     Errors: Rejected(UNKNOWN_ENTITY | ALREADY_EXISTS | ILLEGAL_TRANSITION).
-    Source: DESIGN.md, "Domain": an event that changes fields carries the whole record, never a patch.
+    Source: ARCHITECTURE.md, "Four laws"; an event that changes fields carries the whole record, never a patch.
     """
     before = None if entity is None else entity.status
     if before not in kind.legal_in:

@@ -16,12 +16,13 @@ from hub.protocol.verdict import Code
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a center. `name`, `id`: as in a note's signature line; `public` begins with its algorithm."""
+    """One key of a center. `name`, `id`, `algorithm`, `public`: as `hub.protocol.keys.Verifier` has them."""
 
     center: str
     vkey: str
     name: str
     id: bytes
+    algorithm: int
     public: bytes
     purpose: str
     status: str
@@ -150,8 +151,17 @@ def _center(entity: Entity) -> Center:
 
 def _key(center: str, record: Mapping[str, Any]) -> Key:
     name, key_id, encoded = record["vkey"].split("+", 2)
-    public = base64.b64decode(encoded)
-    return Key(center, record["vkey"], name, bytes.fromhex(key_id), public, record["purpose"], record["status"])
+    algorithm, *public = base64.b64decode(encoded)
+    return Key(
+        center=center,
+        vkey=record["vkey"],
+        name=name,
+        id=bytes.fromhex(key_id),
+        algorithm=algorithm,
+        public=bytes(public),
+        purpose=record["purpose"],
+        status=record["status"],
+    )
 
 
 def _schema(record: Mapping[str, Any]) -> SchemaInfo:

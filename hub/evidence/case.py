@@ -14,7 +14,7 @@ from hub.evidence import layout
 from hub.evidence.report import Check, Report
 from hub.evidence.subject import EntityKey, Subject
 from hub.ledger.basis import Basis
-from hub.ledger.batch import Known
+from hub.ledger.step import Known
 from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.errors import Malformed

@@ -16,10 +16,10 @@ from hub.evidence.lanes import check_seal
 from hub.evidence.report import Check
 from hub.evidence.subject import EntityKey
 from hub.ledger.basis import BASIS_AGE_MAX, Basis, basis
-from hub.ledger.batch import Known
 from hub.ledger.decide import judge_again
 from hub.ledger.lane import EPOCH_START, Lane
-from hub.ledger.take import Pending, Segment
+from hub.ledger.reading import Pending, Stretch
+from hub.ledger.step import Known
 from hub.protocol.errors import Malformed
 from hub.protocol.plain_record import PlainRecord
 from hub.protocol.receipt import Decision
@@ -161,7 +161,7 @@ def _judge(
     record = PlainRecord(key, held.value or None, held.headers)
     pending = Pending(held.sequence, record, dict(held.headers), held.data, held.leaf, None)
     at = Lane(origin, lane.center, lane.epoch, recorded_at=EPOCH_START)
-    judged = judge_again(Segment(at, [pending], Edge(), b""), states, under, span.receipt.recorded_at)
+    judged = judge_again(Stretch(at, (pending,), Edge()), states, under, span.receipt.recorded_at)
     row = judged.rows[0]
     if row.code == Code.ACCEPTED:
         return None, judged.entities[held.entity]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hub.protocol.control import open_enrolment
-from hub.protocol.errors import Malformed, UsageError
-from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.protocol.errors import Conflict, Malformed, UsageError
+from hub.protocol.keys import ED25519, Verifier
 
 
 def proven_all(enrolments: Sequence[bytes], hub: str, center: str) -> list[dict[str, Any]]:
-    """Return the keys of a new center as its record has them. Errors: UsageError."""
+    """Return the keys of a new center as its record has them. Errors: UsageError, Conflict."""
     keys: list[dict[str, Any]] = []
     # The Ed25519 seal key vouches for the ML-DSA-44 one, so it comes first, whatever the order of the options.
     for data in sorted(enrolments, key=_vkey_length):
@@ -29,7 +28,7 @@ def _vkey_length(data: bytes) -> int:
 
 
 def proven(data: bytes, hub: str, center: str, known: list[dict[str, Any]], *, replaces_lost: bool) -> dict[str, Any]:
-    """Return a new key as the center's record has it, its proofs checked. Errors: UsageError."""
+    """Return a new key as the center's record has it, its proofs checked. Errors: UsageError, Conflict."""
     try:
         enrolled = open_enrolment(data)
     except Malformed as exc:
@@ -45,7 +44,7 @@ def proven(data: bytes, hub: str, center: str, known: list[dict[str, Any]], *, r
         )
     others = [Verifier.from_text(k["vkey"]).public for k in known if k["purpose"] != enrolled.purpose]
     if enrolled.key.public in others:
-        raise UsageError(f"center {center} has this key for another purpose already: no key has two uses")
+        raise Conflict(f"center {center} has this key for another purpose already: no key has two uses")
     previous = None
     earlier = [k for k in known if k["purpose"] == enrolled.purpose]
     active = [k for k in earlier if k["status"] == "active"]
@@ -82,17 +81,3 @@ def _base64(signature: bytes | None) -> str | None:
 def id_of(key: Mapping[str, Any]) -> str:
     """Return the id of a key in a center's record, 8 hex digits."""
     return str(key["vkey"]).split("+")[1]
-
-
-def purpose_of(key: Mapping[str, Any]) -> str:
-    """Return what a key in a center's record is for, as people read it: a center may seal by two kinds."""
-    is_long = Verifier.from_text(key["vkey"]).algorithm == COSIGNATURE_MLDSA44
-    return f"{key['purpose']} (ML-DSA-44)" if is_long else str(key["purpose"])
-
-
-def read_note(path: Path) -> bytes:
-    """Return an enrolment note's bytes. Errors: UsageError when there is no such file."""
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise UsageError(f"{path}: expected the enrolment note that `connector init` made: {exc.strerror}") from exc

@@ -12,26 +12,25 @@ What opens a database is imported where it is needed: `hub --help` needs none of
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from hub.protocol.errors import Rejected, Retriable, UsageError
-from schemas.words import verdict_text
+from hub.protocol.errors import Conflict
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from hub.hq.headquarters import Headquarters, Said
+    from hub.hq.headquarters import Headquarters
+    from hub.hq.identity import Identity
     from hub.hq.settings import HubSettings
     from hub.kafka.cluster import Cluster
+    from hub.store.log import LogReader
+    from hub.store.read.reads import Reads, Snapshot
     from hub.store.sqlite import SqliteStore
 
-SAY_TRIES: Final = 3
+DEFAULT_HUB: Final = "hub.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +84,56 @@ class HubFolder:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
-    def engine(self) -> Engine:
-        """Return an engine for reads. Errors: UsageError where there is no database, or one of another release."""
-        from hub.store.migrate import check_current
-        from hub.store.sqlite import open_engine
+    def reads(self) -> Reads:
+        """Open the database for people, for whoever stays. Errors: NotFound; UsageError for one of another release."""
+        from hub.store.read.reads import Reads
 
-        if not self.database.exists():
-            raise UsageError(
-                f"{self.database}: there is no hub here yet: run `hub up` or `hub init`, or name another --data-dir"
-            )
-        engine = open_engine(self.database)
-        check_current(engine)
-        return engine
+        return Reads.open(self.database)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Yield what people read, as it is at this moment. Errors: those of `reads` and of `Reads.snapshot`."""
+        with closing(self.reads()) as reads, reads.snapshot() as now:
+            yield now
+
+    @contextmanager
+    def log(self) -> Iterator[LogReader]:
+        """Yield a reader of HQ's log. Errors: those of `reads`."""
+        with closing(self.reads()) as reads, reads.log() as log:
+            yield log
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[SqliteStore]:
+        """Yield the store of a hub that is there. Errors: those of `reads`."""
+        from hub.store.sqlite import SqliteStore
+
+        self.reads().close()
+        store = SqliteStore.open(self.database)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def ensure_identity(self, hub: str | None) -> Identity | None:
+        """Make the hub's name and keys where there are none; return what was made, None where they were there.
+
+        Errors: Conflict, if they are there under another name than `hub`.
+        """
+        from hub.hq.identity import load_identity, make_identity
+
+        if not (self.keys / "hub.name").exists():
+            return make_identity(self.keys, hub or DEFAULT_HUB)
+        there = load_identity(self.keys).hub
+        if hub is not None and hub != there:
+            raise Conflict(f"{self.data_dir} is the hub {there}, expected {hub}; a hub's name is never changed")
+        return None
 
     @asynccontextmanager
     async def headquarters(self) -> AsyncIterator[tuple[SqliteStore, Headquarters]]:
         """Yield the store and the writer of the hq lane. Errors: UsageError when there are no keys here."""
         from hub.hq.headquarters import Headquarters
         from hub.hq.identity import load_identity
+        from hub.hq.saying import again
         from hub.store.released import released_schemas
         from hub.store.sqlite import SqliteStore
 
@@ -114,31 +145,3 @@ class HubFolder:
             yield store, headquarters
         finally:
             store.close()
-
-
-async def again(work: Any, tries: int = SAY_TRIES) -> Any:
-    """Return what `work()` gives; what another process writes to just now is asked again."""
-    for attempt in range(tries):
-        try:
-            return await work()
-        except Retriable:
-            if attempt == tries - 1:
-                raise
-            await asyncio.sleep(0.1)
-    raise AssertionError
-
-
-async def say(headquarters: Headquarters, events: Sequence[Said]) -> None:
-    """Append events to the hq lane. Errors: UsageError with the rule that forbids one of them."""
-    await again(lambda: say_once(headquarters, events))
-
-
-async def say_once(headquarters: Headquarters, events: Sequence[Said], expected_basis: int | None = None) -> None:
-    """Do the same, but leave trying again to the caller. Errors: UsageError, Retriable."""
-    try:
-        await headquarters.say(events, expected_basis=expected_basis)
-    except Rejected as exc:
-        place = f" ({' '.join(part for part in (exc.field, exc.params) if part)})" if exc.field or exc.params else ""
-        raise UsageError(
-            f"HQ's own rules refuse this: {verdict_text(exc.code, 'en')}{place}; nothing was written"
-        ) from exc

@@ -1,7 +1,7 @@
 """HQ's own lane: centers, keys, schemas and code lists go through the same door as every other event.
 
-The hq lane does not travel through Kafka on its way in (docs/adr/0004): it is sealed with HQ's key and taken, decided
-and committed by the same pure code, in one transaction of the store. So a center can be added while no broker runs.
+The hq lane does not travel through Kafka on its way in (docs/adr/0004): it is sealed with HQ's key and goes through the
+same step of the engine, in one transaction of the store. So a center can be added while no broker runs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.stream import HQ
 from hub.hq.identity import Identity
 from hub.ledger.basis import Basis, basis
-from hub.ledger.batch import Batch
-from hub.ledger.decide import decide, subjects
 from hub.ledger.lane import Lane
-from hub.ledger.take import Reading, take
+from hub.ledger.reading import Reading
+from hub.ledger.step import Step
 from hub.protocol.avro import Codec, frame
 from hub.protocol.checkpoint import seal
 from hub.protocol.errors import Rejected, Retriable
@@ -30,6 +29,7 @@ from hub.protocol.record import CENTER_REGISTERED, LANE_OPENED, SEAL_HEADER, can
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
+from hub.store.consolidate import Driver, Instant
 from hub.store.store import Store
 
 
@@ -49,6 +49,7 @@ class Headquarters:
         self._store = store
         self._identity = identity
         self._released = released
+        self._driver = Driver(store, store, identity.hub, identity.receipts)
 
     async def prepare(self) -> None:
         """Open the hq lane where it is new, and announce what this release can read and HQ has not announced."""
@@ -77,9 +78,7 @@ class Headquarters:
         retired = [key for key in self._identity.hqs() if key not in sealing]
         return basis(size, entities, sealing, self._released, retired)
 
-    async def say(
-        self, events: Sequence[Said], now: datetime | None = None, expected_basis: int | None = None
-    ) -> Batch:
+    async def say(self, events: Sequence[Said], now: datetime | None = None, expected_basis: int | None = None) -> Step:
         """Append `events` to the hq lane: all of them, or none. What is said in one call has one correlation.
 
         Who says a whole record anew gives as `expected_basis` the size of the hq lane that the record was read at.
@@ -108,16 +107,10 @@ class Headquarters:
             }
             wanted.insert(0, Said(LANE_OPENED, epoch, opening))
         records = self._records(lane, wanted, moment, claimed.intake.offset or 0)
-        taken = take(Reading.of(claimed.intake), records, standing.keyring, self._identity.hub, time.monotonic())
-        known = await self._store.entities(subjects(taken))
-        batch = decide(taken, known, standing, moment, self._identity.receipts)
-        for commit in batch.commits:
-            for row in commit.rows:
-                if row.code != Code.ACCEPTED:
-                    raise Rejected(Code(row.code), f"{row.subject} {row.field}".strip(), row.params)
-        assert batch.commits, batch.intake.why
-        await self._store.commit(batch, claimed.term, moment)
-        return batch
+        at = Instant(moment, time.monotonic())
+        return await self._driver.consolidate(
+            Reading.of(claimed.intake), claimed.term, records, standing, at, _allow_if_all_are_accepted
+        )
 
     def _records(self, lane: Lane, events: Sequence[Said], moment: datetime, offset: int) -> list[PlainRecord]:
         edge: Edge = lane.edge
@@ -150,6 +143,15 @@ class Headquarters:
         sealed = (SEAL_HEADER, seal(lane.origin, edge, self._identity.hq))
         records[-1] = replace(last, listed=[*last.headers, sealed])
         return records
+
+
+def _allow_if_all_are_accepted(step: Step) -> None:
+    """Forbid a step of the hq lane with an event that HQ rejects: HQ says all of it, or none. Errors: Rejected."""
+    for commit in step.commits:
+        for row in commit.rows:
+            if row.code != Code.ACCEPTED:
+                raise Rejected(Code(row.code), f"{row.subject} {row.field}".strip(), row.params)
+    assert step.commits, step.reading.intake.why
 
 
 def announcements(released: Mapping[str, Schema], announced: set[int]) -> list[Said]:

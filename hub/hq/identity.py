@@ -25,7 +25,7 @@ from typing import Final
 from hub.base.durable import create_private, write
 from hub.base.lock import held
 from hub.protocol.control import HUB
-from hub.protocol.errors import Malformed, Retriable, UsageError
+from hub.protocol.errors import Conflict, Malformed, NotFound, Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust, open_trust
@@ -61,11 +61,6 @@ class Identity:
     note: bytes = b""  # the trust note's bytes
     folder: Path | None = None
 
-    @property
-    def hq_key_name(self) -> str:
-        """The name that HQ's own seal key is known by."""
-        return f"{self.hub}/hq"
-
     def hqs(self) -> tuple[Verifier, ...]:
         """Return the keys that the hq lane was ever sealed by."""
         return self.trust.hqs if self.trust is not None and self.trust.hqs else (self.hq.verifier,)
@@ -82,11 +77,11 @@ class Identity:
 
 
 def make_identity(folder: Path, hub: str) -> Identity:
-    """Make a hub's keys in `folder`. Errors: UsageError when there is one already, or the name is no name."""
+    """Make a hub's keys in `folder`. Errors: Conflict where there are some; UsageError when the name is no name."""
     if not HUB.fullmatch(hub):
         raise UsageError(f"hub name {hub!r}: expected a DNS-like name such as hub.example")
     if (folder / "hub.name").exists():
-        raise UsageError(f"{folder} already holds the keys of {(folder / 'hub.name').read_text().strip()}")
+        raise Conflict(f"{folder} already holds the keys of {(folder / 'hub.name').read_text().strip()}")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     root = _first_root(folder / ROOT, hub)
     made = {name: _made(folder, hub, name) for name in KINDS}
@@ -100,7 +95,7 @@ def make_identity(folder: Path, hub: str) -> Identity:
 def load_identity(folder: Path) -> Identity:
     """Return the hub whose keys are in `folder`; a folder of version 0.1.0 gets its log keys first.
 
-    Errors: UsageError with the remedy.
+    Errors: NotFound, UsageError, each with the remedy.
     """
     try:
         hub = (folder / "hub.name").read_text(encoding="utf-8").strip()
@@ -108,7 +103,7 @@ def load_identity(folder: Path) -> Identity:
         there = private_keys(folder)
         found = {name: _in_use(folder, trust, there, name) for name in KINDS}
     except FileNotFoundError as exc:
-        raise UsageError(f"{folder}: there is no hub here yet ({exc.filename} is missing): run `hub up`") from exc
+        raise NotFound(f"{folder}: there is no hub here yet ({exc.filename} is missing): run `hub up`") from exc
     except (Malformed, UnicodeDecodeError) as exc:
         raise UsageError(f"{folder}: a key file is damaged: {exc}") from exc
     if trust.hub != hub:

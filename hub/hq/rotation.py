@@ -14,12 +14,13 @@ from typing import Final
 
 from hub.domain.registry import Registry
 from hub.hq.identity import KINDS, Identity, add_key, private_keys, write_trust
-from hub.protocol.errors import Malformed, UsageError
+from hub.protocol.errors import Conflict, Malformed, NotFound, UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer, Verifier
 from hub.protocol.note import Note, sign_note
 from hub.protocol.trust import Trust, open_trust
 
 PURPOSES: Final = ("receipts", "log", "hq")
+_ASK_AGAIN: Final = "have HQ make the request again from the note that was signed last"
 TAKEN_OVER_S: Final = 30.0  # after which every running worker signs by the keys of the newest note
 
 
@@ -34,8 +35,13 @@ def current(identity: Identity) -> Trust:
 
 
 def rotated(identity: Identity, purpose: str) -> Trust:
-    """Return the trust note with new keys of `purpose` in use; their files are made, and wait for the note."""
+    """Return the trust note with new keys of `purpose` in use; their files are made, and wait for the note.
+
+    Errors: UsageError, if no key is rotated for that purpose.
+    """
     assert identity.folder is not None
+    if purpose not in PURPOSES:
+        raise UsageError(f"purpose {purpose}: expected one of {', '.join(PURPOSES)}")
     trust = current(identity)
     made = [add_key(identity.folder, identity.hub, name).verifier for name, kind in KINDS.items() if kind[0] == purpose]
     if purpose == "receipts":
@@ -44,26 +50,26 @@ def rotated(identity: Identity, purpose: str) -> Trust:
 
 
 def retired(identity: Identity, key_ids: Iterable[str], now: datetime) -> Trust:
-    """Return the trust note by which former keys sign nothing new from `now` on. Errors: UsageError."""
+    """Return the trust note by which former keys sign nothing new from `now` on. Errors: NotFound, Conflict."""
     trust = current(identity)
     gone = [_former(trust, key_id.lower(), now) for key_id in dict.fromkeys(key_ids)]
     return replace(trust, retired=(*trust.retired, *((now, key) for key in gone)))
 
 
 def _former(trust: Trust, key_id: str, now: datetime) -> Verifier:
-    """Return the key of that id, if it can be retired. Errors: UsageError."""
+    """Return the key of that id, if it can be retired. Errors: NotFound, Conflict."""
     found = [(purpose, key) for purpose, keys in trust.keys().items() for key in keys if key.key_id.hex() == key_id]
     if not found:
-        raise UsageError(f"there is no key {key_id} in the trust note: `hub key list` has them all")
+        raise NotFound(f"there is no key {key_id} in the trust note: `hub key list` has them all")
     purpose, key = found[0]
     if trust.retired_at(key) is not None:
-        raise UsageError(f"key {key_id} is retired already")
+        raise Conflict(f"key {key_id} is retired already")
     if purpose == "witness" and key.name.startswith(f"{trust.hub}/"):
         raise UsageError(f"key {key_id} is a center's: revoke it with `hub center revoke-key`")
     if trust.in_use(purpose, key.algorithm) == key and purpose != "witness":
-        raise UsageError(f"key {key_id} is in use: `hub key rotate {purpose}` makes a newer one first")
+        raise Conflict(f"key {key_id} is in use: `hub key rotate {purpose}` makes a newer one first")
     if trust.time is not None and (since_s := (now - trust.time).total_seconds()) < TAKEN_OVER_S:
-        raise UsageError(
+        raise Conflict(
             f"the trust note is {since_s:.0f} s old, and a running worker may still sign by {key_id}: "
             f"wait until it is {TAKEN_OVER_S:.0f} s old"
         )
@@ -94,7 +100,7 @@ def witness_keys(registry: Registry) -> list[Verifier]:
         if center.status != "closed"
         and key.purpose == "witness"
         and key.status == "active"
-        and key.public[0] == COSIGNATURE_ED25519
+        and key.algorithm == COSIGNATURE_ED25519
     ]
 
 
@@ -141,24 +147,37 @@ def _in_force(previous: Trust) -> list[Verifier]:
 
 def _differs(trust: Trust, previous: Trust) -> str:
     """Return why a note can't come next after `previous`, '' if it can: nothing that was signed is taken back."""
-    if (trust.hub, trust.root) != (previous.hub, previous.root):
-        return f"that is of {previous.root.to_text()}, this of {trust.root.to_text()}"
+    note = f"trust note {previous.serial}"
+    if trust.root != previous.root:  # its name begins with the hub's
+        return (
+            f"the request names the root key {trust.root.to_text()}, and {note} names {previous.root.to_text()}. "
+            "A hub's root key never changes: sign nothing before HQ has told you by telephone what it asks for"
+        )
     if trust.serial != previous.serial + 1:
-        return f"expected the serial {previous.serial + 1}, got {trust.serial}"
+        return f"expected the serial {previous.serial + 1}, got {trust.serial}: {_ASK_AGAIN}"
     keys = trust.keys()
     for purpose, before in previous.keys().items():
+        gone = [key for key in before if key not in keys[purpose]]
+        if gone:
+            return (
+                f"the {purpose} key {gone[0].key_id.hex()} of {note} is missing in the request, so nobody could check "
+                f"any more what it has signed: {_ASK_AGAIN}"
+            )
         if keys[purpose][: len(before)] != before:
-            return f"a {purpose} key of that note is gone, or stands elsewhere"
+            return f"the {purpose} keys of {note} stand in another order in the request: {_ASK_AGAIN}"
     if trust.retired[: len(previous.retired)] != previous.retired:
-        return "a key that was retired is so no more, or at another time"
+        return f"a key that {note} retires is in use again in the request, or retired at another time: {_ASK_AGAIN}"
     since = previous.time
     if since is not None and any(moment < since for moment, _ in trust.retired[len(previous.retired) :]):
-        return f"a key is to be retired before {since:%Y-%m-%d %H:%M} UTC, when that note was made"
+        return (
+            f"the request retires a key from before {since:%Y-%m-%d %H:%M} UTC, when {note} was made, so what the key "
+            f"has signed since then would not count any more: {_ASK_AGAIN}"
+        )
     return ""
 
 
 def install(identity: Identity, data: bytes) -> Trust:
-    """Put a trust note in force that the root key signed elsewhere; return it. Errors: UsageError, Retriable."""
+    """Put a trust note in force that was signed elsewhere; return it. Errors: UsageError, Conflict, Retriable."""
     assert identity.folder is not None
     assert identity.trust is not None
     try:
@@ -167,7 +186,7 @@ def install(identity: Identity, data: bytes) -> Trust:
     except Malformed as exc:
         raise UsageError(f"this is no trust note of {identity.hub}: {exc}") from exc
     if trust.serial <= identity.trust.serial:
-        raise UsageError(
+        raise Conflict(
             f"the note has the serial {trust.serial}, and {identity.trust.serial} is in force: make the request again"
         )
     wanted = [trust.in_use(purpose, algorithm) for purpose, algorithm, _ in KINDS.values()]

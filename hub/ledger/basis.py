@@ -93,9 +93,9 @@ def basis(
 
 def _keys(center: Center, purpose: str, algorithm: int) -> dict[bytes, bool]:
     return {
-        key.public[1:]: key.status == "active"
+        key.public: key.status == "active"
         for key in center.keys
-        if key.purpose == purpose and key.public[0] == algorithm
+        if key.purpose == purpose and key.algorithm == algorithm
     }
 
 

@@ -1,16 +1,17 @@
 """Deciding: the events taken from a fetch become verdicts, entities and a receipt. Pure.
 
 verdict = f(event, own entity, recorded_at, basis). Nothing else is asked, so the ledger alone gives every verdict
-again (DESIGN, law 4).
+again (ARCHITECTURE.md, "Four laws").
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Final
 
 from hub.domain.catalogue import KINDS, STREAMS
@@ -19,9 +20,9 @@ from hub.domain.fold import fold
 from hub.domain.judge import judge
 from hub.domain.stream import EventKind, Stream, count_by_status
 from hub.ledger.basis import Basis, Reader
-from hub.ledger.batch import Batch, Commit, EntityKey, Known, Row
-from hub.ledger.lane import Intake, Lane
-from hub.ledger.take import Pending, Reading, Segment, Taken
+from hub.ledger.lane import Lane
+from hub.ledger.reading import Pending, Stretch
+from hub.ledger.step import Commit, EntityKey, Known, Row
 from hub.protocol.avro import PREFIX_SIZE, frame, schema_id_of
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.note import Signer, sign_note
@@ -34,50 +35,48 @@ _STREAM_OF: Final = {kind.type.encode(): kind.stream for kind in KINDS.values()}
 ZERO: Final = Decimal(0)
 
 
-def subjects(taken: Taken) -> set[EntityKey]:
+def subjects(stretches: Iterable[Stretch]) -> frozenset[EntityKey]:
     """Return the entities that deciding will look at, as far as the headers tell."""
     found = set()
-    for segment in taken.segments:
-        for event in segment.events:
+    for stretch in stretches:
+        for event in stretch.events:
             stream = _STREAM_OF.get(event.headers.get("ce_type") or b"")
             subject = event.headers.get("ce_subject")
             if stream is not None and subject is not None:
                 found.add((stream, subject.decode("utf-8", "replace")))
-    return found
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The stretches of one fetch decided: what a Step has under the same names."""
+
+    commits: tuple[Commit, ...]
+    entities: Mapping[EntityKey, Known]
+    measures: Mapping[tuple[str, str], Decimal]
 
 
 def decide(
-    taken: Taken, entities: Mapping[EntityKey, Known], basis: Basis, recorded_at: datetime, receipts_key: Signer
-) -> Batch:
-    """Return what the commit writes for `taken`.
+    stretches: Iterable[Stretch], entities: Mapping[EntityKey, Known], basis: Basis, now: datetime, receipts_key: Signer
+) -> Decided:
+    """Return what becomes of the stretches of one fetch, in order.
 
     Shapes: `entities` has every known entity that `subjects` names.
-    Units:  `recorded_at` is HQ's clock in UTC; within a lane it never decreases.
+    Units:  `now` is HQ's clock in UTC; what a lane records is never earlier than what it has recorded.
     Errors: none for any event; an exception is a fault of ours and parks the lane.
     """
-    batch = Batch(
-        taken.reading.intake,
-        quarantine=taken.quarantine,
-        claims=taken.claims,
-        resends=[sign_note(r.to_text(), [receipts_key]).to_bytes() for r in taken.resends],
-        presence=taken.presence,
-        cosignatures=taken.cosignatures,
-        alarm=taken.alarm,
-        duplicates=taken.duplicates,
-    )
-    for taken_segment in taken.segments:
-        segment, before = taken_segment, batch.commits[-1].lane if batch.commits else None
-        if before is not None and before.origin == segment.lane.origin:
-            segment = replace(segment, lane=before)  # it goes on from what was just decided
-        batch.commits.append(_Deciding(batch, segment, entities, basis, recorded_at).commit(receipts_key))
-    if batch.commits:
-        batch.intake = replace(batch.intake, lane=batch.commits[-1].lane)
-    return batch
+    state = _State(entities)
+    commits: list[Commit] = []
+    for stretch in stretches:
+        if commits and commits[-1].lane.origin == stretch.lane.origin:
+            stretch = replace(stretch, lane=commits[-1].lane)  # noqa: PLW2901 - on from what was just decided
+        commits.append(_Deciding(state, stretch, basis, now).commit(receipts_key))
+    return Decided(tuple(commits), MappingProxyType(state.changed), MappingProxyType(state.measures))
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A segment decided, with nothing signed: its rows, the lane after them, what changed.
+    """A stretch decided, with nothing signed: its rows, the lane after them, what changed.
 
     Shapes: `digests` has the entity's digest for every accepted event, in order; `state_digest` chains them.
     """
@@ -89,35 +88,37 @@ class Judged:
     digests: list[bytes]
 
 
-def judge_again(segment: Segment, entities: Mapping[EntityKey, Known], basis: Basis, recorded_at: datetime) -> Judged:
-    """Return what `decide` decided of a segment, as replay asks it: no receipt is signed.
+def judge_again(stretch: Stretch, entities: Mapping[EntityKey, Known], basis: Basis, recorded_at: datetime) -> Judged:
+    """Return what `decide` decided of a stretch, as replay asks it: no receipt is signed.
 
     Shapes, Units, Errors: as for `decide`.
     """
-    batch = Batch(Intake(segment.lane.center))
-    deciding = _Deciding(batch, segment, entities, basis, recorded_at)
-    rows = [deciding.row(event) for event in segment.events]
-    return Judged(rows, deciding.lane, batch.entities, batch.measures, deciding.digests)
+    state = _State(entities)
+    deciding = _Deciding(state, stretch, basis, recorded_at)
+    rows = [deciding.row(event) for event in stretch.events]
+    return Judged(rows, deciding.lane, state.changed, state.measures, deciding.digests)
 
 
-def fold_again(segment: Segment, entities: Mapping[EntityKey, Known], basis: Basis, recorded_at: datetime) -> Judged:
-    """Return what the events of a segment fold to, all of which were accepted once: they are not judged again.
+def fold_again(stretch: Stretch, entities: Mapping[EntityKey, Known], basis: Basis, recorded_at: datetime) -> Judged:
+    """Return what the events of a stretch fold to, all of which were accepted once: they are not judged again.
 
     Shapes: as `judge_again`, without rows.
     Errors: Rejected, for an event that can't have been accepted: it does not decode, or is no legal next step.
     """
-    batch = Batch(Intake(segment.lane.center))
-    deciding = _Deciding(batch, segment, entities, basis, recorded_at)
-    for event in segment.events:
+    state = _State(entities)
+    deciding = _Deciding(state, stretch, basis, recorded_at)
+    for event in stretch.events:
         deciding.accept(event)
-    return Judged([], deciding.lane, batch.entities, batch.measures, deciding.digests)
+    return Judged([], deciding.lane, state.changed, state.measures, deciding.digests)
 
 
-def advance(taken: Taken, batch: Batch) -> Reading:
-    """Return the reading to go on with once `batch` is committed: what was taken, with the lane as it was decided."""
-    reading, lane = taken.reading, batch.intake.lane
-    builds_on = lane if reading.lane is not None and lane is not None and reading.lane.origin == lane.origin else None
-    return replace(reading, intake=batch.intake, lane=builds_on or reading.lane)
+class _State:
+    """Entities as they were found and as they have become, and by how much measures change, while deciding."""
+
+    def __init__(self, found: Mapping[EntityKey, Known]) -> None:
+        self.found = found
+        self.changed: dict[EntityKey, Known] = {}
+        self.measures: dict[tuple[str, str], Decimal] = {}
 
 
 @value_class
@@ -132,32 +133,28 @@ class _Alike:
 
 
 class _Deciding:
-    """The working state of one segment."""
+    """The working state of one stretch."""
 
-    def __init__(
-        self, batch: Batch, segment: Segment, entities: Mapping[EntityKey, Known], basis: Basis, now: datetime
-    ) -> None:
-        self.batch = batch
-        self.segment = segment
-        self.entities = entities
+    def __init__(self, state: _State, stretch: Stretch, basis: Basis, now: datetime) -> None:
+        self.state = state
+        self.stretch = stretch
         self.basis = basis
         self.registry = basis.registry
-        self.recorded_at = max(now, segment.lane.recorded_at)
-        self.center = segment.lane.center
-        self.origin = segment.lane.origin
+        self.recorded_at = max(now, stretch.lane.recorded_at)
+        self.center = stretch.lane.center
+        self.origin = stretch.lane.origin
         self.alike: dict[Common, _Alike] = {}
-        self.state_digest = segment.lane.state_digest
+        self.state_digest = stretch.lane.state_digest
         self.digests: list[bytes] = []
 
     @property
     def lane(self) -> Lane:
         """The lane after the events decided so far."""
-        segment = self.segment
-        return replace(segment.lane, edge=segment.edge, state_digest=self.state_digest, recorded_at=self.recorded_at)
+        stretch = self.stretch
+        return replace(stretch.lane, edge=stretch.edge, state_digest=self.state_digest, recorded_at=self.recorded_at)
 
     def commit(self, receipts_key: Signer) -> Commit:
-        segment = self.segment
-        rows = [self.row(event) for event in segment.events]
+        rows = tuple([self.row(event) for event in self.stretch.events])
         lane = self.lane
         receipt = Receipt(
             lane.origin,
@@ -169,12 +166,12 @@ class _Deciding:
             tuple(Decision(r.sequence, r.code, r.field, r.params) for r in rows if r.code != Code.ACCEPTED),
         )
         note = sign_note(receipt.to_text(), [receipts_key]).to_bytes()
-        return Commit(lane, rows, segment.seal, receipt, note, segment.closes, self._missing())
+        return Commit(self.stretch, lane, rows, receipt, note, self._missing())
 
     def _missing(self) -> int:
         """Return how many events of the lane that this one closes its center wrote and HQ does not have."""
-        lane, closes = self.segment.lane, self.segment.closes
-        opened = self.batch.entities.get(("lane", f"{lane.center}:{lane.epoch}"))
+        lane, closes = self.stretch.lane, self.stretch.closes
+        opened = self.state.changed.get(("lane", f"{lane.center}:{lane.epoch}"))
         if closes is None or opened is None or opened.entity.record["previous_origin"] != closes.origin:
             return 0
         return max(0, int(opened.entity.record["previous_size"]) - closes.size)
@@ -202,7 +199,7 @@ class _Deciding:
                 subject, occurred_at = read
             kind = alike.kind
             key = (kind.stream, subject)
-            before = self.batch.entities.get(key) or self.entities.get(key)
+            before = self.state.changed.get(key) or self.state.found.get(key)
             entity = judge(
                 kind,
                 subject,
@@ -249,7 +246,7 @@ class _Deciding:
         kind = alike.kind
         subject = (headers.get("ce_subject") or b"").decode("utf-8", "replace")
         key = (kind.stream, subject)
-        before = self.batch.entities.get(key) or self.entities.get(key)
+        before = self.state.changed.get(key) or self.state.found.get(key)
         entity = fold(before.entity if before else None, kind, subject, self.center, _decode(alike, value))
         self._accepted(key, entity, before, event, alike)
 
@@ -276,7 +273,7 @@ class _Deciding:
             source, at, value = origin, event.sequence, event.record.value
         else:
             source, at, value = before.record_origin, before.record_sequence, before.value
-        self.batch.entities[key] = Known(
+        self.state.changed[key] = Known(
             entity, document, digest, origin, event.sequence, alike.type, self.recorded_at, source, at, value
         )
         self.digests.append(digest)
@@ -289,7 +286,7 @@ class _Deciding:
         now = contribution(entity)
         then = contribution(before.entity) if before else {}
         if now != then:
-            measures = self.batch.measures
+            measures = self.state.measures
             for measure in now.keys() | then.keys():
                 change = now.get(measure, ZERO) - then.get(measure, ZERO)
                 if change:

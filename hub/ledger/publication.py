@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.domain.state import PARTITIONS, encode_state_prefix, micros, partition_of
-from hub.ledger.batch import Batch, Known
-from hub.ledger.take import Pending, Taken
+from hub.ledger.reading import Pending
+from hub.ledger.step import Known, Step
 from hub.protocol.avro import PREFIX_SIZE, frame
 from hub.protocol.record import SEAL_HEADER
 from hub.protocol.value import value_class
@@ -43,20 +43,20 @@ class Publication:
     entities: Sequence[Known]
 
 
-def publications(taken: Taken, batch: Batch) -> list[Publication]:
-    """Return what a commit's transaction made publishable, without asking SQL."""
+def publications(step: Step) -> list[Publication]:
+    """Return what the transaction of `step` made publishable, without asking SQL."""
     found = []
-    for segment, commit in zip(taken.segments, batch.commits, strict=True):
+    for commit in step.commits:
         events = [
             # The key of an accepted event is its subject.
             Event(row.sequence, pending.record.key or b"", _signed(pending), pending.record.value or b"")
-            for pending, row in zip(segment.events, commit.rows, strict=True)
+            for pending, row in zip(commit.stretch.events, commit.rows, strict=True)
             if row.code == Code.ACCEPTED
         ]
         receipt = commit.receipt
         touched = [
             known
-            for known in batch.entities.values()
+            for known in step.entities.values()
             if known.origin == receipt.origin and receipt.first <= known.sequence <= receipt.last
         ]
         found.append(

@@ -6,31 +6,34 @@ something that its database does not know: then it was rolled back, or its key i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from hub.ledger.take import Cosignature, Quarantined, Taken
+from hub.ledger.reading import Cosignature, Quarantined
 
 UNKNOWN_CHECKPOINT: Final = "UNKNOWN_CHECKPOINT"
 OTHER_ROOT: Final = "OTHER_ROOT"
 STRANGE: Final = (UNKNOWN_CHECKPOINT, OTHER_ROOT)  # reasons of quarantine that say something about HQ itself
 
 
-def weigh(taken: Taken, checkpoints: Mapping[int, bytes]) -> None:
-    """Leave in `taken` those cosignatures that stand under a checkpoint of HQ's; the others go to its quarantine.
+def weigh(
+    cosignatures: Iterable[Cosignature], checkpoints: Mapping[int, bytes]
+) -> tuple[tuple[Cosignature, ...], tuple[Quarantined, ...]]:
+    """Return the cosignatures that stand under a checkpoint of HQ's, and the others as they go to quarantine.
 
     Shapes: `checkpoints` has the stored note of every size that they speak of, as far as there is one.
     """
     good: list[Cosignature] = []
-    for cosignature in taken.cosignatures:
+    strange: list[Quarantined] = []
+    for cosignature in cosignatures:
         said = cosignature.said
         ours = checkpoints.get(said.checkpoint.size)
         if ours is None:
             detail = f"HQ's log has no checkpoint of size {said.checkpoint.size}"
-            taken.quarantine.append(Quarantined(UNKNOWN_CHECKPOINT, detail, cosignature.record, cosignature.data))
+            strange.append(Quarantined(UNKNOWN_CHECKPOINT, detail, cosignature.record, cosignature.data))
         elif not ours.startswith(f"{said.note.text}\n".encode()):  # a checkpoint's text has no empty line
             detail = f"HQ's log has another root at size {said.checkpoint.size}"
-            taken.quarantine.append(Quarantined(OTHER_ROOT, detail, cosignature.record, cosignature.data))
+            strange.append(Quarantined(OTHER_ROOT, detail, cosignature.record, cosignature.data))
         else:
             good.append(cosignature)
-    taken.cosignatures = good
+    return tuple(good), tuple(strange)

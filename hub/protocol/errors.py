@@ -6,8 +6,15 @@
     ├── Malformed            bytes that are not what the protocol says; the reader decides what follows
     └── Fatal                this process must stop
         └── UsageError       wrong use of a command or setting: one line, exit status 2
+            ├── NotFound     what was asked for by name does not exist
+            ├── Conflict     it would have been right another time: what is there already stands against it
+            └── AgainstRules HQ's own rules forbid it: code, field path, parameters
 
 Foreign exceptions are translated into one of these at the edge, `from exc`.
+
+A command ends with status 2 for a UsageError, whichever it is, and with 1 for the others. A web shell answers, the
+first of these that fits: NotFound 404, Conflict 409, AgainstRules 422 with its code, field and params, UsageError 400,
+Retriable 503, and 500 for all else.
 """
 
 from __future__ import annotations
@@ -46,3 +53,21 @@ class Fatal(CohubError):
 
 class UsageError(Fatal):
     """Wrong use of a command or a setting. The command prints the message as one line and exits with status 2."""
+
+
+class NotFound(UsageError):
+    """What was asked for by its name is not there. The message says what there is, or which command lists it."""
+
+
+class Conflict(UsageError):
+    """What is there now stands against it, such as a registered center: to try again at once changes nothing."""
+
+
+class AgainstRules(UsageError):
+    """HQ may not say this by its own rules, and nothing was written: `code`, `field`, `params` are the verdict's."""
+
+    def __init__(self, text: str, code: Code, field: str = "", params: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+        self.field = field
+        self.params = params

@@ -276,7 +276,7 @@ def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | 
     """Return the attributes of a record of `center`, of which `count` headers came.
 
     Errors: Rejected(BAD_HEADERS | BAD_KEY | WRONG_CENTER), naming the header as the field.
-    Source: CloudEvents 1.0; DESIGN, "Record".
+    Source: CloudEvents 1.0; schemas/PROTOCOL.md, "Records".
     """
     if count != len(headers):
         raise Rejected(Code.BAD_HEADERS, "", "a header is repeated")

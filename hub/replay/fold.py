@@ -19,10 +19,10 @@ from typing import Final
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis, basis
-from hub.ledger.batch import EntityKey, Known
 from hub.ledger.decide import Judged, judge_again
 from hub.ledger.lane import EPOCH_START, Lane
-from hub.ledger.take import Pending, Segment
+from hub.ledger.reading import Pending, Stretch
+from hub.ledger.step import EntityKey, Known
 from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import CohubError, Malformed
 from hub.protocol.keys import Verifier
@@ -135,8 +135,8 @@ def refold(
     Shapes: `edge` is the lane's after them, where somebody knows it already; without it the lane keeps the one it has.
     Errors: none for bytes that HQ has decided once; for damaged ones whatever the rules run into.
     """
-    segment = Segment(lane, list(events), lane.edge if edge is None else edge, b"")
-    return judge_again(segment, entities, judged_under, recorded_at)
+    stretch = Stretch(lane, tuple(events), lane.edge if edge is None else edge)
+    return judge_again(stretch, entities, judged_under, recorded_at)
 
 
 class RowReader:

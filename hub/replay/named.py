@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from hub.domain.catalogue import KINDS, STREAMS
-from hub.ledger.batch import EntityKey
+from hub.ledger.step import EntityKey
 from hub.replay.chain import back, newest
 from hub.replay.decoding import Decoder
 from hub.replay.follow import EVENTS_MAX, PASSES_MAX, Node, Said, Story, hang, ordered, said_of, search

@@ -16,7 +16,7 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis, basis
-from hub.ledger.batch import EntityKey, Known
+from hub.ledger.step import EntityKey, Known
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 from hub.replay.asof import AsOf

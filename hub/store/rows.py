@@ -17,9 +17,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.state import micros
-from hub.ledger.batch import Known, Row
 from hub.ledger.lane import EPOCH_START
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
+from hub.ledger.step import Known, Row
 from hub.protocol.errors import Malformed
 from hub.protocol.receipt import Decision
 from hub.protocol.record import split_canonical

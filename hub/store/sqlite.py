@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -23,10 +23,10 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.state import micros
 from hub.domain.stream import HQ
-from hub.ledger.batch import Batch, Commit, EntityKey, Known
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Event, Publication
-from hub.ledger.take import Quarantined
+from hub.ledger.reading import Quarantined
+from hub.ledger.step import Commit, EntityKey, Known, Step
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.record import split_canonical
 from hub.protocol.tree import Edge
@@ -138,41 +138,41 @@ class SqliteStore:
                 closed[epoch] = size
         return Claimed(Intake(center, row[0], Status(row[2]), row[3], lane, closed), row[1])
 
-    async def commit(self, batch: Batch, term: int, recorded_at: datetime) -> None:
+    async def commit(self, step: Step, term: int) -> None:
         """See Store. If we crash before COMMIT returns, the fetch is read again from the position in SQL."""
         with self._writing() as db:
-            self.write(db, batch, term, recorded_at)
+            self.write(db, step, term)
 
-    def write(self, db: sqlite3.Connection, batch: Batch, term: int, recorded_at: datetime) -> None:
-        """Write `batch` inside the caller's transaction. Errors: FencedError."""
-        intake = batch.intake
+    def write(self, db: sqlite3.Connection, step: Step, term: int) -> None:
+        """Write `step` inside the caller's transaction. Errors: FencedError."""
+        intake = step.reading.intake
         # Asked before anything is written: what a worker that was overtaken writes would break the ledger's keys, and
         # it would die of that instead of letting go of the lane.
         owner = db.execute("SELECT term FROM intake WHERE center = ?", (intake.center,)).fetchone()
         if owner is None or owner[0] != term:
             raise FencedError(f"intake {intake.center}: another worker has taken it over")
-        for commit in batch.commits:
+        for commit in step.commits:
             self._write_commit(db, commit)
         lane_id = self._lane_id(intake.lane.origin) if intake.lane else None
-        quarantined = self._write_quarantine(db, intake.center, batch.quarantine, recorded_at)
+        quarantined = self._write_quarantine(db, intake.center, step.quarantine, step.committed_at)
         db.execute(
             "UPDATE intake SET next_offset = ?, status = ?, why = ?, lane_id = ?, duplicates = duplicates + ?,"
             " quarantined_bytes = quarantined_bytes + ? WHERE center = ?",
-            (intake.offset, intake.status, intake.why, lane_id, batch.duplicates, quarantined, intake.center),
+            (intake.offset, intake.status, intake.why, lane_id, step.heard.duplicates, quarantined, intake.center),
         )
-        if batch.presence is not None:
+        if step.heard.presence is not None:
             db.execute(
                 "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
-                (micros(recorded_at), batch.presence.to_text(), intake.center),
+                (micros(step.committed_at), step.heard.presence.to_text(), intake.center),
             )
-        self._write_witness(db, batch, recorded_at)
-        self._write_entities(db, batch.entities.values())
-        self._write_measures(db, batch.measures)
+        self._write_witness(db, step)
+        self._write_entities(db, step.entities.values())
+        self._write_measures(db, step.measures)
 
     @staticmethod
-    def _write_witness(db: sqlite3.Connection, batch: Batch, recorded_at: datetime) -> None:
+    def _write_witness(db: sqlite3.Connection, step: Step) -> None:
         """Write what the center's witness says of HQ's log. The first cosignature of a key at a size counts."""
-        center = batch.intake.center
+        center = step.reading.intake.center
         db.executemany(
             "INSERT INTO cosignature(size, name, key_id, center, value, cosigned_at_us, received_at_us)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -184,14 +184,15 @@ class SqliteStore:
                     center,
                     line.value,
                     micros(c.said.at),
-                    micros(recorded_at),
+                    micros(step.committed_at),
                 )
-                for c in batch.cosignatures
+                for c in step.cosignatures
                 for line in [c.said.line]
             ],
         )
-        if batch.alarm is not None:
-            text = batch.alarm.to_text() if batch.alarm.reason else None
+        alarm = step.heard.alarm
+        if alarm is not None:
+            text = alarm.to_text() if alarm.reason else None
             db.execute("UPDATE intake SET alarm = ? WHERE center = ?", (text, center))
 
     def _write_commit(self, db: sqlite3.Connection, commit: Commit) -> None:
@@ -202,10 +203,11 @@ class SqliteStore:
                 " VALUES (?, ?, ?, 0, x'', x'', 0, 0, 0)",
                 (lane.origin, lane.center, lane.epoch),
             )
-            if commit.closes is not None:
+            closes = commit.stretch.closes
+            if closes is not None:
                 db.execute(
                     "UPDATE lane SET closed_by = ?, missing = ? WHERE id = ?",
-                    (lane.origin, commit.missing, self._lane_id(commit.closes.origin)),
+                    (lane.origin, commit.missing, self._lane_id(closes.origin)),
                 )
         lane_id = self._lane_id(lane.origin)
         recorded_at_us = micros(lane.recorded_at)
@@ -225,7 +227,7 @@ class SqliteStore:
                 lane_id,
                 receipt.last,
                 receipt.first,
-                commit.seal,
+                commit.stretch.seal,
                 edge,
                 commit.note,
                 recorded_at_us,
@@ -251,7 +253,7 @@ class SqliteStore:
         return found
 
     def _write_quarantine(
-        self, db: sqlite3.Connection, center: str, records: Iterable[Quarantined], recorded_at: datetime
+        self, db: sqlite3.Connection, center: str, records: Iterable[Quarantined], committed_at: datetime
     ) -> int:
         total = 0
         for item in records:
@@ -272,7 +274,7 @@ class SqliteStore:
                     item.record.key,
                     kept,
                     len(item.data),
-                    micros(recorded_at),
+                    micros(committed_at),
                 ),
             )
             total += len(kept) if done.rowcount else 0
@@ -289,7 +291,7 @@ class SqliteStore:
             [entity_row(known, self._lane_id) for known in entities],
         )
 
-    def _write_measures(self, db: sqlite3.Connection, changes: dict[tuple[str, str], Decimal]) -> None:
+    def _write_measures(self, db: sqlite3.Connection, changes: Mapping[tuple[str, str], Decimal]) -> None:
         for (origin, key), change in changes.items():
             lane_id = self._lane_id(origin)
             row = db.execute("SELECT value FROM measure WHERE lane_id = ? AND key = ?", (lane_id, key)).fetchone()

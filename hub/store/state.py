@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from hub.ledger.batch import EntityKey, Known
+from hub.ledger.step import EntityKey, Known
 from hub.protocol.errors import Fatal
 from hub.store.rows import entity_row, known_of
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Protocol
 
 from hub.domain.entity import Entity
-from hub.ledger.batch import Batch, EntityKey, Known
 from hub.ledger.lane import Intake
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
+from hub.ledger.step import EntityKey, Known, Step
 from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
 
@@ -94,8 +94,11 @@ class Store(Protocol):
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """Take over these intakes, making them where they are new; every older term is void from then on."""
 
-    async def commit(self, batch: Batch, term: int, recorded_at: datetime) -> None:
-        """Write all of `batch` in one transaction, or nothing. Errors: FencedError."""
+    async def commit(self, step: Step, term: int) -> None:
+        """Write all of `step` in one transaction, or nothing; what it has to write its docstring says.
+
+        Errors: FencedError when `term` is not the intake's any more.
+        """
 
     async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
         """Return those of `keys` that HQ knows."""

@@ -1,7 +1,8 @@
-"""The consolidator: read lane → take → decide → one transaction → publish. It moves bytes and decides nothing.
+"""The consolidator: read lane → one step of the engine → publish. It moves bytes and decides nothing.
 
-What is true when the process dies behind each step:
-  read, taken, decided    nothing happened: the fetch is read again from the position in SQL
+The step, from the records to the commit, is taken by hub/store/consolidate.py. What is true when the process dies
+behind each part:
+  read, planned, judged   nothing happened: the fetch is read again from the position in SQL
   committed               ledger, entities, receipt and position moved together; the publisher's cursor did not
   published               the same receipts, events and states may be published again; readers go by sequence, version
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,20 +23,19 @@ from hub.domain.stream import HQ
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity
 from hub.ledger.basis import Basis
-from hub.ledger.batch import Batch, EntityKey, Known
-from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.lane import Status
 from hub.ledger.publication import publications
-from hub.ledger.take import Claim, Reading, Taken, take
-from hub.ledger.witness import weigh
+from hub.ledger.reading import Claim, Reading
+from hub.ledger.step import Step
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
+from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import FencedError, Store
 from hub.worker.ports import LaneHandle, Outlet
+from hub.worker.remembered import Remembered
 
 log = structlog.get_logger(__name__)
 
-ENTITIES_CACHED_MAX: Final = 16_000  # about 1.5 kB each, records put away
 CLOCK_BEHIND_MAX_S: Final = 5.0
 BROKER_CLOCK_MAX_MS: Final = 5 * 60_000
 LOG_APPEND_TIME: Final = 1  # the broker's own clock; any other timestamp is the center's word, and decides nothing
@@ -65,15 +64,17 @@ class Consolidator:
         publisher: Outlet,
         owner: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._headquarters = headquarters
-        self._identity = identity
         self._publisher = publisher
         self._owner = owner
         self._clock = clock
+        self._tick = tick
         self._held: dict[str, Held] = {}
-        self._cache: OrderedDict[EntityKey, Known] = OrderedDict()
+        self._entities = Remembered(store)
+        self._driver = Driver(store, self._entities, identity.hub, identity.receipts)
         self._basis: Basis | None = None
         self._looked_at = clock()  # at the hq lane
         self._answered: int | None = None  # its size, when it was last said whether it has grown
@@ -103,7 +104,7 @@ class Consolidator:
                 intake = replace(intake, status=Status.READING, why="")
                 await self._store.set_status(center, claim.term, intake.status, intake.why)
             self._held[center] = Held(Reading.of(intake), claim.term, intake.offset)
-            self._forget_entities(center)
+            self._entities.forget(center)
             await self._publisher.adopt(center)
             if intake.status is not Status.READING:
                 self.lanes.pause(center)
@@ -113,7 +114,7 @@ class Consolidator:
         """See Intakes."""
         for center in centers:
             self._held.pop(center, None)
-            self._forget_entities(center)
+            self._entities.forget(center)
 
     async def refresh(self) -> None:
         """Read the hq lane again, if it has grown."""
@@ -191,58 +192,35 @@ class Consolidator:
         if now - self._looked_at > LOOK_BEFORE:
             await self.refresh()  # we were stopped for a while: nothing is recorded under what HQ said long before
         assert self._basis is not None
-        keyring, basis = self._basis.keyring, self._basis
-        # A fault of the engine parks this lane and stops nobody else; one of the store between them ends the process.
+        at = Instant(now, self._tick())
         try:
-            taken = take(held.reading, records, keyring, self._identity.hub, time.monotonic())
-        except Exception as exc:  # noqa: BLE001
-            await self._park(center, held, exc)
-            return
-        if taken.cosignatures:
-            weigh(taken, await self._store.log.notes({c.said.checkpoint.size for c in taken.cosignatures}))
-        known = await self._entities(taken)
-        try:
-            batch = decide(taken, known, basis, now, self._identity.receipts)
-        except Exception as exc:  # noqa: BLE001
-            await self._park(center, held, exc)
-            return
-        await self._commit(center, held, taken, batch, now)
+            step = await self._driver.consolidate(held.reading, held.term, records, self._basis, at)
+        except EngineFault as fault:
+            await self._park(center, held, fault.cause)
+        except FencedError:
+            log.warning("lane_taken_over", center=center)
+            self._held.pop(center, None)
+            self.lanes.pause(center)
+        else:
+            await self._go_on(center, held, step)
 
-    async def _entities(self, taken: Taken) -> dict[EntityKey, Known]:
-        wanted = subjects(taken)
-        cache = self._cache
-        found = {key: cache[key] for key in wanted if key in cache}
-        missing = wanted - found.keys()
-        if missing:
-            found.update(await self._store.entities(missing))
-        return found
-
-    async def _commit(self, center: str, held: Held, taken: Taken, batch: Batch, now: datetime) -> None:
-        before = held.reading.intake
-        status = batch.intake.status
-        held.reading = advance(taken, batch)
-        said = batch.presence or batch.cosignatures or batch.alarm
-        if batch.commits or batch.quarantine or said or batch.intake != before:
-            try:
-                await self._store.commit(batch, held.term, now)
-            except FencedError:
-                log.warning("lane_taken_over", center=center)
-                self._held.pop(center, None)
-                self.lanes.pause(center)
-                return
-        if batch.commits:
-            self._newest = max(now, self._newest or now)
-            self._remember(batch)
-            self._publisher.offer(publications(taken, batch))
-        for note in batch.resends:
+    async def _go_on(self, center: str, held: Held, step: Step) -> None:
+        """Go on from a step that is committed: tell everybody whom it concerns, and stop where it says so."""
+        held.reading = step.reading
+        if step.commits:
+            self._newest = max(step.committed_at, self._newest or step.committed_at)
+            self._entities.remember(step.entities)
+            self._publisher.offer(publications(step))
+        for note in step.resends:
             self._publisher.answer(center, "resend", note)
-        for item in batch.quarantine:
+        for item in step.quarantine:
             log.warning(
                 "record_quarantined", center=center, reason=item.reason, detail=item.detail, offset=item.record.offset
             )
-        await self._answer_claims(center, held, batch.claims, now)
-        if status is not Status.READING:
-            log.warning("lane_stopped", center=center, status=str(status), why=batch.intake.why)
+        await self._answer_claims(center, held, step.heard.claims, step.committed_at)
+        intake = step.reading.intake
+        if intake.status is not Status.READING:
+            log.warning("lane_stopped", center=center, status=str(intake.status), why=intake.why)
             self.lanes.pause(center)
 
     async def _answer_claims(self, center: str, held: Held, claims: Sequence[Claim], now: datetime) -> None:
@@ -275,20 +253,6 @@ class Consolidator:
         held.reading = Reading.of(replace(held.reading.intake, status=status, why=why))
         log.warning("lane_stopped", center=center, status=str(status), why=why.splitlines()[0])
         self.lanes.pause(center)
-
-    def _remember(self, batch: Batch) -> None:
-        cache = self._cache
-        for key, known in batch.entities.items():
-            cache[key] = known
-            cache.move_to_end(key)
-        while len(cache) > ENTITIES_CACHED_MAX:
-            cache.popitem(last=False)
-
-    def _forget_entities(self, center: str) -> None:
-        """Drop what is remembered of a center: between two ownerships another worker may have written it."""
-        prefix = center + ":"
-        for key in [k for k in self._cache if k[1].startswith(prefix)]:
-            del self._cache[key]
 
     async def _now(self, newest: KafkaRecord) -> datetime:
         """Return HQ's time; wait until it has passed the newest recorded_at. Errors: Fatal for a clock that is off."""

@@ -22,18 +22,18 @@ from sqlalchemy import create_engine
 
 from hub.domain.stream import HQ
 from hub.hq.headquarters import Headquarters
-from hub.ledger.batch import Batch, Known
-from hub.ledger.decide import decide, subjects
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
 from hub.ledger.publication import Publication, publications, state_value
-from hub.ledger.take import Reading, Taken, take
+from hub.ledger.reading import Reading
+from hub.ledger.step import Known, Step
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
 from hub.protocol.tree import Edge, leaf_hash
 from hub.replay.source import Ledger
 from hub.store import migrate as migrations
+from hub.store.consolidate import Driver, Instant
 from hub.store.sqlite import SqliteStore
 from hub.store.store import KEPT_BYTES_MAX, FencedError, Store
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
@@ -66,13 +66,23 @@ async def hq(opener: Opener, tmp_path: Path) -> AsyncIterator[Hq]:
     store.close()
 
 
-async def prepared(hq: Hq, center: Center, records: list[Sent]) -> tuple[Taken, Batch, int]:
-    """Return what a worker would commit of `records`, and the term that it has."""
+class NotWrittenError(Exception):
+    """Raised to a driver that was only to show its step."""
+
+
+async def prepared(hq: Hq, center: Center, records: list[Sent]) -> tuple[Step, int]:
+    """Return the step that a worker would commit of `records`, and the term that it has; nothing is written."""
+    shown: list[Step] = []
+
+    def show(step: Step) -> None:
+        shown.append(step)
+        raise NotWrittenError
+
     claimed = (await hq.store.claim([center.id], "test"))[center.id]
-    basis = await hq.headquarters.basis()
-    taken = take(Reading.of(claimed.intake), records, basis.keyring, HUB, 0.0)
-    known = await hq.store.entities(subjects(taken))
-    return taken, decide(taken, known, basis, NOW, IDENTITY.receipts), claimed.term
+    driver, basis = Driver(hq.store, hq.store, HUB, IDENTITY.receipts), await hq.headquarters.basis()
+    with pytest.raises(NotWrittenError):
+        await driver.consolidate(Reading.of(claimed.intake), claimed.term, records, basis, Instant(NOW, 0.0), show)
+    return shown[0], claimed.term
 
 
 async def position(store: Store, center: str) -> tuple[int | None, str, str, str | None, int]:
@@ -93,12 +103,12 @@ async def test_claim_of_a_new_center_begins_at_its_earliest_record(hq: Hq) -> No
 async def test_claim_voids_every_older_term(hq: Hq) -> None:
     """Who was overtaken is fenced from committing and from setting a status, and changes nothing by trying."""
     center = Center()
-    _, batch, old = await prepared(hq, center, center.opened(2))
+    step, old = await prepared(hq, center, center.opened(2))
     new = (await hq.store.claim(["uz"], "second"))["uz"].term
     assert new > old
     assert (await hq.store.changes()).intakes["uz"] == (new, "reading")
     with pytest.raises(FencedError):
-        await hq.store.commit(batch, old, NOW)
+        await hq.store.commit(step, old)
     with pytest.raises(FencedError):
         await hq.store.set_status("uz", old, Status.PARKED, "late")
     assert issubclass(FencedError, Retriable)
@@ -109,35 +119,33 @@ async def test_claim_voids_every_older_term(hq: Hq) -> None:
 async def test_commit_moves_lane_entities_receipt_and_position_together(hq: Hq) -> None:
     """All that one transaction writes is read back as it was decided."""
     center = Center()
-    taken, batch, term = await prepared(hq, center, center.opened(3))
-    await hq.store.commit(batch, term, NOW)
-    (commit,) = batch.commits
+    step, term = await prepared(hq, center, center.opened(3))
+    await hq.store.commit(step, term)
+    (commit,) = step.commits
     intake = (await hq.store.claim(["uz"], "next"))["uz"].intake
-    assert (intake.offset, intake.lane) == (batch.intake.offset, commit.lane)
+    assert (intake.offset, intake.lane) == (step.reading.intake.offset, commit.lane)
     assert await hq.store.receipt_at(center.origin, 4) == commit.note
-    known = await hq.store.entities(batch.entities.keys() | {("offer", "uz:nobody")})
-    assert {key: replace(k, value=None) for key, k in batch.entities.items()} == known
+    known = await hq.store.entities(step.entities.keys() | {("offer", "uz:nobody")})
+    assert {key: replace(k, value=None) for key, k in step.entities.items()} == known
     assert len(known) == 4
-    assert taken.reading.tail == ()
+    assert step.reading.tail == ()
 
 
 async def test_commit_that_fails_half_way_leaves_nothing(hq: Hq) -> None:
     """A fault behind ledger, receipt and entities undoes them all, and the store is none the worse for it."""
     center, other = Center("uz"), Center("kz")
-    _, batch, term = await prepared(hq, center, center.opened(2))
-    measures = batch.measures
-    batch.measures = {**measures, ("a lane that is not there", "offers"): Decimal(1)}
+    step, term = await prepared(hq, center, center.opened(2))
+    wrong = replace(step, measures={**step.measures, ("a lane that is not there", "offers"): Decimal(1)})
     with pytest.raises(Fatal):
-        await hq.store.commit(batch, term, NOW)
+        await hq.store.commit(wrong, term)
     assert await position(hq.store, "uz") == (None, "reading", "", None, 0)
-    assert await hq.store.entities(batch.entities) == {}
+    assert await hq.store.entities(step.entities) == {}
     assert await hq.store.receipt_at(center.origin, 1) is None
     assert await hq.store.edge_at(center.origin, 0) is None
     assert await hq.store.unpublished("uz") == []
     # Another lane takes the place that the failed one would have had: nothing remembered may point there.
     await hq.feed("kz", other.opened(4))
-    batch.measures = measures
-    await hq.store.commit(batch, (await hq.store.claim(["uz"], "again"))["uz"].term, NOW)
+    await hq.store.commit(step, (await hq.store.claim(["uz"], "again"))["uz"].term)
     for lane in (center, other):
         assert await hq.store.edge_at(lane.origin, lane.edge.size) == lane.edge
         found = await hq.store.entities([("offer", f"{lane.id}:K-1")])
@@ -145,13 +153,13 @@ async def test_commit_that_fails_half_way_leaves_nothing(hq: Hq) -> None:
 
 
 async def test_event_is_never_written_twice(hq: Hq) -> None:
-    """The same batch under a good term breaks the ledger's keys; what is there stays as it is."""
+    """The same step under a good term breaks the ledger's keys; what is there stays as it is."""
     center = Center()
-    _, batch, term = await prepared(hq, center, center.opened(2))
-    await hq.store.commit(batch, term, NOW)
+    step, term = await prepared(hq, center, center.opened(2))
+    await hq.store.commit(step, term)
     before = await hq.store.receipt_at(center.origin, 3)
     with pytest.raises(Exception, match=r"(?i)unique"):
-        await hq.store.commit(batch, term, NOW)
+        await hq.store.commit(step, term)
     assert await hq.store.edge_at(center.origin, 3) == center.edge
     assert await hq.store.receipt_at(center.origin, 3) == before
 
@@ -180,7 +188,7 @@ async def test_entitys_history_is_linked_and_every_commit_has_its_state_digest(h
     later = center.next_epoch("0000000b")
     last = {"previous_origin": center.origin, "previous_size": 4, "previous_root": center.edge.root.hex()}
     await hq.feed("uz", [later.sealed(later.opening(**last))])
-    _, batch = await hq.feed("uz", [later.sealed(later.append(later.event(REVISED, "K-1", offer("Again"))))])
+    step = await hq.feed("uz", [later.sealed(later.append(later.event(REVISED, "K-1", offer("Again"))))])
     with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
         ids = {lane.origin: lane.id for lane in ledger.lanes}
         old, seen = ids[center.origin], []
@@ -199,7 +207,7 @@ async def test_entitys_history_is_linked_and_every_commit_has_its_state_digest(h
             digests = [receipt.state_digest for receipt in ledger.receipts(lane)]
             assert digests[-1] == lane.state_digest
             assert None not in digests
-    assert batch.commits[0].rows[0].previous == (center.origin, 3)
+    assert step.commits[0].rows[0].previous == (center.origin, 3)
 
 
 def test_ledger_of_the_first_release_is_linked_when_it_is_brought_up_to_date(tmp_path: Path) -> None:
@@ -263,8 +271,8 @@ async def test_edge_and_receipt_are_there_at_every_size(hq: Hq) -> None:
     leaves: list[bytes] = []
     notes: dict[int, bytes] = {}
     for records in (center.opened(1), center.offers(3, first=10), center.offers(7, first=20)):
-        _, batch = await hq.feed("uz", records)
-        (commit,) = batch.commits
+        step = await hq.feed("uz", records)
+        (commit,) = step.commits
         leaves += [leaf_hash(row.data) for row in commit.rows]
         notes |= dict.fromkeys(range(commit.receipt.first, commit.receipt.last + 1), commit.note)
     assert len(leaves) == center.edge.size == 12
@@ -361,8 +369,8 @@ async def test_publications_from_memory_equal_those_of_the_store(hq: Hq) -> None
     fetches = [first, [*revised, withdrawn, center.sealed(unusual)], center.offers(2, first=30)]
     compared = 0
     for records in fetches:
-        taken, batch = await hq.feed("uz", records)
-        (fast,) = publications(taken, batch)
+        step = await hq.feed("uz", records)
+        (fast,) = publications(step)
         slow = await hq.store.publication(fast.origin, fast.first - 1, 1)
         assert slow is not None
         assert (fast.center, fast.first, fast.last) == (slow.center, slow.first, slow.last)
@@ -376,8 +384,8 @@ async def test_publication_has_the_record_that_memory_lacks(hq: Hq) -> None:
     center = Center()
     await hq.feed("uz", center.opened(1))
     records = [center.sealed(center.append(center.event(WITHDRAWN, "K-1", {"reason": "sold"})))]
-    taken, batch = await hq.feed("uz", records)
-    (fast,) = publications(taken, batch)
+    step = await hq.feed("uz", records)
+    (fast,) = publications(step)
     assert [k.value for k in fast.entities] == [None]
     slow = await hq.store.publication(fast.origin, fast.first - 1, 1)
     assert slow is not None
@@ -409,7 +417,7 @@ async def test_quarantine_over_quota_keeps_a_beginning_and_the_digest(hq: Hq) ->
 async def test_database_that_is_opened_again_has_everything(opener: Opener, tmp_path: Path, hq: Hq) -> None:
     """Nothing lives in the process alone: a second opening, migrated again, answers alike and goes on."""
     center = Center()
-    _, batch = await hq.feed("uz", center.opened(3))
+    step = await hq.feed("uz", center.opened(3))
     await hq.store.set_published({center.origin: 4})
     before = await hq.store.basis()
     hq.store.close()
@@ -419,11 +427,11 @@ async def test_database_that_is_opened_again_has_everything(opener: Opener, tmp_
         assert (await again.basis())[0] == before[0]
         assert await again.edge_at(center.origin, 4) == center.edge
         stored = await again.receipt_at(center.origin, 4)
-        assert stored == batch.commits[0].note
+        assert stored == step.commits[0].note
         receipt = read_answer(Note.from_bytes(stored or b"").text)
         assert isinstance(receipt, Receipt)
         assert await again.unpublished("uz") == []
-        assert await again.entities(batch.entities) == {k: replace(v, value=None) for k, v in batch.entities.items()}
+        assert await again.entities(step.entities) == {k: replace(v, value=None) for k, v in step.entities.items()}
         other = Hq(again, Headquarters(again, IDENTITY, RELEASED), {})
         await other.feed("uz", center.offers(1, first=50))
         assert await again.edge_at(center.origin, 5) == center.edge
@@ -464,19 +472,19 @@ async def test_commit_keeps_what_a_witness_says_with_the_position(hq: Hq) -> Non
     size, note = addition.log.size, addition.log.note
     assert await log.notes({size, size + 1}) == {size: note}
     records = [witness.cosignature(note, offset=7), witness.alarm("two roots", size, offset=8)]
-    taken, batch, old = await prepared(hq, witness.center, records)
-    assert (len(taken.cosignatures), batch.alarm and batch.alarm.reason) == (1, "two roots")
+    step, old = await prepared(hq, witness.center, records)
+    assert (len(step.cosignatures), step.heard.alarm and step.heard.alarm.reason) == (1, "two roots")
     await hq.store.claim(["uz"], "second")
     with pytest.raises(FencedError):
-        await hq.store.commit(batch, old, NOW)
+        await hq.store.commit(step, old)
     assert said_by_witnesses(hq) == ([], [None])
-    taken, batch, term = await prepared(hq, witness.center, records)
-    await hq.store.commit(batch, term, NOW)
+    step, term = await prepared(hq, witness.center, records)
+    await hq.store.commit(step, term)
     line = Note.from_bytes(records[0].value or b"").signatures[0]
-    assert batch.alarm is not None
-    assert said_by_witnesses(hq) == ([(size, line.name, line.key_id, "uz", line.value)], [batch.alarm.to_text()])
-    taken, batch, term = await prepared(hq, witness.center, [witness.alarm("", size, offset=9)])
-    await hq.store.commit(batch, term, NOW)
+    assert step.heard.alarm is not None
+    assert said_by_witnesses(hq) == ([(size, line.name, line.key_id, "uz", line.value)], [step.heard.alarm.to_text()])
+    step, term = await prepared(hq, witness.center, [witness.alarm("", size, offset=9)])
+    await hq.store.commit(step, term)
     assert said_by_witnesses(hq)[1] == [None]
 
 

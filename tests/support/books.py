@@ -12,7 +12,7 @@ from typing import Any
 import schemas
 from hub.domain.catalogue import KINDS
 from hub.domain.state import state_path
-from hub.ledger.batch import EntityKey
+from hub.ledger.step import EntityKey
 from hub.protocol.avro import Codec, unframe
 from hub.protocol.schema import parse_schema
 from hub.replay.source import Ledger

@@ -21,7 +21,7 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import canonical_json
 from hub.domain.stream import HQ
 from hub.hq.identity import Identity
-from hub.ledger.batch import EntityKey
+from hub.ledger.step import EntityKey
 from hub.protocol.note import Note, Signer
 from hub.protocol.receipt import Decision, Receipt, read_answer
 from hub.protocol.record import canonical, write_headers

@@ -11,13 +11,14 @@ from typing import Any
 from hub.domain.catalogue import STREAMS
 from hub.hq.headquarters import Headquarters, Said
 from hub.hq.identity import Identity
-from hub.ledger.batch import Batch
-from hub.ledger.decide import advance, decide, subjects
 from hub.ledger.lane import Status
-from hub.ledger.take import Reading, Taken, take
-from hub.ledger.witness import weigh
+from hub.ledger.reading import Reading
+from hub.ledger.step import Step
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
+from hub.protocol.note import Note
+from hub.protocol.receipt import Resend, read_answer
 from hub.protocol.record import KafkaRecord
+from hub.store.consolidate import Driver, Instant
 from hub.store.sqlite import SqliteStore
 from tests.support.center import HUB, NOW, RELEASED, Center, filled
 
@@ -90,21 +91,34 @@ class Hq:
         self.readings[center] = (Reading.of(claimed.intake), claimed.term)
         return self.readings[center][0]
 
-    async def feed(self, center: str, records: Sequence[KafkaRecord], now: datetime = NOW) -> tuple[Taken, Batch]:
-        """Do what a worker does with one fetch; a lane that waits is read again, as a worker does when HQ moves."""
+    async def feed(self, center: str, records: Sequence[KafkaRecord], now: datetime = NOW) -> Step:
+        """Take one step with a fetch; a lane that waits is read again, as a worker does when HQ moves."""
         if center not in self.readings:
             await self.claim(center)
         reading, term = self.readings[center]
         if reading.intake.status is Status.WAITING:
             reading = Reading.of(replace(reading.intake, status=Status.READING, why=""))
         basis = await self.headquarters.basis()
-        taken = take(reading, records, basis.keyring, HUB, self.monotonic_s)
-        weigh(taken, await self.store.log.notes({c.said.checkpoint.size for c in taken.cosignatures}))
-        known = await self.store.entities(subjects(taken))
-        batch = decide(taken, known, basis, now, IDENTITY.receipts)
-        await self.store.commit(batch, term, now)
-        self.readings[center] = (advance(taken, batch), term)
-        return taken, batch
+        driver = Driver(self.store, self.store, HUB, IDENTITY.receipts)
+        step = await driver.consolidate(reading, term, records, basis, Instant(now, self.monotonic_s))
+        self.readings[center] = (step.reading, term)
+        return step
 
     def reading(self, center: str) -> Reading:
         return self.readings[center][0]
+
+
+def resends(step: Step) -> list[Resend]:
+    """Return what a step asks its center to send again."""
+    asked = [read_answer(Note.from_bytes(note).text) for note in step.resends]
+    return [answer for answer in asked if isinstance(answer, Resend)]
+
+
+def reasons(step: Step) -> list[str]:
+    """Return why each record of a step went to quarantine."""
+    return [item.reason for item in step.quarantine]
+
+
+def accepted(step: Step) -> list[int]:
+    """Return the sequences of a step's accepted events."""
+    return [row.sequence for commit in step.commits for row in commit.rows if row.code == "ACCEPTED"]

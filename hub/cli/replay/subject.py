@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import typer
 
 from hub.base.output import line, note
-from hub.cli.show import encoded
+from hub.domain.key import typed_id
 from hub.domain.sealed import told
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import UsageError
@@ -78,7 +78,7 @@ def subject(ledger: Ledger, stream: str | None, entity_id: str | None) -> tuple[
         # What centers say stands before what the protocol and HQ keep of themselves.
         every = sorted(STREAMS.values(), key=lambda one: (one.writer == HQ, one.name == "lane"))
         return ([stream] if stream else [one.name for one in every]), ""
-    for spelling in (entity_id, encoded(entity_id)):
+    for spelling in (entity_id, typed_id(entity_id)):
         found = streams_of(ledger, spelling)
         if stream in found:
             return [stream], spelling
@@ -94,7 +94,7 @@ def entities(ledger: Ledger, wanted: str) -> list[tuple[str, str]]:
     """Return stream and id of what HQ knows under an id, as it is typed or as a connector writes it; often nothing."""
     from hub.replay.chain import streams_of
 
-    for spelling in (wanted, encoded(wanted)) if ":" in wanted else ():
+    for spelling in (wanted, typed_id(wanted)) if ":" in wanted else ():
         found = streams_of(ledger, spelling)
         if found:
             return [(stream, spelling) for stream in found]

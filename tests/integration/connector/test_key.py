@@ -17,7 +17,7 @@ from connectors.runtime.ids import EventIds
 from connectors.runtime.office import read_key, read_office
 from connectors.runtime.outbox import Outbox
 from hub.broker.embedded import EmbeddedKafka
-from hub.cli.center import put_key, revoke
+from hub.hq.centers import add_key, revoke_key
 from hub.hq.folder import HubFolder
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
@@ -69,11 +69,11 @@ async def test_batches_sealed_by_the_old_key_are_receipted_after_it_was_revoked(
     assert (status, "HQ does not have" in said) == (2, True)
     note = (office.folder / f"{office.center}.rotation.note").read_bytes()
     place = HubFolder(hub.data_dir)
-    await put_key(place, office.center, note, replaces_lost=False)
+    await add_key(place, office.center, note, replaces_lost=False)
     async with asyncio.timeout(20):
         while (answer := await connector_key(office, "use"))[0]:
             assert "HQ does not have" in answer[1]  # it is published by the worker, in a moment
-    await revoke(place, office.center, office.key.verifier.key_id.hex(), "rotated")
+    await revoke_key(place, office.center, office.key.verifier.key_id.hex(), "rotated")
 
     assert read_key(office.folder / "keys" / "seal.key").verifier != office.key.verifier
     async with office.running() as connector:

@@ -17,7 +17,7 @@ from connectors.runtime.office import read_office, read_trust
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.trust import Trusted, TrustReader
 from hub.broker.embedded import EmbeddedKafka
-from hub.cli.center import put_key
+from hub.hq.centers import add_key
 from hub.hq.folder import HubFolder
 from hub.hq.identity import load_identity, read_root
 from hub.hq.rotation import next_note, put, retired, rotated
@@ -208,7 +208,7 @@ async def test_witness_goes_on_over_a_rotation_of_the_log_keys(hub: Hub, office:
     path.write_text(key.to_text())
     path.chmod(0o600)
     note = enrolment(HUB, office.center, "witness", key)
-    await put_key(HubFolder(hub.data_dir), office.center, note, replaces_lost=False)
+    await add_key(HubFolder(hub.data_dir), office.center, note, replaces_lost=False)
     office.sheet({"A": "Pump"})
     async with office.running() as connector:
         await until(lambda: cosigned(hub), 30)
@@ -246,7 +246,7 @@ async def test_seal_with_ml_dsa_is_taken_and_one_without_is_not_once_the_key_is_
     async with office.running() as connector:
         await until(lambda: connector.outbox.status()["totals"]["accepted"] == 1)
     note = enrolment(HUB, office.center, "seal", long_key, office.key)
-    await put_key(HubFolder(hub.data_dir), office.center, note, replaces_lost=False)
+    await add_key(HubFolder(hub.data_dir), office.center, note, replaces_lost=False)
     office.sheet({"A": "Pump", "B": "Valve"})
     async with office.running() as connector:
         await until(lambda: connector.outbox.status()["totals"]["accepted"] == 2)

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from hub.cli.center import REVISED, change
-from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Said
-from hub.protocol.errors import Retriable
-
 ADD = ("center", "add", "uz", "--name", "Ташкент", "--country", "UZ", "--direction", "north", "--language", "ru")
-STATUS = {"reason": "audit", "effective_on": None}
 
 
 def centers(hub: Any) -> dict[str, Any]:
@@ -104,49 +95,6 @@ def test_revoked_key_keeps_the_reason(made: Any, note: Any) -> None:
     made(*ADD, "--enrolment", note())
     made("center", "revoke-key", "uz", centers(made)["uz"]["keys"][0]["id"], "--reason", "the disk was stolen")
     assert centers(made)["uz"]["keys"][0]["status_reason"] == "the disk was stolen"
-
-
-def test_two_changes_at_once_are_both_kept(made: Any, tmp_path: Path) -> None:
-    """What another operator says between our reading of the record and our saying it anew is not undone."""
-    made(*ADD)
-    where = HubFolder(tmp_path / "data")
-    seen: list[str] = []
-
-    async def both() -> None:
-        async with where.headquarters() as (_, other):
-
-            def renamed(record: dict[str, Any]) -> dict[str, Any]:
-                seen.append(record["timezone"])
-                if len(seen) == 1:
-                    # The other operator's change is said whole between our reading and our saying: with SQLite
-                    # `say` never waits, so one step takes it to its end.
-                    moved = {**record, "timezone": "Asia/Tashkent"}
-                    other_says = other.say([Said(REVISED, "uz", moved)])
-                    with pytest.raises(StopIteration):
-                        other_says.send(None)
-                return {**record, "name": "Toshkent"}
-
-            await change(where, "uz", REVISED, renamed)
-
-    asyncio.run(both())
-    center = centers(made)["uz"]
-    assert (center["name"], center["timezone"], seen) == ("Toshkent", "Asia/Tashkent", ["UTC", "Asia/Tashkent"])
-
-
-def test_saying_at_a_basis_that_has_moved_is_refused_and_writes_nothing(made: Any, tmp_path: Path) -> None:
-    made(*ADD)
-
-    async def late() -> tuple[int, int]:
-        async with HubFolder(tmp_path / "data").headquarters() as (_, headquarters):
-            read_at = (await headquarters.basis()).size
-            await headquarters.say([Said("net.cohub.center.suspended.v1", "uz", STATUS)], expected_basis=read_at)
-            with pytest.raises(Retriable, match="the hq lane has moved, try again"):
-                await headquarters.say([Said("net.cohub.center.resumed.v1", "uz", STATUS)], expected_basis=read_at)
-            return read_at, (await headquarters.basis()).size
-
-    before, after = asyncio.run(late())
-    assert after == before + 1
-    assert centers(made)["uz"]["status"] == "suspended"
 
 
 def test_first_key_of_a_center_without_one_needs_nobody(made: Any, note: Any) -> None:

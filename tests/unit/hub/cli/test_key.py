@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from hub.cli.center import pin_witness_keys
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity, read_root
+from hub.hq.issuing import pin_witness_keys
 from hub.hq.rotation import next_note, put, rotated
 from hub.ledger.basis import Basis
 from hub.protocol.control import enrolment, key_name
@@ -197,6 +197,7 @@ def test_center_is_enrolled_with_all_its_keys_at_once_and_its_witness_is_pinned(
     assert (done.status, "witness" in done.out) == (0, False)
     (center,) = json.loads(made("center", "list", "--json").out)
     assert {(key["purpose"], key["replaced_lost"]) for key in center["keys"]} == {("seal", False), ("witness", False)}
+    assert "seal (ML-DSA-44) active" in made("center", "list").out
     trust = open_trust((tmp_path / "data" / "keys" / "trust.note").read_bytes())
     assert (trust.serial, trust.witnesses) == (2, (witness.verifier,))
     made("center", "revoke-key", "uz", witness.verifier.key_id.hex(), "--reason", "lost")

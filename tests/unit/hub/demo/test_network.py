@@ -1,167 +1,152 @@
-"""The demo network's sheets become what deploy/demo/expected.json says, by the connector's rules and by HQ's."""
+"""The demo's network: read with care, registered once, its offices set up like real ones."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections import Counter
-from datetime import UTC, datetime
-from functools import cache
+import asyncio
+import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from connectors.mapping import Mapping, RowOutcome, Wanted, outcomes, read_mapping
-from connectors.reconcile.plan import plan
-from connectors.source import Table, read_table
-from hub.domain.catalogue import STREAMS
-from hub.domain.entity import Entity
-from hub.domain.judge import judge
-from hub.domain.registry import Center, Registry
-from hub.domain.rules import complete
-from hub.protocol.errors import Rejected
+from hub.demo.network import find_network, read_network, set_up_office
+from hub.demo.offices import Office, is_accounted, is_finished, rows_of
+from hub.demo.registration import register_network
+from hub.hq.folder import HubFolder
+from hub.local.hub import BACK_OFF_S, BackOff
+from hub.protocol.control import open_enrolment
+from hub.protocol.errors import UsageError
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.store.read.centers import RegisteredKey
 
-DEMO = Path(__file__).resolve().parents[4] / "deploy" / "demo"
-EXPECTED: dict[str, dict[str, Any]] = json.loads((DEMO / "expected.json").read_text("utf-8"))
-NETWORK: dict[str, Any] = yaml.safe_load((DEMO / "network.yaml").read_text("utf-8"))
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-FILES = [(center, name) for center, files in EXPECTED.items() for name in files]
-
-
-def registry() -> Registry:
-    centers = {
-        c["id"]: Center(
-            c["id"], "active", c["name"], c["country"], c["direction"], None, tuple(c["languages"]), c["timezone"],
-            frozenset(c["streams"]), (),
-        )
-        for c in NETWORK["centers"]
-    }  # fmt: skip
-    lists = {name: frozenset(term["code"] for term in terms) for name, terms in NETWORK["code_lists"].items()}
-    return Registry(1, centers, {}, {}, lists)
+CENTER = {
+    "id": "uz",
+    "name": "Tashkent",
+    "country": "UZ",
+    "direction": "north",
+    "languages": ["en"],
+    "timezone": "Asia/Tashkent",
+    "streams": ["offer"],
+}
 
 
-@cache
-def mapping_of(center: str, name: str) -> Mapping:
-    paths = sorted((DEMO / "centers" / center / "mappings").glob("*.yaml"))
-    found = [m for m in (read_mapping(p.read_text("utf-8"), p.name) for p in paths) if m.matches(name)]
-    assert len(found) == 1, f"{name} of {center} has {len(found)} mappings"
-    return found[0]
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a network of one center."""
+    made = tmp_path / "network"
+    office = made / "centers" / "uz"
+    (office / "mappings").mkdir(parents=True)
+    (office / "connector.yaml").write_text("hub: x.example\ncenter: uz\nbootstrap: [127.0.0.1:1]\nlanguage: ru\n")
+    (office / "offers.csv").write_text("number,title\n1,A\n")
+    data = {"hub": "hub.example", "centers": [CENTER], "code_lists": {"market": ["FOOD", {"code": "WATER"}]}}
+    (made / "network.yaml").write_text(yaml.safe_dump(data))
+    return made
 
 
-@cache
-def table_of(center: str, name: str) -> Table:
-    data = (DEMO / "centers" / center / name).read_bytes()
-    return read_table(name, data, mapping_of(center, name).format_options())
+@pytest.fixture
+def where(tmp_path: Path) -> HubFolder:
+    """Return the folder of a hub that was just made."""
+    made = HubFolder(tmp_path / "data")
+    made.ensure_identity("hub.example")
+    return made
 
 
-@cache
-def outcomes_of(center: str, name: str) -> list[RowOutcome]:
-    return outcomes(mapping_of(center, name), table_of(center, name), center)
+def keys_of_uz(where: HubFolder) -> tuple[RegisteredKey, ...]:
+    """Return the keys of the one center that there is."""
+    with where.snapshot() as now:
+        (center,) = now.centers()
+    assert center.id == "uz"
+    return center.keys
 
 
-def verdict(wanted: Wanted, center: str, basis: Registry) -> str:
-    """Return the code under which HQ rejects the first event that it rejects, "" if it takes all."""
-    entity: Entity | None = None
-    for planned in plan(STREAMS[wanted.stream], None, wanted):
-        value = complete(planned.kind, planned.value)
-        occurred_at = wanted.occurred_at or NOW
-        try:
-            entity = judge(planned.kind, wanted.subject, center, occurred_at, value, entity, NOW, basis)
-        except Rejected as exc:
-            return str(exc.code)
-    assert entity is not None
-    assert entity.status == wanted.status
-    return ""
+def test_the_network_of_the_repository_is_whole() -> None:
+    network = read_network(find_network(None))
+    assert sorted(network.centers) == ["by", "kz", "pk", "tj", "uz"]
+    assert sorted(network.code_lists) == ["market", "technology"]
 
 
-@pytest.mark.parametrize(("center", "name"), FILES)
-def test_every_row_ends_as_expected(center: str, name: str) -> None:
-    """Each row of each file is exactly one of accepted, refused, rejected, unchanged, blank, for the reason planned."""
-    table = table_of(center, name)
-    found: dict[str, Any] = {"rows": table.row_count, "accepted": 0, "unchanged": 0, "blank": table.blank_count}
-    codes: dict[str, Counter[str]] = {"refused": Counter(), "rejected": Counter()}
-    basis = registry()
-    for outcome in outcomes_of(center, name):
-        if outcome.blank:
-            found["blank"] += 1
-        elif outcome.problems:
-            codes["refused"][outcome.problems[0].code] += 1
-        elif outcome.duplicate_of is not None:
-            found["unchanged"] += 1
-        else:
-            assert outcome.wanted is not None
-            code = verdict(outcome.wanted, center, basis)
-            if code:
-                codes["rejected"][code] += 1
-            else:
-                found["accepted"] += 1
-    for state, counted in codes.items():
-        found[state] = {"rows": counted.total(), "codes": dict(sorted(counted.items()))}
-    assert found == EXPECTED[center][name]
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("[]", "expected `hub`, a list of `centers`"),
+        ("a: [", "expected YAML"),
+        ("centers: [{id: uz}]", "centers.0: expected name, country"),
+        (yaml.safe_dump({"centers": [CENTER | {"streams": ["dragons"]}]}), "expected one of"),
+        (yaml.safe_dump({"centers": [CENTER | {"id": "kz"}]}), "expected the office of kz"),
+    ],
+)
+def test_network_that_is_not_as_expected_names_the_place(folder: Path, data: str, said: str) -> None:
+    (folder / "network.yaml").write_text(data)
+    with pytest.raises(UsageError, match=said):
+        read_network(folder)
 
 
-def test_network_is_as_large_and_as_faulty_as_promised() -> None:
-    """At least 4,000 rows, 40 bad ones, 10 reasons, and the four that only HQ can know."""
-    sheets = [sheet for files in EXPECTED.values() for sheet in files.values()]
-    assert sum(sheet["rows"] for sheet in sheets) >= 4_000
-    refused: Counter[str] = Counter()
-    rejected: Counter[str] = Counter()
-    for sheet in sheets:
-        refused.update(sheet["refused"]["codes"])
-        rejected.update(sheet["rejected"]["codes"])
-    assert refused.total() + rejected.total() >= 40
-    assert len(refused) >= 10
-    assert {"TIME_IN_FUTURE", "UNKNOWN_CENTER", "STREAM_NOT_ALLOWED", "CODE_NOT_LISTED"} <= set(rejected)
+def test_office_is_set_up_once_and_its_key_kept(folder: Path, tmp_path: Path) -> None:
+    network = read_network(folder)
+    office = tmp_path / "office"
+    first = set_up_office(network, "uz", office, b"trust", "127.0.0.1:9")
+    (office / "offers.csv").write_text("number,title\n1,B\n")
+    second = set_up_office(network, "uz", office, b"trust", "127.0.0.1:10")
+    assert [open_enrolment(note).key for note in first] == [open_enrolment(note).key for note in second]
+    assert [open_enrolment(note).purpose for note in first] == ["seal", "witness"]
+    for name in ("seal.key", "witness.key"):
+        assert stat.S_IMODE((office / "keys" / name).stat().st_mode) == 0o600
+    settings = yaml.safe_load((office / "connector.yaml").read_text())
+    assert settings == {"hub": "hub.example", "center": "uz", "bootstrap": ["127.0.0.1:10"], "language": "ru"}
+    assert (office / "offers.csv").read_text() == "number,title\n1,B\n"
+    assert Office("uz", office).sheets() == {"offers.csv"}
 
 
-def test_formats_are_those_that_offices_have() -> None:
-    """XLSX, UTF-8, GB18030 and windows-1251 text, and JSON lines are all there."""
-    formats = set()
-    for center, name in FILES:
-        form = table_of(center, name).format
-        formats.add((form.kind, form.encoding, form.delimiter))
-    assert formats >= {
-        ("xlsx", None, None),
-        ("csv", "utf-8", ","),
-        ("csv", "gb18030", ","),
-        ("csv", "windows-1251", ";"),
+def test_office_with_long_seals_gets_its_ml_dsa_key(folder: Path, tmp_path: Path, where: HubFolder) -> None:
+    """The setting in the network's office is all that it takes; HQ wants both signatures from the first seal on."""
+    template = folder / "centers" / "uz" / "connector.yaml"
+    template.write_text(template.read_text() + "long_seals: true\n")
+    network = read_network(folder)
+    notes = set_up_office(network, "uz", tmp_path / "office", b"trust", "127.0.0.1:9")
+    asyncio.run(register_network(where, network, {"uz": notes}))
+    keys = keys_of_uz(where)
+    assert [key.purpose for key in keys] == ["seal", "witness", "seal"]
+    assert [Verifier.from_text(key.vkey).algorithm for key in keys] == [
+        ED25519,
+        COSIGNATURE_ED25519,
+        COSIGNATURE_MLDSA44,
+    ]
+    assert not any(key.replaced_lost for key in keys)
+
+
+def test_network_is_registered_once(folder: Path, tmp_path: Path, where: HubFolder) -> None:
+    network = read_network(folder)
+    notes = set_up_office(network, "uz", tmp_path / "office", b"trust", "127.0.0.1:9")
+    # A folder of version 0.1.0 had a seal key alone; its witness key is added to what HQ has.
+    asyncio.run(register_network(where, network, {"uz": notes[:1]}))
+    assert [key.purpose for key in keys_of_uz(where)] == ["seal"]
+    asyncio.run(register_network(where, network, {"uz": notes}))
+    assert [key.purpose for key in keys_of_uz(where)] == ["seal", "witness"]
+    with where.snapshot() as now:
+        before = now.totals().basis
+    asyncio.run(register_network(where, network, {"uz": notes}))
+    with where.snapshot() as now:
+        assert now.totals().basis == before
+    other = set_up_office(network, "uz", tmp_path / "other", b"trust", "127.0.0.1:9")
+    with pytest.raises(UsageError, match="by another key"):
+        asyncio.run(register_network(where, network, {"uz": other}))
+
+
+def test_rows_are_accounted_for_only_when_each_has_one_answer(folder: Path) -> None:
+    totals = {"rows": 3, "accepted": 2, "refused": 1, "rejected": 0, "unchanged": 0, "blank": 0, "pending": 0}
+    status = {
+        "totals": totals | {"events": 3, "duplicates": 0, "receipts": 1, "backlog": 0},
+        "files": {"offers.csv": {}},
     }
-    assert any(kind == "jsonl" for kind, _, _ in formats)
+    office = Office("uz", folder / "centers" / "uz")
+    assert is_accounted(rows_of(status))
+    assert is_finished(office, status)
+    assert not is_finished(office, status | {"files": {}})
+    assert not is_finished(office, None)
+    assert not is_accounted(rows_of({"totals": totals | {"rows": 4}}))
+    assert not is_accounted(rows_of({"totals": totals | {"accepted": 1, "pending": 1}}))
 
 
-def test_ids_do_not_collide_within_a_center() -> None:
-    """Two sheets of one stream never claim one entity."""
-    for center, files in EXPECTED.items():
-        seen: Counter[tuple[str, str]] = Counter()
-        for name in files:
-            mapping = mapping_of(center, name)
-            rows = outcomes_of(center, name)
-            seen.update({(mapping.stream, o.wanted.subject) for o in rows if o.wanted is not None})
-        assert [subject for subject, count in seen.items() if count > 1] == []
-
-
-def test_confirmed_deals_exist_and_readme_counts_are_true() -> None:
-    """Every confirmation but the planted ones speaks of a deal that its center reports; the README does not lie."""
-    deals: set[str] = set()
-    confirmed: list[str] = []
-    for center, name in FILES:
-        mapping = mapping_of(center, name)
-        for outcome in outcomes_of(center, name):
-            if outcome.wanted is None:
-                continue
-            if mapping.stream == "deal":
-                deals.add(outcome.wanted.subject)
-            elif mapping.stream == "deal_confirmation":
-                confirmed.append(outcome.wanted.record["deal"])
-    assert [deal for deal in confirmed if deal not in deals] == ["mn:D-2025/001"]
-    readme = (DEMO / "README.md").read_text("utf-8")
-    for center, files in EXPECTED.items():
-        for name, sheet in files.items():
-            counts = [sheet["rows"], sheet["accepted"], sheet["refused"]["rows"], sheet["rejected"]["rows"]]
-            counts += [sheet["unchanged"], sheet["blank"]]
-            line = (
-                rf"\| {center} \| `{re.escape(name)}` \|.*\| " + r" \| ".join(str(count) for count in counts) + r" \|"
-            )
-            assert re.search(line, readme), f"README.md: the line of {center} {name} should end in {counts}"
+def test_back_off_grows_to_a_limit() -> None:
+    back_off = BackOff()
+    assert [back_off.next() for _ in range(len(BACK_OFF_S) + 1)] == [*BACK_OFF_S, BACK_OFF_S[-1]]

@@ -241,12 +241,24 @@ def test_request_that_does_not_go_on_from_the_note_before_is_not_signed(made: Id
         (asked, gone, "no request"),
         (replace(asked, serial=2**62), ours, "expected the serial"),
         (replace(asked, serial=before.serial), ours, "expected the serial"),
-        (replace(asked, logs=asked.logs[2:]), ours, "log key of that note is gone"),
-        (replace(asked, logs=(asked.logs[1], asked.logs[0], *asked.logs[2:])), ours, "stands elsewhere"),
-        (replace(asked, retired=()), ours, "retired is so no more"),
-        (replace(asked, retired=((later, before.receipts[0]),)), ours, "at another time"),
-        (replace(asked, retired=(*asked.retired, (NOW - timedelta(days=9), asked.logs[0]))), ours, "retired before"),
-        (replace(asked, root=other), ours, "that is of"),
+        (
+            replace(asked, logs=asked.logs[2:]),
+            ours,
+            "the log key [0-9a-f]{8} of trust note [0-9] is missing in the request",
+        ),
+        (
+            replace(asked, logs=(asked.logs[1], asked.logs[0], *asked.logs[2:])),
+            ours,
+            "the log keys of trust note [0-9] stand in another order",
+        ),
+        (replace(asked, retired=()), ours, "a key that trust note [0-9] retires is in use again"),
+        (replace(asked, retired=((later, before.receipts[0]),)), ours, "or retired at another time"),
+        (
+            replace(asked, retired=(*asked.retired, (NOW - timedelta(days=9), asked.logs[0]))),
+            ours,
+            "retires a key from before",
+        ),
+        (replace(asked, root=other), ours, "the request names the root key .* and trust note [0-9] names"),
     ):
         with pytest.raises(UsageError, match=why):
             read_request(request(trust, signer), before)

@@ -10,13 +10,12 @@ import pytest
 
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
-from hub.ledger.take import Taken
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.keys import ED25519, Signer
 from hub.protocol.note import Note, sign_note
 from hub.protocol.witness import COSIGNATURE_KIND, log_origin
 from tests.support.center import HUB, NOW, Center
-from tests.support.hq import IDENTITY, Hq, center_record
+from tests.support.hq import IDENTITY, Hq, center_record, reasons
 from tests.support.witness import Witness, control
 
 KEYS = [IDENTITY.log, IDENTITY.log_long]
@@ -49,10 +48,6 @@ async def checkpoint(hq: Hq) -> bytes:
     return addition.log.note
 
 
-def reasons(taken: Taken) -> list[str]:
-    return [q.reason for q in taken.quarantine]
-
-
 def rows(hq: Hq) -> list[tuple[object, ...]]:
     return hq.store._db.execute("SELECT size, name, center, value, received_at_us FROM cosignature").fetchall()
 
@@ -67,8 +62,8 @@ async def test_cosignature_under_our_checkpoint_is_stored_once(hq: Hq, uz: Witne
     await register(hq, uz)
     note = await checkpoint(hq)
     record = uz.cosignature(note)
-    taken, batch = await hq.feed("uz", [record])
-    assert (len(batch.cosignatures), reasons(taken)) == (1, [])
+    step = await hq.feed("uz", [record])
+    assert (len(step.cosignatures), reasons(step)) == (1, [])
     stored = rows(hq)
     line = Note.from_bytes(record.value or b"").signatures[0]
     size = checkpoint_of(note).size
@@ -87,9 +82,9 @@ async def test_cosignature_by_unknown_key_is_passed_over(hq: Hq, uz: Witness) ->
     kz = Witness(Center("kz"))
     records = [uz.cosignature(note), kz.cosignature(note, offset=101)]
     records.append(control(COSIGNATURE_KIND, sign_checkpoint(checkpoint_of(note), [outside], NOW), 102))
-    taken, batch = await hq.feed("uz", [*records, *uz.center.opened(2)])
-    assert (rows(hq), reasons(taken), batch.intake.status) == ([], [], Status.READING)
-    assert len(batch.commits) == 1
+    step = await hq.feed("uz", [*records, *uz.center.opened(2)])
+    assert (rows(hq), reasons(step), step.reading.intake.status) == ([], [], Status.READING)
+    assert len(step.commits) == 1
 
 
 def checkpoint_of(note: bytes) -> Checkpoint:
@@ -104,8 +99,8 @@ async def test_cosignature_by_revoked_key_is_quarantined(hq: Hq, uz: Witness) ->
     record = center_record(uz.center)
     record["keys"].append(uz.key(status="revoked"))
     await hq.said("key_revoked", uz.center, record)
-    taken, _ = await hq.feed("uz", [uz.cosignature(await checkpoint(hq), offset=101)])
-    assert (reasons(taken), len(rows(hq))) == (["BAD_COSIGNATURE"], 1)
+    step = await hq.feed("uz", [uz.cosignature(await checkpoint(hq), offset=101)])
+    assert (reasons(step), len(rows(hq))) == (["BAD_COSIGNATURE"], 1)
 
 
 async def test_cosignature_under_another_root_is_kept_as_evidence(hq: Hq, uz: Witness) -> None:
@@ -116,10 +111,10 @@ async def test_cosignature_under_another_root_is_kept_as_evidence(hq: Hq, uz: Wi
     other = sign_checkpoint(Checkpoint(known.origin, known.size, b"x" * 32), KEYS, NOW)
     ahead = sign_checkpoint(Checkpoint(known.origin, known.size + 7, b"y" * 32), KEYS, NOW)
     bad = [uz.cosignature(other), uz.cosignature(ahead, offset=101)]
-    taken, _ = await hq.feed("uz", [*bad, uz.cosignature(note, offset=102)])
-    assert reasons(taken) == ["OTHER_ROOT", "UNKNOWN_CHECKPOINT"]
+    step = await hq.feed("uz", [*bad, uz.cosignature(note, offset=102)])
+    assert reasons(step) == ["OTHER_ROOT", "UNKNOWN_CHECKPOINT"]
     assert [row[0] for row in rows(hq)] == [known.size]
-    assert [q.data for q in taken.quarantine] == [b"0:," + (r.value or b"") for r in bad]
+    assert [q.data for q in step.quarantine] == [b"0:," + (r.value or b"") for r in bad]
 
 
 async def test_garbled_cosignature_is_quarantined(hq: Hq, uz: Witness) -> None:
@@ -140,9 +135,9 @@ async def test_garbled_cosignature_is_quarantined(hq: Hq, uz: Witness) -> None:
         lane,
         sign_note(Note.from_bytes(note).text, [plain]).to_bytes(),
     ]
-    taken, batch = await hq.feed("uz", [control(COSIGNATURE_KIND, v, 100 + n) for n, v in enumerate(values)])
-    assert reasons(taken) == ["BAD_COSIGNATURE"] * len(values)
-    assert batch.intake.status is Status.READING
+    step = await hq.feed("uz", [control(COSIGNATURE_KIND, v, 100 + n) for n, v in enumerate(values)])
+    assert reasons(step) == ["BAD_COSIGNATURE"] * len(values)
+    assert step.reading.intake.status is Status.READING
     assert rows(hq) == []
 
 
@@ -151,8 +146,8 @@ async def test_alarm_stands_until_it_is_taken_back(hq: Hq, uz: Witness) -> None:
     await register(hq, uz)
     await checkpoint(hq)
     records = [uz.alarm("two roots\nof one size", 7), uz.alarm("of another", center="kz", offset=101)]
-    taken, _ = await hq.feed("uz", records)
-    assert reasons(taken) == ["BAD_CONTROL"]
+    step = await hq.feed("uz", records)
+    assert reasons(step) == ["BAD_CONTROL"]
     assert "size 7\nreason two roots of one size\n" in (alarm_of(hq, "uz") or "")
     await hq.feed("uz", [uz.cosignature(await checkpoint_again(hq), offset=102)])
     assert alarm_of(hq, "uz") is not None
@@ -170,13 +165,13 @@ async def test_alarm_by_unknown_key_has_the_lane_wait(hq: Hq, uz: Witness) -> No
     """As presence does: it may be the key that HQ is about to register."""
     await hq.register(uz.center)
     stranger = Witness(Center(seed=b"n" * 32))
-    _, batch = await hq.feed("uz", [stranger.alarm("something")])
-    assert batch.intake.status is Status.WAITING
+    step = await hq.feed("uz", [stranger.alarm("something")])
+    assert step.reading.intake.status is Status.WAITING
     assert alarm_of(hq, "uz") is None
 
 
 async def test_unknown_control_record_is_quarantined(hq: Hq, uz: Witness) -> None:
     """A kind that this release does not know is kept, and the lane goes on."""
     await register(hq, uz)
-    taken, _ = await hq.feed("uz", [control("later", b"x"), *uz.center.opened(1)])
-    assert reasons(taken) == ["BAD_CONTROL"]
+    step = await hq.feed("uz", [control("later", b"x"), *uz.center.opened(1)])
+    assert reasons(step) == ["BAD_CONTROL"]

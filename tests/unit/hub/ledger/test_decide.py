@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hub.ledger.batch import Batch
+from hub.ledger.step import Step
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import VALUE_BYTES_MAX
@@ -31,8 +31,8 @@ async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened.store.close()
 
 
-def codes(batch: Batch) -> list[str]:
-    return [row.code for commit in batch.commits for row in commit.rows]
+def codes(step: Step) -> list[str]:
+    return [row.code for commit in step.commits for row in commit.rows]
 
 
 FAULTS: dict[str, tuple[Code, Callable[[Center, Sent], Sent]]] = {
@@ -71,10 +71,10 @@ async def test_faulty_event_is_rejected_by_its_code_and_the_next_is_accepted(hq:
     code, damage = FAULTS[fault]
     await hq.feed("uz", center.opened(1))
     broken = center.append(damage(center, center.event(PUBLISHED, "K-7", offer())))
-    taken, batch = await hq.feed("uz", [broken, *center.offers(1, first=10)])
-    assert codes(batch) == [code, Code.ACCEPTED]
-    assert not taken.quarantine
-    note = Note.from_bytes(batch.commits[0].note)
+    step = await hq.feed("uz", [broken, *center.offers(1, first=10)])
+    assert codes(step) == [code, Code.ACCEPTED]
+    assert not step.quarantine
+    note = Note.from_bytes(step.commits[0].note)
     note.verify([IDENTITY.receipts.verifier])
     receipt = Receipt.from_text(note.text)
     assert [(d.sequence, d.code) for d in receipt.decisions] == [(3, code)]
@@ -86,8 +86,8 @@ async def test_repeated_header_that_nobody_signs_is_ignored(hq: Hq) -> None:
     await hq.register(center)
     opening = center.opening()
     record = center.append(center.event(PUBLISHED, "K-7", offer()).plus("x-trace", b"1").plus("x-trace", b"2"))
-    _, batch = await hq.feed("uz", [opening, center.sealed(record)])
-    assert codes(batch) == [Code.ACCEPTED, Code.ACCEPTED]
+    step = await hq.feed("uz", [opening, center.sealed(record)])
+    assert codes(step) == [Code.ACCEPTED, Code.ACCEPTED]
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ async def test_value_outside_its_rules_is_rejected(hq: Hq, fields: dict[str, Any
     """Field rules and the network's rules are HQ's last word, whatever the connector let through."""
     center = Center()
     await hq.register(center)
-    _, batch = await hq.feed("uz", [*center.opened(), *center.offers(1, **fields)])
-    assert codes(batch) == [Code.ACCEPTED, code]
+    step = await hq.feed("uz", [*center.opened(), *center.offers(1, **fields)])
+    assert codes(step) == [Code.ACCEPTED, code]
 
 
 async def test_illegal_transitions_are_rejected_and_change_nothing(hq: Hq) -> None:
@@ -122,8 +122,8 @@ async def test_illegal_transitions_are_rejected_and_change_nothing(hq: Hq) -> No
     ]
     await hq.feed("uz", center.opened())
     records = [center.append(center.event(kind, key, value)) for kind, key, value, _ in events]
-    _, batch = await hq.feed("uz", [*records[:-1], center.sealed(records[-1])])
-    assert codes(batch) == [code for *_, code in events]
+    step = await hq.feed("uz", [*records[:-1], center.sealed(records[-1])])
+    assert codes(step) == [code for *_, code in events]
     known = (await hq.store.entities({("offer", "uz:K-1")}))["offer", "uz:K-1"]
     assert (known.entity.status, known.entity.version) == ("withdrawn", 2)
 
@@ -132,8 +132,8 @@ async def test_stream_that_hq_has_not_allowed_is_rejected(hq: Hq) -> None:
     """What a center may report is HQ's to say."""
     center = Center()
     await hq.register(center, streams=["partner"])
-    _, batch = await hq.feed("uz", center.opened(1))
-    assert codes(batch) == [Code.ACCEPTED, Code.STREAM_NOT_ALLOWED]
+    step = await hq.feed("uz", center.opened(1))
+    assert codes(step) == [Code.ACCEPTED, Code.STREAM_NOT_ALLOWED]
 
 
 async def test_recorded_at_never_decreases_within_a_lane(hq: Hq) -> None:
@@ -141,8 +141,8 @@ async def test_recorded_at_never_decreases_within_a_lane(hq: Hq) -> None:
     center = Center()
     await hq.register(center)
     await hq.feed("uz", center.opened(1), NOW + timedelta(seconds=30))
-    _, batch = await hq.feed("uz", center.offers(1, first=5), NOW)
-    assert batch.commits[0].receipt.recorded_at == NOW + timedelta(seconds=30)
+    step = await hq.feed("uz", center.offers(1, first=5), NOW)
+    assert step.commits[0].receipt.recorded_at == NOW + timedelta(seconds=30)
 
 
 async def test_state_digest_is_a_chain_over_the_accepted_events(hq: Hq) -> None:
@@ -151,10 +151,10 @@ async def test_state_digest_is_a_chain_over_the_accepted_events(hq: Hq) -> None:
     await hq.register(center)
     digest = bytes(32)
     for records in (center.opened(2), center.offers(1, first=5), center.offers(3, first=6)):
-        _, batch = await hq.feed("uz", records)
-        for known in batch.entities.values():
+        step = await hq.feed("uz", records)
+        for known in step.entities.values():
             digest = sha256(digest + known.digest).digest()
-        assert batch.commits[-1].lane.state_digest == digest
+        assert step.commits[-1].lane.state_digest == digest
 
 
 async def test_measures_follow_the_entities(hq: Hq) -> None:
@@ -163,5 +163,5 @@ async def test_measures_follow_the_entities(hq: Hq) -> None:
     await hq.register(center)
     await hq.feed("uz", center.opened(3))
     withdrawn = center.sealed(center.append(center.event(WITHDRAWN, "K-2", {"reason": None})))
-    _, batch = await hq.feed("uz", [withdrawn])
-    assert {k[1]: int(v) for k, v in batch.measures.items()} == {"offer.published": -1, "offer.withdrawn": 1}
+    step = await hq.feed("uz", [withdrawn])
+    assert {k[1]: int(v) for k, v in step.measures.items()} == {"offer.published": -1, "offer.withdrawn": 1}

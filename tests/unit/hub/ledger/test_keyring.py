@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from hub.ledger.basis import Basis, basis
-from hub.ledger.batch import Batch
 from hub.ledger.keyring import Standing
 from hub.ledger.lane import Status
-from hub.ledger.take import Taken
+from hub.ledger.step import Step
 from hub.protocol.checkpoint import open_seal, seal, sign_checkpoint
 from hub.protocol.control import key_text, seal_key_name
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
@@ -22,7 +21,7 @@ from hub.protocol.note import Note
 from hub.protocol.record import SEAL_HEADER
 from hub.protocol.trust import Trust
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent
-from tests.support.hq import IDENTITY, Hq, center_record
+from tests.support.hq import IDENTITY, Hq, accepted, center_record, resends
 
 LONG = Signer(seal_key_name(HUB, "uz"), b"m" * 32, COSIGNATURE_MLDSA44)
 
@@ -32,10 +31,6 @@ async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path)
     yield opened
     opened.store.close()
-
-
-def accepted(batch: Batch) -> list[int]:
-    return [row.sequence for commit in batch.commits for row in commit.rows if row.code == "ACCEPTED"]
 
 
 def long_entry(key: Signer, by: Signer, status: str = "active") -> dict[str, Any]:
@@ -56,8 +51,8 @@ async def with_long_key(hq: Hq, *keys: dict[str, Any]) -> Center:
     """Return a center that HQ has taken four events of, and that has ML-DSA-44 keys from then on."""
     center = Center()
     await hq.register(center)
-    _, batch = await hq.feed("uz", center.opened(3))
-    assert accepted(batch) == [1, 2, 3, 4]
+    step = await hq.feed("uz", center.opened(3))
+    assert accepted(step) == [1, 2, 3, 4]
     record = center_record(center)
     record["keys"] += keys or [long_entry(LONG, center.signer)]
     await hq.said("key_added", center, record)
@@ -73,16 +68,16 @@ def both(center: Center, records: Sequence[Sent], long_key: Signer = LONG) -> li
 async def test_seal_by_both_keys_is_taken(hq: Hq) -> None:
     """Two lines under the lane's origin: 0x01 and 0x06."""
     center = await with_long_key(hq)
-    _, batch = await hq.feed("uz", both(center, center.offers(2, first=10)))
-    assert accepted(batch) == [5, 6]
+    step = await hq.feed("uz", both(center, center.offers(2, first=10)))
+    assert accepted(step) == [5, 6]
 
 
 async def test_seal_without_the_ml_dsa_line_is_taken_only_before_hq_has_the_key(hq: Hq) -> None:
     """Whoever can forge Ed25519 can't leave the other signature out."""
     center = await with_long_key(hq)
-    taken, batch = await hq.feed("uz", center.offers(2, first=10))
-    assert (accepted(batch), details(taken)) == ([], {"LONG_KEY_MISSING"})
-    assert [r.first for r in taken.resends] == [5]
+    step = await hq.feed("uz", center.offers(2, first=10))
+    assert (accepted(step), details(step)) == ([], {"LONG_KEY_MISSING"})
+    assert [r.first for r in resends(step)] == [5]
     assert hq.reading("uz").intake.status is Status.READING
 
 
@@ -107,9 +102,9 @@ async def test_ml_dsa_line_that_is_not_good_spoils_the_seal(hq: Hq, damage: str)
         }[damage]
         line = type(long_line)(long_line.name, long_line.key_id, value)
         good[-1] = good[-1].header(SEAL_HEADER, Note(note.text, (own, line)).to_bytes())
-    taken, batch = await hq.feed("uz", good)
-    assert accepted(batch) == []
-    assert {q.reason for q in taken.quarantine} == {"BAD_SEAL"}
+    step = await hq.feed("uz", good)
+    assert accepted(step) == []
+    assert {q.reason for q in step.quarantine} == {"BAD_SEAL"}
 
 
 async def test_ml_dsa_line_is_no_seal_alone(hq: Hq) -> None:
@@ -118,8 +113,8 @@ async def test_ml_dsa_line_is_no_seal_alone(hq: Hq) -> None:
     records = center.offers(2, first=10)
     checkpoint, _ = open_seal(dict(records[-1].headers)[SEAL_HEADER] or b"")
     alone = sign_checkpoint(checkpoint, [LONG.named(center.origin)], NOW)
-    _, batch = await hq.feed("uz", [*records[:-1], records[-1].header(SEAL_HEADER, alone)])
-    assert accepted(batch) == []
+    step = await hq.feed("uz", [*records[:-1], records[-1].header(SEAL_HEADER, alone)])
+    assert accepted(step) == []
 
 
 async def test_unknown_ml_dsa_line_is_passed_over_and_a_revoked_key_is_not_wanted(hq: Hq) -> None:
@@ -127,23 +122,23 @@ async def test_unknown_ml_dsa_line_is_passed_over_and_a_revoked_key_is_not_wante
     center = Center()
     await hq.register(center)
     first = center.opened(3)
-    _, batch = await hq.feed("uz", both(center, first))
-    assert accepted(batch) == [1, 2, 3, 4]
+    step = await hq.feed("uz", both(center, first))
+    assert accepted(step) == [1, 2, 3, 4]
     record = center_record(center)
     record["keys"].append(long_entry(LONG, center.signer, "revoked"))
     await hq.said("key_added", center, record)
-    _, batch = await hq.feed("uz", center.offers(1, first=10))
-    assert accepted(batch) == [5]
+    step = await hq.feed("uz", center.offers(1, first=10))
+    assert accepted(step) == [5]
 
 
 async def test_ml_dsa_key_is_rotated_while_both_are_active(hq: Hq) -> None:
     """Of several active ones a line by one is enough."""
     center, newer = Center(), Signer(LONG.name, b"n" * 32, COSIGNATURE_MLDSA44)
     center = await with_long_key(hq, long_entry(LONG, center.signer), long_entry(newer, center.signer))
-    _, batch = await hq.feed("uz", both(center, center.offers(1, first=10), newer))
-    assert accepted(batch) == [5]
-    _, batch = await hq.feed("uz", both(center, center.offers(1, first=11)))
-    assert accepted(batch) == [6]
+    step = await hq.feed("uz", both(center, center.offers(1, first=10), newer))
+    assert accepted(step) == [5]
+    step = await hq.feed("uz", both(center, center.offers(1, first=11)))
+    assert accepted(step) == [6]
 
 
 async def test_seal_of_a_key_that_was_revoked_later_is_good_under_the_recorded_basis(hq: Hq) -> None:
@@ -151,8 +146,8 @@ async def test_seal_of_a_key_that_was_revoked_later_is_good_under_the_recorded_b
     center = Center()
     await hq.register(center)
     records = center.opened(3)
-    _, batch = await hq.feed("uz", records)
-    (commit,) = batch.commits
+    step = await hq.feed("uz", records)
+    (commit,) = step.commits
     _, note = open_seal(dict(records[-1].headers)[SEAL_HEADER] or b"")
     before = await hq.headquarters.basis()
     new = Center(seed=b"n" * 32)
@@ -200,5 +195,5 @@ def trusting(old: Signer, new: Signer, gone_at: datetime) -> Trust:
     )
 
 
-def details(taken: Taken) -> set[str]:
-    return {q.detail.partition(":")[0] for q in taken.quarantine}
+def details(step: Step) -> set[str]:
+    return {q.detail.partition(":")[0] for q in step.quarantine}

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from hub.ledger.batch import Batch
 from hub.ledger.lane import Status
-from hub.ledger.take import RECEIPT_EVENTS_MAX, RESEND_BACKOFF_S, TAIL_RECORDS_MAX, Taken
+from hub.ledger.settle import RECEIPT_EVENTS_MAX
+from hub.ledger.step import Step
+from hub.ledger.take import RESEND_BACKOFF_S, TAIL_RECORDS_MAX
 from hub.protocol.checkpoint import seal
 from hub.protocol.control import Presence
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER
 from hub.protocol.tree import Edge
 from tests.support.center import NOW, Center, Sent, offer
-from tests.support.hq import Hq, center_record
+from tests.support.hq import Hq, accepted, center_record, reasons, resends
 
 PUBLISHED = "net.cohub.offer.published.v1"
 
@@ -29,25 +30,17 @@ async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened.store.close()
 
 
-def reasons(taken: Taken) -> list[str]:
-    return [q.reason for q in taken.quarantine]
-
-
-def accepted(batch: Batch) -> list[int]:
-    return [row.sequence for commit in batch.commits for row in commit.rows if row.code == "ACCEPTED"]
-
-
 async def ready(hq: Hq, count: int = 3) -> tuple[Center, list[Sent]]:
     """Return a registered center whose opening and `count` offers HQ has taken, and those records."""
     center = Center()
     await hq.register(center)
     records = center.opened(count)
-    _, batch = await hq.feed("uz", records)
-    assert accepted(batch) == list(range(1, count + 2))
+    step = await hq.feed("uz", records)
+    assert accepted(step) == list(range(1, count + 2))
     return center, records
 
 
-async def feed(hq: Hq, records: Sequence[Sent]) -> tuple[Taken, Batch]:
+async def feed(hq: Hq, records: Sequence[Sent]) -> Step:
     return await hq.feed("uz", records)
 
 
@@ -56,12 +49,12 @@ async def test_sealed_batch_is_taken_with_one_receipt(hq: Hq) -> None:
     center = Center()
     await hq.register(center)
     records = center.opened(2) + center.offers(2, first=3)
-    taken, batch = await feed(hq, records)
-    (commit,) = batch.commits
+    step = await feed(hq, records)
+    (commit,) = step.commits
     assert (commit.receipt.first, commit.receipt.last) == (1, 5)
     assert commit.receipt.root == center.edge.root == commit.lane.edge.root
-    assert taken.reading.intake.offset == 5
-    assert not taken.reading.tail
+    assert step.reading.intake.offset == 5
+    assert not step.reading.tail
 
 
 async def test_long_fetch_has_receipts_that_fit_into_the_log(hq: Hq, tmp_path: Path) -> None:
@@ -69,18 +62,18 @@ async def test_long_fetch_has_receipts_that_fit_into_the_log(hq: Hq, tmp_path: P
     center, other = Center(), await Hq.open(tmp_path / "other")
     await hq.register(center)
     batches = [center.opened(149), *(center.offers(150, first=150 * n) for n in range(1, 7))]
-    taken, batch = await feed(hq, [record for records in batches for record in records])
-    spans = [(commit.receipt.first, commit.receipt.last) for commit in batch.commits]
+    step = await feed(hq, [record for records in batches for record in records])
+    spans = [(commit.receipt.first, commit.receipt.last) for commit in step.commits]
     assert spans == [(1, 300), (301, 600), (601, 900), (901, 1050)]
-    assert accepted(batch) == list(range(1, 1051))
-    assert batch.commits[-1].receipt.root == center.edge.root
-    assert not taken.reading.tail
+    assert accepted(step) == list(range(1, 1051))
+    assert step.commits[-1].receipt.root == center.edge.root
+    assert not step.reading.tail
     try:
         await other.register(Center())
-        one_by_one = [(await feed(other, records))[1].commits[0].lane for records in batches]
+        one_by_one = [(await feed(other, records)).commits[0].lane for records in batches]
     finally:
         other.store.close()
-    assert [commit.lane for commit in batch.commits] == [one_by_one[n] for n in (1, 3, 5, 6)]
+    assert [commit.lane for commit in step.commits] == [one_by_one[n] for n in (1, 3, 5, 6)]
     # Other batches come in other sizes; at the most, every event is rejected by the longest line.
     assert 520 + RECEIPT_EVENTS_MAX * 201 <= 65_535
 
@@ -93,30 +86,30 @@ async def test_long_fetch_under_one_good_seal_has_one_receipt(hq: Hq) -> None:
     foreign = seal(center.origin, center.edge, Signer("hub.example/kz", bytes(32)))
     third = center.offers(1, first=500)
     records = [*first[:-1], first[-1].without(SEAL_HEADER), *second, third[0].header(SEAL_HEADER, foreign)]
-    taken, batch = await feed(hq, records)
-    assert [(c.receipt.first, c.receipt.last) for c in batch.commits] == [(1, 400)]
-    assert reasons(taken) == ["BAD_SEAL"]
+    step = await feed(hq, records)
+    assert [(c.receipt.first, c.receipt.last) for c in step.commits] == [(1, 400)]
+    assert reasons(step) == ["BAD_SEAL"]
 
 
 async def test_unsealed_tail_waits_and_is_read_again_from_its_first_record(hq: Hq) -> None:
     """Records behind the last seal stay in memory; the position in SQL points at the first of them."""
     center, _ = await ready(hq)
     a, b = center.offers(2, first=10)
-    taken, batch = await feed(hq, [a])
-    assert (accepted(batch), taken.reading.intake.offset) == ([], a.offset)
-    _, batch = await feed(hq, [b])
-    assert accepted(batch) == [5, 6]
+    step = await feed(hq, [a])
+    assert (accepted(step), step.reading.intake.offset) == ([], a.offset)
+    step = await feed(hq, [b])
+    assert accepted(step) == [5, 6]
 
 
 async def test_duplicate_with_a_seal_claims_the_stored_receipt(hq: Hq) -> None:
     """What HQ has already is decided once; its seal asks for the receipt again."""
     _, records = await ready(hq)
-    taken, batch = await feed(hq, records)
-    assert (accepted(batch), taken.duplicates, reasons(taken)) == ([], 4, [])
-    assert [c.checkpoint.size for c in taken.claims] == [4]
-    edge = await hq.store.edge_at(taken.claims[0].origin, 4)
+    step = await feed(hq, records)
+    assert (accepted(step), step.heard.duplicates, reasons(step)) == ([], 4, [])
+    assert [c.checkpoint.size for c in step.heard.claims] == [4]
+    edge = await hq.store.edge_at(step.heard.claims[0].origin, 4)
     assert edge is not None
-    assert edge.root == taken.claims[0].checkpoint.root
+    assert edge.root == step.heard.claims[0].checkpoint.root
 
 
 async def test_duplicate_with_another_root_shows_as_fork(hq: Hq) -> None:
@@ -124,8 +117,8 @@ async def test_duplicate_with_another_root_shows_as_fork(hq: Hq) -> None:
     center, _ = await ready(hq)
     other = Center()
     forked = other.opened(2) + other.offers(1, first=99)
-    taken, _ = await feed(hq, forked)
-    (claim,) = taken.claims[-1:]
+    step = await feed(hq, forked)
+    (claim,) = step.heard.claims[-1:]
     edge = await hq.store.edge_at(center.origin, claim.checkpoint.size)
     assert edge is not None
     assert edge.root != claim.checkpoint.root
@@ -135,11 +128,11 @@ async def test_gap_drops_the_tail_and_asks_for_a_resend(hq: Hq) -> None:
     """A number that is too high is answered by one request from the last sealed size on."""
     center, _ = await ready(hq)
     a, b, c = center.offers(3, first=10)
-    taken, batch = await feed(hq, [a, c])
-    assert (accepted(batch), [r.first for r in taken.resends]) == ([], [5])
-    assert not taken.reading.tail
-    taken, batch = await feed(hq, [a, b, c])
-    assert (accepted(batch), taken.resends) == ([5, 6, 7], [])
+    step = await feed(hq, [a, c])
+    assert (accepted(step), [r.first for r in resends(step)]) == ([], [5])
+    assert not step.reading.tail
+    step = await feed(hq, [a, b, c])
+    assert (accepted(step), step.resends) == ([5, 6, 7], ())
 
 
 async def test_gap_that_is_never_filled_parks_the_lane(hq: Hq) -> None:
@@ -149,8 +142,8 @@ async def test_gap_that_is_never_filled_parks_the_lane(hq: Hq) -> None:
     asked = 0
     for wait_s in (0.0, *RESEND_BACKOFF_S):
         hq.monotonic_s += wait_s
-        taken, _ = await feed(hq, center.offers(1, first=11))
-        asked += len(taken.resends)
+        step = await feed(hq, center.offers(1, first=11))
+        asked += len(step.resends)
     assert asked == len(RESEND_BACKOFF_S)
     assert hq.reading("uz").intake.status is Status.PARKED
 
@@ -160,16 +153,16 @@ async def test_what_was_sealed_before_a_gap_is_taken(hq: Hq) -> None:
     center, _ = await ready(hq)
     sealed = center.offers(2, first=10)
     unsealed, _, last = center.offers(3, first=12)
-    taken, batch = await feed(hq, [*sealed, unsealed, last])
-    assert (accepted(batch), [r.first for r in taken.resends]) == ([5, 6], [7])
+    step = await feed(hq, [*sealed, unsealed, last])
+    assert (accepted(step), [r.first for r in resends(step)]) == ([5, 6], [7])
 
 
 async def test_tail_sent_again_with_the_same_bytes_changes_nothing(hq: Hq) -> None:
     """A resend of an unsealed tail is no conflict."""
     center, _ = await ready(hq)
     a, b = center.offers(2, first=10)
-    taken, batch = await feed(hq, [a, a, b])
-    assert (accepted(batch), reasons(taken)) == ([5, 6], [])
+    step = await feed(hq, [a, a, b])
+    assert (accepted(step), reasons(step)) == ([5, 6], [])
 
 
 async def test_tail_sent_again_with_other_bytes_is_cut_and_kept(hq: Hq) -> None:
@@ -177,20 +170,20 @@ async def test_tail_sent_again_with_other_bytes_is_cut_and_kept(hq: Hq) -> None:
     center, _ = await ready(hq)
     stale = replace(center.event(PUBLISHED, "K-77", offer("Never sealed")), offset=90)
     a, b = center.offers(2, first=10)
-    taken, batch = await feed(hq, [stale, a, b])
-    assert (accepted(batch), reasons(taken)) == ([5, 6], ["SUPERSEDED"])
-    assert taken.quarantine[0].record is stale
+    step = await feed(hq, [stale, a, b])
+    assert (accepted(step), reasons(step)) == ([5, 6], ["SUPERSEDED"])
+    assert step.quarantine[0].record is stale
 
 
 async def test_overlong_tail_goes_to_quarantine(hq: Hq) -> None:
     """A center that never seals fills neither memory nor the ledger."""
     center, _ = await ready(hq)
     records = center.offers(TAIL_RECORDS_MAX + 2, first=10)[:-1]
-    taken, batch = await feed(hq, records)
-    assert accepted(batch) == []
-    assert set(reasons(taken)) == {"OVERLONG_TAIL"}
-    assert not taken.reading.tail
-    assert taken.resends
+    step = await feed(hq, records)
+    assert accepted(step) == []
+    assert set(reasons(step)) == {"OVERLONG_TAIL"}
+    assert not step.reading.tail
+    assert step.resends
 
 
 @pytest.mark.parametrize("damage", ["garbage", "size", "origin", "root", "signature", "revoked", "foreign"])
@@ -217,9 +210,9 @@ async def test_bad_seal_quarantines_its_batch_and_asks_again(hq: Hq, damage: str
         record["keys"][1]["status"] = "revoked"
         await hq.said("key_revoked", center, record)
     bad[-1] = bad[-1].header(SEAL_HEADER, seals[damage])
-    taken, batch = await feed(hq, [*good, *bad])
-    assert (accepted(batch), reasons(taken)) == ([5, 6], ["BAD_SEAL", "BAD_SEAL"])
-    assert [r.first for r in taken.resends] == [7]
+    step = await feed(hq, [*good, *bad])
+    assert (accepted(step), reasons(step)) == ([5, 6], ["BAD_SEAL", "BAD_SEAL"])
+    assert [r.first for r in resends(step)] == [7]
     assert hq.reading("uz").intake.status is Status.READING
 
 
@@ -228,8 +221,8 @@ async def test_wrong_seal_under_a_good_one_is_covered_by_it(hq: Hq) -> None:
     center, _ = await ready(hq)
     first, second = center.offers(1, first=10), center.offers(1, first=11)
     first[0] = first[0].header(SEAL_HEADER, b"nonsense")
-    taken, batch = await feed(hq, [*first, *second])
-    assert (accepted(batch), reasons(taken)) == ([5, 6], [])
+    step = await feed(hq, [*first, *second])
+    assert (accepted(step), reasons(step)) == ([5, 6], [])
 
 
 @pytest.mark.parametrize("cause", ["center", "key", "suspended"])
@@ -242,8 +235,8 @@ async def test_lane_waits_for_what_only_hq_can_say(hq: Hq, cause: str) -> None:
         await hq.register(center)
         await hq.said("suspended", center)
     records = center.opened(2)
-    taken, batch = await feed(hq, records)
-    assert (accepted(batch), reasons(taken), taken.resends) == ([], [], [])
+    step = await feed(hq, records)
+    assert (accepted(step), reasons(step), step.resends) == ([], [], ())
     assert hq.reading("uz").intake.status is Status.WAITING
     assert hq.reading("uz").intake.offset in {None, 0}
     if cause == "center":
@@ -252,8 +245,8 @@ async def test_lane_waits_for_what_only_hq_can_say(hq: Hq, cause: str) -> None:
         await hq.said("key_added", center, center_record(Center(seed=b"o" * 32), center))
     else:
         await hq.said("resumed", center)
-    _, batch = await feed(hq, records)
-    assert accepted(batch) == [1, 2, 3]
+    step = await feed(hq, records)
+    assert accepted(step) == [1, 2, 3]
 
 
 async def test_new_epoch_closes_the_lane_and_counts_what_is_missing(hq: Hq) -> None:
@@ -264,21 +257,21 @@ async def test_new_epoch_closes_the_lane_and_counts_what_is_missing(hq: Hq) -> N
     first = again.opening(
         previous_origin=center.origin, previous_size=center.edge.size, previous_root=center.edge.root.hex()
     )
-    _, batch = await feed(hq, [again.sealed(first), *again.offers(1, first=60)])
-    (commit,) = batch.commits
-    assert commit.closes is not None
-    assert (commit.closes.origin, commit.closes.size, commit.missing) == (center.origin, 4, 2)
-    taken, batch = await feed(hq, lost)
-    assert (accepted(batch), set(reasons(taken))) == ([], {"CLOSED_LANE"})
+    step = await feed(hq, [again.sealed(first), *again.offers(1, first=60)])
+    (commit,) = step.commits
+    assert commit.stretch.closes is not None
+    assert (commit.stretch.closes.origin, commit.stretch.closes.size, commit.missing) == (center.origin, 4, 2)
+    step = await feed(hq, lost)
+    assert (accepted(step), set(reasons(step))) == ([], {"CLOSED_LANE"})
 
 
 async def test_lane_that_does_not_begin_with_its_opening_is_not_taken(hq: Hq) -> None:
     """Sequence 1 is `lane.opened`, or the batch is nobody's word."""
     center = Center()
     await hq.register(center)
-    taken, batch = await feed(hq, center.offers(2))
-    assert (accepted(batch), set(reasons(taken))) == ([], {"BAD_SEAL"})
-    assert "NO_OPENING" in taken.quarantine[0].detail
+    step = await feed(hq, center.offers(2))
+    assert (accepted(step), set(reasons(step))) == ([], {"BAD_SEAL"})
+    assert "NO_OPENING" in step.quarantine[0].detail
 
 
 @pytest.mark.parametrize("name", ["ce_epoch", "ce_sequence"])
@@ -287,8 +280,8 @@ async def test_record_without_a_place_is_quarantined(hq: Hq, name: str, value: b
     """A record that no lane can be asked about is kept, and the lane goes on."""
     center, _ = await ready(hq)
     stray = replace(center.event(PUBLISHED, "K-5", offer()).header(name, value), offset=77)
-    taken, batch = await feed(hq, [stray, *center.offers(1, first=10)])
-    assert (accepted(batch), reasons(taken)) == ([5], ["NOT_ATTRIBUTABLE"])
+    step = await feed(hq, [stray, *center.offers(1, first=10)])
+    assert (accepted(step), reasons(step)) == ([5], ["NOT_ATTRIBUTABLE"])
 
 
 async def test_presence_is_read_and_a_false_one_kept(hq: Hq) -> None:
@@ -297,8 +290,8 @@ async def test_presence_is_read_and_a_false_one_kept(hq: Hq) -> None:
     presence = Presence("uz", center.origin, NOW, 4, 0, "cohub 0.1.0")
     good = Sent(b"uz", sign_note(presence.to_text(), [center.signer]).to_bytes(), ((CONTROL_HEADER, b"presence"),), 50)
     bad = Sent(b"uz", b"I am here", ((CONTROL_HEADER, b"presence"),), 51)
-    taken, _ = await feed(hq, [good, bad])
-    assert (taken.presence, reasons(taken)) == (presence, ["BAD_CONTROL"])
+    step = await feed(hq, [good, bad])
+    assert (step.heard.presence, reasons(step)) == (presence, ["BAD_CONTROL"])
 
 
 async def test_rotated_key_seals_the_same_tree_again(hq: Hq) -> None:
@@ -309,8 +302,8 @@ async def test_rotated_key_seals_the_same_tree_again(hq: Hq) -> None:
     record["keys"][0]["status"] = "revoked"
     await hq.said("key_revoked", center, record)
     records = center.offers(2, first=10)
-    taken, _ = await feed(hq, records)
-    assert set(reasons(taken)) == {"BAD_SEAL"}
+    step = await feed(hq, records)
+    assert set(reasons(step)) == {"BAD_SEAL"}
     records[-1] = center.sealed(records[-1].without(SEAL_HEADER), new.signer)
-    _, batch = await feed(hq, records)
-    assert accepted(batch) == [5, 6]
+    step = await feed(hq, records)
+    assert accepted(step) == [5, 6]

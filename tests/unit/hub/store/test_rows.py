@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Table
 
 from hub.domain.entity import Entity
-from hub.ledger.batch import Known, Row
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
+from hub.ledger.step import Known, Row
 from hub.store import tables
 from hub.store.audit_reader import CheckpointRow, CosignatureRow, EvidenceRow, MeasureRow, QuarantinedRow
 from hub.store.rows import (

@@ -15,7 +15,7 @@ import pytest
 
 from hub.audit.book import EntityBook
 from hub.domain.entity import Entity
-from hub.ledger.batch import Known
+from hub.ledger.step import Known
 from hub.protocol.errors import Fatal
 from hub.store.state import Difference, Place, Progress, SecondState, open_state
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from hub.ledger.batch import EntityKey
 from hub.ledger.lane import Status
 from hub.ledger.publication import Publication
+from hub.ledger.step import EntityKey
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
 from hub.store.sqlite import SqliteStore

@@ -1,4 +1,4 @@
-"""`hub demo`: a whole network on this machine, from sheets to receipts, on real parts."""
+"""One run of the demo: a whole network on this machine, from sheets to receipts, on real parts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
-
-import typer
+from typing import TYPE_CHECKING, Any, Final
 
 from hub.base.output import as_json, line, note
-from hub.cli.options import DataDir, Settings
+from hub.demo.network import Network, find_network, read_network, set_up_office
+from hub.demo.offices import (
+    Office,
+    is_accounted,
+    is_finished,
+    rows_of,
+    stop_offices,
+    watch_offices,
+)
 from hub.hq.folder import HubFolder
+from hub.local.hub import LocalHub
 
 if TYPE_CHECKING:
-    from hub.demo.network import Network
-    from hub.demo.offices import Office
     from hub.demo.view import View
-    from hub.local.hub import LocalHub
 
 POLL_S: Final = 0.1
 SHOW_S: Final = 1.0
@@ -31,52 +36,12 @@ STALLED_S: Final = 120.0
 STAGGER_S: Final = 0.3  # so that the first of them is through its imports before five share the cores
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(demo)
+async def run_demo(kept: Path | None, network_dir: Path | None, began: float, *, once: bool) -> int:
+    """Run the network in `network_dir` (None: the repository's) and return the command's exit status.
 
-
-def demo(
-    ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="End when all is through; the last line is JSON.")] = False,
-    network: Annotated[
-        Path | None, typer.Option("--network", metavar="DIR", help="Another network than deploy/demo.")
-    ] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Run the demo network: Kafka, the worker, five co-centers with their sheets. Ctrl-C stops everything.
-
-    Without --data-dir all of it is forgotten at the end; with one, `hub up --data-dir` goes on from there.
-
-    Examples: hub demo · hub demo --once · hub demo --data-dir demo-data
+    Its data is in `kept`, or forgotten at the end where that is None. `began` is when the command's process began.
+    Errors: UsageError, Fatal.
     """
-    from hub.cli.logs import log_to_stderr
-    from hub.local.hub import run_until_signal
-
-    began = _process_began()
-    log_to_stderr(warnings_only=True)
-    settings: Settings = ctx.obj
-    # HUB_DATA_DIR is left alone: a demo must not get into a real hub by accident.
-    named = data_dir or (settings.data_dir if settings.given else None)
-    kept = named.absolute() if named else None
-    raise typer.Exit(run_until_signal(lambda: _demo(kept, network, began, once=once)))
-
-
-def _process_began() -> float:
-    """Return when this process began, on the monotonic clock: what its own imports take is counted too."""
-    if sys.platform == "linux":  # where psutil's answer may be off by a second
-        ticks = int(Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19])
-        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    else:
-        import psutil
-
-        age_s = time.time() - float(psutil.Process().create_time())
-    return time.monotonic() - max(0.0, age_s)
-
-
-async def _demo(kept: Path | None, network_dir: Path | None, began: float, *, once: bool) -> int:
-    from hub.demo.network import find_network, read_network
-
     network = read_network(find_network(network_dir))
     folder = kept or Path(tempfile.mkdtemp(prefix="cohub-demo-"))
     run = Demo(HubFolder(folder), network, began)
@@ -91,13 +56,22 @@ async def _demo(kept: Path | None, network_dir: Path | None, began: float, *, on
     return 0 if run.is_through else 1
 
 
+def process_began() -> float:
+    """Return when this process began, on the monotonic clock: what its own imports take is counted too."""
+    if sys.platform == "linux":  # where psutil's answer may be off by a second
+        ticks = int(Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19])
+        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    else:
+        import psutil
+
+        age_s = time.time() - float(psutil.Process().create_time())
+    return time.monotonic() - max(0.0, age_s)
+
+
 class Demo:
     """One run of a network."""
 
     def __init__(self, place: HubFolder, network: Network, began: float) -> None:
-        from hub.demo.offices import Office
-        from hub.local.hub import LocalHub
-
         self._place = place
         self._network = network
         self._began = began
@@ -110,10 +84,13 @@ class Demo:
 
         Shapes: see `_summary`; `is_through` says whether every row has its answer.
         """
+        await self._start()
         from hub.demo.view import View
 
-        await self._start()
-        view = View(self._place, self._began)
+        with closing(self._place.reads()) as reads:
+            return await self._show(View(reads, self._began), once=once)
+
+    async def _show(self, view: View, *, once: bool) -> dict[str, Any]:
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._local.watch(), name="watch-hub"),
@@ -134,8 +111,6 @@ class Demo:
 
     async def stop(self) -> None:
         """Stop connectors, worker, broker. Idempotent; within ten seconds."""
-        from hub.demo.offices import stop_offices
-
         try:
             await asyncio.gather(stop_offices(self.offices), self._local.stop_worker())
         finally:
@@ -143,10 +118,7 @@ class Demo:
 
     async def _start(self) -> None:
         """Start all of it. Whatever can load or be set up before the broker answers does so."""
-        from hub.cli.run import ensure_identity
-        from hub.demo.network import register_network, set_up_office
-
-        ensure_identity(self._place, self._network.hub)
+        self._place.ensure_identity(self._network.hub)
         note(f"starting Kafka, the worker and {len(self.offices)} connectors in {self._place.data_dir}")
         bootstrap = await self._local.begin()
         trust = (self._place.keys / "trust.note").read_bytes()
@@ -154,6 +126,8 @@ class Demo:
         enrolments = {
             o.center: set_up_office(self._network, o.center, o.folder, trust, bootstrap) for o in self.offices
         }
+        from hub.demo.registration import register_network  # the broker starts meanwhile
+
         await register_network(self._place, self._network, enrolments)
         self._local.start_worker()
         # One connector loads beside the worker; the others would only take both of them the time.
@@ -163,8 +137,6 @@ class Demo:
 
     async def _keep_offices(self) -> None:
         """Start the other connectors, one after the other; from then on start again what dies."""
-        from hub.demo.offices import watch_offices
-
         for office in self.offices[1:]:
             office.connector.start()
             await asyncio.sleep(STAGGER_S)
@@ -172,8 +144,6 @@ class Demo:
 
     async def _until_through(self, view: View) -> dict[str, dict[str, Any] | None]:
         """Watch what arrives; return what the connectors say once every row has its answer, or nothing moves."""
-        from hub.demo.offices import is_finished
-
         changed_at = asked_at = time.monotonic()
         while True:
             now = time.monotonic()
@@ -205,8 +175,6 @@ class Demo:
         return {office.center: status for office, status in zip(self.offices, statuses, strict=True)}
 
     def _summary(self, view: View, statuses: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
-        from hub.demo.offices import rows_of
-
         return {
             "centers": {center: rows_of(status) for center, status in statuses.items()},
             "entities": view.entities,
@@ -215,7 +183,5 @@ class Demo:
         }
 
     def _is_through(self, statuses: dict[str, dict[str, Any] | None], summary: dict[str, Any]) -> bool:
-        from hub.demo.offices import is_accounted, is_finished
-
         finished = all(is_finished(office, statuses[office.center]) for office in self.offices)
         return finished and all(is_accounted(rows) for rows in summary["centers"].values())

@@ -47,6 +47,12 @@ def make_key(parts: Sequence[str], prefix: str = "") -> str:
     return f"{head}~{digest}"
 
 
+def typed_id(text: str) -> str:
+    """Return the entity's id that a person means who types it as it is shown: `kz:З-1`, or `kz:A | 7` of two parts."""
+    center, colon, key = text.partition(":")
+    return center + colon + "|".join(key_part(part) for part in key.split("|"))
+
+
 def show_key(key: str) -> str:
     """Return a key as a person would have written it; of a cut one, what is left."""
     head, cut, _ = key.partition("~")

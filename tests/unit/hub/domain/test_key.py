@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.mapping.key import KEY_CHARS_MAX, make_key, show_key
+from hub.domain.key import KEY_CHARS_MAX, make_key, show_key, typed_id
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200).filter(lambda t: t.strip())
 
@@ -51,3 +51,12 @@ def test_long_keys_are_cut_and_still_differ() -> None:
     assert len(one) <= KEY_CHARS_MAX
     assert "~" in one
     assert show_key(one).endswith("…")
+
+
+@given(st.lists(TEXT, min_size=1, max_size=3))
+def test_typed_id_is_that_of_what_is_shown(parts: list[str]) -> None:
+    """Who types a key as a list or a verdict shows it means that key, spaces around its bars or not."""
+    key = make_key(parts)
+    if "~" not in key and "|" not in "".join(parts):  # a cut key is typed as it is; a bar in a cell is written %7C
+        assert typed_id(f"kz:{' | '.join(parts)}") == f"kz:{key}"
+        assert typed_id(f"kz:{'|'.join(parts)}") == f"kz:{key}"

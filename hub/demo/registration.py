@@ -1,0 +1,56 @@
+"""What the demo's HQ says of its network: centers with their keys, code lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hub.demo.network import Network
+from hub.hq.centers import KEY_ADDED
+from hub.hq.code_lists import PUBLISHED, list_record
+from hub.hq.enrolment import proven_all
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Said
+from hub.hq.issuing import pin_witness_keys
+from hub.hq.saying import say
+from hub.protocol.errors import UsageError
+from hub.protocol.record import CENTER_REGISTERED
+
+
+async def register_network(where: HubFolder, network: Network, enrolments: Mapping[str, Sequence[bytes]]) -> None:
+    """Say to the hq lane what it does not know yet of the network: centers with their keys, code lists.
+
+    Errors: UsageError when a rule forbids something (nothing is written then).
+    """
+    async with where.headquarters() as (store, headquarters):
+        wanted: list[tuple[tuple[str, str], Said]] = []
+        for name, terms in network.code_lists.items():
+            wanted.append((("code_list", f"hq:{name}"), Said(PUBLISHED, name, list_record(name, terms))))
+        for center, record in network.centers.items():
+            keys = proven_all(enrolments[center], network.hub, center)
+            wanted.append((("center", f"hq:{center}"), Said(CENTER_REGISTERED, center, {**record, "keys": keys})))
+        known = await store.entities([entity_key for entity_key, _ in wanted])
+        events = [said for entity_key, said in wanted if entity_key not in known]
+        for entity_key, said in wanted:
+            there = known.get(entity_key)
+            if there is not None and entity_key[0] == "center":
+                events += _added_keys(said.key, there.entity.record, said.value["keys"])
+        if events:
+            await say(headquarters, events)
+            await pin_witness_keys(where, headquarters)
+
+
+def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> list[Said]:
+    """Return what adds an office's keys to a center that is there, where it has no key of that purpose yet.
+
+    Errors: UsageError when HQ knows the center by other keys.
+    """
+    missing = [key for key in keys if key["vkey"] not in {known["vkey"] for known in record["keys"]}]
+    if {key["purpose"] for key in missing} & {known["purpose"] for known in record["keys"]}:
+        raise UsageError(
+            f"HQ knows {center} by another key than its office has (was the office's folder deleted?): "
+            "take an empty --data-dir"
+        )
+    if not missing:
+        return []
+    return [Said(KEY_ADDED, center, {**record, "keys": [*record["keys"], *missing]})]

@@ -1,0 +1,150 @@
+"""Centers and their keys: what HQ says of them in its own lane. Each change is whole or not at all.
+
+Every use case returns the center as it is after it, and whether the trust note names the witness keys as they are now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hub.domain.catalogue import KINDS
+from hub.hq.enrolment import id_of, proven, proven_all
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Said
+from hub.hq.identity import load_identity
+from hub.hq.issuing import pin_witness_keys
+from hub.hq.profile import Profile, Record, Revision, checked_streams, plain
+from hub.hq.saying import again, say, say_once
+from hub.protocol.errors import Conflict, NotFound, UsageError
+from hub.protocol.record import CENTER_REGISTERED
+from hub.store.read.centers import RegisteredCenter, center_of_record
+from hub.store.store import Store
+
+REVISED: Final = "net.cohub.center.revised.v1"
+KEY_ADDED: Final = "net.cohub.center.key_added.v1"
+KEY_REVOKED: Final = "net.cohub.center.key_revoked.v1"
+SUSPENDED: Final = "net.cohub.center.suspended.v1"
+RESUMED: Final = "net.cohub.center.resumed.v1"
+CLOSED: Final = "net.cohub.center.closed.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A center after HQ said something of it.
+
+    `is_pinned`: the trust note names the witness keys as they are now. Where it does not, the root key is elsewhere,
+    and somebody has to ask for the next note (`issuing.renewal`).
+    """
+
+    center: RegisteredCenter
+    is_pinned: bool
+
+
+async def register(where: HubFolder, center: str, profile: Profile, enrolments: Sequence[bytes]) -> Changed:
+    """Register a center with the keys that its enrolment notes prove. Errors: UsageError, Conflict, AgainstRules."""
+    record = {**plain(profile), "streams": checked_streams(profile.streams)}
+    async with where.headquarters() as (store, headquarters):
+        keys = proven_all(enrolments, load_identity(where.keys).hub, center)
+        if await _standing(store, center) is not None:
+            raise Conflict(f"center {center} is registered already: see `hub center set` and `hub center add-key`")
+        record["keys"] = keys
+        await say(headquarters, [Said(CENTER_REGISTERED, center, record)])
+        return Changed(center_of_record(center, "active", record), await pin_witness_keys(where, headquarters))
+
+
+async def revise(where: HubFolder, center: str, revision: Revision) -> Changed:
+    """Put what is given in the place of what was. Errors: UsageError, NotFound, AgainstRules."""
+    given = revision.given()
+    if not given:
+        raise UsageError("nothing to change: give at least one of --name, --country, --stream …")
+    if "streams" in given:
+        given["streams"] = checked_streams(given["streams"])
+    return await change(where, center, REVISED, lambda record: {**record, **given})
+
+
+async def add_key(where: HubFolder, center: str, enrolment: bytes, *, replaces_lost: bool) -> Changed:
+    """Add the key of an enrolment note; it is the last of the center's. Errors: UsageError, NotFound, Conflict."""
+    hub = load_identity(where.keys).hub
+
+    def added(record: Record) -> Record:
+        key = proven(enrolment, hub, center, record["keys"], replaces_lost=replaces_lost)
+        if any(key["vkey"] == old["vkey"] for old in record["keys"]):
+            raise Conflict(f"center {center} has this key already ({id_of(key)})")
+        return {**record, "keys": [*record["keys"], key]}
+
+    return await change(where, center, KEY_ADDED, added)
+
+
+async def revoke_key(where: HubFolder, center: str, key_id: str, reason: str) -> Changed:
+    """Revoke a key: what it sealed before stays valid. Errors: NotFound, Conflict, AgainstRules."""
+
+    def revoked(record: Record) -> Record:
+        found = next((key for key in record["keys"] if id_of(key) == key_id), None)
+        if found is None:
+            known = ", ".join(map(id_of, record["keys"])) or "none"
+            raise NotFound(f"center {center} has no key {key_id}; it has {known}")
+        if found["status"] == "revoked":
+            raise Conflict(f"key {key_id} of {center} is revoked already")
+        turned = {**found, "status": "revoked", "status_reason": reason}
+        return {**record, "keys": [turned if key is found else key for key in record["keys"]]}
+
+    return await change(where, center, KEY_REVOKED, revoked)
+
+
+async def suspend(where: HubFolder, center: str, reason: str) -> Changed:
+    """Suspend a center: its lane waits, nothing is lost. Errors: NotFound, AgainstRules."""
+    return await _turn(where, center, SUSPENDED, reason)
+
+
+async def resume(where: HubFolder, center: str, reason: str) -> Changed:
+    """Let a suspended center go on. Errors: NotFound, AgainstRules."""
+    return await _turn(where, center, RESUMED, reason)
+
+
+async def close(where: HubFolder, center: str, reason: str) -> Changed:
+    """Close a center for good; what it reported stays. Errors: NotFound, AgainstRules."""
+    return await _turn(where, center, CLOSED, reason)
+
+
+async def change(where: HubFolder, center: str, kind: str, changed: Callable[[Record], Record]) -> Changed:
+    """Say the record that `changed` makes of a center's. Another's change meanwhile is not undone.
+
+    Errors: NotFound, AgainstRules, Retriable, and those of `changed`.
+    """
+    async with where.headquarters() as (store, headquarters):
+
+        async def attempt() -> RegisteredCenter:
+            # The size before the record: what is said between the two is noticed, too.
+            size = (await headquarters.basis()).size
+            status, record = await _known(store, center)
+            record = changed(record)
+            await say_once(headquarters, [Said(kind, center, record)], size)
+            return center_of_record(center, status, record)
+
+        found = await again(attempt)
+        return Changed(found, await pin_witness_keys(where, headquarters))
+
+
+async def _turn(where: HubFolder, center: str, kind: str, reason: str) -> Changed:
+    async with where.headquarters() as (store, headquarters):
+        _, record = await _known(store, center)
+        await say(headquarters, [Said(kind, center, {"reason": reason, "effective_on": None})])
+        found = center_of_record(center, str(KINDS[kind].status_after), record)
+        return Changed(found, await pin_witness_keys(where, headquarters))
+
+
+async def _standing(store: Store, center: str) -> tuple[str, Record] | None:
+    """Return a center's status and record as HQ has them."""
+    found = await store.entities([("center", f"hq:{center}")])
+    for known in found.values():
+        return known.entity.status, known.entity.record
+    return None
+
+
+async def _known(store: Store, center: str) -> tuple[str, Record]:
+    found = await _standing(store, center)
+    if found is None:
+        raise NotFound(f"there is no center {center}; `hub center list` has them all")
+    return found

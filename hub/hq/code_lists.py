@@ -1,0 +1,76 @@
+"""The lists of codes that HQ edits: what keywords and industries may be used."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from hub.hq.folder import HubFolder
+from hub.hq.headquarters import Said
+from hub.hq.saying import say
+from hub.protocol.errors import UsageError
+
+PUBLISHED: Final = "net.cohub.code_list.published.v1"
+REVISED: Final = "net.cohub.code_list.revised.v1"
+COLUMNS: Final = ("code", "zh", "en", "ru")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One code, and what it is called."""
+
+    code: str
+    zh: str | None = None
+    en: str | None = None
+    ru: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedList:
+    """A list as it is used from now on. `is_new`: there was none of this name."""
+
+    name: str
+    terms: tuple[Term, ...]
+    is_new: bool
+
+
+async def publish(where: HubFolder, name: str, terms: Sequence[Term]) -> PublishedList:
+    """Publish a list, or replace it as a whole: a code that is not in it may not be used any more.
+
+    Errors: AgainstRules, Retriable.
+    """
+    async with where.headquarters() as (store, headquarters):
+        known = await store.entities([("code_list", f"hq:{name}")])
+        await say(headquarters, [Said(REVISED if known else PUBLISHED, name, list_record(name, terms))])
+    return PublishedList(name, tuple(terms), is_new=not known)
+
+
+def list_record(name: str, terms: Sequence[Term]) -> dict[str, Any]:
+    """Return a list's record."""
+    return {"name": name, "codes": [asdict(term) for term in terms]}
+
+
+def read_terms(text: str, source: str) -> list[Term]:
+    """Return the codes of a CSV text: a line `code,zh,en,ru`, then the codes.
+
+    `source` is what messages call it. Errors: UsageError with the line.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        names = [name.strip() for name in rows.fieldnames or []]
+        if "code" not in names or not set(names) <= set(COLUMNS):
+            raise UsageError(f"{source}: expected a first line of {', '.join(COLUMNS)}, got {', '.join(names)[:100]}")
+        rows.fieldnames = names
+        found = []
+        for row in rows:
+            values = {name: (row.get(name) or "").strip() or None for name in names}
+            code = values.pop("code")
+            if code is None:
+                raise UsageError(f"{source} line {rows.line_num}: expected a code, got an empty cell")
+            found.append(Term(code, **values))
+    except csv.Error as exc:
+        raise UsageError(f"{source}: expected CSV in UTF-8: {exc}") from exc
+    return found

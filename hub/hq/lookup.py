@@ -1,0 +1,59 @@
+"""What people ask HQ's database for by a name that they type. What is not there is said, with what there is instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.domain.catalogue import STREAMS
+from hub.domain.key import typed_id
+from hub.protocol.errors import NotFound
+from hub.store.read.entities import HeldEntity, TracedEntity
+from hub.store.read.lanes import LaneReport
+from hub.store.read.quarantine import QuarantinedContent
+from hub.store.read.reads import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The first entities of a stream. `total` is how many HQ has of it, whatever center they are of."""
+
+    entities: tuple[HeldEntity, ...]
+    total: int
+
+
+def find_entity(now: Snapshot, stream: str, entity_id: str) -> TracedEntity:
+    """Return one entity, by its id as HQ has it or as a person writes it. Errors: NotFound."""
+    _check_stream(stream)
+    found = now.entity(stream, entity_id) or now.entity(stream, typed_id(entity_id))
+    if found is None:
+        raise NotFound(f"HQ has no {stream} {entity_id}; `hub show {stream}` lists what it has")
+    return found
+
+
+def list_entities(now: Snapshot, stream: str, limit: int, center: str | None = None) -> Listed:
+    """Return the first `limit` entities of a stream by id, or of one center's. Errors: NotFound."""
+    _check_stream(stream)
+    return Listed(now.entities(stream, limit, center), now.count_entities(stream))
+
+
+def find_lanes(now: Snapshot, center: str) -> LaneReport:
+    """Return all that there is to say of a center's lanes. Errors: NotFound."""
+    found = now.lane_report(center)
+    if found is None:
+        known = [registered.id for registered in now.centers()]
+        what = "HQ has read nothing of it yet" if center in known else f"known are {', '.join(known) or 'none'}"
+        raise NotFound(f"no lane of a center {center}: {what}")
+    return found
+
+
+def find_quarantined(now: Snapshot, number: int) -> QuarantinedContent:
+    """Return one record that became no event, with what was in it. Errors: NotFound."""
+    found = now.quarantined_content(number)
+    if found is None:
+        raise NotFound(f"there is no quarantined record {number}; `hub quarantine list` has them")
+    return found
+
+
+def _check_stream(stream: str) -> None:
+    if stream not in STREAMS:
+        raise NotFound(f"there is no stream {stream}; expected one of {', '.join(STREAMS)}")

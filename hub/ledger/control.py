@@ -1,0 +1,73 @@
+"""Control records: what a center says outside its lanes, and whether it is the center's word. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hub.ledger.keyring import Keyring, Standing
+from hub.ledger.reading import Cosignature
+from hub.protocol.control import Presence, seal_key_name
+from hub.protocol.errors import Malformed
+from hub.protocol.note import Note
+from hub.protocol.record import KafkaRecord
+from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, log_origin, open_cosigned, witness_key_name
+
+BAD_CONTROL: Final = "BAD_CONTROL"
+BAD_COSIGNATURE: Final = "BAD_COSIGNATURE"
+_PRESENCE, _ALARM, _COSIGNATURE = b"presence", ALARM_KIND.encode(), COSIGNATURE_KIND.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What a control record comes to.
+
+    Shapes: GOOD has what it says, or None where it is passed over; BAD the reason and the detail for quarantine;
+            WAITS what HQ has to say first, as the detail.
+    """
+
+    standing: Standing
+    said: Presence | Alarm | Cosignature | None = None
+    detail: str = ""
+    reason: str = BAD_CONTROL
+
+
+def read_control(
+    kind: bytes | None, record: KafkaRecord, data: bytes, keyring: Keyring, hub: str, center: str
+) -> Control:
+    """Return what a control record of `center` comes to. Errors: none for any bytes."""
+    reason = BAD_COSIGNATURE if kind == _COSIGNATURE else BAD_CONTROL
+    try:
+        if kind == _COSIGNATURE:
+            return _cosignature(record, data, keyring, hub, center)
+        if kind in (_PRESENCE, _ALARM):
+            return _said_of_itself(kind, record, keyring, hub, center)
+    except Malformed as exc:
+        return Control(Standing.BAD, detail=str(exc), reason=reason)
+    return Control(Standing.BAD, detail="expected a presence, an alarm or a cosignature")
+
+
+def _said_of_itself(kind: bytes, record: KafkaRecord, keyring: Keyring, hub: str, center: str) -> Control:
+    """Read a presence or an alarm, signed by a seal key of the center."""
+    note = Note.from_bytes(record.value or b"")
+    said = Presence.from_text(note.text) if kind == _PRESENCE else Alarm.from_text(note.text)
+    standing, detail = keyring.check(center, seal_key_name(hub, center), note)
+    if standing is not Standing.GOOD:
+        return Control(standing, detail=detail)
+    if said.center != center:
+        return Control(Standing.BAD, detail=f"expected one of {center}, got one of {said.center}")
+    return Control(Standing.GOOD, said)
+
+
+def _cosignature(record: KafkaRecord, data: bytes, keyring: Keyring, hub: str, center: str) -> Control:
+    """Read a cosignature on HQ's log. One by a key that HQ does not know is passed over: it makes no lane wait."""
+    said, name = open_cosigned(record.value or b""), witness_key_name(hub, center)
+    if said.checkpoint.origin != log_origin(hub):
+        detail = f"expected one of {log_origin(hub)}, got one of {said.checkpoint.origin[:100]}"
+        return Control(Standing.BAD, detail=detail, reason=BAD_COSIGNATURE)
+    if said.line.name != name:
+        return Control(Standing.GOOD)
+    standing, detail = keyring.check_cosignature(center, name, said.note)
+    if standing is Standing.BAD:
+        return Control(standing, detail=detail, reason=BAD_COSIGNATURE)
+    return Control(Standing.GOOD, Cosignature(said, record, data) if standing is Standing.GOOD else None)

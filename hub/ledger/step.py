@@ -1,0 +1,114 @@
+"""What the engine makes of one fetch: plain frozen values, nothing decided any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from hub.domain.entity import Entity
+from hub.ledger.lane import Intake, Lane
+from hub.ledger.reading import Cosignature, Heard, Quarantined, Reading, Stretch
+from hub.protocol.receipt import Receipt
+from hub.protocol.value import value_class
+
+EntityKey = tuple[str, str]  # stream, entity id
+
+
+@value_class
+class Known:
+    """An entity as HQ has it, its RFC 8785 JSON and digest, and the events that it came from.
+
+    (origin, sequence) is its last event, of type `changed_by`, recorded at `recorded_at`; (record_origin,
+    record_sequence) the one that its record came from, and `value` that event's framed value, None when the entity
+    was read from SQL: the ledger has the bytes.
+    """
+
+    entity: Entity
+    document: bytes
+    digest: bytes
+    origin: str
+    sequence: int
+    changed_by: str
+    recorded_at: datetime
+    record_origin: str
+    record_sequence: int
+    value: bytes | None = None
+
+
+@value_class
+class Row:
+    """One ledger row: an event with its verdict. `key` is kept only where it is not the subject.
+
+    `data` is the canonical bytes: signed headers and value. Times are UTC; occurred_at is None where unreadable.
+    """
+
+    sequence: int
+    data: bytes
+    digest: bytes
+    code: str
+    field: str
+    params: str
+    key: bytes | None
+    type: str
+    subject: str
+    occurred_at: datetime | None
+    version: int  # of the entity after it; 0 when not accepted
+    previous: tuple[str, int] | None = None  # origin and sequence of the entity's accepted event before it
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A stretch of one lane, decided: its rows, the lane after them, and the receipt as a value and as it is sent.
+
+    Shapes: a row for each event of the stretch, in order. `missing` counts the events of the lane that the stretch
+            closes which its center says it wrote and HQ does not have.
+    Units:  `lane.recorded_at` is when HQ recorded all of them, in UTC: it is in the receipt, and never decreases within
+            a lane, whatever HQ's clock does. The step has that clock's own word, `committed_at`.
+    """
+
+    stretch: Stretch
+    lane: Lane
+    rows: tuple[Row, ...]
+    receipt: Receipt
+    note: bytes
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """All that comes of one fetch of one center's topic: where reading goes on, what is written, what is sent.
+
+    A store writes a step in one transaction or writes nothing of it:
+      reading.intake     the intake's position, status and open lane; its closed lanes follow from `commits`
+      commits            lanes, ledger rows and receipts, in order; no two of them overlap
+      entities           every entity that an accepted event changed, as it is after the last of them
+      measures           by how much each measure of a lane changes, by (lane origin, measure key); never by zero
+      quarantine         records that are kept without becoming events, in the order in which they came
+      cosignatures       those under a checkpoint that HQ has signed; the first of a key at a size counts
+      heard              presence, alarm and the number of duplicates; its claims are not written
+
+    After the commit, and only then, the caller goes on from `reading`, publishes `commits`, sends `resends` (signed
+    notes) and answers `heard.claims` from what is stored: a claim may be of what this very step has stored.
+
+    Shapes: nothing of it is changed once it is made. No commit means no entity and no measure.
+    Units:  `committed_at` is HQ's clock at the step, in UTC: when what is no event was received. An event's time is its
+            commit's `lane.recorded_at`, which is `committed_at` unless the lane was recorded at a later one already.
+    Source: ARCHITECTURE.md, "One fetch, step by step"; made by `hub.ledger.engine.judge`.
+    """
+
+    reading: Reading
+    committed_at: datetime
+    commits: tuple[Commit, ...]
+    entities: Mapping[EntityKey, Known]
+    measures: Mapping[tuple[str, str], Decimal]
+    quarantine: tuple[Quarantined, ...]
+    cosignatures: tuple[Cosignature, ...]
+    resends: tuple[bytes, ...]
+    heard: Heard
+
+    def changes(self, intake: Intake) -> bool:
+        """Return whether there is anything to write where the intake stands at `intake`: a duplicate alone is not."""
+        said = self.cosignatures or self.heard.presence or self.heard.alarm
+        return bool(self.commits or self.quarantine or said) or self.reading.intake != intake

@@ -1,0 +1,89 @@
+"""One step of the engine on a store: plan → read → judge → commit. The only place where the sequence stands.
+
+The worker's consolidator, headquarters and the tests all go through here. What is true if the process dies, or an
+error is raised, behind each part:
+  plan, read, judge   nothing happened: the records are taken again from the position in SQL
+  commit              all of the step is written, or nothing of it; whoever does not know which claims the intake again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from hub.ledger import engine
+from hub.ledger.basis import Basis
+from hub.ledger.reading import Reading
+from hub.ledger.step import EntityKey, Known, Step
+from hub.protocol.note import Signer
+from hub.protocol.record import KafkaRecord
+from hub.store.store import Store
+
+
+class EngineFault(Exception):
+    """The pure engine raised `cause` on some bytes: a fault of ours. Nothing is written; the caller parks the lane."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"engine fault: {cause!r}")
+        self.cause = cause
+
+
+class Entities(Protocol):
+    """Where entities are read: the store, or a memory of what it has."""
+
+    async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, Known]:
+        """Return those of `keys` that HQ knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment by both clocks: `now` is HQ's in UTC, `tick` the process's monotonic one in seconds."""
+
+    now: datetime
+    tick: float
+
+
+def _allow(step: Step) -> None:
+    """Let every step be written, as a worker does: a rejected event is a verdict and no error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Takes steps on one store, in the name of one hub, whose receipts `key` signs."""
+
+    store: Store
+    entities: Entities
+    hub: str
+    key: Signer
+
+    async def consolidate(
+        self,
+        reading: Reading,
+        term: int,
+        records: Sequence[KafkaRecord],
+        basis: Basis,
+        at: Instant,
+        allow: Callable[[Step], None] = _allow,
+    ) -> Step:
+        """Return the step that `records` come to behind `reading`, committed under the owner term of its intake.
+
+        A step that changes nothing is not written. `allow` is shown the step before it is, and forbids it by raising.
+        Errors: EngineFault; FencedError from the commit; whatever the store and `allow` raise. Nothing is written then,
+                but for a store that fails after its commit.
+        """
+        try:
+            need = engine.plan(reading, records, basis.keyring, self.hub, at.tick)
+        except Exception as exc:
+            raise EngineFault(exc) from exc
+        checkpoints = await self.store.log.notes(need.checkpoints) if need.checkpoints else {}
+        entities = await self.entities.entities(need.entities) if need.entities else {}
+        try:
+            step = engine.judge(need, engine.Answers(checkpoints, entities), basis, at.now, self.key)
+        except Exception as exc:
+            raise EngineFault(exc) from exc
+        allow(step)
+        if step.changes(reading.intake):
+            await self.store.commit(step, term)
+        return step

@@ -1,0 +1,176 @@
+"""HQ's database, opened for people: the command line, the demo's view, a web shell.
+
+None of it is for the worker, whose reads are the store's own. An engine for another database than SQLite answers the
+same: give it to `Reads` with an isolation in which one transaction sees one moment (PostgreSQL: repeatable read).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from hub.protocol.errors import Fatal, NotFound, Retriable
+from hub.store.log import LogReader, LogStanding
+from hub.store.migrate import check_current
+from hub.store.read import centers, entities, intakes, lanes, quarantine, totals, witnesses
+from hub.store.read.centers import RegisteredCenter
+from hub.store.read.entities import HeldEntity, TracedEntity
+from hub.store.read.intakes import IntakeStanding
+from hub.store.read.lanes import LaneReport, LaneStanding
+from hub.store.read.quarantine import QuarantinedContent, QuarantinedRecord
+from hub.store.read.totals import Totals
+from hub.store.read.witnesses import WitnessStanding
+
+BUSY_MS: Final = 10_000
+
+
+class Snapshot:
+    """HQ's database at one moment: its answers agree with each other."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    def centers(self) -> tuple[RegisteredCenter, ...]:
+        """Return every center with its keys, by id; HQ itself is not one."""
+        return centers.centers(self._db)
+
+    def intakes(self) -> tuple[IntakeStanding, ...]:
+        """Return where HQ stands with every center that a worker has read, by id."""
+        return intakes.intakes(self._db)
+
+    def totals(self) -> Totals:
+        """Return the sums over all centers."""
+        return totals.totals(self._db)
+
+    def lanes(self) -> tuple[LaneStanding, ...]:
+        """Return every lane that HQ has taken events of, the hq lane too, oldest first within its center."""
+        return lanes.lanes(self._db)
+
+    def lane_report(self, center: str) -> LaneReport | None:
+        """Return all that there is to say of a center's lanes, None where no worker has read it yet."""
+        return lanes.lane_report(self._db, center)
+
+    def entity(self, stream: str, entity_id: str) -> TracedEntity | None:
+        """Return one entity and the event that made it what it is, None where HQ has no such one."""
+        return entities.entity(self._db, stream, entity_id)
+
+    def entities(self, stream: str, limit: int, center: str | None = None) -> tuple[HeldEntity, ...]:
+        """Return the first `limit` entities of a stream by id, or of one center's."""
+        return tuple(entities.entities(self._db, stream, limit, center))
+
+    def count_entities(self, stream: str) -> int:
+        """Return how many entities a stream has."""
+        return entities.count_entities(self._db, stream)
+
+    def quarantined(self, limit: int, center: str | None = None) -> tuple[QuarantinedRecord, ...]:
+        """Return the newest records that were kept without becoming events."""
+        return quarantine.quarantined(self._db, limit, center)
+
+    def quarantined_content(self, number: int) -> QuarantinedContent | None:
+        """Return one of them with what was in it, None where there is no such one."""
+        return quarantine.quarantined_content(self._db, number)
+
+    def witnesses(self) -> tuple[WitnessStanding, ...]:
+        """Return how far each active center has cosigned HQ's log, by id."""
+        return witnesses.witnesses(self._db)
+
+    def strange_cosignatures(self) -> int:
+        """Return how many good cosignatures stand under checkpoints that HQ's database does not have."""
+        return witnesses.strange_cosignatures(self._db)
+
+    def log_standing(self) -> LogStanding:
+        """Return how HQ's log stands."""
+        return _log(self._db).standing()
+
+    def leaf_of(self, origin: str, sequence: int) -> int | None:
+        """Return where in HQ's log the receipt of an event is, None where it is not in it yet."""
+        number = lanes.lane_number(self._db, origin)
+        return None if number is None else _log(self._db).leaf_of(number, sequence)
+
+
+class Reads:
+    """Opens snapshots of one database. Whoever stays keeps it, and closes it at the end; any thread may read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, path: Path, busy_ms: int = BUSY_MS) -> Self:
+        """Open an SQLite database to read it; where it is locked, wait for `busy_ms`.
+
+        Errors: NotFound where there is none; UsageError for one of another release; Retriable, Fatal as `snapshot`.
+        """
+        if not path.exists():
+            raise NotFound(f"{path}: there is no hub here yet: run `hub up` or `hub init`, or name another --data-dir")
+        reads = cls(_engine(path, busy_ms))
+        try:
+            with _translated():
+                check_current(reads._engine)
+        except BaseException:
+            reads.close()
+            raise
+        return reads
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Yield the database as it is at this moment.
+
+        Errors: Retriable while it is locked; Fatal where it is damaged, or has a row that no release of ours wrote.
+        """
+        with _translated(), self._engine.connect() as db, db.begin():
+            yield Snapshot(db)
+
+    @contextmanager
+    def log(self) -> Iterator[LogReader]:
+        """Yield a reader of HQ's log. It sees what is committed meanwhile, for all of it may take long to read."""
+        with _translated(), self._engine.connect() as db:
+            yield _log(db)
+
+    def close(self) -> None:
+        """Close every connection. Idempotent."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        raise Retriable(f"HQ's database can't be read at this moment: {exc.orig}") from exc
+    except DatabaseError as exc:
+        raise Fatal(f"this can't be read as HQ's database: {exc.orig}") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise Fatal(
+            f"HQ's database has a {exc.title} whose {field} no release of cohub has written ({first['msg']}): somebody "
+            "has edited it; `hub audit verify` says what else is not as it was signed"
+        ) from exc
+
+
+def _log(db: Connection) -> LogReader:
+    driver: Any = db.connection.driver_connection
+    return LogReader(driver)
+
+
+def _engine(path: Path, busy_ms: int) -> Engine:
+    url = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins no transaction before a SELECT: it is begun below
+        connection.execute(f"PRAGMA busy_timeout={busy_ms}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine

@@ -1,0 +1,89 @@
+"""What programs read of a hub: the keys of every command's JSON, in their order.
+
+None goes without a release that says so. A key more is no break; it is added here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.center import NOW, Sent
+from tests.support.lived import lived
+
+KEY = "id purpose status replaced_lost status_reason vkey"
+CENTER = "id status country direction keys languages name streams timezone zone"
+INTAKE = (
+    "center status why owner position origin size epochs events accepted rejected duplicates missing unpublished forks "
+    "last_receipt_at seen_at presence alarm quarantined_bytes"
+)
+LANE = "origin center epoch size published missing closed_by recorded_at state_digest"
+ENTITY = "center changed id kind record status stream version"
+QUARANTINED = "id center offset reason detail bytes recorded_at digest"
+LOG = "size signed_at cosigned witnesses believed believed_size behind rolled_back"
+TOTALS = "events accepted rejected duplicates missing receipts quarantined forks entities published_backlog basis"
+
+
+@pytest.fixture
+def old(hub: Any, tmp_path: Path) -> Any:
+    """Return the command line of a hub that lived for some days, had a fork, and keeps a stranger's record."""
+
+    async def live() -> None:
+        found = await lived(tmp_path / "data")
+        await found.hq.feed("kz", [Sent(b"uz:1", b"\x00junk", (("ce_id", b"1"),), offset=99)])
+        await found.hq.store.keep_evidence(found.uz.origin, 3, b"ours", b"theirs", NOW)
+        found.hq.store.close()
+
+    asyncio.run(live())
+    assert hub("init").status == 0
+    return hub
+
+
+def keys(value: Any, *path: str | int) -> str:
+    """Return the keys of the object at `path`."""
+    for step in path:
+        value = value[step]
+    return " ".join(value)
+
+
+def test_json_of_every_reading_command_has_the_keys_that_programs_know(old: Any) -> None:
+    """A program that reads one of them goes on after an update."""
+
+    def read(*arguments: str) -> Any:
+        done = old(*arguments, "--json")
+        assert done.status == 0, done.err
+        return json.loads(done.out)
+
+    status = read("status")
+    assert keys(status) == "centers totals log broker"
+    assert keys(status, "centers", 0) == f"{INTAKE} registered lag"
+    assert keys(status, "totals") == TOTALS
+    assert keys(status, "log") == f"{LOG} centers strange_cosignatures keys_signed"
+    assert keys(status, "log", "centers", 0) == "center key cosigned cosigned_at alarm"
+    assert keys(status, "broker") == "bootstrap state"
+    centers = read("center", "list")
+    assert (keys(centers, 0), keys(centers, 0, "keys", 0)) == (CENTER, KEY)
+    assert keys(read("lane", "list"), 0) == LANE
+    shown = read("lane", "show", "uz")
+    assert keys(shown) == f"{INTAKE} lanes measures evidence"
+    assert (keys(shown, "lanes", 0), keys(shown, "evidence", 0)) == (LANE, "origin size ours theirs recorded_at")
+    assert keys(read("show", "offer"), 0) == ENTITY
+    assert keys(read("show", "deal", "kz:D-1")) == f"{ENTITY} digest origin at"
+    assert keys(read("quarantine", "list"), 0) == QUARANTINED
+    assert keys(read("quarantine", "show", "1")) == f"{QUARANTINED} key is_whole headers value_hex"
+    assert keys(read("log", "status")) == LOG
+    trusted = read("key", "list")
+    assert keys(trusted) == "hub serial time reason keys"
+    assert keys(trusted, "keys", 0) == "purpose name id kind status retired_at vkey"
+
+
+def test_times_and_digests_are_text_of_one_form(old: Any) -> None:
+    """RFC 3339 with an offset, and hexadecimal, wherever they stand."""
+    lane = json.loads(old("lane", "list", "--json").out)[-1]
+    assert (lane["recorded_at"], len(bytes.fromhex(lane["state_digest"]))) == ("2026-03-06T12:00:00+00:00", 32)
+    deal = json.loads(old("show", "deal", "kz:D-1", "--json").out)
+    assert len(bytes.fromhex(deal["digest"])) == 32

@@ -1,0 +1,52 @@
+"""HQ's log for people: a checkpoint, and the proof of one receipt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hub.hq.folder import HubFolder
+from hub.hq.log import checkpoint, prove, standing
+from hub.ledger.notary import append
+from hub.protocol.checkpoint import open_checkpoint
+from hub.protocol.errors import NotFound
+from hub.protocol.witness import log_origin
+from tests.support.center import HUB, NOW, Center
+from tests.support.hq import IDENTITY, Hq
+
+
+@pytest.fixture
+async def logged(tmp_path: Path) -> HubFolder:
+    """Return a hub whose log has the receipts of uz's first lane, and not yet that of its second event but one."""
+    uz = Center("uz")
+    hq = await Hq.open(tmp_path, uz)
+    await hq.feed("uz", uz.opened(2))
+    keys = [IDENTITY.log, IDENTITY.log_long]
+    store = hq.store.log
+    await store.append(append(await store.read(log_origin(HUB)), await store.unlogged(99), keys, NOW))
+    await hq.feed("uz", [uz.sealed(uz.append(uz.event("net.cohub.offer.withdrawn.v1", "K-1", {"reason": "sold"})))])
+    hq.store.close()
+    return HubFolder(tmp_path)
+
+
+def test_checkpoint_is_the_newest_or_that_of_a_size(logged: HubFolder) -> None:
+    size = standing(logged).size
+    assert open_checkpoint(checkpoint(logged))[0].size == size > 0
+    assert checkpoint(logged, size) == checkpoint(logged)
+    with pytest.raises(NotFound, match="HQ's log has no such checkpoint"):
+        checkpoint(logged, size + 1)
+    with pytest.raises(NotFound, match="no checkpoint is believed yet"):
+        checkpoint(logged, believed=True)
+
+
+def test_proof_is_that_of_a_lane_or_of_a_centers_newest(logged: HubFolder) -> None:
+    assert prove(logged, "uz", 2).to_text() == prove(logged, "hub.example/uz/0000abcd", 2).to_text()
+    assert prove(logged, "uz", 2).index < standing(logged).size
+
+
+def test_what_is_in_no_log_is_not_found(logged: HubFolder) -> None:
+    with pytest.raises(NotFound, match="HQ has no lane xx"):
+        prove(logged, "xx", 1)
+    with pytest.raises(NotFound, match="no receipt in the log covers sequence 4 yet"):
+        prove(logged, "uz", 4)

@@ -1,0 +1,143 @@
+"""What people read of a hub: one moment of it, described for an API, and refused where somebody edited it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import create_engine
+
+from hub.protocol.errors import Fatal, NotFound, Retriable, UsageError
+from hub.store.migrate import migrate
+from hub.store.read.centers import RegisteredCenter
+from hub.store.read.entities import TracedEntity
+from hub.store.read.intakes import IntakeStanding
+from hub.store.read.lanes import LaneReport
+from hub.store.read.quarantine import QuarantinedContent
+from hub.store.read.reads import Reads
+from hub.store.read.totals import Totals
+from hub.store.read.witnesses import WitnessStanding
+from tests.support.center import Center
+from tests.support.hq import Hq
+
+MODELS = (RegisteredCenter, TracedEntity, IntakeStanding, LaneReport, QuarantinedContent, Totals, WitnessStanding)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> Path:
+    """Return the database of a hub that has taken three events of uz."""
+    uz = Center("uz")
+    hq = await Hq.open(tmp_path, uz)
+    await hq.feed("uz", uz.opened(2))
+    hq.store.close()
+    return tmp_path / "hub.sqlite3"
+
+
+async def test_snapshot_does_not_move_while_somebody_writes(database: Path) -> None:
+    """Sums and what they are the sums of are read one after the other, and agree."""
+    reads = Reads.open(database)
+    with reads.snapshot() as now:
+        before = now.totals()
+        uz = Center("kz")
+        hq = await Hq.open(database.parent, uz)
+        await hq.feed("kz", uz.opened(5))
+        hq.store.close()
+        assert now.totals() == before
+        assert [intake.center for intake in now.intakes()] == ["uz"]
+    with reads.snapshot() as now:
+        assert (now.totals().events, len(now.intakes())) == (before.events + 6, 2)
+    reads.close()
+
+
+def test_any_engine_of_sqlalchemy_is_read(database: Path) -> None:
+    """Nothing but the opener knows the database, so another engine's answers are the same."""
+    engine = create_engine(f"sqlite:///{database}")
+    ours, theirs = Reads.open(database), Reads(engine)
+    with ours.snapshot() as one, theirs.snapshot() as other:
+        for read in ("centers", "intakes", "totals", "lanes", "witnesses", "strange_cosignatures"):
+            assert getattr(one, read)() == getattr(other, read)(), read
+    ours.close()
+    theirs.close()
+
+
+def test_reading_writes_nothing(database: Path) -> None:
+    reads = Reads.open(database)
+    with reads.log() as log, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        log._db.execute("DELETE FROM lane")
+    reads.close()
+
+
+def test_name_of_the_folder_may_hold_what_a_url_does_not(tmp_path: Path) -> None:
+    folder = tmp_path / "50% of a?hub#1"
+    folder.mkdir()
+    engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite3'}")
+    migrate(engine)
+    engine.dispose()
+    (tmp_path / "made.sqlite3").rename(folder / "hub.sqlite3")
+    reads = Reads.open(folder / "hub.sqlite3")
+    with reads.snapshot() as now:
+        assert now.totals().events == 0
+    reads.close()
+
+
+def test_every_field_is_described_for_an_api() -> None:
+    """The schema says of each field what it means, also of what is in it."""
+
+    def described(model: type[BaseModel]) -> None:
+        schema = model.model_json_schema()
+        for part in (schema, *schema.get("$defs", {}).values()):
+            assert part["description"], model
+            for name, field in part["properties"].items():
+                assert field.get("description"), f"{part['title']}.{name}"
+
+    for model in MODELS:
+        described(model)
+
+
+def test_row_that_no_release_wrote_is_told_with_its_field(database: Path) -> None:
+    """An edited database is no reason for a traceback, nor for a wrong answer."""
+    db = sqlite3.connect(database)
+    db.execute("UPDATE intake SET duplicates = 'many'")
+    db.commit()
+    db.close()
+    reads = Reads.open(database)
+    with (
+        pytest.raises(
+            Fatal, match=r"IntakeStanding whose duplicates no release of cohub has written.*hub audit verify"
+        ),
+        reads.snapshot() as now,
+    ):
+        now.intakes()
+    reads.close()
+
+
+def test_file_that_is_no_database_of_this_release_is_refused(tmp_path: Path, database: Path) -> None:
+    with pytest.raises(NotFound, match="there is no hub here yet"):
+        Reads.open(tmp_path / "none.sqlite3")
+    other = tmp_path / "other.sqlite3"
+    other.write_bytes(b"no database at all, but long enough to be read as one" * 40)
+    with pytest.raises(Fatal, match="can't be read as HQ's database"):
+        Reads.open(other)
+    db = sqlite3.connect(database)
+    db.execute("UPDATE alembic_version SET version_num = '0000'")
+    db.commit()
+    db.close()
+    with pytest.raises(UsageError, match="start the worker of this release"):
+        Reads.open(database)
+
+
+def test_database_that_is_locked_is_tried_again(database: Path) -> None:
+    """Who reads is told to come back; with a journal of the old kind whoever writes keeps readers out."""
+    db = sqlite3.connect(database, isolation_level=None)
+    db.execute("PRAGMA journal_mode=DELETE")
+    reads = Reads.open(database, busy_ms=1)
+    db.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Retriable, match="can't be read at this moment"), reads.snapshot() as now:
+        now.totals()
+    db.execute("ROLLBACK")
+    db.close()
+    with reads.snapshot() as now:
+        assert now.totals().events == 3
+    reads.close()
