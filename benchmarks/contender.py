@@ -24,6 +24,7 @@ from benchmarks.lanes import RELEASED
 from hub.hq.folder import HubFolder
 from hub.worker.service import spare_the_collector
 
+_IS_PUBLISHED = "SELECT min(coalesce(upto, 0) = size) FROM lane LEFT JOIN published ON lane_id = id"
 _WRITERS = {schema.id: schema.parsed for schema in RELEASED.values()}
 
 
@@ -157,7 +158,7 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) ->
         await asyncio.sleep(0.05)
         if meter.seen < meter.total:
             continue
-        if not publish or look.execute("SELECT min(published = size) FROM lane").fetchone()[0]:
+        if not publish or look.execute(_IS_PUBLISHED).fetchone()[0]:
             break
     meter.result("hub" if publish else "hub-silent")
     stop.set()

@@ -73,7 +73,7 @@ async def _fill(folder: Path) -> Path:
             records, at = [PlainRecord(key, value, [*headers], offset)], Instant(datetime.now(UTC), 0.0)
             reading = (await driver.consolidate(reading, claimed.term, records, basis, at)).reading
     finally:
-        store.close()
+        await store.close()
     return HubFolder(folder).database
 
 
@@ -86,7 +86,7 @@ async def _notarize(folder: Path, path: Path) -> None:
         found = await store.log.unlogged(LEAVES_MAX)
         await store.log.append(append(log, found, [identity.log, identity.log_long], datetime.now(UTC)))
     finally:
-        store.close()
+        await store.close()
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ async def make_hub(data_dir: Path, lanes: list[BenchLane]) -> None:
         await headquarters.prepare()
         await headquarters.say([Said(CENTER_REGISTERED, lane.center, _center(lane)) for lane in lanes])
     finally:
-        store.close()
+        await store.close()
 
 
 def _center(lane: BenchLane) -> dict[str, Any]:

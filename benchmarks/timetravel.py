@@ -29,6 +29,8 @@ from hub.store.consolidate import Driver, Instant
 from hub.store.released import released_schemas
 from hub.store.rows import Newest
 from hub.store.sqlite import SqliteStore
+from hub.store.sqlite_open import open_database
+from hub.store.store import QUARANTINE_QUOTA_BYTES
 
 LANES: Final = 30
 EVENTS_AN_ENTITY: Final = 4
@@ -45,8 +47,10 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
     lanes = [BenchLane(f"c{number:02}") for number in range(lanes_count)]
     await make_hub(data_dir, lanes)
     identity = load_identity(HubFolder(data_dir).keys)
-    store = SqliteStore.open(HubFolder(data_dir).database)
-    store._db.execute("PRAGMA synchronous=OFF")  # noqa: SLF001 - what is measured is reading
+    path = HubFolder(data_dir).database
+    connection = open_database(path)
+    connection.execute("PRAGMA synchronous=OFF")  # what is measured is reading
+    store = SqliteStore(path, connection, QUARANTINE_QUOTA_BYTES)
     try:
         headquarters = Headquarters(store, identity, released_schemas())
         basis = await headquarters.basis()
@@ -64,7 +68,7 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
                     reading = (await driver.consolidate(reading, term, fetch, basis, at)).reading
                     fetch = []
     finally:
-        store.close()
+        await store.close()
     return HubFolder(data_dir).database
 
 

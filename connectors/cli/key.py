@@ -151,6 +151,7 @@ def use(
     """
     from connectors.runtime.lock import FolderLock
     from connectors.runtime.office import read_key
+    from hub.base.durable import sync_folder
 
     desk, kind = Desk.open(office), kind_of(purpose, long=long)
     present = office / kind.file
@@ -165,6 +166,7 @@ def use(
         if present.exists():
             _keep(present, kind)
         path.replace(present)  # a crash before leaves the old key in use, and its copy; after it the new one
+        sync_folder(present.parent)
     line(f"{_short(key)} is in use from the next `connector run` on")
 
 

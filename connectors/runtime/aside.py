@@ -35,19 +35,20 @@ class Aside:
         The caller has them read once more, unchanged as they may be: their own state was covered by ours.
         Errors: Retriable.
         """
-        freed, there = set(), set()
-        for file in files:
-            there.add(file.name)
+        seen = {file.name: file for file in files}
+        for file in seen.values():
             state = _STATES.get(file.state)
             if state is not None:
                 self._set(file.name, state, file.message)
-            elif file.state is Seen.TAKEN and self._known.get(file.name) in _STATES.values():
-                log.info("file_readable", file=file.name)
-                del self._known[file.name]
-                freed.add(file.name)
-        for name in [name for name, why in self._known.items() if why in _STATES.values() and name not in there]:
-            del self._known[name]
+        aside = {name for name, why in self._known.items() if why in _STATES.values()}
+        for name in aside - seen.keys():
             self._rows.drop(name)
+            del self._known[name]
+        # Nothing can fail any more: what is told here is told once.
+        freed = {name for name in aside & seen.keys() if seen[name].state is Seen.TAKEN}
+        for name in freed:
+            log.info("file_readable", file=name)
+            del self._known[name]
         return freed
 
     def drop(self, name: str) -> None:
@@ -71,9 +72,9 @@ class Aside:
                 "no mapping is for this name: rename the file, or name it under `files` in a mapping",
             )
         for name in [name for name, state in self._known.items() if state is FileState.UNMAPPED and name not in found]:
-            del self._known[name]
             if name not in there:
                 self._rows.drop(name)
+            del self._known[name]
 
     def again(self) -> None:
         """Have the next look be for files without a mapping too: the mappings have changed."""

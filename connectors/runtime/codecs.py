@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import schemas
 from connectors.reconcile.story import UNLINKED, Link
 from connectors.runtime.outbox.queue import NewEvent
+from connectors.runtime.registry import States
 from hub.domain.catalogue import KINDS
 from hub.domain.rules import complete
 from hub.domain.stream import EventKind
 from hub.protocol.avro import Codec, frame
 from hub.protocol.errors import Malformed
 from hub.protocol.schema import DATASCHEMA, load_released
+
+
+@cache
+def released_states() -> States:
+    """Return what reads HQ's registry by the schemas of this release. Errors: Malformed."""
+    return States(schemas.read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,10 @@ from connectors.runtime.sealer import Sealer
 from connectors.runtime.sender import Sender
 from connectors.runtime.settings import TRUST
 from connectors.runtime.sheets import VerdictSheets
+from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.trust import Trusted, TrustReader
 from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
+from hub.base.kafka import AIOKAFKA, Clients
 from hub.protocol.errors import CohubError, Fatal, Retriable
 
 STOP_DEADLINE_S: Final = 8.0
@@ -45,9 +47,10 @@ class Connector:
     Shapes: `outbox` and `sender` are there while it runs, for those who queue events without a file.
     """
 
-    def __init__(self, office: Office, *, gathers: bool = True) -> None:
+    def __init__(self, office: Office, *, gathers: bool = True, clients: Clients = AIOKAFKA) -> None:
         self.office = office
         self._gathers = gathers
+        self._clients = clients
         self._stop = asyncio.Event()
         self.started = asyncio.Event()
         self.outbox: Outbox
@@ -61,32 +64,35 @@ class Connector:
         """Run until `stop`. Errors: UsageError, if another connector runs on this folder; Fatal."""
         office = self.office
         who = office.settings.hub, office.settings.center
-        with FolderLock(office.outbox), Outbox(office.outbox) as outbox, Persons(office.folder, *who) as persons:
+        work = Signal()  # rung by whoever queues events, or knows that they may go out now; the sender waits for it
+        with FolderLock(office.outbox), Outbox(office.outbox, work) as outbox, Persons(office.folder, *who) as persons:
             outbox.claim(*who)
             self.outbox = outbox
-            tasks = self._make_tasks(outbox, persons)
+            tasks = self._make_tasks(outbox, persons, work)
             log.info("connector_started", center=office.settings.center, origin=outbox.lane.origin)
             self.started.set()
             await self._supervise(tasks)
             log.info("connector_stopped", backlog=outbox.backlog())
 
-    def _make_tasks(self, outbox: Outbox, persons: Persons) -> dict[str, Coroutine[Any, Any, None]]:
+    def _make_tasks(self, outbox: Outbox, persons: Persons, work: Signal) -> dict[str, Coroutine[Any, Any, None]]:
+        """Return what runs, each part made of those before it.
+
+        decided   rung by the receipt reader (verdicts) and by the folder (rows taken); the verdict sheets wait for it
+        replans   filled by the receipt reader and the registry reader; the folder waits for it
+        """
         office, settings = self.office, self.office.settings
         codecs, ids = Codecs(), EventIds()
-        link = Link(settings, outbox)
-        registry = RegistryReader(office, outbox, link)
+        decided, replans = Signal(), Replans()
+        link = Link(settings, outbox, self._clients)
+        registry = RegistryReader(office, outbox, link, work, replans)
         announced = registry.registry.announced
         sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, announced, office.long_key)
-        sender = self.sender = Sender(outbox, link, sealer, registry.settled)
-        registry.on_change = sender.wake
-        trust = TrustReader(Trusted(office.folder / TRUST, office.trust), link)
-        reader = ReceiptReader(outbox, link, sender, trust, codecs, ids)
-        trusted = trust.trusted
+        sender = self.sender = Sender(outbox, link, sealer, registry.settled, work)
+        trusted = Trusted(office.folder / TRUST, office.trust)
+        trust = TrustReader(trusted, link)
+        reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans)
         keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look)
         witness = WitnessReader(outbox, link, sender, keys)
-        loop = asyncio.get_running_loop()
-        outbox.seal_along = sender.seal_along
-        outbox.queue.on_queued = lambda: loop.call_soon_threadsafe(sender.wake)
         tasks = {
             "sender": sender.run(),
             "receipts": reader.run(),
@@ -101,10 +107,8 @@ class Connector:
                 outbox, codecs, ids, settle_s=settings.settle_s, guard=settings.guard, clock=time.monotonic
             )
             sealing = Sealing(persons, codecs.dataschemas(), registry.registry, outbox.database)
-            folder = Folder(office, outbox, gatherer, sealing, registry.heard)
-            sheets = VerdictSheets(office, outbox, folder)
-            reader.on_decided = sheets.wake
-            reader.on_replan = registry.on_replan = folder.replan
+            folder = Folder(office, outbox, gatherer, replans, decided, sealing, registry.heard)
+            sheets = VerdictSheets(office, outbox, lambda: folder.mappings, decided)
             tasks |= {"folder": folder.run(), "verdicts": sheets.run()}
         return tasks
 

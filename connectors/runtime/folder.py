@@ -21,6 +21,7 @@ from connectors.runtime.notice import UNFIT
 from connectors.runtime.office import Office, mapping_for, read_mappings
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Durable, Sealing
+from connectors.runtime.signals import Replans, Signal
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
 from connectors.source.folder import FileState
 from hub.protocol.errors import Retriable, UsageError
@@ -36,8 +37,9 @@ log = structlog.get_logger(__name__)
 class Folder:
     """The sheets of one office. A pass runs in a thread of its own; there is never more than one.
 
-    Shapes: `sealing` seals the persons of rows, and mappings that name some need it; `heard` returns when it is known
-            what of them HQ can take, or can't be for now.
+    Shapes: the files in `replans` are read again though they are unchanged; `taken` is rung when rows were taken, for
+            those who show what they have become; `sealing` seals the persons of rows, and mappings that name some need
+            it; `heard` returns when it is known what of them HQ can take, or can't be for now.
     Errors: UsageError on construction, if a mapping can't be read.
     """
 
@@ -46,6 +48,8 @@ class Folder:
         office: Office,
         outbox: Outbox,
         gatherer: Gatherer,
+        replans: Replans,
+        taken: Signal,
         sealing: Sealing | None = None,
         heard: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -58,52 +62,36 @@ class Folder:
         self._mappings: list[Mapping] = []
         self._stamp: tuple[object, ...] = ()
         self._due: dict[str, float] = {}  # when a file has rows whose settling time is over
-        self._again: set[str] = set()  # guarded by _lock
-        self._lock = threading.Lock()
+        self._vanished: set[str] = set()  # gone, and not noted yet
+        self._replans = replans
+        self._taken = taken
         self._stopping = False
         self._aside = Aside(outbox)
-        self._looked = asyncio.Event()
-        self._wake = asyncio.Event()
         self._source = self._make_source()
-
-    @property
-    def looked(self) -> asyncio.Event:
-        """Set when rows were taken, for those who show what they have become; whoever waits clears it."""
-        return self._looked
 
     @property
     def mappings(self) -> list[Mapping]:
         """The mappings as they were last read."""
         return self._mappings
 
-    def replan(self, files: set[str]) -> None:
-        """Have these files read again though they are unchanged."""
-        with self._lock:
-            self._again |= files
-        self._wake.set()
-
     async def run(self) -> None:
         """Look at the folder for as long as the task lives."""
         if self._heard is not None and any(mapping.persons for mapping in self._mappings):
             await self._heard()
         while True:
-            self._wake.clear()
+            self._replans.added.clear()
             settings = self._office.settings
             wait_s = settings.poll_s
             try:
                 if await finish_in_thread(self._pass, self._stop):
-                    self._looked.set()
+                    self._taken.ring()
                 if any(file.state is FileState.SETTLING for file in self._source.status()):
                     wait_s = min(wait_s, max(settings.file_settle_s, SETTLE_WAIT_MIN_S))
             except Retriable as exc:
                 # Above all a full disk: no source is read until there is room; what was queued stays.
                 log.warning("sources_wait", reason=str(exc))
                 wait_s = max(wait_s, FULL_WAIT_S)
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await self._replans.added.wait(wait_s)
 
     def _stop(self) -> None:
         self._stopping = True
@@ -113,21 +101,22 @@ class Folder:
         """Look at the folder once; return whether anything in it was new."""
         self._read_mappings_again()
         now = time.monotonic()
-        with self._lock:
-            again, self._again = self._again, set()
         due = {name for name, at in self._due.items() if at <= now}
-        for name in again | due | set(self._outbox.rows.approvals()) | self._sealed_otherwise():
+        due |= set(self._outbox.rows.approvals()) | self._sealed_otherwise()
+        for name in due | self._to_be_planned_again():
             self._due.pop(name, None)
             self._source.forget(name)
         scan = self._source.scan(now)
         if scan.problem is not None:
             log.warning("folder_not_listed", reason=scan.problem)
-        for name in scan.vanished:
+        self._vanished |= set(scan.vanished)  # the source tells it once
+        news = bool(self._vanished)
+        for name in sorted(self._vanished):
             self._due.pop(name, None)
             self._gatherer.vanish(name)
             self._aside.drop(name)
+            self._vanished.discard(name)
             log.warning("file_vanished", file=name)
-        news = bool(scan.vanished)
         for name in scan.ready:
             if self._stopping:
                 break
@@ -140,27 +129,29 @@ class Folder:
             news |= self._set_aside(now)
         return news
 
+    def _to_be_planned_again(self) -> set[str]:
+        asked = self._replans.take()
+        return self._names() if asked.every else set(asked.files)
+
+    def _names(self) -> set[str]:
+        return {file.name for file in self._source.status()}
+
     def _sealed_otherwise(self) -> set[str]:
         """Return the files with persons, if somebody was erased since they were read, or HQ can take persons now."""
         named = {(m.stream, field) for m in self._mappings for field in m.persons}
         if self._sealing is None or not named:
             return set()
-        before = self._sealed
-        self._sealed = (
-            self._sealing.persons.erasures(),
-            *(place for place in sorted(named) if self._sealing.is_taken(*place)),
-        )
-        if before is None or before == self._sealed:
+        now = (self._sealing.persons.erasures(), *(p for p in sorted(named) if self._sealing.is_taken(*p)))
+        before, self._sealed = self._sealed, now
+        if before is None or before == now:
             return set()
-        names = {summary.name for summary in self._outbox.rows.summaries()}
-        return {name for name in names if (m := mapping_for(self._mappings, name)) is not None and m.persons}
+        return {name for name in self._names() if (m := mapping_for(self._mappings, name)) is not None and m.persons}
 
     def _set_aside(self, now: float) -> bool:
         """Note which files are there and not taken; return whether any may be read again."""
         self._aside.find_unmapped(self._source.settings.model_copy(update={"patterns": ()}), self._mappings, now)
         freed = self._aside.note(self._source.status())
-        with self._lock:
-            self._again |= freed  # by the next pass
+        self._replans.note(freed)  # by the next pass
         return bool(freed)
 
     def _take(self, content: FileContent) -> None:

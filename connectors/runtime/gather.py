@@ -2,15 +2,16 @@
 
     read → guard (did too much change at once?) → settle (has the row stood still?) → plan → queue, with the rows
 
-Each few hundred rows are one transaction: their events, what was planned for, and their state.
+Each few hundred rows are one transaction: their events, what was planned for, and their state. A file that is new is
+gone through once, as it is read. A file that is known is gone through once too, for the guard, which must see all of it
+before anything is taken: what has to be planned is kept from there, of all other rows only what is stored of them.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
@@ -44,7 +45,7 @@ from hub.protocol.record import VALUE_BYTES_MAX
 from hub.protocol.verdict import Code
 
 CHUNK_ROWS: Final = 500  # a transaction holds the outbox for some twenty milliseconds
-GIVE_WAY_S: Final = 0.0005  # between two of them, or the sender would never get hold of it: locks are not fair
+KEPT_MAX: Final = 5_000  # outcomes that are kept; they take eight times the memory of what they were read from
 
 _T = TypeVar("_T")
 
@@ -97,35 +98,50 @@ class Gatherer:
     def take(self, file: str, outcomes: Iterable[RowOutcome], *, blank: int = 0, age_s: float = 0.0) -> Gathered:
         """Take one reading of `file`: outcomes in the sheet's order, `blank` rows more that the source only counted.
 
-        Shapes: outcomes are gone through twice, where rows of the file are known: no iterator that does it but once.
+        Shapes: outcomes are gone through twice, where very much of a known file has to be planned: no iterator that
+                does it but once.
         Units:  age_s is for how long the file's content has stood as it is, as far as its time tells.
         Errors: OutboxFull; what was taken until then stays taken, the file is to be read again.
         """
-        if not self._passes_guard(file, outcomes):
-            return Gathered(waits=True)
+        lines: Iterable[RowOutcome | StoredRow] = outcomes
+        known = self._outbox.rows.known(file)
+        if known:
+            survey = _survey(known, outcomes)
+            if not self._passes_guard(file, known, survey.marks):
+                return Gathered(waits=True)
+            lines = outcomes if survey.lines is None else survey.lines
         settling = _Settling(self._seen.pop(file, {}), self._settle_s, age_s, self._clock())
         self._others.clear()
         generation = self._outbox.rows.begin(file)
         count = 0
-        for part in _chunks(outcomes, CHUNK_ROWS):
+        for part in _chunks(lines, CHUNK_ROWS):
             if self._stopping:
                 raise Retriable(f"stopped while {file} was read: the next start reads it again")
+            count += self._take_chunk(file, generation, part, settling)
+        self._outbox.rows.finish(file, generation, blank)
+        if settling.waiting:
+            self._seen[file] = settling.waiting
+        return Gathered(count, settling.due_s)
+
+    def _take_chunk(
+        self, file: str, generation: int, part: Sequence[RowOutcome | StoredRow], settling: _Settling
+    ) -> int:
+        """Take some rows in one transaction; return how many events were queued."""
+        try:
             with self._outbox.database.transaction() as connection:
                 chunk = self._plan_chunk(connection, file, part, settling)
                 put_rows(connection, file, generation, chunk.rows)
                 append(connection, chunk.events)
                 set_planned(connection, file, chunk.planned)
                 set_held(connection, chunk.held)
-            # Durable from here: these rows, their events and what was planned. A crash leaves the rest of the file for
-            # the next reading, which finds the same wanted states and says nothing twice.
-            if chunk.events:
-                count += len(chunk.events)
-                self._outbox.queue.on_queued()
-            time.sleep(GIVE_WAY_S)
-        self._outbox.rows.finish(file, generation, blank)
-        if settling.waiting:
-            self._seen[file] = settling.waiting
-        return Gathered(count, settling.due_s)
+        except Retriable:
+            self._outbox.queued.ring()  # it may have been done all the same, and the next reading queues nothing
+            raise
+        # Durable from here: these rows, their events and what was planned. A crash leaves the rest of the file for the
+        # next reading, which finds the same wanted states and says nothing twice.
+        if chunk.events:
+            self._outbox.queued.ring()
+        return len(chunk.events)
 
     def stop(self) -> None:
         """Have a `take` that is under way in another thread end soon, as Retriable."""
@@ -140,12 +156,8 @@ class Gatherer:
         self._seen.pop(file, None)
         self._outbox.rows.set_file(file, FileState.VANISHED, "the file is gone; nothing was withdrawn")
 
-    def _passes_guard(self, file: str, outcomes: Iterable[RowOutcome]) -> bool:
+    def _passes_guard(self, file: str, known: Mapping[str, bytes], new: Mapping[str, bytes]) -> bool:
         """Return whether so little changed or vanished that the file may be taken, or a person has approved it."""
-        known = self._outbox.rows.known(file)
-        if not known:
-            return True
-        new = {o.key: o.fingerprint for o in outcomes if o.key}
         changed = sum(1 for key, mark in known.items() if new.get(key) not in (mark, b"", None))
         vanished = sum(1 for key in known if key not in new)
         touched = changed + vanished
@@ -162,13 +174,14 @@ class Gatherer:
         return False
 
     def _plan_chunk(
-        self, connection: sqlite3.Connection, file: str, part: Sequence[RowOutcome], settling: _Settling
+        self, connection: sqlite3.Connection, file: str, part: Sequence[RowOutcome | StoredRow], settling: _Settling
     ) -> _Chunk:
         chunk = _Chunk()
-        wanted = [f"{o.wanted.stream}/{o.wanted.subject}" for o in part if o.wanted is not None]
+        wanted = [_entity_id(o.wanted) for o in part if isinstance(o, RowOutcome) and o.wanted is not None]
         states = read_entities(connection, wanted)
-        for outcome in part:
-            chunk.rows.append(self._plan_row(file, outcome, states, settling, chunk))
+        for line in part:
+            stored = line if isinstance(line, StoredRow) else self._plan_row(file, line, states, settling, chunk)
+            chunk.rows.append(stored)
         return chunk
 
     def _plan_row(
@@ -180,16 +193,10 @@ class Gatherer:
         chunk: _Chunk,
     ) -> StoredRow:
         """Return the row as it is stored; what is to be said for it goes into `chunk`."""
-        wanted = outcome.wanted
-        if outcome.blank:
-            return StoredRow(outcome.row, "", None, None, "blank")
-        if outcome.problems or wanted is None:
-            return _refused(outcome, outcome.problems)
-        entity = f"{wanted.stream}/{wanted.subject}"
-        told = _told(wanted.remarks) if wanted.remarks else ""
-        stored = StoredRow(outcome.row, outcome.key, entity, outcome.fingerprint, "", problems=told)
-        if outcome.duplicate_of is not None:
-            return replace(stored, state="unchanged")
+        stored, wanted = _stored(outcome), outcome.wanted
+        if stored.state or wanted is None:
+            return stored
+        entity = _entity_id(wanted)
         state = states.get(entity)
         if state is not None and state.fingerprint == outcome.fingerprint:
             return stored
@@ -281,6 +288,53 @@ class _Settling:
         self.waiting[key] = (fingerprint, since)
         self.due_s = left if self.due_s is None else min(left, self.due_s)
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """What the guard is asked about: which wanted state each key has. `lines` are the rows as they will be taken.
+
+    Of a row that was planned for already, or that nothing is to be said of, a line has what is stored of it. None:
+    there were too many others to be kept, and the outcomes are to be gone through again.
+    """
+
+    marks: dict[str, bytes]
+    lines: list[RowOutcome | StoredRow] | None
+
+
+def _survey(known: Mapping[str, bytes], outcomes: Iterable[RowOutcome]) -> _Survey:
+    marks: dict[str, bytes] = {}
+    lines: list[RowOutcome | StoredRow] | None = []
+    kept = 0
+    for outcome in outcomes:
+        if outcome.key:
+            marks[outcome.key] = outcome.fingerprint
+        if lines is None:
+            continue
+        stored = _stored(outcome)
+        # A plan that is shaken meanwhile leaves the row pending, and has its file read again.
+        is_planned = bool(stored.state) or known.get(outcome.key) == outcome.fingerprint
+        kept += not is_planned
+        lines.append(stored if is_planned else outcome)
+        if kept > KEPT_MAX:
+            lines = None
+    return _Survey(marks, lines)
+
+
+def _stored(outcome: RowOutcome) -> StoredRow:
+    """Return a row as it is stored, if nothing is to be said for it."""
+    wanted = outcome.wanted
+    if outcome.blank:
+        return StoredRow(outcome.row, "", None, None, "blank")
+    if outcome.problems or wanted is None:
+        return _refused(outcome, outcome.problems)
+    told = _told(wanted.remarks) if wanted.remarks else ""
+    state = "" if outcome.duplicate_of is None else "unchanged"
+    return StoredRow(outcome.row, outcome.key, _entity_id(wanted), outcome.fingerprint, state, problems=told)
+
+
+def _entity_id(wanted: Wanted) -> str:
+    return f"{wanted.stream}/{wanted.subject}"
 
 
 def _refused(outcome: RowOutcome, problems: Sequence[Problem]) -> StoredRow:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.settings import ConnectorSettings
+from hub.base.kafka import AIOKAFKA, Clients, Consumer, Producer
 from hub.protocol.errors import Retriable
 
 REQUEST_BYTES_MAX: Final = 2 << 20
@@ -46,11 +47,15 @@ class TopicHidden(Retriable):
 
 
 class Link:
-    """The state of the link, kept in the outbox so that `connector status` in another process shows it."""
+    """The state of the link, kept in the outbox so that `connector status` in another process shows it.
 
-    def __init__(self, settings: ConnectorSettings, outbox: Outbox) -> None:
+    Shapes: `clients` makes the Kafka clients, which are started here.
+    """
+
+    def __init__(self, settings: ConnectorSettings, outbox: Outbox, clients: Clients = AIOKAFKA) -> None:
         self.settings = settings
         self._outbox = outbox
+        self._clients = clients
         self._state = ""
 
     def is_up(self) -> None:
@@ -79,10 +84,10 @@ class Link:
             **settings.security.client_options(),
         }
 
-    async def producer(self) -> AIOKafkaProducer:
+    async def producer(self) -> Producer:
         """Return a started producer. Errors: Retriable."""
         settings = self.settings
-        producer = AIOKafkaProducer(
+        producer = self._clients.producer(
             **self.client_settings(),
             acks="all",
             enable_idempotence=True,
@@ -90,31 +95,37 @@ class Link:
             max_request_size=REQUEST_BYTES_MAX,
             compression_type=None if settings.compression == "none" else settings.compression,
         )
-        await self._start(producer, [settings.topic_in])
+
+        async def topics() -> Collection[str]:
+            found: Collection[str] = (await producer.client.fetch_all_metadata()).topics()
+            return found
+
+        await self._start(producer, topics, [settings.topic_in])
         return producer
 
-    async def consumer(self, *topics: str, wait_ms: int = 500) -> AIOKafkaConsumer:
+    async def consumer(self, *topics: str, wait_ms: int = 500) -> Consumer:
         """Return a started consumer that is assigned to nothing yet; `topics` (our answers) are there.
 
         Units:  wait_ms is how long the broker holds back a fetch that finds nothing.
         Errors: Retriable; TopicHidden, if it is one of the topics.
         """
-        consumer = AIOKafkaConsumer(
+        consumer = self._clients.consumer(
             **self.client_settings(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=min(wait_ms, int(self.settings.request_timeout_s * 500)),  # it is an answer in time
         )
-        await self._start(consumer, topics or [self.settings.topic_out])
+        await self._start(consumer, consumer.topics, topics or [self.settings.topic_out])
         return consumer
 
-    async def _start(self, client: Any, topics: Sequence[str]) -> None:
+    async def _start(
+        self, client: Producer | Consumer, present: Callable[[], Awaitable[Collection[str]]], topics: Sequence[str]
+    ) -> None:
         """Start a client and see that its topics are there: writing to a missing one waits, reading from it spins."""
         try:
             async with asyncio.timeout(self.settings.request_timeout_s):
-                await client.start()
-                kafka = client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001
-                known = (await kafka.fetch_all_metadata()).topics()
+                await _started(client)
+                known = await present()
         except BaseException as exc:
             await close(client)
             if isinstance(exc, KafkaError | TimeoutError | OSError):
@@ -135,7 +146,21 @@ class Link:
         return f"{servers} can't be reached ({type(exc).__name__})"
 
 
-async def close(client: Any) -> None:
+async def _started(client: Producer | Consumer) -> None:
+    """Start a client. One that is broken off would leave its first connection open, so it is let end first."""
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=CLOSE_DEADLINE_S)
+        if not starting.done():
+            starting.cancel()
+        elif not starting.cancelled():
+            starting.exception()  # seen: the cancellation is what counts
+        raise
+
+
+async def close(client: Producer | Consumer) -> None:
     """Close a client within a deadline, whatever state it is in; a cancellation is passed on when it is closed."""
     stopped = False
     with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
@@ -156,4 +181,6 @@ async def _give_up(client: Any) -> None:
         async with asyncio.timeout(CLOSE_DEADLINE_S):
             if inner is not None and inner.sender_task is not None:
                 inner.sender_task.cancel()
-            await (client.client if isinstance(client, AIOKafkaProducer) else client._client).close()  # noqa: SLF001
+            kafka = client.client if isinstance(client, AIOKafkaProducer) else getattr(client, "_client", None)
+            if kafka is not None:  # a client in memory has no sockets
+                await kafka.close()

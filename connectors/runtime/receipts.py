@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from connectors.runtime.codecs import Codecs
@@ -19,7 +19,9 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.answers import Answer, Outcome
 from connectors.runtime.registry_reader import lane_reason
 from connectors.runtime.sender import Sender
+from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.trust import TrustReader
+from hub.base.kafka import Consumer
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend
@@ -33,11 +35,19 @@ log = structlog.get_logger(__name__)
 class ReceiptReader:
     """Reads HQ's answers. When the process starts it reads them to their end before the sender may go on.
 
-    `on_decided` is called when rows have got a verdict, `on_replan` with the files whose rows must be planned again.
+    `decided` is rung when rows have got a verdict; `replans` gets the files whose rows must be planned again.
     """
 
     def __init__(
-        self, outbox: Outbox, link: Link, sender: Sender, trust: TrustReader, codecs: Codecs, ids: EventIds
+        self,
+        outbox: Outbox,
+        link: Link,
+        sender: Sender,
+        trust: TrustReader,
+        codecs: Codecs,
+        ids: EventIds,
+        decided: Signal,
+        replans: Replans,
     ) -> None:
         self._outbox = outbox
         self._link = link
@@ -46,9 +56,9 @@ class ReceiptReader:
         self._codecs = codecs
         self._ids = ids
         self._backoff = Backoff()
+        self._decided = decided
+        self._replans = replans
         self._topic = TopicPartition(link.settings.topic_out, 0)
-        self.on_decided: Callable[[], None] = _nothing
-        self.on_replan: Callable[[set[str]], None] = _nothing_of
 
     async def run(self) -> None:
         """Read for as long as the task lives. Errors: Fatal, if another machine writes for this center."""
@@ -72,7 +82,6 @@ class ReceiptReader:
             while True:
                 if not self._sender.ready.is_set() and self._outbox.answers.position >= end:
                     await self._open_if_due()
-                    self._sender.restart()
                     self._sender.ready.set()
                     log.info("answers_read", position=end, origin=self._outbox.lane.origin)
                 waiting = self._sender.ready.is_set()
@@ -86,7 +95,7 @@ class ReceiptReader:
         finally:
             await close(consumer)
 
-    async def _seek(self, consumer: AIOKafkaConsumer) -> int:
+    async def _seek(self, consumer: Consumer) -> int:
         """Go to where we were; return the topic's end at this moment."""
         async with asyncio.timeout(self._link.settings.request_timeout_s):
             end = (await consumer.end_offsets([self._topic]))[self._topic]
@@ -117,16 +126,21 @@ class ReceiptReader:
                 answers.append(Answer(record.offset, said, record.value, self._trust.trusted.retired_at(note)))
                 if resend is not None and said.origin == resend.origin and said.last >= resend.first:
                     resend = None  # HQ has got what it asked for
-        taken = self._outbox.answers.take(answers, position, datetime.now(UTC))
+        try:
+            taken = self._outbox.answers.take(answers, position, datetime.now(UTC))
+        except Retriable:
+            # It may have been done all the same, and then nobody tells again which rows have verdicts, or lost a plan.
+            self._sender.receipted()
+            self._decided.ring()
+            self._replans.add_every()
+            raise
         # Durable from here: receipts, verdicts and the position are one commit.
         if Outcome.FOREIGN in taken.outcomes or (Outcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()):
             await self._open_if_due()
         if Outcome.APPLIED in taken.outcomes:
             self._sender.receipted()
-            self._sender.wake()
-            self.on_decided()
-        if taken.replan:
-            self.on_replan(taken.replan)
+            self._decided.ring()
+        self._replans.add(taken.replan)
         if resend is not None:
             log.warning("resend_asked", first=resend.first, reason=resend.reason)
             self._sender.rewind(resend.first)
@@ -145,10 +159,13 @@ class ReceiptReader:
         reason = reason_for_epoch(self._outbox)
         if reason is not None:
             settings = self._link.settings
-            files = open_epoch(self._outbox, self._codecs, self._ids, settings.hub, settings.center, reason)
-            self._sender.restart()
-            if files:
-                self.on_replan(files)
+            try:
+                files = open_epoch(self._outbox, self._codecs, self._ids, settings.hub, settings.center, reason)
+            except Retriable:
+                self._replans.add_every()  # the lane may be open all the same, and nobody tells again what it forgot
+                raise
+            self._sender.wake()
+            self._replans.add(files)
 
     async def _name_foreign(self) -> None:
         """Add to what is noted of a foreign lane why, and on which machine, it was opened, if HQ has published that."""
@@ -168,11 +185,3 @@ def _note(record: Any) -> Note | None:
     except Malformed as exc:
         log.warning("answer_not_by_hq", offset=record.offset, reason=str(exc))
         return None
-
-
-def _nothing() -> None:
-    """Nobody waits for verdicts."""
-
-
-def _nothing_of(_files: set[str]) -> None:
-    """Nobody plans rows."""

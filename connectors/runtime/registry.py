@@ -5,14 +5,12 @@ The records are those of `state.center` and `state.schema`; whoever reads them h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final
 
-import schemas
 from hub.domain.catalogue import KINDS
 from hub.domain.state import partition_of, state_path
 from hub.domain.stream import HQ
@@ -80,10 +78,35 @@ class OurCenter:
         return [key.verifier for key in self.keys if key.active and key.verifier.public not in known]
 
 
-class Registry:
-    """The registry as far as it was read. `complete` is for the reader to set, when it has read all that there was."""
+class States:
+    """Reads the records of centers and lanes on their `state` topics. Immutable; make it once and keep it.
 
-    def __init__(self, center: str) -> None:
+    Shapes: `schema_of` returns the bytes of a released schema by its path.
+    Errors: Malformed on construction, if the installation is damaged.
+    """
+
+    def __init__(self, schema_of: Callable[[str], bytes]) -> None:
+        kinds = [kind for kind in KINDS.values() if kind.stream in {"center", "lane"} and kind.carries_record]
+        parsed = [parse_schema(schema_of(state_path(kind))) for kind in kinds]
+        self._codecs = {schema.id: Codec(schema) for schema in parsed}
+
+    def read(self, value: bytes) -> dict[str, Any]:
+        """Return what such a record says. Errors: Malformed."""
+        number, body = unframe(value)
+        codec = self._codecs.get(number)
+        if codec is None:
+            raise Malformed(f"HQ writes its registry in the schema {number}, which this release does not have: update")
+        return codec.decode(body)
+
+
+class Registry:
+    """The registry of one center as far as it was read.
+
+    Shapes: `states` reads its records; `complete` is for the reader to set, when it has read all that there was.
+    """
+
+    def __init__(self, center: str, states: States) -> None:
+        self._states = states
         self._key = f"{HQ}:{center}".encode()
         self._schemas: set[int] = set()
         self._announced: set[str] = set()  # asked for before, as a `dataschema`
@@ -123,7 +146,7 @@ class Registry:
         return True
 
     def _take_center(self, value: bytes) -> bool:
-        state = read_state(value)
+        state = self._states.read(value)
         if self.center is not None and state["version"] <= self.center.version:
             return False  # a new owner of HQ's lane publishes again
         keys = tuple(key for key in map(_our_key, state["record"]["keys"]) if key is not None)
@@ -195,20 +218,3 @@ def _foreign_alarm(foreign: list[Verifier]) -> RegistryAlarm | None:
     if not foreign:
         return None
     return RegistryAlarm(AlarmText.FOREIGN_KEY, {"keys": ", ".join(key.to_text() for key in foreign)})
-
-
-def read_state(value: bytes) -> dict[str, Any]:
-    """Return the record of a center or a lane as it stands on its `state` topic. Errors: Malformed."""
-    schema_id, body = unframe(value)
-    codec = _codecs().get(schema_id)
-    if codec is None:
-        raise Malformed(f"HQ writes its registry in the schema {schema_id}, which this release does not have: update")
-    return codec.decode(body)
-
-
-@cache
-def _codecs() -> dict[int, Codec]:
-    """Return what reads the states of centers and lanes, by schema id."""
-    kinds = [kind for kind in KINDS.values() if kind.stream in {"center", "lane"} and kind.carries_record]
-    parsed = [parse_schema(schemas.read(state_path(kind))) for kind in kinds]
-    return {schema.id: Codec(schema) for schema in parsed}

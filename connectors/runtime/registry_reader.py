@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.alarms import alarm_text
+from connectors.runtime.codecs import released_states
 from connectors.runtime.link import Backoff, Link, TopicHidden, close
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.registry import CENTERS, HQ_PARTITION, LANES, SCHEMAS, Registry, read_state
+from connectors.runtime.registry import CENTERS, HQ_PARTITION, LANES, SCHEMAS, Registry
 from connectors.runtime.settings import SEAL_KEY
+from connectors.runtime.signals import Replans, Signal
+from hub.base.kafka import Consumer
 from hub.domain.state import partition_of
 from hub.protocol.errors import CohubError, Malformed, Retriable
 from hub.protocol.note import Signer
@@ -37,20 +40,20 @@ log = structlog.get_logger(__name__)
 class RegistryReader:
     """Keeps `registry` as HQ has it, and the alarms that follow from it.
 
-    `on_change` is called when it has changed, `on_replan` with the files whose rows HQ rejected because it had not
-    allowed their stream, when it has.
+    `work` is rung when it has changed: what waited for a schema may go out. `replans` gets the files whose rows HQ
+    rejected because it had not allowed their stream, when it has.
     """
 
-    def __init__(self, office: Office, outbox: Outbox, link: Link) -> None:
-        self.registry = Registry(office.settings.center)
+    def __init__(self, office: Office, outbox: Outbox, link: Link, work: Signal, replans: Replans) -> None:
+        self.registry = Registry(office.settings.center, released_states())
         self._office = office
         self._outbox = outbox
         self._link = link
         self._timeout_s = link.settings.request_timeout_s
         self._settled = asyncio.Event()
         self._backoff = Backoff(BACKOFF_MAX_S)
-        self.on_change: Callable[[], None] = _nothing
-        self.on_replan: Callable[[set[str]], None] | None = None
+        self._work = work
+        self._replans = replans
 
     async def settled(self) -> None:
         """Return when it is known what HQ has announced; also when it can't be: at once if it is hidden from us.
@@ -94,7 +97,7 @@ class RegistryReader:
                         self._raise_alarms()
                         self._replan_allowed()
                         self._settled.set()
-                        self.on_change()
+                        self._work.ring()
         finally:
             await close(consumer)
 
@@ -118,15 +121,19 @@ class RegistryReader:
             database.set_meta(name, text)
 
     def _replan_allowed(self) -> None:
-        if self.on_replan is None or self.registry.center is None:
+        if self.registry.center is None:
             return
-        files = self._outbox.answers.replan_allowed(self.registry.center.streams)
+        try:
+            files = self._outbox.answers.replan_allowed(self.registry.center.streams)
+        except Retriable:
+            self._replans.add_every()  # it may have been done all the same, and then the next time finds none
+            raise
         if files:
             log.info("stream_allowed", files=sorted(files))
-            self.on_replan(files)
+            self._replans.add(files)
 
 
-async def read_on(consumer: AIOKafkaConsumer, registry: Registry, timeout_s: float) -> AsyncGenerator[None, None]:
+async def read_on(consumer: Consumer, registry: Registry, timeout_s: float) -> AsyncGenerator[None, None]:
     """Read the registry from its beginning and go on; yield when all that there was is read, and after each change."""
     consumer.assign(PLACES)
     async with asyncio.timeout(timeout_s):
@@ -155,7 +162,7 @@ def _take(registry: Registry, record: Any) -> bool:
 
 async def read_registry(link: Link) -> Registry:
     """Return HQ's registry as it is now. Errors: Retriable."""
-    registry = Registry(link.settings.center)
+    registry = Registry(link.settings.center, released_states())
     consumer = await link.consumer(CENTERS, SCHEMAS)
     try:
         async with asyncio.timeout(link.settings.request_timeout_s):
@@ -182,7 +189,7 @@ async def lane_reason(link: Link, origin: str) -> str | None:
                     for records in (await consumer.getmany(place, timeout_ms=500)).values():
                         for record in records:
                             if record.key == key and record.value:
-                                return str(read_state(record.value)["record"]["reason"] or "") or None
+                                return str(released_states().read(record.value)["record"]["reason"] or "") or None
             finally:
                 await close(consumer)
     except (CohubError, KafkaError, TimeoutError, OSError) as exc:
@@ -201,7 +208,3 @@ def office_keys(folder: Path) -> set[bytes]:
             with contextlib.suppress(OSError, UnicodeDecodeError, Malformed):
                 found.add(Signer.from_text(path.read_text("ascii")).verifier.public)
     return found
-
-
-def _nothing() -> None:
-    """Nobody waits for HQ's registry."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, cast
 
@@ -13,12 +13,14 @@ import structlog
 
 from connectors.mapping.model import Mapping
 from connectors.mapping.problem import Problem
-from connectors.runtime.folder import Folder, finish_in_thread
+from connectors.runtime.folder import finish_in_thread
 from connectors.runtime.notice import notices_for
 from connectors.runtime.office import Office, mapping_for
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState, FileSummary, RowVerdict
+from connectors.runtime.signals import Signal
 from connectors.runtime.verdicts import RowState, VerdictRow, verdicts_path, write_verdicts
+from hub.base import durable
 from hub.protocol.errors import Retriable
 
 QUIET_S: Final = 1.0  # receipts come in showers
@@ -28,29 +30,34 @@ log = structlog.get_logger(__name__)
 
 
 class VerdictSheets:
-    """Writes verdict sheets. `wake` may be called from any task of the loop."""
+    """Writes verdict sheets.
 
-    def __init__(self, office: Office, outbox: Outbox, folder: Folder) -> None:
+    Shapes: `changed` is rung when rows were taken, or have got verdicts; `mappings` returns those that are in
+            force; `write` puts bytes at a path durably.
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        outbox: Outbox,
+        mappings: Callable[[], list[Mapping]],
+        changed: Signal,
+        write: Callable[[Path, bytes], None] = durable.write,
+    ) -> None:
         self._office = office
         self._outbox = outbox
-        self._folder = folder
+        self._mappings = mappings
+        self._changed = changed
+        self._write_file = write
         self._written: dict[str, tuple[FileSummary | None, float]] = {}
-
-    def wake(self) -> None:
-        """Tell that rows have got verdicts."""
-        self._folder.looked.set()
 
     async def run(self) -> None:
         """Write for as long as the task lives; a sheet that is open in Excel is tried again."""
         again = False
         while True:
-            try:
-                async with asyncio.timeout(BUSY_S if again else None):
-                    await self._folder.looked.wait()
-            except TimeoutError:
-                pass
+            await self._changed.wait(BUSY_S if again else None)
             await asyncio.sleep(QUIET_S)
-            self._folder.looked.clear()
+            self._changed.clear()
             again = await finish_in_thread(self.write, _nothing)
 
     def write(self) -> bool:
@@ -71,7 +78,7 @@ class VerdictSheets:
             try:
                 language = self._office.settings.language
                 notices = notices_for(summary, self._outbox.rows.vanished(name), language)
-                if write_verdicts(path, self._rows(name), language, notices):
+                if write_verdicts(path, self._rows(name), language, notices, self._write_file):
                     log.info("verdicts_written", file=name, state=summary.state)
             except Retriable as exc:
                 later = True
@@ -81,7 +88,7 @@ class VerdictSheets:
         return later
 
     def _rows(self, name: str) -> Iterator[VerdictRow]:
-        mapping = mapping_for(self._folder.mappings, name)
+        mapping = mapping_for(self._mappings(), name)
         for row in self._outbox.rows.verdicts(name):
             yield VerdictRow(row.number, row.key, cast("RowState", row.state), _problems(row, mapping))
 

@@ -12,17 +12,18 @@ What is true when the process dies behind each step:
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.link import Backoff, Link, TopicHidden, close
+from hub.base import durable
+from hub.base.kafka import Consumer
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
 from hub.protocol.note import Note
@@ -38,10 +39,14 @@ log = structlog.get_logger(__name__)
 
 
 class Trusted:
-    """The newest trust note of one office, and what it makes of HQ's answers. `path` is the office's trust file."""
+    """The newest trust note of one office, and what it makes of HQ's answers.
 
-    def __init__(self, path: Path, trust: Trust) -> None:
+    Shapes: `path` is the office's trust file, `write` puts bytes there durably.
+    """
+
+    def __init__(self, path: Path, trust: Trust, write: Callable[[Path, bytes], None] = durable.write) -> None:
         self._path = path
+        self._write = write
         self.trust = trust
 
     def logs(self) -> Sequence[Verifier]:
@@ -57,13 +62,8 @@ class Trusted:
         trust = open_trust(data, self.trust.root)
         if trust.serial <= self.trust.serial:
             return False
-        part = self._path.with_name(self._path.name + ".part")
         try:
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._path)
+            self._write(self._path, data)
         except OSError as exc:
             raise Retriable(f"{self._path} can't be replaced ({exc.strerror})") from exc
         self.trust = trust
@@ -93,13 +93,12 @@ class Trusted:
 
 
 class TrustReader:
-    """Keeps `trusted` up to what HQ publishes. `on_change` is called when it has changed."""
+    """Keeps `trusted` up to what HQ publishes."""
 
     def __init__(self, trusted: Trusted, link: Link) -> None:
         self.trusted = trusted
         self._link = link
         self._backoff = Backoff(BACKOFF_MAX_S)
-        self.on_change: Callable[[], None] = _nothing
 
     async def run(self) -> None:
         """Read for as long as the task lives; an HQ of version 0.1.0 has nothing to read."""
@@ -143,7 +142,7 @@ class TrustReader:
         finally:
             await close(consumer)
 
-    async def _read(self, consumer: AIOKafkaConsumer, timeout_ms: int) -> None:
+    async def _read(self, consumer: Consumer, timeout_ms: int) -> None:
         for record in (await consumer.getmany(PLACE, timeout_ms=timeout_ms)).get(PLACE, ()):
             try:
                 news = self.trusted.take(record.value or b"")
@@ -153,8 +152,3 @@ class TrustReader:
             if news:
                 trust = self.trusted.trust
                 log.info("trust_changed", serial=trust.serial, reason=trust.reason)
-                self.on_change()
-
-
-def _nothing() -> None:
-    """Nobody waits for HQ's keys."""

@@ -6,12 +6,11 @@ digest stands in the workbook's own properties: the file is left alone, open or 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
+import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,6 +18,7 @@ from typing import Any, Final, Literal
 from connectors.mapping.problem import Problem
 from connectors.runtime.explanation import explain, remedy
 from connectors.runtime.notice import NOTICE_HEADERS, Notice
+from hub.base import durable
 from hub.domain.key import show_key
 from hub.protocol.errors import Retriable
 from schemas.words import Language, words
@@ -62,11 +62,18 @@ def verdicts_path(source: Path) -> Path:
     return source.parent / FOLDER / f"{source.name}{SUFFIX}"
 
 
-def write_verdicts(path: Path, rows: Iterable[VerdictRow], language: Language, notices: Sequence[Notice] = ()) -> bool:
+def write_verdicts(
+    path: Path,
+    rows: Iterable[VerdictRow],
+    language: Language,
+    notices: Sequence[Notice] = (),
+    write: Callable[[Path, bytes], None] = durable.write,
+) -> bool:
     """Write the verdicts to `path` unless they are there already; return whether anything was written.
 
     Shapes: notices on the file as a whole stand above the rows, in a block of their own;
-            rows with problems come first, then those that wait, then the others, each group in the sheet's order.
+            rows with problems come first, then those that wait, then the others, each group in the sheet's order;
+            `write` puts bytes at a path durably, in place of what is there.
     Errors: Retriable while the file is open elsewhere or the folder cannot be written; nothing is lost, call again.
     """
     lines = list(_lines(rows, language))
@@ -74,14 +81,10 @@ def write_verdicts(path: Path, rows: Iterable[VerdictRow], language: Language, n
     mark = _mark([*block, *lines], language)
     if _written_mark(path) == mark:
         return False
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_workbook(part, block, lines, language, mark)
-        part.replace(path)  # a crash before leaves the old file whole, after it the new one
+        write(path, _workbook(block, lines, language, mark))
     except OSError as exc:
-        with contextlib.suppress(OSError):
-            part.unlink()
         raise Retriable(f"cannot write {path}: {exc.strerror or exc}; close it in Excel, it is tried again") from exc
     return True
 
@@ -121,13 +124,12 @@ def _written_mark(path: Path) -> str | None:
     return found[1].decode("ascii", "replace") if found else None
 
 
-def _write_workbook(
-    path: Path,
+def _workbook(
     block: Sequence[tuple[str, ...]],
     lines: Sequence[tuple[int, str, RowState, str, str]],
     language: Language,
     mark: str,
-) -> None:
+) -> bytes:
     # Imported here: a connector that has nothing to report does not pay for it in memory.
     from openpyxl import Workbook  # noqa: PLC0415
     from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
@@ -180,7 +182,6 @@ def _write_workbook(
             sheet.append([number, cell(key), verdict, wrapped(said), wrapped(todo)])
         else:
             sheet.append([number, cell(key), verdict])
-    with path.open("wb") as output:
-        book.save(output)
-        output.flush()
-        os.fsync(output.fileno())
+    output = io.BytesIO()
+    book.save(output)
+    return output.getvalue()

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.link import Backoff, Link, TopicHidden, close
@@ -31,6 +31,7 @@ from connectors.runtime.outbox.witnessed import LEAVES_KEPT
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
 from connectors.runtime.witness import Again, Break, Follows, Log, read, signed_at, step, unknown_keys, unmet
+from hub.base.kafka import Consumer
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.control import seal_key_name
 from hub.protocol.errors import Malformed, Retriable
@@ -158,7 +159,7 @@ class WitnessReader:
         finally:
             await close(consumer)
 
-    async def _seek(self, consumer: AIOKafkaConsumer) -> None:
+    async def _seek(self, consumer: Consumer) -> None:
         """Go to where we were; to the beginning if the topic ends before that, for then it is another topic."""
         end = self._end_then = await self._end(consumer)
         if self._position > end:
@@ -167,17 +168,17 @@ class WitnessReader:
         else:
             consumer.seek(PLACE, self._position)
 
-    async def _end(self, consumer: AIOKafkaConsumer) -> int:
+    async def _end(self, consumer: Consumer) -> int:
         async with asyncio.timeout(self._link.settings.request_timeout_s):
             return int((await consumer.end_offsets([PLACE]))[PLACE])
 
-    async def _begin_again(self, consumer: AIOKafkaConsumer, begun: Log) -> None:
+    async def _begin_again(self, consumer: Consumer, begun: Log) -> None:
         self._log, self._unmet_since = begun, None
         self._passed, self._leaves = [], []
         async with asyncio.timeout(self._link.settings.request_timeout_s):
             await consumer.seek_to_beginning(PLACE)
 
-    async def _take(self, consumer: AIOKafkaConsumer, records: Sequence[Any]) -> bool:
+    async def _take(self, consumer: Consumer, records: Sequence[Any]) -> bool:
         """Take what was fetched; return whether everything was read and fits together."""
         strange: list[str] = []
         for record in records:
@@ -284,7 +285,7 @@ class WitnessReader:
             self._told_size = size
             log.info("log_cosigned", size=size)
 
-    async def _look_for_receipts(self, consumer: AIOKafkaConsumer) -> None:
+    async def _look_for_receipts(self, consumer: Consumer) -> None:
         """See that every receipt is in the log within its time, counted from when we could have seen it there."""
         now = self._now()
         missing = self._kept.missing(now - RACE)

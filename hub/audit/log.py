@@ -138,8 +138,8 @@ class LogCheck:
             return  # told where lanes are checked
         for lane_id, origin, cursor in lanes:
             if cursor != logged.get(lane_id, 0):
-                detail = f"logged is {cursor}, its leaves go to {logged.get(lane_id, 0)}"
-                self.findings.add(What.LANE_ROW, "lane", _name(origin, lane_id), detail=detail)
+                detail = f"the notary's cursor is {cursor}, its leaves go to {logged.get(lane_id, 0)}"
+                self.findings.add(What.LANE_ROW, "logged", _name(origin, lane_id), detail=detail)
             try:
                 upto = max(logged.get(lane_id, 0), cursor if isinstance(cursor, int) else 0)
                 missing = self._audit.unlogged(lane_id, upto)

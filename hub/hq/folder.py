@@ -112,7 +112,7 @@ class HubFolder:
         try:
             yield store
         finally:
-            store.close()
+            await store.close()
 
     def ensure_identity(self, hub: str | None) -> Identity | None:
         """Make the hub's name and keys where there are none; return what was made, None where they were there.
@@ -144,4 +144,4 @@ class HubFolder:
             await again(headquarters.prepare)
             yield store, headquarters
         finally:
-            store.close()
+            await store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -107,6 +107,16 @@ class Step:
     cosignatures: tuple[Cosignature, ...]
     resends: tuple[bytes, ...]
     heard: Heard
+
+    def unanswered(self, offset: int | None) -> Step:
+        """Return what is written before its claims are answered: all of it, with the position left at `offset`."""
+        intake = replace(self.reading.intake, offset=offset)
+        return replace(self, reading=replace(self.reading, intake=intake), heard=replace(self.heard, duplicates=0))
+
+    def answered(self, reading: Reading) -> Step:
+        """Return what is written when its claims are answered: where reading goes on, and what came twice."""
+        heard = Heard(duplicates=self.heard.duplicates)
+        return Step(reading, self.committed_at, (), {}, {}, (), (), (), heard)
 
     def changes(self, intake: Intake) -> bool:
         """Return whether there is anything to write where the intake stands at `intake`: a duplicate alone is not."""

@@ -8,13 +8,14 @@ error is raised, behind each part:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from hub.ledger import engine
 from hub.ledger.basis import Basis
+from hub.ledger.lane import Status
 from hub.ledger.reading import Reading
 from hub.ledger.step import EntityKey, Known, Step
 from hub.protocol.note import Signer
@@ -66,10 +67,13 @@ class Driver:
         basis: Basis,
         at: Instant,
         allow: Callable[[Step], None] = _allow,
+        answer: Callable[[Step], Awaitable[str | None]] | None = None,
     ) -> Step:
         """Return the step that `records` come to behind `reading`, committed under the owner term of its intake.
 
         A step that changes nothing is not written. `allow` is shown the step before it is, and forbids it by raising.
+        `answer` is asked to answer the step's claims, once what they may be of is stored; it returns why the lane is
+        forked, if it is.
         Errors: EngineFault; FencedError from the commit; whatever the store and `allow` raise. Nothing is written then,
                 but for a store that fails after its commit.
         """
@@ -84,6 +88,22 @@ class Driver:
         except Exception as exc:
             raise EngineFault(exc) from exc
         allow(step)
+        if answer is not None and step.heard.claims:
+            return await self._answered(reading, term, step, answer)
         if step.changes(reading.intake):
             await self.store.commit(step, term)
         return step
+
+    async def _answered(
+        self, reading: Reading, term: int, step: Step, answer: Callable[[Step], Awaitable[str | None]]
+    ) -> Step:
+        # The position moves past claims only when they are answered: if we crash in between, they are read again, and
+        # a fork among them is found again. All else that comes twice then is a duplicate.
+        first = step.unanswered(reading.intake.offset)
+        if first.changes(reading.intake):
+            await self.store.commit(first, term)
+        after, fork = step.reading, await answer(step)
+        if fork is not None:
+            after = Reading.of(replace(after.intake, status=Status.FORKED, why=fork))
+        await self.store.commit(step.answered(after), term)
+        return replace(step, reading=after)

@@ -236,7 +236,10 @@ class LogReader:
 
     def unlogged(self, limit: int) -> list[Unlogged]:
         """Return up to `limit` receipts that are no leaf yet, of every lane the next ones in order, shared fairly."""
-        lanes = self._db.execute("SELECT id, logged FROM lane WHERE logged < size ORDER BY id").fetchall()
+        lanes = self._db.execute(
+            "SELECT l.id, coalesce(c.upto, 0) FROM lane l LEFT JOIN logged c ON c.lane_id = l.id"
+            " WHERE coalesce(c.upto, 0) < l.size ORDER BY l.id"
+        ).fetchall()
         found: list[Unlogged] = []
         while lanes and len(found) < limit:
             share = -(-(limit - len(found)) // len(lanes))  # no lane with a backlog holds up the others
@@ -255,8 +258,9 @@ class LogReader:
     def behind(self) -> int:
         """Return how many receipts are no leaf yet."""
         row = self._db.execute(
-            "SELECT coalesce(sum((SELECT count(*) FROM receipt r WHERE r.lane_id = l.id AND r.last > l.logged)), 0)"
-            " FROM lane l WHERE l.logged < l.size"
+            "SELECT coalesce(sum((SELECT count(*) FROM receipt r"
+            " WHERE r.lane_id = l.id AND r.last > coalesce(c.upto, 0))), 0)"
+            " FROM lane l LEFT JOIN logged c ON c.lane_id = l.id WHERE coalesce(c.upto, 0) < l.size"
         ).fetchone()
         return int(row[0])
 

@@ -137,7 +137,10 @@ class LedgerReader(Protocol):
     # -- the archive ------------------------------------------------------------------------------------------------
 
     def archivable(self) -> list[Archivable]:
-        """Return of every lane of a center how far it may be archived and how far it is; the hq lane stays."""
+        """Return how far a center's lanes may be archived and how far they are: of those logged and published at all.
+
+        The hq lane stays.
+        """
 
     def receipts_before(self, lane_id: int, after: int, upto: int, before_us: int) -> list[StoredReceipt]:
         """Return the receipts of a lane that `receipts` yields and that were recorded before a moment."""

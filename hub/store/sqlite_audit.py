@@ -182,7 +182,8 @@ class SqliteAudit:
 
     def cursors(self) -> list[Cursor]:
         """See AuditReader."""
-        return made(Cursor, self._query.lenient("SELECT id, origin, logged FROM lane ORDER BY id"))
+        sql = "SELECT id, origin, coalesce(upto, 0) FROM lane LEFT JOIN logged ON lane_id = id ORDER BY id"
+        return made(Cursor, self._query.lenient(sql))
 
     def unlogged(self, lane_id: int, upto: int) -> list[tuple[int, int]]:
         """See AuditReader."""

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection
 from datetime import datetime
 
 from hub.domain.state import micros
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.protocol.errors import Malformed
 from hub.store.log import LogReader
+from hub.store.sqlite_database import SqliteDatabase, suspends
 from hub.store.store import OvertakenError
 
 NOTARY = "notary"
 
 
 class SqliteLog:
-    """A LogStore on the worker's own connection; `writing` begins a transaction on it."""
+    """A LogStore on the worker's own connection."""
 
-    def __init__(
-        self, db: sqlite3.Connection, writing: Callable[[], AbstractContextManager[sqlite3.Connection]]
-    ) -> None:
-        self._db = db
-        self._writing = writing
-        self._reader = LogReader(db)
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._reader = LogReader(database.connection)
 
+    @suspends
     async def lead(self, owner: str, now: datetime, until: datetime) -> bool:
         """See LogStore."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             done = db.execute(
                 "INSERT INTO lease(name, owner, until_us) VALUES (?, ?, ?)"
                 " ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until_us = excluded.until_us"
@@ -38,75 +36,86 @@ class SqliteLog:
             )
             return done.rowcount == 1
 
+    @suspends
     async def follow(self, owner: str) -> None:
         """See LogStore."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute("DELETE FROM lease WHERE name = ? AND owner = ?", (NOTARY, owner))
 
+    @suspends
     async def read(self, origin: str) -> Log:
         """See LogStore."""
         return self._reader.log(origin)
 
+    @suspends
     async def unlogged(self, limit: int) -> list[Unlogged]:
         """See LogStore."""
         return self._reader.unlogged(limit)
 
+    @suspends
     async def append(self, addition: Addition) -> None:
         """See LogStore.
 
         If we crash before COMMIT returns, nothing of it is there, or all: who comes next reads which, and publishes
         what it finds. Nobody was told before.
         """
-        with self._writing() as db:
+        with self._database.writing() as db:
             # Asked inside the transaction. Were it not, the keys would still refuse a second leaf of one index.
             (size,) = db.execute("SELECT coalesce(max(size), 0) FROM checkpoint").fetchone()
             if size != addition.before:
                 raise OvertakenError(f"HQ's log is at size {size}, expected {addition.before}: somebody else went on")
             try:
-                self._write(db, addition)
+                write_addition(db, addition)
             except sqlite3.IntegrityError as exc:
                 raise Malformed(f"HQ's log behind size {addition.before} contradicts its checkpoint: {exc}") from exc
 
-    @staticmethod
-    def _write(db: sqlite3.Connection, addition: Addition) -> None:
-        log = addition.log
-        db.executemany(
-            "INSERT INTO log_leaf(leaf_index, lane_id, last, hash) VALUES (?, ?, ?, ?)",
-            [(leaf.index, leaf.lane_id, leaf.last, leaf.hash) for leaf in addition.leaves],
-        )
-        db.executemany(
-            "INSERT INTO log_tile(level, tile_index, hashes) VALUES (?, ?, ?)",
-            [(tile.level, tile.index, tile.hashes) for tile in addition.tiles],
-        )
-        db.executemany(
-            "UPDATE lane SET logged = ? WHERE id = ?", [(last, lane_id) for lane_id, last in addition.logged.items()]
-        )
-        db.execute(
-            "INSERT INTO checkpoint(size, note, edge, signed_at_us) VALUES (?, ?, ?, ?)",
-            (log.size, log.note, log.edge.to_bytes(), micros(addition.signed_at)),
-        )
-
+    @suspends
     async def stored(self, after: int, limit: int) -> list[Stored]:
         """See LogStore."""
         return self._reader.stored(after, limit)
 
+    @suspends
     async def notes(self, sizes: Collection[int]) -> dict[int, bytes]:
         """See LogStore."""
-        rows = self._db.execute(
+        rows = self._database.connection.execute(
             "SELECT size, CAST(note AS BLOB) FROM checkpoint WHERE size IN (SELECT value FROM json_each(?))",
             (json.dumps(list(sizes)),),
         )
         return dict(rows.fetchall())
 
+    @suspends
     async def note(self, size: int) -> bytes | None:
         """See LogStore."""
         found = self._reader.checkpoint(size)
         return None if found is None else found.note
 
+    @suspends
     async def root(self, size: int) -> bytes | None:
         """See LogStore."""
         return self._reader.root(size) if size <= self._reader.size else None
 
+    @suspends
     async def rolled_back(self) -> str | None:
         """See LogStore."""
         return self._reader.rolled_back()
+
+
+def write_addition(db: sqlite3.Connection, addition: Addition) -> None:
+    """Write leaves, tiles, cursors and checkpoint inside the caller's transaction. Errors: sqlite3.IntegrityError."""
+    log = addition.log
+    db.executemany(
+        "INSERT INTO log_leaf(leaf_index, lane_id, last, hash) VALUES (?, ?, ?, ?)",
+        [(leaf.index, leaf.lane_id, leaf.last, leaf.hash) for leaf in addition.leaves],
+    )
+    db.executemany(
+        "INSERT INTO log_tile(level, tile_index, hashes) VALUES (?, ?, ?)",
+        [(tile.level, tile.index, tile.hashes) for tile in addition.tiles],
+    )
+    db.executemany(
+        "INSERT INTO logged(lane_id, upto) VALUES (?, ?) ON CONFLICT(lane_id) DO UPDATE SET upto = excluded.upto",
+        sorted(addition.logged.items()),
+    )
+    db.execute(
+        "INSERT INTO checkpoint(size, note, edge, signed_at_us) VALUES (?, ?, ?, ?)",
+        (log.size, log.note, log.edge.to_bytes(), micros(addition.signed_at)),
+    )

@@ -58,7 +58,7 @@ _CHAIN: Final = f"""
 """  # noqa: S608 - the names are ours
 
 
-class SqliteEntities:
+class SqliteEntityReader:
     """An EntityReader through an open connection."""
 
     def __init__(self, query: Query) -> None:
@@ -117,7 +117,7 @@ class SqliteReader:
         self.location = location
         self._db = db
         self._query = Query(location, db)
-        self.entities = SqliteEntities(self._query)
+        self.entities = SqliteEntityReader(self._query)
         self.log = LogReader(db)
         self.audit = SqliteAudit(self._query)
 
@@ -192,8 +192,10 @@ class SqliteReader:
     def archivable(self) -> list[Archivable]:
         """See LedgerReader."""
         rows = self._query.all(
-            "SELECT id, origin, min(logged, published), coalesce((SELECT max(last) FROM segment WHERE lane_id = id), 0)"
-            " FROM lane WHERE center <> ? ORDER BY id",
+            "SELECT l.id, l.origin, min(c.upto, p.upto),"
+            " coalesce((SELECT max(last) FROM segment WHERE lane_id = l.id), 0)"
+            " FROM lane l JOIN logged c ON c.lane_id = l.id JOIN published p ON p.lane_id = l.id"
+            " WHERE l.center <> ? ORDER BY l.id",
             (HQ,),
         )
         return made(Archivable, rows)

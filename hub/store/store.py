@@ -85,7 +85,11 @@ class LogStore(Protocol):
 
 
 class Store(Protocol):
-    """One HQ database."""
+    """One HQ database.
+
+    Every call suspends, and other tasks run meanwhile: what was read before it may be old after it. A call that raises
+    Retriable, or that is cancelled, may have been done or not; only its typed errors say that nothing was written.
+    """
 
     @property
     def log(self) -> LogStore:
@@ -130,17 +134,17 @@ class Store(Protocol):
     async def keep_evidence(self, origin: str, size: int, ours: bytes, theirs: bytes, recorded_at: datetime) -> None:
         """Keep the two notes that prove a fork."""
 
-    async def unpublished(self, center: str) -> list[tuple[str, int, int]]:
-        """Return (origin, published, size) of every lane of `center` with something to publish."""
+    async def unpublished(self, centers: Collection[str]) -> list[tuple[str, int, int]]:
+        """Return (origin, published, size) of every lane of `centers` with something to publish, the oldest first."""
 
-    async def cursors(self, center: str) -> list[tuple[str, int]]:
-        """Return (origin, published) of every lane of `center`."""
+    async def cursors(self, centers: Collection[str]) -> list[tuple[str, int]]:
+        """Return (origin, published) of every lane of `centers`."""
 
     async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """Return the next whole receipts of a lane behind sequence `after`, about `limit` events."""
 
     async def set_published(self, cursors: dict[str, int]) -> None:
-        """Move the publisher's cursors, after the broker acknowledged."""
+        """Move the publisher's cursors, after the broker acknowledged. A cursor never moves back."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close every connection. Idempotent."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     text,
 )
 
@@ -54,8 +55,26 @@ LANE: Final = Table(
     Column("recorded_at_us", BigInteger, nullable=False),
     Column("closed_by", Text),  # the origin that followed it
     Column("missing", BigInteger, nullable=False),  # events its center wrote and HQ never had, known when closed
-    Column("published", BigInteger, nullable=False),  # the publisher's cursor: events up to here are out
-    Column("logged", BigInteger, nullable=False, server_default=text("0")),  # the notary's: receipts are in HQ's log
+)
+
+# Who commits a lane rewrites its row all the time; the cursors of publisher and notary stand apart, so that no two of
+# them ever wait for one row. A lane without a row here is at 0.
+PUBLISHED: Final = Table(
+    "published",
+    METADATA,
+    Column("lane_id", Integer, ForeignKey("lane.id"), primary_key=True, autoincrement=False),
+    Column("upto", BigInteger, nullable=False),  # the publisher's cursor: events up to here are out
+)
+
+# How far each lane is published, for whoever reads lanes.
+LANE_AND_CURSOR: Final = LANE.outerjoin(PUBLISHED, PUBLISHED.c.lane_id == LANE.c.id)
+PUBLISHED_UPTO: Final = func.coalesce(PUBLISHED.c.upto, 0)
+
+LOGGED: Final = Table(
+    "logged",
+    METADATA,
+    Column("lane_id", Integer, ForeignKey("lane.id"), primary_key=True, autoincrement=False),
+    Column("upto", BigInteger, nullable=False),  # the notary's cursor: receipts up to here are in HQ's log
 )
 
 LEDGER: Final = Table(

@@ -10,6 +10,7 @@ behind each part:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from hub.hq.identity import Identity
 from hub.ledger.basis import Basis
 from hub.ledger.lane import Status
 from hub.ledger.publication import publications
-from hub.ledger.reading import Claim, Reading
+from hub.ledger.reading import Reading
 from hub.ledger.step import Step
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
@@ -72,6 +73,9 @@ class Consolidator:
         self._owner = owner
         self._clock = clock
         self._tick = tick
+        # Guards what is held and what is known of the hq lane, over every answer of the store that is waited for: a
+        # look must not take for resumed, or wake, what a fetch is just stopping.
+        self._turn = asyncio.Lock()
         self._held: dict[str, Held] = {}
         self._entities = Remembered(store)
         self._driver = Driver(store, self._entities, identity.hub, identity.receipts)
@@ -93,6 +97,10 @@ class Consolidator:
 
     async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
         """See Intakes. From here on every older owner of these lanes is fenced out."""
+        async with self._turn:
+            return await self._assign(centers)
+
+    async def _assign(self, centers: Sequence[str]) -> dict[str, int | None]:
         await self.refresh()
         if self._newest is None:
             self._newest = await self._store.newest_recorded_at()
@@ -102,25 +110,30 @@ class Consolidator:
             if intake.status is Status.WAITING and self._may_go_on(center):
                 # HQ has spoken while nobody held this lane: reading it asks the keyring again.
                 intake = replace(intake, status=Status.READING, why="")
-                await self._store.set_status(center, claim.term, intake.status, intake.why)
+                with contextlib.suppress(FencedError):  # overtaken already: our first commit will be told
+                    await self._store.set_status(center, claim.term, intake.status, intake.why)
             self._held[center] = Held(Reading.of(intake), claim.term, intake.offset)
             self._entities.forget(center)
-            await self._publisher.adopt(center)
             if intake.status is not Status.READING:
                 self.lanes.pause(center)
+        await self._publisher.adopt(claimed)
         return {center: claim.intake.offset for center, claim in claimed.items()}
 
     async def revoke(self, centers: Sequence[str]) -> None:
         """See Intakes."""
-        for center in centers:
-            self._held.pop(center, None)
-            self._entities.forget(center)
+        async with self._turn:
+            for center in centers:
+                self._held.pop(center, None)
+                self._entities.forget(center)
 
     async def refresh(self) -> None:
         """Read the hq lane again, if it has grown."""
-        self._looked_at = self._clock()
+        looked_at = self._clock()
         basis = await self._headquarters.basis()
-        if self._basis is None or basis.size != self._basis.size:
+        # Only now: while we waited for the answer nobody had looked. And of two answers that overtook each other the
+        # newer one stays.
+        self._looked_at = max(looked_at, self._looked_at)
+        if self._basis is None or basis.size > self._basis.size:
             self._basis = basis
             log.info("basis_read", basis=basis.size, centers=len(basis.registry.centers))
 
@@ -139,11 +152,15 @@ class Consolidator:
 
         Returns whether the hq lane has grown.
         """
+        async with self._turn:
+            return await self._look_again()
+
+    async def _look_again(self) -> bool:
         looked_at, changes = self._clock(), await self._store.changes()
         moved = changes.basis != self._answered
         if self._basis is None or changes.basis != self._basis.size:
             await self.refresh()
-        self._looked_at, self._answered = looked_at, changes.basis
+        self._looked_at, self._answered = max(looked_at, self._looked_at), changes.basis
         for center, held in list(self._held.items()):
             intake = held.reading.intake
             term, status = changes.intakes.get(center, (held.term, intake.status))
@@ -174,6 +191,10 @@ class Consolidator:
 
     async def handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
         """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process."""
+        async with self._turn:
+            await self._handle(center, records)
+
+    async def _handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
         held = self._held.get(center)
         if held is None or held.reading.intake.status is not Status.READING:
             return  # taken over by another worker, or stopped: batches that were fetched before still come
@@ -194,7 +215,9 @@ class Consolidator:
         assert self._basis is not None
         at = Instant(now, self._tick())
         try:
-            step = await self._driver.consolidate(held.reading, held.term, records, self._basis, at)
+            step = await self._driver.consolidate(
+                held.reading, held.term, records, self._basis, at, answer=self._answer_claims
+            )
         except EngineFault as fault:
             await self._park(center, held, fault.cause)
         except FencedError:
@@ -217,28 +240,30 @@ class Consolidator:
             log.warning(
                 "record_quarantined", center=center, reason=item.reason, detail=item.detail, offset=item.record.offset
             )
-        await self._answer_claims(center, held, step.heard.claims, step.committed_at)
         intake = step.reading.intake
         if intake.status is not Status.READING:
             log.warning("lane_stopped", center=center, status=str(intake.status), why=intake.why)
             self.lanes.pause(center)
 
-    async def _answer_claims(self, center: str, held: Held, claims: Sequence[Claim], now: datetime) -> None:
-        """Send stored receipts again for what came twice; a root that is not ours is a fork."""
+    async def _answer_claims(self, step: Step) -> str | None:
+        """Send stored receipts again for what came twice. Return what forked, by a root that is not ours, if one did.
+
+        If we crash behind the evidence, the claim is read again, and the evidence of one fork is kept once.
+        """
         sent: set[bytes] = set()
-        for claim in claims:
-            edge = await self._store.edge_at(claim.origin, claim.checkpoint.size)
-            receipt = await self._store.receipt_at(claim.origin, claim.checkpoint.size)
+        for claim in step.heard.claims:
+            origin, size = claim.origin, claim.checkpoint.size
+            edge = await self._store.edge_at(origin, size)
+            receipt = await self._store.receipt_at(origin, size)
             if edge is None or receipt is None:
                 continue
             if edge.root != claim.checkpoint.root:
-                why = f"fork of {claim.origin}: two valid seals of size {claim.checkpoint.size} with different roots"
-                await self._store.keep_evidence(claim.origin, claim.checkpoint.size, receipt, claim.note, now)
-                await self._stop(center, held, Status.FORKED, why)
-                return
+                await self._store.keep_evidence(origin, size, receipt, claim.note, step.committed_at)
+                return f"fork of {origin}: two valid seals of size {size} with different roots"
             if receipt not in sent:
                 sent.add(receipt)
-                self._publisher.answer(center, "receipt", receipt)
+                self._publisher.answer(step.reading.intake.center, "receipt", receipt)
+        return None
 
     async def _park(self, center: str, held: Held, exc: Exception) -> None:
         log.error("engine_fault", center=center, exc_info=exc)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from hub.ledger.publication import Publication
@@ -30,8 +30,8 @@ class Outlet(Protocol):
     def answer(self, center: str, kind: str, note: bytes) -> None:
         """Send a note to a center that no cursor covers: a request to send again, or a stored receipt once more."""
 
-    async def adopt(self, center: str) -> None:
-        """Publish what the last owner of this center's lanes left."""
+    async def adopt(self, centers: Collection[str]) -> None:
+        """Publish what the last owner of these centers' lanes left."""
 
     async def room(self) -> None:
         """Wait while much is queued and publishing goes on."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -81,15 +81,15 @@ class Publisher:
         self._answers.append((center, kind, note))
         self._wake.set()
 
-    async def adopt(self, center: str) -> None:
-        """Publish what the last owner of this center's lanes left, now, and once more when its writes must be over.
+    async def adopt(self, centers: Collection[str]) -> None:
+        """Publish what the last owner of these centers' lanes left, now, and once more when its writes must be over.
 
         A state that the last owner sent may arrive after a newer one of ours; sent again, the newest stands last.
         """
         loop = asyncio.get_running_loop()
-        for origin, published, size in await self._store.unpublished(center):
+        for origin, published, size in await self._store.unpublished(centers):
             self._again.append((loop.time() + REQUEST_TIMEOUT_S + 1, origin, published, size))
-        self._behind.add(center)
+        self._behind.update(centers)
         self._wake.set()
 
     def look(self, center: str) -> None:
@@ -163,12 +163,12 @@ class Publisher:
             item = (center.encode(), note, [("cohub-kind", kind.encode())])
             await self._send({(topic_out(center), 0): [item]})
             self._answers.popleft()
-        for center in sorted(self._behind):
-            await self._catch_up(center)
-            self._behind.discard(center)
+        if self._behind:
+            await self._catch_up()
         if self._due():
-            _, origin, after, upto = self._again.pop(0)
+            _, origin, after, upto = self._again[0]
             await self._repeat_states(origin, after, upto)
+            self._again.pop(0)  # only now: what the broker refused is repeated in the next round
         ready: list[Publication] = []
         events = 0
         while self._queue and events < SEND_EVENTS_MAX:
@@ -192,19 +192,25 @@ class Publisher:
                 self._behind.update(p.center for p in ready)
                 raise
 
-    async def _catch_up(self, center: str) -> None:
-        """Publish from the cursor in SQL to the end of each of the center's lanes."""
-        await self._save_cursors()
-        for origin, published, size in await self._store.unpublished(center):
-            after = published
-            while after < size:
-                found = await self._store.publication(origin, after, SEND_EVENTS_MAX)
-                if found is None:
-                    break
-                await self._publish([found])
-                self._cursors[origin] = after = found.last
-        for origin, done in await self._store.cursors(center):
-            self._cursors[origin] = max(done, self._unsaved.get(origin, 0))
+    async def _catch_up(self) -> None:
+        """Publish from the cursor in SQL to the end of each lane of the centers that are behind."""
+        # A center that falls behind again meanwhile is marked again, and stays marked.
+        centers, self._behind = self._behind, set()
+        try:
+            await self._save_cursors()
+            for origin, published, size in await self._store.unpublished(centers):
+                after = published
+                while after < size:
+                    found = await self._store.publication(origin, after, SEND_EVENTS_MAX)
+                    if found is None:
+                        break
+                    await self._publish([found])
+                    self._cursors[origin] = after = found.last
+            for origin, done in await self._store.cursors(centers):
+                self._cursors[origin] = max(done, self._unsaved.get(origin, 0))
+        except BaseException:
+            self._behind |= centers
+            raise
 
     async def _repeat_states(self, origin: str, after: int, upto: int) -> None:
         while after < upto:
@@ -293,5 +299,7 @@ class Publisher:
     async def _save_cursors(self) -> None:
         self._saved_at = asyncio.get_running_loop().time()
         if self._unsaved:
-            unsaved, self._unsaved = self._unsaved, {}
-            await self._store.set_published(unsaved)
+            saved = dict(self._unsaved)
+            await self._store.set_published(saved)
+            # What was refused, or cancelled, is saved with the next; to save a cursor twice does no harm.
+            self._unsaved = {origin: done for origin, done in self._unsaved.items() if done > saved.get(origin, 0)}

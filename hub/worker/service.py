@@ -134,5 +134,5 @@ async def run_worker(
             for task in tasks:
                 task.cancel()
     finally:
-        store.close()
+        await store.close()
     log.info("worker_stopped")

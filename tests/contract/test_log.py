@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,8 +16,8 @@ from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.tree import Edge
 from hub.store.store import OvertakenError
-from tests.contract.test_store import ENGINES, Opener
 from tests.support.center import HUB, NOW, RELEASED, Center
+from tests.support.engines import ENGINES, Engine
 from tests.support.hq import IDENTITY, Hq
 
 ORIGIN = f"{HUB}/log"
@@ -25,21 +25,22 @@ KEYS = [IDENTITY.log, IDENTITY.log_long]
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture(params=list(ENGINES))
-def opener(request: pytest.FixtureRequest) -> Opener:
-    return ENGINES[request.param]
+@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    found: Engine = request.param
+    return found
 
 
 @pytest.fixture
-async def hq(opener: Opener, tmp_path: Path) -> AsyncIterator[Hq]:
+async def hq(engine: Engine, tmp_path: Path) -> AsyncIterator[Hq]:
     """Yield an open store with HQ's lane in it, and uz and kz registered: three receipts, none of them logged."""
-    store = opener(tmp_path)
+    store = await engine.open(tmp_path)
     opened = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
     await opened.headquarters.prepare()
     for center in ("uz", "kz"):
         await opened.register(Center(center))
     yield opened
-    store.close()
+    await store.close()
 
 
 async def logged(hq: Hq, limit: int = 100) -> Addition:
@@ -83,18 +84,18 @@ async def test_unlogged_shares_fairly_between_lanes(hq: Hq) -> None:
     assert len(await hq.store.log.unlogged(13)) == 13
 
 
-async def test_appended_log_is_read_back_as_it_was_written(hq: Hq, opener: Opener, tmp_path: Path) -> None:
+async def test_appended_log_is_read_back_as_it_was_written(hq: Hq, engine: Engine, tmp_path: Path) -> None:
     """Edge, partial tiles and checkpoint are there for the next notary, in this process and in another."""
     assert await hq.store.log.read(ORIGIN) == Log(ORIGIN)
     first = await logged(hq, 2)
     assert await hq.store.log.read(ORIGIN) == first.log
     second = await logged(hq)
-    again = opener(tmp_path)
+    again = await engine.open(tmp_path)
     assert await again.log.read(ORIGIN) == second.log
     assert await again.log.root(2) == first.log.edge.root
     assert await again.log.root(second.log.size) == second.log.edge.root
     assert await again.log.root(second.log.size + 1) is None
-    again.close()
+    await again.close()
 
 
 async def test_stored_checkpoints_have_the_leaves_since_the_one_before(hq: Hq) -> None:
@@ -134,6 +135,19 @@ async def test_addition_that_contradicts_what_is_stored_leaves_nothing(hq: Hq) -
     with pytest.raises(Malformed, match="contradicts"):
         await log.append(append(done.log, [receipts[2], receipts[0]], KEYS, NOW))
     assert (await log.read(ORIGIN), await log.unlogged(9), await log.stored(0, 9)) == before
+
+
+async def test_addition_whose_last_row_fails_leaves_nothing(hq: Hq) -> None:
+    """Leaves, tiles and cursors were written when the checkpoint can't be: all of them are undone."""
+    log = hq.store.log
+    addition = append(await log.read(ORIGIN), await log.unlogged(3), KEYS, NOW)
+    before: Any = await log.unlogged(9), await log.stored(0, 9)
+    broken = replace(addition, log=replace(addition.log, note=cast("bytes", None)))
+    with pytest.raises(Malformed, match="contradicts"):
+        await log.append(broken)
+    assert (await log.unlogged(9), await log.stored(0, 9)) == before
+    await log.append(addition)
+    assert await log.read(ORIGIN) == addition.log
 
 
 async def test_lease_is_one_owners_until_its_end(hq: Hq) -> None:

@@ -326,7 +326,7 @@ async def test_snapshot_is_of_one_moment(engine: str, tmp_path: Path) -> None:
         assert reader.lanes() == before
     reader.close()
     reader.close()
-    hq.store.close()
+    await hq.store.close()
 
 
 def test_database_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:

@@ -1,24 +1,20 @@
 """One suite for every store: what `hub.store.store.Store` promises, on a real database.
 
-A new engine adds its opener to ENGINES; it has to pass all of this unchanged.
+A new engine adds its opener to `tests.support.engines`; it has to pass all of this unchanged.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from sqlite3 import connect
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine
 
 from hub.domain.stream import HQ
 from hub.hq.headquarters import Headquarters
@@ -31,39 +27,33 @@ from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
 from hub.protocol.tree import Edge, leaf_hash
-from hub.replay.source import Ledger
-from hub.store import migrate as migrations
 from hub.store.consolidate import Driver, Instant
-from hub.store.sqlite import SqliteStore
+from hub.store.migrate import HEAD
 from hub.store.store import KEPT_BYTES_MAX, FencedError, Store
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
+from tests.support.engines import ENGINES, Engine
 from tests.support.hq import IDENTITY, Hq, center_record
 from tests.support.witness import Witness
 
 REVISED, WITHDRAWN = "net.cohub.offer.revised.v1", "net.cohub.offer.withdrawn.v1"
-QUOTA_BYTES = 100_000
-
-Opener = Callable[[Path], SqliteStore]  # today's only engine; the tests below use what Store has, and no more
-ENGINES: dict[str, Opener] = {
-    "sqlite": lambda folder: SqliteStore.open(folder / "hub.sqlite3", quarantine_quota_bytes=QUOTA_BYTES),
-}
 
 
-@pytest.fixture(params=list(ENGINES))
-def opener(request: pytest.FixtureRequest) -> Opener:
-    return ENGINES[request.param]
+@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    found: Engine = request.param
+    return found
 
 
 @pytest.fixture
-async def hq(opener: Opener, tmp_path: Path) -> AsyncIterator[Hq]:
+async def hq(engine: Engine, tmp_path: Path) -> AsyncIterator[Hq]:
     """Yield an open store with HQ's lane in it, and uz and kz registered."""
-    store = opener(tmp_path)
+    store = await engine.open(tmp_path)
     opened = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
     await opened.headquarters.prepare()
     for center in ("uz", "kz"):
         await opened.register(Center(center))
     yield opened
-    store.close()
+    await store.close()
 
 
 class NotWrittenError(Exception):
@@ -142,7 +132,7 @@ async def test_commit_that_fails_half_way_leaves_nothing(hq: Hq) -> None:
     assert await hq.store.entities(step.entities) == {}
     assert await hq.store.receipt_at(center.origin, 1) is None
     assert await hq.store.edge_at(center.origin, 0) is None
-    assert await hq.store.unpublished("uz") == []
+    assert await hq.store.unpublished(["uz"]) == []
     # Another lane takes the place that the failed one would have had: nothing remembered may point there.
     await hq.feed("kz", other.opened(4))
     await hq.store.commit(step, (await hq.store.claim(["uz"], "again"))["uz"].term)
@@ -179,7 +169,9 @@ async def test_entities_are_found_as_of_their_last_event(hq: Hq) -> None:
     assert len(found) == 2
 
 
-async def test_entitys_history_is_linked_and_every_commit_has_its_state_digest(hq: Hq, tmp_path: Path) -> None:
+async def test_entitys_history_is_linked_and_every_commit_has_its_state_digest(
+    hq: Hq, engine: Engine, tmp_path: Path
+) -> None:
     """From its last event an entity leads back to its first, past the rejected ones; also into an earlier epoch."""
     center = Center()
     await hq.feed("uz", center.opened(1))
@@ -189,58 +181,23 @@ async def test_entitys_history_is_linked_and_every_commit_has_its_state_digest(h
     last = {"previous_origin": center.origin, "previous_size": 4, "previous_root": center.edge.root.hex()}
     await hq.feed("uz", [later.sealed(later.opening(**last))])
     step = await hq.feed("uz", [later.sealed(later.append(later.event(REVISED, "K-1", offer("Again"))))])
-    with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
-        ids = {lane.origin: lane.id for lane in ledger.lanes}
-        old, seen = ids[center.origin], []
-        lane_id: int | None = ids[later.origin]
-        sequence: int | None = 2
-        while lane_id is not None and sequence is not None:
-            event = ledger.event(lane_id, sequence)
-            assert event is not None
-            seen.append((lane_id, event.sequence, event.version))
-            lane_id, sequence = event.previous_lane_id, event.previous
-        assert seen == [(ids[later.origin], 2, 3), (old, 3, 2), (old, 2, 1)]
-        rejected = ledger.event(old, 4)
-        assert rejected is not None
-        assert (rejected.accepted, rejected.previous) == (False, None)
-        for lane in ledger.lanes:
-            digests = [receipt.state_digest for receipt in ledger.receipts(lane)]
-            assert digests[-1] == lane.state_digest
-            assert None not in digests
+    lanes = engine.peek(tmp_path, "SELECT origin, id, state_digest FROM lane")
+    ids = {origin: lane_id for origin, lane_id, _ in lanes}
+    old, seen = ids[center.origin], []
+    event = "SELECT version, previous_lane_id, previous FROM ledger WHERE lane_id = ? AND sequence = ?"
+    lane_id, sequence = ids[later.origin], 2
+    while lane_id is not None:
+        ((version, *previous),) = engine.peek(tmp_path, event, lane_id, sequence)
+        seen.append((lane_id, sequence, version))
+        lane_id, sequence = previous
+    assert seen == [(ids[later.origin], 2, 3), (old, 3, 2), (old, 2, 1)]
+    rejected = "SELECT code = 'ACCEPTED', previous FROM ledger WHERE lane_id = ? AND sequence = 4"
+    assert engine.peek(tmp_path, rejected, old) == [(False, None)]
+    for _, lane_id, state_digest in lanes:
+        digests = engine.peek(tmp_path, "SELECT state_digest FROM receipt WHERE lane_id = ? ORDER BY last", lane_id)
+        assert digests[-1] == (state_digest,)
+        assert (None,) not in digests
     assert step.commits[0].rows[0].previous == (center.origin, 3)
-
-
-def test_ledger_of_the_first_release_is_linked_when_it_is_brought_up_to_date(tmp_path: Path) -> None:
-    """Each stream's and subject's accepted events, over the lanes in their order; the rejected are passed over."""
-    path = tmp_path / "hub.sqlite3"
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent / "migrations"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-    engine.dispose()
-    rows = [
-        (1, 1, "ACCEPTED", "net.cohub.offer.published.v1", "uz:A"),
-        (1, 2, "ACCEPTED", "net.cohub.request.published.v1", "uz:A"),
-        (1, 3, "BAD_VALUE", "net.cohub.offer.revised.v1", "uz:A"),
-        (1, 4, "ACCEPTED", "net.cohub.offer.revised.v1", "uz:A"),
-        (2, 1, "ACCEPTED", "net.cohub.offer.withdrawn.v1", "uz:A"),
-        (2, 2, "ACCEPTED", "net.cohub.request.revised.v1", "uz:A"),
-    ]
-    with closing(connect(path)) as db:
-        db.executemany(
-            "INSERT INTO ledger(lane_id, sequence, data, digest, code, field, params, type, subject, version)"
-            " VALUES (?, ?, x'00', x'00', ?, '', '', ?, ?, 1)",
-            rows,
-        )
-        db.commit()
-    SqliteStore.open(path).close()
-    with closing(connect(path)) as db:
-        linked = db.execute("SELECT lane_id, sequence, previous_lane_id, previous FROM ledger").fetchall()
-    assert linked == [
-        (1, 1, None, None), (1, 2, None, None), (1, 3, None, None), (1, 4, 1, 1), (2, 1, 1, 4), (2, 2, 1, 2),
-    ]  # fmt: skip
 
 
 async def test_basis_is_hqs_lane_alone(hq: Hq) -> None:
@@ -254,11 +211,11 @@ async def test_basis_is_hqs_lane_alone(hq: Hq) -> None:
     assert (await hq.store.basis())[0] == (await hq.store.changes()).basis == size + 1
 
 
-async def test_newest_recorded_at_is_that_of_all_lanes(opener: Opener, tmp_path: Path, hq: Hq) -> None:
+async def test_newest_recorded_at_is_that_of_all_lanes(engine: Engine, tmp_path: Path, hq: Hq) -> None:
     """None of an empty database; the newest of all, to the microsecond, whichever lane moved last."""
-    empty = opener(tmp_path / "empty")
+    empty = await engine.open(tmp_path / "empty")
     assert await empty.newest_recorded_at() is None
-    empty.close()
+    await empty.close()
     newest = NOW + timedelta(days=9000, microseconds=1)
     await hq.feed("uz", Center("uz").opened(), now=newest)
     await hq.feed("kz", Center("kz").opened(), now=NOW)
@@ -307,12 +264,12 @@ async def test_resume_lets_only_stopped_lanes_go_on(hq: Hq, status: Status) -> N
     assert await hq.store.resume("nobody") is None
 
 
-async def test_evidence_is_kept_once(hq: Hq) -> None:
+async def test_evidence_is_kept_once(hq: Hq, engine: Engine, tmp_path: Path) -> None:
     """The first two notes that prove a fork stay; the same fork seen again is no error."""
     await hq.store.keep_evidence("hub.example/uz/1", 4, b"ours", b"theirs", NOW)
     await hq.store.keep_evidence("hub.example/uz/1", 4, b"ours", b"other", NOW)
     await hq.store.keep_evidence("hub.example/uz/1", 5, b"ours", b"theirs", NOW)
-    rows = hq.store._db.execute("SELECT size, ours, theirs FROM evidence ORDER BY size").fetchall()
+    rows = engine.peek(tmp_path, "SELECT size, ours, theirs FROM evidence ORDER BY size")
     assert rows == [(4, b"ours", b"theirs"), (5, b"ours", b"theirs")]
 
 
@@ -329,7 +286,7 @@ async def test_publication_goes_by_whole_receipts_up_to_the_cursor(hq: Hq) -> No
         reason="a new outbox",
     )
     await hq.feed("uz", [new.sealed(opening)])
-    assert await hq.store.unpublished("uz") == [(center.origin, 0, 7), (new.origin, 0, 1)]
+    assert await hq.store.unpublished(["uz"]) == [(center.origin, 0, 7), (new.origin, 0, 1)]
     one = await hq.store.publication(center.origin, 0, 1)
     two = await hq.store.publication(center.origin, 3, 3)
     assert one is not None
@@ -339,9 +296,9 @@ async def test_publication_goes_by_whole_receipts_up_to_the_cursor(hq: Hq) -> No
     assert await hq.store.publication(center.origin, 7, 1) is None
     await hq.store.set_published({center.origin: 5, new.origin: 1})
     await hq.store.set_published({center.origin: 3})
-    assert await hq.store.unpublished("uz") == [(center.origin, 5, 7)]
-    assert sorted(await hq.store.cursors("uz")) == sorted([(center.origin, 5), (new.origin, 1)])
-    assert await hq.store.cursors("by") == []
+    assert await hq.store.unpublished(["uz"]) == [(center.origin, 5, 7)]
+    assert sorted(await hq.store.cursors(["uz"])) == sorted([(center.origin, 5), (new.origin, 1)])
+    assert await hq.store.cursors(["by"]) == await hq.store.cursors([]) == []
 
 
 def as_sent(found: Publication) -> dict[str, Any]:
@@ -394,35 +351,35 @@ async def test_publication_has_the_record_that_memory_lacks(hq: Hq) -> None:
     assert (known.entity.status, known.sequence) == ("withdrawn", 3)
 
 
-async def test_quarantine_over_quota_keeps_a_beginning_and_the_digest(hq: Hq) -> None:
+async def test_quarantine_over_quota_keeps_a_beginning_and_the_digest(hq: Hq, engine: Engine, tmp_path: Path) -> None:
     """Up to the quota all bytes are kept, over it 64 KiB of each; another center's quota is its own."""
     big = [Sent(b"x", bytes([n]) * 90_000, (("no", b"header of ours"),), offset=n) for n in range(3)]
     await hq.feed("uz", big)
     await hq.feed("uz", big)  # the same records again, as after a crash: kept once
     await hq.feed("kz", big[:1])
     query = "SELECT center, kafka_offset, length(data), size_bytes, digest FROM quarantine ORDER BY id"
-    rows = hq.store._db.execute(query).fetchall()
+    rows = engine.peek(tmp_path, query)
     whole = rows[0][3]
     assert whole > 90_000
     lengths = [(center, offset, length) for center, offset, length, _, _ in rows]
     assert lengths == [("uz", 0, whole), ("uz", 1, whole), ("uz", 2, KEPT_BYTES_MAX), ("kz", 0, whole)]
     assert {row[3] for row in rows} == {whole}
     assert len({row[4] for row in rows}) == 3
-    kept = hq.store._db.execute("SELECT data, digest FROM quarantine WHERE center = 'uz'").fetchall()
+    kept = engine.peek(tmp_path, "SELECT data, digest FROM quarantine WHERE center = 'uz'")
     assert [sha256(b"\0" + data).digest() == digest for data, digest in kept] == [True, True, False]
-    used = hq.store._db.execute("SELECT center, quarantined_bytes FROM intake").fetchall()
+    used = engine.peek(tmp_path, "SELECT center, quarantined_bytes FROM intake")
     assert dict(used) | {HQ: 0} == {"uz": 2 * whole + KEPT_BYTES_MAX, "kz": whole, HQ: 0}
 
 
-async def test_database_that_is_opened_again_has_everything(opener: Opener, tmp_path: Path, hq: Hq) -> None:
+async def test_database_that_is_opened_again_has_everything(engine: Engine, tmp_path: Path, hq: Hq) -> None:
     """Nothing lives in the process alone: a second opening, migrated again, answers alike and goes on."""
     center = Center()
     step = await hq.feed("uz", center.opened(3))
     await hq.store.set_published({center.origin: 4})
     before = await hq.store.basis()
-    hq.store.close()
-    hq.store.close()
-    again = opener(tmp_path)
+    await hq.store.close()
+    await hq.store.close()
+    again = await engine.open(tmp_path)
     try:
         assert (await again.basis())[0] == before[0]
         assert await again.edge_at(center.origin, 4) == center.edge
@@ -430,38 +387,58 @@ async def test_database_that_is_opened_again_has_everything(opener: Opener, tmp_
         assert stored == step.commits[0].note
         receipt = read_answer(Note.from_bytes(stored or b"").text)
         assert isinstance(receipt, Receipt)
-        assert await again.unpublished("uz") == []
+        assert await again.unpublished(["uz"]) == []
         assert await again.entities(step.entities) == {k: replace(v, value=None) for k, v in step.entities.items()}
         other = Hq(again, Headquarters(again, IDENTITY, RELEASED), {})
         await other.feed("uz", center.offers(1, first=50))
         assert await again.edge_at(center.origin, 5) == center.edge
     finally:
-        again.close()
+        await again.close()
 
 
-def test_database_of_a_newer_release_is_refused(opener: Opener, tmp_path: Path) -> None:
+async def test_every_call_lets_others_run(hq: Hq) -> None:
+    """Whoever asks a store must expect that something else happens before the answer, on any engine."""
+    store, log = hq.store, hq.store.log
+    step, term = await prepared(hq, Center(), Center().opened(1))
+    empty = Edge()
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: store.claim(["kz"], "me"), lambda: store.commit(step, term), lambda: store.entities([]),
+        store.basis, store.changes, store.newest_recorded_at, lambda: store.edge_at("no/such/lane", empty.size),
+        lambda: store.receipt_at("no/such/lane", 1), lambda: store.set_status("uz", term, Status.READING, ""),
+        lambda: store.resume("uz"), lambda: store.keep_evidence("x", 1, b"", b"", NOW),
+        lambda: store.unpublished(["uz"]), lambda: store.cursors(["uz"]), lambda: store.set_published({}),
+        lambda: store.publication(Center().origin, 0, 1), lambda: log.lead("me", NOW, NOW), lambda: log.follow("me"),
+        lambda: log.read(f"{HUB}/log"), lambda: log.unlogged(1), lambda: log.stored(0, 1), lambda: log.notes([]),
+        lambda: log.note(1), lambda: log.root(1), log.rolled_back,
+    ]  # fmt: skip
+    for number, call in enumerate(calls):
+        others = asyncio.create_task(asyncio.sleep(0))
+        await call()
+        assert others.done(), number
+
+
+async def test_cursors_of_many_centers_come_in_one_answer(hq: Hq) -> None:
+    """The lanes of just the centers that were asked for, in the order in which they were made."""
+    uz, kz = Center("uz"), Center("kz")
+    await hq.feed("uz", uz.opened(2))
+    await hq.feed("kz", kz.opened(1))
+    assert await hq.store.unpublished(["kz", "uz", "by"]) == [(uz.origin, 0, 3), (kz.origin, 0, 2)]
+    assert await hq.store.unpublished([]) == []
+    await hq.store.set_published({uz.origin: 3, kz.origin: 1})
+    assert await hq.store.unpublished({"kz", "uz"}) == [(kz.origin, 1, 2)]
+    assert sorted(await hq.store.cursors(["kz", "uz"])) == sorted([(uz.origin, 3), (kz.origin, 1)])
+
+
+async def test_database_of_a_newer_release_is_refused(engine: Engine, tmp_path: Path) -> None:
     """A version that this release does not know ends the start, says both versions, and changes nothing."""
-    opener(tmp_path).close()
-    (path,) = tmp_path.glob("hub.sqlite3")
-    with closing(connect(path)) as db:
-        db.execute("UPDATE alembic_version SET version_num = '9999'")
-        db.commit()
-    with pytest.raises(Fatal, match="version 9999, this release knows up to 0002"):
-        opener(tmp_path)
-    with closing(connect(path)) as db:
-        assert db.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
+    await (await engine.open(tmp_path)).close()
+    engine.edit(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Fatal, match=f"version 9999, this release knows up to {HEAD}"):
+        await engine.open(tmp_path)
+    assert engine.peek(tmp_path, "SELECT version_num FROM alembic_version") == [("9999",)]
 
 
-def test_file_that_is_no_database_is_refused(opener: Opener, tmp_path: Path) -> None:
-    """What is not ours is named and left alone."""
-    path = tmp_path / "hub.sqlite3"
-    path.write_bytes(b"something else" * 100)
-    with pytest.raises(Fatal, match=r"hub\.sqlite3"):
-        opener(tmp_path)
-    assert path.read_bytes() == b"something else" * 100
-
-
-async def test_commit_keeps_what_a_witness_says_with_the_position(hq: Hq) -> None:
+async def test_commit_keeps_what_a_witness_says_with_the_position(hq: Hq, engine: Engine, tmp_path: Path) -> None:
     """Cosignatures and the alarm are written with the fetch that they came in: all of it, or nothing."""
     witness = Witness(Center())
     record = center_record(witness.center)
@@ -477,19 +454,21 @@ async def test_commit_keeps_what_a_witness_says_with_the_position(hq: Hq) -> Non
     await hq.store.claim(["uz"], "second")
     with pytest.raises(FencedError):
         await hq.store.commit(step, old)
-    assert said_by_witnesses(hq) == ([], [None])
+    assert said_by_witnesses(engine, tmp_path) == ([], [None])
     step, term = await prepared(hq, witness.center, records)
     await hq.store.commit(step, term)
     line = Note.from_bytes(records[0].value or b"").signatures[0]
     assert step.heard.alarm is not None
-    assert said_by_witnesses(hq) == ([(size, line.name, line.key_id, "uz", line.value)], [step.heard.alarm.to_text()])
+    assert said_by_witnesses(engine, tmp_path) == (
+        [(size, line.name, line.key_id, "uz", line.value)],
+        [step.heard.alarm.to_text()],
+    )
     step, term = await prepared(hq, witness.center, [witness.alarm("", size, offset=9)])
     await hq.store.commit(step, term)
-    assert said_by_witnesses(hq)[1] == [None]
+    assert said_by_witnesses(engine, tmp_path)[1] == [None]
 
 
-def said_by_witnesses(hq: Hq) -> tuple[list[tuple[Any, ...]], list[str | None]]:
+def said_by_witnesses(engine: Engine, folder: Path) -> tuple[list[tuple[Any, ...]], list[str | None]]:
     """Return the cosignatures that are stored, and the alarm of uz."""
-    with closing(connect(hq.store.path)) as db:
-        rows = db.execute("SELECT size, name, key_id, center, value FROM cosignature").fetchall()
-        return rows, [text for (text,) in db.execute("SELECT alarm FROM intake WHERE center = 'uz'")]
+    rows = engine.peek(folder, "SELECT size, name, key_id, center, value FROM cosignature")
+    return rows, [text for (text,) in engine.peek(folder, "SELECT alarm FROM intake WHERE center = 'uz'")]

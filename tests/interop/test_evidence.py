@@ -24,7 +24,7 @@ def test_go_verifies_every_note_and_proof_of_a_bundle(tmp_path: Path) -> None:
     """Receipts, seals, checkpoint; every receipt in HQ's log, by either key; every event in its center's lane."""
 
     async def tell() -> None:
-        (await told(tmp_path, "uz", "kz")).close()
+        await (await told(tmp_path, "uz", "kz")).close()
 
     asyncio.run(tell())
     with Ledger.open(tmp_path / "hub.sqlite3") as ledger:

@@ -22,9 +22,9 @@ from hub.replay.decoding import Decoder
 from hub.replay.diff import diff
 from hub.replay.history import history
 from hub.replay.source import Ledger
-from hub.store.sqlite import SqliteStore
 from tests.support.center import RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
+from tests.support.peek import open_without_disk
 from tests.support.sender import CENTERS, Batches, script, write_lane
 
 BEGINS = datetime(2030, 1, 1, tzinfo=UTC)  # after HQ's own lane was made
@@ -52,7 +52,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
 
     async def make() -> None:
-        (await Hq.open(folder, *(Center(name) for name in CENTERS))).store.close()
+        await (await Hq.open(folder, *(Center(name) for name in CENTERS))).store.close()
 
     asyncio.run(make())
     return folder / "hub.sqlite3"
@@ -60,8 +60,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def live(database: Path, script: dict[str, list[Batches]], order: list[int], pauses: list[int]) -> Life:
     """Feed all batches, the centers taking turns in any order, and copy the entities after every commit."""
-    store = SqliteStore.open(database)
-    store._db.execute("PRAGMA synchronous=OFF")
+    store = open_without_disk(database)
     hq = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
     waiting = {name: _batches(name, lanes) for name, lanes in script.items()}
     life, now, step = Life([(BEGINS, _entities(database))]), BEGINS, 0
@@ -72,7 +71,7 @@ async def live(database: Path, script: dict[str, list[Batches]], order: list[int
         await hq.feed(name, waiting[name].pop(0), now)
         life.states.append((now, _entities(database)))
         step += 1
-    store.close()
+    await store.close()
     return life
 
 

@@ -71,7 +71,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     async def make() -> None:
         hq = await Hq.open(folder, Center("uz"))
         await hq.feed("uz", Center("uz").opened())
-        hq.store.close()
+        await hq.store.close()
 
     asyncio.run(make())
     return (folder / "hub.sqlite3").read_bytes()
@@ -93,7 +93,7 @@ async def tell(folder: Path, script: list[tuple[str, int, int]]) -> None:
         key = f"{'K' if is_offer else 'D'}-{entity}"
         records.append(uz.append(uz.event(kind, key, value, time=NOW + hours * HOUR)))
     await hq.feed("uz", [*records[:-1], uz.sealed(records[-1])])
-    hq.store.close()
+    await hq.store.close()
 
 
 @given(script=st.lists(told, min_size=1, max_size=25), hours=st.tuples(st.integers(-7, 1), st.integers(-7, 1)))

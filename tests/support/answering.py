@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
 import schemas
+from hub.base.kafka import AIOKAFKA, Clients, Producer
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.fold import fold
@@ -33,6 +35,12 @@ ASK_PAUSE_S = 0.5  # the real one waits 5 s, then longer
 Refuse = Callable[[str, dict[str, Any]], Rejected | None]
 
 
+@cache
+def _codecs() -> dict[int, Codec]:
+    released = load_released(schemas.read("released.json"), schemas.every())
+    return {schema.id: Codec(schema) for schema in released.values()}
+
+
 @dataclass
 class HqLane:
     """One lane as HQ has it: sealed edge, unsealed tail, stored receipts."""
@@ -47,8 +55,11 @@ class HqLane:
 class AnsweringHq:
     """Consumes `in.<center>`, answers on `out.<center>`. State is in memory; `run` it as a task."""
 
-    def __init__(self, bootstrap: str, hub: str, center: str, key: Verifier, receipts: Signer) -> None:
+    def __init__(
+        self, bootstrap: str, hub: str, center: str, key: Verifier, receipts: Signer, clients: Clients = AIOKAFKA
+    ) -> None:
         self.bootstrap = bootstrap
+        self.clients = clients
         self.hub = hub
         self.center = center
         self.keys = [key]
@@ -62,9 +73,8 @@ class AnsweringHq:
         self.refuse: Refuse = lambda _entity, _value: None
         self.unknown_seals = 0
         self._reader = LeafReader()
-        released = load_released(schemas.read("released.json"), schemas.every())
-        self._codecs = {schema.id: Codec(schema) for schema in released.values()}
-        self._producer: AIOKafkaProducer
+        self._codecs = _codecs()
+        self._producer: Producer
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -79,10 +89,10 @@ class AnsweringHq:
 
     async def run(self) -> None:
         topic = TopicPartition(f"in.{self.center}", 0)
-        consumer = AIOKafkaConsumer(
+        consumer = self.clients.consumer(
             bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
         )
-        self._producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all")
+        self._producer = self.clients.producer(bootstrap_servers=self.bootstrap, acks="all")
         await consumer.start()
         await self._producer.start()
         try:

@@ -29,7 +29,7 @@ async def make_hub(folder: Path, events: int = 30) -> Path:
             await hq.feed(center.id, center.offers(5, first))
         refused = center.append(center.event(REVISED, "K-unknown", offer("Never published")))
         await hq.feed(center.id, [center.sealed(refused)], LATER)
-    hq.store.close()
+    await hq.store.close()
     path = folder / "hub.sqlite3"
     settle(path)
     return path
@@ -38,7 +38,8 @@ async def make_hub(folder: Path, events: int = 30) -> Path:
 def settle(path: Path) -> None:
     """Note that everything is in HQ's log and published, as notary and publisher do."""
     with closing(sqlite3.connect(path)) as db:
-        db.execute("UPDATE lane SET logged = size, published = size")
+        for cursor in ("logged", "published"):
+            db.execute(f"INSERT OR REPLACE INTO {cursor} SELECT id, size FROM lane")
         db.commit()
 
 

@@ -20,10 +20,10 @@ from hub.protocol.identifier import uuid7
 from hub.protocol.record import CONTROL_HEADER
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.witness import COSIGNATURE_KIND, cosigned_note
-from hub.store.log import LogReader
 from tests.support.center import HUB, NOW, Center, Sent, filled, offer
 from tests.support.evidence import TRUST, witness, witness_key
 from tests.support.hq import IDENTITY, Hq, center_record
+from tests.support.peek import log_of
 
 PUBLISHED, REVISED, WITHDRAWN = (f"net.cohub.offer.{name}.v1" for name in ("published", "revised", "withdrawn"))
 DEAL = "net.cohub.deal.opened.v1"
@@ -114,7 +114,7 @@ class Audited:
 
     async def cosign(self, *centers: str) -> None:
         """Let these centers' witnesses cosign the newest checkpoint."""
-        newest = LogReader(self.hq.store._db).newest()
+        newest = log_of(self.hq.database).newest()
         assert newest is not None
         text = newest.note.decode().rpartition("\n\n")[0] + "\n"
         for center in centers:
@@ -182,7 +182,7 @@ async def audited(folder: Path, rounds: int = 108) -> Path:
     await made.notarize()
     await made.cosign(*CENTERS)
     await made.beside()
-    made.hq.store.close()
+    await made.hq.store.close()
     return made.database
 
 

@@ -102,8 +102,8 @@ class Story:
             await story.take(name, [center.opening()])
         return story
 
-    def close(self) -> None:
-        self.hq.store.close()
+    async def close(self) -> None:
+        await self.hq.store.close()
 
     def event(self, center: str, name: str, key: str, value: dict[str, Any], **changes: Any) -> Sent:
         """Return the next event of a center's lane, which happened an hour before now."""
@@ -204,7 +204,7 @@ def write_golden(path: Path) -> None:
 
         async def tell() -> Path:
             story = await told(Path(folder), "uz", "kz")
-            story.close()
+            await story.close()
             return story.database
 
         with Ledger.open(asyncio.run(tell())) as ledger:

@@ -20,6 +20,7 @@ from hub.protocol.receipt import Resend, read_answer
 from hub.protocol.record import KafkaRecord
 from hub.store.consolidate import Driver, Instant
 from hub.store.sqlite import SqliteStore
+from hub.store.store import Store
 from tests.support.center import HUB, NOW, RELEASED, Center, filled
 
 IDENTITY = Identity(
@@ -61,11 +62,17 @@ def center_record(*centers: Center, **fields: Any) -> dict[str, Any]:
 class Hq:
     """A store, HQ's own lane, and one reading a center."""
 
-    store: SqliteStore
+    store: Store
     headquarters: Headquarters
     readings: dict[str, tuple[Reading, int]]
     monotonic_s: float = 0.0
     now: datetime = NOW  # when HQ says something in its own lane
+
+    @property
+    def database(self) -> Path:
+        """The file, for tests that look into SQLite beside the store."""
+        assert isinstance(self.store, SqliteStore)
+        return self.store.path
 
     @classmethod
     async def open(cls, folder: Path, *centers: Center) -> Hq:

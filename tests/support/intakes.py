@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from hub.ledger.publication import Publication
@@ -51,8 +51,8 @@ class Ledgered:
     def answer(self, center: str, kind: str, note: bytes) -> None:
         self.answers.append((center, kind, note))
 
-    async def adopt(self, center: str) -> None:
-        self.adopted.append(center)
+    async def adopt(self, centers: Collection[str]) -> None:
+        self.adopted.extend(centers)
 
     async def room(self) -> None:
         return

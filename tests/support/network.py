@@ -26,12 +26,11 @@ from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Said
 from hub.kafka.topics import FAN_OUT_PARTITIONS
 from hub.protocol.errors import Retriable, UsageError
-from hub.store.log import LogReader
-from hub.store.sqlite import SqliteStore
 from tests.support.center import Center
 from tests.support.checker import Finding, Record, check, trust_of
 from tests.support.checker import Office as Desk
 from tests.support.hq import center_record
+from tests.support.peek import ask, is_published, log_of
 from tests.support.sheet import LISTED, Row, Sheet
 from tests.support.witness import Witness
 from tests.support.worker import Hub, read_topic
@@ -312,27 +311,19 @@ class Network:
 
     def is_published(self) -> bool:
         """Whether the publisher's cursors are where the lanes are."""
-        return bool(self.ask("SELECT min(published = size) FROM lane"))
+        return is_published(HubFolder(self.hub.data_dir).database)
 
     def ask(self, query: str) -> Any:
         """Return one value out of HQ's database."""
-        store = SqliteStore.open(HubFolder(self.hub.data_dir).database)
-        try:
-            return store._db.execute(query).fetchone()[0]
-        finally:
-            store.close()
+        return ask(HubFolder(self.hub.data_dir).database, query)
 
     def is_cosigned(self) -> bool:
         """Whether every receipt is in HQ's log and was seen there, and every center has cosigned all of it."""
         found = [office.status() for office in self.offices]
         if any(status is None or status["witness"]["receipts_waiting"] for status in found):
             return False
-        store = SqliteStore.open(HubFolder(self.hub.data_dir).database)
-        try:
-            standing = LogReader(store._db).standing()
-            return not standing.behind and standing.cosigned == len(self.offices)
-        finally:
-            store.close()
+        standing = log_of(HubFolder(self.hub.data_dir).database).standing()
+        return not standing.behind and standing.cosigned == len(self.offices)
 
     async def settle(self, deadline_s: float = 90.0) -> None:
         """Return once every sheet is decided, receipted, published and in HQ's log, which every center has cosigned."""

@@ -14,6 +14,7 @@ from tests.support.audited import TRUST
 
 KEYS: Final = {
     "lane": ("id",),
+    "logged": ("lane_id",),
     "ledger": ("lane_id", "sequence"),
     "receipt": ("lane_id", "last"),
     "entity": ("stream", "id"),
@@ -52,6 +53,8 @@ def names(finding: Finding, table: str, key: tuple[Any, ...], lanes: dict[int, s
     match table:
         case "lane":
             return lane
+        case "logged":
+            return lane and finding.table == table
         case "ledger" | "receipt":
             first, last = finding.first, finding.last if finding.last is not None else finding.first
             inside = first is not None and last is not None and first <= key[1] <= last

@@ -46,8 +46,12 @@ class Hub:
     def cluster(self) -> Cluster:
         return Cluster.at(self.bootstrap)
 
+    @property
+    def database(self) -> Path:
+        return HubFolder(self.data_dir).database
+
     def store(self) -> SqliteStore:
-        return SqliteStore.open(HubFolder(self.data_dir).database)
+        return SqliteStore.open(self.database)
 
     async def say(self, *events: Said) -> None:
         store = self.store()
@@ -56,7 +60,7 @@ class Hub:
             await headquarters.prepare()
             await headquarters.say(events)
         finally:
-            store.close()
+            await store.close()
 
     async def register(self, *centers: Center) -> None:
         await self.say(
@@ -89,17 +93,13 @@ class Hub:
         finally:
             await self.end()
 
-    async def until(self, seen: Callable[[SqliteStore], bool], deadline_s: float = 30.0) -> None:
+    async def until(self, seen: Callable[[Path], bool], deadline_s: float = 30.0) -> None:
         """Wait until the database shows it. Fails at the deadline, or at once when the worker has died."""
-        store = self.store()
-        try:
-            async with asyncio.timeout(deadline_s):
-                while not seen(store):
-                    if self.task is not None and self.task.done():
-                        self.task.result()
-                    await asyncio.sleep(0.02)
-        finally:
-            store.close()
+        async with asyncio.timeout(deadline_s):
+            while not seen(self.database):
+                if self.task is not None and self.task.done():
+                    self.task.result()
+                await asyncio.sleep(0.02)
 
 
 async def produce(bootstrap: str, topic: str, records: Sequence[Sent], *, request_bytes_max: int = 1_048_576) -> None:

@@ -25,6 +25,7 @@ from hub.worker.consolidator import Consolidator
 from tests.support.center import RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
 from tests.support.intakes import Ledgered, Positions
+from tests.support.peek import open_without_disk, peek
 from tests.support.sender import CENTERS, Batches, Sender, senders
 
 WORKERS: Final = 2
@@ -137,8 +138,7 @@ class World:
 
     @classmethod
     def open(cls, database: Path, script: dict[str, list[Batches]]) -> World:
-        store = SqliteStore.open(database)
-        store._db.execute("PRAGMA synchronous=OFF")  # no power is cut here, and thousands of commits wait for no disk
+        store = open_without_disk(database)
         headquarters, published = Headquarters(store, IDENTITY, RELEASED), Ledgered()
         workers = [Worker(store, headquarters, published, f"worker {n}") for n in range(WORKERS)]
         return cls(store, Hq(store, headquarters, {}, now=LATER), senders(script), published, workers)
@@ -153,7 +153,7 @@ class World:
 
     def sizes(self, center: str) -> dict[str, int]:
         """Return the size of each lane of a center, by epoch."""
-        return dict(self.store._db.execute("SELECT epoch, size FROM lane WHERE center = ?", (center,)).fetchall())
+        return dict(peek(self.store.path, "SELECT epoch, size FROM lane WHERE center = ?", center))
 
     async def speak(self, center: str) -> None:
         """Suspend the center, or let a suspended one go on."""
@@ -275,12 +275,12 @@ class World:
             ends[found.origin] = found.last
             assert list(found.receipts) == [await self.store.receipt_at(found.origin, found.last)]
         for name in self.senders:
-            for origin, size in self.store._db.execute("SELECT origin, size FROM lane WHERE center = ?", (name,)):
+            for origin, size in peek(self.store.path, "SELECT origin, size FROM lane WHERE center = ?", name):
                 assert ends[origin] == size
 
     async def check_answers(self) -> None:
         """Honest senders lose nothing to quarantine, and a receipt that is sent again is the stored one."""
-        assert self.store._db.execute("SELECT reason, detail FROM quarantine").fetchall() == []
+        assert peek(self.store.path, "SELECT reason, detail FROM quarantine") == []
         for _, kind, note in self.published.answers:
             if kind == "receipt":
                 receipt = read_answer(Note.from_bytes(note).text)

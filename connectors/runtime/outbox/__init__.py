@@ -1,6 +1,8 @@
 """The outbox: what a center has to say, what it has said, and what HQ decided, in one SQLite file.
 
 database   the file: transactions, schema, errors
+turn       the lock that goes to whoever has waited longest
+faulty     the file with commits that fail when they are told to, for tests
 queue      events on their way in
 lane       epochs, sealed batches, the tree
 answers    receipts, verdicts, what HQ holds of each entity

@@ -10,12 +10,12 @@ Fatal
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from connectors.runtime.outbox.turn import Turn
 from connectors.runtime.witness import receipt_leaf
 from hub.protocol.errors import Fatal, Retriable, UsageError
 
@@ -131,13 +131,13 @@ class OutboxBroken(Fatal):
 class Database:
     """One connection to an outbox, shared by the threads of one process.
 
-    Guards: `_lock` makes a transaction, reads included, the work of one thread at a time.
+    Guards: `_lock` makes a transaction, reads included, the work of one thread at a time, each in its turn.
     Errors: UsageError, if a later release has written the file.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._lock = threading.RLock()
+        self._lock = Turn()
         self._depth = 0
         self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
         with self._translated():
@@ -198,13 +198,16 @@ class Database:
             self._depth += 1
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
+                self._commit()
             except BaseException:
                 if self._connection.in_transaction:  # SQLite itself rolls back when the disk is full
                     self._connection.execute("ROLLBACK")
                 raise
             finally:
                 self._depth -= 1
+
+    def _commit(self) -> None:
+        self._connection.execute("COMMIT")
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""

@@ -118,25 +118,31 @@ class Lane:
         They keep their `ce_id` and get new ids. What was sealed of them in the lane before is forgotten, for nobody
         will ask for it: HQ closes that lane at the size that it has.
         """
-        with self._database.transaction() as connection:
-            # The first lane begins at id 1, which the queue left free for this event.
-            base = next_id(connection) - 1 if self.epoch else 0
-            connection.execute(
-                "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL)",
-                (
-                    base + 1, opened.id, opened.type, opened.subject, write_time(opened.time), opened.dataschema,
-                    opened.value, opened.status, opened.digest,
-                ),
-            )  # fmt: skip
-            if self.epoch is not None:
-                self._move(connection, self.epoch, base)
-            connection.execute(
-                "INSERT INTO epoch VALUES (?, ?, ?, ?, ?)",
-                (self.epoch.number + 1 if self.epoch else 1, origin, base, write_time(now), reason),
-            )
-            connection.execute("DELETE FROM meta WHERE name IN ('diverged', 'epoch_wanted')")
-        # Durable from here: the old lane is never written again, the new one begins with its first seal.
-        self.reload()
+        try:
+            with self._database.transaction() as connection:
+                self._open(connection, origin, reason, opened, now)
+        finally:
+            # Durable from here: the old lane is never written again, the new one begins with its first seal. A commit
+            # that failed may have been done all the same: the file knows.
+            self.reload()
+
+    def _open(self, connection: sqlite3.Connection, origin: str, reason: str, opened: NewEvent, now: datetime) -> None:
+        # The first lane begins at id 1, which the queue left free for this event.
+        base = next_id(connection) - 1 if self.epoch else 0
+        connection.execute(
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL)",
+            (
+                base + 1, opened.id, opened.type, opened.subject, write_time(opened.time), opened.dataschema,
+                opened.value, opened.status, opened.digest,
+            ),
+        )  # fmt: skip
+        if self.epoch is not None:
+            self._move(connection, self.epoch, base)
+        connection.execute(
+            "INSERT INTO epoch VALUES (?, ?, ?, ?, ?)",
+            (self.epoch.number + 1 if self.epoch else 1, origin, base, write_time(now), reason),
+        )
+        connection.execute("DELETE FROM meta WHERE name IN ('diverged', 'epoch_wanted')")
 
     def _move(self, connection: sqlite3.Connection, epoch: Epoch, base: int) -> None:
         """Give every event of `epoch` that has no receipt its place behind event `base` + 1."""

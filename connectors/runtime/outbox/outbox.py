@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -10,10 +10,11 @@ from typing import Any, Final, Self
 from connectors.runtime.outbox.answers import Answers
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
-from connectors.runtime.outbox.queue import NewEvent, Queue, append
+from connectors.runtime.outbox.queue import NewEvent, append
 from connectors.runtime.outbox.rows import Rows
 from connectors.runtime.outbox.status import backlog, status
 from connectors.runtime.outbox.witnessed import Witnessed
+from connectors.runtime.signals import Signal
 from hub.protocol.errors import UsageError
 from hub.protocol.record import write_time
 
@@ -24,20 +25,23 @@ PURGE_EVENTS_MAX: Final = 10_000
 class Outbox:
     """One center's outbox.
 
-    Shapes: `read_only` is for other processes than the daemon: it sees the last commit, and writes nothing.
+    Shapes: `queued` is rung after each commit of new events, from the thread that queued them; `read_only` is for other
+            processes than the daemon: it sees the last commit, and writes nothing; `database` is the file, opened
+            already.
     Errors: UsageError, if the outbox belongs to another center; see `outbox.database` for the rest.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, queued: Signal | None = None, *, read_only: bool = False, database: Database | None = None
+    ) -> None:
         self.path = path
         self._read_only = read_only
-        self.database = Database(path, read_only=read_only)
+        self.database = Database(path, read_only=read_only) if database is None else database
         self.lane = Lane(self.database)
-        self.queue = Queue()
         self.answers = Answers(self.database, self.lane)
         self.rows = Rows(self.database)
         self.witnessed = Witnessed(self.database)
-        self.seal_along: Callable[[], None] | None = None
+        self.queued = queued or Signal()
 
     def claim(self, hub: str, center: str) -> None:
         """Make this the outbox of one center, for good. Errors: UsageError, if it is another's."""
@@ -50,19 +54,15 @@ class Outbox:
     def enqueue_events(self, events: Iterable[NewEvent]) -> int:
         """Queue events that no file stands behind, in one transaction; return how many.
 
-        Where nothing else is on its way, they are sealed in the same transaction: one wait for the disk less.
         Errors: OutboxFull; Rejected(TOO_LARGE).
         """
         try:
             with self.database.transaction() as connection:
                 count = append(connection, list(events))
-                if self.seal_along is not None:
-                    self.seal_along()
-        except BaseException:
-            self.lane.reload()  # what was sealed along was rolled back with the rest
-            raise
-        # Durable from here: a crash loses none of them, and sends none twice, for they are sealed in this order.
-        self.queue.on_queued()
+        finally:
+            # Durable from here: a crash loses none of them, and sends none twice, for they are sealed in this order. A
+            # commit that failed may have been done all the same: whoever waits for events has a look.
+            self.queued.ring()
         return count
 
     def epoch_new(self, reason: str) -> None:

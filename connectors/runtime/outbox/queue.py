@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -49,13 +49,6 @@ class NewEvent:
     link: Link = UNLINKED
 
 
-class Queue:
-    """Whom to tell of new events: `on_queued` is called after each commit, from the thread that queued."""
-
-    def __init__(self) -> None:
-        self.on_queued: Callable[[], object] = _nothing
-
-
 def append(connection: sqlite3.Connection, events: Sequence[NewEvent]) -> int:
     """Append `events` inside the caller's transaction, and presume them accepted; return how many there were."""
     if not events:
@@ -98,7 +91,3 @@ def next_id(connection: sqlite3.Connection) -> int:
     """
     newest = connection.execute("SELECT max(id) FROM event").fetchone()[0]
     return int(newest or 1) + 1
-
-
-def _nothing() -> None:
-    """Nobody waits for events yet."""

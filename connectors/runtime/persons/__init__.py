@@ -4,6 +4,7 @@ cipher    what is sealed and how; pure
 keyfile   the keys, in one file that is overwritten in place, and whose copies no journal keeps
 files     the register's file and the key file, opened and made as one
 register  who has which key, where at HQ they stand, who was erased; no key and no plaintext is in it
+faulty    the same with writes that fail when they are told to, for tests
 sealing   what the mapping calls for each person of a row
 """
 

@@ -71,9 +71,11 @@ class Persons:
             key that is forgotten with this object.
     """
 
-    def __init__(self, office: Path, hub: str, center: str, *, read_only: bool = False) -> None:
+    def __init__(
+        self, office: Path, hub: str, center: str, *, read_only: bool = False, keys: KeyFile | None = None
+    ) -> None:
         self.path = office / REGISTER
-        self._keys = KeyFile(office / KEYS)
+        self._keys = KeyFile(office / KEYS) if keys is None else keys
         self._hub, self._center = hub, center
         self._read_only = read_only
         self._lock = threading.RLock()
@@ -230,11 +232,14 @@ class Persons:
             try:
                 yield connection
                 self._keys.sync()  # a key is on the disk before anybody is known to have it
-                connection.execute("COMMIT")
+                self._commit(connection)
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        connection.execute("COMMIT")
 
     def _admit(self, identity: str) -> Standing:
         with self.transaction() as connection:

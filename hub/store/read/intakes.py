@@ -14,7 +14,7 @@ from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
 from hub.protocol.witness import Alarm
 from hub.store.read.model import ReadModel, moment
-from hub.store.tables import EVIDENCE, INTAKE, LANE, LEDGER
+from hub.store.tables import EVIDENCE, INTAKE, LANE, LANE_AND_CURSOR, LEDGER, PUBLISHED_UPTO
 
 # Written out, not bound: so the partial index on rejected rows serves it.
 _REJECTED: Final[ColumnElement[bool]] = literal_column("ledger.code <> 'ACCEPTED'")
@@ -113,8 +113,10 @@ def _sums(db: Connection) -> dict[str, Row[Any]]:
             func.count().label("epochs"),
             func.sum(LANE.c.size).label("events"),
             func.sum(LANE.c.missing).label("missing"),
-            func.sum(LANE.c.size - LANE.c.published).label("unpublished"),
-        ).group_by(LANE.c.center)
+            func.sum(LANE.c.size - PUBLISHED_UPTO).label("unpublished"),
+        )
+        .select_from(LANE_AND_CURSOR)
+        .group_by(LANE.c.center)
     )
     return {row.center: row for row in rows}
 

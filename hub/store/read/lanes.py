@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from hub.store.read.intakes import IntakeStanding, intakes
 from hub.store.read.model import ReadModel, moment
-from hub.store.tables import EVIDENCE, LANE, MEASURE
+from hub.store.tables import EVIDENCE, LANE, LANE_AND_CURSOR, MEASURE, PUBLISHED_UPTO
 
 FORKS_SHOWN_MAX: Final = 100
 
@@ -49,7 +49,9 @@ class LaneReport(IntakeStanding):
 
 def lanes(db: Connection, center: str | None = None) -> tuple[LaneStanding, ...]:
     """Return every lane that HQ has taken events of, the hq lane too, oldest first within its center."""
-    query = select(LANE).order_by(LANE.c.center, LANE.c.id)
+    query = (
+        select(LANE, PUBLISHED_UPTO.label("published")).select_from(LANE_AND_CURSOR).order_by(LANE.c.center, LANE.c.id)
+    )
     if center is not None:
         query = query.where(LANE.c.center == center)
     return tuple(

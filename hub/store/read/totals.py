@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, func, select
 from hub.domain.stream import HQ
 from hub.store.read.intakes import rejected_by_center
 from hub.store.read.model import ReadModel
-from hub.store.tables import ENTITY, EVIDENCE, INTAKE, LANE, QUARANTINE, RECEIPT
+from hub.store.tables import ENTITY, EVIDENCE, INTAKE, LANE, LANE_AND_CURSOR, PUBLISHED_UPTO, QUARANTINE, RECEIPT
 
 
 class Totals(ReadModel):
@@ -36,9 +36,11 @@ def totals(db: Connection) -> Totals:
     events, unpublished, missing = db.execute(
         select(
             func.coalesce(func.sum(LANE.c.size), 0),
-            func.coalesce(func.sum(LANE.c.size - LANE.c.published), 0),
+            func.coalesce(func.sum(LANE.c.size - PUBLISHED_UPTO), 0),
             func.coalesce(func.sum(LANE.c.missing), 0),
-        ).where(LANE.c.center != HQ)
+        )
+        .select_from(LANE_AND_CURSOR)
+        .where(LANE.c.center != HQ)
     ).one()
     rejected: Counter[str] = Counter()
     for center, codes in rejected_by_center(db).items():

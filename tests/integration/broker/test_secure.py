@@ -25,6 +25,7 @@ from hub.worker.ports import LaneHandle
 from hub.worker.supervision import consume
 from tests.support.center import Center
 from tests.support.certificates import Authority
+from tests.support.peek import is_published
 from tests.support.worker import Hub, answers, produce, read_topic
 
 pytestmark = pytest.mark.integration
@@ -158,7 +159,7 @@ async def test_whole_worker_is_let_in(site: Site, tmp_path: Path, topic_prefix: 
     await hub.register(center)
     await produce(hub.bootstrap, f"in.{center.id}", center.opened(5))
     async with hub.running():
-        await hub.until(lambda store: store._db.execute("SELECT min(published = size) FROM lane").fetchone()[0] == 1)
+        await hub.until(is_published)
         async with asyncio.timeout(30):
             while not await answers(hub, center.id) or not await read_topic(hub.bootstrap, CHECKPOINTS):
                 await asyncio.sleep(0.1)

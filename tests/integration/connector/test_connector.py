@@ -1,24 +1,61 @@
-"""A row in a sheet becomes an accepted fact, whatever happens to the receipts, the key or the outbox."""
+"""A row in a sheet becomes an accepted fact, whatever happens to the receipts, the key or the outbox.
+
+Every test runs on a broker in memory; those that are about what a broker does also run on real Kafka.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import openpyxl
 import pytest
+from structlog.testing import capture_logs
 
 from connectors.runtime.daemon import Connector
 from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
+from hub.broker.embedded import EmbeddedKafka
+from hub.kafka.memory import MemoryBroker
+from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.errors import Fatal, Rejected, UsageError
 from hub.protocol.note import Signer
 from hub.protocol.verdict import Code
-from tests.integration.connector.conftest import OfficeFolder, run_connector, until
 from tests.support.answering import AnsweringHq
+from tests.support.folder import HUB, RECEIPTS, OfficeFolder, run_connector, until
 
-pytestmark = pytest.mark.integration
+REAL_TOO = pytest.mark.parametrize(
+    "real", ["memory", pytest.param("kafka", marks=pytest.mark.integration)], indirect=True
+)
+
+
+@pytest.fixture
+def real(request: pytest.FixtureRequest) -> EmbeddedKafka | None:
+    """Return real Kafka where a test asks for it, None for the broker in memory."""
+    return request.getfixturevalue("kafka") if getattr(request, "param", "") == "kafka" else None
+
+
+@pytest.fixture
+async def office(tmp_path: Path, real: EmbeddedKafka | None, topic_prefix: str) -> OfficeFolder:
+    """Return an office whose topics are there."""
+    topics = standard_topics([topic_prefix], [])[:2]
+    if real is not None:
+        await ensure_topics(real.cluster, topics)
+        return OfficeFolder(tmp_path / "office", topic_prefix, real.bootstrap)
+    broker = MemoryBroker()
+    for topic in topics:
+        broker.create_topic(topic.name, topic.partitions, topic.configs)
+    return OfficeFolder(tmp_path / "office", topic_prefix, "memory:1", broker)
+
+
+@pytest.fixture
+async def hq(office: OfficeFolder) -> AsyncIterator[AnsweringHq]:
+    """Yield an HQ that answers this office."""
+    where = str(office.settings["bootstrap"][0])  # type: ignore[index]
+    async with AnsweringHq(where, HUB, office.center, office.key.verifier, RECEIPTS, office.clients) as hq:
+        yield hq
 
 
 def totals(connector: Connector) -> dict[str, int]:
@@ -35,6 +72,7 @@ def rows(count: int, title: str = "Title") -> dict[str, str]:
     return {f"K-{i}": f"{title} {i}" for i in range(count)}
 
 
+@REAL_TOO
 async def test_connector_tells_every_row_and_learns_what_became_of_it(office: OfficeFolder, hq: AnsweringHq) -> None:
     """Good rows are accepted, prohibited ones never leave, and every row is in one state."""
     office.sheet(rows(300) | {"S-1": "secret thing"})
@@ -104,7 +142,7 @@ async def test_second_connector_on_one_folder_is_refused(office: OfficeFolder, h
     office.sheet(rows(1))
     async with office.running() as connector:
         with pytest.raises(UsageError, match="another connector"):
-            await Connector(read_office(office.folder)).run()
+            await Connector(read_office(office.folder), clients=office.clients).run()
         await until(lambda: totals(connector)["accepted"] == 1)
 
 
@@ -116,8 +154,9 @@ async def test_connector_with_a_full_disk_waits_and_loses_nothing(office: Office
         database = connector.outbox.database
         pages = database.read("PRAGMA page_count")[0][0]
         database.read(f"PRAGMA max_page_count={pages}")
-        office.sheet(rows(3000))
-        await asyncio.sleep(1.0)  # what must not happen has its time to happen
+        with capture_logs() as logs:
+            office.sheet(rows(3000))
+            await until(lambda: any(line["event"] == "sources_wait" for line in logs))
         assert totals(connector)["accepted"] < 3000
         database.read("PRAGMA max_page_count=1000000")
         await until(lambda: totals(connector)["accepted"] == 3000, 40)
@@ -137,6 +176,7 @@ async def test_connector_whose_receipts_were_lost_sends_again_and_gets_the_store
     assert len(hq.accepted) == 601
 
 
+@REAL_TOO
 @pytest.mark.parametrize("lost", [1, 100, 256, 300])
 async def test_connector_goes_back_to_the_start_of_the_batch_that_hq_asks_for(
     office: OfficeFolder, hq: AnsweringHq, lost: int
@@ -170,6 +210,7 @@ def keep(office: OfficeFolder, to: Path) -> None:
     shutil.copy(office.folder / "outbox.sqlite3", to)  # a stopped connector leaves no WAL behind
 
 
+@REAL_TOO
 async def test_connector_on_a_restored_outbox_opens_a_new_lane_and_says_why(
     office: OfficeFolder, hq: AnsweringHq, tmp_path: Path
 ) -> None:
@@ -218,17 +259,17 @@ async def test_connector_stops_when_another_machine_writes_for_its_center(
     old = tmp_path / "old.sqlite3"
     keep(office, old)
     office.sheet(rows(4))
-    first = Connector(read_office(office.folder))
+    first = Connector(read_office(office.folder), clients=office.clients)
     first_run = asyncio.create_task(first.run())
     await first.started.wait()
     await until(lambda: totals(first)["accepted"] == 4)
     shutil.copytree(office.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("outbox*"))
     shutil.copy(old, tmp_path / "copy" / "outbox.sqlite3")
-    async with run_connector(tmp_path / "copy"):
+    async with run_connector(tmp_path / "copy", office.clients):
         with pytest.raises(Fatal, match="another machine writes for this center"):
             await asyncio.wait_for(first_run, 20)
     with pytest.raises(Fatal, match="another machine"):
-        await Connector(read_office(office.folder)).run()
+        await Connector(read_office(office.folder), clients=office.clients).run()
     with Outbox(office.folder / "outbox.sqlite3") as outbox:
         outbox.epoch_new("the other one is switched off")
     office.sheet(rows(6))

@@ -25,9 +25,10 @@ from hub.hq.folder import HubFolder
 from hub.kafka.topics import FAN_OUT_PARTITIONS
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
-from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until
 from tests.support.center import Center
 from tests.support.checker import check, trust_of
+from tests.support.folder import HUB, ROOT, OfficeFolder, until
+from tests.support.peek import ask, is_published
 from tests.support.worker import Hub, read_topic
 
 pytestmark = pytest.mark.integration
@@ -79,12 +80,8 @@ def settled(connector: Connector, events: int) -> bool:
 
 
 def contact(hub: Hub, subject: str) -> str:
-    store = hub.store()
-    try:
-        found = store._db.execute("SELECT document FROM entity WHERE stream='partner' AND id=?", (subject,)).fetchone()
-    finally:
-        store.close()
-    value: str = json.loads(found[0])["record"]["contact"]
+    found = ask(hub.database, "SELECT document FROM entity WHERE stream = 'partner' AND id = ?", subject)
+    value: str = json.loads(found)["record"]["contact"]
     return value
 
 
@@ -172,7 +169,7 @@ async def test_erased_person_is_unreadable_everywhere_and_all_proofs_still_verif
         await until(lambda: accepted(connector) == 2)
         assert settled(connector, 3)
         await until(lambda: "this person was erased" in zip_texts(office))
-    await hub.until(lambda store: bool(store._db.execute("SELECT min(published = size) FROM lane").fetchone()[0]))
+    await hub.until(is_published)
 
     assert_not_in(office_bytes(office), "the office")
     assert key not in office_bytes(office)

@@ -16,13 +16,14 @@ from connectors.runtime.gather import Gatherer
 from connectors.runtime.ids import EventIds
 from connectors.runtime.office import read_key, read_office
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.signals import Replans, Signal
 from hub.broker.embedded import EmbeddedKafka
 from hub.hq.centers import add_key, revoke_key
 from hub.hq.folder import HubFolder
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
-from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, until
 from tests.support.center import Center
+from tests.support.folder import HUB, ROOT, OfficeFolder, until
 from tests.support.worker import Hub
 
 pytestmark = pytest.mark.integration
@@ -87,7 +88,7 @@ async def seal_unsent(office: OfficeFolder) -> None:
     opened = read_office(office.folder)
     with Outbox(opened.outbox) as outbox:
         gatherer = Gatherer(outbox, Codecs(), EventIds(), settle_s=0, guard=opened.settings.guard, clock=time.monotonic)
-        folder = Folder(opened, outbox, gatherer)
+        folder = Folder(opened, outbox, gatherer, Replans(), Signal())
         for _ in range(3):
             folder._pass()
         assert outbox.lane.seal(opened.key) is not None

@@ -10,8 +10,8 @@ import pytest
 from connectors.runtime.outbox import Outbox
 from hub.broker.embedded import EmbeddedKafka
 from hub.kafka.topics import ensure_topics, standard_topics
-from tests.integration.connector.conftest import HUB, RECEIPTS, OfficeFolder, until
 from tests.support.answering import AnsweringHq
+from tests.support.folder import HUB, RECEIPTS, OfficeFolder, until
 
 pytestmark = pytest.mark.integration
 

@@ -31,8 +31,8 @@ from hub.protocol.errors import Fatal
 from hub.protocol.note import Note, sign_note
 from hub.protocol.schema import schema_id
 from hub.protocol.trust import Trust
-from tests.integration.connector.conftest import HUB, ROOT, OfficeFolder, run_connector, until
 from tests.support.center import Center, filled
+from tests.support.folder import HUB, ROOT, OfficeFolder, run_connector, until
 from tests.support.hq import center_record
 from tests.support.worker import Hub, read_topic
 

@@ -29,8 +29,8 @@ from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt, Resend, read_answer
 from hub.protocol.topics import CHECKPOINTS, TRUST
 from hub.protocol.trust import Trust, open_trust
-from tests.integration.connector.conftest import HUB, OfficeFolder, until
 from tests.support.center import Center
+from tests.support.folder import HUB, OfficeFolder, until
 from tests.support.worker import Hub, answers, read_topic
 
 pytestmark = pytest.mark.integration

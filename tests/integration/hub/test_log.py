@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from hub.ledger.notary import read_record
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.tree import Edge
-from hub.store.log import LogReader
 from tests.support.center import Center
+from tests.support.peek import log_of
 from tests.support.worker import Hub, produce, read_topic
 
 pytestmark = pytest.mark.integration
@@ -31,24 +30,31 @@ async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> Hub:
 
 
 def size_of(hub: Hub) -> int:
-    with closing(hub.store()) as store:
-        return LogReader(store._db).size
+    return log_of(hub.database).size
 
 
 def is_followed(hub: Hub, records: list[Any]) -> bool:
     """Return whether what a witness comes to by these records is what HQ has."""
-    with closing(hub.store()) as store:
-        log = LogReader(store._db)
-        return followed(hub, records).root == log.root(log.size)
+    log = log_of(hub.database)
+    return followed(hub, records).root == log.root(log.size)
 
 
-def behind(store: Any) -> int:
-    return LogReader(store._db).behind()
+def behind(database: Path) -> int:
+    return log_of(database).behind()
 
 
 def logged(size: int) -> Any:
     """Return whether every receipt is a leaf, and there are at least so many."""
-    return lambda store: LogReader(store._db).size >= size and not behind(store)
+
+    def seen(database: Path) -> bool:
+        log = log_of(database)
+        return log.size >= size and not log.behind()
+
+    return seen
+
+
+def rolled_back(database: Path) -> str | None:
+    return log_of(database).rolled_back()
 
 
 async def said(hub: Hub, size: int) -> list[Any]:
@@ -127,16 +133,14 @@ async def test_hub_that_was_rolled_back_takes_events_and_signs_nothing(hub: Hub,
     shutil.move(path, newest)
     shutil.copy(older, path)
     async with hub.running():
-        await hub.until(lambda store: LogReader(store._db).rolled_back() is not None)
+        await hub.until(lambda database: rolled_back(database) is not None)
         await produce(hub.bootstrap, f"in.{center.id}", center.offers(2, first=5))
-        await hub.until(lambda store: behind(store) > 0)
-        with closing(hub.store()) as store:
-            standing = LogReader(store._db).standing()
+        await hub.until(lambda database: behind(database) > 0)
+        standing = log_of(hub.database).standing()
         assert "rolled back" in (standing.rolled_back or "")
         assert standing.size < int(records[-1].key)
     assert len(await read_topic(hub.bootstrap, CHECKPOINTS)) == len(records)
     shutil.move(newest, path)
     async with hub.running():
         await hub.until(logged(int(records[-1].key)))
-    with closing(hub.store()) as store:
-        assert LogReader(store._db).rolled_back() is None
+    assert rolled_back(hub.database) is None

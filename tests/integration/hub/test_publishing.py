@@ -9,16 +9,16 @@ import pytest
 
 from hub.broker.embedded import EmbeddedKafka
 from hub.kafka.topics import delete_topic, describe_topics
-from hub.store.sqlite import SqliteStore
 from tests.support.center import Center
+from tests.support.peek import peek
 from tests.support.worker import Hub, answers, produce
 
 pytestmark = pytest.mark.integration
 
 
-def published(store: SqliteStore, center: Center) -> int:
-    row = store._db.execute("SELECT published FROM lane WHERE origin = ?", (center.origin,)).fetchone()
-    return int(row[0]) if row else 0
+def published(database: Path, center: Center) -> int:
+    found = peek(database, "SELECT upto FROM published JOIN lane ON id = lane_id WHERE origin = ?", center.origin)
+    return int(found[0][0]) if found else 0
 
 
 async def test_missing_out_topic_is_made_again_and_nobody_else_waits_for_good(

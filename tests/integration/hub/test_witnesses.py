@@ -31,10 +31,9 @@ from hub.ledger.notary import Stored, append, record_of
 from hub.protocol.note import Note
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import log_origin
-from hub.store.log import LogReader
-from hub.store.sqlite import SqliteStore
 from tests.support.center import Center, Sent
 from tests.support.hq import center_record
+from tests.support.peek import ask, log_of
 from tests.support.witness import Witness
 from tests.support.worker import Hub, produce
 
@@ -84,9 +83,9 @@ class Network:
             connector.stop()
             await task
 
-    def standing(self, store: SqliteStore) -> tuple[int, int]:
+    def standing(self, database: Path) -> tuple[int, int]:
         """Return how many centers have cosigned the newest checkpoint, and the newest size that is believed."""
-        found = LogReader(store._db).standing()
+        found = log_of(database).standing()
         return found.cosigned, found.believed_size
 
     async def hub_status(self, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -109,12 +108,20 @@ async def network(tmp_path: Path, kafka: EmbeddedKafka, topic_prefix: str) -> Ne
     return made
 
 
-def offers(store: SqliteStore) -> int:
-    return int(store._db.execute("SELECT count(*) FROM entity WHERE stream = 'offer'").fetchone()[0])
+def offers(database: Path) -> int:
+    return int(ask(database, "SELECT count(*) FROM entity WHERE stream = 'offer'"))
 
 
-def behind(store: SqliteStore) -> int:
-    return LogReader(store._db).behind()
+def behind(database: Path) -> int:
+    return log_of(database).behind()
+
+
+def size(database: Path) -> int:
+    return log_of(database).size
+
+
+def rolled_back(database: Path) -> str | None:
+    return log_of(database).rolled_back()
 
 
 def queue(connector: Connector, key: str) -> None:
@@ -142,7 +149,7 @@ async def test_log_is_cosigned_and_believed(network: Network, capsys: pytest.Cap
         for connector in connectors:
             queue(connector, "K-1")
         await hub.until(lambda s: offers(s) == 2)
-        await hub.until(lambda s: not behind(s) and network.standing(s) == (2, LogReader(s._db).size))
+        await hub.until(lambda s: not behind(s) and network.standing(s) == (2, size(s)))
         log = (await network.hub_status(capsys))["log"]
         assert (log["cosigned"], log["witnesses"], log["believed"]) == (2, 3, True)
         assert {w["center"]: bool(w["cosigned"]) for w in log["centers"]} == {one: True, two: True, three: False}
@@ -173,20 +180,20 @@ async def test_rewritten_history_stops_every_witness(network: Network, capsys: p
         async with hub.running():
             # It takes the same events once more, and gives receipts of another time.
             await hub.until(lambda s: offers(s) == 3)
-            await hub.until(lambda s: LogReader(s._db).rolled_back() is not None)
+            await hub.until(lambda s: rolled_back(s) is not None)
             store = hub.store()
             log = await store.log.read(log_origin(hub.identity.hub))
             keys = [hub.identity.log, hub.identity.log_long]
             forged = append(log, await store.log.unlogged(100), keys, datetime.now(UTC))
             stored = Stored(forged.log.size, forged.log.note, log.size, tuple(leaf.hash for leaf in forged.leaves))
-            store.close()
+            await store.close()
             key, value, headers = record_of(stored)
             await produce(hub.bootstrap, CHECKPOINTS, [Sent(key, value, tuple(headers))])
             async with asyncio.timeout(30):
                 while any(c.outbox.witnessed.stopped() is None for c in connectors):
                     await asyncio.sleep(0.05)
             asked = "SELECT count(*) FROM intake WHERE alarm IS NOT NULL"
-            await hub.until(lambda s: s._db.execute(asked).fetchone()[0] == 3)
+            await hub.until(lambda s: ask(s, asked) == 3)
         for connector, name in zip(connectors, network.centers, strict=True):
             (kept,) = connector.outbox.witnessed.breaks()
             assert kept.theirs == value

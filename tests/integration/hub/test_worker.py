@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -16,8 +15,8 @@ from hub.ledger.publication import partition_of
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import VALUE_BYTES_MAX, canonical
 from hub.protocol.verdict import Code
-from hub.store.sqlite import SqliteStore
 from tests.support.center import Center, Sent, offer
+from tests.support.peek import ask, is_published, peek
 from tests.support.worker import Hub, answers, produce, read_topic
 
 pytestmark = pytest.mark.integration
@@ -25,12 +24,12 @@ pytestmark = pytest.mark.integration
 MIB = 1024 * 1024
 
 
-def sizes(store: SqliteStore) -> dict[str, int]:
-    return dict(store._db.execute("SELECT origin, size FROM lane").fetchall())
+def sizes(database: Path) -> dict[str, int]:
+    return dict(peek(database, "SELECT origin, size FROM lane"))
 
 
-def statuses(store: SqliteStore) -> dict[str, str]:
-    return dict(store._db.execute("SELECT center, status FROM intake").fetchall())
+def statuses(database: Path) -> dict[str, str]:
+    return dict(peek(database, "SELECT center, status FROM intake"))
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ async def test_sealed_events_become_entities_receipt_and_publications(hub: Hub, 
     await produce(hub.bootstrap, f"in.{center.id}", center.opened(20))
     async with hub.running():
         await hub.until(lambda s: sizes(s).get(center.origin) == 21)
-        await hub.until(lambda s: s._db.execute("SELECT min(published = size) FROM lane").fetchone()[0] == 1)
+        await hub.until(is_published)
     (receipt,) = await answers(hub, center.id)
     assert isinstance(receipt, Receipt)
     assert (receipt.first, receipt.last, receipt.root, receipt.decisions) == (1, 21, center.edge.root, ())
@@ -84,8 +83,8 @@ async def test_bad_records_of_one_center_stop_nobody(hub: Hub, topic_prefix: str
     await produce(hub.bootstrap, f"in.{good.id}", good.opened(5))
     async with hub.running():
         await hub.until(lambda s: sizes(s).get(bad.origin) == 4 and sizes(s).get(good.origin) == 6)
-        await hub.until(lambda s: s._db.execute("SELECT count(*) FROM quarantine").fetchone()[0] == 2)
-        await hub.until(lambda s: s._db.execute("SELECT min(published = size) FROM lane").fetchone()[0] == 1)
+        await hub.until(lambda s: ask(s, "SELECT count(*) FROM quarantine") == 2)
+        await hub.until(is_published)
     decisions = [d for a in await answers(hub, bad.id) if isinstance(a, Receipt) for d in a.decisions]
     assert [(d.sequence, d.code) for d in decisions] == [(3, Code.TOO_LARGE)]
 
@@ -106,12 +105,11 @@ async def test_record_far_over_the_limit_is_judged_and_kept(hub: Hub, topic_pref
     await produce(hub.bootstrap, f"in.{good.id}", good.opened(3))
     async with hub.running():
         await hub.until(lambda s: sizes(s).get(bad.origin) == 5 and sizes(s).get(good.origin) == 4)
-        await hub.until(lambda s: s._db.execute("SELECT min(published = size) FROM lane").fetchone()[0] == 1)
+        await hub.until(is_published)
     decisions = [d for a in await answers(hub, bad.id) if isinstance(a, Receipt) for d in a.decisions]
     assert [(d.sequence, d.code) for d in decisions] == [(3, Code.TOO_LARGE)]
-    with closing(hub.store()) as store:
-        query = "SELECT data FROM ledger JOIN lane ON id = lane_id WHERE origin = ? AND sequence = 3"
-        ((data,),) = store._db.execute(query, (bad.origin,)).fetchall()
+    query = "SELECT data FROM ledger JOIN lane ON id = lane_id WHERE origin = ? AND sequence = 3"
+    ((data,),) = peek(hub.database, query, bad.origin)
     assert data == canonical(big.headers, big.value)
     partition = partition_of(bad.id)
     events = [r for r in await read_topic(hub.bootstrap, "events", partition) if r.key.startswith(bad.id.encode())]
@@ -138,14 +136,12 @@ async def test_same_records_again_bring_the_stored_receipt_byte_for_byte(hub: Hu
     async with hub.running():
         await hub.until(lambda s: sizes(s).get(center.origin) == 5)
         await produce(hub.bootstrap, f"in.{center.id}", records)
-        await hub.until(
-            lambda s: s._db.execute("SELECT duplicates FROM intake WHERE center = ?", (center.id,)).fetchone()[0] == 5
-        )
+        await hub.until(lambda s: ask(s, "SELECT duplicates FROM intake WHERE center = ?", center.id) == 5)
         async with asyncio.timeout(20):
             while len(notes := await read_topic(hub.bootstrap, f"out.{center.id}")) < 2:
                 await asyncio.sleep(0.1)
     assert notes[0].value == notes[1].value
-    assert sizes(hub.store())[center.origin] == 5
+    assert sizes(hub.database)[center.origin] == 5
 
 
 async def test_fork_suspends_the_lane_and_keeps_both_notes(hub: Hub, topic_prefix: str) -> None:
@@ -159,7 +155,7 @@ async def test_fork_suspends_the_lane_and_keeps_both_notes(hub: Hub, topic_prefi
         await hub.until(lambda s: sizes(s).get(center.origin) == 4)
         await produce(hub.bootstrap, f"in.{center.id}", forked)
         await hub.until(lambda s: statuses(s).get(center.id) == "forked")
-        await hub.until(lambda s: s._db.execute("SELECT count(*) FROM evidence").fetchone()[0] == 1)
+        await hub.until(lambda s: ask(s, "SELECT count(*) FROM evidence") == 1)
 
 
 async def test_topic_that_was_deleted_and_made_again_goes_on_by_sequence(hub: Hub, topic_prefix: str) -> None:

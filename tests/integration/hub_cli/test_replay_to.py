@@ -23,7 +23,7 @@ DEADLINE_S = 60.0
 
 
 async def made(folder: Path) -> Path:
-    (await lived(folder)).hq.store.close()
+    await (await lived(folder)).hq.store.close()
     return folder
 
 

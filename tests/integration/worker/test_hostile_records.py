@@ -16,11 +16,11 @@ from hub.protocol.errors import Fatal
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import KafkaRecord
 from hub.protocol.verdict import Code
-from hub.store.sqlite import SqliteStore
 from hub.worker.consolidator import Consolidator
 from hub.worker.service import WorkerSettings, run_worker
 from tests.support.center import Center, Sent, offer
 from tests.support.hq import center_record
+from tests.support.peek import is_published, peek
 from tests.support.raw import batch, produce_raw, record
 from tests.support.worker import Hub, answers, produce
 
@@ -32,14 +32,14 @@ def hub(tmp_path: Path, kafka: EmbeddedKafka) -> Hub:
     return Hub.make(tmp_path, kafka.bootstrap)
 
 
-def size(store: SqliteStore, center: Center) -> int:
-    found = store._db.execute("SELECT size FROM lane WHERE origin = ?", (center.origin,)).fetchone()
-    return int(found[0]) if found else 0
+def size(database: Path, center: Center) -> int:
+    found = peek(database, "SELECT size FROM lane WHERE origin = ?", center.origin)
+    return int(found[0][0]) if found else 0
 
 
-def quarantined(store: SqliteStore, center: Center) -> list[tuple[str, bytes]]:
-    rows = store._db.execute("SELECT reason, data FROM quarantine WHERE center = ? ORDER BY id", (center.id,))
-    return [(reason, bytes(data)) for reason, data in rows.fetchall()]
+def quarantined(database: Path, center: Center) -> list[tuple[str, bytes]]:
+    rows = peek(database, "SELECT reason, data FROM quarantine WHERE center = ? ORDER BY id", center.id)
+    return [(reason, bytes(data)) for reason, data in rows]
 
 
 def raw(sent: Sent, delta: int = 0) -> bytes:
@@ -61,10 +61,8 @@ async def test_header_name_that_is_not_utf8_gets_its_verdict(hub: Hub, topic_pre
         await produce(hub.bootstrap, f"in.{odd.id}", odd.offers(1, first=5))
         await produce(hub.bootstrap, f"in.{good.id}", good.opened(3))
         await hub.until(lambda s: size(s, odd) == 4 and size(s, good) == 4)
-        await hub.until(lambda s: s._db.execute("SELECT min(published = size) FROM lane").fetchone()[0] == 1)
-    store = hub.store()
-    assert quarantined(store, odd) == [("NOT_ATTRIBUTABLE", b"11:4:ce_\xff,1:2,,v")]
-    store.close()
+        await hub.until(is_published)
+    assert quarantined(hub.database, odd) == [("NOT_ATTRIBUTABLE", b"11:4:ce_\xff,1:2,,v")]
     decisions = [d for a in await answers(hub, odd.id) if isinstance(a, Receipt) for d in a.decisions]
     assert [(d.sequence, d.code, d.field) for d in decisions] == [(3, Code.BAD_HEADERS, "ce_\\udcff")]
 
@@ -80,9 +78,7 @@ async def test_unreadable_batch_is_quarantined_whole(hub: Hub, topic_prefix: str
         await produce(hub.bootstrap, f"in.{odd.id}", odd.opened(1))
         await produce(hub.bootstrap, f"in.{good.id}", good.opened(3))
         await hub.until(lambda s: size(s, odd) == 2 and size(s, good) == 4)
-    store = hub.store()
-    ((reason, data),) = quarantined(store, odd)
-    store.close()
+    ((reason, data),) = quarantined(hub.database, odd)
     assert reason == "NOT_ATTRIBUTABLE"
     assert data.endswith(unreadable[61:])  # the batch's header holds what the broker wrote there
 

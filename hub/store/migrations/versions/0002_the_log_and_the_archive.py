@@ -10,7 +10,19 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table('log_leaf',
+    # Release 0.2 ran this without a transaction. Where it was stopped half-way, what it has made already stays.
+    there = sa.inspect(op.get_bind())
+    tables = there.get_table_names()
+
+    def create_table(name: str, *parts: sa.schema.SchemaItem) -> None:
+        if name not in tables:
+            op.create_table(name, *parts)
+
+    def add_column(table: str, column: sa.Column) -> None:
+        if column.name not in [found['name'] for found in there.get_columns(table)]:
+            op.add_column(table, column)
+
+    create_table('log_leaf',
     sa.Column('leaf_index', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('lane_id', sa.Integer(), nullable=False),
     sa.Column('last', sa.BigInteger(), nullable=False),
@@ -19,20 +31,20 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('leaf_index'),
     sa.UniqueConstraint('lane_id', 'last')
     )
-    op.create_table('log_tile',
+    create_table('log_tile',
     sa.Column('level', sa.Integer(), nullable=False),
     sa.Column('tile_index', sa.BigInteger(), nullable=False),
     sa.Column('hashes', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('level', 'tile_index')
     )
-    op.create_table('checkpoint',
+    create_table('checkpoint',
     sa.Column('size', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('note', sa.LargeBinary(), nullable=False),
     sa.Column('edge', sa.LargeBinary(), nullable=False),
     sa.Column('signed_at_us', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('size')
     )
-    op.create_table('cosignature',
+    create_table('cosignature',
     sa.Column('size', sa.BigInteger(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('key_id', sa.LargeBinary(), nullable=False),
@@ -42,13 +54,13 @@ def upgrade() -> None:
     sa.Column('received_at_us', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('size', 'name', 'key_id')
     )
-    op.create_table('lease',
+    create_table('lease',
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('owner', sa.Text(), nullable=False),
     sa.Column('until_us', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('name')
     )
-    op.create_table('segment',
+    create_table('segment',
     sa.Column('digest', sa.LargeBinary(), nullable=False),
     sa.Column('lane_id', sa.Integer(), nullable=False),
     sa.Column('first', sa.BigInteger(), nullable=False),
@@ -61,13 +73,14 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('digest'),
     sa.UniqueConstraint('lane_id', 'last')
     )
-    op.add_column('intake', sa.Column('alarm', sa.Text(), nullable=True))
-    op.add_column('lane', sa.Column('logged', sa.BigInteger(), server_default=sa.text('0'), nullable=False))
-    op.add_column('receipt', sa.Column('state_digest', sa.LargeBinary(), nullable=True))
-    op.add_column('ledger', sa.Column('previous_lane_id', sa.Integer(), nullable=True))
-    op.add_column('ledger', sa.Column('previous', sa.BigInteger(), nullable=True))
-    op.create_index('ledger_rejected_subject', 'ledger', ['subject'], unique=False,
-                    sqlite_where=sa.text("code <> 'ACCEPTED'"), postgresql_where=sa.text("code <> 'ACCEPTED'"))
+    add_column('intake', sa.Column('alarm', sa.Text(), nullable=True))
+    add_column('lane', sa.Column('logged', sa.BigInteger(), server_default=sa.text('0'), nullable=False))
+    add_column('receipt', sa.Column('state_digest', sa.LargeBinary(), nullable=True))
+    add_column('ledger', sa.Column('previous_lane_id', sa.Integer(), nullable=True))
+    add_column('ledger', sa.Column('previous', sa.BigInteger(), nullable=True))
+    if 'ledger_rejected_subject' not in [found['name'] for found in there.get_indexes('ledger')]:
+        op.create_index('ledger_rejected_subject', 'ledger', ['subject'], unique=False,
+                        sqlite_where=sa.text("code <> 'ACCEPTED'"), postgresql_where=sa.text("code <> 'ACCEPTED'"))
     # What stands in the ledger already is linked: of one stream (the type without its last two parts) and subject, the
     # accepted event before. A center's lanes follow one another, and so do their ids.
     op.execute("""

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.cli.check import _schemas, _streams
 from connectors.cli.office import Desk
-from connectors.runtime.codecs import Codecs
+from connectors.runtime.codecs import Codecs, released_states
 from connectors.runtime.registry import SCHEMAS, OurCenter, Registry
 from hub.protocol.schema import DATASCHEMA
 
@@ -23,7 +23,7 @@ PERSONS = "persons: {contact: {id: Mail, name: Who}}\n"
 
 def registry_of(*types: str) -> Registry:
     """Return the registry of an HQ that has announced these types, and has said all."""
-    registry = Registry("uz")
+    registry = Registry("uz", released_states())
     for name in types:
         number = int(Codecs().dataschemas()[name].removeprefix(DATASCHEMA)[:8], 16) & 0x7FFF_FFFF
         registry.take(SCHEMAS, f"hq:{number}".encode(), b"x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -20,9 +21,13 @@ from connectors.runtime.notice import notices_for
 from connectors.runtime.office import Office, read_office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.faulty import FaultyDatabase
 from connectors.runtime.outbox.rows import FileState, FileSummary
 from connectors.runtime.sheets import VerdictSheets, sheet_of
+from connectors.runtime.signals import Replans, Signal
 from connectors.source.problem import FileCode
+from hub.base.faulty import Fault
+from hub.protocol.errors import Retriable
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.trust import Trust
 from schemas.words import LANGUAGES, words
@@ -66,12 +71,13 @@ class Desk:
         key.write_text(Signer(f"{HUB}/uz", b"k" * 32).to_text(), "ascii")
         key.chmod(0o600)
         self.office: Office = read_office(path)
-        self.outbox = Outbox(self.office.outbox)
+        self.database = FaultyDatabase(self.office.outbox)
+        self.outbox = Outbox(self.office.outbox, database=self.database)
         gatherer = Gatherer(
             self.outbox, Codecs(), EventIds(), settle_s=0, guard=self.office.settings.guard, clock=time.monotonic
         )
-        self.folder = Folder(self.office, self.outbox, gatherer)
-        self.sheets = VerdictSheets(self.office, self.outbox, self.folder)
+        self.folder = Folder(self.office, self.outbox, gatherer, Replans(), Signal())
+        self.sheets = VerdictSheets(self.office, self.outbox, lambda: self.folder.mappings, Signal())
 
     def write(self, name: str, *rows: str, head: str = "Number,Title") -> Path:
         path = self.path / name
@@ -184,6 +190,39 @@ def test_refused_file_stands_above_its_old_verdicts(desk: Desk) -> None:
     assert rows[1][4].startswith("Restore the column names")
     assert rows[3] == ["Row", "Number", "Verdict", "Message", "What to do"]
     assert rows[4][:2] == [2, "1"]
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("nth", range(1, 6))
+def test_file_that_vanishes_is_noted_though_a_commit_failed(desk: Desk, nth: int, fault: Fault) -> None:
+    """The source tells once that it is gone; whatever fails after that, it is not forgotten."""
+    desk.write("offers.csv", "1,One")
+    desk.look()
+    desk.path.joinpath("offers.csv").unlink()
+    desk.database.faults.plan(fault, nth)
+    for _ in range(4):
+        with contextlib.suppress(Retriable):
+            desk.look()
+    assert [(file.name, file.state) for file in desk.outbox.rows.summaries()] == [("offers.csv", "vanished")]
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("nth", range(1, 8))
+def test_file_that_is_set_aside_and_freed_is_taken_though_a_commit_failed(desk: Desk, nth: int, fault: Fault) -> None:
+    """What stands in the outbox of a file is in the end what it is."""
+    desk.write("strange.csv", "1,One")
+    desk.database.faults.plan(fault, nth)
+    desk.write("offers.csv", "1," + "x" * 5000)
+    for _ in range(2):
+        with contextlib.suppress(Retriable):
+            desk.look()
+    desk.write("offers.csv", "1,One")
+    for _ in range(4):
+        with contextlib.suppress(Retriable):
+            desk.look()
+    found = {file.name: file.state for file in desk.outbox.rows.summaries()}
+    assert found["offers.csv"] == "taken"
+    assert [row.state for row in desk.outbox.rows.verdicts("offers.csv")] == ["pending"]
 
 
 def test_waiting_and_vanished_rows_are_told_in_the_sheet(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -10,7 +10,7 @@ import pytest
 
 from connectors.mapping.outcome import RowOutcome
 from connectors.mapping.problem import Problem, Wanted
-from connectors.runtime.gather import Gathered, Gatherer
+from connectors.runtime.gather import KEPT_MAX, Gathered, Gatherer
 from connectors.runtime.outbox.database import OutboxFull
 from connectors.runtime.outbox.rows import RowVerdict
 from connectors.runtime.settings import Guard
@@ -291,3 +291,43 @@ def test_take_that_is_stopped_ends_as_retriable(desk: Desk) -> None:
     desk.gatherer.stop()
     with pytest.raises(Retriable, match="next start"):
         desk.take(many(10))
+
+
+class Counted:
+    """Outcomes that count how often they were gone through."""
+
+    def __init__(self, *outcomes: RowOutcome) -> None:
+        self.outcomes = outcomes
+        self.times = 0
+
+    def __iter__(self) -> Iterator[RowOutcome]:
+        self.times += 1
+        return iter(self.outcomes)
+
+
+def test_known_file_is_mapped_once_too(desk: Desk) -> None:
+    """The guard sees all of it before anything is taken, and what has to be planned is kept from there."""
+    for outcomes, events in (
+        (Counted(row(2, "A"), row(3, "B"), refused(4)), 2),
+        (Counted(row(2, "A"), row(3, "B"), refused(4)), 0),
+        (Counted(row(2, "A", "Other"), row(3, "B"), row(4, "C"), refused(5)), 2),
+    ):
+        assert desk.gatherer.take(FILE, outcomes).events == events
+        assert outcomes.times == 1
+    assert desk.states() == ["pending", "pending", "pending", "refused"]
+
+
+def test_known_file_with_very_much_to_plan_is_mapped_again_and_not_kept(desk: Desk) -> None:
+    """Memory is bounded: outcomes are large, and nobody adds thousands of rows to a sheet every day."""
+    desk.take([row(0, "K-0")])
+    outcomes = Counted(*many(KEPT_MAX + 2))
+    assert desk.gatherer.take(FILE, outcomes).events == KEPT_MAX + 1
+    assert outcomes.times == 2
+
+
+def test_row_that_lost_its_plan_is_planned_again_though_it_says_the_same(desk: Desk) -> None:
+    """What a row was planned for is asked of the entity, not of the row: a shaken plan is none."""
+    desk.take([row(2, "A"), row(3, "B")])
+    with desk.office.outbox.database.transaction() as connection:
+        connection.execute("UPDATE entity SET fingerprint=NULL, inflight=0, presumed_status=NULL WHERE id LIKE '%:A'")
+    assert desk.take([row(2, "A"), row(3, "B")]).events == 1

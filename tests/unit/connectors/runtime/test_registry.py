@@ -11,17 +11,27 @@ from structlog.testing import capture_logs
 
 import schemas
 from connectors.runtime.alarms import alarm_text
+from connectors.runtime.codecs import Codecs, released_states
 from connectors.runtime.link import Link
 from connectors.runtime.office import Office
-from connectors.runtime.registry import CENTERS, SCHEMAS, Registry, RegistryAlarm, read_state
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.faulty import FaultyDatabase
+from connectors.runtime.outbox.queue import NewEvent, append
+from connectors.runtime.registry import CENTERS, HQ_PARTITION, SCHEMAS, Registry, RegistryAlarm
 from connectors.runtime.registry_reader import RegistryReader, office_keys
 from connectors.runtime.settings import ConnectorSettings
+from connectors.runtime.signals import Replans, Signal
+from hub.base.faulty import Fault
+from hub.domain.catalogue import KINDS
+from hub.kafka.memory import MemoryBroker
 from hub.protocol.avro import Codec, frame
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.schema import DATASCHEMA, parse_schema
 from hub.protocol.trust import Trust
+from hub.protocol.verdict import Code
 from tests.support.center import HUB, Center
+from tests.support.end import running, until
 from tests.support.hq import center_record
 from tests.support.office import Office as Outboxed
 
@@ -48,7 +58,7 @@ def state(version: int, *keys: Center, status: str = "active", **fields: Any) ->
 
 def registry(*values: bytes, schema: int = 7) -> Registry:
     """Return a registry, read to its end, with one announced schema."""
-    found = Registry("uz")
+    found = Registry("uz", released_states())
     found.take(SCHEMAS, f"hq:{schema}".encode(), b"-")
     for value in values:
         found.take(CENTERS, b"hq:uz", value)
@@ -144,13 +154,13 @@ def test_ml_dsa_key_that_hq_wants_and_the_office_does_not_seal_by_raises_an_alar
 def test_schema_is_announced_by_its_key_alone_and_only_in_a_known_registry() -> None:
     """An unread or empty registry holds nothing back; a read one holds back what it does not have."""
     listed, missing = f"{DATASCHEMA}{'00000007':0<64}", f"{DATASCHEMA}{'00000008':0<64}"
-    assert Registry("uz").announced(missing)
+    assert Registry("uz", released_states()).announced(missing)
     found = registry()
     assert (found.announced(listed), found.announced(missing)) == (True, False)
     assert found.take(SCHEMAS, b"hq:8", b"-")
     assert not found.take(SCHEMAS, b"hq:8", b"-")
     assert found.announced(missing)
-    empty = Registry("uz")
+    empty = Registry("uz", released_states())
     empty.complete = True
     assert (empty.known, empty.alarms(KEY, set())) == (False, {})
 
@@ -166,7 +176,7 @@ def test_record_in_an_unknown_schema_is_malformed_and_changes_nothing() -> None:
     with pytest.raises(Malformed, match="update"):
         found.take(CENTERS, b"hq:uz", frame(1, b"x"))
     with pytest.raises(Malformed):
-        read_state(state(1, OURS)[:-3])
+        released_states().read(state(1, OURS)[:-3])
     assert raised(found) == set()
 
 
@@ -184,7 +194,11 @@ async def test_registry_that_stays_unknown_holds_nothing_back_for_ever(office: O
     settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("127.0.0.1:1",), registry_wait_s=0.01)
     trust = Trust(HUB, KEY, (KEY,))
     reader = RegistryReader(
-        Office(tmp_path, settings, OURS.signer, trust), office.outbox, Link(settings, office.outbox)
+        Office(tmp_path, settings, OURS.signer, trust),
+        office.outbox,
+        Link(settings, office.outbox),
+        Signal(),
+        Replans(),
     )
     with capture_logs() as logs:
         await reader.settled()
@@ -204,3 +218,49 @@ def test_office_keys_are_those_that_are_kept_as_key_or_old(tmp_path: Path) -> No
     }.items():
         (tmp_path / "keys" / name).write_text(text)
     assert office_keys(tmp_path) == {KEY.public, THEIRS.signer.verifier.public}
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("nth", range(1, 6))
+async def test_alarms_and_plans_follow_the_registry_though_a_commit_failed(
+    codecs: Codecs, tmp_path: Path, nth: int, fault: Fault
+) -> None:
+    """A revoked key is told, and a row of a stream that is allowed now is planned again, whatever the disk did."""
+    database = FaultyDatabase(tmp_path / "outbox.sqlite3")
+    with Outbox(tmp_path / "outbox.sqlite3", database=database) as outbox:
+        with database.transaction() as connection:
+            append(connection, [published(codecs)])
+            connection.execute(
+                "UPDATE entity SET state='rejected', code=?, inflight=0, file='a.csv'", (Code.STREAM_NOT_ALLOWED,)
+            )
+        settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("memory:1",), request_timeout_s=1.0)
+        broker = MemoryBroker({CENTERS: 8, SCHEMAS: 8})
+        await say(broker, SCHEMAS, b"hq:7", b"-")
+        await say(broker, CENTERS, b"hq:uz", state(1, THEIRS, streams=["deal"]))
+        office, replans = Office(tmp_path, settings, OURS.signer, Trust(HUB, KEY, (KEY,))), Replans()
+        reader = RegistryReader(office, outbox, Link(settings, outbox, broker), Signal(), replans)
+        database.faults.plan(fault, nth)
+        async with running(reader.run()):
+            await until(lambda: database.meta("key") and database.meta("foreign_key"))
+            await say(broker, CENTERS, b"hq:uz", state(2, OURS, streams=["deal", "offer"]))
+            await until(lambda: not database.meta("key") and not database.meta("foreign_key"))
+            await until(lambda: (asked := replans.take()).every or asked.files == {"a.csv"})
+            await until(lambda: database.read("SELECT state, fingerprint FROM entity") == [("pending", None)])
+
+
+async def say(broker: MemoryBroker, topic: str, key: bytes, value: bytes) -> None:
+    """Publish as HQ does."""
+    await broker.producer().send_and_wait(topic, value, key=key, partition=HQ_PARTITION)
+
+
+def published(codecs: Codecs) -> NewEvent:
+    record = {"title": "Title", "language": "en", "export_control": "free"}
+    return codecs.event(
+        KINDS["net.cohub.offer.published.v1"],
+        "uz:A",
+        record,
+        event_id="e",
+        time=datetime(2026, 1, 1, tzinfo=UTC),
+        status="published",
+        digest=b"d",
+    )

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.mapping import PersonSaid, Place, person_identity
-from connectors.runtime.codecs import Codecs
+from connectors.runtime.codecs import Codecs, released_states
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import Gatherer
 from connectors.runtime.ids import EventIds
@@ -21,6 +21,7 @@ from connectors.runtime.persons import Persons, Sealing, Standing
 from connectors.runtime.registry import SCHEMAS, Registry
 from connectors.runtime.settings import make_settings
 from connectors.runtime.sheets import VerdictSheets, sheet_of
+from connectors.runtime.signals import Replans, Signal
 from hub.domain.sealed import key_id_of
 from hub.protocol.note import Signer
 from hub.protocol.schema import DATASCHEMA
@@ -64,13 +65,13 @@ class Desk:
     def start(self) -> None:
         """Begin as a new process does."""
         self.outbox = Outbox(self.office.outbox)
-        self.registry = Registry("uz")
+        self.registry = Registry("uz", released_states())
         self.persons = Persons(self.path, HUB, "uz")
         gatherer = Gatherer(
             self.outbox, self.codecs, EventIds(), settle_s=0, guard=self.office.settings.guard, clock=time.monotonic
         )
         sealing = Sealing(self.persons, self.codecs.dataschemas(), self.registry, self.outbox.database)
-        self.folder = Folder(self.office, self.outbox, gatherer, sealing)
+        self.folder = Folder(self.office, self.outbox, gatherer, Replans(), Signal(), sealing)
 
     def stop(self) -> None:
         self.persons.close()
@@ -90,7 +91,8 @@ class Desk:
     def look(self) -> None:
         for _ in range(3):  # a file is seen, has stood still, and is read
             self.folder._pass()
-        VerdictSheets(self.office, self.outbox, self.folder).write()  # a running one waits while rows are pending
+        # A running one would wait while rows are pending.
+        VerdictSheets(self.office, self.outbox, lambda: self.folder.mappings, Signal()).write()
 
     def said(self) -> list[tuple[str, str, str | None]]:
         """Every event so far: its type, its entity, its contact."""

@@ -10,6 +10,7 @@ import pytest
 
 from connectors.runtime.office import read_trust
 from connectors.runtime.trust import Trusted
+from hub.base.faulty import Fault, FaultyFiles
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import Note, sign_note
@@ -100,12 +101,22 @@ def test_note_that_the_pinned_root_has_not_signed_is_refused(trusted: Trusted, p
     assert read_trust(path) == FIRST
 
 
-def test_note_that_can_not_be_stored_does_not_count(trusted: Trusted, path: Path) -> None:
-    """Otherwise the next start would know less than this one: it is read again when there is room."""
-    path.with_name("trust.note.part").mkdir()
+@pytest.mark.parametrize("fault", Fault)
+def test_note_that_can_not_be_stored_does_not_count_until_it_is(path: Path, fault: Fault) -> None:
+    """Otherwise the next start would know less than this one: it is read again when there is room.
+
+    Stored though the disk said that it was not, it is what the next start begins with; here it is taken again.
+    """
+    files = FaultyFiles()
+    files.faults.plan(fault)
+    trusted = Trusted(path, read_trust(path), files.write)
     with pytest.raises(Retriable, match=r"trust\.note can't be replaced"):
         trusted.take(note(ROTATED))
-    assert (trusted.trust, read_trust(path)) == (FIRST, FIRST)
+    assert trusted.trust == FIRST
+    assert read_trust(path) == (FIRST if fault is Fault.REFUSED else ROTATED)
+    assert trusted.take(note(ROTATED))
+    assert (trusted.trust, read_trust(path)) == (ROTATED, ROTATED)
+    assert [entry.name for entry in path.parent.iterdir()] == ["trust.note"]
 
 
 def test_only_an_unknown_key_of_hqs_is_looked_up(trusted: Trusted) -> None:

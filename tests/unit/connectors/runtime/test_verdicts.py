@@ -15,6 +15,7 @@ from connectors.runtime.verdicts import (
     verdicts_path,
     write_verdicts,
 )
+from hub.base.faulty import Fault, FaultyFiles
 from hub.protocol.errors import Retriable
 from hub.protocol.verdict import Code
 
@@ -45,6 +46,21 @@ def test_problem_rows_come_first_and_say_what_to_do(tmp_path: Path) -> None:
     assert rows[2][1:4] == ["'=1+1", "не отправлено", "Подписан: это не дата (здесь: 31.02.2024)"]
     assert rows[2][4] == remedy(LocalCode.BAD_DATE, "ru")
     assert not list(path.parent.glob("*.part"))
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_file_is_whole_though_writing_it_failed_and_is_written_once(tmp_path: Path, fault: Fault) -> None:
+    """The old one stands until the new one does; one that was written all the same is not written again."""
+    path, files = verdicts_path(tmp_path / "deals.csv"), FaultyFiles()
+    assert write_verdicts(path, ROWS[:1], "en", write=files.write)
+    before = path.read_bytes()
+    files.faults.plan(fault)
+    with pytest.raises(Retriable, match="it is tried again"):
+        write_verdicts(path, ROWS, "en", write=files.write)
+    assert (path.read_bytes() == before) is (fault is Fault.REFUSED)
+    assert write_verdicts(path, ROWS, "en", write=files.write) is (fault is Fault.REFUSED)
+    assert len(read(path)) == len(ROWS) + 1
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
 def test_file_is_frozen_filtered_and_coloured(tmp_path: Path) -> None:

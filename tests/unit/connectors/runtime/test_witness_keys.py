@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.runtime.codecs import released_states
 from connectors.runtime.office import Office
 from connectors.runtime.registry import OurCenter, OurKey, Registry
 from connectors.runtime.settings import make_settings
@@ -25,7 +26,7 @@ def keys(witness: Signer | None, *, known: bool, status: bool | None = None) -> 
     """Return the keys of an office; `status` is how HQ has its witness key, None where it has not."""
     trust = Trust(HUB, Signer(f"{HUB}/root", b"o" * 32).verifier, (Signer(f"{HUB}/receipts", b"r" * 32).verifier,))
     settings = make_settings({"hub": HUB, "center": "uz", "bootstrap": "127.0.0.1:9"}, "test")
-    registry = Registry("uz")
+    registry = Registry("uz", released_states())
     if known:
         registry.complete = True
         registry._schemas.add(1)

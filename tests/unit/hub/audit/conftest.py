@@ -28,7 +28,7 @@ def archived(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archived")
     path = Path(shutil.copy(whole, folder / "hub.sqlite3"))
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("UPDATE lane SET published = size")
+        db.execute("INSERT INTO published SELECT id, size FROM lane")
         ((newest,),) = db.execute("SELECT max(recorded_at_us) FROM receipt")
         ((middle,),) = db.execute("SELECT recorded_at_us FROM receipt ORDER BY recorded_at_us LIMIT 1 OFFSET 200")
     with pytest.MonkeyPatch.context() as patch:

@@ -23,7 +23,7 @@ from tests.support.tampering import KEYS, key_of, names, origins
 UNCOVERED: Final[dict[str, dict[str, str]]] = {
     "intake": {"*": "where HQ stands in a topic, and what it last heard: a cursor and news, no record"},
     "lease": {"*": "who does the notary's work for the next seconds"},
-    "lane": {"published": "the publisher's cursor: what goes out again is the ledger, which is checked"},
+    "published": {"*": "the publisher's cursors: what goes out again is the ledger, which is checked"},
     "quarantine": {
         "center": "nobody's word: only the bytes are tied to their digest",
         "kafka_offset": "as above",

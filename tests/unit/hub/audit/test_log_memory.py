@@ -22,7 +22,7 @@ def test_memory_of_the_logs_check_does_not_grow_with_the_log(tmp_path: Path) -> 
     """Five times the leaves, tiles and checkpoints: the same peak."""
 
     async def grow(count: int) -> None:
-        add_receipts(hq.store._db, "uz", count)
+        add_receipts(hq.database, "uz", count)
         await notarize(hq.store, IDENTITY, step=100)
 
     with asyncio.Runner() as runner:
@@ -33,7 +33,7 @@ def test_memory_of_the_logs_check_does_not_grow_with_the_log(tmp_path: Path) -> 
             runner.run(grow(MORE))
             assert peak(tmp_path / "hub.sqlite3", FIRST + MORE) < before + GROWTH_MAX_BYTES
         finally:
-            hq.store.close()
+            runner.run(hq.store.close())
 
 
 def peak(path: Path, leaves: int) -> int:

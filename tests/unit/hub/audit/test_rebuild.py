@@ -57,7 +57,7 @@ def point(path: Path) -> Point:
 
 async def restart(made: Audited) -> None:
     """Let HQ's process die between two commits and another take over."""
-    made.hq.store.close()
+    await made.hq.store.close()
     made.hq = await Hq.open(made.database.parent)
     made.hq.now = made.now
 
@@ -94,7 +94,7 @@ async def lived_points(folder: Path, seed: int) -> list[Point]:
         if number % 7 == 6:
             await made.notarize()
         points.append(point(made.database))
-    made.hq.store.close()
+    await made.hq.store.close()
     return points
 
 
@@ -224,4 +224,4 @@ async def test_worker_that_goes_on_raises_no_alarm(tmp_path: Path) -> None:
         assert (found.findings if number % 2 else found.differences) == []  # type: ignore[attr-defined]
         assert rounds > 1
     await made.hq.headquarters.basis()
-    made.hq.store.close()
+    await made.hq.store.close()

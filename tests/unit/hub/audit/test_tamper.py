@@ -177,7 +177,8 @@ def roll_back(path: Path, size: int, *, cosignatures: bool) -> None:
         ("DELETE FROM log_leaf WHERE leaf_index >= ?", (size,)),
         ("DELETE FROM log_tile WHERE tile_index >= ? >> (8 * (level + 1))", (size,)),
         ("DELETE FROM checkpoint WHERE size > ?", (size,)),
-        "UPDATE lane SET logged = coalesce((SELECT max(last) FROM log_leaf WHERE lane_id = id), 0)",
+        "DELETE FROM logged",
+        "INSERT INTO logged SELECT lane_id, max(last) FROM log_leaf GROUP BY lane_id",
     )
     if cosignatures:
         change(path, ("DELETE FROM cosignature WHERE size > ?", (size,)))
@@ -294,7 +295,7 @@ def test_revoked_key_that_seals_on_under_an_old_basis_is_found(tmp_path: Path) -
             story.now += timedelta(minutes=late) - (DAY if late == 2 else timedelta())
             await story.take("uz", [story.event("uz", "offer.published", f"K-{late}", offer("Sealed by a thief"))])
         await story.notarize()
-        story.close()
+        await story.close()
         return story.database, left.size
 
     path, basis = asyncio.run(tell())

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "keys" / "trust.note").write_bytes(TRUST_NOTE)
 
     async def tell() -> None:
-        (await told(made, "uz", "kz")).close()
+        await (await told(made, "uz", "kz")).close()
 
     asyncio.run(tell())
     return made
@@ -129,7 +129,7 @@ def test_unbelieved_bundle_passes_only_when_that_is_allowed(tmp_path: Path, hub:
 
     async def tell() -> None:
         story: Story = await told(data, "uz")
-        story.close()
+        await story.close()
 
     asyncio.run(tell())
     made = hub("audit", "export", "--deal", "uz:D-1", "-o", "deal.zip", "--data-dir", str(data))

@@ -36,7 +36,7 @@ def old(hub: Any, tmp_path: Path) -> Any:
         found = await lived(tmp_path / "data")
         await found.hq.feed("kz", [Sent(b"uz:1", b"\x00junk", (("ce_id", b"1"),), offset=99)])
         await found.hq.store.keep_evidence(found.uz.origin, 3, b"ours", b"theirs", NOW)
-        found.hq.store.close()
+        await found.hq.store.close()
 
     asyncio.run(live())
     assert hub("init").status == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from hub.hq.identity import Identity, load_identity
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from hub.protocol.proof import TlogProof
 from hub.protocol.tree import leaf_hash
-from hub.store.sqlite import SqliteStore
 from tests.support.center import NOW
 from tests.support.notarized import ORIGIN, add_receipts, notarize
+from tests.support.peek import opened
 
 
 @pytest.fixture
@@ -30,12 +29,23 @@ def identity(made: Any, data_dir: Path) -> Identity:
     """Return a hub whose log has 3 checkpoints over 30 receipts, and 5 receipts that are not in it."""
     made("center", "list")
     identity = load_identity(data_dir / "keys")
-    with closing(SqliteStore.open(data_dir / "hub.sqlite3")) as store:
-        for _ in range(3):
-            add_receipts(store._db, "uz", 10)
-            asyncio.run(notarize(store, identity))
-        add_receipts(store._db, "uz", 5)
+    asyncio.run(log_all(data_dir, identity))  # makes the database
+    for _ in range(3):
+        add_receipts(data_dir / "hub.sqlite3", "uz", 10)
+        asyncio.run(log_all(data_dir, identity))
+    add_receipts(data_dir / "hub.sqlite3", "uz", 5)
     return identity
+
+
+async def log_all(data_dir: Path, identity: Identity) -> None:
+    async with opened(data_dir / "hub.sqlite3") as store:
+        await notarize(store, identity)
+
+
+async def keep(data_dir: Path, note: bytes) -> None:
+    """Keep a note of size 99 as evidence against HQ's log."""
+    async with opened(data_dir / "hub.sqlite3") as store:
+        await store.keep_evidence(ORIGIN, 99, b"", note, NOW)
 
 
 def test_status_says_size_cosignatures_and_what_is_behind(made: Any, identity: Identity) -> None:
@@ -52,8 +62,7 @@ def test_status_of_a_rolled_back_database_is_an_alarm_with_the_remedy(
     made: Any, identity: Identity, data_dir: Path
 ) -> None:
     note = sign_checkpoint(Checkpoint(ORIGIN, 99, bytes(32)), [identity.log, identity.log_long], NOW)
-    with closing(SqliteStore.open(data_dir / "hub.sqlite3")) as store:
-        asyncio.run(store.keep_evidence(ORIGIN, 99, b"", note, NOW))
+    asyncio.run(keep(data_dir, note))
     done = made("log", "status")
     assert done.status == 1
     assert "size 99" in done.err
@@ -99,8 +108,7 @@ def test_export_writes_the_tree_and_says_what_is_new(
     done = made("log", "export", folder)
     assert done.status == 0, done.err
     assert "size 30, 30 new; wrote 3 files" in done.out
-    with closing(SqliteStore.open(data_dir / "hub.sqlite3")) as store:
-        asyncio.run(notarize(store, identity))
+    asyncio.run(log_all(data_dir, identity))
     found = json.loads(made("log", "export", folder, "--json").out)
     assert (found["size"], found["before"], found["left_out"]) == (35, 30, [])
 

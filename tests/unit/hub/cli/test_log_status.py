@@ -40,7 +40,7 @@ async def witnessed(folder: Path, *, break_it: bool = False) -> None:
     if break_it:
         forged = sign_checkpoint(Checkpoint(log_origin(HUB), 99, b"x" * 32), KEYS, NOW)
         await hq.feed("kz", [kz.cosignature(forged, offset=101), kz.alarm("two roots at size 2", 2, offset=102)])
-    hq.store.close()
+    await hq.store.close()
 
 
 def test_status_tells_who_cosigned_how_far(hub: Any, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def fed(hub: Any, tmp_path: Path) -> Any:
         ]
         await hq.feed("uz", records)
         await hq.feed("uz", records[:1])
-        hq.store.close()
+        await hq.store.close()
 
     asyncio.run(feed())
     return hub
@@ -69,7 +69,7 @@ def test_status_counts_the_forks_of_each_center(hub: Any, tmp_path: Path) -> Non
         hq = await Hq.open(tmp_path / "data", uz, Center("kz"))
         await hq.feed("uz", uz.opened(2))
         await hq.store.keep_evidence(uz.origin, 3, b"ours", b"theirs", NOW)
-        hq.store.close()
+        await hq.store.close()
 
     asyncio.run(fork())
     found = json.loads(hub("status", "--json").out)
@@ -111,7 +111,7 @@ def test_show_takes_a_key_as_a_person_writes_it(hub: Any, tmp_path: Path) -> Non
         opened = kz.opened(1)
         event = kz.event("net.cohub.offer.published.v1", sent, offer(title="Printer"))
         await hq.feed("kz", [*opened, kz.sealed(kz.append(event))])
-        hq.store.close()
+        await hq.store.close()
 
     asyncio.run(feed())
     for key in (written, unicodedata.normalize("NFD", written), sent):
@@ -160,7 +160,7 @@ def stand(data: Path, status: Status) -> int:
         store = SqliteStore.open(data / "hub.sqlite3")
         term = (await store.claim(["uz"], "test"))["uz"].term
         await store.set_status("uz", term, status, "for a test\nwith a second line")
-        store.close()
+        await store.close()
         return term
 
     return asyncio.run(stop())
@@ -170,7 +170,7 @@ def changes(data: Path) -> tuple[int, str]:
     async def read() -> tuple[int, str]:
         store = SqliteStore.open(data / "hub.sqlite3")
         found = await store.changes()
-        store.close()
+        await store.close()
         return found.intakes["uz"]
 
     return asyncio.run(read())

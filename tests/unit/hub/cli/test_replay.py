@@ -21,7 +21,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lived") / "data"
 
     async def live() -> None:
-        (await lived(folder)).hq.store.close()
+        await (await lived(folder)).hq.store.close()
 
     asyncio.run(live())
     return folder
@@ -158,7 +158,7 @@ def test_id_is_found_as_a_person_writes_it(hub: Any, tmp_path: Path) -> None:
         hq = await Hq.open(tmp_path / "data", kz)
         records = [kz.opening(), kz.append(kz.event("net.cohub.offer.published.v1", "%D0%97-1", offer()))]
         await hq.feed("kz", [records[0], kz.sealed(records[1])])
-        hq.store.close()
+        await hq.store.close()
 
     asyncio.run(live())
     assert "offer kz:З-1" in hub("replay", "history", "kz:З-1").out
@@ -176,7 +176,7 @@ def test_what_a_stranger_sent_draws_nothing_on_the_terminal(hub: Any, tmp_path: 
         for name, content in (("ce_type", b"\x1b[2Jtype"), ("ce_id", b"\x1b]0;id\x07"), ("ce_causationid", b"\x1bc")):
             event = event.without(name).plus(name, content)
         await hq.feed("kz", [first, kz.sealed(kz.append(event))])
-        hq.store.close()
+        await hq.store.close()
 
     asyncio.run(live())
     asked: list[tuple[str, ...]] = [("follow", "story"), ("follow", "story", "--json"), ("history", "offer", "kz:K-1")]

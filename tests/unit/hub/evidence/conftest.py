@@ -26,7 +26,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def tell() -> Path:
         story = await told(folder, "uz", "kz")
-        story.close()
+        await story.close()
         return story.database
 
     return asyncio.run(tell())

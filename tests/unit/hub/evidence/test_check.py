@@ -377,7 +377,7 @@ def test_basis_that_hq_had_left_long_before_is_found(tmp_path: Path) -> None:
         await story.notarize()
         with Ledger.open(story.database) as ledger:
             made = export_bundle(ledger, TRUST_NOTE, Subject("entity", "uz:K-9", "offer"))
-        story.close()
+        await story.close()
         return made
 
     made = asyncio.run(tell(timedelta(minutes=11)))
@@ -466,7 +466,7 @@ def test_lanes_that_were_numbered_anew_are_found(tmp_path: Path) -> None:
     subject = Subject("entity", "kz:C-1", "deal_confirmation")
     with Ledger.open(story.database) as opened:
         bundle = export_bundle(opened, TRUST_NOTE, subject)
-    story.close()
+    asyncio.run(story.close())
     assert bundle.case.states["deal_confirmation", "kz:C-1"].entity.status == "disputed"
     assert not bundle.case.report.has(Severity.ERROR)
     files = files_of(bundle)

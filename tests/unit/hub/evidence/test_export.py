@@ -35,13 +35,14 @@ from tests.support.center import offer as offer_value
 from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, remade, told, witness_key
 from tests.support.hq import center_record
 from tests.support.lived import day, lived
+from tests.support.peek import ask, edit
 from tests.unit.hub.evidence.conftest import DEAL, RANGE
 
 
 def center_of(story: Story, center: str) -> dict[str, Any]:
     """Return a center's record as HQ has it."""
     query = "SELECT document FROM entity WHERE stream = 'center' AND id = ?"
-    found: dict[str, Any] = orjson.loads(story.hq.store._db.execute(query, (f"hq:{center}",)).fetchone()[0])["record"]
+    found: dict[str, Any] = orjson.loads(ask(story.database, query, f"hq:{center}"))["record"]
     return found
 
 
@@ -170,7 +171,7 @@ def test_bundle_made_before_the_log_caught_up_says_what_is_missing(tmp_path: Pat
     still, again = exported()
     assert still.status == "proved"
     assert again.data == made.data
-    story.close()
+    asyncio.run(story.close())
 
 
 def test_key_that_was_revoked_keeps_its_earlier_seals_good(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_key_that_was_revoked_keeps_its_earlier_seals_good(tmp_path: Path) -> No
     key = next(k for k in orjson.loads(made.case.files[layout.MANIFEST])["keys"] if k["owner"] == "uz")
     assert key["reason"] == "stolen"
     assert key["revoked"]["sequence"] == 26
-    story.close()
+    asyncio.run(story.close())
 
 
 def test_books_that_do_not_follow_from_the_events_show_at_export(tmp_path: Path) -> None:
@@ -201,11 +202,10 @@ def test_books_that_do_not_follow_from_the_events_show_at_export(tmp_path: Path)
 
     async def tell() -> Path:
         story = await told(tmp_path, "uz", "kz")
-        with story.hq.store._db:
-            story.hq.store._db.execute(
-                "UPDATE entity SET document = replace(document, '1350000', '9350000') WHERE stream = 'deal'"
-            )
-        story.close()
+        edit(
+            story.database, "UPDATE entity SET document = replace(document, '1350000', '9350000') WHERE stream = 'deal'"
+        )
+        await story.close()
         return story.database
 
     with Ledger.open(asyncio.run(tell())) as ledger:
@@ -226,12 +226,12 @@ def test_events_out_of_the_archive_are_the_same(tmp_path: Path) -> None:
     """Where the bytes are kept makes no difference to what is proved."""
 
     async def tell() -> Path:
-        (await told(tmp_path, "uz", "kz")).close()
+        await (await told(tmp_path, "uz", "kz")).close()
         return tmp_path / "hub.sqlite3"
 
     path = asyncio.run(tell())
     with closing(sqlite3.connect(path)) as db:
-        db.execute("UPDATE lane SET published = size")
+        db.execute("INSERT INTO published SELECT id, size FROM lane")
         db.commit()
     with Ledger.open(path) as ledger:
         before = export_bundle(ledger, TRUST_NOTE, DEAL)
@@ -306,7 +306,7 @@ def test_seal_by_ml_dsa_too_is_checked_from_the_basis_on_that_has_the_key(tmp_pa
         await story.hq.feed("uz", [event.plus(SEAL_HEADER, both)], story.now)
         await story.notarize()
         await story.cosign("kz", "cn")
-        story.close()
+        await story.close()
         return story.database
 
     subject = Subject("entity", "uz:K-1", "offer")
@@ -337,7 +337,7 @@ def test_more_witnesses_than_one_note_holds_are_in_several(tmp_path: Path) -> No
         await story.happen()
         await story.notarize()
         await story.cosign("uz", *names)
-        story.close()
+        await story.close()
         return story.database
 
     with Ledger.open(asyncio.run(tell())) as ledger:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hub.hq.headquarters import Said
+import pytest
+
+from hub.base.faulty import Fault
+from hub.hq.headquarters import Headquarters, Said
+from hub.protocol.errors import Rejected, Retriable
 from hub.protocol.record import split_canonical
-from tests.support.center import NOW, Center
-from tests.support.hq import Hq, center_record
+from hub.store.faulty import FaultyStore
+from tests.support.center import NOW, RELEASED, Center
+from tests.support.checker import check, trust_of
+from tests.support.hq import IDENTITY, Hq, center_record
+from tests.support.peek import peek
 
 
 def links(hq: Hq) -> list[tuple[str, bytes | None, bytes | None, bytes | None]]:
     """Return type, id, correlation and cause of every event in the hq lane."""
-    rows = hq.store._db.execute(
-        "SELECT type, data FROM ledger JOIN lane ON id = lane_id WHERE center = 'hq' ORDER BY 1"
-    )
+    rows = peek(hq.database, "SELECT type, data FROM ledger JOIN lane ON id = lane_id WHERE center = 'hq' ORDER BY 1")
     found = []
     for kind, data in rows:
         headers = dict(split_canonical(data)[0])
@@ -40,4 +45,26 @@ async def test_events_said_in_one_call_have_one_correlation(tmp_path: Path) -> N
     together = [(event_id, c) for event_id, c in told if c is not None and c != announced[0][1]]
     assert (len(alone), len(together)) == (1, 2)
     assert len({correlation for _, correlation in together} & {event_id for event_id, _ in together}) == 1
-    hq.store.close()
+    await hq.store.close()
+
+
+@pytest.mark.parametrize("method", ["claim", "commit"])
+async def test_hq_that_says_it_again_after_an_error_has_said_it_once(tmp_path: Path, method: str) -> None:
+    """Refused, the second attempt says it; done though the answer was lost, the second is rejected by its rule."""
+    plain = await Hq.open(tmp_path)
+    store = FaultyStore(plain.store)
+    headquarters = Headquarters(store, IDENTITY, RELEASED)
+    for fault, name in ((Fault.REFUSED, "uz"), (Fault.APPLIED, "kz")):
+        event = Said("net.cohub.center.registered.v1", name, center_record(Center(name)))
+        store.fail(fault, method)
+        with pytest.raises(Retriable):
+            await headquarters.say([event], NOW)
+        if (method, fault) == ("commit", Fault.APPLIED):
+            with pytest.raises(Rejected, match="hq:kz"):
+                await headquarters.say([event], NOW)
+        else:
+            await headquarters.say([event], NOW)
+    said = "SELECT subject FROM ledger WHERE type = 'net.cohub.center.registered.v1' AND code = 'ACCEPTED' ORDER BY 1"
+    assert peek(plain.database, said) == [("hq:hq",), ("hq:kz",), ("hq:uz",)]
+    assert check(plain.database, trust_of(IDENTITY)) == []
+    await plain.store.close()

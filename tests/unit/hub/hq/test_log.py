@@ -26,7 +26,7 @@ async def logged(tmp_path: Path) -> HubFolder:
     store = hq.store.log
     await store.append(append(await store.read(log_origin(HUB)), await store.unlogged(99), keys, NOW))
     await hq.feed("uz", [uz.sealed(uz.append(uz.event("net.cohub.offer.withdrawn.v1", "K-1", {"reason": "sold"})))])
-    hq.store.close()
+    await hq.store.close()
     return HubFolder(tmp_path)
 
 

@@ -29,7 +29,7 @@ async def fed(tmp_path: Path) -> HubFolder:
     await hq.feed(
         "kz", [*opening, kz.sealed(kz.append(event)), Sent(b"kz:1", b"\x00junk", (("ce_id", b"1"),), offset=9)]
     )
-    hq.store.close()
+    await hq.store.close()
     return HubFolder(tmp_path)
 
 

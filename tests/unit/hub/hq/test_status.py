@@ -20,7 +20,7 @@ async def test_center_that_nobody_has_read_stands_beside_those_that_somebody_has
     hq = await Hq.open(tmp_path, uz, kz, tj)
     await hq.feed("uz", uz.opened(2))
     await hq.said("suspended", tj)
-    hq.store.close()
+    await hq.store.close()
     found = await read_status(HubFolder(tmp_path))
     standing = {
         center.center: (center.status, center.registered, center.events, center.lag) for center in found.centers
@@ -35,7 +35,7 @@ async def test_center_that_nobody_has_read_stands_beside_those_that_somebody_has
 
 
 async def test_broker_that_is_away_is_said_and_is_no_error(tmp_path: Path) -> None:
-    (await Hq.open(tmp_path, Center("uz"))).store.close()
+    await (await Hq.open(tmp_path, Center("uz"))).store.close()
     address = f"127.0.0.1:{choose_port()}"
     found = await read_status(HubFolder(tmp_path), Cluster.at(address))
     assert (found.broker.bootstrap, found.centers[0].lag) == (address, None)

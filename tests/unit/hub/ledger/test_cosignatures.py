@@ -16,6 +16,7 @@ from hub.protocol.note import Note, sign_note
 from hub.protocol.witness import COSIGNATURE_KIND, log_origin
 from tests.support.center import HUB, NOW, Center
 from tests.support.hq import IDENTITY, Hq, center_record, reasons
+from tests.support.peek import ask, log_of, peek
 from tests.support.witness import Witness, control
 
 KEYS = [IDENTITY.log, IDENTITY.log_long]
@@ -25,7 +26,7 @@ KEYS = [IDENTITY.log, IDENTITY.log_long]
 async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path)
     yield opened
-    opened.store.close()
+    await opened.store.close()
 
 
 @pytest.fixture
@@ -49,11 +50,11 @@ async def checkpoint(hq: Hq) -> bytes:
 
 
 def rows(hq: Hq) -> list[tuple[object, ...]]:
-    return hq.store._db.execute("SELECT size, name, center, value, received_at_us FROM cosignature").fetchall()
+    return peek(hq.database, "SELECT size, name, center, value, received_at_us FROM cosignature")
 
 
 def alarm_of(hq: Hq, center: str) -> str | None:
-    (text,) = hq.store._db.execute("SELECT alarm FROM intake WHERE center = ?", (center,)).fetchone()
+    text: str | None = ask(hq.database, "SELECT alarm FROM intake WHERE center = ?", center)
     return None if text is None else str(text)
 
 
@@ -70,7 +71,7 @@ async def test_cosignature_under_our_checkpoint_is_stored_once(hq: Hq, uz: Witne
     assert [row[:4] for row in stored] == [(size, uz.signer.name, "uz", line.value)]
     await hq.feed("uz", [record, uz.cosignature(note, NOW + timedelta(seconds=9), 101)], NOW + timedelta(seconds=10))
     assert rows(hq) == stored
-    (ours,) = hq.store.log._reader.cosignatures(size)
+    (ours,) = log_of(hq.database).cosignatures(size)
     Note(Note.from_bytes(note).text, (ours.line,)).verify([uz.signer.verifier])
 
 
@@ -156,7 +157,7 @@ async def test_alarm_stands_until_it_is_taken_back(hq: Hq, uz: Witness) -> None:
 
 
 async def checkpoint_again(hq: Hq) -> bytes:
-    newest = hq.store.log._reader.newest()
+    newest = log_of(hq.database).newest()
     assert newest is not None
     return newest.note
 

@@ -28,7 +28,7 @@ WITHDRAWN = "net.cohub.offer.withdrawn.v1"
 async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path)
     yield opened
-    opened.store.close()
+    await opened.store.close()
 
 
 def codes(step: Step) -> list[str]:

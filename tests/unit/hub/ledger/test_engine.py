@@ -55,7 +55,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
         await hq.register(witness.center, keys=[*center_record(witness.center)["keys"], witness.key()])
         addition = append(await hq.store.log.read(log_origin(HUB)), await hq.store.log.unlogged(100), KEYS, NOW)
         basis = await hq.headquarters.basis()
-        hq.store.close()
+        await hq.store.close()
         return basis, addition.log.note, addition.log.size
 
     basis, checkpoint, size = asyncio.run(make(tmp_path_factory.mktemp("ground")))

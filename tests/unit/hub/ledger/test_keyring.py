@@ -30,7 +30,7 @@ LONG = Signer(seal_key_name(HUB, "uz"), b"m" * 32, COSIGNATURE_MLDSA44)
 async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path)
     yield opened
-    opened.store.close()
+    await opened.store.close()
 
 
 def long_entry(key: Signer, by: Signer, status: str = "active") -> dict[str, Any]:

@@ -27,7 +27,7 @@ PUBLISHED = "net.cohub.offer.published.v1"
 async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path)
     yield opened
-    opened.store.close()
+    await opened.store.close()
 
 
 async def ready(hq: Hq, count: int = 3) -> tuple[Center, list[Sent]]:
@@ -72,7 +72,7 @@ async def test_long_fetch_has_receipts_that_fit_into_the_log(hq: Hq, tmp_path: P
         await other.register(Center())
         one_by_one = [(await feed(other, records)).commits[0].lane for records in batches]
     finally:
-        other.store.close()
+        await other.store.close()
     assert [commit.lane for commit in step.commits] == [one_by_one[n] for n in (1, 3, 5, 6)]
     # Other batches come in other sizes; at the most, every event is rejected by the longest line.
     assert 520 + RECEIPT_EVENTS_MAX * 201 <= 65_535

@@ -19,7 +19,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lived")
 
     async def live() -> None:
-        (await lived(folder)).hq.store.close()
+        await (await lived(folder)).hq.store.close()
 
     asyncio.run(live())
     return folder / "hub.sqlite3"

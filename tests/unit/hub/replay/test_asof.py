@@ -95,7 +95,7 @@ async def test_event_that_leaves_the_status_has_it_from_what_was_left_out_before
             (PUBLISHED, offer("Third"), day(8))]  # fmt: skip
     records = [uz.opening(), *(uz.append(uz.event(kind, "K-1", value, time=at)) for kind, value, at in told)]
     await hq.feed("uz", [*records[:-1], uz.sealed(records[-1])], day(9))
-    hq.store.close()
+    await hq.store.close()
     with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
         answers = [(when, state(ledger, "offer", "uz:K-1", day(when), happened=True)) for when in (2, 3, 5, 8)]
     assert [(when, brief(found)) for when, found in answers] == [

@@ -28,7 +28,7 @@ async def chain(folder: Path, links: Sequence[tuple[str, str, str | None, str | 
         )
         records.append(center.sealed(center.append(event)))
         await hq.feed(name, records)
-    hq.store.close()
+    await hq.store.close()
     return folder / "hub.sqlite3"
 
 
@@ -114,7 +114,7 @@ async def test_entity_is_followed_to_what_it_names_and_what_names_it(tmp_path: P
         opened.add(center.id)
         records.append(center.append(center.event(kind, key, value)))
         await hq.feed(center.id, [*records[:-1], center.sealed(records[-1])], day(1, number))
-    hq.store.close()
+    await hq.store.close()
     with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
         decoder = Decoder(ledger)
 
@@ -152,7 +152,7 @@ async def test_what_was_refused_stands_before_what_was_said_instead(tmp_path: Pa
         event = kz.event(GIVEN, "C-1", {"deal": named}, event_id=event_id, causation_id=cause)
         await hq.feed("kz", [*opening, kz.sealed(kz.append(event))])
         opening = []
-    hq.store.close()
+    await hq.store.close()
     with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
         for key in (("deal_confirmation", "kz:C-1"), ("deal", "uz:D-1")):
             story = told(follow_entity(ledger, Decoder(ledger), [key]))

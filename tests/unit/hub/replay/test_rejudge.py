@@ -43,7 +43,7 @@ async def test_rules_of_today_are_those_of_the_newest_basis(tmp_path: Path) -> N
     await found.hq.register(Center("by"))
     without = center_record(found.uz, streams=[name for name in ALL_STREAMS if name != "offer"])
     await found.hq.said("revised", found.uz, without)
-    found.hq.store.close()
+    await found.hq.store.close()
     told = others(judge(found.database))
     assert told == [
         ("uz:K-1", "ACCEPTED", "STREAM_NOT_ALLOWED"),
@@ -67,7 +67,7 @@ async def test_each_event_is_judged_against_its_entity_as_recorded(tmp_path: Pat
     ]
     await hq.feed("uz", [*records[:-1], uz.sealed(records[-1])])
     await _list_codes(hq)
-    hq.store.close()
+    await hq.store.close()
     found = judge(tmp_path / "hub.sqlite3")
     assert others(found) == [("uz:K-1", "ACCEPTED", "CODE_NOT_LISTED")]
     assert [j.now[0] for j in found if j.lane.center == "uz"][2:] == ["ACCEPTED", "ALREADY_EXISTS"]

@@ -75,8 +75,8 @@ def test_large_ranges_become_several_segments(hub: Path, tmp_path: Path, monkeyp
 def test_nothing_moves_before_it_is_logged_and_published(hub: Path, tmp_path: Path) -> None:
     """What the notary or the publisher still needs stays."""
     with closing(sqlite3.connect(hub)) as db:
-        db.execute("UPDATE lane SET logged = 9 WHERE center = 'uz'")
-        db.execute("UPDATE lane SET published = 0 WHERE center = 'kz'")
+        db.execute("UPDATE logged SET upto = 9 WHERE lane_id IN (SELECT id FROM lane WHERE center = 'uz')")
+        db.execute("UPDATE published SET upto = 0 WHERE lane_id IN (SELECT id FROM lane WHERE center = 'kz')")
         db.commit()
     found = archive(hub, open_depot(str(tmp_path / "archive")))
     assert [(each.first, each.last) for each in found] == [(1, 9)]
@@ -204,7 +204,7 @@ async def test_state_of_an_archived_record_is_still_published(tmp_path: Path) ->
     (known,) = later.entities
     (first,) = (k for k in published.entities if k.entity.id == known.entity.id)
     assert (known.entity.status, known.value) == ("withdrawn", first.value)
-    hq.store.close()
+    await hq.store.close()
 
 
 def test_moved_archive_is_read_whole_before_it_counts(hub: Path, tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from hub.ledger.step import EntityKey, Known, Step
 from hub.protocol.errors import Rejected
 from hub.protocol.verdict import Code
 from hub.store.consolidate import Driver, EngineFault, Instant
-from hub.store.sqlite import SqliteStore
-from hub.store.store import FencedError
+from hub.store.store import FencedError, Store
 from tests.support.center import HUB, NOW, Center, Sent
 from tests.support.hq import IDENTITY, Hq, accepted, center_record
+from tests.support.peek import ask, peek
 
 AT = Instant(NOW, 0.0)
 
@@ -28,7 +28,7 @@ AT = Instant(NOW, 0.0)
 class Told:
     """A store that notes what it is asked and told, and raises where it is said to: before a commit, or after it."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self.asked: list[str] = []
         self.found: Any = None  # what it gives for entities, where not what is stored
@@ -56,7 +56,7 @@ class Told:
 async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path, Center())
     yield opened
-    opened.store.close()
+    await opened.store.close()
 
 
 async def started(hq: Hq) -> tuple[Told, Driver, Reading, int, Basis]:
@@ -69,7 +69,7 @@ async def started(hq: Hq) -> tuple[Told, Driver, Reading, int, Basis]:
 def written(hq: Hq) -> dict[str, list[Any]]:
     """Return every row that a step writes."""
     tables = ("lane", "ledger", "receipt", "entity", "measure", "quarantine", "cosignature", "intake")
-    return {table: hq.store._db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+    return {table: peek(hq.database, f"SELECT * FROM {table}") for table in tables}
 
 
 async def test_step_is_shown_between_the_reads_and_the_commit(hq: Hq) -> None:
@@ -133,10 +133,7 @@ async def test_commit_that_raises_is_all_there_or_not_at_all(hq: Hq, fails: str)
     assert claimed.intake.offset == (None if fails == "before" else 3)
     step = await driver.consolidate(Reading.of(claimed.intake), claimed.term, records, basis, AT)
     assert (accepted(step), step.heard.duplicates) == (([1, 2, 3], 0) if fails == "before" else ([], 3))
-    (size,) = hq.store._db.execute(
-        "SELECT count(*) FROM ledger JOIN lane ON id = lane_id WHERE center = 'uz'"
-    ).fetchone()
-    assert size == 3
+    assert ask(hq.database, "SELECT count(*) FROM ledger JOIN lane ON id = lane_id WHERE center = 'uz'") == 3
 
 
 async def test_overtaken_owner_is_fenced(hq: Hq) -> None:
@@ -165,12 +162,10 @@ async def test_receipt_and_quarantine_of_one_step_have_each_its_own_clock(hq: Hq
     first = await driver.consolidate(reading, term, center.opened(1), basis, Instant(late, 0.0))
     records = [*center.offers(1, first=7), Sent(b"x", b"nonsense", (("no", b"header of ours"),), offset=9)]
     await driver.consolidate(first.reading, term, records, basis, AT)
-    ask = hq.store._db.execute
-    (recorded,) = ask("SELECT max(r.recorded_at_us) - min(r.recorded_at_us) FROM receipt r JOIN lane ON id = lane_id"
-                      " WHERE center = 'uz'").fetchone()  # fmt: skip
-    (kept,) = ask(
-        "SELECT l.recorded_at_us - q.recorded_at_us FROM lane l, quarantine q WHERE l.center = 'uz'"
-    ).fetchone()
+    moments = "SELECT max(r.recorded_at_us) - min(r.recorded_at_us) FROM receipt r JOIN lane ON id = lane_id"
+    recorded = ask(hq.database, f"{moments} WHERE center = 'uz'")
+    query = "SELECT l.recorded_at_us - q.recorded_at_us FROM lane l, quarantine q WHERE l.center = 'uz'"
+    kept = ask(hq.database, query)
     assert (recorded, kept) == (0, 3600 * 1_000_000)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from hub.store.sqlite import SqliteStore
 from tests.support.hq import IDENTITY
 from tests.support.interop import needs_go, verify_log
 from tests.support.notarized import add_receipts, notarize
+from tests.support.peek import edit, log_of, opened
 from tests.unit.hub.store.test_log import cosigned
 
 KEYS = [IDENTITY.log.verifier, IDENTITY.log_long.verifier]
@@ -27,9 +28,10 @@ VKEYS = [key.to_text() for key in KEYS]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with closing(SqliteStore.open(tmp_path / "hub.sqlite3")) as opened:
-        yield opened
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = SqliteStore.open(tmp_path / "hub.sqlite3")
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
@@ -39,9 +41,9 @@ def folder(tmp_path: Path) -> Path:
 
 async def grown(store: SqliteStore, count: int, text_bytes: int = 0) -> LogReader:
     """Return a reader of the log after `count` more receipts."""
-    add_receipts(store._db, "uz", count, text_bytes)
+    add_receipts(store.path, "uz", count, text_bytes)
     await notarize(store, IDENTITY)
-    return LogReader(store._db)
+    return log_of(store.path)
 
 
 def files(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -155,12 +157,12 @@ async def test_bundle_that_the_format_cannot_hold_is_left_out_and_named(store: S
 
 async def test_export_goes_to_what_is_believed_and_never_back(store: SqliteStore, folder: Path) -> None:
     """A checkpoint that centers stand by is preferred; what is served already is not taken back for it."""
-    db = store._db
-    db.execute("INSERT INTO entity VALUES ('center', 'hq:uz', 'hq', 'active', 1, '{}', x'', 1, 1, 1, 1, '', 0)")
+    row = "('center', 'hq:uz', 'hq', 'active', 1, '{}', x'', 1, 1, 1, 1, '', 0)"
+    edit(store.path, f"INSERT INTO entity VALUES {row}")
     await grown(store, 10)
     log = await grown(store, 10)
     assert export_log(log, folder / "one").size == 20
-    cosigned(store, 10, "uz")
+    cosigned(store.path, 10, "uz")
     assert export_log(log, folder / "two").size == 10
     assert len(open_checkpoint((folder / "two" / CHECKPOINT).read_bytes())[1].signatures) == 3
     assert export_log(log, folder / "one").size == 20
@@ -170,15 +172,15 @@ async def test_export_goes_to_what_is_believed_and_never_back(store: SqliteStore
 async def test_folder_of_another_log_is_refused(store: SqliteStore, folder: Path, tmp_path: Path) -> None:
     """What an export must not continue: other files, another log's tree, a longer one, a checkpoint that is none."""
     log = await grown(store, 10)
-    with closing(SqliteStore.open(tmp_path / "other.sqlite3")) as other:
-        add_receipts(other._db, "kz", 5)
+    async with opened(tmp_path / "other.sqlite3") as other:
+        add_receipts(other.path, "kz", 5)
         await notarize(other, IDENTITY)
-        export_log(LogReader(other._db), folder)
+        export_log(log_of(other.path), folder)
         with pytest.raises(UsageError, match="another log"):
             export_log(log, folder)
-        add_receipts(other._db, "kz", 15)
+        add_receipts(other.path, "kz", 15)
         await notarize(other, IDENTITY)
-        export_log(LogReader(other._db), folder)
+        export_log(log_of(other.path), folder)
         with pytest.raises(UsageError, match="HQ's is at 10"):
             export_log(log, folder)
     (folder / CHECKPOINT).write_text("hello\n")
@@ -196,7 +198,7 @@ async def test_folder_of_another_log_is_refused(store: SqliteStore, folder: Path
 async def test_empty_log_has_nothing_to_export(store: SqliteStore, folder: Path) -> None:
     """Before its first leaf the log says nothing."""
     with pytest.raises(UsageError, match="empty"):
-        export_log(LogReader(store._db), folder)
+        export_log(log_of(store.path), folder)
     assert files(folder) == {}
 
 
@@ -212,7 +214,7 @@ async def test_empty_log_has_nothing_to_export(store: SqliteStore, folder: Path)
 async def test_log_that_contradicts_itself_is_not_served(store: SqliteStore, folder: Path, damage: str) -> None:
     """A tile that does not give the signed root, or an entry that is not its leaf's, never gets a checkpoint."""
     log = await grown(store, 600)
-    store._db.execute(damage)
+    edit(store.path, damage)
     with pytest.raises(Malformed):
         export_log(log, folder)
     assert not (folder / CHECKPOINT).exists()

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from sqlalchemy import create_engine
 
 from hub.protocol.errors import Fatal, NotFound, Retriable, UsageError
-from hub.store.migrate import migrate
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.entities import TracedEntity
 from hub.store.read.intakes import IntakeStanding
@@ -19,6 +18,7 @@ from hub.store.read.quarantine import QuarantinedContent
 from hub.store.read.reads import Reads
 from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
+from hub.store.sqlite_open import open_database
 from tests.support.center import Center
 from tests.support.hq import Hq
 
@@ -31,7 +31,7 @@ async def database(tmp_path: Path) -> Path:
     uz = Center("uz")
     hq = await Hq.open(tmp_path, uz)
     await hq.feed("uz", uz.opened(2))
-    hq.store.close()
+    await hq.store.close()
     return tmp_path / "hub.sqlite3"
 
 
@@ -43,7 +43,7 @@ async def test_snapshot_does_not_move_while_somebody_writes(database: Path) -> N
         uz = Center("kz")
         hq = await Hq.open(database.parent, uz)
         await hq.feed("kz", uz.opened(5))
-        hq.store.close()
+        await hq.store.close()
         assert now.totals() == before
         assert [intake.center for intake in now.intakes()] == ["uz"]
     with reads.snapshot() as now:
@@ -72,10 +72,7 @@ def test_reading_writes_nothing(database: Path) -> None:
 def test_name_of_the_folder_may_hold_what_a_url_does_not(tmp_path: Path) -> None:
     folder = tmp_path / "50% of a?hub#1"
     folder.mkdir()
-    engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite3'}")
-    migrate(engine)
-    engine.dispose()
-    (tmp_path / "made.sqlite3").rename(folder / "hub.sqlite3")
+    open_database(folder / "hub.sqlite3").close()
     reads = Reads.open(folder / "hub.sqlite3")
     with reads.snapshot() as now:
         assert now.totals().events == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
@@ -11,15 +12,19 @@ from typing import Any
 
 import pytest
 
+from hub.base.faulty import Fault
+from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey
-from hub.protocol.errors import Fatal
+from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.record import KafkaRecord
-from hub.store.sqlite import SqliteStore
+from hub.store.faulty import FaultyStore
+from hub.store.store import Store
 from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, LOG_APPEND_TIME, Consolidator
-from tests.support.center import Center, Sent
+from tests.support.center import RELEASED, Center, Sent
 from tests.support.hq import IDENTITY, Hq
+from tests.support.peek import peek
 
 LATER = datetime(2040, 1, 1, tzinfo=UTC)  # HQ's own lane is written by the real clock
 
@@ -39,8 +44,8 @@ class Seen:
     def answer(self, center: str, kind: str, _note: bytes) -> None:
         self.answers.append((center, kind))
 
-    async def adopt(self, center: str) -> None:
-        del center
+    async def adopt(self, centers: Collection[str]) -> None:
+        del centers
 
     async def room(self) -> None:
         """There is always room."""
@@ -69,7 +74,7 @@ class Clock:
 async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path)
     yield opened
-    opened.store.close()
+    await opened.store.close()
 
 
 def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any = None) -> Consolidator:
@@ -79,13 +84,13 @@ def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any =
 
 
 def size(hq: Hq, center: Center) -> int:
-    row = hq.store._db.execute("SELECT size FROM lane WHERE origin = ?", (center.origin,)).fetchone()
-    return int(row[0]) if row else 0
+    found = peek(hq.database, "SELECT size FROM lane WHERE origin = ?", center.origin)
+    return int(found[0][0]) if found else 0
 
 
 def intake(hq: Hq, center: Center) -> tuple[str, str]:
-    row = hq.store._db.execute("SELECT status, why FROM intake WHERE center = ?", (center.id,)).fetchone()
-    return str(row[0]), str(row[1])
+    ((status, why),) = peek(hq.database, "SELECT status, why FROM intake WHERE center = ?", center.id)
+    return str(status), str(why)
 
 
 def stamped(records: Sequence[Sent], moment: datetime, kind: int | None) -> list[KafkaRecord]:
@@ -95,7 +100,7 @@ def stamped(records: Sequence[Sent], moment: datetime, kind: int | None) -> list
 class Spoilt:
     """A store that hands the engine what it cannot have made, or fails itself, when one center's entities are read."""
 
-    def __init__(self, store: SqliteStore, center: str, failure: Exception | None = None) -> None:
+    def __init__(self, store: Store, center: str, failure: Exception | None = None) -> None:
         self._store = store
         self._center = center
         self.failure = failure
@@ -246,9 +251,8 @@ async def test_clock_that_runs_a_little_behind_is_waited_for(hq: Hq) -> None:
     await made.handle("uz", center.opened(1))
     clock.now = LATER - timedelta(milliseconds=20)
     await made.handle("uz", center.offers(1, first=5))
-    row = hq.store._db.execute("SELECT min(r.recorded_at_us) = max(r.recorded_at_us) FROM receipt r JOIN lane l"
-                               " ON l.id = r.lane_id WHERE l.center = 'uz'").fetchone()  # fmt: skip
-    assert (size(hq, center), row[0]) == (3, 1)
+    moments = "SELECT DISTINCT r.recorded_at_us FROM receipt r JOIN lane l ON l.id = r.lane_id WHERE l.center = 'uz'"
+    assert (size(hq, center), len(peek(hq.database, moments))) == (3, 1)
 
 
 async def test_clock_that_runs_far_behind_ends_the_process(hq: Hq) -> None:
@@ -311,4 +315,105 @@ async def test_fork_in_a_closed_lane_is_found_too(hq: Hq) -> None:
     copy = Center(offsets=center.offsets)
     await made.handle("uz", [*copy.opened(1), *copy.offers(1, first=88)])
     assert intake(hq, center)[0] == Status.FORKED
-    assert hq.store._db.execute("SELECT origin, size FROM evidence").fetchall() == [(center.origin, 3)]
+    assert peek(hq.database, "SELECT origin, size FROM evidence") == [(center.origin, 3)]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+async def test_lane_whose_parking_failed_is_parked_by_the_next_worker(hq: Hq, fault: Fault) -> None:
+    """The process ends; started again it meets the same bytes, or a lane that is parked already."""
+    center = Center()
+    await hq.register(center)
+    store = FaultyStore(Spoilt(hq.store, "uz"))
+    first = consolidator(hq, Seen(), Clock(), store)
+    await first.assign(["uz"])
+    records = center.opened(1)
+    store.fail(fault, "set_status")
+    with pytest.raises(Retriable):
+        await first.handle("uz", records)
+    second, seen = consolidator(hq, Seen(), Clock(), store), Seen()
+    second.attach(seen)
+    await second.assign(["uz"])
+    await second.handle("uz", records)
+    assert (size(hq, center), intake(hq, center)[0], seen.paused) == (0, Status.PARKED, {"uz"})
+
+
+class Late:
+    """A store that one call takes as long to reach as a test wants, or whose answer is so long on its way."""
+
+    def __init__(self, store: Store, question: str, *, answers: bool = True) -> None:
+        self._store = store
+        self._question = question
+        self._answers = answers
+        self.is_asked, self.arrives = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if name != self._question:
+            return found
+
+        async def late(*arguments: Any) -> Any:
+            answer, arrives = await found(*arguments) if self._answers else None, self.arrives
+            self.is_asked.set()
+            await arrives.wait()
+            return answer if self._answers else await found(*arguments)
+
+        return late
+
+
+async def let_others_run() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_lane_that_is_about_to_wait_is_not_woken_before_it_waits(hq: Hq) -> None:
+    """HQ speaks while the fetch that stops the lane is being committed: the lane goes on, and is not left paused."""
+    center, seen = Center(), Seen()
+    store = Late(hq.store, "commit", answers=False)
+    made = consolidator(hq, seen, Clock(), store)
+    await made.refresh()
+    await made.assign(["uz"])
+    records = center.opened(1)
+    handling = asyncio.create_task(made.handle("uz", records))
+    await store.is_asked.wait()
+    await hq.register(center)
+    looking = asyncio.create_task(made.look_again())
+    await let_others_run()
+    store.arrives.set()
+    await handling
+    assert await looking
+    assert (intake(hq, center)[0], seen.paused) == (Status.READING, set())
+    await made.handle("uz", records)
+    assert size(hq, center) == 2
+
+
+async def test_lane_that_is_just_being_parked_is_not_taken_for_resumed(hq: Hq) -> None:
+    """What a look was told before the lane was parked says nothing of what a person did since."""
+    center, seen = Center(), Seen()
+    await hq.register(center)
+    store = Late(Spoilt(hq.store, "uz"), "changes")
+    made = consolidator(hq, seen, Clock(), store)
+    await made.assign(["uz"])
+    looking = asyncio.create_task(made.look_again())
+    await store.is_asked.wait()
+    handling = asyncio.create_task(made.handle("uz", center.opened(1)))
+    await let_others_run()
+    store.arrives.set()
+    await asyncio.gather(looking, handling)
+    assert (intake(hq, center)[0], seen.paused) == (Status.PARKED, {"uz"})
+
+
+async def test_older_basis_that_arrives_late_does_not_take_the_place_of_a_newer_one(hq: Hq) -> None:
+    """Two questions for the hq lane overtake each other: what HQ said last stays."""
+    store = Late(hq.store, "basis")
+    headquarters = Headquarters(store, IDENTITY, RELEASED)
+    made = Consolidator(hq.store, headquarters, IDENTITY, Seen(), "test", Clock())
+    older = asyncio.create_task(made.refresh())
+    await store.is_asked.wait()
+    await hq.register(Center())
+    answer, store.arrives = store.arrives, asyncio.Event()
+    store.arrives.set()
+    await made.refresh()
+    assert made.centers == ["uz"]
+    answer.set()
+    await older
+    assert made.centers == ["uz"]

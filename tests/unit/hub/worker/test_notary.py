@@ -7,28 +7,30 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, cast
 
 import pytest
 
+from hub.base.faulty import Fault
 from hub.hq.headquarters import Headquarters
-from hub.ledger.notary import LEAVES_MAX, Addition, Stored, append, read_record, receipt_text, record_of
+from hub.ledger.notary import LEAVES_MAX, Stored, append, read_record, receipt_text, record_of
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from hub.protocol.errors import Malformed, Retriable
+from hub.protocol.errors import Retriable
 from hub.protocol.keys import Signer
 from hub.protocol.tree import Edge, leaf_hash
+from hub.store.faulty import FaultyStore
 from hub.store.log import LogReader
 from hub.store.sqlite import SqliteStore
-from hub.store.sqlite_log import SqliteLog
-from hub.store.store import OvertakenError
+from hub.store.sqlite_log import write_addition
+from hub.store.store import OvertakenError, Store
 from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
 from hub.worker.notary import COMPARE_EVERY_S, LEASE_S, SAY_AGAIN_S, Notary
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
+from tests.support.peek import ask, edit, log_of, peek
 
 ORIGIN = f"{HUB}/log"
 REST_S = 4.0  # after so long the next checkpoint comes at once, whatever was before
@@ -86,7 +88,7 @@ class Clock:
 async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
     opened = await Hq.open(tmp_path, Center("uz"), Center("kz"))
     yield opened
-    opened.store.close()
+    await opened.store.close()
 
 
 @pytest.fixture
@@ -94,12 +96,12 @@ def clock() -> Clock:
     return Clock()
 
 
-def notary(store: SqliteStore, topic: MemoryTopic, clock: Clock, owner: str = "first") -> Notary:
+def notary(store: Store, topic: MemoryTopic, clock: Clock, owner: str = "first") -> Notary:
     return Notary(store, IDENTITY, topic, owner, 1.0, lambda: clock.now, lambda: clock.s)
 
 
 def reader(hq: Hq) -> LogReader:
-    return LogReader(hq.store._db)
+    return log_of(hq.database)
 
 
 def witness(topic: MemoryTopic) -> int:
@@ -117,11 +119,16 @@ def witness(topic: MemoryTopic) -> int:
     return edge.size
 
 
+def dump(database: Path) -> list[str]:
+    with closing(sqlite3.connect(database)) as db:
+        return list(db.iterdump())
+
+
 def every_receipt_is_a_leaf(hq: Hq) -> int:
     """Check that the log is exactly the receipts, each once, those of a lane in order; return how many."""
     log = reader(hq)
     leaves = list(log.leaves(0, log.size))
-    receipts = hq.store._db.execute("SELECT lane_id, last, note FROM receipt").fetchall()
+    receipts = peek(hq.database, "SELECT lane_id, last, note FROM receipt")
     assert {(leaf.lane_id, leaf.last): leaf.hash for leaf in leaves} == {
         (lane_id, last): leaf_hash(receipt_text(note)) for lane_id, last, note in receipts
     }
@@ -217,36 +224,10 @@ async def test_restarted_notary_says_the_stored_bytes_and_goes_on(hq: Hq, clock:
     assert witness(topic) == every_receipt_is_a_leaf(hq)
 
 
-class DyingLog:
-    """HQ's log, of a process that dies at one step."""
-
-    def __init__(self, log: SqliteLog, step: str) -> None:
-        self._log = log
-        self._step = step
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
-    async def append(self, addition: Addition) -> None:
-        if self._step == "before the transaction":
-            raise KilledError
-        if self._step == "inside the transaction":
-            broken = replace(
-                addition, log=replace(addition.log, note=cast("bytes", None))
-            )  # the last statement of all fails
-            with pytest.raises(Malformed):
-                await self._log.append(broken)
-            raise KilledError
-        await self._log.append(addition)
-        if self._step == "after the transaction":
-            raise KilledError
-
-
 @pytest.mark.parametrize(
     "step",
     [
         "before the transaction",
-        "inside the transaction",
         "after the transaction",
         "before the topic",
         "after the topic",
@@ -269,11 +250,13 @@ async def test_notary_killed_at_a_step_leaves_one_log_for_its_successor(hq: Hq, 
             raise Retriable(step)
 
     topic.fault = fault
-    dying = notary(hq.store, topic, clock)
-    real, hq.store.log = hq.store.log, cast("SqliteLog", DyingLog(hq.store.log, step))
+    store = FaultyStore(hq.store)
+    if step.endswith("the transaction"):
+        done = Fault.REFUSED if step.startswith("before") else Fault.APPLIED
+        store.fail(done, "log.append", error=KilledError)
     with contextlib.suppress(KilledError):
-        await dying.round()
-    hq.store.log, topic.fault = real, lambda _: None
+        await notary(store, topic, clock).round()
+    topic.fault = lambda _: None
     assert topic.records[: len(said)] == said
     await hq.feed("uz", uz.offers(1, first=3))
     clock.move(LEASE_S)
@@ -281,6 +264,56 @@ async def test_notary_killed_at_a_step_leaves_one_log_for_its_successor(hq: Hq, 
     await successor.round()
     assert successor.stopped is None
     assert witness(topic) == every_receipt_is_a_leaf(hq)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+@pytest.mark.parametrize("method", ["log.lead", "log.append", "log.follow"])
+async def test_notary_whose_write_failed_leaves_one_log(hq: Hq, clock: Clock, method: str, fault: Fault) -> None:
+    """Each of its writes refused once, and done once though it heard that it failed: it goes on, so does the next."""
+    topic, uz = MemoryTopic(), Center("uz")
+    store = FaultyStore(hq.store)
+    working = notary(store, topic, clock)
+    await working.round()
+    tried = store.writes
+    store.fail(fault, method)
+    for n in range(3):
+        await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
+        clock.move(SAY_AGAIN_S)
+        await working.round()
+    running = asyncio.create_task(working.run())
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert store.writes > tried + 3
+    clock.move(LEASE_S)
+    successor = notary(hq.store, topic, clock, "second")
+    await successor.round()
+    assert (working.stopped, successor.stopped) == (None, None)
+    assert witness(topic) == every_receipt_is_a_leaf(hq)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+async def test_notary_that_could_not_keep_the_evidence_keeps_it_before_it_stops(
+    hq: Hq, clock: Clock, tmp_path: Path, fault: Fault
+) -> None:
+    """A rolled back database is known as such by whoever comes later, and nothing is signed meanwhile."""
+    topic, uz = MemoryTopic(), Center("uz")
+    older = older_copy(hq, tmp_path / "older.sqlite3")
+    await hq.feed("uz", uz.opened(2))
+    await notary(hq.store, topic, clock).round()
+    said = list(topic.records)
+    store = FaultyStore(older)
+    store.fail(fault, "keep_evidence")
+    clock.move(LEASE_S)
+    working = notary(store, topic, clock, "second")
+    await working.round()
+    assert working.stopped is None
+    await working.round()
+    assert "rolled back" in (working.stopped or "")
+    assert log_of(older.path).rolled_back() == working.stopped
+    assert (topic.records, log_of(older.path).size) == (said, 0)
+    await older.close()
 
 
 async def test_two_notaries_that_both_think_they_lead_make_one_log(hq: Hq, clock: Clock, tmp_path: Path) -> None:
@@ -303,27 +336,11 @@ async def test_two_notaries_that_both_think_they_lead_make_one_log(hq: Hq, clock
         await one.round()
         await two.round()
     finally:
-        other.close()
+        await other.close()
     assert (one.stopped, two.stopped) == (None, None)
     assert witness(topic) == every_receipt_is_a_leaf(hq)
     by_size = {open_checkpoint(value)[0].size: value for value, _ in topic.records}
     assert all(by_size[open_checkpoint(value)[0].size] == value for value, _ in topic.records)
-
-
-class SlowLog:
-    """HQ's log behind a connection where every question takes a while: others come between."""
-
-    def __init__(self, log: SqliteLog) -> None:
-        self._log = log
-
-    def __getattr__(self, name: str) -> Any:
-        async def slowly(*arguments: Any) -> Any:
-            await asyncio.sleep(0)
-            found = await getattr(self._log, name)(*arguments)
-            await asyncio.sleep(0)
-            return found
-
-        return slowly
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -332,8 +349,6 @@ async def test_any_history_of_faults_leaves_one_log(hq: Hq, clock: Clock, tmp_pa
     rng = Random(seed)
     topic, centers = MemoryTopic(), [Center("uz"), Center("kz")]
     stores = [SqliteStore.open(tmp_path / "hub.sqlite3") for _ in range(2)]
-    for store in (hq.store, *stores):
-        store.log = cast("SqliteLog", SlowLog(store.log))
 
     def started(number: int) -> Notary:
         # One owner for two of them: the lease does not tell them apart.
@@ -364,7 +379,7 @@ async def test_any_history_of_faults_leaves_one_log(hq: Hq, clock: Clock, tmp_pa
     for _ in range(2):
         await working[0].round()
     for store in stores:
-        store.close()
+        await store.close()
     assert [each.stopped for each in working] == [None] * 3
     assert witness(topic) == every_receipt_is_a_leaf(hq)
 
@@ -376,10 +391,10 @@ async def test_addition_on_a_stale_view_is_refused_whole(hq: Hq, clock: Clock) -
     receipts = await log.unlogged(10)
     keys = [IDENTITY.log, IDENTITY.log_long]
     await log.append(append(empty, receipts, keys, clock.now))
-    before = list(hq.store._db.iterdump())
+    before = dump(hq.database)
     with pytest.raises(OvertakenError, match="somebody else went on"):
         await log.append(append(empty, receipts[:1], keys, clock.now))
-    assert list(hq.store._db.iterdump()) == before
+    assert dump(hq.database) == before
 
 
 async def test_keys_alone_refuse_a_second_leaf_and_a_second_root(hq: Hq, clock: Clock) -> None:
@@ -391,8 +406,8 @@ async def test_keys_alone_refuse_a_second_leaf_and_a_second_root(hq: Hq, clock: 
     addition = append(empty, receipts, keys, clock.now)
     await log.append(addition)
     for second in (addition, append(empty, receipts[::-1], keys, clock.now)):
-        with pytest.raises(sqlite3.IntegrityError):
-            log._write(hq.store._db, second)
+        with pytest.raises(sqlite3.IntegrityError), closing(sqlite3.connect(hq.database)) as db:
+            write_addition(db, second)
     assert len(receipts) == every_receipt_is_a_leaf(hq)
 
 
@@ -478,7 +493,7 @@ async def test_copy_of_the_hub_that_signs_elsewhere_is_found_within_a_minute(
     await working.round()
     assert "another root" in (working.stopped or "")
     assert reader(hq).rolled_back() == working.stopped
-    twin.close()
+    await twin.close()
 
 
 def raise_(error: Exception) -> None:
@@ -487,8 +502,8 @@ def raise_(error: Exception) -> None:
 
 def older_copy(hq: Hq, path: Path) -> SqliteStore:
     """Return the database as it is now, in another file."""
-    with closing(sqlite3.connect(path)) as copy:
-        hq.store._db.backup(copy)
+    with closing(sqlite3.connect(hq.database)) as db, closing(sqlite3.connect(path)) as copy:
+        db.backup(copy)
     return SqliteStore.open(path)
 
 
@@ -509,13 +524,13 @@ async def test_database_that_was_rolled_back_signs_nothing_more(
     again = Center("uz", epoch="0000beef")
     for n in range(new_receipts):
         await restored.feed("uz", again.offers(1, first=n) if n else again.opened())
-    size = LogReader(older._db).size
+    size = log_of(older.path).size
     if new_receipts:
         # It went on while the topic could not be read: by another notary, before this one looked.
         blind = notary(older, MemoryTopic(), clock)
         clock.move(LEASE_S)
         await blind.round()
-        size = LogReader(older._db).size
+        size = log_of(older.path).size
         assert size > reader(hq).size
     clock.move(LEASE_S)
     said = list(topic.records)
@@ -528,10 +543,10 @@ async def test_database_that_was_rolled_back_signs_nothing_more(
         clock.move(SAY_AGAIN_S)
         await working.round()
         await older.log.follow(owner)
-    log = LogReader(older._db)
+    log = log_of(older.path)
     assert (topic.records, log.size) == (said, size)
     assert log.rolled_back() == working.stopped == log.standing().rolled_back
-    older.close()
+    await older.close()
     # The newest copy, put back, is free of it.
     clock.move(LEASE_S)
     newest = notary(hq.store, topic, clock, "newest")
@@ -565,7 +580,7 @@ async def test_records_of_others_on_the_topic_stop_nobody(hq: Hq, clock: Clock) 
         ("UPDATE checkpoint SET edge = zeroblob(length(edge))", "stored edge"),
         ("UPDATE checkpoint SET note = replace(note, 'log', 'lag')", "none of the expected keys"),
         ("DELETE FROM log_leaf WHERE leaf_index > 0; DELETE FROM checkpoint", "1 leaves, and its newest"),
-        ("UPDATE lane SET logged = 0", "contradicts"),
+        ("DELETE FROM logged", "contradicts"),
         ("UPDATE checkpoint SET size = 'x'", "fault"),
         ("UPDATE receipt SET note = x'00' WHERE lane_id = (SELECT id FROM lane WHERE center = 'uz')", "stored receipt"),
     ],
@@ -577,7 +592,8 @@ async def test_log_that_somebody_edited_is_not_built_on(hq: Hq, clock: Clock, da
     await notary(hq.store, topic, clock).round()
     await hq.feed("uz", uz.opened(5))
     size, said = reader(hq).size, list(topic.records)
-    hq.store._db.executescript(damage)
+    for statement in damage.split("; "):
+        edit(hq.database, statement)
     clock.move(LEASE_S)
     if "DELETE FROM checkpoint" in damage:
         topic.records.clear()
@@ -596,15 +612,15 @@ async def test_backlog_of_an_older_release_is_logged_in_steps(hq: Hq, clock: Clo
     topic, uz, kz = MemoryTopic(), Center("uz"), Center("kz")
     await hq.feed("uz", uz.opened())
     await hq.feed("kz", kz.opened())
-    db = hq.store._db
-    (lane,) = db.execute("SELECT id FROM lane WHERE center = 'uz'").fetchone()
+    lane = ask(hq.database, "SELECT id FROM lane WHERE center = 'uz'")
     columns = "lane_id, first, seal, edge, note, recorded_at_us, basis"
-    db.execute(
+    edit(
+        hq.database,
         "WITH RECURSIVE n(last) AS (SELECT 2 UNION ALL SELECT last + 1 FROM n WHERE last < 10000)"
         f" INSERT INTO receipt({columns}, last) SELECT {columns}, n.last FROM receipt, n WHERE lane_id = ?",
-        (lane,),
+        lane,
     )
-    db.execute("UPDATE lane SET size = 10000 WHERE id = ?", (lane,))
+    edit(hq.database, "UPDATE lane SET size = 10000 WHERE id = ?", lane)
     working = notary(hq.store, topic, clock)
     steps = 0
     while reader(hq).behind():
@@ -614,5 +630,5 @@ async def test_backlog_of_an_older_release_is_logged_in_steps(hq: Hq, clock: Clo
     assert steps == 3
     # The short lanes did not wait for the long one.
     first = {leaf.lane_id for leaf in reader(hq).leaves(0, LEAVES_MAX)}
-    assert first == {row[0] for row in db.execute("SELECT id FROM lane")}
+    assert first == {row[0] for row in peek(hq.database, "SELECT id FROM lane")}
     assert witness(topic) == every_receipt_is_a_leaf(hq)

@@ -1,4 +1,4 @@
-"""A center's witness on a real topic: what it keeps, what it tells HQ and in which order, and when it stops."""
+"""A center's witness on its topic: what it keeps, what it tells HQ and in which order, and when it stops."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from connectors.cli.main import run_command
+from connectors.runtime.codecs import released_states
 from connectors.runtime.link import Link
 from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.database import must_be_logged
+from connectors.runtime.outbox.faulty import FaultyDatabase
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
 from connectors.runtime.witness_reader import BROKEN, NOT_LOGGED, WitnessKeys, WitnessReader
-from hub.broker.embedded import EmbeddedKafka
-from hub.kafka.topics import ensure_topics, log_topics
+from hub.base.faulty import Fault, Faults
+from hub.kafka.memory import MemoryBroker
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer, Verifier
 from hub.protocol.note import Note, sign_note
 from hub.protocol.record import write_time
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.tree import leaf_hash
 from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, Cosigned, open_cosigned, witness_key_name
-from tests.integration.connector.conftest import HUB, OfficeFolder, until
+from tests.support.folder import HUB, OfficeFolder, until
 from tests.support.log import Published, TestLog, leaf
-
-pytestmark = pytest.mark.integration
 
 KEY = Signer(witness_key_name(HUB, "uz"), b"w" * 32, COSIGNATURE_ED25519)
 
@@ -75,6 +74,7 @@ class Desk:
         self.looked = 0
         self.answers = Answers()
         self.path = office.folder / "outbox.sqlite3"
+        self.faults = Faults()  # of the outbox that is open
 
     def keys(self) -> tuple[Verifier, ...]:
         return self.pinned
@@ -87,9 +87,11 @@ class Desk:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Outbox]:
         office = replace(read_office(self.office.folder), witness=KEY)
-        with Outbox(self.path) as outbox:
-            link = Link(office.settings, outbox)
-            keys = WitnessKeys(office, Registry("uz"), self.keys, dict, self.look)
+        database = FaultyDatabase(self.path)
+        self.faults = database.faults
+        with Outbox(self.path, database=database) as outbox:
+            link = Link(office.settings, outbox, self.office.clients)
+            keys = WitnessKeys(office, Registry("uz", released_states()), self.keys, dict, self.look)
             reader = WitnessReader(outbox, link, cast("Sender", self.answers), keys)
             task = asyncio.create_task(reader.run())
             try:
@@ -101,21 +103,21 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, kafka: EmbeddedKafka, topic_prefix: str) -> Desk:
-    await ensure_topics(kafka.cluster, log_topics())
-    office = OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap, logged_within_s=1.0)
+def broker() -> MemoryBroker:
+    return MemoryBroker({CHECKPOINTS: 1})
+
+
+@pytest.fixture
+def desk(tmp_path: Path, broker: MemoryBroker) -> Desk:
+    office = OfficeFolder(tmp_path / "office", "uz", "memory:1", broker, logged_within_s=1.0)
     return Desk(office, TestLog(seed=os.urandom(32)))
 
 
-async def publish(kafka: EmbeddedKafka, *records: Published) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all")
-    await producer.start()
-    try:
-        for record in records:
-            headers = [(name, value or b"") for name, value in record.headers]
-            await producer.send_and_wait(CHECKPOINTS, record.value, key=record.key, partition=0, headers=headers)
-    finally:
-        await producer.stop()
+async def publish(broker: MemoryBroker, *records: Published) -> None:
+    producer = broker.producer()
+    for record in records:
+        headers = [(name, value or b"") for name, value in record.headers]
+        await producer.send_and_wait(CHECKPOINTS, record.value, key=record.key, partition=0, headers=headers)
 
 
 def sizes(desk: Desk) -> list[int]:
@@ -126,23 +128,23 @@ def text_of(record: Published) -> str:
     return Note.from_bytes(record.value).text
 
 
-async def test_witness_cosigns_the_newest_of_a_backlog_and_then_each(desk: Desk, kafka: EmbeddedKafka) -> None:
+async def test_witness_cosigns_the_newest_of_a_backlog_and_then_each(desk: Desk, broker: MemoryBroker) -> None:
     """Old checkpoints in a backlog are checked and not cosigned one by one; each that comes then is."""
     records = [desk.hq.append(leaf(n)) for n in range(5)]
-    await publish(kafka, *records)
+    await publish(broker, *records)
     async with desk.running() as outbox:
         await until(lambda: sizes(desk) == [5])
         records.append(desk.hq.append(leaf(5), leaf(6)))
-        await publish(kafka, records[-1], records[-1])
+        await publish(broker, records[-1], records[-1])
         await until(lambda: sizes(desk) == [5, 7])
         assert outbox.witnessed.load()[0].size == 7
         assert [said.note.text for said in desk.answers.cosigned] == [text_of(records[4]), text_of(records[5])]
         assert outbox.witnessed.status()["state"] == "reads"
 
 
-async def test_witness_tells_the_stored_bytes_after_a_restart(desk: Desk, kafka: EmbeddedKafka) -> None:
+async def test_witness_tells_the_stored_bytes_after_a_restart(desk: Desk, broker: MemoryBroker) -> None:
     """Killed between keeping and telling: the same bytes are told by the next run, unless something newer came."""
-    await publish(kafka, desk.hq.append(leaf(1)))
+    await publish(broker, desk.hq.append(leaf(1)))
     desk.answers.is_linked = False
     async with desk.running() as outbox:
         await until(lambda: outbox.witnessed.newest_cosigned()[0] == 1)
@@ -152,24 +154,61 @@ async def test_witness_tells_the_stored_bytes_after_a_restart(desk: Desk, kafka:
         await until(lambda: sizes(desk) == [1])
         assert desk.answers.said[0][1] == outbox.witnessed.newest_cosigned()[1]
     desk.answers.is_linked = False
-    await publish(kafka, desk.hq.append(leaf(2)))
+    await publish(broker, desk.hq.append(leaf(2)))
     async with desk.running() as outbox:
         await until(lambda: outbox.witnessed.newest_cosigned()[0] == 2)
-    await publish(kafka, desk.hq.append(leaf(3)))
+    await publish(broker, desk.hq.append(leaf(3)))
     desk.answers.is_linked = True
     async with desk.running():
         await until(lambda: 3 in sizes(desk))
     assert sizes(desk) == [1, 3]
 
 
-async def test_witness_of_a_restored_office_says_nothing_older(desk: Desk, kafka: EmbeddedKafka) -> None:
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("nth", [1, 2, 3])
+async def test_checkpoint_is_cosigned_once_though_keeping_it_failed(
+    desk: Desk, broker: MemoryBroker, nth: int, fault: Fault
+) -> None:
+    """HQ is told what is kept, and of one size never two things."""
+    await publish(broker, desk.hq.append(leaf(1)))
+    async with desk.running() as outbox:
+        await until(lambda: sizes(desk) == [1])
+        desk.faults.plan(fault, nth)
+        await publish(broker, desk.hq.append(leaf(2)))
+        await until(lambda: sizes(desk)[-1] == 2)
+        await publish(broker, desk.hq.append(leaf(3)))
+        await until(lambda: sizes(desk)[-1] == 3)
+        assert outbox.witnessed.newest_cosigned() == (3, desk.answers.said[-1][1])
+        assert outbox.witnessed.load()[0].size == 3
+    assert sizes(desk) == sorted(sizes(desk))
+    assert len({said.note.to_bytes() for said in desk.answers.cosigned}) == 3
+
+
+@pytest.mark.parametrize("fault", Fault)
+async def test_break_is_kept_once_and_told_though_keeping_it_failed(
+    desk: Desk, broker: MemoryBroker, fault: Fault
+) -> None:
+    """Nothing is cosigned after a break, whatever the disk does."""
+    await publish(broker, desk.hq.append(leaf(1)), desk.hq.append(leaf(2)))
+    async with desk.running() as outbox:
+        await until(lambda: sizes(desk) == [2])
+        await until(lambda: outbox.database.meta(BROKEN) is None)
+        desk.faults.plan(fault)
+        await publish(broker, desk.hq.fork(1).append(leaf(9), leaf(10)))
+        await until(lambda: outbox.witnessed.stopped() is not None)
+        await until(lambda: len(desk.answers.alarms) == 1)
+        assert len(outbox.witnessed.breaks()) == 1
+    assert sizes(desk) == [2]
+
+
+async def test_witness_of_a_restored_office_says_nothing_older(desk: Desk, broker: MemoryBroker) -> None:
     """An old copy of the outbox reads on to what it had promised before it says a word."""
-    await publish(kafka, desk.hq.append(leaf(1)))
+    await publish(broker, desk.hq.append(leaf(1)))
     async with desk.running():
         await until(lambda: sizes(desk) == [1])
     copy = desk.path.with_suffix(".copy")
     shutil.copy(desk.path, copy)
-    await publish(kafka, desk.hq.append(leaf(2)), desk.hq.append(leaf(3)))
+    await publish(broker, desk.hq.append(leaf(2)), desk.hq.append(leaf(3)))
     async with desk.running():
         await until(lambda: 3 in sizes(desk))
     shutil.copy(copy, desk.path)
@@ -183,19 +222,19 @@ async def test_witness_of_a_restored_office_says_nothing_older(desk: Desk, kafka
 
 
 async def test_witness_stops_at_another_root_and_goes_on_when_it_is_mended(
-    desk: Desk, kafka: EmbeddedKafka, capsys: pytest.CaptureFixture[str]
+    desk: Desk, broker: MemoryBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A break is kept with both notes, told to HQ, shown, and looked at again only when a person says so."""
     records = [desk.hq.append(leaf(n)) for n in range(3)]
-    await publish(kafka, *records)
+    await publish(broker, *records)
     folder = str(desk.office.folder)
     async with desk.running() as outbox:
         await until(lambda: sizes(desk) == [3])
         forked = desk.hq.fork(2).append(leaf(9), leaf(10))
-        await publish(kafka, forked)
+        await publish(broker, forked)
         await until(lambda: outbox.witnessed.stopped() is not None)
         await until(lambda: len(desk.answers.alarms) == 1)
-        await publish(kafka, desk.hq.append(leaf(4)))
+        await publish(broker, desk.hq.append(leaf(4)))
         kept = outbox.witnessed.breaks()
         assert [(k.ours, k.theirs) for k in kept] == [(records[2].value, forked.value)]
         assert "4 does not follow from 3" in kept[0].reason
@@ -212,25 +251,25 @@ async def test_witness_stops_at_another_root_and_goes_on_when_it_is_mended(
     assert run_command(["witness", "retry", "-C", folder]) == 2
 
 
-async def test_witness_starts_over_where_the_topic_is_another(desk: Desk, kafka: EmbeddedKafka) -> None:
+async def test_witness_starts_over_where_the_topic_is_another(desk: Desk, broker: MemoryBroker) -> None:
     """A place behind the topic's end, as after HQ has lost its broker: all is read again, and must lead through."""
-    await publish(kafka, *(desk.hq.append(leaf(n)) for n in range(3)))
+    await publish(broker, *(desk.hq.append(leaf(n)) for n in range(3)))
     async with desk.running():
         await until(lambda: sizes(desk) == [3])
     with Outbox(desk.path) as outbox, outbox.database.transaction() as connection:
         connection.execute("UPDATE log_seen SET position = position + 1000000")
-    await publish(kafka, desk.hq.append(leaf(3)))
+    await publish(broker, desk.hq.append(leaf(3)))
     async with desk.running() as outbox:
         await until(lambda: sizes(desk)[-1] == 4)
         log, position = outbox.witnessed.load()
         assert (log.size, position < 1_000_000) == (4, True)
 
 
-async def test_witness_of_a_lost_log_stops_after_a_while(desk: Desk, kafka: EmbeddedKafka) -> None:
+async def test_witness_of_a_lost_log_stops_after_a_while(desk: Desk, broker: MemoryBroker) -> None:
     """HQ shows less than it has signed: that may be on its way for a while, and then it is a break."""
     lost = TestLog(seed=desk.hq.seed)
     records = [lost.append(leaf(n)) for n in range(3)]
-    await publish(kafka, records[0])
+    await publish(broker, records[0])
     async with desk.running():
         await until(lambda: sizes(desk) == [1])
     with Outbox(desk.path) as outbox:
@@ -243,58 +282,58 @@ async def test_witness_of_a_lost_log_stops_after_a_while(desk: Desk, kafka: Embe
         assert "ends at 1, and it has signed one of 3" in outbox.witnessed.breaks()[0].reason
 
 
-async def test_rotation_of_the_log_keys_is_no_gap(desk: Desk, kafka: EmbeddedKafka) -> None:
+async def test_rotation_of_the_log_keys_is_no_gap(desk: Desk, broker: MemoryBroker) -> None:
     """A checkpoint by a key that is not known yet is looked up before anything is made of it; a stranger's once."""
-    await publish(kafka, desk.hq.append(leaf(1)))
+    await publish(broker, desk.hq.append(leaf(1)))
     async with desk.running():
         await until(lambda: sizes(desk) == [1])
         before = desk.looked
         name, seed = desk.hq.origin, os.urandom(32)
         desk.hq.keys = [Signer(name, seed), Signer(name, seed[::-1], COSIGNATURE_MLDSA44)]
-        await publish(kafka, desk.hq.append(leaf(2)), desk.hq.append(leaf(3)))
+        await publish(broker, desk.hq.append(leaf(2)), desk.hq.append(leaf(3)))
         await until(lambda: sizes(desk)[-1] == 3)
         assert desk.looked == before + 1
         stranger = TestLog(seed=os.urandom(32))
-        await publish(kafka, stranger.append(leaf(7)), stranger.append(leaf(8)), desk.hq.append(leaf(4)))
+        await publish(broker, stranger.append(leaf(7)), stranger.append(leaf(8)), desk.hq.append(leaf(4)))
         await until(lambda: sizes(desk)[-1] == 4)
         assert desk.looked == before + 2
 
 
-async def test_garbage_on_the_topic_is_nobodys_word(desk: Desk, kafka: EmbeddedKafka) -> None:
+async def test_garbage_on_the_topic_is_nobodys_word(desk: Desk, broker: MemoryBroker) -> None:
     """What HQ did not sign stops no witness."""
     stranger = TestLog(seed=os.urandom(32))
     record = desk.hq.append(leaf(1))
     cut = replace(record, value=record.value[:-30])
-    await publish(kafka, Published(b"1", b"junk", ()), stranger.append(leaf(7)), cut, record)
+    await publish(broker, Published(b"1", b"junk", ()), stranger.append(leaf(7)), cut, record)
     async with desk.running() as outbox:
         await until(lambda: sizes(desk) == [1])
         assert outbox.witnessed.stopped() is None
 
 
-async def test_receipt_that_is_not_logged_raises_an_alarm_that_clears_itself(desk: Desk, kafka: EmbeddedKafka) -> None:
+async def test_receipt_that_is_not_logged_raises_an_alarm_that_clears_itself(desk: Desk, broker: MemoryBroker) -> None:
     """Every receipt has to be in the log in time, whether its leaf comes before it or after it."""
     notes = [sign_note(f"cohub-receipt/v1\n{n}\n", [desk.hq.keys[0]]).to_bytes() for n in range(3)]
     leaves = [leaf_hash(f"cohub-receipt/v1\n{n}\n".encode()) for n in range(3)]
-    await publish(kafka, desk.hq.append(leaves[0]))
+    await publish(broker, desk.hq.append(leaves[0]))
     async with desk.running() as outbox:
         await until(lambda: sizes(desk) == [1])
         old = write_time(datetime.now(UTC) - timedelta(hours=1))
         with outbox.database.transaction() as connection:
             receipts: list[tuple[Any, ...]] = [(note, 1, n + 1, old) for n, note in enumerate(notes)]
             must_be_logged(connection, cast("Any", receipts))
-        await publish(kafka, desk.hq.append(leaves[1]))
+        await publish(broker, desk.hq.append(leaves[1]))
         await until(lambda: len(desk.answers.alarms) == 1)
         assert outbox.witnessed.waiting() == 1  # the first came after its leaf, the second before it
         assert "not in its log:  to 3" in outbox.status()["alarms"][NOT_LOGGED]
         assert sizes(desk) == [1, 2]  # consistent it is
-        await publish(kafka, desk.hq.append(leaves[2]))
+        await publish(broker, desk.hq.append(leaves[2]))
         await until(lambda: desk.answers.alarms[1:] == [""])
         assert NOT_LOGGED not in outbox.status()["alarms"]
 
 
-async def test_without_log_keys_nothing_is_witnessed_and_status_says_so(desk: Desk, kafka: EmbeddedKafka) -> None:
+async def test_without_log_keys_nothing_is_witnessed_and_status_says_so(desk: Desk, broker: MemoryBroker) -> None:
     """A trust file of version 1 names no log keys: there is nothing to believe yet."""
-    await publish(kafka, desk.hq.append(leaf(1)))
+    await publish(broker, desk.hq.append(leaf(1)))
     desk.keys = lambda: ()  # type: ignore[method-assign]
     async with desk.running() as outbox:
         await until(lambda: "fetch the new one" in outbox.witnessed.status()["state"])

@@ -1,0 +1,152 @@
+"""What the shells ask of a Kafka client, in the words of aiokafka: its clients fit, and those of `hub.kafka.memory`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+class Record(Protocol):
+    """One record as it was read. Units: timestamp is in milliseconds; type 1 is the broker's clock, 0 the writer's."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class RecordBatch(Protocol):
+    """Records that are written together, or not at all."""
+
+    def append(
+        self, *, timestamp: int | None, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, Any]] = ()
+    ) -> object | None:
+        """Add a record; return None if the batch has no room for it."""
+
+    def record_count(self) -> int:
+        """Return how many records it holds."""
+
+    def close(self) -> None:
+        """Have it take no more."""
+
+
+class Metadata(Protocol):
+    """What a client asks the cluster about itself."""
+
+    async def fetch_all_metadata(self) -> Any:
+        """Return what the cluster has; `topics()` of it are the names of its topics."""
+
+
+class Producer(Protocol):
+    """Writes. A future of its is done when the broker has the record, or said that it has not."""
+
+    client: Metadata
+
+    async def start(self) -> None:
+        """Connect. Errors: KafkaError."""
+
+    async def stop(self) -> None:
+        """Write what waits, and close."""
+
+    def create_batch(self) -> RecordBatch:
+        """Return an empty batch."""
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        """Hand a batch over; return the future of its first record's place."""
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+        headers: Headers | None = None,
+    ) -> asyncio.Future[Any]:
+        """Hand a record over; return the future of its place."""
+
+    async def send_and_wait(
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+        headers: Headers | None = None,
+    ) -> Any:
+        """Write a record; return its place."""
+
+
+class Consumer(Protocol):
+    """Reads partitions that it was assigned, from where it was told to."""
+
+    async def start(self) -> None:
+        """Connect. Errors: KafkaError."""
+
+    async def stop(self) -> None:
+        """Close."""
+
+    async def topics(self) -> set[str]:
+        """Return the names of the topics that there are."""
+
+    def assign(self, partitions: Collection[TopicPartition]) -> None:
+        """Read these, and no others."""
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read on from `offset`; from the earliest record if there is none there and never will be."""
+
+    async def seek_to_beginning(self, *partitions: TopicPartition) -> object:
+        """Read on from the earliest records."""
+
+    async def position(self, partition: TopicPartition) -> int:
+        """Return the offset that is read next."""
+
+    async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return where the earliest records are."""
+
+    async def end_offsets(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return where the next records will be."""
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """Return where the partition ended when the broker last answered; None before it did."""
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return what there is, as soon as there is something; nothing after `timeout_ms`."""
+
+
+class Clients(Protocol):
+    """Makes clients of one cluster; the settings are those of aiokafka. A client is started by whoever wants it."""
+
+    def producer(self, **settings: Any) -> Producer:
+        """Return a producer."""
+
+    def consumer(self, **settings: Any) -> Consumer:
+        """Return a consumer."""
+
+
+class AioKafka:
+    """The clients of a real cluster, which the settings name."""
+
+    def producer(self, **settings: Any) -> Producer:
+        """Return a producer."""
+        producer: Producer = AIOKafkaProducer(**settings)
+        return producer
+
+    def consumer(self, **settings: Any) -> Consumer:
+        """Return a consumer."""
+        consumer: Consumer = AIOKafkaConsumer(**settings)
+        return consumer
+
+
+AIOKAFKA: Final = AioKafka()

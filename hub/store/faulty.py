@@ -1,0 +1,198 @@
+"""A store that fails when it is told to: what tests drive the real worker with, and what shows what a write is worth.
+
+    store = FaultyStore(SqliteStore.open(path))
+    store.fail(Fault.REFUSED, "commit")           # the next commit writes nothing, and says that it failed
+    store.fail(Fault.APPLIED, "log.append", 2)    # the second append from now is done, and says that it failed
+
+It stands in front of any Store, and passes on what it isn't to fail. Only writes fail here: a read that fails ends the
+same as one that is never asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime
+from typing import Final, TypeVar
+
+from hub.base.faulty import Fault, Faults
+from hub.domain.entity import Entity
+from hub.ledger.notary import Addition, Log, Stored, Unlogged
+from hub.ledger.publication import Publication
+from hub.ledger.step import EntityKey, Known, Step
+from hub.protocol.errors import Retriable
+from hub.protocol.tree import Edge
+from hub.store.store import Changes, Claimed, LogStore, Store
+
+# Everything that a Store writes, by the name that `fail` is given.
+WRITES: Final = (
+    "claim",
+    "commit",
+    "set_status",
+    "resume",
+    "keep_evidence",
+    "set_published",
+    "log.lead",
+    "log.follow",
+    "log.append",
+)
+_R = TypeVar("_R")
+
+
+class _Writes:
+    """Which of the writes to come fail, and what their caller hears."""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.error: Callable[[str], BaseException] = Retriable
+
+    async def write(self, name: str, call: Callable[[], Awaitable[_R]]) -> _R:
+        fault = self.faults.next(name)
+        if fault is Fault.REFUSED:
+            raise self.error(f"{name} was refused")
+        found = await call()
+        if fault is Fault.APPLIED:
+            raise self.error(f"{name} was done, and its answer was lost")
+        return found
+
+
+class FaultyLog:
+    """The log of a FaultyStore: a LogStore."""
+
+    def __init__(self, log: LogStore, writes: _Writes) -> None:
+        self._log = log
+        self._write = writes.write
+
+    async def lead(self, owner: str, now: datetime, until: datetime) -> bool:
+        """See LogStore."""
+        return await self._write("log.lead", lambda: self._log.lead(owner, now, until))
+
+    async def follow(self, owner: str) -> None:
+        """See LogStore."""
+        await self._write("log.follow", lambda: self._log.follow(owner))
+
+    async def read(self, origin: str) -> Log:
+        """See LogStore."""
+        return await self._log.read(origin)
+
+    async def unlogged(self, limit: int) -> list[Unlogged]:
+        """See LogStore."""
+        return await self._log.unlogged(limit)
+
+    async def append(self, addition: Addition) -> None:
+        """See LogStore."""
+        await self._write("log.append", lambda: self._log.append(addition))
+
+    async def stored(self, after: int, limit: int) -> list[Stored]:
+        """See LogStore."""
+        return await self._log.stored(after, limit)
+
+    async def notes(self, sizes: Collection[int]) -> dict[int, bytes]:
+        """See LogStore."""
+        return await self._log.notes(sizes)
+
+    async def note(self, size: int) -> bytes | None:
+        """See LogStore."""
+        return await self._log.note(size)
+
+    async def root(self, size: int) -> bytes | None:
+        """See LogStore."""
+        return await self._log.root(size)
+
+    async def rolled_back(self) -> str | None:
+        """See LogStore."""
+        return await self._log.rolled_back()
+
+
+class FaultyStore:
+    """A Store in front of another one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._writes = _Writes()
+        self._write = self._writes.write
+        self._log = FaultyLog(store.log, self._writes)
+
+    def fail(
+        self, fault: Fault, method: str | None = None, nth: int = 1, error: Callable[[str], BaseException] = Retriable
+    ) -> None:
+        """Have the `nth` write from now fail, counting only those of `method` if one is named (see WRITES).
+
+        `error` makes what its caller hears, of this and of every other fault that is still to come.
+        """
+        assert method is None or method in WRITES, f"expected one of {WRITES}, got {method}"
+        self._writes.error = error
+        self._writes.faults.plan(fault, nth, method)
+
+    @property
+    def writes(self) -> int:
+        """How many writes were tried."""
+        return self._writes.faults.writes
+
+    @property
+    def log(self) -> LogStore:
+        """See Store."""
+        return self._log
+
+    async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
+        """See Store."""
+        return await self._write("claim", lambda: self._store.claim(centers, owner))
+
+    async def commit(self, step: Step, term: int) -> None:
+        """See Store."""
+        await self._write("commit", lambda: self._store.commit(step, term))
+
+    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
+        """See Store."""
+        return await self._store.entities(keys)
+
+    async def basis(self) -> tuple[int, list[Entity]]:
+        """See Store."""
+        return await self._store.basis()
+
+    async def changes(self) -> Changes:
+        """See Store."""
+        return await self._store.changes()
+
+    async def newest_recorded_at(self) -> datetime | None:
+        """See Store."""
+        return await self._store.newest_recorded_at()
+
+    async def edge_at(self, origin: str, size: int) -> Edge | None:
+        """See Store."""
+        return await self._store.edge_at(origin, size)
+
+    async def receipt_at(self, origin: str, sequence: int) -> bytes | None:
+        """See Store."""
+        return await self._store.receipt_at(origin, sequence)
+
+    async def set_status(self, center: str, term: int, status: str, why: str) -> None:
+        """See Store."""
+        await self._write("set_status", lambda: self._store.set_status(center, term, status, why))
+
+    async def resume(self, center: str) -> str | None:
+        """See Store."""
+        return await self._write("resume", lambda: self._store.resume(center))
+
+    async def keep_evidence(self, origin: str, size: int, ours: bytes, theirs: bytes, recorded_at: datetime) -> None:
+        """See Store."""
+        await self._write("keep_evidence", lambda: self._store.keep_evidence(origin, size, ours, theirs, recorded_at))
+
+    async def unpublished(self, centers: Collection[str]) -> list[tuple[str, int, int]]:
+        """See Store."""
+        return await self._store.unpublished(centers)
+
+    async def cursors(self, centers: Collection[str]) -> list[tuple[str, int]]:
+        """See Store."""
+        return await self._store.cursors(centers)
+
+    async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
+        """See Store."""
+        return await self._store.publication(origin, after, limit)
+
+    async def set_published(self, cursors: dict[str, int]) -> None:
+        """See Store."""
+        await self._write("set_published", lambda: self._store.set_published(cursors))
+
+    async def close(self) -> None:
+        """See Store."""
+        await self._store.close()

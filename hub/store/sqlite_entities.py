@@ -1,0 +1,47 @@
+"""Entities as rows of SQLite: written with their commit, read for the next one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection
+
+from hub.ledger.step import EntityKey, Known
+from hub.store.rows import StoredEntity, columns, entity_row, known_of
+from hub.store.sqlite_database import SqliteDatabase
+
+
+class SqliteEntities:
+    """Reads and writes entities."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    def find(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
+        """Return those of `keys` that HQ knows."""
+        by_stream: dict[str, list[str]] = {}
+        for stream, entity_id in keys:
+            by_stream.setdefault(stream, []).append(entity_id)
+        return {
+            (stream, known.entity.id): known for stream, ids in by_stream.items() for known in self._known(stream, ids)
+        }
+
+    def _known(self, stream: str, ids: list[str]) -> list[Known]:
+        rows = self._database.connection.execute(
+            f"SELECT {columns(StoredEntity)} FROM entity"  # noqa: S608
+            " WHERE stream = ? AND id IN (SELECT value FROM json_each(?))",
+            (stream, json.dumps(ids)),
+        ).fetchall()
+        return [known_of(row, self._database.origin) for row in rows]
+
+    def write(self, db: sqlite3.Connection, entities: Collection[Known]) -> None:
+        """Write entities as they are now, inside the caller's transaction `db`."""
+        db.executemany(
+            f"INSERT INTO entity({columns(StoredEntity)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            " ON CONFLICT(stream, id) DO UPDATE SET status = excluded.status, version = excluded.version,"
+            " document = excluded.document, digest = excluded.digest, lane_id = excluded.lane_id,"
+            " sequence = excluded.sequence, record_lane_id = excluded.record_lane_id,"
+            " record_sequence = excluded.record_sequence, changed_by = excluded.changed_by,"
+            " recorded_at_us = excluded.recorded_at_us",
+            [entity_row(known, self._database.lane_id) for known in entities],
+        )

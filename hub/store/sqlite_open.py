@@ -1,0 +1,102 @@
+"""Opening HQ's database in SQLite: what the file is, its tables, its connections.
+
+Any number of programs may open one path at once, and any of them may die at any moment. What is true after each step:
+
+    page size, journal     the file is empty, or has one page and no table; the next opening goes on from there
+    tables                 one transaction, under the lock that allows one writer: all of them are there, or none
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, StaticPool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from hub.protocol.errors import Fatal, Retriable
+from hub.store.migrate import HEAD, migrate
+from hub.store.sqlite_query import BUSY_MS
+
+_AGAIN_S: Final = 0.02
+_IN_USE: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open or create the database, bring it to the tables of this release, and return a connection for hot writes.
+
+    Errors: Fatal when it is not ours, or newer than this release; Retriable while another program brings it up to date.
+    """
+    try:
+        _settle(path)
+        _bring_up_to_date(path)
+        return _connect(path)
+    except (sqlite3.Error, DBAPIError) as exc:
+        cause = exc.orig if isinstance(exc, DBAPIError) else exc
+        if getattr(cause, "sqlite_errorcode", None) in _IN_USE:
+            raise Retriable(f"{path}: another program makes it or brings it up to date just now: try again") from exc
+        raise Fatal(f"{path}: cannot be opened as HQ's database: {cause}") from exc
+    except Fatal as exc:
+        raise Fatal(f"{path}: {exc}") from exc
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000, cached_statements=256)
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA cache_size=-16000")
+    connection.execute("PRAGMA wal_autocheckpoint=4000")
+    return connection
+
+
+def _settle(path: Path) -> None:
+    """Settle what the file is, before its first table: pages that hold a whole event, and the journal.
+
+    SQLite does not wait for its lock when the journal is changed, so we do.
+    """
+    deadline_s = time.monotonic() + BUSY_MS / 1000
+    while True:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+        try:
+            connection.execute("PRAGMA page_size=8192")
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode not in _IN_USE or time.monotonic() > deadline_s:
+                raise
+        else:
+            return
+        finally:
+            connection.close()
+        time.sleep(_AGAIN_S)
+
+
+def _bring_up_to_date(path: Path) -> None:
+    """Make or migrate the tables in one transaction. Of programs that start at once one does it, the others wait."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+    try:
+        if not _is_current(connection):
+            _migrate(connection)
+    finally:
+        connection.close()
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+
+    # Left to themselves, sqlite3 and SQLAlchemy begin a transaction at the first row that is written, and every table
+    # before it is there for good: this one begins before anything is read, with the lock for writing.
+    @event.listens_for(engine, "begin")
+    def _begin(began: Connection) -> None:
+        began.exec_driver_sql("BEGIN IMMEDIATE")
+
+    with engine.begin() as transaction:
+        migrate(transaction)
+
+
+def _is_current(connection: sqlite3.Connection) -> bool:
+    """Return whether there is nothing to do, without waiting for a writer. What is odd is looked at under the lock."""
+    try:
+        return bool(connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)])
+    except sqlite3.OperationalError:
+        return False

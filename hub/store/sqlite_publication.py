@@ -1,0 +1,86 @@
+"""What is still to be published, and how far the publisher is, in SQLite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import replace
+
+from hub.domain.catalogue import KINDS
+from hub.ledger.publication import Event, Publication
+from hub.ledger.step import Known
+from hub.protocol.record import split_canonical
+from hub.protocol.verdict import Code
+from hub.store.released import record_value
+from hub.store.sqlite_database import SqliteDatabase
+from hub.store.sqlite_entities import SqliteEntities
+
+_CURSORS = (
+    "SELECT l.origin, coalesce(p.upto, 0), l.size FROM lane l LEFT JOIN published p ON p.lane_id = l.id"
+    " WHERE l.center IN (SELECT value FROM json_each(?))"
+)
+
+
+class SqlitePublication:
+    """Reads publications, and keeps the publisher's cursors."""
+
+    def __init__(self, database: SqliteDatabase, entities: SqliteEntities) -> None:
+        self._database = database
+        self._entities = entities
+
+    def unpublished(self, centers: Collection[str]) -> list[tuple[str, int, int]]:
+        """See Store."""
+        query = f"{_CURSORS} AND coalesce(p.upto, 0) < l.size ORDER BY l.id"
+        return self._database.connection.execute(query, (json.dumps(list(centers)),)).fetchall()
+
+    def cursors(self, centers: Collection[str]) -> list[tuple[str, int]]:
+        """See Store."""
+        rows = self._database.connection.execute(_CURSORS, (json.dumps(list(centers)),))
+        return [(origin, published) for origin, published, _ in rows]
+
+    def set_published(self, cursors: dict[str, int]) -> None:
+        """See Store."""
+        # In the order of the lanes' numbers, as the notary does: two writers of many rows never wait for each other.
+        rows = sorted((self._database.lane_id(origin), last) for origin, last in cursors.items())
+        with self._database.writing() as db:
+            db.executemany(
+                "INSERT INTO published(lane_id, upto) VALUES (?, ?)"
+                " ON CONFLICT(lane_id) DO UPDATE SET upto = excluded.upto WHERE published.upto < excluded.upto",
+                rows,
+            )
+
+    def publication(self, origin: str, after: int, limit: int) -> Publication | None:
+        """See Store."""
+        db, lane_id = self._database.connection, self._database.lane_id(origin)
+        receipts, last = [], after
+        for note, end in db.execute(
+            "SELECT note, last FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last",
+            (lane_id, after),
+        ):
+            receipts.append(bytes(note))
+            last = end
+            if last - after >= limit:
+                break
+        if not receipts:
+            return None
+        rows = db.execute(
+            "SELECT sequence, subject, data, type FROM ledger"
+            " WHERE lane_id = ? AND sequence > ? AND sequence <= ? AND code = ? ORDER BY sequence",
+            (lane_id, after, last, Code.ACCEPTED),
+        )
+        events, touched = [], set()
+        for sequence, subject, data, kind in rows:
+            headers, value = split_canonical(data)
+            events.append(Event(sequence, subject.encode(), headers, value))
+            touched.add((KINDS[kind].stream, subject))
+        # The state as it is now, perhaps newer than `last`: readers keep the highest version.
+        entities = [self._with_value(known) for known in self._entities.find(touched).values()]
+        return Publication(origin, origin.split("/")[-2], after + 1, last, receipts, events, entities)
+
+    def _with_value(self, known: Known) -> Known:
+        row = self._database.connection.execute(
+            "SELECT data FROM ledger WHERE lane_id = ? AND sequence = ?",
+            (self._database.lane_id(known.record_origin), known.record_sequence),
+        ).fetchone()
+        # What was archived is encoded again: a worker must not wait for an archive.
+        return replace(known, value=split_canonical(row[0])[1] if row[0] else record_value(known.entity))
