@@ -22,9 +22,10 @@ from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
 from hub.ledger.notary import LEAVES_MAX, append
 from hub.ledger.reading import Reading
+from hub.protocol.plain_record import PlainRecord
 from hub.protocol.trust import open_trust
 from hub.replay.chain import every
-from hub.replay.source import Ledger, Replayed
+from hub.replay.source import Ledger
 from hub.store.consolidate import Driver, Instant
 from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
@@ -69,7 +70,7 @@ async def _fill(folder: Path) -> Path:
         claimed = (await store.claim([lane.center], "bench"))[lane.center]
         reading, driver = Reading.of(claimed.intake), Driver(store, store, HUB, identity.receipts)
         for offset, (key, value, headers) in enumerate(lane.records(EVENTS, 1)):
-            records, at = [Replayed(key, value, [*headers], offset)], Instant(datetime.now(UTC), 0.0)
+            records, at = [PlainRecord(key, value, [*headers], offset)], Instant(datetime.now(UTC), 0.0)
             reading = (await driver.consolidate(reading, claimed.term, records, basis, at)).reading
     finally:
         await store.close()

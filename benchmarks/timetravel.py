@@ -6,7 +6,7 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -17,16 +17,17 @@ from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
 from hub.ledger.reading import Reading
+from hub.protocol.plain_record import PlainRecord
 from hub.protocol.record import KafkaRecord
-from hub.protocol.value import value_class
 from hub.replay.asof import AsOf
-from hub.replay.chain import Newest, every
+from hub.replay.chain import every
 from hub.replay.decoding import Decoder
 from hub.replay.history import history
 from hub.replay.moment import from_us
 from hub.replay.source import Ledger
 from hub.store.consolidate import Driver, Instant
 from hub.store.released import released_schemas
+from hub.store.rows import Newest
 from hub.store.sqlite import SqliteStore
 from hub.store.sqlite_open import open_database
 from hub.store.store import QUARANTINE_QUOTA_BYTES
@@ -36,18 +37,6 @@ EVENTS_AN_ENTITY: Final = 4
 EVENTS_A_LONG_ENTITY: Final = 1_000
 SAMPLES: Final = 200
 FETCH: Final = 2_000
-
-
-@value_class
-class _Record:
-    """A record as Kafka would hand it over."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-    offset: int = 0
-    timestamp: int = 0
-    timestamp_type: int | None = None
 
 
 async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
@@ -73,7 +62,7 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
             of_one = EVENTS_A_LONG_ENTITY if number == 0 else EVENTS_AN_ENTITY
             fetch: list[KafkaRecord] = []
             for offset, (key, value, headers) in enumerate(lane.records(each, max(1, each // of_one))):
-                fetch.append(_Record(key, value, tuple(headers), offset))
+                fetch.append(PlainRecord(key, value, [*headers], offset))
                 if len(fetch) == FETCH or offset == each:
                     at = Instant(from_us(time.time_ns() // 1000), 0.0)
                     reading = (await driver.consolidate(reading, term, fetch, basis, at)).reading
@@ -92,7 +81,8 @@ def timetravel(path: Path, samples: int = SAMPLES) -> dict[str, float]:
     with Ledger.open(path) as ledger:
         decoder = Decoder(ledger)
         _ = decoder._schemas  # noqa: SLF001 - read once a process
-        begins, ends = ledger.db.execute("SELECT min(recorded_at_us), max(recorded_at_us) FROM receipt").fetchone()
+        recorded = [receipt.recorded_at_us for lane in ledger.lanes for receipt in ledger.receipts(lane)]
+        begins, ends = min(recorded), max(recorded)
         entities = list(every(ledger, "offer"))
         first = entities[0].id.partition(":")[0]
         long = [entity for entity in entities if entity.id.startswith(f"{first}:")]

@@ -307,13 +307,12 @@ def _is_older(kind: EventKind, than: EventKind) -> bool:
 def _clock(office: Desk) -> Finding:
     """Compare our clock with HQ's: a receipt is stored here a moment after it was recorded there."""
     from connectors.runtime.outbox import Outbox
+    from connectors.runtime.outbox.lookup import receipt_times
 
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[str, str]] = []
     if office.outbox.exists():
         with Outbox(office.outbox, read_only=True) as outbox:
-            rows = outbox.database.read(
-                "SELECT recorded_at, stored_at FROM receipt ORDER BY stored_at DESC, epoch DESC, last DESC LIMIT 100"
-            )
+            rows = receipt_times(outbox.database)
     if not rows:
         return Finding(CLOCK, None, f"no receipt from HQ yet to compare with; it is {_now()} here")
     gap = min((_moment(stored) - _moment(recorded) for recorded, stored in rows), key=abs)

@@ -194,15 +194,18 @@ def gather(desk: Desk, persons: Persons, standings: list[Standing]) -> list[Foun
 
 
 def _gather(database: Database | None, persons: Persons, standing: Standing) -> Found:
+    from connectors.runtime.outbox.lookup import held_status, rows_of
+
     uses = tuple(persons.uses(standing))
     statuses: dict[str, str] = {}
     rows: list[tuple[str, int]] = []
     for use in uses if database is not None else ():
         assert database is not None
         entity = f"{use.stream}/{use.subject}"
-        for (status,) in database.read("SELECT status FROM entity WHERE id=? AND status IS NOT NULL", (entity,)):
+        status = held_status(database, entity)
+        if status is not None:
             statuses[entity] = status
-        rows += database.read("SELECT file, number FROM row WHERE entity=? ORDER BY file, number", (entity,))
+        rows += rows_of(database, entity)
     return Found(standing, uses, statuses, tuple(rows), tuple(one.number for one in persons.others(standing)))
 
 

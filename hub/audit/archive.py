@@ -6,30 +6,24 @@ only the segments have: their files, their headers, their order, and a second co
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from hub.audit.findings import Findings, What
-from hub.audit.rows import Row, keyed, query
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS, SUFFIX, Segment
 from hub.protocol.errors import CohubError
 from hub.replay.source import Ledger
 from hub.store.depot import Depot, fetch, open_depot
+from hub.store.reader import Unreadable
+from hub.store.rows import StoredEvent, StoredReceipt, StoredSegment
 
 AT_ONCE: Final = 512  # rows that are compared at once
-_SEGMENT: Final = "digest, lane_id, first, last, previous, location, size_bytes, archived_at_us"
-_RECEIPTS: Final = (
-    f"SELECT {', '.join(COMMIT_COLUMNS)} FROM receipt WHERE lane_id = ? AND last BETWEEN ? AND ? ORDER BY last"  # noqa: S608
-)
-_EVENTS: Final = (
-    f"SELECT {', '.join(EVENT_COLUMNS)} FROM ledger WHERE lane_id = ? AND sequence BETWEEN ? AND ? ORDER BY sequence"  # noqa: S608
-)
 _of_commit = itemgetter(*COMMIT_COLUMNS)
 _of_event = itemgetter(*EVENT_COLUMNS)
-_DATA: Final = EVENT_COLUMNS.index("data")
+
+R = TypeVar("R", bound=StoredEvent | StoredReceipt)
 
 
 class ArchiveCheck:
@@ -37,7 +31,7 @@ class ArchiveCheck:
 
     def __init__(self, ledger: Ledger, findings: Findings) -> None:
         self.segments = 0
-        self._db = ledger.db
+        self._reader = ledger.reader.audit
         self._findings = findings
         self._origins = {lane.id: lane.origin for lane in ledger.lanes}
         self._depots: dict[str, Depot] = {}
@@ -46,11 +40,11 @@ class ArchiveCheck:
 
     def check(self) -> None:
         """Check all of it."""
-        for row in keyed(self._db, self._findings, "segment", _SEGMENT, ("rowid",)):
+        for row in self._reader.walk_segments(self._findings.unread):
             self.segments += 1
-            self._segment(row[1:])
+            self._segment(row)
 
-    def _segment(self, row: Row) -> None:
+    def _segment(self, row: StoredSegment) -> None:
         digest, lane_id, first, last, previous, location, size_bytes, archived_at_us = row
         if type(digest) is not bytes or any(type(v) is not int for v in (lane_id, first, last, size_bytes)):
             self._tell(row, "its columns are of other types than they must be")
@@ -89,10 +83,10 @@ class ArchiveCheck:
 
     def _origin(self, lane_id: int) -> str | None:
         try:
-            found = query(self._db, "SELECT origin FROM lane WHERE id = ?", (lane_id,))
-        except sqlite3.Error:
+            origin = self._reader.origin(lane_id)
+        except Unreadable:
             return None  # told where lanes are checked
-        return found[0][0] if found and isinstance(found[0][0], str) else None
+        return origin if isinstance(origin, str) else None
 
     def _fetch(self, location: str, digest: bytes) -> bytes:
         depot = self._depots.get(location)
@@ -100,7 +94,7 @@ class ArchiveCheck:
             depot = self._depots[location] = open_depot(location)
         return fetch(depot, digest, SUFFIX)
 
-    def _tell(self, row: Row, detail: object) -> None:
+    def _tell(self, row: StoredSegment, detail: object) -> None:
         digest, lane_id, first, last = row[:4]
         numbers = type(first) is int and type(last) is int
         self._findings.add(
@@ -113,7 +107,8 @@ class ArchiveCheck:
     def _rows(self, lane_id: int, digest: bytes, segment: Segment) -> None:
         origin, expected = segment.origin, segment.first
         for some in _blocks(segment.commits):
-            kept = self._kept(_RECEIPTS, lane_id, some[0]["last"], some[-1]["last"], COMMIT_COLUMNS.index("last"))
+            receipts = self._kept(self._reader.receipts, lane_id, some[0]["last"], some[-1]["last"])
+            kept = {row.last: row[1:] for row in receipts}  # a segment has no number of its lane
             for commit in some:
                 first, last = commit["first"], commit["last"]
                 numbers = [event["sequence"] for event in commit["events"]]
@@ -127,28 +122,30 @@ class ArchiveCheck:
                 elif row != _of_commit(commit):
                     self._differ("receipt", origin, last, digest, _words(COMMIT_COLUMNS, row, _of_commit(commit)))
         for some in _blocks(segment.events):
-            kept = self._kept(_EVENTS, lane_id, some[0]["sequence"], some[-1]["sequence"], 0)
+            events = self._kept(self._reader.events, lane_id, some[0]["sequence"], some[-1]["sequence"])
+            rows = {row.sequence: row for row in events}
             for event in some:
                 told = _of_event(event)
-                row = kept.get(told[0])
-                if row is None or row == told:
+                found = rows.get(told[0])
+                if found is None:
                     continue  # a row that is missing is told with its lane
-                if row[_DATA] == b"":
-                    row = (*row[:_DATA], told[_DATA], *row[_DATA + 1 :])  # moved
-                if row != told:
-                    self._differ("ledger", origin, told[0], digest, _words(EVENT_COLUMNS, row, told))
+                if found.data == b"":
+                    found = found._replace(data=event["data"])  # moved
+                if found[: len(told)] != told:
+                    detail = _words(EVENT_COLUMNS, found[: len(told)], told)
+                    self._differ("ledger", origin, told[0], digest, detail)
 
-    def _kept(self, sql: str, lane_id: int, first: int, last: int, number: int) -> dict[int, Row]:
-        """Return the database's rows of a range by their number; what can't be read is told with the lane."""
+    def _kept(self, read: Callable[[int, int, int], list[R]], lane_id: int, first: int, last: int) -> list[R]:
+        """Return the database's rows of a range; what can't be read is told with the lane."""
         try:
-            return {row[number]: row for row in query(self._db, sql, (lane_id, first, last))}
+            return read(lane_id, first, last)
         except OverflowError:
-            return {}  # a number that no row can have
-        except sqlite3.Error:
+            return []  # a number that no row can have
+        except Unreadable:
             if first >= last:
-                return {}
+                return []
         middle = (first + last) // 2
-        return self._kept(sql, lane_id, first, middle, number) | self._kept(sql, lane_id, middle + 1, last, number)
+        return [*self._kept(read, lane_id, first, middle), *self._kept(read, lane_id, middle + 1, last)]
 
     def _differ(self, table: str, origin: str, number: int, digest: bytes, detail: str) -> None:
         detail = f"segment {digest.hex()[:16]}…: {detail}"
@@ -161,7 +158,7 @@ def _blocks(rows: Any) -> Iterator[Sequence[Mapping[str, Any]]]:
         yield some
 
 
-def _words(names: Sequence[str], kept: Row, told: Row) -> str:
+def _words(names: Sequence[str], kept: Sequence[object], told: Sequence[object]) -> str:
     pairs = zip(names, kept, told, strict=True)
     return "; ".join(f"{n} is {_hex(a)[:40]}, the segment has {_hex(b)[:40]}" for n, a, b in pairs if a != b)
 

@@ -6,55 +6,45 @@ a worker goes on writing.
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from hub.audit.book import EntityBook
 from hub.audit.findings import Findings, What
-from hub.audit.rows import keyed, query
-from hub.domain.state import micros
 from hub.ledger.step import Known
-from hub.replay.source import StoredLane
+from hub.store.audit_reader import AuditReader
+from hub.store.reader import Unreadable
+from hub.store.rows import StoredEntity, StoredLane, entity_row
 
 AT_ONCE: Final = 512
-_COLUMNS: Final = (
-    "center", "status", "version", "document", "digest", "lane_id", "sequence", "record_lane_id", "record_sequence",
-    "changed_by", "recorded_at_us",
-)  # fmt: skip
-_ENTITIES: Final = (
-    f"SELECT id, {', '.join(_COLUMNS)} FROM entity"  # noqa: S608
-    " WHERE stream = ? AND id IN (SELECT value FROM json_each(?))"
-)
 
 
 def compare_entities(
-    db: sqlite3.Connection, center: str, lanes: Sequence[StoredLane], book: EntityBook, findings: Findings
+    reader: AuditReader, center: str, lanes: Sequence[StoredLane], book: EntityBook, findings: Findings
 ) -> int:
     """Compare HQ's entities of a center with those folded; return how many there are."""
     ids = {lane.origin: lane.id for lane in lanes}
     count = found = 0
     for stream, some in _by_stream(book):
         count += len(some)
-        live = _live(db, stream, some, findings)
+        live = _live(reader, stream, some, findings)
         for known in some:
             row = live.get(known.entity.id)
             if row is None:
                 findings.add(What.ENTITY, "entity", key=f"{stream} {known.entity.id}", detail="the entity has no row")
                 continue
-            found += row[0] == center
-            given = _given(known, ids)
+            found += row.center == center
+            given = entity_row(known, ids.get)
             if row != given:
-                wrong = [n for n, a, b in zip(_COLUMNS, row, given, strict=True) if a != b]
+                wrong = [n for n, a, b in zip(row._fields, row, given, strict=True) if a != b]
                 findings.add(What.ENTITY, "entity", key=f"{stream} {known.entity.id}", detail=_in_words(wrong, known))
     try:
-        there = query(db, "SELECT count(*) FROM entity WHERE center = ?", (center,))[0][0]
-    except sqlite3.Error:
+        there: int | None = reader.count_entities(center)
+    except Unreadable:
         there = None  # which rows do not come is told below
     if there != found:
-        for stream, entity_id, _ in keyed(db, findings, "entity", "1", ("stream", "id"), "center = ?", (center,)):
+        for stream, entity_id in reader.walk_entity_keys(center, findings.unread):
             if book.get((stream, entity_id)) is None:
                 detail = "the ledger gives no such entity"
                 findings.add(What.ENTITY, "entity", key=f"{stream} {entity_id}", detail=detail)
@@ -62,7 +52,7 @@ def compare_entities(
 
 
 def compare_measures(
-    db: sqlite3.Connection,
+    reader: AuditReader,
     lanes: Sequence[StoredLane],
     measures: Mapping[tuple[str, str], Decimal],
     findings: Findings,
@@ -70,8 +60,7 @@ def compare_measures(
     """Compare the measures of a center's lanes with those added up."""
     for lane in lanes:
         wanted = {key: format(value, "f") for (origin, key), value in measures.items() if origin == lane.origin}
-        rows = keyed(db, findings, "measure", "value", ("lane_id", "key"), "lane_id = ?", (lane.id,))
-        live = {key: value for _, key, value in rows}
+        live = {row.key: row.value for row in reader.walk_measures(lane.id, findings.unread)}
         for key in sorted(wanted.keys() | live.keys(), key=str):
             if wanted.get(key) != live.get(key):
                 detail = f"it is {live.get(key, 'none')}, the ledger gives {wanted.get(key, 'none')}"
@@ -89,34 +78,17 @@ def _by_stream(book: EntityBook) -> Iterator[tuple[str, list[Known]]]:
     yield from ((stream, of) for stream, of in some.items() if of)
 
 
-def _live(db: sqlite3.Connection, stream: str, some: Sequence[Known], findings: Findings) -> dict[str, tuple[Any, ...]]:
+def _live(reader: AuditReader, stream: str, some: Sequence[Known], findings: Findings) -> dict[str, StoredEntity]:
     try:
-        rows = query(db, _ENTITIES, (stream, json.dumps([known.entity.id for known in some])))
-    except sqlite3.Error:
+        rows = reader.entities(stream, [known.entity.id for known in some])
+    except Unreadable:
         rows = []
         for known in some:
             try:
-                rows += query(db, _ENTITIES, (stream, json.dumps([known.entity.id])))
-            except sqlite3.Error as exc:
-                findings.add(What.UNREADABLE, "entity", key=f"{stream} {known.entity.id}", detail=exc)
-    return {row[0]: row[1:] for row in rows}
-
-
-def _given(known: Known, ids: Mapping[str, int]) -> tuple[Any, ...]:
-    entity = known.entity
-    return (
-        entity.center,
-        entity.status,
-        entity.version,
-        known.document.decode(),
-        known.digest,
-        ids.get(known.origin),
-        known.sequence,
-        ids.get(known.record_origin),
-        known.record_sequence,
-        known.changed_by,
-        micros(known.recorded_at),
-    )
+                rows += reader.entities(stream, [known.entity.id])
+            except Unreadable as exc:
+                findings.add(What.UNREADABLE, "entity", key=f"{stream} {known.entity.id}", detail=exc.why)
+    return {row.id: row for row in rows}
 
 
 def _in_words(wrong: Sequence[str], known: Known) -> str:

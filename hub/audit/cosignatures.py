@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import datetime
 from typing import Any
 
 from hub.audit.findings import Findings, What
-from hub.audit.rows import Row, keyed
 from hub.domain.state import micros
 from hub.ledger.basis import BASIS_AGE_MAX
 from hub.protocol.cosignature import cosigned_at
@@ -16,25 +14,25 @@ from hub.protocol.keys import Signature, Verifier
 from hub.protocol.note import Note
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook
-from hub.store.sqlite_database import from_us
+from hub.store.audit_reader import AuditReader, CosignatureRow
+from hub.store.rows import from_us
 
 
 class CosignatureCheck:
     """The check of all cosignatures. It is told of each good checkpoint, in order of size."""
 
-    def __init__(self, db: sqlite3.Connection, trust: Trust, bases: BasisBook, findings: Findings) -> None:
+    def __init__(self, reader: AuditReader, trust: Trust, bases: BasisBook, findings: Findings) -> None:
         self.count = 0
         self._trust = trust
         self._bases = bases
         self._findings = findings
-        columns = "center, value, cosigned_at_us, received_at_us"
-        self._rows = keyed(db, findings, "cosignature", columns, ("size", "name", "key_id"))
+        self._rows = reader.walk_cosignatures(findings.unread)
         self._row = next(self._rows, None)
 
     def under(self, size: int, text: str) -> None:
         """Check the cosignatures of this checkpoint; those before it are under none."""
-        while self._row is not None and _comes_first(self._row[0], size):
-            self._take(self._row, text if self._row[0] == size else None)
+        while self._row is not None and _comes_first(self._row.size, size):
+            self._take(self._row, text if self._row.size == size else None)
             self._row = next(self._rows, None)
 
     def finish(self) -> None:
@@ -43,15 +41,14 @@ class CosignatureCheck:
             self._take(self._row, None)
             self._row = next(self._rows, None)
 
-    def _take(self, row: Row, text: str | None) -> None:
+    def _take(self, row: CosignatureRow, text: str | None) -> None:
         self.count += 1
         why = "there is no good checkpoint of this size" if text is None else self._why_not(row, text)
         if why:
-            size, name = row[:2]
-            first = size if isinstance(size, int) else None
-            self._findings.add(What.COSIGNATURE, "cosignature", first=first, key=str(name), detail=why)
+            first = row.size if isinstance(row.size, int) else None
+            self._findings.add(What.COSIGNATURE, "cosignature", first=first, key=str(row.name), detail=why)
 
-    def _why_not(self, row: Row, text: str) -> str:
+    def _why_not(self, row: CosignatureRow, text: str) -> str:
         """Return why a cosignature is not good, '' if it is."""
         _, name, key_id, center, value, cosigned_at_us, received_at_us = row
         received = moment_of(received_at_us)

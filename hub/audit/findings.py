@@ -139,6 +139,10 @@ class Findings:
             return
         self._found.append(found)
 
+    def unread(self, table: str, key: str, why: str) -> None:
+        """Tell of a row that the database does not give back: what a walk of an AuditReader wants to be told to."""
+        self.add(What.UNREADABLE, table, key=key, detail=why)
+
     def extend(self, found: Iterable[Finding]) -> None:
         """Take over what another part has found."""
         self._found.extend(found)

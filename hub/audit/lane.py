@@ -20,7 +20,7 @@ from typing import Final
 from hub.audit.book import EntityBook
 from hub.audit.findings import Findings, What
 from hub.audit.receipts import ReceiptCheck
-from hub.audit.rows import LedgerRows, keyed
+from hub.audit.rows import LedgerRows
 from hub.audit.tree import TreeCheck
 from hub.audit.verdicts import FoldCheck
 from hub.audit.walk import Said, Walk
@@ -28,9 +28,8 @@ from hub.domain.state import micros
 from hub.domain.stream import HQ
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook, begin
-from hub.replay.source import Ledger, StoredLane
-
-_RECEIPT: Final = "first, seal, edge, note, recorded_at_us, basis, state_digest"
+from hub.replay.source import Ledger
+from hub.store.rows import StoredLane
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +99,8 @@ class CenterCheck:
             walk = self._walks[stored.id] = Walk(stored, begin(stored), rows, self._hq_size)
             self.lanes += 1
         before, walk.stored = walk.at, stored
-        for row in keyed(
-            self.ledger.db, self.findings, "receipt", _RECEIPT, ("lane_id", "last"),
-            "lane_id = ? AND last > ? AND last <= ?", (stored.id, walk.at, stored.size),
-        ):  # fmt: skip
+        receipts = self.ledger.reader.audit.walk_receipts(stored.id, walk.at, stored.size, self.findings.unread)
+        for row in receipts:
             said = self._receipts.read(stored, row)
             if said is None:
                 continue

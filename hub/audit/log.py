@@ -7,15 +7,13 @@ difference.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from hub.audit.cosignatures import CosignatureCheck, moment_of
 from hub.audit.findings import Findings, What
-from hub.audit.rows import keyed, query, snapshot
 from hub.audit.tiles import TileCheck
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.cosignature import cosigned_at
@@ -25,12 +23,8 @@ from hub.protocol.tree import HASH_BYTES, Edge, leaf_hash
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook
 from hub.replay.source import Ledger
-
-NOTES_AHEAD: Final = 64  # checkpoints that are read at once: an ML-DSA-44 signature line has 3 KB
-_LEAF: Final = (
-    "leaf_index, log_leaf.lane_id, log_leaf.last, hash, CAST(note AS BLOB)"
-    " FROM log_leaf LEFT JOIN receipt ON receipt.lane_id = log_leaf.lane_id AND receipt.last = log_leaf.last"
-)
+from hub.store.audit_reader import CheckpointRow
+from hub.store.reader import Unreadable
 
 
 @dataclass(slots=True)
@@ -60,7 +54,8 @@ class LogCheck:
     """The check of HQ's log."""
 
     def __init__(self, ledger: Ledger, trust: Trust, bases: BasisBook, findings: Findings) -> None:
-        self.db = ledger.db
+        self._reader = ledger.reader
+        self._audit = ledger.reader.audit
         self.trust = trust
         self.bases = bases
         self.findings = findings
@@ -71,18 +66,18 @@ class LogCheck:
 
     def check(self, wanted: Iterable[Checkpoint] = ()) -> None:
         """Check all of it; `wanted` are checkpoints from elsewhere (a witness, a backup) that the log must contain."""
-        with snapshot(self.db):
+        with self._reader.snapshot():
             self._check(deque(sorted((w for w in wanted if w.size), key=lambda each: each.size)))
 
     def _check(self, wanted: deque[Checkpoint]) -> None:
-        checkpoints = self._checkpoints()
+        checkpoints = self._audit.walk_checkpoints(self.findings.unread)
         upcoming = next(checkpoints, None)
         trees: _Trees | None = _Trees()
         expected = newest = 0
         logged: dict[int, int] = {}
-        tiles = TileCheck(self.db, self.findings)
-        self._cosigned = CosignatureCheck(self.db, self.trust, self.bases, self.findings)
-        for index, lane_id, last, hashed, note in self._leaf_rows():
+        tiles = TileCheck(self._audit, self.findings)
+        self._cosigned = CosignatureCheck(self._audit, self.trust, self.bases, self.findings)
+        for index, lane_id, last, hashed, note in self._audit.walk_leaves(self.findings.unread):
             if index != expected:
                 self.findings.add(What.LOG_GAP, "log_leaf", first=expected, last=index - 1)
                 # What lies behind a hole can't be compared with a root; it goes on from the next checkpoint's edge.
@@ -95,12 +90,12 @@ class LogCheck:
                 trees.append(hashed if _is_hash(hashed) else leaf, leaf)
             while wanted and wanted[0].size == expected:
                 self._check_outside(wanted.popleft(), trees)
-            while upcoming is not None and upcoming[0] <= expected:
-                trees, newest = self._compare(upcoming, trees, expected), max(newest, upcoming[0])
+            while upcoming is not None and upcoming.size <= expected:
+                trees, newest = self._compare(upcoming, trees, expected), max(newest, upcoming.size)
                 upcoming = next(checkpoints, None)
         while upcoming is not None:
             detail = f"the log has {expected} leaves"
-            self.findings.add(What.CHECKPOINT_ROOT, "checkpoint", first=upcoming[0], detail=detail)
+            self.findings.add(What.CHECKPOINT_ROOT, "checkpoint", first=upcoming.size, detail=detail)
             upcoming = next(checkpoints, None)
         if newest < expected:
             detail = f"there is no checkpoint over leaves {newest} to {expected - 1}"
@@ -114,34 +109,6 @@ class LogCheck:
         self.cosignatures = self._cosigned.count
 
     # -- leaves ----------------------------------------------------------------------------------------------------
-
-    def _leaf_rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield leaves with the notes of their receipts, by index."""
-        try:
-            done = -1
-            while True:
-                rows = query(
-                    self.db,
-                    f"SELECT {_LEAF} WHERE leaf_index > ? ORDER BY leaf_index LIMIT 1024",
-                    (done,),
-                )
-                yield from rows
-                if len(rows) < 1024:
-                    return
-                done = rows[-1][0]
-        except sqlite3.Error:
-            for row in keyed(
-                self.db, self.findings, "log_leaf", "lane_id, last, hash", ("leaf_index",), "leaf_index > ?", (done,)
-            ):
-                note = None
-                try:
-                    found = query(
-                        self.db, "SELECT CAST(note AS BLOB) FROM receipt WHERE lane_id = ? AND last = ?", row[1:3]
-                    )
-                    note = found[0][0] if found else None
-                except sqlite3.Error:
-                    note = b""
-                yield (*row, note)
 
     def _leaf(
         self, index: int, lane_id: Any, last: Any, hashed: Any, note: bytes | None, logged: dict[int, int]
@@ -166,33 +133,24 @@ class LogCheck:
     def _missing(self, logged: dict[int, int]) -> None:
         """Check that what a lane's cursor says is logged is there: every receipt, and nothing beyond."""
         try:
-            lanes = query(
-                self.db, "SELECT id, origin, coalesce(upto, 0) FROM lane LEFT JOIN logged ON lane_id = id ORDER BY id"
-            )
-        except sqlite3.Error:
+            lanes = self._audit.cursors()
+        except Unreadable:
             return  # told where lanes are checked
         for lane_id, origin, cursor in lanes:
             if cursor != logged.get(lane_id, 0):
                 detail = f"the notary's cursor is {cursor}, its leaves go to {logged.get(lane_id, 0)}"
                 self.findings.add(What.LANE_ROW, "logged", _name(origin, lane_id), detail=detail)
             try:
-                missing = query(
-                    self.db,
-                    "SELECT first, last FROM receipt r WHERE lane_id = ? AND last <= ? AND NOT EXISTS"
-                    " (SELECT 1 FROM log_leaf f WHERE f.lane_id = r.lane_id AND f.last = r.last) ORDER BY last",
-                    (lane_id, max(logged.get(lane_id, 0), cursor if isinstance(cursor, int) else 0)),
-                )
-            except sqlite3.Error:
+                upto = max(logged.get(lane_id, 0), cursor if isinstance(cursor, int) else 0)
+                missing = self._audit.unlogged(lane_id, upto)
+            except Unreadable:
                 continue
             for first, last in missing:
                 self.findings.add(What.LOG_MISSING, "receipt", _name(origin, lane_id), first, last)
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
-    def _checkpoints(self) -> Iterator[tuple[int, Any, Any, Any]]:
-        yield from keyed(self.db, self.findings, "checkpoint", "note, edge, signed_at_us", ("size",), ahead=NOTES_AHEAD)
-
-    def _compare(self, row: tuple[int, Any, Any, Any], trees: _Trees | None, leaves: int) -> _Trees | None:
+    def _compare(self, row: CheckpointRow, trees: _Trees | None, leaves: int) -> _Trees | None:
         """Check one checkpoint; return the trees to go on with."""
         size, note, edge, signed_at_us = row
         self.checkpoints += 1

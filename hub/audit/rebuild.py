@@ -11,15 +11,15 @@ the lanes in one transaction: whoever stops or kills the rebuild goes on from th
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from hub.audit.book import EntityBook, open_state
+from hub.audit.book import EntityBook
 from hub.audit.compare import compare_entities, compare_measures
 from hub.audit.findings import Finding, Findings, What
 from hub.audit.jobs import Tick, run
@@ -28,32 +28,16 @@ from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, fold_again
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
-from hub.protocol.errors import Fatal, Rejected, UsageError
+from hub.protocol.errors import Rejected, UsageError
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook, RowReader, begin, hq_lanes, read_bases
-from hub.replay.source import Ledger, StoredLane, StoredReceipt
+from hub.replay.source import Ledger
 from hub.store.released import released_schemas
-from hub.store.sqlite_database import from_us
+from hub.store.rows import StoredLane, StoredReceipt, from_us
+from hub.store.state import Difference, Place, Progress, SecondState, open_state
 
 COMMIT_EVENTS: Final = 50_000  # so many events at most are folded again after a kill
 READ_EVENTS: Final = 1_024
-_PLACES: Final = """
-CREATE TABLE IF NOT EXISTS place(
-    lane_id INTEGER PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL, state_digest BLOB NOT NULL,
-    recorded_at_us INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS count(accepted INTEGER NOT NULL, checkpoints INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS measure(
-    origin TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(origin, key)
-);
-CREATE TABLE IF NOT EXISTS difference(
-    number INTEGER PRIMARY KEY, what TEXT, tab TEXT, lane TEXT, first INTEGER, last INTEGER, detail TEXT
-);
-"""
-_ACCEPTED: Final = (
-    "SELECT sequence, data FROM ledger WHERE lane_id = ? AND sequence BETWEEN ? AND ? AND code = 'ACCEPTED'"
-    " ORDER BY sequence"
-)
 
 
 @dataclass(slots=True)
@@ -146,10 +130,8 @@ def _folded(folder: Path, centers: Sequence[str]) -> int:
     for center in centers:
         file = folder / f"{center}.sqlite3"
         if file.exists():
-            db = open_state(file)
-            db.executescript(_PLACES)
-            total += db.execute("SELECT coalesce(sum(size), 0) FROM place").fetchone()[0]
-            db.close()
+            with closing(open_state(file)) as state:
+                total += state.folded()
     return total
 
 
@@ -182,13 +164,8 @@ class RebuildJob:
             ledger = Ledger.open(self.path)
             self._open = ledger, read_bases(ledger, self.trust.hqs, released_schemas())
         ledger, bases = self._open
-        state = open_state(self.folder / f"{center}.sqlite3", is_kept=True)
-        try:
+        with closing(open_state(self.folder / f"{center}.sqlite3", is_kept=True)) as state:
             return CenterState(ledger, bases, center, state, tick, self.commit_events).rebuild(self.trust)
-        except sqlite3.Error as exc:
-            raise Fatal(f"{self.path}: cannot be read: {exc}; `hub audit verify` tells what of it") from exc
-        finally:
-            state.close()
 
 
 class CenterState:
@@ -199,7 +176,7 @@ class CenterState:
         ledger: Ledger,
         bases: BasisBook,
         center: str,
-        state: sqlite3.Connection,
+        state: SecondState,
         tick: Tick = lambda _: None,
         commit_events: int = COMMIT_EVENTS,
     ) -> None:
@@ -208,7 +185,6 @@ class CenterState:
         self.center = center
         self.state = state
         self.tick = tick
-        state.executescript(_PLACES)
         self.book = EntityBook(state)
         self.findings = Findings()
         self.result = Rebuilt()
@@ -221,28 +197,24 @@ class CenterState:
 
     def _load(self) -> None:
         """Take up what an earlier rebuild has left."""
-        for lane_id, origin, size, digest, at_us in self.state.execute("SELECT * FROM place"):
+        progress = self.state.load()
+        for lane_id, origin, size, digest, at_us in progress.places:
             stored = next((lane for lane in self.ledger.lanes if (lane.id, lane.origin) == (lane_id, origin)), None)
             if stored is None or stored.size < size:
                 raise UsageError(f"the rebuild is of another ledger: it has {size} events of lane {origin}; remove it")
             self.places[lane_id] = replace(begin(stored), state_digest=digest, recorded_at=from_us(at_us))
             self.sizes[lane_id] = size
-        for accepted, checkpoints in self.state.execute("SELECT accepted, checkpoints FROM count"):
-            self.result.accepted, self.result.checkpoints = accepted, checkpoints
-        for origin, key, value in self.state.execute("SELECT origin, key, value FROM measure"):
-            self.measures[origin, key] = Decimal(value)
-        for what, table, lane, first, last, detail in self.state.execute(
-            "SELECT what, tab, lane, first, last, detail FROM difference ORDER BY number"
-        ):
+        self.result.accepted, self.result.checkpoints = progress.accepted, progress.checkpoints
+        self.measures.update(progress.measures)
+        for what, table, lane, first, last, detail in progress.differences:
             self.findings.add(What(what), table, lane, first, last, detail=detail)
 
     def rebuild(self, trust: Trust) -> Rebuilt:
         """Fold all, then what came meanwhile, and compare."""
         self.fold(self.ledger.lanes)
-        db = self.ledger.db
-        db.execute("BEGIN")
-        try:
-            now = Ledger(self.ledger.path, db)
+        reader = self.ledger.reader
+        with reader.snapshot():
+            now = self.ledger.now()
             if sum(lane.size for lane in hq_lanes(now)) > self.bases.size:
                 self.bases = read_bases(now, trust.hqs, released_schemas())
             own = [lane for lane in now.lanes if lane.center == self.center]
@@ -251,10 +223,8 @@ class CenterState:
             for lane in own:
                 if lane.state_digest != self.places[lane.id].state_digest:
                     self.findings.add(What.STATE_DIGEST, "lane", lane.origin, detail="the lane folds to another state")
-            self.result.entities = compare_entities(db, self.center, own, self.book, self.findings)
-            compare_measures(db, own, self.measures, self.findings)
-        finally:
-            db.execute("COMMIT")
+            self.result.entities = compare_entities(reader.audit, self.center, own, self.book, self.findings)
+            compare_measures(reader.audit, own, self.measures, self.findings)
         self.result.lanes = len(own)
         self.result.events = sum(self.sizes.values())
         self.result.differences = self.findings.sorted()
@@ -308,31 +278,21 @@ class CenterState:
         return judged.lane
 
     def _events(self, stored: StoredLane, reader: RowReader, first: int, last: int) -> list[Pending]:
-        rows = self.ledger.db.execute(_ACCEPTED, (stored.id, first, last)).fetchall()
-        if not all(row[1] for row in rows):
+        rows = self.ledger.reader.accepted(stored.id, first, last)
+        if not all(data for _, data in rows):
             rows = [(e.sequence, e.data) for e in self.ledger.events(stored.id, first, last) if e.accepted]
         return [reader.accepted(sequence, data) for sequence, data in rows]
 
     def commit(self) -> None:
         """Write the state so far, in one transaction. If we are killed before it ends, the one before stands."""
         self._due = self._commit_events
-        state = self.state
-        state.executemany(
-            "INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)",
-            [
-                (lane_id, lane.origin, self.sizes.get(lane_id, 0), lane.state_digest, micros(lane.recorded_at))
-                for lane_id, lane in self.places.items()
-            ],
-        )
-        state.executemany(
-            "INSERT OR REPLACE INTO measure VALUES (?, ?, ?)",
-            [(origin, key, format(value, "f")) for (origin, key), value in self.measures.items()],
-        )
-        state.execute("DELETE FROM count")
-        state.execute("INSERT INTO count VALUES (?, ?)", (self.result.accepted, self.result.checkpoints))
-        state.execute("DELETE FROM difference")
-        state.executemany(
-            "INSERT INTO difference(what, tab, lane, first, last, detail) VALUES (?, ?, ?, ?, ?, ?)",
-            [(str(f.what), f.table, f.lane, f.first, f.last, f.detail) for f in self.findings.sorted()],
-        )
+        places = [
+            Place(lane_id, lane.origin, self.sizes.get(lane_id, 0), lane.state_digest, micros(lane.recorded_at))
+            for lane_id, lane in self.places.items()
+        ]
+        differences = [
+            Difference(str(f.what), f.table, f.lane, f.first, f.last, f.detail) for f in self.findings.sorted()
+        ]
+        result = self.result
+        self.state.save(Progress(places, result.accepted, result.checkpoints, self.measures, differences))
         self.book.commit()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from hub.audit.findings import Findings, What
 from hub.audit.walk import Said, Walk, bytes_of, differences
@@ -17,9 +16,8 @@ from hub.protocol.errors import Malformed
 from hub.protocol.note import Note
 from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.trust import Trust
-from hub.replay.fold import BasisBook, StoredRow
-from hub.replay.source import StoredLane
-from hub.store.sqlite_database import from_us
+from hub.replay.fold import BasisBook
+from hub.store.rows import StoredEvent, StoredLane, StoredReceipt, from_us
 
 
 class ReceiptCheck:
@@ -30,9 +28,9 @@ class ReceiptCheck:
         self._bases = bases
         self._findings = findings
 
-    def read(self, stored: StoredLane, row: tuple[Any, ...]) -> Said | None:
+    def read(self, stored: StoredLane, row: StoredReceipt) -> Said | None:
         """Return what a receipt says, told what is wrong with it. None where nothing of it can be used."""
-        _, last, first, seal, edge, note, recorded_at_us, basis, state_digest = row
+        _, first, last, seal, edge, note, recorded_at_us, basis, state_digest = row
         told = self._findings.add
         lines: dict[int, str] | None = None
         try:
@@ -114,14 +112,14 @@ class ReceiptCheck:
     def _told(self, what: What, origin: str, said: Said) -> bool:
         return self._findings.has(what, origin, said.first)
 
-    def lines(self, walk: Walk, said: Said, rows: Sequence[StoredRow], first: int) -> None:
+    def lines(self, walk: Walk, said: Said, rows: Sequence[StoredEvent], first: int) -> None:
         """Compare the receipt's lines with the ledger's verdicts."""
         if said.lines is None:
             return
-        stored = {row[0]: _line(row) for row in rows if row[3] != "ACCEPTED"}
+        stored = {row.sequence: _line(row) for row in rows if row.code != "ACCEPTED"}
         if stored == said.lines:
             return
-        there = {row[0] for row in rows}
+        there = {row.sequence for row in rows}
         for number in sorted(stored.keys() | said.lines.keys()):
             if number >= first and number in there and stored.get(number) != said.lines.get(number):
                 detail = f"the receipt has {said.lines.get(number)}, the ledger {stored.get(number)}"
@@ -134,9 +132,9 @@ def _span(first: object, last: object) -> tuple[int | None, int | None]:
     return (first if isinstance(first, int) and end is not None and 1 <= first <= end else end), end
 
 
-def _line(row: StoredRow) -> str:
+def _line(row: StoredEvent) -> str:
     """Return the receipt's line for a row, of whatever its columns hold."""
-    return Decision(row[0], _any(row[3]), _any(row[4]), _any(row[5])).to_text()
+    return Decision(row.sequence, _any(row.code), _any(row.field), _any(row.params)).to_text()
 
 
 def _any(value: object) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
 from hub.audit.findings import Findings, What
-from hub.audit.rows import Row, keyed, query, snapshot
 from hub.ledger.basis import Basis
 from hub.protocol.checkpoint import Checkpoint, open_seal
 from hub.protocol.errors import Malformed
@@ -18,17 +15,14 @@ from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook
-from hub.replay.source import Ledger, StoredLane
+from hub.replay.source import Ledger
+from hub.store.audit_reader import AuditReader, Numbered
+from hub.store.reader import Unreadable
+from hub.store.rows import StoredLane
 from hub.store.store import KEPT_BYTES_MAX
 
-RECORDS_AHEAD: Final = 32  # quarantined records read at once: each may be as large as a record can be
-_OF_NOBODY: Final = (
-    "SELECT stream, id FROM entity WHERE center NOT IN (SELECT center FROM lane) OR typeof(center) <> 'text'"
-)
-_LANES: Final = (
-    "SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us, closed_by, missing, coalesce(upto, 0)"
-    " FROM lane LEFT JOIN logged ON lane_id = id ORDER BY id"
-)
+NOTES_ASKED: Final = 8  # receipts of a lane that are asked for its name
+_OF_NOBODY: Final = "it belongs to no lane"
 
 
 def sound_lanes(ledger: Ledger, hub: str, findings: Findings) -> list[StoredLane]:
@@ -37,44 +31,46 @@ def sound_lanes(ledger: Ledger, hub: str, findings: Findings) -> list[StoredLane
     A lane's name stands in the note of each of its receipts, and its size in three places: that which is nearest to the
     number of its events counts.
     """
-    db = ledger.db
+    reader = ledger.reader.audit
     try:
-        with snapshot(db):
-            rows = query(db, _LANES)
+        with ledger.reader.snapshot():
+            lanes = reader.lanes()
             ends = {
                 lane_id: (last or 0, sequence or 0, count)
-                for lane_id, last, sequence, count in _ends(db, rows, findings)
+                for lane_id, last, sequence, count in _ends(reader, lanes, findings)
             }
-    except sqlite3.Error as exc:
-        findings.add(What.UNREADABLE, "lane", detail=exc)
+    except Unreadable as exc:
+        findings.add(What.UNREADABLE, "lane", detail=exc.why)
         return ledger.lanes
-    return [_sound(db, StoredLane(*row), ends.get(row[0], (0, 0, 0)), hub, findings) for row in rows]
+    return [_sound(reader, lane, ends.get(lane.id, (0, 0, 0)), hub, findings) for lane in lanes]
 
 
-def _ends(db: sqlite3.Connection, rows: Sequence[Row], findings: Findings) -> Iterator[tuple[int, Any, Any, int]]:
+def _ends(
+    reader: AuditReader, lanes: Sequence[StoredLane], findings: Findings
+) -> Iterator[tuple[int, int | None, int | None, int]]:
     """Yield where each lane's receipts and events end, as far as that can be read, and how many events there are."""
-    for lane_id, *_ in rows:
-        found = []
-        for table, number in (("receipt", "last"), ("ledger", "sequence")):
+    tables: tuple[Numbered, Numbered] = ("receipt", "ledger")
+    for lane in lanes:
+        found: list[int | None] = []
+        for table in tables:
             try:
-                sql = f"SELECT max({number}) FROM {table} WHERE lane_id = ? AND typeof({number}) = 'integer'"  # noqa: S608
-                found.append(query(db, sql, (lane_id,))[0][0])
-            except sqlite3.Error as exc:
-                findings.add(What.UNREADABLE, table, f"#{lane_id}", detail=exc)
+                found.append(reader.end(table, lane.id))
+            except Unreadable as exc:
+                findings.add(What.UNREADABLE, table, f"#{lane.id}", detail=exc.why)
                 found.append(None)
         try:
-            count = query(db, "SELECT count(*) FROM ledger WHERE lane_id = ?", (lane_id,))[0][0]
-        except sqlite3.Error:
+            count = reader.count_events(lane.id)
+        except Unreadable:
             count = next((size for size in found if isinstance(size, int)), 0)
-        yield lane_id, found[0], found[1], count
+        yield lane.id, found[0], found[1], count
 
 
 def _sound(
-    db: sqlite3.Connection, lane: StoredLane, ends: tuple[int, int, int], hub: str, findings: Findings
+    reader: AuditReader, lane: StoredLane, ends: tuple[int, int, int], hub: str, findings: Findings
 ) -> StoredLane:
     wrong: list[str] = []
     if (lane.origin, lane.center, lane.epoch) != _parts(hub, lane.origin) or not isinstance(lane.origin, str):
-        told = _told_origin(db, lane.id) or (lane.origin if isinstance(lane.origin, str) else f"#{lane.id}")
+        told = _told_origin(reader, lane.id) or (lane.origin if isinstance(lane.origin, str) else f"#{lane.id}")
         mended = _parts(hub, told)
         wrong += [
             n
@@ -83,15 +79,13 @@ def _sound(
             )
             if a != b
         ]
-        lane = replace(lane, origin=mended[0], center=mended[1], epoch=mended[2])
+        lane = lane._replace(origin=mended[0], center=mended[1], epoch=mended[2])
     last, sequence, count = ends
     said = [size for size in (lane.size, last, sequence) if type(size) is int and size >= 0]
     size = min(said, key=lambda size: (abs(size - count), size != lane.size), default=count)
     if size != lane.size:
         wrong.append(f"size is {lane.size}, its receipts end at {last}, its events at {sequence}")
-        lane = replace(lane, size=size)
-    if type(lane.logged) is not int:
-        lane = replace(lane, logged=0)  # told with HQ's log
+        lane = lane._replace(size=size)
     if wrong:
         findings.add(What.LANE_ROW, "lane", lane.origin, detail=", ".join(wrong))
     return lane
@@ -105,47 +99,42 @@ def _parts(hub: str, origin: object) -> tuple[str, str, str]:
     return text, center, epoch
 
 
-def _told_origin(db: sqlite3.Connection, lane_id: int) -> str | None:
+def _told_origin(reader: AuditReader, lane_id: int) -> str | None:
     """Return the origin that a lane's receipts are about."""
     try:
-        for (note,) in query(
-            db, "SELECT CAST(note AS BLOB) FROM receipt WHERE lane_id = ? ORDER BY last LIMIT 8", (lane_id,)
-        ):
-            try:
-                return Receipt.from_text(Note.from_bytes(note).text).origin
-            except Malformed:
-                continue
-    except sqlite3.Error:
+        notes = reader.receipt_notes(lane_id, NOTES_ASKED)
+    except Unreadable:
         return None
+    for note in notes:
+        try:
+            return Receipt.from_text(Note.from_bytes(note).text).origin
+        except Malformed:
+            continue
     return None
 
 
 def check_strays(ledger: Ledger, findings: Findings) -> None:
     """Tell of rows that are in no lane, or beyond their lane's end; lanes and rows are looked at in one moment."""
-    for table, number, what in (("ledger", "sequence", What.LEDGER_STRAY), ("receipt", "last", What.RECEIPT_STRAY)):
-        _tell(
-            ledger, findings, what, table,
-            f"SELECT t.lane_id, t.{number}, l.origin FROM {table} t LEFT JOIN lane l ON l.id = t.lane_id"  # noqa: S608
-            f" WHERE l.id IS NULL OR t.{number} > l.size OR t.{number} < 1 OR typeof(t.{number}) <> 'integer'"
-            f" ORDER BY t.lane_id, t.{number}",
-        )  # fmt: skip
-    for table, what, sql in (
-        ("measure", What.MEASURE, "SELECT lane_id, key FROM measure WHERE lane_id NOT IN (SELECT id FROM lane)"),
-        ("entity", What.ENTITY, _OF_NOBODY),
-    ):
-        try:
-            for first, second in query(ledger.db, sql):
-                lane, key = (f"#{first}", f"{second}") if table == "measure" else ("", f"{first} {second}")
-                findings.add(what, table, lane, key=key, detail="it belongs to no lane")
-        except sqlite3.Error as exc:
-            findings.add(What.UNREADABLE, table, detail=exc)
-
-
-def _tell(ledger: Ledger, findings: Findings, what: What, table: str, sql: str) -> None:
+    reader = ledger.reader.audit
+    _tell(reader, findings, What.LEDGER_STRAY, "ledger")
+    _tell(reader, findings, What.RECEIPT_STRAY, "receipt")
     try:
-        rows = query(ledger.db, sql)
-    except sqlite3.Error as exc:
-        findings.add(What.UNREADABLE, table, detail=exc)
+        for lane_id, key in reader.measures_of_nobody():
+            findings.add(What.MEASURE, "measure", f"#{lane_id}", key=f"{key}", detail=_OF_NOBODY)
+    except Unreadable as exc:
+        findings.add(What.UNREADABLE, "measure", detail=exc.why)
+    try:
+        for stream, entity_id in reader.entities_of_nobody():
+            findings.add(What.ENTITY, "entity", key=f"{stream} {entity_id}", detail=_OF_NOBODY)
+    except Unreadable as exc:
+        findings.add(What.UNREADABLE, "entity", detail=exc.why)
+
+
+def _tell(reader: AuditReader, findings: Findings, what: What, table: Numbered) -> None:
+    try:
+        rows = reader.strays(table)
+    except Unreadable as exc:
+        findings.add(What.UNREADABLE, table, detail=exc.why)
         return
     for lane_id, number, origin in rows:
         if isinstance(number, int):
@@ -160,16 +149,15 @@ def check_beside(ledger: Ledger, trust: Trust, bases: BasisBook, findings: Findi
     Returns the checkpoints of HQ's log that a notary met elsewhere and kept: the log must contain them.
     """
     met: list[Checkpoint] = []
-    columns = "center, kafka_offset, digest, data, size_bytes"
-    rows = keyed(ledger.db, findings, "quarantine", columns, ("id",), ahead=RECORDS_AHEAD)
-    for id_, center, offset, digest, data, size in rows:
+    reader = ledger.reader.audit
+    for id_, center, offset, digest, data, size in reader.walk_quarantine(findings.unread):
         if not isinstance(data, bytes) or not isinstance(digest, bytes) or size != len(data):
             if isinstance(data, bytes) and len(data) == KEPT_BYTES_MAX and isinstance(size, int) and size > len(data):
                 continue  # over its center's quota: the digest is all that is left of the rest
             findings.add(What.QUARANTINE, "quarantine", first=id_, key=f"{center} {offset}", detail="size_bytes")
         elif sha256(b"\x00" + data).digest() != digest:
             findings.add(What.QUARANTINE, "quarantine", first=id_, key=f"{center} {offset}")
-    for origin, size, ours, theirs in keyed(ledger.db, findings, "evidence", "ours, theirs", ("origin", "size")):
+    for origin, size, ours, theirs in reader.walk_evidence(findings.unread):
         why = _no_proof(trust, bases.at(bases.size), origin, size, ours, theirs)
         if why:
             findings.add(What.EVIDENCE, "evidence", str(origin), size if isinstance(size, int) else None, detail=why)

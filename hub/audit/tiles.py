@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, Final
 
 from hub.audit.findings import Findings, What
-from hub.audit.rows import keyed, query
 from hub.protocol.tiles import TILE_HEIGHT, TILE_WIDTH, tile_root
 from hub.protocol.tree import HASH_BYTES
+from hub.store.audit_reader import AuditReader
+from hub.store.reader import Unreadable
 
-AHEAD: Final = 32  # tiles of a level that are read at once, 8 KiB each
 _MISSING: Final = "it is missing"
 _STRAY: Final = "no leaves fill it"
 
@@ -18,8 +17,8 @@ _STRAY: Final = "no leaves fill it"
 class TileCheck:
     """Takes the log's leaves one by one; a tile is compared when its last hash comes."""
 
-    def __init__(self, db: sqlite3.Connection, findings: Findings) -> None:
-        self._db = db
+    def __init__(self, reader: AuditReader, findings: Findings) -> None:
+        self._reader = reader
         self._findings = findings
         self._levels: list[_Level] = []
         self._leaves = 0
@@ -54,17 +53,16 @@ class TileCheck:
                 level.full += 1
             number, full = number + 1, full >> TILE_HEIGHT
 
-    def _others(self) -> list[tuple[Any, Any]]:
-        sql = "SELECT level, tile_index FROM log_tile WHERE typeof(level) <> 'integer' OR level < 0 OR level >= ?"
+    def _others(self) -> list[tuple[int, int]]:
         try:
-            return query(self._db, sql, (len(self._levels),))
-        except sqlite3.Error as exc:
-            self._findings.add(What.UNREADABLE, "log_tile", detail=exc)
+            return self._reader.tiles_beyond(len(self._levels))
+        except Unreadable as exc:
+            self._findings.add(What.UNREADABLE, "log_tile", detail=exc.why)
             return []
 
     def _level(self, number: int) -> _Level:
         while number >= len(self._levels):
-            self._levels.append(_Level(self._db, self._findings, len(self._levels)))
+            self._levels.append(_Level(self._reader, self._findings, len(self._levels)))
         return self._levels[number]
 
     def _is_in_tile(self, index: int, leaf: bytes) -> bool:
@@ -88,29 +86,27 @@ class TileCheck:
 class _Level:
     """One level: the tile that is being filled, how many are full, and a cursor over those that are stored."""
 
-    def __init__(self, db: sqlite3.Connection, findings: Findings, number: int) -> None:
+    def __init__(self, reader: AuditReader, findings: Findings, number: int) -> None:
         self.partial: list[bytes] = []
         self.full = 0
         self._number = number
         self._findings = findings
-        self._rows = keyed(
-            db, findings, "log_tile", "hashes", ("level", "tile_index"), "level = ?", (number,), ahead=AHEAD
-        )
+        self._rows = reader.walk_tiles(number, findings.unread)
         self._row = next(self._rows, None)
 
     def stored(self, index: int, *, strays_are_told: bool = True) -> Any:
         """Return what is stored as tile `index`, None where there is none. They must be asked for in order."""
-        while self._row is not None and isinstance(self._row[1], int | float) and self._row[1] < index:
-            if strays_are_told and not 0 <= self._row[1] < self.full:
-                _tell(self._findings, self._number, self._row[1], _STRAY)
+        while (row := self._row) is not None and isinstance(row.tile_index, int | float) and row.tile_index < index:
+            if strays_are_told and not 0 <= row.tile_index < self.full:
+                _tell(self._findings, self._number, row.tile_index, _STRAY)
             self._row = next(self._rows, None)
-        return self._row[2] if self._row is not None and self._row[1] == index else None
+        return row.hashes if row is not None and row.tile_index == index else None
 
     def tell_rest(self) -> None:
         """Tell of all that is stored behind the full tiles."""
         self.stored(self.full)
         while self._row is not None:
-            _tell(self._findings, self._number, self._row[1], _STRAY)
+            _tell(self._findings, self._number, self._row.tile_index, _STRAY)
             self._row = next(self._rows, None)
 
 

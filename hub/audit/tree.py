@@ -11,7 +11,7 @@ from hub.audit.walk import Said, Walk, bytes_of
 from hub.ledger.reading import Pending
 from hub.protocol.errors import Malformed
 from hub.protocol.tree import HASH_BYTES, Edge
-from hub.replay.fold import StoredRow
+from hub.store.rows import StoredEvent
 
 LOST_MAX: Final = 100_000  # missing events of one gap that are remembered, to mend what follows on them
 
@@ -22,7 +22,7 @@ class TreeCheck:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
 
-    def events(self, walk: Walk, first: int, last: int) -> tuple[list[StoredRow], list[Pending], set[int]]:
+    def events(self, walk: Walk, first: int, last: int) -> tuple[list[StoredEvent], list[Pending], set[int]]:
         """Return the rows of a range, their events, and the sequences that there is nothing of."""
         rows = walk.rows.range(first, last)
         lost: set[int] = set()
@@ -35,8 +35,8 @@ class TreeCheck:
                         self._findings.add(What.LEDGER_GAP, "ledger", walk.stored.origin, number)
                 if end > some[-1]:
                     self._findings.add(What.LEDGER_GAP, "ledger", walk.stored.origin, some[-1] + 1, end)
-        if not all(type(row[1]) is bytes and row[1] for row in rows):
-            bare = {row[0]: row[1] for row in rows if type(row[1]) is not bytes or not row[1]}
+        if not all(type(row.data) is bytes and row.data for row in rows):
+            bare = {row.sequence: row.data for row in rows if type(row.data) is not bytes or not row.data}
             for number, data in bare.items():
                 if number not in walk.rows.gone:
                     is_empty = type(data) is bytes
@@ -44,7 +44,7 @@ class TreeCheck:
                     self._findings.add(What.LEDGER_BYTES, "ledger", walk.stored.origin, number, detail=detail)
             walk.rows.gone.difference_update(bare)
             lost.update(bare)
-            rows = [row for row in rows if row[0] not in lost]
+            rows = [row for row in rows if row.sequence not in lost]
         events = [walk.reader.pending(row) for row in rows]
         epoch = walk.stored.epoch.encode("utf-8", "surrogateescape")
         for event in events:
@@ -57,12 +57,12 @@ class TreeCheck:
         return rows, events, lost
 
     def check(
-        self, walk: Walk, said: Said, rows: Sequence[StoredRow], events: Sequence[Pending], lost: set[int]
+        self, walk: Walk, said: Said, rows: Sequence[StoredEvent], events: Sequence[Pending], lost: set[int]
     ) -> bool:
         """Check digests and root; the lane goes on from the tree that HQ signed. False where that is not known."""
         origin = walk.stored.origin
         leaves = [event.leaf for event in events]
-        differ = [row[0] for row, leaf in zip(rows, leaves, strict=True) if row[2] != leaf]
+        differ = [row.sequence for row, leaf in zip(rows, leaves, strict=True) if row.digest != leaf]
         edge = walk.lane.edge.append(leaves) if walk.edge_known and not lost else None
         if edge is not None and said.root in (None, edge.root):
             for number in differ:
@@ -89,17 +89,17 @@ class TreeCheck:
             self._findings.add(What.RECEIPT_ROW, "receipt", origin, said.first, said.last, detail="edge")
         return True
 
-    def _edge_of_digests(self, walk: Walk, rows: Sequence[StoredRow]) -> Edge | None:
-        digests = [row[2] for row in rows]
+    def _edge_of_digests(self, walk: Walk, rows: Sequence[StoredEvent]) -> Edge | None:
+        digests = [row.digest for row in rows]
         if not all(type(digest) is bytes and len(digest) == HASH_BYTES for digest in digests):
             return None
         return walk.lane.edge.append(digests)
 
-    def uncovered(self, walk: Walk, rows: Sequence[StoredRow], events: Sequence[Pending], lost: set[int]) -> None:
+    def uncovered(self, walk: Walk, rows: Sequence[StoredEvent], events: Sequence[Pending], lost: set[int]) -> None:
         """Take events that no receipt covers into the tree."""
         for row, event in zip(rows, events, strict=True):
-            if row[2] != event.leaf:
-                self._findings.add(What.LEDGER_DIGEST, "ledger", walk.stored.origin, row[0])
+            if row.digest != event.leaf:
+                self._findings.add(What.LEDGER_DIGEST, "ledger", walk.stored.origin, row.sequence)
         walk.edge_known = walk.edge_known and not lost
         if walk.edge_known:
             walk.lane = replace(walk.lane, edge=walk.lane.edge.append(event.leaf for event in events))
@@ -116,13 +116,13 @@ class TreeCheck:
         return True
 
 
-def _gaps(first: int, last: int, rows: Sequence[StoredRow]) -> Iterator[tuple[int, int]]:
+def _gaps(first: int, last: int, rows: Sequence[StoredEvent]) -> Iterator[tuple[int, int]]:
     """Yield the ranges from first to last that have no row."""
     upcoming = first
     for row in rows:
-        if row[0] > upcoming:
-            yield upcoming, row[0] - 1
-        upcoming = row[0] + 1
+        if row.sequence > upcoming:
+            yield upcoming, row.sequence - 1
+        upcoming = row.sequence + 1
     if upcoming <= last:
         yield upcoming, last
 

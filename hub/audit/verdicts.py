@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
@@ -17,15 +17,14 @@ from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, Judged
-from hub.ledger.lane import EPOCH_START
 from hub.ledger.reading import Pending
 from hub.ledger.step import EntityKey, Known
 from hub.protocol.tree import HASH_BYTES
-from hub.replay.fold import COLUMNS, BasisBook, StoredRow, refold
-from hub.replay.source import StoredLane
+from hub.replay.fold import BasisBook, refold
+from hub.store.rows import DECIDED, StoredEvent, StoredLane, decided
 
-_US: Final = timedelta(microseconds=1)
 _STATES_MAX: Final = 3
+_DECIDED_AT: Final = len(StoredEvent._fields) - len(DECIDED)
 _HISTORY: Final = frozenset({"previous_lane_id", "previous"})
 
 
@@ -50,7 +49,7 @@ class FoldCheck:
         self,
         walk: Walk,
         said: Said,
-        rows: Sequence[StoredRow],
+        rows: Sequence[StoredEvent],
         events: Sequence[Pending],
         judged_under: Basis | None,
         *,
@@ -84,14 +83,14 @@ class FoldCheck:
             self._bases.add(walk.hq_before + walk.at, changed.values(), walk.lane.recorded_at)
 
     def _parts(
-        self, walk: Walk, rows: Sequence[StoredRow], events: Sequence[Pending], lost: set[int]
-    ) -> list[tuple[Sequence[StoredRow], Sequence[Pending]]]:
+        self, walk: Walk, rows: Sequence[StoredEvent], events: Sequence[Pending], lost: set[int]
+    ) -> list[tuple[Sequence[StoredEvent], Sequence[Pending]]]:
         """Return the events in runs that can be folded at once: one run, where nothing was lost before them."""
         if not lost and not self._lost:
             return [(rows, events)]
         self._lost.update((walk.stored.id, number) for number in lost)
-        kept = [(row, event) for row, event in zip(rows, events, strict=True) if row[0] not in lost]
-        parts: list[tuple[list[StoredRow], list[Pending]]] = [([], [])]
+        kept = [(row, event) for row, event in zip(rows, events, strict=True) if row.sequence not in lost]
+        parts: list[tuple[list[StoredEvent], list[Pending]]] = [([], [])]
         for row, event in kept:
             if self._needs_mending(row):
                 parts.append(([], []))
@@ -99,33 +98,33 @@ class FoldCheck:
             parts[-1][1].append(event)
         return [(r, e) for r, e in parts if r]
 
-    def _needs_mending(self, row: StoredRow) -> bool:
+    def _needs_mending(self, row: StoredEvent) -> bool:
         """Return whether the entity's event before this one was lost."""
-        return (row[11], row[12]) in self._lost
+        return (row.previous_lane_id, row.previous) in self._lost
 
-    def _mend(self, row: StoredRow, walk: Walk) -> bool:
+    def _mend(self, row: StoredEvent, walk: Walk) -> bool:
         """Put the entity as it must have been before this event; return whether its record can't be known."""
-        kind, version = KINDS.get(row[7]), row[10]
-        if kind is None or type(version) is not int or version < 2 or row[11] is None or row[12] is None:
+        kind, version, previous = KINDS.get(row.type), row.version, row.previous
+        if kind is None or type(version) is not int or version < 2 or row.previous_lane_id is None or previous is None:
             return False
-        key = (kind.stream, row[8])
+        key = (kind.stream, row.subject)
         before = self._book.get(key)
-        origin = next((lane.origin for lane in self._lanes if lane.id == row[11]), walk.stored.origin)
+        origin = next((lane.origin for lane in self._lanes if lane.id == row.previous_lane_id), walk.stored.origin)
         status = before.entity.status if before else ""
         if status not in kind.legal_in:
             status = next((s for s in sorted(s for s in kind.legal_in if s is not None)), "")
         record, made = (before.entity.record, before.entity.kind) if before else ({}, kind.type)
-        entity = Entity(kind.stream, row[8], walk.stored.center, status, version - 1, made, record)
+        entity = Entity(kind.stream, row.subject, walk.stored.center, status, version - 1, made, record)
         document = entity.to_json()
         known = Known(
-            entity, document, sha256(document).digest(), origin, row[12], made, walk.lane.recorded_at,
-            before.record_origin if before else origin, before.record_sequence if before else row[12],
+            entity, document, sha256(document).digest(), origin, previous, made, walk.lane.recorded_at,
+            before.record_origin if before else origin, before.record_sequence if before else previous,
         )  # fmt: skip
         self._book.update({key: known})
         return not kind.carries_record or kind.status_after is None
 
     def _judged(
-        self, walk: Walk, rows: Sequence[StoredRow], events: Sequence[Pending], under: Basis, recorded_at: datetime
+        self, walk: Walk, rows: Sequence[StoredEvent], events: Sequence[Pending], under: Basis, recorded_at: datetime
     ) -> Judged | None:
         """Return what judging gives. Bytes that were changed may be such as no rule was written for: then none."""
         try:
@@ -133,7 +132,7 @@ class FoldCheck:
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is told, and the audit goes on
             if len(rows) == 1:
                 self._findings.add(
-                    What.VERDICT, "ledger", walk.stored.origin, rows[0][0],
+                    What.VERDICT, "ledger", walk.stored.origin, rows[0].sequence,
                     detail=f"it can't be judged: {type(exc).__name__}: {exc}",
                 )  # fmt: skip
                 return None
@@ -155,36 +154,23 @@ class FoldCheck:
             [*first.digests, *second.digests],
         )  # fmt: skip
 
-    def _compare(self, walk: Walk, rows: Sequence[StoredRow], judged: Judged) -> None:
+    def _compare(self, walk: Walk, rows: Sequence[StoredEvent], judged: Judged) -> None:
         if len(rows) != len(judged.rows):
             by_number = {row.sequence: row for row in judged.rows}
-            pairs = [(row, by_number[row[0]]) for row in rows if row[0] in by_number]
+            pairs = [(row, by_number[row.sequence]) for row in rows if row.sequence in by_number]
         else:
             pairs = list(zip(rows, judged.rows, strict=True))
-        ids = self._ids
+        lane_id = self._ids.__getitem__
         for kept, row in pairs:
-            previous, occurred = row.previous, row.occurred_at
-            given = (
-                row.code,
-                row.field,
-                row.params,
-                row.key,
-                row.type,
-                row.subject,
-                None if occurred is None else (occurred - EPOCH_START) // _US,
-                row.version,
-                None if previous is None else ids[previous[0]],
-                None if previous is None else previous[1],
-            )
-            if kept[3:] != given:
+            given = decided(row, lane_id)
+            if kept[_DECIDED_AT:] != given:
                 self._differs(walk, kept, given)
 
-    def _differs(self, walk: Walk, kept: StoredRow, given: tuple[Any, ...]) -> None:
-        names = [n for n, a, b in zip(COLUMNS[3:], kept[3:], given, strict=True) if a != b]
+    def _differs(self, walk: Walk, kept: StoredEvent, given: tuple[Any, ...]) -> None:
+        was = kept[_DECIDED_AT:]
+        names = [n for n, a, b in zip(DECIDED, was, given, strict=True) if a != b]
         what = What.HISTORY if set(names) <= _HISTORY else What.VERDICT
-        self._findings.add(
-            what, "ledger", walk.stored.origin, kept[0], detail=differences(COLUMNS[3:], kept[3:], given)
-        )
+        self._findings.add(what, "ledger", walk.stored.origin, kept.sequence, detail=differences(DECIDED, was, given))
 
     def _state(self, walk: Walk, said: Said, digests: Sequence[bytes], *, is_mended: bool) -> None:
         """Compare the state digest; behind a difference both the stored and the computed one may be the truth."""

@@ -13,7 +13,6 @@ centers' keys come out of the hq lane, which is checked first.
 from __future__ import annotations
 
 import os
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -23,21 +22,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.audit.archive import ArchiveCheck
-from hub.audit.book import KEPT, EntityBook, open_state
+from hub.audit.book import KEPT, EntityBook
 from hub.audit.compare import compare_entities, compare_measures
 from hub.audit.findings import Finding, Findings, What
 from hub.audit.jobs import Tick, run
 from hub.audit.lane import WHOLE, CenterCheck, Window
 from hub.audit.log import LogCheck, read_outside
-from hub.audit.rows import open_damaged, snapshot
+from hub.audit.rows import open_damaged
 from hub.audit.strays import check_beside, check_strays, sound_lanes
 from hub.domain.stream import HQ
 from hub.protocol.errors import Fatal, UsageError
 from hub.protocol.schema import Schema
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook
-from hub.replay.source import Ledger, StoredLane
+from hub.replay.source import Ledger
 from hub.store.released import released_schemas
+from hub.store.rows import StoredLane
+from hub.store.state import SecondState, open_state
 
 STATE: Final = "state.sqlite3"
 
@@ -222,7 +223,7 @@ class LaneJob:
             ledger.lanes = sound_lanes(ledger, self.trust.hub, Findings())
             bases = BasisBook(self.trust.hqs, released)
             # The bases are needed before anything: the hq lane is gone through here, and told of where it is the task.
-            check = CenterCheck(ledger, self.trust, bases, EntityBook(open_state(":memory:")), Findings())
+            check = CenterCheck(ledger, self.trust, bases, EntityBook(open_state()), Findings())
             for lane in ledger.lanes:
                 if lane.center == HQ:
                     check.check(lane)
@@ -247,10 +248,10 @@ class LaneJob:
         return part
 
     @contextmanager
-    def _state_of(self, lanes: Sequence[StoredLane]) -> Iterator[sqlite3.Connection]:
+    def _state_of(self, lanes: Sequence[StoredLane]) -> Iterator[SecondState]:
         """Yield where the entities of these lanes go that are not in memory: nowhere, if all of them will be."""
         if sum(lane.size for lane in lanes) <= KEPT // 2:
-            with closing(open_state(":memory:")) as state:
+            with closing(open_state()) as state:
                 yield state
             return
         # Beside the database is room for it; who may not write there audits all the same.
@@ -271,8 +272,7 @@ class LaneJob:
 
     def _state(self, ledger: Ledger, check: CenterCheck, hq: CenterCheck | None, center: str) -> int:
         """Fold what was committed meanwhile, and compare the state with HQ's, all as of one moment."""
-        db = ledger.db
-        with snapshot(db):
+        with ledger.reader.snapshot():
             lanes = sound_lanes(ledger, self.trust.hub, Findings())
             for other in (hq, check):
                 if other is None or (other is hq and center == HQ):
@@ -282,6 +282,6 @@ class LaneJob:
                         other.check(lane)
             own = [lane for lane in lanes if lane.center == center]
             check.check_closing(own)
-            count = compare_entities(db, center, own, check.book, check.findings)
-            compare_measures(db, own, check.measures, check.findings)
+            count = compare_entities(ledger.reader.audit, center, own, check.book, check.findings)
+            compare_measures(ledger.reader.audit, own, check.measures, check.findings)
         return count

@@ -10,7 +10,7 @@ from hub.audit.rows import LedgerRows
 from hub.ledger.lane import Lane
 from hub.protocol.tree import HASH_BYTES
 from hub.replay.fold import RowReader
-from hub.replay.source import StoredLane
+from hub.store.rows import StoredLane
 
 
 @dataclass(frozen=True, slots=True)

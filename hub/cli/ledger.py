@@ -113,7 +113,7 @@ def segments(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -
                 "bytes": each.size_bytes,
                 "archived_at": datetime.fromtimestamp(each.archived_at_us / 1e6, UTC),
             }
-            for each in ledger.segments()
+            for each in ledger.reader.segments()
         ]
     if json:
         as_json(rows)

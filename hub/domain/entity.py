@@ -57,7 +57,7 @@ class Entity(_PutAway):
     changed: dict[str, Any] | None = None
 
     @classmethod
-    def unread(cls, stream: str, entity_id: str, center: str, status: str, version: int, document: str) -> Entity:
+    def unread(cls, stream: str, entity_id: str, center: str, status: str, version: int, document: bytes) -> Entity:
         """Return the entity of a `to_json` text of ours whose kind, record and changed are read if asked for.
 
         Nearly every event carries the whole record: of the entity before it only status and version count.

@@ -30,9 +30,10 @@ from hub.protocol.receipt import Receipt
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 from hub.protocol.tree import Edge, inclusion_by, node_hash
 from hub.protocol.verdict import Code
-from hub.replay.source import Ledger, StoredEvent, StoredLane, StoredReceipt
-from hub.store.log import LogReader
+from hub.replay.chain import newest
+from hub.replay.source import Ledger
 from hub.store.released import released_schemas
+from hub.store.rows import StoredEvent, StoredLane, StoredReceipt
 
 _BAD_KEY_WITHOUT_KEY: Final = b""  # a record that came without a key: no key is like its subject
 
@@ -52,11 +53,8 @@ def export_bundle(ledger: Ledger, trust_note: bytes, subject: Subject) -> Export
     Errors: UsageError when HQ has nothing of the subject, or too much; Fatal when the ledger contradicts itself.
     """
     # A worker may go on writing: all that is read here is of one moment, the lanes' sizes too.
-    ledger.db.execute("BEGIN")
-    try:
-        return _Export(Ledger(ledger.path, ledger.db), trust_note, subject).run()
-    finally:
-        ledger.db.rollback()
+    with ledger.reader.snapshot():
+        return _Export(ledger.now(), trust_note, subject).run()
 
 
 class _Export:
@@ -65,7 +63,7 @@ class _Export:
         self.subject = subject
         self.lanes = {lane.id: lane for lane in ledger.lanes}
         self.schemas = _schemas(ledger)
-        self.log = LogReader(ledger.db)
+        self.log = ledger.reader.log
         self.files: dict[str, bytes] = {layout.TRUST: trust_note}
 
     def run(self) -> Exported:
@@ -110,7 +108,7 @@ class _Export:
 
     def _checkpoint(self, covered: dict[Place, tuple[StoredReceipt, list[StoredEvent]]]) -> int:
         """Write the newest believed checkpoint that covers these receipts, else the newest; return its size, or 0."""
-        leaves = [self._leaf(lane_id, receipt.last) for (lane_id, _), (receipt, _) in covered.items()]
+        leaves = [self.ledger.reader.leaf_of(lane_id, receipt.last) for (lane_id, _), (receipt, _) in covered.items()]
         newest, believed = self.log.newest(), self.log.newest_believed()
         if newest is None:
             return 0
@@ -121,19 +119,13 @@ class _Export:
             self.files[layout.cosignatures_path(number)] = note
         return chosen.size
 
-    def _leaf(self, lane_id: int, last: int) -> int | None:
-        row = self.ledger.db.execute(
-            "SELECT leaf_index FROM log_leaf WHERE lane_id = ? AND last = ?", (lane_id, last)
-        ).fetchone()
-        return None if row is None else int(row[0])
-
     def _hq_lane(self, basis: int, size: int) -> None:
         """Write HQ's own lane from its first event: as far as a basis names it, and on as far as the log has it."""
         for lane in self.ledger.lanes:
             if lane.center != HQ:
                 continue
             for receipt in self.ledger.receipts(lane):
-                leaf = self._leaf(lane.id, receipt.last)
+                leaf = self.ledger.reader.leaf_of(lane.id, receipt.last)
                 if receipt.last > basis and (leaf is None or leaf >= size) and not self._is_own(lane, receipt):
                     break
                 self._span(lane, receipt, self.ledger.events(lane.id, receipt.first, receipt.last), size)
@@ -144,14 +136,14 @@ class _Export:
         return root is not None and root[1].partition(":")[0] == lane.center and receipt.last <= self._last_of(root)
 
     def _last_of(self, key: tuple[str, str]) -> int:
-        row = self.ledger.db.execute("SELECT sequence FROM entity WHERE stream = ? AND id = ?", key).fetchone()
-        return 0 if row is None else int(row[0])
+        found = newest(self.ledger, *key)
+        return 0 if found is None else found.sequence
 
     def _span(self, lane: StoredLane, receipt: StoredReceipt, events: list[StoredEvent], size: int) -> None:
         folder = layout.range_folder(lane.id, lane.center, lane.epoch, receipt.first, receipt.last)
         self.files[f"{folder}receipt.note"] = receipt.note
         self.files[f"{folder}seal.note"] = receipt.seal
-        leaf = self._leaf(lane.id, receipt.last)
+        leaf = self.ledger.reader.leaf_of(lane.id, receipt.last)
         if leaf is not None and leaf < size:
             path = tuple(self.log.inclusion(leaf, size))
             text = TlogProof(leaf, path, self.files[layout.CHECKPOINT]).to_text()
@@ -170,13 +162,7 @@ class _Export:
         if receipt.first > 1:
             earlier = self._receipt(lane.id, receipt.first - 1)
             before = Edge.from_bytes(earlier.last, earlier.edge)
-        leaves = [
-            bytes(digest)
-            for (digest,) in self.ledger.db.execute(
-                "SELECT digest FROM ledger WHERE lane_id = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
-                (lane.id, receipt.first, receipt.last),
-            )
-        ]
+        leaves = self.ledger.reader.digests(lane.id, receipt.first, receipt.last)
         if len(leaves) != receipt.last - before.size:
             raise Fatal(f"{lane.origin}: events are missing up to {receipt.last}; `hub audit verify` says more")
         tree = _Range(before, leaves)

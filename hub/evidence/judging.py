@@ -7,7 +7,6 @@ by anybody, and the state follows from what was accepted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from hub.domain.registry import registry
 from hub.domain.stream import HQ
@@ -22,22 +21,11 @@ from hub.ledger.lane import EPOCH_START, Lane
 from hub.ledger.reading import Pending, Stretch
 from hub.ledger.step import Known
 from hub.protocol.errors import Malformed
+from hub.protocol.plain_record import PlainRecord
 from hub.protocol.receipt import Decision
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 from hub.protocol.tree import Edge
 from hub.protocol.verdict import Code
-
-
-@dataclass(slots=True)
-class _Record:
-    """An event in the shape of a record from Kafka."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-    offset: int = 0
-    timestamp: int = 0
-    timestamp_type: int | None = None
 
 
 def read_schemas(case: Case) -> None:
@@ -170,7 +158,7 @@ def _judge(
     """Return what HQ's rules decide of an event (None for accepted), and the entity after it."""
     assert span.receipt is not None
     key = held.text("ce_subject").encode() if held.key is None else held.key
-    record = _Record(key, held.value or None, held.headers)
+    record = PlainRecord(key, held.value or None, held.headers)
     pending = Pending(held.sequence, record, dict(held.headers), held.data, held.leaf, None)
     at = Lane(origin, lane.center, lane.epoch, recorded_at=EPOCH_START)
     judged = judge_again(Stretch(at, (pending,), Edge()), states, under, span.receipt.recorded_at)

@@ -11,15 +11,15 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.state import micros
 from hub.domain.stream import HQ
-from hub.evidence.subject import EntityKey, Subject, references
+from hub.evidence.subject import EntityKey, Subject, answers_to, references
 from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.replay.chain import back, newest
-from hub.replay.source import Ledger, StoredEvent, StoredLane, StoredReceipt
+from hub.replay.source import Ledger
+from hub.store.rows import StoredEvent, StoredLane, StoredReceipt
 
 EVENTS_MAX: Final = 50_000
-_REJECTED: Final = "SELECT lane_id, sequence, type FROM ledger WHERE subject = ? AND code <> 'ACCEPTED'"
 Place = tuple[int, int]  # lane id and sequence
 _NOWHERE: Final[Place] = (-1, -1)  # there was no event before
 
@@ -67,20 +67,20 @@ class Selector:
 
     def _entity(self, key: EntityKey, selection: Selection) -> list[dict[str, Any]]:
         """Add every event of an entity, rejected ones too; return its records in order."""
-        row = self.ledger.db.execute(
-            "SELECT lane_id, sequence, document FROM entity WHERE stream = ? AND id = ?", key
-        ).fetchone()
+        entities = self.ledger.reader.entities
+        live = entities.document(*key)
         records: list[dict[str, Any]] = []
         found = False
-        if row is not None:
-            selection.live[key] = str(row[2]).encode()
-            for lane_id, event in self._chain((row[0], row[1])):
+        if live is not None:
+            last, document = live
+            selection.live[key] = document.encode()
+            for lane_id, event in self._chain((last.lane_id, last.sequence)):
                 selection.add(lane_id, [event])
                 found = True
                 kind = KINDS.get(event.type)
                 if kind is not None and kind.carries_record:
                     records.append(self._value(event))
-        for lane_id, sequence, event_type in self.ledger.db.execute(_REJECTED, (key[1],)):
+        for lane_id, sequence, event_type in entities.rejected(key[1]):
             known = KINDS.get(event_type)
             if known is None or known.stream != key[0] or self.lanes[lane_id].center != key[1].partition(":")[0]:
                 continue
@@ -125,13 +125,9 @@ class Selector:
                     if key not in seen:
                         seen.add(key)
                         waiting.append((key, self._entity(key, selection)))
-        rows = self.ledger.db.execute(
-            "SELECT id FROM entity WHERE stream = 'deal_confirmation' AND json_extract(document, '$.record.deal') = ?"
-            " ORDER BY id",
-            (subject.id,),
-        ).fetchall()
-        for (confirmation,) in rows:
-            self._entity(("deal_confirmation", confirmation), selection)
+        for stream, name in answers_to(subject.root[0]):
+            for answer in self.ledger.reader.entities.naming(stream, name, subject.id):
+                self._entity((stream, answer), selection)
 
     # -- what was recorded of a center in a time -----------------------------------------------------------------------
 
@@ -176,12 +172,8 @@ class Selector:
                 self._before(key, at, first_inside, selection)
 
     def _inside(self, lane: StoredLane, since: datetime, until: datetime) -> list[StoredReceipt]:
-        rows = self.ledger.db.execute(
-            "SELECT min(last), max(last) FROM receipt WHERE lane_id = ? AND recorded_at_us >= ? AND recorded_at_us < ?"
-            " AND last <= ?",
-            (lane.id, micros(since), micros(until), lane.size),
-        ).fetchone()
-        return [] if rows[0] is None else list(self.ledger.receipts(lane, rows[0] - 1, rows[1]))
+        ends = self.ledger.reader.ends_recorded(lane.id, micros(since), micros(until), lane.size)
+        return [] if ends is None else list(self.ledger.receipts(lane, ends[0] - 1, ends[1]))
 
     @staticmethod
     def _touch(touched: dict[EntityKey, Place | None], event: StoredEvent) -> None:
@@ -218,6 +210,5 @@ class Selector:
 
 def read_records(ledger: Ledger, stream: str) -> Iterator[dict[str, Any]]:
     """Yield the records of HQ's own entities of a stream."""
-    rows = ledger.db.execute("SELECT document FROM entity WHERE stream = ? AND center = ? ORDER BY id", (stream, HQ))
-    for (document,) in rows:
+    for document in ledger.reader.entities.documents(stream, HQ):
         yield Entity.from_json(document).record

@@ -24,6 +24,7 @@ from hub.protocol.avro import Codec, frame
 from hub.protocol.checkpoint import seal
 from hub.protocol.errors import Rejected, Retriable
 from hub.protocol.identifier import uuid7
+from hub.protocol.plain_record import PlainRecord
 from hub.protocol.record import CENTER_REGISTERED, LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.tree import Edge, leaf_hash
@@ -39,18 +40,6 @@ class Said:
     type: str
     key: str
     value: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """A record of the hq lane; it has the shape of one that came from Kafka."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-    offset: int
-    timestamp: int
-    timestamp_type: int | None = None
 
 
 class Headquarters:
@@ -123,9 +112,9 @@ class Headquarters:
             Reading.of(claimed.intake), claimed.term, records, standing, at, _allow_if_all_are_accepted
         )
 
-    def _records(self, lane: Lane, events: Sequence[Said], moment: datetime, offset: int) -> list[_Record]:
+    def _records(self, lane: Lane, events: Sequence[Said], moment: datetime, offset: int) -> list[PlainRecord]:
         edge: Edge = lane.edge
-        records: list[_Record] = []
+        records: list[PlainRecord] = []
         ids = [uuid7(moment, secrets.token_bytes(10)) for _ in events]
         told = [event_id for event, event_id in zip(events, ids, strict=True) if event.type != LANE_OPENED]
         correlation = told[0] if len(told) > 1 else None
@@ -149,10 +138,10 @@ class Headquarters:
             value = frame(schema.id, Codec(schema).encode(event.value))
             edge = edge.append([leaf_hash(canonical(headers, value))])
             at = offset + len(records)
-            records.append(_Record(subject.encode(), value, headers, at, int(moment.timestamp() * 1000)))
+            records.append(PlainRecord(subject.encode(), value, headers, at, int(moment.timestamp() * 1000)))
         last = records[-1]
         sealed = (SEAL_HEADER, seal(lane.origin, edge, self._identity.hq))
-        records[-1] = replace(last, headers=[*last.headers, sealed])
+        records[-1] = replace(last, listed=[*last.headers, sealed])
         return records
 
 

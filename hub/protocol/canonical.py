@@ -8,11 +8,11 @@ the next.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
+from hub.protocol.plain_record import Headers, PlainRecord
 from hub.protocol.record import LINKS, REQUIRED, Common, LeafReader, split_canonical
-from hub.protocol.value import value_class
 
 _NUMBER: Final = rb"(0|[1-9][0-9]*)"
 _FORMS_MAX: Final = 128
@@ -22,26 +22,6 @@ _SCHEMA: Final = slice(4, 100)
 _BEGINNING: Final = slice(4, 6)
 _LINKED: Final = {b"16": (("ce_correlationid",), slice(64, 160)), b"14": (LINKS, slice(122, 218))}
 _LINK_BYTES: Final = 36
-
-
-Headers = Collection[tuple[str, bytes | None]]
-
-
-@value_class
-class Reread:
-    """A record as its canonical bytes give it again: signed headers and value. Offset and times are not there."""
-
-    key: bytes | None
-    value: bytes | None
-    listed: Headers
-    offset: int = 0
-    timestamp: int = 0
-    timestamp_type: int | None = None
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """The headers in their order; they are listed when somebody asks, for nearly nobody does."""
-        return self.listed if isinstance(self.listed, list) else list(self.listed)
 
 
 class _Form:
@@ -104,7 +84,7 @@ class CanonicalReader:
 
     def _unusual(self, data: bytes) -> tuple[dict[str, bytes | None], Headers, bytes]:
         listed, value = split_canonical(data)
-        headers, _, _ = self._leaves.read(Reread(None, value, listed))
+        headers, _, _ = self._leaves.read(PlainRecord(None, value, listed))
         self.common = common = self._leaves.common
         if common is not None and _has_form(common, headers, data):
             if len(self._forms) >= _FORMS_MAX:

@@ -21,11 +21,12 @@ import orjson
 
 from hub.domain.entity import Entity
 from hub.protocol.value import value_class
-from hub.replay.chain import Link, Newest, back, every
+from hub.replay.chain import back, every, kind_of
 from hub.replay.decoding import Decoder
 from hub.replay.known import Known, damaged, recorded_at_us
 from hub.replay.moment import from_us, to_us
-from hub.replay.source import Ledger, StoredEvent
+from hub.replay.source import Ledger
+from hub.store.rows import Link, Newest, StoredEvent
 
 
 @value_class
@@ -161,7 +162,7 @@ def _known(links: Iterator[Link]) -> _Chosen | None:
     status: str | None = None
     for link in links:
         last = last or link
-        kind = link.kind
+        kind = kind_of(link)
         status = status or kind.status_after
         if source is None and kind.carries_record:
             source = link
@@ -178,7 +179,7 @@ def _happened(links: list[Link], us: int) -> _Chosen | None:
     status, recorded_status = "", ""
     version = left_out = pending = 0
     for link in reversed(links):
-        kind = link.kind
+        kind = kind_of(link)
         recorded_status = kind.status_after or recorded_status
         if link.occurred_at_us is None or link.occurred_at_us > us or (source is None and not kind.carries_record):
             pending += 1

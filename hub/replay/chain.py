@@ -7,82 +7,40 @@ from typing import Final
 
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.stream import EventKind
-from hub.protocol.value import value_class
 from hub.replay.known import damaged
 from hub.replay.source import Ledger
+from hub.store.rows import Link, Newest
 
-_COLUMNS: Final = "lane_id, sequence, type, version, occurred_at_us, previous_lane_id, previous"
-_CHAIN: Final = f"""
-    WITH RECURSIVE chain({_COLUMNS}) AS (
-        SELECT {_COLUMNS} FROM ledger WHERE lane_id = ? AND sequence = ?
-        UNION ALL
-        SELECT {", ".join(f"ledger.{name}" for name in _COLUMNS.split(", "))}
-        FROM chain JOIN ledger ON ledger.lane_id = chain.previous_lane_id AND ledger.sequence = chain.previous
-    )
-    SELECT * FROM chain
-"""  # noqa: S608 - the names are ours
 PAGE: Final = 500
 
 
-@value_class
-class Link:
-    """One accepted event of an entity, without its bytes."""
-
-    lane_id: int
-    sequence: int
-    type: str
-    version: int
-    occurred_at_us: int | None
-    previous_lane_id: int | None
-    previous: int | None
-
-    @property
-    def kind(self) -> EventKind:
-        """What kind of event it is. Errors: Fatal, if this release knows none of that type."""
-        kind = KINDS.get(self.type)
-        if kind is None:
-            raise damaged(f"an accepted event has the type {self.type}")
-        return kind
-
-
-@value_class
-class Newest:
-    """Where an entity's newest event stands, and the digest that the database has of the entity after it."""
-
-    stream: str
-    id: str
-    lane_id: int
-    sequence: int
-    digest: bytes
+def kind_of(link: Link) -> EventKind:
+    """Return what kind of event it is. Errors: Fatal, if this release knows none of that type."""
+    kind = KINDS.get(link.type)
+    if kind is None:
+        raise damaged(f"an accepted event has the type {link.type}")
+    return kind
 
 
 def newest(ledger: Ledger, stream: str, entity_id: str) -> Newest | None:
     """Return where an entity's history ends, None for one that HQ never accepted."""
-    row = ledger.db.execute(
-        "SELECT stream, id, lane_id, sequence, digest FROM entity WHERE stream = ? AND id = ?", (stream, entity_id)
-    ).fetchone()
-    return None if row is None else Newest(*row)
+    return ledger.reader.entities.newest(stream, entity_id)
 
 
 def every(ledger: Ledger, stream: str, after: str = "") -> Iterator[Newest]:
     """Yield every entity of a stream by id, a page at a time: a reader that stops for long holds nothing open."""
     while True:
-        rows = ledger.db.execute(
-            "SELECT stream, id, lane_id, sequence, digest FROM entity WHERE stream = ? AND id > ? ORDER BY id LIMIT ?",
-            (stream, after, PAGE),
-        ).fetchall()
-        yield from (Newest(*row) for row in rows)
-        if len(rows) < PAGE:
+        page = ledger.reader.entities.page(stream, after, PAGE)
+        yield from page
+        if len(page) < PAGE:
             return
-        after = rows[-1][1]
+        after = page[-1].id
 
 
 def streams_of(ledger: Ledger, entity_id: str) -> list[str]:
     """Return the streams in which there is, or was tried to be, an entity of this id."""
     found = {stream for stream in STREAMS if newest(ledger, stream, entity_id) is not None}
-    for (event_type,) in ledger.db.execute(
-        "SELECT DISTINCT type FROM ledger WHERE subject = ? AND code <> 'ACCEPTED'", (entity_id,)
-    ):
+    for event_type in ledger.reader.entities.rejected_types(entity_id):
         kind = KINDS.get(event_type)
         if kind is not None:
             found.add(kind.stream)
@@ -94,10 +52,8 @@ def back(ledger: Ledger, lane_id: int, sequence: int) -> Iterator[Link]:
 
     Errors: Fatal where the links do not lead back to version 1.
     """
-    cursor = ledger.db.execute(_CHAIN, (lane_id, sequence))
     after: Link | None = None
-    for row in cursor:
-        link = Link(*row)
+    for link in ledger.reader.entities.chain(lane_id, sequence):
         if after is not None and (
             link.version != after.version - 1 or (link.lane_id, link.sequence) >= (after.lane_id, after.sequence)
         ):

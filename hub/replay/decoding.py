@@ -14,8 +14,9 @@ from hub.protocol.errors import Malformed
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 from hub.protocol.value import value_class
 from hub.replay.known import damaged
-from hub.replay.source import Ledger, StoredEvent
+from hub.replay.source import Ledger
 from hub.store.released import released_schemas
+from hub.store.rows import StoredEvent
 
 
 @value_class
@@ -77,7 +78,7 @@ class Decoder:
     def _schemas(self) -> dict[str, Schema]:
         # HQ's own lane is read with what this software ships: nothing in that lane could vouch for it.
         found = {DATASCHEMA + schema.sha256: schema for schema in released_schemas().values()}
-        for (document,) in self._ledger.db.execute("SELECT document FROM entity WHERE stream = 'schema'"):
+        for document in self._ledger.reader.entities.documents("schema"):
             record = orjson.loads(document)["record"]
             if DATASCHEMA + record["sha256"] in found:
                 continue

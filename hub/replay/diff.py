@@ -8,10 +8,11 @@ from typing import Any, Literal
 from hub.domain.catalogue import KINDS
 from hub.protocol.value import value_class
 from hub.replay.asof import AsOf, State
-from hub.replay.chain import Link, Newest, every, newest
+from hub.replay.chain import every, newest
 from hub.replay.changes import FieldChange, changes
 from hub.replay.known import Known, damaged
 from hub.replay.source import Ledger
+from hub.store.rows import Link, Newest
 
 PAGE = 2_000
 
@@ -95,13 +96,10 @@ def _recorded_between(ledger: Ledger, early: Known, late: Known, streams: frozen
     for lane in ledger.lanes:
         at, end = early.size(lane.id), late.size(lane.id)
         while at < end:
-            rows = ledger.db.execute(
-                "SELECT type, subject, previous_lane_id, previous FROM ledger"
-                " WHERE lane_id = ? AND sequence > ? AND sequence <= ? AND code = 'ACCEPTED' ORDER BY sequence",
-                (lane.id, at, min(at + PAGE, end)),
-            ).fetchall()
-            for event_type, subject, previous_lane_id, previous in rows:
-                is_first = previous is None or early.has(previous_lane_id, previous)
+            for event_type, subject, previous_lane_id, previous in ledger.reader.touches(
+                lane.id, at, min(at + PAGE, end)
+            ):
+                is_first = previous_lane_id is None or previous is None or early.has(previous_lane_id, previous)
                 kind = KINDS.get(event_type)
                 if kind is None or not is_first or kind.stream not in streams:
                     continue

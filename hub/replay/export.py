@@ -23,8 +23,9 @@ from hub.protocol.verdict import Code
 from hub.replay.decoding import Decoded, Decoder
 from hub.replay.known import Known, damaged, recorded_at_us
 from hub.replay.moment import from_us
-from hub.replay.source import Ledger, StoredEvent, StoredLane
+from hub.replay.source import Ledger
 from hub.replay.target import REPLAY_HEADER
+from hub.store.rows import StoredEvent, StoredLane
 
 RECORDED_HEADER: Final = "cohub-recorded-at"
 VERDICT_HEADER: Final = "cohub-verdict"

@@ -23,23 +23,17 @@ from hub.ledger.decide import Judged, judge_again
 from hub.ledger.lane import EPOCH_START, Lane
 from hub.ledger.reading import Pending, Stretch
 from hub.ledger.step import EntityKey, Known
-from hub.protocol.canonical import CanonicalReader, Reread
+from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import CohubError, Malformed
 from hub.protocol.keys import Verifier
+from hub.protocol.plain_record import PlainRecord
 from hub.protocol.schema import Schema
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
-from hub.replay.source import Ledger, StoredLane
-from hub.store.sqlite_database import from_us
+from hub.replay.source import Ledger
+from hub.store.rows import StoredEvent, StoredLane, from_us
 
 BASES_KEPT: Final = 16
-
-# A ledger row as SQLite gives it: what its columns should hold stands in StoredEvent, what they do hold is not known.
-StoredRow = tuple[int, bytes, bytes, str, str, str, bytes | None, str, str, int | None, int, int | None, int | None]
-COLUMNS: Final = (
-    "sequence", "data", "digest", "code", "field", "params", "key", "type", "subject", "occurred_at_us", "version",
-    "previous_lane_id", "previous",
-)  # fmt: skip
 
 
 class BasisBook:
@@ -114,8 +108,7 @@ def read_bases(ledger: Ledger, hq_keys: Verifier | Sequence[Verifier], released:
         for receipt in ledger.receipts(stored):
             judged_under = book.at(receipt.basis) or book.at(book.size)
             assert judged_under is not None
-            rows = ledger_rows(ledger, stored.id, receipt.first, receipt.last)
-            events = [reader.pending(row) for row in rows]
+            events = [reader.pending(row) for row in ledger.events(stored.id, receipt.first, receipt.last)]
             judged = refold(lane, events, entities, judged_under, from_us(receipt.recorded_at_us))
             entities.update(judged.entities)
             lane = judged.lane
@@ -152,7 +145,7 @@ class RowReader:
     def __init__(self) -> None:
         self._reader = CanonicalReader()
 
-    def pending(self, row: StoredRow) -> Pending:
+    def pending(self, row: StoredEvent) -> Pending:
         """Return the event of a row; its digest is worked out of its bytes, not read.
 
         Bytes that are no event's give one without headers and value.
@@ -166,7 +159,7 @@ class RowReader:
             headers, listed, value, common = {}, [], b"", None
         if code == "ACCEPTED" and key is None:
             return Pending(
-                sequence, Reread(headers.get("ce_subject"), value or None, listed), headers, data,
+                sequence, PlainRecord(headers.get("ce_subject"), value or None, listed), headers, data,
                 sha256(b"\x00" + data).digest(), None, common,
             )  # fmt: skip
         if key is None and code != Code.BAD_KEY:
@@ -175,25 +168,9 @@ class RowReader:
         if params == "a header is repeated" and code == Code.BAD_HEADERS and len(listed) == len(headers):
             # Release 0.1.0 looked at headers too that nobody signs: of those there were two of one name.
             listed = [*listed, ("ce_x", b""), ("ce_x", b"")]
-        return Pending(sequence, Reread(key, value or None, listed), headers, data, leaf_hash(data), None, common)
+        return Pending(sequence, PlainRecord(key, value or None, listed), headers, data, leaf_hash(data), None, common)
 
     def accepted(self, sequence: int, data: bytes) -> Pending:
         """Return an accepted event to be folded alone: without its digest. Errors: Malformed, as `split_canonical`."""
         headers, listed, value = self._reader.read(data)
-        return Pending(sequence, Reread(None, value, listed), headers, data, b"", None, self._reader.common)
-
-
-_ROWS: Final = (
-    f"SELECT {', '.join(COLUMNS)} FROM ledger WHERE lane_id = ? AND sequence BETWEEN ? AND ? ORDER BY sequence"  # noqa: S608
-)
-
-
-def ledger_rows(ledger: Ledger, lane_id: int, first: int, last: int) -> list[StoredRow]:
-    """Return rows as they are stored, the bytes of archived ones filled in; those that are missing are missing.
-
-    Errors: as `Ledger.events`, and sqlite3.Error for what SQLite can't read.
-    """
-    rows: list[StoredRow] = ledger.db.execute(_ROWS, (lane_id, first, last)).fetchall()
-    if all(row[1] for row in rows):
-        return rows
-    return [row if row[1] else (row[0], ledger.archived(lane_id, row[0]) or b"", *row[2:]) for row in rows]
+        return Pending(sequence, PlainRecord(None, value, listed), headers, data, b"", None, self._reader.common)

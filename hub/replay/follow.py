@@ -18,7 +18,8 @@ from hub.protocol.record import split_canonical
 from hub.protocol.value import value_class
 from hub.replay.known import recorded_at_us
 from hub.replay.moment import from_us
-from hub.replay.source import Ledger, StoredEvent, StoredLane
+from hub.replay.source import Ledger
+from hub.store.rows import StoredEvent, StoredLane
 
 PAGE: Final = 5_000
 PASSES_MAX: Final = 16
@@ -176,10 +177,7 @@ def search(ledger: Ledger, has_one: Callable[[bytes], bool], looked_at: Callable
     for lane in ledger.lanes:
         for first in range(1, lane.size + 1, PAGE):
             last = min(first + PAGE - 1, lane.size)
-            rows = ledger.db.execute(
-                "SELECT sequence, data FROM ledger WHERE lane_id = ? AND sequence BETWEEN ? AND ?",
-                (lane.id, first, last),
-            ).fetchall()
+            rows = ledger.reader.data(lane.id, first, last)
             if not all(data for _, data in rows):
                 rows = [(event.sequence, event.data) for event in ledger.events(lane.id, first, last)]
             for sequence in [sequence for sequence, data in rows if has_one(data)]:

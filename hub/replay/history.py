@@ -14,7 +14,8 @@ from hub.replay.changes import FieldChange, changes
 from hub.replay.decoding import Decoded, Decoder
 from hub.replay.known import Known, damaged, recorded_at_us
 from hub.replay.moment import from_us
-from hub.replay.source import Ledger, StoredEvent
+from hub.replay.source import Ledger
+from hub.store.rows import StoredEvent
 
 
 @value_class
@@ -118,13 +119,9 @@ def history(ledger: Ledger, decoder: Decoder, stream: str, entity_id: str) -> It
 
 
 def _rejected(ledger: Ledger, known: Known, stream: str, entity_id: str) -> list[_Row]:
-    # By the partial index of rejected events' subjects: accepted ones, the many, are not in it.
-    places = ledger.db.execute(
-        "SELECT lane_id, sequence, type FROM ledger WHERE subject = ? AND code <> 'ACCEPTED'", (entity_id,)
-    ).fetchall()
     return sorted(
         _row(ledger, lane_id, sequence)
-        for lane_id, sequence, event_type in places
+        for lane_id, sequence, event_type in ledger.reader.entities.rejected(entity_id)
         if known.has(lane_id, sequence) and (event_type not in KINDS or KINDS[event_type].stream == stream)
     )
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from hub.protocol.errors import Fatal
 from hub.replay.moment import to_us
-from hub.replay.source import Ledger, StoredLane
+from hub.replay.source import Ledger
+from hub.store.rows import Span, StoredLane
 
 
 class Known:
@@ -45,27 +46,24 @@ class Known:
             return lane.size
         low, high = 0, lane.size  # known up to `low`, not beyond `high`
         while low < high:
-            first, last, recorded_at_us = _receipt(self._ledger, lane.id, (low + high) // 2 + 1)
-            if recorded_at_us <= self._us:
-                low = last
+            receipt = _covering(self._ledger, lane.id, (low + high) // 2 + 1)
+            if receipt.recorded_at_us <= self._us:
+                low = receipt.last
             else:
-                high = first - 1
+                high = receipt.first - 1
         return low
 
 
 def recorded_at_us(ledger: Ledger, lane_id: int, sequence: int) -> int:
     """Return when HQ recorded an event. Errors: Fatal where no receipt covers it."""
-    return _receipt(ledger, lane_id, sequence)[2]
+    return _covering(ledger, lane_id, sequence).recorded_at_us
 
 
-def _receipt(ledger: Ledger, lane_id: int, sequence: int) -> tuple[int, int, int]:
-    row = ledger.db.execute(
-        "SELECT first, last, recorded_at_us FROM receipt WHERE lane_id = ? AND last >= ? ORDER BY last LIMIT 1",
-        (lane_id, sequence),
-    ).fetchone()
-    if row is None or row[0] > sequence:
+def _covering(ledger: Ledger, lane_id: int, sequence: int) -> Span:
+    found = ledger.reader.covering(lane_id, sequence)
+    if found is None or found.first > sequence:
         raise damaged(f"lane {lane_id}: no receipt covers event {sequence}")
-    return int(row[0]), int(row[1]), int(row[2])
+    return found
 
 
 def damaged(what: str) -> Fatal:

@@ -15,7 +15,8 @@ from hub.replay.chain import back, newest
 from hub.replay.decoding import Decoder
 from hub.replay.follow import EVENTS_MAX, PASSES_MAX, Node, Said, Story, hang, ordered, said_of, search
 from hub.replay.known import Known
-from hub.replay.source import Ledger, StoredEvent
+from hub.replay.source import Ledger
+from hub.store.rows import StoredEvent
 
 Place = tuple[int, int]  # lane, sequence
 

@@ -22,10 +22,11 @@ from hub.protocol.verdict import Code
 from hub.replay.asof import AsOf
 from hub.replay.chain import back, newest
 from hub.replay.decoding import Decoder
-from hub.replay.fold import RowReader, StoredRow, begin, ledger_rows, refold
+from hub.replay.fold import RowReader, begin, refold
 from hub.replay.moment import from_us
-from hub.replay.source import Ledger, StoredLane
+from hub.replay.source import Ledger
 from hub.store.released import released_schemas
+from hub.store.rows import StoredEvent, StoredLane
 
 ENTITIES_KEPT: Final = 10_000
 PAGE: Final = 256
@@ -64,9 +65,9 @@ class Judgement:
 
 def newest_basis(ledger: Ledger) -> Basis:
     """Return the basis that HQ's entities make today. It has no keys of HQ: a verdict asks for none."""
-    rows = ledger.db.execute("SELECT document FROM entity WHERE center = ?", (HQ,))
+    documents = ledger.reader.entities.documents_of(HQ)
     size = sum(lane.size for lane in ledger.lanes if lane.center == HQ)
-    return basis(size, [Entity.from_json(document) for (document,) in rows], (), released_schemas())
+    return basis(size, [Entity.from_json(document) for document in documents], (), released_schemas())
 
 
 def rejudge(
@@ -109,51 +110,49 @@ class _Lane:
             recorded_at = from_us(receipt.recorded_at_us)
             at, end = max(receipt.first, first), min(receipt.last, last)
             for begins in range(at, end + 1, PAGE):
-                rows = ledger_rows(self._ledger, self._stored.id, begins, min(begins + PAGE - 1, end))
+                rows = self._ledger.events(self._stored.id, begins, min(begins + PAGE - 1, end))
                 for row in rows:
                     yield self._judgement(row, recorded_at)
                 looked_at(len(rows))
 
-    def _judgement(self, row: StoredRow, recorded_at: datetime) -> Judgement:
-        sequence, _, _, code, field, params, _, event_type, subject, *_ = row
-        kind = KINDS.get(event_type)
-        key = (kind.stream if kind else "", subject)
+    def _judgement(self, row: StoredEvent, recorded_at: datetime) -> Judgement:
+        kind = KINDS.get(row.type)
+        key = (kind.stream if kind else "", row.subject)
         before = self._before(row, key) if kind else None
         entities = {key: before} if before else {}
         judged = refold(self._lane, [self._reader.pending(row)], entities, self._basis, recorded_at)
         now = judged.rows[0]
-        if code == Code.ACCEPTED:
+        if row.accepted:
             if now.code == Code.ACCEPTED:
                 self._keep(key, judged.entities[key])
             else:
                 self._kept.pop(key, None)
         return Judgement(
             self._stored,
-            sequence,
+            row.sequence,
             recorded_at,
-            event_type,
-            subject,
-            (code, field, params),
+            row.type,
+            row.subject,
+            (row.code, row.field, row.params),
             (now.code, now.field, now.params),
         )
 
-    def _before(self, row: StoredRow, key: EntityKey) -> Known | None:
+    def _before(self, row: StoredEvent, key: EntityKey) -> Known | None:
         """Return the entity as recorded before an event; what its last event left."""
-        sequence, code, previous_lane_id, previous = row[0], row[3], row[11], row[12]
         kept = self._kept.get(key)
-        if code == Code.ACCEPTED:
-            if previous is None or previous_lane_id is None:
+        if row.accepted:
+            if row.previous is None or row.previous_lane_id is None:
                 return None
-            if kept is not None and (kept.origin, kept.sequence) == (self._origins[previous_lane_id], previous):
+            if kept is not None and (kept.origin, kept.sequence) == (self._origins[row.previous_lane_id], row.previous):
                 return kept
-            return self._read(key, previous_lane_id, previous)
+            return self._read(key, row.previous_lane_id, row.previous)
         if kept is not None:
             return kept
         found = newest(self._ledger, *key)
         if found is None or found.id.partition(":")[0] != self._stored.center:
             return None
         for link in back(self._ledger, found.lane_id, found.sequence):
-            if (link.lane_id, link.sequence) < (self._stored.id, sequence):
+            if (link.lane_id, link.sequence) < (self._stored.id, row.sequence):
                 return self._read(key, link.lane_id, link.sequence)
         return None
 

@@ -18,22 +18,17 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from hub.domain.state import micros
-from hub.domain.stream import HQ
-from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS, SUFFIX, Segment
+from hub.ledger.segment import SUFFIX, Segment
 from hub.protocol.errors import Fatal, Malformed, Retriable, UsageError
 from hub.protocol.tree import leaf_hash
 from hub.store.depot import Depot, fetch, open_depot
-from hub.store.sqlite_open import BUSY_MS
+from hub.store.rows import StoredSegment, archived_commit, columns
+from hub.store.sqlite_query import BUSY_MS
+from hub.store.sqlite_reader import SqliteReader
 
 SEGMENT_EVENTS_MAX: Final = 10_000
 SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
 EMPTIED_AT_ONCE: Final = 1_000  # rows a transaction: the worker waits for no longer
-
-_EVENTS: Final = f"SELECT {', '.join(EVENT_COLUMNS)} FROM ledger WHERE lane_id = ? AND sequence BETWEEN ? AND ?"  # noqa: S608
-_COMMITS: Final = (
-    f"SELECT {', '.join(COMMIT_COLUMNS)} FROM receipt"  # noqa: S608
-    " WHERE lane_id = ? AND last > ? AND last <= ? AND recorded_at_us < ? ORDER BY last"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +54,7 @@ class Archiver:
             raise UsageError(f"{database}: there is no hub here yet")
         self._db = sqlite3.connect(database, isolation_level=None, timeout=BUSY_MS / 1000)
         self._db.execute("PRAGMA synchronous=FULL")
+        self._reader = SqliteReader(str(database), self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -94,19 +90,10 @@ class Archiver:
             with self._writing():
                 if self._newest() != previous:
                     raise Retriable("another process archives this database; nothing was lost, run it again later")
+                first, last = segment.first, segment.last
                 self._db.execute(
-                    "INSERT INTO segment(digest, lane_id, first, last, previous, location, size_bytes, archived_at_us)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        digest,
-                        lane_id,
-                        segment.first,
-                        segment.last,
-                        previous,
-                        depot.location,
-                        len(data),
-                        micros(now),
-                    ),
+                    f"INSERT INTO segment({columns(StoredSegment)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                    StoredSegment(digest, lane_id, first, last, previous, depot.location, len(data), micros(now)),
                 )
             # If we crash here, both have the bytes, and the next run goes on with this.
             freed = self._empty(lane_id, segment.first, segment.last)
@@ -119,9 +106,7 @@ class Archiver:
         """
         depot = open_depot(new)
         old_location = open_depot(old).location
-        digests = [
-            bytes(row[0]) for row in self._db.execute("SELECT digest FROM segment WHERE location = ?", (old_location,))
-        ]
+        digests = [segment.digest for segment in self._reader.segments() if segment.location == old_location]
         if not digests:
             raise UsageError(f"no segment is noted at {old_location}; `hub ledger segments` lists where they are")
         for number, digest in enumerate(digests, 1):
@@ -140,20 +125,11 @@ class Archiver:
             raise Retriable(f"the database is in use ({exc}): stop the worker, then compact") from exc
 
     def _due(self, before: datetime) -> Iterator[tuple[int, str, list[dict[str, Any]]]]:
-        lanes = self._db.execute(
-            "SELECT l.id, l.origin, min(c.upto, p.upto),"
-            " coalesce((SELECT max(last) FROM segment WHERE lane_id = l.id), 0)"
-            " FROM lane l JOIN logged c ON c.lane_id = l.id JOIN published p ON p.lane_id = l.id"
-            " WHERE l.center <> ? ORDER BY l.id",
-            (HQ,),
-        ).fetchall()
-        for lane_id, origin, upto, at in lanes:
+        for lane_id, origin, upto, at in self._reader.archivable():
             commits: list[dict[str, Any]] = []
             events = size = 0
-            for row in self._db.execute(_COMMITS, (lane_id, at, upto, micros(before))).fetchall():
-                commit = dict(zip(COMMIT_COLUMNS, row, strict=True))
-                rows = self._db.execute(f"{_EVENTS} ORDER BY sequence", (lane_id, commit["first"], commit["last"]))
-                commit["events"] = [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in rows]
+            for receipt in self._reader.receipts_before(lane_id, at, upto, micros(before)):
+                commit = archived_commit(receipt, self._reader.events(lane_id, receipt.first, receipt.last))
                 more = sum(len(event["data"]) for event in commit["events"])
                 if commits and (events + len(commit["events"]) > SEGMENT_EVENTS_MAX or size + more > SEGMENT_BYTES_MAX):
                     yield lane_id, origin, commits
@@ -185,13 +161,13 @@ class Archiver:
             raise Fatal(f"archive {depot.location}: {digest.hex()}{SUFFIX} reads back as something else")
 
     def _newest(self) -> bytes | None:
-        row = self._db.execute("SELECT digest FROM segment ORDER BY rowid DESC LIMIT 1").fetchone()
-        return bytes(row[0]) if row else None
+        newest = self._reader.newest_segment()
+        return newest.digest if newest else None
 
     def _empty_rest(self) -> None:
-        row = self._db.execute("SELECT lane_id, first, last FROM segment ORDER BY rowid DESC LIMIT 1").fetchone()
-        if row:
-            self._empty(*row)
+        newest = self._reader.newest_segment()
+        if newest:
+            self._empty(newest.lane_id, newest.first, newest.last)
 
     def _empty(self, lane_id: int, first: int, last: int) -> int:
         freed = 0

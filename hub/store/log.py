@@ -1,6 +1,6 @@
 """HQ's log as SQL has it, to be read: leaves, proofs, checkpoints, cosignatures.
 
-A LogReader works on any open connection to HQ's database, the worker's own or a read-only one (`hub.replay.source`),
+A LogReader works on any open connection to HQ's database, the worker's own or a read-only one (`hub.store.opener`),
 and remembers nothing but the roots of full tiles, which never change. Indexes count from 0, sizes from 1.
 """
 

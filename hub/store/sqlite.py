@@ -18,8 +18,9 @@ from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, Known, Step
 from hub.protocol.tree import Edge
+from hub.store.rows import from_us
 from hub.store.sqlite_commit import SqliteCommit
-from hub.store.sqlite_database import SqliteDatabase, from_us, suspends
+from hub.store.sqlite_database import SqliteDatabase, suspends
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database

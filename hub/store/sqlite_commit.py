@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Final
 
 from hub.domain.state import micros
-from hub.ledger.lane import EPOCH_START
 from hub.ledger.reading import Quarantined
 from hub.ledger.step import Commit, Step
+from hub.store.rows import StoredEvent, columns, ledger_rows
 from hub.store.sqlite_database import SqliteDatabase
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.store import KEPT_BYTES_MAX, FencedError
-
-_US: Final = timedelta(microseconds=1)
 
 
 class SqliteCommit:
@@ -102,27 +99,8 @@ class SqliteCommit:
             (lane.size, edge, lane.state_digest, recorded_at_us, lane_id),
         )
         db.executemany(
-            "INSERT INTO ledger(lane_id, sequence, data, digest, code, field, params, key, type, subject,"
-            " occurred_at_us, version, previous_lane_id, previous) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    lane_id,
-                    r.sequence,
-                    r.data,
-                    r.digest,
-                    r.code,
-                    r.field,
-                    r.params,
-                    r.key,
-                    r.type,
-                    r.subject,
-                    None if r.occurred_at is None else (r.occurred_at - EPOCH_START) // _US,
-                    r.version,
-                    None if r.previous is None else self._database.lane_id(r.previous[0]),
-                    None if r.previous is None else r.previous[1],
-                )
-                for r in commit.rows
-            ],
+            f"INSERT INTO ledger(lane_id, {columns(StoredEvent)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            ledger_rows(lane_id, commit.rows, self._database.lane_id),
         )
         db.execute(
             "INSERT INTO receipt(lane_id, last, first, seal, edge, note, recorded_at_us, basis, state_digest)"

@@ -6,21 +6,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from hub.ledger.lane import EPOCH_START
 from hub.protocol.errors import Fatal, Retriable
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-
-def from_us(value: int) -> datetime:
-    """Return the moment of `micros`, in UTC."""
-    return EPOCH_START + timedelta(microseconds=value)
 
 
 def suspends(call: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:

@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.protocol.errors import Fatal, Retriable
 from hub.store.migrate import HEAD, migrate
+from hub.store.sqlite_query import BUSY_MS
 
-BUSY_MS: Final = 10_000
 _AGAIN_S: Final = 0.02
 _IN_USE: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 

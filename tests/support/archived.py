@@ -8,9 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from hub.replay.source import Ledger, StoredEvent
+from hub.replay.source import Ledger
 from hub.store.archive import Archived, Archiver
 from hub.store.depot import Depot
+from hub.store.rows import StoredEvent
 from tests.support.center import NOW, Center, offer
 from tests.support.hq import Hq
 

@@ -15,7 +15,8 @@ from hub.domain.state import state_path
 from hub.ledger.step import EntityKey
 from hub.protocol.avro import Codec, unframe
 from hub.protocol.schema import parse_schema
-from hub.replay.source import Ledger, StoredEvent, StoredReceipt
+from hub.replay.source import Ledger
+from hub.store.rows import StoredEvent, StoredReceipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from hub.protocol.receipt import Decision, Receipt, read_answer
 from hub.protocol.record import canonical, write_headers
 from hub.protocol.tree import leaf_hash
 from hub.protocol.trust import Trust
-from hub.replay.source import StoredEvent
+from hub.store.rows import StoredEvent
 from tests.support.books import LaneRows, decode_state, event_id, read_entities, read_lanes
 from tests.support.sheet import Row as SheetRow
 from tests.support.sheet import Sheet

@@ -32,7 +32,6 @@ from hub.protocol.record import CONTROL_HEADER
 from hub.protocol.trust import Trust
 from hub.protocol.witness import COSIGNATURE_KIND, cosigned_note
 from hub.replay.source import Ledger
-from hub.store.log import LogReader
 from tests.support.center import HUB, NOW, Center, Sent, filled, offer
 from tests.support.hq import IDENTITY, Hq, center_record
 
@@ -168,7 +167,7 @@ class Story:
     async def cosign(self, *centers: str) -> None:
         """Let these centers' witnesses cosign the newest checkpoint."""
         with Ledger.open(self.database) as ledger:
-            newest = LogReader(ledger.db).newest()
+            newest = ledger.reader.log.newest()
         assert newest is not None
         text = newest.note.decode().rpartition("\n\n")[0] + "\n"
         for center in centers:

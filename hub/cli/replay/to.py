@@ -19,7 +19,8 @@ from hub.protocol.errors import Retriable, UsageError
 if TYPE_CHECKING:
     from hub.kafka.cluster import Cluster
     from hub.replay.export import Again, Selection
-    from hub.replay.source import Ledger, StoredLane
+    from hub.replay.source import Ledger
+    from hub.store.rows import StoredLane
 
 FLUSH_EVENTS: Final = 1_000
 FLUSH_S: Final = 30.0

@@ -12,7 +12,7 @@ import pytest
 
 from hub.store.archive import Archiver
 from hub.store.depot import open_depot
-from hub.store.sqlite_database import from_us
+from hub.store.rows import from_us
 from tests.support.audited import audited
 
 

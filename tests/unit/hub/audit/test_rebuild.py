@@ -6,20 +6,20 @@ import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from hub.audit.book import open_state
 from hub.audit.rebuild import CenterState, rebuild
 from hub.audit.verify import verify
 from hub.protocol.errors import UsageError
 from hub.replay.fold import read_bases
 from hub.replay.source import Ledger
 from hub.store.released import released_schemas
+from hub.store.state import open_state
 from tests.support.audited import CENTERS, DEAL, TRUST, Audited
 from tests.support.hq import Hq
 from tests.support.tampering import change
@@ -106,9 +106,9 @@ async def test_rebuilt_state_equals_live_at_a_hundred_points(tmp_path: Path, see
     with Ledger.open(tmp_path / "hub.sqlite3") as ledger:
         assert len(ledger.lanes) > len(CENTERS) + 1
         bases = read_bases(ledger, TRUST.hqs, released_schemas())
-        states = {center: CenterState(ledger, bases, center, open_state(":memory:")) for center in ("hq", *CENTERS)}
+        states = {center: CenterState(ledger, bases, center, open_state()) for center in ("hq", *CENTERS)}
         for live in points:
-            lanes = [replace(lane, size=live.sizes[lane.id]) for lane in ledger.lanes if lane.id in live.sizes]
+            lanes = [lane._replace(size=live.sizes[lane.id]) for lane in ledger.lanes if lane.id in live.sizes]
             entities: dict[tuple[str, str], tuple[Any, ...]] = {}
             measures: dict[tuple[str, str], str] = {}
             for center, state in states.items():

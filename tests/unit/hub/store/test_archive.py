@@ -54,7 +54,7 @@ def test_segments_are_named_by_their_digest_and_linked(hub: Path, tmp_path: Path
     folder = tmp_path / "archive"
     archive(hub, open_depot(str(folder)))
     with Ledger.open(hub) as ledger:
-        stored = ledger.segments()
+        stored = ledger.reader.segments()
         segments = [ledger.segment(each) for each in stored]
     assert sorted(path.name for path in folder.iterdir()) == sorted(each.digest.hex() + SUFFIX for each in stored)
     assert [segment.previous for segment in segments] == [None, stored[0].digest]
@@ -107,7 +107,7 @@ def test_nothing_is_deleted_that_was_not_read_back(hub: Path, change: bytes | No
         archive(hub, Forgetful(change))
     assert held(hub) == before
     with Ledger.open(hub) as ledger:
-        assert ledger.segments() == []
+        assert ledger.reader.segments() == []
 
 
 def test_damaged_ledger_is_not_moved(hub: Path, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_damaged_ledger_is_not_moved(hub: Path, tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="sequence 5: the ledger is damaged"):
         archive(hub, open_depot(str(tmp_path / "archive")))
     with Ledger.open(hub) as ledger:
-        assert ledger.segments() == []
+        assert ledger.reader.segments() == []
 
 
 def test_damaged_or_missing_segment_is_told_with_its_name(hub: Path, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_damaged_or_missing_segment_is_told_with_its_name(hub: Path, tmp_path: P
     folder = tmp_path / "archive"
     archive(hub, open_depot(str(folder)))
     with Ledger.open(hub) as ledger:
-        stored = ledger.segments()[0]
+        stored = ledger.reader.segments()[0]
         path = folder / (stored.digest.hex() + SUFFIX)
         whole = path.read_bytes()
         for at in range(0, len(whole), 97):
@@ -184,7 +184,7 @@ def test_killed_at_any_step_it_loses_nothing_and_ends_the_same(hub: Path, tmp_pa
     assert held(hub)["uz"] < 2000
     names = {path.name for path in folder.iterdir()}
     with Ledger.open(hub) as ledger:
-        assert names == {each.digest.hex() + SUFFIX for each in ledger.segments()}
+        assert names == {each.digest.hex() + SUFFIX for each in ledger.reader.segments()}
 
 
 async def test_state_of_an_archived_record_is_still_published(tmp_path: Path) -> None:

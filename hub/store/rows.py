@@ -1,0 +1,302 @@
+"""What the tables' rows hold: the one place that says how a value becomes a row, and a row a value.
+
+The named tuples have the columns in the order in which every statement lists them (`columns`), so a row of any engine
+is one of them as it comes. What a column should hold stands in its type; a damaged database may hold anything else,
+and whoever reads one believes none of it. Nothing here knows an engine.
+
+Units: names that end in `_us` are microseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
+
+from hub.domain.catalogue import KINDS
+from hub.domain.entity import Entity
+from hub.domain.state import micros
+from hub.ledger.lane import EPOCH_START
+from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
+from hub.ledger.step import Known, Row
+from hub.protocol.errors import Malformed
+from hub.protocol.receipt import Decision
+from hub.protocol.record import split_canonical
+from hub.protocol.verdict import Code
+
+R = TypeVar("R", bound=tuple[Any, ...])
+_US: Final = timedelta(microseconds=1)
+
+
+def from_us(moment_us: int) -> datetime:
+    """Return the moment of `micros`, in UTC."""
+    return EPOCH_START + timedelta(microseconds=moment_us)
+
+
+class StoredEvent(NamedTuple):
+    """A ledger row. `data` is the canonical bytes, empty once archived; `version` that of the entity after it.
+
+    `key` is kept only where it is not the subject. `version` is 0 where the event was not accepted. The lane stands
+    beside the row: whoever asked knows it.
+    """
+
+    sequence: int
+    data: bytes
+    digest: bytes
+    code: str
+    field: str
+    params: str
+    key: bytes | None
+    type: str
+    subject: str
+    occurred_at_us: int | None
+    version: int
+    previous_lane_id: int | None
+    previous: int | None
+
+    @property
+    def stream(self) -> str:
+        """The stream of its entity, '' where the type is none of ours."""
+        kind = KINDS.get(self.type)
+        return kind.stream if kind else ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether HQ accepted it."""
+        return self.code == Code.ACCEPTED
+
+    @property
+    def line(self) -> str:
+        """The line that a receipt must have for it, if it was not accepted."""
+        return Decision(self.sequence, self.code, self.field, self.params).to_text()
+
+    def split(self) -> tuple[list[tuple[str, bytes | None]], bytes]:
+        """Return its signed headers and value, nothing where the bytes are no event's."""
+        try:
+            return split_canonical(self.data)
+        except Malformed:
+            return [], b""
+
+
+class StoredReceipt(NamedTuple):
+    """A receipt row: `first` to `last` of one lane, its seal and receipt notes, the lane's edge after `last`."""
+
+    lane_id: int
+    first: int
+    last: int
+    seal: bytes
+    edge: bytes
+    note: bytes
+    recorded_at_us: int
+    basis: int
+    state_digest: bytes | None  # None where a release before 0.2 wrote the row
+
+
+class StoredLane(NamedTuple):
+    """A lane row as it was when it was read."""
+
+    id: int
+    origin: str
+    center: str
+    epoch: str
+    size: int
+    edge: bytes
+    state_digest: bytes
+    recorded_at_us: int
+    closed_by: str | None
+    missing: int
+
+
+class StoredSegment(NamedTuple):
+    """A range of a lane whose bytes are in the archive, in the file that `digest` names; `previous` came before."""
+
+    digest: bytes
+    lane_id: int
+    first: int
+    last: int
+    previous: bytes | None
+    location: str
+    size_bytes: int
+    archived_at_us: int
+
+
+class StoredEntity(NamedTuple):
+    """An entity row. `document` is its RFC 8785 JSON; places are lane and sequence of the event that they came from.
+
+    A place's lane is what stands for it in the table: HQ's has a number, a second state the origin itself.
+    """
+
+    stream: str
+    id: str
+    center: str
+    status: str
+    version: int
+    document: str
+    digest: bytes
+    lane_id: Any
+    sequence: int
+    record_lane_id: Any
+    record_sequence: int
+    changed_by: str
+    recorded_at_us: int
+
+
+class Archivable(NamedTuple):
+    """A lane of a center: how far its events are in HQ's log and published, and how far they are archived."""
+
+    lane_id: int
+    origin: str
+    upto: int
+    archived: int
+
+
+class Newest(NamedTuple):
+    """Where an entity's newest event stands, and the digest that the database has of the entity after it."""
+
+    stream: str
+    id: str
+    lane_id: int
+    sequence: int
+    digest: bytes
+
+
+class Link(NamedTuple):
+    """One accepted event of an entity, without its bytes: it names the one before it (docs/adr/0010)."""
+
+    lane_id: int
+    sequence: int
+    type: str
+    version: int
+    occurred_at_us: int | None
+    previous_lane_id: int | None
+    previous: int | None
+
+
+class Span(NamedTuple):
+    """The events that one receipt covers, and when they were recorded."""
+
+    first: int
+    last: int
+    recorded_at_us: int
+
+
+class Rejected(NamedTuple):
+    """Where an event stands that was not accepted, and its type, which may be none of ours."""
+
+    lane_id: int
+    sequence: int
+    type: str
+
+
+class Touch(NamedTuple):
+    """What an accepted event did to whom, and where the event of that entity before it stands."""
+
+    type: str
+    subject: str
+    previous_lane_id: int | None
+    previous: int | None
+
+
+def columns(row: type[tuple[Any, ...]], table: str = "") -> str:
+    """Return a row's columns in its order, as statements list them; with their table's name, if one is given."""
+    names: Sequence[str] = row._fields  # type: ignore[attr-defined] # of a NamedTuple, which has no type of its own
+    return ", ".join(f"{table}.{name}" for name in names) if table else ", ".join(names)
+
+
+def made(row: type[R], found: Iterable[tuple[Any, ...]]) -> list[R]:
+    """Return rows of `columns(row)` as what they are.
+
+    `_make` would count the columns of each, which the statement has settled for all of them; an audit reads millions.
+    """
+    return list(map(partial(tuple.__new__, row), found))
+
+
+# -- a ledger row --------------------------------------------------------------------------------------------------
+
+
+def decided(row: Row, lane_id: Callable[[str], int]) -> tuple[object, ...]:
+    """Return what a ledger row holds behind the event's bytes and digest: all that was decided of it.
+
+    Shapes: `lane_id` gives the number of an origin.
+    """
+    occurred, previous = row.occurred_at, row.previous
+    return (
+        row.code,
+        row.field,
+        row.params,
+        row.key,
+        row.type,
+        row.subject,
+        None if occurred is None else (occurred - EPOCH_START) // _US,
+        row.version,
+        None if previous is None else lane_id(previous[0]),
+        None if previous is None else previous[1],
+    )
+
+
+DECIDED: Final = StoredEvent._fields[3:]  # the columns that `decided` gives
+
+
+def ledger_rows(lane: int, rows: Collection[Row], lane_id: Callable[[str], int]) -> list[tuple[object, ...]]:
+    """Return the rows of `ledger` that stand for these: the lane's number, then StoredEvent's columns."""
+    return [(lane, row.sequence, row.data, row.digest, *decided(row, lane_id)) for row in rows]
+
+
+# -- an entity -----------------------------------------------------------------------------------------------------
+
+
+def entity_row(known: Known, lane_id: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Return StoredEntity's columns of an entity, a plain tuple: HQ makes one for nearly every event.
+
+    Shapes: `lane_id` gives what stands for the lane of an origin.
+    """
+    entity = known.entity
+    return (
+        entity.stream,
+        entity.id,
+        entity.center,
+        entity.status,
+        entity.version,
+        known.document.decode(),
+        known.digest,
+        lane_id(known.origin),
+        known.sequence,
+        lane_id(known.record_origin),
+        known.record_sequence,
+        known.changed_by,
+        micros(known.recorded_at),
+    )
+
+
+def known_of(row: Sequence[Any], origin: Callable[[Any], str]) -> Known:
+    """Return the entity that StoredEntity's columns stand for; its document is read when somebody asks for it.
+
+    Shapes: `origin` gives the origin for what stands for its lane. The value of the record's event is not there.
+    """
+    stream, entity_id, center, status, version, text, digest, lane, sequence, source, at, changed_by, us = row
+    document = text.encode()
+    return Known(
+        Entity.unread(stream, entity_id, center, status, version, document),
+        document,
+        digest,
+        origin(lane),
+        sequence,
+        changed_by,
+        from_us(us),
+        origin(source),
+        at,
+    )
+
+
+# -- what the archive has of a commit ------------------------------------------------------------------------------
+
+
+def archived_event(row: StoredEvent) -> dict[str, Any]:
+    """Return what a segment holds of a ledger row: all but the link to the event before it, which is worked out."""
+    return dict(zip(EVENT_COLUMNS, row, strict=False))
+
+
+def archived_commit(receipt: StoredReceipt, events: Sequence[StoredEvent]) -> dict[str, Any]:
+    """Return what a segment holds of a commit: its receipt row without the lane's number, and its events."""
+    return {**dict(zip(COMMIT_COLUMNS, receipt[1:], strict=True)), "events": [archived_event(row) for row in events]}

@@ -1,0 +1,142 @@
+"""One description of a row: the codec's columns are the tables', the archive's and each other's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+from sqlalchemy import Table
+
+from hub.domain.entity import Entity
+from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
+from hub.ledger.step import Known, Row
+from hub.store import tables
+from hub.store.audit_reader import CheckpointRow, CosignatureRow, EvidenceRow, MeasureRow, QuarantinedRow
+from hub.store.rows import (
+    DECIDED,
+    Link,
+    Newest,
+    Span,
+    StoredEntity,
+    StoredEvent,
+    StoredLane,
+    StoredReceipt,
+    StoredSegment,
+    Touch,
+    archived_commit,
+    columns,
+    decided,
+    entity_row,
+    from_us,
+    known_of,
+    ledger_rows,
+)
+
+AT = datetime(2026, 3, 14, 12, 0, 0, 123_456, tzinfo=UTC)
+LANES = {"hub.example/uz/00000001": 7, "hub.example/uz/00000002": 9}
+ORIGINS = {number: origin for origin, number in LANES.items()}
+FIRST, SECOND = LANES
+
+
+def known() -> Known:
+    entity = Entity("offer", "uz:K-1", "uz", "published", 3, "net.cohub.offer.published.v1", {"title": "Çelik"}, None)
+    document = entity.to_json()
+    return Known(entity, document, sha256(document).digest(), SECOND, 4, "net.cohub.offer.revised.v1", AT, FIRST, 2)
+
+
+def row(sequence: int, code: str = "ACCEPTED", previous: tuple[str, int] | None = None) -> Row:
+    event = "net.cohub.offer.revised.v1"
+    return Row(sequence, b"bytes", b"D" * 32, code, "", "", None, event, "uz:K-1", AT, 3, previous)
+
+
+@pytest.mark.parametrize(
+    ("codec", "table"),
+    [
+        (StoredEvent, tables.LEDGER),
+        (StoredReceipt, tables.RECEIPT),
+        (StoredEntity, tables.ENTITY),
+        (StoredSegment, tables.SEGMENT),
+        (CosignatureRow, tables.COSIGNATURE),
+        (CheckpointRow, tables.CHECKPOINT),
+        (MeasureRow, tables.MEASURE),
+    ],
+)
+def test_codec_has_every_column_of_its_table(codec: type[tuple[object, ...]], table: Table) -> None:
+    """A column that is added to a table is one of the row, or the codec loses it; a ledger row's lane stands beside."""
+    beside = {"lane_id"} if table is tables.LEDGER else set()
+    assert {*codec._fields, *beside} == {column.name for column in table.columns}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("codec", "table"),
+    [
+        (StoredLane, tables.LANE),
+        (Newest, tables.ENTITY),
+        (Link, tables.LEDGER),
+        (Span, tables.RECEIPT),
+        (Touch, tables.LEDGER),
+        (QuarantinedRow, tables.QUARANTINE),
+        (EvidenceRow, tables.EVIDENCE),
+    ],
+)
+def test_codec_asks_for_columns_that_there_are(codec: type[tuple[object, ...]], table: Table) -> None:
+    """A part of a table is named as the table names it."""
+    assert set(codec._fields) <= {column.name for column in table.columns}  # type: ignore[attr-defined]
+
+
+def test_segment_holds_a_ledger_rows_first_columns() -> None:
+    """The archive's format leaves out nothing but the links, and keeps the order; of a receipt, its lane's number."""
+    assert StoredEvent._fields == (*EVENT_COLUMNS, "previous_lane_id", "previous")
+    assert StoredReceipt._fields == ("lane_id", *COMMIT_COLUMNS)
+    receipt = StoredReceipt(7, 1, 1, b"seal", b"edge", b"note", 5, 6, b"S" * 32)
+    (stored,) = ledger_rows(7, [row(1)], LANES.__getitem__)
+    event = StoredEvent._make(stored[1:])
+    commit = archived_commit(receipt, [event])
+    assert tuple(commit) == (*COMMIT_COLUMNS, "events")
+    assert tuple(commit["events"][0].items()) == tuple(zip(EVENT_COLUMNS, event, strict=False))
+
+
+def test_ledger_row_keeps_what_was_decided() -> None:
+    """Origins become numbers, times microseconds; what is not there stays nothing."""
+    (stored,) = ledger_rows(9, [row(4, previous=(FIRST, 2))], LANES.__getitem__)
+    event = StoredEvent._make(stored[1:])
+    assert stored[0] == 9
+    assert (event.sequence, event.data, event.digest, event.version) == (4, b"bytes", b"D" * 32, 3)
+    assert (event.previous_lane_id, event.previous) == (7, 2)
+    assert from_us(event.occurred_at_us or 0) == AT
+    assert tuple(event[-len(DECIDED) :]) == decided(row(4, previous=(FIRST, 2)), LANES.__getitem__)
+    assert StoredEvent._fields[-len(DECIDED) :] == DECIDED
+    assert decided(row(4), LANES.__getitem__)[-2:] == (None, None)
+
+
+def test_event_tells_its_stream_and_its_line() -> None:
+    """Of a type that is none of ours the stream is '', and bytes that are no event's have no headers."""
+    (stored,) = ledger_rows(9, [row(4, "BAD_VALUE")], LANES.__getitem__)
+    event = StoredEvent._make(stored[1:])
+    assert (event.stream, event.accepted, event._replace(type="nobody's").stream) == ("offer", False, "")
+    assert event.line.startswith("4 BAD_VALUE")
+    assert event.split() == ([], b"")
+
+
+def test_entity_goes_through_its_row_and_back() -> None:
+    """The same entity, document and places; only the event's value stays in the ledger."""
+    found = entity_row(known(), LANES.__getitem__)
+    assert dict(zip(StoredEntity._fields, found, strict=True))["record_lane_id"] == 7
+    again = known_of(found, ORIGINS.__getitem__)
+    assert again == known()
+    assert again.entity.record == known().entity.record
+    assert again.entity.digest == again.digest
+    assert entity_row(again, LANES.__getitem__) == found
+
+
+def test_times_go_through_microseconds() -> None:
+    """To the microsecond, before 1970 too."""
+    for moment in (AT, AT - timedelta(days=36_500), AT + timedelta(microseconds=1)):
+        assert from_us((moment - from_us(0)) // timedelta(microseconds=1)) == moment
+
+
+def test_columns_are_listed_as_statements_want_them() -> None:
+    """In the row's order, with the table's name where two tables have them."""
+    assert columns(Span) == "first, last, recorded_at_us"
+    assert columns(Span, "receipt") == "receipt.first, receipt.last, receipt.recorded_at_us"
