@@ -171,6 +171,7 @@ async def _ask_broker(office: Desk) -> list[Finding]:
 
 async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
     """Return what HQ has of this center: its status, its keys, and whether HQ reads what we write."""
+    from connectors.runtime.alarm_name import AlarmName
     from connectors.runtime.alarms import alarm_text
     from connectors.runtime.office import read_office_keys
     from connectors.runtime.registry_reader import office_keys, read_registry
@@ -196,18 +197,20 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
         None if witness is None else witness.verifier,
     )
     fine = {
-        "key": "active",
-        "long_seals": "as HQ wants them",
-        "witness_key": "active" if witness else "this office is no witness: `connector key new --purpose witness`",
-        "foreign_key": "none",
-        "suspended": "active",
+        AlarmName.KEY: "active",
+        AlarmName.LONG_SEALS: "as HQ wants them",
+        AlarmName.WITNESS_KEY: (
+            "active" if witness else "this office is no witness: `connector key new --purpose witness`"
+        ),
+        AlarmName.FOREIGN_KEY: "none",
+        AlarmName.SUSPENDED: "active",
     }
     names = {
-        "key": "key at HQ",
-        "long_seals": "ML-DSA-44 seals",
-        "witness_key": "witness key at HQ",
-        "foreign_key": "other keys at HQ",
-        "suspended": "center at HQ",
+        AlarmName.KEY: "key at HQ",
+        AlarmName.LONG_SEALS: "ML-DSA-44 seals",
+        AlarmName.WITNESS_KEY: "witness key at HQ",
+        AlarmName.FOREIGN_KEY: "other keys at HQ",
+        AlarmName.SUSPENDED: "center at HQ",
     }
     language = office.settings.language
     found = [
@@ -215,7 +218,7 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
         for name, alarm in alarms.items()
     ]
     found += [_streams(office, registry.center), _schemas(office, registry)]
-    if alarms["key"] is None:
+    if alarms[AlarmName.KEY] is None:
         found += await _ask_clock(office, link, key)
     return found
 

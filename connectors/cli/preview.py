@@ -118,23 +118,22 @@ def _described(office: Desk, sheet: Sheet, found: list[RowOutcome], count: int, 
 def _with_events(office: Desk, chosen: list[RowOutcome], persons: Persons) -> list[dict[str, Any]]:
     """Return rows as wanted states with the events they need now; what the outbox knows of each entity counts."""
     from connectors.mapping import Place
-    from connectors.reconcile.plan import Known, Unreachable, plan
+    from connectors.reconcile.plan import Unreachable, plan
     from connectors.runtime.outbox import Outbox
-    from connectors.runtime.outbox.rows import read_entities
+    from connectors.runtime.outbox.beliefs import presumed
     from hub.domain.catalogue import STREAMS
     from hub.domain.sealed import sealed_fields
 
     wanted = [(outcome.row, outcome.wanted) for outcome in chosen if outcome.wanted is not None]
-    states = {}
+    known = {}
     if office.outbox.exists():
         with Outbox(office.outbox, read_only=True) as outbox, outbox.database.transaction() as connection:
-            states = read_entities(connection, [f"{state.stream}/{state.subject}" for _, state in wanted])
+            known = presumed(connection, [f"{state.stream}/{state.subject}" for _, state in wanted])
     shown = []
     for row, state in wanted:
-        before = states.get(f"{state.stream}/{state.subject}")
-        known = Known(before.status, before.digest or b"") if before is not None and before.status is not None else None
+        before = known.get(f"{state.stream}/{state.subject}")
         try:
-            events = [planned.kind.type for planned in plan(STREAMS[state.stream], known, state)]
+            events = [planned.kind.type for planned in plan(STREAMS[state.stream], before, state)]
         except Unreachable as exc:
             events = [str(exc)]
         names = STREAMS[state.stream].record.model_fields

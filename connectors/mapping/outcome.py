@@ -33,11 +33,6 @@ class RowOutcome:
     fingerprint: bytes
     duplicate_of: int | None = None
 
-    @property
-    def is_refused(self) -> bool:
-        """Whether the connector refuses the row: it is reported and nothing is sent for it."""
-        return bool(self.problems)
-
 
 class Outcomes:
     """The outcome of every row that the table numbers, in the sheet's order; made anew each time one goes through them.

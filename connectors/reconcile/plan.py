@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
+from connectors.reconcile.belief import UNKNOWN_DIGEST, Held
 from connectors.reconcile.digest import record_digest
 from hub.domain.lifecycle import way
 from hub.domain.stream import EventKind, Stream
 from hub.protocol.errors import CohubError
-
-# HQ is known to have the entity, and not what it says (another outbox wrote it): equal to no record's digest.
-UNKNOWN_DIGEST: Final = b""
 
 
 class Unreachable(CohubError):
@@ -40,14 +38,6 @@ class WantedState(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What HQ holds of an entity, with the events that are on their way presumed accepted."""
-
-    status: str
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Planned:
     """One event to say: its kind, and its value as far as the source says it."""
 
@@ -55,10 +45,10 @@ class Planned:
     value: dict[str, Any]
 
 
-def plan(stream: Stream, known: Known | None, wanted: WantedState) -> list[Planned]:
+def plan(stream: Stream, known: Held | None, wanted: WantedState) -> list[Planned]:
     """Return the events that lead from `known` to `wanted`, fewest first; nothing if HQ has it already.
 
-    Shapes: known is None where HQ has nothing of the entity.
+    Shapes: known is what HQ will hold with the events that are on their way (a belief's `presumed`), None for nothing.
     Errors: Unreachable, if the lifecycle has no such way (a final status).
     """
     same = known is not None and known.digest == record_digest(wanted.record)

@@ -1,4 +1,4 @@
-"""Which events belong together: what one change of a row says, and what it says anew after HQ refused some of it."""
+"""Which events belong together: what one change of a row says, and what it says anew after HQ rejected some of it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """An event that HQ refused, and the story it belongs to: the id of that story's first event."""
+class RejectedEvent:
+    """An event that HQ rejected, and the story it belongs to: the id of that story's first event."""
 
     id: str
     story: str
@@ -25,14 +25,14 @@ class Refused:
 UNLINKED = Link()
 
 
-def tell(ids: Sequence[str], refused: Refused | None = None) -> list[Link]:
+def tell(ids: Sequence[str], rejected: RejectedEvent | None = None) -> list[Link]:
     """Return the links of a plan's events, whose ids are given in order; there is at least one.
 
-    The first event names a story, unless the plan answers a refusal: then it goes on with the refused event's. An event
-    that is all of its story needs no link, for its own id is the story's.
+    The first event names a story, unless the plan answers a rejection: then it goes on with the rejected event's. An
+    event that is all of its story needs no link, for its own id is the story's.
     """
-    if refused is None and len(ids) == 1:
+    if rejected is None and len(ids) == 1:
         return [UNLINKED]
-    story = ids[0] if refused is None else refused.story
-    causes = [None if refused is None else refused.id, *ids[:-1]]
+    story = ids[0] if rejected is None else rejected.story
+    causes = [None if rejected is None else rejected.id, *ids[:-1]]
     return [Link(story, cause) for cause in causes]

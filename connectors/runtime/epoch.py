@@ -9,10 +9,12 @@ from typing import Any
 
 import structlog
 
+from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import Previous, new_origin
+from connectors.runtime.outbox.meta import Meta
 from hub.domain.catalogue import KINDS
 from hub.protocol.errors import Fatal
 from hub.protocol.record import LANE_OPENED
@@ -25,16 +27,16 @@ def reason_for_epoch(outbox: Outbox) -> str | None:
 
     Errors: Fatal, if another outbox of this center opened a lane after ours.
     """
-    foreign = outbox.database.meta("foreign")
+    foreign = outbox.database.foreign()
     if foreign is not None:
         raise Fatal(
-            f"another machine writes for this center: HQ has answered the lane {foreign}, which this outbox "
+            f"another machine writes for this center: HQ has answered the lane {foreign.told()}, which this outbox "
             f"({outbox.path}) did not open. Stop the other one, or run `connector epoch new` if this one is to go on"
         )
-    wanted = outbox.database.meta("epoch_wanted")
+    wanted = outbox.database.meta(Meta.EPOCH_WANTED)
     if wanted is not None:
         return str(wanted)
-    diverged = outbox.database.meta("diverged")
+    diverged = outbox.database.meta(AlarmName.DIVERGED)
     if diverged is not None:
         return f"the outbox is an old copy: HQ has {diverged}"
     if outbox.lane.epoch is None:
@@ -77,6 +79,8 @@ def open_epoch(outbox: Outbox, codecs: Codecs, ids: EventIds, hub: str, center: 
 def _previous(outbox: Outbox) -> Previous | None:
     """Return what a new lane continues: our own as we sealed it, unless HQ told of another or of more."""
     newest, own = outbox.answers.newest(), outbox.lane.previous()
-    if newest is None or (own is not None and own.origin == newest.origin and outbox.database.meta("diverged") is None):
+    if newest is None or (
+        own is not None and own.origin == newest.origin and outbox.database.meta(AlarmName.DIVERGED) is None
+    ):
         return own
     return newest

@@ -9,7 +9,6 @@ before anything is taken: what has to be planned is kept from there, of all othe
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,22 +20,16 @@ import orjson
 
 from connectors.mapping.outcome import RowOutcome
 from connectors.mapping.problem import LocalCode, Problem, Wanted
+from connectors.reconcile.belief import NOTHING, Aim, Belief, OwnState
 from connectors.reconcile.digest import record_digest
-from connectors.reconcile.plan import Known, Unreachable, plan
+from connectors.reconcile.plan import Unreachable, plan
 from connectors.reconcile.story import tell
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.beliefs import load, save
 from connectors.runtime.outbox.queue import NewEvent, append
-from connectors.runtime.outbox.rows import (
-    EntityState,
-    FileState,
-    StoredRow,
-    put_rows,
-    read_entities,
-    set_held,
-    set_planned,
-)
+from connectors.runtime.outbox.rows import FileState, StoredRow, put_rows
 from connectors.runtime.settings import Guard
 from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
@@ -65,8 +58,8 @@ class _Chunk:
 
     rows: list[StoredRow] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
-    planned: list[tuple[bytes, str]] = field(default_factory=list)
-    held: list[tuple[bytes, str]] = field(default_factory=list)
+    aims: dict[str, Aim] = field(default_factory=dict)  # by entity: what the events are for
+    held: dict[str, bytes] = field(default_factory=dict)  # by entity: the wanted state for which nothing is to be said
 
 
 class Gatherer:
@@ -129,11 +122,13 @@ class Gatherer:
         """Take some rows in one transaction; return how many events were queued."""
         try:
             with self._outbox.database.transaction() as connection:
-                chunk = self._plan_chunk(connection, file, part, settling)
+                wanted = [_entity_id(o.wanted) for o in part if isinstance(o, RowOutcome) and o.wanted is not None]
+                beliefs = load(connection, wanted)
+                chunk = self._plan_chunk(beliefs, file, part, settling)
                 put_rows(connection, file, generation, chunk.rows)
-                append(connection, chunk.events)
-                set_planned(connection, file, chunk.planned)
-                set_held(connection, chunk.held)
+                beliefs |= (changed := append(connection, chunk.events, beliefs, chunk.aims))
+                held = {entity: beliefs[entity].hold(mark) for entity, mark in chunk.held.items()}
+                save(connection, changed | held)
         except Retriable:
             self._outbox.queued.ring()  # it may have been done all the same, and the next reading queues nothing
             raise
@@ -174,13 +169,11 @@ class Gatherer:
         return False
 
     def _plan_chunk(
-        self, connection: sqlite3.Connection, file: str, part: Sequence[RowOutcome | StoredRow], settling: _Settling
+        self, beliefs: dict[str, Belief], file: str, part: Sequence[RowOutcome | StoredRow], settling: _Settling
     ) -> _Chunk:
         chunk = _Chunk()
-        wanted = [_entity_id(o.wanted) for o in part if isinstance(o, RowOutcome) and o.wanted is not None]
-        states = read_entities(connection, wanted)
         for line in part:
-            stored = line if isinstance(line, StoredRow) else self._plan_row(file, line, states, settling, chunk)
+            stored = line if isinstance(line, StoredRow) else self._plan_row(file, line, beliefs, settling, chunk)
             chunk.rows.append(stored)
         return chunk
 
@@ -188,7 +181,7 @@ class Gatherer:
         self,
         file: str,
         outcome: RowOutcome,
-        states: dict[str, EntityState],
+        beliefs: dict[str, Belief],
         settling: _Settling,
         chunk: _Chunk,
     ) -> StoredRow:
@@ -197,22 +190,20 @@ class Gatherer:
         if stored.state or wanted is None:
             return stored
         entity = _entity_id(wanted)
-        state = states.get(entity)
-        if state is not None and state.fingerprint == outcome.fingerprint:
+        belief = beliefs.get(entity, NOTHING)
+        if belief.fingerprint == outcome.fingerprint:
             return stored
         if not settling.is_settled(outcome.key, outcome.fingerprint):
             return stored  # pending: the entity was planned for something else
-        problem = self._plan_events(file, entity, outcome.fingerprint, wanted, state, chunk)
+        problem = self._plan_events(Aim(outcome.fingerprint, file), entity, wanted, belief, chunk)
         return stored if problem is None else _refused(outcome, (problem,))
 
-    def _plan_events(
-        self, file: str, entity: str, mark: bytes, wanted: Wanted, state: EntityState | None, chunk: _Chunk
-    ) -> Problem | None:
+    def _plan_events(self, aim: Aim, entity: str, wanted: Wanted, belief: Belief, chunk: _Chunk) -> Problem | None:
         """Put into `chunk` what leads to `wanted`; return what stands against it instead, if anything does."""
-        if state is not None and state.file not in (None, file) and entity in self._entities_of(state.file):
-            return Problem("", "", LocalCode.DUPLICATE_KEY, f"file={state.file}"[:100])
+        if belief.file not in (None, aim.file) and entity in self._entities_of(belief.file):
+            return Problem("", "", LocalCode.DUPLICATE_KEY, f"file={belief.file}"[:100])
         try:
-            events = self._events(wanted, state)
+            events = self._events(wanted, belief)
         except Unreachable as exc:
             return Problem("", "", Code.ILLEGAL_TRANSITION, f"status={exc.known} event={exc.wanted}")
         except Rejected as exc:
@@ -221,9 +212,9 @@ class Gatherer:
             return Problem("", "", Code.BAD_VALUE, str(exc)[:100])
         if events:
             chunk.events.extend(events)
-            chunk.planned.append((mark, entity))
+            chunk.aims[entity] = aim
         else:
-            chunk.held.append((mark, entity))
+            chunk.held[entity] = aim.fingerprint
         return None
 
     def _entities_of(self, file: str) -> frozenset[str]:
@@ -231,11 +222,9 @@ class Gatherer:
             self._others[file] = self._outbox.rows.entities_of(file)
         return self._others[file]
 
-    def _events(self, wanted: Wanted, state: EntityState | None) -> list[NewEvent]:
+    def _events(self, wanted: Wanted, belief: Belief) -> list[NewEvent]:
         """Return the events that lead to `wanted`. Errors: Unreachable, Rejected, Malformed."""
-        known = None
-        if state is not None and state.status is not None:
-            known = Known(state.status, state.digest or b"")
+        known = belief.presumed
         planned = plan(STREAMS[wanted.stream], known, wanted)
         if not planned:
             return []
@@ -243,7 +232,7 @@ class Gatherer:
         moment = wanted.occurred_at or datetime.now(UTC)
         status = known.status if known else ""
         ids = [self._ids.make() for _ in planned]
-        links = tell(ids, None if state is None else state.refused)
+        links = tell(ids, belief.rejected)
         events = []
         for step, event_id, link in zip(planned, ids, links, strict=True):
             if not step.kind.carries_record:
@@ -329,7 +318,7 @@ def _stored(outcome: RowOutcome) -> StoredRow:
     if outcome.problems or wanted is None:
         return _refused(outcome, outcome.problems)
     told = _told(wanted.remarks) if wanted.remarks else ""
-    state = "" if outcome.duplicate_of is None else "unchanged"
+    state: OwnState = "" if outcome.duplicate_of is None else "unchanged"
     return StoredRow(outcome.row, outcome.key, _entity_id(wanted), outcome.fingerprint, state, problems=told)
 
 

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.settings import ConnectorSettings
 from hub.base.kafka import AIOKAFKA, Clients, Consumer, Producer
 from hub.protocol.errors import Retriable
@@ -72,7 +73,7 @@ class Link:
         self._state = state
         log.info("link_changed", state=state)
         with contextlib.suppress(Retriable):  # a full disk is reported by those who lose by it
-            self._outbox.database.set_meta("link_state", state)
+            self._outbox.database.set_meta(Meta.LINK_STATE, state)
 
     def client_settings(self) -> dict[str, Any]:
         """Return what every Kafka client of ours is made with."""

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.sender import Sender
 from connectors.runtime.settings import ConnectorSettings
 from hub.protocol.control import Presence, seal_key_name
@@ -25,7 +26,7 @@ async def tell_presence(settings: ConnectorSettings, outbox: Outbox, sender: Sen
         await sender.linked.wait()
         await sender.send_control(KIND, presence_note(settings, outbox, key, datetime.now(UTC)))
         with contextlib.suppress(Retriable):  # for `status` alone; a full disk is reported by those who lose by it
-            outbox.database.set_meta("sent", sender.sent)
+            outbox.database.set_meta(Meta.SENT, sender.sent)
         await asyncio.sleep(settings.presence_s)
 
 

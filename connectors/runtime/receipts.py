@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -27,7 +28,6 @@ from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend
 
 FETCH_MAX: Final = 500
-_OPENED: Final = ", opened as "
 
 log = structlog.get_logger(__name__)
 
@@ -169,13 +169,13 @@ class ReceiptReader:
 
     async def _name_foreign(self) -> None:
         """Add to what is noted of a foreign lane why, and on which machine, it was opened, if HQ has published that."""
-        foreign = self._outbox.database.meta("foreign")
-        if foreign is None or _OPENED in foreign:
+        foreign = self._outbox.database.foreign()
+        if foreign is None or foreign.opened_as:
             return
         self._sender.ready.clear()  # we are about to stop
-        reason = await lane_reason(self._link, foreign.split(" ")[0])
+        reason = await lane_reason(self._link, foreign.origin)
         if reason:
-            self._outbox.database.set_meta("foreign", f"{foreign}{_OPENED}{reason!r}")
+            self._outbox.database.set_foreign(replace(foreign, opened_as=reason))
 
 
 def _note(record: Any) -> Note | None:

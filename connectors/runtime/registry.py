@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from connectors.runtime.alarm_name import AlarmName
 from hub.domain.catalogue import KINDS
 from hub.domain.state import partition_of, state_path
 from hub.domain.stream import HQ
@@ -160,7 +161,7 @@ class Registry:
         known: AbstractSet[bytes],
         long_key: Verifier | None = None,
         witness: Verifier | None = None,
-    ) -> dict[str, RegistryAlarm | None]:
+    ) -> dict[AlarmName, RegistryAlarm | None]:
         """Return what a person must know, by the alarm's name; None: there is no reason for it (any more).
 
         Shapes: ours, long_key and witness are the keys in use; known holds the public halves of all keys that this
@@ -170,11 +171,11 @@ class Registry:
         if not self.known or center is None:
             return {}  # a center that HQ has not added has no topics either: the link says so
         return {
-            "key": _key_alarm(center, ours),
-            "long_seals": _long_alarm(center, long_key),
-            "witness_key": _witness_alarm(center, witness),
-            "foreign_key": _foreign_alarm(center.foreign(known)),
-            "suspended": _status_alarm(center.status),
+            AlarmName.KEY: _key_alarm(center, ours),
+            AlarmName.LONG_SEALS: _long_alarm(center, long_key),
+            AlarmName.WITNESS_KEY: _witness_alarm(center, witness),
+            AlarmName.FOREIGN_KEY: _foreign_alarm(center.foreign(known)),
+            AlarmName.SUSPENDED: _status_alarm(center.status),
         }
 
 

@@ -115,9 +115,9 @@ class RegistryReader:
             if database.meta(name) == text:
                 continue
             if text:
-                log.warning("alarm_raised", alarm=name, text=text)
+                log.warning("alarm_raised", alarm=str(name), text=text)
             else:
-                log.info("alarm_cleared", alarm=name)
+                log.info("alarm_cleared", alarm=str(name))
             database.set_meta(name, text)
 
     def _replan_allowed(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import structlog
 from aiokafka.errors import KafkaError
 
+from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.course import Course
 from connectors.runtime.link import Backoff, Link, close
 from connectors.runtime.outbox import Outbox
@@ -26,7 +27,6 @@ from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER
 
 WAIT_MIN_S: Final = 0.0005
-NOT_ANNOUNCED: Final = "schema_not_announced"  # an alarm
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class Sender:
         self.ready = asyncio.Event()
         self.linked = asyncio.Event()  # set while there is a producer
         self._backoff = Backoff()
-        self._held: str | None = outbox.database.meta(NOT_ANNOUNCED)  # what `status` says of it
+        self._held: str | None = outbox.database.meta(AlarmName.SCHEMA_NOT_ANNOUNCED)  # what `status` says of it
         self._failure = ""
         self._producer: Producer | None = None
 
@@ -181,7 +181,7 @@ class Sender:
         self._held = text
         log.info("events_held", type=held)  # None: no more
         with contextlib.suppress(Retriable):  # for `status` alone; a full disk is reported by those who lose by it
-            self._outbox.database.set_meta(NOT_ANNOUNCED, text)
+            self._outbox.database.set_meta(AlarmName.SCHEMA_NOT_ANNOUNCED, text)
 
     async def _send(self, producer: Producer, batch: Batch) -> None:
         """Hand a batch to the producer, in as many Kafka batches as it needs: it has landed when the last one has."""

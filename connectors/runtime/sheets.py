@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import orjson
 import structlog
@@ -19,7 +19,7 @@ from connectors.runtime.office import Office, mapping_for
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState, FileSummary, RowVerdict
 from connectors.runtime.signals import Signal
-from connectors.runtime.verdicts import RowState, VerdictRow, verdicts_path, write_verdicts
+from connectors.runtime.verdicts import VerdictRow, verdicts_path, write_verdicts
 from hub.base import durable
 from hub.protocol.errors import Retriable
 
@@ -90,7 +90,7 @@ class VerdictSheets:
     def _rows(self, name: str) -> Iterator[VerdictRow]:
         mapping = mapping_for(self._mappings(), name)
         for row in self._outbox.rows.verdicts(name):
-            yield VerdictRow(row.number, row.key, cast("RowState", row.state), _problems(row, mapping))
+            yield VerdictRow(row.number, row.key, row.state, _problems(row, mapping))
 
 
 def _problems(row: RowVerdict, mapping: Mapping | None) -> tuple[Problem, ...]:

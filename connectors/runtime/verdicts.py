@@ -13,9 +13,10 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from connectors.mapping.problem import Problem
+from connectors.reconcile.belief import RowState
 from connectors.runtime.explanation import explain, remedy
 from connectors.runtime.notice import NOTICE_HEADERS, Notice
 from hub.base import durable
@@ -25,7 +26,6 @@ from schemas.words import Language, words
 
 FOLDER: Final = "cohub"
 SUFFIX: Final = ".verdicts.xlsx"
-RowState = Literal["accepted", "refused", "rejected", "unchanged", "blank", "pending"]
 STATES: Final[tuple[RowState, ...]] = ("rejected", "refused", "pending", "accepted", "unchanged", "blank")
 
 _FORM: Final = 1  # raise it when the same rows are shown in another way

@@ -24,9 +24,11 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
+from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.link import Backoff, Link, TopicHidden, close
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.outbox.witnessed import LEAVES_KEPT
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
@@ -52,11 +54,6 @@ STRANGERS_MAX: Final = 1_000
 SEARCH_EVERY_S: Final = 3_600.0
 RACE: Final = timedelta(seconds=2)  # a receipt and its leaf come on two topics, in any order
 PLACE: Final = TopicPartition(CHECKPOINTS, 0)
-# Alarms, by their names in `status`.
-BROKEN: Final = "log"
-NOT_LOGGED: Final = "not_logged"
-TOLD: Final = "witness_told"  # what HQ was told last that is wrong, in the outbox
-STATE: Final = "witness_state"
 NO_KEY: Final = "reads, and cosigns nothing: there is no witness key, `connector key new --purpose witness` makes one"
 
 log = structlog.get_logger(__name__)
@@ -255,7 +252,7 @@ class WitnessReader:
             return False
         if self._whole_since is None:
             self._whole_since = self._clock()
-            self._alarm(BROKEN, None)
+            self._alarm(AlarmName.LOG, None)
         return True
 
     def _wait_for_missing(self) -> None:
@@ -293,7 +290,7 @@ class WitnessReader:
         assert self._whole_since is not None
         overdue = [receipt for receipt in missing if receipt.stored_at < before]
         if not overdue:
-            self._alarm(NOT_LOGGED, None)
+            self._alarm(AlarmName.NOT_LOGGED, None)
         elif self._clock() - self._whole_since >= self._within_s and self._position >= await self._end(consumer):
             if self._kept.remembers_from() and self._clock() - self._searched_at > SEARCH_EVERY_S:
                 # Its leaf may have gone by so long ago that we do not remember: an alarm must not be wrong.
@@ -305,13 +302,13 @@ class WitnessReader:
             text = (
                 f"HQ gave a receipt that is not in its log: {oldest.origin} to {oldest.last}, {oldest.stored_at}{more}"
             )
-            self._alarm(NOT_LOGGED, text)
+            self._alarm(AlarmName.NOT_LOGGED, text)
 
     def _stop(self, found: Break) -> None:
         log.error("witness_stopped", reason=found.reason)
         with self._database.transaction():
             self._kept.broke(found, self._now())
-            self._alarm(BROKEN, f"{found.reason}; nothing is cosigned any more, see `connector witness status`")
+            self._alarm(AlarmName.LOG, f"{found.reason}; nothing is cosigned any more, see `connector witness status`")
 
     async def _stand_still(self) -> None:
         """Do nothing but tell HQ, until a person has us look again."""
@@ -320,25 +317,25 @@ class WitnessReader:
             await self._tell_alarm()
             await asyncio.sleep(STOPPED_POLL_S)
 
-    def _alarm(self, name: str, text: str | None) -> None:
+    def _alarm(self, name: AlarmName, text: str | None) -> None:
         if self._database.meta(name) != text:
-            log.warning("alarm_raised" if text else "alarm_cleared", alarm=name, text=text)
+            log.warning("alarm_raised" if text else "alarm_cleared", alarm=str(name), text=text)
             self._database.set_meta(name, text)
 
     def _wrong(self) -> str:
         """Return what is wrong with HQ's log, '' if nothing is."""
-        return "; ".join(text for name in (BROKEN, NOT_LOGGED) if (text := self._database.meta(name)))
+        return "; ".join(text for name in (AlarmName.LOG, AlarmName.NOT_LOGGED) if (text := self._database.meta(name)))
 
     async def _tell_alarm(self) -> None:
         """Tell HQ what is wrong with its log, or that nothing is any more; once for each change."""
         reason = self._wrong()
-        if reason == self._database.meta(TOLD, ""):
+        if reason == self._database.meta(Meta.WITNESS_TOLD, ""):
             return
         settings, key = self._link.settings, self._keys.seal()
         text = Alarm(settings.center, self._now(), self._kept.load()[0].size, reason).to_text()
         note = sign_note(text, [key.named(seal_key_name(settings.hub, settings.center))]).to_bytes()
         if await self._sender.send_control(ALARM_KIND, note):
-            self._database.set_meta(TOLD, reason or None)
+            self._database.set_meta(Meta.WITNESS_TOLD, reason or None)
 
     def _is_restless(self) -> bool:
         return (
@@ -346,7 +343,7 @@ class WitnessReader:
             or self._whole_since is None
             or self._kept.waiting() > 0
             or self._told_size < self._log.size == self._kept.newest_cosigned()[0]
-            or self._wrong() != self._database.meta(TOLD, "")
+            or self._wrong() != self._database.meta(Meta.WITNESS_TOLD, "")
         )
 
     def _say(self, state: str) -> None:
@@ -354,4 +351,4 @@ class WitnessReader:
             self._state = state
             log.info("witness", state=state)
             with contextlib.suppress(Retriable):  # for `status` alone
-                self._database.set_meta(STATE, state)
+                self._database.set_meta(Meta.WITNESS_STATE, state)

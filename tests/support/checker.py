@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from connectors.runtime.outbox import Outbox
 from hub.audit.findings import Finding as Audited
 from hub.audit.verify import verify
 from hub.domain.catalogue import KINDS
@@ -99,6 +100,15 @@ def _where(found: Audited) -> str:
     return " ".join(filter(None, (found.lane, place, found.key)))
 
 
+def row_verdicts(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield key, state and code of every row of an outbox that is not blank, as its center sees them."""
+    with Outbox(path, read_only=True) as outbox:
+        for summary in outbox.rows.summaries():
+            yield from (
+                (row.key, row.state, row.code) for row in outbox.rows.verdicts(summary.name) if row.state != "blank"
+            )
+
+
 class _Checker:
     def __init__(self, database: Path, trust: Trust) -> None:
         self.findings: list[Finding] = []
@@ -140,7 +150,7 @@ class _Checker:
         db = sqlite3.connect(office.outbox)
         try:
             self._check_outbox(office, db)
-            self._check_rows(office, db)
+            self._check_rows(office)
         finally:
             db.close()
 
@@ -209,10 +219,10 @@ class _Checker:
             if known != sorted(known):
                 self.found("ORDER", entity, f"accepted in the order {known}")
 
-    def _check_rows(self, office: Office, db: sqlite3.Connection) -> None:
+    def _check_rows(self, office: Office) -> None:
         """Every row has its one true verdict, and HQ holds nothing that no row ever said."""
         verdicts: dict[str, tuple[str, str]] = {}
-        for key, state, code in db.execute("SELECT key, state, code FROM row_verdict WHERE state <> 'blank'"):
+        for key, state, code in row_verdicts(office.outbox):
             if verdicts.setdefault(key, (state, code)) != (state, code):
                 self.found("ROW_TWICE", f"{office.center}:{key}", f"{verdicts[key]} and {(state, code)}")
         sheet = office.sheet

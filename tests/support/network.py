@@ -214,10 +214,6 @@ class Office:
                 return outbox.status()
         except (UsageError, Retriable):
             return None
-        except Exception as exc:
-            if "no such table" in str(exc):  # killed while it was made
-                return None
-            raise
 
     def record(self) -> dict[str, Any]:
         """Return the center as HQ registers it, with its seal key and its witness key."""
@@ -230,8 +226,8 @@ class Office:
         if found is None or found["totals"]["pending"] or found["totals"]["backlog"]:
             return False
         with Outbox(self.outbox, read_only=True) as outbox:
-            marked = outbox.database.read("SELECT state FROM row_verdict WHERE key = ?", (self.marker,))
-        return marked == [("accepted",)]
+            rows = [row for file in outbox.rows.summaries() for row in outbox.rows.verdicts(file.name)]
+        return [row.state for row in rows if row.key == self.marker] == ["accepted"]
 
     def mark(self, name: str = MARKER) -> None:
         """Make this saving the last one that counts: its last row says so."""

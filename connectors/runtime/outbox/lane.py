@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.outbox.beliefs import load_all, save
 from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.meta import Meta, receipted
 from connectors.runtime.outbox.queue import NewEvent, next_id
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.errors import Fatal, Retriable
@@ -142,7 +145,8 @@ class Lane:
             "INSERT INTO epoch VALUES (?, ?, ?, ?, ?)",
             (self.epoch.number + 1 if self.epoch else 1, origin, base, write_time(now), reason),
         )
-        connection.execute("DELETE FROM meta WHERE name IN ('diverged', 'epoch_wanted')")
+        self._database.set_meta(AlarmName.DIVERGED, None)
+        self._database.set_meta(Meta.EPOCH_WANTED, None)
 
     def _move(self, connection: sqlite3.Connection, epoch: Epoch, base: int) -> None:
         """Give every event of `epoch` that has no receipt its place behind event `base` + 1."""
@@ -157,9 +161,9 @@ class Lane:
             "INSERT INTO event SELECT new, ce_id, type, subject, time, dataschema, value, status, digest, creates, "
             "correlation, causation FROM moved JOIN event ON id = old"
         )
-        connection.execute(
-            "UPDATE entity SET plan=(SELECT new FROM moved WHERE old=plan) WHERE plan IN (SELECT old FROM moved)"
-        )
+        new = dict(connection.execute("SELECT old, new FROM moved JOIN entity ON plan = old").fetchall())
+        for beliefs in load_all(connection, "plan IN (SELECT old FROM moved)"):
+            save(connection, {entity: belief.renumber(new[belief.plan]) for entity, belief in beliefs.items()})
         connection.execute("DELETE FROM event WHERE id IN (SELECT old FROM moved)")
         connection.execute("DROP TABLE moved")
 
@@ -271,7 +275,7 @@ class Lane:
 
     def receipted(self) -> int:
         """Return up to which sequence every event has a receipt."""
-        return int(self._database.meta(f"receipted:{self.epoch.number}", 0)) if self.epoch else 0
+        return int(self._database.meta(receipted(self.epoch.number), 0)) if self.epoch else 0
 
     def _sign(self, origin: str, edge: Edge, key: Signer, long_key: Signer | None) -> bytes:
         """Return the seal, as `hub.protocol.checkpoint.seal` makes it, with the keys named but once a lane."""

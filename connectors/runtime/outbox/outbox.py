@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from connectors.runtime.outbox.answers import Answers
+from connectors.runtime.outbox.beliefs import load, save
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
-from connectors.runtime.outbox.queue import NewEvent, append
+from connectors.runtime.outbox.meta import Meta
+from connectors.runtime.outbox.queue import NewEvent, append, entity_id
 from connectors.runtime.outbox.rows import Rows
 from connectors.runtime.outbox.status import backlog, status
 from connectors.runtime.outbox.witnessed import Witnessed
@@ -45,9 +47,9 @@ class Outbox:
 
     def claim(self, hub: str, center: str) -> None:
         """Make this the outbox of one center, for good. Errors: UsageError, if it is another's."""
-        owner = self.database.meta("owner")
+        owner = self.database.meta(Meta.OWNER)
         if owner is None:
-            self.database.set_meta("owner", f"{hub}/{center}")
+            self.database.set_meta(Meta.OWNER, f"{hub}/{center}")
         elif owner != f"{hub}/{center}":
             raise UsageError(f"{self.path} is the outbox of {owner}, not of {hub}/{center}: use another office folder")
 
@@ -58,12 +60,14 @@ class Outbox:
         """
         try:
             with self.database.transaction() as connection:
-                count = append(connection, list(events))
+                new = list(events)
+                beliefs = load(connection, list({entity_id(event.type, event.subject) for event in new}))
+                save(connection, append(connection, new, beliefs))
         finally:
             # Durable from here: a crash loses none of them, and sends none twice, for they are sealed in this order. A
             # commit that failed may have been done all the same: whoever waits for events has a look.
             self.queued.ring()
-        return count
+        return len(new)
 
     def epoch_new(self, reason: str) -> None:
         """Ask for a new epoch: the daemon opens it at its next start, when it has read what HQ holds.
@@ -71,11 +75,11 @@ class Outbox:
         Lanes of this center that other outboxes opened are continued by it, and no longer a reason to stop.
         """
         with self.database.transaction() as connection:
-            self.database.set_meta("epoch_wanted", reason)
-            foreign = self.database.meta("foreign")
+            self.database.set_meta(Meta.EPOCH_WANTED, reason)
+            foreign = self.database.foreign()
             if foreign is not None:
-                connection.execute("INSERT OR IGNORE INTO foreign_lane VALUES (?, '')", (foreign.split(" ")[0],))
-                self.database.set_meta("foreign", None)
+                connection.execute("INSERT OR IGNORE INTO foreign_lane VALUES (?, '')", (foreign.origin,))
+                self.database.set_foreign(None)
 
     def purge(self, now: datetime, keep: timedelta = KEEP) -> int:
         """Delete events that were receipted more than `keep` ago, a bounded number; return how many.
@@ -110,7 +114,7 @@ class Outbox:
             connection.execute("DELETE FROM unlogged WHERE epoch<?1 OR (epoch=?1 AND last<=?2)", (epoch.number, last))
             # The batch that ends at `last` stays: the edge that the next one begins from.
             connection.execute("DELETE FROM batch WHERE epoch<?1 OR (epoch=?1 AND last<?2)", (epoch.number, last))
-            self.database.set_meta("purged_receipts", int(self.database.meta("purged_receipts", 0)) + receipts)
+            self.database.set_meta(Meta.PURGED_RECEIPTS, int(self.database.meta(Meta.PURGED_RECEIPTS, 0)) + receipts)
         return int(gone)
 
     def backlog(self) -> int:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
+from connectors.reconcile.belief import NOTHING, Aim, Belief, Queued
 from connectors.reconcile.story import UNLINKED, Link
+from connectors.runtime.outbox.meta import Meta
 from hub.protocol.errors import Rejected
 from hub.protocol.record import VALUE_BYTES_MAX, write_time
 from hub.protocol.verdict import Code
 
 _INSERT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_PRESUME: Final = """
-INSERT INTO entity VALUES (
-    :id, NULL, NULL, 0, :status, :digest, :count, :first, 0, NULL, NULL, 'pending', '', '', '', NULL, NULL
-)
-ON CONFLICT (id) DO UPDATE SET
-    presumed_status = :status, presumed_digest = coalesce(:digest, presumed_digest),
-    shaken = CASE WHEN inflight THEN shaken ELSE 0 END, inflight = inflight + :count,
-    plan = :first, state = 'pending', code = '', field = '', params = '', refused = NULL, story = NULL
-"""
-
-_COUNT: Final = "INSERT INTO meta VALUES ('events', ?1) ON CONFLICT (name) DO UPDATE SET value = value + ?1"
+_COUNT: Final = "INSERT INTO meta VALUES (?2, ?1) ON CONFLICT (name) DO UPDATE SET value = value + ?1"
+_NO_AIMS: Final[Mapping[str, Aim]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +43,35 @@ class NewEvent:
     link: Link = UNLINKED
 
 
-def append(connection: sqlite3.Connection, events: Sequence[NewEvent]) -> int:
-    """Append `events` inside the caller's transaction, and presume them accepted; return how many there were."""
+def append(
+    connection: sqlite3.Connection,
+    events: Sequence[NewEvent],
+    beliefs: Mapping[str, Belief],
+    aims: Mapping[str, Aim] = _NO_AIMS,
+) -> dict[str, Belief]:
+    """Append `events` inside the caller's transaction; return the beliefs that presume them accepted, to be saved.
+
+    Shapes: beliefs has, by id, what is believed of the events' entities; aims says of an entity what is aimed at.
+    Errors: Rejected(TOO_LARGE).
+    """
     if not events:
-        return 0
-    first = next_id(connection)
-    presumed: dict[str, dict[str, Any]] = {}
-    rows = []
+        return {}
+    plans: dict[str, list[Queued]] = {}
+    connection.executemany(_INSERT, _number(events, next_id(connection), plans))
+    connection.execute(_COUNT, (len(events), Meta.EVENTS))
+    return {entity: beliefs.get(entity, NOTHING).presume(queued, aims.get(entity)) for entity, queued in plans.items()}
+
+
+def _number(events: Iterable[NewEvent], first: int, plans: dict[str, list[Queued]]) -> Iterator[tuple[Any, ...]]:
+    """Yield events as they are stored, numbered from `first`; note in `plans` which of them each entity has."""
     for number, event in enumerate(events, first):
         if len(event.value) > VALUE_BYTES_MAX:
             raise Rejected(Code.TOO_LARGE, "", f"bytes={len(event.value)} max={VALUE_BYTES_MAX}")
-        rows.append(
-            (
-                number, event.id, event.type, event.subject, write_time(event.time), event.dataschema, event.value,
-                event.status, event.digest, event.creates, event.link.correlation, event.link.causation,
-            )
+        plans.setdefault(entity_id(event.type, event.subject), []).append(Queued(number, event.status, event.digest))
+        yield (
+            number, event.id, event.type, event.subject, write_time(event.time), event.dataschema, event.value,
+            event.status, event.digest, event.creates, event.link.correlation, event.link.causation,
         )  # fmt: skip
-        entity = entity_id(event.type, event.subject)
-        entry = presumed.get(entity)
-        if entry is None:
-            entry = presumed[entity] = {"id": entity, "count": 0, "first": number, "digest": None}
-        entry["count"] += 1
-        entry["status"] = event.status
-        entry["digest"] = entry["digest"] if event.digest is None else event.digest
-    connection.executemany(_INSERT, rows)
-    connection.executemany(_PRESUME, presumed.values())
-    connection.execute(_COUNT, (len(rows),))
-    return len(rows)
 
 
 def entity_id(event_type: str, subject: str) -> str:

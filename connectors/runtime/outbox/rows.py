@@ -6,13 +6,22 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from connectors.reconcile.plan import UNKNOWN_DIGEST
-from connectors.reconcile.story import Refused
+from connectors.reconcile.belief import OwnState, RowState, Verdict, row_state, row_verdict
+from connectors.runtime.outbox.beliefs import files_of, load_all, save
 from connectors.runtime.outbox.database import Database
 
-_IN_MAX: Final = 500  # SQLite's own limit was 999 for long
+_PAGE_ROWS: Final = 500
+# Rows with their entities, and how they stand to each other: what `reconcile.belief` makes a row's verdict of.
+_ROWS: Final = "row LEFT JOIN entity ON entity.id = row.entity"
+_STANDING: Final = "entity.fingerprint IS row.fingerprint, entity.file IS row.file, entity.state"
+_COUNTS: Final = f"SELECT row.file, row.state, {_STANDING}, count(*) FROM {_ROWS} GROUP BY 1, 2, 3, 4, 5"  # noqa: S608  constants
+_VERDICTS: Final = (
+    "SELECT number, key, entity, problems, row.state, row.code, row.field, row.params, "  # noqa: S608  constants
+    f"entity.code, entity.field, entity.params, {_STANDING} "
+    f"FROM {_ROWS} WHERE row.file=? AND number>? ORDER BY number LIMIT ?"
+)
 
 
 class FileState(StrEnum):
@@ -52,7 +61,7 @@ class StoredRow:
     key: str
     entity: str | None
     fingerprint: bytes | None
-    state: str
+    state: OwnState
     code: str = ""
     field: str = ""
     params: str = ""
@@ -66,25 +75,11 @@ class RowVerdict:
     number: int
     key: str
     entity: str | None
-    state: str
+    state: RowState
     code: str
     field: str
     params: str
     problems: str
-
-
-@dataclass(frozen=True, slots=True)
-class EntityState:
-    """What is presumed of an entity, and for which wanted state and file it was last planned.
-
-    `refused` is the event of that plan which HQ refused first.
-    """
-
-    status: str | None
-    digest: bytes | None
-    fingerprint: bytes | None
-    file: str | None
-    refused: Refused | None = None
 
 
 class Rows:
@@ -178,15 +173,13 @@ class Rows:
 
         The statuses stay as we know them: where they are wrong, HQ's verdict tells.
         """
+        files = set()
         with self._database.transaction() as connection:
-            files = connection.execute(
-                "SELECT DISTINCT file FROM entity WHERE status IS NOT NULL AND file IS NOT NULL"
-            ).fetchall()
-            connection.execute(
-                "UPDATE entity SET fingerprint=NULL, digest=?1, presumed_digest=?1 WHERE status IS NOT NULL",
-                (UNKNOWN_DIGEST,),
-            )
-        return {row[0] for row in files}
+            for beliefs in load_all(connection, "status IS NOT NULL"):
+                changed = {entity: belief.forget() for entity, belief in beliefs.items()}
+                files |= files_of(changed)
+                save(connection, changed)
+        return files
 
     def waiting(self) -> list[str]:
         """Return the files that wait for `connector approve`."""
@@ -213,12 +206,11 @@ class Rows:
             name: FileSummary(name, state, message, code, {"generation": generation})
             for name, state, message, code, generation in found
         }
-        for name, state, count in self._database.read(
-            "SELECT file, state, count(*) FROM row_verdict GROUP BY file, state "
-            "UNION ALL SELECT file, 'vanished', count(*) FROM vanished GROUP BY file"
-        ):
+        vanished = self._database.read("SELECT file, 'vanished', count(*) FROM vanished GROUP BY file")
+        for name, state, count in (*count_rows(self._database), *vanished):
             if name in files:
-                files[name].counts[state] = count
+                counts = files[name].counts
+                counts[state] = counts.get(state, 0) + count
         return list(files.values())
 
     def vanished(self, file: str) -> list[str]:
@@ -228,54 +220,32 @@ class Rows:
     def verdicts(self, file: str) -> Iterator[RowVerdict]:
         """Yield the rows of `file`, in the order of the sheet, and what became of each."""
         at = -1
-        while found := self._database.read(
-            "SELECT number, key, entity, state, code, field, params, problems FROM row_verdict "
-            "WHERE file=? AND number>? ORDER BY number LIMIT ?",
-            (file, at, _IN_MAX),
-        ):
-            yield from (RowVerdict(*row) for row in found)
+        while found := self._database.read(_VERDICTS, (file, at, _PAGE_ROWS)):
+            yield from (_judge(*row) for row in found)
             at = found[-1][0]
 
 
-def read_entities(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, EntityState]:
-    """Return what is presumed of those of `ids` that are known, inside the caller's transaction."""
-    states: dict[str, EntityState] = {}
-    for start in range(0, len(ids), _IN_MAX):
-        part = ids[start : start + _IN_MAX]
-        marks = ",".join("?" * len(part))
-        found = connection.execute(
-            "SELECT id, presumed_status, presumed_digest, fingerprint, file, refused, story "  # noqa: S608  only marks
-            f"FROM entity WHERE id IN ({marks})",
-            part,
-        )
-        for entity, status, digest, fingerprint, file, event, story in found:
-            refused = None if event is None else Refused(event, story)
-            states[entity] = EntityState(status, digest, fingerprint, file, refused)
-    return states
+def count_rows(database: Database) -> Iterator[tuple[str, RowState, int]]:
+    """Yield how many rows of a file are in a state: its name, the state, the count. A state may come more than once."""
+    for file, own, is_planned, is_same_file, state, count in database.read(_COUNTS):
+        yield file, row_state(own, state, is_planned=is_planned, is_same_file=is_same_file), count
+
+
+def _judge(number: int, key: str, entity: str | None, problems: str, own: OwnState, *standing: Any) -> RowVerdict:
+    """Return a row as its columns, and those of its entity, have it."""
+    *texts, is_planned, is_same_file, state = standing
+    refusal, rejection = Verdict(*texts[:3]), Verdict(*texts[3:])
+    found = row_verdict(own, refusal, rejection, is_planned=bool(is_planned))
+    became = row_state(own, state, is_planned=bool(is_planned), is_same_file=bool(is_same_file))
+    return RowVerdict(number, key, entity, became, found.code, found.field, found.params, problems)
 
 
 def put_rows(connection: sqlite3.Connection, file: str, generation: int, rows: Sequence[StoredRow]) -> None:
     """Store `rows` inside the caller's transaction."""
     connection.executemany(
         "INSERT OR REPLACE INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
+        (
             (file, r.number, generation, r.key, r.entity, r.fingerprint, r.state, r.code, r.field, r.params, r.problems)
             for r in rows
-        ],
-    )
-
-
-def set_planned(connection: sqlite3.Connection, file: str, planned: Sequence[tuple[bytes, str]]) -> None:
-    """Remember for which wanted state (fingerprint, entity id) events were queued, and that `file` has the row."""
-    connection.executemany(
-        "UPDATE entity SET fingerprint=?, file=? WHERE id=?", [(mark, file, entity) for mark, entity in planned]
-    )
-
-
-def set_held(connection: sqlite3.Connection, held: Sequence[tuple[bytes, str]]) -> None:
-    """Remember wanted states (fingerprint, entity id) for which there is nothing to say."""
-    connection.executemany(
-        "UPDATE entity SET fingerprint=?, code='', field='', params='', refused=NULL, story=NULL, "
-        "state = CASE WHEN inflight THEN 'pending' ELSE 'accepted' END WHERE id=?",
-        held,
+        ),
     )

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from connectors.reconcile.belief import RowState
+from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
-from connectors.runtime.outbox.rows import FileState
+from connectors.runtime.outbox.meta import Meta
+from connectors.runtime.outbox.rows import FileState, count_rows
 
-STATES: Final = ("accepted", "refused", "rejected", "unchanged", "blank", "pending")
-ALARMS: Final = (
-    "foreign",
-    "diverged",
-    "key",
-    "long_seals",
-    "witness_key",
-    "foreign_key",
-    "suspended",
-    "schema_not_announced",
-    "fork",
-    "link",
-    "log",
-    "not_logged",
-)
+STATES: Final = get_args(RowState)
 
 
 def status(database: Database, lane: Lane) -> dict[str, Any]:
@@ -39,18 +28,24 @@ def status(database: Database, lane: Lane) -> dict[str, Any]:
                 for name in totals:
                     totals[name] += entry[name]
         totals |= {
-            "events": int(database.meta("events", 0)),
-            "duplicates": int(database.meta("duplicates", 0)),
-            "receipts": _count(database, "SELECT count(*) FROM receipt") + int(database.meta("purged_receipts", 0)),
+            "events": int(database.meta(Meta.EVENTS, 0)),
+            "duplicates": int(database.meta(Meta.DUPLICATES, 0)),
+            "receipts": _count(database, "SELECT count(*) FROM receipt") + int(database.meta(Meta.PURGED_RECEIPTS, 0)),
             "backlog": backlog(database, lane),
         }
         return {
             "files": files,
             "totals": totals,
             "lane": _lane(database, lane),
-            "alarms": {name: text for name in ALARMS if (text := database.meta(name)) is not None},
-            "link": database.meta("link_state", "never connected"),
+            "alarms": _alarms(database),
+            "link": database.meta(Meta.LINK_STATE, "never connected"),
         }
+
+
+def _alarms(database: Database) -> dict[str, str]:
+    texts = {str(name): text for name in AlarmName if (text := database.meta(name)) is not None}
+    foreign = database.foreign() if database.is_current else None  # an older release has kept the sentence itself
+    return texts if foreign is None else texts | {str(AlarmName.FOREIGN): foreign.told()}
 
 
 def _files(database: Database) -> dict[str, dict[str, Any]]:
@@ -64,7 +59,7 @@ def _files(database: Database) -> dict[str, dict[str, Any]]:
             "blank": blank,
             "vanished": 0,
         }
-    for name, state, count in database.read("SELECT file, state, count(*) FROM row_verdict GROUP BY file, state"):
+    for name, state, count in count_rows(database):
         files[name][state] += count
         files[name]["rows"] += count
     for name, count in database.read("SELECT file, count(*) FROM vanished GROUP BY file"):
@@ -78,7 +73,7 @@ def _lane(database: Database, lane: Lane) -> dict[str, Any]:
     return {
         "origin": lane.origin,
         "sealed": lane.sealed.size,
-        "sent": max(int(database.meta("sent", 0)), lane.receipted()),
+        "sent": max(int(database.meta(Meta.SENT, 0)), lane.receipted()),
         "receipted": lane.receipted(),
         "last_receipt_recorded_at": newest[0],
         "last_receipt_stored_at": newest[1],

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.witness import Break, Log
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.record import write_time
@@ -179,7 +180,7 @@ class Witnessed:
         cosigned = self._database.read("SELECT size, at FROM cosigned ORDER BY size DESC LIMIT 1")
         stopped = self.stopped()
         return {
-            "state": self._database.meta("witness_state", "never ran"),
+            "state": self._database.meta(Meta.WITNESS_STATE, "never ran"),
             "size": seen[0][0] if seen else 0,
             "seen_at": seen[0][1] if seen else None,
             "cosigned": cosigned[0][0] if cosigned else 0,

@@ -20,9 +20,11 @@ _MARK_SLOT: Final = 0
 # person.slot: of the key file. person.erased_at: the key is destroyed.
 # use: one place at HQ where a person stands or stood; `sealed` is the newest text there, NULL once it can't be read.
 _SCHEMA: Final = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-CREATE TABLE person (id INTEGER PRIMARY KEY, mark BLOB UNIQUE, slot INTEGER NOT NULL UNIQUE, erased_at TEXT);
-CREATE TABLE use (
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS person (
+    id INTEGER PRIMARY KEY, mark BLOB UNIQUE, slot INTEGER NOT NULL UNIQUE, erased_at TEXT
+);
+CREATE TABLE IF NOT EXISTS use (
     person INTEGER NOT NULL, stream TEXT NOT NULL, subject TEXT NOT NULL, field TEXT NOT NULL,
     key_id TEXT NOT NULL UNIQUE, sealed TEXT, PRIMARY KEY (person, stream, subject, field)
 ) WITHOUT ROWID;
@@ -75,7 +77,11 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 
 def _make(connection: sqlite3.Connection, path: Path, keys: KeyFile) -> None:
-    """Make both files, unless another process has done so meanwhile. After a crash it is done again."""
+    """Make both files, unless another process has done so meanwhile; the register's tables all or none.
+
+    A crash anywhere leaves a register of version 0, and a key file that has at most the slot of the marks: the next
+    start makes the tables for that key. Nobody is known before both are on the disk.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
@@ -84,18 +90,18 @@ def _make(connection: sqlite3.Connection, path: Path, keys: KeyFile) -> None:
                     f"there are keys of persons in {keys.path}, and {path} is gone: restore it from a copy; or remove "
                     "the key file, then what HQ has of persons can't be read here any more"
                 )
-            marks = keys.read(_MARK_SLOT) if keys.count() else None
-            if marks is None:
-                marks = os.urandom(KEY_BYTES)
-                keys.add(marks)
-                keys.sync()
-            for statement in _SCHEMA.split(";"):
+            marks = (keys.read(_MARK_SLOT) if keys.count() else None) or os.urandom(KEY_BYTES)
+            # Written again if a crash has left it: it may not have reached the disk, or as zeros alone.
+            keys.put(_MARK_SLOT, marks)
+            keys.sync()
+            for statement in filter(str.strip, _SCHEMA.split(";")):
                 connection.execute(statement)
-            connection.execute("INSERT INTO meta VALUES ('check', ?)", (_check_of(marks),))
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('check', ?)", (_check_of(marks),))
             connection.execute(f"PRAGMA user_version={VERSION}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite itself rolls back when the disk is full
+            connection.execute("ROLLBACK")
         raise
 
 

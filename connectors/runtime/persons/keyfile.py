@@ -31,10 +31,15 @@ class KeyFile:
             return 0
 
     def add(self, key: bytes) -> int:
-        """Store a key; return its slot. It is durable after `sync`. Errors: Retriable, if there is no room."""
+        """Store a key in a new slot; return it. It is durable after `sync`. Errors: Retriable, if there is no room."""
+        slot = self.count()
+        self.put(slot, key)
+        return slot
+
+    def put(self, slot: int, key: bytes) -> None:
+        """Store a key in a slot that nobody has. It is durable after `sync`. Errors: Retriable, if there is no room."""
         assert len(key) == KEY_BYTES
         assert key != _GONE
-        slot = self.count()
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
             with os.fdopen(descriptor, "r+b", buffering=0) as file:
@@ -42,7 +47,6 @@ class KeyFile:
                 _write(file.fileno(), slot, key)
         except OSError as exc:
             raise self._full(exc) from exc
-        return slot
 
     def sync(self) -> None:
         """Have the disk keep what was added. Errors: Retriable."""

@@ -12,6 +12,7 @@ from connectors.mapping.outcome import RowOutcome
 from connectors.mapping.person import Instead, PersonSaid, Place
 from connectors.mapping.problem import LocalCode
 from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.meta import persons_wait
 from connectors.runtime.persons.register import Persons
 from connectors.runtime.registry import Registry
 from hub.domain.catalogue import STREAMS
@@ -46,7 +47,7 @@ class Sealing:
 
     def is_taken(self, stream: str, field: str) -> bool:
         """Return whether HQ reads the events that have this field; where nothing is known of it, that it does."""
-        name = f"persons_wait:{stream}.{field}"
+        name = persons_wait(stream, field)
         if not self._registry.known:
             if name not in self._taken:
                 self._taken[name] = self._database.meta(name) is None

@@ -57,7 +57,7 @@ def test_outcomes_gone_through_again_are_the_same() -> None:
     found = Outcomes(mapping, read_table("deals.csv", text.encode(), mapping.format_options()), "uz")
     first, again = list(found), list(found)
     assert first == again
-    assert [(o.row, o.is_refused, o.duplicate_of) for o in first] == [
+    assert [(o.row, bool(o.problems), o.duplicate_of) for o in first] == [
         (2, False, None), (3, True, None), (4, False, 2), (5, False, None),
     ]  # fmt: skip
     assert len(found) == len(first)
@@ -86,7 +86,7 @@ def test_row_with_several_bad_cells_names_each_column() -> None:
     """A person sees every cell that could not be read at once, not one after the other."""
     (outcome,) = run(DEALS, HEAD + "17;Насос;аренда;много;USD;4;31.02.2024;сгорел\n")
     assert outcome.wanted is None
-    assert outcome.is_refused
+    assert outcome.problems
     assert set(codes(outcome)) >= {
         ("Вид", "kind", LocalCode.NOT_IN_TABLE),
         ("Сумма", "amount", LocalCode.BAD_NUMBER),

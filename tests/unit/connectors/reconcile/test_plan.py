@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.reconcile.belief import UNKNOWN_DIGEST, Held
 from connectors.reconcile.digest import record_digest
-from connectors.reconcile.plan import UNKNOWN_DIGEST, Known, Unreachable, plan
+from connectors.reconcile.plan import Unreachable, plan
 from hub.domain.catalogue import STREAMS
 from hub.domain.entity import Entity
 from hub.domain.fold import fold
@@ -47,8 +48,8 @@ def walk(stream: Stream, steps: list[int]) -> Entity | None:
     return entity
 
 
-def known_of(entity: Entity | None) -> Known | None:
-    return Known(entity.status, record_digest(entity.record)) if entity else None
+def known_of(entity: Entity | None) -> Held | None:
+    return Held(entity.status, record_digest(entity.record)) if entity else None
 
 
 def reached(stream: Stream, entity: Entity | None, wanted: Wanted, length_max: int) -> int | None:
@@ -106,32 +107,32 @@ def test_plan_of_a_new_and_already_closed_deal_tells_its_whole_life() -> None:
 def test_plan_of_a_withdrawal_carries_only_what_that_event_knows() -> None:
     """A status-only event takes its own fields of the reason, and no others."""
     wanted = Wanted("withdrawn", {"title": "x"}, {"reason": "sold", "colour": "red"})
-    planned = plan(STREAMS["offer"], Known("published", record_digest({"title": "x"})), wanted)
+    planned = plan(STREAMS["offer"], Held("published", record_digest({"title": "x"})), wanted)
     assert [(event.kind.name, event.value) for event in planned] == [("withdrawn", {"reason": "sold"})]
 
 
 def test_plan_with_an_unknown_record_says_the_record_again() -> None:
     """An entity whose record this outbox never saw is told whole."""
-    planned = plan(STREAMS["offer"], Known("published", UNKNOWN_DIGEST), Wanted("published", {"title": "x"}))
+    planned = plan(STREAMS["offer"], Held("published", UNKNOWN_DIGEST), Wanted("published", {"title": "x"}))
     assert [event.kind.name for event in planned] == ["revised"]
 
 
 def test_plan_for_an_unknown_record_in_a_final_status_says_nothing() -> None:
     """What is closed is closed: where HQ's record is not known and can't be told again, the row has what it wants."""
-    assert plan(STREAMS["deal"], Known("closed", UNKNOWN_DIGEST), Wanted("closed", {"title": "x"})) == []
+    assert plan(STREAMS["deal"], Held("closed", UNKNOWN_DIGEST), Wanted("closed", {"title": "x"})) == []
 
 
 def test_plan_out_of_a_final_status_names_both() -> None:
     """A final status is refused, and the message names where it stands and what was wanted."""
     with pytest.raises(Unreachable, match="terminated to opened"):
-        plan(STREAMS["deal"], Known("terminated", b"x"), Wanted("opened", {"title": "x"}))
+        plan(STREAMS["deal"], Held("terminated", b"x"), Wanted("opened", {"title": "x"}))
 
 
 @pytest.mark.parametrize(("contact", "version"), [({}, 1), ({"contact": None}, 1), ({"contact": "sealed.v1.x"}, 2)])
 def test_plan_takes_the_oldest_version_that_can_say_it(contact: dict[str, Any], version: int) -> None:
     """What an HQ of the release before can read is said as that release says it."""
     stream, record = STREAMS["partner"], {"kind": "investor", "name": "Fund", "country": "KZ"} | contact
-    for known, names in ((None, ["registered"]), (Known("signed", b"x"), ["revised"])):
+    for known, names in ((None, ["registered"]), (Held("signed", b"x"), ["revised"])):
         planned = plan(stream, known, Wanted("signed" if known else "registered", record))
         assert [(event.kind.name, event.kind.version) for event in planned] == [(names[0], version)]
         assert ("contact" in planned[0].value) == (version == 2)
@@ -141,7 +142,7 @@ def test_plan_takes_the_oldest_version_that_can_say_it(contact: dict[str, Any], 
 def test_plan_takes_back_what_only_the_newer_version_had() -> None:
     """The record is said whole: an older version without the field leaves nothing of it at HQ."""
     record = {"kind": "investor", "name": "Fund", "country": "KZ"}
-    known = Known("registered", record_digest(record | {"contact": "sealed.v1.x"}))
+    known = Held("registered", record_digest(record | {"contact": "sealed.v1.x"}))
     (event,) = plan(STREAMS["partner"], known, Wanted("registered", record))
     assert (event.kind.type, event.value) == ("net.cohub.partner.revised.v1", record)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.reconcile.story import UNLINKED, Link, Refused, tell
+from connectors.reconcile.story import UNLINKED, Link, RejectedEvent, tell
 
 
 def test_story_of_one_event_says_no_more_than_the_event() -> None:
@@ -17,5 +17,5 @@ def test_story_is_named_by_its_first_event_and_each_event_by_the_one_before() ->
 
 def test_plan_after_a_refusal_goes_on_with_the_story() -> None:
     """The refused event is the cause of what is said instead of it, also of a single event."""
-    assert tell(["d", "e"], Refused("b", "a")) == [Link("a", "b"), Link("a", "d")]
-    assert tell(["d"], Refused("b", "a")) == [Link("a", "b")]
+    assert tell(["d", "e"], RejectedEvent("b", "a")) == [Link("a", "b"), Link("a", "d")]
+    assert tell(["d"], RejectedEvent("b", "a")) == [Link("a", "b")]

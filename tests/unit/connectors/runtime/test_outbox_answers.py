@@ -28,7 +28,7 @@ def test_take_of_a_receipt_makes_entities_accepted(office: Office) -> None:
 
 
 def test_take_of_a_rejection_goes_back_to_what_hq_holds(office: Office) -> None:
-    """A refused revision leaves the entity as it was accepted before, and says why."""
+    """A rejected revision leaves the entity as it was accepted before, and says why."""
     office.open()
     office.queue("A")
     office.seal()
@@ -42,7 +42,7 @@ def test_take_of_a_rejection_goes_back_to_what_hq_holds(office: Office) -> None:
 
 
 def test_take_of_a_rejection_before_an_acceptance_keeps_the_old_record(office: Office) -> None:
-    """Revised (refused) then withdrawn (accepted), in two receipts: withdrawn, with the record of before."""
+    """Revised (rejected) then withdrawn (accepted), in two receipts: withdrawn, with the record of before."""
     office.open()
     office.queue("A")
     office.seal()
@@ -55,6 +55,21 @@ def test_take_of_a_rejection_before_an_acceptance_keeps_the_old_record(office: O
     office.answer(4, 4)
     assert office.entity("A")[:3] == ("withdrawn", "withdrawn", 0)
     assert office.outbox.database.read("SELECT presumed_digest FROM entity") == held
+
+
+def test_accepted_plan_that_was_built_on_a_rejected_one_is_made_again(office: Office) -> None:
+    """The row wants the revised record, withdrawn; HQ has the old one, withdrawn: its file is planned for once more."""
+    office.open()
+    office.queue("A")
+    office.seal()
+    office.answer(1, 2)
+    office.queue("A", name="revised", title="Other")
+    office.queue("A", name="withdrawn")
+    office.seal()
+    with office.outbox.database.transaction() as connection:
+        connection.execute("UPDATE entity SET file='offers.csv', fingerprint=x'01'")
+    assert office.answer(3, 4, Decision(3, "BAD_FIELD", "title")).replan == {"offers.csv"}
+    assert office.entity("A") == ("withdrawn", "withdrawn", 0, "pending", "")
 
 
 def test_take_of_the_same_receipt_again_is_a_duplicate(office: Office) -> None:
@@ -80,6 +95,8 @@ def test_take_of_receipts_in_any_order_ends_in_one_state(office: Office, order: 
     for number in order:
         office.answer(*ranges[number])
     assert office.entity("A") == ("withdrawn", "withdrawn", 0, "accepted", "")
+    revised = office.outbox.database.read("SELECT digest FROM event WHERE type LIKE '%.revised.%'")
+    assert office.outbox.database.read("SELECT digest FROM entity") == revised
     assert office.outbox.lane.receipted() == 4
     assert office.outbox.status()["totals"]["backlog"] == 0
 
@@ -141,7 +158,7 @@ def test_take_of_already_exists_learns_that_hq_has_it(office: Office) -> None:
 
 
 def test_rows_of_a_stream_that_hq_allows_now_are_planned_again(office: Office) -> None:
-    """Nobody would change them: nothing is wrong with the rows. Other refusals, and other streams, stay as they are."""
+    """Nobody would change them: nothing is wrong with the rows. Other rejections, and streams, stay as they are."""
     office.open()
     office.queue("A")
     office.queue("B")
@@ -166,7 +183,7 @@ def test_take_position_survives_with_the_receipt(office: Office) -> None:
     office.answer(1, 1)
     office.reopen()
     assert office.outbox.answers.position == 1
-    assert office.outbox.answers.count_receipts() == 1
+    assert office.outbox.status()["totals"]["receipts"] == 1
 
 
 def test_receipt_by_a_retired_key_that_is_dated_back_is_refused(office: Office) -> None:

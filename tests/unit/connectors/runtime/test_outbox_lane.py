@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from hub.protocol.receipt import Decision
 from hub.protocol.record import SEAL_HEADER, LeafReader, canonical
 from hub.protocol.tree import Edge, leaf_hash
 from tests.support.office import CENTER, HUB, NOW, ORIGIN, Office
+from tests.support.releases import turn_back
 
 
 def seal_of(batch: Batch) -> bytes:
@@ -122,14 +122,7 @@ def test_load_from_an_outbox_of_0_1_0_gives_the_bytes_that_were_sealed(office: O
     sealed = office.seal()
     office.queue("C")
     office.outbox.close()
-    with sqlite3.connect(office.path) as connection:
-        for table, column in (("event", "correlation"), ("event", "causation"), ("entity", "refused"),
-                              ("entity", "story"), ("file", "code")):  # fmt: skip
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        for table in ("log_seen", "log_checkpoint", "log_leaf", "cosigned", "log_break", "unlogged"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("PRAGMA user_version=1")
-    connection.close()
+    turn_back(office.path, 1)
     office.outbox = Outbox(office.path)
     assert office.outbox.lane.load(2, office.key) == sealed
     office.outbox.enqueue_events(linked(office))

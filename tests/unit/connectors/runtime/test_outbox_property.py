@@ -91,10 +91,10 @@ class OutboxMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.unanswered)
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
-        """Hear one of the answers, in any order, some of it refused; perhaps twice."""
+        """Hear one of the answers, in any order, some of it rejected; perhaps twice."""
         first, last = self.unanswered.pop(data.draw(st.sampled_from((-1, 0, len(self.unanswered) // 2))))
-        refused = data.draw(st.sets(st.integers(first, last), max_size=2))
-        decisions = [Decision(sequence, "BAD_FIELD", "title") for sequence in sorted(refused)]
+        rejected = data.draw(st.sets(st.integers(first, last), max_size=2))
+        decisions = [Decision(sequence, "BAD_FIELD", "title") for sequence in sorted(rejected)]
         for _ in range(data.draw(st.integers(1, 2))):
             self.office.answer(first, last, *decisions)
 

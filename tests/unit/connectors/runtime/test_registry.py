@@ -10,11 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 import schemas
+from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import alarm_text
 from connectors.runtime.codecs import Codecs, released_states
 from connectors.runtime.link import Link
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.beliefs import save
 from connectors.runtime.outbox.faulty import FaultyDatabase
 from connectors.runtime.outbox.queue import NewEvent, append
 from connectors.runtime.registry import CENTERS, HQ_PARTITION, SCHEMAS, Registry, RegistryAlarm
@@ -66,7 +68,7 @@ def registry(*values: bytes, schema: int = 7) -> Registry:
     return found
 
 
-def told(alarms: dict[str, RegistryAlarm | None]) -> dict[str, str]:
+def told(alarms: dict[AlarmName, RegistryAlarm | None]) -> dict[AlarmName, str]:
     """Return what the alarms say that there is a reason for."""
     return {name: alarm_text(alarm, "en") for name, alarm in alarms.items() if alarm is not None}
 
@@ -84,7 +86,7 @@ def test_center_with_its_own_key_alone_raises_no_alarm() -> None:
 def test_active_key_that_the_office_never_had_is_an_alarm_that_names_it() -> None:
     """Whoever registers a key in a center's name is seen by the center."""
     found = registry(state(1, OURS), state(2, OURS, THEIRS))
-    assert THEIRS.signer.verifier.to_text() in told(found.alarms(KEY, {KEY.public}))["foreign_key"]
+    assert THEIRS.signer.verifier.to_text() in told(found.alarms(KEY, {KEY.public}))[AlarmName.FOREIGN_KEY]
 
 
 def test_key_that_was_rotated_away_is_no_alarm() -> None:
@@ -103,7 +105,7 @@ def test_revoked_foreign_key_is_no_alarm_and_our_own_revoked_key_is_one() -> Non
 
 def test_unknown_key_says_what_to_send_and_an_unknown_center_nothing() -> None:
     """A key that was not enrolled yet is told of; of a center that HQ has not added, the link tells."""
-    assert "enrolment note" in told(registry(state(1)).alarms(KEY, {KEY.public}))["key"]
+    assert "enrolment note" in told(registry(state(1)).alarms(KEY, {KEY.public}))[AlarmName.KEY]
     assert registry().alarms(KEY, {KEY.public}) == {}
 
 
@@ -132,11 +134,11 @@ def test_witness_key_is_asked_for_until_hq_has_it_and_a_foreign_one_alarms() -> 
     key = record["keys"][0] | {"purpose": "witness", "vkey": witness.to_text()}
     without, having = registry(state(1, OURS)), registry(state(1, keys=[*record["keys"], key]))
     asked = told(without.alarms(KEY, {KEY.public}, witness=witness))
-    assert (set(asked), "uz.witness.note" in asked["witness_key"]) == ({"witness_key"}, True)
+    assert (set(asked), "uz.witness.note" in asked[AlarmName.WITNESS_KEY]) == ({"witness_key"}, True)
     assert told(having.alarms(KEY, {KEY.public, witness.public}, witness=witness)) == {}
     assert set(told(having.alarms(KEY, {KEY.public}))) == {"foreign_key"}
     revoked = registry(state(1, keys=[*record["keys"], key | {"status": "revoked"}]))
-    assert "revoked" in told(revoked.alarms(KEY, {KEY.public}, witness=witness))["witness_key"]
+    assert "revoked" in told(revoked.alarms(KEY, {KEY.public}, witness=witness))[AlarmName.WITNESS_KEY]
 
 
 def test_ml_dsa_key_that_hq_wants_and_the_office_does_not_seal_by_raises_an_alarm() -> None:
@@ -229,7 +231,7 @@ async def test_alarms_and_plans_follow_the_registry_though_a_commit_failed(
     database = FaultyDatabase(tmp_path / "outbox.sqlite3")
     with Outbox(tmp_path / "outbox.sqlite3", database=database) as outbox:
         with database.transaction() as connection:
-            append(connection, [published(codecs)])
+            save(connection, append(connection, [published(codecs)], {}))
             connection.execute(
                 "UPDATE entity SET state='rejected', code=?, inflight=0, file='a.csv'", (Code.STREAM_NOT_ALLOWED,)
             )

@@ -15,15 +15,16 @@ from typing import Any, cast
 import pytest
 
 from connectors.cli.main import run_command
+from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.codecs import released_states
 from connectors.runtime.link import Link
 from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.database import must_be_logged
 from connectors.runtime.outbox.faulty import FaultyDatabase
+from connectors.runtime.outbox.schema import must_be_logged
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
-from connectors.runtime.witness_reader import BROKEN, NOT_LOGGED, WitnessKeys, WitnessReader
+from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
 from hub.base.faulty import Fault, Faults
 from hub.kafka.memory import MemoryBroker
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer, Verifier
@@ -192,7 +193,7 @@ async def test_break_is_kept_once_and_told_though_keeping_it_failed(
     await publish(broker, desk.hq.append(leaf(1)), desk.hq.append(leaf(2)))
     async with desk.running() as outbox:
         await until(lambda: sizes(desk) == [2])
-        await until(lambda: outbox.database.meta(BROKEN) is None)
+        await until(lambda: outbox.database.meta(AlarmName.LOG) is None)
         desk.faults.plan(fault)
         await publish(broker, desk.hq.fork(1).append(leaf(9), leaf(10)))
         await until(lambda: outbox.witnessed.stopped() is not None)
@@ -239,7 +240,7 @@ async def test_witness_stops_at_another_root_and_goes_on_when_it_is_mended(
         assert [(k.ours, k.theirs) for k in kept] == [(records[2].value, forked.value)]
         assert "4 does not follow from 3" in kept[0].reason
         assert desk.answers.alarms[0].startswith(kept[0].reason)
-        assert kept[0].reason in outbox.status()["alarms"][BROKEN]
+        assert kept[0].reason in outbox.status()["alarms"][AlarmName.LOG]
         capsys.readouterr()
         assert run_command(["witness", "status", "-C", folder, "--evidence", f"{folder}/evidence"]) == 0
         assert "ALARM log: checkpoint 4 does not follow from 3" in capsys.readouterr().out
@@ -324,11 +325,11 @@ async def test_receipt_that_is_not_logged_raises_an_alarm_that_clears_itself(des
         await publish(broker, desk.hq.append(leaves[1]))
         await until(lambda: len(desk.answers.alarms) == 1)
         assert outbox.witnessed.waiting() == 1  # the first came after its leaf, the second before it
-        assert "not in its log:  to 3" in outbox.status()["alarms"][NOT_LOGGED]
+        assert "not in its log:  to 3" in outbox.status()["alarms"][AlarmName.NOT_LOGGED]
         assert sizes(desk) == [1, 2]  # consistent it is
         await publish(broker, desk.hq.append(leaves[2]))
         await until(lambda: desk.answers.alarms[1:] == [""])
-        assert NOT_LOGGED not in outbox.status()["alarms"]
+        assert AlarmName.NOT_LOGGED not in outbox.status()["alarms"]
 
 
 async def test_without_log_keys_nothing_is_witnessed_and_status_says_so(desk: Desk, broker: MemoryBroker) -> None:

@@ -16,8 +16,7 @@ from connectors.runtime.witness import Break, Follows, Log, read, receipt_leaf, 
 from hub.protocol.tree import Edge
 from tests.support.log import TestLog, leaf
 from tests.support.office import NOW, Office
-
-TABLES = ("log_seen", "log_checkpoint", "log_leaf", "cosigned", "log_break", "unlogged")
+from tests.support.releases import turn_back
 
 
 @pytest.fixture
@@ -131,11 +130,7 @@ def test_outbox_of_0_1_0_adopts_its_receipts(office: Office) -> None:
     office.seal()
     office.answer(1, 2)
     office.outbox.close()
-    with sqlite3.connect(office.path) as connection:
-        for table in TABLES:
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("PRAGMA user_version=2")
-    connection.close()
+    turn_back(office.path, 2)
     with Outbox(office.path, read_only=True) as beside:
         assert "has not run here" in beside.status()["witness"]["state"]
     office.outbox = Outbox(office.path)

@@ -1,0 +1,70 @@
+"""The single values that the outbox keeps by name: which there are, and the records among them.
+
+Alarms stand beside them, each under its own name (`connectors.runtime.alarm_name`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+import orjson
+
+from hub.protocol.record import read_time, write_time
+
+
+class Meta(StrEnum):
+    """The names of single values."""
+
+    OWNER = "owner"  # <hub>/<center>, for good
+    EPOCH_WANTED = "epoch_wanted"  # why a person asked for a new lane
+    POSITION = "position"  # the offset in `out.<center>` that is read next
+    NEWEST = "newest"  # the lane of this center of which HQ spoke last: JSON
+    EVENTS = "events"  # how many were ever queued
+    DUPLICATES = "duplicates"  # receipts that came twice
+    PURGED_RECEIPTS = "purged_receipts"
+    SENT = "sent"  # the newest sequence that the broker has acknowledged
+    LINK_STATE = "link_state"  # what `status` says of the link
+    WITNESS_STATE = "witness_state"  # what `status` says of the witness
+    WITNESS_TOLD = "witness_told"  # what HQ was told last that is wrong with its log
+
+
+def receipted(epoch: int) -> str:
+    """Return the name under which stands up to which sequence every event of an epoch has a receipt."""
+    return f"receipted:{epoch}"
+
+
+def persons_wait(stream: str, field: str) -> str:
+    """Return the name that is set while HQ can't take the persons of a field."""
+    return f"persons_wait:{stream}.{field}"
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A lane of our center that another machine opened after ours, as the alarm of that name keeps it.
+
+    Shapes: recorded_at is the time of HQ's receipt for it; opened_as is the reason that its first event gives, which
+            names the machine, '' until HQ has told it.
+    """
+
+    origin: str
+    recorded_at: datetime
+    opened_as: str = ""
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the record that `to_text` has written."""
+        found = orjson.loads(text)
+        return cls(found["origin"], read_time(found["recorded_at"]), found["opened_as"])
+
+    def to_text(self) -> str:
+        """Return the record as it is kept."""
+        found = {"origin": self.origin, "recorded_at": write_time(self.recorded_at), "opened_as": self.opened_as}
+        return orjson.dumps(found).decode()
+
+    def told(self) -> str:
+        """Return the record as a person reads it."""
+        said = f"{self.origin} recorded {write_time(self.recorded_at)}"
+        return f"{said}, opened as {self.opened_as!r}" if self.opened_as else said

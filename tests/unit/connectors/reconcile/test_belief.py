@@ -1,0 +1,250 @@
+"""The moves of a belief, one by one: what each does where it is legal, and that it is refused where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from connectors.reconcile.belief import (
+    NO_VERDICT,
+    NOTHING,
+    UNKNOWN_DIGEST,
+    Aim,
+    Belief,
+    Held,
+    ImpossibleMove,
+    OwnState,
+    Queued,
+    RowState,
+    State,
+    Verdict,
+    row_state,
+    row_verdict,
+)
+from connectors.reconcile.story import RejectedEvent
+from hub.protocol.verdict import Code
+
+Move = Callable[[Belief], Belief]
+
+ONE, TWO = b"record one", b"record two"
+FIRST, NEXT = Aim(b"wants one", "offers.csv"), Aim(b"wants two", "offers.csv")
+PUBLISHED = Queued(2, "published", ONE, creates=True)
+REVISED = Queued(3, "published", TWO)
+WITHDRAWN = Queued(4, "withdrawn", None)
+BAD = Verdict("BAD_FIELD", "title", "value=x")
+NOT_ALLOWED = Verdict("STREAM_NOT_ALLOWED")
+REASON = RejectedEvent("the event", "its story")
+ELSEWHERE = Verdict("ILLEGAL_TRANSITION", "", "event=revised status=withdrawn")
+
+
+def accept(event: Queued) -> Move:
+    return lambda belief: belief.accept(event)
+
+
+def reject(event: Queued, verdict: Verdict = BAD) -> Move:
+    return lambda belief: belief.reject(event, verdict, REASON)
+
+
+def after(belief: Belief, *moves: Move) -> Belief:
+    for move in moves:
+        belief = move(belief)
+    return belief
+
+
+# One belief of each kind. Those that HQ has decided hold what it said; the others have something in flight.
+PLANNED = NOTHING.presume([PUBLISHED], FIRST)
+ACCEPTED = PLANNED.accept(PUBLISHED)
+REJECTED = PLANNED.reject(PUBLISHED, BAD, REASON)
+REVISING = ACCEPTED.presume([REVISED], NEXT)
+ENDING = REVISING.presume([WITHDRAWN], NEXT)  # a plan that was made while another was in flight
+SHAKEN = ENDING.reject(REVISED, BAD, REASON)
+REPLANNED = REJECTED.replan()
+FILELESS = NOTHING.presume([PUBLISHED]).reject(PUBLISHED, BAD, REASON)
+
+ENDED = replace(
+    ENDING, held=Held("withdrawn", ONE), decided=4, inflight=1
+)  # the withdrawal was decided before the revision
+
+
+@pytest.mark.parametrize(
+    ("before", "move", "then"),
+    [
+        # A plan: what it leads to is presumed, and nothing is known to be held yet.
+        (NOTHING, lambda b: b.presume([PUBLISHED], FIRST), Belief(
+            presumed=Held("published", ONE), inflight=1, plan=2, fingerprint=b"wants one", file="offers.csv")),
+        (NOTHING, lambda b: b.presume([PUBLISHED, REVISED]), Belief(
+            presumed=Held("published", TWO), inflight=2, plan=2)),
+        (NOTHING, lambda b: b.presume([WITHDRAWN]), Belief(
+            presumed=Held("withdrawn", UNKNOWN_DIGEST), inflight=1, plan=4)),
+        (REJECTED, lambda b: b.presume([REVISED], NEXT), replace(
+            REJECTED, presumed=Held("published", TWO), inflight=1, plan=3, fingerprint=b"wants two", state="pending",
+            verdict=None, rejected=None)),
+        # Nothing to say: accepted at once, or with what is in flight. The file is whose plan it was.
+        (ACCEPTED, lambda b: b.hold(b"in other words"), replace(ACCEPTED, fingerprint=b"in other words")),
+        (REVISING, lambda b: b.hold(b"in other words"), replace(REVISING, fingerprint=b"in other words")),
+        # Accepted: held, and what is presumed follows when nothing is in flight any more.
+        (PLANNED, accept(PUBLISHED), replace(
+            PLANNED, held=Held("published", ONE), decided=2, record_decided=2, inflight=0, state="accepted")),
+        (ENDING, accept(REVISED), replace(
+            ENDING, held=Held("published", TWO), decided=3, record_decided=3, inflight=1)),
+        # An event that leaves the record, before the one that changed it: each half is as the newest has it.
+        (ENDING, accept(WITHDRAWN), ENDED),
+        (ENDED, accept(REVISED), replace(
+            ENDED, held=Held("withdrawn", TWO), record_decided=3, inflight=0, state="accepted")),
+        # Rejected: back to what is held, with the reason.
+        (PLANNED, reject(PUBLISHED), replace(
+            PLANNED, presumed=None, inflight=0, state="rejected", verdict=BAD, rejected=REASON)),
+        (REVISING, reject(REVISED), replace(
+            REVISING, presumed=Held("published", ONE), inflight=0, state="rejected", verdict=BAD, rejected=REASON)),
+        # An earlier plan was rejected: the row is not, but its plan began from what never came to be.
+        (ENDING, reject(REVISED), replace(ENDING, inflight=1, shaken=True)),
+        (SHAKEN, reject(WITHDRAWN), replace(
+            SHAKEN, presumed=Held("published", ONE), inflight=0, state="rejected", verdict=BAD, rejected=REASON)),
+        # HQ holds what the row does not want, though all of its plan was accepted: shaken still.
+        (SHAKEN, accept(WITHDRAWN), replace(
+            SHAKEN, held=Held("withdrawn", ONE), presumed=Held("withdrawn", ONE), decided=4, inflight=0,
+            state="accepted")),
+        # The verdict tells a status that we did not know of: it is learned, and the record is not known any more.
+        (REVISING, reject(REVISED, ELSEWHERE), replace(
+            REVISING, held=Held("withdrawn", UNKNOWN_DIGEST), presumed=Held("withdrawn", UNKNOWN_DIGEST), decided=3,
+            record_decided=3, inflight=0, shaken=True, state="rejected", verdict=ELSEWHERE, rejected=REASON)),
+        (PLANNED, reject(PUBLISHED, Verdict("ALREADY_EXISTS")), replace(
+            PLANNED, held=Held("published", UNKNOWN_DIGEST), presumed=Held("published", UNKNOWN_DIGEST), decided=2,
+            record_decided=2, inflight=0, shaken=True, state="rejected", verdict=Verdict("ALREADY_EXISTS"),
+            rejected=REASON)),
+        # It tells what we knew, or less than we know since: nothing is learned.
+        (REVISING, reject(REVISED, Verdict("ILLEGAL_TRANSITION", "", "status=published")), replace(
+            REVISING, presumed=Held("published", ONE), decided=3, inflight=0, state="rejected",
+            verdict=Verdict("ILLEGAL_TRANSITION", "", "status=published"), rejected=REASON)),
+        (ENDED, reject(REVISED, Verdict("ILLEGAL_TRANSITION", "", "status=published")), replace(
+            ENDED, presumed=Held("withdrawn", ONE), inflight=0, shaken=True, state="accepted")),
+        # Planned again: nothing is planned for; the rejected event is remembered, for its story goes on.
+        (REJECTED, Belief.replan, replace(REJECTED, state="pending", verdict=None, fingerprint=None)),
+        (ACCEPTED, Belief.replan, replace(ACCEPTED, state="pending", fingerprint=None)),
+        # Another outbox wrote: what is held may say anything; what is in flight is presumed in its status alone.
+        (ACCEPTED, Belief.forget, replace(
+            ACCEPTED, held=Held("published", UNKNOWN_DIGEST), presumed=Held("published", UNKNOWN_DIGEST),
+            fingerprint=None)),
+        (PLANNED, Belief.forget, PLANNED),
+        (NOTHING, Belief.forget, NOTHING),
+        (REVISING, lambda b: b.renumber(9), replace(REVISING, plan=9)),
+    ],
+)  # fmt: skip
+def test_move_gives_the_belief(before: Belief, move: Move, then: Belief) -> None:
+    """Each move, from each kind of belief for which it makes a difference, to the last field."""
+    assert move(before) == then
+
+
+@pytest.mark.parametrize(
+    ("legal", "move"),
+    [
+        ({"NOTHING", "PLANNED", "ACCEPTED", "REJECTED", "REVISING", "SHAKEN", "REPLANNED", "FILELESS"},
+         lambda b: b.presume([Queued(9, "published", ONE)], FIRST)),
+        ({"NOTHING"}, lambda b: b.presume([PUBLISHED], FIRST)),  # no plan is older than the one before
+        (set(), lambda b: b.presume([], FIRST)),
+        ({"PLANNED", "ACCEPTED", "REVISING", "SHAKEN"}, lambda b: b.hold(b"")),
+        ({"PLANNED", "REVISING", "SHAKEN"}, accept(WITHDRAWN)),
+        ({"PLANNED", "REVISING", "SHAKEN"}, reject(WITHDRAWN)),
+        ({"ACCEPTED", "REJECTED"}, Belief.replan),
+        ({"NOTHING", "PLANNED", "ACCEPTED", "REJECTED", "REVISING", "SHAKEN", "REPLANNED", "FILELESS"}, Belief.forget),
+        ({"NOTHING", "PLANNED", "ACCEPTED", "REJECTED", "REVISING", "SHAKEN", "REPLANNED", "FILELESS"},
+         lambda b: b.renumber(9)),
+        ({"NOTHING"}, lambda b: b.renumber(2)),
+    ],
+)  # fmt: skip
+def test_move_is_refused_where_it_cannot_have_happened(legal: set[str], move: Move) -> None:
+    """A verdict on what is not in flight, a plan without events, a row planned again that waits: nothing is guessed."""
+    beliefs = {
+        "NOTHING": NOTHING, "PLANNED": PLANNED, "ACCEPTED": ACCEPTED, "REJECTED": REJECTED, "REVISING": REVISING,
+        "SHAKEN": SHAKEN, "REPLANNED": REPLANNED, "FILELESS": FILELESS,
+    }  # fmt: skip
+    for name, belief in beliefs.items():
+        if name in legal:
+            move(belief)
+        else:
+            with pytest.raises(ImpossibleMove):
+                move(belief)
+
+
+def test_plan_made_on_a_rejection_that_is_not_the_last_word_is_shaken() -> None:
+    """Until all is decided, what is presumed has the rejected event in it: what is planned from it is looked at."""
+    half = after(ACCEPTED.presume([REVISED, WITHDRAWN], NEXT), reject(REVISED))
+    assert (half.state, half.inflight, half.shaken) == ("rejected", 1, False)
+    assert half.presume([Queued(9, "published", None)], FIRST).shaken
+    assert half.hold(b"in other words").shaken
+    decided = after(half, accept(WITHDRAWN))
+    assert not decided.presume([Queued(9, "published", None)], FIRST).shaken
+
+
+def test_shaken_plan_that_led_to_what_was_wanted_is_no_reason_to_plan_again() -> None:
+    """A later revision says the whole record: that an earlier one was rejected makes no difference."""
+    belief = after(REVISING.presume([Queued(4, "published", b"three")], NEXT), reject(REVISED))
+    assert belief.shaken
+    assert not after(belief, accept(Queued(4, "published", b"three"))).is_to_replan
+    assert after(SHAKEN, accept(WITHDRAWN)).is_to_replan
+    assert after(SHAKEN, reject(WITHDRAWN)).is_to_replan
+
+
+def test_told_status_outlives_what_is_heard_late() -> None:
+    """HQ told at event 4 that the entity is withdrawn: that it had accepted event 3 is no news of the status."""
+    belief = after(REVISING.presume([WITHDRAWN], NEXT), reject(WITHDRAWN, ELSEWHERE), accept(REVISED))
+    assert belief.held == Held("withdrawn", UNKNOWN_DIGEST)
+    assert belief.is_to_replan
+    republished, ended = Queued(5, "published", TWO), Queued(6, "withdrawn", None)
+    knew = after(
+        ACCEPTED,
+        lambda b: b.presume([WITHDRAWN], NEXT),
+        accept(WITHDRAWN),
+        lambda b: b.presume([republished, ended], NEXT),
+        reject(ended, Verdict("ILLEGAL_TRANSITION", "", "status=withdrawn")),
+        accept(republished),
+    )
+    assert knew.held == Held("withdrawn", TWO)
+
+
+@pytest.mark.parametrize(
+    ("belief", "code", "found"),
+    [
+        (after(PLANNED, reject(PUBLISHED, NOT_ALLOWED)), Code.STREAM_NOT_ALLOWED, True),
+        (after(PLANNED, reject(PUBLISHED, NOT_ALLOWED)), Code.BAD_FIELD, False),
+        (after(ENDING, reject(WITHDRAWN, NOT_ALLOWED)), Code.STREAM_NOT_ALLOWED, False),  # not all is decided
+        (after(NOTHING.presume([PUBLISHED]), reject(PUBLISHED, NOT_ALLOWED)), Code.STREAM_NOT_ALLOWED, False),  # no row
+        (ACCEPTED, Code.STREAM_NOT_ALLOWED, False),
+    ],
+)
+def test_row_that_was_rejected_for_a_reason_is_found(belief: Belief, code: Code, found: bool) -> None:
+    """When HQ has taken the reason away, the row can be planned again; not before all is decided."""
+    assert belief.is_rejected_for(code) is found
+
+
+@pytest.mark.parametrize(
+    ("own", "state", "is_planned", "is_same_file", "became"),
+    [
+        ("refused", "accepted", True, True, "refused"),  # the connector's own word comes first
+        ("blank", None, False, False, "blank"),
+        ("unchanged", "rejected", True, True, "unchanged"),
+        ("", None, False, False, "pending"),  # not planned for yet: it settles
+        ("", "accepted", False, True, "pending"),  # it was for what the row said before
+        ("", "rejected", False, True, "pending"),
+        ("", "pending", True, True, "pending"),
+        ("", "accepted", True, True, "accepted"),
+        ("", "accepted", True, False, "unchanged"),  # another file has said it
+        ("", "rejected", True, True, "rejected"),
+        ("", "rejected", True, False, "rejected"),
+    ],
+)
+def test_row_becomes_what_it_and_its_entity_say(
+    own: OwnState, state: State | None, is_planned: bool, is_same_file: bool, became: RowState
+) -> None:
+    """What a person reads of a row."""
+    assert row_state(own, state, is_planned=is_planned, is_same_file=is_same_file) == became
+
+
+def test_reason_of_a_row_is_the_one_of_its_state() -> None:
+    """HQ's verdict is shown for what it was said of, and never beside the connector's own."""
+    refusal = Verdict("TOO_LONG", "title", "max=256")
+    assert row_verdict("refused", refusal, BAD, is_planned=True) == refusal
+    assert row_verdict("", NO_VERDICT, BAD, is_planned=True) == BAD
+    assert row_verdict("", NO_VERDICT, BAD, is_planned=False) == NO_VERDICT

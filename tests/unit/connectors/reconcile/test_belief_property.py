@@ -1,0 +1,240 @@
+"""However HQ answers, what an office believes is true, and its rows end as HQ has them.
+
+The office plans with the product's own planner, HQ judges with the product's own fold. HQ rejects what it likes, cuts
+receipts as it likes, loses some for a while, and has them heard in any order, and twice; another outbox of the center
+may tell it more behind our back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from connectors.reconcile.belief import NOTHING, UNKNOWN_DIGEST, Aim, Queued, Verdict, row_state
+from connectors.reconcile.digest import record_digest
+from connectors.reconcile.plan import Planned, Unreachable, plan
+from connectors.reconcile.story import RejectedEvent
+from hub.domain.catalogue import STREAMS
+from hub.domain.entity import Entity
+from hub.domain.fold import fold
+from hub.protocol.errors import Rejected
+from hub.protocol.verdict import Code
+
+OFFER = STREAMS["offer"]
+STATUSES = sorted({kind.status_after for kind in OFFER.events if kind.status_after is not None})
+FILE = "offers.csv"
+ROUNDS_MAX = 5
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a row wants."""
+
+    status: str
+    record: dict[str, str]
+    reason: None = None
+
+    @property
+    def fingerprint(self) -> bytes:
+        return sha256(f"{self.status} {self.record}".encode()).digest()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One event on its way: what the belief needs of it, and what HQ folds."""
+
+    queued: Queued
+    step: Planned
+
+
+class BeliefMachine(RuleBasedStateMachine):
+    """One row of one office, and HQ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.belief = NOTHING
+        self.wanted: Wanted | None = None
+        self.hq: Entity | None = None
+        self.number = 1
+        self.lane: list[Sent] = []  # what HQ has not read
+        self.receipts: list[list[tuple[Queued, Verdict | None]]] = []  # what HQ has said and we have not heard
+        self.heard: set[int] = set()
+        self.in_order = True  # every receipt was heard in its turn so far
+        self.is_alone = True  # nobody else wrote since the record was last known to be unknown
+
+    @rule(status=st.sampled_from(STATUSES), title=st.sampled_from("AB"))
+    def want(self, status: str, title: str) -> None:
+        """Have the row say something, and plan for it as the gatherer does."""
+        self.wanted = Wanted(status, {"title": title})
+        self.gather()
+
+    def gather(self) -> bool:
+        """Plan for the row as the gatherer does; return whether there is a way."""
+        wanted = self.wanted
+        if wanted is None or self.belief.fingerprint == wanted.fingerprint:
+            return True
+        try:
+            steps = plan(OFFER, self.belief.presumed, wanted)
+        except Unreachable:
+            return False
+        if not steps:
+            self.belief = self.belief.hold(wanted.fingerprint)
+            return True
+        sent = []
+        status = self.belief.presumed.status if self.belief.presumed else ""
+        for step in steps:
+            self.number += 1
+            status = step.kind.status_after or status
+            digest = record_digest(step.value) if step.kind.carries_record else None
+            sent.append(Sent(Queued(self.number, status, digest, None in step.kind.legal_in), step))
+        self.lane += sent
+        self.belief = self.belief.presume([one.queued for one in sent], Aim(wanted.fingerprint, FILE))
+        return True
+
+    @precondition(lambda self: self.lane)
+    @rule(count=st.integers(1, 2), whims=st.sets(st.integers(0, 1), max_size=1))
+    def judge(self, count: int, whims: set[int]) -> None:
+        """Let HQ read a few events and make one receipt of them; it rejects some though they are legal."""
+        read, self.lane = self.lane[:count], self.lane[count:]
+        receipt: list[tuple[Queued, Verdict | None]] = []
+        for place, sent in enumerate(read):
+            verdict = None
+            try:
+                if place in whims:
+                    raise Rejected(Code.BAD_FIELD, "title", "value=x")
+                self.hq = fold(self.hq, sent.step.kind, "uz:K-1", "uz", sent.step.value)
+            except Rejected as exc:
+                verdict = Verdict(exc.code, exc.field, exc.params)
+            receipt.append((sent.queued, verdict))
+        self.receipts.append(receipt)
+
+    @precondition(lambda self: self.receipts)
+    @rule(data=st.data())
+    def hear(self, data: st.DataObject) -> None:
+        """Hear one receipt, perhaps twice, perhaps before an older one."""
+        place = data.draw(st.integers(0, len(self.receipts) - 1))
+        receipt = self.receipts[place]
+        self.in_order &= place == 0
+        if data.draw(st.booleans()):
+            self.receipts.pop(place)
+        self.take(receipt)
+
+    def take(self, receipt: list[tuple[Queued, Verdict | None]]) -> None:
+        """Believe what a receipt says, as the outbox does: the first verdict of an event counts, and no other."""
+        for event, verdict in receipt:
+            if event.number in self.heard:
+                continue
+            self.heard.add(event.number)
+            if verdict is None:
+                self.belief = self.belief.accept(event)
+            else:
+                self.belief = self.belief.reject(event, verdict, RejectedEvent(str(event.number), "story"))
+        if self.belief.is_to_replan:
+            self.belief = self.belief.replan()
+
+    @precondition(lambda self: self.waiting() == len(self.lane))
+    @rule()
+    def open_lane(self) -> None:
+        """Go on in a new lane: what HQ has not read is said again there, under later numbers."""
+        self.belief = self.belief.forget()
+        moved = {}
+        for sent in self.lane:
+            self.number += 1
+            moved[sent.queued.number] = self.number
+        if self.belief.plan in moved:
+            self.belief = self.belief.renumber(moved[self.belief.plan])
+        self.lane = [
+            Sent(Queued(moved[q.number], q.status, q.digest, q.creates), sent.step)
+            for sent in self.lane
+            for q in [sent.queued]
+        ]
+
+    def teardown(self) -> None:
+        """Settle: let HQ read all and reject nothing that is legal, and hear it in order: the row ends as HQ has it."""
+        if not self.is_alone:
+            self.drain()
+            self.belief = self.belief.forget()
+        for _ in range(ROUNDS_MAX):
+            could = self.gather()
+            if not self.waiting():
+                break
+            self.drain()
+        assert not self.waiting()
+        if self.wanted is None or not could:
+            return
+        if self.belief.verdict is not None:
+            assert self.belief.verdict.code == Code.BAD_FIELD  # HQ did not like the row itself, and it is as it was
+            return
+        assert self.belief.state == "accepted"
+        self.is_alone = True  # what the other outbox had said is said over
+        self.accepted_row_is_as_hq_has_it()
+
+    def drain(self) -> None:
+        """Have HQ read what is on its way, and hear all that it says, in order."""
+        while self.lane:
+            self.judge(2, set())
+        for receipt in self.receipts:
+            self.take(receipt)
+        self.receipts.clear()
+
+    def waiting(self) -> int:
+        """Return how many events have no verdict that we have heard."""
+        judged = {event.number for receipt in self.receipts for event, _ in receipt}
+        return len(self.lane) + len(judged - self.heard)
+
+    @invariant()
+    def what_is_in_flight_is_what_waits(self) -> None:
+        """Each event is in flight until its verdict is heard, and no longer."""
+        assert self.belief.inflight == self.waiting()
+
+    @invariant()
+    def belief_is_of_one_piece(self) -> None:
+        """No belief says two things at once."""
+        belief = self.belief
+        assert belief.inflight or belief.presumed == belief.held
+        assert belief.state != "accepted" or not belief.inflight
+        assert (belief.state == "rejected") == (belief.verdict is not None)
+        assert belief.record_decided <= belief.decided
+
+    @invariant()
+    def what_is_believed_is_true(self) -> None:
+        """With all verdicts heard, and nobody else writing, HQ holds what it is believed to; no guess of a record."""
+        if self.waiting() or not self.is_alone:
+            return
+        held = self.belief.held
+        assert (held and held.status) == (self.hq and self.hq.status)
+        if self.hq is not None and held is not None and held.digest != UNKNOWN_DIGEST:
+            assert held.digest == record_digest(self.hq.record)
+
+    @invariant()
+    def accepted_row_is_as_hq_has_it(self) -> None:
+        """A person who reads "accepted" can rely on it."""
+        if self.wanted is None or not self.is_alone:
+            return
+        is_planned = self.belief.fingerprint == self.wanted.fingerprint
+        if row_state("", self.belief.state, is_planned=is_planned, is_same_file=True) == "accepted":
+            assert self.hq is not None
+            assert (self.hq.status, self.hq.record) == (self.wanted.status, self.wanted.record)
+
+
+class MeddledMachine(BeliefMachine):
+    """The same, and another outbox of the center."""
+
+    @rule(data=st.data())
+    def meddle(self, data: st.DataObject) -> None:
+        """Let another outbox of the center tell HQ something."""
+        status = self.hq.status if self.hq else None
+        kind = data.draw(st.sampled_from([kind for kind in OFFER.events if status in kind.legal_in]))
+        value = {"title": "theirs"} if kind.carries_record else {}
+        self.hq = fold(self.hq, kind, "uz:K-1", "uz", value)
+        self.is_alone = False
+
+
+TestBelief = BeliefMachine.TestCase
+TestBelief.settings = settings(max_examples=120, stateful_step_count=20, deadline=None)
+TestMeddledBelief = MeddledMachine.TestCase
+TestMeddledBelief.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
