@@ -17,13 +17,13 @@ from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
 from hub.ledger.reading import Reading
+from hub.protocol.moment import from_us
 from hub.protocol.plain_record import PlainRecord
 from hub.protocol.record import KafkaRecord
 from hub.replay.asof import AsOf
 from hub.replay.chain import every
 from hub.replay.decoding import Decoder
 from hub.replay.history import history
-from hub.replay.moment import from_us
 from hub.replay.source import Ledger
 from hub.store.consolidate import Driver, Instant
 from hub.store.released import released_schemas

@@ -334,6 +334,6 @@ def _now() -> str:
 
 
 def _moment(text: str) -> datetime:
-    from hub.protocol.record import read_time
+    from hub.protocol.moment import read_time
 
     return read_time(text)

@@ -38,8 +38,8 @@ from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.control import seal_key_name
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Signer, Verifier
+from hub.protocol.moment import write_time
 from hub.protocol.note import Note, sign_note
-from hub.protocol.record import write_time
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, cosigned_note, log_origin
 

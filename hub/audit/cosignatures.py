@@ -6,16 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from hub.audit.findings import Findings, What
-from hub.domain.state import micros
 from hub.ledger.basis import BASIS_AGE_MAX
 from hub.protocol.cosignature import cosigned_at
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Signature, Verifier
+from hub.protocol.moment import from_us, to_us
 from hub.protocol.note import Note
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook
 from hub.store.audit_reader import AuditReader, CosignatureRow
-from hub.store.rows import from_us
 
 
 class CosignatureCheck:
@@ -63,8 +62,8 @@ class CosignatureCheck:
             said = cosigned_at(line)
         except Malformed as exc:
             return str(exc)
-        if micros(said) != cosigned_at_us:
-            return f"cosigned_at_us is {cosigned_at_us}, the line says {micros(said)}"
+        if to_us(said) != cosigned_at_us:
+            return f"cosigned_at_us is {cosigned_at_us}, the line says {to_us(said)}"
         return ""
 
     def _witnesses(self, center: Any, moment: datetime) -> list[Verifier]:

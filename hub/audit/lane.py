@@ -24,8 +24,8 @@ from hub.audit.rows import LedgerRows
 from hub.audit.tree import TreeCheck
 from hub.audit.verdicts import FoldCheck
 from hub.audit.walk import Said, Walk
-from hub.domain.state import micros
 from hub.domain.stream import HQ
+from hub.protocol.moment import to_us
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook, begin
 from hub.replay.source import Ledger
@@ -48,7 +48,7 @@ class Window:
 
     def has(self, receipt: Said) -> bool:
         """Return whether a receipt is to be checked: it lies in the window, or part of it does."""
-        at = micros(receipt.recorded_at)
+        at = to_us(receipt.recorded_at)
         return (
             (self.first is None or receipt.last >= self.first)
             and (self.last is None or receipt.first <= self.last)
@@ -130,7 +130,7 @@ class CenterCheck:
                 wrong.append("edge")
             if walk.states and stored.state_digest not in walk.states:
                 wrong.append("state_digest")
-            if stored.recorded_at_us != micros(lane.recorded_at):
+            if stored.recorded_at_us != to_us(lane.recorded_at):
                 wrong.append("recorded_at_us")
             if stored.closed_by != (later.origin if later else None):
                 wrong.append("closed_by")

@@ -23,17 +23,17 @@ from hub.audit.book import EntityBook
 from hub.audit.compare import compare_entities, compare_measures
 from hub.audit.findings import Finding, Findings, What
 from hub.audit.jobs import Tick, run
-from hub.domain.state import micros
 from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, fold_again
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
 from hub.protocol.errors import Rejected, UsageError
+from hub.protocol.moment import from_us, to_us
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook, RowReader, begin, hq_lanes, read_bases
 from hub.replay.source import Ledger
 from hub.store.released import released_schemas
-from hub.store.rows import StoredLane, StoredReceipt, from_us
+from hub.store.rows import StoredLane, StoredReceipt
 from hub.store.state import Difference, Place, Progress, SecondState, open_state
 
 COMMIT_EVENTS: Final = 50_000  # so many events at most are folded again after a kill
@@ -287,7 +287,7 @@ class CenterState:
         """Write the state so far, in one transaction. If we are killed before it ends, the one before stands."""
         self._due = self._commit_events
         places = [
-            Place(lane_id, lane.origin, self.sizes.get(lane_id, 0), lane.state_digest, micros(lane.recorded_at))
+            Place(lane_id, lane.origin, self.sizes.get(lane_id, 0), lane.state_digest, to_us(lane.recorded_at))
             for lane_id, lane in self.places.items()
         ]
         differences = [

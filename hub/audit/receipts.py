@@ -6,18 +6,17 @@ from collections.abc import Sequence
 
 from hub.audit.findings import Findings, What
 from hub.audit.walk import Said, Walk, bytes_of, differences
-from hub.domain.state import micros
 from hub.domain.stream import HQ
 from hub.ledger.basis import BASIS_AGE_MAX, Basis
 from hub.ledger.keyring import Standing
-from hub.ledger.lane import EPOCH_START
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Malformed
+from hub.protocol.moment import EPOCH_START, from_us, to_us
 from hub.protocol.note import Note
 from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook
-from hub.store.rows import StoredEvent, StoredLane, StoredReceipt, from_us
+from hub.store.rows import StoredEvent, StoredLane, StoredReceipt
 
 
 class ReceiptCheck:
@@ -43,7 +42,7 @@ class ReceiptCheck:
             told(What.RECEIPT_NOTE, "receipt", stored.origin, *_span(first, last), detail=exc)
         else:
             kept = (stored.origin, first, last, recorded_at_us, basis)
-            said = (receipt.origin, receipt.first, receipt.last, micros(receipt.recorded_at), receipt.basis)
+            said = (receipt.origin, receipt.first, receipt.last, to_us(receipt.recorded_at), receipt.basis)
             if kept != said:
                 what = differences(("lane", "first", "last", "recorded_at_us", "basis"), kept, said)
                 told(What.RECEIPT_ROW, "receipt", stored.origin, *_span(first, last), detail=what)

@@ -8,7 +8,6 @@ own record. Each kind of event that carries a record has one such schema, genera
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
@@ -16,8 +15,6 @@ from zlib import crc32
 from hub.domain.stream import EventKind
 
 PARTITIONS: Final = 8  # of `events` and `state.*`: never changed later, or a center's order would break
-_MICROSECOND: Final = timedelta(microseconds=1)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_BYTE_MAX: Final = 0x7F
 
 _PREFIX: Final[tuple[tuple[str, Any, str], ...]] = (
@@ -62,12 +59,6 @@ def state_schema(kind: EventKind, event_schema: bytes) -> bytes:
     return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-@lru_cache(maxsize=64)  # what a commit repeats in every record; the division takes longer than the rest of a prefix
-def micros(moment: datetime) -> int:
-    """Return an aware moment as Avro's timestamp-micros. Units: microseconds since 1970, UTC."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def encode_state_prefix(
     entity_id: str,
     center: str,
@@ -80,7 +71,7 @@ def encode_state_prefix(
 ) -> bytes:
     """Return what stands before the event's own Avro body in a state record's body. Hot path: no encoder is run.
 
-    Units: recorded_at_us as `micros` gives it. A value is then `frame(state schema's id, prefix + event's body)`.
+    Units: recorded_at_us as `to_us` gives it. A value is then `frame(state schema's id, prefix + event's body)`.
     """
     return b"".join(
         (

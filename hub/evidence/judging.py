@@ -17,10 +17,11 @@ from hub.evidence.report import Check
 from hub.evidence.subject import EntityKey
 from hub.ledger.basis import BASIS_AGE_MAX, Basis, basis
 from hub.ledger.decide import judge_again
-from hub.ledger.lane import EPOCH_START, Lane
+from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
 from hub.ledger.step import Known
 from hub.protocol.errors import Malformed
+from hub.protocol.moment import EPOCH_START
 from hub.protocol.plain_record import PlainRecord
 from hub.protocol.receipt import Decision
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema

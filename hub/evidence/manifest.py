@@ -14,7 +14,7 @@ from hub.evidence import layout
 from hub.evidence.case import Case
 from hub.evidence.subject import EntityKey, Subject, Why, related
 from hub.protocol.errors import Malformed
-from hub.protocol.record import write_time
+from hub.protocol.moment import write_time
 
 # What holds if every check holds, and what nobody's signature says; README and summary tell the same in their words.
 # These sentences are part of the format: under v1 they are never worded anew, or bundles made before would differ.

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from hub.protocol.errors import Rejected
-from hub.protocol.record import read_time
+from hub.protocol.moment import read_time
 
 # Direction marks and other characters that would show a text as another than it is.
 _UNSEEN: Final = re.compile(

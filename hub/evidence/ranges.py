@@ -15,10 +15,10 @@ from hub.evidence import layout
 from hub.evidence.case import Case, Held, LaneOf, Span
 from hub.evidence.report import Check, Severity
 from hub.evidence.subject import EntityKey
-from hub.ledger.lane import EPOCH_START
 from hub.ledger.step import Known
 from hub.protocol.errors import Malformed
-from hub.protocol.record import LANE_OPENED, write_time
+from hub.protocol.moment import EPOCH_START, write_time
+from hub.protocol.record import LANE_OPENED
 
 _DOCUMENT_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "stream": str,

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
-from hub.domain.state import micros
 from hub.domain.stream import HQ
 from hub.evidence.subject import EntityKey, Subject, answers_to, references
 from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.errors import Fatal, Malformed, UsageError
+from hub.protocol.moment import to_us
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.replay.chain import back, newest
 from hub.replay.source import Ledger
@@ -172,7 +172,7 @@ class Selector:
                 self._before(key, at, first_inside, selection)
 
     def _inside(self, lane: StoredLane, since: datetime, until: datetime) -> list[StoredReceipt]:
-        ends = self.ledger.reader.ends_recorded(lane.id, micros(since), micros(until), lane.size)
+        ends = self.ledger.reader.ends_recorded(lane.id, to_us(since), to_us(until), lane.size)
         return [] if ends is None else list(self.ledger.receipts(lane, ends[0] - 1, ends[1]))
 
     @staticmethod

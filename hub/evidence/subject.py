@@ -9,8 +9,9 @@ from typing import Any, Final, Self
 
 from hub.domain.catalogue import STREAMS
 from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.moment import write_time
 from hub.protocol.receipt import read_own_time
-from hub.protocol.record import ID, write_time
+from hub.protocol.record import ID
 
 EntityKey = tuple[str, str]  # stream, entity id
 # The kinds of subject, as the format v1 names them. A deal brings along what it names and what others say of it.

@@ -24,10 +24,12 @@ from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
 from hub.ledger.step import Commit, EntityKey, Known, Row
 from hub.protocol.avro import PREFIX_SIZE, frame, schema_id_of
+from hub.protocol.envelope import read_alike, read_envelope
 from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.leaf import Common
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.receipt import Decision, Receipt
-from hub.protocol.record import LANE_OPENED, VALUE_BYTES_MAX, Common, is_signed, read_alike, read_envelope
+from hub.protocol.record import LANE_OPENED, VALUE_BYTES_MAX, is_signed
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 

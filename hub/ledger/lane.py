@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
+from hub.protocol.moment import EPOCH_START
 from hub.protocol.tree import HASH_BYTES, Edge
-
-EPOCH_START: Final = datetime.fromtimestamp(0, UTC)
 
 
 class Status(StrEnum):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub.domain.state import PARTITIONS, encode_state_prefix, micros, partition_of
+from hub.domain.state import PARTITIONS, encode_state_prefix, partition_of
 from hub.ledger.reading import Pending
 from hub.ledger.step import Known, Step
 from hub.protocol.avro import PREFIX_SIZE, frame
+from hub.protocol.moment import to_us
 from hub.protocol.record import SEAL_HEADER
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
@@ -88,7 +89,7 @@ def state_value(known: Known, state_schema_id: int) -> bytes:
         known.sequence,
         entity.version,
         entity.status,
-        micros(known.recorded_at),
+        to_us(known.recorded_at),
         known.changed_by,
     )
     return frame(state_schema_id, prefix + known.value[PREFIX_SIZE:])

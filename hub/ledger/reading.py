@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from hub.ledger.lane import Intake, Lane
 from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import Presence
+from hub.protocol.leaf import Common, LeafReader
 from hub.protocol.receipt import Resend
-from hub.protocol.record import Common, KafkaRecord, LeafReader
+from hub.protocol.record import KafkaRecord
 from hub.protocol.tree import Edge
 from hub.protocol.value import value_class
 from hub.protocol.witness import Alarm, Cosigned

@@ -28,15 +28,7 @@ from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
 from hub.protocol.receipt import Resend
-from hub.protocol.record import (
-    CONTROL_HEADER,
-    SEAL_HEADER,
-    KafkaRecord,
-    canonical,
-    origin_of,
-    position,
-    sequence_of,
-)
+from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER, KafkaRecord, canonical, origin_of, position, sequence_of
 from hub.protocol.tree import Edge
 from hub.protocol.witness import Alarm
 

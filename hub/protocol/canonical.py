@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from hub.protocol.leaf import LINKS, Common, LeafReader
 from hub.protocol.plain_record import Headers, PlainRecord
-from hub.protocol.record import LINKS, REQUIRED, Common, LeafReader, split_canonical
+from hub.protocol.record import REQUIRED, split_canonical
 
 _NUMBER: Final = rb"(0|[1-9][0-9]*)"
 _FORMS_MAX: Final = 128

@@ -45,9 +45,10 @@ from hub.protocol.keys import (
     Verifier,
     key_id,
 )
+from hub.protocol.moment import write_time
 from hub.protocol.note import Note
 from hub.protocol.receipt import one_line, read_number, read_own_time
-from hub.protocol.record import ID, write_time
+from hub.protocol.record import ID
 
 PRESENCE: Final = "cohub-presence/v1"
 KEY: Final = "cohub-key/v1"

@@ -22,7 +22,8 @@ from datetime import datetime
 from typing import Final, Self
 
 from hub.protocol.errors import Malformed, Rejected
-from hub.protocol.record import SEQUENCE_MAX, read_time, write_time
+from hub.protocol.moment import read_time, write_time
+from hub.protocol.record import SEQUENCE_MAX
 
 RECEIPT: Final = "cohub-receipt/v1"
 RESEND: Final = "cohub-resend/v1"

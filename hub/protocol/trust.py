@@ -29,9 +29,9 @@ from typing import Final, Self
 from hub.protocol.control import HUB
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.protocol.moment import write_time
 from hub.protocol.note import Note
 from hub.protocol.receipt import one_line, read_number, read_own_time
-from hub.protocol.record import write_time
 
 TRUST_V1: Final = "cohub-trust/v1"
 TRUST: Final = "cohub-trust/v2"

@@ -23,9 +23,10 @@ from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import key_name
 from hub.protocol.cosignature import cosign, cosigned_at
 from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.moment import write_time
 from hub.protocol.note import Note, Signature, Signer
 from hub.protocol.receipt import one_line, read_number, read_own_time
-from hub.protocol.record import ID, write_time
+from hub.protocol.record import ID
 
 COSIGNATURE_KIND: Final = "cosignature"
 ALARM_KIND: Final = "alarm"

@@ -20,11 +20,11 @@ from typing import Any, Final
 import orjson
 
 from hub.domain.entity import Entity
+from hub.protocol.moment import from_us, to_us
 from hub.protocol.value import value_class
 from hub.replay.chain import back, every, kind_of
 from hub.replay.decoding import Decoder
 from hub.replay.known import Known, damaged, recorded_at_us
-from hub.replay.moment import from_us, to_us
 from hub.replay.source import Ledger
 from hub.store.rows import Link, Newest, StoredEvent
 

@@ -17,12 +17,12 @@ from jmespath.exceptions import JMESPathError
 
 from hub.domain.catalogue import KINDS
 from hub.protocol.errors import UsageError
-from hub.protocol.record import SEAL_HEADER, write_time
+from hub.protocol.moment import from_us, write_time
+from hub.protocol.record import SEAL_HEADER
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 from hub.replay.decoding import Decoded, Decoder
 from hub.replay.known import Known, damaged, recorded_at_us
-from hub.replay.moment import from_us
 from hub.replay.source import Ledger
 from hub.replay.target import REPLAY_HEADER
 from hub.store.rows import StoredEvent, StoredLane

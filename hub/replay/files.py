@@ -19,7 +19,7 @@ from fastavro.write import Writer
 from hub.base.durable import replacing
 from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import Fatal, Malformed, UsageError
-from hub.protocol.record import write_time
+from hub.protocol.moment import write_time
 from hub.replay.decoding import Decoded, Decoder
 from hub.replay.export import Again, key_of, view
 

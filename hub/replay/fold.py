@@ -20,18 +20,19 @@ from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis, basis
 from hub.ledger.decide import Judged, judge_again
-from hub.ledger.lane import EPOCH_START, Lane
+from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
 from hub.ledger.step import EntityKey, Known
 from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import CohubError, Malformed
 from hub.protocol.keys import Verifier
+from hub.protocol.moment import EPOCH_START, from_us
 from hub.protocol.plain_record import PlainRecord
 from hub.protocol.schema import Schema
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
 from hub.replay.source import Ledger
-from hub.store.rows import StoredEvent, StoredLane, from_us
+from hub.store.rows import StoredEvent, StoredLane
 
 BASES_KEPT: Final = 16
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from hub.domain.catalogue import KINDS
 from hub.protocol.errors import Malformed
+from hub.protocol.moment import from_us
 from hub.protocol.record import split_canonical
 from hub.protocol.value import value_class
 from hub.replay.known import recorded_at_us
-from hub.replay.moment import from_us
 from hub.replay.source import Ledger
 from hub.store.rows import StoredEvent, StoredLane
 

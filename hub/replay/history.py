@@ -8,12 +8,12 @@ from heapq import merge
 from typing import Any
 
 from hub.domain.catalogue import KINDS
+from hub.protocol.moment import from_us
 from hub.protocol.value import value_class
 from hub.replay.chain import back, newest
 from hub.replay.changes import FieldChange, changes
 from hub.replay.decoding import Decoded, Decoder
 from hub.replay.known import Known, damaged, recorded_at_us
-from hub.replay.moment import from_us
 from hub.replay.source import Ledger
 from hub.store.rows import StoredEvent
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from hub.protocol.errors import Fatal
-from hub.replay.moment import to_us
+from hub.protocol.moment import to_us
 from hub.replay.source import Ledger
 from hub.store.rows import Span, StoredLane
 

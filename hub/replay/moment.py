@@ -7,16 +7,14 @@ is UTC's unless an offset follows it (`2026-03-01+08:00`). All of a moment count
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from hub.ledger.lane import EPOCH_START
 from hub.protocol.errors import Rejected, UsageError
-from hub.protocol.record import read_time
+from hub.protocol.moment import MICROSECOND, read_time
 
 _DAY: Final = re.compile(r"(\d{4}-\d\d-\d\d)([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII)
-_US: Final = timedelta(microseconds=1)
 EXPECTED: Final = "expected a time with its offset such as 2026-03-01T12:00:00+08:00, or a date"
 
 
@@ -36,16 +34,6 @@ def read_moment(text: str, now: datetime, *, begins: bool = False) -> datetime:
         if day is None:
             return read_time(given.replace(" ", "T", 1))
         midnight = read_time(f"{day[1]}T00:00:00{day[2] or 'Z'}")
-        return midnight if begins else midnight + timedelta(days=1) - _US
+        return midnight if begins else midnight + timedelta(days=1) - MICROSECOND
     except (Rejected, OverflowError):
         raise UsageError(f"{text!r} is no time: {EXPECTED}") from None
-
-
-def to_us(moment: datetime) -> int:
-    """Return microseconds since 1970, as the tables have them."""
-    return (moment - EPOCH_START) // _US
-
-
-def from_us(moment_us: int) -> datetime:
-    """Return the moment of microseconds since 1970, in UTC."""
-    return (EPOCH_START + timedelta(microseconds=moment_us)).astimezone(UTC)

@@ -17,13 +17,13 @@ from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis, basis
 from hub.ledger.step import EntityKey, Known
+from hub.protocol.moment import from_us
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 from hub.replay.asof import AsOf
 from hub.replay.chain import back, newest
 from hub.replay.decoding import Decoder
 from hub.replay.fold import RowReader, begin, refold
-from hub.replay.moment import from_us
 from hub.replay.source import Ledger
 from hub.store.released import released_schemas
 from hub.store.rows import StoredEvent, StoredLane

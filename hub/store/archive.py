@@ -17,9 +17,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
-from hub.domain.state import micros
 from hub.ledger.segment import SUFFIX, Segment
 from hub.protocol.errors import Fatal, Malformed, Retriable, UsageError
+from hub.protocol.moment import to_us
 from hub.protocol.tree import leaf_hash
 from hub.store.depot import Depot, fetch, open_depot
 from hub.store.rows import StoredSegment, archived_commit, columns
@@ -93,7 +93,7 @@ class Archiver:
                 first, last = segment.first, segment.last
                 self._db.execute(
                     f"INSERT INTO segment({columns(StoredSegment)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                    StoredSegment(digest, lane_id, first, last, previous, depot.location, len(data), micros(now)),
+                    StoredSegment(digest, lane_id, first, last, previous, depot.location, len(data), to_us(now)),
                 )
             # If we crash here, both have the bytes, and the next run goes on with this.
             freed = self._empty(lane_id, segment.first, segment.last)
@@ -128,7 +128,7 @@ class Archiver:
         for lane_id, origin, upto, at in self._reader.archivable():
             commits: list[dict[str, Any]] = []
             events = size = 0
-            for receipt in self._reader.receipts_before(lane_id, at, upto, micros(before)):
+            for receipt in self._reader.receipts_before(lane_id, at, upto, to_us(before)):
                 commit = archived_commit(receipt, self._reader.events(lane_id, receipt.first, receipt.last))
                 more = sum(len(event["data"]) for event in commit["events"])
                 if commits and (events + len(commit["events"]) > SEGMENT_EVENTS_MAX or size + more > SEGMENT_BYTES_MAX):

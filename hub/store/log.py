@@ -11,15 +11,15 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from hub.domain.stream import HQ
-from hub.ledger.lane import EPOCH_START
 from hub.ledger.notary import LEAVES_MAX, Leaf, Log, Right, Stored, Unlogged, check_tree, receipt_text, rolled_back
 from hub.protocol import tiles
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.errors import Malformed
+from hub.protocol.moment import from_us
 from hub.protocol.note import SIGNATURES_MAX, Note, Signature
 from hub.protocol.tiles import TILE_WIDTH, tile_root, tile_width
 from hub.protocol.tree import HASH_BYTES, Edge
@@ -280,7 +280,7 @@ class LogReader:
             (size,),
         )
         return [
-            StoredCosignature(size, name, key_id, center, value, _moment(cosigned), _moment(received))
+            StoredCosignature(size, name, key_id, center, value, from_us(cosigned), from_us(received))
             for _, name, key_id, center, value, cosigned, received in rows
         ]
 
@@ -378,8 +378,4 @@ class LogReader:
 
 def _checkpoint(row: tuple[int, bytes, bytes, int]) -> StoredCheckpoint:
     size, note, edge, signed_at_us = row
-    return StoredCheckpoint(size, note, edge, _moment(signed_at_us))
-
-
-def _moment(us: int) -> datetime:
-    return EPOCH_START + timedelta(microseconds=us)
+    return StoredCheckpoint(size, note, edge, from_us(signed_at_us))

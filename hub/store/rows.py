@@ -10,28 +10,20 @@ Units: names that end in `_us` are microseconds since 1970, UTC.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
-from hub.domain.state import micros
-from hub.ledger.lane import EPOCH_START
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
 from hub.ledger.step import Known, Row
 from hub.protocol.errors import Malformed
+from hub.protocol.moment import EPOCH_START, MICROSECOND, from_us, to_us
 from hub.protocol.receipt import Decision
 from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
 
 R = TypeVar("R", bound=tuple[Any, ...])
-_US: Final = timedelta(microseconds=1)
-
-
-def from_us(moment_us: int) -> datetime:
-    """Return the moment of `micros`, in UTC."""
-    return EPOCH_START + timedelta(microseconds=moment_us)
 
 
 class StoredEvent(NamedTuple):
@@ -228,7 +220,7 @@ def decided(row: Row, lane_id: Callable[[str], int]) -> tuple[object, ...]:
         row.key,
         row.type,
         row.subject,
-        None if occurred is None else (occurred - EPOCH_START) // _US,
+        None if occurred is None else (occurred - EPOCH_START) // MICROSECOND,
         row.version,
         None if previous is None else lane_id(previous[0]),
         None if previous is None else previous[1],
@@ -265,7 +257,7 @@ def entity_row(known: Known, lane_id: Callable[[str], Any]) -> tuple[Any, ...]:
         lane_id(known.record_origin),
         known.record_sequence,
         known.changed_by,
-        micros(known.recorded_at),
+        to_us(known.recorded_at),
     )
 
 

@@ -12,13 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 from hub.domain.entity import Entity
-from hub.domain.state import micros
 from hub.domain.stream import HQ
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, Known, Step
+from hub.protocol.moment import from_us, to_us
 from hub.protocol.tree import Edge
-from hub.store.rows import from_us
 from hub.store.sqlite_commit import SqliteCommit
 from hub.store.sqlite_database import SqliteDatabase, suspends
 from hub.store.sqlite_entities import SqliteEntities
@@ -174,7 +173,7 @@ class SqliteStore:
             db.execute(
                 "INSERT INTO evidence(origin, size, ours, theirs, recorded_at_us) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
-                (origin, size, ours, theirs, micros(recorded_at)),
+                (origin, size, ours, theirs, to_us(recorded_at)),
             )
 
     @suspends

@@ -8,9 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 
-from hub.domain.state import micros
 from hub.ledger.reading import Quarantined
 from hub.ledger.step import Commit, Step
+from hub.protocol.moment import to_us
 from hub.store.rows import StoredEvent, columns, ledger_rows
 from hub.store.sqlite_database import SqliteDatabase
 from hub.store.sqlite_entities import SqliteEntities
@@ -45,7 +45,7 @@ class SqliteCommit:
         if step.heard.presence is not None:
             db.execute(
                 "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
-                (micros(step.committed_at), step.heard.presence.to_text(), intake.center),
+                (to_us(step.committed_at), step.heard.presence.to_text(), intake.center),
             )
         self._write_witness(db, step)
         self._entities.write(db, step.entities.values())
@@ -65,8 +65,8 @@ class SqliteCommit:
                     line.key_id,
                     center,
                     line.value,
-                    micros(c.said.at),
-                    micros(step.committed_at),
+                    to_us(c.said.at),
+                    to_us(step.committed_at),
                 )
                 for c in step.cosignatures
                 for line in [c.said.line]
@@ -92,7 +92,7 @@ class SqliteCommit:
                     (lane.origin, commit.missing, self._database.lane_id(closes.origin)),
                 )
         lane_id = self._database.lane_id(lane.origin)
-        recorded_at_us = micros(lane.recorded_at)
+        recorded_at_us = to_us(lane.recorded_at)
         edge = lane.edge.to_bytes()
         db.execute(
             "UPDATE lane SET size = ?, edge = ?, state_digest = ?, recorded_at_us = ? WHERE id = ?",
@@ -140,7 +140,7 @@ class SqliteCommit:
                     item.record.key,
                     kept,
                     len(item.data),
-                    micros(committed_at),
+                    to_us(committed_at),
                 ),
             )
             total += len(kept) if done.rowcount else 0

@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Collection
 from datetime import datetime
 
-from hub.domain.state import micros
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.protocol.errors import Malformed
+from hub.protocol.moment import to_us
 from hub.store.log import LogReader
 from hub.store.sqlite_database import SqliteDatabase, suspends
 from hub.store.store import OvertakenError
@@ -32,7 +32,7 @@ class SqliteLog:
                 "INSERT INTO lease(name, owner, until_us) VALUES (?, ?, ?)"
                 " ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until_us = excluded.until_us"
                 " WHERE lease.owner = excluded.owner OR lease.until_us <= ?",
-                (NOTARY, owner, micros(until), micros(now)),
+                (NOTARY, owner, to_us(until), to_us(now)),
             )
             return done.rowcount == 1
 
@@ -117,5 +117,5 @@ def write_addition(db: sqlite3.Connection, addition: Addition) -> None:
     )
     db.execute(
         "INSERT INTO checkpoint(size, note, edge, signed_at_us) VALUES (?, ?, ?, ?)",
-        (log.size, log.note, log.edge.to_bytes(), micros(addition.signed_at)),
+        (log.size, log.note, log.edge.to_bytes(), to_us(addition.signed_at)),
     )

@@ -18,11 +18,11 @@ from hub.audit.rebuild import rebuild
 from hub.audit.verify import verify
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.entity import Entity
-from hub.domain.state import micros
 from hub.domain.stream import HQ
 from hub.evidence.export import export_bundle
 from hub.evidence.subject import Subject
 from hub.protocol.errors import UsageError
+from hub.protocol.moment import to_us
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
 from hub.protocol.tree import Edge, leaf_hash
@@ -99,7 +99,7 @@ def test_receipts_follow_each_other_and_say_what_their_notes_say(made: Made) -> 
         for receipt in receipts:
             said = Receipt.from_text(Note.from_bytes(receipt.note).text)
             assert (said.origin, said.first, said.last) == (lane.origin, receipt.first, receipt.last)
-            assert (micros(said.recorded_at), said.basis) == (receipt.recorded_at_us, receipt.basis)
+            assert (to_us(said.recorded_at), said.basis) == (receipt.recorded_at_us, receipt.basis)
 
 
 def test_receipts_of_a_range_end_inside_it(made: Made) -> None:
@@ -135,7 +135,7 @@ def test_receipts_of_a_time_are_bounded_by_it(made: Made) -> None:
     """From its beginning, without its end, and none behind `upto`."""
     lane = made.lanes["uz"]
     receipts = list(made.reader.receipts(lane.id, 0, MAX))
-    early, late = micros(NOW), micros(LATER)
+    early, late = to_us(NOW), to_us(LATER)
     of_then = [receipt.last for receipt in receipts if receipt.recorded_at_us == early]
     assert 1 < len(of_then) < len(receipts)
     assert made.reader.ends_recorded(lane.id, early, late, MAX) == (of_then[0], of_then[-1])

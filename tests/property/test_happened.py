@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.domain.catalogue import KINDS, STREAMS
+from hub.protocol.moment import to_us
 from hub.replay.asof import AsOf
 from hub.replay.decoding import Decoder
 from hub.replay.diff import diff
-from hub.replay.moment import to_us
 from hub.replay.source import Ledger
 from tests.support.center import NOW, Center, offer
 from tests.support.hq import Hq

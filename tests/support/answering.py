@@ -25,9 +25,10 @@ from hub.protocol.avro import Codec, unframe
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.leaf import LeafReader
 from hub.protocol.note import Note, Signer, Verifier, sign_note
 from hub.protocol.receipt import Decision, Receipt, Resend
-from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER, LeafReader, position
+from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER, position
 from hub.protocol.schema import load_released
 from hub.protocol.tree import Edge
 

@@ -21,8 +21,9 @@ from connectors.runtime.outbox.lane import Epoch, Lane, Previous
 from connectors.runtime.outbox.meta import Foreign, Meta, receipted
 from connectors.runtime.outbox.queue import entity_id
 from connectors.runtime.outbox.schema import must_be_logged
+from hub.protocol.moment import write_time
 from hub.protocol.receipt import Decision, Receipt
-from hub.protocol.record import LANE_OPENED, write_time
+from hub.protocol.record import LANE_OPENED
 from hub.protocol.verdict import Code
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,8 @@ from connectors.runtime.outbox.queue import NewEvent, next_id
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.keys import Signer
-from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers, write_time
+from hub.protocol.moment import write_time
+from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
 from hub.protocol.tree import Edge, leaf_hash
 
 BATCH_EVENTS_MAX: Final = 256

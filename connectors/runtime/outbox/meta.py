@@ -12,7 +12,7 @@ from typing import Self
 
 import orjson
 
-from hub.protocol.record import read_time, write_time
+from hub.protocol.moment import read_time, write_time
 
 
 class Meta(StrEnum):

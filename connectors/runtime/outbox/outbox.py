@@ -18,7 +18,7 @@ from connectors.runtime.outbox.status import backlog, status
 from connectors.runtime.outbox.witnessed import Witnessed
 from connectors.runtime.signals import Signal
 from hub.protocol.errors import UsageError
-from hub.protocol.record import write_time
+from hub.protocol.moment import write_time
 
 KEEP: Final = timedelta(days=90)
 PURGE_EVENTS_MAX: Final = 10_000

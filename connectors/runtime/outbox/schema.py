@@ -15,7 +15,7 @@ from typing import Final
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.outbox.meta import Foreign
 from connectors.runtime.witness import receipt_leaf
-from hub.protocol.record import read_time
+from hub.protocol.moment import read_time
 
 VERSION: Final = 5
 FIRST_WITNESSED: Final = 3

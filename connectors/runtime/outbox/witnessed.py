@@ -15,7 +15,7 @@ from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.witness import Break, Log
 from hub.protocol.checkpoint import open_checkpoint
-from hub.protocol.record import write_time
+from hub.protocol.moment import write_time
 from hub.protocol.tree import HASH_BYTES, Edge
 
 CHECKPOINTS_KEPT: Final = 256

@@ -29,7 +29,7 @@ from connectors.runtime.persons.files import open_files
 from connectors.runtime.persons.keyfile import KeyFile
 from hub.domain.sealed import key_id_of
 from hub.protocol.errors import Fatal, Retriable, UsageError
-from hub.protocol.record import write_time
+from hub.protocol.moment import write_time
 
 REGISTER: Final = "keys/persons.sqlite3"
 KEYS: Final = "keys/persons.keys"

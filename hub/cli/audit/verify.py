@@ -150,7 +150,7 @@ def read_file(path: Path) -> bytes:
 def _scope(lane: str | None, since: str | None, until: str | None) -> Scope:
     from hub.audit.lane import Window
     from hub.audit.verify import Scope
-    from hub.domain.state import micros
+    from hub.protocol.moment import to_us
 
     window: dict[str, int | None] = {"first": None, "last": None, "since_us": None, "until_us": None}
     for option, text, number, time in (("--from", since, "first", "since_us"), ("--to", until, "last", "until_us")):
@@ -163,7 +163,7 @@ def _scope(lane: str | None, since: str | None, until: str | None) -> Scope:
                 )
             window[number] = int(text)
         else:
-            window[time] = micros(_moment(option, text))
+            window[time] = to_us(_moment(option, text))
     return Scope(lane, Window(**window))
 
 

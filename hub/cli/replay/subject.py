@@ -15,7 +15,7 @@ from hub.domain.key import typed_id
 from hub.domain.sealed import told
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import UsageError
-from hub.protocol.record import write_time
+from hub.protocol.moment import write_time
 
 if TYPE_CHECKING:
     from hub.replay.source import Ledger

@@ -6,11 +6,11 @@ of every field what it means, as an API's description wants it.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from hub.ledger.lane import EPOCH_START
+from hub.protocol.moment import from_us
 
 
 class ReadModel(BaseModel):
@@ -21,4 +21,4 @@ class ReadModel(BaseModel):
 
 def moment(us: int | None) -> datetime | None:
     """Return the moment that a table has in microseconds."""
-    return None if us is None else EPOCH_START + timedelta(microseconds=us)
+    return None if us is None else from_us(us)

@@ -14,9 +14,10 @@ from connectors.runtime.outbox.lane import BATCH_EVENTS_MAX, Batch
 from connectors.runtime.outbox.queue import NewEvent
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Fatal, UsageError
+from hub.protocol.leaf import LeafReader
 from hub.protocol.note import Signer
 from hub.protocol.receipt import Decision
-from hub.protocol.record import SEAL_HEADER, LeafReader, canonical
+from hub.protocol.record import SEAL_HEADER, canonical
 from hub.protocol.tree import Edge, leaf_hash
 from tests.support.office import CENTER, HUB, NOW, ORIGIN, Office
 from tests.support.releases import turn_back

@@ -28,8 +28,8 @@ from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
 from hub.base.faulty import Fault, Faults
 from hub.kafka.memory import MemoryBroker
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer, Verifier
+from hub.protocol.moment import write_time
 from hub.protocol.note import Note, sign_note
-from hub.protocol.record import write_time
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.tree import leaf_hash
 from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, Cosigned, open_cosigned, witness_key_name

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.protocol.moment import from_us
 from hub.store.archive import Archiver
 from hub.store.depot import open_depot
-from hub.store.rows import from_us
 from tests.support.audited import audited
 
 

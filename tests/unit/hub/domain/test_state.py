@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import schemas
 from hub.domain.catalogue import KINDS
-from hub.domain.state import encode_state_prefix, micros, state_path, state_schema
+from hub.domain.state import encode_state_prefix, state_path, state_schema
 from hub.protocol.avro import Codec
+from hub.protocol.moment import to_us
 from hub.protocol.schema import Schema
 
 CARRYING = sorted(name for name, kind in KINDS.items() if kind.carries_record)
@@ -31,7 +32,7 @@ def test_state_prefix_and_body_decode_as_one_record(
 ) -> None:
     """A prefix before an event's own bytes is a record of the state schema."""
     value = sample(event_type)
-    prefix = encode_state_prefix("uz:номер", "uz", "0a1b2c3d", 70_000, 300, "signed", micros(NOW), "net.x.v1")
+    prefix = encode_state_prefix("uz:номер", "uz", "0a1b2c3d", 70_000, 300, "signed", to_us(NOW), "net.x.v1")
     decoded = Codec(released[state_path(KINDS[event_type])]).decode(prefix + codec(event_type).encode(value))
     assert decoded == {
         "id": "uz:номер",

@@ -8,7 +8,8 @@ from hub.ledger.keyring import CenterKeys, Keyring
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending
 from hub.ledger.settle import RECEIPT_EVENTS_MAX, Part, Settled, settle
-from hub.protocol.record import SEAL_HEADER, LeafReader
+from hub.protocol.leaf import LeafReader
+from hub.protocol.record import SEAL_HEADER
 from hub.protocol.tree import Edge
 from tests.support.center import Center, Sent
 

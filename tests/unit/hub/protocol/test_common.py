@@ -9,19 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.protocol.envelope import read_alike, read_envelope
 from hub.protocol.errors import Rejected
-from hub.protocol.record import (
-    CONTENT_TYPE,
-    LINKS,
-    REQUIRED,
-    SEAL_HEADER,
-    LeafReader,
-    canonical,
-    position,
-    read_alike,
-    read_envelope,
-    sequence_of,
-)
+from hub.protocol.leaf import LINKS, LeafReader
+from hub.protocol.record import CONTENT_TYPE, REQUIRED, SEAL_HEADER, canonical, position, sequence_of
 
 Headers = list[tuple[str, bytes | None]]
 

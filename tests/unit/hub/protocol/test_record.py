@@ -10,19 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.protocol.envelope import read_envelope
 from hub.protocol.errors import Malformed, Rejected
-from hub.protocol.record import (
-    ATTRIBUTE_BYTES_MAX,
-    LeafReader,
-    canonical,
-    origin_of,
-    position,
-    read_envelope,
-    read_time,
-    split_canonical,
-    write_headers,
-    write_time,
-)
+from hub.protocol.leaf import LeafReader
+from hub.protocol.moment import read_time, write_time
+from hub.protocol.record import ATTRIBUTE_BYTES_MAX, canonical, origin_of, position, split_canonical, write_headers
 from hub.protocol.verdict import Code
 
 Headers = list[tuple[str, bytes | None]]

@@ -12,10 +12,12 @@ import pytest
 from hub.protocol.avro import Codec, unframe
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import Presence, open_enrolment
+from hub.protocol.envelope import read_envelope
 from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.leaf import LeafReader
 from hub.protocol.note import Note, Signer, Verifier
 from hub.protocol.receipt import Receipt, Resend, read_answer
-from hub.protocol.record import LeafReader, canonical, position, read_envelope, split_canonical
+from hub.protocol.record import canonical, position, split_canonical
 from hub.protocol.schema import parse_schema
 from hub.protocol.tree import Edge, verify_inclusion
 from hub.protocol.trust import open_trust

@@ -11,13 +11,13 @@ import pytest
 
 from hub.domain.catalogue import STREAMS
 from hub.protocol.errors import Fatal
+from hub.protocol.moment import to_us
 from hub.replay.asof import AsOf, State
 from hub.replay.chain import back, newest, streams_of
 from hub.replay.decoding import Decoder
 from hub.replay.diff import diff
 from hub.replay.history import history
 from hub.replay.known import Known, recorded_at_us
-from hub.replay.moment import to_us
 from hub.replay.source import Ledger
 from tests.support.center import Center, offer
 from tests.support.hq import Hq

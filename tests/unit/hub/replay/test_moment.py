@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from hub.protocol.errors import UsageError
-from hub.replay.moment import from_us, read_moment, to_us
+from hub.protocol.moment import from_us, to_us
+from hub.replay.moment import read_moment
 
 NOW = datetime(2026, 3, 9, tzinfo=UTC)
 END = datetime(2026, 3, 1, 23, 59, 59, 999999, tzinfo=UTC)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.domain.state import micros
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.cosignature import cosign
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer
+from hub.protocol.moment import to_us
 from hub.protocol.note import SIGNATURES_MAX
 from hub.protocol.tree import Edge, consistency_path, inclusion_path, verify_consistency, verify_inclusion
 from hub.store.sqlite import SqliteStore
@@ -94,7 +94,7 @@ def cosigned(database: Path, size: int, *centers: str, keys: int = 1) -> None:
         for number in range(keys):
             key = Signer(f"{HUB}/{center}/witness", bytes([number]) * 31 + center[:1].encode(), COSIGNATURE_ED25519)
             line = cosign(text, key, NOW)
-            row = (size, key.name, line.key_id, center, line.value, micros(NOW), micros(NOW))
+            row = (size, key.name, line.key_id, center, line.value, to_us(NOW), to_us(NOW))
             edit(database, "INSERT INTO cosignature VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
 
 

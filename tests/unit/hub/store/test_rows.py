@@ -11,6 +11,7 @@ from sqlalchemy import Table
 from hub.domain.entity import Entity
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
 from hub.ledger.step import Known, Row
+from hub.protocol.moment import from_us
 from hub.store import tables
 from hub.store.audit_reader import CheckpointRow, CosignatureRow, EvidenceRow, MeasureRow, QuarantinedRow
 from hub.store.rows import (
@@ -28,7 +29,6 @@ from hub.store.rows import (
     columns,
     decided,
     entity_row,
-    from_us,
     known_of,
     ledger_rows,
 )

@@ -1,0 +1,149 @@
+"""A record's CloudEvents attributes, checked. Source: CloudEvents 1.0; schemas/PROTOCOL.md, "Records"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from hub.protocol.errors import Rejected
+from hub.protocol.leaf import varying_of
+from hub.protocol.moment import read_time
+from hub.protocol.record import ATTRIBUTE_BYTES_MAX, CONTENT_TYPE, REQUIRED, is_signed
+from hub.protocol.value import value_class
+from hub.protocol.verdict import Code
+
+_SUBJECT: Final = re.compile(r"([a-z0-9-]{1,63}):([!-~]{1,120})")
+_TIME_LENGTH: Final = len("2026-01-01T00:00:00.000000Z")
+_KEY_LENGTH_MAX: Final = 120
+_ATTRIBUTE: Final = re.compile(r"ce_[a-z0-9]{1,40}")
+# CloudEvents bars these from attributes. A database refuses some of them, so they must never reach one.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+@value_class
+class Envelope:
+    """A record's CloudEvents attributes, checked.
+
+    `time` is UTC; `dataschema` is `urn:sha256:` and the schema file's SHA-256 as hex.
+    """
+
+    id: str
+    type: str
+    subject: str
+    time: datetime
+    dataschema: str
+    correlation_id: str | None
+    causation_id: str | None
+
+
+def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | None], count: int) -> Envelope:
+    """Return the attributes of a record of `center`, of which `count` headers came.
+
+    Errors: Rejected(BAD_HEADERS | BAD_KEY | WRONG_CENTER), naming the header as the field.
+    Source: CloudEvents 1.0; schemas/PROTOCOL.md, "Records".
+    """
+    if count != len(headers):
+        raise Rejected(Code.BAD_HEADERS, "", "a header is repeated")
+    text = _signed_text(headers)
+    for name in REQUIRED:
+        if not text.get(name):
+            raise Rejected(Code.BAD_HEADERS, name, "missing")
+    if text["ce_specversion"] != "1.0":
+        raise Rejected(Code.BAD_HEADERS, "ce_specversion", f"expected 1.0, got {text['ce_specversion'][:20]}")
+    if headers["content-type"] != CONTENT_TYPE:
+        raise Rejected(Code.BAD_HEADERS, "content-type", f"expected {CONTENT_TYPE.decode()}")
+    if text["ce_source"] != f"/centers/{center}":
+        raise Rejected(Code.WRONG_CENTER, "ce_source", f"expected /centers/{center}")
+    subject = text["ce_subject"]
+    matched = _SUBJECT.fullmatch(subject)
+    if matched is None:
+        raise Rejected(Code.BAD_HEADERS, "ce_subject", "expected <center>:<key>")
+    if matched[1] != center:
+        raise Rejected(Code.WRONG_CENTER, "ce_subject", f"expected {center}:…")
+    if key != headers["ce_subject"]:
+        raise Rejected(Code.BAD_KEY, "ce_subject", "")
+    return Envelope(
+        text["ce_id"],
+        text["ce_type"],
+        subject,
+        read_time(text["ce_time"]),
+        text["ce_dataschema"],
+        text.get("ce_correlationid"),
+        text.get("ce_causationid"),
+    )
+
+
+def read_alike(
+    center: str, key: bytes | None, headers: Mapping[str, bytes | None], links: Iterable[str] = ()
+) -> tuple[str, datetime] | None:
+    """Return subject and time of a record with the same Common as one that `read_envelope` has passed for `center`.
+
+    Shapes: `links` are the Common's.
+
+    None where the headers that vary are not in the form that nearly all have: `read_envelope` is to look at them.
+    The number in `ce_sequence` was read before. A property test holds this function to the other.
+    """
+    event_id, _, subject, time = varying_of(headers)
+    if not event_id or key != subject or max(len(event_id), len(subject)) > ATTRIBUTE_BYTES_MAX:
+        return None
+    try:
+        varying = event_id + subject
+        for name in links:
+            link = headers[name] or b""
+            if len(link) > ATTRIBUTE_BYTES_MAX:
+                return None
+            varying += link
+        whole = varying.decode("ascii")
+        text = subject.decode("ascii")
+        owner, colon, rest = text.partition(":")
+        if owner != center or not colon or not 1 <= len(rest) <= _KEY_LENGTH_MAX:
+            return None
+        if " " in rest or not whole.isprintable():
+            return None
+        moment = _usual_time(time.decode("ascii"))
+    except UnicodeDecodeError:
+        return None
+    return None if moment is None else (text, moment)
+
+
+def _usual_time(text: str) -> datetime | None:
+    """Return the moment of a time as `write_time` writes it, None for any other form."""
+    # With these marks in their places `fromisoformat` has no other format to choose from.
+    if len(text) == _TIME_LENGTH and text[4:20:3] == "--T::." and text[26] == "Z":
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    return None
+
+
+@lru_cache(maxsize=64)  # a pure function, and a lane's records nearly always carry the same names
+def _attributes(names: tuple[str, ...]) -> tuple[str, ...]:
+    signed = tuple(name for name in names if is_signed(name))
+    for name in signed:
+        if name != "content-type" and not _ATTRIBUTE.fullmatch(name):
+            raise Rejected(Code.BAD_HEADERS, ascii(name)[1:-1][:60], "not a CloudEvents attribute name")
+    return signed
+
+
+def _signed_text(headers: Mapping[str, bytes | None]) -> dict[str, str]:
+    text: dict[str, str] = {}
+    for name in _attributes(tuple(headers)):
+        content = headers[name]
+        if content is None:
+            raise Rejected(Code.BAD_HEADERS, name, "null")
+        if len(content) > ATTRIBUTE_BYTES_MAX:
+            raise Rejected(Code.BAD_HEADERS, name, f"longer than {ATTRIBUTE_BYTES_MAX} bytes")
+        try:
+            text[name] = content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Rejected(Code.BAD_HEADERS, name, "not UTF-8") from None
+    whole = "".join(text.values())
+    if not (whole.isascii() and whole.isprintable()):  # rarely so, and the loop costs twenty times as much
+        for name, characters in text.items():
+            if _CONTROL.search(characters):
+                raise Rejected(Code.BAD_HEADERS, name, "a control character")
+    return text
