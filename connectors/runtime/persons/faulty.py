@@ -13,19 +13,19 @@ from hub.protocol.errors import UsageError
 
 
 class FaultyKeyFile(KeyFile):
-    """A key file that fails as `faults` has it: at `add`, `sync` and `destroy`, which are places of these names."""
+    """A key file that fails as `faults` has it: at `put`, `sync` and `destroy`, which are places of these names."""
 
     def __init__(self, path: Path, faults: Faults) -> None:
         super().__init__(path)
         self._faults = faults
 
-    def add(self, key: bytes) -> int:
+    def put(self, slot: int, key: bytes) -> None:
         """Store a key. Errors: Retriable, also as told."""
-        fault = self._faults.next("add")
-        slot = -1 if fault is Fault.REFUSED else super().add(key)
+        fault = self._faults.next("put")
+        if fault is not Fault.REFUSED:
+            super().put(slot, key)
         if fault is not None:
             raise self._full(_no_room(self.path))
-        return slot
 
     def sync(self) -> None:
         """Have the disk keep what was added. Errors: Retriable, also as told."""
