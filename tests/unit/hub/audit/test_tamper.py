@@ -166,7 +166,7 @@ def test_lane_cut_at_a_receipt_is_found_by_the_log(copy: Path) -> None:
     last = cut(copy, KZ, 5)
     found = findings(copy)
     assert sum(f.what == "LOG_LEAF" for f in found) == 5
-    assert has(found, "LANE_ROW", "lane", KZ)
+    assert has(found, "LANE_ROW", "logged", KZ)
     assert ask(copy, "SELECT count(*) FROM log_leaf WHERE lane_id = ? AND last > ?", number, last) == [(5,)]
 
 
