@@ -7,7 +7,9 @@ from pathlib import Path
 
 import schemas
 from hub.domain.catalogue import KINDS
+from hub.ledger.control import BAD_CONTROL, BAD_COSIGNATURE
 from hub.ledger.take import RESEND_BACKOFF_S, TAIL_BYTES_MAX, TAIL_RECORDS_MAX
+from hub.ledger.witness import OTHER_ROOT, UNKNOWN_CHECKPOINT
 from hub.protocol.control import RESERVED_IDS
 from hub.protocol.note import NOTE_BYTES_MAX, SIGNATURES_MAX
 from hub.protocol.receipt import LINE_BYTES_MAX
@@ -17,7 +19,7 @@ from schemas.spec import TARGET, filled
 from schemas.vectors.make import FILES
 
 TEXT = TARGET.read_text("utf-8")
-TAKE = Path(__file__).parents[4] / "hub" / "ledger" / "take.py"
+LEDGER = Path(__file__).parents[4] / "hub" / "ledger"
 
 
 def test_generated_parts_are_up_to_date() -> None:
@@ -47,8 +49,9 @@ def test_limits_are_those_of_the_code() -> None:
 
 def test_every_reason_of_quarantine_is_named() -> None:
     """Whoever sees a record in quarantine finds its reason in the text."""
-    source = TAKE.read_text("utf-8")
+    source = "".join(path.read_text("utf-8") for path in sorted(LEDGER.glob("*.py")))
     reasons = set(re.findall(r'_quarantine(?:_tail)?\(\s*"([A-Z_]+)"', source))
     reasons |= set(re.findall(r'"([A-Z_]{5,}): ', source))
-    assert len(reasons) >= 7
+    reasons |= {BAD_CONTROL, BAD_COSIGNATURE, UNKNOWN_CHECKPOINT, OTHER_ROOT}
+    assert len(reasons) >= 11
     assert all(f"`{reason}`" in TEXT for reason in reasons)
