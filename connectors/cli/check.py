@@ -141,8 +141,9 @@ def _network(office: Desk) -> Iterator[Finding]:
 
 async def _ask_broker(office: Desk) -> list[Finding]:
     """Return whether the broker answers, whether this center may write and read its topics, and what HQ has of it."""
-    from connectors.runtime.link import Link, close
+    from connectors.runtime.link import Link
     from connectors.runtime.outbox import Outbox
+    from hub.base.clients import close
     from hub.protocol.errors import Retriable
 
     settings = office.settings
@@ -230,9 +231,9 @@ async def _ask_clock(office: Desk, link: Link, key: Signer) -> list[Finding]:
     """
     from aiokafka.errors import KafkaError
 
-    from connectors.runtime.link import close
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.presence import KIND, presence_note
+    from hub.base.clients import close
     from hub.protocol.errors import Retriable
     from hub.protocol.record import CONTROL_HEADER
 

@@ -9,18 +9,18 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.settings import ConnectorSettings
+from hub.base.clients import CLOSE_S, close, start
+from hub.base.diagnosis import TIMEOUT_S, diagnose
 from hub.base.kafka import AIOKAFKA, Clients, Consumer, Producer
 from hub.protocol.errors import Retriable
 
 REQUEST_BYTES_MAX: Final = 2 << 20
 KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
-CLOSE_DEADLINE_S: Final = 2.0
 BACKOFF_MIN_S: Final = 0.2
 
 log = structlog.get_logger(__name__)
@@ -125,12 +125,12 @@ class Link:
         """Start a client and see that its topics are there: writing to a missing one waits, reading from it spins."""
         try:
             async with asyncio.timeout(self.settings.request_timeout_s):
-                await _started(client)
+                await start(client, CLOSE_S)
                 known = await present()
         except BaseException as exc:
             await close(client)
             if isinstance(exc, KafkaError | TimeoutError | OSError):
-                raise Retriable(self._explain(exc)) from exc
+                raise Retriable(await self._explain(exc)) from exc
             raise
         for topic in topics:
             if topic not in known:
@@ -139,49 +139,7 @@ class Link:
                     f"there is no topic {topic}, or this center may not see it: ask HQ whether it was added"
                 )
 
-    def _explain(self, exc: BaseException) -> str:
-        servers = ", ".join(self.settings.bootstrap)
-        if isinstance(exc, KafkaConnectionError) and self.settings.security.protocol != "PLAINTEXT":
-            # The client says "unable to bootstrap" for a wrong password too.
-            return f"{servers} can't be reached, or refuses our name and password"
-        return f"{servers} can't be reached ({type(exc).__name__})"
-
-
-async def _started(client: Producer | Consumer) -> None:
-    """Start a client. One that is broken off would leave its first connection open, so it is let end first."""
-    starting = asyncio.ensure_future(client.start())
-    try:
-        await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await asyncio.wait([starting], timeout=CLOSE_DEADLINE_S)
-        if not starting.done():
-            starting.cancel()
-        elif not starting.cancelled():
-            starting.exception()  # seen: the cancellation is what counts
-        raise
-
-
-async def close(client: Producer | Consumer) -> None:
-    """Close a client within a deadline, whatever state it is in; a cancellation is passed on when it is closed."""
-    stopped = False
-    with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
-        async with asyncio.timeout(CLOSE_DEADLINE_S):
-            await client.stop()
-            stopped = True
-    if not stopped:
-        await _give_up(client)
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError  # a client takes it for its own tasks', and swallows it
-
-
-async def _give_up(client: Any) -> None:
-    """Free the sockets; stop() waits for what can't be delivered any more."""
-    inner = getattr(client, "_sender", None)
-    with contextlib.suppress(KafkaError, TimeoutError, OSError):
-        async with asyncio.timeout(CLOSE_DEADLINE_S):
-            if inner is not None and inner.sender_task is not None:
-                inner.sender_task.cancel()
-            kafka = client.client if isinstance(client, AIOKafkaProducer) else getattr(client, "_client", None)
-            if kafka is not None:  # a client in memory has no sockets
-                await kafka.close()
+    async def _explain(self, exc: BaseException) -> str:
+        settings = self.settings
+        why = await diagnose(settings.bootstrap, settings.security, min(TIMEOUT_S, settings.request_timeout_s))
+        return why or f"{', '.join(settings.bootstrap)} can't be reached ({type(exc).__name__})"

@@ -15,13 +15,14 @@ from aiokafka.errors import KafkaError
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import open_epoch, reason_for_epoch
 from connectors.runtime.ids import EventIds
-from connectors.runtime.link import Backoff, Link, close
+from connectors.runtime.link import Backoff, Link
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.answers import Answer, Outcome
 from connectors.runtime.registry_reader import lane_reason
 from connectors.runtime.sender import Sender
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.trust import TrustReader
+from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.note import Note

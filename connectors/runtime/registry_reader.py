@@ -17,12 +17,13 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.alarms import alarm_text
 from connectors.runtime.codecs import released_states
-from connectors.runtime.link import Backoff, Link, TopicHidden, close
+from connectors.runtime.link import Backoff, Link, TopicHidden
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.registry import CENTERS, HQ_PARTITION, LANES, SCHEMAS, Registry
 from connectors.runtime.settings import SEAL_KEY
 from connectors.runtime.signals import Replans, Signal
+from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.domain.state import partition_of
 from hub.protocol.errors import CohubError, Malformed, Retriable

@@ -17,11 +17,12 @@ from aiokafka.errors import KafkaError
 
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.course import Course
-from connectors.runtime.link import Backoff, Link, close
+from connectors.runtime.link import Backoff, Link
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import Batch
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.signals import Signal
+from hub.base.clients import close
 from hub.base.kafka import Producer
 from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER

@@ -21,8 +21,9 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from connectors.runtime.link import Backoff, Link, TopicHidden, close
+from connectors.runtime.link import Backoff, Link, TopicHidden
 from hub.base import durable
+from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier

@@ -25,7 +25,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.link import Backoff, Link, TopicHidden, close
+from connectors.runtime.link import Backoff, Link, TopicHidden
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.meta import Meta
@@ -33,6 +33,7 @@ from connectors.runtime.outbox.witnessed import LEAVES_KEPT
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
 from connectors.runtime.witness import Again, Break, Follows, Log, read, signed_at, step, unknown_keys, unmet
+from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.control import seal_key_name

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -119,10 +120,47 @@ class Consumer(Protocol):
     def highwater(self, partition: TopicPartition) -> int | None:
         """Return where the partition ended when the broker last answered; None before it did."""
 
+    def assignment(self) -> Collection[TopicPartition]:
+        """Return what is read."""
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Return nothing of these from `getmany` until `resume`."""
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Return what is in these again."""
+
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> Mapping[TopicPartition, Sequence[Record]]:
         """Return what there is, as soon as there is something; nothing after `timeout_ms`."""
+
+
+class Admin(Protocol):
+    """Makes, describes and deletes topics; its answers have the form of aiokafka's."""
+
+    async def start(self) -> None:
+        """Connect. Errors: KafkaError."""
+
+    async def close(self) -> None:
+        """Close."""
+
+    async def describe_cluster(self) -> Any:
+        """Return the brokers that there are."""
+
+    async def find_coordinator(self, group_id: str) -> int:
+        """Return the broker that serves a group. Errors: GroupCoordinatorNotAvailableError."""
+
+    async def describe_topics(self, topics: Any = None) -> list[Any]:
+        """Return the partitions and leaders of topics, of all that there are if none is named."""
+
+    async def describe_configs(self, config_resources: Any) -> Any:
+        """Return what topics were made with."""
+
+    async def create_topics(self, new_topics: Any, *, validate_only: bool = False) -> Any:
+        """Make topics; those that are there stay as they are. Make none if it is only asked whether they could be."""
+
+    async def delete_topics(self, topics: Any) -> Any:
+        """Delete topics with all that is in them."""
 
 
 class Clients(Protocol):
@@ -133,6 +171,9 @@ class Clients(Protocol):
 
     def consumer(self, **settings: Any) -> Consumer:
         """Return a consumer."""
+
+    def admin(self, **settings: Any) -> Admin:
+        """Return an admin client."""
 
 
 class AioKafka:
@@ -147,6 +188,11 @@ class AioKafka:
         """Return a consumer."""
         consumer: Consumer = AIOKafkaConsumer(**settings)
         return consumer
+
+    def admin(self, **settings: Any) -> Admin:
+        """Return an admin client."""
+        admin: Admin = AIOKafkaAdminClient(**settings)
+        return admin
 
 
 AIOKAFKA: Final = AioKafka()

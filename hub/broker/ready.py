@@ -7,10 +7,12 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
-from hub.kafka.cluster import Cluster, Unreachable, closing
+from hub.base.clients import closing
+from hub.base.kafka import Admin
+from hub.kafka.cluster import Cluster, Unreachable
 
 POLL_S = 0.02
 ATTEMPT_S = 5.0
@@ -53,7 +55,7 @@ async def _watch(cluster: Cluster, cluster_id: str, is_alive: Callable[[], bool]
         return False
 
 
-async def _takes_writes(admin: AIOKafkaAdminClient, cluster_id: str) -> bool:
+async def _takes_writes(admin: Admin, cluster_id: str) -> bool:
     found = await admin.describe_cluster()
     if found["cluster_id"] != cluster_id or not found["brokers"]:
         return False

@@ -9,16 +9,20 @@ import asyncio
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from aiokafka import TopicPartition
 
+from hub.base.clients import closing
 from hub.broker.aot import AotCache
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.jars import Progress, fetch_jars, locked_jars
 from hub.broker.settings import BrokerSettings
-from hub.kafka.cluster import Cluster, closing
+from hub.kafka.cluster import Cluster
 from hub.kafka.topics import TopicSpec, ensure_topics
 from hub.protocol.errors import CohubError
+
+READ_MS: Final = 10_000
 
 
 async def warm(settings: BrokerSettings, progress: Progress | None = None) -> bool:
@@ -48,7 +52,7 @@ async def _use(cluster: Cluster) -> None:
         await producer.send_and_wait("training", b"record", key=b"key")
     async with closing(await cluster.consumer("cohub-warm")) as consumer:
         consumer.assign([TopicPartition("training", 0)])
-        await consumer.getone()
+        await consumer.getmany(timeout_ms=READ_MS)
 
 
 def main() -> int:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from hub.base.access import Security, host_and_port
+from hub.base.clients import Client, close, start
 from hub.base.diagnosis import TIMEOUT_S, diagnose
+from hub.base.kafka import AIOKAFKA, Admin, Clients, Consumer, Producer
 from hub.protocol.errors import Retriable, UsageError
 
 DEADLINE_S: Final = 20.0
 PLAIN: Final = Security()
-
-Client = TypeVar("Client", AIOKafkaProducer, AIOKafkaConsumer, AIOKafkaAdminClient)
 
 
 class Unreachable(Retriable):
@@ -28,10 +24,14 @@ class Unreachable(Retriable):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where a cluster's brokers are, as `host:port`, and how they let us in. It knows every client that HQ makes."""
+    """Where a cluster's brokers are, as `host:port`, and how they let us in. It knows every client that HQ makes.
+
+    Shapes: `clients` makes them, which are started here; where they come from does not make it another cluster.
+    """
 
     servers: tuple[str, ...]
     security: Security = PLAIN
+    clients: Clients = field(default=AIOKAFKA, compare=False, repr=False)
 
     @classmethod
     def at(cls, bootstrap: str, security: Security = PLAIN) -> Cluster:
@@ -54,22 +54,24 @@ class Cluster:
         """Host and port of each broker."""
         return [host_and_port(address) for address in self.servers]
 
-    async def producer(self, name: str, *, deadline_s: float = DEADLINE_S, **tuning: Any) -> AIOKafkaProducer:
+    async def producer(self, name: str, *, deadline_s: float = DEADLINE_S, **tuning: Any) -> Producer:
         """Return a started producer that repeats nothing and is acknowledged by all replicas; `close` ends it.
 
         `name` is its client id; `tuning` goes to aiokafka. Errors: Unreachable; UsageError for impossible settings.
         """
-        made = AIOKafkaProducer(**self._options(name), acks="all", enable_idempotence=True, **tuning)
+        made = self.clients.producer(**self._options(name), acks="all", enable_idempotence=True, **tuning)
         return await self._started(made, deadline_s)
 
-    async def consumer(self, name: str, *, deadline_s: float = DEADLINE_S, **tuning: Any) -> AIOKafkaConsumer:
+    async def consumer(self, name: str, *, deadline_s: float = DEADLINE_S, **tuning: Any) -> Consumer:
         """Return a started consumer that commits nothing and is assigned nothing yet. Errors: see `producer`."""
-        made = AIOKafkaConsumer(**self._options(name), enable_auto_commit=False, auto_offset_reset="earliest", **tuning)
+        made = self.clients.consumer(
+            **self._options(name), enable_auto_commit=False, auto_offset_reset="earliest", **tuning
+        )
         return await self._started(made, deadline_s)
 
-    async def admin(self, name: str, *, deadline_s: float = DEADLINE_S) -> AIOKafkaAdminClient:
+    async def admin(self, name: str, *, deadline_s: float = DEADLINE_S) -> Admin:
         """Return a started admin client. Errors: see `producer`."""
-        return await self._started(AIOKafkaAdminClient(**self._options(name)), deadline_s)
+        return await self._started(self.clients.admin(**self._options(name)), deadline_s)
 
     def faust_options(self) -> dict[str, Any]:
         """Return what a Faust app is to be made with: its broker by our transport, and its credentials.
@@ -101,60 +103,10 @@ class Cluster:
             async with asyncio.timeout(deadline_s):
                 await start(client, deadline_s)
         except (KafkaError, TimeoutError, OSError) as exc:
-            await close(client, deadline_s)
+            await close(client)
             why = await self.diagnose(min(TIMEOUT_S, deadline_s))
             raise Unreachable(why or f"{self.bootstrap}: {str(exc) or type(exc).__name__}") from exc
         except BaseException:
-            await close(client, deadline_s)
+            await close(client)
             raise
         return client
-
-
-@asynccontextmanager
-async def closing(client: Client, deadline_s: float = DEADLINE_S) -> AsyncIterator[Client]:
-    """Yield a client, and close it afterwards; see `close`."""
-    try:
-        yield client
-    finally:
-        await close(client, deadline_s)
-
-
-async def start(client: Any, deadline_s: float) -> None:
-    """Run a client's `start`. One that is broken off leaves its first connection open, so it is let end first.
-
-    A deadline of the caller's, or a cancellation, is passed on after at most `deadline_s` more.
-    """
-    starting = asyncio.ensure_future(client.start())
-    try:
-        await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await asyncio.wait([starting], timeout=deadline_s)
-        if not starting.done():
-            starting.cancel()
-        elif not starting.cancelled():
-            starting.exception()  # seen: the cancellation is what counts
-        raise
-
-
-async def close(client: Any, deadline_s: float = DEADLINE_S) -> None:
-    """Close a client within a deadline, whatever state it is in; what it raises is of no use any more.
-
-    A cancellation that comes meanwhile is passed on when the client is closed. In the same task aiokafka would take it
-    for one of its own tasks' cancellations, which it has just asked for itself, and swallow it: the task would go on
-    for ever, and whoever waits for its end with it.
-    """
-    clock = asyncio.get_running_loop().time
-    until_s = clock() + deadline_s
-    stopping = asyncio.ensure_future(client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
-    told: asyncio.CancelledError | None = None
-    while not stopping.done() and (left_s := until_s - clock()) > 0:
-        try:
-            await asyncio.wait([stopping], timeout=left_s)
-        except asyncio.CancelledError as exc:
-            told = exc
-    if not stopping.done():
-        stopping.cancel()
-    elif not stopping.cancelled():
-        stopping.exception()  # seen
-    if told is not None:
-        raise told

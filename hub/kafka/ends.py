@@ -9,7 +9,8 @@ from typing import Final
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.kafka.cluster import Cluster, Unreachable, closing
+from hub.base.clients import closing
+from hub.kafka.cluster import Cluster, Unreachable
 from hub.protocol.errors import Retriable
 
 DEADLINE_S: Final = 3.0

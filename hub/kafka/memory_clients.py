@@ -167,6 +167,7 @@ class MemoryConsumer:
         self._from_latest = auto_offset_reset == "latest"
         self._positions: dict[TopicPartition, int | None] = {}
         self._highwaters: dict[TopicPartition, int] = {}
+        self._paused: set[TopicPartition] = set()
         self._closed = False
 
     async def start(self) -> None:
@@ -186,10 +187,19 @@ class MemoryConsumer:
         """Read these, and no others."""
         self._positions = dict.fromkeys(partitions)
         self._highwaters = {}
+        self._paused = set()
 
     def assignment(self) -> frozenset[TopicPartition]:
         """Return what is read."""
         return frozenset(self._positions)
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Return nothing of these until `resume`."""
+        self._paused.update(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Return what is in these again."""
+        self._paused.difference_update(partitions)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Read on from `offset`. Errors: IllegalStateError, if the partition was not assigned."""
@@ -247,7 +257,7 @@ class MemoryConsumer:
         found: dict[TopicPartition, list[ConsumerRecord]] = {}
         if not self._log.is_reachable:
             return found
-        for place in places:
+        for place in [place for place in places if place not in self._paused]:
             try:
                 partition = self._log.partition(place)
             except UnknownTopicOrPartitionError:
@@ -293,12 +303,13 @@ class MemoryAdmin:
         self._log.check_link()
         return {"brokers": [{"node_id": 0}]}
 
-    async def find_coordinator(self, _group: str) -> int:
+    async def find_coordinator(self, group_id: str) -> int:
         """Return the broker that serves a group."""
+        del group_id
         self._log.check_link()
         return 0
 
-    async def describe_topics(self, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    async def describe_topics(self, topics: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Return the partitions and leaders of topics, of all that there are if none is named."""
         self._log.check_link()
         present = self._log.topics()
@@ -308,10 +319,10 @@ class MemoryAdmin:
                 "error_code": 0 if name in present else UNKNOWN_TOPIC,
                 "partitions": [{"partition": number, "leader": 0} for number in range(present.get(name, 0))],
             }
-            for name in (present if names is None else names)
+            for name in (present if topics is None else topics)
         ]
 
-    async def describe_configs(self, resources: Sequence[Any]) -> list[Any]:
+    async def describe_configs(self, config_resources: Sequence[Any]) -> list[Any]:
         """Return what topics were made with."""
         self._log.check_link()
         found = [
@@ -322,26 +333,26 @@ class MemoryAdmin:
                     for key, value in self._log.configs(resource.name).items()
                 ],
             }
-            for resource in resources
+            for resource in config_resources
         ]
         return [SimpleNamespace(to_object=lambda: {"resources": found})]
 
-    async def create_topics(self, topics: Sequence[Any]) -> Any:
+    async def create_topics(self, new_topics: Sequence[Any], *, validate_only: bool = False) -> Any:
         """Make topics; those that are there stay as they are."""
         self._log.check_link()
         errors = []
-        for topic in topics:
+        for topic in new_topics:
             exists = topic.name in self._log.topics()
-            if not exists:
+            if not (exists or validate_only):
                 self._log.create_topic(topic.name, topic.num_partitions, topic.topic_configs)
             errors.append((topic.name, ALREADY_EXISTS if exists else 0, None))
         return SimpleNamespace(topic_errors=errors)
 
-    async def delete_topics(self, names: Sequence[str]) -> Any:
+    async def delete_topics(self, topics: Sequence[str]) -> Any:
         """Delete topics with all that is in them."""
         self._log.check_link()
         codes = []
-        for name in names:
+        for name in topics:
             exists = name in self._log.topics()
             if exists:
                 self._log.delete_topic(name)

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.kafka.cluster import Cluster, closing
+from hub.base.clients import closing
+from hub.base.kafka import Consumer, Producer
+from hub.kafka.cluster import Cluster
 from hub.kafka.topics import TopicSpec, describe_topics, ensure_topics
 from hub.protocol.errors import Retriable
 from hub.protocol.value import value_class
@@ -62,7 +64,7 @@ async def contents(cluster: Cluster, topic: str, header: str) -> Contents:
         raise Retriable(f"{cluster.bootstrap}: the broker does not tell what is in {topic}: {_why(exc)}") from exc
 
 
-async def _has_header(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, header: str) -> bool:
+async def _has_header(consumer: Consumer, partition: TopicPartition, offset: int, header: str) -> bool:
     consumer.pause(*(other for other in consumer.assignment() if other != partition))
     consumer.resume(partition)
     consumer.seek(partition, offset)
@@ -83,7 +85,7 @@ async def make_topic(cluster: Cluster, topic: str) -> None:
 class Sink:
     """Writes records to one topic, in order. `flush` returns once the broker has all of them."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
+    def __init__(self, producer: Producer, topic: str) -> None:
         self._producer = producer
         self._topic = topic
         self._sent: list[asyncio.Future[Any]] = []

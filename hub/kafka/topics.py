@@ -16,11 +16,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 
-from hub.kafka.cluster import Cluster, closing
+from hub.base.clients import closing
+from hub.base.kafka import Admin
+from hub.kafka.cluster import Cluster
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.protocol.topics import CHECKPOINTS, TRUST, topic_in, topic_out
 
@@ -148,7 +150,7 @@ async def delete_topic(cluster: Cluster, name: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
+async def _admin(cluster: Cluster) -> AsyncIterator[Admin]:
     async with closing(await cluster.admin("cohub-topics")) as admin:
         try:
             async with asyncio.timeout(DEADLINE_S):
@@ -159,12 +161,12 @@ async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
             ) from exc
 
 
-async def _partitions(admin: AIOKafkaAdminClient, names: Sequence[str] | None) -> dict[str, int]:
+async def _partitions(admin: Admin, names: Sequence[str] | None) -> dict[str, int]:
     topics = await admin.describe_topics(None if names is None else list(names))
     return {topic["topic"]: len(topic["partitions"]) for topic in topics if topic["error_code"] != UNKNOWN_TOPIC}
 
 
-async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
+async def _create(admin: Admin, specs: Sequence[TopicSpec]) -> list[str]:
     if not specs:
         return []
     replicas = min(REPLICAS_WANTED, len((await admin.describe_cluster())["brokers"]))
@@ -180,7 +182,7 @@ async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> lis
     return made
 
 
-async def _wait_for_leaders(admin: AIOKafkaAdminClient, wanted: Mapping[str, TopicSpec]) -> None:
+async def _wait_for_leaders(admin: Admin, wanted: Mapping[str, TopicSpec]) -> None:
     # A producer that writes to a topic without a leader blocks: hand nobody such a topic.
     while True:
         topics = await admin.describe_topics(list(wanted))

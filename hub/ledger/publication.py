@@ -6,19 +6,39 @@ store reads for the same rows (a contract test holds it).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from hub.domain.state import PARTITIONS, encode_state_prefix, partition_of
+from hub.domain.stream import HQ
 from hub.ledger.reading import Pending
 from hub.ledger.step import Known, Step
 from hub.protocol.avro import PREFIX_SIZE, frame
 from hub.protocol.moment import to_us
 from hub.protocol.record import SEAL_HEADER
+from hub.protocol.topics import topic_out
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
-__all__ = ["PARTITIONS", "Event", "Publication", "partition_of", "publications", "state_value"]
+__all__ = [
+    "PARTITIONS",
+    "Answer",
+    "Event",
+    "Places",
+    "Publication",
+    "answer_records",
+    "partition_of",
+    "publications",
+    "published_records",
+    "state_records",
+    "state_value",
+]
+
+KIND: Final = "cohub-kind"  # of a note to a center
+
+Outbound = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]  # key, value, headers
+Places = dict[tuple[str, int], list[Outbound]]  # topic and partition → what is to be written there, in order
 
 
 @value_class
@@ -42,6 +62,15 @@ class Publication:
     receipts: Sequence[bytes]
     events: Sequence[Event]
     entities: Sequence[Known]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A note to a center that no cursor covers: a request to send again, or a stored receipt once more."""
+
+    center: str
+    kind: str
+    note: bytes
 
 
 def publications(step: Step) -> list[Publication]:
@@ -93,3 +122,39 @@ def state_value(known: Known, state_schema_id: int) -> bytes:
         known.changed_by,
     )
     return frame(state_schema_id, prefix + known.value[PREFIX_SIZE:])
+
+
+def answer_records(answers: Sequence[Answer]) -> Places:
+    """Return the records that answer centers."""
+    places: Places = {}
+    for answer in answers:
+        place = places.setdefault((topic_out(answer.center), 0), [])
+        place.append((answer.center.encode(), answer.note, [(KIND, answer.kind.encode())]))
+    return places
+
+
+def published_records(found: Sequence[Publication], state_schemas: Mapping[str, int]) -> Places:
+    """Return the records that publish all of this: receipts, events, and the newest state of each entity.
+
+    Shapes: `state_schemas` has the schema id of each kind of event that carries an entity's record.
+    """
+    places: Places = {}
+    for publication in found:
+        if publication.center != HQ:
+            out = places.setdefault((topic_out(publication.center), 0), [])
+            kind = [(KIND, b"receipt")]
+            out.extend((publication.origin.encode(), note, kind) for note in publication.receipts)
+        events = places.setdefault(("events", partition_of(publication.center)), [])
+        events.extend((e.key, e.value, e.headers) for e in publication.events)
+    return places | state_records(found, state_schemas)
+
+
+def state_records(found: Sequence[Publication], state_schemas: Mapping[str, int]) -> Places:
+    """Return the records of the newest state of each entity alone; see `published_records`."""
+    newest = {(known.entity.stream, known.entity.id): known for p in found for known in p.entities}
+    places: Places = {}
+    for (stream, entity_id), known in newest.items():
+        value = state_value(known, state_schemas[known.entity.kind])
+        place = (f"state.{stream}", partition_of(known.entity.center))
+        places.setdefault(place, []).append((entity_id.encode(), value, []))
+    return places

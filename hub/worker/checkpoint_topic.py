@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.kafka.cluster import Cluster, close, closing
+from hub.base.clients import close, closing
+from hub.base.kafka import Consumer, Producer
+from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, log_topics
 from hub.ledger.notary import Stored, record_of
 from hub.protocol.errors import Retriable
@@ -41,7 +43,7 @@ class CheckpointTopic:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Producer | None = None
 
     async def ensure(self) -> None:
         """Make the topic where it is missing. Errors: Retriable, UsageError, Fatal as `ensure_topics`."""
@@ -79,7 +81,7 @@ class CheckpointTopic:
         if producer is not None:
             await close(producer, REQUEST_TIMEOUT_S)
 
-    async def _started(self) -> AIOKafkaProducer:
+    async def _started(self) -> Producer:
         if self._producer is None:
             self._producer = await self._cluster.producer(
                 "cohub-notary", deadline_s=REQUEST_TIMEOUT_S, request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000)
@@ -87,7 +89,7 @@ class CheckpointTopic:
         return self._producer
 
     @contextlib.asynccontextmanager
-    async def _reading(self) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicPartition, int, int]]:
+    async def _reading(self) -> AsyncIterator[tuple[Consumer, TopicPartition, int, int]]:
         made = await self._cluster.consumer("cohub-notary", deadline_s=REQUEST_TIMEOUT_S)
         async with closing(made, REQUEST_TIMEOUT_S) as consumer:
             with _translated(self._cluster):
@@ -101,7 +103,7 @@ class CheckpointTopic:
                     yield consumer, place, begin, end
 
 
-async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, end: int, count: int | None) -> list[Said]:
+async def _read(consumer: Consumer, place: TopicPartition, end: int, count: int | None) -> list[Said]:
     """Return the records before offset `end` from the consumer's position on, `count` of them at most."""
     found: list[Said] = []
     while await consumer.position(place) < end and (count is None or len(found) < count):

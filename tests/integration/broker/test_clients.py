@@ -11,8 +11,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from hub.base.clients import close, start
 from hub.broker.embedded import EmbeddedKafka
-from hub.kafka.cluster import close, start
 from hub.kafka.topics import TopicSpec, ensure_topics
 
 pytestmark = pytest.mark.integration

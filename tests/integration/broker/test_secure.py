@@ -15,9 +15,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import SecretStr
 
 from hub.base.access import Security
+from hub.base.clients import closing
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.ports import LOOPBACK, choose_port
-from hub.kafka.cluster import Cluster, Unreachable, closing
+from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.topics import TopicSpec, describe_topics, ensure_topics
 from hub.protocol.topics import CHECKPOINTS, TRUST
 from hub.worker.app import ReaderSettings, create_app
