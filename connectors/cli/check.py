@@ -141,7 +141,7 @@ def _network(office: Desk) -> Iterator[Finding]:
 
 async def _ask_broker(office: Desk) -> list[Finding]:
     """Return whether the broker answers, whether this center may write and read its topics, and what HQ has of it."""
-    from connectors.runtime.link import Link
+    from connectors.runtime.link import BrokerAway, Link
     from connectors.runtime.outbox import Outbox
     from hub.base.clients import close
     from hub.protocol.errors import Retriable
@@ -149,6 +149,7 @@ async def _ask_broker(office: Desk) -> list[Finding]:
     settings = office.settings
     servers = ", ".join(settings.bootstrap)
     found = []
+    away: BrokerAway | None = None
     with Outbox(Path(":memory:")) as nowhere:  # the link notes its state in an outbox; a check leaves no trace
         link = Link(settings, nowhere)
         # An idempotent producer is given an id only where it may write.
@@ -161,12 +162,13 @@ async def _ask_broker(office: Desk) -> list[Finding]:
                 client = await connect()
                 found.append(Finding(name, True, topic))
             except Retriable as exc:
+                away = exc if isinstance(exc, BrokerAway) else away
                 found.append(Finding(name, False, str(exc)))
             finally:
                 if client is not None:
                     await close(client)
-        if not any(finding.ok for finding in found) and any("can't be reached" in f.said for f in found):
-            return [Finding("broker", False, found[0].said)]
+        if away is not None and not any(finding.ok for finding in found):
+            return [Finding("broker", False, str(away))]
         return [Finding("broker", True, f"{servers} answers"), *found, *await _ask_registry(office, link)]
 
 

@@ -43,6 +43,10 @@ class Backoff:
         self._next_s = min(self._next_s * 2, self._max_s)
 
 
+class BrokerAway(Retriable):
+    """No broker can be reached, or lets us in; the message says why, and what to do."""
+
+
 class TopicHidden(Retriable):
     """The broker answers, and has no such topic, or does not show it to us."""
 
@@ -86,7 +90,7 @@ class Link:
         }
 
     async def producer(self) -> Producer:
-        """Return a started producer. Errors: Retriable."""
+        """Return a started producer. Errors: BrokerAway; TopicHidden."""
         settings = self.settings
         producer = self._clients.producer(
             **self.client_settings(),
@@ -108,7 +112,7 @@ class Link:
         """Return a started consumer that is assigned to nothing yet; `topics` (our answers) are there.
 
         Units:  wait_ms is how long the broker holds back a fetch that finds nothing.
-        Errors: Retriable; TopicHidden, if it is one of the topics.
+        Errors: BrokerAway; TopicHidden, if it is one of the topics.
         """
         consumer = self._clients.consumer(
             **self.client_settings(),
@@ -130,7 +134,7 @@ class Link:
         except BaseException as exc:
             await close(client)
             if isinstance(exc, KafkaError | TimeoutError | OSError):
-                raise Retriable(await self._explain(exc)) from exc
+                raise BrokerAway(await self._explain(exc)) from exc
             raise
         for topic in topics:
             if topic not in known:

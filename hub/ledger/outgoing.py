@@ -128,10 +128,8 @@ class Outgoing:
         return replace(self, queue=(*self.queue, *taken), queued=queued, behind=self.behind | left)
 
     def asked(self, answer: Answer) -> Outgoing:
-        """A center is to have an answer; one that waits already is not sent twice."""
-        if len(self.answers) >= ANSWERS_MAX or answer in self.answers[-SEND_ANSWERS_MAX:]:
-            return self
-        return replace(self, answers=(*self.answers, answer))
+        """A center is to have an answer, if there is room for it."""
+        return self if len(self.answers) >= ANSWERS_MAX else replace(self, answers=(*self.answers, answer))
 
     def looked_at(self, centers: Iterable[str]) -> Outgoing:
         """There may be something in SQL of these centers."""
@@ -199,10 +197,12 @@ class Outgoing:
         reached = dict(self.cursors)
         for origin, stored in cursors:
             reached[origin] = max(stored, reached.get(origin, 0))
-        known = {backlog.origin for backlog in self.backlogs}
-        found = [_backlog(origin, max(after, reached.get(origin, 0)), upto) for origin, after, upto in unpublished]
-        backlogs = [backlog for backlog in found if backlog.after < backlog.upto and backlog.origin not in known]
-        return replace(self, cursors=reached, backlogs=(*self.backlogs, *backlogs), flight=None)
+        waiting = {backlog.origin: backlog for backlog in self.backlogs}
+        for origin, stored, size in unpublished:
+            after = max(stored, reached.get(origin, 0))
+            if after < size:
+                waiting[origin] = _backlog(origin, after, size)  # in its place, if it has one
+        return replace(self, cursors=reached, backlogs=tuple(waiting.values()), flight=None)
 
     def loaded(self, found: Publication | None) -> Outgoing:
         """SQL has told the publication that was asked for: it is in flight; without one there is no more."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import faust
 from faust.tables.manager import TableManager
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 
 from hub.kafka.cluster import Cluster
 from hub.protocol.topics import topic_in
@@ -31,7 +31,7 @@ class ReaderSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cluster: Cluster = Field(description="where the brokers are, and how they let us in")
+    cluster: InstanceOf[Cluster] = Field(description="where the brokers are, and how they let us in")
     group: str = Field(default="hub-workers", description="consumer group that the workers share")
     instance: str | None = Field(
         default=None,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
@@ -47,7 +47,7 @@ class WorkerSettings(WorkerOptions):
     """What a worker needs to know."""
 
     data_dir: Path = Field(description="the hub's data directory: keys, database")
-    cluster: Cluster = Field(description="where the brokers are, and how they let us in")
+    cluster: InstanceOf[Cluster] = Field(description="where the brokers are, and how they let us in")
     publish: bool = Field(default=True, description="fill out.*, events and state.*; off only to measure the rest")
 
 
