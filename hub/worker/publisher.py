@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -34,9 +35,16 @@ log = structlog.get_logger(__name__)
 
 BATCH_BYTES_MAX: Final = 900_000
 REQUEST_TIMEOUT_S: Final = 10.0
-CURSOR_DELAY_S: Final = 0.25  # when idle
-RETRY_S: Final = 0.5
 BROKER_CLOCK_MAX: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a publisher waits: after a failure, with cursors when idle, with the states of a lane taken over."""
+
+    retry_s: float = 0.5
+    cursors_s: float = 0.25
+    states_s: float = REQUEST_TIMEOUT_S + 1  # what the last owner sent has arrived by then, or never does
 
 
 class Publisher:
@@ -49,14 +57,14 @@ class Publisher:
         state_schemas: Mapping[str, int],
         *,
         enabled: bool = True,
-        retry_s: float = RETRY_S,
+        pace: Pace = Pace(),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._state_schemas = state_schemas
         self._enabled = enabled
-        self._retry_s = retry_s
+        self._pace = pace
         self._clock = clock
         self._outgoing = Outgoing()
         self._wake = asyncio.Event()
@@ -77,7 +85,7 @@ class Publisher:
     async def adopt(self, centers: Collection[str]) -> None:
         """See Outlet. Once more when the last owner's writes must be over."""
         found = await self._store.unpublished(centers)
-        self._outgoing = self._outgoing.adopted(centers, found, self._now_s() + REQUEST_TIMEOUT_S + 1)
+        self._outgoing = self._outgoing.adopted(centers, found, self._now_s() + self._pace.states_s)
         self._wake.set()
 
     def look(self, center: str) -> None:
@@ -105,13 +113,14 @@ class Publisher:
                     self._outgoing = self._outgoing.failed()
                     await self._drop_producer()
                     await self._mend_topics()
-                    await asyncio.sleep(self._retry_s)
+                    await asyncio.sleep(self._pace.retry_s)
         finally:
             await self._drop_producer()
             await self._store_cursors(self._outgoing.unstored)
 
     async def _round(self) -> None:
         """Move one flight to its end, or rest."""
+        # Whoever commits moves `_outgoing` too, while we wait: it is read behind the answer, never before it.
         self._outgoing = self._outgoing.departed(self._now_s())
         self._moved.set()
         match self._outgoing.flight:
@@ -119,7 +128,8 @@ class Publisher:
                 await self._rest()
             case Looking(centers):
                 found = await self._store.unpublished(centers)
-                self._outgoing = self._outgoing.looked(await self._store.cursors(centers), found)
+                cursors = await self._store.cursors(centers)
+                self._outgoing = self._outgoing.looked(cursors, found)
             case Loading(backlog):
                 publication = await self._store.publication(backlog.origin, backlog.after, SEND_EVENTS_MAX)
                 self._outgoing = self._outgoing.loaded(publication)
@@ -184,7 +194,7 @@ class Publisher:
         """Wait for something to do; store the cursors when there is nothing for a moment."""
         self._wake.clear()
         try:
-            await asyncio.wait_for(self._wake.wait(), CURSOR_DELAY_S)
+            await asyncio.wait_for(self._wake.wait(), self._pace.cursors_s)
         except TimeoutError:
             await self._store_cursors(self._outgoing.unstored)
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from hub.base.clients import close
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters, Said
 from hub.hq.identity import Identity, load_identity, make_identity
-from hub.kafka.cluster import Cluster, close
+from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend, read_answer
