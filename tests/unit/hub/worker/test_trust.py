@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from hub.hq.identity import load_identity, make_identity, read_root
+from hub.base.faulty import Fault
+from hub.hq.identity import Identity, load_identity, make_identity, read_root
 from hub.hq.rotation import current, next_note, put, rotated
 from hub.kafka.cluster import Cluster
+from hub.kafka.memory import MemoryBroker
 from hub.protocol.errors import Retriable
+from hub.protocol.topics import TRUST
 from hub.worker.trust import TrustPublisher
+from tests.support.fanned import at
 
 NOWHERE = Cluster.at("127.0.0.1:9")
 
@@ -54,3 +58,52 @@ async def test_worker_with_rotated_keys_does_not_start_without_a_broker_and_othe
     rotate(folder)
     with pytest.raises(Retriable, match="can't be published"):
         await TrustPublisher(NOWHERE, load_identity(folder)).first()
+
+
+async def taken_over(publisher: TrustPublisher, identity: Identity, expected: Identity) -> list[str]:
+    """Run it until the identity is the expected one; return what was logged."""
+    with capture_logs() as logs:
+        task = asyncio.create_task(publisher.run())
+        async with asyncio.timeout(20):
+            while identity.receipts != expected.receipts:
+                await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.wait([task])
+    return [entry["event"] for entry in logs]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+async def test_keys_are_taken_over_once_the_note_that_names_them_is_known_to_be_there(
+    tmp_path: Path, fault: Fault
+) -> None:
+    """Refused, or there though it was said to have failed: the note is published again, and signed by only then."""
+    folder, broker = tmp_path / "keys", MemoryBroker({TRUST: 1})
+    make_identity(folder, "hub.example")
+    identity = load_identity(folder)
+    before = identity.receipts
+    rotate(folder)
+    expected = load_identity(folder)
+    broker.fail(fault, topic=TRUST)
+    publisher = TrustPublisher(at(broker), identity)
+    with pytest.raises(Retriable, match="can't be published"):
+        await publisher.publish(expected)
+    assert identity.receipts == before
+    broker.fail(fault, topic=TRUST)
+    assert await taken_over(publisher, identity, expected) == ["keys_not_taken_over", "keys_taken_over"]
+    assert {(record.key, record.value) for record in broker.records(TRUST)} == {(b"hub.example", expected.note)}
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+async def test_worker_whose_first_note_failed_does_not_start_and_the_next_one_does(
+    tmp_path: Path, fault: Fault
+) -> None:
+    """Nothing is signed by rotated keys before every connector can look them up."""
+    folder, broker = tmp_path / "keys", MemoryBroker({TRUST: 1})
+    make_identity(folder, "hub.example")
+    rotate(folder)
+    broker.fail(fault, topic=TRUST)
+    with pytest.raises(Retriable, match="can't be published"):
+        await TrustPublisher(at(broker), load_identity(folder)).first()
+    identity = load_identity(folder)
+    await TrustPublisher(at(broker), identity).first()
+    assert {record.value for record in broker.records(TRUST)} == {identity.note}
