@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from aiokafka.errors import KafkaError
 
@@ -15,11 +15,24 @@ from hub.base.kafka import Admin, Consumer, Producer
 CLOSE_S: Final = 2.0  # what a broker that is there needs many times over; from one that is not, nothing comes later
 GIVE_UP_S: Final = 1.0
 
-AnyClient = Producer | Consumer | Admin
 Client = TypeVar("Client", Producer, Consumer, Admin)
 
 
-async def start(client: AnyClient, deadline_s: float) -> None:
+class Stoppable(Protocol):
+    """A producer, or a consumer."""
+
+    async def stop(self) -> None:
+        """Write what waits, and close."""
+
+
+class Closable(Protocol):
+    """An admin client."""
+
+    async def close(self) -> None:
+        """Close."""
+
+
+async def start(client: Producer | Consumer | Admin, deadline_s: float) -> None:
     """Run a client's `start`. One that is broken off leaves its first connection open, so it is let end first.
 
     A deadline of the caller's, or a cancellation, is passed on after at most `deadline_s` more.
@@ -36,7 +49,7 @@ async def start(client: AnyClient, deadline_s: float) -> None:
         raise
 
 
-async def close(client: AnyClient, deadline_s: float = CLOSE_S) -> None:
+async def close(client: Stoppable | Closable, deadline_s: float = CLOSE_S) -> None:
     """Close a client within a deadline, whatever state it is in; what it raises is of no use any more.
 
     A cancellation that comes meanwhile is passed on when the client is closed. In the same task aiokafka would take it

@@ -23,6 +23,10 @@ DEFAULT: Final = "default"
 SECRETS: Final = {"security.password"}
 CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, rarer where commits never rest, at once after a rest
 STALL_S: Final = 60.0
+# From the signal to the end of a worker: reading has most of it, then what publishes closes its clients (CLOSE_S) and
+# stores its cursors. With the embedded broker's share behind it (`hub up`) a whole stop stays within the ten seconds
+# after which a container is killed.
+WORKER_STOP_S: Final = 6.0
 
 # What the environment may set instead of the file. A secret is better there than in a file.
 VARIABLES: Final = {

@@ -14,15 +14,14 @@ from typing import Any, Final
 from hub.base.durable import write
 from hub.broker.embedded import EmbeddedKafka
 from hub.hq.folder import HubFolder
+from hub.hq.settings import WORKER_STOP_S
 from hub.local.child import Child
 from hub.protocol.errors import CohubError, Fatal, UsageError
 
 POLL_S: Final = 0.05
 WATCH_S: Final = 0.2
 READY_DEADLINE_S: Final = 60.0
-# Together they stay under the ten seconds that a whole stop may take.
-WORKER_STOP_S: Final = 4.0
-BROKER_STOP_S: Final = 4.0
+BROKER_STOP_S: Final = 3.5  # with WORKER_STOP_S it stays under the ten seconds that a whole stop may take
 BACK_OFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S: Final = 60.0  # after so long the next death is a new story
 EXIT_USAGE: Final = 2

@@ -79,7 +79,7 @@ class CheckpointTopic:
         """Drop the producer; the next `publish` makes another. One that was refused once fails for ever."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await close(producer, REQUEST_TIMEOUT_S)
+            await close(producer)
 
     async def _started(self) -> Producer:
         if self._producer is None:
@@ -91,7 +91,7 @@ class CheckpointTopic:
     @contextlib.asynccontextmanager
     async def _reading(self) -> AsyncIterator[tuple[Consumer, TopicPartition, int, int]]:
         made = await self._cluster.consumer("cohub-notary", deadline_s=REQUEST_TIMEOUT_S)
-        async with closing(made, REQUEST_TIMEOUT_S) as consumer:
+        async with closing(made) as consumer:
             with _translated(self._cluster):
                 async with asyncio.timeout(DEADLINE_S):
                     if CHECKPOINTS not in await consumer.topics():  # a consumer that is given a missing one spins

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from pydantic import Field, InstanceOf
 
+from hub.base.clients import CLOSE_S
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
-from hub.hq.settings import WorkerOptions
+from hub.hq.settings import WORKER_STOP_S, WorkerOptions
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
@@ -130,7 +131,7 @@ async def run_worker(
             tasks.append(group.create_task(look(settings, consolidator, publisher, app, centers), name="look"))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(group.create_task(watchdog.run(), name="watchdog"))
-            await consume(app, stop=stop, stall_s=settings.stall_s)
+            await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=WORKER_STOP_S - CLOSE_S)
             for task in tasks:
                 task.cancel()
     finally:

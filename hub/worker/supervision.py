@@ -20,10 +20,9 @@ from hub.worker.app import App
 log = structlog.get_logger(__name__)
 
 STALL_POLL_S: Final = 1.0
-STOP_S: Final = 8.0
 
 
-async def consume(app: App, *, stop: asyncio.Event, stall_s: float, deadline_s: float = STOP_S) -> None:
+async def consume(app: App, *, stop: asyncio.Event, stall_s: float, deadline_s: float) -> None:
     """Run the app until `stop` is set.
 
     Stopping handles nothing further, lets what is in hand finish, revokes the lanes and stops Faust, all within

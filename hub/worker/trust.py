@@ -44,7 +44,7 @@ class TrustPublisher:
             return
         try:
             async with (
-                closing(await self._cluster.producer("cohub-trust"), DEADLINE_S) as producer,
+                closing(await self._cluster.producer("cohub-trust")) as producer,
                 asyncio.timeout(DEADLINE_S),
             ):
                 await producer.send_and_wait(TRUST, identity.note, key=identity.hub.encode(), partition=0)

@@ -115,7 +115,8 @@ async def there_and_back(cluster: Cluster, topic: str) -> bytes:
         await producer.send_and_wait(topic, b"value", partition=0)
     async with closing(await cluster.consumer("test")) as consumer:
         consumer.assign([TopicPartition(topic, 0)])
-        return bytes((await consumer.getone()).value)
+        (found,) = (await consumer.getmany(timeout_ms=10_000)).values()
+        return found[0].value or b""
 
 
 @pytest.mark.parametrize("protocol", ["SASL_SSL", "SASL_PLAINTEXT", "SSL", "PLAINTEXT"])
@@ -142,7 +143,7 @@ async def test_faust_is_let_in(site: Site, topic_prefix: str, protocol: str) -> 
         await producer.send_and_wait(f"in.{topic_prefix}", b"read", partition=0)
     intakes, stop = Collecting(), asyncio.Event()
     app = create_app(ReaderSettings(cluster=cluster, group=topic_prefix), intakes, [topic_prefix])
-    reading = asyncio.create_task(consume(app, stop=stop, stall_s=60.0))
+    reading = asyncio.create_task(consume(app, stop=stop, stall_s=60.0, deadline_s=8.0))
     async with asyncio.timeout(30):
         await asyncio.wait([reading, asyncio.create_task(intakes.came.wait())], return_when="FIRST_COMPLETED")
     stop.set()
