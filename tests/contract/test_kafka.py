@@ -22,6 +22,7 @@ from hub.base.faulty import Fault
 from hub.base.kafka import Consumer, Producer
 from hub.broker.embedded import EmbeddedKafka
 from hub.kafka.memory import APPEND_TIME, MemoryBroker
+from hub.kafka.sending import send_all
 from hub.kafka.topics import TopicSpec, ensure_topics
 
 PROMPT_S = 10.0
@@ -128,6 +129,31 @@ async def test_topic_of_append_time_carries_the_brokers_clock(bench: Bench) -> N
     (record,) = await bench.read(consumer, 1)
     assert place.timestamp_type == record.timestamp_type == 1
     assert place.timestamp == record.timestamp > 1_700_000_000_000
+
+
+async def test_paused_partition_gives_nothing_until_it_is_resumed(bench: Bench) -> None:
+    producer, consumer = await bench.producer(), await bench.consumer(auto_offset_reset="earliest")
+    consumer.assign([bench.place])
+    await producer.send_and_wait(bench.topic, b"v", partition=0)
+    consumer.pause(bench.place)
+    assert await consumer.getmany(bench.place, timeout_ms=200) == {}
+    consumer.resume(bench.place)
+    assert [record.value for record in await bench.read(consumer, 1)] == [b"v"]
+    assert set(consumer.assignment()) == {bench.place}
+
+
+async def test_many_records_go_out_at_once_of_each_partition_in_order(bench: Bench) -> None:
+    """Small ones in batches, one that no batch holds by itself; the broker's clock is told."""
+    settings = {"max_batch_size": 400, "max_request_size": 4000}
+    producer, consumer = await bench.producer(**settings), await bench.consumer(auto_offset_reset="earliest")
+    values = [*(b"%d" % n for n in range(40)), b"x" * 1000, *(b"%d" % n for n in range(40, 50))]
+    places = {(bench.topic, number): [(b"k", value, [("h", b"1")]) for value in values] for number in (0, 1)}
+    told = await send_all(producer, places, PROMPT_S)
+    assert told is not None
+    consumer.assign([bench.place])
+    found = await bench.read(consumer, len(values))
+    assert [record.value for record in found] == values
+    assert max(record.timestamp for record in found) <= round(told.timestamp() * 1000)
 
 
 async def test_batch_is_written_together_and_its_place_is_the_first_records(bench: Bench) -> None:
