@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub.domain.state import PARTITIONS, encode_state_prefix, partition_of
+from hub.domain.state import encode_state_prefix, partition_of
 from hub.ledger.reading import Pending
 from hub.ledger.step import Known, Step
 from hub.protocol.avro import PREFIX_SIZE, frame
@@ -18,7 +18,7 @@ from hub.protocol.record import SEAL_HEADER
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
-__all__ = ["PARTITIONS", "Event", "Publication", "partition_of", "publications", "state_value"]
+__all__ = ["Event", "Publication", "partition_of", "publications", "state_value"]
 
 
 @value_class
