@@ -32,7 +32,7 @@ from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.outbox.witnessed import LEAVES_KEPT
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
-from connectors.runtime.witness import Again, Break, Follows, Log, read, signed_at, step, unknown_keys, unmet
+from connectors.runtime.witness import Break, Follows, Log, ReadAgain, read, signed_at, step, unknown_keys, unmet
 from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.protocol.checkpoint import open_checkpoint
@@ -72,7 +72,7 @@ class WitnessKeys:
 
     def witness(self) -> Signer | None:
         """Return the key to cosign with; None while HQ would not know whose it is."""
-        key, center = self.office.witness, self.registry.center
+        key, center = self.office.witness_key, self.registry.center
         if key is None or center is None or not self.registry.known:
             return key
         known = center.key(key.verifier)
@@ -146,7 +146,7 @@ class WitnessReader:
             self._load()
             await self._seek(consumer)
             self._backoff.reset()
-            self._say("reads" if self._keys.office.witness else NO_KEY)
+            self._say("reads" if self._keys.office.witness_key else NO_KEY)
             while self._kept.stopped() is None and self._keys.logs():
                 wait_ms = RESTLESS_MS if self._is_restless() else QUIET_MS
                 fetched = await consumer.getmany(PLACE, timeout_ms=wait_ms, max_records=FETCH_MAX)
@@ -193,7 +193,7 @@ class WitnessReader:
             if isinstance(done, Break):
                 self._stop(done)
                 return False
-            if isinstance(done, Again):
+            if isinstance(done, ReadAgain):
                 log.info("log_read_again", reason=done.reason)
                 self._whole_since = None
                 await self._begin_again(consumer, done.log)

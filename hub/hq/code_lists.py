@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.hq.saying import say
 from hub.protocol.errors import UsageError
 
@@ -44,7 +44,7 @@ async def publish(where: HubFolder, name: str, terms: Sequence[Term]) -> Publish
     """
     async with where.headquarters() as (store, headquarters):
         known = await store.entities([("code_list", f"hq:{name}")])
-        await say(headquarters, [Said(REVISED if known else PUBLISHED, name, list_record(name, terms))])
+        await say(headquarters, [HqEvent(REVISED if known else PUBLISHED, name, list_record(name, terms))])
     return PublishedList(name, tuple(terms), is_new=not known)
 
 
@@ -62,14 +62,14 @@ def read_terms(text: str, source: str) -> list[Term]:
         rows = csv.DictReader(io.StringIO(text, newline=""))
         names = [name.strip() for name in rows.fieldnames or []]
         if "code" not in names or not set(names) <= set(COLUMNS):
-            raise UsageError(f"{source}: expected a first line of {', '.join(COLUMNS)}, got {', '.join(names)[:100]}")
+            raise UsageError(f"{source}: expected a first line of {', '.join(COLUMNS)}, came {', '.join(names)[:100]}")
         rows.fieldnames = names
         found = []
         for row in rows:
             values = {name: (row.get(name) or "").strip() or None for name in names}
             code = values.pop("code")
             if code is None:
-                raise UsageError(f"{source} line {rows.line_num}: expected a code, got an empty cell")
+                raise UsageError(f"{source} line {rows.line_num}: expected a code, came an empty cell")
             found.append(Term(code, **values))
     except csv.Error as exc:
         raise UsageError(f"{source}: expected CSV in UTF-8: {exc}") from exc

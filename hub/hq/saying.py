@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from hub.hq.headquarters import Headquarters, Said
+from hub.hq.headquarters import Headquarters, HqEvent
 from hub.protocol.errors import AgainstRules, Rejected, Retriable
 from schemas.words import verdict_text
 
@@ -26,16 +26,16 @@ async def again(work: Callable[[], Awaitable[T]], tries: int = TRIES) -> T:
     return await work()
 
 
-async def say(headquarters: Headquarters, events: Sequence[Said]) -> None:
+async def say(headquarters: Headquarters, events: Sequence[HqEvent]) -> None:
     """Append events to the hq lane. Errors: AgainstRules with the rule that forbids one of them; Retriable."""
     await again(lambda: say_once(headquarters, events))
 
 
-async def say_once(headquarters: Headquarters, events: Sequence[Said], expected_basis: int | None = None) -> None:
+async def say_once(headquarters: Headquarters, events: Sequence[HqEvent], expected_basis: int | None = None) -> None:
     """Do the same, but leave trying again to the caller. Errors: AgainstRules, Retriable."""
     try:
         await headquarters.say(events, expected_basis=expected_basis)
     except Rejected as exc:
         place = f" ({' '.join(part for part in (exc.field, exc.params) if part)})" if exc.field or exc.params else ""
-        text = f"HQ's own rules refuse this: {verdict_text(exc.code, 'en')}{place}; nothing was written"
+        text = f"HQ's own rules reject this: {verdict_text(exc.code, 'en')}{place}; nothing was written"
         raise AgainstRules(text, exc.code, exc.field, exc.params) from exc

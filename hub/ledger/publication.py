@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.domain.state import PARTITIONS, encode_state_prefix, partition_of
+from hub.domain.state import encode_state_prefix, partition_of
 from hub.domain.stream import HQ
 from hub.ledger.reading import Pending
 from hub.ledger.step import Known, Step
@@ -22,7 +22,6 @@ from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
 __all__ = [
-    "PARTITIONS",
     "Answer",
     "Event",
     "Places",

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS difference(
 """
 
 
-class Place(NamedTuple):
+class FoldedLane(NamedTuple):
     """How far a lane is folded, and what it folds to."""
 
     lane_id: int
@@ -51,7 +51,7 @@ class Place(NamedTuple):
     recorded_at_us: int
 
 
-class Difference(NamedTuple):
+class StoredFinding(NamedTuple):
     """What was found on the way: a finding's name, table, lane, first and last event, and detail."""
 
     what: str
@@ -66,11 +66,11 @@ class Difference(NamedTuple):
 class Progress:
     """How far a fold is: its places, what it counted and measured, what it found."""
 
-    places: Sequence[Place] = ()
+    places: Sequence[FoldedLane] = ()
     accepted: int = 0
-    checkpoints: int = 0
+    state_digests: int = 0  # of receipts, each compared; the column has the name that release 0.2 gave it
     measures: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)  # by lane origin and measure key
-    differences: Sequence[Difference] = ()
+    differences: Sequence[StoredFinding] = ()
 
 
 def _same(origin: str) -> str:
@@ -148,15 +148,15 @@ class SecondState:
 
     def load(self) -> Progress:
         """Return what was saved last, nothing where nothing was."""
-        accepted, checkpoints = self._one("SELECT accepted, checkpoints FROM count") or (0, 0)
+        accepted, state_digests = self._one("SELECT accepted, checkpoints FROM count") or (0, 0)
         measures = self._each("SELECT origin, key, value FROM measure", lambda row: ((row[0], row[1]), Decimal(row[2])))
         differences = "SELECT what, tab, lane, first, last, detail FROM difference ORDER BY number"
         return Progress(
-            list(self._each("SELECT * FROM place", Place._make)),
+            list(self._each("SELECT * FROM place", FoldedLane._make)),
             accepted,
-            checkpoints,
+            state_digests,
             dict(measures),
-            list(self._each(differences, Difference._make)),
+            list(self._each(differences, StoredFinding._make)),
         )
 
     def save(self, progress: Progress) -> None:
@@ -169,7 +169,7 @@ class SecondState:
                 [(origin, key, format(value, "f")) for (origin, key), value in progress.measures.items()],
             )
             db.execute("DELETE FROM count")
-            db.execute("INSERT INTO count VALUES (?, ?)", (progress.accepted, progress.checkpoints))
+            db.execute("INSERT INTO count VALUES (?, ?)", (progress.accepted, progress.state_digests))
             db.execute("DELETE FROM difference")
             db.executemany(
                 "INSERT INTO difference(what, tab, lane, first, last, detail) VALUES (?, ?, ?, ?, ?, ?)",

@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from connectors.reconcile.belief import NOTHING, Aim, Belief, Queued
-from connectors.reconcile.story import UNLINKED, Link
+from connectors.reconcile.story import UNLINKED, StoryLink
 from connectors.runtime.outbox.meta import Meta
 from hub.protocol.errors import Rejected
+from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.moment import write_time
-from hub.protocol.record import VALUE_BYTES_MAX
 from hub.protocol.verdict import Code
 
 _INSERT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -41,7 +41,7 @@ class NewEvent:
     status: str
     digest: bytes | None
     creates: bool = False
-    link: Link = UNLINKED
+    link: StoryLink = UNLINKED
 
 
 def append(

@@ -20,25 +20,25 @@ from tests.support.notaries import (
 from tests.support.peek import ask, edit, peek
 
 
-async def test_receipts_become_leaves_and_a_checkpoint_says_so(hq: Hq, clock: Clock) -> None:
+async def test_receipts_become_leaves_and_a_checkpoint_says_so(staffed: Hq, clock: Clock) -> None:
     """What a witness reads on the topic leads from nothing to the newest checkpoint, and every receipt is in it."""
     topic, uz, kz = Board(), Center("uz"), Center("kz")
-    working = notary(hq.store, topic, clock)
+    working = notary(staffed.store, topic, clock)
     await working.round()
-    assert witness(topic) == every_receipt_is_a_leaf(hq) > 0
+    assert witness(topic) == every_receipt_is_a_leaf(staffed) > 0
     for n in range(3):
-        await hq.feed("uz", uz.offers(2, first=10 * n) if n else uz.opened(2))
-        await hq.feed("kz", kz.offers(1, first=10 * n) if n else kz.opened(1))
+        await staffed.feed("uz", uz.offers(2, first=10 * n) if n else uz.opened(2))
+        await staffed.feed("kz", kz.offers(1, first=10 * n) if n else kz.opened(1))
         clock.move(REST_S)
         await working.round()
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
     assert len(topic.records) == 4
 
 
-async def test_nothing_new_says_the_newest_again_byte_for_byte_every_minute(hq: Hq, clock: Clock) -> None:
+async def test_nothing_new_says_the_newest_again_byte_for_byte_every_minute(staffed: Hq, clock: Clock) -> None:
     """Who listens hears HQ at least every minute, and never two versions of one checkpoint."""
     topic = Board()
-    working = notary(hq.store, topic, clock)
+    working = notary(staffed.store, topic, clock)
     for _ in range(130):
         await working.round()
         clock.move(1.0)
@@ -46,79 +46,79 @@ async def test_nothing_new_says_the_newest_again_byte_for_byte_every_minute(hq: 
     assert topic.records == [topic.records[0]] * len(topic.records)
 
 
-async def test_checkpoints_are_spaced_and_the_first_after_a_rest_comes_at_once(hq: Hq, clock: Clock) -> None:
+async def test_checkpoints_are_spaced_and_the_first_after_a_rest_comes_at_once(staffed: Hq, clock: Clock) -> None:
     """Many commits in one interval share a checkpoint; a commit after a quiet time waits for nothing."""
     topic, uz = Board(), Center("uz")
-    working = notary(hq.store, topic, clock)
+    working = notary(staffed.store, topic, clock)
     await working.round()
-    await hq.feed("uz", uz.opened(1))
+    await staffed.feed("uz", uz.opened(1))
     clock.move(0.5)
     await working.round()
-    await hq.feed("uz", uz.offers(1, first=2))
+    await staffed.feed("uz", uz.offers(1, first=2))
     assert len(topic.records) == 1
     clock.move(0.5)
     await working.round()
     assert len(topic.records) == 2
     clock.move(5)
-    await hq.feed("uz", uz.offers(1, first=3))
+    await staffed.feed("uz", uz.offers(1, first=3))
     await working.round()
     assert len(topic.records) == 3
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
 
 
-async def test_steady_load_has_rarer_checkpoints_and_a_rest_ends_it(hq: Hq, clock: Clock) -> None:
+async def test_steady_load_has_rarer_checkpoints_and_a_rest_ends_it(staffed: Hq, clock: Clock) -> None:
     """While commits never rest, centers have four seconds to cosign each; afterwards the first comes at once again."""
     topic, uz = Board(), Center("uz")
-    working = notary(hq.store, topic, clock)
+    working = notary(staffed.store, topic, clock)
     for n in range(4 * 31):  # every quarter second
-        await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
+        await staffed.feed("uz", uz.offers(1, first=n) if n else uz.opened())
         await working.round()
         clock.move(0.25)
     assert len(topic.records) == 3 + 6  # at 0, 1, 3 s, then every four
     clock.move(8)
-    await hq.feed("uz", uz.offers(1, first=500))
+    await staffed.feed("uz", uz.offers(1, first=500))
     await working.round()
     clock.move(1.0)
-    await hq.feed("uz", uz.offers(1, first=501))
+    await staffed.feed("uz", uz.offers(1, first=501))
     await working.round()
     assert len(topic.records) == 3 + 6 + 2
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
 
 
-async def test_restarted_notary_says_the_stored_bytes_and_goes_on(hq: Hq, clock: Clock) -> None:
+async def test_restarted_notary_says_the_stored_bytes_and_goes_on(staffed: Hq, clock: Clock) -> None:
     """A new process signs nothing that is signed already: ML-DSA-44 would sign it with other bytes."""
     topic, uz = Board(), Center("uz")
-    await notary(hq.store, topic, clock).round()
-    stored = reader(hq).newest()
+    await notary(staffed.store, topic, clock).round()
+    stored = reader(staffed).newest()
     assert stored is not None
     clock.move(LEASE_S)
-    second = notary(hq.store, topic, clock, "second")
+    second = notary(staffed.store, topic, clock, "second")
     await second.round()
     clock.move(SAY_AGAIN_S)
     await second.round()
     assert topic.records[-1][0] == stored.note
-    await hq.feed("uz", uz.opened(1))
+    await staffed.feed("uz", uz.opened(1))
     await second.round()
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
 
 
-async def test_only_the_leader_works_and_another_takes_over_when_its_lease_is_over(hq: Hq, clock: Clock) -> None:
+async def test_only_the_leader_works_and_another_takes_over_when_its_lease_is_over(staffed: Hq, clock: Clock) -> None:
     """Of several workers one signs; when it is gone without a word, another does within seconds."""
     topic = Board()
-    one, two = notary(hq.store, topic, clock, "one"), notary(hq.store, topic, clock, "two")
+    one, two = notary(staffed.store, topic, clock, "one"), notary(staffed.store, topic, clock, "two")
     await one.round()
     uz = Center("uz")
-    await hq.feed("uz", uz.opened(1))
+    await staffed.feed("uz", uz.opened(1))
     clock.move(2)
     await two.round()
     assert len(topic.records) == 1
     clock.move(LEASE_S)
     await two.round()
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
     await one.round()
     assert len(topic.records) == 2
-    await hq.store.log.follow("two")
-    assert await hq.store.log.lead("one", clock.now, clock.now)
+    await staffed.store.log.follow("two")
+    assert await staffed.store.log.lead("one", clock.now, clock.now)
 
 
 @pytest.mark.parametrize(
@@ -134,50 +134,50 @@ async def test_only_the_leader_works_and_another_takes_over_when_its_lease_is_ov
         ("UPDATE receipt SET note = x'00' WHERE lane_id = (SELECT id FROM lane WHERE center = 'uz')", "stored receipt"),
     ],
 )
-async def test_log_that_somebody_edited_is_not_built_on(hq: Hq, clock: Clock, damage: str, why: str) -> None:
+async def test_log_that_somebody_edited_is_not_built_on(staffed: Hq, clock: Clock, damage: str, why: str) -> None:
     """A notary that starts on leaves, edge or checkpoint that do not fit each other signs nothing."""
     topic, uz, kz = Board(), Center("uz"), Center("kz")
-    await hq.feed("kz", kz.opened(1))
-    await notary(hq.store, topic, clock).round()
-    await hq.feed("uz", uz.opened(5))
-    size, said = reader(hq).size, list(topic.records)
+    await staffed.feed("kz", kz.opened(1))
+    await notary(staffed.store, topic, clock).round()
+    await staffed.feed("uz", uz.opened(5))
+    size, said = reader(staffed).size, list(topic.records)
     for statement in damage.split("; "):
-        edit(hq.database, statement)
+        edit(staffed.database, statement)
     clock.move(LEASE_S)
     if "DELETE FROM checkpoint" in damage:
         topic.records = []
-    working = notary(hq.store, topic, clock, "second")
+    working = notary(staffed.store, topic, clock, "second")
     await working.round()
     assert working.stopped is not None
     assert why in working.stopped
     if why != "none of the expected keys":  # who reads the log alone has no keys
-        assert reader(hq).damaged() or why == "contradicts"
+        assert reader(staffed).damaged() or why == "contradicts"
     if "DELETE FROM checkpoint" not in damage and why != "fault":
-        assert (reader(hq).size, topic.records) == (size, said)
+        assert (reader(staffed).size, topic.records) == (size, said)
 
 
-async def test_backlog_of_an_older_release_is_logged_in_steps(hq: Hq, clock: Clock) -> None:
+async def test_backlog_of_an_older_release_is_logged_in_steps(staffed: Hq, clock: Clock) -> None:
     """A database full of receipts that nobody logged becomes a log in bounded steps, lane after lane fairly."""
     topic, uz, kz = Board(), Center("uz"), Center("kz")
-    await hq.feed("uz", uz.opened())
-    await hq.feed("kz", kz.opened())
-    lane = ask(hq.database, "SELECT id FROM lane WHERE center = 'uz'")
+    await staffed.feed("uz", uz.opened())
+    await staffed.feed("kz", kz.opened())
+    lane = ask(staffed.database, "SELECT id FROM lane WHERE center = 'uz'")
     columns = "lane_id, first, seal, edge, note, recorded_at_us, basis"
     edit(
-        hq.database,
+        staffed.database,
         "WITH RECURSIVE n(last) AS (SELECT 2 UNION ALL SELECT last + 1 FROM n WHERE last < 10000)"
         f" INSERT INTO receipt({columns}, last) SELECT {columns}, n.last FROM receipt, n WHERE lane_id = ?",
         lane,
     )
-    edit(hq.database, "UPDATE lane SET size = 10000 WHERE id = ?", lane)
-    working = notary(hq.store, topic, clock)
+    edit(staffed.database, "UPDATE lane SET size = 10000 WHERE id = ?", lane)
+    working = notary(staffed.store, topic, clock)
     steps = 0
-    while reader(hq).behind():
+    while reader(staffed).behind():
         await working.round()
         steps += 1
-        assert reader(hq).behind() == 0 or reader(hq).size == steps * LEAVES_MAX
+        assert reader(staffed).behind() == 0 or reader(staffed).size == steps * LEAVES_MAX
     assert steps == 3
     # The short lanes did not wait for the long one.
-    first = {leaf.lane_id for leaf in reader(hq).leaves(0, LEAVES_MAX)}
-    assert first == {row[0] for row in peek(hq.database, "SELECT id FROM lane")}
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    first = {leaf.lane_id for leaf in reader(staffed).leaves(0, LEAVES_MAX)}
+    assert first == {row[0] for row in peek(staffed.database, "SELECT id FROM lane")}
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)

@@ -46,11 +46,11 @@ from tests.support.notaries import (
         "said, but refused",
     ],
 )
-async def test_notary_killed_at_a_step_leaves_one_log_for_its_successor(hq: Hq, clock: Clock, step: str) -> None:
+async def test_notary_killed_at_a_step_leaves_one_log_for_its_successor(staffed: Hq, clock: Clock, step: str) -> None:
     """Wherever it dies, or the broker fails it, each receipt is one leaf, and what was said stands."""
     topic, uz = Board(), Center("uz")
-    await notary(hq.store, topic, clock).round()
-    await hq.feed("uz", uz.opened(2))
+    await notary(staffed.store, topic, clock).round()
+    await staffed.feed("uz", uz.opened(2))
     clock.move(SAY_AGAIN_S)
     said = list(topic.records)
 
@@ -61,7 +61,7 @@ async def test_notary_killed_at_a_step_leaves_one_log_for_its_successor(hq: Hq, 
             raise Retriable(step)
 
     topic.fault = fault
-    store = FaultyStore(hq.store)
+    store = FaultyStore(staffed.store)
     if step.endswith("the transaction"):
         done = Fault.REFUSED if step.startswith("before") else Fault.APPLIED
         store.fail(done, "log.append", error=KilledError)
@@ -69,26 +69,26 @@ async def test_notary_killed_at_a_step_leaves_one_log_for_its_successor(hq: Hq, 
         await notary(store, topic, clock).round()
     topic.fault = lambda _: None
     assert topic.records[: len(said)] == said
-    await hq.feed("uz", uz.offers(1, first=3))
+    await staffed.feed("uz", uz.offers(1, first=3))
     clock.move(LEASE_S)
-    successor = notary(hq.store, topic, clock, "second")
+    successor = notary(staffed.store, topic, clock, "second")
     await successor.round()
     assert successor.stopped is None
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
 
 
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("method", ["log.lead", "log.append", "log.follow"])
-async def test_notary_whose_write_failed_leaves_one_log(hq: Hq, clock: Clock, method: str, fault: Fault) -> None:
+async def test_notary_whose_write_failed_leaves_one_log(staffed: Hq, clock: Clock, method: str, fault: Fault) -> None:
     """Each of its writes refused once, and done once though it heard that it failed: it goes on, so does the next."""
     topic, uz = Board(), Center("uz")
-    store = FaultyStore(hq.store)
+    store = FaultyStore(staffed.store)
     working = notary(store, topic, clock)
     await working.round()
     tried = store.writes
     store.fail(fault, method)
     for n in range(3):
-        await hq.feed("uz", uz.offers(1, first=n) if n else uz.opened())
+        await staffed.feed("uz", uz.offers(1, first=n) if n else uz.opened())
         clock.move(SAY_AGAIN_S)
         await working.round()
     running = asyncio.create_task(working.run())
@@ -98,41 +98,41 @@ async def test_notary_whose_write_failed_leaves_one_log(hq: Hq, clock: Clock, me
         await running
     assert store.writes > tried + 3
     clock.move(LEASE_S)
-    successor = notary(hq.store, topic, clock, "second")
+    successor = notary(staffed.store, topic, clock, "second")
     await successor.round()
     assert (working.stopped, successor.stopped) == (None, None)
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
 
 
-async def test_two_notaries_that_both_think_they_lead_make_one_log(hq: Hq, clock: Clock, tmp_path: Path) -> None:
+async def test_two_notaries_that_both_think_they_lead_make_one_log(staffed: Hq, clock: Clock, tmp_path: Path) -> None:
     """Interleaved on two connections, one always on a stale view: every place has one leaf, every size one root."""
     topic, uz, kz = Board(), Center("uz"), Center("kz")
     other = SqliteStore.open(tmp_path / "hub.sqlite3")
     # The same owner, so the lease tells neither of them from the other.
-    one, two = notary(hq.store, topic, clock), notary(other, topic, clock)
+    one, two = notary(staffed.store, topic, clock), notary(other, topic, clock)
     try:
         await one.round()
         await two.round()
         for n in range(12):
             lane, center = ("uz", uz) if n % 2 else ("kz", kz)
-            await hq.feed(lane, center.offers(1, first=n) if n > 1 else center.opened(n))
+            await staffed.feed(lane, center.offers(1, first=n) if n > 1 else center.opened(n))
             clock.move(REST_S)
             for working in (one, two) if n % 3 else (two, one):
                 await working.round()
-                await hq.feed("uz", uz.offers(1, first=100 + 2 * n)) if n > 1 and working is one else None
+                await staffed.feed("uz", uz.offers(1, first=100 + 2 * n)) if n > 1 and working is one else None
         clock.move(REST_S)
         await one.round()
         await two.round()
     finally:
         await other.close()
     assert (one.stopped, two.stopped) == (None, None)
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
     by_size = {open_checkpoint(value)[0].size: value for value, _ in topic.records}
     assert all(by_size[open_checkpoint(value)[0].size] == value for value, _ in topic.records)
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_any_history_of_faults_leaves_one_log(hq: Hq, clock: Clock, tmp_path: Path, seed: int) -> None:
+async def test_any_history_of_faults_leaves_one_log(staffed: Hq, clock: Clock, tmp_path: Path, seed: int) -> None:
     """At random: commits, three notaries at once, kills, refused and half-done writes, a topic that loses its end."""
     rng = Random(seed)
     topic, centers = Board(), [Center("uz"), Center("kz")]
@@ -140,7 +140,7 @@ async def test_any_history_of_faults_leaves_one_log(hq: Hq, clock: Clock, tmp_pa
 
     def started(number: int) -> Notary:
         # One owner for two of them: the lease does not tell them apart.
-        return notary([hq.store, *stores][number], topic, clock, "ab"[number // 2])
+        return notary([staffed.store, *stores][number], topic, clock, "ab"[number // 2])
 
     def fault(_: str) -> None:
         if rng.random() < 0.1:
@@ -150,7 +150,7 @@ async def test_any_history_of_faults_leaves_one_log(hq: Hq, clock: Clock, tmp_pa
     working = [started(n) for n in range(3)]
     for step in range(40):
         center = rng.choice(centers)
-        await hq.feed(center.id, center.offers(1, first=step) if center.edge.size else center.opened())
+        await staffed.feed(center.id, center.offers(1, first=step) if center.edge.size else center.opened())
         clock.move(rng.choice([0, 0.5, 1, LEASE_S, COMPARE_EVERY_S]))
         if rng.random() < 0.05:
             topic.records = topic.records[: rng.randrange(len(topic.records) + 1)]
@@ -169,31 +169,31 @@ async def test_any_history_of_faults_leaves_one_log(hq: Hq, clock: Clock, tmp_pa
     for store in stores:
         await store.close()
     assert [each.stopped for each in working] == [None] * 3
-    assert witness(topic) == every_receipt_is_a_leaf(hq)
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
 
 
-async def test_addition_on_a_stale_view_is_refused_whole(hq: Hq, clock: Clock) -> None:
+async def test_addition_on_a_stale_view_is_refused_whole(staffed: Hq, clock: Clock) -> None:
     """Of two additions that build on one size the second writes nothing, whatever receipts it has."""
-    log = hq.store.log
+    log = staffed.store.log
     empty = await log.read(ORIGIN)
     receipts = await log.unlogged(10)
     keys = [IDENTITY.log, IDENTITY.log_long]
     await log.append(append(empty, receipts, keys, clock.now))
-    before = dump(hq.database)
+    before = dump(staffed.database)
     with pytest.raises(OvertakenError, match="somebody else went on"):
         await log.append(append(empty, receipts[:1], keys, clock.now))
-    assert dump(hq.database) == before
+    assert dump(staffed.database) == before
 
 
-async def test_keys_alone_refuse_a_second_leaf_and_a_second_root(hq: Hq, clock: Clock) -> None:
+async def test_keys_alone_refuse_a_second_leaf_and_a_second_root(staffed: Hq, clock: Clock) -> None:
     """Were the size not asked for at all, SQL would still not take the second of two notaries' additions."""
-    log = hq.store.log
+    log = staffed.store.log
     empty = await log.read(ORIGIN)
     receipts = await log.unlogged(10)
     keys = [IDENTITY.log, IDENTITY.log_long]
     addition = append(empty, receipts, keys, clock.now)
     await log.append(addition)
     for second in (addition, append(empty, receipts[::-1], keys, clock.now)):
-        with pytest.raises(sqlite3.IntegrityError), closing(sqlite3.connect(hq.database)) as db:
+        with pytest.raises(sqlite3.IntegrityError), closing(sqlite3.connect(staffed.database)) as db:
             write_addition(db, second)
-    assert len(receipts) == every_receipt_is_a_leaf(hq)
+    assert len(receipts) == every_receipt_is_a_leaf(staffed)
