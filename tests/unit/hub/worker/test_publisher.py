@@ -50,7 +50,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Desk:
     """HQ with one publisher after another: one that an error of the store ends is followed by the next."""
 
-    staffed: Hq
+    hq: Hq
     store: FaultyStore
     broker: MemoryBroker
     clock: datetime | None = None
