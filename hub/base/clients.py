@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from hub.base.kafka import Admin, Consumer, Producer
 
 CLOSE_S: Final = 2.0  # what a broker that is there needs many times over; from one that is not, nothing comes later
-GIVE_UP_S: Final = 1.0
+GIVE_UP_S: Final = 0.5  # more, for the sockets of a client that did not close in time
 
 Client = TypeVar("Client", Producer, Consumer, Admin)
 

@@ -1,7 +1,8 @@
 """Where publishing stands: what goes out next, what is in flight, what the broker has acknowledged. Pure.
 
 Every lane goes out in its order, from its cursor on. What a commit hands over in memory is the fast path; everything
-else, and everything after a failure, is read from SQL, so nothing in here is missed by a process that dies.
+else, and everything after a failure, is read from SQL. So a process that dies loses nothing but answers, and a center
+that gets none asks again.
 
     a commit               queued, or left to SQL: where too much waits, or the bytes of a record are not in memory
     a lane is taken over   its center is behind: SQL is asked what the last owner left; its states go out twice

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from pydantic import Field, InstanceOf
 
-from hub.base.clients import CLOSE_S
+from hub.base.clients import CLOSE_S, GIVE_UP_S
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
+READING_STOP_S: Final = WORKER_STOP_S - CLOSE_S - GIVE_UP_S  # then publisher and notary close, side by side
 
 
 class WorkerSettings(WorkerOptions):
@@ -131,7 +132,7 @@ async def run_worker(
             tasks.append(group.create_task(look(settings, consolidator, publisher, app, centers), name="look"))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(group.create_task(watchdog.run(), name="watchdog"))
-            await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=WORKER_STOP_S - CLOSE_S)
+            await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S)
             for task in tasks:
                 task.cancel()
     finally:

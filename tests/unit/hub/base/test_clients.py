@@ -1,0 +1,53 @@
+"""A Kafka client that does not close in time is given up, and nothing of it stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+from hub.base.clients import close
+
+
+class Sockets:
+    """What a client has its connections in."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Stuck:
+    """A producer whose `stop` waits for what can't be delivered any more."""
+
+    def __init__(self) -> None:
+        self.client = Sockets()
+        self._sender = SimpleNamespace(sender_task=asyncio.ensure_future(asyncio.Event().wait()))
+
+    @property
+    def sending(self) -> asyncio.Future[bool]:
+        found: asyncio.Future[bool] = self._sender.sender_task
+        return found
+
+    async def stop(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_client_that_does_not_stop_loses_its_sockets_and_its_task() -> None:
+    """Whoever closes it goes on at the deadline."""
+    stuck = Stuck()
+    async with asyncio.timeout(5):
+        await close(stuck, 0.01)
+    await asyncio.wait([stuck.sending])
+    assert (stuck.client.closed, stuck.sending.cancelled()) == (True, True)
+
+
+async def test_cancellation_is_passed_on_when_the_client_is_given_up() -> None:
+    """Not before: its sockets would stay open."""
+    stuck = Stuck()
+    task = asyncio.create_task(close(stuck, 0.05))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert (task.cancelled(), stuck.client.closed) == (True, True)
