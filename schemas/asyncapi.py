@@ -15,8 +15,9 @@ import schemas
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.stream import HQ
 from hub.protocol.control import PRESENCE
+from hub.protocol.limits import ATTRIBUTE_BYTES_MAX
 from hub.protocol.receipt import RECEIPT, RESEND
-from hub.protocol.record import ATTRIBUTE_BYTES_MAX, CONTENT_TYPE, CONTROL_HEADER, REQUIRED, SEAL_HEADER
+from hub.protocol.record import CONTENT_TYPE, CONTROL_HEADER, REQUIRED, SEAL_HEADER
 from hub.protocol.topics import CHECKPOINTS, TRUST
 from hub.protocol.trust import TRUST as TRUST_NOTE
 from hub.protocol.witness import AFTER_HEADER, ALARM, ALARM_KIND, COSIGNATURE_KIND, LEAVES_HEADER

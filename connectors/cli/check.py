@@ -14,6 +14,7 @@ import typer
 from connectors.cli.office import Desk, Json, OfficeFolder
 from hub.base.output import as_json, line
 from hub.protocol.errors import CohubError, UsageError
+from hub.protocol.limits import BROKER_CLOCK_NOTICED
 
 if TYPE_CHECKING:
     from connectors.runtime.link import Link
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from hub.protocol.note import Signer
 
 CLOCK: Final = "clock"
-CLOCK_OFF_MAX: Final = timedelta(seconds=60)
-LOG_APPEND_TIME: Final = 1  # Kafka's: the broker stamps what is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +235,7 @@ async def _ask_clock(office: Desk, link: Link, key: Signer) -> list[Finding]:
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.presence import KIND, presence_note
     from hub.base.clients import close
+    from hub.base.kafka import LOG_APPEND_TIME
     from hub.protocol.errors import Retriable
     from hub.protocol.record import CONTROL_HEADER
 
@@ -327,7 +327,7 @@ def _clock(office: Desk) -> Finding:
 
 def _judge_clock(gap: timedelta, whose: str) -> Finding:
     said = f"{abs(gap.total_seconds()):.3f} s {'ahead of' if gap > timedelta() else 'behind'} {whose}, or less"
-    if abs(gap) > CLOCK_OFF_MAX:
+    if abs(gap) > BROKER_CLOCK_NOTICED:
         return Finding(CLOCK, False, f"{said}: set it right, or dates will be rejected as being in the future")
     return Finding(CLOCK, True, said)
 

@@ -34,7 +34,7 @@ from connectors.runtime.settings import Guard
 from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
 from hub.protocol.errors import Malformed, Rejected, Retriable
-from hub.protocol.record import VALUE_BYTES_MAX
+from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.verdict import Code
 
 CHUNK_ROWS: Final = 500  # a transaction holds the outbox for some twenty milliseconds

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.lane import BATCH_EVENTS_MAX, Batch
+from connectors.runtime.outbox.lane import Batch
 from hub.protocol.keys import Signer
+from hub.protocol.limits import BATCH_EVENTS_MAX
 
 
 class Sealer:

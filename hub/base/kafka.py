@@ -11,9 +11,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 Headers = Sequence[tuple[str, bytes | None]]
 
+LOG_APPEND_TIME: Final = 1  # a timestamp of the broker's own clock; of any other type it is the writer's word
+
 
 class Record(Protocol):
-    """One record as it was read. Units: timestamp is in milliseconds; type 1 is the broker's clock, 0 the writer's."""
+    """One record as it was read. Units: timestamp is in milliseconds; for its type see LOG_APPEND_TIME."""
 
     topic: str
     partition: int

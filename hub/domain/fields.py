@@ -21,8 +21,6 @@ from hub.domain.codes.office import OFFICES
 from hub.domain.codes.timezone import TIMEZONES
 from hub.domain.sealed import SEALED_LENGTH_MAX, SEALED_PATTERN, Personal
 
-KEY_LENGTH_MAX: Final = 120
-
 # No control characters: a NUL breaks SQL text, a line break in a title breaks every list it is shown in.
 _ONE_LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
 _MANY_LINES: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from hub.domain.catalogue import STREAMS
 from hub.domain.entity import Entity
-from hub.domain.fields import KEY_LENGTH_MAX
 from hub.domain.fold import fold
 from hub.domain.registry import Registry, check_network
 from hub.domain.rules import check
 from hub.domain.stream import EventKind
 from hub.protocol.errors import Rejected
+from hub.protocol.limits import KEY_CHARS_MAX
 from hub.protocol.verdict import Code
 
 AHEAD_MAX: Final = timedelta(hours=24)
@@ -48,8 +48,8 @@ def _check_subject(subject: str, center: str) -> None:
     owner, _, key = subject.partition(":")
     if owner != center:
         raise Rejected(Code.WRONG_CENTER, "ce_subject", f"center={center}")
-    if not 1 <= len(key) <= KEY_LENGTH_MAX or not key.isprintable():
-        raise Rejected(Code.BAD_FIELD, "ce_subject", f"max={KEY_LENGTH_MAX} length={len(key)}")
+    if not 1 <= len(key) <= KEY_CHARS_MAX or not key.isprintable():
+        raise Rejected(Code.BAD_FIELD, "ce_subject", f"max={KEY_CHARS_MAX} length={len(key)}")
 
 
 def _check_key(kind: EventKind, subject: str, value: dict[str, Any]) -> None:

@@ -18,7 +18,8 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import unquote
 
-KEY_CHARS_MAX: Final = 120
+from hub.protocol.limits import KEY_CHARS_MAX
+
 _DIGEST_CHARS: Final = 26
 _PLAIN: Final = re.compile(r"[!-$&-{}]*")
 _HALVED: Final = re.compile(r"%[0-9A-F]?$")

@@ -13,8 +13,8 @@ from typing import Any, Final
 from zlib import crc32
 
 from hub.domain.stream import EventKind
+from hub.protocol.topics import FAN_OUT_PARTITIONS
 
-PARTITIONS: Final = 8  # of `events` and `state.*`: never changed later, or a center's order would break
 _ONE_BYTE_MAX: Final = 0x7F
 
 _PREFIX: Final[tuple[tuple[str, Any, str], ...]] = (
@@ -31,7 +31,7 @@ _PREFIX: Final[tuple[tuple[str, Any, str], ...]] = (
 
 def partition_of(center: str) -> int:
     """Return the partition of `events` and `state.*` that a center's records are in: CRC-32 of its id, modulo 8."""
-    return crc32(center.encode()) % PARTITIONS
+    return crc32(center.encode()) % FAN_OUT_PARTITIONS
 
 
 def state_path(kind: EventKind) -> str:

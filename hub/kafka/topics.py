@@ -24,12 +24,11 @@ from hub.base.clients import closing
 from hub.base.kafka import Admin
 from hub.kafka.cluster import Cluster
 from hub.protocol.errors import Fatal, Retriable, UsageError
-from hub.protocol.topics import CHECKPOINTS, TRUST, topic_in, topic_out
+from hub.protocol.topics import CHECKPOINTS, FAN_OUT_PARTITIONS, TRUST, topic_in, topic_out
 
 DAY_MS = 86_400_000
 IN_RETENTION_MS = 30 * DAY_MS
 OUT_RETENTION_MS = 120 * DAY_MS  # connectors keep 90 days themselves; HQ's side must not be the shorter one
-FAN_OUT_PARTITIONS = 8  # partition = f(center): this number is never changed later
 REPLICAS_WANTED = 3
 DEADLINE_S = 20.0
 POLL_S = 0.05

@@ -27,9 +27,10 @@ from hub.protocol.avro import PREFIX_SIZE, frame, schema_id_of
 from hub.protocol.envelope import read_alike, read_envelope
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.leaf import Common
+from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.receipt import Decision, Receipt
-from hub.protocol.record import LANE_OPENED, VALUE_BYTES_MAX, is_signed
+from hub.protocol.record import LANE_OPENED, is_signed
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 

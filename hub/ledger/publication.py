@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.domain.state import PARTITIONS, encode_state_prefix, partition_of
+from hub.domain.state import encode_state_prefix, partition_of
 from hub.domain.stream import HQ
 from hub.ledger.reading import Pending
 from hub.ledger.step import Known, Step
@@ -20,20 +20,6 @@ from hub.protocol.record import SEAL_HEADER
 from hub.protocol.topics import topic_out
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
-
-__all__ = [
-    "PARTITIONS",
-    "Answer",
-    "Event",
-    "Places",
-    "Publication",
-    "answer_records",
-    "partition_of",
-    "publications",
-    "published_records",
-    "state_records",
-    "state_value",
-]
 
 KIND: Final = "cohub-kind"  # of a note to a center
 

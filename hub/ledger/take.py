@@ -27,13 +27,12 @@ from hub.ledger.settle import RECEIPT_EVENTS_MAX, settle
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
+from hub.protocol.limits import TAIL_BYTES_MAX, TAIL_EVENTS_MAX
 from hub.protocol.receipt import Resend
 from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER, KafkaRecord, canonical, origin_of, position, sequence_of
 from hub.protocol.tree import Edge
 from hub.protocol.witness import Alarm
 
-TAIL_RECORDS_MAX: Final = 256
-TAIL_BYTES_MAX: Final = 1024 * 1024
 CLAIMS_MAX: Final = 64
 RESEND_BACKOFF_S: Final = (5.0, 20.0, 60.0)
 
@@ -84,8 +83,8 @@ class _Fetch:
         self._settle()
         if self.status is not Status.READING:
             return self._stopped(self.status, self.why)
-        if len(self.tail) > TAIL_RECORDS_MAX or sum(len(p.data) for p in self.tail) > TAIL_BYTES_MAX:
-            limits = f"expected a seal within {TAIL_RECORDS_MAX} records and {TAIL_BYTES_MAX} bytes"
+        if len(self.tail) > TAIL_EVENTS_MAX or sum(len(p.data) for p in self.tail) > TAIL_BYTES_MAX:
+            limits = f"expected a seal within {TAIL_EVENTS_MAX} records and {TAIL_BYTES_MAX} bytes"
             self._quarantine_tail("OVERLONG_TAIL", limits)
             self._hole("the tail grew over its limit without a seal")
         if self.tail:

@@ -10,14 +10,14 @@ from typing import Final
 
 from hub.protocol.errors import Rejected
 from hub.protocol.leaf import varying_of
+from hub.protocol.limits import ATTRIBUTE_BYTES_MAX, KEY_CHARS_MAX
 from hub.protocol.moment import read_time
-from hub.protocol.record import ATTRIBUTE_BYTES_MAX, CONTENT_TYPE, REQUIRED, is_signed
+from hub.protocol.record import CONTENT_TYPE, REQUIRED, is_signed
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
 _SUBJECT: Final = re.compile(r"([a-z0-9-]{1,63}):([!-~]{1,120})")
 _TIME_LENGTH: Final = len("2026-01-01T00:00:00.000000Z")
-_KEY_LENGTH_MAX: Final = 120
 _ATTRIBUTE: Final = re.compile(r"ce_[a-z0-9]{1,40}")
 # CloudEvents bars these from attributes. A database refuses some of them, so they must never reach one.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -99,7 +99,7 @@ def read_alike(
         whole = varying.decode("ascii")
         text = subject.decode("ascii")
         owner, colon, rest = text.partition(":")
-        if owner != center or not colon or not 1 <= len(rest) <= _KEY_LENGTH_MAX:
+        if owner != center or not colon or not 1 <= len(rest) <= KEY_CHARS_MAX:
             return None
         if " " in rest or not whole.isprintable():
             return None

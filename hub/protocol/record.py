@@ -25,8 +25,6 @@ from typing import Final, Protocol
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import write_time
 
-VALUE_BYTES_MAX: Final = 256 * 1024
-ATTRIBUTE_BYTES_MAX: Final = 1024
 SEQUENCE_MAX: Final = 2**63 - 1
 CONTENT_TYPE: Final = b"application/avro;framing=confluent"
 SEAL_HEADER: Final = "cohub-seal"

@@ -1,4 +1,4 @@
-"""The names of a center's two topics, of HQ's log and of its keys."""
+"""The names of topics that both ends know, and how many partitions the topics of all centers have."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Final
 CHECKPOINTS: Final = "hub.checkpoints"  # what HQ signs of its log; key = the size in decimal, compacted
 
 TRUST: Final = "hub.trust"  # the newest trust note; key = the hub's name, compacted
+
+# Of `events` and `state.*`, where partition = f(center): never changed later, or a center's order would break.
+FAN_OUT_PARTITIONS: Final = 8
 
 
 def topic_in(center: str) -> str:

@@ -20,6 +20,7 @@ from typing import Final
 
 import structlog
 
+from hub.base.kafka import LOG_APPEND_TIME
 from hub.domain.stream import HQ
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity
@@ -29,6 +30,7 @@ from hub.ledger.publication import publications
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
 from hub.protocol.errors import Fatal
+from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.protocol.record import KafkaRecord
 from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import FencedError, Store
@@ -38,8 +40,6 @@ from hub.worker.remembered import Remembered
 log = structlog.get_logger(__name__)
 
 CLOCK_BEHIND_MAX_S: Final = 5.0
-BROKER_CLOCK_MAX_MS: Final = 5 * 60_000
-LOG_APPEND_TIME: Final = 1  # the broker's own clock; any other timestamp is the center's word, and decides nothing
 WHY_BYTES_MAX: Final = 2_000
 LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
 
@@ -283,7 +283,7 @@ class Consolidator:
         """Return HQ's time; wait until it has passed the newest recorded_at. Errors: Fatal for a clock that is off."""
         now = self._clock()
         ahead_ms = newest.timestamp - int(now.timestamp() * 1000)  # no datetime: not every timestamp has one
-        if ahead_ms > BROKER_CLOCK_MAX_MS and newest.timestamp_type == LOG_APPEND_TIME:
+        if ahead_ms > BROKER_CLOCK_OFF_MAX / timedelta(milliseconds=1) and newest.timestamp_type == LOG_APPEND_TIME:
             raise Fatal(
                 f"HQ's clock is at {now:%Y-%m-%dT%H:%M:%SZ}, the broker's {ahead_ms / 1000:.0f} s ahead of it: set it"
             )

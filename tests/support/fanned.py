@@ -9,13 +9,13 @@ from typing import Any, Final
 import fastavro
 
 from hub.domain.catalogue import STREAMS
-from hub.domain.state import PARTITIONS
 from hub.domain.stream import HQ
 from hub.kafka.cluster import Cluster
 from hub.kafka.memory import MemoryBroker
 from hub.ledger.publication import state_value
 from hub.protocol.avro import PREFIX_SIZE
 from hub.protocol.record import origin_of
+from hub.protocol.topics import FAN_OUT_PARTITIONS
 from hub.store.released import released_schemas, state_schema_ids
 from hub.store.store import Store
 from tests.support.center import HUB
@@ -50,7 +50,7 @@ def heard(broker: MemoryBroker, centers: Iterable[str]) -> dict[str, Any]:
         notes = [r.value for r in broker.records(f"out.{center}") if dict(r.headers)["cohub-kind"] == b"receipt"]
         out[center] = list(dict.fromkeys(notes))
     events: dict[str, dict[int, Any]] = {}
-    for record in (r for number in range(PARTITIONS) for r in broker.records("events", number)):
+    for record in (r for number in range(FAN_OUT_PARTITIONS) for r in broker.records("events", number)):
         headers = dict(record.headers)
         center = headers["ce_source"].decode().removeprefix("/centers/")
         lane = events.setdefault(origin_of(HUB, center, headers["ce_epoch"].decode()), {})
@@ -63,7 +63,7 @@ def heard(broker: MemoryBroker, centers: Iterable[str]) -> dict[str, Any]:
 def _states(broker: MemoryBroker) -> dict[tuple[str, bytes], bytes]:
     newest: dict[tuple[str, bytes], tuple[int, bytes]] = {}
     for stream in STREAMS:
-        for record in (r for number in range(PARTITIONS) for r in broker.records(f"state.{stream}", number)):
+        for record in (r for number in range(FAN_OUT_PARTITIONS) for r in broker.records(f"state.{stream}", number)):
             found: Any = fastavro.schemaless_reader(io.BytesIO(record.value[PREFIX_SIZE:]), PREFIX, None)
             known = newest.get((stream, record.key), (0, b""))
             newest[stream, record.key] = max(known, (found["version"], record.value))

@@ -24,8 +24,8 @@ from hub.broker.process import Process, spawn
 from hub.domain.catalogue import STREAMS
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Said
-from hub.kafka.topics import FAN_OUT_PARTITIONS
 from hub.protocol.errors import Retriable, UsageError
+from hub.protocol.topics import FAN_OUT_PARTITIONS
 from tests.support.center import Center
 from tests.support.checker import Finding, Record, check, trust_of
 from tests.support.checker import Office as Desk

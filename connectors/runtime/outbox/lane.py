@@ -16,12 +16,11 @@ from connectors.runtime.outbox.queue import NewEvent, next_id
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.keys import Signer
+from hub.protocol.limits import BATCH_BYTES_MAX, BATCH_EVENTS_MAX
 from hub.protocol.moment import write_time
 from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
 from hub.protocol.tree import Edge, leaf_hash
 
-BATCH_EVENTS_MAX: Final = 256
-BATCH_BYTES_MAX: Final = 1_000_000  # a Kafka batch with its own overhead stays below the broker's default of 1 MiB
 HEADERS_BYTES_MAX: Final = 700  # names, values and framing of a record's headers, the subject apart
 _COLUMNS: Final = "id, ce_id, type, subject, time, dataschema, value, correlation, causation"
 

@@ -13,8 +13,8 @@ from connectors.reconcile.belief import NOTHING, Aim, Belief, Queued
 from connectors.reconcile.story import UNLINKED, Link
 from connectors.runtime.outbox.meta import Meta
 from hub.protocol.errors import Rejected
+from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.moment import write_time
-from hub.protocol.record import VALUE_BYTES_MAX
 from hub.protocol.verdict import Code
 
 _INSERT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -22,8 +22,8 @@ from hub.cli.main import run_command as run_hub
 from hub.cli.options import Settings
 from hub.domain.sealed import key_id_of
 from hub.hq.folder import HubFolder
-from hub.kafka.topics import FAN_OUT_PARTITIONS
 from hub.protocol.note import sign_note
+from hub.protocol.topics import FAN_OUT_PARTITIONS
 from hub.protocol.trust import Trust
 from tests.support.center import Center
 from tests.support.checker import check, trust_of

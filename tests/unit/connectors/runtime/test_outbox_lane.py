@@ -10,11 +10,12 @@ import pytest
 
 from connectors.reconcile.story import tell
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.lane import BATCH_EVENTS_MAX, Batch
+from connectors.runtime.outbox.lane import Batch
 from connectors.runtime.outbox.queue import NewEvent
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Fatal, UsageError
 from hub.protocol.leaf import LeafReader
+from hub.protocol.limits import BATCH_EVENTS_MAX
 from hub.protocol.note import Signer
 from hub.protocol.receipt import Decision
 from hub.protocol.record import SEAL_HEADER, canonical

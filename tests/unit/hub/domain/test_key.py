@@ -5,7 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.key import KEY_CHARS_MAX, make_key, show_key, typed_id
+from hub.domain.key import make_key, show_key, typed_id
+from hub.protocol.limits import KEY_CHARS_MAX
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200).filter(lambda t: t.strip())
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from hub.ledger.step import Step
+from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
-from hub.protocol.record import VALUE_BYTES_MAX
 from hub.protocol.verdict import Code
 from tests.support.center import NOW, Center, Sent, offer
 from tests.support.hq import IDENTITY, Hq

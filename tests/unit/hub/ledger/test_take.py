@@ -11,9 +11,10 @@ import pytest
 from hub.ledger.lane import Status
 from hub.ledger.settle import RECEIPT_EVENTS_MAX
 from hub.ledger.step import Step
-from hub.ledger.take import RESEND_BACKOFF_S, TAIL_RECORDS_MAX
+from hub.ledger.take import RESEND_BACKOFF_S
 from hub.protocol.checkpoint import seal
 from hub.protocol.control import Presence
+from hub.protocol.limits import TAIL_EVENTS_MAX
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER
 from hub.protocol.tree import Edge
@@ -178,7 +179,7 @@ async def test_tail_sent_again_with_other_bytes_is_cut_and_kept(hq: Hq) -> None:
 async def test_overlong_tail_goes_to_quarantine(hq: Hq) -> None:
     """A center that never seals fills neither memory nor the ledger."""
     center, _ = await ready(hq)
-    records = center.offers(TAIL_RECORDS_MAX + 2, first=10)[:-1]
+    records = center.offers(TAIL_EVENTS_MAX + 2, first=10)[:-1]
     step = await feed(hq, records)
     assert accepted(step) == []
     assert set(reasons(step)) == {"OVERLONG_TAIL"}

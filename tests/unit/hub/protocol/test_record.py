@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hub.protocol.envelope import read_envelope
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.leaf import LeafReader
+from hub.protocol.limits import ATTRIBUTE_BYTES_MAX
 from hub.protocol.moment import read_time, write_time
-from hub.protocol.record import ATTRIBUTE_BYTES_MAX, canonical, origin_of, position, split_canonical, write_headers
+from hub.protocol.record import canonical, origin_of, position, split_canonical, write_headers
 from hub.protocol.verdict import Code
 
 Headers = list[tuple[str, bytes | None]]

@@ -8,12 +8,13 @@ from pathlib import Path
 import schemas
 from hub.domain.catalogue import KINDS
 from hub.ledger.control import BAD_CONTROL, BAD_COSIGNATURE
-from hub.ledger.take import RESEND_BACKOFF_S, TAIL_BYTES_MAX, TAIL_RECORDS_MAX
+from hub.ledger.take import RESEND_BACKOFF_S
 from hub.ledger.witness import OTHER_ROOT, UNKNOWN_CHECKPOINT
 from hub.protocol.control import RESERVED_IDS
+from hub.protocol.limits import ATTRIBUTE_BYTES_MAX, TAIL_BYTES_MAX, TAIL_EVENTS_MAX, VALUE_BYTES_MAX
 from hub.protocol.note import NOTE_BYTES_MAX, SIGNATURES_MAX
 from hub.protocol.receipt import LINE_BYTES_MAX
-from hub.protocol.record import ATTRIBUTE_BYTES_MAX, REQUIRED, VALUE_BYTES_MAX
+from hub.protocol.record import REQUIRED
 from hub.protocol.verdict import Code
 from schemas.spec import TARGET, filled
 from schemas.vectors.make import FILES
@@ -41,7 +42,7 @@ def test_limits_are_those_of_the_code() -> None:
         assert f"{number:,} bytes" in TEXT
     assert f"{SIGNATURES_MAX} signatures" in TEXT
     assert f"| {LINE_BYTES_MAX} bytes |" in TEXT
-    assert f"{TAIL_RECORDS_MAX} events, {TAIL_BYTES_MAX // 2**20} MiB" in TEXT
+    assert f"{TAIL_EVENTS_MAX} events, {TAIL_BYTES_MAX // 2**20} MiB" in TEXT
     first, second, third = (f"{seconds:g}" for seconds in RESEND_BACKOFF_S)
     assert f"after {first}, {second} and {third} s" in TEXT
     assert all(f"`{name}`" in TEXT for name in RESERVED_IDS)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hub.base.faulty import Fault
+from hub.base.kafka import LOG_APPEND_TIME
 from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
 from hub.ledger.publication import Publication
@@ -21,7 +22,7 @@ from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.record import KafkaRecord
 from hub.store.faulty import FaultyStore
 from hub.store.store import Store
-from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, LOG_APPEND_TIME, Consolidator
+from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, Consolidator
 from tests.support.center import RELEASED, Center, Sent
 from tests.support.hq import IDENTITY, Hq
 from tests.support.peek import peek

@@ -1,0 +1,28 @@
+"""Limits on which both ends must agree: each stands here once.
+
+Where two numbers are about one thing, the writer's is the stricter of them: what a connector may still send, HQ takes.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+VALUE_BYTES_MAX: Final = 256 * 1024  # a connector refuses the row; HQ rejects the event as TOO_LARGE
+ATTRIBUTE_BYTES_MAX: Final = 1024  # of one header, in UTF-8
+KEY_CHARS_MAX: Final = 120  # of an entity's id behind its center
+
+# A connector seals at least this often, and sends a batch as one Kafka batch: with its framing it has to stay below
+# the broker's default of 1 MiB.
+BATCH_EVENTS_MAX: Final = 256
+BATCH_BYTES_MAX: Final = 1_000_000  # keys, values and headers, the headers estimated from above
+
+# HQ keeps this much of a lane in memory without a seal; behind it the tail goes into quarantine. A whole batch fits,
+# by events exactly and by bytes with room to spare, since HQ counts canonical bytes without Kafka's framing.
+TAIL_EVENTS_MAX: Final = BATCH_EVENTS_MAX
+TAIL_BYTES_MAX: Final = 1024 * 1024
+
+# The brokers' clock stands in every record of a lane. HQ stops when its own differs by more, since what it records it
+# never takes back; a connector's `check` complains long before, since nothing is lost by that.
+BROKER_CLOCK_OFF_MAX: Final = timedelta(minutes=5)
+BROKER_CLOCK_NOTICED: Final = timedelta(seconds=60)
