@@ -17,7 +17,7 @@ from benchmarks.lanes import HUB, BenchLane, write
 from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import STREAMS
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Headquarters, Said
+from hub.hq.headquarters import Headquarters, HqEvent
 from hub.hq.identity import make_identity
 from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.control import key_text
@@ -33,7 +33,7 @@ async def make_hub(data_dir: Path, lanes: list[BenchLane]) -> None:
     try:
         headquarters = Headquarters(store, identity, released_schemas())
         await headquarters.prepare()
-        await headquarters.say([Said(CENTER_REGISTERED, lane.center, _center(lane)) for lane in lanes])
+        await headquarters.say([HqEvent(CENTER_REGISTERED, lane.center, _center(lane)) for lane in lanes])
     finally:
         await store.close()
 

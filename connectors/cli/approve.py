@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connectors.cli.office import Desk, OfficeFolder
+from connectors.cli.office import OfficeFolder, OpenedOffice
 from hub.base.output import line
 from hub.protocol.errors import UsageError
 
@@ -35,7 +35,7 @@ def approve(
     """
     from connectors.runtime.outbox import Outbox
 
-    opened = Desk.open(office)
+    opened = OpenedOffice.open(office)
     with Outbox(opened.existing_outbox()) as outbox:
         waiting = outbox.rows.waiting()
         if file is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from connectors.cli.office import Desk, Json, OfficeFolder
+from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from hub.base.output import as_json, line
 from hub.protocol.errors import CohubError, UsageError
 from hub.protocol.limits import BROKER_CLOCK_NOTICED
@@ -26,7 +26,7 @@ CLOCK: Final = "clock"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Checked:
     """One thing that was looked at. ok None: it could not be told."""
 
     name: str
@@ -51,7 +51,7 @@ def check(office: OfficeFolder = Path(), json: Json = False) -> None:
 
       connector check --json
     """
-    findings = list(_findings(Desk.open(office)))
+    findings = list(_findings(OpenedOffice.open(office)))
     if json:
         as_json([asdict(finding) for finding in findings])
     else:
@@ -62,9 +62,9 @@ def check(office: OfficeFolder = Path(), json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _findings(office: Desk) -> Iterator[Finding]:
+def _findings(office: OpenedOffice) -> Iterator[Checked]:
     settings = office.settings
-    yield Finding("settings", True, f"center {settings.center} of {settings.hub}, language {settings.language}")
+    yield Checked("settings", True, f"center {settings.center} of {settings.hub}, language {settings.language}")
     yield _try("trust", lambda: _check_trust(office))
     yield _try("key", lambda: _check_key(office))
     yield _try("mappings", lambda: _check_mappings(office))
@@ -75,14 +75,14 @@ def _findings(office: Desk) -> Iterator[Finding]:
         yield _clock(office)
 
 
-def _try(name: str, look: Callable[[], str]) -> Finding:
+def _try(name: str, look: Callable[[], str]) -> Checked:
     try:
-        return Finding(name, True, look())
+        return Checked(name, True, look())
     except CohubError as exc:
-        return Finding(name, False, str(exc))
+        return Checked(name, False, str(exc))
 
 
-def _check_trust(office: Desk) -> str:
+def _check_trust(office: OpenedOffice) -> str:
     from connectors.runtime.office import read_trust
     from connectors.runtime.settings import TRUST
 
@@ -92,7 +92,7 @@ def _check_trust(office: Desk) -> str:
     return f"HQ's receipts are verified with {trust.receipts[-1].to_text()}"
 
 
-def _check_key(office: Desk) -> str:
+def _check_key(office: OpenedOffice) -> str:
     from connectors.runtime.office import read_key
     from connectors.runtime.settings import SEAL_KEY
     from hub.protocol.control import seal_key_name
@@ -104,7 +104,7 @@ def _check_key(office: Desk) -> str:
     return key.verifier.to_text()
 
 
-def _check_mappings(office: Desk) -> str:
+def _check_mappings(office: OpenedOffice) -> str:
     from connectors.mapping import compile_mapping
 
     mappings = office.mappings()
@@ -113,7 +113,7 @@ def _check_mappings(office: Desk) -> str:
     return ", ".join(f"{mapping.name} ({mapping.stream})" for mapping in mappings)
 
 
-def _sheets(office: Desk) -> Iterator[Finding]:
+def _sheets(office: OpenedOffice) -> Iterator[Checked]:
     from connectors.mapping import compile_mapping
 
     try:
@@ -124,21 +124,21 @@ def _sheets(office: Desk) -> Iterator[Finding]:
         try:
             sheet = office.read(path, mappings)
             compile_mapping(sheet.mapping, office.settings.center, sheet.table.format, sheet.table.header)
-            yield Finding("sheet", True, f"{path.name}: {sheet.table.row_count} rows by {sheet.mapping.name}")
+            yield Checked("sheet", True, f"{path.name}: {sheet.table.row_count} rows by {sheet.mapping.name}")
         except CohubError as exc:
-            yield Finding("sheet", False, f"{path.name}: {exc}")
+            yield Checked("sheet", False, f"{path.name}: {exc}")
     if not paths:
-        yield Finding("sheet", None, f"none in {office.sources} yet")
+        yield Checked("sheet", None, f"none in {office.sources} yet")
 
 
-def _network(office: Desk) -> Iterator[Finding]:
+def _network(office: OpenedOffice) -> Iterator[Checked]:
     import logging
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is in our findings, once
     yield from asyncio.run(_ask_broker(office))
 
 
-async def _ask_broker(office: Desk) -> list[Finding]:
+async def _ask_broker(office: OpenedOffice) -> list[Checked]:
     """Return whether the broker answers, whether this center may write and read its topics, and what HQ has of it."""
     from connectors.runtime.link import BrokerAway, Link
     from connectors.runtime.outbox import Outbox
@@ -159,19 +159,19 @@ async def _ask_broker(office: Desk) -> list[Finding]:
             client: Any = None
             try:
                 client = await connect()
-                found.append(Finding(name, True, topic))
+                found.append(Checked(name, True, topic))
             except Retriable as exc:
                 away = exc if isinstance(exc, BrokerAway) else away
-                found.append(Finding(name, False, str(exc)))
+                found.append(Checked(name, False, str(exc)))
             finally:
                 if client is not None:
                     await close(client)
         if away is not None and not any(finding.ok for finding in found):
-            return [Finding("broker", False, str(away))]
-        return [Finding("broker", True, f"{servers} answers"), *found, *await _ask_registry(office, link)]
+            return [Checked("broker", False, str(away))]
+        return [Checked("broker", True, f"{servers} answers"), *found, *await _ask_registry(office, link)]
 
 
-async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
+async def _ask_registry(office: OpenedOffice, link: Link) -> list[Checked]:
     """Return what HQ has of this center: its status, its keys, and whether HQ reads what we write."""
     from connectors.runtime.alarm_name import AlarmName
     from connectors.runtime.alarms import alarm_text
@@ -183,14 +183,14 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
         registry = await read_registry(link)
         key, long_key, witness = read_office_keys(office.path, office.settings)
     except Retriable as exc:
-        return [Finding("registry", None, str(exc))]
+        return [Checked("registry", None, str(exc))]
     except UsageError:
         return []  # said already, under key
     if not registry.known:
-        return [Finding("registry", None, "HQ has published nothing of it yet")]
+        return [Checked("registry", None, "HQ has published nothing of it yet")]
     if registry.center is None:
         unknown = f"HQ does not know {office.settings.center}: send it the enrolment note that `connector init` made"
-        return [Finding("center at HQ", False, unknown), _schemas(office, registry)]
+        return [Checked("center at HQ", False, unknown), _schemas(office, registry)]
     ours = key.verifier
     alarms = registry.alarms(
         ours,
@@ -216,7 +216,7 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
     }
     language = office.settings.language
     found = [
-        Finding(names[name], alarm is None, fine[name] if alarm is None else alarm_text(alarm, language))
+        Checked(names[name], alarm is None, fine[name] if alarm is None else alarm_text(alarm, language))
         for name, alarm in alarms.items()
     ]
     found += [_streams(office, registry.center), _schemas(office, registry)]
@@ -225,7 +225,7 @@ async def _ask_registry(office: Desk, link: Link) -> list[Finding]:
     return found
 
 
-async def _ask_clock(office: Desk, link: Link, key: Signer) -> list[Finding]:
+async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Checked]:
     """Compare our clock with the broker's, which stamps what is written; nothing, if it can't be had.
 
     What is written is a presence record: signed, and true.
@@ -257,7 +257,7 @@ async def _ask_clock(office: Desk, link: Link, key: Signer) -> list[Finding]:
             finally:
                 await close(producer)
     except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-        return [Finding("may write", False, f"{settings.topic_in}: {exc or type(exc).__name__}")]
+        return [Checked("may write", False, f"{settings.topic_in}: {exc or type(exc).__name__}")]
     if written.timestamp_type != LOG_APPEND_TIME:
         return []  # a topic that an administrator made otherwise: that time is our own
     stamped = datetime.fromtimestamp(written.timestamp / 1000, UTC)
@@ -266,7 +266,7 @@ async def _ask_clock(office: Desk, link: Link, key: Signer) -> list[Finding]:
     return [_judge_clock(gap, "the broker's")]
 
 
-def _streams(office: Desk, center: OurCenter) -> Finding:
+def _streams(office: OpenedOffice, center: OurCenter) -> Checked:
     """Compare what our mappings are for with what HQ lets this center report: the rest it would reject."""
     try:
         wanted = {mapping.stream for mapping in office.mappings()}
@@ -275,13 +275,13 @@ def _streams(office: Desk, center: OurCenter) -> Finding:
     refused = sorted(wanted - center.streams)
     if refused:
         more = f"`hub center set {office.settings.center}` with --stream for each"
-        return Finding(
+        return Checked(
             "may report", False, f"HQ does not allow {', '.join(refused)} and rejects those rows: ask it ({more})"
         )
-    return Finding("may report", True, ", ".join(sorted(center.streams)) or "nothing")
+    return Checked("may report", True, ", ".join(sorted(center.streams)) or "nothing")
 
 
-def _schemas(office: Desk, registry: Registry) -> Finding:
+def _schemas(office: OpenedOffice, registry: Registry) -> Checked:
     """Compare what our mappings write with what HQ has announced.
 
     A newer version of an event is written where it says more: what it alone can say waits, and nothing else.
@@ -298,19 +298,19 @@ def _schemas(office: Desk, registry: Registry) -> Finding:
     missing = {kind for kind in kinds if not registry.announced(uris[kind.type])}
     needed = sorted(kind.type for kind in missing if not any(_is_older(other, kind) for other in kinds))
     if needed:
-        return Finding("schemas", False, f"HQ has not announced {', '.join(needed)}: these events wait until it has")
+        return Checked("schemas", False, f"HQ has not announced {', '.join(needed)}: these events wait until it has")
     waits = sorted({m.name for m in mappings if m.persons and any(kind.stream == m.stream for kind in missing)})
     if waits:
         told = f"HQ's release can't take persons yet: what {', '.join(waits)} says of them waits, the rest is sent"
-        return Finding("schemas", None, told)
-    return Finding("schemas", True, f"HQ reads all {len(kinds) - len(missing)} that this office may write")
+        return Checked("schemas", None, told)
+    return Checked("schemas", True, f"HQ reads all {len(kinds) - len(missing)} that this office may write")
 
 
 def _is_older(kind: EventKind, than: EventKind) -> bool:
     return (kind.stream, kind.name) == (than.stream, than.name) and kind.version < than.version
 
 
-def _clock(office: Desk) -> Finding:
+def _clock(office: OpenedOffice) -> Checked:
     """Compare our clock with HQ's: a receipt is stored here a moment after it was recorded there."""
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.outbox.lookup import receipt_times
@@ -320,16 +320,16 @@ def _clock(office: Desk) -> Finding:
         with Outbox(office.outbox, read_only=True) as outbox:
             rows = receipt_times(outbox.database)
     if not rows:
-        return Finding(CLOCK, None, f"no receipt from HQ yet to compare with; it is {_now()} here")
+        return Checked(CLOCK, None, f"no receipt from HQ yet to compare with; it is {_now()} here")
     gap = min((_moment(stored) - _moment(recorded) for recorded, stored in rows), key=abs)
     return _judge_clock(gap, "HQ's")
 
 
-def _judge_clock(gap: timedelta, whose: str) -> Finding:
+def _judge_clock(gap: timedelta, whose: str) -> Checked:
     said = f"{abs(gap.total_seconds()):.3f} s {'ahead of' if gap > timedelta() else 'behind'} {whose}, or less"
     if abs(gap) > BROKER_CLOCK_NOTICED:
-        return Finding(CLOCK, False, f"{said}: set it right, or dates will be rejected as being in the future")
-    return Finding(CLOCK, True, said)
+        return Checked(CLOCK, False, f"{said}: set it right, or dates will be rejected as being in the future")
+    return Checked(CLOCK, True, said)
 
 
 def _now() -> str:

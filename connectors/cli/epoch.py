@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connectors.cli.office import Desk, OfficeFolder
+from connectors.cli.office import OfficeFolder, OpenedOffice
 from hub.base.output import line
 from hub.protocol.errors import UsageError
 
@@ -37,7 +37,7 @@ def new(
 
     if not reason.strip():
         raise UsageError("--reason: expected a sentence that says why, came nothing")
-    opened = Desk.open(office)
+    opened = OpenedOffice.open(office)
     with FolderLock(opened.outbox), Outbox(opened.outbox) as outbox:
         outbox.epoch_new(" ".join(reason.split())[:500])
     line("noted: the next `connector run` opens a new epoch")

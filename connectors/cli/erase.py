@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connectors.cli.office import Desk, Json, OfficeFolder
+from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from connectors.cli.person import Number, PersonName, confirm, find, gather, open_persons, show_others, show_rows
 from hub.base.output import as_json, line
 
@@ -40,15 +40,15 @@ def erase(
     """
     from connectors.runtime.persons.register import KEYS
 
-    desk = Desk.open(office)
-    with open_persons(desk, read_only=False) as persons:
+    opened = OpenedOffice.open(office)
+    with open_persons(opened, read_only=False) as persons:
         standing = find(persons, person, number)
-        (before,) = gather(desk, persons, [standing])
+        (before,) = gather(opened, persons, [standing])
         if not before.is_erased:
             places = ", ".join(f"{use.stream} {use.subject}" for use in before.uses) or "nowhere"
             confirm(f"erase this person, who stands in: {places}? It can't be undone.", yes=yes)
         done = persons.erase(standing)
-        (found,) = gather(desk, persons, [standing])
+        (found,) = gather(opened, persons, [standing])
     unreached = {"sheets": "the sheets and their copies", "keys": f"copies of {KEYS} made before now"}
     if json:
         as_json({**found.to_json(), "again": done.again, "not_reached": list(unreached.values())})

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from connectors.cli.office import Desk, OfficeFolder, write_private
+from connectors.cli.office import OfficeFolder, OpenedOffice, write_private
 from hub.base.output import line
 from hub.protocol.errors import UsageError
 
@@ -90,11 +90,11 @@ def new(
 
       connector key new --long
     """
-    desk, kind = Desk.open(office), kind_of(purpose, long=long)
-    center, present = desk.settings.center, office / kind.file
-    path = present if _is_first(desk, kind) and not lost else present.with_name(kind.next)
+    opened, kind = OpenedOffice.open(office), kind_of(purpose, long=long)
+    center, present = opened.settings.center, office / kind.file
+    path = present if _is_first(opened, kind) and not lost else present.with_name(kind.next)
     note = office / f"{center}.{kind.note}"
-    key = make_key(desk, kind, path, note, vouched=not lost)
+    key = make_key(opened, kind, path, note, vouched=not lost)
     add = f"hub center add-key {center} --enrolment {note.name}" + (" --replaces-lost" if lost else "")
     line(f"the new key is {_short(key.verifier)}")
     if path != present:
@@ -110,16 +110,16 @@ def new(
         line(f"send {note.name} to HQ, which adds it: {add}; the connector uses it from its next start on")
 
 
-def make_key(desk: Desk, kind: Kind, path: Path, note: Path, *, vouched: bool) -> Signer:
+def make_key(opened: OpenedOffice, kind: Kind, path: Path, note: Path, *, vouched: bool) -> Signer:
     """Return the key at `path`, made if there is none, and write the note that asks HQ for it. Errors: UsageError."""
     from connectors.runtime.office import read_key
     from hub.protocol.control import enrolment, key_name
     from hub.protocol.keys import Signer
 
-    hub, center = desk.settings.hub, desk.settings.center
+    hub, center = opened.settings.hub, opened.settings.center
     # The key before it vouches for it; for the first ML-DSA-44 key it is the other seal key.
-    before = kind if path != desk.path / kind.file else SEAL if kind is LONG else None
-    previous = read_key(desk.path / before.file, before.algorithm) if vouched and before is not None else None
+    before = kind if path != opened.path / kind.file else SEAL if kind is LONG else None
+    previous = read_key(opened.path / before.file, before.algorithm) if vouched and before is not None else None
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if not path.exists():
@@ -128,7 +128,7 @@ def make_key(desk: Desk, kind: Kind, path: Path, note: Path, *, vouched: bool) -
         key = read_key(path, kind.algorithm)
         note.write_bytes(enrolment(hub, center, kind.purpose, key, previous))
     except OSError as exc:
-        raise UsageError(f"cannot write in {desk.path}: {exc.strerror or exc}") from exc
+        raise UsageError(f"cannot write in {opened.path}: {exc.strerror or exc}") from exc
     return key
 
 
@@ -153,16 +153,16 @@ def use(
     from connectors.runtime.office import read_key
     from hub.base.durable import sync_folder
 
-    desk, kind = Desk.open(office), kind_of(purpose, long=long)
+    opened, kind = OpenedOffice.open(office), kind_of(purpose, long=long)
     present = office / kind.file
     path = present.with_name(kind.next)
     if not path.exists():
         options = (" --long" if long else "") + (f" --purpose {purpose}" if purpose != "seal" else "")
         raise UsageError(f"there is no {path}: `connector key new{options}` makes one")
     key = read_key(path, kind.algorithm).verifier
-    with FolderLock(desk.outbox):
+    with FolderLock(opened.outbox):
         if not unchecked:
-            _see_that_hq_has(desk, key, kind)
+            _see_that_hq_has(opened, key, kind)
         if present.exists():
             _keep(present, kind)
         path.replace(present)  # a crash before leaves the old key in use, and its copy; after it the new one
@@ -170,9 +170,9 @@ def use(
     line(f"{_short(key)} is in use from the next `connector run` on")
 
 
-def _is_first(desk: Desk, kind: Kind) -> bool:
+def _is_first(opened: OpenedOffice, kind: Kind) -> bool:
     """Return whether the kind's key in use is not there, or was made by `key new` and is still without a next one."""
-    return kind is not SEAL and not (desk.path / kind.file).exists()
+    return kind is not SEAL and not (opened.path / kind.file).exists()
 
 
 def _short(key: Verifier) -> str:
@@ -194,7 +194,7 @@ def _keep(present: Path, kind: Kind) -> None:
     write_private(old, key.to_text())
 
 
-def _see_that_hq_has(desk: Desk, key: Verifier, kind: Kind) -> None:
+def _see_that_hq_has(opened: OpenedOffice, key: Verifier, kind: Kind) -> None:
     """Errors: UsageError, if HQ does not have the key as active, or can't be asked."""
     import asyncio
 
@@ -205,12 +205,12 @@ def _see_that_hq_has(desk: Desk, key: Verifier, kind: Kind) -> None:
 
     with Outbox(Path(":memory:")) as nowhere:
         try:
-            center = asyncio.run(read_registry(Link(desk.settings, nowhere))).center
+            center = asyncio.run(read_registry(Link(opened.settings, nowhere))).center
         except Retriable as exc:
             raise UsageError(f"HQ can't be asked whether it has the key: {exc}; or use --unchecked") from exc
     found = None if center is None else center.key(key)
     if found is None or not found.active:
         raise UsageError(
-            f"HQ does not have {_short(key)} as an active key of {desk.settings.center} yet: send it "
-            f"{desk.settings.center}.{kind.note}"
+            f"HQ does not have {_short(key)} as an active key of {opened.settings.center} yet: send it "
+            f"{opened.settings.center}.{kind.note}"
         )

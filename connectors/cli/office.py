@@ -32,15 +32,15 @@ class Sheet:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class OpenedOffice:
     """An office folder with its settings, for commands that need neither key nor trust."""
 
     path: Path
     settings: ConnectorSettings
 
     @classmethod
-    def open(cls, path: Path) -> Desk:
-        """Return the desk of an office folder. Errors: UsageError."""
+    def open(cls, path: Path) -> OpenedOffice:
+        """Return an office folder with its settings. Errors: UsageError."""
         from connectors.runtime.settings import Overrides, read_settings
 
         return cls(path, read_settings(path, Overrides()))

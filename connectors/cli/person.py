@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from connectors.cli.office import Desk, Json, OfficeFolder
+from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from hub.base.output import as_json, line, table
 from hub.protocol.errors import UsageError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from connectors.runtime.outbox.database import Database
-    from connectors.runtime.persons import Persons, Standing, Use
+    from connectors.runtime.persons import Persons, RegisteredPerson, Use
 
 SHOWN_MAX: Final = 80
 PersonName = Annotated[
@@ -37,7 +37,7 @@ app = typer.Typer(help="Persons: whom HQ has sealed, and where.", no_args_is_hel
 class Found:
     """One person, where they stand, HQ's status of each entity, the rows that say so, and who else stood there."""
 
-    standing: Standing
+    standing: RegisteredPerson
     uses: tuple[Use, ...]
     statuses: dict[str, str]
     rows: tuple[tuple[str, int], ...]
@@ -79,9 +79,9 @@ def list_(office: OfficeFolder = Path(), json: Json = False) -> None:
 
       connector person list --json
     """
-    desk = Desk.open(office)
-    with open_persons(desk) as persons:
-        found = gather(desk, persons, persons.everyone())
+    opened = OpenedOffice.open(office)
+    with open_persons(opened) as persons:
+        found = gather(opened, persons, persons.everyone())
     if json:
         as_json([one.to_json() for one in found])
         return
@@ -116,9 +116,9 @@ def show(person: PersonName = None, number: Number = None, office: OfficeFolder 
 
       connector person show --number 3
     """
-    desk = Desk.open(office)
-    with open_persons(desk) as persons:
-        (found,) = gather(desk, persons, [find(persons, person, number)])
+    opened = OpenedOffice.open(office)
+    with open_persons(opened) as persons:
+        (found,) = gather(opened, persons, [find(persons, person, number)])
     if json:
         as_json(found.to_json())
         return
@@ -146,22 +146,22 @@ def readmit(
 
     Example: connector person readmit nigora@example.org
     """
-    desk = Desk.open(office)
-    with open_persons(desk, read_only=False) as persons:
+    opened = OpenedOffice.open(office)
+    with open_persons(opened, read_only=False) as persons:
         found = find(persons, person, number)
         confirm("let this person be sealed for HQ again?", yes=yes)
         persons.readmit(found)
     line("done: rows that name this person are sent with them again, under a new key; nothing old can be read by it")
 
 
-def open_persons(desk: Desk, *, read_only: bool = True) -> Persons:
+def open_persons(opened: OpenedOffice, *, read_only: bool = True) -> Persons:
     """Return the persons of an office."""
     from connectors.runtime.persons import Persons
 
-    return Persons(desk.path, desk.settings.hub, desk.settings.center, read_only=read_only)
+    return Persons(opened.path, opened.settings.hub, opened.settings.center, read_only=read_only)
 
 
-def find(persons: Persons, person: list[str] | None, number: int | None) -> Standing:
+def find(persons: Persons, person: list[str] | None, number: int | None) -> RegisteredPerson:
     """Return a person by what their row says, or by their number. Errors: UsageError, if there is nobody."""
     from connectors.mapping import person_identity
 
@@ -180,11 +180,11 @@ def find(persons: Persons, person: list[str] | None, number: int | None) -> Stan
     return found
 
 
-def gather(desk: Desk, persons: Persons, standings: list[Standing]) -> list[Found]:
+def gather(opened: OpenedOffice, persons: Persons, standings: list[RegisteredPerson]) -> list[Found]:
     """Return what the office knows of these persons. Works beside a running connector."""
     from connectors.runtime.outbox import Outbox
 
-    outbox = Outbox(desk.outbox, read_only=True) if desk.outbox.exists() else None
+    outbox = Outbox(opened.outbox, read_only=True) if opened.outbox.exists() else None
     try:
         database = None if outbox is None else outbox.database
         return [_gather(database, persons, standing) for standing in standings]
@@ -193,7 +193,7 @@ def gather(desk: Desk, persons: Persons, standings: list[Standing]) -> list[Foun
             outbox.close()
 
 
-def _gather(database: Database | None, persons: Persons, standing: Standing) -> Found:
+def _gather(database: Database | None, persons: Persons, standing: RegisteredPerson) -> Found:
     from connectors.runtime.outbox.lookup import held_status, rows_of
 
     uses = tuple(persons.uses(standing))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.cli.office import Desk, Json, OfficeFolder, Sheet
+from connectors.cli.office import Json, OfficeFolder, OpenedOffice, Sheet
 from hub.base.output import as_json, line
 from hub.protocol.errors import CohubError, UsageError
 
 if TYPE_CHECKING:
-    from connectors.mapping import Place, RowOutcome
+    from connectors.mapping import PersonField, RowOutcome
     from connectors.runtime.persons import Persons
     from schemas.words import Language
 
@@ -40,7 +40,7 @@ def preview(
 
       connector preview offers.xlsx --rows 10
     """
-    opened = Desk.open(office)
+    opened = OpenedOffice.open(office)
     mappings = opened.mappings()
     paths = [_find(opened, file)] if file is not None else opened.sheets()
     if not paths:
@@ -62,14 +62,14 @@ def preview(
         _show(entry, opened.settings.language)
 
 
-def _find(office: Desk, file: Path) -> Path:
+def _find(office: OpenedOffice, file: Path) -> Path:
     for path in (file, office.sources / file):
         if path.is_file():
             return path
     raise UsageError(f"there is no file {file}, neither here nor in {office.sources}")
 
 
-def _describe(office: Desk, sheet: Sheet, count: int) -> dict[str, Any]:
+def _describe(office: OpenedOffice, sheet: Sheet, count: int) -> dict[str, Any]:
     from connectors.cli.person import open_persons
     from connectors.mapping import outcomes
 
@@ -79,7 +79,9 @@ def _describe(office: Desk, sheet: Sheet, count: int) -> dict[str, Any]:
         return _described(office, sheet, found, count, persons)
 
 
-def _described(office: Desk, sheet: Sheet, found: list[RowOutcome], count: int, persons: Persons) -> dict[str, Any]:
+def _described(
+    office: OpenedOffice, sheet: Sheet, found: list[RowOutcome], count: int, persons: Persons
+) -> dict[str, Any]:
     table = sheet.table
     refused = [outcome for outcome in found if outcome.problems]
     blank = table.blank_count + sum(outcome.blank for outcome in found)
@@ -115,10 +117,10 @@ def _described(office: Desk, sheet: Sheet, found: list[RowOutcome], count: int, 
     }
 
 
-def _with_events(office: Desk, chosen: list[RowOutcome], persons: Persons) -> list[dict[str, Any]]:
+def _with_events(office: OpenedOffice, chosen: list[RowOutcome], persons: Persons) -> list[dict[str, Any]]:
     """Return rows as wanted states with the events they need now; what the outbox knows of each entity counts."""
-    from connectors.mapping import Place
-    from connectors.reconcile.plan import Unreachable, plan
+    from connectors.mapping import PersonField
+    from connectors.reconcile.plan import NoTransition, plan
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.outbox.beliefs import presumed
     from hub.domain.catalogue import STREAMS
@@ -134,13 +136,13 @@ def _with_events(office: Desk, chosen: list[RowOutcome], persons: Persons) -> li
         before = known.get(f"{state.stream}/{state.subject}")
         try:
             events = [planned.kind.type for planned in plan(STREAMS[state.stream], before, state)]
-        except Unreachable as exc:
+        except NoTransition as exc:
             events = [str(exc)]
         names = STREAMS[state.stream].record.model_fields
         record = {name: state.record[name] for name in names if state.record[name] not in (None, [])}
         for name in sealed_fields(STREAMS[state.stream].record):
             if name in record:
-                record[name] = _read_sealed(persons, Place(state.stream, state.subject, name), record[name])
+                record[name] = _read_sealed(persons, PersonField(state.stream, state.subject, name), record[name])
         shown.append(
             {
                 "row": row,
@@ -155,8 +157,8 @@ def _with_events(office: Desk, chosen: list[RowOutcome], persons: Persons) -> li
     return shown
 
 
-def _read_sealed(persons: Persons, place: Place, text: str) -> str:
-    """Return what HQ will not see, as the desk sees it in the sheet anyway."""
+def _read_sealed(persons: Persons, place: PersonField, text: str) -> str:
+    """Return what HQ will not see, as the office sees it in the sheet anyway."""
     from connectors.cli.person import in_order
 
     parts = persons.unseal(place, text)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from connectors.cli.office import Desk, OfficeFolder
+from connectors.cli.office import OfficeFolder, OpenedOffice
 from hub.base.output import as_json, note
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def _run_once(office: Office, deadline_s: float) -> dict[str, Any]:
     connector = Connector(office)
     _stop_on_signals(connector.stop)
     running = asyncio.create_task(connector.run())
-    watching = asyncio.create_task(_watch(connector, Desk(office.folder, office.settings), deadline_s))
+    watching = asyncio.create_task(_watch(connector, OpenedOffice(office.folder, office.settings), deadline_s))
     await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
     if running.done():  # stopped by a signal, or failed: then this raises
         watching.cancel()
@@ -98,14 +98,14 @@ async def _run_once(office: Office, deadline_s: float) -> dict[str, Any]:
     return watching.result()
 
 
-async def _watch(connector: Connector, desk: Desk, deadline_s: float) -> dict[str, Any]:
+async def _watch(connector: Connector, folder: OpenedOffice, deadline_s: float) -> dict[str, Any]:
     ends = time.monotonic() + deadline_s
     await connector.started.wait()
-    mappings = desk.mappings()
+    mappings = folder.mappings()
     while True:
         sheets = {
-            path.relative_to(desk.sources).as_posix(): path
-            for path in desk.sheets()
+            path.relative_to(folder.sources).as_posix(): path
+            for path in folder.sheets()
             if any(mapping.matches(path.name) for mapping in mappings)
         }
         found = connector.outbox.status()

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from connectors.cli.office import Desk, Json, OfficeFolder
+from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from connectors.cli.witness import tell
 from hub.base.output import as_json, line, table
 
@@ -30,7 +30,7 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
     """
     from connectors.runtime.outbox import Outbox
 
-    opened = Desk.open(office)
+    opened = OpenedOffice.open(office)
     with Outbox(opened.existing_outbox(), read_only=True) as outbox:
         found = outbox.status()
     found = {"hub": opened.settings.hub, "center": opened.settings.center, **found}

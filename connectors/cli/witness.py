@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.cli.office import Desk, Json, OfficeFolder
+from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from hub.base.output import as_json, line
 from hub.protocol.errors import UsageError
 
@@ -37,7 +37,7 @@ def status(
     """
     from connectors.runtime.outbox import Outbox
 
-    opened = Desk.open(office)
+    opened = OpenedOffice.open(office)
     with Outbox(opened.existing_outbox(), read_only=True) as outbox:
         whole = outbox.status()
         breaks = outbox.witnessed.breaks() if outbox.database.is_current else []
@@ -71,7 +71,7 @@ def retry(office: OfficeFolder = Path()) -> None:
     """
     from connectors.runtime.outbox import Outbox
 
-    opened = Desk.open(office)
+    opened = OpenedOffice.open(office)
     with Outbox(opened.existing_outbox()) as outbox:
         if not outbox.witnessed.retry(datetime.now(UTC)):
             raise UsageError("the witness has not stopped: there is nothing to try again")

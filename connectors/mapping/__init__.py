@@ -3,15 +3,15 @@
 from connectors.mapping.compiled import compile_mapping
 from connectors.mapping.model import Mapping, Source, read_mapping
 from connectors.mapping.outcome import Problem, RowOutcome, Wanted, outcomes
-from connectors.mapping.person import Instead, PersonSaid, Place, SealPerson, person_identity
+from connectors.mapping.person import Instead, PersonField, PersonSaid, SealPerson, person_identity
 from connectors.mapping.problem import LocalCode
 
 __all__ = [
     "Instead",
     "LocalCode",
     "Mapping",
+    "PersonField",
     "PersonSaid",
-    "Place",
     "Problem",
     "RowOutcome",
     "SealPerson",

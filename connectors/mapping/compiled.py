@@ -10,7 +10,7 @@ from typing import Any, Final
 from connectors.mapping.convert import Unfit, as_text
 from connectors.mapping.model import Mapping
 from connectors.mapping.path import changes_to, path_to, statuses, strictest
-from connectors.mapping.person import PersonReader, PersonSaid, Place, SealPerson
+from connectors.mapping.person import PersonField, PersonReader, PersonSaid, SealPerson
 from connectors.mapping.problem import LocalCode, Problem, Wanted
 from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_cell, read_moment, read_status, read_value
 from connectors.mapping.record import RecordReader
@@ -109,13 +109,13 @@ class RowReader:
     def _seal_persons(
         self, subject: str, persons: list[tuple[PersonReader, PersonSaid | None]], record: dict[str, Any]
     ) -> tuple[Problem, ...]:
-        """Put into `record` what stands for its persons; return what the desk is to be told."""
+        """Put into `record` what stands for its persons; return what the office is to be told."""
         remarks = []
         for reader, person in persons:
             if person is None:
                 continue
             assert self._seal is not None
-            instead = self._seal(Place(self._stream, subject, reader.field), person)
+            instead = self._seal(PersonField(self._stream, subject, reader.field), person)
             record[reader.field] = instead.text
             if instead.remark is not None:
                 remarks.append(reader.remark(instead.remark))

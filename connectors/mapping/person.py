@@ -37,7 +37,7 @@ class PersonSaid:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PersonField:
     """Where at HQ a sealed value stands: in a field of one entity."""
 
     stream: str
@@ -47,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Instead:
-    """What a record has in place of a person: a sealed or an erased value, or nothing; and what the desk is told."""
+    """What a record has in place of a person: a sealed or an erased value, or nothing; and what the office is told."""
 
     text: str | None
     remark: LocalCode | None = None
@@ -56,7 +56,7 @@ class Instead:
 class SealPerson(Protocol):
     """Seals persons. For the same place and the same person with the same parts it returns the same."""
 
-    def __call__(self, place: Place, person: PersonSaid) -> Instead: ...  # noqa: D102
+    def __call__(self, place: PersonField, person: PersonSaid) -> Instead: ...  # noqa: D102
 
 
 def person_identity(parts: Sequence[str]) -> str:
@@ -98,7 +98,7 @@ class PersonReader:
         return PersonSaid(identity, parts)
 
     def remark(self, code: LocalCode) -> Problem:
-        """Return what the desk is told of this person."""
+        """Return what the office is told of this person."""
         return Problem(self._label, self.field, code, "")
 
     def _read_parts(self, cells: Cells, problems: list[Problem]) -> dict[str, str]:

@@ -46,8 +46,8 @@ class Wanted:
     """What should be true of one entity at HQ.
 
     Shapes: record holds plain Avro values and every field of the stream's record that is optional; reason holds what a
-            status-only event may say (`reason`, `effective_on`), None if nothing. remarks are for the person at the
-            desk: the row is sent all the same.
+            status-only event may say (`reason`, `effective_on`), None if nothing. remarks are for the person in the
+            office: the row is sent all the same.
     Units:  occurred_at is UTC, None if the sheet does not say.
     """
 

@@ -17,7 +17,7 @@ from hub.domain.stream import EventKind, Stream
 from hub.protocol.errors import CohubError
 
 
-class Unreachable(CohubError):
+class NoTransition(CohubError):
     """No legal event leads from the known status to the wanted one. The caller refuses the row, naming both."""
 
     def __init__(self, known: str, wanted: str) -> None:
@@ -49,7 +49,7 @@ def plan(stream: Stream, known: Held | None, wanted: WantedState) -> list[Planne
     """Return the events that lead from `known` to `wanted`, fewest first; nothing if HQ has it already.
 
     Shapes: known is what HQ will hold with the events that are on their way (a belief's `presumed`), None for nothing.
-    Errors: Unreachable, if the lifecycle has no such way (a final status).
+    Errors: NoTransition, if the lifecycle has no such way (a final status).
     """
     same = known is not None and known.digest == record_digest(wanted.record)
     kinds = stream.events
@@ -59,7 +59,7 @@ def plan(stream: Stream, known: Held | None, wanted: WantedState) -> list[Planne
     if found is None and known is not None and (known.status, known.digest) == (wanted.status, UNKNOWN_DIGEST):
         return []  # a final status, and nothing can be added to what HQ holds
     if found is None:
-        raise Unreachable(known.status if known else "(none)", wanted.status)
+        raise NoTransition(known.status if known else "(none)", wanted.status)
     return [Planned(kind, _record(kind, wanted) if kind.carries_record else _fields(kind, wanted)) for kind in found]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class StoryLink:
     """What an event says of its story: the story's id, and the event before it. Of a single event neither is said."""
 
     correlation: str | None = None
@@ -22,10 +22,10 @@ class RejectedEvent:
     story: str
 
 
-UNLINKED = Link()
+UNLINKED = StoryLink()
 
 
-def tell(ids: Sequence[str], rejected: RejectedEvent | None = None) -> list[Link]:
+def tell(ids: Sequence[str], rejected: RejectedEvent | None = None) -> list[StoryLink]:
     """Return the links of a plan's events, whose ids are given in order; there is at least one.
 
     The first event names a story, unless the plan answers a rejection: then it goes on with the rejected event's. An
@@ -35,4 +35,4 @@ def tell(ids: Sequence[str], rejected: RejectedEvent | None = None) -> list[Link
         return [UNLINKED]
     story = ids[0] if rejected is None else rejected.story
     causes = [None if rejected is None else rejected.id, *ids[:-1]]
-    return [Link(story, cause) for cause in causes]
+    return [StoryLink(story, cause) for cause in causes]

@@ -11,8 +11,8 @@ from connectors.mapping.model import Mapping
 from connectors.runtime.office import mapping_for
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState
-from connectors.source.folder import FileState as Seen
 from connectors.source.folder import FileStatus, FolderSettings, list_files
+from connectors.source.folder import ScanState as Seen
 from connectors.source.problem import FileCode
 
 UNMAPPED_EVERY_S: Final = 30.0  # it is a second listing, and no file waits for it

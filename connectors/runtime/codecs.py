@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import schemas
-from connectors.reconcile.story import UNLINKED, Link
+from connectors.reconcile.story import UNLINKED, StoryLink
 from connectors.runtime.outbox.queue import NewEvent
 from connectors.runtime.registry import States
 from hub.domain.catalogue import KINDS
@@ -61,7 +61,7 @@ class Codecs:
         time: datetime,
         status: str,
         digest: bytes | None,
-        link: Link = UNLINKED,
+        link: StoryLink = UNLINKED,
     ) -> NewEvent:
         """Return the event that says `value` of `subject`, ready to queue. Errors: Malformed."""
         encoder = self._encoders.get(kind.type)

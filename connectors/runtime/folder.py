@@ -23,7 +23,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Durable, Sealing
 from connectors.runtime.signals import Replans, Signal
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
-from connectors.source.folder import FileState
+from connectors.source.folder import ScanState
 from hub.protocol.errors import Retriable, UsageError
 
 FULL_WAIT_S: Final = 5.0
@@ -85,7 +85,7 @@ class Folder:
             try:
                 if await finish_in_thread(self._pass, self._stop):
                     self._taken.ring()
-                if any(file.state is FileState.SETTLING for file in self._source.status()):
+                if any(file.state is ScanState.SETTLING for file in self._source.status()):
                     wait_s = min(wait_s, max(settings.file_settle_s, SETTLE_WAIT_MIN_S))
             except Retriable as exc:
                 # Above all a full disk: no source is read until there is room; what was queued stays.

@@ -22,7 +22,7 @@ from connectors.mapping.outcome import RowOutcome
 from connectors.mapping.problem import LocalCode, Problem, Wanted
 from connectors.reconcile.belief import NOTHING, Aim, Belief, OwnState
 from connectors.reconcile.digest import record_digest
-from connectors.reconcile.plan import Unreachable, plan
+from connectors.reconcile.plan import NoTransition, plan
 from connectors.reconcile.story import tell
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
@@ -204,7 +204,7 @@ class Gatherer:
             return Problem("", "", LocalCode.DUPLICATE_KEY, f"file={belief.file}"[:100])
         try:
             events = self._events(wanted, belief)
-        except Unreachable as exc:
+        except NoTransition as exc:
             return Problem("", "", Code.ILLEGAL_TRANSITION, f"status={exc.known} event={exc.wanted}")
         except Rejected as exc:
             return Problem("", exc.field, exc.code, exc.params)
@@ -223,7 +223,7 @@ class Gatherer:
         return self._others[file]
 
     def _events(self, wanted: Wanted, belief: Belief) -> list[NewEvent]:
-        """Return the events that lead to `wanted`. Errors: Unreachable, Rejected, Malformed."""
+        """Return the events that lead to `wanted`. Errors: NoTransition, Rejected, Malformed."""
         known = belief.presumed
         planned = plan(STREAMS[wanted.stream], known, wanted)
         if not planned:

@@ -17,7 +17,7 @@ from connectors.runtime.epoch import open_epoch, reason_for_epoch
 from connectors.runtime.ids import EventIds
 from connectors.runtime.link import Backoff, Link
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.answers import Answer, Outcome
+from connectors.runtime.outbox.answers import Answer, ReceiptOutcome
 from connectors.runtime.registry_reader import lane_reason
 from connectors.runtime.sender import Sender
 from connectors.runtime.signals import Replans, Signal
@@ -136,9 +136,11 @@ class ReceiptReader:
             self._replans.add_every()
             raise
         # Durable from here: receipts, verdicts and the position are one commit.
-        if Outcome.FOREIGN in taken.outcomes or (Outcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()):
+        if ReceiptOutcome.FOREIGN in taken.outcomes or (
+            ReceiptOutcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()
+        ):
             await self._open_if_due()
-        if Outcome.APPLIED in taken.outcomes:
+        if ReceiptOutcome.APPLIED in taken.outcomes:
             self._sender.receipted()
             self._decided.ring()
         self._replans.add(taken.replan)

@@ -36,7 +36,7 @@ _NONE_RETIRED: Final[Mapping[Verifier, datetime]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SignedCheckpoint:
     """A checkpoint that HQ has signed, its note, and the leaves of its record; `fault` says why they don't read."""
 
     checkpoint: Checkpoint
@@ -63,7 +63,7 @@ def read(
     keys: Sequence[Verifier],
     retired: Mapping[Verifier, datetime] = _NONE_RETIRED,
     newest: tuple[int, datetime | None] = (0, None),
-) -> Said:
+) -> SignedCheckpoint:
     """Return what HQ says in a record of `hub.checkpoints`.
 
     Shapes: `keys` are HQ's log keys as they are pinned. One of each kind, Ed25519 and ML-DSA-44, has to have signed.
@@ -88,12 +88,12 @@ def read(
     try:
         after = read_size((found.get(AFTER_HEADER) or b"").decode("ascii", "replace"), AFTER_HEADER)
     except Malformed as exc:
-        return Said(checkpoint, value or b"", fault=str(exc))
+        return SignedCheckpoint(checkpoint, value or b"", fault=str(exc))
     count = checkpoint.size - after
     if not 0 <= count <= LEAVES_MAX or len(data) != count * HASH_BYTES:
-        return Said(checkpoint, value or b"", fault=f"expected {count} leaves, got {len(data)} bytes")
+        return SignedCheckpoint(checkpoint, value or b"", fault=f"expected {count} leaves, got {len(data)} bytes")
     leaves = tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
-    return Said(checkpoint, value or b"", after, leaves)
+    return SignedCheckpoint(checkpoint, value or b"", after, leaves)
 
 
 def signed_at(note: Note, keys: Iterable[Verifier]) -> datetime | None:
@@ -132,7 +132,7 @@ class Log:
     note: bytes = b""
     again: bool = False
     promised: Mapping[int, Promise] = field(default_factory=dict)
-    waiting: tuple[Said, ...] = ()
+    waiting: tuple[SignedCheckpoint, ...] = ()
 
     @property
     def size(self) -> int:
@@ -149,7 +149,7 @@ class Log:
         """Whether nothing is missing: all that was promised is met, and no checkpoint waits for one before it."""
         return not self.ahead and not self.waiting
 
-    def from_beginning(self, said: Said | None = None) -> Log:
+    def from_beginning(self, said: SignedCheckpoint | None = None) -> Log:
         """Return the log to be read from the topic's first record on; it must lead through all that it has now."""
         promised = dict(self.promised)
         if self.size:
@@ -172,7 +172,7 @@ class Follows:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class ReadAgain:
     """The topic is to be read from its beginning, as this log."""
 
     log: Log
@@ -188,10 +188,10 @@ class Break:
     theirs: bytes
 
 
-Step = Follows | Again | Break
+Step = Follows | ReadAgain | Break
 
 
-def step(log: Log, said: Said, known: Callable[[int], bytes | None]) -> Step:
+def step(log: Log, said: SignedCheckpoint, known: Callable[[int], bytes | None]) -> Step:
     """Return what one checkpoint does. Total: defined for whatever HQ has signed.
 
     Shapes: `known` gives the root that was seen at a size, None where that is not remembered (any more).
@@ -205,7 +205,7 @@ def step(log: Log, said: Said, known: Callable[[int], bytes | None]) -> Step:
     return _append_waiting(_append(log, said), known)
 
 
-def _look_back(log: Log, said: Said, known: Callable[[int], bytes | None]) -> Step:
+def _look_back(log: Log, said: SignedCheckpoint, known: Callable[[int], bytes | None]) -> Step:
     promise = log.promised.get(said.size)
     if said.size == log.size:
         ours: bytes | None = log.edge.root
@@ -218,12 +218,12 @@ def _look_back(log: Log, said: Said, known: Callable[[int], bytes | None]) -> St
         return Break(f"HQ has signed another root at size {said.size} than before", note, said.note)
     if len(log.promised) >= PROMISES_MAX:
         return Break(f"HQ goes back, to size {said.size} behind {log.size}, again and again", log.note, said.note)
-    return Again(log.from_beginning(said), f"a checkpoint of size {said.size} came behind {log.size}")
+    return ReadAgain(log.from_beginning(said), f"a checkpoint of size {said.size} came behind {log.size}")
 
 
-def _beyond_gap(log: Log, said: Said) -> Step:
+def _beyond_gap(log: Log, said: SignedCheckpoint) -> Step:
     if not log.again:
-        return Again(log.from_beginning(), f"the leaves {log.size} to {said.after} are missing before {said.size}")
+        return ReadAgain(log.from_beginning(), f"the leaves {log.size} to {said.after} are missing before {said.size}")
     if len(log.waiting) >= WAITING_MAX:
         return Break(f"the leaves from {log.size} on are nowhere, and HQ has signed {said.size}", log.note, said.note)
     waiting = {other.size: other for other in log.waiting}
@@ -233,7 +233,7 @@ def _beyond_gap(log: Log, said: Said) -> Step:
     return Follows(replace(log, waiting=tuple(waiting[size] for size in sorted(waiting))))
 
 
-def _append(log: Log, said: Said) -> Follows | Break:
+def _append(log: Log, said: SignedCheckpoint) -> Follows | Break:
     """Append the leaves of a checkpoint that begin at or before our size; the others we have."""
     new = said.leaves[log.size - said.after :]
     edge = log.edge

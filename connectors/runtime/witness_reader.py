@@ -32,7 +32,7 @@ from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.outbox.witnessed import LEAVES_KEPT
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
-from connectors.runtime.witness import Again, Break, Follows, Log, read, signed_at, step, unknown_keys, unmet
+from connectors.runtime.witness import Break, Follows, Log, ReadAgain, read, signed_at, step, unknown_keys, unmet
 from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.protocol.checkpoint import open_checkpoint
@@ -193,7 +193,7 @@ class WitnessReader:
             if isinstance(done, Break):
                 self._stop(done)
                 return False
-            if isinstance(done, Again):
+            if isinstance(done, ReadAgain):
                 log.info("log_read_again", reason=done.reason)
                 self._whole_since = None
                 await self._begin_again(consumer, done.log)

@@ -58,7 +58,7 @@ class FileContent:
     stamp: FileStamp
 
 
-class FileState(StrEnum):
+class ScanState(StrEnum):
     """What became of a file at the last scan."""
 
     SETTLING = "settling"  # new or changing; read when it stands still
@@ -74,7 +74,7 @@ class FileStatus:
     """One file for `connector status`."""
 
     name: str
-    state: FileState
+    state: ScanState
     message: str = ""
 
 
@@ -97,7 +97,7 @@ class _Known:
 
     stamp: FileStamp
     since: float  # when this size and time were first seen
-    state: FileState = FileState.SETTLING
+    state: ScanState = ScanState.SETTLING
     message: str = ""
     taken: FileStamp | None = None
     digest: str | None = None
@@ -213,7 +213,7 @@ class FolderSource:
         vanished = tuple(name for name in gone if self._digests.pop(name, None) is not None)
         for name in gone:
             del self._files[name]
-        return Scan(tuple(name for name in found if self._files[name].state is FileState.READY), vanished)
+        return Scan(tuple(name for name in found if self._files[name].state is ScanState.READY), vanished)
 
     def read(self, name: str, now: float) -> FileContent | None:
         """Return a ready file's content, or None if there is nothing new in it or it cannot be read now.
@@ -225,20 +225,20 @@ class FolderSource:
         try:
             data, stamp = self._reading(path, self._settings.file_bytes_max)
         except FileNotFoundError:
-            known.state, known.message = FileState.SETTLING, "it went away while it was read"
+            known.state, known.message = ScanState.SETTLING, "it went away while it was read"
             return None
         except OSError as exc:
-            known.state = FileState.LOCKED
+            known.state = ScanState.LOCKED
             known.message = f"cannot be read ({exc.strerror or exc}); close it elsewhere"
             return None
         if not _stands_still(stamp, known.stamp) or len(data) != stamp.size:
             known.stamp, known.since = stamp, now
-            known.state, known.message = FileState.SETTLING, "it changed while it was read"
+            known.state, known.message = ScanState.SETTLING, "it changed while it was read"
             return None
         known.stamp = stamp
         digest = hashlib.sha256(data).hexdigest()
         if digest == self._digests.get(name):
-            known.taken, known.state, known.message = stamp, FileState.TAKEN, ""
+            known.taken, known.state, known.message = stamp, ScanState.TAKEN, ""
             return None
         return FileContent(name, path, data, digest, stamp)
 
@@ -249,7 +249,7 @@ class FolderSource:
         if known is not None:
             known.taken = content.stamp
             if known.stamp == content.stamp:
-                known.state, known.message = FileState.TAKEN, ""
+                known.state, known.message = ScanState.TAKEN, ""
 
     def forget(self, name: str) -> None:
         """Hand a file out again though it is unchanged, as after a mapping was changed."""
@@ -266,22 +266,22 @@ class FolderSource:
         known.stamp = stamp
         known.missing_since = None
         if stamp.size > self._settings.file_bytes_max:
-            known.state = FileState.TOO_LARGE
+            known.state = ScanState.TOO_LARGE
             known.message = f"{stamp.size} bytes, at most {self._settings.file_bytes_max} are read; split the file"
         elif known.taken == stamp:
-            known.state, known.message = FileState.TAKEN, ""
+            known.state, known.message = ScanState.TAKEN, ""
         elif now - known.since >= self._settings.settle_s and now > known.since:
             # A lock is found by reading, so a locked file is ready for another try; its message stays until then.
-            known.state = FileState.READY
+            known.state = ScanState.READY
         else:
-            known.state, known.message = FileState.SETTLING, ""
+            known.state, known.message = ScanState.SETTLING, ""
 
     def _miss(self, name: str, now: float) -> bool:
         """Return whether a file counts as gone; a program that saves by renaming makes it miss for a moment."""
         known = self._files.setdefault(name, _Known(FileStamp(0, 0), now))
         if known.missing_since is None:
             known.missing_since = now
-        known.state, known.message = FileState.VANISHED, ""
+        known.state, known.message = ScanState.VANISHED, ""
         return now - known.missing_since >= self._settings.settle_s and now > known.missing_since
 
     def status(self) -> tuple[FileStatus, ...]:

@@ -44,7 +44,7 @@ class Row(NamedTuple):
     cells: dict[str, Any]  # Cell; in JSON lines also lists and dicts
 
 
-class Rows(Sequence[Row]):
+class TableRows(Sequence[Row]):
     """The readable rows of a table; a `Row` is made when it is asked for, which halves what a large file needs."""
 
     __slots__ = ("_header", "_numbers", "_values")
@@ -67,10 +67,10 @@ class Rows(Sequence[Row]):
     @overload
     def __getitem__(self, index: int) -> Row: ...
     @overload
-    def __getitem__(self, index: slice) -> Rows: ...
-    def __getitem__(self, index: int | slice) -> Row | Rows:
+    def __getitem__(self, index: slice) -> TableRows: ...
+    def __getitem__(self, index: int | slice) -> Row | TableRows:
         if isinstance(index, slice):
-            return Rows(self._header, self._numbers[index], self._values[index])
+            return TableRows(self._header, self._numbers[index], self._values[index])
         return Row(self._numbers[index], dict(zip(self._header, self._values[index], strict=True)))
 
 

@@ -18,7 +18,7 @@ from connectors.source.convention import settle_conventions
 from connectors.source.header import clean_name, column_letters, find_header, name_columns
 from connectors.source.package import Package, SheetFacts
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
-from connectors.source.table import Cell, Format, FormatOptions, Limits, Problems, Rows, Table
+from connectors.source.table import Cell, Format, FormatOptions, Limits, Problems, Table, TableRows
 
 _HEADER_SEARCH = 200
 _HEADER_LEVELS_MAX = 5
@@ -145,7 +145,7 @@ def _read_grid(
     header_number = _header_number(grid, wanted.header_row)
     if header_number is None:
         warnings.append(TableWarning(WarningCode.EMPTY_FILE, f"the sheet {grid.sheet_name!r} is empty"))
-        empty = Rows((), array("L"), [])
+        empty = TableRows((), array("L"), [])
         form = Format(kind="xlsx", sheet=grid.sheet_name, detected=frozenset(detected))
         return Table(path, (), empty, form, tuple(warnings))
     labels, header_end = _header_labels(grid, header_number)
@@ -182,7 +182,7 @@ def _read_grid(
     return Table(
         path=path,
         header=header,
-        rows=Rows(header, numbers, kept),
+        rows=TableRows(header, numbers, kept),
         format=Format(
             kind="xlsx",
             sheet=grid.sheet_name,

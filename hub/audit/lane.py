@@ -23,7 +23,7 @@ from hub.audit.receipts import ReceiptCheck
 from hub.audit.rows import LedgerRows
 from hub.audit.tree import TreeCheck
 from hub.audit.verdicts import FoldCheck
-from hub.audit.walk import Said, Walk
+from hub.audit.walk import ReceiptFacts, Walk
 from hub.domain.stream import HQ
 from hub.protocol.moment import to_us
 from hub.protocol.trust import Trust
@@ -33,7 +33,7 @@ from hub.store.rows import StoredLane
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class LaneRange:
     """What of a lane is checked, by sequences or by `recorded_at`; all of it without."""
 
     first: int | None = None
@@ -46,7 +46,7 @@ class Window:
         """Whether it leaves nothing out."""
         return self == WHOLE
 
-    def has(self, receipt: Said) -> bool:
+    def has(self, receipt: ReceiptFacts) -> bool:
         """Return whether a receipt is to be checked: it lies in the window, or part of it does."""
         at = to_us(receipt.recorded_at)
         return (
@@ -57,7 +57,7 @@ class Window:
         )
 
 
-WHOLE: Final = Window()
+WHOLE: Final = LaneRange()
 
 
 class CenterCheck:
@@ -91,7 +91,7 @@ class CenterCheck:
         """What the lanes add up to, by lane and measure."""
         return self._fold.measures
 
-    def check(self, stored: StoredLane, window: Window = WHOLE) -> None:
+    def check(self, stored: StoredLane, window: LaneRange = WHOLE) -> None:
         """Check one lane from where its check stands; the center's earlier lanes were checked before."""
         walk = self._walks.get(stored.id)
         if walk is None:
@@ -148,12 +148,12 @@ class CenterCheck:
 
     # -- one receipt after another ----------------------------------------------------------------------------------
 
-    def _skip(self, walk: Walk, said: Said) -> None:
+    def _skip(self, walk: Walk, said: ReceiptFacts) -> None:
         """Go past a receipt that is not to be checked; its edge is what the next one builds on."""
         walk.at = said.last
         walk.edge_known = self._tree.adopt(walk, said)
 
-    def _receipt(self, walk: Walk, said: Said, *, fold: bool = True) -> None:
+    def _receipt(self, walk: Walk, said: ReceiptFacts, *, fold: bool = True) -> None:
         origin = walk.stored.origin
         if said.first > walk.at + 1:
             self.findings.add(What.RECEIPT_GAP, "receipt", origin, walk.at + 1, said.first - 1)
@@ -182,7 +182,7 @@ class CenterCheck:
         self._tree.uncovered(walk, rows, events, lost)
         walk.at = last
         if fold:
-            said = Said(walk.at, last, recorded_at, basis, None, b"", None, None, None)
+            said = ReceiptFacts(walk.at, last, recorded_at, basis, None, b"", None, None, None)
             self._fold.fold(walk, said, rows, events, self.bases.at(basis), lost=lost)
             walk.states = []
         self._fold.lose(walk, lost)

@@ -30,11 +30,11 @@ from hub.ledger.reading import Pending, Stretch
 from hub.protocol.errors import Rejected, UsageError
 from hub.protocol.moment import from_us, to_us
 from hub.protocol.trust import Trust
-from hub.replay.fold import BasisBook, RowReader, begin, hq_lanes, read_bases
+from hub.replay.fold import BasisBook, LedgerRowReader, begin, hq_lanes, read_bases
 from hub.replay.source import Ledger
 from hub.store.released import released_schemas
 from hub.store.rows import StoredLane, StoredReceipt
-from hub.store.state import Difference, Place, Progress, SecondState, open_state
+from hub.store.state import FoldedLane, Progress, SecondState, StoredFinding, open_state
 
 COMMIT_EVENTS: Final = 50_000  # so many events at most are folded again after a kill
 READ_EVENTS: Final = 1_024
@@ -191,7 +191,7 @@ class CenterState:
         self.places: dict[int, Lane] = {}
         self.sizes: dict[int, int] = {}
         self.measures: dict[tuple[str, str], Decimal] = {}
-        self._readers: dict[int, RowReader] = {}
+        self._readers: dict[int, LedgerRowReader] = {}
         self._commit_events = self._due = commit_events
         self._load()
 
@@ -248,7 +248,7 @@ class CenterState:
     def _receipt(self, stored: StoredLane, receipt: StoredReceipt) -> None:
         under = self.bases.at(receipt.basis) or self.bases.at(self.bases.size)
         assert under is not None
-        reader = self._readers.setdefault(stored.id, RowReader())
+        reader = self._readers.setdefault(stored.id, LedgerRowReader())
         lane, at = self.places[stored.id], from_us(receipt.recorded_at_us)
         for first in range(receipt.first, receipt.last + 1, READ_EVENTS):
             events = self._events(stored, reader, first, min(first + READ_EVENTS - 1, receipt.last))
@@ -277,7 +277,7 @@ class CenterState:
             self.measures[key] = self.measures.get(key, ZERO) + change
         return judged.lane
 
-    def _events(self, stored: StoredLane, reader: RowReader, first: int, last: int) -> list[Pending]:
+    def _events(self, stored: StoredLane, reader: LedgerRowReader, first: int, last: int) -> list[Pending]:
         rows = self.ledger.reader.accepted(stored.id, first, last)
         if not all(data for _, data in rows):
             rows = [(e.sequence, e.data) for e in self.ledger.events(stored.id, first, last) if e.accepted]
@@ -287,11 +287,11 @@ class CenterState:
         """Write the state so far, in one transaction. If we are killed before it ends, the one before stands."""
         self._due = self._commit_events
         places = [
-            Place(lane_id, lane.origin, self.sizes.get(lane_id, 0), lane.state_digest, to_us(lane.recorded_at))
+            FoldedLane(lane_id, lane.origin, self.sizes.get(lane_id, 0), lane.state_digest, to_us(lane.recorded_at))
             for lane_id, lane in self.places.items()
         ]
         differences = [
-            Difference(str(f.what), f.table, f.lane, f.first, f.last, f.detail) for f in self.findings.sorted()
+            StoredFinding(str(f.what), f.table, f.lane, f.first, f.last, f.detail) for f in self.findings.sorted()
         ]
         result = self.result
         self.state.save(Progress(places, result.accepted, result.checkpoints, self.measures, differences))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.audit.findings import Findings, What
-from hub.audit.walk import Said, Walk, bytes_of, differences
+from hub.audit.walk import ReceiptFacts, Walk, bytes_of, differences
 from hub.domain.stream import HQ
 from hub.ledger.basis import BASIS_AGE_MAX, Basis
 from hub.ledger.keyring import Standing
@@ -27,7 +27,7 @@ class ReceiptCheck:
         self._bases = bases
         self._findings = findings
 
-    def read(self, stored: StoredLane, row: StoredReceipt) -> Said | None:
+    def read(self, stored: StoredLane, row: StoredReceipt) -> ReceiptFacts | None:
         """Return what a receipt says, told what is wrong with it. None where nothing of it can be used."""
         _, first, last, seal, edge, note, recorded_at_us, basis, state_digest = row
         told = self._findings.add
@@ -48,7 +48,7 @@ class ReceiptCheck:
                 told(What.RECEIPT_ROW, "receipt", stored.origin, *_span(first, last), detail=what)
             if receipt.origin == stored.origin and receipt.last <= stored.size:
                 lines = {d.sequence: d.to_text() for d in receipt.decisions}
-                return Said(
+                return ReceiptFacts(
                     receipt.first, receipt.last, receipt.recorded_at, receipt.basis, receipt.root,
                     bytes_of(seal), edge, state_digest, lines,
                 )  # fmt: skip
@@ -59,9 +59,9 @@ class ReceiptCheck:
             moment = from_us(recorded_at_us)
         except OverflowError:
             moment = EPOCH_START
-        return Said(first, last, moment, basis, None, bytes_of(seal), edge, state_digest, None)
+        return ReceiptFacts(first, last, moment, basis, None, bytes_of(seal), edge, state_digest, None)
 
-    def basis(self, walk: Walk, said: Said, first: int) -> Basis | None:
+    def basis(self, walk: Walk, said: ReceiptFacts, first: int) -> Basis | None:
         """Return the basis that a receipt was judged under. None, and told, where there is none such."""
         origin = walk.stored.origin
         judged_under = self._bases.at(said.basis)
@@ -76,7 +76,7 @@ class ReceiptCheck:
             self._findings.add(What.BASIS, "receipt", origin, first, said.last, detail=detail)
         return judged_under
 
-    def seal(self, walk: Walk, said: Said, *, tree_is_good: bool) -> None:
+    def seal(self, walk: Walk, said: ReceiptFacts, *, tree_is_good: bool) -> None:
         """Check that the seal is over these events."""
         origin = walk.stored.origin
         try:
@@ -90,7 +90,7 @@ class ReceiptCheck:
             detail = f"it is over {checkpoint.origin} at size {checkpoint.size}"
             self._findings.add(What.SEAL, "receipt", origin, said.first, said.last, detail=detail)
 
-    def key(self, walk: Walk, said: Said, judged_under: Basis | None) -> None:
+    def key(self, walk: Walk, said: ReceiptFacts, judged_under: Basis | None) -> None:
         """Check that the seal's key was good for the center when HQ received it."""
         origin, center = walk.stored.origin, walk.stored.center
         try:
@@ -108,10 +108,10 @@ class ReceiptCheck:
         if standing is not Standing.GOOD:
             self._findings.add(What.SEAL_KEY, "receipt", origin, said.first, said.last, detail=why)
 
-    def _told(self, what: What, origin: str, said: Said) -> bool:
+    def _told(self, what: What, origin: str, said: ReceiptFacts) -> bool:
         return self._findings.has(what, origin, said.first)
 
-    def lines(self, walk: Walk, said: Said, rows: Sequence[StoredEvent], first: int) -> None:
+    def lines(self, walk: Walk, said: ReceiptFacts, rows: Sequence[StoredEvent], first: int) -> None:
         """Compare the receipt's lines with the ledger's verdicts."""
         if said.lines is None:
             return

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from hub.audit.findings import Findings, What
-from hub.audit.walk import Said, Walk, bytes_of
+from hub.audit.walk import ReceiptFacts, Walk, bytes_of
 from hub.ledger.reading import Pending
 from hub.protocol.errors import Malformed
 from hub.protocol.tree import HASH_BYTES, Edge
@@ -57,7 +57,7 @@ class TreeCheck:
         return rows, events, lost
 
     def check(
-        self, walk: Walk, said: Said, rows: Sequence[StoredEvent], events: Sequence[Pending], lost: set[int]
+        self, walk: Walk, said: ReceiptFacts, rows: Sequence[StoredEvent], events: Sequence[Pending], lost: set[int]
     ) -> bool:
         """Check digests and root; the lane goes on from the tree that HQ signed. False where that is not known."""
         origin = walk.stored.origin
@@ -104,7 +104,7 @@ class TreeCheck:
         if walk.edge_known:
             walk.lane = replace(walk.lane, edge=walk.lane.edge.append(event.leaf for event in events))
 
-    def adopt(self, walk: Walk, said: Said) -> bool:
+    def adopt(self, walk: Walk, said: ReceiptFacts) -> bool:
         """Build on the edge beside a receipt, if it is that of the signed root."""
         try:
             edge = Edge.from_bytes(said.last, bytes_of(said.edge))

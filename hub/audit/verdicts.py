@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hub.audit.book import EntityBook
 from hub.audit.findings import Findings, What
-from hub.audit.walk import Said, Walk, differences
+from hub.audit.walk import ReceiptFacts, Walk, differences
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ
@@ -48,7 +48,7 @@ class FoldCheck:
     def fold(
         self,
         walk: Walk,
-        said: Said,
+        said: ReceiptFacts,
         rows: Sequence[StoredEvent],
         events: Sequence[Pending],
         judged_under: Basis | None,
@@ -172,7 +172,7 @@ class FoldCheck:
         what = What.HISTORY if set(names) <= _HISTORY else What.VERDICT
         self._findings.add(what, "ledger", walk.stored.origin, kept.sequence, detail=differences(DECIDED, was, given))
 
-    def _state(self, walk: Walk, said: Said, digests: Sequence[bytes], *, is_mended: bool) -> None:
+    def _state(self, walk: Walk, said: ReceiptFacts, digests: Sequence[bytes], *, is_mended: bool) -> None:
         """Compare the state digest; behind a difference both the stored and the computed one may be the truth."""
         if len(walk.states) == 1 and not is_mended:
             computed = [walk.lane.state_digest]  # folding has chained it from there

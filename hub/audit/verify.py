@@ -26,7 +26,7 @@ from hub.audit.book import KEPT, EntityBook
 from hub.audit.compare import compare_entities, compare_measures
 from hub.audit.findings import Finding, Findings, What
 from hub.audit.jobs import Tick, run
-from hub.audit.lane import WHOLE, CenterCheck, Window
+from hub.audit.lane import WHOLE, CenterCheck, LaneRange
 from hub.audit.log import LogCheck, read_outside
 from hub.audit.rows import open_damaged
 from hub.audit.strays import check_beside, check_strays, sound_lanes
@@ -44,7 +44,7 @@ STATE: Final = "state.sqlite3"
 
 
 @dataclass(slots=True)
-class Report:
+class AuditReport:
     """What an audit found, what it looked at, what it left out."""
 
     root: str
@@ -85,7 +85,7 @@ class Scope:
     """What of the ledger is looked at: one lane or all, all of it or a window."""
 
     origin: str | None = None
-    window: Window = WHOLE
+    window: LaneRange = WHOLE
 
     @property
     def is_whole(self) -> bool:
@@ -102,7 +102,7 @@ def verify(
     outside: bytes | None = None,
     begun: Callable[[int], None] = lambda _: None,
     tick: Tick = lambda _: None,
-) -> Report:
+) -> AuditReport:
     """Check HQ's database at `path`; every finding is in the report, and none ends the audit.
 
     Shapes: `outside` is a checkpoint of HQ's log from elsewhere, such as a witness's copy, that the log must contain;
@@ -111,7 +111,7 @@ def verify(
     """
     scope = scope or Scope()
     wanted = [] if outside is None else [read_outside(outside, trust)]
-    report = Report(trust.root.to_text())
+    report = AuditReport(trust.root.to_text())
     findings = Findings()
     try:
         opened = open_damaged(path)
@@ -180,7 +180,7 @@ def _not_checked(scope: Scope) -> list[str]:
 
 
 @dataclass(slots=True)
-class Part:
+class CenterAudit:
     """What came of one center."""
 
     findings: list[Finding]
@@ -230,7 +230,7 @@ class LaneJob:
             self._open = ledger, released, bases, check
         return self._open
 
-    def __call__(self, center: str, tick: Tick) -> Part:
+    def __call__(self, center: str, tick: Tick) -> CenterAudit:
         """Check one center."""
         ledger, released, bases, hq = self._opened()
         findings = Findings()
@@ -241,7 +241,7 @@ class LaneJob:
             check = CenterCheck(ledger, self.trust, own, EntityBook(state), findings, tick)
             for lane in lanes:
                 self._lane(check, lane)
-            part = Part([], check.lanes, check.events, check.receipts)
+            part = CenterAudit([], check.lanes, check.events, check.receipts)
             if self.scope.is_whole:
                 part.entities = self._state(ledger, check, hq, center)
         part.findings = findings.sorted()

@@ -9,12 +9,12 @@ from datetime import datetime
 from hub.audit.rows import LedgerRows
 from hub.ledger.lane import Lane
 from hub.protocol.tree import HASH_BYTES
-from hub.replay.fold import RowReader
+from hub.replay.fold import LedgerRowReader
 from hub.store.rows import StoredLane
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReceiptFacts:
     """What a receipt row says: its note where that is good, its columns where it is not."""
 
     first: int
@@ -36,7 +36,7 @@ class Walk:
     lane: Lane
     rows: LedgerRows
     hq_before: int  # events of HQ's lanes before this one, where it is HQ's
-    reader: RowReader = field(default_factory=RowReader)
+    reader: LedgerRowReader = field(default_factory=LedgerRowReader)
     at: int = 0
     states: list[bytes] = field(default_factory=lambda: [bytes(HASH_BYTES)])
     edge_known: bool = True

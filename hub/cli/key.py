@@ -16,7 +16,7 @@ import typer
 
 from hub.base.output import as_json, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
-from hub.cli.trust_note import Outcome, handed_out, root_of, tell_incomplete
+from hub.cli.trust_note import TrustNoteResult, handed_out, root_of, tell_incomplete
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def sign(
     out.write_bytes(signed(trust, root))
     if json:
         then = (f"on HQ's machine: hub key install {out.name}",)
-        Outcome("sign", trust, before, in_force=False, file=out, then=then).tell(json=True)
+        TrustNoteResult("sign", trust, before, in_force=False, file=out, then=then).tell(json=True)
     else:
         line(f"signed: {out}; on HQ's machine: hub key install {out.name}")
 

@@ -36,7 +36,7 @@ def root_of(identity: Identity, request: Path | None, root_key: Path | None) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrustNoteResult:
     """What a command did with a trust note. `before` is the one that it goes on from, where that is known."""
 
     action: str
@@ -79,10 +79,10 @@ class Outcome:
         }
 
 
-def handed_out(issued: Issued, action: str, request: Path | None, purpose: str | None = None) -> Outcome:
+def handed_out(issued: Issued, action: str, request: Path | None, purpose: str | None = None) -> TrustNoteResult:
     """Return what was done, and write the request to its file where the root key is to sign it elsewhere."""
     if issued.request is None:
-        return Outcome(action, issued.trust, issued.before, in_force=True, purpose=purpose)
+        return TrustNoteResult(action, issued.trust, issued.before, in_force=True, purpose=purpose)
     assert request is not None
     request.write_bytes(issued.request)
     there = (
@@ -90,7 +90,7 @@ def handed_out(issued: Issued, action: str, request: Path | None, purpose: str |
         "--previous NOTE --out FILE, where NOTE is the trust note that was signed last"
     )
     back = "bring the note back: hub key install FILE; until then all is as it was"
-    return Outcome(
+    return TrustNoteResult(
         action, issued.trust, issued.before, in_force=False, purpose=purpose, file=request, then=(there, back)
     )
 

@@ -10,7 +10,7 @@ from hub.hq.centers import KEY_ADDED
 from hub.hq.code_lists import PUBLISHED, list_record
 from hub.hq.enrolment import proven_all
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.hq.issuing import pin_witness_keys
 from hub.hq.saying import say
 from hub.protocol.errors import UsageError
@@ -23,12 +23,12 @@ async def register_network(where: HubFolder, network: Network, enrolments: Mappi
     Errors: UsageError when a rule forbids something (nothing is written then).
     """
     async with where.headquarters() as (store, headquarters):
-        wanted: list[tuple[tuple[str, str], Said]] = []
+        wanted: list[tuple[tuple[str, str], HqEvent]] = []
         for name, terms in network.code_lists.items():
-            wanted.append((("code_list", f"hq:{name}"), Said(PUBLISHED, name, list_record(name, terms))))
+            wanted.append((("code_list", f"hq:{name}"), HqEvent(PUBLISHED, name, list_record(name, terms))))
         for center, record in network.centers.items():
             keys = proven_all(enrolments[center], network.hub, center)
-            wanted.append((("center", f"hq:{center}"), Said(CENTER_REGISTERED, center, {**record, "keys": keys})))
+            wanted.append((("center", f"hq:{center}"), HqEvent(CENTER_REGISTERED, center, {**record, "keys": keys})))
         known = await store.entities([entity_key for entity_key, _ in wanted])
         events = [said for entity_key, said in wanted if entity_key not in known]
         for entity_key, said in wanted:
@@ -40,7 +40,7 @@ async def register_network(where: HubFolder, network: Network, enrolments: Mappi
             await pin_witness_keys(where, headquarters)
 
 
-def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> list[Said]:
+def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> list[HqEvent]:
     """Return what adds an office's keys to a center that is there, where it has no key of that purpose yet.
 
     Errors: UsageError when HQ knows the center by other keys.
@@ -53,4 +53,4 @@ def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[s
         )
     if not missing:
         return []
-    return [Said(KEY_ADDED, center, {**record, "keys": [*record["keys"], *missing]})]
+    return [HqEvent(KEY_ADDED, center, {**record, "keys": [*record["keys"], *missing]})]

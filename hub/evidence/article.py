@@ -12,7 +12,7 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import canonical_json, decimal_text
 from hub.domain.sealed import is_erased, key_id_of
 from hub.evidence import layout
-from hub.evidence.case import Case, Held, LaneOf, Span
+from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.manifest import keys, reasons
 from hub.evidence.markup import entity_text, moment_text, table, text, time_text
 from hub.evidence.report import Check, Finding, Report, Severity
@@ -149,7 +149,7 @@ class Article:
 
     # -- the events ----------------------------------------------------------------------------------------------------
 
-    def _told(self) -> list[tuple[LaneOf, Span, Held]]:
+    def _told(self) -> list[tuple[LaneOf, Span, BundledEvent]]:
         """Return the events in the order in which HQ recorded them."""
         return sorted(
             self.case.story(), key=lambda item: (item[1].recorded_at or _NEVER, item[0].number, item[2].sequence)
@@ -171,15 +171,15 @@ class Article:
         columns = [self.say(name) for name in ("happened", "recorded", "center", "what", "decided")]
         return table(["", *columns], rows, numbers={0})
 
-    def _what(self, held: Held) -> str:
+    def _what(self, held: BundledEvent) -> str:
         kind = event_word(held.text("ce_type"), self.language)
         return f"{text(kind)} · <b>{entity_text(held.text('ce_subject'))}</b>"
 
-    def _chip(self, held: Held) -> str:
+    def _chip(self, held: BundledEvent) -> str:
         name = "accepted" if held.is_accepted else "rejected"
         return f'<span class="chip {name}">{self.say(name)}</span>'
 
-    def _spoilt(self, span: Span, held: Held) -> str:
+    def _spoilt(self, span: Span, held: BundledEvent) -> str:
         """Return a mark, where a check does not hold for this event, its receipt or its seal."""
         stem = held.path.removesuffix("event")
         parts = {"", "receipt.note", "seal.note", "receipt.tlog-proof"}
@@ -195,7 +195,7 @@ class Article:
         if len(told) > EVENTS_SHOWN_MAX:
             yield f"<p>{self.say('more', count=len(told) - EVENTS_SHOWN_MAX)}</p>"
 
-    def _event(self, number: int, lane: LaneOf, span: Span, held: Held) -> str:
+    def _event(self, number: int, lane: LaneOf, span: Span, held: BundledEvent) -> str:
         kind = event_word(held.text("ce_type"), self.language)
         key = "–"
         if span.sealed_by is not None:
@@ -227,7 +227,7 @@ class Article:
         known = self.case.registry.centers.get(center)
         return f"{text(known.name)} ({text(center)})" if known else text(center)
 
-    def _decision(self, held: Held) -> str:
+    def _decision(self, held: BundledEvent) -> str:
         decision = held.decision
         if decision is None:
             return self._chip(held)
@@ -237,7 +237,7 @@ class Article:
         detail = f"{message} ({place})" if place else message
         return f"{self._chip(held)} {text(detail)} <code>{text(decision.code)}</code>"
 
-    def _values(self, held: Held) -> str:
+    def _values(self, held: BundledEvent) -> str:
         """Return what the event says: all of it, or what it changes where the entity was there before."""
         try:
             value = self.case.decode(held)
@@ -264,7 +264,7 @@ class Article:
         changed = f'<p class="small">{self.say("changed_only")}</p>' if before else ""
         return f"{changed}<table>{table}</table>"
 
-    def _shown(self, value: Any, held: Held) -> str:
+    def _shown(self, value: Any, held: BundledEvent) -> str:
         if value in (None, [], ""):
             return "–"
         if isinstance(value, list):
@@ -357,7 +357,7 @@ class Article:
         )
 
 
-def _said_time(held: Held) -> str:
+def _said_time(held: BundledEvent) -> str:
     """Return when the center says that it happened."""
     return time_text(held.text("ce_time"))
 
@@ -371,7 +371,7 @@ def _list(lines: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
 
 
-def _stream(held: Held) -> str:
+def _stream(held: BundledEvent) -> str:
     """Return the stream that an event says it is of; "" for a type that this release doesn't know."""
     kind = KINDS.get(held.text("ce_type"))
     return kind.stream if kind is not None else ""

@@ -28,7 +28,7 @@ from hub.protocol.trust import Trust
 
 
 @dataclass(slots=True)
-class Held:
+class BundledEvent:
     """One event that a bundle holds. What follows `key` is filled in by the checks."""
 
     sequence: int
@@ -72,7 +72,7 @@ class Span:
     receipt_note: bytes | None = None
     seal_note: bytes | None = None
     proof: bytes | None = None
-    events: dict[int, Held] = field(default_factory=dict)
+    events: dict[int, BundledEvent] = field(default_factory=dict)
     receipt: Receipt | None = None
     seal: Note | None = None
     sealed_by: Verifier | None = None
@@ -102,7 +102,7 @@ class LaneOf:
         """Return its origin."""
         return f"{hub}/{self.center}/{self.epoch}"
 
-    def held(self) -> Iterator[tuple[Span, Held]]:
+    def held(self) -> Iterator[tuple[Span, BundledEvent]]:
         """Yield its events in order."""
         for span in self.spans:
             for sequence in sorted(span.events):
@@ -166,7 +166,7 @@ class Case:
         """Return a lane's origin."""
         return lane.origin(self.hub)
 
-    def decode(self, held: Held) -> dict[str, Any]:
+    def decode(self, held: BundledEvent) -> dict[str, Any]:
         """Return what an event says, by the bundle's own schemas. Errors: Malformed."""
         name = held.text("ce_dataschema")
         if name not in self._codecs:
@@ -183,7 +183,7 @@ class Case:
             for span in lane.spans:
                 yield lane, span
 
-    def story(self) -> Iterator[tuple[LaneOf, Span, Held]]:
+    def story(self) -> Iterator[tuple[LaneOf, Span, BundledEvent]]:
         """Yield the events that the bundle is about, lane by lane: of the hq lane, only those of the subject."""
         for lane in self.lanes:
             for span, held in lane.held():
@@ -255,6 +255,6 @@ def _keep_event(case: Case, span: Span, sequence: int, parts: Mapping[str, bytes
         return
     if place != (span.lane.epoch, sequence):
         case.report.error(Check.INCLUSION, f"the event says that its place is {place}", path, "", sequence)
-    span.events[sequence] = Held(
+    span.events[sequence] = BundledEvent(
         sequence, path, data, parts.get("key"), parts.get("tlog-proof"), headers, value, leaf_hash(data)
     )

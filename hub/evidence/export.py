@@ -21,7 +21,7 @@ from hub.evidence.manifest import manifest
 from hub.evidence.page import page
 from hub.evidence.readme import readmes
 from hub.evidence.report import Report
-from hub.evidence.select import Place, Selection, Selector, read_records
+from hub.evidence.select import BundleSelection, Selector, read_records
 from hub.evidence.subject import Subject
 from hub.protocol.errors import Fatal
 from hub.protocol.note import Note
@@ -33,20 +33,20 @@ from hub.protocol.verdict import Code
 from hub.replay.chain import newest
 from hub.replay.source import Ledger
 from hub.store.released import released_schemas
-from hub.store.rows import StoredEvent, StoredLane, StoredReceipt
+from hub.store.rows import EventPlace, StoredEvent, StoredLane, StoredReceipt
 
 _BAD_KEY_WITHOUT_KEY: Final = b""  # a record that came without a key: no key is like its subject
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportedBundle:
     """A bundle's bytes, and the bundle taken apart with the report of its own check."""
 
     data: bytes
     case: Case
 
 
-def export_bundle(ledger: Ledger, trust_note: bytes, subject: Subject) -> Exported:
+def export_bundle(ledger: Ledger, trust_note: bytes, subject: Subject) -> ExportedBundle:
     """Return the bundle of a subject.
 
     Shapes: trust_note is HQ's, signed by the root key.
@@ -66,7 +66,7 @@ class _Export:
         self.log = ledger.reader.log
         self.files: dict[str, bytes] = {layout.TRUST: trust_note}
 
-    def run(self) -> Exported:
+    def run(self) -> ExportedBundle:
         selection = Selector(self.ledger, {digest: schema for digest, (_, schema) in self.schemas.items()}).select(
             self.subject
         )
@@ -80,13 +80,13 @@ class _Export:
             self.files[layout.state_path("before", stream, entity_id)] = document
         return self._finish(selection)
 
-    def _receipts(self, selection: Selection) -> dict[Place, tuple[StoredReceipt, list[StoredEvent]]]:
+    def _receipts(self, selection: BundleSelection) -> dict[EventPlace, tuple[StoredReceipt, list[StoredEvent]]]:
         """Return by lane and last event each receipt that the bundle needs, with those of its events that it holds."""
         by_lane: dict[int, list[StoredEvent]] = defaultdict(list)
         for (lane_id, _), event in sorted(selection.events.items()):
             if self.lanes[lane_id].center != HQ:  # the hq lane is there whole
                 by_lane[lane_id].append(event)
-        found: dict[Place, tuple[StoredReceipt, list[StoredEvent]]] = {}
+        found: dict[EventPlace, tuple[StoredReceipt, list[StoredEvent]]] = {}
         for lane_id, events in by_lane.items():
             receipt: StoredReceipt | None = None
             for event in events:
@@ -106,7 +106,7 @@ class _Export:
             raise Fatal(f"{origin}: no receipt covers event {sequence}; `hub audit verify` says more")
         return receipt
 
-    def _checkpoint(self, covered: dict[Place, tuple[StoredReceipt, list[StoredEvent]]]) -> int:
+    def _checkpoint(self, covered: dict[EventPlace, tuple[StoredReceipt, list[StoredEvent]]]) -> int:
         """Write the newest believed checkpoint that covers these receipts, else the newest; return its size, or 0."""
         leaves = [self.ledger.reader.leaf_of(lane_id, receipt.last) for (lane_id, _), (receipt, _) in covered.items()]
         newest, believed = self.log.newest(), self.log.newest_believed()
@@ -180,7 +180,7 @@ class _Export:
         if known is not None and name.startswith(DATASCHEMA):
             self.files[f"schemas/{known[0]}"] = known[1].text.encode()
 
-    def _finish(self, selection: Selection) -> Exported:
+    def _finish(self, selection: BundleSelection) -> ExportedBundle:
         """Check what was gathered, and add what follows from it: state, README, summary, manifest, sums."""
         case = take_apart(self.files, self.subject, Report())
         examine(case, None)
@@ -193,7 +193,7 @@ class _Export:
         self.files[layout.SUMMARY] = page(case).encode()
         self.files[layout.MANIFEST] = manifest(case)
         self.files[layout.SUMS] = layout.sums(layout.digests(self.files))
-        return Exported(write_zip(self.files), case)
+        return ExportedBundle(write_zip(self.files), case)
 
 
 class _Range:

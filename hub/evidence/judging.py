@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from hub.domain.registry import registry
 from hub.domain.stream import HQ
 from hub.evidence import layout
-from hub.evidence.case import Case, Held, LaneOf, Span
+from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.lanes import check_seal
 from hub.evidence.report import Check
 from hub.evidence.subject import EntityKey
@@ -117,7 +117,7 @@ def _check_age(case: Case, lane: LaneOf, span: Span) -> None:
 
 
 def _judge_all(
-    case: Case, lane: LaneOf, span: Span, events: Iterable[Held], under: Basis, states: dict[EntityKey, Known]
+    case: Case, lane: LaneOf, span: Span, events: Iterable[BundledEvent], under: Basis, states: dict[EntityKey, Known]
 ) -> None:
     origin = case.origin(lane)
     for held in events:
@@ -154,7 +154,7 @@ def _said(decision: Decision | None) -> str:
 
 
 def _judge(
-    lane: LaneOf, origin: str, span: Span, held: Held, under: Basis, states: dict[EntityKey, Known]
+    lane: LaneOf, origin: str, span: Span, held: BundledEvent, under: Basis, states: dict[EntityKey, Known]
 ) -> tuple[Decision | None, Known | None]:
     """Return what HQ's rules decide of an event (None for accepted), and the entity after it."""
     assert span.receipt is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.domain.stream import HQ
-from hub.evidence.case import Case, Held, LaneOf, Span
+from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.report import Check, Severity
 from hub.ledger.basis import Basis
 from hub.ledger.keyring import Standing
@@ -130,7 +130,7 @@ def check_inclusion(case: Case) -> None:
                 _check_path(case, lane, span, held)
 
 
-def _check_path(case: Case, lane: LaneOf, span: Span, held: Held) -> None:
+def _check_path(case: Case, lane: LaneOf, span: Span, held: BundledEvent) -> None:
     report, origin = case.report, case.origin(lane)
     file = held.path.removesuffix("event") + "tlog-proof"
     assert span.receipt is not None

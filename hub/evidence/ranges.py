@@ -12,7 +12,7 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.entity import Entity, canonical_json
 from hub.domain.stream import HQ
 from hub.evidence import layout
-from hub.evidence.case import Case, Held, LaneOf, Span
+from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.report import Check, Severity
 from hub.evidence.subject import EntityKey
 from hub.ledger.step import Known
@@ -154,9 +154,9 @@ def _read_document(data: bytes) -> Known:
     return Known(entity, data, sha256(data).digest(), "", 0, entity.kind, EPOCH_START, "", 0)
 
 
-def _witnesses(case: Case) -> dict[EntityKey, list[Held]]:
+def _witnesses(case: Case) -> dict[EntityKey, list[BundledEvent]]:
     """Return the accepted events that were recorded before the range, by entity, in order."""
-    found: dict[EntityKey, list[Held]] = {}
+    found: dict[EntityKey, list[BundledEvent]] = {}
     for lane in case.lanes:
         if lane.center != case.subject.id:
             continue
@@ -167,7 +167,7 @@ def _witnesses(case: Case) -> dict[EntityKey, list[Held]]:
     return found
 
 
-def _check_witnesses(case: Case, entity: Entity, witnesses: list[Held]) -> None:
+def _check_witnesses(case: Case, entity: Entity, witnesses: list[BundledEvent]) -> None:
     """Hold an entity's document to the last events before the range: its record, its kind, its status if they say it.
 
     The number of its version is signed by nobody: HQ's books say it.

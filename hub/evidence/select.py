@@ -17,19 +17,18 @@ from hub.protocol.moment import to_us
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.replay.chain import back, newest
 from hub.replay.source import Ledger
-from hub.store.rows import StoredEvent, StoredLane, StoredReceipt
+from hub.store.rows import EventPlace, StoredEvent, StoredLane, StoredReceipt
 
 EVENTS_MAX: Final = 50_000
-Place = tuple[int, int]  # lane id and sequence
-_NOWHERE: Final[Place] = (-1, -1)  # there was no event before
+_NOWHERE: Final[EventPlace] = (-1, -1)  # there was no event before
 
 
 @dataclass
-class Selection:
+class BundleSelection:
     """The events of a bundle by place, the receipts that only bound a range, and entities before and after."""
 
-    events: dict[Place, StoredEvent] = field(default_factory=dict)
-    bounds: set[Place] = field(default_factory=set)  # lane id and last event of receipts
+    events: dict[EventPlace, StoredEvent] = field(default_factory=dict)
+    bounds: set[EventPlace] = field(default_factory=set)  # lane id and last event of receipts
     before: dict[EntityKey, bytes] = field(default_factory=dict)
     live: dict[EntityKey, bytes] = field(default_factory=dict)  # HQ's document, where its last event is in the bundle
 
@@ -50,9 +49,9 @@ class Selector:
         self._codecs = {DATASCHEMA + digest: schema for digest, schema in schemas.items()}
         self._read: dict[str, Codec] = {}
 
-    def select(self, subject: Subject) -> Selection:
+    def select(self, subject: Subject) -> BundleSelection:
         """Return what belongs to the subject. Errors: UsageError when HQ has nothing of it."""
-        selection = Selection()
+        selection = BundleSelection()
         if subject.kind == "center":
             self._range(subject, selection)
         elif subject.kind == "deal":
@@ -65,7 +64,7 @@ class Selector:
 
     # -- one entity, whole ---------------------------------------------------------------------------------------------
 
-    def _entity(self, key: EntityKey, selection: Selection) -> list[dict[str, Any]]:
+    def _entity(self, key: EntityKey, selection: BundleSelection) -> list[dict[str, Any]]:
         """Add every event of an entity, rejected ones too; return its records in order."""
         entities = self.ledger.reader.entities
         live = entities.document(*key)
@@ -88,7 +87,7 @@ class Selector:
             found = True
         return records[::-1] or ([{}] if found else [])
 
-    def _chain(self, at: Place) -> Iterator[tuple[int, StoredEvent]]:
+    def _chain(self, at: EventPlace) -> Iterator[tuple[int, StoredEvent]]:
         """Yield an entity's accepted events, the newest first. Errors: Fatal where the ledger has them no more."""
         for link in back(self.ledger, *at):
             event = self.ledger.event(link.lane_id, link.sequence)
@@ -112,7 +111,7 @@ class Selector:
 
     # -- a deal and what belongs to it ---------------------------------------------------------------------------------
 
-    def _deal(self, subject: Subject, selection: Selection) -> None:
+    def _deal(self, subject: Subject, selection: BundleSelection) -> None:
         assert subject.root is not None
         waiting = [(subject.root, self._entity(subject.root, selection))]
         if not waiting[0][1]:
@@ -131,7 +130,7 @@ class Selector:
 
     # -- what was recorded of a center in a time -----------------------------------------------------------------------
 
-    def _range(self, subject: Subject, selection: Selection) -> None:
+    def _range(self, subject: Subject, selection: BundleSelection) -> None:
         assert subject.since is not None
         assert subject.until is not None
         lanes = [lane for lane in self.ledger.lanes if lane.center == subject.id]
@@ -139,7 +138,7 @@ class Selector:
             known = sorted({lane.center for lane in self.ledger.lanes} - {HQ})
             hint = "the hq lane is in every bundle" if subject.id == HQ else f"known are {', '.join(known) or 'none'}"
             raise UsageError(f"no lane of a center {subject.id}: {hint}")
-        first_inside: Place | None = None
+        first_inside: EventPlace | None = None
         for number, lane in enumerate(lanes):
             inside = self._inside(lane, subject.since, subject.until)
             if not inside:
@@ -161,7 +160,7 @@ class Selector:
                     selection.add(later.id, self.ledger.events(later.id, 1, 1))
         if first_inside is None:
             raise UsageError(f"HQ recorded nothing of {subject.id} from {subject.since} to {subject.until}")
-        touched: dict[EntityKey, Place | None] = {}
+        touched: dict[EntityKey, EventPlace | None] = {}
         for (lane_id, _), event in sorted(selection.events.items()):
             if event.stream and event.subject.partition(":")[0] == self.lanes[lane_id].center:
                 self._touch(touched, event)
@@ -176,7 +175,7 @@ class Selector:
         return [] if ends is None else list(self.ledger.receipts(lane, ends[0] - 1, ends[1]))
 
     @staticmethod
-    def _touch(touched: dict[EntityKey, Place | None], event: StoredEvent) -> None:
+    def _touch(touched: dict[EntityKey, EventPlace | None], event: StoredEvent) -> None:
         """Keep where the first accepted event of each entity in the range says that the one before it is."""
         key = (event.stream, event.subject)
         if event.accepted and touched.get(key) is None:
@@ -185,7 +184,7 @@ class Selector:
         else:
             touched.setdefault(key, None)
 
-    def _before(self, key: EntityKey, at: Place, first_inside: Place, selection: Selection) -> None:
+    def _before(self, key: EntityKey, at: EventPlace, first_inside: EventPlace, selection: BundleSelection) -> None:
         """Add an entity as it was before the range, and the last events that show its record and its status."""
         last: StoredEvent | None = None
         source: StoredEvent | None = None  # of its record

@@ -12,7 +12,7 @@ from typing import Final
 from hub.domain.catalogue import KINDS
 from hub.hq.enrolment import id_of, proven, proven_all
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.hq.identity import load_identity
 from hub.hq.issuing import pin_witness_keys
 from hub.hq.profile import Profile, Record, Revision, checked_streams, plain
@@ -50,7 +50,7 @@ async def register(where: HubFolder, center: str, profile: Profile, enrolments: 
         if await _standing(store, center) is not None:
             raise Conflict(f"center {center} is registered already: see `hub center set` and `hub center add-key`")
         record["keys"] = keys
-        await say(headquarters, [Said(CENTER_REGISTERED, center, record)])
+        await say(headquarters, [HqEvent(CENTER_REGISTERED, center, record)])
         return Changed(center_of_record(center, "active", record), await pin_witness_keys(where, headquarters))
 
 
@@ -120,7 +120,7 @@ async def change(where: HubFolder, center: str, kind: str, changed: Callable[[Re
             size = (await headquarters.basis()).size
             status, record = await _known(store, center)
             record = changed(record)
-            await say_once(headquarters, [Said(kind, center, record)], size)
+            await say_once(headquarters, [HqEvent(kind, center, record)], size)
             return center_of_record(center, status, record)
 
         found = await again(attempt)
@@ -130,7 +130,7 @@ async def change(where: HubFolder, center: str, kind: str, changed: Callable[[Re
 async def _turn(where: HubFolder, center: str, kind: str, reason: str) -> Changed:
     async with where.headquarters() as (store, headquarters):
         _, record = await _known(store, center)
-        await say(headquarters, [Said(kind, center, {"reason": reason, "effective_on": None})])
+        await say(headquarters, [HqEvent(kind, center, {"reason": reason, "effective_on": None})])
         found = center_of_record(center, str(KINDS[kind].status_after), record)
         return Changed(found, await pin_witness_keys(where, headquarters))
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.hq.saying import say
 from hub.protocol.errors import UsageError
 
@@ -44,7 +44,7 @@ async def publish(where: HubFolder, name: str, terms: Sequence[Term]) -> Publish
     """
     async with where.headquarters() as (store, headquarters):
         known = await store.entities([("code_list", f"hq:{name}")])
-        await say(headquarters, [Said(REVISED if known else PUBLISHED, name, list_record(name, terms))])
+        await say(headquarters, [HqEvent(REVISED if known else PUBLISHED, name, list_record(name, terms))])
     return PublishedList(name, tuple(terms), is_new=not known)
 
 

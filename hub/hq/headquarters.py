@@ -34,7 +34,7 @@ from hub.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class HqEvent:
     """One event of HQ's: its type, the key of its entity (`hq:<key>`), and its value."""
 
     type: str
@@ -66,7 +66,7 @@ class Headquarters:
                 "streams": [],
                 "keys": [],
             }
-            events.append(Said(CENTER_REGISTERED, HQ, record))
+            events.append(HqEvent(CENTER_REGISTERED, HQ, record))
         events += announcements(self._released, set(basis.registry.schemas))
         if events:
             await self.say(events)
@@ -78,7 +78,9 @@ class Headquarters:
         retired = [key for key in self._identity.hqs() if key not in sealing]
         return basis(size, entities, sealing, self._released, retired)
 
-    async def say(self, events: Sequence[Said], now: datetime | None = None, expected_basis: int | None = None) -> Step:
+    async def say(
+        self, events: Sequence[HqEvent], now: datetime | None = None, expected_basis: int | None = None
+    ) -> Step:
         """Append `events` to the hq lane: all of them, or none. What is said in one call has one correlation.
 
         Who says a whole record anew gives as `expected_basis` the size of the hq lane that the record was read at.
@@ -105,14 +107,14 @@ class Headquarters:
                 "previous_root": None,
                 "reason": "first start",
             }
-            wanted.insert(0, Said(LANE_OPENED, epoch, opening))
+            wanted.insert(0, HqEvent(LANE_OPENED, epoch, opening))
         records = self._records(lane, wanted, moment, claimed.intake.offset or 0)
         at = Instant(moment, time.monotonic())
         return await self._driver.consolidate(
             Reading.of(claimed.intake), claimed.term, records, standing, at, _allow_if_all_are_accepted
         )
 
-    def _records(self, lane: Lane, events: Sequence[Said], moment: datetime, offset: int) -> list[PlainRecord]:
+    def _records(self, lane: Lane, events: Sequence[HqEvent], moment: datetime, offset: int) -> list[PlainRecord]:
         edge: Edge = lane.edge
         records: list[PlainRecord] = []
         ids = [uuid7(moment, secrets.token_bytes(10)) for _ in events]
@@ -154,7 +156,7 @@ def _allow_if_all_are_accepted(step: Step) -> None:
     assert step.commits, step.reading.intake.why
 
 
-def announcements(released: Mapping[str, Schema], announced: set[int]) -> list[Said]:
+def announcements(released: Mapping[str, Schema], announced: set[int]) -> list[HqEvent]:
     """Return the events that announce those released schemas of centers' events that HQ has not announced yet."""
     found = []
     for kind in KINDS.values():
@@ -169,5 +171,5 @@ def announcements(released: Mapping[str, Schema], announced: set[int]) -> list[S
             "version": kind.version,
             "definition": schema.text,
         }
-        found.append(Said("net.cohub.schema.announced.v1", str(schema.id), value))
+        found.append(HqEvent("net.cohub.schema.announced.v1", str(schema.id), value))
     return found

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from hub.hq.headquarters import Headquarters, Said
+from hub.hq.headquarters import Headquarters, HqEvent
 from hub.protocol.errors import AgainstRules, Rejected, Retriable
 from schemas.words import verdict_text
 
@@ -26,12 +26,12 @@ async def again(work: Callable[[], Awaitable[T]], tries: int = TRIES) -> T:
     return await work()
 
 
-async def say(headquarters: Headquarters, events: Sequence[Said]) -> None:
+async def say(headquarters: Headquarters, events: Sequence[HqEvent]) -> None:
     """Append events to the hq lane. Errors: AgainstRules with the rule that forbids one of them; Retriable."""
     await again(lambda: say_once(headquarters, events))
 
 
-async def say_once(headquarters: Headquarters, events: Sequence[Said], expected_basis: int | None = None) -> None:
+async def say_once(headquarters: Headquarters, events: Sequence[HqEvent], expected_basis: int | None = None) -> None:
     """Do the same, but leave trying again to the caller. Errors: AgainstRules, Retriable."""
     try:
         await headquarters.say(events, expected_basis=expected_basis)

@@ -22,7 +22,7 @@ from hub.domain.stream import EventKind, Stream, count_by_status
 from hub.ledger.basis import Basis, Reader
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
-from hub.ledger.step import Commit, EntityKey, Known, Row
+from hub.ledger.step import Commit, EntityKey, Known, LedgerRow
 from hub.protocol.avro import PREFIX_SIZE, frame, schema_id_of
 from hub.protocol.envelope import read_alike, read_envelope
 from hub.protocol.errors import Malformed, Rejected
@@ -84,7 +84,7 @@ class Judged:
     Shapes: `digests` has the entity's digest for every accepted event, in order; `state_digest` chains them.
     """
 
-    rows: list[Row]
+    rows: list[LedgerRow]
     lane: Lane
     entities: dict[EntityKey, Known]
     measures: dict[tuple[str, str], Decimal]
@@ -179,7 +179,7 @@ class _Deciding:
             return 0
         return max(0, int(opened.entity.record["previous_size"]) - closes.size)
 
-    def row(self, event: Pending) -> Row:
+    def row(self, event: Pending) -> LedgerRow:
         """Decide one event."""
         record, headers = event.record, event.headers
         occurred_at: datetime | None = None
@@ -219,12 +219,12 @@ class _Deciding:
             self._accepted(key, entity, before, event, alike)
             previous = None if before is None else (before.origin, before.sequence)
             # The key of an accepted event is its subject.
-            return Row(
+            return LedgerRow(
                 event.sequence, event.data, event.leaf, Code.ACCEPTED, "", "", None, alike.type, subject, occurred_at,
                 entity.version, previous,
             )  # fmt: skip
         raw_type, raw_subject = headers.get("ce_type") or b"", headers.get("ce_subject") or b""
-        return Row(
+        return LedgerRow(
             event.sequence,
             event.data,
             event.leaf,

@@ -38,7 +38,7 @@ class Known:
 
 
 @value_class
-class Row:
+class LedgerRow:
     """One ledger row: an event with its verdict. `key` is kept only where it is not the subject.
 
     `data` is the canonical bytes: signed headers and value. Times are UTC; occurred_at is None where unreadable.
@@ -70,7 +70,7 @@ class Commit:
 
     stretch: Stretch
     lane: Lane
-    rows: tuple[Row, ...]
+    rows: tuple[LedgerRow, ...]
     receipt: Receipt
     note: bytes
     missing: int = 0

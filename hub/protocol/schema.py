@@ -59,7 +59,7 @@ class Released:
     released_in: str
 
 
-class Fault(StrEnum):
+class FaultKind(StrEnum):
     """What can be wrong with a set of schema files."""
 
     UNREADABLE = "unreadable"
@@ -72,10 +72,10 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SchemaFault:
     """One fault of one file, in words."""
 
-    fault: Fault
+    fault: FaultKind
     path: str
     detail: str
 
@@ -135,70 +135,70 @@ def load_released(released: bytes, files: Mapping[str, bytes]) -> dict[str, Sche
     return schemas
 
 
-def check_released(files: Mapping[str, bytes], released: bytes) -> list[Finding]:
+def check_released(files: Mapping[str, bytes], released: bytes) -> list[SchemaFault]:
     """Return everything that is wrong with these files and their list; an empty list is a pass.
 
     Shapes: files has every `.avsc` there is, by path; released is the text of `released.json`.
     Errors: Malformed, if `released.json` itself does not parse.
     """
     entries = parse_released(released)
-    findings: list[Finding] = []
+    findings: list[SchemaFault] = []
     schemas: dict[str, Schema] = {}
     for path, exact in sorted(files.items()):
         if SCHEMA_PATH.fullmatch(path) is None:
-            findings.append(Finding(Fault.UNREADABLE, path, "expected the name <stream>/<event>.v<N>.avsc"))
+            findings.append(SchemaFault(FaultKind.UNREADABLE, path, "expected the name <stream>/<event>.v<N>.avsc"))
             continue
         try:
             schemas[path] = parse_schema(exact)
         except Malformed as exc:
-            findings.append(Finding(Fault.UNREADABLE, path, str(exc)))
+            findings.append(SchemaFault(FaultKind.UNREADABLE, path, str(exc)))
             continue
-        findings += [Finding(Fault.FORBIDDEN, path, place) for place in _forbidden(schemas[path].parsed, "")]
+        findings += [SchemaFault(FaultKind.FORBIDDEN, path, place) for place in _forbidden(schemas[path].parsed, "")]
     findings += _against_list(schemas, entries)
     findings += _collisions(schemas)
     findings += _incompatible(schemas)
     return findings
 
 
-def check_frozen(before: bytes, now: bytes) -> list[Finding]:
+def check_frozen(before: bytes, now: bytes) -> list[SchemaFault]:
     """Return what an earlier tag's `released.json` has and the present one lost or changed."""
     present = {entry.path: entry for entry in parse_released(now)}
     return [
-        Finding(Fault.EDITED, entry.path, f"released in {entry.released_in}, and its entry has changed since")
+        SchemaFault(FaultKind.EDITED, entry.path, f"released in {entry.released_in}, and its entry has changed since")
         for entry in parse_released(before)
         if present.get(entry.path) != entry
     ]
 
 
-def _against_list(schemas: Mapping[str, Schema], entries: tuple[Released, ...]) -> list[Finding]:
+def _against_list(schemas: Mapping[str, Schema], entries: tuple[Released, ...]) -> list[SchemaFault]:
     findings = []
     for entry in entries:
         schema = schemas.get(entry.path)
         if schema is None:
-            findings.append(Finding(Fault.MISSING, entry.path, f"released in {entry.released_in}, not here"))
+            findings.append(SchemaFault(FaultKind.MISSING, entry.path, f"released in {entry.released_in}, not here"))
         elif (schema.sha256, schema.id) != (entry.sha256, entry.schema_id):
             detail = f"released in {entry.released_in} as {entry.sha256[:12]}, now {schema.sha256[:12]}: add a version"
-            findings.append(Finding(Fault.EDITED, entry.path, detail))
+            findings.append(SchemaFault(FaultKind.EDITED, entry.path, detail))
     known = {entry.path for entry in entries}
     findings += [
-        Finding(Fault.UNRELEASED, path, f"not in released.json: run `python -m schemas` (id {schema.id})")
+        SchemaFault(FaultKind.UNRELEASED, path, f"not in released.json: run `python -m schemas` (id {schema.id})")
         for path, schema in schemas.items()
         if path not in known
     ]
     return findings
 
 
-def _collisions(schemas: Mapping[str, Schema]) -> list[Finding]:
+def _collisions(schemas: Mapping[str, Schema]) -> list[SchemaFault]:
     first: dict[int, str] = {}
     findings = []
     for path, schema in schemas.items():
         if first.setdefault(schema.id, path) != path:
             detail = f"id {schema.id} is also that of {first[schema.id]}: change a doc text"
-            findings.append(Finding(Fault.COLLISION, path, detail))
+            findings.append(SchemaFault(FaultKind.COLLISION, path, detail))
     return findings
 
 
-def _incompatible(schemas: Mapping[str, Schema]) -> list[Finding]:
+def _incompatible(schemas: Mapping[str, Schema]) -> list[SchemaFault]:
     families: dict[str, list[tuple[int, str]]] = {}
     for path in schemas:
         match = SCHEMA_PATH.fullmatch(path)
@@ -209,7 +209,9 @@ def _incompatible(schemas: Mapping[str, Schema]) -> list[Finding]:
         for (_, old), (_, new) in combinations(sorted(versions), 2):
             for reader, writer in ((new, old), (old, new)):
                 found = differences(json.loads(schemas[reader].text), json.loads(schemas[writer].text))
-                findings += [Finding(Fault.INCOMPATIBLE, new, f"{reader} cannot read {writer}: {d}") for d in found]
+                findings += [
+                    SchemaFault(FaultKind.INCOMPATIBLE, new, f"{reader} cannot read {writer}: {d}") for d in found
+                ]
     return findings
 
 

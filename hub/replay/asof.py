@@ -24,9 +24,9 @@ from hub.protocol.moment import from_us, to_us
 from hub.protocol.value import value_class
 from hub.replay.chain import back, every, kind_of
 from hub.replay.decoding import Decoder
-from hub.replay.known import Known, damaged, recorded_at_us
+from hub.replay.known import KnownSizes, damaged, recorded_at_us
 from hub.replay.source import Ledger
-from hub.store.rows import Link, Newest, StoredEvent
+from hub.store.rows import HistoryLink, Newest, StoredEvent
 
 
 @value_class
@@ -68,7 +68,7 @@ class AsOf:
         self._decoder = decoder
         self._us = to_us(moment)
         # What was committed since the ledger was opened is not looked at: its lanes' sizes are the limit.
-        self.known: Final = Known(ledger, moment) if not happened else Known.all(ledger)
+        self.known: Final = KnownSizes(ledger, moment) if not happened else KnownSizes.all(ledger)
         self._origins = {lane.id: lane.origin for lane in ledger.lanes}
 
     def entity(self, newest: Newest) -> State | None:
@@ -78,17 +78,17 @@ class AsOf:
         """
         return self.folded(self.links(newest), newest)
 
-    def links(self, newest: Newest) -> Iterator[Link]:
+    def links(self, newest: Newest) -> Iterator[HistoryLink]:
         """Yield the events that count, from the newest back."""
         for link in back(self._ledger, newest.lane_id, newest.sequence):
             if self.known.has(link.lane_id, link.sequence):
                 yield link
 
-    def has_happened(self, link: Link) -> bool:
+    def has_happened(self, link: HistoryLink) -> bool:
         """Return whether an event had happened by this moment."""
         return link.occurred_at_us is not None and link.occurred_at_us <= self._us
 
-    def folded(self, links: Iterator[Link], newest: Newest) -> State | None:
+    def folded(self, links: Iterator[HistoryLink], newest: Newest) -> State | None:
         """Return what these events, from the newest back, make of the entity. Errors: as `entity`."""
         chosen = _happened(list(links), self._us) if self.happened else _known(links)
         if chosen is None:
@@ -138,7 +138,7 @@ class AsOf:
             chosen.left_out,
         )
 
-    def _event(self, link: Link) -> StoredEvent:
+    def _event(self, link: HistoryLink) -> StoredEvent:
         event = self._ledger.event(link.lane_id, link.sequence)
         if event is None:
             raise damaged(f"event {link.sequence} of lane {link.lane_id} is missing")
@@ -149,14 +149,14 @@ class AsOf:
 class _Chosen:
     """What of a chain makes the state: its last event, the one with the record, the status, how many there are."""
 
-    last: Link
-    source: Link
+    last: HistoryLink
+    source: HistoryLink
     status: str
     version: int
     left_out: int = 0
 
 
-def _known(links: Iterator[Link]) -> _Chosen | None:
+def _known(links: Iterator[HistoryLink]) -> _Chosen | None:
     """Return what the newest of `links` left; no further back is looked than record and status are found."""
     last = source = None
     status: str | None = None
@@ -173,7 +173,7 @@ def _known(links: Iterator[Link]) -> _Chosen | None:
     raise damaged(f"no event of the entity at event {last.sequence} of lane {last.lane_id} has its record and status")
 
 
-def _happened(links: list[Link], us: int) -> _Chosen | None:
+def _happened(links: list[HistoryLink], us: int) -> _Chosen | None:
     """Return what the events that happened by `us` make, in the order of the ledger."""
     last = source = None
     status, recorded_status = "", ""

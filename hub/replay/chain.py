@@ -9,12 +9,12 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.stream import EventKind
 from hub.replay.known import damaged
 from hub.replay.source import Ledger
-from hub.store.rows import Link, Newest
+from hub.store.rows import HistoryLink, Newest
 
 PAGE: Final = 500
 
 
-def kind_of(link: Link) -> EventKind:
+def kind_of(link: HistoryLink) -> EventKind:
     """Return what kind of event it is. Errors: Fatal, if this release knows none of that type."""
     kind = KINDS.get(link.type)
     if kind is None:
@@ -47,12 +47,12 @@ def streams_of(ledger: Ledger, entity_id: str) -> list[str]:
     return sorted(found)
 
 
-def back(ledger: Ledger, lane_id: int, sequence: int) -> Iterator[Link]:
+def back(ledger: Ledger, lane_id: int, sequence: int) -> Iterator[HistoryLink]:
     """Yield the accepted events of one entity from that one back to its first; each is looked up when asked for.
 
     Errors: Fatal where the links do not lead back to version 1.
     """
-    after: Link | None = None
+    after: HistoryLink | None = None
     for link in ledger.reader.entities.chain(lane_id, sequence):
         if after is not None and (
             link.version != after.version - 1 or (link.lane_id, link.sequence) >= (after.lane_id, after.sequence)
@@ -66,5 +66,5 @@ def back(ledger: Ledger, lane_id: int, sequence: int) -> Iterator[Link]:
         raise damaged(f"the history of an entity begins at {_place(after)}")
 
 
-def _place(link: Link) -> str:
+def _place(link: HistoryLink) -> str:
     return f"event {link.sequence} of lane {link.lane_id} (version {link.version})"

@@ -10,9 +10,9 @@ from hub.protocol.value import value_class
 from hub.replay.asof import AsOf, State
 from hub.replay.chain import every, newest
 from hub.replay.changes import FieldChange, changes
-from hub.replay.known import Known, damaged
+from hub.replay.known import KnownSizes, damaged
 from hub.replay.source import Ledger
-from hub.store.rows import Link, Newest
+from hub.store.rows import HistoryLink, Newest
 
 PAGE = 2_000
 
@@ -87,11 +87,11 @@ def _touched(ledger: Ledger, before: AsOf, after: AsOf, streams: Sequence[str], 
         yield from _recorded_between(ledger, early.known, late.known, frozenset(streams))
 
 
-def _within(link: Link, early: AsOf, late: AsOf) -> bool:
+def _within(link: HistoryLink, early: AsOf, late: AsOf) -> bool:
     return late.has_happened(link) and not early.has_happened(link)
 
 
-def _recorded_between(ledger: Ledger, early: Known, late: Known, streams: frozenset[str]) -> Iterator[Newest]:
+def _recorded_between(ledger: Ledger, early: KnownSizes, late: KnownSizes, streams: frozenset[str]) -> Iterator[Newest]:
     """Yield the entities with an accepted event between the two, each at its first one there: nothing to remember."""
     for lane in ledger.lanes:
         at, end = early.size(lane.id), late.size(lane.id)

@@ -22,7 +22,7 @@ from hub.protocol.record import SEAL_HEADER
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 from hub.replay.decoding import Decoded, Decoder
-from hub.replay.known import Known, damaged, recorded_at_us
+from hub.replay.known import KnownSizes, damaged, recorded_at_us
 from hub.replay.source import Ledger
 from hub.replay.target import REPLAY_HEADER
 from hub.store.rows import StoredEvent, StoredLane
@@ -35,7 +35,7 @@ Order = tuple[int, int, int]  # recorded_at in microseconds, lane, sequence
 
 
 @value_class
-class Again:
+class RepublishedEvent:
     """One event to be published again. `seal` is there on the last event of a commit, as it was on its record."""
 
     lane: StoredLane
@@ -118,7 +118,7 @@ def _one_line(exc: Exception) -> str:
     return " ".join(str(exc).split())
 
 
-def view(again: Again, decoded: Decoded) -> dict[str, Any]:
+def view(again: RepublishedEvent, decoded: Decoded) -> dict[str, Any]:
     """Return an event as people and filters see it: plain JSON values, decimals and times as text."""
     event, headers = again.event, decoded.headers
     kind = KINDS.get(event.type)
@@ -152,7 +152,7 @@ def again(
     selection: Selection,
     looked_at: Callable[[int], None] = lambda _count: None,
     page: int = PAGE,
-) -> Iterator[tuple[Again, Decoded | None]]:
+) -> Iterator[tuple[RepublishedEvent, Decoded | None]]:
     """Yield what is selected, in order; decoded where the filter wanted it.
 
     `looked_at` is called with how many events more were looked at. Errors: UsageError of the filter; Fatal.
@@ -181,8 +181,8 @@ def spans(ledger: Ledger, selection: Selection) -> list[tuple[StoredLane, int, i
     behind = [to_before(moment) for moment in (selection.begins,) if moment is not None]
     if selection.after is not None:
         behind.append(from_us(selection.after[0] - 1))
-    begins = Known(ledger, max(behind)) if behind else None
-    ends = Known.all(ledger) if selection.ends is None else Known(ledger, selection.ends)
+    begins = KnownSizes(ledger, max(behind)) if behind else None
+    ends = KnownSizes.all(ledger) if selection.ends is None else KnownSizes(ledger, selection.ends)
     found = []
     for lane in selection.lanes:
         first = max(selection.first or 1, begins.size(lane.id) + 1 if begins else 1)
@@ -214,7 +214,7 @@ def find_lane(ledger: Ledger, name: str) -> StoredLane:
     raise UsageError(f"there is no lane {name!r}; `hub lane list` has them")
 
 
-def _lane(ledger: Ledger, lane: StoredLane, first: int, last: int, page: int) -> Iterator[Again]:
+def _lane(ledger: Ledger, lane: StoredLane, first: int, last: int, page: int) -> Iterator[RepublishedEvent]:
     at = first - 1
     while at < last:
         # A page, and no cursor left open: a slow replay must not hold the database's old pages for hours.
@@ -230,7 +230,7 @@ def _lane(ledger: Ledger, lane: StoredLane, first: int, last: int, page: int) ->
                     raise damaged(f"{lane.origin}: of the events {at + 1} to {upto} some are missing")
                 for event in events:
                     is_last = event.sequence == receipt.last
-                    yield Again(lane, receipt.recorded_at_us, event, receipt.seal if is_last else None)
+                    yield RepublishedEvent(lane, receipt.recorded_at_us, event, receipt.seal if is_last else None)
                 at = upto
             if at >= last:
                 return

@@ -21,7 +21,7 @@ from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.moment import write_time
 from hub.replay.decoding import Decoded, Decoder
-from hub.replay.export import Again, key_of, view
+from hub.replay.export import RepublishedEvent, key_of, view
 
 ENDINGS: Final = (".avro", ".jsonl")
 _MICROS: Final = {"type": "long", "logicalType": "timestamp-micros"}
@@ -64,7 +64,7 @@ SCHEMA: Final[dict[str, Any]] = {
 class EventFile(Protocol):
     """A file that events are written to."""
 
-    def write(self, event: Again, decoded: Decoded | None) -> None:
+    def write(self, event: RepublishedEvent, decoded: Decoded | None) -> None:
         """Add one event."""
 
     def finish(self) -> None:
@@ -80,7 +80,7 @@ class AvroFile:
         self._reader = CanonicalReader()
         self._writer = Writer(out, schema, codec="deflate", metadata=said)
 
-    def write(self, event: Again, _decoded: Decoded | None) -> None:
+    def write(self, event: RepublishedEvent, _decoded: Decoded | None) -> None:
         """See EventFile."""
         row = event.event
         try:
@@ -118,7 +118,7 @@ class JsonLines:
         self._out = out
         self._decoder = decoder
 
-    def write(self, event: Again, decoded: Decoded | None) -> None:
+    def write(self, event: RepublishedEvent, decoded: Decoded | None) -> None:
         """See EventFile."""
         headers, value = event.event.split()
         seen = view(event, decoded or self._decoder.decode(event.event))

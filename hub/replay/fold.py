@@ -105,7 +105,7 @@ def read_bases(ledger: Ledger, hq_keys: Verifier | Sequence[Verifier], released:
     before = 0
     for stored in hq_lanes(ledger):
         lane = begin(stored)
-        reader = RowReader()
+        reader = LedgerRowReader()
         for receipt in ledger.receipts(stored):
             judged_under = book.at(receipt.basis) or book.at(book.size)
             assert judged_under is not None
@@ -140,7 +140,7 @@ def refold(
     return judge_again(stretch, entities, judged_under, recorded_at)
 
 
-class RowReader:
+class LedgerRowReader:
     """Turns ledger rows into what deciding takes. One for each lane: it remembers what the last rows looked like."""
 
     def __init__(self) -> None:

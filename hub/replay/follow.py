@@ -29,7 +29,7 @@ _IDS: Final = ("ce_id", "ce_correlationid", "ce_causationid")
 
 
 @value_class
-class Said:
+class StoryEvent:
     """One event of a story: who said it, in which lane, when HQ recorded it, and its three ids."""
 
     lane: StoredLane
@@ -72,7 +72,7 @@ class Said:
 class Node:
     """An event with what came of it, in the order of recording. `unknown_cause` is a cause that HQ does not have."""
 
-    said: Said
+    said: StoryEvent
     effects: list[Node] = field(default_factory=list)
     unknown_cause: str | None = None
 
@@ -113,7 +113,7 @@ class _Wanted:
         self._wanted = wanted
         self._sought: dict[str, set[str]] = {"ce_id": set(), "ce_causationid": set(), "ce_correlationid": set()}
 
-    def add(self, said: Said) -> None:
+    def add(self, said: StoryEvent) -> None:
         """Look for this event's cause, for what came of it, and, if it was itself asked for, for its correlation."""
         self._causes.add(said.id)
         if said.causation_id:
@@ -158,7 +158,7 @@ def follow(
 
     `looked_at` is called with the number of events that were searched. Memory: the story.
     """
-    found: dict[tuple[int, int], Said] = {}
+    found: dict[tuple[int, int], StoryEvent] = {}
     ids = _Wanted(wanted, needles_max)
     for _ in range(passes_max):
         has_one = ids.next()
@@ -172,7 +172,7 @@ def follow(
     return Story(tree(found.values()), len(found), False)
 
 
-def search(ledger: Ledger, has_one: Callable[[bytes], bool], looked_at: Callable[[int], None]) -> Iterator[Said]:
+def search(ledger: Ledger, has_one: Callable[[bytes], bool], looked_at: Callable[[int], None]) -> Iterator[StoryEvent]:
     """Yield every event whose canonical bytes `has_one` is true of, lane by lane."""
     for lane in ledger.lanes:
         for first in range(1, lane.size + 1, PAGE):
@@ -187,10 +187,10 @@ def search(ledger: Ledger, has_one: Callable[[bytes], bool], looked_at: Callable
             looked_at(len(rows))
 
 
-def said_of(ledger: Ledger, lane: StoredLane, event: StoredEvent) -> Said:
+def said_of(ledger: Ledger, lane: StoredLane, event: StoredEvent) -> StoryEvent:
     """Return a row as an event of a story."""
     ids = _ids_in(event.data)
-    return Said(
+    return StoryEvent(
         lane,
         event,
         from_us(recorded_at_us(ledger, lane.id, event.sequence)),
@@ -200,7 +200,7 @@ def said_of(ledger: Ledger, lane: StoredLane, event: StoredEvent) -> Said:
     )
 
 
-def tree(story: Iterable[Said]) -> list[Node]:
+def tree(story: Iterable[StoryEvent]) -> list[Node]:
     """Return the events as trees: below each what names it as its cause. Pure.
 
     An id that several events bear stands for the first recorded. Events that name one another in a circle hang below
@@ -216,7 +216,7 @@ def tree(story: Iterable[Said]) -> list[Node]:
     return roots
 
 
-def ordered(story: Iterable[Said]) -> list[Node]:
+def ordered(story: Iterable[StoryEvent]) -> list[Node]:
     """Return the events in the order of recording, none below another yet."""
     return [Node(said) for said in sorted(story, key=lambda said: said.order)]
 

@@ -13,7 +13,7 @@ from hub.protocol.value import value_class
 from hub.replay.chain import back, newest
 from hub.replay.changes import FieldChange, changes
 from hub.replay.decoding import Decoded, Decoder
-from hub.replay.known import Known, damaged, recorded_at_us
+from hub.replay.known import KnownSizes, damaged, recorded_at_us
 from hub.replay.source import Ledger
 from hub.store.rows import StoredEvent
 
@@ -89,7 +89,7 @@ def history(ledger: Ledger, decoder: Decoder, stream: str, entity_id: str) -> It
     Errors: Fatal where the ledger contradicts itself.
     """
     origins = {lane.id: lane.origin for lane in ledger.lanes}
-    known = Known.all(ledger)
+    known = KnownSizes.all(ledger)
     found = newest(ledger, stream, entity_id)
     links = [] if found is None else list(back(ledger, found.lane_id, found.sequence))
     accepted = (
@@ -118,7 +118,7 @@ def history(ledger: Ledger, decoder: Decoder, stream: str, entity_id: str) -> It
         )
 
 
-def _rejected(ledger: Ledger, known: Known, stream: str, entity_id: str) -> list[_Row]:
+def _rejected(ledger: Ledger, known: KnownSizes, stream: str, entity_id: str) -> list[_Row]:
     return sorted(
         _row(ledger, lane_id, sequence)
         for lane_id, sequence, event_type in ledger.reader.entities.rejected(entity_id)

@@ -8,10 +8,10 @@ from typing import Final
 from hub.protocol.errors import Fatal
 from hub.protocol.moment import to_us
 from hub.replay.source import Ledger
-from hub.store.rows import Span, StoredLane
+from hub.store.rows import StoredLane, StoredStretch
 
 
-class Known:
+class KnownSizes:
     """How far HQ knew each lane at one moment: the newest commit with recorded_at at or before it.
 
     `recorded_at` never decreases within a lane, so the place is found by halving, one look-up by key a step.
@@ -25,7 +25,7 @@ class Known:
         self._sizes: dict[int, int] = {}
 
     @classmethod
-    def all(cls, ledger: Ledger) -> Known:
+    def all(cls, ledger: Ledger) -> KnownSizes:
         """Return how far the ledger was known when it was opened."""
         return cls(ledger, datetime.max.replace(tzinfo=UTC))
 
@@ -59,7 +59,7 @@ def recorded_at_us(ledger: Ledger, lane_id: int, sequence: int) -> int:
     return _covering(ledger, lane_id, sequence).recorded_at_us
 
 
-def _covering(ledger: Ledger, lane_id: int, sequence: int) -> Span:
+def _covering(ledger: Ledger, lane_id: int, sequence: int) -> StoredStretch:
     found = ledger.reader.covering(lane_id, sequence)
     if found is None or found.first > sequence:
         raise damaged(f"lane {lane_id}: no receipt covers event {sequence}")

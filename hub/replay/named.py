@@ -13,12 +13,10 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.ledger.step import EntityKey
 from hub.replay.chain import back, newest
 from hub.replay.decoding import Decoder
-from hub.replay.follow import EVENTS_MAX, PASSES_MAX, Node, Said, Story, hang, ordered, said_of, search
-from hub.replay.known import Known
+from hub.replay.follow import EVENTS_MAX, PASSES_MAX, Node, Story, StoryEvent, hang, ordered, said_of, search
+from hub.replay.known import KnownSizes
 from hub.replay.source import Ledger
-from hub.store.rows import StoredEvent
-
-Place = tuple[int, int]  # lane, sequence
+from hub.store.rows import EventPlace, StoredEvent
 
 
 class _Naming:
@@ -27,9 +25,9 @@ class _Naming:
     def __init__(self, ledger: Ledger, decoder: Decoder) -> None:
         self.ledger = ledger
         self.decoder = decoder
-        self.found: dict[Place, Said] = {}
-        self.about: dict[Place, EntityKey] = {}
-        self.names: dict[Place, list[EntityKey]] = {}
+        self.found: dict[EventPlace, StoryEvent] = {}
+        self.about: dict[EventPlace, EntityKey] = {}
+        self.names: dict[EventPlace, list[EntityKey]] = {}
 
     def read(self, event: StoredEvent) -> tuple[EntityKey, list[EntityKey]]:
         """Return the entity that an event is about, and those that its record names, in the order of its fields."""
@@ -41,7 +39,7 @@ class _Naming:
         named = [(stream, str(value[field])) for field, stream in references.items() if value.get(field)]
         return (kind.stream, event.subject), named
 
-    def add(self, said: Said, about: EntityKey, names: list[EntityKey]) -> None:
+    def add(self, said: StoryEvent, about: EntityKey, names: list[EntityKey]) -> None:
         """Make an event part of the story."""
         place = (said.lane.id, said.event.sequence)
         self.found[place], self.about[place], self.names[place] = said, about, names
@@ -119,16 +117,16 @@ def _add_named(naming: _Naming, keys: list[EntityKey], below: set[EntityKey]) ->
                     waiting.append(named)
 
 
-def _accepted(ledger: Ledger, key: EntityKey) -> Iterator[Said]:
+def _accepted(ledger: Ledger, key: EntityKey) -> Iterator[StoryEvent]:
     found = newest(ledger, *key)
     if found is None:
         return
-    lanes, known = {lane.id: lane for lane in ledger.lanes}, Known.all(ledger)
+    lanes, known = {lane.id: lane for lane in ledger.lanes}, KnownSizes.all(ledger)
     for link in back(ledger, found.lane_id, found.sequence):
         event = ledger.event(link.lane_id, link.sequence) if known.has(link.lane_id, link.sequence) else None
         if event is not None:
             yield said_of(ledger, lanes[link.lane_id], event)
 
 
-def _place(node: Node) -> Place:
+def _place(node: Node) -> EventPlace:
     return node.said.lane.id, node.said.event.sequence

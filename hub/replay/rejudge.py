@@ -23,7 +23,7 @@ from hub.protocol.verdict import Code
 from hub.replay.asof import AsOf
 from hub.replay.chain import back, newest
 from hub.replay.decoding import Decoder
-from hub.replay.fold import RowReader, begin, refold
+from hub.replay.fold import LedgerRowReader, begin, refold
 from hub.replay.source import Ledger
 from hub.store.released import released_schemas
 from hub.store.rows import StoredEvent, StoredLane
@@ -96,7 +96,7 @@ class _Lane:
         self._basis = judged_under
         self._stored = lane
         self._lane = begin(lane)
-        self._reader = RowReader()
+        self._reader = LedgerRowReader()
         self._as_of = as_of
         self._origins = {other.id: other.origin for other in ledger.lanes}
         self._kept_max = entities_kept

@@ -32,7 +32,7 @@ PART_AGE_MAX_S: Final = 3600.0
 
 
 @dataclass(slots=True)
-class Exported:
+class ExportedLog:
     """What an export did. `left_out` names bundles that the format can't hold: one of their entries is too long."""
 
     size: int
@@ -44,7 +44,7 @@ class Exported:
 
 def export_log(
     reader: LogReader, folder: Path, *, newest: bool = False, progress: Callable[[int, int], None] = lambda _a, _b: None
-) -> Exported:
+) -> ExportedLog:
     """Bring the tree in `folder` up to the newest believed checkpoint; to the newest one where none is, or on request.
 
     `progress` is told of entries written, and of how many there are to write.
@@ -57,14 +57,14 @@ def export_log(
         raise Fatal(f"{exc.filename or folder}: {exc.strerror or exc}; what was there before is still whole") from exc
 
 
-def _export(reader: LogReader, folder: Path, newest: bool, progress: Callable[[int, int], None]) -> Exported:  # noqa: FBT001
+def _export(reader: LogReader, folder: Path, newest: bool, progress: Callable[[int, int], None]) -> ExportedLog:  # noqa: FBT001
     there = _there(reader, folder)
     before = there.size if there else 0
     chosen = _chosen(reader, before, newest=newest)
     size = chosen.size
     if reader.root(size) != chosen.checkpoint.root:
         raise Malformed(f"HQ's log: its tiles up to size {size} do not give the root that HQ signed")
-    done = Exported(size, before)
+    done = ExportedLog(size, before)
     writing = _Writing(folder, done)
     try:
         for level, index, width in tiles_of(size):
@@ -143,7 +143,7 @@ def _write_bundle(reader: LogReader, writing: _Writing, index: int, hashes: byte
 class _Writing:
     """Puts files in place, and counts them."""
 
-    def __init__(self, folder: Path, done: Exported) -> None:
+    def __init__(self, folder: Path, done: ExportedLog) -> None:
         self.done = done
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)

@@ -19,14 +19,14 @@ from hub.store.audit_reader import AuditReader
 from hub.store.log import LogReader
 from hub.store.rows import (
     Archivable,
-    Link,
+    HistoryLink,
     Newest,
-    Rejected,
-    Span,
+    RejectedRow,
     StoredEvent,
     StoredLane,
     StoredReceipt,
     StoredSegment,
+    StoredStretch,
     Touch,
 )
 
@@ -63,13 +63,13 @@ class EntityReader(Protocol):
     def naming(self, stream: str, field: str, entity_id: str) -> list[str]:
         """Return the ids of the entities of a stream whose record has this id in a field, in their order."""
 
-    def chain(self, lane_id: int, sequence: int) -> Iterator[Link]:
+    def chain(self, lane_id: int, sequence: int) -> Iterator[HistoryLink]:
         """Yield that accepted event, then the one before it of the same entity, and so on as far as the links lead.
 
         Each is looked up when it is asked for.
         """
 
-    def rejected(self, entity_id: str) -> list[Rejected]:
+    def rejected(self, entity_id: str) -> list[RejectedRow]:
         """Return where the events stand that named this id and were not accepted, of any stream and center."""
 
     def rejected_types(self, entity_id: str) -> list[str]:
@@ -107,7 +107,7 @@ class LedgerReader(Protocol):
     def receipts(self, lane_id: int, after: int, upto: int) -> Iterator[StoredReceipt]:
         """Yield the receipts of a lane that end behind `after`, up to `upto`, in order; read as they are asked for."""
 
-    def covering(self, lane_id: int, sequence: int) -> Span | None:
+    def covering(self, lane_id: int, sequence: int) -> StoredStretch | None:
         """Return the first receipt of a lane that ends at or behind an event: the one that covers it, if any does."""
 
     def ends_recorded(self, lane_id: int, since_us: int, before_us: int, upto: int) -> tuple[int, int] | None:

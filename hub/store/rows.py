@@ -16,12 +16,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
-from hub.ledger.step import Known, Row
+from hub.ledger.step import Known, LedgerRow
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import EPOCH_START, MICROSECOND, from_us, to_us
 from hub.protocol.receipt import Decision
 from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
+
+EventPlace = tuple[int, int]  # a lane's id and a sequence in it
 
 R = TypeVar("R", bound=tuple[Any, ...])
 
@@ -153,7 +155,7 @@ class Newest(NamedTuple):
     digest: bytes
 
 
-class Link(NamedTuple):
+class HistoryLink(NamedTuple):
     """One accepted event of an entity, without its bytes: it names the one before it (docs/adr/0010)."""
 
     lane_id: int
@@ -165,7 +167,7 @@ class Link(NamedTuple):
     previous: int | None
 
 
-class Span(NamedTuple):
+class StoredStretch(NamedTuple):
     """The events that one receipt covers, and when they were recorded."""
 
     first: int
@@ -173,7 +175,7 @@ class Span(NamedTuple):
     recorded_at_us: int
 
 
-class Rejected(NamedTuple):
+class RejectedRow(NamedTuple):
     """Where an event stands that was not accepted, and its type, which may be none of ours."""
 
     lane_id: int
@@ -207,7 +209,7 @@ def made(row: type[R], found: Iterable[tuple[Any, ...]]) -> list[R]:
 # -- a ledger row --------------------------------------------------------------------------------------------------
 
 
-def decided(row: Row, lane_id: Callable[[str], int]) -> tuple[object, ...]:
+def decided(row: LedgerRow, lane_id: Callable[[str], int]) -> tuple[object, ...]:
     """Return what a ledger row holds behind the event's bytes and digest: all that was decided of it.
 
     Shapes: `lane_id` gives the number of an origin.
@@ -230,7 +232,7 @@ def decided(row: Row, lane_id: Callable[[str], int]) -> tuple[object, ...]:
 DECIDED: Final = StoredEvent._fields[3:]  # the columns that `decided` gives
 
 
-def ledger_rows(lane: int, rows: Collection[Row], lane_id: Callable[[str], int]) -> list[tuple[object, ...]]:
+def ledger_rows(lane: int, rows: Collection[LedgerRow], lane_id: Callable[[str], int]) -> list[tuple[object, ...]]:
     """Return the rows of `ledger` that stand for these: the lane's number, then StoredEvent's columns."""
     return [(lane, row.sequence, row.data, row.digest, *decided(row, lane_id)) for row in rows]
 

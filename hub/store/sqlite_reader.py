@@ -11,14 +11,14 @@ from hub.domain.stream import HQ
 from hub.store.log import LogReader
 from hub.store.rows import (
     Archivable,
-    Link,
+    HistoryLink,
     Newest,
-    Rejected,
-    Span,
+    RejectedRow,
     StoredEvent,
     StoredLane,
     StoredReceipt,
     StoredSegment,
+    StoredStretch,
     Touch,
     columns,
     made,
@@ -38,7 +38,7 @@ _RECEIPTS_BEFORE: Final = (
     f"SELECT {columns(StoredReceipt)} FROM receipt"  # noqa: S608
     " WHERE lane_id = ? AND last > ? AND last <= ? AND recorded_at_us < ? ORDER BY last"
 )
-_COVERING: Final = f"SELECT {columns(Span)} FROM receipt WHERE lane_id = ? AND last >= ? ORDER BY last LIMIT 1"  # noqa: S608
+_COVERING: Final = f"SELECT {columns(StoredStretch)} FROM receipt WHERE lane_id = ? AND last >= ? ORDER BY last LIMIT 1"  # noqa: S608
 _TOUCHES: Final = (
     f"SELECT {columns(Touch)} FROM ledger"  # noqa: S608
     " WHERE lane_id = ? AND sequence > ? AND sequence <= ? AND code = 'ACCEPTED' ORDER BY sequence"
@@ -48,10 +48,10 @@ _NEWEST: Final = f"SELECT {columns(Newest)} FROM entity"  # noqa: S608
 # By the partial index of rejected events' subjects: accepted ones, the many, are not in it.
 _REJECTED: Final = "FROM ledger WHERE subject = ? AND code <> 'ACCEPTED'"
 _CHAIN: Final = f"""
-    WITH RECURSIVE chain({columns(Link)}) AS (
-        SELECT {columns(Link)} FROM ledger WHERE lane_id = ? AND sequence = ?
+    WITH RECURSIVE chain({columns(HistoryLink)}) AS (
+        SELECT {columns(HistoryLink)} FROM ledger WHERE lane_id = ? AND sequence = ?
         UNION ALL
-        SELECT {columns(Link, "ledger")}
+        SELECT {columns(HistoryLink, "ledger")}
         FROM chain JOIN ledger ON ledger.lane_id = chain.previous_lane_id AND ledger.sequence = chain.previous
     )
     SELECT * FROM chain
@@ -95,14 +95,14 @@ class SqliteEntityReader:
         sql = "SELECT id FROM entity WHERE stream = ? AND json_extract(document, ?) = ? ORDER BY id"
         return [found for (found,) in self._query.all(sql, (stream, f"$.record.{field}", entity_id))]
 
-    def chain(self, lane_id: int, sequence: int) -> Iterator[Link]:
+    def chain(self, lane_id: int, sequence: int) -> Iterator[HistoryLink]:
         """See EntityReader."""
-        return map(Link._make, self._query.each(_CHAIN, (lane_id, sequence)))
+        return map(HistoryLink._make, self._query.each(_CHAIN, (lane_id, sequence)))
 
-    def rejected(self, entity_id: str) -> list[Rejected]:
+    def rejected(self, entity_id: str) -> list[RejectedRow]:
         """See EntityReader."""
-        rows = self._query.all(f"SELECT {columns(Rejected)} {_REJECTED}", (entity_id,))
-        return made(Rejected, rows)
+        rows = self._query.all(f"SELECT {columns(RejectedRow)} {_REJECTED}", (entity_id,))
+        return made(RejectedRow, rows)
 
     def rejected_types(self, entity_id: str) -> list[str]:
         """See EntityReader."""
@@ -137,10 +137,10 @@ class SqliteReader:
         """See LedgerReader."""
         return map(StoredReceipt._make, self._query.each(_RECEIPTS, (lane_id, after, upto)))
 
-    def covering(self, lane_id: int, sequence: int) -> Span | None:
+    def covering(self, lane_id: int, sequence: int) -> StoredStretch | None:
         """See LedgerReader."""
         row = self._query.one(_COVERING, (lane_id, sequence))
-        return None if row is None else Span._make(row)
+        return None if row is None else StoredStretch._make(row)
 
     def ends_recorded(self, lane_id: int, since_us: int, before_us: int, upto: int) -> tuple[int, int] | None:
         """See LedgerReader."""

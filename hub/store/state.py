@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS difference(
 """
 
 
-class Place(NamedTuple):
+class FoldedLane(NamedTuple):
     """How far a lane is folded, and what it folds to."""
 
     lane_id: int
@@ -51,7 +51,7 @@ class Place(NamedTuple):
     recorded_at_us: int
 
 
-class Difference(NamedTuple):
+class StoredFinding(NamedTuple):
     """What was found on the way: a finding's name, table, lane, first and last event, and detail."""
 
     what: str
@@ -66,11 +66,11 @@ class Difference(NamedTuple):
 class Progress:
     """How far a fold is: its places, what it counted and measured, what it found."""
 
-    places: Sequence[Place] = ()
+    places: Sequence[FoldedLane] = ()
     accepted: int = 0
     checkpoints: int = 0
     measures: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)  # by lane origin and measure key
-    differences: Sequence[Difference] = ()
+    differences: Sequence[StoredFinding] = ()
 
 
 def _same(origin: str) -> str:
@@ -152,11 +152,11 @@ class SecondState:
         measures = self._each("SELECT origin, key, value FROM measure", lambda row: ((row[0], row[1]), Decimal(row[2])))
         differences = "SELECT what, tab, lane, first, last, detail FROM difference ORDER BY number"
         return Progress(
-            list(self._each("SELECT * FROM place", Place._make)),
+            list(self._each("SELECT * FROM place", FoldedLane._make)),
             accepted,
             checkpoints,
             dict(measures),
-            list(self._each(differences, Difference._make)),
+            list(self._each(differences, StoredFinding._make)),
         )
 
     def save(self, progress: Progress) -> None:

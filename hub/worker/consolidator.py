@@ -45,7 +45,7 @@ LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
 
 
 @dataclass(slots=True)
-class Held:
+class HeldIntake:
     """An intake that this worker owns: its reading, owner term, next offset, and the hole it went back for."""
 
     reading: Reading
@@ -76,7 +76,7 @@ class Consolidator:
         # Guards what is held and what is known of the hq lane, over every answer of the store that is waited for: a
         # look must not take for resumed, or wake, what a fetch is just stopping.
         self._turn = asyncio.Lock()
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, HeldIntake] = {}
         self._entities = Remembered(store)
         self._driver = Driver(store, self._entities, identity.hub, identity.receipts)
         self._basis: Basis | None = None
@@ -112,7 +112,7 @@ class Consolidator:
                 intake = replace(intake, status=Status.READING, why="")
                 with contextlib.suppress(FencedError):  # overtaken already: our first commit will be told
                     await self._store.set_status(center, claim.term, intake.status, intake.why)
-            self._held[center] = Held(Reading.of(intake), claim.term, intake.offset)
+            self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset)
             self._entities.forget(center)
             if intake.status is not Status.READING:
                 self.lanes.pause(center)
@@ -175,7 +175,7 @@ class Consolidator:
         assert self._basis is not None
         return not self._basis.keyring.waits(center)
 
-    async def _restart(self, center: str, held: Held) -> None:
+    async def _restart(self, center: str, held: HeldIntake) -> None:
         """Read a lane again from its position in SQL."""
         intake = replace(held.reading.intake, status=Status.READING, why="")
         try:
@@ -227,7 +227,7 @@ class Consolidator:
         else:
             await self._go_on(center, held, step)
 
-    async def _go_on(self, center: str, held: Held, step: Step) -> None:
+    async def _go_on(self, center: str, held: HeldIntake, step: Step) -> None:
         """Go on from a step that is committed: tell everybody whom it concerns, and stop where it says so."""
         held.reading = step.reading
         if step.commits:
@@ -265,12 +265,12 @@ class Consolidator:
                 self._publisher.answer(step.reading.intake.center, "receipt", receipt)
         return None
 
-    async def _park(self, center: str, held: Held, exc: Exception) -> None:
+    async def _park(self, center: str, held: HeldIntake, exc: Exception) -> None:
         log.error("engine_fault", center=center, exc_info=exc)
         text = "".join(traceback.format_exception(exc))[-WHY_BYTES_MAX:]
         await self._stop(center, held, Status.PARKED, f"engine fault: {exc!r}\n{text}")
 
-    async def _stop(self, center: str, held: Held, status: Status, why: str) -> None:
+    async def _stop(self, center: str, held: HeldIntake, status: Status, why: str) -> None:
         try:
             await self._store.set_status(center, held.term, status, why)
         except FencedError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.mapping import LocalCode, PersonSaid, Place
+from connectors.mapping import LocalCode, PersonField, PersonSaid
 from connectors.runtime.persons import Persons
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.persons.register import KEYS
@@ -22,7 +22,7 @@ ROUNDS = 6
 PROGRAM = """
 import random, sys, time
 from pathlib import Path
-from connectors.mapping import PersonSaid, Place
+from connectors.mapping import PersonField, PersonSaid
 from connectors.runtime.persons import Persons
 
 office, name, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -34,7 +34,7 @@ with Persons(office, "hub.example", "uz") as persons:
         with persons.transaction():
             for part in range(chance.randrange(1, 6)):
                 who = f"{name}-{seed}-{number}-{part}"
-                place, said = Place("partner", f"uz:{who}", "contact"), PersonSaid(who, {"name": who})
+                place, said = PersonField("partner", f"uz:{who}", "contact"), PersonSaid(who, {"name": who})
                 made.append((who, persons.seal(place, said).text))
         for who, text in made:
             print("sealed", who, text, ".", flush=True)
@@ -87,7 +87,7 @@ def test_persons_of_two_processes_that_are_killed(tmp_path: Path) -> None:
     assert len(erased) > 5
     with Persons(tmp_path, "hub.example", "uz") as persons:
         for who, text in sealed.items():
-            place = Place("partner", f"uz:{who}", "contact")
+            place = PersonField("partner", f"uz:{who}", "contact")
             parts, again = persons.unseal(place, text), persons.seal(place, PersonSaid(who, {"name": who}))
             if who in erased:
                 assert (parts, again.remark) == (None, LocalCode.PERSON_ERASED)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.domain.catalogue import STREAMS
-from hub.hq.headquarters import Headquarters, Said
+from hub.hq.headquarters import Headquarters, HqEvent
 from hub.hq.identity import Identity
 from hub.ledger.lane import Status
 from hub.ledger.reading import Reading
@@ -86,12 +86,12 @@ class Hq:
 
     async def register(self, *keys: Center, **fields: Any) -> None:
         await self.headquarters.say(
-            [Said("net.cohub.center.registered.v1", keys[0].id, center_record(*keys, **fields))], self.now
+            [HqEvent("net.cohub.center.registered.v1", keys[0].id, center_record(*keys, **fields))], self.now
         )
 
     async def said(self, event: str, center: Center, value: dict[str, Any] | None = None) -> None:
         kind = f"net.cohub.center.{event}.v1"
-        await self.headquarters.say([Said(kind, center.id, filled(kind, value or {}))], self.now)
+        await self.headquarters.say([HqEvent(kind, center.id, filled(kind, value or {}))], self.now)
 
     async def claim(self, center: str) -> Reading:
         claimed = (await self.store.claim([center], "test"))[center]

@@ -23,12 +23,12 @@ from connectors.runtime.outbox import Outbox
 from hub.broker.process import Process, spawn
 from hub.domain.catalogue import STREAMS
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.protocol.errors import Retriable, UsageError
 from hub.protocol.topics import FAN_OUT_PARTITIONS
 from tests.support.center import Center
 from tests.support.checker import Finding, Record, check, trust_of
-from tests.support.checker import Office as Desk
+from tests.support.checker import Office as CheckedOffice
 from tests.support.hq import center_record
 from tests.support.peek import ask, is_published, log_of
 from tests.support.sheet import LISTED, Row, Sheet
@@ -257,8 +257,8 @@ class Network:
             offices = [Office(Center(name), folder / name) for name in centers]
             codes = [{"code": code, "zh": None, "en": None, "ru": None} for code in LISTED]
             await hub.say(
-                Said("net.cohub.code_list.published.v1", "technology", {"name": "technology", "codes": codes}),
-                *(Said("net.cohub.center.registered.v1", o.id, o.record()) for o in offices),
+                HqEvent("net.cohub.code_list.published.v1", "technology", {"name": "technology", "codes": codes}),
+                *(HqEvent("net.cohub.center.registered.v1", o.id, o.record()) for o in offices),
             )
             for office in offices:
                 office.set_up(hub, **settings)
@@ -333,7 +333,7 @@ class Network:
         """Stop all but the broker and return what the checker finds, the published topics included."""
         statuses = await self.stop()
         findings = [Finding("STATUS", name, str(status)) for name, status in statuses.items() if status]
-        offices = [Desk(office.id, office.outbox, office.sheet) for office in self.offices]
+        offices = [CheckedOffice(office.id, office.outbox, office.sheet) for office in self.offices]
         topics = await self.read_topics()
         findings += [
             Finding("WITNESS", office.id, what)

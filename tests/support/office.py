@@ -10,7 +10,7 @@ from connectors.reconcile.digest import record_digest
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.answers import Answer, Taken
+from connectors.runtime.outbox.answers import Answer, AnswersTaken
 from connectors.runtime.outbox.lane import Batch
 from connectors.runtime.outbox.queue import NewEvent
 from hub.domain.catalogue import KINDS
@@ -74,7 +74,7 @@ class Office:
         origin: str | None = None,
         at: datetime = NOW,
         retired_at: datetime | None = None,
-    ) -> Taken:
+    ) -> AnswersTaken:
         """Take the receipt of `first` to `last`, as HQ would sign it; by a key that was retired, if that is given."""
         receipt = Receipt(
             origin or self.outbox.lane.origin,

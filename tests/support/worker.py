@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from hub.base.clients import close
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Headquarters, Said
+from hub.hq.headquarters import Headquarters, HqEvent
 from hub.hq.identity import Identity, load_identity, make_identity
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, standard_topics
@@ -54,7 +54,7 @@ class Hub:
     def store(self) -> SqliteStore:
         return SqliteStore.open(self.database)
 
-    async def say(self, *events: Said) -> None:
+    async def say(self, *events: HqEvent) -> None:
         store = self.store()
         try:
             headquarters = Headquarters(store, self.identity, released_schemas())
@@ -65,7 +65,7 @@ class Hub:
 
     async def register(self, *centers: Center) -> None:
         await self.say(
-            *(Said("net.cohub.center.registered.v1", c.id, center_record(c)) for c in centers),
+            *(HqEvent("net.cohub.center.registered.v1", c.id, center_record(c)) for c in centers),
         )
         await ensure_topics(self.cluster, standard_topics([c.id for c in centers], []))
 

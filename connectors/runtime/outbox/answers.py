@@ -29,7 +29,7 @@ from hub.protocol.verdict import Code
 log = structlog.get_logger(__name__)
 
 
-class Outcome(Enum):
+class ReceiptOutcome(Enum):
     """What one receipt was to this outbox."""
 
     APPLIED = "applied"
@@ -54,10 +54,10 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Taken:
+class AnswersTaken:
     """What a few answers led to."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[ReceiptOutcome] = field(default_factory=list)
     replan: set[str] = field(default_factory=set)  # files whose rows must be planned again
 
 
@@ -73,12 +73,12 @@ class Answers:
         """Return the offset in `out.<center>` that is read next."""
         return int(self._database.meta(Meta.POSITION, 0))
 
-    def take(self, answers: Sequence[Answer], position: int, now: datetime) -> Taken:
+    def take(self, answers: Sequence[Answer], position: int, now: datetime) -> AnswersTaken:
         """Take `answers`, in their order, and remember `position`.
 
         When it returns all of it is on the disk; after a crash before that, the same answers are read again.
         """
-        taken = Taken()
+        taken = AnswersTaken()
         with self._database.transaction() as connection:
             for answer in answers:
                 taken.outcomes.append(self._take(connection, answer, now, taken.replan))
@@ -110,26 +110,26 @@ class Answers:
         found = orjson.loads(text)
         return Previous(found["origin"], found["size"], base64.b64decode(found["root"]))
 
-    def _take(self, connection: sqlite3.Connection, answer: Answer, now: datetime, replan: set[str]) -> Outcome:
+    def _take(self, connection: sqlite3.Connection, answer: Answer, now: datetime, replan: set[str]) -> ReceiptOutcome:
         """Take one answer; add to `replan` the files whose rows must be planned again."""
         receipt, epoch = answer.receipt, self._lane.epoch
         if answer.retired_at is not None and _is_backdated(connection, receipt, answer.retired_at):
             log.warning("answer_backdated", offset=answer.offset, origin=receipt.origin, last=receipt.last)
-            return Outcome.BACKDATED
+            return ReceiptOutcome.BACKDATED
         self._remember_newest(receipt)
         if epoch is None or receipt.origin != epoch.origin:
             if receipt.origin in self._lane.own_origins():
-                return Outcome.STRAY
+                return ReceiptOutcome.STRAY
             return self._take_foreign(connection, receipt)
         if receipt.last > self._lane.sealed.size or self._lane.root_at(receipt.last) not in (None, receipt.root):
             self._database.set_meta(
                 AlarmName.DIVERGED, f"size {receipt.last} recorded {write_time(receipt.recorded_at)}"
             )
-            return Outcome.DIVERGED
+            return ReceiptOutcome.DIVERGED
         ranges = self._uncovered(connection, epoch, receipt)
         if not ranges:
             self._database.set_meta(Meta.DUPLICATES, int(self._database.meta(Meta.DUPLICATES, 0)) + 1)
-            return Outcome.DUPLICATE
+            return ReceiptOutcome.DUPLICATE
         for first, last in ranges:
             replan |= self._decide(connection, epoch, first, last, receipt.decisions)
         connection.execute(
@@ -141,7 +141,7 @@ class Answers:
         )  # fmt: skip
         must_be_logged(connection, [(answer.note, epoch.number, receipt.last, write_time(now))])
         self._advance(connection, epoch)
-        return Outcome.APPLIED
+        return ReceiptOutcome.APPLIED
 
     def _remember_newest(self, receipt: Receipt) -> None:
         known = self.newest()
@@ -150,18 +150,18 @@ class Answers:
             found = {"origin": receipt.origin, "size": receipt.last, "root": root}
             self._database.set_meta(Meta.NEWEST, orjson.dumps(found).decode())
 
-    def _take_foreign(self, connection: sqlite3.Connection, receipt: Receipt) -> Outcome:
+    def _take_foreign(self, connection: sqlite3.Connection, receipt: Receipt) -> ReceiptOutcome:
         known = connection.execute("SELECT 1 FROM foreign_lane WHERE origin=?", (receipt.origin,)).fetchone()
         if known:
-            return Outcome.STRAY
+            return ReceiptOutcome.STRAY
         if self._lane.epoch is None or self._database.meta(Meta.EPOCH_WANTED) is not None:
             # The lane that we are about to open will continue it.
             connection.execute(
                 "INSERT INTO foreign_lane VALUES (?, ?)", (receipt.origin, write_time(receipt.recorded_at))
             )
-            return Outcome.STRAY
+            return ReceiptOutcome.STRAY
         self._database.set_foreign(Foreign(receipt.origin, receipt.recorded_at))
-        return Outcome.FOREIGN
+        return ReceiptOutcome.FOREIGN
 
     def _uncovered(self, connection: sqlite3.Connection, epoch: Epoch, receipt: Receipt) -> list[tuple[int, int]]:
         """Return the parts of a receipt that no earlier receipt covers: a verdict is final, the first one counts."""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from connectors.reconcile.belief import NOTHING, Aim, Belief, Queued
-from connectors.reconcile.story import UNLINKED, Link
+from connectors.reconcile.story import UNLINKED, StoryLink
 from connectors.runtime.outbox.meta import Meta
 from hub.protocol.errors import Rejected
 from hub.protocol.limits import VALUE_BYTES_MAX
@@ -41,7 +41,7 @@ class NewEvent:
     status: str
     digest: bytes | None
     creates: bool = False
-    link: Link = UNLINKED
+    link: StoryLink = UNLINKED
 
 
 def append(

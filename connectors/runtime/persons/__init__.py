@@ -9,7 +9,7 @@ sealing   what the mapping calls for each person of a row
 """
 
 from connectors.runtime.persons.cipher import Located
-from connectors.runtime.persons.register import Erasure, Persons, Standing, Use
+from connectors.runtime.persons.register import Erasure, Persons, RegisteredPerson, Use
 from connectors.runtime.persons.sealing import Durable, Sealing
 
-__all__ = ["Durable", "Erasure", "Located", "Persons", "Sealing", "Standing", "Use"]
+__all__ = ["Durable", "Erasure", "Located", "Persons", "RegisteredPerson", "Sealing", "Use"]

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from connectors.mapping.person import Instead, PersonSaid, Place
+from connectors.mapping.person import Instead, PersonField, PersonSaid
 from connectors.mapping.problem import LocalCode
 from connectors.runtime.persons import cipher
 from connectors.runtime.persons.cipher import KEY_BYTES, Located
@@ -36,7 +36,7 @@ KEYS: Final = "keys/persons.keys"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RegisteredPerson:
     """One person as the register has them. erased_at is a text as HQ writes times, None while they are not erased."""
 
     number: int
@@ -101,7 +101,7 @@ class Persons:
         """Whether anybody was ever sealed here."""
         return self.path.exists()
 
-    def seal(self, place: Place, person: PersonSaid) -> Instead:
+    def seal(self, place: PersonField, person: PersonSaid) -> Instead:
         """Return what HQ gets of a person in a place; a key is made for one who has none.
 
         Somebody erased is not sealed again: where HQ had them, it is told that they are erased.
@@ -120,7 +120,7 @@ class Persons:
                 return Instead(self._erased_value(found, place), LocalCode.PERSON_ERASED)
             return Instead(self._seal_with(key, found, place, person))
 
-    def unseal(self, place: Place, text: str) -> dict[str, str] | None:
+    def unseal(self, place: PersonField, text: str) -> dict[str, str] | None:
         """Return what a text that was sealed here says, None if it is erased (or was never ours to read)."""
         with self._lock:
             for passing in self._passing.values():
@@ -135,20 +135,20 @@ class Persons:
             key = self._keys.read(rows[0][0]) if rows else None
             return None if key is None else cipher.unseal(key, self._located(place), text)
 
-    def find(self, identity: str) -> Standing | None:
+    def find(self, identity: str) -> RegisteredPerson | None:
         """Return a person by what tells them from others (`person_identity`); None if nobody is known by it."""
         with self._lock:
             if self._read_only and not self.is_there:
                 return None
             self._open()
             rows = self._read("SELECT id, slot, erased_at FROM person WHERE mark=?", (self._mark(identity),))
-            return Standing(*rows[0]) if rows else None
+            return RegisteredPerson(*rows[0]) if rows else None
 
-    def numbered(self, number: int) -> Standing | None:
+    def numbered(self, number: int) -> RegisteredPerson | None:
         """Return the person who has a number in `everyone`; None if nobody has."""
         return next((one for one in self.everyone() if one.number == number), None)
 
-    def others(self, person: Standing) -> list[Standing]:
+    def others(self, person: RegisteredPerson) -> list[RegisteredPerson]:
         """Return who else stands or stood in the places of a person, and can be read: it may be the same one."""
         if not self.is_there:
             return []
@@ -158,15 +158,15 @@ class Persons:
             "WHERE own.person=?1 AND their.person<>?1 AND erased_at IS NULL ORDER BY person.id",
             (person.number,),
         )
-        return [Standing(*row) for row in rows]
+        return [RegisteredPerson(*row) for row in rows]
 
-    def everyone(self) -> list[Standing]:
+    def everyone(self) -> list[RegisteredPerson]:
         """Return every person, in the order in which they were met."""
         if not self.is_there:
             return []
-        return [Standing(*row) for row in self._read("SELECT id, slot, erased_at FROM person ORDER BY id")]
+        return [RegisteredPerson(*row) for row in self._read("SELECT id, slot, erased_at FROM person ORDER BY id")]
 
-    def uses(self, person: Standing) -> list[Use]:
+    def uses(self, person: RegisteredPerson) -> list[Use]:
         """Return where a person stands or stood, and what stands there as far as it can be read."""
         rows = self._read(
             "SELECT stream, subject, field, sealed FROM use WHERE person=? ORDER BY stream, subject, field",
@@ -174,7 +174,7 @@ class Persons:
         )
         found = []
         for stream, subject, field, text in rows:
-            parts = None if text is None else self.unseal(Place(stream, subject, field), text)
+            parts = None if text is None else self.unseal(PersonField(stream, subject, field), text)
             found.append(Use(stream, subject, field, parts))
         return found
 
@@ -184,7 +184,7 @@ class Persons:
             return 0
         return int(self._read("SELECT coalesce(max(value), 0) FROM meta WHERE name='erasures'")[0][0])
 
-    def erase(self, person: Standing) -> Erasure:
+    def erase(self, person: RegisteredPerson) -> Erasure:
         """Destroy a person's key; return what that made unreadable. Can be repeated, also after a crash in the middle.
 
         Errors: UsageError, if the key can't be overwritten: then nothing was done.
@@ -203,7 +203,7 @@ class Persons:
             erased_at = connection.execute("SELECT erased_at FROM person WHERE id=?", (person.number,)).fetchone()[0]
             return Erasure(uses, erased_at, again=not done.rowcount)
 
-    def readmit(self, person: Standing) -> None:
+    def readmit(self, person: RegisteredPerson) -> None:
         """Let somebody who was erased be sealed again, under a new key. What was erased stays so.
 
         Errors: UsageError, if the person is not erased.
@@ -241,7 +241,7 @@ class Persons:
     def _commit(self, connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
 
-    def _admit(self, identity: str) -> Standing:
+    def _admit(self, identity: str) -> RegisteredPerson:
         with self.transaction() as connection:
             found = self.find(identity)  # another process may have met them just now
             if found is not None:
@@ -251,9 +251,9 @@ class Persons:
                 "INSERT INTO person (mark, slot) VALUES (?, ?)", (self._mark(identity), slot)
             ).lastrowid
             assert number is not None
-            return Standing(number, slot, None)
+            return RegisteredPerson(number, slot, None)
 
-    def _seal_with(self, key: bytes, person: Standing, place: Place, said: PersonSaid) -> str:
+    def _seal_with(self, key: bytes, person: RegisteredPerson, place: PersonField, said: PersonSaid) -> str:
         text = cipher.seal(key, self._located(place), said.parts)
         at = (person.number, place.stream, place.subject, place.field)
         before = self._read("SELECT sealed FROM use WHERE person=? AND stream=? AND subject=? AND field=?", at)
@@ -266,7 +266,7 @@ class Persons:
                 )
         return text
 
-    def _erased_value(self, person: Standing, place: Place) -> str | None:
+    def _erased_value(self, person: RegisteredPerson, place: PersonField) -> str | None:
         """Return the value by which HQ learns that it can't be read; None where HQ never had this person."""
         rows = self._read(
             "SELECT key_id FROM use WHERE person=? AND stream=? AND subject=? AND field=?",
@@ -274,11 +274,11 @@ class Persons:
         )
         return cipher.erased(rows[0][0]) if rows else None
 
-    def _seal_in_passing(self, place: Place, person: PersonSaid) -> str:
+    def _seal_in_passing(self, place: PersonField, person: PersonSaid) -> str:
         key = self._passing.setdefault(person.identity, os.urandom(KEY_BYTES))
         return cipher.seal(key, self._located(place), person.parts)
 
-    def _located(self, place: Place) -> Located:
+    def _located(self, place: PersonField) -> Located:
         return Located(self._hub, self._center, place.stream, place.subject, place.field)
 
     def _mark(self, identity: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from connectors.mapping.outcome import RowOutcome
-from connectors.mapping.person import Instead, PersonSaid, Place
+from connectors.mapping.person import Instead, PersonField, PersonSaid
 from connectors.mapping.problem import LocalCode
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.meta import persons_wait
@@ -39,7 +39,7 @@ class Sealing:
         self._database = database
         self._taken: dict[str, bool] = {}
 
-    def __call__(self, place: Place, person: PersonSaid) -> Instead:
+    def __call__(self, place: PersonField, person: PersonSaid) -> Instead:
         """Return what HQ gets of a person. Errors: those of `Persons.seal`."""
         if not self.is_taken(place.stream, place.field):
             return Instead(None, LocalCode.PERSON_WAITS)

@@ -17,7 +17,7 @@ from hub.cli.replay.subject import subject as find_subject
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
-    from hub.evidence.export import Exported
+    from hub.evidence.export import ExportedBundle
     from hub.evidence.subject import Subject
     from hub.replay.source import Ledger
 
@@ -120,7 +120,7 @@ def _write(target: Path, data: bytes) -> None:
         raise UsageError(f"{target} can't be written: {exc}") from exc
 
 
-def _tell(target: Path, made: Exported, *, json: bool) -> None:
+def _tell(target: Path, made: ExportedBundle, *, json: bool) -> None:
     from hub.evidence.report import Severity
 
     case, report = made.case, made.case.report
@@ -152,7 +152,7 @@ def _tell(target: Path, made: Exported, *, json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _facts(target: Path, made: Exported) -> dict[str, Any]:
+def _facts(target: Path, made: ExportedBundle) -> dict[str, Any]:
     from hashlib import sha256
 
     case = made.case

@@ -16,7 +16,7 @@ from hub.hq.folder import HubFolder
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
-    from hub.audit.verify import Report, Scope
+    from hub.audit.verify import AuditReport, Scope
     from hub.protocol.trust import Trust
     from schemas.words import Language
 
@@ -95,7 +95,7 @@ def _language(text: str) -> Language:
         raise UsageError(f"--{exc}") from exc
 
 
-def _show(found: Report, language: Language) -> None:
+def _show(found: AuditReport, language: Language) -> None:
     from hub.audit.findings import causes_first
     from schemas.words import words
 
@@ -148,7 +148,7 @@ def read_file(path: Path) -> bytes:
 
 
 def _scope(lane: str | None, since: str | None, until: str | None) -> Scope:
-    from hub.audit.lane import Window
+    from hub.audit.lane import LaneRange
     from hub.audit.verify import Scope
     from hub.protocol.moment import to_us
 
@@ -164,7 +164,7 @@ def _scope(lane: str | None, since: str | None, until: str | None) -> Scope:
             window[number] = int(text)
         else:
             window[time] = to_us(_moment(option, text))
-    return Scope(lane, Window(**window))
+    return Scope(lane, LaneRange(**window))
 
 
 def _moment(option: str, text: str) -> datetime:

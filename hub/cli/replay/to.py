@@ -18,7 +18,7 @@ from hub.protocol.errors import Retriable, UsageError
 
 if TYPE_CHECKING:
     from hub.kafka.cluster import Cluster
-    from hub.replay.export import Again, Selection
+    from hub.replay.export import RepublishedEvent, Selection
     from hub.replay.source import Ledger
     from hub.store.rows import StoredLane
 
@@ -175,11 +175,11 @@ class _Told:
 
     def __init__(self) -> None:
         self.events = 0
-        self.first: Again | None = None
-        self.last: Again | None = None
+        self.first: RepublishedEvent | None = None
+        self.last: RepublishedEvent | None = None
         self.stopped = False
 
-    def add(self, event: Again) -> None:
+    def add(self, event: RepublishedEvent) -> None:
         self.events += 1
         self.first = self.first or event
         self.last = event
@@ -254,7 +254,7 @@ async def _publish(
     cluster, topic, partitions = to_where
     loop, hub, replayed_at = asyncio.get_running_loop(), _hub(ledger), datetime.now(UTC)
     total = sum(last - first + 1 for _, first, last in spans(ledger, selection))
-    waiting: list[Again] = []
+    waiting: list[RepublishedEvent] = []
     began: tuple[float, int] | None = None
     with progress(topic) as bar:
         bar.begin(total)

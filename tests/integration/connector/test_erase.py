@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from connectors.cli.main import run_command
-from connectors.mapping import Place, person_identity
+from connectors.mapping import PersonField, person_identity
 from connectors.runtime.daemon import Connector
 from connectors.runtime.persons import Persons
 from connectors.runtime.persons.cipher import KEY_BYTES
@@ -155,7 +155,7 @@ async def test_erased_person_is_unreadable_everywhere_and_all_proofs_still_verif
         with Persons(office.folder, HUB, office.center) as persons:
             person = persons.find(person_identity([MAIL]))
             assert person is not None
-            assert persons.unseal(Place("partner", subject, "contact"), sealed) == {
+            assert persons.unseal(PersonField("partner", subject, "contact"), sealed) == {
                 "name": "Nigora Karimova",
                 "email": MAIL,
                 "phone": "+998712345678",
@@ -182,8 +182,10 @@ async def test_erased_person_is_unreadable_everywhere_and_all_proofs_still_verif
     assert sealed.encode() in hq_bytes(hub)
 
     with Persons(office.folder, HUB, office.center) as persons:
-        assert persons.unseal(Place("partner", subject, "contact"), sealed) is None
-        kept = persons.unseal(Place("partner", f"{office.center}:P-2", "contact"), contact(hub, f"{office.center}:P-2"))
+        assert persons.unseal(PersonField("partner", subject, "contact"), sealed) is None
+        kept = persons.unseal(
+            PersonField("partner", f"{office.center}:P-2", "contact"), contact(hub, f"{office.center}:P-2")
+        )
     assert kept == {"name": "Timur Aliev", "email": "timur.aliev@example.org"}
     # Digests, lane trees, seals, verdicts, receipts, entities and state digests, all worked out again from the bytes.
     assert check(HubFolder(hub.data_dir).database, trust_of(hub.identity)) == []

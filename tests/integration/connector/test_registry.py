@@ -25,7 +25,7 @@ from connectors.runtime.office import read_office
 from connectors.runtime.registry import HQ_PARTITION, SCHEMAS
 from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import KINDS
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.protocol.control import Presence
 from hub.protocol.errors import Fatal
 from hub.protocol.note import Note, sign_note
@@ -72,9 +72,9 @@ def rows(count: int) -> dict[str, str]:
     return {f"K-{i}": f"Title {i}" for i in range(count)}
 
 
-def status(event: str, center: str, reason: str) -> Said:
+def status(event: str, center: str, reason: str) -> HqEvent:
     kind = f"net.cohub.center.{event}.v1"
-    return Said(kind, center, filled(kind, {"reason": reason}))
+    return HqEvent(kind, center, filled(kind, {"reason": reason}))
 
 
 async def check(office: OfficeFolder) -> dict[str, Any]:
@@ -99,12 +99,12 @@ async def test_connector_raises_an_alarm_on_a_key_that_it_did_not_make(hub: Hub,
         assert [findings[name]["ok"] for name in ("key at HQ", "other keys at HQ", "center at HQ", "schemas")] == [
             True
         ] * 4
-        await hub.say(Said("net.cohub.center.key_added.v1", office.center, record))
+        await hub.say(HqEvent("net.cohub.center.key_added.v1", office.center, record))
         await until(lambda: theirs.signer.verifier.to_text() in alarms(connector).get("foreign_key", ""))
         findings = await check(office)
         assert (findings["key at HQ"]["ok"], findings["other keys at HQ"]["ok"]) == (True, False)
         record["keys"][1]["status"] = "revoked"
-        await hub.say(Said("net.cohub.center.key_revoked.v1", office.center, record))
+        await hub.say(HqEvent("net.cohub.center.key_revoked.v1", office.center, record))
         await until(lambda: alarms(connector) == {})
         await hub.say(status("suspended", office.center, "an audit"))
         await until(lambda: "suspended" in alarms(connector))

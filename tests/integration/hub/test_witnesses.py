@@ -26,7 +26,7 @@ from hub.cli.main import run_command as run_hub_command
 from hub.cli.options import Settings
 from hub.domain.catalogue import KINDS
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.ledger.notary import Stored, append, record_of
 from hub.protocol.note import Note
 from hub.protocol.topics import CHECKPOINTS
@@ -54,7 +54,7 @@ class Network:
             witness = Witness(center, os.urandom(32))
             record = center_record(center)
             record["keys"].append(witness.key())
-            await self.hub.say(Said("net.cohub.center.registered.v1", name, record))
+            await self.hub.say(HqEvent("net.cohub.center.registered.v1", name, record))
             office = self.folder / name
             (office / "keys").mkdir(parents=True)
             for path, key in (("seal", center.signer), ("witness", witness.signer)):

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from hub.broker.embedded import EmbeddedKafka
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.protocol.errors import Fatal
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import KafkaRecord
@@ -86,7 +86,7 @@ async def test_unreadable_batch_is_quarantined_whole(hub: Hub, topic_prefix: str
 async def test_timestamp_of_no_calendar_stops_nobody(hub: Hub, topic_prefix: str) -> None:
     """A topic that somebody else made may carry the writer's clock, and the writer any number."""
     center = Center(topic_prefix)
-    await hub.say(Said("net.cohub.center.registered.v1", center.id, center_record(center)))
+    await hub.say(HqEvent("net.cohub.center.registered.v1", center.id, center_record(center)))
     admin = AIOKafkaAdminClient(bootstrap_servers=hub.bootstrap)
     await admin.start()
     try:

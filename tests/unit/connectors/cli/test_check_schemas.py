@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.cli.check import _schemas, _streams
-from connectors.cli.office import Desk
+from connectors.cli.office import OpenedOffice
 from connectors.runtime.codecs import Codecs, released_states
 from connectors.runtime.registry import SCHEMAS, OurCenter, Registry
 from hub.protocol.schema import DATASCHEMA
@@ -54,7 +54,7 @@ def test_check_counts_a_newer_version_as_what_it_is(
     (tmp_path / "mappings").mkdir()
     (tmp_path / "mappings" / "partners.yaml").write_text(PARTNERS + persons, "utf-8")
     (tmp_path / "connector.yaml").write_text("hub: hub.example\ncenter: uz\nbootstrap: 127.0.0.1:1\n", "utf-8")
-    found = _schemas(Desk.open(tmp_path), registry_of(*announced))
+    found = _schemas(OpenedOffice.open(tmp_path), registry_of(*announced))
     assert found.ok is ok
     assert found.said.startswith(said)
 
@@ -68,5 +68,5 @@ def test_check_names_streams_that_hq_does_not_allow(streams: set[str], ok: bool,
     (tmp_path / "mappings").mkdir()
     (tmp_path / "mappings" / "partners.yaml").write_text(PARTNERS, "utf-8")
     (tmp_path / "connector.yaml").write_text("hub: hub.example\ncenter: uz\nbootstrap: 127.0.0.1:1\n", "utf-8")
-    found = _streams(Desk.open(tmp_path), OurCenter("active", 1, (), frozenset(streams)))
+    found = _streams(OpenedOffice.open(tmp_path), OurCenter("active", 1, (), frozenset(streams)))
     assert (found.ok, found.said.startswith(said)) == (ok, True)

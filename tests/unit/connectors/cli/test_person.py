@@ -1,4 +1,4 @@
-"""`connector person` and `connector erase`, as a person at a desk uses them."""
+"""`connector person` and `connector erase`, as a person in an office uses them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.cli.main import run_command
-from connectors.mapping import PersonSaid, Place, person_identity
+from connectors.mapping import PersonField, PersonSaid, person_identity
 from connectors.runtime.persons import Persons
 from connectors.runtime.persons.register import KEYS, REGISTER
 
@@ -46,7 +46,7 @@ def office(tmp_path: Path) -> Path:
             ("uz:P-3", "timur@example.org", "Timur Aliev"),
         ):
             said = PersonSaid(person_identity([mail]), {"name": name, "email": mail})
-            persons.seal(Place("partner", subject, "contact"), said)
+            persons.seal(PersonField("partner", subject, "contact"), said)
     return folder
 
 
@@ -127,7 +127,7 @@ def test_person_under_another_name_is_pointed_at(office: Path, capsys: pytest.Ca
     """Nigora has a new mail, and stood in the same place under the old one: erasing one is said not to be all."""
     with Persons(office, "hub.example", "uz") as persons:
         said = PersonSaid(person_identity(["new@example.org"]), {"name": "Nigora Karimova"})
-        persons.seal(Place("partner", "uz:P-1", "contact"), said)
+        persons.seal(PersonField("partner", "uz:P-1", "contact"), said)
     run(office, "erase", "new@example.org", "--yes")
     assert "also known in the same places, and not erased: 1 (--number)" in capsys.readouterr().out
     run(office, "person", "show", NIGORA)
@@ -173,7 +173,7 @@ def test_readmit_lets_somebody_be_sealed_again(office: Path, capsys: pytest.Capt
 
 
 def test_preview_shows_what_will_be_sealed_and_makes_no_key(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The desk sees whether its columns are read right; who was erased reads so; no file is touched."""
+    """The office sees whether its columns are read right; who was erased reads so; no file is touched."""
     sheet = f"No,Name,Who,Mail\nP-1,Firm,Nigora,{NIGORA}\nP-9,New,Olim Saidov,olim@example.org\n"
     (office / "partners.csv").write_text(sheet, "utf-8")
     run(office, "erase", NIGORA, "--yes")

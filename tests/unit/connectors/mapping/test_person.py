@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.mapping import Instead, LocalCode, PersonSaid, Place, RowOutcome, outcomes, read_mapping
+from connectors.mapping import Instead, LocalCode, PersonField, PersonSaid, RowOutcome, outcomes, read_mapping
 from connectors.mapping.compiled import compile_mapping
 from connectors.source.reader import read_table
 from hub.protocol.errors import UsageError
@@ -38,10 +38,10 @@ class Seal:
     """Seals nobody, and remembers whom it was to seal."""
 
     def __init__(self, instead: Instead | None = None) -> None:
-        self.asked: list[tuple[Place, PersonSaid]] = []
+        self.asked: list[tuple[PersonField, PersonSaid]] = []
         self.instead = instead or Instead(SEALED)
 
-    def __call__(self, place: Place, person: PersonSaid) -> Instead:
+    def __call__(self, place: PersonField, person: PersonSaid) -> Instead:
         self.asked.append((place, person))
         return self.instead
 
@@ -59,7 +59,7 @@ def test_person_is_read_and_what_was_sealed_stands_in_the_record() -> None:
     assert row.wanted.record["contact"] == SEALED
     assert row.wanted.remarks == ()
     parts = {"name": "Nigora Karimova", "email": "Nigora@Example.org", "role": "contact"}
-    assert seal.asked == [(Place("partner", "uz:P-1", "contact"), PersonSaid("nigora@example.org", parts))]
+    assert seal.asked == [(PersonField("partner", "uz:P-1", "contact"), PersonSaid("nigora@example.org", parts))]
     assert "Nigora" not in repr(row)
 
 
@@ -181,5 +181,5 @@ def test_example_of_the_page_works() -> None:
 
 
 def test_hqs_verdict_on_a_sealed_field_leads_to_its_column() -> None:
-    """The person at the desk is shown where to look."""
+    """The person in the office is shown where to look."""
     assert read_mapping(MAPPING, "partners.yaml").column_of("contact") == "Mail"

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from connectors.reconcile.belief import NOTHING, UNKNOWN_DIGEST, Aim, Queued, Verdict, row_state
 from connectors.reconcile.digest import record_digest
-from connectors.reconcile.plan import Planned, Unreachable, plan
+from connectors.reconcile.plan import NoTransition, Planned, plan
 from connectors.reconcile.story import RejectedEvent
 from hub.domain.catalogue import STREAMS
 from hub.domain.entity import Entity
@@ -79,7 +79,7 @@ class BeliefMachine(RuleBasedStateMachine):
             return True
         try:
             steps = plan(OFFER, self.belief.presumed, wanted)
-        except Unreachable:
+        except NoTransition:
             return False
         if not steps:
             self.belief = self.belief.hold(wanted.fingerprint)

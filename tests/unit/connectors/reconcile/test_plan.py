@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.reconcile.belief import UNKNOWN_DIGEST, Held
 from connectors.reconcile.digest import record_digest
-from connectors.reconcile.plan import Unreachable, plan
+from connectors.reconcile.plan import NoTransition, plan
 from hub.domain.catalogue import STREAMS
 from hub.domain.entity import Entity
 from hub.domain.fold import fold
@@ -79,7 +79,7 @@ def test_plan_from_any_life_reaches_the_wanted_state_by_the_fewest_legal_events(
     fewest = reached(stream, entity, wanted, 4)
     try:
         planned = plan(stream, known_of(entity), wanted)
-    except Unreachable:
+    except NoTransition:
         assert fewest is None
         return
     assert len(planned) == fewest
@@ -124,7 +124,7 @@ def test_plan_for_an_unknown_record_in_a_final_status_says_nothing() -> None:
 
 def test_plan_out_of_a_final_status_names_both() -> None:
     """A final status is refused, and the message names where it stands and what was wanted."""
-    with pytest.raises(Unreachable, match="terminated to opened"):
+    with pytest.raises(NoTransition, match="terminated to opened"):
         plan(STREAMS["deal"], Held("terminated", b"x"), Wanted("opened", {"title": "x"}))
 
 

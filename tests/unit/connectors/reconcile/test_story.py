@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.reconcile.story import UNLINKED, Link, RejectedEvent, tell
+from connectors.reconcile.story import UNLINKED, RejectedEvent, StoryLink, tell
 
 
 def test_story_of_one_event_says_no_more_than_the_event() -> None:
@@ -12,10 +12,10 @@ def test_story_of_one_event_says_no_more_than_the_event() -> None:
 
 def test_story_is_named_by_its_first_event_and_each_event_by_the_one_before() -> None:
     """All events of a plan have one correlation id; the first has no cause."""
-    assert tell(["a", "b", "c"]) == [Link("a", None), Link("a", "a"), Link("a", "b")]
+    assert tell(["a", "b", "c"]) == [StoryLink("a", None), StoryLink("a", "a"), StoryLink("a", "b")]
 
 
 def test_plan_after_a_refusal_goes_on_with_the_story() -> None:
     """The refused event is the cause of what is said instead of it, also of a single event."""
-    assert tell(["d", "e"], RejectedEvent("b", "a")) == [Link("a", "b"), Link("a", "d")]
-    assert tell(["d"], RejectedEvent("b", "a")) == [Link("a", "b")]
+    assert tell(["d", "e"], RejectedEvent("b", "a")) == [StoryLink("a", "b"), StoryLink("a", "d")]
+    assert tell(["d"], RejectedEvent("b", "a")) == [StoryLink("a", "b")]

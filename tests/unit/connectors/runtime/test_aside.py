@@ -54,7 +54,7 @@ limits: {file_bytes_max: 4000}
 """
 
 
-class Desk:
+class Bench:
     """An office on disk whose folder is looked at when the test says so, with no broker behind it."""
 
     def __init__(self, path: Path) -> None:
@@ -98,44 +98,44 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path / "office")
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "office")
 
 
-def status(desk: Desk, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def status(bench: Bench, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     capsys.readouterr()
-    assert run_command(["status", "--json", "--office", str(desk.path)]) == 0
+    assert run_command(["status", "--json", "--office", str(bench.path)]) == 0
     files: dict[str, Any] = json.loads(capsys.readouterr().out)["files"]
     return files
 
 
 def test_file_that_is_too_large_is_shown_logged_once_and_taken_when_it_fits(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
+    bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A limit is no silence: status and the verdict sheet say it, and the file is taken once it is smaller."""
-    desk.write("offers.csv", "1," + "x" * 5000)
+    bench.write("offers.csv", "1," + "x" * 5000)
     with capture_logs() as logs:
-        desk.look()
-        desk.look()
+        bench.look()
+        bench.look()
     assert [entry["state"] for entry in logs if entry["event"] == "file_set_aside"] == ["too_large"]
-    shown = status(desk, capsys)["offers.csv"]
+    shown = status(bench, capsys)["offers.csv"]
     assert shown["state"] == "too_large"
     assert "at most 4000 are read; split the file" in shown["message"]
-    assert desk.block("offers.csv")[1][2] == "not taken"
-    desk.write("offers.csv", "1,Pump")
-    desk.look()
-    shown = status(desk, capsys)["offers.csv"]
+    assert bench.block("offers.csv")[1][2] == "not taken"
+    bench.write("offers.csv", "1,Pump")
+    bench.look()
+    shown = status(bench, capsys)["offers.csv"]
     assert (shown["state"], shown["message"], shown["pending"]) == ("taken", "", 1)
-    assert desk.block("offers.csv")[0] == ["Row", "Number", "Verdict", "Message", "What to do"]
+    assert bench.block("offers.csv")[0] == ["Row", "Number", "Verdict", "Message", "What to do"]
 
 
 def test_locked_file_is_shown_until_it_can_be_read(
-    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that another program holds is named, its rows stay, and it is read again by itself."""
-    path = desk.write("offers.csv", "1,Pump")
-    desk.look()
-    assert status(desk, capsys)["offers.csv"]["state"] == "taken"
+    path = bench.write("offers.csv", "1,Pump")
+    bench.look()
+    assert status(bench, capsys)["offers.csv"]["state"] == "taken"
     opened = Path.open
 
     def locked(file: Path, *args: Any, **kwargs: Any) -> Any:
@@ -144,45 +144,45 @@ def test_locked_file_is_shown_until_it_can_be_read(
         return opened(file, *args, **kwargs)
 
     with capture_logs() as logs, monkeypatch.context() as patch:
-        desk.write("offers.csv", "1,Pump of steel")
+        bench.write("offers.csv", "1,Pump of steel")
         patch.setattr(Path, "open", locked)  # root reads whatever its mode says
-        desk.look()
-        desk.look()
+        bench.look()
+        bench.look()
     assert [entry["state"] for entry in logs if entry["event"] == "file_set_aside"] == ["locked"]
-    shown = status(desk, capsys)["offers.csv"]
+    shown = status(bench, capsys)["offers.csv"]
     assert (shown["state"], shown["rows"]) == ("locked", 1)
     assert "close it elsewhere" in shown["message"]
     with capture_logs() as logs:
-        desk.look()
+        bench.look()
     assert [entry["file"] for entry in logs if entry["event"] == "file_readable"] == ["offers.csv"]
-    assert status(desk, capsys)["offers.csv"]["state"] == "taken"
+    assert status(bench, capsys)["offers.csv"]["state"] == "taken"
 
 
 def test_file_without_mapping_is_shown_with_its_remedy_and_forgotten_when_gone(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
+    bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A misspelt name is found by looking at status, not by missing rows at HQ."""
-    path = desk.write("ofers.csv", "1,Pump")
+    path = bench.write("ofers.csv", "1,Pump")
     with capture_logs() as logs:
-        desk.look()
-        desk.look()
+        bench.look()
+        bench.look()
     assert [entry["state"] for entry in logs if entry["event"] == "file_set_aside"] == ["unmapped"]
-    shown = status(desk, capsys)["ofers.csv"]
+    shown = status(bench, capsys)["ofers.csv"]
     assert shown["state"] == "unmapped"
     assert shown["message"].startswith("no mapping is for this name: rename the file")
     path.unlink()
-    desk.folder._aside.again()
-    desk.look()
-    assert status(desk, capsys) == {}
+    bench.folder._aside.again()
+    bench.look()
+    assert status(bench, capsys) == {}
 
 
-def test_refused_file_stands_above_its_old_verdicts(desk: Desk) -> None:
+def test_refused_file_stands_above_its_old_verdicts(bench: Bench) -> None:
     """Nobody takes last week's green sheet for today's answer: what is wrong with the file comes first."""
-    desk.write("offers.csv", "1,Pump")
-    desk.look()
-    desk.write("offers.csv", "1,Pump", head="Number,Name")
-    desk.look()
-    rows = desk.block("offers.csv")
+    bench.write("offers.csv", "1,Pump")
+    bench.look()
+    bench.write("offers.csv", "1,Pump", head="Number,Name")
+    bench.look()
+    rows = bench.block("offers.csv")
     assert rows[0] == [None, "File", "State", "Message", "What to do"]
     assert rows[1][1:3] == ["offers.csv", "not taken"]
     assert "Title" in rows[1][3]
@@ -194,56 +194,56 @@ def test_refused_file_stands_above_its_old_verdicts(desk: Desk) -> None:
 
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("nth", range(1, 6))
-def test_file_that_vanishes_is_noted_though_a_commit_failed(desk: Desk, nth: int, fault: Fault) -> None:
+def test_file_that_vanishes_is_noted_though_a_commit_failed(bench: Bench, nth: int, fault: Fault) -> None:
     """The source tells once that it is gone; whatever fails after that, it is not forgotten."""
-    desk.write("offers.csv", "1,One")
-    desk.look()
-    desk.path.joinpath("offers.csv").unlink()
-    desk.database.faults.plan(fault, nth)
+    bench.write("offers.csv", "1,One")
+    bench.look()
+    bench.path.joinpath("offers.csv").unlink()
+    bench.database.faults.plan(fault, nth)
     for _ in range(4):
         with contextlib.suppress(Retriable):
-            desk.look()
-    assert [(file.name, file.state) for file in desk.outbox.rows.summaries()] == [("offers.csv", "vanished")]
+            bench.look()
+    assert [(file.name, file.state) for file in bench.outbox.rows.summaries()] == [("offers.csv", "vanished")]
 
 
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("nth", range(1, 8))
-def test_file_that_is_set_aside_and_freed_is_taken_though_a_commit_failed(desk: Desk, nth: int, fault: Fault) -> None:
+def test_file_that_is_set_aside_and_freed_is_taken_though_a_commit_failed(bench: Bench, nth: int, fault: Fault) -> None:
     """What stands in the outbox of a file is in the end what it is."""
-    desk.write("strange.csv", "1,One")
-    desk.database.faults.plan(fault, nth)
-    desk.write("offers.csv", "1," + "x" * 5000)
+    bench.write("strange.csv", "1,One")
+    bench.database.faults.plan(fault, nth)
+    bench.write("offers.csv", "1," + "x" * 5000)
     for _ in range(2):
         with contextlib.suppress(Retriable):
-            desk.look()
-    desk.write("offers.csv", "1,One")
+            bench.look()
+    bench.write("offers.csv", "1,One")
     for _ in range(4):
         with contextlib.suppress(Retriable):
-            desk.look()
-    found = {file.name: file.state for file in desk.outbox.rows.summaries()}
+            bench.look()
+    found = {file.name: file.state for file in bench.outbox.rows.summaries()}
     assert found["offers.csv"] == "taken"
-    assert [row.state for row in desk.outbox.rows.verdicts("offers.csv")] == ["pending"]
+    assert [row.state for row in bench.outbox.rows.verdicts("offers.csv")] == ["pending"]
 
 
-def test_waiting_and_vanished_rows_are_told_in_the_sheet(desk: Desk) -> None:
+def test_waiting_and_vanished_rows_are_told_in_the_sheet(bench: Bench) -> None:
     """What a person has to approve, and what is missing from the sheet, stands in the file they look at."""
-    desk.write("offers.csv", *(f"{n},Pump" for n in range(20)))
-    desk.look()
-    desk.write("offers.csv", *(f"{n},Pump" for n in range(19)))
-    desk.look()
-    (notice,) = desk.block("offers.csv")[1:2]
+    bench.write("offers.csv", *(f"{n},Pump" for n in range(20)))
+    bench.look()
+    bench.write("offers.csv", *(f"{n},Pump" for n in range(19)))
+    bench.look()
+    (notice,) = bench.block("offers.csv")[1:2]
     assert notice[2:4] == [
         "rows are gone",
         "these rows are no longer in the sheet; HQ still has them, and nothing was withdrawn: 19",
     ]
-    desk.write("offers.csv", *(f"{n},Crane" for n in range(19)))
-    desk.look()
-    states = [row[2] for row in desk.block("offers.csv")[1:3]]
+    bench.write("offers.csv", *(f"{n},Crane" for n in range(19)))
+    bench.look()
+    states = [row[2] for row in bench.block("offers.csv")[1:3]]
     assert states == ["waits for approval", "rows are gone"]
-    assert "connector approve" in desk.block("offers.csv")[1][4]
-    (desk.path / "offers.csv").unlink()
-    desk.look()
-    assert desk.block("offers.csv")[1][2] == "file is gone"
+    assert "connector approve" in bench.block("offers.csv")[1][4]
+    (bench.path / "offers.csv").unlink()
+    bench.look()
+    assert bench.block("offers.csv")[1][2] == "file is gone"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.runtime.outbox.answers import Outcome
+from connectors.runtime.outbox.answers import ReceiptOutcome
 from hub.protocol.receipt import Decision
 from tests.support.office import CENTER, HUB, NOW, Office
 
@@ -19,7 +19,7 @@ def test_take_of_a_receipt_makes_entities_accepted(office: Office) -> None:
     assert office.entity("A") == (None, "published", 1, "pending", "")
     office.open()
     office.seal()
-    assert office.answer(1, 2).outcomes == [Outcome.APPLIED]
+    assert office.answer(1, 2).outcomes == [ReceiptOutcome.APPLIED]
     assert office.entity("A") == ("published", "published", 0, "accepted", "")
     assert office.outbox.status()["totals"] | {"rows": 0} == {
         "rows": 0, "accepted": 0, "refused": 0, "rejected": 0, "unchanged": 0, "blank": 0, "pending": 0,
@@ -78,7 +78,7 @@ def test_take_of_the_same_receipt_again_is_a_duplicate(office: Office) -> None:
     office.queue("A", "B")
     office.seal()
     office.answer(1, 3, Decision(3, "BAD_FIELD", "title"))
-    assert office.answer(1, 3).outcomes == [Outcome.DUPLICATE]
+    assert office.answer(1, 3).outcomes == [ReceiptOutcome.DUPLICATE]
     assert office.entity("B")[2:] == (0, "rejected", "BAD_FIELD")
     assert office.outbox.status()["totals"]["duplicates"] == 1
 
@@ -118,7 +118,7 @@ def test_take_of_a_receipt_beyond_what_we_sealed_is_divergence(office: Office) -
     """HQ holds more than this outbox: it is an old copy."""
     office.open()
     office.seal()
-    assert office.answer(1, 9).outcomes == [Outcome.DIVERGED]
+    assert office.answer(1, 9).outcomes == [ReceiptOutcome.DIVERGED]
     assert office.outbox.lane.receipted() == 0
     previous = office.outbox.answers.newest()
     assert previous is not None
@@ -129,19 +129,19 @@ def test_take_of_a_receipt_over_another_tree_is_divergence(office: Office) -> No
     """HQ holds as much, and something else: another copy of this outbox wrote it."""
     office.open()
     office.seal()
-    assert office.answer(1, 1, root=b"x" * 32).outcomes == [Outcome.DIVERGED]
+    assert office.answer(1, 1, root=b"x" * 32).outcomes == [ReceiptOutcome.DIVERGED]
 
 
 def test_take_of_a_foreign_lane_stops_only_after_ours_was_opened(office: Office) -> None:
     """A lane from before ours is the one that ours continues; one that comes later means another machine."""
-    assert office.answer(1, 5, origin=FOREIGN).outcomes == [Outcome.STRAY]
+    assert office.answer(1, 5, origin=FOREIGN).outcomes == [ReceiptOutcome.STRAY]
     office.open()
-    assert office.answer(1, 5, origin=FOREIGN).outcomes == [Outcome.STRAY]
-    assert office.answer(1, 5, origin=f"{HUB}/{CENTER}/eeeeeeee").outcomes == [Outcome.FOREIGN]
+    assert office.answer(1, 5, origin=FOREIGN).outcomes == [ReceiptOutcome.STRAY]
+    assert office.answer(1, 5, origin=f"{HUB}/{CENTER}/eeeeeeee").outcomes == [ReceiptOutcome.FOREIGN]
     assert office.outbox.status()["alarms"]["foreign"].startswith(f"{HUB}/{CENTER}/eeeeeeee")
     office.outbox.epoch_new("this machine goes on")
     assert "foreign" not in office.outbox.status()["alarms"]
-    assert office.answer(1, 5, origin=f"{HUB}/{CENTER}/eeeeeeee").outcomes == [Outcome.STRAY]
+    assert office.answer(1, 5, origin=f"{HUB}/{CENTER}/eeeeeeee").outcomes == [ReceiptOutcome.STRAY]
 
 
 def test_take_of_already_exists_learns_that_hq_has_it(office: Office) -> None:
@@ -192,15 +192,15 @@ def test_receipt_by_a_retired_key_that_is_dated_back_is_refused(office: Office) 
     office.queue("A", "B", "C")
     office.seal()
     retired = NOW + timedelta(days=1)
-    assert office.answer(1, 1, retired_at=retired).outcomes == [Outcome.APPLIED]
-    assert office.answer(3, 3, at=retired).outcomes == [Outcome.APPLIED]
+    assert office.answer(1, 1, retired_at=retired).outcomes == [ReceiptOutcome.APPLIED]
+    assert office.answer(3, 3, at=retired).outcomes == [ReceiptOutcome.APPLIED]
     # What lies before the retirement's first receipt was signed at its time, and may come late.
-    assert office.answer(2, 2, retired_at=retired).outcomes == [Outcome.APPLIED]
+    assert office.answer(2, 2, retired_at=retired).outcomes == [ReceiptOutcome.APPLIED]
     office.queue("D")
     office.seal()
     before = office.outbox.answers.newest()
-    assert office.answer(4, 5, Decision(5, "BAD_FIELD"), retired_at=retired).outcomes == [Outcome.BACKDATED]
-    assert office.answer(6, 9, retired_at=retired).outcomes == [Outcome.BACKDATED]  # nor does it open a new lane
+    assert office.answer(4, 5, Decision(5, "BAD_FIELD"), retired_at=retired).outcomes == [ReceiptOutcome.BACKDATED]
+    assert office.answer(6, 9, retired_at=retired).outcomes == [ReceiptOutcome.BACKDATED]  # nor does it open a new lane
     assert (office.outbox.answers.newest(), office.outbox.lane.receipted()) == (before, 3)
     assert office.entity("D")[3] == "pending"
-    assert office.answer(4, 5, at=retired).outcomes == [Outcome.APPLIED]
+    assert office.answer(4, 5, at=retired).outcomes == [ReceiptOutcome.APPLIED]

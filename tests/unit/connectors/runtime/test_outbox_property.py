@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from connectors.reconcile.story import Link, tell
+from connectors.reconcile.story import StoryLink, tell
 from connectors.runtime.codecs import Codecs
 from hub.protocol.receipt import Decision
 from hub.protocol.record import canonical
@@ -34,7 +34,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.lanes = 0
         self.numbers = itertools.count(1)
         self.queued: list[str] = []
-        self.links: dict[str, Link] = {}
+        self.links: dict[str, StoryLink] = {}
         self.open_lane()
 
     def teardown(self) -> None:
@@ -116,7 +116,7 @@ class OutboxMachine(RuleBasedStateMachine):
         found = self.office.outbox.database.read(
             "SELECT ce_id, correlation, causation FROM event WHERE type LIKE 'net.cohub.offer.%'"
         )
-        assert {ce_id: Link(*links) for ce_id, *links in found} == self.links
+        assert {ce_id: StoryLink(*links) for ce_id, *links in found} == self.links
 
     @invariant()
     def backlog_is_what_entities_wait_for(self) -> None:

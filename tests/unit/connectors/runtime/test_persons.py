@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from connectors.mapping.person import Instead, PersonSaid, Place, person_identity
+from connectors.mapping.person import Instead, PersonField, PersonSaid, person_identity
 from connectors.mapping.problem import LocalCode
-from connectors.runtime.persons import Persons, Standing
+from connectors.runtime.persons import Persons, RegisteredPerson
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.persons.register import KEYS, REGISTER
 from hub.domain.sealed import key_id_of
 from hub.protocol.errors import Fatal, UsageError
 
-PLACE = Place("partner", "uz:P-1", "contact")
-OTHER_PLACE = Place("partner", "uz:P-2", "contact")
+PLACE = PersonField("partner", "uz:P-1", "contact")
+OTHER_PLACE = PersonField("partner", "uz:P-2", "contact")
 NIGORA = PersonSaid(person_identity(["nigora@example.org"]), {"name": "Nigora Karimova", "phone": "+998712000000"})
 TIMUR = PersonSaid(person_identity(["timur@example.org"]), {"name": "Timur Aliev"})
 
@@ -28,7 +28,7 @@ def make(office: Path, *, read_only: bool = False) -> Persons:
     return Persons(office, "hub.example", "uz", read_only=read_only)
 
 
-def known(persons: Persons, identity: str) -> Standing:
+def known(persons: Persons, identity: str) -> RegisteredPerson:
     found = persons.find(identity)
     assert found is not None
     return found
@@ -117,9 +117,9 @@ def test_erase_twice_says_when_it_was_done(tmp_path: Path) -> None:
 
 def test_erase_is_seen_by_a_connector_that_runs(tmp_path: Path) -> None:
     """Two processes share the files: the next row that the running one reads finds the person erased."""
-    with make(tmp_path) as running, make(tmp_path) as desk:
+    with make(tmp_path) as running, make(tmp_path) as other:
         sealed = text(running.seal(PLACE, NIGORA))
-        desk.erase(known(desk, NIGORA.identity))
+        other.erase(known(other, NIGORA.identity))
         assert running.seal(PLACE, NIGORA).text == f"erased.v1.{key_id_of(sealed)}"
         assert running.unseal(PLACE, sealed) is None
 

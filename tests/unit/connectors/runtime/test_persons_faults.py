@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from connectors.mapping.person import PersonSaid, Place, person_identity
+from connectors.mapping.person import PersonField, PersonSaid, person_identity
 from connectors.mapping.problem import LocalCode
 from connectors.runtime.persons import Persons
 from connectors.runtime.persons.cipher import KEY_BYTES
@@ -18,7 +18,7 @@ from hub.base.faulty import Fault
 from hub.domain.sealed import key_id_of
 from hub.protocol.errors import Retriable, UsageError
 
-PLACE, OTHER_PLACE = Place("partner", "uz:P-1", "contact"), Place("partner", "uz:P-2", "contact")
+PLACE, OTHER_PLACE = PersonField("partner", "uz:P-1", "contact"), PersonField("partner", "uz:P-2", "contact")
 NIGORA = PersonSaid(person_identity(["nigora@example.org"]), {"name": "Nigora Karimova"})
 TIMUR = PersonSaid(person_identity(["timur@example.org"]), {"name": "Timur Aliev"})
 WRITES = 17  # of the life below, when nothing fails
@@ -33,7 +33,7 @@ def again(step: Callable[[], T]) -> T:
         return step()
 
 
-def sealed(persons: Persons, place: Place, person: PersonSaid) -> str:
+def sealed(persons: Persons, place: PersonField, person: PersonSaid) -> str:
     text = again(lambda: persons.seal(place, person)).text
     assert text is not None
     return text

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from connectors.mapping.person import PersonSaid, Place, person_identity
+from connectors.mapping.person import PersonField, PersonSaid, person_identity
 from connectors.runtime.persons import Persons
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.persons.register import KEYS, REGISTER
 from tests.support.power import cut_at_each_statement
 
-PLACE = Place("partner", "uz:P-1", "contact")
+PLACE = PersonField("partner", "uz:P-1", "contact")
 NIGORA = PersonSaid(person_identity(["nigora@example.org"]), {"name": "Nigora Karimova"})
 PROGRAMS = 4
 

@@ -1,4 +1,4 @@
-"""Sheets that name persons, from the row to the outbox: what is kept, what is sent, what the desk is told."""
+"""Sheets that name persons, from the row to the outbox: what is kept, what is sent, what the office is told."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import openpyxl
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.mapping import PersonSaid, Place, person_identity
+from connectors.mapping import PersonField, PersonSaid, person_identity
 from connectors.runtime.codecs import Codecs, released_states
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import Gatherer
 from connectors.runtime.ids import EventIds
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.persons import Persons, Sealing, Standing
+from connectors.runtime.persons import Persons, RegisteredPerson, Sealing
 from connectors.runtime.registry import SCHEMAS, Registry
 from connectors.runtime.settings import make_settings
 from connectors.runtime.sheets import VerdictSheets, sheet_of
@@ -46,7 +46,7 @@ REGISTERED = {1: "net.cohub.partner.registered.v1", 2: "net.cohub.partner.regist
 REVISED = {1: "net.cohub.partner.revised.v1", 2: "net.cohub.partner.revised.v2"}
 
 
-class Desk:
+class Bench:
     """An office whose folder is looked at when the test says so, with no broker behind it."""
 
     def __init__(self, path: Path) -> None:
@@ -116,22 +116,22 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path / "office")
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "office")
 
 
-def known(persons: Persons, identity: str) -> Standing:
+def known(persons: Persons, identity: str) -> RegisteredPerson:
     found = persons.find(identity)
     assert found is not None
     return found
 
 
-def test_person_of_a_row_is_queued_sealed_and_stands_nowhere_else(desk: Desk) -> None:
+def test_person_of_a_row_is_queued_sealed_and_stands_nowhere_else(bench: Bench) -> None:
     """The outbox, the verdicts and the log have the company's name, and of the person nothing."""
-    desk.write(NIGORA, TIMUR, "P-3,Fund,,")
+    bench.write(NIGORA, TIMUR, "P-3,Fund,,")
     with capture_logs() as logs:
-        desk.look()
-    said = desk.said()
+        bench.look()
+    said = bench.said()
     assert [(kind, subject) for kind, subject, _ in said] == [
         (REGISTERED[2], "uz:P-1"),
         (REGISTERED[2], "uz:P-2"),
@@ -139,100 +139,102 @@ def test_person_of_a_row_is_queued_sealed_and_stands_nowhere_else(desk: Desk) ->
     ]
     for _, subject, contact in said[:2]:
         assert contact is not None
-        parts = desk.persons.unseal(Place("partner", subject, "contact"), contact)
+        parts = bench.persons.unseal(PersonField("partner", subject, "contact"), contact)
         assert parts is not None
         assert set(parts) == {"name", "email"}
-    found = desk.files()
+    found = bench.files()
     assert b"Institute" in found
     for plain in ("Nigora", "Karimova", "nigora@", "Timur", "timur@"):
         assert plain.encode() not in found
         assert plain not in repr(logs)
 
 
-def test_unchanged_sheet_says_nothing_after_a_restart(desk: Desk) -> None:
+def test_unchanged_sheet_says_nothing_after_a_restart(bench: Bench) -> None:
     """Sealing is the same every time: reading the sheet again makes no event."""
-    desk.write(NIGORA, TIMUR)
-    desk.look()
-    desk.stop()
-    desk.start()
-    desk.look()
-    assert len(desk.said()) == 2
-    desk.write(TIMUR, NIGORA)
-    desk.look()
-    assert len(desk.said()) == 2
-    desk.write(NIGORA.replace("Karimova", "Rashidova"), TIMUR)
-    desk.look()
-    assert [kind for kind, _, _ in desk.said()[2:]] == [REVISED[2]]
+    bench.write(NIGORA, TIMUR)
+    bench.look()
+    bench.stop()
+    bench.start()
+    bench.look()
+    assert len(bench.said()) == 2
+    bench.write(TIMUR, NIGORA)
+    bench.look()
+    assert len(bench.said()) == 2
+    bench.write(NIGORA.replace("Karimova", "Rashidova"), TIMUR)
+    bench.look()
+    assert [kind for kind, _, _ in bench.said()[2:]] == [REVISED[2]]
 
 
-def test_erased_person_is_told_to_hq_and_to_the_desk(desk: Desk) -> None:
+def test_erased_person_is_told_to_hq_and_to_the_office(bench: Bench) -> None:
     """The sheet is read again by itself: HQ gets the marker, the row its remark, nobody else is touched."""
-    desk.write(NIGORA, TIMUR)
-    desk.look()
-    sealed = desk.said()[0][2]
+    bench.write(NIGORA, TIMUR)
+    bench.look()
+    sealed = bench.said()[0][2]
     assert sealed is not None
-    with Persons(desk.path, HUB, "uz") as other_process:
+    with Persons(bench.path, HUB, "uz") as other_process:
         other_process.erase(known(other_process, person_identity(["NIGORA@example.org"])))
-    desk.look()
-    assert desk.said()[2:] == [(REVISED[2], "uz:P-1", f"erased.v1.{key_id_of(sealed)}")]
-    assert "Mail: this person was erased and is not sent any more" in desk.told()["P-1"][1]
-    assert desk.told()["P-2"][1] == ""
-    desk.write("P-1,Firm,,", TIMUR)
-    desk.look()
-    assert desk.said()[3:] == [(REVISED[1], "uz:P-1", None)]
-    assert desk.told()["P-1"][1] == ""
+    bench.look()
+    assert bench.said()[2:] == [(REVISED[2], "uz:P-1", f"erased.v1.{key_id_of(sealed)}")]
+    assert "Mail: this person was erased and is not sent any more" in bench.told()["P-1"][1]
+    assert bench.told()["P-2"][1] == ""
+    bench.write("P-1,Firm,,", TIMUR)
+    bench.look()
+    assert bench.said()[3:] == [(REVISED[1], "uz:P-1", None)]
+    assert bench.told()["P-1"][1] == ""
 
 
-def test_erased_person_in_a_new_row_is_not_sent_at_all(desk: Desk) -> None:
+def test_erased_person_in_a_new_row_is_not_sent_at_all(bench: Bench) -> None:
     """Somebody erased comes back under another number: the partner is registered without them."""
-    desk.write(NIGORA)
-    desk.look()
-    desk.persons.erase(known(desk.persons, person_identity(["nigora@example.org"])))
-    desk.write(NIGORA.replace("P-1", "P-9"))
-    desk.look()
-    assert desk.said()[1:] == [(REGISTERED[1], "uz:P-9", None)]
-    assert "was erased" in desk.told()["P-9"][1]
+    bench.write(NIGORA)
+    bench.look()
+    bench.persons.erase(known(bench.persons, person_identity(["nigora@example.org"])))
+    bench.write(NIGORA.replace("P-1", "P-9"))
+    bench.look()
+    assert bench.said()[1:] == [(REGISTERED[1], "uz:P-9", None)]
+    assert "was erased" in bench.told()["P-9"][1]
 
 
-def test_older_hq_gets_the_row_without_the_person_until_it_is_updated(desk: Desk) -> None:
-    """The rest is sent, the desk is told, and the person follows when HQ can take them; also across a restart."""
-    desk.announce(REGISTERED[1], REVISED[1])
-    desk.write(NIGORA)
+def test_older_hq_gets_the_row_without_the_person_until_it_is_updated(bench: Bench) -> None:
+    """The rest is sent, the office is told, and the person follows when HQ can take them; also across a restart."""
+    bench.announce(REGISTERED[1], REVISED[1])
+    bench.write(NIGORA)
     with capture_logs() as logs:
-        desk.look()
-    assert desk.said() == [(REGISTERED[1], "uz:P-1", None)]
-    assert "HQ's release can't take persons yet" in desk.told()["P-1"][1]
+        bench.look()
+    assert bench.said() == [(REGISTERED[1], "uz:P-1", None)]
+    assert "HQ's release can't take persons yet" in bench.told()["P-1"][1]
     assert [entry["event"] for entry in logs].count("persons_wait_for_hq") == 1
-    assert desk.persons.everyone() == []
-    desk.stop()
-    desk.start()  # HQ can't be asked now, and what it said is remembered
-    desk.look()
-    assert len(desk.said()) == 1
-    desk.announce(*REGISTERED.values(), *REVISED.values())
-    desk.look()
-    assert [(kind, subject) for kind, subject, _ in desk.said()[1:]] == [(REVISED[2], "uz:P-1")]
-    assert desk.told()["P-1"][1] == ""
+    assert bench.persons.everyone() == []
+    bench.stop()
+    bench.start()  # HQ can't be asked now, and what it said is remembered
+    bench.look()
+    assert len(bench.said()) == 1
+    bench.announce(*REGISTERED.values(), *REVISED.values())
+    bench.look()
+    assert [(kind, subject) for kind, subject, _ in bench.said()[1:]] == [(REVISED[2], "uz:P-1")]
+    assert bench.told()["P-1"][1] == ""
 
 
-def test_repeated_rows_with_one_person_are_one(desk: Desk) -> None:
+def test_repeated_rows_with_one_person_are_one(bench: Bench) -> None:
     """Two rows that say the same of one key are one, also where they name a person."""
-    desk.write(NIGORA, NIGORA)
-    desk.look()
-    assert len(desk.said()) == 1
-    assert len(desk.persons.everyone()) == 1
+    bench.write(NIGORA, NIGORA)
+    bench.look()
+    assert len(bench.said()) == 1
+    assert len(bench.persons.everyone()) == 1
 
 
-def test_many_new_persons_cost_few_transactions(desk: Desk) -> None:
+def test_many_new_persons_cost_few_transactions(bench: Bench) -> None:
     """A sheet of persons is not a wait for the disk each: their register is written some hundred at a time."""
-    desk.write(*(f"P-{n},Firm {n},Person {n},person{n}@example.org" for n in range(1200)))
+    bench.write(*(f"P-{n},Firm {n},Person {n},person{n}@example.org" for n in range(1200)))
     began: list[str] = []
-    desk.persons.find("opens the register")
-    assert desk.persons._connection is not None
-    desk.persons._connection.set_trace_callback(lambda sql: began.append(sql) if sql.startswith("BEGIN") else None)
-    desk.look()
-    assert len(desk.persons.everyone()) == 1200
+    bench.persons.find("opens the register")
+    assert bench.persons._connection is not None
+    bench.persons._connection.set_trace_callback(lambda sql: began.append(sql) if sql.startswith("BEGIN") else None)
+    bench.look()
+    assert len(bench.persons.everyone()) == 1200
     assert len(began) <= 5
-    found = desk.persons.find(person_identity(["person7@example.org"]))
+    found = bench.persons.find(person_identity(["person7@example.org"]))
     assert found is not None
-    assert [use.subject for use in desk.persons.uses(found)] == ["uz:P-7"]
-    assert desk.persons.seal(Place("partner", "uz:P-7", "contact"), PersonSaid("x", {"name": "y"})).text is not None
+    assert [use.subject for use in bench.persons.uses(found)] == ["uz:P-7"]
+    assert (
+        bench.persons.seal(PersonField("partner", "uz:P-7", "contact"), PersonSaid("x", {"name": "y"})).text is not None
+    )

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.runtime.witness import PROMISES_MAX, Again, Break, Follows, Log, Said, read, receipt_leaf, step, unmet
+from connectors.runtime.witness import (
+    PROMISES_MAX,
+    Break,
+    Follows,
+    Log,
+    ReadAgain,
+    SignedCheckpoint,
+    read,
+    receipt_leaf,
+    step,
+    unmet,
+)
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Signer
 from hub.protocol.note import sign_note
@@ -22,7 +33,7 @@ def nothing(_size: int) -> bytes | None:
     return None
 
 
-def said(log: TestLog, record: Published) -> Said:
+def said(log: TestLog, record: Published) -> SignedCheckpoint:
     return read(record.value, record.headers, log.origin, log.verifiers)
 
 
@@ -115,7 +126,7 @@ def test_step_rolled_back_log_is_found_though_forgotten(hq: TestLog) -> None:
     other = hq.fork(2)
     forked = other.append(leaf(99))
     done = step(log, said(other, forked), nothing)
-    assert isinstance(done, Again)
+    assert isinstance(done, ReadAgain)
     outcome: object = None
     log = done.log
     for record in [*records, forked]:
@@ -133,7 +144,7 @@ def test_step_gap_reads_again_and_goes_on(hq: TestLog) -> None:
     records = [hq.append(leaf(n), leaf(-n)) for n in range(1, 6)]
     log = follow(Log(), hq, records[:2])
     done = step(log, said(hq, records[3]), nothing)
-    assert isinstance(done, Again)
+    assert isinstance(done, ReadAgain)
     assert done.log.ahead == 4
     log = follow(done.log, hq, records)
     assert (log.size, log.is_whole, unmet(log)) == (10, True, None)
@@ -146,7 +157,7 @@ def test_step_gap_behind_another_past_breaks(hq: TestLog) -> None:
     other = TestLog()
     records = [other.append(*(leaf(n) for n in range(4))), other.append(leaf(7))]
     done = step(log, said(other, records[1]), nothing)
-    assert isinstance(done, Again)
+    assert isinstance(done, ReadAgain)
     found = step(done.log, said(other, records[0]), nothing)
     assert isinstance(found, Break)
     assert (found.ours, found.theirs) == (log.note, records[0].value)
@@ -185,7 +196,7 @@ def test_step_endless_going_back_ends(hq: TestLog) -> None:
         if isinstance(done, Break):
             assert count <= PROMISES_MAX
             return
-        assert isinstance(done, Again)
+        assert isinstance(done, ReadAgain)
         log = follow(done.log, hq, records)
     pytest.fail("it went on for ever")
 

@@ -10,9 +10,9 @@ import pytest
 
 from connectors.source.folder import (
     FileStamp,
-    FileState,
     FolderSettings,
     FolderSource,
+    ScanState,
     is_source_file,
     list_files,
     read_file,
@@ -48,7 +48,7 @@ class Folder:
                 found.append(content.data)
         return found
 
-    def state(self, name: str) -> FileState:
+    def state(self, name: str) -> ScanState:
         return {status.name: status.state for status in self.source.status()}[name]
 
 
@@ -62,7 +62,7 @@ def test_scan_file_is_ready_when_it_stood_still(folder: Folder) -> None:
     folder.write("a.csv")
     assert folder.scan() == ()
     assert folder.scan(1.0) == ()
-    assert folder.state("a.csv") is FileState.SETTLING
+    assert folder.state("a.csv") is ScanState.SETTLING
     assert folder.scan(1.0) == ("a.csv",)
 
 
@@ -84,7 +84,7 @@ def test_read_taken_file_is_not_handed_out_again(folder: Folder) -> None:
     assert folder.scan() == folder.scan() == ("a.csv",)
     assert folder.read_all() == [b"1"]
     assert folder.read_all() == []
-    assert folder.state("a.csv") is FileState.TAKEN
+    assert folder.state("a.csv") is ScanState.TAKEN
 
 
 def test_read_touched_file_with_same_content_is_not_handed_out(folder: Folder) -> None:
@@ -93,7 +93,7 @@ def test_read_touched_file_with_same_content_is_not_handed_out(folder: Folder) -
     folder.read_all()
     os.utime(path, ns=(5, 5))
     assert folder.read_all() == []
-    assert folder.state("a.csv") is FileState.TAKEN
+    assert folder.state("a.csv") is ScanState.TAKEN
 
 
 def test_read_changed_file_is_handed_out_again(folder: Folder) -> None:
@@ -163,7 +163,7 @@ def test_read_locked_file_is_reported_and_tried_again(folder: Folder) -> None:
 
     source = source_reading(folder, read)
     assert source.read("a.csv", folder.now) is None
-    assert folder.state("a.csv") is FileState.LOCKED
+    assert folder.state("a.csv") is ScanState.LOCKED
     assert "Permission denied" in source.status()[0].message
     is_locked = False
     assert folder.read_all() == [b"1"]
@@ -174,7 +174,7 @@ def test_read_file_without_permission_is_locked(folder: Folder) -> None:
     """The file system's own refusal is a lock like any other."""
     folder.write("a.csv").chmod(0)
     assert folder.read_all() == []
-    assert folder.state("a.csv") is FileState.LOCKED
+    assert folder.state("a.csv") is ScanState.LOCKED
 
 
 @pytest.mark.parametrize("change", ["grow", "replace", "vanish"])
@@ -199,7 +199,7 @@ def test_read_file_changed_under_the_reading_is_discarded(folder: Folder, change
 
     source = source_reading(folder, read)
     assert source.read("a.csv", folder.now) is None
-    assert folder.state("a.csv") is FileState.SETTLING
+    assert folder.state("a.csv") is ScanState.SETTLING
     if change == "vanish":
         path.write_bytes(b"back")
     assert folder.read_all() == [path.read_bytes()]
@@ -298,6 +298,6 @@ def test_scan_limits_hold(tmp_path: Path) -> None:
     folder = Folder(tmp_path, file_bytes_max=10, files_max=1)
     folder.write("a.csv", b"x" * 11)
     assert folder.read_all() == []
-    assert folder.state("a.csv") is FileState.TOO_LARGE
+    assert folder.state("a.csv") is ScanState.TOO_LARGE
     folder.write("b.csv")
     assert "at most 1 files" in (folder.source.scan(folder.now).problem or "")

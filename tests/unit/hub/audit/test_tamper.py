@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from hub.audit.verify import verify
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.ledger.basis import Basis
 from hub.protocol.checkpoint import seal
 from hub.protocol.keys import Signer
@@ -285,7 +285,7 @@ def test_revoked_key_that_seals_on_under_an_old_basis_is_found(tmp_path: Path) -
         headquarters = story.hq.headquarters
         left, story.now = await headquarters.basis(), datetime.now(UTC) + timedelta(days=1)
         kind = "net.cohub.center.suspended.v1"
-        await headquarters.say([Said(kind, "uz", filled(kind, {"reason": "stolen"}))], story.now)
+        await headquarters.say([HqEvent(kind, "uz", filled(kind, {"reason": "stolen"}))], story.now)
 
         async def stale() -> Basis:
             return left

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.evidence.export import Exported, export_bundle
+from hub.evidence.export import ExportedBundle, export_bundle
 from hub.evidence.subject import Subject
 from hub.replay.source import Ledger
 from tests.support.center import NOW
@@ -39,15 +39,15 @@ def ledger(database: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture(scope="session")
-def deal(ledger: Ledger) -> Exported:
+def deal(ledger: Ledger) -> ExportedBundle:
     return export_bundle(ledger, TRUST_NOTE, DEAL)
 
 
 @pytest.fixture(scope="session")
-def offer(ledger: Ledger) -> Exported:
+def offer(ledger: Ledger) -> ExportedBundle:
     return export_bundle(ledger, TRUST_NOTE, OFFER)
 
 
 @pytest.fixture(scope="session")
-def ranged(ledger: Ledger) -> Exported:
+def ranged(ledger: Ledger) -> ExportedBundle:
     return export_bundle(ledger, TRUST_NOTE, RANGE)

@@ -16,11 +16,11 @@ from hub.evidence import layout
 from hub.evidence.case import take_apart
 from hub.evidence.check import check_bundle, claimed_root, examine
 from hub.evidence.container import read_zip, write_zip
-from hub.evidence.export import Exported, export_bundle
+from hub.evidence.export import ExportedBundle, export_bundle
 from hub.evidence.log import witnesses_of
 from hub.evidence.report import Check, Report, Severity
 from hub.evidence.subject import Subject
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.ledger.basis import Basis
 from hub.ledger.notary import receipt_text
 from hub.protocol.keys import Signer
@@ -41,7 +41,7 @@ def checked(files: Files, pinned: Trust | None = None) -> Report:
     return check_bundle(write_zip(files), ROOT.verifier, pinned).report
 
 
-def files_of(bundle: Exported) -> Files:
+def files_of(bundle: ExportedBundle) -> Files:
     return read_zip(bundle.data, Report())
 
 
@@ -57,7 +57,7 @@ def center_file(files: Files, ending: str, number: int = 0) -> str:
 @pytest.mark.parametrize("name", ["deal", "offer", "ranged"])
 def test_untouched_bundle_is_proved(name: str, request: pytest.FixtureRequest) -> None:
     """No false alarm, and every check that applies was made."""
-    bundle: Exported = request.getfixturevalue(name)
+    bundle: ExportedBundle = request.getfixturevalue(name)
     report = check_bundle(bundle.data, ROOT.verifier).report
     assert report.findings == []
     assert report.status == "proved"
@@ -84,7 +84,7 @@ def sampled(files: Files, count: int, chance: random.Random) -> list[str]:
     return [path for paths in kinds.values() for path in chance.sample(paths, min(count, len(paths)))]
 
 
-def fuzz(bundle: Exported, count: int, seed: int) -> None:
+def fuzz(bundle: ExportedBundle, count: int, seed: int) -> None:
     files, chance = files_of(bundle), random.Random(seed)
     for path in sampled(files, count, chance):
         for how in ("flip", "truncate", "append", "garbage", "delete"):
@@ -98,7 +98,7 @@ def fuzz(bundle: Exported, count: int, seed: int) -> None:
             assert any(path in (finding.file, "") or finding.check for finding in report.findings)
 
 
-def test_any_damage_to_any_kind_of_file_is_found(deal: Exported) -> None:
+def test_any_damage_to_any_kind_of_file_is_found(deal: ExportedBundle) -> None:
     """A flipped, cut, lengthened, replaced or missing file is a finding, never an exception, never proved."""
     fuzz(deal, 1, 11)
 
@@ -124,7 +124,7 @@ EVIDENCE = (
 
 @pytest.mark.parametrize("ending", EVIDENCE)
 @pytest.mark.parametrize("how", ["flip", "truncate", "garbage", "delete"])
-def test_damage_is_found_where_manifest_and_sums_were_made_anew(deal: Exported, ending: str, how: str) -> None:
+def test_damage_is_found_where_manifest_and_sums_were_made_anew(deal: ExportedBundle, ending: str, how: str) -> None:
     """The lists prove nothing: what is evidence is found by its own signatures and proofs."""
     files, chance = files_of(deal), random.Random(f"{ending} {how}")
     path = center_file(files, ending, 1) if "lanes/" in find(files, ending) else find(files, ending)
@@ -139,7 +139,7 @@ def test_damage_is_found_where_manifest_and_sums_were_made_anew(deal: Exported, 
 
 
 @pytest.mark.parametrize("path", [layout.SUMS, layout.MANIFEST])
-def test_missing_list_is_one_finding_with_the_cause_first(deal: Exported, path: str) -> None:
+def test_missing_list_is_one_finding_with_the_cause_first(deal: ExportedBundle, path: str) -> None:
     """Not one for each file that it would have listed."""
     files = files_of(deal)
     del files[path]
@@ -149,7 +149,7 @@ def test_missing_list_is_one_finding_with_the_cause_first(deal: Exported, path: 
     assert "is missing" in found[-1].detail
 
 
-def test_damage_has_its_place(deal: Exported) -> None:
+def test_damage_has_its_place(deal: ExportedBundle) -> None:
     """A finding names the check, the file, the lane and the sequence."""
     files = files_of(deal)
     path = center_file(files, ".event", 2)
@@ -167,14 +167,14 @@ def swap(files: Files, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ["receipt.note", "seal.note", "receipt.tlog-proof", ".event"])
-def test_files_that_changed_places_are_found(deal: Exported, ending: str) -> None:
+def test_files_that_changed_places_are_found(deal: ExportedBundle, ending: str) -> None:
     """Each proof is for one place."""
     files = files_of(deal)
     swap(files, ending)
     assert checked(remade(files, DEAL)).status == "failed"
 
 
-def test_event_left_out_of_the_middle_of_an_entity_is_found(deal: Exported) -> None:
+def test_event_left_out_of_the_middle_of_an_entity_is_found(deal: ExportedBundle) -> None:
     """What follows from the rest is not the state that HQ has, and the fold does not go through."""
     files = files_of(deal)
     signed = next(p for p in sorted(files) if b"deal.signed" in files[p] and p.endswith(".event"))
@@ -185,7 +185,7 @@ def test_event_left_out_of_the_middle_of_an_entity_is_found(deal: Exported) -> N
     assert {Check.VERDICTS, Check.STATE} <= {f.check for f in report.findings}
 
 
-def test_last_event_left_out_is_not_found_and_the_bundle_says_that_it_can_not_be(deal: Exported) -> None:
+def test_last_event_left_out_is_not_found_and_the_bundle_says_that_it_can_not_be(deal: ExportedBundle) -> None:
     """The limit of a bundle about one entity: it can't show that nothing came later. A range of its center can."""
     files = files_of(deal)
     closed = next(p for p in sorted(files) if b"deal.closed" in files[p] and p.endswith(".event"))
@@ -200,7 +200,7 @@ def test_last_event_left_out_is_not_found_and_the_bundle_says_that_it_can_not_be
     assert b"a record has no further events" in made[layout.SUMMARY]
 
 
-def test_part_of_hqs_own_lane_left_out_is_found(deal: Exported) -> None:
+def test_part_of_hqs_own_lane_left_out_is_found(deal: ExportedBundle) -> None:
     """A registration or a revocation that is not there leaves a hole that can't be closed."""
     files = files_of(deal)
     folders = sorted({p[: p.index("/", 6 + 20)] for p in files if "-hq-" in p})
@@ -212,7 +212,7 @@ def test_part_of_hqs_own_lane_left_out_is_found(deal: Exported) -> None:
     assert Check.HQ_LANE in {f.check for f in report.findings}
 
 
-def test_bundle_of_another_hub_is_not_this_ones(deal: Exported) -> None:
+def test_bundle_of_another_hub_is_not_this_ones(deal: ExportedBundle) -> None:
     """Everything may be in order, under another root key."""
     other = Signer(f"{HUB}/root", b"X" * 32)
     report = check_bundle(deal.data, other.verifier).report
@@ -220,13 +220,13 @@ def test_bundle_of_another_hub_is_not_this_ones(deal: Exported) -> None:
     assert [f.check for f in report.findings if f.severity is Severity.ERROR] == [Check.TRUST]
 
 
-def test_root_key_in_the_bundle_is_only_a_hint(deal: Exported) -> None:
+def test_root_key_in_the_bundle_is_only_a_hint(deal: ExportedBundle) -> None:
     """It is what the bundle says of itself."""
     assert claimed_root(deal.data) == ROOT.verifier.to_text()
     assert claimed_root(b"no zip") == ""
 
 
-def test_trust_note_of_a_forger_is_found(deal: Exported) -> None:
+def test_trust_note_of_a_forger_is_found(deal: ExportedBundle) -> None:
     """Own keys for receipts and log, signed by an own root key of the same name."""
     files = files_of(deal)
     forger = Signer(f"{HUB}/root", b"F" * 32)
@@ -234,7 +234,7 @@ def test_trust_note_of_a_forger_is_found(deal: Exported) -> None:
     assert checked(remade(files, DEAL)).outcome(Check.TRUST) == "failed"
 
 
-def test_receipt_with_a_verdict_that_hq_did_not_sign_is_found(deal: Exported) -> None:
+def test_receipt_with_a_verdict_that_hq_did_not_sign_is_found(deal: ExportedBundle) -> None:
     """The rejected amendment, presented as accepted under another key."""
     files = files_of(deal)
     path = next(p for p in files if p.endswith("receipt.note") and b"INCONSISTENT" in files[p])
@@ -244,7 +244,7 @@ def test_receipt_with_a_verdict_that_hq_did_not_sign_is_found(deal: Exported) ->
     assert checked(remade(files, DEAL)).outcome(Check.RECEIPTS) == "failed"
 
 
-def test_verdict_that_hq_signed_against_its_rules_is_found(deal: Exported) -> None:
+def test_verdict_that_hq_signed_against_its_rules_is_found(deal: ExportedBundle) -> None:
     """HQ itself can't decide otherwise than by its rules: everybody can decide again."""
     files = files_of(deal)
     path = next(p for p in files if p.endswith("receipt.note") and b"INCONSISTENT" in files[p])
@@ -256,7 +256,7 @@ def test_verdict_that_hq_signed_against_its_rules_is_found(deal: Exported) -> No
     assert report.outcome(Check.LOG) == "failed"  # and it is not what the log has
 
 
-def test_state_that_does_not_follow_is_found(deal: Exported) -> None:
+def test_state_that_does_not_follow_is_found(deal: ExportedBundle) -> None:
     """A document is only as good as the events behind it."""
     files = files_of(deal)
     path = next(p for p in files if p.startswith("state/after/deal."))
@@ -264,7 +264,7 @@ def test_state_that_does_not_follow_is_found(deal: Exported) -> None:
     assert checked(remade(files, DEAL)).outcome(Check.STATE) == "failed"
 
 
-def test_range_with_an_event_left_out_is_found(ranged: Exported) -> None:
+def test_range_with_an_event_left_out_is_found(ranged: ExportedBundle) -> None:
     """Between its ends a range is complete, or it says so."""
     files = files_of(ranged)
     folder = next(p for p in sorted(files) if b"INCONSISTENT" in files[p]).removesuffix("receipt.note")
@@ -276,7 +276,7 @@ def test_range_with_an_event_left_out_is_found(ranged: Exported) -> None:
     assert checked(remade(files, RANGE)).outcome(Check.COMPLETE) == "failed"
 
 
-def test_range_with_a_receipt_left_out_is_found(ranged: Exported) -> None:
+def test_range_with_a_receipt_left_out_is_found(ranged: ExportedBundle) -> None:
     """Neither a receipt between the ends nor one at an end can go."""
     files = files_of(ranged)
     folders = sorted({"/".join(p.split("/")[:3]) + "/" for p in files if "-uz-" in p})
@@ -285,7 +285,7 @@ def test_range_with_a_receipt_left_out_is_found(ranged: Exported) -> None:
         assert checked(remade(changed, RANGE)).status == "failed", folder
 
 
-def test_entity_before_a_range_is_held_to_the_events_that_made_it(ranged: Exported) -> None:
+def test_entity_before_a_range_is_held_to_the_events_that_made_it(ranged: ExportedBundle) -> None:
     """Record and status have witnesses; an invented one has none."""
     files = files_of(ranged)
     before = [path for path in sorted(files) if path.startswith("state/before/")]
@@ -297,7 +297,7 @@ def test_entity_before_a_range_is_held_to_the_events_that_made_it(ranged: Export
         assert checked(remade(changed, RANGE)).outcome(Check.STATE) == "failed", path
 
 
-def test_log_that_too_few_have_seen_is_not_yet_believed(ledger: Ledger, deal: Exported) -> None:
+def test_log_that_too_few_have_seen_is_not_yet_believed(ledger: Ledger, deal: ExportedBundle) -> None:
     """Without one of two cosignatures there is one of three centers left."""
     files = files_of(deal)
     note = Note.from_bytes(files[layout.CHECKPOINT])
@@ -310,7 +310,7 @@ def test_log_that_too_few_have_seen_is_not_yet_believed(ledger: Ledger, deal: Ex
 
 
 @pytest.mark.parametrize("kept", [0, 1])
-def test_checkpoint_without_one_of_hqs_two_signatures_is_found(deal: Exported, kept: int) -> None:
+def test_checkpoint_without_one_of_hqs_two_signatures_is_found(deal: ExportedBundle, kept: int) -> None:
     """When one of the algorithms is broken one day, the other still has to be there."""
     files = files_of(deal)
     note = Note.from_bytes(files[layout.CHECKPOINT])
@@ -319,7 +319,7 @@ def test_checkpoint_without_one_of_hqs_two_signatures_is_found(deal: Exported, k
     assert checked(remade(changed, DEAL)).outcome(Check.CHECKPOINT) == "failed"
 
 
-def test_pinned_trust_note_that_is_newer_counts(offer: Exported) -> None:
+def test_pinned_trust_note_that_is_newer_counts(offer: ExportedBundle) -> None:
     """A key that was retired since the bundle was made signs nothing later; what it signed before stays good."""
     newer = Signer(f"{HUB}/receipts", b"n" * 32)
     later = replace(TRUST, receipts=(*TRUST.receipts, newer.verifier), serial=2)
@@ -330,7 +330,7 @@ def test_pinned_trust_note_that_is_newer_counts(offer: Exported) -> None:
     assert checked(files, retired_before).outcome(Check.RECEIPTS) == "failed"
 
 
-def test_witnesses_that_were_pinned_are_compared(offer: Exported) -> None:
+def test_witnesses_that_were_pinned_are_compared(offer: ExportedBundle) -> None:
     """A difference between the checker's list and HQ's is told, and it takes nothing while most of his have signed."""
     stranger = Signer("witness.example/w", b"s" * 32, 4)
     ours = tuple(witness(name).verifier for name in ("uz", "kz"))
@@ -340,7 +340,7 @@ def test_witnesses_that_were_pinned_are_compared(offer: Exported) -> None:
     assert len(report.findings) == 2  # one of his, one of HQ's
 
 
-def test_log_that_the_pinned_witnesses_have_not_seen_is_not_believed(offer: Exported) -> None:
+def test_log_that_the_pinned_witnesses_have_not_seen_is_not_believed(offer: ExportedBundle) -> None:
     """Who has HQ's keys can make up centers with witnesses; those that the checker knows he can't.
 
     A retired key of a pinned witness is not waited for, and two keys of one witness are one.
@@ -359,14 +359,14 @@ def test_log_that_the_pinned_witnesses_have_not_seen_is_not_believed(offer: Expo
 def test_basis_that_hq_had_left_long_before_is_found(tmp_path: Path) -> None:
     """Else HQ could record under a basis of its choice, and a key that was revoked would seal on for ever."""
 
-    async def tell(late: timedelta) -> Exported:
+    async def tell(late: timedelta) -> ExportedBundle:
         folder = tmp_path / str(late.seconds)
         folder.mkdir()
         story = await told(folder)
         headquarters = story.hq.headquarters
         left, story.now = await headquarters.basis(), datetime.now(UTC) + timedelta(days=1)
         kind = "net.cohub.center.suspended.v1"
-        await headquarters.say([Said(kind, "uz", filled(kind, {"reason": "its key was stolen"}))], story.now)
+        await headquarters.say([HqEvent(kind, "uz", filled(kind, {"reason": "its key was stolen"}))], story.now)
 
         async def stale() -> Basis:
             return left
@@ -387,7 +387,7 @@ def test_basis_that_hq_had_left_long_before_is_found(tmp_path: Path) -> None:
     assert not checked(files_of(made)).has(Severity.ERROR)
 
 
-def test_hq_is_no_witness_of_itself(ledger: Ledger, offer: Exported) -> None:
+def test_hq_is_no_witness_of_itself(ledger: Ledger, offer: ExportedBundle) -> None:
     """Were HQ to register a witness key under its own name, its line would still count for nothing."""
     case = take_apart(files_of(offer), OFFER, Report())
     examine(case, ROOT.verifier)
@@ -398,7 +398,7 @@ def test_hq_is_no_witness_of_itself(ledger: Ledger, offer: Exported) -> None:
     assert sorted(w.center for w in found) == ["cn", "kz", "uz"]
 
 
-def test_hq_lane_cut_to_where_fewer_centers_count_is_told(deal: Exported) -> None:
+def test_hq_lane_cut_to_where_fewer_centers_count_is_told(deal: ExportedBundle) -> None:
     """Nobody can prove that nothing is newer; a trust note that knows of more witnesses shows that something is."""
     files = files_of(deal)
     more = replace(TRUST, witnesses=(witness("uz").verifier, witness("ru").verifier))
@@ -409,7 +409,7 @@ def test_hq_lane_cut_to_where_fewer_centers_count_is_told(deal: Exported) -> Non
     ]
 
 
-def test_page_that_was_rewritten_is_found(deal: Exported) -> None:
+def test_page_that_was_rewritten_is_found(deal: ExportedBundle) -> None:
     """A page may be forged with all lists; what it says then is not what the evidence gives."""
     files = files_of(deal)
     made = remade(files, DEAL)
@@ -427,7 +427,7 @@ SUBJECTS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
-def test_bundle_that_says_it_is_about_something_else_is_found(deal: Exported, name: str) -> None:
+def test_bundle_that_says_it_is_about_something_else_is_found(deal: ExportedBundle, name: str) -> None:
     """The subject is a claim too."""
     files = files_of(deal)
     files[layout.MANIFEST] = files[layout.MANIFEST].replace(b'"id": "uz:D-1",\n    "kind": "deal"', SUBJECTS[name])
@@ -435,14 +435,14 @@ def test_bundle_that_says_it_is_about_something_else_is_found(deal: Exported, na
     assert checked(files).status == "failed"
 
 
-def test_entity_that_has_no_part_in_the_deal_is_found(ledger: Ledger, deal: Exported) -> None:
+def test_entity_that_has_no_part_in_the_deal_is_found(ledger: Ledger, deal: ExportedBundle) -> None:
     """Evidence of something else does not get in beside it."""
     other = files_of(export_bundle(ledger, TRUST_NOTE, Subject("entity", "uz:Z-2", "offer")))
     report = checked(remade(files_of(deal) | other, DEAL))
     assert any(f.check is Check.MANIFEST and "no part" in f.detail for f in report.findings)
 
 
-def test_offer_subject_is_checked_by_its_stream(offer: Exported) -> None:
+def test_offer_subject_is_checked_by_its_stream(offer: ExportedBundle) -> None:
     """An id alone is not an entity."""
     assert checked(remade(files_of(offer), replace(OFFER, stream="request"))).status == "failed"
 
@@ -482,7 +482,7 @@ def test_lanes_that_were_numbered_anew_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(15))
-def test_manifest_of_any_shape_is_a_finding(offer: Exported, seed: int) -> None:
+def test_manifest_of_any_shape_is_a_finding(offer: ExportedBundle, seed: int) -> None:
     """Whatever JSON stands there, sums made anew: never an exception, never proved."""
     files, chance = files_of(offer), random.Random(seed)
     files[layout.MANIFEST] = orjson.dumps(mutated(orjson.loads(files[layout.MANIFEST]), chance))

@@ -16,7 +16,7 @@ import pytest
 from hub.evidence import layout
 from hub.evidence.check import check_bundle
 from hub.evidence.container import read_zip, write_zip
-from hub.evidence.export import Exported, export_bundle
+from hub.evidence.export import ExportedBundle, export_bundle
 from hub.evidence.report import Check, Report, Severity
 from hub.evidence.subject import Subject
 from hub.protocol.checkpoint import seal
@@ -46,12 +46,12 @@ def center_of(story: Story, center: str) -> dict[str, Any]:
     return found
 
 
-def test_same_ledger_gives_the_same_bytes(ledger: Ledger, deal: Exported) -> None:
+def test_same_ledger_gives_the_same_bytes(ledger: Ledger, deal: ExportedBundle) -> None:
     """No clock and no chance is in a bundle, so two people can compare theirs by a digest."""
     assert export_bundle(ledger, TRUST_NOTE, DEAL).data == deal.data
 
 
-def test_deal_brings_what_belongs_to_it_and_says_why(deal: Exported) -> None:
+def test_deal_brings_what_belongs_to_it_and_says_why(deal: ExportedBundle) -> None:
     """The deal, the offer and partner that it names, both confirmations; what HQ does not have is named."""
     said = orjson.loads(deal.case.files[layout.MANIFEST])
     assert {(e["stream"], e["id"]): e["why"] for e in said["included"]} == {
@@ -66,7 +66,7 @@ def test_deal_brings_what_belongs_to_it_and_says_why(deal: Exported) -> None:
     assert [e["sequence"] for e in deal_events] == [10, 11, 12, 13, 15]  # 11 is the amendment that HQ rejected
 
 
-def test_bundle_discloses_no_event_of_others(deal: Exported) -> None:
+def test_bundle_discloses_no_event_of_others(deal: ExportedBundle) -> None:
     """What shares a receipt with the deal stands there as a hash."""
     everything = b"".join(deal.case.files.values())
     assert b"Other offer" not in everything
@@ -81,7 +81,7 @@ def test_entity_of_the_hq_lane_can_be_exported(ledger: Ledger) -> None:
     assert [key["purpose"] for key in keys if key["owner"] == "uz"] == ["seal", "witness"]
 
 
-def test_proofs_are_what_other_tools_read(deal: Exported) -> None:
+def test_proofs_are_what_other_tools_read(deal: ExportedBundle) -> None:
     """An event's proof is a tlog-proof of its center's lane, a receipt's one of HQ's log: the keys are all it takes."""
     files = deal.case.files
     path = next(p for p in sorted(files) if p.endswith(".event") and "-kz-" in p)
@@ -99,7 +99,7 @@ def test_proofs_are_what_other_tools_read(deal: Exported) -> None:
         assert logged.verify(leaf_hash(receipt), keys).origin == "hub.example/log"
 
 
-def test_range_is_bounded_by_the_receipts_around_it(ranged: Exported) -> None:
+def test_range_is_bounded_by_the_receipts_around_it(ranged: ExportedBundle) -> None:
     """They have no events; that nothing lies between is what they are there for."""
     spans = [span for lane, span in ranged.case.spans() if lane.center == "uz"]
     assert [bool(span.events) for span in (spans[-1],)] == [False]
@@ -108,7 +108,7 @@ def test_range_is_bounded_by_the_receipts_around_it(ranged: Exported) -> None:
     assert all(span.is_whole for span in inside)
 
 
-def test_range_has_the_state_before_with_its_witnesses(ranged: Exported) -> None:
+def test_range_has_the_state_before_with_its_witnesses(ranged: ExportedBundle) -> None:
     """The deal was opened before the range: that event is there, and is not part of the range."""
     entity = ranged.case.states_before["deal", "uz:D-1"].entity
     assert (entity.status, entity.version, entity.record["amount"]) == ("opened", 1, "1200000.5")
@@ -149,7 +149,7 @@ def test_bundle_made_before_the_log_caught_up_says_what_is_missing(tmp_path: Pat
         await story.happen()
         return story
 
-    def exported() -> tuple[Report, Exported]:
+    def exported() -> tuple[Report, ExportedBundle]:
         with Ledger.open(story.database) as ledger:
             made = export_bundle(ledger, TRUST_NOTE, DEAL)
         return check_bundle(made.data, ROOT.verifier).report, made
@@ -214,7 +214,7 @@ def test_books_that_do_not_follow_from_the_events_show_at_export(tmp_path: Path)
     assert check_bundle(made.data, ROOT.verifier).report.status == "failed"
 
 
-def test_zip_holds_what_the_manifest_lists(deal: Exported) -> None:
+def test_zip_holds_what_the_manifest_lists(deal: ExportedBundle) -> None:
     """Every file, with its digest and what it is."""
     files = read_zip(deal.data, Report())
     listed = orjson.loads(files[layout.MANIFEST])["files"]
@@ -369,12 +369,12 @@ def test_lane_left_out_of_a_range_is_told(tmp_path: Path) -> None:
     assert "holds nothing of its range" in next(f.detail for f in found.findings if f.check is Check.COMPLETE)
 
 
-def test_bundle_of_a_range_in_which_nothing_is_here_proves_nothing(ranged: Exported) -> None:
+def test_bundle_of_a_range_in_which_nothing_is_here_proves_nothing(ranged: ExportedBundle) -> None:
     """Moved to another time, the same evidence does not show that nothing happened then."""
     other = replace(RANGE, since=NOW + 60 * DAY, until=NOW + 90 * DAY)
     found = check_bundle(write_zip(remade(made_without_state(ranged), other)), ROOT.verifier).report
     assert found.outcome(Check.COMPLETE) == "failed"
 
 
-def made_without_state(bundle: Exported) -> dict[str, bytes]:
+def made_without_state(bundle: ExportedBundle) -> dict[str, bytes]:
     return {path: data for path, data in bundle.case.files.items() if not path.startswith("state/")}

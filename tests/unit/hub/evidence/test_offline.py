@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hub.evidence.export import Exported
+from hub.evidence.export import ExportedBundle
 from tests.support.evidence import ROOT
 
 IMPORTS = """
@@ -45,7 +45,7 @@ def test_checking_imports_no_database_and_no_network(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
-def test_command_checks_with_sockets_databases_and_processes_forbidden(deal: Exported, tmp_path: Path) -> None:
+def test_command_checks_with_sockets_databases_and_processes_forbidden(deal: ExportedBundle, tmp_path: Path) -> None:
     """The interpreter itself refuses them, the extras are not installed, and the bundle is proved all the same."""
     bundle = tmp_path / "bundle.zip"
     bundle.write_bytes(deal.data)

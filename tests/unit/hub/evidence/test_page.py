@@ -11,7 +11,7 @@ from pathlib import Path
 from hub.evidence import texts
 from hub.evidence.check import check_bundle
 from hub.evidence.container import write_zip
-from hub.evidence.export import Exported, export_bundle
+from hub.evidence.export import ExportedBundle, export_bundle
 from hub.evidence.page import check_page, page
 from hub.evidence.readme import readmes
 from hub.evidence.report import Check, Report
@@ -54,7 +54,7 @@ def read(text: str) -> Reader:
     return reader
 
 
-def test_page_tells_the_story_in_three_languages(deal: Exported) -> None:
+def test_page_tells_the_story_in_three_languages(deal: ExportedBundle) -> None:
     """Who, when, what, what HQ decided and why, with which key."""
     said = "".join(read(page(deal.case)).said)
     for expected in ("交易 uz:D-1", "签署交易", "对方中心", "сделка подписана", "отклонено", "Чего это не доказывает"):
@@ -73,14 +73,14 @@ def test_hostile_title_stays_text(ledger: Ledger) -> None:
     assert "\u202e" not in text
 
 
-def test_person_is_nobody_to_those_who_read(deal: Exported) -> None:
+def test_person_is_nobody_to_those_who_read(deal: ExportedBundle) -> None:
     """A personal value is sealed by its center: the page says so, and proofs hold without it."""
     text = page(deal.case)
     assert "(sealed: only uz can read it)" in text
     assert "sealed.v1" not in text
 
 
-def test_page_fetches_nothing_and_runs_nothing(deal: Exported) -> None:
+def test_page_fetches_nothing_and_runs_nothing(deal: ExportedBundle) -> None:
     """It is one file, and its own policy forbids the rest."""
     text = page(deal.case)
     reader = read(text)
@@ -90,7 +90,7 @@ def test_page_fetches_nothing_and_runs_nothing(deal: Exported) -> None:
     assert not re.search(r"url\(|@import|https?://", text)
 
 
-def test_page_with_a_report_shows_every_check_and_finding(deal: Exported) -> None:
+def test_page_with_a_report_shows_every_check_and_finding(deal: ExportedBundle) -> None:
     """Outcome, number, place."""
     report = check_bundle(deal.data, ROOT.verifier).report
     good = "".join(read(page(deal.case, report, ROOT.verifier)).said)
@@ -102,7 +102,7 @@ def test_page_with_a_report_shows_every_check_and_finding(deal: Exported) -> Non
     assert "a &lt;b&gt;bad&lt;/b&gt; seal" in bad
 
 
-def test_event_that_a_check_does_not_hold_for_is_marked_where_it_is_told(deal: Exported) -> None:
+def test_event_that_a_check_does_not_hold_for_is_marked_where_it_is_told(deal: ExportedBundle) -> None:
     """Nobody should read a forged figure under "accepted" alone."""
     files = dict(deal.case.files)
     path = next(p for p in sorted(files) if b"deal.signed" in files[p] and p.endswith(".event"))
@@ -115,7 +115,7 @@ def test_event_that_a_check_does_not_hold_for_is_marked_where_it_is_told(deal: E
     assert english.count('<span class="chip failed">does not hold</span><span class="to small">') == 1
 
 
-def test_page_of_another_release_is_a_warning(deal: Exported) -> None:
+def test_page_of_another_release_is_a_warning(deal: ExportedBundle) -> None:
     """A later release may word it otherwise: then it was not compared, which is said."""
     files, report = dict(deal.case.files), Report()
     own = re.search(rb'content="(cohub[^"]*)"', files["summary.html"])
@@ -174,7 +174,7 @@ def test_what_has_no_word_is_shown_as_it_is_written() -> None:
     assert [purpose_word(name, "en") for name in ("root", "seal", "x")] == ["HQ's root key", "seals", "x"]
 
 
-def test_russian_status_agrees_with_its_noun(deal: Exported) -> None:
+def test_russian_status_agrees_with_its_noun(deal: ExportedBundle) -> None:
     """A deal is feminine, an offer neuter, a partner masculine."""
     assert [status_word(*of, "ru") for of in (("deal", "closed"), ("offer", "published"), ("lane", "open"))] == [
         "завершена",
@@ -186,7 +186,7 @@ def test_russian_status_agrees_with_its_noun(deal: Exported) -> None:
     assert ">подписана<" in russian.replace("<b>", ">").replace("</b>", "<")
 
 
-def test_witness_key_of_a_center_stands_once(offer: Exported) -> None:
+def test_witness_key_of_a_center_stands_once(offer: ExportedBundle) -> None:
     """The hq lane and the trust note both name it; its owner is known."""
     trust = replace(TRUST, serial=9, witnesses=tuple(witness(center).verifier for center in ("uz", "kz", "cn")))
     text = page(replace(offer.case, trust=trust))

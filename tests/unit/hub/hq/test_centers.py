@@ -10,7 +10,7 @@ import pytest
 from hub.hq import centers
 from hub.hq.centers import REVISED, change
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.hq.profile import Profile, Revision
 from hub.protocol.errors import AgainstRules, Conflict, NotFound, Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519
@@ -135,7 +135,7 @@ async def test_two_changes_at_once_are_both_kept(where: HubFolder) -> None:
                 # The other operator's change is said whole between our reading and our saying: with SQLite
                 # `say` only lets others run, so it is taken to its end step by step.
                 moved = {**record, "timezone": "Asia/Tashkent"}
-                other_says = other.say([Said(REVISED, "uz", moved)])
+                other_says = other.say([HqEvent(REVISED, "uz", moved)])
                 pauses = list(other_says.__await__())
                 assert pauses == [None] * len(pauses)
             return {**record, "name": "Toshkent"}
@@ -149,8 +149,8 @@ async def test_saying_at_a_basis_that_has_moved_is_refused_and_writes_nothing(wh
     await centers.register(where, "uz", UZ, [])
     async with where.headquarters() as (_, headquarters):
         read_at = (await headquarters.basis()).size
-        await headquarters.say([Said("net.cohub.center.suspended.v1", "uz", STATUS)], expected_basis=read_at)
+        await headquarters.say([HqEvent("net.cohub.center.suspended.v1", "uz", STATUS)], expected_basis=read_at)
         with pytest.raises(Retriable, match="the hq lane has moved, try again"):
-            await headquarters.say([Said("net.cohub.center.resumed.v1", "uz", STATUS)], expected_basis=read_at)
+            await headquarters.say([HqEvent("net.cohub.center.resumed.v1", "uz", STATUS)], expected_basis=read_at)
         assert (await headquarters.basis()).size == read_at + 1
     assert stored(where).status == "suspended"

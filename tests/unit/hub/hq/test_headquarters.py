@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub.base.faulty import Fault
-from hub.hq.headquarters import Headquarters, Said
+from hub.hq.headquarters import Headquarters, HqEvent
 from hub.protocol.errors import Rejected, Retriable
 from hub.protocol.record import split_canonical
 from hub.store.faulty import FaultyStore
@@ -31,7 +31,7 @@ async def test_events_said_in_one_call_have_one_correlation(tmp_path: Path) -> N
     """It is the id of the first; what is said alone names nothing, nor does the opening of the lane."""
     hq = await Hq.open(tmp_path, Center("uz"))
     registered = "net.cohub.center.registered.v1"
-    events = [Said(registered, name, center_record(Center(name))) for name in ("kz", "tj")]
+    events = [HqEvent(registered, name, center_record(Center(name))) for name in ("kz", "tj")]
     await hq.headquarters.say(events, NOW)
     found = links(hq)
     assert all(cause is None for _, _, _, cause in found)
@@ -55,7 +55,7 @@ async def test_hq_that_says_it_again_after_an_error_has_said_it_once(tmp_path: P
     store = FaultyStore(plain.store)
     headquarters = Headquarters(store, IDENTITY, RELEASED)
     for fault, name in ((Fault.REFUSED, "uz"), (Fault.APPLIED, "kz")):
-        event = Said("net.cohub.center.registered.v1", name, center_record(Center(name)))
+        event = HqEvent("net.cohub.center.registered.v1", name, center_record(Center(name)))
         store.fail(fault, method)
         with pytest.raises(Retriable):
             await headquarters.say([event], NOW)

@@ -12,7 +12,7 @@ import schemas
 from hub.protocol.compatibility import differences
 from hub.protocol.errors import Malformed
 from hub.protocol.schema import (
-    Fault,
+    FaultKind,
     Released,
     check_frozen,
     check_released,
@@ -159,7 +159,7 @@ def package(**files: Any) -> tuple[dict[str, bytes], bytes]:
     return exact, dump_released(entries)
 
 
-def faults(files: dict[str, bytes], released: bytes) -> set[tuple[Fault, str]]:
+def faults(files: dict[str, bytes], released: bytes) -> set[tuple[FaultKind, str]]:
     return {(finding.fault, finding.path) for finding in check_released(files, released)}
 
 
@@ -167,7 +167,7 @@ def test_check_edited_release_is_found() -> None:
     """A released file with one byte changed is an edited release, and does not load."""
     files, released = package(e_v1=record(A))
     files["s/s.e.v1.avsc"] += b" "
-    assert faults(files, released) == {(Fault.EDITED, "s/s.e.v1.avsc")}
+    assert faults(files, released) == {(FaultKind.EDITED, "s/s.e.v1.avsc")}
     with pytest.raises(Malformed, match="not as released"):
         load_released(released, files)
 
@@ -175,7 +175,7 @@ def test_check_edited_release_is_found() -> None:
 def test_check_missing_release_is_found() -> None:
     """A released file that is gone is missing, and the rest does not load."""
     files, released = package(e_v1=record(A))
-    assert faults({}, released) == {(Fault.MISSING, "s/s.e.v1.avsc")}
+    assert faults({}, released) == {(FaultKind.MISSING, "s/s.e.v1.avsc")}
     with pytest.raises(Malformed, match="missing"):
         load_released(released, {})
     assert faults(files, released) == set()
@@ -184,13 +184,13 @@ def test_check_missing_release_is_found() -> None:
 def test_check_unreleased_file_is_found() -> None:
     """A file that no list has is not released yet."""
     files, _ = package(e_v1=record(A))
-    assert faults(files, b"[]") == {(Fault.UNRELEASED, "s/s.e.v1.avsc")}
+    assert faults(files, b"[]") == {(FaultKind.UNRELEASED, "s/s.e.v1.avsc")}
 
 
 def test_check_id_collision_is_found() -> None:
     """Two files with one id cannot both be released: equal bytes are the case at hand."""
     files, released = package(e_v1=record(A), f_v1=record(A))
-    assert faults(files, released) == {(Fault.COLLISION, "s/s.f.v1.avsc")}
+    assert faults(files, released) == {(FaultKind.COLLISION, "s/s.f.v1.avsc")}
 
 
 def test_check_compares_with_every_earlier_version() -> None:
@@ -218,15 +218,15 @@ def test_check_compares_with_every_earlier_version() -> None:
 def test_check_type_that_we_do_not_use_is_found(avro: Any) -> None:
     """No enum, no map, no floating point in what we release."""
     files, released = package(e_v1=record(field("x", avro)))
-    assert faults(files, released) == {(Fault.FORBIDDEN, "s/s.e.v1.avsc")}
+    assert faults(files, released) == {(FaultKind.FORBIDDEN, "s/s.e.v1.avsc")}
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'"nonsense"', b'{"type":"record","name":"R"}', b"\xff"])
 def test_check_file_that_is_no_schema_is_found(text: bytes) -> None:
     """A broken file is one finding among others, not the end of the check."""
     found = faults({"s/s.e.v1.avsc": text, "s/other.avsc": b"{}"}, b"[]")
-    assert (Fault.UNREADABLE, "s/other.avsc") in found
-    assert (Fault.UNREADABLE, "s/s.e.v1.avsc") in found
+    assert (FaultKind.UNREADABLE, "s/other.avsc") in found
+    assert (FaultKind.UNREADABLE, "s/s.e.v1.avsc") in found
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hub.replay.chain import back, newest, streams_of
 from hub.replay.decoding import Decoder
 from hub.replay.diff import diff
 from hub.replay.history import history
-from hub.replay.known import Known, recorded_at_us
+from hub.replay.known import KnownSizes, recorded_at_us
 from hub.replay.source import Ledger
 from tests.support.center import Center, offer
 from tests.support.hq import Hq
@@ -118,9 +118,9 @@ def test_known_at_every_commit_is_the_state_of_then(ledger: Ledger, database: Pa
 
 def test_sizes_known_are_those_of_the_receipts(ledger: Ledger) -> None:
     for lane in ledger.lanes:
-        assert Known(ledger, day(1) - US).size(lane.id) == 0
+        assert KnownSizes(ledger, day(1) - US).size(lane.id) == 0
         for receipt in ledger.receipts(lane):
-            at = Known(ledger, datetime.fromtimestamp(0, day(1).tzinfo) + receipt.recorded_at_us * US)
+            at = KnownSizes(ledger, datetime.fromtimestamp(0, day(1).tzinfo) + receipt.recorded_at_us * US)
             assert at.size(lane.id) >= receipt.last
             assert recorded_at_us(ledger, lane.id, receipt.first) == receipt.recorded_at_us
 

@@ -14,7 +14,7 @@ from hub.protocol.errors import UsageError
 from hub.protocol.record import SEAL_HEADER, canonical
 from hub.protocol.tree import leaf_hash
 from hub.replay.decoding import Decoder
-from hub.replay.export import Again, Filter, Selection, again, place_of, spans
+from hub.replay.export import Filter, RepublishedEvent, Selection, again, place_of, spans
 from hub.replay.files import event_file
 from hub.replay.source import Ledger
 from tests.support.lived import day
@@ -22,12 +22,12 @@ from tests.support.lived import day
 HUB = "hub.example"
 
 
-def chosen(ledger: Ledger, **bounds: Any) -> list[Again]:
+def chosen(ledger: Ledger, **bounds: Any) -> list[RepublishedEvent]:
     lanes = bounds.pop("lanes", None) or [lane for lane in ledger.lanes if lane.center != "hq"]
     return [found for found, _ in again(ledger, Decoder(ledger), Selection(lanes, **bounds))]
 
 
-def places(found: list[Again]) -> list[str]:
+def places(found: list[RepublishedEvent]) -> list[str]:
     return [f"{one.lane.center}{one.lane.id}:{one.event.sequence}" for one in found]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.replay.export import Selection, spans
 from hub.replay.rejudge import ENTITIES_KEPT, Judgement, newest_basis, rejudge
 from hub.replay.source import Ledger
@@ -76,7 +76,7 @@ async def test_each_event_is_judged_against_its_entity_as_recorded(tmp_path: Pat
 async def _list_codes(hq: Hq) -> None:
     codes = [{"code": "new", "zh": "新", "en": "new", "ru": "новое"}]
     await hq.headquarters.say(
-        [Said("net.cohub.code_list.published.v1", "technology", {"name": "technology", "codes": codes})], NOW
+        [HqEvent("net.cohub.code_list.published.v1", "technology", {"name": "technology", "codes": codes})], NOW
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hub.hq.headquarters import Said
+from hub.hq.headquarters import HqEvent
 from hub.ledger.basis import Basis
 from hub.ledger.reading import Reading
 from hub.ledger.step import EntityKey, Known, Step
@@ -174,8 +174,8 @@ async def test_hq_says_all_of_it_or_none(hq: Hq) -> None:
     before = written(hq)
     kz = center_record(Center("kz"))
     said = [
-        Said("net.cohub.center.registered.v1", "kz", kz),
-        Said("net.cohub.center.registered.v1", "uz", center_record(Center())),
+        HqEvent("net.cohub.center.registered.v1", "kz", kz),
+        HqEvent("net.cohub.center.registered.v1", "uz", center_record(Center())),
     ]
     with pytest.raises(Rejected, match="ALREADY_EXISTS"):
         await hq.headquarters.say(said, NOW)

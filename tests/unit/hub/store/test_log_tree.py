@@ -15,7 +15,7 @@ from hub.protocol.tiles import bundle_path, read_bundle, tile_path, tile_width, 
 from hub.protocol.tiles import root as root_of
 from hub.protocol.tree import HASH_BYTES, leaf_hash
 from hub.store.log import LogReader
-from hub.store.log_tree import CHECKPOINT, PART, Exported, export_log
+from hub.store.log_tree import CHECKPOINT, PART, ExportedLog, export_log
 from hub.store.sqlite import SqliteStore
 from tests.support.hq import IDENTITY
 from tests.support.interop import needs_go, verify_log
@@ -89,7 +89,7 @@ async def test_second_run_writes_only_what_is_new(store: SqliteStore, folder: Pa
     log = await grown(store, 600)
     first = export_log(log, folder)
     before = files(folder)
-    assert first == Exported(600, 0, len(before), sum(len(data) for _, data in before.values()))
+    assert first == ExportedLog(600, 0, len(before), sum(len(data) for _, data in before.values()))
     # Three tiles and three bundles, the tile above them, the checkpoint.
     assert len(before) == 8
     second = export_log(log, folder)

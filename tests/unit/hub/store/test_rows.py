@@ -10,20 +10,20 @@ from sqlalchemy import Table
 
 from hub.domain.entity import Entity
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
-from hub.ledger.step import Known, Row
+from hub.ledger.step import Known, LedgerRow
 from hub.protocol.moment import from_us
 from hub.store import tables
 from hub.store.audit_reader import CheckpointRow, CosignatureRow, EvidenceRow, MeasureRow, QuarantinedRow
 from hub.store.rows import (
     DECIDED,
-    Link,
+    HistoryLink,
     Newest,
-    Span,
     StoredEntity,
     StoredEvent,
     StoredLane,
     StoredReceipt,
     StoredSegment,
+    StoredStretch,
     Touch,
     archived_commit,
     columns,
@@ -45,9 +45,9 @@ def known() -> Known:
     return Known(entity, document, sha256(document).digest(), SECOND, 4, "net.cohub.offer.revised.v1", AT, FIRST, 2)
 
 
-def row(sequence: int, code: str = "ACCEPTED", previous: tuple[str, int] | None = None) -> Row:
+def row(sequence: int, code: str = "ACCEPTED", previous: tuple[str, int] | None = None) -> LedgerRow:
     event = "net.cohub.offer.revised.v1"
-    return Row(sequence, b"bytes", b"D" * 32, code, "", "", None, event, "uz:K-1", AT, 3, previous)
+    return LedgerRow(sequence, b"bytes", b"D" * 32, code, "", "", None, event, "uz:K-1", AT, 3, previous)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_codec_has_every_column_of_its_table(codec: type[tuple[object, ...]], ta
     [
         (StoredLane, tables.LANE),
         (Newest, tables.ENTITY),
-        (Link, tables.LEDGER),
-        (Span, tables.RECEIPT),
+        (HistoryLink, tables.LEDGER),
+        (StoredStretch, tables.RECEIPT),
         (Touch, tables.LEDGER),
         (QuarantinedRow, tables.QUARANTINE),
         (EvidenceRow, tables.EVIDENCE),
@@ -138,5 +138,5 @@ def test_times_go_through_microseconds() -> None:
 
 def test_columns_are_listed_as_statements_want_them() -> None:
     """In the row's order, with the table's name where two tables have them."""
-    assert columns(Span) == "first, last, recorded_at_us"
-    assert columns(Span, "receipt") == "receipt.first, receipt.last, receipt.recorded_at_us"
+    assert columns(StoredStretch) == "first, last, recorded_at_us"
+    assert columns(StoredStretch, "receipt") == "receipt.first, receipt.last, receipt.recorded_at_us"

@@ -17,16 +17,16 @@ from hub.audit.book import EntityBook
 from hub.domain.entity import Entity
 from hub.ledger.step import Known
 from hub.protocol.errors import Fatal
-from hub.store.state import Difference, Place, Progress, SecondState, open_state
+from hub.store.state import FoldedLane, Progress, SecondState, StoredFinding, open_state
 
 AT = datetime(2026, 3, 14, 12, tzinfo=UTC)
 ORIGIN = "hub.example/uz/00000001"
 PROGRESS = Progress(
-    [Place(3, ORIGIN, 17, b"S" * 32, 5)],
+    [FoldedLane(3, ORIGIN, 17, b"S" * 32, 5)],
     16,
     2,
     {(ORIGIN, "offers"): Decimal("12.50")},
-    [Difference("STATE_DIGEST", "receipt", ORIGIN, 3, None, "it differs")],
+    [StoredFinding("STATE_DIGEST", "receipt", ORIGIN, 3, None, "it differs")],
 )
 
 
