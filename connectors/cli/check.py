@@ -272,11 +272,11 @@ def _streams(office: OpenedOffice, center: OurCenter) -> Checked:
         wanted = {mapping.stream for mapping in office.mappings()}
     except CohubError:
         wanted = set()  # said already, under mappings
-    refused = sorted(wanted - center.streams)
-    if refused:
+    not_allowed = sorted(wanted - center.streams)
+    if not_allowed:
         more = f"`hub center set {office.settings.center}` with --stream for each"
         return Checked(
-            "may report", False, f"HQ does not allow {', '.join(refused)} and rejects those rows: ask it ({more})"
+            "may report", False, f"HQ does not allow {', '.join(not_allowed)} and rejects those rows: ask it ({more})"
         )
     return Checked("may report", True, ", ".join(sorted(center.streams)) or "nothing")
 

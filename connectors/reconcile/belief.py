@@ -113,7 +113,7 @@ class Belief:
         Errors: ImpossibleMove, if there are none, or they are older than the plan before.
         """
         if not events or events[0].number <= self.plan:
-            raise ImpossibleMove(f"a plan needs events behind {self.plan}, got {[event.number for event in events]}")
+            raise ImpossibleMove(f"a plan needs events behind {self.plan}, came {[event.number for event in events]}")
         presumed = self.presumed
         for event in events:
             presumed = _after(presumed, event)

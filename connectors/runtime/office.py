@@ -27,7 +27,7 @@ class Office:
     """One center's folder and what it is run with.
 
     `long_key` seals beside `key` where the setting `long_seals` asks for it. An office of version 0.1.0 has no
-    `witness` key until `connector key new --purpose witness` makes one.
+    `witness_key` until `connector key new --purpose witness` makes one.
     """
 
     folder: Path
@@ -35,7 +35,7 @@ class Office:
     key: Signer
     trust: Trust
     long_key: Signer | None = None
-    witness: Signer | None = None
+    witness_key: Signer | None = None
 
     @property
     def outbox(self) -> Path:

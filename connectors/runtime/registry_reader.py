@@ -108,7 +108,7 @@ class RegistryReader:
             key,
             {key.public, *office_keys(office.folder)},
             None if office.long_key is None else office.long_key.verifier,
-            None if office.witness is None else office.witness.verifier,
+            None if office.witness_key is None else office.witness_key.verifier,
         )
         database = self._outbox.database
         for name, alarm in found.items():

@@ -73,7 +73,7 @@ def read(
     """
     checkpoint, note = open_checkpoint(value or b"")
     if checkpoint.origin != origin:
-        raise Malformed(f"expected a checkpoint of {origin}, got one of {checkpoint.origin[:80]}")
+        raise Malformed(f"expected a checkpoint of {origin}, came one of {checkpoint.origin[:80]}")
     times = [signed_at(note, keys)]
     if checkpoint.size > newest[0]:
         times.append(newest[1])
@@ -91,7 +91,7 @@ def read(
         return SignedCheckpoint(checkpoint, value or b"", fault=str(exc))
     count = checkpoint.size - after
     if not 0 <= count <= LEAVES_MAX or len(data) != count * HASH_BYTES:
-        return SignedCheckpoint(checkpoint, value or b"", fault=f"expected {count} leaves, got {len(data)} bytes")
+        return SignedCheckpoint(checkpoint, value or b"", fault=f"expected {count} leaves, came {len(data)} bytes")
     leaves = tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
     return SignedCheckpoint(checkpoint, value or b"", after, leaves)
 

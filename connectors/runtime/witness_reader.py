@@ -72,7 +72,7 @@ class WitnessKeys:
 
     def witness(self) -> Signer | None:
         """Return the key to cosign with; None while HQ would not know whose it is."""
-        key, center = self.office.witness, self.registry.center
+        key, center = self.office.witness_key, self.registry.center
         if key is None or center is None or not self.registry.known:
             return key
         known = center.key(key.verifier)
@@ -146,7 +146,7 @@ class WitnessReader:
             self._load()
             await self._seek(consumer)
             self._backoff.reset()
-            self._say("reads" if self._keys.office.witness else NO_KEY)
+            self._say("reads" if self._keys.office.witness_key else NO_KEY)
             while self._kept.stopped() is None and self._keys.logs():
                 wait_ms = RESTLESS_MS if self._is_restless() else QUIET_MS
                 fetched = await consumer.getmany(PLACE, timeout_ms=wait_ms, max_records=FETCH_MAX)

@@ -4,7 +4,7 @@ The accepted events are folded into a second state, center by center, each cente
 folder. The live database is opened to be read alone. Every so often a file takes entities, measures and the place in
 the lanes in one transaction: whoever stops or kills the rebuild goes on from there.
 
-    receipts' state digests   the recorded checkpoints of the state: each is compared as the fold passes it
+    receipts' state digests   each is compared as the fold passes its receipt
     entities, measures        compared at the end, when what was committed meanwhile is folded too, in one snapshot
 """
 
@@ -48,7 +48,7 @@ class Rebuilt:
     lanes: int = 0
     events: int = 0
     accepted: int = 0
-    checkpoints: int = 0
+    state_digests: int = 0  # of receipts, each compared
     entities: int = 0
 
     @property
@@ -63,7 +63,7 @@ class Rebuilt:
             "lanes": self.lanes,
             "events": self.events,
             "accepted": self.accepted,
-            "checkpoints": self.checkpoints,
+            "checkpoints": self.state_digests,  # the name that the JSON has had since 0.2
             "entities": self.entities,
             "differences": [difference.to_json() for difference in self.differences],
         }
@@ -100,7 +100,7 @@ def rebuild(
             result.lanes += part.lanes
             result.events += part.events
             result.accepted += part.accepted
-            result.checkpoints += part.checkpoints
+            result.state_digests += part.state_digests
             result.entities += part.entities
     finally:
         job.close()
@@ -204,7 +204,7 @@ class CenterState:
                 raise UsageError(f"the rebuild is of another ledger: it has {size} events of lane {origin}; remove it")
             self.places[lane_id] = replace(begin(stored), state_digest=digest, recorded_at=from_us(at_us))
             self.sizes[lane_id] = size
-        self.result.accepted, self.result.checkpoints = progress.accepted, progress.checkpoints
+        self.result.accepted, self.result.state_digests = progress.accepted, progress.state_digests
         self.measures.update(progress.measures)
         for what, table, lane, first, last, detail in progress.differences:
             self.findings.add(What(what), table, lane, first, last, detail=detail)
@@ -254,7 +254,7 @@ class CenterState:
             events = self._events(stored, reader, first, min(first + READ_EVENTS - 1, receipt.last))
             self.result.accepted += len(events)
             lane = self._take(stored, lane, events, under, at)
-        self.result.checkpoints += receipt.state_digest is not None
+        self.result.state_digests += receipt.state_digest is not None
         if receipt.state_digest not in (None, lane.state_digest):
             self.findings.add(What.STATE_DIGEST, "receipt", stored.origin, receipt.first, receipt.last)
             lane = replace(lane, state_digest=receipt.state_digest)  # so that the next is told only if it differs too
@@ -294,5 +294,5 @@ class CenterState:
             StoredFinding(str(f.what), f.table, f.lane, f.first, f.last, f.detail) for f in self.findings.sorted()
         ]
         result = self.result
-        self.state.save(Progress(places, result.accepted, result.checkpoints, self.measures, differences))
+        self.state.save(Progress(places, result.accepted, result.state_digests, self.measures, differences))
         self.book.commit()

@@ -30,7 +30,7 @@ def host_and_port(address: str) -> tuple[str, int]:
     """Return the two halves of `host:port`; an IPv6 host stands in brackets. Errors: ValueError."""
     host, _, port = address.strip().rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= PORT_MAX:
-        raise ValueError(f"expected host:port, got {address.strip()[:100]!r}")
+        raise ValueError(f"expected host:port, came {address.strip()[:100]!r}")
     return host.strip("[]"), int(port)
 
 

@@ -62,14 +62,14 @@ def read_terms(text: str, source: str) -> list[Term]:
         rows = csv.DictReader(io.StringIO(text, newline=""))
         names = [name.strip() for name in rows.fieldnames or []]
         if "code" not in names or not set(names) <= set(COLUMNS):
-            raise UsageError(f"{source}: expected a first line of {', '.join(COLUMNS)}, got {', '.join(names)[:100]}")
+            raise UsageError(f"{source}: expected a first line of {', '.join(COLUMNS)}, came {', '.join(names)[:100]}")
         rows.fieldnames = names
         found = []
         for row in rows:
             values = {name: (row.get(name) or "").strip() or None for name in names}
             code = values.pop("code")
             if code is None:
-                raise UsageError(f"{source} line {rows.line_num}: expected a code, got an empty cell")
+                raise UsageError(f"{source} line {rows.line_num}: expected a code, came an empty cell")
             found.append(Term(code, **values))
     except csv.Error as exc:
         raise UsageError(f"{source}: expected CSV in UTF-8: {exc}") from exc

@@ -60,7 +60,7 @@ def proven(data: bytes, hub: str, center: str, known: list[dict[str, Any]], *, r
     if active and previous is None and not replaces_lost:
         raise UsageError(
             f"expected an enrolment note that an active key of {center} vouches for "
-            f"({', '.join(id_of(k) for k in active)}), got the new key's signature alone; "
+            f"({', '.join(id_of(k) for k in active)}), came the new key's signature alone; "
             "where that key is lost, say --replaces-lost"
         )
     return {

@@ -131,7 +131,7 @@ def read_root(path: Path, expected: Verifier) -> Signer:
     except (OSError, UnicodeDecodeError, Malformed) as exc:
         raise UsageError(f"{path}: expected the root key {expected.to_text()}: {exc}") from exc
     if root.verifier != expected:
-        raise UsageError(f"{path}: expected the root key {expected.to_text()}, got {root.verifier.to_text()}")
+        raise UsageError(f"{path}: expected the root key {expected.to_text()}, came {root.verifier.to_text()}")
     return root
 
 

@@ -154,7 +154,7 @@ def _differs(trust: Trust, previous: Trust) -> str:
             "A hub's root key never changes: sign nothing before HQ has told you by telephone what it asks for"
         )
     if trust.serial != previous.serial + 1:
-        return f"expected the serial {previous.serial + 1}, got {trust.serial}: {_ASK_AGAIN}"
+        return f"expected the serial {previous.serial + 1}, came {trust.serial}: {_ASK_AGAIN}"
     keys = trust.keys()
     for purpose, before in previous.keys().items():
         gone = [key for key in before if key not in keys[purpose]]

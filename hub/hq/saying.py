@@ -37,5 +37,5 @@ async def say_once(headquarters: Headquarters, events: Sequence[HqEvent], expect
         await headquarters.say(events, expected_basis=expected_basis)
     except Rejected as exc:
         place = f" ({' '.join(part for part in (exc.field, exc.params) if part)})" if exc.field or exc.params else ""
-        text = f"HQ's own rules refuse this: {verdict_text(exc.code, 'en')}{place}; nothing was written"
+        text = f"HQ's own rules reject this: {verdict_text(exc.code, 'en')}{place}; nothing was written"
         raise AgainstRules(text, exc.code, exc.field, exc.params) from exc

@@ -162,5 +162,5 @@ def _explain(exc: ValidationError, path: Path, origins: Mapping[str, str]) -> st
         remedy = f"did you mean {near[0]}?" if near else "take it out"
         return f"{place}: there is no such setting: {remedy} docs/settings.md has them all"
     expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    came = "" if name in SECRETS or "got" in expected else f", got {str(first['input'])[:60]!r}"
+    came = "" if name in SECRETS or ", came " in expected else f", came {str(first['input'])[:60]!r}"
     return f"{place}: {expected}{came}; change it, or take it out for its default"

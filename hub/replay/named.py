@@ -47,17 +47,17 @@ class _Naming:
     def story(self, *, is_whole: bool) -> Story:
         """Return the events as trees: an entity's later events below its first, that below what it names.
 
-        What was said anew after a refusal stands below the event that was refused, and that where the new one would.
+        An event that answers a rejection stands below the rejected event, and that one where the new event would stand.
         """
         nodes = ordered(self.found.values())
-        refused = {node.said.id: node for node in nodes if not node.said.event.accepted}
+        rejected = {node.said.id: node for node in nodes if not node.said.event.accepted}
         first: dict[EntityKey, Node] = {}
         for node in nodes:
             if node.said.event.accepted:
                 first.setdefault(self.about[_place(node)], node)
 
         def cause_of(node: Node) -> Node | None:
-            before = refused.get(node.said.causation_id or "")
+            before = rejected.get(node.said.causation_id or "")
             own = before or first.get(self.about[_place(node)])
             if own is not None and own.said.order < node.said.order:
                 return own

@@ -119,7 +119,7 @@ class FaultyStore:
 
         `error` makes what its caller hears, of this and of every other fault that is still to come.
         """
-        assert method is None or method in WRITES, f"expected one of {WRITES}, got {method}"
+        assert method is None or method in WRITES, f"expected one of {WRITES}, came {method}"
         self._writes.error = error
         self._writes.faults.plan(fault, nth, method)
 

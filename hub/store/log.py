@@ -146,7 +146,7 @@ class LogReader:
             data = self.tile(level, index)
             if len(data) != tiles.TILE_BYTES:
                 raise Malformed(
-                    f"tile {level}/{index} of HQ's log: expected {TILE_WIDTH} hashes, got {len(data)} bytes"
+                    f"tile {level}/{index} of HQ's log: expected {TILE_WIDTH} hashes, came {len(data)} bytes"
                 )
             known = self._roots[level, index] = tile_root(data)
             if len(self._roots) > ROOTS_KEPT_MAX:
@@ -202,10 +202,6 @@ class LogReader:
     def newest(self) -> StoredCheckpoint | None:
         """Return the newest checkpoint."""
         return self._checkpoint("ORDER BY size DESC LIMIT 1")
-
-    def covering(self, index: int) -> StoredCheckpoint | None:
-        """Return the first checkpoint that covers leaf `index`."""
-        return self._checkpoint("WHERE size > ? ORDER BY size LIMIT 1", index)
 
     def believed_covering(self, index: int) -> StoredCheckpoint | None:
         """Return the first believed checkpoint that covers leaf `index`: cosigned by more than half of the centers."""

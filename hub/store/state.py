@@ -68,7 +68,7 @@ class Progress:
 
     places: Sequence[FoldedLane] = ()
     accepted: int = 0
-    checkpoints: int = 0
+    state_digests: int = 0  # of receipts, each compared; the column has the name that release 0.2 gave it
     measures: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)  # by lane origin and measure key
     differences: Sequence[StoredFinding] = ()
 
@@ -148,13 +148,13 @@ class SecondState:
 
     def load(self) -> Progress:
         """Return what was saved last, nothing where nothing was."""
-        accepted, checkpoints = self._one("SELECT accepted, checkpoints FROM count") or (0, 0)
+        accepted, state_digests = self._one("SELECT accepted, checkpoints FROM count") or (0, 0)
         measures = self._each("SELECT origin, key, value FROM measure", lambda row: ((row[0], row[1]), Decimal(row[2])))
         differences = "SELECT what, tab, lane, first, last, detail FROM difference ORDER BY number"
         return Progress(
             list(self._each("SELECT * FROM place", FoldedLane._make)),
             accepted,
-            checkpoints,
+            state_digests,
             dict(measures),
             list(self._each(differences, StoredFinding._make)),
         )
@@ -169,7 +169,7 @@ class SecondState:
                 [(origin, key, format(value, "f")) for (origin, key), value in progress.measures.items()],
             )
             db.execute("DELETE FROM count")
-            db.execute("INSERT INTO count VALUES (?, ?)", (progress.accepted, progress.checkpoints))
+            db.execute("INSERT INTO count VALUES (?, ?)", (progress.accepted, progress.state_digests))
             db.execute("DELETE FROM difference")
             db.executemany(
                 "INSERT INTO difference(what, tab, lane, first, last, detail) VALUES (?, ?, ?, ?, ?, ?)",

@@ -41,7 +41,7 @@ def rebuild(
 ) -> None:
     """Fold the accepted ledger from nothing into a second state, and compare it with the live one.
 
-    Compared are every entity, every measure and every recorded checkpoint of the state. The live database is only
+    Compared are every entity, every measure and every receipt's digest of the state. The live database is only
     read, a worker may go on meanwhile, and nothing is sent. Exit status 1 if the states differ.
 
     Examples: hub replay rebuild --jobs 4 · hub replay rebuild --resume
@@ -84,6 +84,6 @@ def _show(found: Rebuilt) -> None:
             line(f"… and {len(found.differences) - len(shown)} more: --json has all of them")
     line(
         f"{found.lanes} lanes, {found.events} events, {found.accepted} of them accepted; {found.entities} entities, "
-        f"{found.checkpoints} recorded checkpoints of the state"
+        f"{count(found.state_digests, 'receipt')} with the state's digest"
     )
     line("equal" if found.is_equal else count(len(found.differences), "difference"))

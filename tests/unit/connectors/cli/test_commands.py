@@ -285,7 +285,7 @@ def test_init_makes_a_witness_key_and_its_note(office: Path) -> None:
     enrolled = open_enrolment((office / "uz.witness.note").read_bytes())
     path = office / "keys" / "witness.key"
     assert (enrolled.purpose, enrolled.key.algorithm) == ("witness", COSIGNATURE_ED25519)
-    assert read_office(office).witness == Signer.from_text(path.read_text("ascii"))
+    assert read_office(office).witness_key == Signer.from_text(path.read_text("ascii"))
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -294,11 +294,11 @@ def test_office_of_0_1_0_gets_its_witness_key_in_use_at_once(office: Path) -> No
     """There is none before it, so nothing has to be taken into use; the next one is rotated like any key."""
     path = office / "keys" / "witness.key"
     path.unlink()
-    assert read_office(office).witness is None
+    assert read_office(office).witness_key is None
     arguments = ["--purpose", "witness", "--office", str(office)]
     assert run_command(["key", "new", *arguments]) == 0
     first = open_enrolment((office / "uz.witness.note").read_bytes())
-    found = read_office(office).witness
+    found = read_office(office).witness_key
     assert found is not None
     assert found.verifier == first.key
     assert run_command(["key", "new", *arguments]) == 0

@@ -1,4 +1,4 @@
-"""Events of one change belong together, and so does what is said after a refusal."""
+"""Events of one change belong together, and so does what is said after a rejection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_story_is_named_by_its_first_event_and_each_event_by_the_one_before() ->
     assert tell(["a", "b", "c"]) == [StoryLink("a", None), StoryLink("a", "a"), StoryLink("a", "b")]
 
 
-def test_plan_after_a_refusal_goes_on_with_the_story() -> None:
-    """The refused event is the cause of what is said instead of it, also of a single event."""
+def test_plan_after_a_rejection_goes_on_with_the_story() -> None:
+    """The rejected event is the cause of what is said instead of it, also of a single event."""
     assert tell(["d", "e"], RejectedEvent("b", "a")) == [StoryLink("a", "b"), StoryLink("a", "d")]
     assert tell(["d"], RejectedEvent("b", "a")) == [StoryLink("a", "b")]

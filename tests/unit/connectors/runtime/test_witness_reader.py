@@ -87,7 +87,7 @@ class Bench:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Outbox]:
-        office = replace(read_office(self.office.folder), witness=KEY)
+        office = replace(read_office(self.office.folder), witness_key=KEY)
         database = FaultyDatabase(self.path)
         self.faults = database.faults
         with Outbox(self.path, database=database) as outbox:

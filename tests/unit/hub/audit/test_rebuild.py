@@ -185,7 +185,7 @@ def test_entity_that_differs_is_listed(copy: Path, tmp_path: Path, sql: str, wha
 
 
 def test_changed_event_differs_at_its_receipt_and_its_entity(copy: Path, tmp_path: Path) -> None:
-    """Rebuild does not check bytes, and still sees where the state leaves the recorded checkpoints."""
+    """Rebuild does not check bytes, and still sees where the state leaves what the receipts' digests say."""
     with closing(sqlite3.connect(copy)) as db:
         lane, sequence, subject = db.execute(
             "SELECT lane_id, sequence, subject FROM ledger JOIN entity USING (lane_id, sequence)"

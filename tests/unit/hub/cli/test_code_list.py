@@ -28,8 +28,8 @@ def test_publish_a_file_then_revise_it(made: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"name\nAERO\n", "expected a first line of code, zh, en, ru, got name"),
-        (b'code\nAERO\n""\n', "line 3: expected a code, got an empty cell"),
+        (b"name\nAERO\n", "expected a first line of code, zh, en, ru, came name"),
+        (b'code\nAERO\n""\n', "line 3: expected a code, came an empty cell"),
         (b"code,zh\nAERO,\xba\xbd\n", "expected CSV in UTF-8"),
         (b"", "expected a first line of"),
     ],

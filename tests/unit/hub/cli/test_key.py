@@ -276,7 +276,7 @@ def test_seal_key_is_no_witness_key(made: Any, tmp_path: Path) -> None:
 
 
 def test_first_ml_dsa_key_needs_the_word_of_the_seal_key(made: Any, tmp_path: Path) -> None:
-    """Otherwise whoever sends HQ a note could have a center's seals refused."""
+    """Otherwise whoever sends HQ a note could have HQ believe a center's seals no more."""
     seal_note, long_note = tmp_path / "seal", tmp_path / "long"
     write(seal_note, "seal", 0x01, b"s")
     write(long_note, "seal", COSIGNATURE_MLDSA44, b"l")

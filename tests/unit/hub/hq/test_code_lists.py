@@ -34,8 +34,8 @@ def test_text_is_read_with_the_names_that_it_has() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name\nAERO\n", "it: expected a first line of code, zh, en, ru, got name"),
-        ('code\nAERO\n""\n', "it line 3: expected a code, got an empty cell"),
+        ("name\nAERO\n", "it: expected a first line of code, zh, en, ru, came name"),
+        ('code\nAERO\n""\n', "it line 3: expected a code, came an empty cell"),
         ("", "it: expected a first line of"),
         ("code\n" + "x" * 200_000, "it: expected CSV"),
     ],

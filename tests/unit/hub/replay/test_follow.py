@@ -142,8 +142,8 @@ async def test_entity_is_followed_to_what_it_names_and_what_names_it(tmp_path: P
         assert follow_entity(ledger, decoder, [("offer", "uz:K-1")], passes_max=1).is_whole is False
 
 
-async def test_what_was_refused_stands_before_what_was_said_instead(tmp_path: Path) -> None:
-    """An entity's story begins with the refusal, not with the first event that was accepted."""
+async def test_rejected_event_stands_before_what_was_said_instead(tmp_path: Path) -> None:
+    """An entity's story begins with the rejection, not with the first event that was accepted."""
     uz, kz = Center("uz"), Center("kz")
     hq = await Hq.open(tmp_path, uz, kz)
     await hq.feed("uz", [uz.opening(), uz.sealed(uz.append(uz.event(OPENED, "D-1", deal(counterpart_center="kz"))))])

@@ -37,9 +37,9 @@ async def test_rules_of_today_are_those_of_the_newest_basis(tmp_path: Path) -> N
     """A stream that HQ took from a center since, and a center that it did not know then."""
     found: Lived = await lived(tmp_path)
     kz = found.kz
-    refused = found.event(kz, OPENED, "D-9", deal(counterpart_center="by"), time=day(7))
+    rejected = found.event(kz, OPENED, "D-9", deal(counterpart_center="by"), time=day(7))
     amended = found.event(kz, OPENED, "D-9", deal(), time=day(7))
-    await found.take(kz, [refused, amended], day(7))
+    await found.take(kz, [rejected, amended], day(7))
     await found.hq.register(Center("by"))
     without = center_record(found.uz, streams=[name for name in ALL_STREAMS if name != "offer"])
     await found.hq.said("revised", found.uz, without)
@@ -56,7 +56,7 @@ async def test_rules_of_today_are_those_of_the_newest_basis(tmp_path: Path) -> N
 
 
 async def test_each_event_is_judged_against_its_entity_as_recorded(tmp_path: Path) -> None:
-    """The first event would be refused now; those that built on it are not refused for want of it."""
+    """The first event would be rejected now; those that built on it are not rejected for want of it."""
     uz = Center("uz")
     hq = await Hq.open(tmp_path, uz)
     records = [

@@ -119,8 +119,8 @@ async def test_checkpoint_is_believed_with_more_than_half_of_the_active_centers(
     assert (believed.size, newest.size) == (first, second)
     assert log.believed_covering(0) == believed
     assert log.believed_covering(first) is None
-    assert log.covering(first) == newest
-    assert log.covering(second) is None
+    assert list(log.checkpoints(first)) == [newest]
+    assert list(log.checkpoints(second)) == []
     standing = log.standing()
     assert (standing.size, standing.cosigned, standing.witnesses, standing.believed) == (second, 2, 4, False)
     assert (standing.believed_size, standing.behind, standing.rolled_back) == (first, 1, None)
