@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,37 +9,18 @@ from typing import Any, cast
 
 import pytest
 
-from hub.hq.headquarters import Headquarters
 from hub.ledger.notary import Addition, Log, append
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.tree import Edge
 from hub.store.store import OvertakenError
-from tests.support.center import HUB, NOW, RELEASED, Center
-from tests.support.engines import ENGINES, Engine
+from tests.support.center import HUB, NOW, Center
+from tests.support.engines import Engine
 from tests.support.hq import IDENTITY, Hq
 
 ORIGIN = f"{HUB}/log"
 KEYS = [IDENTITY.log, IDENTITY.log_long]
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    found: Engine = request.param
-    return found
-
-
-@pytest.fixture
-async def hq(engine: Engine, tmp_path: Path) -> AsyncIterator[Hq]:
-    """Yield an open store with HQ's lane in it, and uz and kz registered: three receipts, none of them logged."""
-    store = await engine.open(tmp_path)
-    opened = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
-    await opened.headquarters.prepare()
-    for center in ("uz", "kz"):
-        await opened.register(Center(center))
-    yield opened
-    await store.close()
 
 
 async def logged(hq: Hq, limit: int = 100) -> Addition:

@@ -6,7 +6,7 @@ A new engine adds its opener to `tests.support.engines`; it has to pass all of t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -20,66 +20,19 @@ from hub.domain.stream import HQ
 from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
-from hub.ledger.publication import Publication, publications, state_value
-from hub.ledger.reading import Reading
-from hub.ledger.step import Known, Step
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
 from hub.protocol.tree import Edge, leaf_hash
-from hub.store.consolidate import Driver, Instant
 from hub.store.migrate import HEAD
-from hub.store.store import KEPT_BYTES_MAX, FencedError, Store
+from hub.store.store import KEPT_BYTES_MAX, FencedError
+from tests.contract.conftest import position, prepared
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
-from tests.support.engines import ENGINES, Engine
+from tests.support.engines import Engine
 from tests.support.hq import IDENTITY, Hq, center_record
 from tests.support.witness import Witness
 
 REVISED, WITHDRAWN = "net.cohub.offer.revised.v1", "net.cohub.offer.withdrawn.v1"
-
-
-@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    found: Engine = request.param
-    return found
-
-
-@pytest.fixture
-async def hq(engine: Engine, tmp_path: Path) -> AsyncIterator[Hq]:
-    """Yield an open store with HQ's lane in it, and uz and kz registered."""
-    store = await engine.open(tmp_path)
-    opened = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
-    await opened.headquarters.prepare()
-    for center in ("uz", "kz"):
-        await opened.register(Center(center))
-    yield opened
-    await store.close()
-
-
-class NotWrittenError(Exception):
-    """Raised to a driver that was only to show its step."""
-
-
-async def prepared(hq: Hq, center: Center, records: list[Sent]) -> tuple[Step, int]:
-    """Return the step that a worker would commit of `records`, and the term that it has; nothing is written."""
-    shown: list[Step] = []
-
-    def show(step: Step) -> None:
-        shown.append(step)
-        raise NotWrittenError
-
-    claimed = (await hq.store.claim([center.id], "test"))[center.id]
-    driver, basis = Driver(hq.store, hq.store, HUB, IDENTITY.receipts), await hq.headquarters.basis()
-    with pytest.raises(NotWrittenError):
-        await driver.consolidate(Reading.of(claimed.intake), claimed.term, records, basis, Instant(NOW, 0.0), show)
-    return shown[0], claimed.term
-
-
-async def position(store: Store, center: str) -> tuple[int | None, str, str, str | None, int]:
-    """Return offset, status, why, and the lane's origin and size, as the next owner is told them."""
-    intake = (await store.claim([center], "looks"))[center].intake
-    lane = intake.lane
-    return intake.offset, intake.status, intake.why, lane.origin if lane else None, lane.size if lane else 0
 
 
 async def test_claim_of_a_new_center_begins_at_its_earliest_record(hq: Hq) -> None:
@@ -273,84 +226,6 @@ async def test_evidence_is_kept_once(hq: Hq, engine: Engine, tmp_path: Path) -> 
     assert rows == [(4, b"ours", b"theirs"), (5, b"ours", b"theirs")]
 
 
-async def test_publication_goes_by_whole_receipts_up_to_the_cursor(hq: Hq) -> None:
-    """What is behind the cursor comes receipt by receipt; the cursor only moves forward, lane by lane."""
-    center = Center()
-    for records in (center.opened(2), center.offers(2, first=10), center.offers(2, first=20)):
-        await hq.feed("uz", records)
-    new = center.next_epoch("00000002")
-    opening = new.opening(
-        previous_origin=center.origin,
-        previous_size=center.edge.size,
-        previous_root=center.edge.root.hex(),
-        reason="a new outbox",
-    )
-    await hq.feed("uz", [new.sealed(opening)])
-    assert await hq.store.unpublished(["uz"]) == [(center.origin, 0, 7), (new.origin, 0, 1)]
-    one = await hq.store.publication(center.origin, 0, 1)
-    two = await hq.store.publication(center.origin, 3, 3)
-    assert one is not None
-    assert two is not None
-    assert [(p.first, p.last, len(p.receipts)) for p in (one, two)] == [(1, 3, 1), (4, 7, 2)]
-    assert [e.sequence for e in two.events] == [4, 5, 6, 7]
-    assert await hq.store.publication(center.origin, 7, 1) is None
-    await hq.store.set_published({center.origin: 5, new.origin: 1})
-    await hq.store.set_published({center.origin: 3})
-    assert await hq.store.unpublished(["uz"]) == [(center.origin, 5, 7)]
-    assert sorted(await hq.store.cursors(["uz"])) == sorted([(center.origin, 5), (new.origin, 1)])
-    assert await hq.store.cursors(["by"]) == await hq.store.cursors([]) == []
-
-
-def as_sent(found: Publication) -> dict[str, Any]:
-    """Return what the publisher would send of it; headers are a set to their readers, but for their order of names."""
-    return {
-        "receipts": list(found.receipts),
-        "events": [(e.sequence, e.key, sorted(e.headers), e.value) for e in found.events],
-        "states": {(k.entity.stream, k.entity.id): state(k) for k in found.entities},
-    }
-
-
-def state(known: Known) -> bytes | None:
-    return None if known.value is None else state_value(known, 7)
-
-
-async def test_publications_from_memory_equal_those_of_the_store(hq: Hq) -> None:
-    """The publisher's fast path sends, byte for byte, what it would send if it had read SQL."""
-    center = Center()
-    first = center.opened(3)
-    refused = replace(center.event("net.cohub.offer.published.v1", "BAD", offer()), value=b"\0")
-    first += [center.append(refused), *center.offers(1, first=5)]
-    revised = [center.append(center.event(REVISED, "K-1", offer(f"Title {n}"))) for n in range(3)]
-    withdrawn = center.append(center.event(WITHDRAWN, "K-1", {"reason": "sold"}))
-    unusual = center.append(center.event(REVISED, "K-2", offer("New")).plus("ce_extra", b"1").plus("trace", b"x"))
-    fetches = [first, [*revised, withdrawn, center.sealed(unusual)], center.offers(2, first=30)]
-    compared = 0
-    for records in fetches:
-        step = await hq.feed("uz", records)
-        (fast,) = publications(step)
-        slow = await hq.store.publication(fast.origin, fast.first - 1, 1)
-        assert slow is not None
-        assert (fast.center, fast.first, fast.last) == (slow.center, slow.first, slow.last)
-        assert as_sent(fast) == as_sent(slow)
-        compared += len(fast.events)
-    assert compared == center.edge.size - 1  # all but the one that was refused
-
-
-async def test_publication_has_the_record_that_memory_lacks(hq: Hq) -> None:
-    """A withdrawal of what was read from SQL has no record in memory: the publisher must ask, and SQL has it."""
-    center = Center()
-    await hq.feed("uz", center.opened(1))
-    records = [center.sealed(center.append(center.event(WITHDRAWN, "K-1", {"reason": "sold"})))]
-    step = await hq.feed("uz", records)
-    (fast,) = publications(step)
-    assert [k.value for k in fast.entities] == [None]
-    slow = await hq.store.publication(fast.origin, fast.first - 1, 1)
-    assert slow is not None
-    (known,) = slow.entities
-    assert known.value == center.value("net.cohub.offer.published.v1", offer("Offer 1"))
-    assert (known.entity.status, known.sequence) == ("withdrawn", 3)
-
-
 async def test_quarantine_over_quota_keeps_a_beginning_and_the_digest(hq: Hq, engine: Engine, tmp_path: Path) -> None:
     """Up to the quota all bytes are kept, over it 64 KiB of each; another center's quota is its own."""
     big = [Sent(b"x", bytes([n]) * 90_000, (("no", b"header of ours"),), offset=n) for n in range(3)]
@@ -415,18 +290,6 @@ async def test_every_call_lets_others_run(hq: Hq) -> None:
         others = asyncio.create_task(asyncio.sleep(0))
         await call()
         assert others.done(), number
-
-
-async def test_cursors_of_many_centers_come_in_one_answer(hq: Hq) -> None:
-    """The lanes of just the centers that were asked for, in the order in which they were made."""
-    uz, kz = Center("uz"), Center("kz")
-    await hq.feed("uz", uz.opened(2))
-    await hq.feed("kz", kz.opened(1))
-    assert await hq.store.unpublished(["kz", "uz", "by"]) == [(uz.origin, 0, 3), (kz.origin, 0, 2)]
-    assert await hq.store.unpublished([]) == []
-    await hq.store.set_published({uz.origin: 3, kz.origin: 1})
-    assert await hq.store.unpublished({"kz", "uz"}) == [(kz.origin, 1, 2)]
-    assert sorted(await hq.store.cursors(["kz", "uz"])) == sorted([(uz.origin, 3), (kz.origin, 1)])
 
 
 async def test_database_of_a_newer_release_is_refused(engine: Engine, tmp_path: Path) -> None:

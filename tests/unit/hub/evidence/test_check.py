@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import orjson
 import pytest
 
 from hub.evidence import layout
 from hub.evidence.case import take_apart
 from hub.evidence.check import check_bundle, claimed_root, examine
-from hub.evidence.container import read_zip, write_zip
 from hub.evidence.export import ExportedBundle, export_bundle
-from hub.evidence.log import witnesses_of
 from hub.evidence.report import Check, Report, Severity
 from hub.evidence.subject import Subject
 from hub.hq.headquarters import HqEvent
@@ -26,32 +22,12 @@ from hub.ledger.notary import receipt_text
 from hub.protocol.keys import Signer
 from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt
-from hub.protocol.trust import Trust
 from hub.replay.source import Ledger
-from tests.support.center import HUB, NOW, filled
+from tests.support.center import HUB, filled
 from tests.support.center import offer as offer_value
-from tests.support.evidence import ROOT, TRUST, TRUST_NOTE, Story, remade, told, witness
+from tests.support.evidence import ROOT, TRUST, TRUST_NOTE, Story, remade, told
 from tests.support.hq import IDENTITY
-from tests.unit.hub.evidence.conftest import DEAL, OFFER, RANGE
-
-Files = dict[str, bytes]
-
-
-def checked(files: Files, pinned: Trust | None = None) -> Report:
-    return check_bundle(write_zip(files), ROOT.verifier, pinned).report
-
-
-def files_of(bundle: ExportedBundle) -> Files:
-    return read_zip(bundle.data, Report())
-
-
-def find(files: Files, ending: str, number: int = 0) -> str:
-    return [path for path in sorted(files) if path.endswith(ending)][number]
-
-
-def center_file(files: Files, ending: str, number: int = 0) -> str:
-    """Return a file of a center's lane: HQ's own lane comes first, and is proved in another way."""
-    return [path for path in sorted(files) if path.endswith(ending) and "-hq-" not in path][number]
+from tests.unit.hub.evidence.conftest import DEAL, RANGE, Files, center_file, checked, files_of, find
 
 
 @pytest.mark.parametrize("name", ["deal", "offer", "ranged"])
@@ -297,65 +273,6 @@ def test_entity_before_a_range_is_held_to_the_events_that_made_it(ranged: Export
         assert checked(remade(changed, RANGE)).outcome(Check.STATE) == "failed", path
 
 
-def test_log_that_too_few_have_seen_is_not_yet_believed(ledger: Ledger, deal: ExportedBundle) -> None:
-    """Without one of two cosignatures there is one of three centers left."""
-    files = files_of(deal)
-    note = Note.from_bytes(files[layout.CHECKPOINT])
-    fewer = replace(note, signatures=note.signatures[:-1]).to_bytes()
-    changed = {path: data.replace(files[layout.CHECKPOINT], fewer) for path, data in files.items()}
-    report = checked(remade(changed, DEAL))
-    assert report.status == "not yet believed"
-    assert report.outcome(Check.WITNESSES) == "pending"
-    assert not report.has(Severity.ERROR)
-
-
-@pytest.mark.parametrize("kept", [0, 1])
-def test_checkpoint_without_one_of_hqs_two_signatures_is_found(deal: ExportedBundle, kept: int) -> None:
-    """When one of the algorithms is broken one day, the other still has to be there."""
-    files = files_of(deal)
-    note = Note.from_bytes(files[layout.CHECKPOINT])
-    fewer = replace(note, signatures=(note.signatures[kept], *note.signatures[2:])).to_bytes()
-    changed = {path: data.replace(files[layout.CHECKPOINT], fewer) for path, data in files.items()}
-    assert checked(remade(changed, DEAL)).outcome(Check.CHECKPOINT) == "failed"
-
-
-def test_pinned_trust_note_that_is_newer_counts(offer: ExportedBundle) -> None:
-    """A key that was retired since the bundle was made signs nothing later; what it signed before stays good."""
-    newer = Signer(f"{HUB}/receipts", b"n" * 32)
-    later = replace(TRUST, receipts=(*TRUST.receipts, newer.verifier), serial=2)
-    retired_after = replace(later, retired=((NOW + timedelta(days=36_500), TRUST.receipts[0]),))
-    retired_before = replace(later, retired=((NOW - timedelta(days=9), TRUST.receipts[0]),))
-    files = files_of(offer)
-    assert checked(files, retired_after).status == "proved"
-    assert checked(files, retired_before).outcome(Check.RECEIPTS) == "failed"
-
-
-def test_witnesses_that_were_pinned_are_compared(offer: ExportedBundle) -> None:
-    """A difference between the checker's list and HQ's is told, and it takes nothing while most of his have signed."""
-    stranger = Signer("witness.example/w", b"s" * 32, 4)
-    ours = tuple(witness(name).verifier for name in ("uz", "kz"))
-    report = checked(files_of(offer), replace(TRUST, witnesses=(*ours, stranger.verifier)))
-    assert report.status == "proved"
-    assert report.outcome(Check.WITNESSES) == "warning"
-    assert len(report.findings) == 2  # one of his, one of HQ's
-
-
-def test_log_that_the_pinned_witnesses_have_not_seen_is_not_believed(offer: ExportedBundle) -> None:
-    """Who has HQ's keys can make up centers with witnesses; those that the checker knows he can't.
-
-    A retired key of a pinned witness is not waited for, and two keys of one witness are one.
-    """
-    cn, uz = witness("cn"), witness("uz")
-    strange = [Signer(f"{HUB}/{name}/witness", name.encode() * 16, 4).verifier for name in ("t1", "t2")]
-    for pinned in ((cn.verifier,), tuple(strange), (uz.verifier, strange[0]), (uz.verifier, cn.verifier)):
-        report = checked(files_of(offer), replace(TRUST, witnesses=pinned))
-        assert (report.status, report.outcome(Check.WITNESSES)) == ("not yet believed", "pending")
-    older = Signer(uz.name, b"o" * 32, 4).verifier
-    retired = replace(TRUST, witnesses=(uz.verifier, *strange), retired=tuple((NOW, key) for key in strange))
-    assert checked(files_of(offer), retired).status == "proved"
-    assert checked(files_of(offer), replace(TRUST, witnesses=(older, uz.verifier))).status == "proved"
-
-
 def test_basis_that_hq_had_left_long_before_is_found(tmp_path: Path) -> None:
     """Else HQ could record under a basis of its choice, and a key that was revoked would seal on for ever."""
 
@@ -385,66 +302,6 @@ def test_basis_that_hq_had_left_long_before_is_found(tmp_path: Path) -> None:
     assert (found.check, "which HQ's lane had left at" in found.detail) == (Check.VERDICTS, True)
     made = asyncio.run(tell(timedelta(minutes=9)))
     assert not checked(files_of(made)).has(Severity.ERROR)
-
-
-def test_hq_is_no_witness_of_itself(ledger: Ledger, offer: ExportedBundle) -> None:
-    """Were HQ to register a witness key under its own name, its line would still count for nothing."""
-    case = take_apart(files_of(offer), OFFER, Report())
-    examine(case, ROOT.verifier)
-    centers = case.registry.centers
-    centers_of_hq = {**centers, "hq": replace(centers["uz"], id="hq")}
-    assert case.trust is not None
-    found = witnesses_of(replace(case.registry, centers=centers_of_hq), case.trust)
-    assert sorted(w.center for w in found) == ["cn", "kz", "uz"]
-
-
-def test_hq_lane_cut_to_where_fewer_centers_count_is_told(deal: ExportedBundle) -> None:
-    """Nobody can prove that nothing is newer; a trust note that knows of more witnesses shows that something is."""
-    files = files_of(deal)
-    more = replace(TRUST, witnesses=(witness("uz").verifier, witness("ru").verifier))
-    files["trust.note"] = sign_note(more.to_text(), [ROOT]).to_bytes()
-    report = checked(remade(files, DEAL))
-    assert [f.detail for f in report.findings if f.check is Check.WITNESSES] == [
-        f"the trust note names the witness {HUB}/ru/witness, which the hq lane of this bundle does not have"
-    ]
-
-
-def test_page_that_was_rewritten_is_found(deal: ExportedBundle) -> None:
-    """A page may be forged with all lists; what it says then is not what the evidence gives."""
-    files = files_of(deal)
-    made = remade(files, DEAL)
-    made[layout.SUMMARY] = made[layout.SUMMARY].replace(b"1350000", b"1")
-    sums = layout.sums(layout.digests(made))
-    assert checked(made | {layout.SUMS: sums}).outcome(Check.SUMMARY) == "failed"
-
-
-Forgery = Callable[[Files], object]
-SUBJECTS: dict[str, bytes] = {
-    "another id": b'"id": "uz:D-2"',
-    "another kind": b'"id": "uz:D-1", "kind": "entity"',
-    "no text": b'"id": 5',
-}
-
-
-@pytest.mark.parametrize("name", SUBJECTS)
-def test_bundle_that_says_it_is_about_something_else_is_found(deal: ExportedBundle, name: str) -> None:
-    """The subject is a claim too."""
-    files = files_of(deal)
-    files[layout.MANIFEST] = files[layout.MANIFEST].replace(b'"id": "uz:D-1",\n    "kind": "deal"', SUBJECTS[name])
-    files[layout.SUMS] = layout.sums(layout.digests(files))
-    assert checked(files).status == "failed"
-
-
-def test_entity_that_has_no_part_in_the_deal_is_found(ledger: Ledger, deal: ExportedBundle) -> None:
-    """Evidence of something else does not get in beside it."""
-    other = files_of(export_bundle(ledger, TRUST_NOTE, Subject("entity", "uz:Z-2", "offer")))
-    report = checked(remade(files_of(deal) | other, DEAL))
-    assert any(f.check is Check.MANIFEST and "no part" in f.detail for f in report.findings)
-
-
-def test_offer_subject_is_checked_by_its_stream(offer: ExportedBundle) -> None:
-    """An id alone is not an entity."""
-    assert checked(remade(files_of(offer), replace(OFFER, stream="request"))).status == "failed"
 
 
 def test_lanes_that_were_numbered_anew_are_found(tmp_path: Path) -> None:
@@ -479,23 +336,3 @@ def test_lanes_that_were_numbered_anew_are_found(tmp_path: Path) -> None:
     examine(case, ROOT.verifier)
     assert case.states["deal_confirmation", "kz:C-1"].entity.status == "given"
     assert "which stands in front of it" in next(f.detail for f in case.report.findings if f.check is Check.RECEIPTS)
-
-
-@pytest.mark.parametrize("seed", range(15))
-def test_manifest_of_any_shape_is_a_finding(offer: ExportedBundle, seed: int) -> None:
-    """Whatever JSON stands there, sums made anew: never an exception, never proved."""
-    files, chance = files_of(offer), random.Random(seed)
-    files[layout.MANIFEST] = orjson.dumps(mutated(orjson.loads(files[layout.MANIFEST]), chance))
-    files[layout.SUMS] = layout.sums(layout.digests(files))
-    assert checked(files).status == "failed"
-
-
-def mutated(value: object, chance: random.Random, depth: int = 0) -> object:
-    """Return a JSON value with one thing in it changed."""
-    if isinstance(value, dict) and value and (depth == 0 or chance.random() < 0.8):
-        name = chance.choice(["subject", *value] if "subject" in value else list(value))
-        return value | {name: mutated(value[name], chance, depth + 1)}
-    if isinstance(value, list) and value and chance.random() < 0.8:
-        at = chance.randrange(len(value))
-        return [*value[:at], mutated(value[at], chance, depth + 1), *value[at + 1 :]]
-    return chance.choice([None, [], {}, [[[]]], "", "x" * 300, 1.5, -1, True, "uz:K-1\n", {"kind": "center"}])

@@ -2,121 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
 from hub.base.faulty import Fault
-from hub.base.kafka import LOG_APPEND_TIME
-from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
-from hub.ledger.publication import Publication
-from hub.ledger.step import EntityKey
-from hub.protocol.errors import Fatal, Retriable
-from hub.protocol.record import KafkaRecord
+from hub.protocol.errors import Retriable
 from hub.store.faulty import FaultyStore
-from hub.store.store import Store
-from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, Consolidator
-from tests.support.center import RELEASED, Center, Sent
-from tests.support.hq import IDENTITY, Hq
+from tests.support.center import Center
+from tests.support.consolidator import Clock, Seen, Spoilt, consolidator, intake, size
+from tests.support.hq import Hq
 from tests.support.peek import peek
-
-LATER = datetime(2040, 1, 1, tzinfo=UTC)  # HQ's own lane is written by the real clock
-
-
-class Seen:
-    """Stands where the publisher and the reading side do, and remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.published: list[Publication] = []
-        self.answers: list[tuple[str, str]] = []
-        self.paused: set[str] = set()
-        self.sought: list[tuple[str, int | None]] = []
-
-    def offer(self, found: Iterable[Publication]) -> None:
-        self.published.extend(found)
-
-    def answer(self, center: str, kind: str, _note: bytes) -> None:
-        self.answers.append((center, kind))
-
-    async def adopt(self, centers: Collection[str]) -> None:
-        del centers
-
-    async def room(self) -> None:
-        """There is always room."""
-
-    def pause(self, center: str) -> None:
-        self.paused.add(center)
-
-    def resume(self, center: str) -> None:
-        self.paused.discard(center)
-
-    async def seek(self, center: str, offset: int | None) -> None:
-        self.sought.append((center, offset))
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = LATER
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
-    opened = await Hq.open(tmp_path)
-    yield opened
-    await opened.store.close()
-
-
-def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any = None) -> Consolidator:
-    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock)
-    made.attach(seen)
-    return made
-
-
-def size(hq: Hq, center: Center) -> int:
-    found = peek(hq.database, "SELECT size FROM lane WHERE origin = ?", center.origin)
-    return int(found[0][0]) if found else 0
-
-
-def intake(hq: Hq, center: Center) -> tuple[str, str]:
-    ((status, why),) = peek(hq.database, "SELECT status, why FROM intake WHERE center = ?", center.id)
-    return str(status), str(why)
-
-
-def stamped(records: Sequence[Sent], moment: datetime, kind: int | None) -> list[KafkaRecord]:
-    return [replace(r, timestamp=int(moment.timestamp() * 1000), timestamp_type=kind) for r in records]
-
-
-class Spoilt:
-    """A store that hands the engine what it cannot have made, or fails itself, when one center's entities are read."""
-
-    def __init__(self, store: Store, center: str, failure: Exception | None = None) -> None:
-        self._store = store
-        self._center = center
-        self.failure = failure
-        self.is_spoilt = True
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Any]:
-        ours = [key for key in keys if key[1].startswith(f"{self._center}:")]
-        if self.is_spoilt and ours:
-            if self.failure is not None:
-                raise self.failure
-            return dict.fromkeys(ours, object())
-        return dict(await self._store.entities(keys))
 
 
 async def test_exception_in_the_engine_parks_its_lane_alone(hq: Hq) -> None:
@@ -243,54 +142,6 @@ async def test_worker_that_was_fenced_drops_what_it_had_fetched(hq: Hq) -> None:
     assert size(hq, center) == 3
 
 
-async def test_clock_that_runs_a_little_behind_is_waited_for(hq: Hq) -> None:
-    """Nothing is committed before the clock has passed the newest record."""
-    center, clock = Center(), Clock()
-    await hq.register(center)
-    made = consolidator(hq, Seen(), clock)
-    await made.assign(["uz"])
-    await made.handle("uz", center.opened(1))
-    clock.now = LATER - timedelta(milliseconds=20)
-    await made.handle("uz", center.offers(1, first=5))
-    moments = "SELECT DISTINCT r.recorded_at_us FROM receipt r JOIN lane l ON l.id = r.lane_id WHERE l.center = 'uz'"
-    assert (size(hq, center), len(peek(hq.database, moments))) == (3, 1)
-
-
-async def test_clock_that_runs_far_behind_ends_the_process(hq: Hq) -> None:
-    """A clock that was set back is for a person to set, not for us to wait for."""
-    center, clock = Center(), Clock()
-    await hq.register(center)
-    made = consolidator(hq, Seen(), clock)
-    await made.assign(["uz"])
-    await made.handle("uz", center.opened(1))
-    clock.now = LATER - timedelta(seconds=CLOCK_BEHIND_MAX_S + 1)
-    with pytest.raises(Fatal, match="behind its newest record"):
-        await made.handle("uz", center.offers(1, first=5))
-    assert size(hq, center) == 2
-
-
-async def test_brokers_clock_far_ahead_ends_the_process(hq: Hq) -> None:
-    """HQ's clock or the broker's is wrong by over five minutes: nothing is committed under it."""
-    center = Center()
-    await hq.register(center)
-    made = consolidator(hq, Seen(), Clock())
-    await made.assign(["uz"])
-    with pytest.raises(Fatal, match="set it"):
-        await made.handle("uz", stamped(center.opened(1), LATER + timedelta(minutes=6), LOG_APPEND_TIME))
-    assert size(hq, center) == 0
-
-
-@pytest.mark.parametrize("kind", [None, 0])
-async def test_centers_clock_far_ahead_stops_nobody(hq: Hq, kind: int | None) -> None:
-    """A timestamp that a center's producer wrote decides nothing."""
-    center = Center()
-    await hq.register(center)
-    made = consolidator(hq, Seen(), Clock())
-    await made.assign(["uz"])
-    await made.handle("uz", stamped(center.opened(1), LATER + timedelta(days=400), kind))
-    assert size(hq, center) == 2
-
-
 async def test_hole_in_the_offsets_is_looked_back_for_once(hq: Hq) -> None:
     """What is missing after one look back is for the lane's rules."""
     center, seen = Center(), Seen()
@@ -336,85 +187,3 @@ async def test_lane_whose_parking_failed_is_parked_by_the_next_worker(hq: Hq, fa
     await second.assign(["uz"])
     await second.handle("uz", records)
     assert (size(hq, center), intake(hq, center)[0], seen.paused) == (0, Status.PARKED, {"uz"})
-
-
-class Late:
-    """A store that one call takes as long to reach as a test wants, or whose answer is so long on its way."""
-
-    def __init__(self, store: Store, question: str, *, answers: bool = True) -> None:
-        self._store = store
-        self._question = question
-        self._answers = answers
-        self.is_asked, self.arrives = asyncio.Event(), asyncio.Event()
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._store, name)
-        if name != self._question:
-            return found
-
-        async def late(*arguments: Any) -> Any:
-            answer, arrives = await found(*arguments) if self._answers else None, self.arrives
-            self.is_asked.set()
-            await arrives.wait()
-            return answer if self._answers else await found(*arguments)
-
-        return late
-
-
-async def let_others_run() -> None:
-    for _ in range(50):
-        await asyncio.sleep(0)
-
-
-async def test_lane_that_is_about_to_wait_is_not_woken_before_it_waits(hq: Hq) -> None:
-    """HQ speaks while the fetch that stops the lane is being committed: the lane goes on, and is not left paused."""
-    center, seen = Center(), Seen()
-    store = Late(hq.store, "commit", answers=False)
-    made = consolidator(hq, seen, Clock(), store)
-    await made.refresh()
-    await made.assign(["uz"])
-    records = center.opened(1)
-    handling = asyncio.create_task(made.handle("uz", records))
-    await store.is_asked.wait()
-    await hq.register(center)
-    looking = asyncio.create_task(made.look_again())
-    await let_others_run()
-    store.arrives.set()
-    await handling
-    assert await looking
-    assert (intake(hq, center)[0], seen.paused) == (Status.READING, set())
-    await made.handle("uz", records)
-    assert size(hq, center) == 2
-
-
-async def test_lane_that_is_just_being_parked_is_not_taken_for_resumed(hq: Hq) -> None:
-    """What a look was told before the lane was parked says nothing of what a person did since."""
-    center, seen = Center(), Seen()
-    await hq.register(center)
-    store = Late(Spoilt(hq.store, "uz"), "changes")
-    made = consolidator(hq, seen, Clock(), store)
-    await made.assign(["uz"])
-    looking = asyncio.create_task(made.look_again())
-    await store.is_asked.wait()
-    handling = asyncio.create_task(made.handle("uz", center.opened(1)))
-    await let_others_run()
-    store.arrives.set()
-    await asyncio.gather(looking, handling)
-    assert (intake(hq, center)[0], seen.paused) == (Status.PARKED, {"uz"})
-
-
-async def test_older_basis_that_arrives_late_does_not_take_the_place_of_a_newer_one(hq: Hq) -> None:
-    """Two questions for the hq lane overtake each other: what HQ said last stays."""
-    store = Late(hq.store, "basis")
-    headquarters = Headquarters(store, IDENTITY, RELEASED)
-    made = Consolidator(hq.store, headquarters, IDENTITY, Seen(), "test", Clock())
-    older = asyncio.create_task(made.refresh())
-    await store.is_asked.wait()
-    await hq.register(Center())
-    answer, store.arrives = store.arrives, asyncio.Event()
-    store.arrives.set()
-    await made.refresh()
-    assert made.centers == ["uz"]
-    answer.set()
-    await older
-    assert made.centers == ["uz"]

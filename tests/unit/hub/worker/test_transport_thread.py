@@ -1,0 +1,107 @@
+"""What the transport relies on inside Faust's thread of the consumer, tried without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from faust.types import TP
+from mode.threads import QueueServiceThread
+
+from hub.worker.lanes import Stamp
+from hub.worker.transport import FETCH_WAIT_MAX_MS, LaneThread
+from tests.support.fed import UZ, Fed, app_of
+
+
+async def test_thread_is_ours_and_so_is_what_it_makes(fed: Callable[..., Fed]) -> None:
+    """Read by group, round robin over all workers, nothing committed, and lanes are not held up by idle ones."""
+    app = app_of("uz")
+    consumer = fed(app)
+    thread = consumer._thread
+    assert type(thread) is LaneThread
+    made = thread._create_worker_consumer(app.transport)
+    assert made._enable_auto_commit is False
+    assert made._fetch_max_wait_ms == FETCH_WAIT_MAX_MS
+    (assignor,) = made._partition_assignment_strategy
+    assert assignor.name == "roundrobin"
+    await made.stop()
+
+
+class FakeKafka:
+    """Stands where the thread's aiokafka consumer does."""
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+        self._closed = False
+        self._fetcher = self
+        self._subscriptions = self
+        self._client = self._coordinator = self
+        self.stop_error: BaseException | None = None
+
+    def fetch_context(self) -> FakeKafka:
+        return self
+
+    def __enter__(self) -> None:
+        """Nothing is held."""
+
+    def __exit__(self, *raised: object) -> None:
+        """Nothing is held."""
+
+    async def fetched_records(self, tps: set[TP], timeout: float, max_records: int) -> dict[TP, list[Any]]:  # noqa: ASYNC109
+        return {tp: ["record"] for tp in tps}
+
+    async def stop(self) -> None:
+        self.closed.append("stop")
+        if self.stop_error is not None:
+            raise self.stop_error
+
+    async def close(self) -> None:
+        self.closed.append("close")
+
+
+async def test_fetched_records_are_stamped_in_the_step_that_took_them(fed: Callable[..., Fed]) -> None:
+    """Neither the driver nor ours waits in between, so that no seek can come between them."""
+    consumer = fed(app_of("uz"))
+    thread = consumer._thread
+    thread._consumer = FakeKafka()
+    work = thread._fetch({UZ}, 1.0)
+    with pytest.raises(StopIteration) as done:
+        work.send(None)
+    assert done.value.value[UZ].value.stamp == Stamp(0, 1)
+
+
+async def test_rebalance_that_meets_a_stop_closes_nothing_from_the_wrong_loop(fed: Callable[..., Fed]) -> None:
+    """Faust then calls `close`, which in the driver closes the client from the app's loop; ours leaves it alone."""
+    app = app_of("uz")
+    consumer = fed(app)
+    kafka = consumer._thread._consumer = FakeKafka()
+    app._on_rebalance_when_stopped()
+    await asyncio.sleep(0.01)
+    assert kafka.closed == []
+    kafka.stop_error = asyncio.CancelledError()
+    await consumer._thread.on_thread_stop()
+    assert kafka.closed == ["stop", "close"]
+
+
+async def test_call_runs_in_the_threads_loop_and_two_of_them_at_once() -> None:
+    """A fetch that waits for records does not hold up the seek behind it."""
+    thread = QueueServiceThread(loop=asyncio.get_running_loop())
+    await thread.start()
+    try:
+        sought = asyncio.Event()
+
+        async def fetch() -> Any:
+            await sought.wait()
+            return asyncio.get_running_loop()
+
+        async def seek() -> Any:
+            sought.set()
+            return asyncio.get_running_loop()
+
+        calls = asyncio.gather(thread.call_thread(fetch), thread.call_thread(seek))
+        assert list(await asyncio.wait_for(calls, 10)) == [thread.thread_loop] * 2
+        assert thread.thread_loop is not asyncio.get_running_loop()
+    finally:
+        await thread.stop()
