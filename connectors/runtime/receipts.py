@@ -182,7 +182,7 @@ class ReceiptReader:
 
 
 def _note(record: Any) -> Note | None:
-    """Return the note in a record of HQ's topic, None if it is none."""
+    """Return the note in a record of HQ's topic, None if the record holds no note."""
     try:
         return Note.from_bytes(record.value or b"")
     except Malformed as exc:

@@ -56,7 +56,7 @@ class BundledEvent:
 
     @property
     def entity(self) -> EntityKey:
-        """The entity that it speaks of; the stream is '' where its type is none of ours."""
+        """The entity that it speaks of; the stream is '' where the catalogue does not have its type."""
         kind = KINDS.get(self.text("ce_type"))
         return (kind.stream if kind else "", self.text("ce_subject"))
 

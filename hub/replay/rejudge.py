@@ -46,7 +46,7 @@ class Judgement:
 
     @property
     def is_other(self) -> bool:
-        """Whether the code is another; a field or a parameter that is told in other words is none."""
+        """Whether the code is another; another wording of a field or a parameter makes no other verdict."""
         return self.then[0] != self.now[0]
 
     def as_dict(self) -> dict[str, Any]:

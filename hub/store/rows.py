@@ -51,7 +51,7 @@ class StoredEvent(NamedTuple):
 
     @property
     def stream(self) -> str:
-        """The stream of its entity, '' where the type is none of ours."""
+        """The stream of its entity, '' where the catalogue does not have its type."""
         kind = KINDS.get(self.type)
         return kind.stream if kind else ""
 

@@ -91,7 +91,7 @@ def test_file_that_an_earlier_release_began_is_gone_on_with(tmp_path: Path) -> N
         assert again.get(("offer", "uz:K-0001")) == known(1)
 
 
-def test_file_that_is_none_is_fatal(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_fatal(tmp_path: Path) -> None:
     """It is named, and so is what is wrong."""
     (tmp_path / "uz.sqlite3").write_bytes(b"no database at all, and long enough to be looked at" * 40)
     with pytest.raises(Fatal, match=r"uz\.sqlite3: the second state can't be .*: file is not a database"):
