@@ -15,7 +15,7 @@ import pytest
 
 from hub.audit.book import EntityBook
 from hub.domain.entity import Entity
-from hub.ledger.step import Known
+from hub.ledger.step import KnownEntity
 from hub.protocol.errors import Fatal
 from hub.store.state import FoldedLane, Progress, SecondState, StoredFinding, open_state
 
@@ -30,11 +30,11 @@ PROGRESS = Progress(
 )
 
 
-def known(number: int, version: int = 1) -> Known:
+def known(number: int, version: int = 1) -> KnownEntity:
     kind = "net.cohub.offer.published.v1"
     entity = Entity("offer", f"uz:K-{number:04}", "uz", "published", version, kind, {"title": f"Nº {number}"}, None)
     document = entity.to_json()
-    return Known(entity, document, sha256(document).digest(), ORIGIN, number + 1, kind, AT, ORIGIN, number + 1)
+    return KnownEntity(entity, document, sha256(document).digest(), ORIGIN, number + 1, kind, AT, ORIGIN, number + 1)
 
 
 @pytest.fixture
