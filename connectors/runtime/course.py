@@ -143,7 +143,7 @@ class Course:
         return replace(self, flights=flights, acknowledged=acknowledged)
 
     def failed(self, number: int) -> Course:
-        """The broker has not taken a departure, or we can't know; what flies for an earlier link is nobody's."""
+        """The broker has not taken a departure, or we can't know; an earlier link's departures don't count any more."""
         if all(flight.number != number for flight in self.flights):
             return self
         return replace(self, flights=tuple(f for f in self.flights if f.number != number), is_broken=True)

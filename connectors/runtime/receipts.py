@@ -17,7 +17,7 @@ from connectors.runtime.epoch import open_epoch, reason_for_epoch
 from connectors.runtime.ids import EventIds
 from connectors.runtime.link import Backoff, Link
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.answers import Answer, ReceiptOutcome
+from connectors.runtime.outbox.answers import ReceiptOutcome, ReceivedReceipt
 from connectors.runtime.registry_reader import lane_reason
 from connectors.runtime.sender import Sender
 from connectors.runtime.signals import Replans, Signal
@@ -109,7 +109,7 @@ class ReceiptReader:
         return int(end)
 
     async def _take(self, records: Iterable[Any]) -> None:
-        answers: list[Answer] = []
+        answers: list[ReceivedReceipt] = []
         resend: Resend | None = None
         position = 0
         looked_up = False
@@ -124,7 +124,7 @@ class ReceiptReader:
             if isinstance(said, Resend):
                 resend = said if said.origin == self._outbox.lane.origin else resend
             elif said is not None and note is not None:
-                answers.append(Answer(record.offset, said, record.value, self._trust.trusted.retired_at(note)))
+                answers.append(ReceivedReceipt(record.offset, said, record.value, self._trust.trusted.retired_at(note)))
                 if resend is not None and said.origin == resend.origin and said.last >= resend.first:
                     resend = None  # HQ has got what it asked for
         try:
@@ -182,7 +182,7 @@ class ReceiptReader:
 
 
 def _note(record: Any) -> Note | None:
-    """Return the note in a record of HQ's topic, None if it is none."""
+    """Return the note in a record of HQ's topic, None if the record holds no note."""
     try:
         return Note.from_bytes(record.value or b"")
     except Malformed as exc:

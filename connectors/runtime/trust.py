@@ -77,7 +77,7 @@ class Trusted:
         return any(line.name == name and line.key_id not in known for line in note.signatures)
 
     def retired_at(self, note: Note) -> datetime | None:
-        """Return since when the key of an answer signs nothing new, None where it is none that was retired."""
+        """Return since when the key of an answer signs nothing new, None where that key is not retired."""
         signed_by = {(line.name, line.key_id) for line in note.signatures}
         times = (moment for moment, key in self.trust.retired if (key.name, key.key_id) in signed_by)
         return min(times, default=None)

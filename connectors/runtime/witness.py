@@ -7,7 +7,8 @@ them to our own edge gives its root, or HQ's log is not append-only: that is the
     one that we know        → nothing new: HQ says its newest again every minute
     one that we don't know  → smaller than ours, or beyond a gap: everything is read again from the topic's beginning,
                               and must lead through all that was seen before, to the same roots
-    not signed by HQ        → nobody's word: passed over; so is what goes on by a key that was retired before
+    not signed by HQ        → passed over, since nobody vouches for it; so is what goes on by a key that was
+                              retired before
 
 A *break* is final until a person says otherwise: the two notes are kept, and the witness signs nothing any more.
 """

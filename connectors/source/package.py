@@ -277,5 +277,6 @@ def _attributes(text: str) -> dict[str, str]:
 
 def _broken(reason: str) -> FileRefused:
     return FileRefused(
-        FileCode.BROKEN_WORKBOOK, f"the workbook is damaged or is none ({reason}); open it in Excel and save it again"
+        FileCode.BROKEN_WORKBOOK,
+        f"the workbook is damaged, or the file is not one ({reason}); open it in Excel and save it again",
     )

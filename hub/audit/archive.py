@@ -1,4 +1,4 @@
-"""The archive's segments checked: each there and itself, the chain unbroken, what they say that of the database.
+"""The archive's segments checked: each is there and has its digest, the chain is unbroken, the database says the same.
 
 The bytes of events are checked with their lanes (hub/audit/lane.py), wherever they are read from. Here is what
 only the segments have: their files, their headers, their order, and a second copy of every column.
@@ -67,7 +67,7 @@ class ArchiveCheck:
             self._tell(row, exc)
             return
         except Exception as exc:  # noqa: BLE001 - a damaged location is refused in whatever way the platform has
-            self._tell(row, f"{location!r} is no place: {type(exc).__name__}: {exc}")
+            self._tell(row, f"{location!r} can't be read as a location: {type(exc).__name__}: {exc}")
             return
         said = (segment.origin, segment.first, segment.last, segment.previous, len(data))
         kept = (self._origins.get(lane_id), first, last, previous, size_bytes)

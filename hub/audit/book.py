@@ -9,36 +9,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeVar, overload
 
-from hub.ledger.step import EntityKey, Known
+from hub.ledger.step import EntityKey, KnownEntity
 from hub.store.state import SecondState
 
 KEPT: Final = 16_000  # entities in memory, some 3 KB each; half of them make room at once
 T = TypeVar("T")
 
 
-class EntityBook(Mapping[EntityKey, Known]):
+class EntityBook(Mapping[EntityKey, KnownEntity]):
     """Every entity that was folded. `get` finds it; `update` takes what one receipt changed."""
 
     def __init__(self, state: SecondState, kept: int = KEPT) -> None:
         self._state = state
         self._half = max(1, kept // 2)
-        self._young: dict[EntityKey, Known] = {}
-        self._old: dict[EntityKey, Known] = {}
+        self._young: dict[EntityKey, KnownEntity] = {}
+        self._old: dict[EntityKey, KnownEntity] = {}
         self._changed: set[EntityKey] = set()  # in memory, and not so in the file
         self._filed = not state.is_empty
 
-    def __getitem__(self, key: EntityKey) -> Known:
+    def __getitem__(self, key: EntityKey) -> KnownEntity:
         found = self.get(key)
         if found is None:
             raise KeyError(key)
         return found
 
     @overload
-    def get(self, key: EntityKey, default: None = None, /) -> Known | None: ...
+    def get(self, key: EntityKey, default: None = None, /) -> KnownEntity | None: ...
     @overload
-    def get(self, key: EntityKey, default: Known, /) -> Known: ...
+    def get(self, key: EntityKey, default: KnownEntity, /) -> KnownEntity: ...
     @overload
-    def get(self, key: EntityKey, default: T, /) -> Known | T: ...
+    def get(self, key: EntityKey, default: T, /) -> KnownEntity | T: ...
     def get(self, key: EntityKey, default: Any = None, /) -> Any:
         """Return an entity, `default` where there is none. Asked for nearly every event."""
         found = self._young.get(key)
@@ -60,7 +60,7 @@ class EntityBook(Mapping[EntityKey, Known]):
         self.flush()
         yield from self._state.keys()
 
-    def update(self, changed: Mapping[EntityKey, Known]) -> None:
+    def update(self, changed: Mapping[EntityKey, KnownEntity]) -> None:
         """Take the entities that changed; what was not asked for in a long time goes to the file."""
         young, old = self._young, self._old
         for key, known in changed.items():
@@ -82,7 +82,7 @@ class EntityBook(Mapping[EntityKey, Known]):
         self.flush()
         self._state.commit()
 
-    def all(self) -> Iterator[Known]:
+    def all(self) -> Iterator[KnownEntity]:
         """Yield every entity: those that were never filed as they came, others by stream and id."""
         if not self._filed:
             yield from self._old.values()
@@ -91,7 +91,7 @@ class EntityBook(Mapping[EntityKey, Known]):
         self.flush()
         yield from self._state.all()
 
-    def _write(self, entities: Mapping[EntityKey, Known]) -> None:
+    def _write(self, entities: Mapping[EntityKey, KnownEntity]) -> None:
         changed = self._changed
         some = [known for key, known in entities.items() if key in changed]
         if not some:

@@ -12,7 +12,7 @@ from typing import Final
 
 from hub.audit.book import EntityBook
 from hub.audit.findings import Findings, What
-from hub.ledger.step import Known
+from hub.ledger.step import KnownEntity
 from hub.store.audit_reader import AuditReader
 from hub.store.reader import Unreadable
 from hub.store.rows import StoredEntity, StoredLane, entity_row
@@ -67,8 +67,8 @@ def compare_measures(
                 findings.add(What.MEASURE, "measure", lane.origin, key=str(key), detail=detail)
 
 
-def _by_stream(book: EntityBook) -> Iterator[tuple[str, list[Known]]]:
-    some: dict[str, list[Known]] = {}
+def _by_stream(book: EntityBook) -> Iterator[tuple[str, list[KnownEntity]]]:
+    some: dict[str, list[KnownEntity]] = {}
     for known in book.all():
         of = some.setdefault(known.entity.stream, [])
         of.append(known)
@@ -78,7 +78,7 @@ def _by_stream(book: EntityBook) -> Iterator[tuple[str, list[Known]]]:
     yield from ((stream, of) for stream, of in some.items() if of)
 
 
-def _live(reader: AuditReader, stream: str, some: Sequence[Known], findings: Findings) -> dict[str, StoredEntity]:
+def _live(reader: AuditReader, stream: str, some: Sequence[KnownEntity], findings: Findings) -> dict[str, StoredEntity]:
     try:
         rows = reader.entities(stream, [known.entity.id for known in some])
     except Unreadable:
@@ -91,5 +91,5 @@ def _live(reader: AuditReader, stream: str, some: Sequence[Known], findings: Fin
     return {row.id: row for row in rows}
 
 
-def _in_words(wrong: Sequence[str], known: Known) -> str:
+def _in_words(wrong: Sequence[str], known: KnownEntity) -> str:
     return f"{', '.join(wrong)}; the ledger gives version {known.entity.version}, digest {known.digest.hex()}"

@@ -124,7 +124,7 @@ class LogCheck:
         head, separator, _ = note.rpartition(b"\n\n")
         told = leaf_hash(head + b"\n") if separator else stored
         if hashed != told or not separator:
-            self._wrong(index, f"the hash is not that of the receipt of lane {lane_id} up to {last}")
+            self._wrong(index, f"the hash does not belong to the receipt of lane {lane_id} up to {last}")
         return told
 
     def _wrong(self, index: int, detail: str) -> None:
@@ -208,14 +208,14 @@ class LogCheck:
 
 
 def read_outside(data: bytes, trust: Trust) -> Checkpoint:
-    """Return what a checkpoint from elsewhere says. Errors: UsageError, where it is none that HQ's log has signed."""
+    """Return what a checkpoint from elsewhere says. Errors: UsageError, unless HQ's log has signed it."""
     try:
         said, note = open_checkpoint(data)
         note.verify(trust.logs)
     except Malformed as exc:
         raise UsageError(f"the checkpoint from elsewhere: {exc}") from exc
     if said.origin != f"{trust.hub}/log":
-        raise UsageError(f"the checkpoint from elsewhere is of {said.origin}, expected {trust.hub}/log")
+        raise UsageError(f"the checkpoint from elsewhere: expected the log {trust.hub}/log, came {said.origin}")
     return said
 
 

@@ -62,7 +62,7 @@ class ReceiptCheck:
         return ReceiptFacts(first, last, moment, basis, None, bytes_of(seal), edge, state_digest, None)
 
     def basis(self, walk: Walk, said: ReceiptFacts, first: int) -> Basis | None:
-        """Return the basis that a receipt was judged under. None, and told, where there is none such."""
+        """Return the basis that a receipt was judged under; None, and a finding, where HQ's lane has no such basis."""
         origin = walk.stored.origin
         judged_under = self._bases.at(said.basis)
         if walk.stored.center == HQ and said.basis != walk.hq_before + said.first - 1:

@@ -18,7 +18,7 @@ from hub.domain.stream import HQ
 from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, Judged
 from hub.ledger.reading import Pending
-from hub.ledger.step import EntityKey, Known
+from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.tree import HASH_BYTES
 from hub.replay.fold import BasisBook, refold
 from hub.store.rows import DECIDED, StoredEvent, StoredLane, decided
@@ -61,7 +61,7 @@ class FoldCheck:
         self._under = under
         digests: list[bytes] = []
         is_mended = bool(lost)
-        changed: dict[EntityKey, Known] = {}
+        changed: dict[EntityKey, KnownEntity] = {}
         for part_rows, part in self._parts(walk, rows, events, lost):
             if part_rows and self._needs_mending(part_rows[0]):
                 is_mended = self._mend(part_rows[0], walk) or is_mended
@@ -116,7 +116,7 @@ class FoldCheck:
         record, made = (before.entity.record, before.entity.kind) if before else ({}, kind.type)
         entity = Entity(kind.stream, row.subject, walk.stored.center, status, version - 1, made, record)
         document = entity.to_json()
-        known = Known(
+        known = KnownEntity(
             entity, document, sha256(document).digest(), origin, previous, made, walk.lane.recorded_at,
             before.record_origin if before else origin, before.record_sequence if before else previous,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from hub.evidence import layout
 from hub.evidence.report import Check, Report
 from hub.evidence.subject import EntityKey, Subject
 from hub.ledger.basis import Basis
-from hub.ledger.step import Known
+from hub.ledger.step import KnownEntity
 from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.errors import Malformed
@@ -41,8 +41,8 @@ class BundledEvent:
     leaf: bytes
     decision: Decision | None = None  # what HQ signed of it, None for plainly accepted
     is_judged: bool = False
-    before: Known | None = None  # the entity before it and after it, where it was judged
-    after: Known | None = None
+    before: KnownEntity | None = None  # the entity before it and after it, where it was judged
+    after: KnownEntity | None = None
 
     @property
     def is_accepted(self) -> bool:
@@ -56,7 +56,7 @@ class BundledEvent:
 
     @property
     def entity(self) -> EntityKey:
-        """The entity that it speaks of; the stream is '' where its type is none of ours."""
+        """The entity that it speaks of; the stream is '' where the catalogue does not have its type."""
         kind = KINDS.get(self.text("ce_type"))
         return (kind.stream if kind else "", self.text("ce_subject"))
 
@@ -139,9 +139,9 @@ class Case:
     schemas: dict[str, Schema] = field(default_factory=dict)  # by path below schemas/
     bases: dict[int, Basis] = field(default_factory=dict)  # those that receipts name
     registry: Registry = field(default_factory=Registry)  # at the end of the hq lane
-    hq_entities: dict[EntityKey, Known] = field(default_factory=dict)
-    states_before: dict[EntityKey, Known] = field(default_factory=dict)
-    states: dict[EntityKey, Known] = field(default_factory=dict)
+    hq_entities: dict[EntityKey, KnownEntity] = field(default_factory=dict)
+    states_before: dict[EntityKey, KnownEntity] = field(default_factory=dict)
+    states: dict[EntityKey, KnownEntity] = field(default_factory=dict)
     log: LogOf | None = None
     _codecs: dict[str, Codec | None] = field(default_factory=dict, repr=False)
 

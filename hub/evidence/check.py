@@ -22,14 +22,14 @@ from hub.store.released import released_schemas
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedBundle:
     """The report on a bundle, and the bundle taken apart (None where there was nothing to take apart)."""
 
     report: Report
     case: Case | None
 
 
-def check_bundle(data: bytes, root: Verifier, pinned: Trust | None = None) -> Checked:
+def check_bundle(data: bytes, root: Verifier, pinned: Trust | None = None) -> CheckedBundle:
     """Check an evidence bundle completely; every finding is in the report.
 
     Shapes: `root` is HQ's root key, known from elsewhere; `pinned` a trust note of that root that the checker has.
@@ -38,18 +38,18 @@ def check_bundle(data: bytes, root: Verifier, pinned: Trust | None = None) -> Ch
     report = Report()
     files = read_zip(data, report)
     if not files:
-        return Checked(report, None)  # the container's findings say why
+        return CheckedBundle(report, None)  # the container's findings say why
     _check_sums(files, report)
     if layout.MANIFEST not in files:
         report.error(
             Check.MANIFEST, f"is missing, so the bundle does not say what it is about; {AGAIN}", layout.MANIFEST
         )
-        return Checked(report, None)
+        return CheckedBundle(report, None)
     try:
         subject = read_subject(files[layout.MANIFEST])
     except Malformed as exc:
         report.error(Check.MANIFEST, exc, layout.MANIFEST)
-        return Checked(report, None)
+        return CheckedBundle(report, None)
     case = take_apart(files, subject, report)
     case.pinned = pinned
     try:
@@ -59,7 +59,7 @@ def check_bundle(data: bytes, root: Verifier, pinned: Trust | None = None) -> Ch
         check_derived(case)
     except Exception as exc:  # noqa: BLE001 -- the bytes are a stranger's; what breaks the check is a finding too
         report.error(Check.CONTAINER, f"the check could not go on: {type(exc).__name__}: {exc}")
-    return Checked(report, case)
+    return CheckedBundle(report, case)
 
 
 def examine(case: Case, root: Verifier | None) -> None:

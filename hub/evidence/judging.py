@@ -19,7 +19,7 @@ from hub.ledger.basis import BASIS_AGE_MAX, Basis, basis
 from hub.ledger.decide import judge_again
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
-from hub.ledger.step import Known
+from hub.ledger.step import KnownEntity
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import EPOCH_START
 from hub.protocol.plain_record import PlainRecord
@@ -55,7 +55,7 @@ def fold_hq(case: Case, released: dict[str, Schema]) -> None:
     extra = {path: schema for path, schema in case.schemas.items() if schema.sha256 not in known}
     readable = {**extra, **released}
     wanted = {span.receipt.basis for other, span in case.spans() if other is not lane and span.receipt}
-    states: dict[EntityKey, Known] = {}
+    states: dict[EntityKey, KnownEntity] = {}
     size = 0
 
     def standing() -> Basis:
@@ -117,7 +117,12 @@ def _check_age(case: Case, lane: LaneOf, span: Span) -> None:
 
 
 def _judge_all(
-    case: Case, lane: LaneOf, span: Span, events: Iterable[BundledEvent], under: Basis, states: dict[EntityKey, Known]
+    case: Case,
+    lane: LaneOf,
+    span: Span,
+    events: Iterable[BundledEvent],
+    under: Basis,
+    states: dict[EntityKey, KnownEntity],
 ) -> None:
     origin = case.origin(lane)
     for held in events:
@@ -154,8 +159,8 @@ def _said(decision: Decision | None) -> str:
 
 
 def _judge(
-    lane: LaneOf, origin: str, span: Span, held: BundledEvent, under: Basis, states: dict[EntityKey, Known]
-) -> tuple[Decision | None, Known | None]:
+    lane: LaneOf, origin: str, span: Span, held: BundledEvent, under: Basis, states: dict[EntityKey, KnownEntity]
+) -> tuple[Decision | None, KnownEntity | None]:
     """Return what HQ's rules decide of an event (None for accepted), and the entity after it."""
     assert span.receipt is not None
     key = held.text("ce_subject").encode() if held.key is None else held.key

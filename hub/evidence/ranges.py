@@ -15,7 +15,7 @@ from hub.evidence import layout
 from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.report import Check, Severity
 from hub.evidence.subject import EntityKey
-from hub.ledger.step import Known
+from hub.ledger.step import KnownEntity
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import EPOCH_START, write_time
 from hub.protocol.record import LANE_OPENED
@@ -143,7 +143,7 @@ def _openings(case: Case, lane: LaneOf) -> list[tuple[str, int]]:
     ]
 
 
-def _read_document(data: bytes) -> Known:
+def _read_document(data: bytes) -> KnownEntity:
     entity = Entity.from_json(data)
     for name, types in _DOCUMENT_TYPES.items():
         value = getattr(entity, name)
@@ -151,7 +151,7 @@ def _read_document(data: bytes) -> Known:
             raise Malformed(f"entity: {name} is not of its type")
     if entity.to_json() != data:
         raise Malformed("entity: not in the one canonical form (RFC 8785)")
-    return Known(entity, data, sha256(data).digest(), "", 0, entity.kind, EPOCH_START, "", 0)
+    return KnownEntity(entity, data, sha256(data).digest(), "", 0, entity.kind, EPOCH_START, "", 0)
 
 
 def _witnesses(case: Case) -> dict[EntityKey, list[BundledEvent]]:

@@ -9,7 +9,8 @@ trust.lock                held while a note takes the place of the one before
 
 A new key's file is there before the trust note that takes it into use. The note is replaced in one step: whoever reads
 the folder finds keys and note that belong together, also when the process died between the two. It takes the place of
-the very note that it was made from, or of none: of two commands that change it at once the second begins again.
+the very note that it was made from, and is not written over any other: of two commands that change it at once the
+second begins again.
 """
 
 from __future__ import annotations

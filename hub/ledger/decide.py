@@ -22,7 +22,7 @@ from hub.domain.stream import EventKind, Stream, count_by_status
 from hub.ledger.basis import Basis, Reader
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
-from hub.ledger.step import Commit, EntityKey, Known, LedgerRow
+from hub.ledger.step import Commit, EntityKey, KnownEntity, LedgerRow
 from hub.protocol.avro import PREFIX_SIZE, frame, schema_id_of
 from hub.protocol.envelope import read_alike, read_envelope
 from hub.protocol.errors import Malformed, Rejected
@@ -55,12 +55,16 @@ class Decided:
     """The stretches of one fetch decided: what a Step has under the same names."""
 
     commits: tuple[Commit, ...]
-    entities: Mapping[EntityKey, Known]
+    entities: Mapping[EntityKey, KnownEntity]
     measures: Mapping[tuple[str, str], Decimal]
 
 
 def decide(
-    stretches: Iterable[Stretch], entities: Mapping[EntityKey, Known], basis: Basis, now: datetime, receipts_key: Signer
+    stretches: Iterable[Stretch],
+    entities: Mapping[EntityKey, KnownEntity],
+    basis: Basis,
+    now: datetime,
+    receipts_key: Signer,
 ) -> Decided:
     """Return what becomes of the stretches of one fetch, in order.
 
@@ -86,12 +90,14 @@ class Judged:
 
     rows: list[LedgerRow]
     lane: Lane
-    entities: dict[EntityKey, Known]
+    entities: dict[EntityKey, KnownEntity]
     measures: dict[tuple[str, str], Decimal]
     digests: list[bytes]
 
 
-def judge_again(stretch: Stretch, entities: Mapping[EntityKey, Known], basis: Basis, recorded_at: datetime) -> Judged:
+def judge_again(
+    stretch: Stretch, entities: Mapping[EntityKey, KnownEntity], basis: Basis, recorded_at: datetime
+) -> Judged:
     """Return what `decide` decided of a stretch, as replay asks it: no receipt is signed.
 
     Shapes, Units, Errors: as for `decide`.
@@ -102,7 +108,9 @@ def judge_again(stretch: Stretch, entities: Mapping[EntityKey, Known], basis: Ba
     return Judged(rows, deciding.lane, state.changed, state.measures, deciding.digests)
 
 
-def fold_again(stretch: Stretch, entities: Mapping[EntityKey, Known], basis: Basis, recorded_at: datetime) -> Judged:
+def fold_again(
+    stretch: Stretch, entities: Mapping[EntityKey, KnownEntity], basis: Basis, recorded_at: datetime
+) -> Judged:
     """Return what the events of a stretch fold to, all of which were accepted once: they are not judged again.
 
     Shapes: as `judge_again`, without rows.
@@ -118,9 +126,9 @@ def fold_again(stretch: Stretch, entities: Mapping[EntityKey, Known], basis: Bas
 class _State:
     """Entities as they were found and as they have become, and by how much measures change, while deciding."""
 
-    def __init__(self, found: Mapping[EntityKey, Known]) -> None:
+    def __init__(self, found: Mapping[EntityKey, KnownEntity]) -> None:
         self.found = found
-        self.changed: dict[EntityKey, Known] = {}
+        self.changed: dict[EntityKey, KnownEntity] = {}
         self.measures: dict[tuple[str, str], Decimal] = {}
 
 
@@ -268,7 +276,9 @@ class _Deciding:
             self.alike[event.common] = alike
         return alike
 
-    def _accepted(self, key: EntityKey, entity: Entity, before: Known | None, event: Pending, alike: _Alike) -> None:
+    def _accepted(
+        self, key: EntityKey, entity: Entity, before: KnownEntity | None, event: Pending, alike: _Alike
+    ) -> None:
         origin = self.origin
         document = entity.to_json()
         digest = sha256(document).digest()
@@ -276,7 +286,7 @@ class _Deciding:
             source, at, value = origin, event.sequence, event.record.value
         else:
             source, at, value = before.record_origin, before.record_sequence, before.value
-        self.state.changed[key] = Known(
+        self.state.changed[key] = KnownEntity(
             entity, document, digest, origin, event.sequence, alike.type, self.recorded_at, source, at, value
         )
         self.digests.append(digest)

@@ -28,7 +28,7 @@ from hub.ledger.basis import Basis
 from hub.ledger.decide import decide, subjects
 from hub.ledger.keyring import Keyring
 from hub.ledger.reading import Reading, Taken
-from hub.ledger.step import Commit, EntityKey, Known, Step
+from hub.ledger.step import Commit, EntityKey, KnownEntity, Step
 from hub.ledger.take import take
 from hub.ledger.witness import weigh
 from hub.protocol.note import Signer, sign_note
@@ -52,7 +52,7 @@ class Answers:
     """What was read for a Need: the stored notes by size, and the entities, as far as HQ has them."""
 
     checkpoints: Mapping[int, bytes]
-    entities: Mapping[EntityKey, Known]
+    entities: Mapping[EntityKey, KnownEntity]
 
 
 def plan(reading: Reading, records: Sequence[KafkaRecord], keyring: Keyring, hub: str, tick: float) -> Need:

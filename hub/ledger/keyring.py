@@ -90,7 +90,7 @@ class Keyring:
     def check_cosignature(self, center: str, name: str, note: Note) -> tuple[Standing, str]:
         """Return the standing of a checkpoint that `center`'s witness key, named `name`, should have cosigned.
 
-        A key that HQ does not know makes no lane wait: it is nobody's word, and costs nothing.
+        A key that HQ does not know makes no lane wait: a cosignature by it counts for nobody, and costs nothing.
         """
         return self.check(center, name, note, COSIGNATURE_ED25519)
 

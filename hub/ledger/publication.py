@@ -13,26 +13,13 @@ from typing import Final
 from hub.domain.state import encode_state_prefix, partition_of
 from hub.domain.stream import HQ
 from hub.ledger.reading import Pending
-from hub.ledger.step import Known, Step
+from hub.ledger.step import KnownEntity, Step
 from hub.protocol.avro import PREFIX_SIZE, frame
 from hub.protocol.moment import to_us
 from hub.protocol.record import SEAL_HEADER
 from hub.protocol.topics import topic_out
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
-
-__all__ = [
-    "Answer",
-    "Event",
-    "Places",
-    "Publication",
-    "answer_records",
-    "partition_of",
-    "publications",
-    "published_records",
-    "state_records",
-    "state_value",
-]
 
 KIND: Final = "cohub-kind"  # of a note to a center
 
@@ -60,7 +47,7 @@ class Publication:
     last: int
     receipts: Sequence[bytes]
     events: Sequence[Event]
-    entities: Sequence[Known]
+    entities: Sequence[KnownEntity]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +90,7 @@ def _signed(event: Pending) -> list[tuple[str, bytes | None]]:
     return [h for h in headers if h[0] != SEAL_HEADER and (h[0].startswith("ce_") or h[0] == "content-type")]
 
 
-def state_value(known: Known, state_schema_id: int) -> bytes:
+def state_value(known: KnownEntity, state_schema_id: int) -> bytes:
     """Return the value of an entity's record on `state.<stream>`: a prefix and the Avro body of its record's event.
 
     Shapes: `known.value` is there.

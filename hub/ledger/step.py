@@ -17,7 +17,7 @@ EntityKey = tuple[str, str]  # stream, entity id
 
 
 @value_class
-class Known:
+class KnownEntity:
     """An entity as HQ has it, its RFC 8785 JSON and digest, and the events that it came from.
 
     (origin, sequence) is its last event, of type `changed_by`, recorded at `recorded_at`; (record_origin,
@@ -101,7 +101,7 @@ class Step:
     reading: Reading
     committed_at: datetime
     commits: tuple[Commit, ...]
-    entities: Mapping[EntityKey, Known]
+    entities: Mapping[EntityKey, KnownEntity]
     measures: Mapping[tuple[str, str], Decimal]
     quarantine: tuple[Quarantined, ...]
     cosignatures: tuple[Cosignature, ...]

@@ -42,7 +42,7 @@ def schema_id_of(value: bytes) -> int:
 class Codec:
     """Encodes and decodes bodies of one schema. Immutable; make it once and keep it.
 
-    Errors: Malformed on construction, if the schema is none for event bodies (`avro_reader.make_reader`).
+    Errors: Malformed on construction, if event bodies can't have such a schema (`avro_reader.make_reader`).
     """
 
     __slots__ = ("_parsed", "_read", "schema")

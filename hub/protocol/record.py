@@ -135,7 +135,7 @@ def position(headers: Mapping[str, bytes | None]) -> tuple[str, int] | None:
 
 
 def sequence_of(content: bytes | None) -> int | None:
-    """Return the number that a `ce_sequence` says, None when it is none."""
+    """Return the number that a `ce_sequence` says, None when it is not a number."""
     if content is None or not content.isdigit() or content[0] == _ZERO or len(content) > _SEQUENCE_DIGITS_MAX:
         return None
     number = int(content)

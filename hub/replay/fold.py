@@ -22,7 +22,7 @@ from hub.ledger.basis import Basis, basis
 from hub.ledger.decide import Judged, judge_again
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
-from hub.ledger.step import EntityKey, Known
+from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import CohubError, Malformed
 from hub.protocol.keys import Verifier
@@ -49,7 +49,7 @@ class BasisBook:
         self._entities: dict[EntityKey, tuple[list[int], list[Entity]]] = {}
         self._made: OrderedDict[int, Basis] = OrderedDict()
 
-    def add(self, size: int, changed: Iterable[Known], recorded_at: datetime) -> None:
+    def add(self, size: int, changed: Iterable[KnownEntity], recorded_at: datetime) -> None:
         """Say what a commit to the hq lane, which was `size` events long after it, has changed."""
         self.size = size
         self._sizes.append(size)
@@ -101,7 +101,7 @@ def lanes_of(ledger: Ledger, center: str) -> list[StoredLane]:
 def read_bases(ledger: Ledger, hq_keys: Verifier | Sequence[Verifier], released: Mapping[str, Schema]) -> BasisBook:
     """Return the bases that the hq lane of an undamaged ledger gives. Errors: Fatal, where rows are missing."""
     book = BasisBook([hq_keys] if isinstance(hq_keys, Verifier) else hq_keys, released)
-    entities: dict[EntityKey, Known] = {}
+    entities: dict[EntityKey, KnownEntity] = {}
     before = 0
     for stored in hq_lanes(ledger):
         lane = begin(stored)
@@ -126,7 +126,7 @@ def begin(stored: StoredLane) -> Lane:
 def refold(
     lane: Lane,
     events: Sequence[Pending],
-    entities: Mapping[EntityKey, Known],
+    entities: Mapping[EntityKey, KnownEntity],
     judged_under: Basis,
     recorded_at: datetime,
     edge: Edge | None = None,

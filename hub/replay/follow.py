@@ -41,7 +41,7 @@ class StoryEvent:
 
     @property
     def name(self) -> str:
-        """Stream and event, such as `offer.published`; the whole type where that is none of ours."""
+        """Stream and event, such as `offer.published`; the whole type where the catalogue does not have it."""
         kind = KINDS.get(self.event.type)
         return self.event.type if kind is None else f"{kind.stream}.{kind.name}"
 

@@ -36,7 +36,7 @@ class Told:
 
     @property
     def name(self) -> str:
-        """The event's name within its stream, or its whole type where that is none of ours."""
+        """The event's name within its stream, or its whole type where the catalogue does not have it."""
         kind = KINDS.get(self.event.type)
         return self.event.type if kind is None else kind.name
 

@@ -16,7 +16,7 @@ from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis, basis
-from hub.ledger.step import EntityKey, Known
+from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.moment import from_us
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
@@ -46,7 +46,7 @@ class Judgement:
 
     @property
     def is_other(self) -> bool:
-        """Whether the code is another; a field or a parameter that is told in other words is none."""
+        """Whether the code is another; another wording of a field or a parameter makes no other verdict."""
         return self.then[0] != self.now[0]
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class _Lane:
         self._as_of = as_of
         self._origins = {other.id: other.origin for other in ledger.lanes}
         self._kept_max = entities_kept
-        self._kept: OrderedDict[EntityKey, Known] = OrderedDict()
+        self._kept: OrderedDict[EntityKey, KnownEntity] = OrderedDict()
 
     def judge(self, first: int, last: int, looked_at: Callable[[int], None]) -> Iterator[Judgement]:
         receipts = self._ledger.receipts(self._stored, first - 1)
@@ -137,7 +137,7 @@ class _Lane:
             (now.code, now.field, now.params),
         )
 
-    def _before(self, row: StoredEvent, key: EntityKey) -> Known | None:
+    def _before(self, row: StoredEvent, key: EntityKey) -> KnownEntity | None:
         """Return the entity as recorded before an event; what its last event left."""
         kept = self._kept.get(key)
         if row.accepted:
@@ -156,10 +156,10 @@ class _Lane:
                 return self._read(key, link.lane_id, link.sequence)
         return None
 
-    def _read(self, key: EntityKey, lane_id: int, sequence: int) -> Known:
+    def _read(self, key: EntityKey, lane_id: int, sequence: int) -> KnownEntity:
         state = self._as_of.after(*key, lane_id, sequence)
         # Which event its record came from is published, and in no verdict.
-        known = Known(
+        known = KnownEntity(
             state.entity,
             state.document,
             state.digest,
@@ -173,7 +173,7 @@ class _Lane:
         self._keep(key, known)
         return known
 
-    def _keep(self, key: EntityKey, known: Known) -> None:
+    def _keep(self, key: EntityKey, known: KnownEntity) -> None:
         self._kept[key] = known
         self._kept.move_to_end(key)
         if len(self._kept) > self._kept_max:

@@ -17,7 +17,7 @@ from hub.ledger import engine
 from hub.ledger.basis import Basis
 from hub.ledger.lane import Status
 from hub.ledger.reading import Reading
-from hub.ledger.step import EntityKey, Known, Step
+from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.note import Signer
 from hub.protocol.record import KafkaRecord
 from hub.store.store import Store
@@ -34,7 +34,7 @@ class EngineFault(Exception):
 class Entities(Protocol):
     """Where entities are read: the store, or a memory of what it has."""
 
-    async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, Known]:
+    async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, KnownEntity]:
         """Return those of `keys` that HQ knows."""
 
 

@@ -18,7 +18,7 @@ from hub.base.faulty import Fault, Faults
 from hub.domain.entity import Entity
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
-from hub.ledger.step import EntityKey, Known, Step
+from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
 from hub.store.store import Changes, Claimed, LogStore, Store
@@ -141,7 +141,7 @@ class FaultyStore:
         """See Store."""
         await self._write("commit", lambda: self._store.commit(step, term))
 
-    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
+    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
         """See Store."""
         return await self._store.entities(keys)
 

@@ -106,8 +106,8 @@ def _there(reader: LogReader, folder: Path) -> Checkpoint | None:
     ours = reader.newest()
     if ours is None or there.size > ours.size:
         raise UsageError(
-            f"{folder} has a log of size {there.size}, HQ's is at {ours.size if ours else 0}: it is that of another "
-            "hub, or HQ's database was rolled back (`hub log status`)"
+            f"{folder} has a log of size {there.size}, HQ's is at {ours.size if ours else 0}: the folder belongs "
+            "to another hub, or HQ's database was rolled back (`hub log status`)"
         )
     if there.origin != ours.checkpoint.origin or there.root != reader.root(there.size):
         raise UsageError(f"{folder} has another log ({there.origin}, size {there.size}): export into an empty folder")

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
-from hub.ledger.step import Known, LedgerRow
+from hub.ledger.step import KnownEntity, LedgerRow
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import EPOCH_START, MICROSECOND, from_us, to_us
 from hub.protocol.receipt import Decision
@@ -51,7 +51,7 @@ class StoredEvent(NamedTuple):
 
     @property
     def stream(self) -> str:
-        """The stream of its entity, '' where the type is none of ours."""
+        """The stream of its entity, '' where the catalogue does not have its type."""
         kind = KINDS.get(self.type)
         return kind.stream if kind else ""
 
@@ -176,7 +176,7 @@ class StoredStretch(NamedTuple):
 
 
 class RejectedRow(NamedTuple):
-    """Where an event stands that was not accepted, and its type, which may be none of ours."""
+    """Where an event stands that was not accepted, and its type, which the catalogue may not have."""
 
     lane_id: int
     sequence: int
@@ -240,7 +240,7 @@ def ledger_rows(lane: int, rows: Collection[LedgerRow], lane_id: Callable[[str],
 # -- an entity -----------------------------------------------------------------------------------------------------
 
 
-def entity_row(known: Known, lane_id: Callable[[str], Any]) -> tuple[Any, ...]:
+def entity_row(known: KnownEntity, lane_id: Callable[[str], Any]) -> tuple[Any, ...]:
     """Return StoredEntity's columns of an entity, a plain tuple: HQ makes one for nearly every event.
 
     Shapes: `lane_id` gives what stands for the lane of an origin.
@@ -263,14 +263,14 @@ def entity_row(known: Known, lane_id: Callable[[str], Any]) -> tuple[Any, ...]:
     )
 
 
-def known_of(row: Sequence[Any], origin: Callable[[Any], str]) -> Known:
+def known_of(row: Sequence[Any], origin: Callable[[Any], str]) -> KnownEntity:
     """Return the entity that StoredEntity's columns stand for; its document is read when somebody asks for it.
 
     Shapes: `origin` gives the origin for what stands for its lane. The value of the record's event is not there.
     """
     stream, entity_id, center, status, version, text, digest, lane, sequence, source, at, changed_by, us = row
     document = text.encode()
-    return Known(
+    return KnownEntity(
         Entity.unread(stream, entity_id, center, status, version, document),
         document,
         digest,

@@ -15,7 +15,7 @@ from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
-from hub.ledger.step import EntityKey, Known, Step
+from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.moment import from_us, to_us
 from hub.protocol.tree import Edge
 from hub.store.sqlite_commit import SqliteCommit
@@ -90,7 +90,7 @@ class SqliteStore:
             self._commit.write(db, step, term)
 
     @suspends
-    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
+    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
         """See Store."""
         return self._entities.find(keys)
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection
 
-from hub.ledger.step import EntityKey, Known
+from hub.ledger.step import EntityKey, KnownEntity
 from hub.store.rows import StoredEntity, columns, entity_row, known_of
 from hub.store.sqlite_database import SqliteDatabase
 
@@ -17,7 +17,7 @@ class SqliteEntities:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
-    def find(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
+    def find(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
         """Return those of `keys` that HQ knows."""
         by_stream: dict[str, list[str]] = {}
         for stream, entity_id in keys:
@@ -26,7 +26,7 @@ class SqliteEntities:
             (stream, known.entity.id): known for stream, ids in by_stream.items() for known in self._known(stream, ids)
         }
 
-    def _known(self, stream: str, ids: list[str]) -> list[Known]:
+    def _known(self, stream: str, ids: list[str]) -> list[KnownEntity]:
         rows = self._database.connection.execute(
             f"SELECT {columns(StoredEntity)} FROM entity"  # noqa: S608
             " WHERE stream = ? AND id IN (SELECT value FROM json_each(?))",
@@ -34,7 +34,7 @@ class SqliteEntities:
         ).fetchall()
         return [known_of(row, self._database.origin) for row in rows]
 
-    def write(self, db: sqlite3.Connection, entities: Collection[Known]) -> None:
+    def write(self, db: sqlite3.Connection, entities: Collection[KnownEntity]) -> None:
         """Write entities as they are now, inside the caller's transaction `db`."""
         db.executemany(
             f"INSERT INTO entity({columns(StoredEntity)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hub.domain.catalogue import KINDS
 from hub.ledger.publication import Event, Publication
-from hub.ledger.step import Known
+from hub.ledger.step import KnownEntity
 from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
 from hub.store.released import record_value
@@ -77,7 +77,7 @@ class SqlitePublication:
         entities = [self._with_value(known) for known in self._entities.find(touched).values()]
         return Publication(origin, origin.split("/")[-2], after + 1, last, receipts, events, entities)
 
-    def _with_value(self, known: Known) -> Known:
+    def _with_value(self, known: KnownEntity) -> KnownEntity:
         row = self._database.connection.execute(
             "SELECT data FROM ledger WHERE lane_id = ? AND sequence = ?",
             (self._database.lane_id(known.record_origin), known.record_sequence),

@@ -3,8 +3,8 @@
 SQLite stops a query at the first page that it can't follow, and Python at the first text that is not UTF-8. So there
 are three ways to ask:
 
-    all, each   rows as they must be; a text that is none is unreadable
-    lenient     texts that are no UTF-8 too
+    all, each   rows as they must be; a text that is not UTF-8 is unreadable
+    lenient     texts that are not UTF-8 too
     walk        a whole table by its key, page by page; from the first failure on row by row, and what does not come
                 is told
 """
@@ -26,7 +26,7 @@ Row = tuple[Any, ...]
 
 
 def lenient(data: bytes) -> str:
-    """Return a text that may not be UTF-8; what is none comes as lone surrogates, which equal nothing of ours."""
+    """Return a text; bytes in it that are not UTF-8 come as lone surrogates, which equal nothing of ours."""
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -60,7 +60,7 @@ class Query:
             raise Unreadable(self._location, str(exc)) from exc
 
     def lenient(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        """Return all rows of a query, texts that are no UTF-8 too."""
+        """Return all rows of a query, texts that are not UTF-8 too."""
         with suppress(sqlite3.OperationalError):  # a text that is no UTF-8; anything else comes again
             return self._all(sql, values)
         self._db.text_factory = lenient

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from hub.ledger.step import EntityKey, Known
+from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.errors import Fatal
 from hub.store.rows import entity_row, known_of
 
@@ -114,12 +114,12 @@ class SecondState:
         """Whether it has no entity."""
         return self._one("SELECT 1 FROM entity LIMIT 1") is None
 
-    def get(self, key: EntityKey) -> Known | None:
+    def get(self, key: EntityKey) -> KnownEntity | None:
         """Return an entity, None where there is none."""
         row = self._one(f"{_KNOWN} WHERE stream = ? AND id = ?", key)
         return None if row is None else known_of(row, _same)
 
-    def put(self, entities: Iterable[Known]) -> None:
+    def put(self, entities: Iterable[KnownEntity]) -> None:
         """Write these entities over what there is of them."""
         rows = [entity_row(known, _same) for known in entities]
         marks = ", ".join("?" * len(_ENTITY.split(",")))
@@ -135,7 +135,7 @@ class SecondState:
         """Yield stream and id of every entity, in their order."""
         return self._each("SELECT stream, id FROM entity ORDER BY stream, id", lambda row: (row[0], row[1]))
 
-    def all(self) -> Iterator[Known]:
+    def all(self) -> Iterator[KnownEntity]:
         """Yield every entity by stream and id."""
         return self._each(f"{_KNOWN} ORDER BY stream, id", lambda row: known_of(row, _same))
 

@@ -11,7 +11,7 @@ from hub.domain.entity import Entity
 from hub.ledger.lane import Intake
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
-from hub.ledger.step import EntityKey, Known, Step
+from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
 
@@ -104,7 +104,7 @@ class Store(Protocol):
         Errors: FencedError when `term` is not the intake's any more.
         """
 
-    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
+    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
         """Return those of `keys` that HQ knows."""
 
     async def basis(self) -> tuple[int, list[Entity]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -29,13 +29,13 @@ from hub.kafka.topics import ensure_topics, standard_topics
 from hub.ledger.outgoing import SEND_EVENTS_MAX, Answering, Loading, Looking, Outgoing, Publishing
 from hub.ledger.publication import Answer, Publication, answer_records, published_records, state_records
 from hub.protocol.errors import CohubError, Fatal
+from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.store.store import Store
 
 log = structlog.get_logger(__name__)
 
 BATCH_BYTES_MAX: Final = 900_000
 REQUEST_TIMEOUT_S: Final = 10.0
-BROKER_CLOCK_MAX: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Publisher:
         self._check_clock(await send_all(await self._linked(), places, REQUEST_TIMEOUT_S * 3))
 
     def _check_clock(self, broker: datetime | None) -> None:
-        if broker is not None and abs(broker - self._clock()) > BROKER_CLOCK_MAX:
+        if broker is not None and abs(broker - self._clock()) > BROKER_CLOCK_OFF_MAX:
             raise Fatal(f"HQ's clock and the broker's ({broker:%Y-%m-%dT%H:%M:%SZ}) are over 5 min apart: set it")
 
     async def _linked(self) -> Producer:

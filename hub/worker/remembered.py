@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from hub.ledger.step import EntityKey, Known
+from hub.ledger.step import EntityKey, KnownEntity
 from hub.store.consolidate import Entities
 
 ENTITIES_MAX: Final = 16_000  # about 1.5 kB each, records put away
@@ -20,9 +20,9 @@ class Remembered:
 
     def __init__(self, store: Entities) -> None:
         self._store = store
-        self._kept: OrderedDict[EntityKey, Known] = OrderedDict()
+        self._kept: OrderedDict[EntityKey, KnownEntity] = OrderedDict()
 
-    async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, Known]:
+    async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, KnownEntity]:
         """See Entities."""
         kept = self._kept
         found = {key: kept[key] for key in keys if key in kept}
@@ -30,7 +30,7 @@ class Remembered:
             found.update(await self._store.entities([key for key in keys if key not in found]))
         return found
 
-    def remember(self, entities: Mapping[EntityKey, Known]) -> None:
+    def remember(self, entities: Mapping[EntityKey, KnownEntity]) -> None:
         """Keep entities as they were just committed; those that were changed longest ago make room."""
         kept = self._kept
         for key, known in entities.items():

@@ -164,7 +164,7 @@ async def test_basis_is_hqs_lane_alone(hq: Hq) -> None:
     assert (await hq.store.basis())[0] == (await hq.store.changes()).basis == size + 1
 
 
-async def test_newest_recorded_at_is_that_of_all_lanes(engine: Engine, tmp_path: Path, hq: Hq) -> None:
+async def test_newest_recorded_at_is_the_newest_of_all_lanes(engine: Engine, tmp_path: Path, hq: Hq) -> None:
     """None of an empty database; the newest of all, to the microsecond, whichever lane moved last."""
     empty = await engine.open(tmp_path / "empty")
     assert await empty.newest_recorded_at() is None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from hub.ledger.publication import Publication, publications, state_value
-from hub.ledger.step import Known
+from hub.ledger.step import KnownEntity
 from tests.support.center import Center, offer
 from tests.support.hq import Hq
 
@@ -50,7 +50,7 @@ def as_sent(found: Publication) -> dict[str, Any]:
     }
 
 
-def state(known: Known) -> bytes | None:
+def state(known: KnownEntity) -> bytes | None:
     return None if known.value is None else state_value(known, 7)
 
 

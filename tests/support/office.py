@@ -10,7 +10,7 @@ from connectors.reconcile.digest import record_digest
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.answers import Answer, AnswersTaken
+from connectors.runtime.outbox.answers import AnswersTaken, ReceivedReceipt
 from connectors.runtime.outbox.lane import Batch
 from connectors.runtime.outbox.queue import NewEvent
 from hub.domain.catalogue import KINDS
@@ -88,7 +88,7 @@ class Office:
         note = sign_note(receipt.to_text(), [self.hq]).to_bytes()
         offset = next(self.offsets)
         return self.outbox.answers.take(
-            [Answer(offset, receipt, note, retired_at)], offset + 1, NOW + timedelta(seconds=1)
+            [ReceivedReceipt(offset, receipt, note, retired_at)], offset + 1, NOW + timedelta(seconds=1)
         )
 
     def entity(self, key: str) -> tuple[object, ...]:

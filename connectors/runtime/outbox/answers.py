@@ -41,7 +41,7 @@ class ReceiptOutcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceivedReceipt:
     """One receipt as it was read: its place in `out.<center>`, what it says, and the note's bytes.
 
     `retired_at` says since when the key that it is by signs nothing new, None where that is in use.
@@ -73,7 +73,7 @@ class Answers:
         """Return the offset in `out.<center>` that is read next."""
         return int(self._database.meta(Meta.POSITION, 0))
 
-    def take(self, answers: Sequence[Answer], position: int, now: datetime) -> AnswersTaken:
+    def take(self, answers: Sequence[ReceivedReceipt], position: int, now: datetime) -> AnswersTaken:
         """Take `answers`, in their order, and remember `position`.
 
         When it returns all of it is on the disk; after a crash before that, the same answers are read again.
@@ -110,7 +110,9 @@ class Answers:
         found = orjson.loads(text)
         return Previous(found["origin"], found["size"], base64.b64decode(found["root"]))
 
-    def _take(self, connection: sqlite3.Connection, answer: Answer, now: datetime, replan: set[str]) -> ReceiptOutcome:
+    def _take(
+        self, connection: sqlite3.Connection, answer: ReceivedReceipt, now: datetime, replan: set[str]
+    ) -> ReceiptOutcome:
         """Take one answer; add to `replan` the files whose rows must be planned again."""
         receipt, epoch = answer.receipt, self._lane.epoch
         if answer.retired_at is not None and _is_backdated(connection, receipt, answer.retired_at):

@@ -24,7 +24,7 @@ class KeyFile:
         self._unsynced = False
 
     def count(self) -> int:
-        """Return how many slots there are; half a slot, from a crash, is none."""
+        """Return how many slots there are; half a slot, left by a crash, does not count."""
         try:
             return self.path.stat().st_size // KEY_BYTES
         except FileNotFoundError:

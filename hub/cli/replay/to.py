@@ -79,7 +79,7 @@ def to(
     if path is None:
         check_name(target)
     elif speed is not None or append:
-        raise UsageError("--speed and --append are for a topic: a file is written at once, and anew")
+        raise UsageError("--speed and --append are for a topic: a file is written at once, as a whole")
     with open_ledger(where) as ledger:
         selection = _selection(
             ledger, lane or [], center or [], stream or [], begins, ends, after, expression, rejected

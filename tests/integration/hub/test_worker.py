@@ -10,8 +10,8 @@ from random import Random
 import pytest
 
 from hub.broker.embedded import EmbeddedKafka
+from hub.domain.state import partition_of
 from hub.kafka.topics import delete_topic, ensure_topics, lane_topics, standard_topics
-from hub.ledger.publication import partition_of
 from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import canonical

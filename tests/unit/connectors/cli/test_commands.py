@@ -266,7 +266,7 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         assert f"connector {' '.join(arguments)}" in text.split("Example", 1)[1]
 
 
-def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     """What an office tells whoever helps it."""
     assert run_command(["--version"]) == 0
     assert capsys.readouterr().out == f"connector {version('cohub')}\n"

@@ -58,7 +58,7 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("key", "associated", "plain", "sealed"), VECTORS)
-def test_siv_is_that_of_the_rfc(key: str, associated: list[str], plain: str, sealed: str) -> None:
+def test_siv_is_the_rfcs(key: str, associated: list[str], plain: str, sealed: str) -> None:
     """The primitive gives what others have published, to the byte."""
     made = AESSIV(bytes.fromhex(key)).encrypt(bytes.fromhex(plain), [bytes.fromhex(part) for part in associated])
     assert made.hex() == sealed

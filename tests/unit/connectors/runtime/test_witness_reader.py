@@ -300,7 +300,7 @@ async def test_rotation_of_the_log_keys_is_no_gap(bench: Bench, broker: MemoryBr
         assert bench.looked == before + 2
 
 
-async def test_garbage_on_the_topic_is_nobodys_word(bench: Bench, broker: MemoryBroker) -> None:
+async def test_garbage_on_the_topic_is_passed_over(bench: Bench, broker: MemoryBroker) -> None:
     """What HQ did not sign stops no witness."""
     stranger = TestLog(seed=os.urandom(32))
     record = bench.hq.append(leaf(1))

@@ -26,7 +26,7 @@ def test_servers_are_a_list_or_one_text_with_commas(given: object) -> None:
 @pytest.mark.parametrize("address", ["nowhere", ":9092", "host:", "host:0", "host:65536", "host:x", "host:９"])
 def test_servers_that_are_no_addresses_are_refused(address: str) -> None:
     """A misspelt address is told when the settings are read, with what was expected."""
-    with pytest.raises(ValidationError, match="expected host:port, got"):
+    with pytest.raises(ValidationError, match="expected host:port, came"):
         Made(servers=(address,))
 
 

@@ -115,7 +115,7 @@ def test_group_has_examples_and_alone_shows_its_help(hub: Any, group: str) -> No
     assert (alone.status, alone.err) == (2, done.out)
 
 
-def test_version_is_that_of_the_package(hub: Any) -> None:
+def test_version_is_the_packages(hub: Any) -> None:
     done = hub("--version")
     assert (done.status, done.out) == (0, f"hub {version('cohub')}\n")
 

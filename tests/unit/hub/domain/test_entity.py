@@ -33,7 +33,7 @@ DEAL = Entity(
 )
 
 
-def test_digest_is_that_of_the_released_form() -> None:
+def test_digest_is_over_the_released_form() -> None:
     """The digest of a known entity never changes: replay compares with digests of years ago."""
     assert DEAL.to_json().decode() == (
         '{"center":"uz","changed":null,"id":"uz:сделка-1","kind":"net.cohub.deal.signed.v1","record":{"amount":'

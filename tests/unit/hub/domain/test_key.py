@@ -55,7 +55,7 @@ def test_long_keys_are_cut_and_still_differ() -> None:
 
 
 @given(st.lists(TEXT, min_size=1, max_size=3))
-def test_typed_id_is_that_of_what_is_shown(parts: list[str]) -> None:
+def test_typed_id_equals_what_is_shown(parts: list[str]) -> None:
     """Who types a key as a list or a verdict shows it means that key, spaces around its bars or not."""
     key = make_key(parts)
     if "~" not in key and "|" not in "".join(parts):  # a cut key is typed as it is; a bar in a cell is written %7C

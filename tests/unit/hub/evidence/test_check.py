@@ -100,7 +100,7 @@ EVIDENCE = (
 
 @pytest.mark.parametrize("ending", EVIDENCE)
 @pytest.mark.parametrize("how", ["flip", "truncate", "garbage", "delete"])
-def test_damage_is_found_where_manifest_and_sums_were_made_anew(deal: ExportedBundle, ending: str, how: str) -> None:
+def test_damage_is_found_where_manifest_and_sums_were_rewritten(deal: ExportedBundle, ending: str, how: str) -> None:
     """The lists prove nothing: what is evidence is found by its own signatures and proofs."""
     files, chance = files_of(deal), random.Random(f"{ending} {how}")
     path = center_file(files, ending, 1) if "lanes/" in find(files, ending) else find(files, ending)
@@ -304,7 +304,7 @@ def test_basis_that_hq_had_left_long_before_is_found(tmp_path: Path) -> None:
     assert not checked(files_of(made)).has(Severity.ERROR)
 
 
-def test_lanes_that_were_numbered_anew_are_found(tmp_path: Path) -> None:
+def test_renumbered_lanes_are_found(tmp_path: Path) -> None:
     """Confirmed, then disputed from a new lane: the other way round the center would have confirmed at last."""
 
     async def tell() -> Story:

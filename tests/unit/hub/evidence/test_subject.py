@@ -13,7 +13,7 @@ def test_answers_are_found_by_what_the_streams_declare() -> None:
     assert others_named("deal", {"counterpart_center": None}) == set()
 
 
-def test_confirmation_by_the_counterpart_is_told_from_that_of_others() -> None:
+def test_confirmation_by_the_counterpart_is_told_from_others() -> None:
     """Anybody may confirm a deal; only the center that it names is its counterpart."""
     records = {
         ("deal", "uz:1"): [{"counterpart_center": "kz", "offer": "kz:7"}],

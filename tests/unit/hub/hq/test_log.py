@@ -30,7 +30,7 @@ async def logged(tmp_path: Path) -> HubFolder:
     return HubFolder(tmp_path)
 
 
-def test_checkpoint_is_the_newest_or_that_of_a_size(logged: HubFolder) -> None:
+def test_checkpoint_is_the_newest_or_has_the_size_asked_for(logged: HubFolder) -> None:
     size = standing(logged).size
     assert open_checkpoint(checkpoint(logged))[0].size == size > 0
     assert checkpoint(logged, size) == checkpoint(logged)
@@ -40,7 +40,7 @@ def test_checkpoint_is_the_newest_or_that_of_a_size(logged: HubFolder) -> None:
         checkpoint(logged, believed=True)
 
 
-def test_proof_is_that_of_a_lane_or_of_a_centers_newest(logged: HubFolder) -> None:
+def test_proof_is_for_a_lane_or_for_a_centers_newest(logged: HubFolder) -> None:
     assert prove(logged, "uz", 2).to_text() == prove(logged, "hub.example/uz/0000abcd", 2).to_text()
     assert prove(logged, "uz", 2).index < standing(logged).size
 

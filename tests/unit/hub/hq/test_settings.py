@@ -40,7 +40,7 @@ def test_environment_counts_before_the_file_and_the_file_before_the_default(tmp_
     assert {origin for _, origin in rows.values()} == {FILE, "default", *VARIABLES}
 
 
-def test_variable_that_is_empty_is_none(tmp_path: Path) -> None:
+def test_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     """An empty variable, as a container's template leaves it, changes nothing."""
     found = settings(tmp_path, "bootstrap: [file:1]", HUB_BOOTSTRAP="")
     assert (found.settings.bootstrap, found.origins) == (("file:1",), {"bootstrap": FILE})

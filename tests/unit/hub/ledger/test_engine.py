@@ -19,7 +19,7 @@ from hub.ledger.engine import Answers, judge, plan
 from hub.ledger.lane import Intake, Status
 from hub.ledger.notary import append
 from hub.ledger.reading import Reading
-from hub.ledger.step import EntityKey, Known, Step
+from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.control import Presence
 from hub.protocol.note import sign_note
@@ -138,7 +138,7 @@ def test_nothing_that_is_given_is_changed_and_the_same_comes_again(
     ground: Ground, fetches: list[tuple[int, int, list[int]]], answered: bool
 ) -> None:
     """Whatever a fetch brings: arguments stay as they were, and the same arguments give the same step."""
-    reading, known, offset = began(), dict[EntityKey, Known](), 0
+    reading, known, offset = began(), dict[EntityKey, KnownEntity](), 0
     notes = {ground.size: ground.checkpoint} if answered else {}
     for number, (first, count, strays) in enumerate(fetches):
         some = [*ground.records[first : first + count], *(ground.records[stray] for stray in strays)]

@@ -22,7 +22,7 @@ from hub.ledger.outgoing import (
     Publishing,
 )
 from hub.ledger.publication import Answer, Publication
-from hub.ledger.step import Known
+from hub.ledger.step import KnownEntity
 from tests.support.outgoing import lane, published
 
 NOW = 1000.0
@@ -233,9 +233,9 @@ MOVES: dict[str, tuple[Outgoing, Callable[[Outgoing], Outgoing], tuple[str, int,
 }
 
 
-def without_bytes() -> Known:
+def without_bytes() -> KnownEntity:
     """Return an entity whose record is not in memory; nothing else of it is looked at."""
-    return Known(None, b"", b"", UZ, 1, "", datetime(2026, 1, 1, tzinfo=UTC), UZ, 1)  # type: ignore[arg-type]
+    return KnownEntity(None, b"", b"", UZ, 1, "", datetime(2026, 1, 1, tzinfo=UTC), UZ, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", MOVES)

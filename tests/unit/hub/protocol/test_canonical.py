@@ -100,7 +100,7 @@ def test_links_of_another_length_leave_no_pattern() -> None:
     assert not reader._forms
 
 
-def test_common_of_a_usual_record_is_that_of_the_first_like_it() -> None:
+def test_usual_record_has_the_common_part_of_the_first_like_it() -> None:
     """What deciding remembers of a record holds for those that are alike."""
     reader = CanonicalReader()
     reader.read(GOOD)

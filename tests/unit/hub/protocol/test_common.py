@@ -168,6 +168,6 @@ def _broken(headers: dict[str, bytes | None], count: int) -> str | None:
 @pytest.mark.parametrize(
     "content", [b"", b"0", b"01", b"-1", b" 1", b"1 ", b"+1", b"1_0", b"\xb2", b"9" * 19, b"1" * 20]
 )
-def test_sequence_that_is_no_number_from_one_is_none(content: bytes) -> None:
+def test_sequence_that_is_not_a_number_from_one_is_none(content: bytes) -> None:
     """Only plain decimal numbers from 1 to 2^63-1 are sequences."""
     assert sequence_of(content) is None

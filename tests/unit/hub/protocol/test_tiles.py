@@ -71,7 +71,7 @@ def tile() -> Callable[[int, int, int], bytes]:
         (63, 1234067, 256, "tile/63/x001/x234/067"),
     ],
 )
-def test_path_of_a_tile_is_that_of_the_specification(level: int, index: int, width: int, path: str) -> None:
+def test_path_of_a_tile_follows_the_specification(level: int, index: int, width: int, path: str) -> None:
     """Any file server can hand them out."""
     assert tile_path(level, index, width) == path
     assert bundle_path(index, width) == path.replace(f"tile/{level}/", "tile/entries/")

@@ -13,7 +13,7 @@ import pytest
 from hub.hq.headquarters import HqEvent
 from hub.ledger.basis import Basis
 from hub.ledger.reading import Reading
-from hub.ledger.step import EntityKey, Known, Step
+from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Rejected
 from hub.protocol.verdict import Code
 from hub.store.consolidate import Driver, EngineFault, Instant
@@ -37,7 +37,7 @@ class Told:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, Known]:
+    async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
         self.asked.append("entities")
         if self.fails == "read":
             raise sqlite3.OperationalError("disk I/O error")

@@ -10,7 +10,7 @@ from sqlalchemy import Table
 
 from hub.domain.entity import Entity
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
-from hub.ledger.step import Known, LedgerRow
+from hub.ledger.step import KnownEntity, LedgerRow
 from hub.protocol.moment import from_us
 from hub.store import tables
 from hub.store.audit_reader import CheckpointRow, CosignatureRow, EvidenceRow, MeasureRow, QuarantinedRow
@@ -39,10 +39,12 @@ ORIGINS = {number: origin for origin, number in LANES.items()}
 FIRST, SECOND = LANES
 
 
-def known() -> Known:
+def known() -> KnownEntity:
     entity = Entity("offer", "uz:K-1", "uz", "published", 3, "net.cohub.offer.published.v1", {"title": "Çelik"}, None)
     document = entity.to_json()
-    return Known(entity, document, sha256(document).digest(), SECOND, 4, "net.cohub.offer.revised.v1", AT, FIRST, 2)
+    return KnownEntity(
+        entity, document, sha256(document).digest(), SECOND, 4, "net.cohub.offer.revised.v1", AT, FIRST, 2
+    )
 
 
 def row(sequence: int, code: str = "ACCEPTED", previous: tuple[str, int] | None = None) -> LedgerRow:

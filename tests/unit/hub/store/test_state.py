@@ -15,7 +15,7 @@ import pytest
 
 from hub.audit.book import EntityBook
 from hub.domain.entity import Entity
-from hub.ledger.step import Known
+from hub.ledger.step import KnownEntity
 from hub.protocol.errors import Fatal
 from hub.store.state import FoldedLane, Progress, SecondState, StoredFinding, open_state
 
@@ -30,11 +30,11 @@ PROGRESS = Progress(
 )
 
 
-def known(number: int, version: int = 1) -> Known:
+def known(number: int, version: int = 1) -> KnownEntity:
     kind = "net.cohub.offer.published.v1"
     entity = Entity("offer", f"uz:K-{number:04}", "uz", "published", version, kind, {"title": f"Nº {number}"}, None)
     document = entity.to_json()
-    return Known(entity, document, sha256(document).digest(), ORIGIN, number + 1, kind, AT, ORIGIN, number + 1)
+    return KnownEntity(entity, document, sha256(document).digest(), ORIGIN, number + 1, kind, AT, ORIGIN, number + 1)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_file_that_an_earlier_release_began_is_gone_on_with(tmp_path: Path) -> N
         assert again.get(("offer", "uz:K-0001")) == known(1)
 
 
-def test_file_that_is_none_is_fatal(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_fatal(tmp_path: Path) -> None:
     """It is named, and so is what is wrong."""
     (tmp_path / "uz.sqlite3").write_bytes(b"no database at all, and long enough to be looked at" * 40)
     with pytest.raises(Fatal, match=r"uz\.sqlite3: the second state can't be .*: file is not a database"):

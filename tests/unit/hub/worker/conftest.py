@@ -1,4 +1,4 @@
-"""An open store with HQ's lane in it, time that stands still, and the transport's consumer without a broker."""
+"""HQ with two centers, time that stands still, and the transport's consumer without a broker."""
 
 from __future__ import annotations
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,13 @@ from tests.support.center import Center
 from tests.support.consolidator import Clock, Seen, Spoilt, consolidator, intake, size
 from tests.support.hq import Hq
 from tests.support.peek import peek
+
+
+@pytest.fixture
+async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
+    opened = await Hq.open(tmp_path)
+    yield opened
+    await opened.store.close()
 
 
 async def test_exception_in_the_engine_parks_its_lane_alone(hq: Hq) -> None:

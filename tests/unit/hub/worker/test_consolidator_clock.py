@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,13 @@ from tests.support.center import Center, Sent
 from tests.support.consolidator import LATER, Clock, Seen, consolidator, size
 from tests.support.hq import Hq
 from tests.support.peek import peek
+
+
+@pytest.fixture
+async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
+    opened = await Hq.open(tmp_path)
+    yield opened
+    await opened.store.close()
 
 
 def stamped(records: Sequence[Sent], moment: datetime, kind: int | None) -> list[KafkaRecord]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
@@ -12,6 +16,13 @@ from hub.worker.consolidator import Consolidator
 from tests.support.center import RELEASED, Center
 from tests.support.consolidator import Clock, Seen, Spoilt, consolidator, intake, size
 from tests.support.hq import IDENTITY, Hq
+
+
+@pytest.fixture
+async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
+    opened = await Hq.open(tmp_path)
+    yield opened
+    await opened.store.close()
 
 
 class Late:

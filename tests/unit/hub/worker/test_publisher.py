@@ -47,7 +47,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @dataclass
-class Desk:
+class Bench:
     """HQ with one publisher after another: one that an error of the store ends is followed by the next."""
 
     hq: Hq
@@ -103,40 +103,40 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def opened(template: Path, path: Path) -> AsyncIterator[Desk]:
+async def opened(template: Path, path: Path) -> AsyncIterator[Bench]:
     shutil.copy(template, path)
     plain = SqliteStore.open(path)
     broker = MemoryBroker()
     await ensure_topics(at(broker), standard_topics(CENTERS, list(STREAMS)))
-    desk = Desk(Hq(plain, Headquarters(plain, IDENTITY, RELEASED), {}), FaultyStore(plain), broker)
+    bench = Bench(Hq(plain, Headquarters(plain, IDENTITY, RELEASED), {}), FaultyStore(plain), broker)
     try:
-        yield desk
+        yield bench
     finally:
-        await desk.end()
+        await bench.end()
         await plain.close()
 
 
 @pytest.fixture
-async def desk(template: Path, tmp_path: Path) -> AsyncIterator[Desk]:
+async def bench(template: Path, tmp_path: Path) -> AsyncIterator[Bench]:
     async with opened(template, tmp_path / "hub.sqlite3") as made:
         yield made
 
 
-async def live(desk: Desk) -> None:
+async def live(bench: Bench) -> None:
     """Publish from SQL, from memory, answers, and what lacks its bytes in memory."""
-    uz, kz = desk.lanes["uz"], desk.lanes["kz"]
-    await desk.feed("uz", uz.opened(2))
-    publisher = await desk.start()
-    await desk.settle()
-    publisher = desk.publisher or publisher
-    await desk.feed("kz", kz.opened(3))
+    uz, kz = bench.lanes["uz"], bench.lanes["kz"]
+    await bench.feed("uz", uz.opened(2))
+    publisher = await bench.start()
+    await bench.settle()
+    publisher = bench.publisher or publisher
+    await bench.feed("kz", kz.opened(3))
     publisher.answer("uz", "resend", b"a note")
-    await desk.settle()
-    await desk.feed("uz", [uz.sealed(uz.append(uz.event(REVISED, "K-1", offer("Another"))))])
-    await desk.feed("uz", [uz.sealed(uz.append(uz.event(WITHDRAWN, "K-2", {"reason": "sold"})))])
-    await desk.feed("kz", kz.offers(2, first=20))
-    await desk.settle()
-    await desk.end()
+    await bench.settle()
+    await bench.feed("uz", [uz.sealed(uz.append(uz.event(REVISED, "K-1", offer("Another"))))])
+    await bench.feed("uz", [uz.sealed(uz.append(uz.event(WITHDRAWN, "K-2", {"reason": "sold"})))])
+    await bench.feed("kz", kz.offers(2, first=20))
+    await bench.settle()
+    await bench.end()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -146,14 +146,14 @@ async def test_publisher_whose_sending_failed_publishes_everything(
     """Each write to the broker, one after the other, is lost, or is there though it was said to have failed."""
     nth = 1
     while True:
-        async with opened(template, tmp_path / f"{nth}.sqlite3") as desk:
-            desk.broker.fail(fault, nth)
+        async with opened(template, tmp_path / f"{nth}.sqlite3") as bench:
+            bench.broker.fail(fault, nth)
             with capture_logs() as logs:
-                await live(desk)
-            await desk.agrees()
-            assert desk.deaths == 0
+                await live(bench)
+            await bench.agrees()
+            assert bench.deaths == 0
             failed = [entry for entry in logs if entry["event"] == "publishing_failed"]
-            assert b"a note" in [record.value for record in desk.broker.records("out.uz")]
+            assert b"a note" in [record.value for record in bench.broker.records("out.uz")]
         if not failed:
             break
         nth += 1
@@ -167,145 +167,145 @@ async def test_publisher_whose_cursors_were_not_stored_is_followed_by_one_that_p
     """An error of the store ends the process; the next begins at the cursor in SQL, wherever that is."""
     nth = 1
     while True:
-        async with opened(template, tmp_path / f"{nth}.sqlite3") as desk:
-            desk.store.fail(fault, "set_published", nth)
-            tried = desk.store.writes
-            await live(desk)
-            await desk.agrees()
-            if desk.store.writes - tried < nth:
+        async with opened(template, tmp_path / f"{nth}.sqlite3") as bench:
+            bench.store.fail(fault, "set_published", nth)
+            tried = bench.store.writes
+            await live(bench)
+            await bench.agrees()
+            if bench.store.writes - tried < nth:
                 break
         nth += 1
     assert nth > 2
 
 
-async def test_publishing_from_memory_equals_what_sql_would_send(desk: Desk) -> None:
+async def test_publishing_from_memory_equals_what_sql_would_send(bench: Bench) -> None:
     """Nothing failed: every receipt, event and state is there once."""
-    await live(desk)
-    await desk.agrees()
+    await live(bench)
+    await bench.agrees()
     for topic in ("out.uz", "out.kz"):
-        notes = [record.value for record in desk.broker.records(topic)]
+        notes = [record.value for record in bench.broker.records(topic)]
         assert len(notes) == len(set(notes)), topic
 
 
-async def test_process_that_dies_while_records_are_in_flight_loses_none(desk: Desk) -> None:
+async def test_process_that_dies_while_records_are_in_flight_loses_none(bench: Bench) -> None:
     """The broker has them and its word never arrives: the next process sends them again, readers take them once."""
-    await desk.feed("uz", desk.lanes["uz"].opened(5))
-    await desk.feed("kz", desk.lanes["kz"].opened(5))
-    desk.broker.hold()
-    await desk.start()
+    await bench.feed("uz", bench.lanes["uz"].opened(5))
+    await bench.feed("kz", bench.lanes["kz"].opened(5))
+    bench.broker.hold()
+    await bench.start()
     async with asyncio.timeout(PROMPT_S):
-        while not desk.broker.writes:
+        while not bench.broker.writes:
             await asyncio.sleep(0.002)
-    await desk.end()
-    assert await desk.hq.store.unpublished(CENTERS)
-    desk.broker.release()
-    await desk.start()
-    await desk.settle()
-    await desk.agrees()
+    await bench.end()
+    assert await bench.hq.store.unpublished(CENTERS)
+    bench.broker.release()
+    await bench.start()
+    await bench.settle()
+    await bench.agrees()
 
 
-async def test_commit_whose_process_died_before_it_was_told_is_published_by_the_next(desk: Desk) -> None:
+async def test_commit_whose_process_died_before_it_was_told_is_published_by_the_next(bench: Bench) -> None:
     """What `offer` never heard of is in SQL behind the cursor."""
-    await desk.start()
-    await desk.feed("uz", desk.lanes["uz"].opened(2))
-    await desk.feed("uz", desk.lanes["uz"].offers(2, first=9), told=False)
-    await desk.feed("uz", desk.lanes["uz"].offers(1, first=15))
-    await desk.settle()
-    await desk.agrees()
+    await bench.start()
+    await bench.feed("uz", bench.lanes["uz"].opened(2))
+    await bench.feed("uz", bench.lanes["uz"].offers(2, first=9), told=False)
+    await bench.feed("uz", bench.lanes["uz"].offers(1, first=15))
+    await bench.settle()
+    await bench.agrees()
 
 
-async def test_link_that_is_cut_holds_up_no_commit_and_everything_follows_when_it_is_mended(desk: Desk) -> None:
+async def test_link_that_is_cut_holds_up_no_commit_and_everything_follows_when_it_is_mended(bench: Bench) -> None:
     """While publishing fails consolidating waits for nothing; what came meanwhile is read from SQL."""
-    uz = desk.lanes["uz"]
-    publisher = await desk.start()
-    await desk.feed("uz", uz.opened(2))
-    await desk.settle()
-    desk.broker.cut()
+    uz = bench.lanes["uz"]
+    publisher = await bench.start()
+    await bench.feed("uz", uz.opened(2))
+    await bench.settle()
+    bench.broker.cut()
     for n in range(5):
-        await desk.feed("uz", uz.offers(10, first=100 * n + 100))
+        await bench.feed("uz", uz.offers(10, first=100 * n + 100))
         async with asyncio.timeout(PROMPT_S):
             await publisher.room()
         await asyncio.sleep(0.01)
-    assert await desk.hq.store.unpublished(CENTERS)
-    desk.broker.mend()
-    await desk.settle()
-    assert desk.deaths == 0
-    await desk.agrees()
+    assert await bench.hq.store.unpublished(CENTERS)
+    bench.broker.mend()
+    await bench.settle()
+    assert bench.deaths == 0
+    await bench.agrees()
 
 
-async def test_topic_that_somebody_deleted_is_made_again_and_nobody_else_waits(desk: Desk) -> None:
+async def test_topic_that_somebody_deleted_is_made_again_and_nobody_else_waits(bench: Bench) -> None:
     """A center without its `out.` topic holds up no other one, and gets its receipts when there is one again."""
-    await desk.start()
-    await desk.feed("uz", desk.lanes["uz"].opened(2))
-    await desk.settle()
-    desk.broker.delete_topic("out.uz")
+    await bench.start()
+    await bench.feed("uz", bench.lanes["uz"].opened(2))
+    await bench.settle()
+    bench.broker.delete_topic("out.uz")
     with capture_logs() as logs:
-        await desk.feed("uz", desk.lanes["uz"].offers(2, first=9))
-        await desk.feed("kz", desk.lanes["kz"].opened(3))
-        await desk.settle()
+        await bench.feed("uz", bench.lanes["uz"].offers(2, first=9))
+        await bench.feed("kz", bench.lanes["kz"].opened(3))
+        await bench.settle()
     assert ["out.uz"] in [entry["topics"] for entry in logs if entry["event"] == "topics_made_again"]
-    found, expected = heard(desk.broker, CENTERS), await ledgered(desk.hq.store, CENTERS)
+    found, expected = heard(bench.broker, CENTERS), await ledgered(bench.hq.store, CENTERS)
     assert found["receipts"] == expected["receipts"] | {"uz": expected["receipts"]["uz"][1:]}
     assert (found["events"], found["states"]) == (expected["events"], expected["states"])
 
 
-async def test_states_of_a_lane_taken_over_go_out_once_more(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_states_of_a_lane_taken_over_go_out_once_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state of the last owner's that arrives late is not the last one: the newest follows it."""
-    await desk.feed("uz", desk.lanes["uz"].opened(2))
-    desk.states_s = 0.1
-    await desk.start()
-    await desk.settle()
-    partition = next(n for n in range(8) if desk.broker.records("state.offer", n))
-    before = desk.broker.records("state.offer", partition)
+    await bench.feed("uz", bench.lanes["uz"].opened(2))
+    bench.states_s = 0.1
+    await bench.start()
+    await bench.settle()
+    partition = next(n for n in range(8) if bench.broker.records("state.offer", n))
+    before = bench.broker.records("state.offer", partition)
     async with asyncio.timeout(PROMPT_S):
-        while len(desk.broker.records("state.offer", partition)) < 2 * len(before):
+        while len(bench.broker.records("state.offer", partition)) < 2 * len(before):
             await asyncio.sleep(0.01)
-    again = desk.broker.records("state.offer", partition)[len(before) :]
+    again = bench.broker.records("state.offer", partition)[len(before) :]
     assert [(r.key, r.value) for r in again] == [(r.key, r.value) for r in before]
-    await desk.agrees()
+    await bench.agrees()
 
 
-async def test_hq_lane_that_grows_is_published_when_it_is_looked_at(desk: Desk) -> None:
+async def test_hq_lane_that_grows_is_published_when_it_is_looked_at(bench: Bench) -> None:
     """No fetch tells of what HQ itself says: `look` does."""
-    publisher = await desk.start()
-    await desk.settle()
-    await desk.hq.register(Center("by"))
+    publisher = await bench.start()
+    await bench.settle()
+    await bench.hq.register(Center("by"))
     publisher.look(HQ)
-    await desk.settle()
-    await desk.agrees()
+    await bench.settle()
+    await bench.agrees()
 
 
-async def test_clock_that_is_off_the_brokers_ends_the_process(desk: Desk) -> None:
+async def test_clock_that_is_off_the_brokers_ends_the_process(bench: Bench) -> None:
     """Times that HQ signs would be wrong: nothing more goes out until the clock is set."""
-    desk.clock = datetime.now(UTC) + timedelta(minutes=6)
-    await desk.feed("uz", desk.lanes["uz"].opened(2))
-    await desk.start()
-    assert desk.running is not None
+    bench.clock = datetime.now(UTC) + timedelta(minutes=6)
+    await bench.feed("uz", bench.lanes["uz"].opened(2))
+    await bench.start()
+    assert bench.running is not None
     with pytest.raises(Fatal, match="over 5 min apart: set it"):
-        await asyncio.wait_for(desk.running, PROMPT_S)
-    desk.running = None
+        await asyncio.wait_for(bench.running, PROMPT_S)
+    bench.running = None
 
 
-async def test_record_that_is_larger_than_a_batch_goes_out_by_itself(desk: Desk) -> None:
+async def test_record_that_is_larger_than_a_batch_goes_out_by_itself(bench: Bench) -> None:
     """Between its neighbours, in its place."""
-    publisher = await desk.start()
-    await desk.settle()
+    publisher = await bench.start()
+    await bench.settle()
     large = b"n" * 920_000
     for note in (b"before", large, b"after"):
         publisher.answer("uz", "receipt", note)
     async with asyncio.timeout(PROMPT_S):
-        while len(desk.broker.records("out.uz")) < 3:
+        while len(bench.broker.records("out.uz")) < 3:
             await asyncio.sleep(0.002)
-    assert [record.value for record in desk.broker.records("out.uz")] == [b"before", large, b"after"]
+    assert [record.value for record in bench.broker.records("out.uz")] == [b"before", large, b"after"]
 
 
-async def test_publisher_that_is_off_sends_nothing(desk: Desk) -> None:
+async def test_publisher_that_is_off_sends_nothing(bench: Bench) -> None:
     """What only measures the rest leaves every cursor where it is."""
-    off = Publisher(desk.store, at(desk.broker), STATE_SCHEMAS, enabled=False)
+    off = Publisher(bench.store, at(bench.broker), STATE_SCHEMAS, enabled=False)
     running = asyncio.create_task(off.run())
-    off.offer(publications(await desk.hq.feed("uz", desk.lanes["uz"].opened(2))))
+    off.offer(publications(await bench.hq.feed("uz", bench.lanes["uz"].opened(2))))
     await off.room()
     await asyncio.sleep(0.05)
-    assert (running.done(), desk.broker.writes, len(await desk.hq.store.unpublished(["uz"]))) == (False, 0, 1)
+    assert (running.done(), bench.broker.writes, len(await bench.hq.store.unpublished(["uz"]))) == (False, 0, 1)
     running.cancel()
     await asyncio.wait([running])

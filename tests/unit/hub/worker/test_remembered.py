@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.ledger.step import EntityKey, Known
+from hub.ledger.step import EntityKey, KnownEntity
 from hub.worker import remembered
 from hub.worker.remembered import Remembered
 
@@ -19,7 +19,7 @@ class Asked:
         self.asked: list[set[EntityKey]] = []
         self._known: dict[EntityKey, Any] = {key: f"stored {key[1]}" for key in keys}
 
-    async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, Known]:
+    async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, KnownEntity]:
         self.asked.append(set(keys))
         return {key: self._known[key] for key in keys if key in self._known}
 
