@@ -16,6 +16,7 @@ from hub.protocol.errors import UsageError
 PUBLISHED: Final = "net.cohub.code_list.published.v1"
 REVISED: Final = "net.cohub.code_list.revised.v1"
 COLUMNS: Final = ("code", "zh", "en", "ru")
+LINE_CHARS_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ def read_terms(text: str, source: str) -> list[Term]:
 
     `source` is what messages call it. Errors: UsageError with the line.
     """
+    # The csv module's own limit is one for the whole process, and others set it.
+    if any(len(line) > LINE_CHARS_MAX for line in text.splitlines()):
+        raise UsageError(f"{source}: expected CSV with lines of at most {LINE_CHARS_MAX:,} characters")
     try:
         rows = csv.DictReader(io.StringIO(text, newline=""))
         names = [name.strip() for name in rows.fieldnames or []]
