@@ -8,7 +8,9 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,10 +32,10 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.1
 SHOW_S: Final = 1.0
-QUIET_S: Final = 1.5  # nothing new at HQ for so long: time to ask the connectors whether that was all
-ASK_AGAIN_S: Final = 3.0
-STALLED_S: Final = 120.0
 STAGGER_S: Final = 0.3  # so that the first of them is through its imports before five share the cores
+
+
+Statuses = dict[str, dict[str, Any] | None]  # what each center's connector says, None where it says nothing yet
 
 
 async def run_demo(kept: Path | None, network_dir: Path | None, began: float, *, once: bool) -> int:
@@ -68,6 +70,47 @@ def process_began() -> float:
     return time.monotonic() - max(0.0, age_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the demo waits, in seconds, before it concludes something from silence."""
+
+    quiet_s: float = 1.5  # nothing new at HQ for so long: time to ask the connectors whether that was all
+    ask_again_s: float = 3.0
+    stalled_s: float = 120.0
+
+
+async def until_through(
+    view: View, offices: Sequence[Office], ask: Callable[[], Coroutine[Any, Any, Statuses]], patience: Patience
+) -> Statuses:
+    """Show what arrives; return what the connectors say once every row has its answer, or nothing moves any more.
+
+    The view then has all of it: HQ had committed whatever a connector has an answer to.
+    """
+    asked_at = time.monotonic()
+    while True:
+        view.update()
+        stalled = view.quiet_s > patience.stalled_s
+        rested = time.monotonic() - asked_at > patience.ask_again_s
+        if stalled or (view.quiet_s > patience.quiet_s and rested and view.is_published):
+            statuses = await _ask(view, ask)
+            if stalled or (view.is_published and all(is_finished(o, statuses[o.center]) for o in offices)):
+                return statuses
+            asked_at = time.monotonic()
+        await asyncio.sleep(POLL_S)
+
+
+async def _ask(view: View, ask: Callable[[], Coroutine[Any, Any, Statuses]]) -> Statuses:
+    """Return what the connectors say. On a busy machine that takes seconds, in which the view goes on."""
+    asking = asyncio.create_task(ask(), name="statuses")
+    try:
+        while not (await asyncio.wait([asking], timeout=POLL_S))[0]:
+            view.update()
+    finally:
+        asking.cancel()
+    view.read()
+    return asking.result()
+
+
 class Demo:
     """One run of a network."""
 
@@ -97,7 +140,7 @@ class Demo:
                 group.create_task(self._keep_offices(), name="offices"),
             ]
             with view:
-                statuses = await self._until_through(view)
+                statuses = await until_through(view, self.offices, self._statuses, Patience())
             summary = self._summary(view, statuses)
             view.tell(summary, self.offices)
             if not once:
@@ -142,28 +185,13 @@ class Demo:
             await asyncio.sleep(STAGGER_S)
         await watch_offices(self.offices, note)
 
-    async def _until_through(self, view: View) -> dict[str, dict[str, Any] | None]:
-        """Watch what arrives; return what the connectors say once every row has its answer, or nothing moves."""
-        changed_at = asked_at = time.monotonic()
-        while True:
-            now = time.monotonic()
-            if view.update():
-                changed_at = now
-            stalled = now - changed_at > STALLED_S
-            if stalled or (now - changed_at > QUIET_S and now - asked_at > ASK_AGAIN_S and view.is_published):
-                statuses = await self._statuses()
-                if stalled or all(is_finished(o, statuses[o.center]) for o in self.offices):
-                    return statuses
-                asked_at = time.monotonic()
-            await asyncio.sleep(POLL_S)
-
     async def _follow(self, view: View) -> None:
         with view:
             while True:
                 view.update()
                 await asyncio.sleep(SHOW_S)
 
-    async def _statuses(self) -> dict[str, dict[str, Any] | None]:
+    async def _statuses(self) -> Statuses:
         # No more at a time than there are cores: five interpreters at once would only get into each other's way.
         free = asyncio.Semaphore(os.cpu_count() or 1)
 
@@ -174,7 +202,7 @@ class Demo:
         statuses = await asyncio.gather(*(ask(office) for office in self.offices))
         return {office.center: status for office, status in zip(self.offices, statuses, strict=True)}
 
-    def _summary(self, view: View, statuses: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
+    def _summary(self, view: View, statuses: Statuses) -> dict[str, Any]:
         return {
             "centers": {center: rows_of(status) for center, status in statuses.items()},
             "entities": view.entities,
@@ -182,6 +210,6 @@ class Demo:
             "first_event_s": None if view.first_event_s is None else round(view.first_event_s, 3),
         }
 
-    def _is_through(self, statuses: dict[str, dict[str, Any] | None], summary: dict[str, Any]) -> bool:
+    def _is_through(self, statuses: Statuses, summary: dict[str, Any]) -> bool:
         finished = all(is_finished(office, statuses[office.center]) for office in self.offices)
         return finished and all(is_accounted(rows) for rows in summary["centers"].values())

@@ -28,7 +28,7 @@ VALUE_SHOWN_MAX: Final = 110
 
 
 class View:
-    """Reads HQ's database and shows it. Enter it to show progress; `update` often."""
+    """Reads HQ's database and shows it. Enter it to show progress; `update` it often."""
 
     def __init__(self, reads: Reads, began: float) -> None:
         self._reads = reads
@@ -38,6 +38,7 @@ class View:
         self._totals = Totals()
         self._read_at = 0.0
         self._told_at = 0.0
+        self._changed_at = time.monotonic()
         self.first_event_s: float | None = None
         self.last_change_s = 0.0
 
@@ -51,6 +52,11 @@ class View:
         """Whether something came, and everything that HQ has decided is out."""
         return bool(self._totals.events) and not self._totals.published_backlog
 
+    @property
+    def quiet_s(self) -> float:
+        """For how many seconds nothing has come or gone out."""
+        return time.monotonic() - self._changed_at
+
     def __enter__(self) -> Self:
         if sys.stdout.isatty():
             self._live = Live(self._table(), refresh_per_second=4, transient=False)
@@ -63,17 +69,20 @@ class View:
             self._live.__exit__(None, None, None)
             self._live = None
 
-    def update(self) -> bool:
-        """Read HQ's database and show it; return whether anything has come or gone out since."""
-        now = time.monotonic()
-        if now - self._read_at < SQL_S:
-            return False
-        self._read_at = now
+    def update(self) -> None:
+        """Read HQ's database, though not more often than it is worth, and show it."""
+        if time.monotonic() - self._read_at >= SQL_S:
+            self.read()
+
+    def read(self) -> None:
+        """Read HQ's database now, and show it."""
+        now = self._read_at = time.monotonic()
         before = (self._totals.events, self._totals.published_backlog)
         with self._reads.snapshot() as hq:
             self._intakes, self._totals = hq.intakes(), hq.totals()
         changed = before != (self._totals.events, self._totals.published_backlog)
         if changed:
+            self._changed_at = now
             self.last_change_s = now - self._began
         if self.first_event_s is None and self._totals.entities:
             self.first_event_s = now - self._began
@@ -82,7 +91,6 @@ class View:
         elif changed and now - self._told_at > LINE_S:
             self._told_at = now
             line(self._line(now))
-        return changed
 
     def _line(self, now: float) -> str:
         centers = "  ".join(f"{row.center} {row.events}" for row in self._intakes)
