@@ -26,6 +26,7 @@ from benchmarks.latency import latency
 from benchmarks.office import office
 from benchmarks.report import report, throughput_report, verdicts
 from benchmarks.throughput import throughput
+from hub.base.output import note
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.settings import BrokerSettings
 from hub.broker.warm import warm
@@ -106,7 +107,7 @@ PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]
 
 async def bench(size: Size, parts: list[str]) -> dict[str, Any]:
     """Return the report of these parts; each has a broker of its own, so that none reads what another wrote."""
-    await warm(BrokerSettings())
+    await warm(BrokerSettings(), note)
     measured: dict[str, Any] = {}
     for part in parts:
         began = time.monotonic()

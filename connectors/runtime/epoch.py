@@ -72,7 +72,9 @@ def open_epoch(outbox: Outbox, codecs: Codecs, ids: EventIds, hub: str, center: 
         digest=None,
     )
     outbox.lane.open(origin, reason, opened, now)
-    log.warning("lane_opened", origin=origin, reason=reason, previous=previous.origin if previous else None)
+    # A center's first lane is how things begin; any other one is something that a person should have seen.
+    say = log.info if previous is None else log.warning
+    say("lane_opened", origin=origin, reason=reason, previous=previous.origin if previous else None)
     return files
 
 

@@ -85,6 +85,20 @@ async def fetch_jars(
     return [folder / jar.path for jar in wanted]
 
 
+def progress_lines(tell: Callable[[str], None]) -> Progress:
+    """Return a progress that tells each tenth of what is fetched as a line, and nothing where nothing is."""
+    told = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal told
+        tenth = done * 10 // max(total, 1)
+        if tenth != told and (told >= 0 or done < total):  # nothing to say when all of it is there already
+            told = tenth
+            tell(f"fetching Kafka, once: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    return show
+
+
 @dataclass(slots=True)
 class _Tally:
     done: int

@@ -6,17 +6,21 @@ Optional: a start fetches the jars itself. Training takes some ten seconds once 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import structlog
 from aiokafka import TopicPartition
 
 from hub.base.clients import closing
+from hub.base.output import note
 from hub.broker.aot import AotCache
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.jars import Progress, fetch_jars, locked_jars
+from hub.broker.jars import fetch_jars, locked_jars, progress_lines
 from hub.broker.settings import BrokerSettings
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import TopicSpec, ensure_topics
@@ -25,15 +29,17 @@ from hub.protocol.errors import CohubError
 READ_MS: Final = 10_000
 
 
-async def warm(settings: BrokerSettings, progress: Progress | None = None) -> bool:
+async def warm(settings: BrokerSettings, tell: Callable[[str], None]) -> bool:
     """Return True if an AOT cache was made, False if there was one; the jars are there in both cases.
 
+    `tell` is given a line for whatever takes a while; where all of it is there already, nothing is said.
     Errors: those of `fetch_jars` and `EmbeddedKafka.start`.
     """
-    await fetch_jars(settings, progress=progress)
+    await fetch_jars(settings, progress=progress_lines(tell))
     aot = AotCache(settings.cache_dir, locked_jars())
     if await asyncio.to_thread(aot.flags):
         return False
+    tell("training Kafka's start, once: about ten seconds, by which every later start is faster")
     # Inside the cache, so that the rename stays on one file system.
     with tempfile.TemporaryDirectory(dir=settings.cache_dir, prefix="training-", ignore_cleanup_errors=True) as folder:
         made = Path(folder) / "kafka.aot"
@@ -56,20 +62,14 @@ async def _use(cluster: Cluster) -> None:
 
 
 def main() -> int:
-    """Warm the cache of this user and say what was done; return the exit status."""
+    """Warm the cache of this user, saying what takes a while; return the exit status."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
-        made = asyncio.run(warm(BrokerSettings(), _print_progress))
+        asyncio.run(warm(BrokerSettings(), note))
     except CohubError as exc:
-        sys.stderr.write(f"\n{exc}\n")
+        note(str(exc))
         return 1
-    sys.stderr.write("\njars are here; " + ("AOT cache made\n" if made else "nothing to train\n"))
     return 0
-
-
-def _print_progress(done: int, total: int) -> None:
-    if sys.stderr.isatty() or done == total:
-        sys.stderr.write(f"\rKafka: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
-        sys.stderr.flush()
 
 
 if __name__ == "__main__":

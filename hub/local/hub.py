@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from hub.base.durable import write
 from hub.broker.embedded import EmbeddedKafka
+from hub.broker.jars import progress_lines
 from hub.hq.folder import HubFolder
 from hub.hq.settings import WORKER_STOP_S
 from hub.local.child import Child
@@ -35,7 +36,7 @@ class LocalHub:
     def __init__(self, place: HubFolder, tell: Tell, port: int | None = None) -> None:
         self._place = place
         self._tell = tell
-        self.kafka = EmbeddedKafka(place.broker, port=port, progress=_progress(tell))
+        self.kafka = EmbeddedKafka(place.broker, port=port, progress=progress_lines(tell))
         self.worker: Child | None = None
         self._worker_bootstrap = ""
         self._starting: asyncio.Task[None] | None = None
@@ -178,19 +179,6 @@ class BackOff:
         self._tries += 1
         self._last = now + wait_s
         return wait_s
-
-
-def _progress(tell: Tell) -> Callable[[int, int], None]:
-    told = -1
-
-    def show(done: int, total: int) -> None:
-        nonlocal told
-        tenth = done * 10 // max(total, 1)
-        if tenth != told and (told >= 0 or done < total):  # nothing to say when all of it is there already
-            told = tenth
-            tell(f"fetching Kafka, once: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
-
-    return show
 
 
 def write_ready(path: Path, facts: dict[str, Any]) -> None:

@@ -164,8 +164,8 @@ async def test_garbage_in_the_aot_cache_does_not_stop_a_start(
 async def test_aot_cache_that_kills_the_jvm_is_dropped(
     kafka: EmbeddedKafka, own_cache: BrokerSettings, tmp_path: Path
 ) -> None:
-    assert await warm(own_cache)
-    assert not await warm(own_cache)
+    assert await warm(own_cache, print)
+    assert not await warm(own_cache, print)
     aot = AotCache(own_cache.cache_dir, locked_jars())
     content = bytearray(aot.file.read_bytes())
     for offset in range(1 << 20, len(content), 1 << 16):

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from hub.broker.jars import Jar, fetch_jars, jar_set_digest, locked_jars
+from hub.broker.jars import Jar, fetch_jars, jar_set_digest, locked_jars, progress_lines
 from hub.broker.settings import BrokerSettings
 from hub.protocol.errors import Fatal, Retriable, UsageError
 
@@ -205,3 +205,15 @@ def test_settings_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("COHUB_MAVEN_URL", "http://mirror.example/maven2")
     settings = BrokerSettings()
     assert (settings.cache_dir, settings.maven_url) == (tmp_path, "http://mirror.example/maven2")
+
+
+async def test_fetching_is_told_by_tenths_and_a_full_cache_says_nothing(repository: str, tmp_path: Path) -> None:
+    """`make setup` and `hub up` say what they wait for; the second time there is nothing to be said."""
+    told: list[str] = []
+    settings = BrokerSettings(cache_dir=tmp_path, maven_url=repository)
+    await fetch_jars(settings, jars=JARS, progress=progress_lines(told.append))
+    assert told[0].startswith("fetching Kafka, once: 0 of")
+    assert 2 <= len(told) <= 11
+    told.clear()
+    await fetch_jars(settings, jars=JARS, progress=progress_lines(told.append))
+    assert told == []
