@@ -41,10 +41,10 @@ def verify(
         str | None, typer.Option("--lane", help="One lane's origin, such as hub.example/uz/1a2b3c4d.")
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--from", help="Recorded from this RFC 3339 time on; with --lane also a sequence.")
+        str | None, typer.Option("--from", help="Recorded from this time or date on; with --lane also a sequence.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option("--to", help="Recorded up to this RFC 3339 time; with --lane also a sequence.")
+        str | None, typer.Option("--to", help="Recorded up to this time or date; with --lane also a sequence.")
     ] = None,
     jobs: Jobs = 1,
     trust: TrustFile = None,
@@ -168,8 +168,10 @@ def _scope(lane: str | None, since: str | None, until: str | None) -> Scope:
 
 
 def _moment(option: str, text: str) -> datetime:
+    """Return the moment that an option names, read as `hub replay` reads times. Errors: UsageError."""
+    from hub.replay.moment import read_moment
+
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: expected an RFC 3339 time, such as 2026-03-01T12:00:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return read_moment(text, datetime.now(UTC), begins=option == "--from")
+    except UsageError as exc:
+        raise UsageError(f"{option} {exc}") from exc

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,15 @@ def test_window_over_all_of_an_untouched_ledger_finds_nothing(hub: Callable[...,
     assert done.json["receipts"] == hub("audit", "verify", "--json").json["receipts"]
 
 
+def test_date_is_a_whole_day_as_in_replay(hub: Callable[..., Done], data_dir: Path) -> None:
+    """`--from` takes a day from its beginning and `--to` to its end, and an offset is needed beside an hour."""
+    recorded_us = ask(data_dir / "hub.sqlite3", "SELECT max(recorded_at_us) FROM receipt")[0][0]
+    day = f"{datetime.fromtimestamp(recorded_us / 1e6, UTC):%Y-%m-%d}"
+    of_the_day = hub("audit", "verify", "--from", day, "--to", day, "--json")
+    between = hub("audit", "verify", "--from", f"{day}T00:00:00Z", "--to", f"{day}T23:59:59.999999Z", "--json")
+    assert of_the_day.json["receipts"] == between.json["receipts"] > 0
+
+
 def test_causes_stand_before_what_followed_from_them(hub: Callable[..., Done], data_dir: Path) -> None:
     """One receipt that is gone changes hundreds of entities; the table begins with it."""
     path = data_dir / "hub.sqlite3"
@@ -129,7 +139,8 @@ def test_causes_stand_before_what_followed_from_them(hub: Callable[..., Done], d
     ("arguments", "said"),
     [
         (["--from", "7"], "name it with --lane"),
-        (["--to", "yesterday"], "expected an RFC 3339 time"),
+        (["--to", "yesterday"], "--to 'yesterday' is no time: expected a time with its offset"),
+        (["--from", "2026-03-01T12:00:00"], "another moment in every time zone"),
         (["--lane", f"{HUB}/uz/ffffffff"], f"known are {HUB}/hq/"),
         (["--trust", "nowhere.note"], "cannot be read"),
     ],
