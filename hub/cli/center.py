@@ -19,10 +19,10 @@ EXAMPLES: Final = """
 \b
 Examples:
   hub center add uz --name "…" --country UZ --direction north \\
-      --language ru --stream offer --enrolment uz.note
+      --language ru --stream offer --enrolment uz.enrolment.note
   hub center list                         what each may report, and its keys
   hub center set uz --stream offer --stream deal
-  hub center add-key uz --enrolment uz-next.note
+  hub center add-key uz --enrolment uz.rotation.note
   hub center suspend uz --reason "…"      its lane waits, nothing is lost
 """
 
@@ -95,7 +95,7 @@ def add(
 
 @app.command("list")
 def list_centers(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
-    """List the centers, what each may report, and its keys. Example: hub center list --json."""
+    """List the centers, what each may report, and its keys. Example: hub center list --json"""
     with hub_folder(ctx, data_dir).snapshot() as now:
         found = now.centers()
     if json:
@@ -132,7 +132,7 @@ def revise(
     stream: Streams = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Revise a center: what is given replaces what was. Example: hub center set uz --stream partner --stream offer."""
+    """Revise a center: what is given replaces what was. Example: hub center set uz --stream partner --stream offer"""
     from hub.hq.centers import revise as revise_center
     from hub.hq.profile import Revision
 
@@ -179,7 +179,7 @@ def revoke_key(
     reason: Reason,
     data_dir: DataDir = None,
 ) -> None:
-    """Revoke a key: what it sealed before stays valid. Example: hub center revoke-key uz 1f2e3d4c --reason lost."""
+    """Revoke a key: what it sealed before stays valid. Example: hub center revoke-key uz 1f2e3d4c --reason lost"""
     from hub.hq import centers
 
     _tell_pinned(run_async(centers.revoke_key(hub_folder(ctx, data_dir), center, key.lower(), reason)))
@@ -188,7 +188,10 @@ def revoke_key(
 
 @app.command()
 def suspend(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDir = None) -> None:
-    """Suspend a center: its lane waits, nothing is lost. Example: hub center suspend uz --reason "audit"."""
+    """Suspend a center: its lane waits, nothing is lost.
+
+    Example: hub center suspend uz --reason "audit"
+    """
     from hub.hq import centers
 
     _tell_pinned(run_async(centers.suspend(hub_folder(ctx, data_dir), center, reason)))
@@ -197,7 +200,10 @@ def suspend(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: Data
 
 @app.command()
 def resume(ctx: typer.Context, center: CenterId, reason: Reason = "resumed", data_dir: DataDir = None) -> None:
-    """Let a suspended center go on. Example: hub center resume uz --reason "audit done"."""
+    """Let a suspended center go on.
+
+    Example: hub center resume uz --reason "audit done"
+    """
     from hub.hq import centers
 
     _tell_pinned(run_async(centers.resume(hub_folder(ctx, data_dir), center, reason)))
@@ -206,7 +212,10 @@ def resume(ctx: typer.Context, center: CenterId, reason: Reason = "resumed", dat
 
 @app.command()
 def close(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDir = None) -> None:
-    """Close a center for good; what it reported stays. Example: hub center close uz --reason "left the network"."""
+    """Close a center for good; what it reported stays.
+
+    Example: hub center close uz --reason "left the network"
+    """
     from hub.hq import centers
 
     _tell_pinned(run_async(centers.close(hub_folder(ctx, data_dir), center, reason)))

@@ -37,7 +37,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the tru
 
 @app.command("list")
 def list_keys(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
-    """List the keys in the trust note, in use and former. Example: hub key list --json."""
+    """List the keys in the trust note, in use and former. Example: hub key list --json"""
     from hub.hq.identity import load_identity
     from hub.hq.issuing import standing
 
@@ -63,7 +63,7 @@ def rotate(
 ) -> None:
     """Make a new key and take it into use; of the log, one of each kind. What the one before it signed stays good.
 
-    Example: hub key rotate receipts --reason "yearly". With an offline root key: hub key rotate log --request FILE
+    Examples: hub key rotate receipts --reason "yearly" · hub key rotate log --request log.request
     """
     from hub.hq.identity import load_identity
     from hub.hq.issuing import rotate as rotate_keys
@@ -93,7 +93,7 @@ def retire(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Say that from now on nothing new is signed by former keys. Example: hub key retire 1f2e3d4c."""
+    """Say that from now on nothing new is signed by former keys. Example: hub key retire 1f2e3d4c"""
     from hub.hq.identity import load_identity
     from hub.hq.issuing import retire as retire_keys
 
@@ -188,7 +188,7 @@ def install(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Put a trust note in force that was signed elsewhere. Example: hub key install trust.note."""
+    """Put a trust note in force that was signed elsewhere. Example: hub key install trust.note"""
     from hub.hq.identity import load_identity
     from hub.hq.issuing import install as put_in_force
 

@@ -24,7 +24,7 @@ Center = Annotated[str, typer.Argument(metavar="CENTER", help="The center's id, 
 
 @app.command("list")
 def list_lanes(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
-    """List every lane that HQ has taken events of, HQ's own too. Example: hub lane list."""
+    """List every lane that HQ has taken events of, HQ's own too. Example: hub lane list"""
     with hub_folder(ctx, data_dir).snapshot() as now:
         found = now.lanes()
     if json:
@@ -40,7 +40,7 @@ def list_lanes(ctx: typer.Context, data_dir: DataDir = None, json: Json = False)
 
 @app.command()
 def show(ctx: typer.Context, center: Center, data_dir: DataDir = None, json: Json = False) -> None:
-    """Show one center's intake: why it stopped, its lanes, counts, proofs of a fork. Example: hub lane show uz."""
+    """Show one center's intake: why it stopped, its lanes, counts, proofs of a fork. Example: hub lane show uz"""
     from hub.hq.lookup import find_lanes
 
     with hub_folder(ctx, data_dir).snapshot() as now:

@@ -97,7 +97,7 @@ def _told(found: Any, *, quiet: bool) -> Any:
 
 @app.command()
 def segments(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
-    """List what is in the archive, the oldest first. Example: hub ledger segments."""
+    """List what is in the archive, the oldest first. Example: hub ledger segments"""
     from hub.replay.source import Ledger
 
     with Ledger.open(hub_folder(ctx, data_dir).database) as ledger:

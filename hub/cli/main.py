@@ -22,7 +22,7 @@ EXAMPLES: Final = """
 Examples:
   hub up                                  the broker and the worker on this machine
   hub center add uz --name "…" --country UZ --direction north \\
-      --language ru --stream offer --enrolment uz.note
+      --language ru --stream offer --enrolment uz.enrolment.note
   hub status                              how every center stands
   hub show offer uz:K-12                  one entity as HQ has it
   hub demo                                a whole network to look at, then forgotten

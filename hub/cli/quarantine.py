@@ -22,7 +22,7 @@ def list_records(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """List quarantined records, the newest first. Example: hub quarantine list --center uz."""
+    """List quarantined records, the newest first. Example: hub quarantine list --center uz"""
     with hub_folder(ctx, data_dir).snapshot() as now:
         found = now.quarantined(limit, center)
     if json:
@@ -40,7 +40,7 @@ def show(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Show one quarantined record with its headers and bytes. Example: hub quarantine show 3."""
+    """Show one quarantined record with its headers and bytes. Example: hub quarantine show 3"""
     from hub.hq.lookup import find_quarantined
 
     with hub_folder(ctx, data_dir).snapshot() as now:

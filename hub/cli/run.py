@@ -100,7 +100,7 @@ def trust(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to this file.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Print the trust note that every center pins. `hub key` changes it. Example: hub trust --out trust.note."""
+    """Print the trust note that every center pins. `hub key` changes it. Example: hub trust --out trust.note"""
     from hub.cli.trust_note import tell_incomplete
     from hub.hq.identity import load_identity
 

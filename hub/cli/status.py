@@ -43,7 +43,7 @@ def status(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Show every center's position, lag, status and receipts, and the totals. Example: hub status --json."""
+    """Show every center's position, lag, status and receipts, and the totals. Example: hub status --json"""
     from hub.hq.status import read_status
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the last line says how the broker is

@@ -1,0 +1,101 @@
+"""Every command that the pages and the help name exists, with each option that they give it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import typer
+
+from connectors.cli.main import app as connector
+from hub.cli.main import app as hub
+
+ROOT: Final = Path(__file__).parents[3]
+PROGRAMS: Final[dict[str, Any]] = {"hub": typer.main.get_command(hub), "connector": typer.main.get_command(connector)}
+PAGES: Final = ("README.md", "CONTRIBUTING.md", "schemas/PROTOCOL.md", "docker-compose.yml", "deploy/demo/README.md")
+_SPAN: Final = re.compile(r"`((?:hub|connector) [a-z][^`]*)`")
+_LINE: Final = re.compile(
+    r"^(?:#? *|    \$ |.*? (?:worker|connector) )((?:hub|connector) (?!is\b)[a-z-]+.*)$", re.MULTILINE
+)
+_EXAMPLES: Final = re.compile(r"Examples?:(.*)", re.DOTALL)
+
+
+def parts(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield every command and group below one, by its whole name."""
+    yield name, command
+    for word, below in getattr(command, "commands", {}).items():
+        yield from parts(below, f"{name} {word}")
+
+
+EVERY: Final = {name: command for program, root in PROGRAMS.items() for name, command in parts(root, program)}
+
+
+def fault(text: str) -> str | None:
+    """Return what is wrong with a command that is shown, None where nothing is."""
+    words = shlex.split(text, comments=True)
+    name = words.pop(0)
+    if words[:1] == ["--data-dir"]:
+        del words[:2]
+    while words and f"{name} {words[0]}" in EVERY:
+        name = f"{name} {words.pop(0)}"
+    command = EVERY[name]
+    if hasattr(command, "commands") and words and re.fullmatch(r"[a-z-]+", words[0]):
+        return f"{name} has no command {words[0]}"
+    params = [*command.params, *PROGRAMS[name.split()[0]].params]
+    known = {"--help", *(option for param in params for option in (*param.opts, *param.secondary_opts))}
+    unknown = [word for word in words if word.startswith("-") and word not in known]
+    return f"{name} has no option {unknown[0]}" if unknown else None
+
+
+def shown(page: str) -> list[str]:
+    """Return the commands that a page names, in its text and in its blocks."""
+    text = (ROOT / page).read_text("utf-8").replace("\\\n", " ")
+    return [*_SPAN.findall(text), *_LINE.findall(text)]
+
+
+def examples(text: str) -> list[str]:
+    """Return the examples of a command's help: one a line, or with dots between them at its end."""
+    found = _EXAMPLES.search(text.replace("\\\n", " "))
+    if found is None:
+        return []
+    if "\b" in text:
+        listed = [re.sub(r"  .*", "", re.sub(r" +--", " --", line.strip())) for line in found[1].splitlines()]
+    elif found[1].startswith("\n"):
+        listed = [re.sub(r"  .*", "", line.strip()) for line in found[1].splitlines()]
+    else:
+        listed = [part.strip() for part in " ".join(found[1].split()).split("·")]
+    return [example for example in listed if example]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_commands_of_a_page_exist_with_their_options(page: str) -> None:
+    """Whoever types what a page says is not told of an unknown command or option."""
+    assert [found for text in shown(page) if (found := fault(text))] == []
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_help_has_an_example_that_exists(name: str) -> None:
+    """Every command shows how it is typed, by commands and options that there are."""
+    command = EVERY[name]
+    given = examples(command.help or "")
+    assert given or hasattr(command, "commands"), name
+    assert [found for text in given if (found := fault(text)) or text.endswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hub audit verfy --json", "hub audit has no command verfy"),
+        ("hub audit verify --joobs 4", "hub audit verify has no option --joobs"),
+        ("connector run --once --dead 120", "connector run has no option --dead"),
+        ("hub --data-dir demo status --json  # a comment", None),
+        ('connector erase "Karimova Nigora" 1980-05-01 --yes', None),
+    ],
+)
+def test_wrong_command_is_seen(text: str, expected: str | None) -> None:
+    """A name or an option that there is not is found, in a group and below it."""
+    assert fault(text) == expected
