@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.lanes import HUB, BenchLane
+from benchmarks.lanes import BenchLane
 from benchmarks.throughput import make_hub
 from hub.evidence.check import check_bundle
 from hub.evidence.export import export_bundle
@@ -68,7 +68,7 @@ async def _fill(folder: Path) -> Path:
     try:
         basis = await Headquarters(store, identity, released_schemas()).basis()
         claimed = (await store.claim([lane.center], "bench"))[lane.center]
-        reading, driver = Reading.of(claimed.intake), Driver(store, store, HUB, identity.receipts)
+        reading, driver = Reading.of(claimed.intake), Driver(store, store, identity)
         for offset, (key, value, headers) in enumerate(lane.records(EVENTS, 1)):
             records, at = [PlainRecord(key, value, [*headers], offset)], Instant(datetime.now(UTC), 0.0)
             reading = (await driver.consolidate(reading, claimed.term, records, basis, at)).reading

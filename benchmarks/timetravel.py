@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.lanes import HUB, BenchLane
+from benchmarks.lanes import BenchLane
 from benchmarks.throughput import make_hub
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
@@ -54,7 +54,7 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
     try:
         headquarters = Headquarters(store, identity, released_schemas())
         basis = await headquarters.basis()
-        driver = Driver(store, store, HUB, identity.receipts)
+        driver = Driver(store, store, identity)
         each = events // lanes_count - 1
         for number, lane in enumerate(lanes):
             claimed = (await store.claim([lane.center], "bench"))[lane.center]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import logging
 import shutil
 import uuid
@@ -31,16 +32,28 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Undo what a command that ran inside a test did to logging: its streams end with the test's capture."""
+def _process_as_it_was() -> Iterator[None]:
+    """Undo what code that ran inside a test did to the process, so that no test depends on those before it.
+
+    A command logs to streams that end with the test's capture, and a connector sets how long a cell of CSV may be.
+    """
+    cell_chars_max = csv.field_size_limit()
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, level, levels = list(root.handlers), root.level, {one.name: one.level for one in _loggers()}
     yield
+    csv.field_size_limit(cell_chars_max)
     structlog.reset_defaults()
     for handler in [h for h in root.handlers if h not in handlers]:
         root.removeHandler(handler)
         handler.close()
     root.setLevel(level)
+    for one in _loggers():  # a command silences aiokafka, for a later test that reads what aiokafka logs too
+        if one.level != levels.get(one.name, logging.NOTSET):
+            one.setLevel(levels.get(one.name, logging.NOTSET))
+
+
+def _loggers() -> list[logging.Logger]:
+    return [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
 
 
 @pytest.fixture(scope="session")

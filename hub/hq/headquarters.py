@@ -49,7 +49,7 @@ class Headquarters:
         self._store = store
         self._identity = identity
         self._released = released
-        self._driver = Driver(store, store, identity.hub, identity.receipts)
+        self._driver = Driver(store, store, identity)
 
     async def prepare(self) -> None:
         """Open the hq lane where it is new, and announce what this release can read and HQ has not announced."""

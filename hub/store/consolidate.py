@@ -50,14 +50,25 @@ def _allow(step: Step) -> None:
     """Let every step be written, as a worker does: a rejected event is a verdict and no error."""
 
 
+class Signatory(Protocol):
+    """Who takes the steps: a hub's name, and the key that signs its receipts now."""
+
+    @property
+    def hub(self) -> str:
+        """The hub's name."""
+
+    @property
+    def receipts(self) -> Signer:
+        """The key in use, which is another one after a rotation: it is asked for at each step, and never kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """Takes steps on one store, in the name of one hub, whose receipts `key` signs."""
+    """Takes steps on one store in the name of one hub, which signs the receipts."""
 
     store: Store
     entities: Entities
-    hub: str
-    key: Signer
+    signatory: Signatory
 
     async def consolidate(
         self,
@@ -78,13 +89,13 @@ class Driver:
                 but for a store that fails after its commit.
         """
         try:
-            need = engine.plan(reading, records, basis.keyring, self.hub, at.tick)
+            need = engine.plan(reading, records, basis.keyring, self.signatory.hub, at.tick)
         except Exception as exc:
             raise EngineFault(exc) from exc
         checkpoints = await self.store.log.notes(need.checkpoints) if need.checkpoints else {}
         entities = await self.entities.entities(need.entities) if need.entities else {}
         try:
-            step = engine.judge(need, engine.Answers(checkpoints, entities), basis, at.now, self.key)
+            step = engine.judge(need, engine.Answers(checkpoints, entities), basis, at.now, self.signatory.receipts)
         except Exception as exc:
             raise EngineFault(exc) from exc
         allow(step)

@@ -78,7 +78,7 @@ class Consolidator:
         self._turn = asyncio.Lock()
         self._held: dict[str, HeldIntake] = {}
         self._entities = Remembered(store)
-        self._driver = Driver(store, self._entities, identity.hub, identity.receipts)
+        self._driver = Driver(store, self._entities, identity)
         self._basis: Basis | None = None
         self._looked_at = clock()  # at the hq lane
         self._answered: int | None = None  # its size, when it was last said whether it has grown

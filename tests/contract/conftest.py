@@ -12,7 +12,7 @@ from hub.ledger.reading import Reading
 from hub.ledger.step import Step
 from hub.store.consolidate import Driver, Instant
 from hub.store.store import Store
-from tests.support.center import HUB, NOW, RELEASED, Center, Sent
+from tests.support.center import NOW, RELEASED, Center, Sent
 from tests.support.engines import ENGINES, Engine
 from tests.support.hq import IDENTITY, Hq
 
@@ -48,7 +48,7 @@ async def prepared(hq: Hq, center: Center, records: list[Sent]) -> tuple[Step, i
         raise NotWrittenError
 
     claimed = (await hq.store.claim([center.id], "test"))[center.id]
-    driver, basis = Driver(hq.store, hq.store, HUB, IDENTITY.receipts), await hq.headquarters.basis()
+    driver, basis = Driver(hq.store, hq.store, IDENTITY), await hq.headquarters.basis()
     with pytest.raises(NotWrittenError):
         await driver.consolidate(Reading.of(claimed.intake), claimed.term, records, basis, Instant(NOW, 0.0), show)
     return shown[0], claimed.term

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -80,8 +81,19 @@ def together(count: int, work: Callable[[], None]) -> list[int]:
     return [os.waitpid(process, 0)[1] for process in processes]
 
 
+def fork() -> int:
+    """Return 0 in a copy of this process, and here the copy's process id.
+
+    A process of pytest-xdist has a thread that reads its orders, and Python warns of any thread from 3.12 on. This one
+    is not in the copy, and holds nothing that the copy needs.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
 def _started(work: Callable[[], None]) -> int:
-    process = os.fork()
+    process = fork()
     if process == 0:
         try:
             work()

@@ -106,7 +106,7 @@ class Hq:
         if reading.intake.status is Status.WAITING:
             reading = Reading.of(replace(reading.intake, status=Status.READING, why=""))
         basis = await self.headquarters.basis()
-        driver = Driver(self.store, self.store, HUB, IDENTITY.receipts)
+        driver = Driver(self.store, self.store, IDENTITY)
         step = await driver.consolidate(reading, term, records, basis, Instant(now, self.monotonic_s))
         self.readings[center] = (step.reading, term)
         return step

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.support.cut import fork
+
 
 def cut_at_each_statement(work: Callable[[], object], folder: Path, copies: Path) -> list[Path]:
     """Do `work` in a child process; return a copy of `folder` from before each statement of its connections.
@@ -18,7 +20,7 @@ def cut_at_each_statement(work: Callable[[], object], folder: Path, copies: Path
     A copy is what a kill leaves: what SQLite still holds in memory is not in it.
     """
     copies.mkdir()
-    child = os.fork()
+    child = fork()
     if child == 0:
         _cut(work, folder, copies)
     _, status = os.waitpid(child, 0)

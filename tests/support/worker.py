@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from hub.base.clients import close
+from hub.base.clients import close, start
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters, HqEvent
 from hub.hq.identity import Identity, load_identity, make_identity
@@ -106,8 +106,8 @@ class Hub:
 async def produce(bootstrap: str, topic: str, records: Sequence[Sent], *, request_bytes_max: int = 1_048_576) -> None:
     """Write records as they are to partition 0."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=request_bytes_max)
-    await producer.start()
     try:
+        await start(producer, CLOSE_S)
         for record in records:
             await producer.send_and_wait(topic, record.value, key=record.key, partition=0, headers=list(record.headers))
     finally:
@@ -117,8 +117,8 @@ async def produce(bootstrap: str, topic: str, records: Sequence[Sent], *, reques
 async def read_topic(bootstrap: str, topic: str, partition: int = 0) -> list[Any]:
     """Return every record of a partition, up to where it ends now; none of a topic that is not there yet."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
-    await consumer.start()
     try:
+        await start(consumer, CLOSE_S)  # a test's deadline that passes meanwhile leaves no connection open
         if topic not in await consumer.topics():  # a consumer that is given a missing one spins, past every deadline
             return []
         place = TopicPartition(topic, partition)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from hub.base.faulty import Fault
 from hub.hq.headquarters import Headquarters, HqEvent
 from hub.protocol.errors import Rejected, Retriable
+from hub.protocol.keys import Signer
+from hub.protocol.note import Note
 from hub.protocol.record import split_canonical
 from hub.store.faulty import FaultyStore
-from tests.support.center import NOW, RELEASED, Center
+from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.checker import check, trust_of
 from tests.support.hq import IDENTITY, Hq, center_record
 from tests.support.peek import peek
@@ -67,4 +70,17 @@ async def test_hq_that_says_it_again_after_an_error_has_said_it_once(tmp_path: P
     said = "SELECT subject FROM ledger WHERE type = 'net.cohub.center.registered.v1' AND code = 'ACCEPTED' ORDER BY 1"
     assert peek(plain.database, said) == [("hq:hq",), ("hq:kz",), ("hq:uz",)]
     assert check(plain.database, trust_of(IDENTITY)) == []
+    await plain.store.close()
+
+
+async def test_hq_signs_what_it_says_by_the_keys_that_are_in_use_then(tmp_path: Path) -> None:
+    """Receipts key and hq key are rotated beside a running worker: its own lane goes on under the new ones."""
+    plain, identity = await Hq.open(tmp_path), replace(IDENTITY)
+    headquarters = Headquarters(plain.store, identity, RELEASED)
+    keys = (Signer(f"{HUB}/receipts", b"n" * 32), Signer(f"{HUB}/hq", b"o" * 32))
+    identity.renew(replace(IDENTITY, receipts=keys[0], hq=keys[1]))
+    event = HqEvent("net.cohub.center.registered.v1", "uz", center_record(Center()))
+    step = await headquarters.say([event], NOW)
+    (commit,) = step.commits
+    assert Note.from_bytes(commit.note).signatures[0].key_id == keys[0].verifier.key_id
     await plain.store.close()

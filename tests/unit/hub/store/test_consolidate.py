@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from hub.ledger.basis import Basis
 from hub.ledger.reading import Reading
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Rejected
+from hub.protocol.keys import Signer
+from hub.protocol.note import Note
 from hub.protocol.verdict import Code
 from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import FencedError, Store
@@ -62,7 +65,7 @@ async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
 async def started(hq: Hq) -> tuple[Told, Driver, Reading, int, Basis]:
     told = Told(hq.store)
     claimed = (await hq.store.claim(["uz"], "test"))["uz"]
-    driver = Driver(told, told, HUB, IDENTITY.receipts)
+    driver = Driver(told, told, IDENTITY)
     return told, driver, Reading.of(claimed.intake), claimed.term, await hq.headquarters.basis()
 
 
@@ -70,6 +73,18 @@ def written(hq: Hq) -> dict[str, list[Any]]:
     """Return every row that a step writes."""
     tables = ("lane", "ledger", "receipt", "entity", "measure", "quarantine", "cosignature", "intake")
     return {table: peek(hq.database, f"SELECT * FROM {table}") for table in tables}
+
+
+async def test_receipt_is_signed_by_the_key_that_is_in_use_at_its_step(hq: Hq) -> None:
+    """A key is rotated beside a running worker, whose driver lives on: the old key signs nothing any more."""
+    told, _, reading, term, basis = await started(hq)
+    center, identity = Center(), replace(IDENTITY)
+    driver = Driver(told, told, identity)
+    before = await driver.consolidate(reading, term, center.opened(1), basis, AT)
+    identity.renew(replace(IDENTITY, receipts=Signer(f"{HUB}/receipts", b"n" * 32)))
+    after = await driver.consolidate(before.reading, term, center.offers(1, first=5), basis, AT)
+    by = [Note.from_bytes(commit.note).signatures[0].key_id for step in (before, after) for commit in step.commits]
+    assert by == [IDENTITY.receipts.verifier.key_id, identity.receipts.verifier.key_id]
 
 
 async def test_step_is_shown_between_the_reads_and_the_commit(hq: Hq) -> None:
