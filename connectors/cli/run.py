@@ -7,7 +7,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -108,8 +108,9 @@ async def _watch(connector: Connector, folder: OpenedOffice, deadline_s: float) 
             for path in folder.sheets()
             if any(mapping.matches(path.name) for mapping in mappings)
         }
+        read = connector.folder.dealt_with  # before the status, which then has all rows of these files
         found = connector.outbox.status()
-        undecided = _undecided(found, set(sheets))
+        undecided = tell_undecided(found, set(sheets), read)
         if not undecided:
             await _wait_for_verdict_files(sheets, min(ends, time.monotonic() + SHEETS_S))
         if not undecided or time.monotonic() >= ends:
@@ -117,14 +118,17 @@ async def _watch(connector: Connector, folder: OpenedOffice, deadline_s: float) 
         await asyncio.sleep(POLL_S)
 
 
-def _undecided(found: dict[str, Any], sheets: set[str]) -> str:
-    """Return what is still to be decided, in words; empty if nothing is."""
+def tell_undecided(found: dict[str, Any], sheets: set[str], read: Collection[str]) -> str:
+    """Return what is still to be decided, in words; empty if nothing is.
+
+    Shapes: found is an outbox's status; of `sheets`, those in `read` were read as they are now.
+    """
     totals = found["totals"]
     waiting = [name for name, entry in found["files"].items() if entry["state"] == "waiting"]
     said = []
     if locked := [name for name in sorted(sheets) if found["files"].get(name, {}).get("state") == "locked"]:
         said.append(f"can't be read: {', '.join(locked)}")
-    if unread := sorted(sheets - set(found["files"])):
+    if unread := sorted(sheets.difference(read)):
         said.append(f"not read yet: {', '.join(unread)}")
     if waiting:
         said.append(f"waiting for `connector approve`: {', '.join(waiting)}")

@@ -18,7 +18,7 @@ from connectors.source.problem import ProblemCode
 from connectors.source.table import Format, Row
 from hub.domain.catalogue import STREAMS
 from hub.domain.entity import canonical_json
-from hub.domain.key import key_part, make_key
+from hub.domain.key import join_parts, key_part
 from hub.domain.rules import check
 from hub.domain.stream import EventKind, StatusChange, Stream
 from hub.protocol.errors import Rejected, UsageError
@@ -132,17 +132,16 @@ class RowReader:
         for label, read in self._keys:
             try:
                 cell = read(cells)
-                text = "" if cell is BLANK else as_text(cell)
-                empty = not key_part(text)
+                part = "" if cell is BLANK else key_part(as_text(cell))
             except (Unfit, UnicodeEncodeError) as exc:
                 code = exc.code if isinstance(exc, Unfit) else ProblemCode.UNREADABLE_BYTES
                 problems.append(Problem(label, "", code, ""))
                 return ""
-            if empty:
+            if not part:
                 problems.append(Problem(label, "", LocalCode.NO_KEY, ""))
                 return ""
-            parts.append(text)
-        return make_key(parts, self._key_prefix)
+            parts.append(part)
+        return join_parts(parts, self._key_prefix)
 
     def _read_extras(self, cells: Cells, problems: list[Problem]) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import merge
 
 from connectors.mapping.compiled import compile_mapping
@@ -12,11 +12,12 @@ from connectors.mapping.model import Mapping
 from connectors.mapping.person import SealPerson
 from connectors.mapping.problem import LocalCode, Problem, Wanted
 from connectors.source.table import Table
+from hub.protocol.value import value_class
 
 __all__ = ["Outcomes", "Problem", "RowOutcome", "Wanted", "outcomes"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RowOutcome:
     """One row as the mapping sees it.
 

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from hub.protocol.value import value_class
+
 
 class LocalCode(StrEnum):
     """Why the connector refuses a row that could be read; a closed set beside HQ's and the source's."""
@@ -41,7 +43,7 @@ class Problem:
     params: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Wanted:
     """What should be true of one entity at HQ.
 

@@ -216,7 +216,11 @@ def _read_list(read: Read, convert: Convert, split: str | None, default: Any) ->
         values: list[Any] = []
         for part in parts:
             value = convert(part)
-            for item in value if isinstance(value, list) else (value,):
+            if not isinstance(value, list):
+                if value not in values:
+                    values.append(value)
+                continue
+            for item in value:
                 if item not in values:
                     values.append(item)
         return values or BLANK

@@ -13,6 +13,7 @@ flight was accepted. From the second the next events are planned; the first is g
     renumber    a new lane took over what is in flight       the plan begins at the new place of its first event
 
     none in flight → presumed is held        accepted → none in flight        rejected ↔ there is a verdict
+    the record is never known by a newer event than the status is: record_decided ≤ decided
 
 Receipts may come late, in any order, and cut as HQ likes: once all are there, what HQ is believed to hold is true, or
 it is known to be unknown.
@@ -144,11 +145,11 @@ class Belief:
         """Return the belief once HQ has accepted an event. Errors: ImpossibleMove, if none is in flight."""
         held, decided, record_decided = self.held, self.decided, self.record_decided
         if event.number > decided:
-            held = Held(event.status, held.digest if held else UNKNOWN_DIGEST)
-            decided = event.number
-        if held is not None and event.digest is not None and event.number > record_decided:
-            held = Held(held.status, event.digest)
-            record_decided = event.number
+            held, decided = _after(held, event), event.number
+            if event.digest is not None:
+                record_decided = event.number
+        elif held is not None and event.digest is not None and event.number > record_decided:
+            held, record_decided = Held(held.status, event.digest), event.number
         return self._answered(held, decided, record_decided)
 
     def reject(self, event: Queued, verdict: Verdict, rejected: RejectedEvent) -> Belief:

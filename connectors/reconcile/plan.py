@@ -6,7 +6,6 @@ Nodes of a stream's lifecycle (`hub.domain.lifecycle`) are here (status, does HQ
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ from connectors.reconcile.digest import record_digest
 from hub.domain.lifecycle import way
 from hub.domain.stream import EventKind, Stream
 from hub.protocol.errors import CohubError
+from hub.protocol.value import value_class
 
 
 class NoTransition(CohubError):
@@ -37,7 +37,7 @@ class WantedState(Protocol):
     def reason(self) -> dict[str, Any] | None: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Planned:
     """One event to say: its kind, and its value as far as the source says it."""
 

@@ -44,7 +44,8 @@ log = structlog.get_logger(__name__)
 class Connector:
     """One center's connector: `run` it, `stop` it. Idempotent to stop; one object is run once.
 
-    Shapes: `outbox` and `sender` are there while it runs, for those who queue events without a file.
+    Shapes: `outbox` and `sender` are there while it runs, for those who queue events without a file; so is `folder`,
+            for those who wait for files, if it gathers.
     """
 
     def __init__(self, office: Office, *, gathers: bool = True, clients: Clients = AIOKAFKA) -> None:
@@ -55,6 +56,7 @@ class Connector:
         self.started = asyncio.Event()
         self.outbox: Outbox
         self.sender: Sender
+        self.folder: Folder
 
     def stop(self) -> None:
         """Have `run` return; from a task of its loop, or a signal handler that the loop calls."""
@@ -107,7 +109,7 @@ class Connector:
                 outbox, codecs, ids, settle_s=settings.settle_s, guard=settings.guard, clock=time.monotonic
             )
             sealing = Sealing(persons, codecs.dataschemas(), registry.registry, outbox.database)
-            folder = Folder(office, outbox, gatherer, replans, decided, sealing, registry.heard)
+            folder = self.folder = Folder(office, outbox, gatherer, replans, decided, sealing, registry.heard)
             sheets = VerdictSheets(office, outbox, lambda: folder.mappings, decided)
             tasks |= {"folder": folder.run(), "verdicts": sheets.run()}
         return tasks

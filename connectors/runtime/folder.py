@@ -29,6 +29,7 @@ from hub.protocol.errors import Retriable, UsageError
 FULL_WAIT_S: Final = 5.0
 SETTLE_WAIT_MIN_S: Final = 0.05
 THREAD_DEADLINE_S: Final = 4.0
+_DEALT_WITH: Final = frozenset({ScanState.TAKEN, ScanState.TOO_LARGE, ScanState.LOCKED})
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ class Folder:
         self._stamp: tuple[object, ...] = ()
         self._due: dict[str, float] = {}  # when a file has rows whose settling time is over
         self._vanished: set[str] = set()  # gone, and not noted yet
+        self._dealt_with: frozenset[str] = frozenset()
         self._replans = replans
         self._taken = taken
         self._stopping = False
@@ -73,6 +75,14 @@ class Folder:
     def mappings(self) -> list[Mapping]:
         """The mappings as they were last read."""
         return self._mappings
+
+    @property
+    def dealt_with(self) -> frozenset[str]:
+        """The files that need no reading as they are: taken since the start to their last row, too large, or locked.
+
+        The outbox knows of a file before it has all of its rows, and from before a restart: it can't tell.
+        """
+        return self._dealt_with
 
     async def run(self) -> None:
         """Look at the folder for as long as the task lives."""
@@ -107,6 +117,7 @@ class Folder:
             self._due.pop(name, None)
             self._source.forget(name)
         scan = self._source.scan(now)
+        self._note_dealt_with()  # what has changed is not, while it is read
         if scan.problem is not None:
             log.warning("folder_not_listed", reason=scan.problem)
         self._vanished |= set(scan.vanished)  # the source tells it once
@@ -125,9 +136,13 @@ class Folder:
                 self._take(content)
                 self._source.taken(content)
                 news = True
+        self._note_dealt_with()
         if scan.problem is None and not self._stopping:
             news |= self._set_aside(now)
         return news
+
+    def _note_dealt_with(self) -> None:
+        self._dealt_with = frozenset(file.name for file in self._source.status() if file.state in _DEALT_WITH)
 
     def _to_be_planned_again(self) -> set[str]:
         asked = self._replans.take()

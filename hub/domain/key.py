@@ -40,7 +40,12 @@ def key_part(text: str) -> str:
 
 def make_key(parts: Sequence[str], prefix: str = "") -> str:
     """Return the key of a row whose key cells show `parts`; none of them is empty."""
-    key = prefix + (key_part(parts[0]) if len(parts) == 1 else "|".join(map(key_part, parts)))
+    return join_parts([key_part(part) for part in parts], prefix)
+
+
+def join_parts(parts: Sequence[str], prefix: str = "") -> str:
+    """Return the key that is made of `parts`, each as `key_part` gives it, and none of them empty."""
+    key = prefix + "|".join(parts)
     if len(key) <= KEY_CHARS_MAX:
         return key
     digest = b32encode(sha256(key.encode("ascii")).digest())[:_DIGEST_CHARS].decode("ascii").lower()

@@ -25,9 +25,11 @@ class StatusChange(FieldRules):
     effective_on: Day | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EventKind:
-    """One kind of event of one stream.
+    """One kind of event of one stream. It is made once, in its stream's file, and equal to nothing but itself.
+
+    So its hash costs nothing: what is remembered by kinds asks for it several times an event.
 
     `legal_in` lists the statuses in which it may happen, None standing for an entity that does not exist yet;
     `status_after` None leaves the status as it is.

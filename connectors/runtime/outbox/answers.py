@@ -15,7 +15,7 @@ import structlog
 from connectors.reconcile.belief import NOTHING, Queued, Verdict
 from connectors.reconcile.story import RejectedEvent
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.outbox.beliefs import files_of, load, load_all, save
+from connectors.runtime.outbox.beliefs import files_of, load, load_all, save, save_accepted
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Epoch, Lane, Previous
 from connectors.runtime.outbox.meta import Foreign, Meta, receipted
@@ -202,7 +202,7 @@ class Answers:
             [(number, d.code, d.field, d.params) for number, d in rejections.items()],
         )
         entities = [entity_id(row[0], row[1]) for row in rows]
-        beliefs = load(connection, list(set(entities)))
+        beliefs, rejected = load(connection, list(set(entities))), set()
         for entity, (_, _, number, status, digest, creates, ce_id, correlation) in zip(entities, rows, strict=True):
             event, decision = Queued(number, status, digest, bool(creates)), rejections.get(number)
             belief = beliefs.get(entity, NOTHING)
@@ -211,8 +211,11 @@ class Answers:
             else:
                 verdict = Verdict(decision.code, decision.field, decision.params)
                 beliefs[entity] = belief.reject(event, verdict, RejectedEvent(ce_id, correlation or ce_id))
+                rejected.add(entity)
         again = {entity: belief.replan() for entity, belief in beliefs.items() if belief.is_to_replan}
-        save(connection, beliefs | again)
+        others = {entity: beliefs.pop(entity) for entity in rejected.union(again)} | again
+        save(connection, others)
+        save_accepted(connection, beliefs)
         return files_of(again)
 
     def _advance(self, connection: sqlite3.Connection, epoch: Epoch) -> None:

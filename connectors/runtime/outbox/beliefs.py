@@ -21,6 +21,11 @@ _COLUMNS: Final = (
 )
 _MARKS: Final = ", ".join("?" for _ in _COLUMNS.split(","))
 _SAVE: Final = f"INSERT OR REPLACE INTO entity ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608  constants
+# What an acceptance changes. Of a plan and of a verdict it changes nothing, and each column costs its share to write.
+_ACCEPTED: Final = (
+    "UPDATE entity SET status=?, digest=?, presumed_status=?, presumed_digest=?, decided=?, record_decided=?, "
+    "inflight=?, shaken=?, state=? WHERE id=?"
+)
 _PRESUMED: Final = "SELECT id, presumed_status, presumed_digest FROM entity WHERE presumed_status IS NOT NULL"
 
 
@@ -43,6 +48,21 @@ def load_all(connection: sqlite3.Connection, where: str, values: Sequence[Any] =
 def save(connection: sqlite3.Connection, beliefs: Mapping[str, Belief]) -> None:
     """Save beliefs by id."""
     connection.executemany(_SAVE, starmap(_to_columns, beliefs.items()))
+
+
+def save_accepted(connection: sqlite3.Connection, beliefs: Mapping[str, Belief]) -> None:
+    """Save beliefs that are there already, and to which nothing happened but `accept`."""
+    connection.executemany(
+        _ACCEPTED,
+        [
+            (
+                (held := belief.held) and held.status, held and held.digest,
+                (presumed := belief.presumed) and presumed.status, presumed and presumed.digest,
+                belief.decided, belief.record_decided, belief.inflight, belief.shaken, belief.state, entity,
+            )
+            for entity, belief in beliefs.items()
+        ],
+    )  # fmt: skip
 
 
 def files_of(beliefs: Mapping[str, Belief]) -> set[str]:

@@ -20,6 +20,7 @@ from hub.protocol.limits import BATCH_BYTES_MAX, BATCH_EVENTS_MAX
 from hub.protocol.moment import write_time
 from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
 from hub.protocol.tree import Edge, leaf_hash
+from hub.protocol.value import value_class
 
 HEADERS_BYTES_MAX: Final = 700  # names, values and framing of a record's headers, the subject apart
 _COLUMNS: Final = "id, ce_id, type, subject, time, dataschema, value, correlation, causation"
@@ -50,7 +51,7 @@ class Previous:
     root: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class LaneRecord:
     """One record as it goes to Kafka."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,6 +14,7 @@ from connectors.runtime.outbox.meta import Meta
 from hub.protocol.errors import Rejected
 from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.moment import write_time
+from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
 _INSERT: Final = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -22,7 +22,7 @@ _COUNT: Final = "INSERT INTO meta VALUES (?2, ?1) ON CONFLICT (name) DO UPDATE S
 _NO_AIMS: Final[Mapping[str, Aim]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class NewEvent:
     """One event to queue.
 

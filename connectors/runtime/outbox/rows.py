@@ -11,6 +11,7 @@ from typing import Any, Final
 from connectors.reconcile.belief import OwnState, RowState, Verdict, row_state, row_verdict
 from connectors.runtime.outbox.beliefs import files_of, load_all, save
 from connectors.runtime.outbox.database import Database
+from hub.protocol.value import value_class
 
 _PAGE_ROWS: Final = 500
 # Rows with their entities, and how they stand to each other: what `reconcile.belief` makes a row's verdict of.
@@ -53,7 +54,7 @@ class FileSummary:
     counts: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class StoredRow:
     """One row of a file. `state` is refused, blank or unchanged, or '' where the entity says what became of it."""
 

@@ -13,9 +13,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.cli.main import run_command
+from connectors.cli.run import tell_undecided
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.folder import Folder
-from connectors.runtime.gather import Gatherer
+from connectors.runtime.gather import CHUNK_ROWS, Gatherer
 from connectors.runtime.ids import EventIds
 from connectors.runtime.notice import notices_for
 from connectors.runtime.office import Office, read_office
@@ -244,6 +245,34 @@ def test_waiting_and_vanished_rows_are_told_in_the_sheet(bench: Bench) -> None:
     (bench.path / "offers.csv").unlink()
     bench.look()
     assert bench.block("offers.csv")[1][2] == "file is gone"
+
+
+@pytest.mark.parametrize("nth", range(1, 5))
+def test_file_is_dealt_with_when_its_last_row_is_taken(bench: Bench, nth: int) -> None:
+    """A file of which the outbox has some rows, or none yet, is not taken for one that is decided."""
+    bench.write("offers.csv", *(f"{n},P" for n in range(CHUNK_ROWS + 1)))
+    bench.database.faults.plan(Fault.REFUSED, nth)  # the file, each chunk of its rows, its end
+    with pytest.raises(Retriable):
+        bench.look()
+    assert bench.folder.dealt_with == frozenset()
+    assert "not read yet: offers.csv" in tell_undecided(bench.outbox.status(), {"offers.csv"}, bench.folder.dealt_with)
+    bench.look()
+    assert bench.folder.dealt_with == {"offers.csv"}
+    told = tell_undecided(bench.outbox.status(), {"offers.csv"}, bench.folder.dealt_with)
+    assert told.startswith(f"{CHUNK_ROWS + 1} rows, ")
+
+
+def test_file_that_has_changed_is_dealt_with_when_it_is_read_again(bench: Bench) -> None:
+    """Its rows of before are no reason to think that nothing is left to do; so it is after a restart."""
+    assert bench.folder.dealt_with == frozenset()
+    bench.write("offers.csv", "1,Pump")
+    bench.look()
+    assert bench.folder.dealt_with == {"offers.csv"}
+    bench.write("offers.csv", "1,Pump of steel")
+    bench.folder._pass()
+    assert bench.folder.dealt_with == frozenset()
+    bench.look()
+    assert bench.folder.dealt_with == {"offers.csv"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
