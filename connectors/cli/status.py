@@ -32,7 +32,7 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
 
     opened = OpenedOffice.open(office)
     with Outbox(opened.existing_outbox(), read_only=True) as outbox:
-        found = outbox.status()
+        found = outbox.status(opened.settings.language)
     found = {"hub": opened.settings.hub, "center": opened.settings.center, **found}
     if json:
         as_json(found)

@@ -39,7 +39,7 @@ def status(
 
     opened = OpenedOffice.open(office)
     with Outbox(opened.existing_outbox(), read_only=True) as outbox:
-        whole = outbox.status()
+        whole = outbox.status(opened.settings.language)
         breaks = outbox.witnessed.breaks() if outbox.database.is_current else []
     alarms = {name: text for name, text in whole["alarms"].items() if name in ("log", "not_logged", "witness_key")}
     found = {**whole["witness"], "alarms": alarms, "breaks": [_plain(kept) for kept in breaks]}

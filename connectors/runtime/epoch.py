@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.alarms import Alarm
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
@@ -38,10 +39,16 @@ def reason_for_epoch(outbox: Outbox) -> str | None:
         return str(wanted)
     diverged = outbox.database.meta(AlarmName.DIVERGED)
     if diverged is not None:
-        return f"the outbox is an old copy: HQ has {diverged}"
+        return f"the outbox is an old copy: HQ has {_holds(diverged)}"
     if outbox.lane.epoch is None:
         return "a new outbox" if outbox.answers.newest() is None else "a new outbox for a center that HQ knows"
     return None
+
+
+def _holds(diverged: str) -> str:
+    """Return what HQ has of a lane more than this outbox, by its alarm; signed with the new lane's first event."""
+    alarm = Alarm.from_text(diverged)
+    return diverged if alarm is None else f"size {alarm.values['size']} recorded {alarm.values['recorded_at']}"
 
 
 def open_epoch(outbox: Outbox, codecs: Codecs, ids: EventIds, hub: str, center: str, reason: str) -> set[str]:

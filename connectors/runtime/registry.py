@@ -5,13 +5,13 @@ The records are those of `state.center` and `state.schema`; whoever reads them h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.alarms import CENTER, Alarm, AlarmText
 from hub.domain.catalogue import KINDS
 from hub.domain.state import partition_of, state_path
 from hub.domain.stream import HQ
@@ -20,31 +20,10 @@ from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Verifier
 from hub.protocol.schema import DATASCHEMA, parse_schema
 
-CENTER: Final = "center"
 CENTERS: Final = f"state.{CENTER}"
 SCHEMAS: Final = "state.schema"
 LANES: Final = "state.lane"
 HQ_PARTITION: Final = partition_of(HQ)
-
-
-class AlarmText(StrEnum):
-    """What an alarm says: the name of its text in schemas/words/alarms.toml."""
-
-    KEY_UNKNOWN = "key_unknown"
-    KEY_REVOKED = "key_revoked"
-    LONG_SEALS = "long_seals"
-    WITNESS_KEY_UNKNOWN = "witness_key_unknown"
-    WITNESS_KEY_REVOKED = "witness_key_revoked"
-    FOREIGN_KEY = "foreign_key"
-    NOT_ACTIVE = "not_active"
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryAlarm:
-    """Something in the registry that a person of this office must know; `values` are filled into its text."""
-
-    text: AlarmText
-    values: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +140,7 @@ class Registry:
         known: AbstractSet[bytes],
         long_key: Verifier | None = None,
         witness: Verifier | None = None,
-    ) -> dict[AlarmName, RegistryAlarm | None]:
+    ) -> dict[AlarmName, Alarm | None]:
         """Return what a person must know, by the alarm's name; None: there is no reason for it (any more).
 
         Shapes: ours, long_key and witness are the keys in use; known holds the public halves of all keys that this
@@ -187,35 +166,35 @@ def _our_key(key: dict[str, Any]) -> OurKey | None:
         return None
 
 
-def _status_alarm(status: str) -> RegistryAlarm | None:
-    return None if status == "active" else RegistryAlarm(AlarmText.NOT_ACTIVE, {"status": status})
+def _status_alarm(status: str) -> Alarm | None:
+    return None if status == "active" else Alarm(AlarmText.NOT_ACTIVE, {"status": status})
 
 
-def _key_alarm(center: OurCenter, ours: Verifier) -> RegistryAlarm | None:
+def _key_alarm(center: OurCenter, ours: Verifier) -> Alarm | None:
     key = center.key(ours)
     if key is None:
-        return RegistryAlarm(AlarmText.KEY_UNKNOWN, {"key": ours.to_text()})
-    return None if key.active else RegistryAlarm(AlarmText.KEY_REVOKED, {"key": ours.to_text()})
+        return Alarm(AlarmText.KEY_UNKNOWN, {"key": ours.to_text()})
+    return None if key.active else Alarm(AlarmText.KEY_REVOKED, {"key": ours.to_text()})
 
 
-def _long_alarm(center: OurCenter, ours: Verifier | None) -> RegistryAlarm | None:
+def _long_alarm(center: OurCenter, ours: Verifier | None) -> Alarm | None:
     wanted = center.long_keys()
     if not wanted or (ours is not None and ours.public in {key.public for key in wanted}):
         return None
-    return RegistryAlarm(AlarmText.LONG_SEALS, {"key": f"{wanted[-1].name}+{wanted[-1].key_id.hex()}"})
+    return Alarm(AlarmText.LONG_SEALS, {"key": f"{wanted[-1].name}+{wanted[-1].key_id.hex()}"})
 
 
-def _witness_alarm(center: OurCenter, ours: Verifier | None) -> RegistryAlarm | None:
+def _witness_alarm(center: OurCenter, ours: Verifier | None) -> Alarm | None:
     if ours is None:
         return None
     key = center.key(ours)
     if key is None:
         note = f"{ours.name.split('/')[1]}.witness.note"
-        return RegistryAlarm(AlarmText.WITNESS_KEY_UNKNOWN, {"key": ours.to_text(), "note": note})
-    return None if key.active else RegistryAlarm(AlarmText.WITNESS_KEY_REVOKED, {"key": ours.to_text()})
+        return Alarm(AlarmText.WITNESS_KEY_UNKNOWN, {"key": ours.to_text(), "note": note})
+    return None if key.active else Alarm(AlarmText.WITNESS_KEY_REVOKED, {"key": ours.to_text()})
 
 
-def _foreign_alarm(foreign: list[Verifier]) -> RegistryAlarm | None:
+def _foreign_alarm(foreign: list[Verifier]) -> Alarm | None:
     if not foreign:
         return None
-    return RegistryAlarm(AlarmText.FOREIGN_KEY, {"keys": ", ".join(key.to_text() for key in foreign)})
+    return Alarm(AlarmText.FOREIGN_KEY, {"keys": ", ".join(key.to_text() for key in foreign)})

@@ -112,14 +112,14 @@ class RegistryReader:
         )
         database = self._outbox.database
         for name, alarm in found.items():
-            text = None if alarm is None else alarm_text(alarm, office.settings.language)
-            if database.meta(name) == text:
+            kept = None if alarm is None else alarm.to_text()
+            if database.meta(name) == kept:
                 continue
-            if text:
-                log.warning("alarm_raised", alarm=str(name), text=text)
+            if alarm is not None:
+                log.warning("alarm_raised", alarm=str(name), text=alarm_text(alarm, office.settings.language))
             else:
                 log.info("alarm_cleared", alarm=str(name))
-            database.set_meta(name, text)
+            database.set_meta(name, kept)
 
     def _replan_allowed(self) -> None:
         if self.registry.center is None:

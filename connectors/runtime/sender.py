@@ -16,6 +16,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.alarms import Alarm, AlarmText
 from connectors.runtime.course import Course
 from connectors.runtime.link import Backoff, Link
 from connectors.runtime.outbox import Outbox
@@ -176,7 +177,7 @@ class Sender:
 
     def _tell_held(self) -> None:
         held = self._outbox.lane.held
-        text = held and f"waiting: HQ has not announced {held}; all goes on when it has, nothing is lost"
+        text = Alarm(AlarmText.SCHEMA_NOT_ANNOUNCED, {"type": held}).to_text() if held else None
         if text == self._held:
             return
         self._held = text

@@ -25,6 +25,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.alarms import Alarm, AlarmText
 from connectors.runtime.link import Backoff, Link, TopicHidden
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
@@ -42,7 +43,8 @@ from hub.protocol.keys import Signer, Verifier
 from hub.protocol.moment import write_time
 from hub.protocol.note import Note, sign_note
 from hub.protocol.topics import CHECKPOINTS
-from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, cosigned_note, log_origin
+from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, cosigned_note, log_origin
+from hub.protocol.witness import Alarm as SignedAlarm
 
 FETCH_MAX: Final = 64
 FETCH_WAIT_MS: Final = 5_000
@@ -58,6 +60,21 @@ PLACE: Final = TopicPartition(CHECKPOINTS, 0)
 NO_KEY: Final = "reads, and cosigns nothing: there is no witness key, `connector key new --purpose witness` makes one"
 
 log = structlog.get_logger(__name__)
+
+
+def told_to_hq(kept: str) -> str:
+    """Return how HQ is told of an alarm of ours about its log: in English, whatever the office reads.
+
+    It is signed, so it is no word of the catalogue, which may come to say the same better; and what 0.2 kept was this
+    very sentence, so that nothing is told anew after an update.
+    """
+    alarm = Alarm.from_text(kept)
+    if alarm is None:
+        return kept
+    if alarm.text is AlarmText.LOG:
+        return f"{alarm.values['reason']}; nothing is cosigned any more, see `connector witness status`"
+    more = " and more" if alarm.text is AlarmText.NOT_LOGGED_MORE else ""
+    return "HQ gave a receipt that is not in its log: {origin} to {last}, {stored_at}".format(**alarm.values) + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,17 +316,15 @@ class WitnessReader:
                 await self._begin_again(consumer, self._log.from_beginning())
                 return
             oldest = overdue[0]
-            more = " and more" if len(overdue) > 1 else ""
-            text = (
-                f"HQ gave a receipt that is not in its log: {oldest.origin} to {oldest.last}, {oldest.stored_at}{more}"
-            )
-            self._alarm(AlarmName.NOT_LOGGED, text)
+            values = {"origin": oldest.origin, "last": str(oldest.last), "stored_at": oldest.stored_at}
+            text = AlarmText.NOT_LOGGED if len(overdue) == 1 else AlarmText.NOT_LOGGED_MORE
+            self._alarm(AlarmName.NOT_LOGGED, Alarm(text, values))
 
     def _stop(self, found: Break) -> None:
         log.error("witness_stopped", reason=found.reason)
         with self._database.transaction():
             self._kept.broke(found, self._now())
-            self._alarm(AlarmName.LOG, f"{found.reason}; nothing is cosigned any more, see `connector witness status`")
+            self._alarm(AlarmName.LOG, Alarm(AlarmText.LOG, {"reason": found.reason}))
 
     async def _stand_still(self) -> None:
         """Do nothing but tell HQ, until a person has us look again."""
@@ -318,14 +333,17 @@ class WitnessReader:
             await self._tell_alarm()
             await asyncio.sleep(STOPPED_POLL_S)
 
-    def _alarm(self, name: AlarmName, text: str | None) -> None:
-        if self._database.meta(name) != text:
-            log.warning("alarm_raised" if text else "alarm_cleared", alarm=str(name), text=text)
-            self._database.set_meta(name, text)
+    def _alarm(self, name: AlarmName, alarm: Alarm | None) -> None:
+        kept = None if alarm is None else alarm.to_text()
+        if self._database.meta(name) != kept:
+            told = None if kept is None else told_to_hq(kept)
+            log.warning("alarm_raised" if kept else "alarm_cleared", alarm=str(name), text=told)
+            self._database.set_meta(name, kept)
 
     def _wrong(self) -> str:
-        """Return what is wrong with HQ's log, '' if nothing is."""
-        return "; ".join(text for name in (AlarmName.LOG, AlarmName.NOT_LOGGED) if (text := self._database.meta(name)))
+        """Return what is wrong with HQ's log, as HQ is told it; '' if nothing is."""
+        kept = (self._database.meta(name) for name in (AlarmName.LOG, AlarmName.NOT_LOGGED))
+        return "; ".join(told_to_hq(alarm) for alarm in kept if alarm is not None)
 
     async def _tell_alarm(self) -> None:
         """Tell HQ what is wrong with its log, or that nothing is any more; once for each change."""
@@ -333,7 +351,7 @@ class WitnessReader:
         if reason == self._database.meta(Meta.WITNESS_TOLD, ""):
             return
         settings, key = self._link.settings, self._keys.seal()
-        text = Alarm(settings.center, self._now(), self._kept.load()[0].size, reason).to_text()
+        text = SignedAlarm(settings.center, self._now(), self._kept.load()[0].size, reason).to_text()
         note = sign_note(text, [key.named(seal_key_name(settings.hub, settings.center))]).to_bytes()
         if await self._sender.send_control(ALARM_KIND, note):
             self._database.set_meta(Meta.WITNESS_TOLD, reason or None)

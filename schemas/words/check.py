@@ -14,9 +14,10 @@ from typing import Final
 import schemas
 from connectors.cli.sample import COLUMNS, EXAMPLES
 from connectors.mapping.problem import LocalCode
+from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.alarms import TEXTS
 from connectors.runtime.explanation import NOT_THE_SHEETS_FAULT, PARAMS
 from connectors.runtime.notice import NOTICE_HEADERS, ROWS_GONE, TOLD_STATES, UNFIT
-from connectors.runtime.registry import AlarmText
 from connectors.runtime.verdicts import HEADERS, STATES
 from connectors.source.problem import FileCode, ProblemCode
 from hub.audit.findings import What
@@ -63,7 +64,7 @@ def needed() -> dict[str, set[str]]:
         *_group("params", PARAMS),
         *_group("remedies", ("ask_hq", "tell_support")),
     }
-    wanted["words/alarms.toml"] = set(AlarmText)
+    wanted["words/alarms.toml"] = {str(text) for name in AlarmName for text in TEXTS[name]}
     states = (*TOLD_STATES, ROWS_GONE)
     wanted["words/notices.toml"] = {
         "old_verdicts",

@@ -15,6 +15,7 @@ import structlog
 from connectors.reconcile.belief import NOTHING, Queued, Verdict
 from connectors.reconcile.story import RejectedEvent
 from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.alarms import Alarm, AlarmText
 from connectors.runtime.outbox.beliefs import files_of, load, load_all, save, save_accepted
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Epoch, Lane, Previous
@@ -124,9 +125,8 @@ class Answers:
                 return ReceiptOutcome.STRAY
             return self._take_foreign(connection, receipt)
         if receipt.last > self._lane.sealed.size or self._lane.root_at(receipt.last) not in (None, receipt.root):
-            self._database.set_meta(
-                AlarmName.DIVERGED, f"size {receipt.last} recorded {write_time(receipt.recorded_at)}"
-            )
+            values = {"size": str(receipt.last), "recorded_at": write_time(receipt.recorded_at)}
+            self._database.set_meta(AlarmName.DIVERGED, Alarm(AlarmText.DIVERGED, values).to_text())
             return ReceiptOutcome.DIVERGED
         ranges = self._uncovered(connection, epoch, receipt)
         if not ranges:

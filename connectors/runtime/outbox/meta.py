@@ -65,6 +65,6 @@ class Foreign:
         return orjson.dumps(found).decode()
 
     def told(self) -> str:
-        """Return the record as a person reads it."""
+        """Return the record as a program that stops for it says it, and as 0.2 kept it."""
         said = f"{self.origin} recorded {write_time(self.recorded_at)}"
         return f"{said}, opened as {self.opened_as!r}" if self.opened_as else said

@@ -19,6 +19,7 @@ from connectors.runtime.outbox.witnessed import Witnessed
 from connectors.runtime.signals import Signal
 from hub.protocol.errors import UsageError
 from hub.protocol.moment import write_time
+from schemas.words import Language
 
 KEEP: Final = timedelta(days=90)
 PURGE_EVENTS_MAX: Final = 10_000
@@ -121,11 +122,11 @@ class Outbox:
         """Return how many events have no receipt yet."""
         return backlog(self.database, self.lane)
 
-    def status(self) -> dict[str, Any]:
-        """Return what `connector status` shows."""
+    def status(self, language: Language = "en") -> dict[str, Any]:
+        """Return what `connector status` shows, its alarms in `language`."""
         if self._read_only:
             self.lane.reload()  # the daemon, in its own process, has moved on
-        return status(self.database, self.lane) | {"witness": self.witnessed.status()}
+        return status(self.database, self.lane, language) | {"witness": self.witnessed.status()}
 
     def close(self) -> None:
         """Close the file. Idempotent."""

@@ -6,19 +6,23 @@ from typing import Any, Final, get_args
 
 from connectors.reconcile.belief import RowState
 from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.alarms import Alarm, AlarmText, alarm_text, kept_text
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
-from connectors.runtime.outbox.meta import Meta
+from connectors.runtime.outbox.meta import Foreign, Meta
 from connectors.runtime.outbox.rows import FileState, count_rows
+from hub.protocol.moment import write_time
+from schemas.words import Language
 
 STATES: Final = get_args(RowState)
 
 
-def status(database: Database, lane: Lane) -> dict[str, Any]:
+def status(database: Database, lane: Lane, language: Language) -> dict[str, Any]:
     """Return the whole status as plain values, ready for JSON.
 
     Shapes: files by name; every row of a file that is there is in exactly one of accepted, refused, rejected,
-            unchanged, blank, pending; the totals add them up. backlog counts events without a receipt.
+            unchanged, blank, pending; the totals add them up. backlog counts events without a receipt. Alarms are
+            said in `language`.
     """
     with database.transaction():  # one moment for all of it
         files = _files(database)
@@ -37,15 +41,28 @@ def status(database: Database, lane: Lane) -> dict[str, Any]:
             "files": files,
             "totals": totals,
             "lane": _lane(database, lane),
-            "alarms": _alarms(database),
+            "alarms": _alarms(database, language),
             "link": database.meta(Meta.LINK_STATE, "never connected"),
         }
 
 
-def _alarms(database: Database) -> dict[str, str]:
-    texts = {str(name): text for name in AlarmName if (text := database.meta(name)) is not None}
+def _alarms(database: Database, language: Language) -> dict[str, str]:
     foreign = database.foreign() if database.is_current else None  # an older release has kept the sentence itself
-    return texts if foreign is None else texts | {str(AlarmName.FOREIGN): foreign.told()}
+    found = {}
+    for name in AlarmName:
+        kept = database.meta(name)
+        if name is AlarmName.FOREIGN and foreign is not None:
+            found[str(name)] = alarm_text(_foreign_alarm(foreign), language)
+        elif kept is not None:
+            found[str(name)] = kept_text(kept, language)
+    return found
+
+
+def _foreign_alarm(foreign: Foreign) -> Alarm:
+    values = {"origin": foreign.origin, "recorded_at": write_time(foreign.recorded_at)}
+    if not foreign.opened_as:
+        return Alarm(AlarmText.FOREIGN, values)
+    return Alarm(AlarmText.FOREIGN_OPENED_AS, values | {"opened_as": foreign.opened_as})
 
 
 def _files(database: Database) -> dict[str, dict[str, Any]]:

@@ -94,7 +94,7 @@ def test_sample_sheet_is_read_by_the_sample_mapping(language: Language, tmp_path
 def test_preview_tells_wanted_states_events_and_errors(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A person sees what would be said and what is wrong, by row and column, before anything is sent."""
     head = "№;Название;Кратко;Экспортный контроль;Лицензия;Состояние;Опубликовано;Действует до\n"
-    text = head + "1;Насос;;свободно;;снято;;\n2;Кран;;запрещено;;действует;;\n"
+    text = head + "1;Насос;;не ограничен;;снято;;\n2;Кран;;запрещён;;действует;;\n"
     (office / "offers.csv").write_text(text, "utf-8")
     capsys.readouterr()
     assert run_command(["preview", "offers.csv", "--office", str(office), "--json"]) == 0
@@ -177,7 +177,7 @@ def test_run_once_without_a_broker_ends_at_its_deadline(office: Path) -> None:
     settings = office / "connector.yaml"
     settings.write_text(settings.read_text("utf-8").replace("settle_s: 60", "settle_s: 0\nfile_settle_s: 0"), "utf-8")
     head = "№;Название;Кратко;Экспортный контроль;Лицензия;Состояние;Опубликовано;Действует до\n"
-    (office / "offers.csv").write_text(head + "1;Насос;;свободно;;действует;;\n2;Кран;;;;действует;;\n", "utf-8")
+    (office / "offers.csv").write_text(head + "1;Насос;;не ограничен;;действует;;\n2;Кран;;;;действует;;\n", "utf-8")
     command = [sys.executable, "-m", "connectors.cli.main", "run", "--once", "--deadline", "3", "--office", str(office)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1, done.stderr

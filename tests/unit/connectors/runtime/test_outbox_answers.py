@@ -6,7 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.epoch import reason_for_epoch
 from connectors.runtime.outbox.answers import ReceiptOutcome
+from hub.protocol.moment import write_time
 from hub.protocol.receipt import Decision
 from tests.support.office import CENTER, HUB, NOW, Office
 
@@ -123,6 +126,16 @@ def test_take_of_a_receipt_beyond_what_we_sealed_is_divergence(office: Office) -
     previous = office.outbox.answers.newest()
     assert previous is not None
     assert previous.size == 9
+    at = write_time(NOW)
+    assert f"总部已记录本通道的 9 个事件(记录时间 {at})" in office.outbox.status("zh")["alarms"]["diverged"]
+    assert reason_for_epoch(office.outbox) == f"the outbox is an old copy: HQ has size 9 recorded {at}"
+
+
+def test_divergence_that_an_older_release_noted_opens_the_same_lane(office: Office) -> None:
+    """What the first event of the new lane says is signed: the same bytes, whoever noted the reason."""
+    office.open()
+    office.outbox.database.set_meta(AlarmName.DIVERGED, f"size 9 recorded {write_time(NOW)}")
+    assert reason_for_epoch(office.outbox) == f"the outbox is an old copy: HQ has size 9 recorded {write_time(NOW)}"
 
 
 def test_take_of_a_receipt_over_another_tree_is_divergence(office: Office) -> None:
@@ -138,7 +151,8 @@ def test_take_of_a_foreign_lane_stops_only_after_ours_was_opened(office: Office)
     office.open()
     assert office.answer(1, 5, origin=FOREIGN).outcomes == [ReceiptOutcome.STRAY]
     assert office.answer(1, 5, origin=f"{HUB}/{CENTER}/eeeeeeee").outcomes == [ReceiptOutcome.FOREIGN]
-    assert office.outbox.status()["alarms"]["foreign"].startswith(f"{HUB}/{CENTER}/eeeeeeee")
+    assert office.outbox.status()["alarms"]["foreign"].startswith("another machine writes for this center")
+    assert f"the lane {HUB}/{CENTER}/eeeeeeee, recorded" in office.outbox.status()["alarms"]["foreign"]
     office.outbox.epoch_new("this machine goes on")
     assert "foreign" not in office.outbox.status()["alarms"]
     assert office.answer(1, 5, origin=f"{HUB}/{CENTER}/eeeeeeee").outcomes == [ReceiptOutcome.STRAY]

@@ -107,7 +107,7 @@ def test_outbox_of_an_older_release_keeps_what_it_believed(
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("opened_as", ["", 'moved, opened as "Bob\'s" (machine pc-7)'])
 def test_sentence_of_a_foreign_lane_becomes_a_record(old: Callable[[int], Path], form: int, opened_as: str) -> None:
-    """What an older release noted of another machine is understood, and told in the same words."""
+    """What an older release noted of another machine is understood, and told in the reader's language."""
     path, foreign = old(form), Foreign(FOREIGN, NOW, opened_as)
     with sqlite3.connect(path) as db:
         db.execute("UPDATE meta SET value=? WHERE name='foreign'", (foreign.told(),))
@@ -116,7 +116,9 @@ def test_sentence_of_a_foreign_lane_becomes_a_record(old: Callable[[int], Path],
         assert beside.status()["alarms"]["foreign"] == foreign.told()  # not brought up to date by those who look
     with Outbox(path) as outbox:
         assert outbox.database.foreign() == foreign
-        assert outbox.status()["alarms"]["foreign"] == foreign.told()
+        said = outbox.status("ru")["alarms"]["foreign"]
+        assert said.startswith(f"за этот центр пишет другая машина: штаб-квартира ответила каналу {FOREIGN}")
+        assert opened_as in said
         with pytest.raises(Fatal, match=f"HQ has answered the lane {FOREIGN} recorded 2026-01-02T03:04:05.000000Z"):
             reason_for_epoch(outbox)
         outbox.epoch_new("this machine goes on")

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 import schemas
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.alarms import alarm_text
+from connectors.runtime.alarms import Alarm, alarm_text
 from connectors.runtime.codecs import Codecs, released_states
 from connectors.runtime.link import Link
 from connectors.runtime.office import Office
@@ -19,7 +19,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.beliefs import save
 from connectors.runtime.outbox.faulty import FaultyDatabase
 from connectors.runtime.outbox.queue import NewEvent, append
-from connectors.runtime.registry import CENTERS, HQ_PARTITION, SCHEMAS, Registry, RegistryAlarm
+from connectors.runtime.registry import CENTERS, HQ_PARTITION, SCHEMAS, Registry
 from connectors.runtime.registry_reader import RegistryReader, office_keys
 from connectors.runtime.settings import ConnectorSettings
 from connectors.runtime.signals import Replans, Signal
@@ -68,7 +68,7 @@ def registry(*values: bytes, schema: int = 7) -> Registry:
     return found
 
 
-def told(alarms: dict[AlarmName, RegistryAlarm | None]) -> dict[AlarmName, str]:
+def told(alarms: dict[AlarmName, Alarm | None]) -> dict[AlarmName, str]:
     """Return what the alarms say that there is a reason for."""
     return {name: alarm_text(alarm, "en") for name, alarm in alarms.items() if alarm is not None}
 
