@@ -207,10 +207,10 @@ def _show(entry: dict[str, Any], language: Language) -> None:
         if row["reason"]:
             line(f"      and says: {', '.join(f'{k}={v}' for k, v in row['reason'].items())}")
         line(f"      events: {', '.join(row['events']) or 'none, HQ has it already'}")
-    told = [
-        f"  row {p['row']}, {p['code']}: {explain(Problem(p['column'], p['field'], p['code'], p['params']), language)}"
-        for p in [*entry["problems"], *entry["remarks"]]
-    ]
+    told = []
+    for p in (*entry["problems"], *entry["remarks"]):
+        problem = Problem(p["column"], p["field"], p["code"], p["params"])
+        told.append(f"  row {p['row']}, {p['code']}: {explain(problem, language, entry['stream'])}")
     told = list(dict.fromkeys(told))  # one cell may serve two fields
     for text in told[:_PROBLEMS_SHOWN]:
         line(text)

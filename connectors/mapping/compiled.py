@@ -29,6 +29,14 @@ RowResult = tuple[int, str, Wanted | None, tuple[Problem, ...], bool, bytes]
 _PLAIN_FORMAT: Final = Format(kind="csv")
 
 
+class NoSuchColumn(UsageError):
+    """The sheet does not have a column that its mapping names; raised when a file is read. The file is refused."""
+
+    def __init__(self, message: str, column: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
 def compile_mapping(
     mapping: Mapping,
     center: str,
@@ -186,7 +194,7 @@ def _check_columns(mapping: Mapping, header: Sequence[str]) -> None:
                     # Where the header was deleted, a row stands in its place: a person's must not be shown.
                     known = {name for _, source in mapping.sources() for name in source.used_columns}
                     shown = ", ".join(name for name in header if name in known) or "none that the mapping names"
-                raise UsageError(f"{mapping.name}: {place}: the sheet has no column {name!r}; it has: {shown}")
+                raise NoSuchColumn(f"{mapping.name}: {place}: the sheet has no column {name!r}; it has: {shown}", name)
 
 
 def _zone(offset: str) -> dt.tzinfo:

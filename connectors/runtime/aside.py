@@ -10,7 +10,7 @@ import structlog
 from connectors.mapping.model import Mapping
 from connectors.runtime.office import mapping_for
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.rows import FileState
+from connectors.runtime.outbox.rows import FileState, Reason
 from connectors.source.folder import FileStatus, FolderSettings, list_files
 from connectors.source.folder import ScanState as Seen
 from connectors.source.problem import FileCode
@@ -84,6 +84,6 @@ class Aside:
         if self._known.get(name) is state:
             return
         code = FileCode.FILE_TOO_LARGE if state is FileState.TOO_LARGE else ""
-        self._rows.set_aside(name, state, message, code)
+        self._rows.set_aside(name, state, Reason(message, code))
         self._known[name] = state
         log.warning("file_set_aside", file=name, state=str(state), reason=message)

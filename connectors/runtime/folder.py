@@ -13,6 +13,7 @@ from typing import Final, TypeVar, cast
 
 import structlog
 
+from connectors.mapping.compiled import NoSuchColumn
 from connectors.mapping.model import Mapping
 from connectors.mapping.outcome import Outcomes
 from connectors.runtime.aside import Aside
@@ -20,6 +21,7 @@ from connectors.runtime.gather import Gatherer
 from connectors.runtime.notice import UNFIT
 from connectors.runtime.office import Office, mapping_for, read_mappings
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.rows import Reason
 from connectors.runtime.persons import Durable, Sealing
 from connectors.runtime.signals import Replans, Signal
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
@@ -176,7 +178,7 @@ class Folder:
             found, blank = self._read(content)
         except (FileRefused, UsageError) as exc:
             log.warning("file_refused", file=content.name, reason=str(exc))
-            self._gatherer.refuse(content.name, str(exc), exc.code if isinstance(exc, FileRefused) else UNFIT)
+            self._gatherer.refuse(content.name, _reason(exc))
             return
         age_s = max(0.0, time.time() - content.stamp.mtime_ns / 1e9)
         gathered = self._gatherer.take(content.name, found, blank=blank, age_s=age_s)
@@ -282,3 +284,10 @@ def _stamp(folder: Path) -> tuple[object, ...]:
             return tuple(sorted((e.name, s.st_mtime_ns, s.st_size) for e in entries for s in (e.stat(),)))
     except OSError:
         return ()
+
+
+def _reason(exc: FileRefused | UsageError) -> Reason:
+    """Return why no rows can be had from a file: as it is logged, and as people are told."""
+    if isinstance(exc, FileRefused):
+        return Reason(str(exc), exc.code, exc.params)
+    return Reason(str(exc), UNFIT, {"column": exc.column} if isinstance(exc, NoSuchColumn) else {})

@@ -29,7 +29,7 @@ from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.beliefs import load, save
 from connectors.runtime.outbox.queue import NewEvent, append
-from connectors.runtime.outbox.rows import FileState, StoredRow, put_rows
+from connectors.runtime.outbox.rows import FileState, Reason, StoredRow, put_rows
 from connectors.runtime.settings import Guard
 from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
@@ -142,14 +142,14 @@ class Gatherer:
         """Have a `take` that is under way in another thread end soon, as Retriable."""
         self._stopping = True
 
-    def refuse(self, file: str, message: str, code: str) -> None:
+    def refuse(self, file: str, reason: Reason) -> None:
         """Note that no rows can be had from `file`."""
-        self._outbox.rows.set_file(file, FileState.REFUSED, message, code=code)
+        self._outbox.rows.set_file(file, FileState.REFUSED, reason)
 
     def vanish(self, file: str) -> None:
         """Note that `file` is gone. What HQ holds of its rows stays: nothing is withdrawn."""
         self._seen.pop(file, None)
-        self._outbox.rows.set_file(file, FileState.VANISHED, "the file is gone; nothing was withdrawn")
+        self._outbox.rows.set_file(file, FileState.VANISHED, Reason("the file is gone; nothing was withdrawn"))
 
     def _passes_guard(self, file: str, known: Mapping[str, bytes], new: Mapping[str, bytes]) -> bool:
         """Return whether so little changed or vanished that the file may be taken, or a person has approved it."""
@@ -165,7 +165,8 @@ class Gatherer:
             f"{changed} of {len(known)} known rows changed and {vanished} vanished at once: "
             f"look at the file, then run `connector approve {file}`"
         )
-        self._outbox.rows.set_file(file, FileState.WAITING, message, content)
+        params = {"known": str(len(known)), "changed": str(changed), "vanished": str(vanished)}
+        self._outbox.rows.set_file(file, FileState.WAITING, Reason(message, params=params), content)
         return False
 
     def _plan_chunk(

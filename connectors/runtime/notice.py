@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.runtime.outbox.rows import FileState, FileSummary
+from connectors.source.problem import FileCode
 from schemas.words import Language, words
 
 NOTICE_HEADERS: Final = ("file", "state", "message", "remedy")
 KEYS_MAX: Final = 20  # of vanished rows that are named
 UNFIT: Final = "UNFIT"  # the file can be read, and is not what its mapping expects
 ROWS_GONE: Final = "rows_gone"
+# Of a file that waits, how many rows it is about; of one that is refused, what was looked for, and what is allowed.
+PARAMS: Final = ("known", "changed", "vanished", "column", "sheet", "row", "encoding", "max", "bytes_max")
 TOLD_STATES: Final = (FileState.REFUSED, FileState.TOO_LARGE, FileState.WAITING, FileState.VANISHED)
 
 
@@ -29,9 +32,8 @@ def notices_for(summary: FileSummary, vanished: list[str], language: Language) -
     """Return what is to be said of a file as a whole; nothing, if all is well with it."""
     found = []
     if summary.state in TOLD_STATES:
-        said, todo = _said(summary.code if _is_told(summary.code) else summary.state, language)
-        detail = f" ({summary.message})" if summary.message and summary.state != FileState.VANISHED else ""
-        text = f"{said}{detail}. {words('notices').say('old_verdicts', language)}"
+        said, todo = _said(_text_of(summary), language)
+        text = f"{said}{_params(summary, language)}. {words('notices').say('old_verdicts', language)}"
         found.append(Notice(summary.name, _state(summary.state, language), text, todo))
     if vanished and summary.state != FileState.VANISHED:
         said, todo = _said(ROWS_GONE, language)
@@ -45,8 +47,24 @@ def _state(state: str, language: Language) -> str:
     return words("notices").say(f"states.{state}", language)
 
 
-def _is_told(code: str) -> bool:
-    return f"{code}.message" in words("notices").texts
+def _text_of(summary: FileSummary) -> str:
+    """Return the name of what is said of a file: by its code, by its state if it has none that we know.
+
+    0.1 kept no code of a file that is too large.
+    """
+    code = FileCode.FILE_TOO_LARGE if summary.state == FileState.TOO_LARGE else summary.reason.code
+    return code if f"{code}.message" in words("notices").texts else summary.state
+
+
+def _params(summary: FileSummary, language: Language) -> str:
+    """Return the values behind what is said, each by its name; the sentence of the log is not for people here."""
+    shown = (
+        words("notices").say(f"params.{name}", language) + value
+        for name, value in summary.reason.params.items()
+        if name in PARAMS
+    )
+    text = ", ".join(shown)
+    return f" ({text})" if text else ""
 
 
 def _said(name: str, language: Language) -> tuple[str, str]:

@@ -90,7 +90,8 @@ class VerdictSheets:
     def _rows(self, name: str) -> Iterator[VerdictRow]:
         mapping = mapping_for(self._mappings(), name)
         for row in self._outbox.rows.verdicts(name):
-            yield VerdictRow(row.number, row.key, row.state, _problems(row, mapping))
+            stream = mapping.stream if mapping else ""
+            yield VerdictRow(row.number, row.key, row.state, _problems(row, mapping), stream)
 
 
 def _problems(row: RowVerdict, mapping: Mapping | None) -> tuple[Problem, ...]:
@@ -104,7 +105,7 @@ def _problems(row: RowVerdict, mapping: Mapping | None) -> tuple[Problem, ...]:
 
 def _about_file(summary: FileSummary | None) -> tuple[object, ...]:
     """Return what the notices are made from: when that changes, nobody waits for it."""
-    return (summary.state, summary.message, summary.counts.get("vanished")) if summary else ()
+    return (summary.state, summary.reason, summary.counts.get("vanished")) if summary else ()
 
 
 def _is_shown(summary: FileSummary, path: Path) -> bool:

@@ -49,12 +49,13 @@ HEADERS: Final = ("row", "number", "verdict", "message", "remedy")
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """What became of one row of a source; problems are the connector's own or HQ's verdict."""
+    """What became of one row of a source; problems are the connector's own or HQ's verdict, in `stream`'s words."""
 
     number: int
     key: str
     state: RowState
     problems: Sequence[Problem] = ()
+    stream: str = ""
 
 
 def verdicts_path(source: Path) -> Path:
@@ -102,7 +103,7 @@ def _lines(rows: Iterable[VerdictRow], language: Language) -> Iterator[tuple[int
     first_good = places["accepted"]
     ordered = sorted(rows, key=lambda row: (min(places[row.state], first_good - bool(row.problems)), row.number))
     for row in ordered[:_ROWS_MAX]:
-        said = "; ".join(dict.fromkeys(explain(problem, language) for problem in row.problems))
+        said = "; ".join(dict.fromkeys(explain(problem, language, row.stream) for problem in row.problems))
         todo = " ".join(dict.fromkeys(remedy(problem.code, language) for problem in row.problems))
         yield row.number, escape(show_key(row.key)), row.state, escape(said), escape(todo)
 

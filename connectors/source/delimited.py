@@ -54,7 +54,9 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     records = enumerate(_records(text, delimiter, limits), 1)
     _, header_cells = next(islice(records, header_index, None))
     if isinstance(header_cells, str):
-        raise FileRefused(FileCode.NO_SUCH_ROW, f"row {header_index + 1} is no header: {header_cells}")
+        raise FileRefused(
+            FileCode.NO_SUCH_ROW, f"row {header_index + 1} is no header: {header_cells}", row=header_index + 1
+        )
     header_cells = [clean_name(UNENCODABLE.sub("\ufffd", cell).replace("\0", "\ufffd")) for cell in header_cells]
     is_suspect = not is_clean or "\0" in text
     rows = _Rows(header_cells, limits, is_suspect=is_suspect)
@@ -203,7 +205,8 @@ def _header_index(text: str, delimiter: str, named_row: int | None, limits: Limi
     if named_row is not None:
         record = next(islice(_records(text, delimiter, limits), named_row - 1, None), None)
         if not record or all(map(is_blank, record)):
-            raise FileRefused(FileCode.NO_SUCH_ROW, f"the mapping names header_row {named_row}; that row is empty")
+            said = f"the mapping names header_row {named_row}; that row is empty"
+            raise FileRefused(FileCode.NO_SUCH_ROW, said, row=named_row)
         return named_row - 1
     first: int | None = None
     broken: str | None = None

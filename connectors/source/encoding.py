@@ -68,7 +68,9 @@ def decode(data: bytes, encoding: str) -> tuple[str, bool]:
         return text, True
     if 2 * len(UNENCODABLE.findall(text)) > len(text):
         raise FileRefused(
-            FileCode.NOT_TEXT, f"expected text in {encoding}, most of the file is not; name its encoding in the mapping"
+            FileCode.NOT_TEXT,
+            f"expected text in {encoding}, most of the file is not; name its encoding in the mapping",
+            encoding=encoding,
         )
     return text, False
 

@@ -81,7 +81,9 @@ def name_columns(
         indexes.append(index)
     if len(names) > columns_max:
         raise FileRefused(
-            FileCode.TOO_MANY_COLUMNS, f"expected at most {columns_max} columns, the header has {len(names)}"
+            FileCode.TOO_MANY_COLUMNS,
+            f"expected at most {columns_max} columns, the header has {len(names)}",
+            max=columns_max,
         )
     return tuple(names), tuple(indexes), warnings
 

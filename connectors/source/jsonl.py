@@ -56,7 +56,10 @@ def read_jsonl(path: PurePath, data: bytes, wanted: FormatOptions, limits: Limit
             header.update(dict.fromkeys(value))
             if len(header) > limits.columns_max:
                 raise FileRefused(
-                    FileCode.TOO_MANY_COLUMNS, f"expected at most {limits.columns_max} keys, line {number} adds more"
+                    FileCode.TOO_MANY_COLUMNS,
+                    f"expected at most {limits.columns_max} keys, line {number} adds more",
+                    max=limits.columns_max,
+                    row=number,
                 )
         rows.append(Row(number, value))
     return _table(

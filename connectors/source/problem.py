@@ -82,11 +82,15 @@ class FileBusy(Retriable):
 
 
 class FileRefused(Malformed):
-    """No rows can be had from this file. The caller reports it and waits until the file changes."""
+    """No rows can be had from this file. The caller reports it and waits until the file changes.
 
-    def __init__(self, code: FileCode, message: str) -> None:
+    The message is for the log; people are told the code, and `params` by their names, in their own language.
+    """
+
+    def __init__(self, code: FileCode, message: str, **params: object) -> None:
         super().__init__(message)
         self.code = code
+        self.params = {name: str(value) for name, value in params.items()}
 
 
 class UnreadableValue(Malformed):

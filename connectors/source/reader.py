@@ -37,7 +37,9 @@ def read_table(
     limits = limits or Limits()
     if len(data) > limits.file_bytes_max:
         raise FileRefused(
-            FileCode.FILE_TOO_LARGE, f"expected at most {limits.file_bytes_max} bytes, {path.name} has {len(data)}"
+            FileCode.FILE_TOO_LARGE,
+            f"expected at most {limits.file_bytes_max} bytes, {path.name} has {len(data)}",
+            bytes_max=limits.file_bytes_max,
         )
     return _READERS[_kind(path, data, wanted.kind)](path, data, wanted, limits)
 

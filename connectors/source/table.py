@@ -236,5 +236,7 @@ class Problems:
                 FileCode.TOO_MANY_PROBLEMS,
                 f"more than {self._limit} rows cannot be read (the first: row {first.row_number}, {first.message}); "
                 "check the file's encoding and delimiter in the mapping",
+                max=self._limit,
+                row=first.row_number,
             )
         self.found.append(RowProblem(row_number, column, code, message))

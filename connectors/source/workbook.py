@@ -59,7 +59,8 @@ def _sheet_names(workbook: CalamineWorkbook, wanted: str | None, path: PurePath)
     if not names:
         came = ", ".join(repr(sheet.name) for sheet in sheets) or "none"
         asked = "a visible sheet" if wanted is None else f"the sheet {wanted!r}"
-        raise FileRefused(FileCode.NO_SUCH_SHEET, f"expected {asked} in {path.name}, its sheets are: {came}")
+        said = f"expected {asked} in {path.name}, its sheets are: {came}"
+        raise FileRefused(FileCode.NO_SUCH_SHEET, said, **({} if wanted is None else {"sheet": wanted}))
     return names
 
 
@@ -230,7 +231,8 @@ def _header_number(grid: _Grid, named_row: int | None) -> int | None:
         index = find_header(grid.rows[number] for number in numbers)
         return None if index is None else numbers[index]
     if all(value is None for value in grid.rows.get(named_row - 1, ())):
-        raise FileRefused(FileCode.NO_SUCH_ROW, f"the mapping names header_row {named_row}; that row is empty")
+        said = f"the mapping names header_row {named_row}; that row is empty"
+        raise FileRefused(FileCode.NO_SUCH_ROW, said, row=named_row)
     return named_row - 1
 
 

@@ -26,12 +26,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-STANDS_STILL: Final = (
-    "nothing is signed any more; events are taken as before. Stop the worker, put the newest copy of the database "
-    "back, start it again: then the log goes on. The centers keep what HQ has signed, so nothing else can repair it. "
-    "`hub audit verify` says what is wrong in the database as it is now"
-)
-
 
 @app.command()
 def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
@@ -39,6 +33,7 @@ def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> 
 
     Exit status 1 where HQ's database was rolled back or edited, so that nothing is signed. Example: hub log status
     """
+    from hub.hq.alarms import HqAlarm, alarm_line
     from hub.hq.log import standing
 
     found = standing(hub_folder(ctx, data_dir))
@@ -52,7 +47,7 @@ def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> 
         )
         line(f"receipts that are not in the log yet: {found.behind}")
     if found.rolled_back is not None:
-        note(f"ALARM: {found.rolled_back}; {STANDS_STILL}")
+        note(alarm_line(HqAlarm.LOG_STOPPED, reason=found.rolled_back))
         raise typer.Exit(1)
 
 

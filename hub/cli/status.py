@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 
 LATE: Final = timedelta(minutes=2)  # HQ says its newest checkpoint every minute
 WHY_SHOWN_MAX: Final = 80
-STRANGE: Final = (
-    "ALARM HQ's log: HQ has received {cosignatures} under checkpoints that its database does not have. The database "
-    "may have been rolled back to an older copy, HQ's log key may be in other hands, or a center has cosigned "
-    "by mistake what HQ never signed. `hub quarantine list` shows them (UNKNOWN_CHECKPOINT, OTHER_ROOT). "
-    "If the database was put back from a copy: stop the worker, put the newest copy back, start it again. If not: ask "
-    "that center which checkpoint it has; where nobody here has signed it, take a new key with `hub key rotate log`"
-)
 COLUMNS: Final = ("center", "status", "events", "accepted", "rejected", "forks", "position", "lag")
 
 
@@ -80,6 +73,8 @@ def _tell_totals(totals: Totals) -> None:
 
 def _tell_log(log: LogStatus) -> None:
     """Print how HQ's log stands with its witnesses, and what they have against it."""
+    from hub.hq.alarms import HqAlarm, alarm_line
+
     behind = f", {log.behind:,} more not in it yet" if log.behind else ""
     cosigned = f"checkpoint cosigned by {log.cosigned} of {log.witnesses}"
     # The newest checkpoint is a second old: that it is not believed yet tells nothing.
@@ -89,12 +84,13 @@ def _tell_log(log: LogStatus) -> None:
     if late:
         line("not cosigning: " + ", ".join(late))
     if log.rolled_back:
-        line(f"ALARM HQ's log: {log.rolled_back}; see `hub log status`")
+        line(alarm_line(HqAlarm.LOG_STOPPED, reason=log.rolled_back))
     if log.strange_cosignatures:
-        line(STRANGE.format(cosignatures=count(log.strange_cosignatures, "cosignature")))
+        strange = count(log.strange_cosignatures, "cosignature")
+        line(alarm_line(HqAlarm.STRANGE_COSIGNATURES, cosignatures=strange))
     for witness in log.centers:
         if witness.alarm is not None:
-            line(f"ALARM {witness.center} against HQ's log: {witness.alarm.reason}")
+            line(alarm_line(HqAlarm.WITNESS, center=witness.center, reason=witness.alarm.reason))
 
 
 def _late(witness: WitnessStanding, believed_size: int) -> str:

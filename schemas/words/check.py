@@ -18,6 +18,8 @@ from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import TEXTS
 from connectors.runtime.explanation import NOT_THE_SHEETS_FAULT, PARAMS
 from connectors.runtime.notice import NOTICE_HEADERS, ROWS_GONE, TOLD_STATES, UNFIT
+from connectors.runtime.notice import PARAMS as NOTICE_PARAMS
+from connectors.runtime.outbox.rows import FileState
 from connectors.runtime.verdicts import HEADERS, STATES
 from connectors.source.problem import FileCode, ProblemCode
 from hub.audit.findings import What
@@ -25,6 +27,7 @@ from hub.domain.catalogue import STREAMS
 from hub.domain.marks import own_codes
 from hub.domain.stream import Stream
 from hub.evidence.report import Check
+from hub.hq.alarms import PARTS, HqAlarm
 from hub.hq.rotation import PURPOSES
 from hub.protocol.errors import Malformed
 from hub.protocol.verdict import Code
@@ -64,13 +67,18 @@ def needed() -> dict[str, set[str]]:
         *_group("params", PARAMS),
         *_group("remedies", ("ask_hq", "tell_support")),
     }
-    wanted["words/alarms.toml"] = {str(text) for name in AlarmName for text in TEXTS[name]}
+    wanted["words/alarms.toml"] = {
+        *(str(text) for name in AlarmName for text in TEXTS[name]),
+        *(f"hq.{text}" for text in _each(HqAlarm, *PARTS)),
+    }
     states = (*TOLD_STATES, ROWS_GONE)
     wanted["words/notices.toml"] = {
         "old_verdicts",
         *_group("headers", NOTICE_HEADERS),
+        *_group("params", NOTICE_PARAMS),
         *_group("states", states),
-        *_each((*states, UNFIT, *FileCode), "message", "remedy"),
+        # What is said of a file that is too large stands under its code alone.
+        *_each((*(set(states) - {FileState.TOO_LARGE}), UNFIT, *FileCode), "message", "remedy"),
     }
     wanted["words/findings.toml"] = _each(What, "message", "meaning", "remedy")
     wanted[_PAGE] = {*_group("checks", Check), *_group("purposes", ("root", *PURPOSES))}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+
+import orjson
 
 from connectors.reconcile.belief import OwnState, RowState, Verdict, row_state, row_verdict
 from connectors.runtime.outbox.beliefs import files_of, load_all, save
@@ -41,16 +43,27 @@ _ASIDE: Final = (FileState.LOCKED, FileState.TOO_LARGE, FileState.UNMAPPED)
 
 
 @dataclass(frozen=True, slots=True)
-class FileSummary:
-    """One file and how many rows are in each state.
+class Reason:
+    """Why a file is not taken: the sentence for the log and for `status`, and for people its code and values.
 
-    The count `generation` rises with every reading, so equal summaries mean equal rows. `code` says why it is refused.
+    Shapes: `params` are told by their names in schemas/words/notices.toml; a code of '' is told by the file's state.
+    """
+
+    message: str
+    code: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """One file and how many rows are in each state; `reason` is why it is not taken.
+
+    The count `generation` rises with every reading, so equal summaries mean equal rows.
     """
 
     name: str
     state: str
-    message: str
-    code: str
+    reason: Reason
     counts: dict[str, int]
 
 
@@ -112,7 +125,7 @@ class Rows:
         """Return the number under which the rows of one reading of `file` are put."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO file VALUES (?, ?, '', 1, 0, NULL, NULL, '') "
+                "INSERT INTO file VALUES (?, ?, '', 1, 0, NULL, NULL, '', '') "
                 "ON CONFLICT (name) DO UPDATE SET generation = generation + 1",
                 (file, FileState.TAKEN),
             )
@@ -131,26 +144,28 @@ class Rows:
                 "DELETE FROM vanished WHERE file=?1 AND key IN (SELECT key FROM row WHERE file=?1)", (file,)
             )
             connection.execute(
-                "UPDATE file SET state=?, message='', code='', blank=?, waiting=NULL, approved=NULL WHERE name=?",
+                "UPDATE file SET state=?, message='', code='', params='', blank=?, waiting=NULL, approved=NULL "
+                "WHERE name=?",
                 (FileState.TAKEN, blank, file),
             )
 
-    def set_file(self, file: str, state: FileState, message: str, waiting: bytes | None = None, code: str = "") -> None:
+    def set_file(self, file: str, state: FileState, reason: Reason, waiting: bytes | None = None) -> None:
         """Remember that `file` is not to be taken as it is now. Its rows stay as they were; an approval is spent."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, ?4, NULL, ?5) "
-                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, waiting=?4, approved=NULL, code=?5",
-                (file, state, message, waiting, code),
+                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, ?4, NULL, ?5, ?6) "
+                "ON CONFLICT (name) DO UPDATE SET "
+                "state=?2, message=?3, waiting=?4, approved=NULL, code=?5, params=?6",
+                (file, state, reason.message, waiting, reason.code, _params_text(reason)),
             )
 
-    def set_aside(self, file: str, state: FileState, message: str, code: str) -> None:
+    def set_aside(self, file: str, state: FileState, reason: Reason) -> None:
         """Remember why `file` is not read for now. Its rows and an approval stay as they were."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, NULL, NULL, ?4) "
-                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, code=?4",
-                (file, state, message, code),
+                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, NULL, NULL, ?4, ?5) "
+                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, code=?4, params=?5",
+                (file, state, reason.message, reason.code, _params_text(reason)),
             )
 
     def aside(self) -> dict[str, FileState]:
@@ -165,7 +180,8 @@ class Rows:
                 "DELETE FROM file WHERE name=?1 AND NOT EXISTS (SELECT 1 FROM row WHERE row.file=?1)", (file,)
             )
             connection.execute(
-                "UPDATE file SET state=?, code='', message='the file is gone; nothing was withdrawn' WHERE name=?",
+                "UPDATE file SET state=?, code='', params='', message='the file is gone; nothing was withdrawn' "
+                "WHERE name=?",
                 (FileState.VANISHED, file),
             )
 
@@ -202,10 +218,12 @@ class Rows:
 
     def summaries(self) -> list[FileSummary]:
         """Return every file that we know of, by name."""
-        found = self._database.read("SELECT name, state, message, code, generation FROM file ORDER BY name")
+        found = self._database.read("SELECT name, state, message, code, params, generation FROM file ORDER BY name")
         files = {
-            name: FileSummary(name, state, message, code, {"generation": generation})
-            for name, state, message, code, generation in found
+            name: FileSummary(
+                name, state, Reason(message, code, orjson.loads(params) if params else {}), {"generation": generation}
+            )
+            for name, state, message, code, params, generation in found
         }
         vanished = self._database.read("SELECT file, 'vanished', count(*) FROM vanished GROUP BY file")
         for name, state, count in (*count_rows(self._database), *vanished):
@@ -224,6 +242,10 @@ class Rows:
         while found := self._database.read(_VERDICTS, (file, at, _PAGE_ROWS)):
             yield from (_judge(*row) for row in found)
             at = found[-1][0]
+
+
+def _params_text(reason: Reason) -> str:
+    return orjson.dumps(dict(reason.params)).decode() if reason.params else ""
 
 
 def count_rows(database: Database) -> Iterator[tuple[str, RowState, int]]:

@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS entity (
 CREATE TABLE IF NOT EXISTS file (
     name TEXT PRIMARY KEY, state TEXT NOT NULL, message TEXT NOT NULL, generation INTEGER NOT NULL,
     blank INTEGER NOT NULL, waiting BLOB, approved BLOB,
-    code TEXT NOT NULL DEFAULT ''
+    code TEXT NOT NULL DEFAULT '', params TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS row (
     file TEXT NOT NULL, number INTEGER NOT NULL, generation INTEGER NOT NULL, key TEXT NOT NULL, entity TEXT,
@@ -96,6 +96,7 @@ _RENAMED: Final = (("entity", "refused", "rejected_event"),)  # "refused" is the
 # Columns that came after the first version of the file. What was queued before them says the same bytes as ever: NULL.
 _ADDED: Final = (
     ("file", "code", "TEXT NOT NULL DEFAULT ''"),
+    ("file", "params", "TEXT NOT NULL DEFAULT ''"),
     ("event", "correlation", "TEXT"),
     ("event", "causation", "TEXT"),
     ("entity", "rejected_event", "TEXT"),

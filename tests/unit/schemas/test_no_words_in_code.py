@@ -1,4 +1,9 @@
-"""What people read stands in the catalogue: no module of the product holds a text in Chinese or Russian."""
+"""What people read in Chinese or Russian stands in the catalogue: no module of the product holds such a text.
+
+An English sentence can't be told from a log's line or an error's by looking at it, so none is looked for here. What
+guards those are the closed lists: `schemas.words.check` wants a text for every verdict, problem, file, finding and
+alarm of both ends by its code.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from connectors.mapping import outcomes, read_mapping
 from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.rows import FileState
+from connectors.runtime.outbox.rows import FileState, Reason
 from connectors.source import load
 from hub.protocol.control import open_enrolment
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
@@ -127,7 +127,7 @@ def test_check_names_what_is_wrong_and_exits_with_1(office: Path, capsys: pytest
 def test_status_shows_files_and_alarms(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Another process sees the daemon's outbox: what waits, and for whom."""
     with Outbox(office / "outbox.sqlite3") as outbox:
-        outbox.rows.set_file("offers.xlsx", FileState.WAITING, "30 rows changed", b"digest")
+        outbox.rows.set_file("offers.xlsx", FileState.WAITING, Reason("30 rows changed"), b"digest")
         outbox.database.set_meta("key", "HQ has a key in our name that we did not make")
     capsys.readouterr()
     assert run_command(["status", "--office", str(office)]) == 0
@@ -152,7 +152,7 @@ def test_status_shows_files_and_alarms(office: Path, capsys: pytest.CaptureFixtu
 def test_approve_lets_a_waiting_file_go(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Only a file that waits can be approved, and the command says which ones do."""
     with Outbox(office / "outbox.sqlite3") as outbox:
-        outbox.rows.set_file("offers.xlsx", FileState.WAITING, "30 rows changed", b"digest")
+        outbox.rows.set_file("offers.xlsx", FileState.WAITING, Reason("30 rows changed"), b"digest")
     capsys.readouterr()
     assert run_command(["approve", "other.xlsx", "--office", str(office)]) == 2
     assert said(capsys) == "connector: other.xlsx does not wait for approval; these wait: offers.xlsx"

@@ -18,12 +18,12 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import CHUNK_ROWS, Gatherer
 from connectors.runtime.ids import EventIds
-from connectors.runtime.notice import notices_for
+from connectors.runtime.notice import UNFIT, notices_for
 from connectors.runtime.office import Office, read_office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.faulty import FaultyDatabase
-from connectors.runtime.outbox.rows import FileState, FileSummary
+from connectors.runtime.outbox.rows import FileState, FileSummary, Reason
 from connectors.runtime.sheets import VerdictSheets, sheet_of
 from connectors.runtime.signals import Replans, Signal
 from connectors.source.problem import FileCode
@@ -186,7 +186,7 @@ def test_refused_file_stands_above_its_old_verdicts(bench: Bench) -> None:
     rows = bench.block("offers.csv")
     assert rows[0] == [None, "File", "State", "Message", "What to do"]
     assert rows[1][1:3] == ["offers.csv", "not taken"]
-    assert "Title" in rows[1][3]
+    assert "(column: Title)" in rows[1][3]
     assert "the last time it was taken" in rows[1][3]
     assert rows[1][4].startswith("Restore the column names")
     assert rows[3] == ["Row", "Number", "Verdict", "Message", "What to do"]
@@ -241,6 +241,7 @@ def test_waiting_and_vanished_rows_are_told_in_the_sheet(bench: Bench) -> None:
     bench.look()
     states = [row[2] for row in bench.block("offers.csv")[1:3]]
     assert states == ["waits for approval", "rows are gone"]
+    assert "(rows known: 19, changed: 19, gone: 0)" in bench.block("offers.csv")[1][3]
     assert "connector approve" in bench.block("offers.csv")[1][4]
     (bench.path / "offers.csv").unlink()
     bench.look()
@@ -282,7 +283,7 @@ def test_every_file_state_has_its_words(language: Any) -> None:
     assert not set(FileCode) & codes_of_rows
     said = set()
     for code in FileCode:
-        summary = FileSummary("a.csv", FileState.REFUSED, "detail", code, {})
+        summary = FileSummary("a.csv", FileState.REFUSED, Reason("detail", code), {})
         (notice,) = notices_for(summary, [], language)
         assert notice.todo
         said.add(notice.said)
@@ -298,3 +299,35 @@ def test_outbox_of_an_earlier_form_gets_the_new_column(tmp_path: Path) -> None:
     database = Database(path)
     assert database.read("SELECT code FROM file") == []
     database.close()
+
+
+@pytest.mark.parametrize(("language", "said"), [("zh", "已改动：19"), ("ru", "изменено: 19")])
+def test_notice_has_no_sentence_of_the_log(language: Any, said: str) -> None:
+    """The log's sentence is English; a reader of Chinese or Russian is told the same values in their own words."""
+    params = {"known": "20", "changed": "19", "vanished": "1"}
+    reason = Reason("19 of 20 known rows changed and 1 vanished at once: look at the file", params=params)
+    summary = FileSummary("a.csv", FileState.WAITING, reason, {})
+    (notice,) = notices_for(summary, [], language)
+    assert said in notice.said
+    assert "look at the file" not in notice.said
+
+
+def test_reason_is_kept_with_its_values_until_the_file_is_taken(bench: Bench) -> None:
+    """What is told of a file outlives a restart, and is forgotten when the file is taken."""
+    bench.write("offers.csv", "1,Pump", head="Number,Name")
+    bench.look()
+    (file,) = bench.outbox.rows.summaries()
+    assert (file.reason.code, file.reason.params) == (UNFIT, {"column": "Title"})
+    assert "the sheet has no column 'Title'" in file.reason.message  # for the log and for `status`
+    bench.write("offers.csv", "1,Pump")
+    bench.look()
+    (file,) = bench.outbox.rows.summaries()
+    assert file.reason == Reason("")
+
+
+@pytest.mark.parametrize("code", ["", FileCode.FILE_TOO_LARGE])
+def test_file_that_is_too_large_is_told_though_an_older_release_kept_no_code(code: str) -> None:
+    """Its words stand once, under its code."""
+    (notice,) = notices_for(FileSummary("a.csv", FileState.TOO_LARGE, Reason("9 bytes", code), {}), [], "ru")
+    assert notice.said.startswith("файл слишком велик. ")
+    assert notice.todo == "Разделите его на несколько файлов."

@@ -1,0 +1,24 @@
+"""HQ's alarms: a closed list, and the line by which each is told; its words stand in schemas/words/alarms.toml."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from schemas.words import Language, words
+
+PARTS: Final = ("message", "meaning", "remedy")
+
+
+class HqAlarm(StrEnum):
+    """What an operator of HQ must know at once."""
+
+    LOG_STOPPED = "LOG_STOPPED"  # the database is not what it was when HQ signed: nothing is signed any more
+    STRANGE_COSIGNATURES = "STRANGE_COSIGNATURES"  # under checkpoints that the database does not have
+    WITNESS = "WITNESS"  # what a center's witness holds against HQ's log
+
+
+def alarm_line(alarm: HqAlarm, language: Language = "en", **values: object) -> str:
+    """Return an alarm in one line: what is wrong, what it means, what to do."""
+    message, meaning, remedy = (words("alarms").say(f"hq.{alarm}.{part}", language, **values) for part in PARTS)
+    return f"ALARM {message}. {meaning} {remedy}"
