@@ -17,6 +17,7 @@ from connectors.runtime.alarm_name import AlarmName
 from schemas.words import NO_WORDS, Language, stream_words, words
 
 CENTER: Final = "center"
+BREAKS: Final = "breaks"  # the group of texts by `witness.Why`
 
 
 class AlarmText(StrEnum):
@@ -74,11 +75,17 @@ class Alarm:
 
 
 def alarm_text(alarm: Alarm, language: Language) -> str:
-    """Return what an alarm says to people; a status of the center is said as everywhere."""
+    """Return what an alarm says to people.
+
+    A status of the center is said as everywhere, and in which way HQ's log is broken by its own words: the `reason`
+    that is kept beside it is HQ's, in English.
+    """
     values = dict(alarm.values)
     if "status" in values:
         said = stream_words().get(CENTER, NO_WORDS).find(f"statuses.{values['status']}", language)
         values["status"] = said or values["status"]
+    if "why" in values:
+        values["reason"] = words("alarms").say(f"{BREAKS}.{values['why']}", language, **values)
     return words("alarms").say(alarm.text, language, **values)
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
@@ -180,13 +181,53 @@ class ReadAgain:
     reason: str
 
 
+class Why(StrEnum):
+    """In which way HQ's log is broken: the name of its words under `breaks` in schemas/words/alarms.toml."""
+
+    NOT_SHOWN = "not_shown"
+    OTHER_ROOT = "other_root"
+    GOES_BACK = "goes_back"
+    NOWHERE_FROM = "nowhere_from"
+    NOWHERE = "nowhere"
+    TWO_ROOTS = "two_roots"
+    OTHER_STORY = "other_story"
+    DOES_NOT_FOLLOW = "does_not_follow"
+    CUT_OFF = "cut_off"
+
+
+# How a break is told to HQ, signed, and kept: the same bytes in every release, whatever people are told.
+_REASONS: Final[Mapping[Why, str]] = MappingProxyType(
+    {
+        Why.NOT_SHOWN: "checkpoint {size} does not show how it follows: {fault}",
+        Why.OTHER_ROOT: "HQ has signed another root at size {size} than before",
+        Why.GOES_BACK: "HQ goes back, to size {size} behind {ours}, again and again",
+        Why.NOWHERE_FROM: "the leaves from {ours} on are nowhere, and HQ has signed {size}",
+        Why.NOWHERE: "the leaves {ours} to {after} are nowhere, and HQ has signed {size}",
+        Why.TWO_ROOTS: "HQ has signed two roots at size {size}",
+        Why.OTHER_STORY: "what HQ shows now does not lead to the root that it signed at {size}",
+        Why.DOES_NOT_FOLLOW: "checkpoint {size} does not follow from {ours}: its leaves lead to another root",
+        Why.CUT_OFF: "HQ's log ends at {ours}, and it has signed one of {size}",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Break:
-    """HQ's log is not append-only, or it does not show that it is: why, and the two notes that stand against it."""
+    """HQ's log is not append-only, or it does not show that it is: why, and the two notes that stand against it.
 
-    reason: str
+    Shapes: `values` has `size`, of the checkpoint that breaks it, and what else the reason names; `ours` in it is the
+            size that we had read.
+    """
+
+    why: Why
+    values: Mapping[str, str]
     ours: bytes
     theirs: bytes
+
+    @property
+    def reason(self) -> str:
+        """What HQ is told, in English."""
+        return _REASONS[self.why].format(**self.values)
 
 
 Step = Follows | ReadAgain | Break
@@ -200,7 +241,7 @@ def step(log: Log, said: SignedCheckpoint, known: Callable[[int], bytes | None])
     if said.size <= log.size:
         return _look_back(log, said, known)
     if said.fault:
-        return Break(f"checkpoint {said.size} does not show how it follows: {said.fault}", log.note, said.note)
+        return _break(Why.NOT_SHOWN, log.note, said.note, size=said.size, fault=said.fault)
     if said.after > log.size:
         return _beyond_gap(log, said)
     return _append_waiting(_append(log, said), known)
@@ -216,9 +257,9 @@ def _look_back(log: Log, said: SignedCheckpoint, known: Callable[[int], bytes | 
         return Follows(log)
     if ours is not None:
         note = promise.note if promise else log.note
-        return Break(f"HQ has signed another root at size {said.size} than before", note, said.note)
+        return _break(Why.OTHER_ROOT, note, said.note, size=said.size)
     if len(log.promised) >= PROMISES_MAX:
-        return Break(f"HQ goes back, to size {said.size} behind {log.size}, again and again", log.note, said.note)
+        return _break(Why.GOES_BACK, log.note, said.note, size=said.size, ours=log.size)
     return ReadAgain(log.from_beginning(said), f"a checkpoint of size {said.size} came behind {log.size}")
 
 
@@ -226,11 +267,11 @@ def _beyond_gap(log: Log, said: SignedCheckpoint) -> Step:
     if not log.again:
         return ReadAgain(log.from_beginning(), f"the leaves {log.size} to {said.after} are missing before {said.size}")
     if len(log.waiting) >= WAITING_MAX:
-        return Break(f"the leaves from {log.size} on are nowhere, and HQ has signed {said.size}", log.note, said.note)
+        return _break(Why.NOWHERE_FROM, log.note, said.note, size=said.size, ours=log.size)
     waiting = {other.size: other for other in log.waiting}
     found = waiting.setdefault(said.size, said)
     if found.root != said.root:
-        return Break(f"HQ has signed two roots at size {said.size}", found.note, said.note)
+        return _break(Why.TWO_ROOTS, found.note, said.note, size=said.size)
     return Follows(replace(log, waiting=tuple(waiting[size] for size in sorted(waiting))))
 
 
@@ -242,13 +283,10 @@ def _append(log: Log, said: SignedCheckpoint) -> Follows | Break:
         promise = log.promised[size]
         edge = edge.append(new[edge.size - log.size : size - log.size])
         if edge.root != promise.root:
-            return Break(
-                f"what HQ shows now does not lead to the root that it signed at {size}", promise.note, said.note
-            )
+            return _break(Why.OTHER_STORY, promise.note, said.note, size=size)
     edge = edge.append(new[edge.size - log.size :])
     if edge.root != said.root:
-        reason = f"checkpoint {said.size} does not follow from {log.size}: its leaves lead to another root"
-        return Break(reason, log.note, said.note)
+        return _break(Why.DOES_NOT_FOLLOW, log.note, said.note, size=said.size, ours=log.size)
     return Follows(replace(log, edge=edge, note=said.note), new)
 
 
@@ -274,11 +312,13 @@ def unmet(log: Log) -> Break | None:
     size = log.ahead
     if size:
         promise = log.promised[size]
-        return Break(f"HQ's log ends at {log.size}, and it has signed one of {size}", promise.note, log.note)
+        return _break(Why.CUT_OFF, promise.note, log.note, size=size, ours=log.size)
     said = log.waiting[0]
-    return Break(
-        f"the leaves {log.size} to {said.after} are nowhere, and HQ has signed {said.size}", log.note, said.note
-    )
+    return _break(Why.NOWHERE, log.note, said.note, size=said.size, ours=log.size, after=said.after)
+
+
+def _break(why: Why, before: bytes, theirs: bytes, **values: object) -> Break:
+    return Break(why, {name: str(value) for name, value in values.items()}, before, theirs)
 
 
 def receipt_leaf(note: bytes) -> bytes:

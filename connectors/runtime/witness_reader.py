@@ -324,7 +324,7 @@ class WitnessReader:
         log.error("witness_stopped", reason=found.reason)
         with self._database.transaction():
             self._kept.broke(found, self._now())
-            self._alarm(AlarmName.LOG, Alarm(AlarmText.LOG, {"reason": found.reason}))
+            self._alarm(AlarmName.LOG, Alarm(AlarmText.LOG, {"reason": found.reason, "why": found.why, **found.values}))
 
     async def _stand_still(self) -> None:
         """Do nothing but tell HQ, until a person has us look again."""

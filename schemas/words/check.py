@@ -15,12 +15,13 @@ import schemas
 from connectors.cli.sample import COLUMNS, EXAMPLES
 from connectors.mapping.problem import LocalCode
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.alarms import TEXTS
+from connectors.runtime.alarms import BREAKS, TEXTS
 from connectors.runtime.explanation import NOT_THE_SHEETS_FAULT, PARAMS
 from connectors.runtime.notice import NOTICE_HEADERS, ROWS_GONE, TOLD_STATES, UNFIT
 from connectors.runtime.notice import PARAMS as NOTICE_PARAMS
 from connectors.runtime.outbox.rows import FileState
 from connectors.runtime.verdicts import HEADERS, STATES
+from connectors.runtime.witness import Why
 from connectors.source.problem import FileCode, ProblemCode
 from hub.audit.findings import What
 from hub.domain.catalogue import STREAMS
@@ -69,6 +70,7 @@ def needed() -> dict[str, set[str]]:
     }
     wanted["words/alarms.toml"] = {
         *(str(text) for name in AlarmName for text in TEXTS[name]),
+        *_group(BREAKS, Why),
         *(f"hq.{text}" for text in _each(HqAlarm, *PARTS)),
     }
     states = (*TOLD_STATES, ROWS_GONE)

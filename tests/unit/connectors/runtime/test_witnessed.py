@@ -12,7 +12,7 @@ import pytest
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.outbox import Outbox, witnessed
 from connectors.runtime.outbox.witnessed import CHECKPOINTS_KEPT, COSIGNED_KEPT, Witnessed
-from connectors.runtime.witness import Break, Follows, Log, read, receipt_leaf, step
+from connectors.runtime.witness import Break, Follows, Log, Why, read, receipt_leaf, step
 from hub.protocol.tree import Edge
 from tests.support.log import TestLog, leaf
 from tests.support.office import NOW, Office
@@ -84,15 +84,15 @@ def test_what_is_kept_is_bounded(office: Office, monkeypatch: pytest.MonkeyPatch
 def test_breaks_stay_until_and_after_a_retry(office: Office) -> None:
     """A person lets the witness look again; the evidence stays."""
     kept = office.outbox.witnessed
-    kept.broke(Break("two roots", b"ours", b"theirs"), NOW)
+    kept.broke(Break(Why.TWO_ROOTS, {"size": "2"}, b"ours", b"theirs"), NOW)
     stopped = kept.stopped()
     assert stopped is not None
-    assert (stopped.reason, stopped.ours, stopped.theirs) == ("two roots", b"ours", b"theirs")
-    assert office.outbox.status()["witness"]["stopped"]["reason"] == "two roots"
+    assert (stopped.reason, stopped.ours, stopped.theirs) == ("HQ has signed two roots at size 2", b"ours", b"theirs")
+    assert office.outbox.status()["witness"]["stopped"]["reason"] == "HQ has signed two roots at size 2"
     assert (kept.retry(NOW), kept.retry(NOW), kept.stopped()) == (1, 0, None)
     assert len(kept.breaks()) == 1
     for number in range(40):
-        kept.broke(Break(str(number), b"", b""), NOW)
+        kept.broke(Break(Why.TWO_ROOTS, {"size": str(number)}, b"", b""), NOW)
         kept.retry(NOW)
     assert len(kept.breaks()) <= witnessed.BREAKS_KEPT + 1
 
