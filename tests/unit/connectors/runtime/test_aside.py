@@ -331,3 +331,14 @@ def test_file_that_is_too_large_is_told_though_an_older_release_kept_no_code(cod
     (notice,) = notices_for(FileSummary("a.csv", FileState.TOO_LARGE, Reason("9 bytes", code), {}), [], "ru")
     assert notice.said.startswith("файл слишком велик. ")
     assert notice.todo == "Разделите его на несколько файлов."
+
+
+def test_row_is_told_in_the_words_of_its_mappings_stream(bench: Bench) -> None:
+    """The sheet knows of each row whose fields and statuses it tells."""
+    bench.write("offers.csv", "1,Pump")
+    bench.look()
+    told = json.dumps([["", "trl", "ILLEGAL_TRANSITION", "status=withdrawn"]])
+    with bench.database.transaction() as connection:
+        connection.execute("UPDATE row SET state='refused', code='ILLEGAL_TRANSITION', problems=?", (told,))
+    bench.sheets.write()
+    assert bench.block("offers.csv")[1][3] == "readiness (TRL): not possible in the present status (status: withdrawn)"

@@ -109,3 +109,11 @@ def test_cells_that_begin_like_formulas_are_escaped(start: str, tmp_path: Path) 
     path = tmp_path / "a.xlsx"
     write_verdicts(path, [VerdictRow(2, "k", "refused", [Problem(f"{start}x", "", "NEW", "\x00\ud800")])], "en")
     assert str(read(path)[1][3]).startswith("'")
+
+
+def test_field_without_a_column_is_said_by_the_words_of_its_stream(tmp_path: Path) -> None:
+    """What HQ names that stands in no column of the sheet has a word all the same."""
+    path = verdicts_path(tmp_path / "deals.csv")
+    problem = Problem("", "counterpart_center", Code.UNKNOWN_CENTER, "value=xx")
+    write_verdicts(path, [VerdictRow(5, "K-4", "rejected", [problem], "deal")], "ru")
+    assert read(path)[1][3] == "центр второй стороны: в сети нет такого центра (здесь: xx)"
