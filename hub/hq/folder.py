@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hub.store.log import LogReader
     from hub.store.read.reads import Reads, Snapshot
     from hub.store.sqlite import SqliteStore
+    from hub.store.store import Store
 
 DEFAULT_HUB: Final = "hub.example"
 
@@ -129,7 +130,7 @@ class HubFolder:
         return None
 
     @asynccontextmanager
-    async def headquarters(self) -> AsyncIterator[tuple[SqliteStore, Headquarters]]:
+    async def headquarters(self) -> AsyncIterator[tuple[Store, Headquarters]]:
         """Yield the store and the writer of the hq lane. Errors: UsageError when there are no keys here."""
         from hub.hq.headquarters import Headquarters
         from hub.hq.identity import load_identity

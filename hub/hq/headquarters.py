@@ -22,7 +22,7 @@ from hub.ledger.reading import Reading
 from hub.ledger.step import Step
 from hub.protocol.avro import Codec, frame
 from hub.protocol.checkpoint import seal
-from hub.protocol.errors import Rejected, Retriable
+from hub.protocol.errors import Fatal, Rejected, Retriable
 from hub.protocol.identifier import uuid7
 from hub.protocol.plain_record import PlainRecord
 from hub.protocol.record import CENTER_REGISTERED, LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
@@ -85,7 +85,8 @@ class Headquarters:
 
         Who says a whole record anew gives as `expected_basis` the size of the hq lane that the record was read at.
         Errors: Rejected when a rule forbids one of them; Retriable when the hq lane is not at `expected_basis` any
-        more, or moves meanwhile. Nothing is written then.
+            more, or moves meanwhile. Nothing is written then. A store that fails after its commit is no error: the lane
+            is asked whether it has these events. Fatal where it does not answer, so that nobody says them twice.
         """
         moment = now or datetime.now(UTC)
         claimed = (await self._store.claim([HQ], "headquarters"))[HQ]
@@ -108,13 +109,37 @@ class Headquarters:
                 "reason": "first start",
             }
             wanted.insert(0, HqEvent(LANE_OPENED, epoch, opening))
-        records = self._records(lane, wanted, moment, claimed.intake.offset or 0)
+        records, edge = self._records(lane, wanted, moment, claimed.intake.offset or 0)
         at = Instant(moment, time.monotonic())
-        return await self._driver.consolidate(
-            Reading.of(claimed.intake), claimed.term, records, standing, at, _allow_if_all_are_accepted
-        )
+        allowed: list[Step] = []
 
-    def _records(self, lane: Lane, events: Sequence[HqEvent], moment: datetime, offset: int) -> list[PlainRecord]:
+        def allow(step: Step) -> None:
+            _allow_if_all_are_accepted(step)
+            allowed.append(step)
+
+        try:
+            return await self._driver.consolidate(
+                Reading.of(claimed.intake), claimed.term, records, standing, at, allow
+            )
+        except Retriable:
+            if not allowed or not await self._stands(lane.origin, edge):
+                raise
+            return allowed[0]
+
+    async def _stands(self, origin: str, edge: Edge) -> bool:
+        """Return whether the lane has our events: their ids are in the tree's leaves, so no others give this edge."""
+        try:
+            return await self._store.edge_at(origin, edge.size) == edge
+        except Retriable as exc:
+            raise Fatal(
+                f"it is not known whether the hq lane has what was said, for its store does not answer ({exc}): look "
+                "(`hub status`, `hub show`) before you say it again"
+            ) from exc
+
+    def _records(
+        self, lane: Lane, events: Sequence[HqEvent], moment: datetime, offset: int
+    ) -> tuple[list[PlainRecord], Edge]:
+        """Return the records that say these events, and the lane's edge behind them."""
         edge: Edge = lane.edge
         records: list[PlainRecord] = []
         ids = [uuid7(moment, secrets.token_bytes(10)) for _ in events]
@@ -144,7 +169,7 @@ class Headquarters:
         last = records[-1]
         sealed = (SEAL_HEADER, seal(lane.origin, edge, self._identity.hq))
         records[-1] = replace(last, listed=[*last.headers, sealed])
-        return records
+        return records, edge
 
 
 def _allow_if_all_are_accepted(step: Step) -> None:

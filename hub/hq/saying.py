@@ -27,12 +27,17 @@ async def again(work: Callable[[], Awaitable[T]], tries: int = TRIES) -> T:
 
 
 async def say(headquarters: Headquarters, events: Sequence[HqEvent]) -> None:
-    """Append events to the hq lane. Errors: AgainstRules with the rule that forbids one of them; Retriable."""
+    """Append events to the hq lane, once.
+
+    An attempt that was written although its answer was lost is no Retriable: `Headquarters.say` asks the lane. So who
+    tries again says nothing twice.
+    Errors: AgainstRules with the rule that forbids one of them; Retriable; Fatal where nobody knows.
+    """
     await again(lambda: say_once(headquarters, events))
 
 
 async def say_once(headquarters: Headquarters, events: Sequence[HqEvent], expected_basis: int | None = None) -> None:
-    """Do the same, but leave trying again to the caller. Errors: AgainstRules, Retriable."""
+    """Do the same, but leave trying again to the caller. Errors: AgainstRules, Retriable, Fatal."""
     try:
         await headquarters.say(events, expected_basis=expected_basis)
     except Rejected as exc:

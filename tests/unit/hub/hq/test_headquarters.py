@@ -9,10 +9,12 @@ import pytest
 
 from hub.base.faulty import Fault
 from hub.hq.headquarters import Headquarters, HqEvent
-from hub.protocol.errors import Rejected, Retriable
+from hub.hq.saying import say
+from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.keys import Signer
 from hub.protocol.note import Note
 from hub.protocol.record import split_canonical
+from hub.protocol.tree import Edge
 from hub.store.faulty import FaultyStore
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.checker import check, trust_of
@@ -52,20 +54,20 @@ async def test_events_said_in_one_call_have_one_correlation(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("method", ["claim", "commit"])
-async def test_hq_that_says_it_again_after_an_error_has_said_it_once(tmp_path: Path, method: str) -> None:
-    """Refused, the second attempt says it; done though the answer was lost, the second is rejected by its rule."""
+async def test_what_hq_says_over_a_failing_store_stands_once(tmp_path: Path, method: str) -> None:
+    """Not written, it is an error and can be said again; written though the answer was lost, it is none."""
     plain = await Hq.open(tmp_path)
     store = FaultyStore(plain.store)
     headquarters = Headquarters(store, IDENTITY, RELEASED)
     for fault, name in ((Fault.REFUSED, "uz"), (Fault.APPLIED, "kz")):
         event = HqEvent("net.cohub.center.registered.v1", name, center_record(Center(name)))
         store.fail(fault, method)
-        with pytest.raises(Retriable):
-            await headquarters.say([event], NOW)
         if (method, fault) == ("commit", Fault.APPLIED):
-            with pytest.raises(Rejected, match="hq:kz"):
-                await headquarters.say([event], NOW)
+            step = await headquarters.say([event], NOW)
+            assert [row.subject for commit in step.commits for row in commit.rows] == ["hq:kz"]
         else:
+            with pytest.raises(Retriable):
+                await headquarters.say([event], NOW)
             await headquarters.say([event], NOW)
     said = "SELECT subject FROM ledger WHERE type = 'net.cohub.center.registered.v1' AND code = 'ACCEPTED' ORDER BY 1"
     assert peek(plain.database, said) == [("hq:hq",), ("hq:kz",), ("hq:uz",)]
@@ -83,4 +85,21 @@ async def test_hq_signs_what_it_says_by_the_keys_that_are_in_use_then(tmp_path: 
     step = await headquarters.say([event], NOW)
     (commit,) = step.commits
     assert Note.from_bytes(commit.note).signatures[0].key_id == keys[0].verifier.key_id
+    await plain.store.close()
+
+
+async def test_store_that_answers_nothing_any_more_leaves_it_open_and_nobody_says_it_again(tmp_path: Path) -> None:
+    """Who tries Retriable again would say it twice."""
+    plain = await Hq.open(tmp_path)
+
+    class Gone(FaultyStore):
+        async def edge_at(self, origin: str, size: int) -> Edge | None:
+            raise Retriable("gone")
+
+    store = Gone(plain.store)
+    store.fail(Fault.APPLIED, "commit")
+    event = HqEvent("net.cohub.center.registered.v1", "uz", center_record(Center("uz")))
+    with pytest.raises(Fatal, match="it is not known whether the hq lane has what was said"):
+        await say(Headquarters(store, IDENTITY, RELEASED), [event])
+    assert store.writes == 2
     await plain.store.close()
