@@ -1,66 +1,27 @@
-"""HQ's log as SQL has it, to be read: leaves, proofs, checkpoints, cosignatures.
+"""HQ's log, to be read: leaves, proofs, checkpoints, cosignatures.
 
-A LogReader works on any open connection to HQ's database, the worker's own or a read-only one (`hub.store.opener`),
-and remembers nothing but the roots of full tiles, which never change. Indexes count from 0, sizes from 1.
+A LogReader asks an engine for rows (`hub.store.log_rows`), and has all that follows from them, for every engine alike.
+It remembers nothing but the roots of full tiles, which never change. Indexes count from 0, sizes from 1.
 """
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from hub.domain.stream import HQ
 from hub.ledger.notary import LEAVES_MAX, Leaf, Log, Right, Stored, Unlogged, check_tree, receipt_text, rolled_back
 from hub.protocol import tiles
-from hub.protocol.checkpoint import Checkpoint, open_checkpoint
+from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.errors import Malformed
-from hub.protocol.moment import from_us
 from hub.protocol.note import SIGNATURES_MAX, Note, Signature
 from hub.protocol.tiles import TILE_WIDTH, tile_root, tile_width
 from hub.protocol.tree import HASH_BYTES, Edge
-from hub.protocol.value import value_class
+from hub.store.log_rows import LogRows, StoredCheckpoint, StoredCosignature
 
-# An edited database may have text where bytes belong: what is read is bytes, and what is wrong with them is found.
-_CHECKPOINT: Final = "size, CAST(note AS BLOB), CAST(edge AS BLOB), CAST(signed_at_us AS INTEGER)"
 ROOTS_KEPT_MAX: Final = 100_000  # 32 bytes and a key each; one for every 256 leaves
-
-
-@value_class
-class StoredCheckpoint:
-    """A checkpoint row: `note` is byte for byte what HQ signed and published."""
-
-    size: int
-    note: bytes
-    edge: bytes
-    signed_at: datetime
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """What the note says. Errors: Malformed."""
-        return open_checkpoint(self.note)[0]
-
-
-@value_class
-class StoredCosignature:
-    """A witness's line under the checkpoint of `size`: verified when HQ received it, against the keys active then."""
-
-    size: int
-    name: str
-    key_id: bytes
-    center: str
-    value: bytes
-    cosigned_at: datetime
-    received_at: datetime
-
-    @property
-    def line(self) -> Signature:
-        """The signature line."""
-        return Signature(self.name, self.key_id, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +44,20 @@ class LogStanding:
 
 
 class LogReader:
-    """Reads HQ's log through an open connection, which stays the caller's."""
+    """Reads HQ's log from the rows of an engine. Errors: Unreadable, of every method, where its rows do not come."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, rows: LogRows) -> None:
+        self._rows = rows
         self._roots: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     @property
     def size(self) -> int:
         """How many leaves the newest checkpoint covers; 0 where there is none yet."""
-        row = self._db.execute("SELECT max(size) FROM checkpoint").fetchone()
-        return int(row[0] or 0)
+        return self._rows.ends()[1]
 
     def leaf_of(self, lane_id: int, sequence: int) -> int | None:
         """Return the index of the receipt that covers an event, None where it is not in the log yet."""
-        row = self._db.execute(
-            "SELECT f.leaf_index FROM log_leaf f JOIN receipt r ON r.lane_id = f.lane_id AND r.last = f.last"
-            " WHERE f.lane_id = ? AND f.last >= ? AND r.first <= ? ORDER BY f.last LIMIT 1",
-            (lane_id, sequence, sequence),
-        ).fetchone()
-        return None if row is None else int(row[0])
+        return self._rows.leaf_of(lane_id, sequence)
 
     def leaf(self, index: int) -> Leaf | None:
         """Return one leaf."""
@@ -110,30 +65,17 @@ class LogReader:
 
     def leaves(self, first: int, end: int) -> Iterator[Leaf]:
         """Yield the leaves `first` to `end` − 1, in order."""
-        rows = self._db.execute(
-            "SELECT leaf_index, lane_id, last, CAST(hash AS BLOB) FROM log_leaf"
-            " WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
-            (first, end),
-        )
-        yield from (Leaf(*row) for row in rows)
+        yield from self._rows.leaves(first, end)
 
     def entries(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield index and entry of the leaves `first` to `end` − 1: the receipts' texts. Errors: Malformed."""
-        rows = self._db.execute(
-            "SELECT f.leaf_index, CAST(r.note AS BLOB) FROM log_leaf f"
-            " JOIN receipt r ON r.lane_id = f.lane_id AND r.last = f.last"
-            " WHERE f.leaf_index >= ? AND f.leaf_index < ? ORDER BY f.leaf_index",
-            (first, end),
-        )
-        yield from ((index, receipt_text(note)) for index, note in rows)
+        yield from ((index, receipt_text(note)) for index, note in self._rows.receipts(first, end))
 
     def tile(self, level: int, index: int, width: int = TILE_WIDTH) -> bytes:
         """Return the first `width` hashes of a tile, as `hub.protocol.tiles` wants them. Errors: Malformed."""
-        row = self._db.execute(
-            "SELECT CAST(hashes AS BLOB) FROM log_tile WHERE level = ? AND tile_index = ?", (level, index)
-        ).fetchone()
-        if row is not None:
-            return bytes(row[0])
+        stored = self._rows.tile(level, index)
+        if stored is not None:
+            return stored
         first, end = index * TILE_WIDTH, index * TILE_WIDTH + width
         if level == 0:
             return b"".join(leaf.hash for leaf in self.leaves(first, end))
@@ -183,11 +125,7 @@ class LogReader:
 
     def log(self, origin: str) -> Log:
         """Return the log as it stands, to be checked and built on. Errors: Malformed."""
-        # In one statement: between two of them somebody may append.
-        leaves, size = self._db.execute(
-            "SELECT (SELECT coalesce(max(leaf_index) + 1, 0) FROM log_leaf),"
-            " (SELECT coalesce(max(size), 0) FROM checkpoint)"
-        ).fetchone()
+        leaves, size = self._rows.ends()
         if leaves != size:
             raise Malformed(f"HQ's log has {leaves} leaves, and its newest checkpoint is of size {size}")
         newest = self.newest()
@@ -197,54 +135,42 @@ class LogReader:
 
     def checkpoint(self, size: int) -> StoredCheckpoint | None:
         """Return the checkpoint of exactly this size."""
-        return self._checkpoint("WHERE size = ?", size)
+        return self._rows.checkpoint(size)
 
     def newest(self) -> StoredCheckpoint | None:
         """Return the newest checkpoint."""
-        return self._checkpoint("ORDER BY size DESC LIMIT 1")
+        return self._rows.newest()
 
     def believed_covering(self, index: int) -> StoredCheckpoint | None:
         """Return the first believed checkpoint that covers leaf `index`: cosigned by more than half of the centers."""
-        return self._believed("ASC", index)
+        return self._believed(index, newest=False)
 
     def newest_believed(self) -> StoredCheckpoint | None:
         """Return the newest believed checkpoint."""
-        return self._believed("DESC", 0)
+        return self._believed(0, newest=True)
 
     def checkpoints(self, after: int = 0) -> Iterator[StoredCheckpoint]:
         """Yield the checkpoints of more than `after` leaves, in order."""
-        for row in self._db.execute(
-            f"SELECT {_CHECKPOINT} FROM checkpoint WHERE size > ? ORDER BY size",  # noqa: S608
-            (after,),
-        ):
-            yield _checkpoint(row)
+        yield from self._rows.checkpoints(after)
 
     def stored(self, after: int, limit: int) -> list[Stored]:
         """Return up to `limit` checkpoints of more than `after` leaves as they are published, in order."""
-        before = self._db.execute("SELECT max(size) FROM checkpoint WHERE size <= ?", (after,)).fetchone()[0] or 0
+        before = self._rows.size_upto(after)
         found = []
-        for size, note in self._db.execute(
-            "SELECT size, CAST(note AS BLOB) FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?", (after, limit)
-        ).fetchall():
+        for size, note in self._rows.notes(after, limit):
             found.append(Stored(size, note, before, tuple(leaf.hash for leaf in self.leaves(before, size))))
             before = size
         return found
 
     def unlogged(self, limit: int) -> list[Unlogged]:
         """Return up to `limit` receipts that are no leaf yet, of every lane the next ones in order, shared fairly."""
-        lanes = self._db.execute(
-            "SELECT l.id, coalesce(c.upto, 0) FROM lane l LEFT JOIN logged c ON c.lane_id = l.id"
-            " WHERE coalesce(c.upto, 0) < l.size ORDER BY l.id"
-        ).fetchall()
+        lanes = self._rows.lanes_behind()
         found: list[Unlogged] = []
         while lanes and len(found) < limit:
             share = -(-(limit - len(found)) // len(lanes))  # no lane with a backlog holds up the others
             more = []
             for lane_id, logged in lanes:
-                rows = self._db.execute(
-                    "SELECT last, CAST(note AS BLOB) FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last LIMIT ?",
-                    (lane_id, logged, min(share, limit - len(found))),
-                ).fetchall()
+                rows = self._rows.receipts_behind(lane_id, logged, min(share, limit - len(found)))
                 found += (Unlogged(lane_id, last, note) for last, note in rows)
                 if len(rows) == share:
                     more.append((lane_id, rows[-1][0]))
@@ -253,32 +179,15 @@ class LogReader:
 
     def behind(self) -> int:
         """Return how many receipts are no leaf yet."""
-        row = self._db.execute(
-            "SELECT coalesce(sum((SELECT count(*) FROM receipt r"
-            " WHERE r.lane_id = l.id AND r.last > coalesce(c.upto, 0))), 0)"
-            " FROM lane l LEFT JOIN logged c ON c.lane_id = l.id WHERE coalesce(c.upto, 0) < l.size"
-        ).fetchone()
-        return int(row[0])
+        return self._rows.behind()
 
     def active(self) -> set[str]:
         """Return the centers that are active, HQ excluded: more than half of them make a checkpoint believed."""
-        rows = self._db.execute(
-            "SELECT id FROM entity WHERE stream = 'center' AND center = ? AND status = 'active' AND id <> ?",
-            (HQ, f"{HQ}:{HQ}"),
-        )
-        return {str(entity_id).partition(":")[2] for (entity_id,) in rows}
+        return self._rows.active()
 
     def cosignatures(self, size: int) -> list[StoredCosignature]:
         """Return the cosignatures under the checkpoint of this size, in the order in which they came."""
-        rows = self._db.execute(
-            "SELECT size, name, CAST(key_id AS BLOB), center, CAST(value AS BLOB), cosigned_at_us, received_at_us"
-            " FROM cosignature WHERE size = ? ORDER BY received_at_us, name, key_id",
-            (size,),
-        )
-        return [
-            StoredCosignature(size, name, key_id, center, value, from_us(cosigned), from_us(received))
-            for _, name, key_id, center, value, cosigned, received in rows
-        ]
+        return self._rows.cosignatures(size)
 
     def cosigned_notes(self, size: int) -> list[bytes]:
         """Return the checkpoint of this size with HQ's own lines and the cosignatures: as many notes as they fill.
@@ -331,9 +240,7 @@ class LogReader:
         as it does not fit, so the newest copy of the database, put back, is free of it.
         """
         size = self.size
-        for (note,) in self._db.execute(
-            "SELECT CAST(theirs AS BLOB) FROM evidence WHERE origin LIKE '%/log' ORDER BY size DESC"
-        ):
+        for note in self._rows.evidence():
             said, _ = open_checkpoint(note)
             why = rolled_back(said, size, self.root(said.size) if said.size <= size else None)
             if why is not None:
@@ -356,22 +263,7 @@ class LogReader:
             return f"a row of HQ's log has what no row of ours has: {exc}"
         return None
 
-    def _checkpoint(self, rest: str, *values: Any) -> StoredCheckpoint | None:
-        row = self._db.execute(f"SELECT {_CHECKPOINT} FROM checkpoint {rest}", values).fetchone()  # noqa: S608
-        return None if row is None else _checkpoint(row)
-
-    def _believed(self, order: str, index: int) -> StoredCheckpoint | None:
+    def _believed(self, after: int, *, newest: bool) -> StoredCheckpoint | None:
         # Who is not active any more counts on neither side: else those who left would make a majority.
-        active = self.active()
-        row = self._db.execute(
-            "SELECT size FROM cosignature WHERE size > ? AND size IN (SELECT size FROM checkpoint)"  # noqa: S608
-            " AND center IN (SELECT value FROM json_each(?))"
-            f" GROUP BY size HAVING 2 * count(DISTINCT center) > ? ORDER BY size {order} LIMIT 1",
-            (index, json.dumps(sorted(active)), len(active)),
-        ).fetchone()
-        return None if row is None else self.checkpoint(row[0])
-
-
-def _checkpoint(row: tuple[int, bytes, bytes, int]) -> StoredCheckpoint:
-    size, note, edge, signed_at_us = row
-    return StoredCheckpoint(size, note, edge, from_us(signed_at_us))
+        size = self._rows.cosigned(after, self._rows.active(), newest=newest)
+        return None if size is None else self.checkpoint(size)

@@ -24,7 +24,8 @@ from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.tiles import TILE_HEIGHT, TILE_WIDTH, bundle_path, split_hashes, tile_path, tiles_of, write_bundle
 from hub.protocol.tree import HASH_BYTES, leaf_hash
-from hub.store.log import LogReader, StoredCheckpoint
+from hub.store.log import LogReader
+from hub.store.log_rows import StoredCheckpoint
 
 CHECKPOINT: Final = "checkpoint"
 PART: Final = ".part-"

@@ -3,6 +3,7 @@
     LedgerReader   lanes, events, receipts, segments, all as of one moment if wanted     replay, audit, evidence
     EntityReader   entities, their histories, what was rejected                           replay, evidence
     AuditReader    the same tables as they are, damaged perhaps (`audit_reader`)          audit
+    LogRows        HQ's log (`log_rows`), on which a LogReader makes proofs (`log`)       everybody
 
 Whoever asks keeps the question and what follows from the answer; nothing outside of hub/store has SQL. A reader looks
 at a SQLite file: HQ's own, or a mirror of a database elsewhere (docs/adr/0015). `hub.store.opener` opens it.
@@ -89,7 +90,7 @@ class LedgerReader(Protocol):
 
     @property
     def log(self) -> LogReader:
-        """HQ's log."""
+        """HQ's log, read from the LogRows of this database."""
 
     @property
     def audit(self) -> AuditReader:

@@ -12,6 +12,8 @@ from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
 from hub.store.log import LogReader
 from hub.store.sqlite_database import SqliteDatabase, suspends
+from hub.store.sqlite_log_rows import SqliteLogRows
+from hub.store.sqlite_query import Query
 from hub.store.store import OvertakenError
 
 NOTARY = "notary"
@@ -22,7 +24,7 @@ class SqliteLog:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
-        self._reader = LogReader(database.connection)
+        self._reader = LogReader(SqliteLogRows(Query(str(database.path), database.connection)))
 
     @suspends
     async def lead(self, owner: str, now: datetime, until: datetime) -> bool:

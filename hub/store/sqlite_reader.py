@@ -24,6 +24,7 @@ from hub.store.rows import (
     made,
 )
 from hub.store.sqlite_audit import LANES, SqliteAudit
+from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_query import Query
 
 _EVENTS: Final = (
@@ -118,7 +119,7 @@ class SqliteReader:
         self._db = db
         self._query = Query(location, db)
         self.entities = SqliteEntityReader(self._query)
-        self.log = LogReader(db)
+        self.log = LogReader(SqliteLogRows(self._query))
         self.audit = SqliteAudit(self._query)
 
     def close(self) -> None:

@@ -1,12 +1,13 @@
 """HQ's database, opened for people: the command line, the demo's view, a web shell.
 
 None of it is for the worker, whose reads are the store's own. An engine for another database than SQLite answers the
-same: give it to `Reads` with an isolation in which one transaction sees one moment (PostgreSQL: repeatable read).
+same: give it to `Reads` with an isolation in which one transaction sees one moment (PostgreSQL: repeatable read), and
+with the LogRows that it has on a connection. HQ's log is asked through these; all else is SQLAlchemy Core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from hub.protocol.errors import Fatal, NotFound, Retriable
 from hub.store.log import LogReader, LogStanding
+from hub.store.log_rows import LogRows
 from hub.store.migrate import check_current
 from hub.store.read import centers, entities, intakes, lanes, quarantine, totals, witnesses
 from hub.store.read.centers import RegisteredCenter
@@ -27,6 +29,8 @@ from hub.store.read.lanes import LaneReport, LaneStanding
 from hub.store.read.quarantine import QuarantinedContent, QuarantinedRecord
 from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
+from hub.store.sqlite_log_rows import SqliteLogRows
+from hub.store.sqlite_query import Query
 
 BUSY_MS: Final = 10_000
 
@@ -34,8 +38,9 @@ BUSY_MS: Final = 10_000
 class Snapshot:
     """HQ's database at one moment: its answers agree with each other."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, log: LogReader) -> None:
         self._db = db
+        self._log = log
 
     def centers(self) -> tuple[RegisteredCenter, ...]:
         """Return every center with its keys, by id; HQ itself is not one."""
@@ -87,19 +92,20 @@ class Snapshot:
 
     def log_standing(self) -> LogStanding:
         """Return how HQ's log stands."""
-        return _log(self._db).standing()
+        return self._log.standing()
 
     def leaf_of(self, origin: str, sequence: int) -> int | None:
         """Return where in HQ's log the receipt of an event is, None where it is not in it yet."""
         number = lanes.lane_number(self._db, origin)
-        return None if number is None else _log(self._db).leaf_of(number, sequence)
+        return None if number is None else self._log.leaf_of(number, sequence)
 
 
 class Reads:
     """Opens snapshots of one database. Whoever stays keeps it, and closes it at the end; any thread may read."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, log_rows: Callable[[Connection], LogRows]) -> None:
         self._engine = engine
+        self._log_rows = log_rows
 
     @classmethod
     def open(cls, path: Path, busy_ms: int = BUSY_MS) -> Self:
@@ -109,7 +115,7 @@ class Reads:
         """
         if not path.exists():
             raise NotFound(f"{path}: there is no hub here yet: run `hub up` or `hub init`, or name another --data-dir")
-        reads = cls(_engine(path, busy_ms))
+        reads = cls(_engine(path, busy_ms), lambda db: _sqlite_log_rows(path, db))
         try:
             with _translated():
                 check_current(reads._engine)
@@ -125,13 +131,16 @@ class Reads:
         Errors: Retriable while it is locked; Fatal where it is damaged, or has a row that no release of ours wrote.
         """
         with _translated(), self._engine.connect() as db, db.begin():
-            yield Snapshot(db)
+            yield Snapshot(db, LogReader(self._log_rows(db)))
 
     @contextmanager
     def log(self) -> Iterator[LogReader]:
-        """Yield a reader of HQ's log. It sees what is committed meanwhile, for all of it may take long to read."""
+        """Yield a reader of HQ's log. It sees what is committed meanwhile, for all of it may take long to read.
+
+        Errors: Fatal where it is damaged.
+        """
         with _translated(), self._engine.connect() as db:
-            yield _log(db)
+            yield LogReader(self._log_rows(db))
 
     def close(self) -> None:
         """Close every connection. Idempotent."""
@@ -155,9 +164,9 @@ def _translated() -> Iterator[None]:
         ) from exc
 
 
-def _log(db: Connection) -> LogReader:
+def _sqlite_log_rows(path: Path, db: Connection) -> LogRows:
     driver: Any = db.connection.driver_connection
-    return LogReader(driver)
+    return SqliteLogRows(Query(str(path), driver))
 
 
 def _engine(path: Path, busy_ms: int) -> Engine:

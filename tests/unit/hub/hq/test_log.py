@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hub.hq.folder import HubFolder
 from hub.hq.log import checkpoint, prove, standing
+from hub.hq.status import read_status
 from hub.ledger.notary import append
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.errors import NotFound
 from hub.protocol.witness import log_origin
+from hub.store.opener import open_reader
+from hub.store.reader import Unreadable
 from tests.support.center import HUB, NOW, Center
 from tests.support.hq import IDENTITY, Hq
 
@@ -50,3 +57,44 @@ def test_what_is_in_no_log_is_not_found(logged: HubFolder) -> None:
         prove(logged, "xx", 1)
     with pytest.raises(NotFound, match="no receipt in the log covers sequence 4 yet"):
         prove(logged, "uz", 4)
+
+
+def damage(database: Path, *tables: str) -> None:
+    """Write ones over the first page of these tables, as a disk does that loses a sector."""
+    with closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((page_bytes,),) = db.execute("PRAGMA page_size").fetchall()
+        pages = [db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone() for name in tables]
+    with database.open("r+b") as file:
+        for (page,) in pages:
+            file.seek((page - 1) * page_bytes)
+            file.write(b"\xff" * page_bytes)
+
+
+def newest_of(where: HubFolder) -> object:
+    with where.log() as log:
+        return log.newest()
+
+
+def newest_of_reader(where: HubFolder) -> object:
+    with closing(open_reader(where.database)) as reader:
+        return reader.log.newest()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        standing,
+        checkpoint,
+        lambda where: prove(where, "uz", 1),
+        lambda where: asyncio.run(read_status(where)),
+        newest_of,
+        newest_of_reader,
+    ],
+    ids=["standing", "checkpoint", "prove", "status", "log", "reader"],
+)
+def test_damaged_log_is_unreadable_whoever_asks(logged: HubFolder, ask: Callable[[HubFolder], object]) -> None:
+    """No error of the engine's leaves the store: what is said is which database it is, and which command tells more."""
+    damage(logged.database, "checkpoint", "log_leaf", "cosignature")
+    with pytest.raises(Unreadable, match="`hub audit verify` tells what of it"):
+        ask(logged)

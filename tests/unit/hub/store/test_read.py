@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import OperationalError
 
 from hub.protocol.errors import Fatal, NotFound, Retriable, UsageError
+from hub.store.log_rows import LogRows
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.entities import TracedEntity
 from hub.store.read.intakes import IntakeStanding
@@ -18,7 +21,9 @@ from hub.store.read.quarantine import QuarantinedContent
 from hub.store.read.reads import Reads
 from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
+from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_open import open_database
+from hub.store.sqlite_query import Query
 from tests.support.center import Center
 from tests.support.hq import Hq
 
@@ -52,11 +57,16 @@ async def test_snapshot_does_not_move_while_somebody_writes(database: Path) -> N
 
 
 def test_any_engine_of_sqlalchemy_is_read(database: Path) -> None:
-    """Nothing but the opener knows the database, so another engine's answers are the same."""
+    """Nothing but the opener and its LogRows know the database, so another engine's answers are the same."""
     engine = create_engine(f"sqlite:///{database}")
-    ours, theirs = Reads.open(database), Reads(engine)
+
+    def log_rows(db: Connection) -> LogRows:
+        driver: Any = db.connection.driver_connection
+        return SqliteLogRows(Query("theirs", driver))
+
+    ours, theirs = Reads.open(database), Reads(engine, log_rows)
     with ours.snapshot() as one, theirs.snapshot() as other:
-        for read in ("centers", "intakes", "totals", "lanes", "witnesses", "strange_cosignatures"):
+        for read in ("centers", "intakes", "totals", "lanes", "witnesses", "strange_cosignatures", "log_standing"):
             assert getattr(one, read)() == getattr(other, read)(), read
     ours.close()
     theirs.close()
@@ -64,8 +74,8 @@ def test_any_engine_of_sqlalchemy_is_read(database: Path) -> None:
 
 def test_reading_writes_nothing(database: Path) -> None:
     reads = Reads.open(database)
-    with reads.log() as log, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        log._db.execute("DELETE FROM lane")
+    with reads._engine.connect() as db, pytest.raises(OperationalError, match="readonly"):
+        db.exec_driver_sql("DELETE FROM lane")
     reads.close()
 
 

@@ -1,0 +1,104 @@
+"""The questions that HQ's log is asked in a database: what an engine has to answer for `hub.store.log.LogReader`.
+
+Indexes count from 0, sizes from 1. An edited database may have text where bytes belong: an engine gives bytes, whatever
+stands there, and what is wrong with them is found by who reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Protocol
+
+from hub.ledger.notary import Leaf
+from hub.protocol.checkpoint import Checkpoint, open_checkpoint
+from hub.protocol.note import Signature
+from hub.protocol.value import value_class
+
+
+@value_class
+class StoredCheckpoint:
+    """A checkpoint row: `note` is byte for byte what HQ signed and published."""
+
+    size: int
+    note: bytes
+    edge: bytes
+    signed_at: datetime
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What the note says. Errors: Malformed."""
+        return open_checkpoint(self.note)[0]
+
+
+@value_class
+class StoredCosignature:
+    """A witness's line under the checkpoint of `size`: verified when HQ received it, against the keys active then."""
+
+    size: int
+    name: str
+    key_id: bytes
+    center: str
+    value: bytes
+    cosigned_at: datetime
+    received_at: datetime
+
+    @property
+    def line(self) -> Signature:
+        """The signature line."""
+        return Signature(self.name, self.key_id, self.value)
+
+
+class LogRows(Protocol):
+    """The rows of HQ's log. Errors: Unreadable, of every method."""
+
+    def ends(self) -> tuple[int, int]:
+        """Return how many leaves there are, and the size of the newest checkpoint, both of one moment."""
+
+    def leaf_of(self, lane_id: int, sequence: int) -> int | None:
+        """Return the index of the receipt that covers an event, None where it is not in the log yet."""
+
+    def leaves(self, first: int, end: int) -> Iterator[Leaf]:
+        """Yield the leaves `first` to `end` − 1, in order."""
+
+    def receipts(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Yield index and receipt of the leaves `first` to `end` − 1, in order."""
+
+    def tile(self, level: int, index: int) -> bytes | None:
+        """Return the hashes of a tile that is stored, None where it is not."""
+
+    def checkpoint(self, size: int) -> StoredCheckpoint | None:
+        """Return the checkpoint of exactly this size."""
+
+    def newest(self) -> StoredCheckpoint | None:
+        """Return the newest checkpoint."""
+
+    def checkpoints(self, after: int) -> Iterator[StoredCheckpoint]:
+        """Yield the checkpoints of more than `after` leaves, in order."""
+
+    def size_upto(self, size: int) -> int:
+        """Return the size of the newest checkpoint of at most this size, 0 where there is none."""
+
+    def notes(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return size and note of up to `limit` checkpoints of more than `after` leaves, in order."""
+
+    def cosignatures(self, size: int) -> list[StoredCosignature]:
+        """Return the cosignatures under the checkpoint of this size, in the order in which they came."""
+
+    def cosigned(self, after: int, centers: Collection[str], *, newest: bool) -> int | None:
+        """Return the first or newest size above `after` of a checkpoint that more than half of `centers` cosigned."""
+
+    def active(self) -> set[str]:
+        """Return the centers that are active, HQ excluded."""
+
+    def lanes_behind(self) -> list[tuple[int, int]]:
+        """Return the lanes whose end is not in the log, in their order, and up to where each of them is."""
+
+    def receipts_behind(self, lane_id: int, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return last sequence and note of up to `limit` receipts of a lane that end behind `after`, in order."""
+
+    def behind(self) -> int:
+        """Return how many receipts are no leaf yet."""
+
+    def evidence(self) -> list[bytes]:
+        """Return the checkpoints that were kept because they do not fit HQ's log, the largest first."""

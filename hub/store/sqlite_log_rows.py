@@ -1,0 +1,159 @@
+"""LogRows of SQLite, on any open connection to HQ's database: the worker's own or a read-only one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from hub.domain.stream import HQ
+from hub.ledger.notary import Leaf
+from hub.protocol.moment import from_us
+from hub.store.log_rows import StoredCheckpoint, StoredCosignature
+from hub.store.sqlite_query import Query, Row
+
+_CHECKPOINT: Final = (
+    "SELECT size, CAST(note AS BLOB), CAST(edge AS BLOB), CAST(signed_at_us AS INTEGER) FROM checkpoint"
+)
+
+
+class SqliteLogRows:
+    """LogRows through a Query, which stays the caller's."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+
+    def ends(self) -> tuple[int, int]:
+        """See LogRows."""
+        # In one statement: between two of them somebody may append.
+        ((leaves, size),) = self._query.all(
+            "SELECT (SELECT coalesce(max(leaf_index) + 1, 0) FROM log_leaf),"
+            " (SELECT coalesce(max(size), 0) FROM checkpoint)"
+        )
+        return leaves, size
+
+    def leaf_of(self, lane_id: int, sequence: int) -> int | None:
+        """See LogRows."""
+        row = self._query.one(
+            "SELECT f.leaf_index FROM log_leaf f JOIN receipt r ON r.lane_id = f.lane_id AND r.last = f.last"
+            " WHERE f.lane_id = ? AND f.last >= ? AND r.first <= ? ORDER BY f.last LIMIT 1",
+            (lane_id, sequence, sequence),
+        )
+        return None if row is None else int(row[0])
+
+    def leaves(self, first: int, end: int) -> Iterator[Leaf]:
+        """See LogRows."""
+        rows = self._query.each(
+            "SELECT leaf_index, lane_id, last, CAST(hash AS BLOB) FROM log_leaf"
+            " WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
+            (first, end),
+        )
+        return (Leaf(*row) for row in rows)
+
+    def receipts(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """See LogRows."""
+        rows = self._query.each(
+            "SELECT f.leaf_index, CAST(r.note AS BLOB) FROM log_leaf f"
+            " JOIN receipt r ON r.lane_id = f.lane_id AND r.last = f.last"
+            " WHERE f.leaf_index >= ? AND f.leaf_index < ? ORDER BY f.leaf_index",
+            (first, end),
+        )
+        return ((index, note) for index, note in rows)
+
+    def tile(self, level: int, index: int) -> bytes | None:
+        """See LogRows."""
+        row = self._query.one(
+            "SELECT CAST(hashes AS BLOB) FROM log_tile WHERE level = ? AND tile_index = ?", (level, index)
+        )
+        return None if row is None else bytes(row[0])
+
+    def checkpoint(self, size: int) -> StoredCheckpoint | None:
+        """See LogRows."""
+        return self._checkpoint("WHERE size = ?", size)
+
+    def newest(self) -> StoredCheckpoint | None:
+        """See LogRows."""
+        return self._checkpoint("ORDER BY size DESC LIMIT 1")
+
+    def checkpoints(self, after: int) -> Iterator[StoredCheckpoint]:
+        """See LogRows."""
+        return map(_checkpoint, self._query.each(f"{_CHECKPOINT} WHERE size > ? ORDER BY size", (after,)))
+
+    def size_upto(self, size: int) -> int:
+        """See LogRows."""
+        ((found,),) = self._query.all("SELECT max(size) FROM checkpoint WHERE size <= ?", (size,))
+        return found or 0
+
+    def notes(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """See LogRows."""
+        sql = "SELECT size, CAST(note AS BLOB) FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?"
+        return [(size, note) for size, note in self._query.all(sql, (after, limit))]
+
+    def cosignatures(self, size: int) -> list[StoredCosignature]:
+        """See LogRows."""
+        rows = self._query.all(
+            "SELECT name, CAST(key_id AS BLOB), center, CAST(value AS BLOB), cosigned_at_us, received_at_us"
+            " FROM cosignature WHERE size = ? ORDER BY received_at_us, name, key_id",
+            (size,),
+        )
+        return [
+            StoredCosignature(size, name, key_id, center, value, from_us(cosigned), from_us(received))
+            for name, key_id, center, value, cosigned, received in rows
+        ]
+
+    def cosigned(self, after: int, centers: Collection[str], *, newest: bool) -> int | None:
+        """See LogRows."""
+        row = self._query.one(
+            "SELECT size FROM cosignature WHERE size > ? AND size IN (SELECT size FROM checkpoint)"  # noqa: S608
+            " AND center IN (SELECT value FROM json_each(?))"
+            f" GROUP BY size HAVING 2 * count(DISTINCT center) > ? ORDER BY size {'DESC' if newest else 'ASC'} LIMIT 1",
+            (after, json.dumps(sorted(centers)), len(centers)),
+        )
+        return None if row is None else int(row[0])
+
+    def active(self) -> set[str]:
+        """See LogRows."""
+        rows = self._query.all(
+            "SELECT id FROM entity WHERE stream = 'center' AND center = ? AND status = 'active' AND id <> ?",
+            (HQ, f"{HQ}:{HQ}"),
+        )
+        return {str(entity_id).partition(":")[2] for (entity_id,) in rows}
+
+    def lanes_behind(self) -> list[tuple[int, int]]:
+        """See LogRows."""
+        rows = self._query.all(
+            "SELECT l.id, coalesce(c.upto, 0) FROM lane l LEFT JOIN logged c ON c.lane_id = l.id"
+            " WHERE coalesce(c.upto, 0) < l.size ORDER BY l.id"
+        )
+        return [(lane_id, upto) for lane_id, upto in rows]
+
+    def receipts_behind(self, lane_id: int, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """See LogRows."""
+        rows = self._query.all(
+            "SELECT last, CAST(note AS BLOB) FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last LIMIT ?",
+            (lane_id, after, limit),
+        )
+        return [(last, note) for last, note in rows]
+
+    def behind(self) -> int:
+        """See LogRows."""
+        ((count,),) = self._query.all(
+            "SELECT coalesce(sum((SELECT count(*) FROM receipt r"
+            " WHERE r.lane_id = l.id AND r.last > coalesce(c.upto, 0))), 0)"
+            " FROM lane l LEFT JOIN logged c ON c.lane_id = l.id WHERE coalesce(c.upto, 0) < l.size"
+        )
+        return int(count)
+
+    def evidence(self) -> list[bytes]:
+        """See LogRows."""
+        sql = "SELECT CAST(theirs AS BLOB) FROM evidence WHERE origin LIKE '%/log' ORDER BY size DESC"
+        return [note for (note,) in self._query.all(sql)]
+
+    def _checkpoint(self, rest: str, *values: Any) -> StoredCheckpoint | None:
+        row = self._query.one(f"{_CHECKPOINT} {rest}", values)
+        return None if row is None else _checkpoint(row)
+
+
+def _checkpoint(row: Row) -> StoredCheckpoint:
+    size, note, edge, signed_at_us = row
+    return StoredCheckpoint(size, note, edge, from_us(signed_at_us))
