@@ -7,7 +7,25 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+from hub.protocol.errors import Fatal, UsageError
+
+# A place that was named wrongly; whatever else the system says of a write is the disk's.
+_WRONG_PLACE: Final = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+
+@contextmanager
+def disk_errors(what: object, then: str = "") -> Iterator[None]:
+    """Have an OSError of the block said as an error of ours, with what could not be written, and what follows of it.
+
+    Errors: UsageError where nothing can be written at that place; Fatal where the disk refuses.
+    """
+    try:
+        yield
+    except OSError as exc:
+        kind = UsageError if isinstance(exc, _WRONG_PLACE) else Fatal
+        raise kind(f"{what} can't be written: {exc.strerror or exc}{then and f'; {then}'}") from exc
 
 
 def write(path: Path, data: bytes) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.base.durable import disk_errors, write
 from hub.base.output import as_json, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.cli.trust_note import TrustNoteResult, handed_out, root_of, tell_incomplete
@@ -173,7 +174,8 @@ def sign(
         )
     if not yes and not typer.confirm("Sign it?"):
         raise typer.Exit(1)
-    out.write_bytes(signed(trust, root))
+    with disk_errors(out):
+        write(out, signed(trust, root))
     if json:
         then = (f"on HQ's machine: hub key install {out.name}",)
         TrustNoteResult("sign", trust, before, in_force=False, file=out, then=then).tell(json=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from hub.base.durable import disk_errors, write
 from hub.base.output import line, note
 from hub.cli.options import DataDir, hub_folder, hub_settings
 from hub.hq.folder import HubFolder
@@ -108,7 +109,8 @@ def trust(
     if out is None:
         sys.stdout.write(identity.note.decode())
     else:
-        out.write_bytes(identity.note)
+        with disk_errors(out):
+            write(out, identity.note)
         line(f"{out}: the trust note of {identity.hub}; give it to every center by a way you trust")
     tell_incomplete(identity)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from hub.base.durable import disk_errors, write
 from hub.base.output import as_json, line, note
 from hub.protocol.errors import UsageError
 
@@ -84,7 +85,8 @@ def handed_out(issued: Issued, action: str, request: Path | None, purpose: str |
     if issued.request is None:
         return TrustNoteResult(action, issued.trust, issued.before, in_force=True, purpose=purpose)
     assert request is not None
-    request.write_bytes(issued.request)
+    with disk_errors(request, "say it again: the keys in use are those before"):
+        write(request, issued.request)
     there = (
         f"take {request} to the machine of the root key: hub key sign {request.name} --root-key FILE "
         "--previous NOTE --out FILE, where NOTE is the trust note that was signed last"

@@ -23,10 +23,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from hub.base.durable import create_private, write
+from hub.base.durable import create_private, disk_errors, sync_folder, write
 from hub.base.lock import held
 from hub.protocol.control import HUB
-from hub.protocol.errors import Conflict, Malformed, NotFound, Retriable, UsageError
+from hub.protocol.errors import Conflict, Fatal, Malformed, NotFound, Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust, open_trust
@@ -78,11 +78,19 @@ class Identity:
 
 
 def make_identity(folder: Path, hub: str) -> Identity:
-    """Make a hub's keys in `folder`. Errors: Conflict where there are some; UsageError when the name is no name."""
+    """Make a hub's keys in `folder`. Begun again after an error, it goes on with the keys that were made.
+
+    Errors: Conflict where there are some; UsageError when the name is no name; Fatal where the disk refuses.
+    """
     if not HUB.fullmatch(hub):
         raise UsageError(f"hub name {hub!r}: expected a DNS-like name such as hub.example")
     if (folder / "hub.name").exists():
         raise Conflict(f"{folder} already holds the keys of {(folder / 'hub.name').read_text().strip()}")
+    with disk_errors(folder):
+        return _make(folder, hub)
+
+
+def _make(folder: Path, hub: str) -> Identity:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     root = _first_root(folder / ROOT, hub)
     made = {name: _made(folder, hub, name) for name in KINDS}
@@ -137,17 +145,20 @@ def read_root(path: Path, expected: Verifier) -> Signer:
 
 
 def add_key(folder: Path, hub: str, name: str) -> Signer:
-    """Make another key for the field `name` of Identity. It is in use once a trust note says so."""
+    """Make another key for the field `name` of Identity. It is in use once a trust note says so. Errors: Fatal."""
     purpose, algorithm, stem = KINDS[name]
     key = Signer(f"{hub}/{purpose}", os.urandom(32), algorithm)
-    create_private(folder / f"{stem}-{key.verifier.key_id.hex()}.key", key.to_text() + "\n")
+    path = folder / f"{stem}-{key.verifier.key_id.hex()}.key"
+    with disk_errors(path, "no trust note names the new key, and the keys in use are those before"):
+        create_private(path, key.to_text() + "\n")
     return key
 
 
 def write_trust(folder: Path, note: bytes, after: int) -> None:
     """Replace the trust note with the serial `after`: after a crash the old one or the new one is there.
 
-    Errors: Retriable, if another command has replaced it meanwhile; what that one said would be lost.
+    Errors: Retriable, if another command has replaced it meanwhile; what that one said would be lost. Fatal where the
+        disk refuses: then the message says which note is in force.
     """
     with held(folder / LOCK):
         serial = open_trust((folder / TRUST).read_bytes()).serial
@@ -155,7 +166,23 @@ def write_trust(folder: Path, note: bytes, after: int) -> None:
             raise Retriable(
                 f"another command has made trust note {serial} meanwhile, and nothing was written: try again"
             )
-        write(folder / TRUST, note)
+        _put_in_force(folder / TRUST, note)
+
+
+def _put_in_force(path: Path, note: bytes) -> None:
+    try:
+        write(path, note)
+    except OSError as exc:
+        serial = open_trust(note).serial
+        if path.read_bytes() != note:
+            raise Fatal(
+                f"{path} can't be written: {exc.strerror or exc}; trust note {serial} is not in force, and the one "
+                "before it still is"
+            ) from exc
+        # It has its name, and whoever signs next goes by it: to make it again would make another one. Only whether a
+        # power failure now takes it back is open, so the folder is asked once more.
+        with disk_errors(path.parent, f"but trust note {serial} is in force: do not make it again; see to the disk"):
+            sync_folder(path.parent)
 
 
 def _in_use(folder: Path, trust: Trust, there: Mapping[Verifier, Signer], name: str) -> Signer:
@@ -180,14 +207,14 @@ def _made(folder: Path, hub: str, name: str) -> Signer:
     if name == "hq" and (folder / "hub.name").exists():
         raise FileNotFoundError(2, "no such file", str(folder / "hq.key"))  # never made anew: its lane is sealed by it
     path = folder / f"{stem}.key"
-    with contextlib.suppress(FileExistsError):
+    with disk_errors(path), contextlib.suppress(FileExistsError):
         create_private(path, Signer(f"{hub}/{purpose}", os.urandom(32), algorithm).to_text() + "\n")
     return Signer.from_text(path.read_text(encoding="utf-8"))
 
 
 def _first_root(path: Path, hub: str) -> Signer:
     """Make the root key, or take the one that a start which was killed has left. Errors: UsageError."""
-    with contextlib.suppress(FileExistsError):
+    with disk_errors(path), contextlib.suppress(FileExistsError):
         create_private(path, Signer(f"{hub}/root", os.urandom(32)).to_text() + "\n")
     try:
         root = Signer.from_text(path.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from hub.base.durable import write
+from hub.base.durable import disk_errors, write
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.jars import progress_lines
 from hub.hq.folder import HubFolder
@@ -182,8 +182,9 @@ class BackOff:
 
 
 def write_ready(path: Path, facts: dict[str, Any]) -> None:
-    """Say that a worker is ready; whole or not at all."""
-    write(path, (json.dumps(facts) + "\n").encode())
+    """Say that a worker is ready; whole or not at all. Errors: Fatal, UsageError: this worker ends."""
+    with disk_errors(path):
+        write(path, (json.dumps(facts) + "\n").encode())
 
 
 def run_until_signal(work: Callable[[], Coroutine[Any, Any, int]]) -> int:

@@ -16,9 +16,9 @@ import fastavro
 import orjson
 from fastavro.write import Writer
 
-from hub.base.durable import replacing
+from hub.base.durable import disk_errors, replacing
 from hub.protocol.canonical import CanonicalReader
-from hub.protocol.errors import Fatal, Malformed, UsageError
+from hub.protocol.errors import Malformed, UsageError
 from hub.protocol.moment import write_time
 from hub.replay.decoding import Decoded, Decoder
 from hub.replay.export import RepublishedEvent, key_of, view
@@ -145,13 +145,10 @@ def event_file(path: Path, decoder: Decoder, hub: str, replayed_at: datetime) ->
         raise UsageError(f"{path} is there already: name another file, or remove it")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
-    try:
-        with replacing(path) as out:
-            made: EventFile = AvroFile(out, hub, replayed_at) if path.suffix == ".avro" else JsonLines(out, decoder)
-            yield made
-            made.finish()
-    except OSError as exc:
-        raise Fatal(f"{path}: can't be written: {exc}") from exc
+    with disk_errors(path), replacing(path) as out:
+        made: EventFile = AvroFile(out, hub, replayed_at) if path.suffix == ".avro" else JsonLines(out, decoder)
+        yield made
+        made.finish()
 
 
 def _bytes(name: str) -> bytes:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from hub.base.durable import write
+from hub.base.durable import disk_errors, write
 from hub.protocol.errors import Fatal, Retriable, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Depot(Protocol):
     location: str
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep `data` durably under `name`. Errors: Retriable, UsageError with the remedy."""
+        """Keep `data` durably under `name`. Errors: Retriable; UsageError with the remedy; Fatal for a full disk."""
 
     def get(self, name: str) -> bytes:
         """Return what is kept under `name`. Errors: Retriable; Fatal where there is nothing of that name."""
@@ -59,11 +59,9 @@ class _DirectoryDepot:
         self.location = str(folder)
 
     def put(self, name: str, data: bytes) -> None:
-        try:
+        with disk_errors(f"archive {self._folder}: {name}"):
             self._folder.mkdir(parents=True, exist_ok=True)
             write(self._folder / name, data)
-        except OSError as exc:
-            raise UsageError(f"archive {self._folder}: cannot write {name}: {exc.strerror or exc}") from exc
 
     def get(self, name: str) -> bytes:
         try:

@@ -155,7 +155,12 @@ class _Writing:
         self._folders: set[Path] = {folder}
 
     def file(self, name: str, data: bytes) -> None:
-        """Write one file whole; on the disk before it has its name."""
+        """Write one file whole; on the disk before it has its name.
+
+        `hub.base.durable.replacing` waits for the folder at every file, which a tree of a million tiles does not need:
+        `settle` does so once for each folder. And one part file at the top is found again after a kill without a walk
+        through the tree.
+        """
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._part.open("wb") as part:

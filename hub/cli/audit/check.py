@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from hub.base.durable import disk_errors, write
 from hub.base.output import as_json, count, line, note, table
 from hub.cli.options import Json
 from hub.protocol.errors import Malformed, UsageError
@@ -59,10 +60,8 @@ def check(
         if checked.case is None:
             note("no page is written: the bundle can't be read far enough")
         else:
-            try:
-                html.write_text(page(checked.case, report, key), encoding="utf-8")
-            except OSError as exc:
-                raise UsageError(f"{html} can't be written: {exc}") from exc
+            with disk_errors(html):
+                write(html, page(checked.case, report, key).encode())
     found = {"bundle": str(bundle), "root": key.to_text(), **report.to_dict()}
     if json:
         as_json(found)

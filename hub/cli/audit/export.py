@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.base.durable import write
+from hub.base.durable import disk_errors, write
 from hub.base.output import as_json, count, line, note
 from hub.cli.options import DataDir, Json, hub_folder
 from hub.cli.replay.subject import moment, open_ledger
@@ -113,11 +113,9 @@ def _trust_note(path: Path) -> bytes:
 
 
 def _write(target: Path, data: bytes) -> None:
-    """Write the file in one step: whoever finds it finds all of it. Errors: UsageError."""
-    try:
+    """Write the file in one step: whoever finds it finds all of it. Errors: UsageError, Fatal."""
+    with disk_errors(target):
         write(target, data)
-    except OSError as exc:
-        raise UsageError(f"{target} can't be written: {exc}") from exc
 
 
 def _tell(target: Path, made: ExportedBundle, *, json: bool) -> None:

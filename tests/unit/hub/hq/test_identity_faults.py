@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -13,24 +12,11 @@ import pytest
 
 from hub.hq.identity import Identity, load_identity, make_identity, private_keys, read_root
 from hub.hq.rotation import PURPOSES, current, next_note, put, rotated
-from hub.protocol.errors import Conflict
+from hub.protocol.errors import Conflict, Fatal
 from hub.protocol.trust import open_trust
+from tests.support.disk import Disk
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-class Disk:
-    """`os.fsync` that fails at its `left`-th call: at a file's before it has its name, at its folder's behind that."""
-
-    def __init__(self, sync: Callable[[int], None]) -> None:
-        self._sync = sync
-        self.left = 0
-
-    def fsync(self, handle: int) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise OSError(5, "Input/output error")
-        self._sync(handle)
 
 
 @pytest.fixture
@@ -52,11 +38,11 @@ def test_hub_whose_making_failed_is_made_by_the_next_attempt(tmp_path: Path, dis
     """Keys that were made are kept, and the name is there last: a folder with it is whole."""
     for nth in count(1):
         folder = tmp_path / str(nth)
-        disk.left = nth
+        disk.fail(nth)
         try:
             make_identity(folder, "hub.example")
-        except OSError:
-            disk.left = 0
+        except Fatal:
+            disk.heal()
         else:
             break
         kept = private_keys(folder)
@@ -77,11 +63,11 @@ def test_keys_whose_rotation_failed_are_the_old_or_the_new_ones_and_rotate_again
     for nth in count(1):
         folder = tmp_path / str(nth)
         before = make_identity(folder, "hub.example")
-        disk.left = nth
+        disk.fail(nth, times=2)  # the note's folder is asked twice
         try:
             rotate(folder, purpose)
-        except OSError:
-            disk.left = 0
+        except Fatal:
+            disk.heal()
         else:
             break
         between = load_identity(folder)
@@ -92,6 +78,26 @@ def test_keys_whose_rotation_failed_are_the_old_or_the_new_ones_and_rotate_again
         assert current(after).serial == current(between).serial + 1
         assert keys_for(after, purpose) != keys_for(before, purpose)
     assert nth > 4
+
+
+def test_note_that_is_in_force_though_the_disk_complained_is_not_made_again(tmp_path: Path, disk: Disk) -> None:
+    """The folder is asked once more; where it fails again, the operator hears that the note is in force."""
+    make_identity(tmp_path, "hub.example")
+    disk.fail(4)  # file and folder of the key, the note's file, the note's folder
+    rotate(tmp_path, "receipts")
+    assert current(load_identity(tmp_path)).serial == 2
+    disk.fail(4, times=2)
+    with pytest.raises(Fatal, match="but trust note 3 is in force: do not make it again"):
+        rotate(tmp_path, "receipts")
+    assert is_whole(found := load_identity(tmp_path))
+    assert current(found).serial == 3
+    disk.fail(3)
+    with pytest.raises(Fatal, match="trust note 4 is not in force, and the one before it still is"):
+        rotate(tmp_path, "receipts")
+    assert current(load_identity(tmp_path)).serial == 3
+    disk.fail(1)
+    with pytest.raises(Fatal, match="no trust note names the new key"):
+        rotate(tmp_path, "receipts")
 
 
 def rotate(folder: Path, purpose: str) -> None:
