@@ -37,6 +37,10 @@ VARIABLES: Final = {
 }
 
 
+# Where pydantic says what only a programmer knows.
+_EXPECTED: Final = {"tuple_type": "expected a list such as [kafka-1:9092]", "path_type": "expected a file's name"}
+
+
 class WorkerOptions(BaseModel):
     """How a worker works."""
 
@@ -92,6 +96,7 @@ def read_settings(data_dir: Path, environment: Mapping[str, str]) -> InForce:
     """
     path = data_dir / FILE
     data = _read(path)
+    _check_sections(path, data)
     origins = {name: FILE for name, _ in _flat(data)}
     for variable, name in VARIABLES.items():
         if value := environment.get(variable):
@@ -125,12 +130,22 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
+def _check_sections(path: Path, data: Mapping[str, Any]) -> None:
+    """See that each section of the file is one, before a variable puts its value there. Errors: UsageError."""
+    for name, field in HubSettings.model_fields.items():
+        if isinstance(field.default, BaseModel) and name in data and not isinstance(data[name], dict):
+            # What came is not shown: it may be a password in the wrong line.
+            example = next(iter(type(field.default).model_fields))
+            raise UsageError(
+                f"{path}: {name}: expected settings below it, such as {name}.{example}; change it, or take it out "
+                "for its defaults"
+            )
+
+
 def _put(data: dict[str, Any], name: str, value: str) -> None:
     *sections, last = name.split(".")
     for section in sections:
-        below = data.get(section)
-        data[section] = below = dict(below) if isinstance(below, dict) else {}
-        data = below
+        data = data.setdefault(section, {})
     data[last] = value
 
 
@@ -159,8 +174,9 @@ def _explain(exc: ValidationError, path: Path, origins: Mapping[str, str]) -> st
     if first["type"] == "extra_forbidden":
         known = [there for there, _ in _leaves(HubSettings())]
         near = difflib.get_close_matches(name, [*known, *(there.partition(".")[0] for there in known)], n=1)
-        remedy = f"did you mean {near[0]}?" if near else "take it out"
+        remedy = f"did you mean {near[0]}?" if near else "take it out;"
         return f"{place}: there is no such setting: {remedy} docs/settings.md has them all"
-    expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    said = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    expected = _EXPECTED.get(first["type"], said)
     came = "" if name in SECRETS or ", came " in expected else f", came {str(first['input'])[:60]!r}"
     return f"{place}: {expected}{came}; change it, or take it out for its default"

@@ -64,12 +64,15 @@ def test_paths_are_the_data_directorys(tmp_path: Path) -> None:
     [
         ("worker: {stal_s: 5}", "worker.stal_s: there is no such setting: did you mean worker.stall_s?"),
         ("securty: {}", "securty: there is no such setting: did you mean security?"),
-        ("colour: red", "colour: there is no such setting: take it out"),
+        ("colour: red", "colour: there is no such setting: take it out; docs/settings.md has them all"),
         ("worker: {stall_s: 0}", "worker.stall_s: expected greater than 0, came '0'; change it, or take it out"),
         ("worker: {stall_s: soon}", "worker.stall_s: expected a valid number"),
         ("bootstrap: [nowhere]", "bootstrap: expected host:port, came 'nowhere'; change it"),
         ("security: {protocol: TELNET}", "security.protocol: expected 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or"),
-        ("security: plain", "security: expected a valid dictionary"),
+        ("security: hunter2", "security: expected settings below it, such as security.protocol; change it"),
+        ("worker:", "worker: expected settings below it, such as worker.instance"),
+        ("bootstrap: 5", "bootstrap: expected a list such as [kafka-1:9092], came '5'"),
+        ("security: {ca_file: [a]}", "security.ca_file: expected a file's name, came"),
         ("- bootstrap", "expected settings such as `bootstrap"),
         ("security: {password: hunter2", "line 1: expected YAML such as"),
         ("security: {password: [hunter2]}", "security.password: expected a valid string; change it"),
@@ -89,6 +92,12 @@ def test_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None:
     """It is to be mended there, not in the file."""
     with pytest.raises(UsageError, match=r"^HUB_BOOTSTRAP \(instead of bootstrap in hub.yaml\): expected host:port"):
         settings(tmp_path, HUB_BOOTSTRAP="nowhere")
+
+
+def test_section_that_is_none_is_no_place_for_a_variable(tmp_path: Path) -> None:
+    """What the file says is checked as it is: a variable hides no mistake in it."""
+    with pytest.raises(UsageError, match="security: expected settings below it"):
+        settings(tmp_path, "security: foo\n", HUB_PASSWORD="x")
 
 
 def test_file_that_can_not_be_read_is_told(tmp_path: Path) -> None:
