@@ -9,6 +9,7 @@ import typer
 
 from hub.base.output import as_json, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder
+from hub.protocol.moment import from_us
 
 if TYPE_CHECKING:
     from hub.store.archive import Archived
@@ -55,14 +56,14 @@ def archive(
     Examples: hub ledger archive --dry-run · hub ledger archive --older-than 730 --to /mnt/archive ·
     hub ledger archive --to s3://cohub-archive/hq
     """
-    from hub.store.archive import Archiver
     from hub.store.depot import open_depot
+    from hub.store.opener import open_archiver
 
     where = hub_folder(ctx, data_dir)
     now = datetime.now(UTC)
     before = now - timedelta(days=older_than)
     depot = open_depot(to or str(where.data_dir / "archive"))
-    with Archiver(where.database) as archiver:
+    with open_archiver(where.database) as archiver:
         found = list(_told(archiver.plan(before) if dry_run else archiver.archive(depot, before, now), quiet=json))
         if compact and not dry_run:
             archiver.compact()
@@ -111,7 +112,7 @@ def segments(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -
                 "previous": each.previous.hex() if each.previous else None,
                 "place": each.location,
                 "bytes": each.size_bytes,
-                "archived_at": datetime.fromtimestamp(each.archived_at_us / 1e6, UTC),
+                "archived_at": from_us(each.archived_at_us),
             }
             for each in ledger.reader.segments()
         ]
@@ -140,9 +141,9 @@ def moved(
 
     Example: hub ledger moved /mnt/old s3://cohub-archive/hq
     """
-    from hub.store.archive import Archiver
+    from hub.store.opener import open_archiver
 
-    with Archiver(hub_folder(ctx, data_dir).database) as archiver:
+    with open_archiver(hub_folder(ctx, data_dir).database) as archiver:
         count = archiver.moved(old, new)
     line(f"{count} segments are at {new} now; all were read there")
 

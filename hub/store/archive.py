@@ -8,27 +8,22 @@ empties what is left. The hq lane stays: every verdict is judged under it, and i
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from hub.ledger.segment import SUFFIX, Segment
-from hub.protocol.errors import Fatal, Malformed, Retriable, UsageError
+from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.moment import to_us
 from hub.protocol.tree import leaf_hash
 from hub.store.depot import Depot, fetch, open_depot
-from hub.store.rows import StoredSegment, archived_commit, columns
-from hub.store.sqlite_query import BUSY_MS
-from hub.store.sqlite_reader import SqliteReader
+from hub.store.reader import LedgerReader
+from hub.store.rows import StoredSegment, archived_commit
 
 SEGMENT_EVENTS_MAX: Final = 10_000
 SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
-EMPTIED_AT_ONCE: Final = 1_000  # rows a transaction: the worker waits for no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +38,46 @@ class Archived:
     freed_bytes: int  # in the database
 
 
-class Archiver:
-    """Archives one database. Close it, or use `with`.
+class ArchiveWriter(Protocol):
+    """What archiving writes into HQ's database, and the reader that sees it: live, beside a worker (docs/adr/0015).
 
-    Errors: UsageError where there is no database; Retriable while another process writes.
+    Each method writes all of it or nothing, but `empty`, which may stop between two rows. After an error any of them
+    may be asked again, also where it was done and its answer was lost.
+    Errors: Retriable while another process writes; Fatal for a full disk.
     """
 
-    def __init__(self, database: Path) -> None:
-        if not database.exists():
-            raise UsageError(f"{database}: there is no hub here yet")
-        self._db = sqlite3.connect(database, isolation_level=None, timeout=BUSY_MS / 1000)
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._reader = SqliteReader(str(database), self._db)
+    @property
+    def reader(self) -> LedgerReader:
+        """Reads the same database."""
+
+    def close(self) -> None:
+        """Close the database. Idempotent."""
+
+    def note(self, segment: StoredSegment) -> None:
+        """Note a segment that the archive has. Errors: Retriable where another came behind its `previous` meanwhile."""
+
+    def empty(self, lane_id: int, first: int, last: int) -> int:
+        """Let go of the bytes of these rows; return how many there were. Rows that are empty already stay so."""
+
+    def move(self, old: str, new: str) -> None:
+        """Note that the segments of one place are at another now."""
+
+    def compact(self) -> None:
+        """Give the space that was freed back to the disk. Errors: Retriable while a worker runs."""
+
+
+class Archiver:
+    """Archives one database (`hub.store.opener.open_archiver`). Close it, or use `with`."""
+
+    def __init__(self, writer: ArchiveWriter) -> None:
+        self._writer = writer
+        self._reader = writer.reader
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._db.close()
+        self._writer.close()
 
     def plan(self, before: datetime) -> Iterator[Archived]:
         """Yield what `archive` would move, without writing anything; digest and size stay unknown until it does."""
@@ -87,16 +104,12 @@ class Archiver:
             digest = sha256(data).digest()
             depot.put(digest.hex() + SUFFIX, data)
             self._see_that_it_is_there(depot, digest, segment)
-            with self._writing():
-                if self._newest() != previous:
-                    raise Retriable("another process archives this database; nothing was lost, run it again later")
-                first, last = segment.first, segment.last
-                self._db.execute(
-                    f"INSERT INTO segment({columns(StoredSegment)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                    StoredSegment(digest, lane_id, first, last, previous, depot.location, len(data), to_us(now)),
-                )
+            first, last = segment.first, segment.last
+            self._writer.note(
+                StoredSegment(digest, lane_id, first, last, previous, depot.location, len(data), to_us(now))
+            )
             # If we crash here, both have the bytes, and the next run goes on with this.
-            freed = self._empty(lane_id, segment.first, segment.last)
+            freed = self._writer.empty(lane_id, first, last)
             yield Archived(origin, segment.first, segment.last, digest.hex(), len(data), freed)
 
     def moved(self, old: str, new: str, on_each: Callable[[int, int], None] = lambda _done, _of: None) -> int:
@@ -112,17 +125,12 @@ class Archiver:
         for number, digest in enumerate(digests, 1):
             fetch(depot, digest, SUFFIX)
             on_each(number, len(digests))
-        with self._writing():
-            self._db.execute("UPDATE segment SET location = ? WHERE location = ?", (depot.location, old_location))
+        self._writer.move(old_location, depot.location)
         return len(digests)
 
     def compact(self) -> None:
         """Give the space that archiving freed back to the disk. Errors: Retriable while a worker runs."""
-        try:
-            self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.OperationalError as exc:
-            raise Retriable(f"the database is in use ({exc}): stop the worker, then compact") from exc
+        self._writer.compact()
 
     def _due(self, before: datetime) -> Iterator[tuple[int, str, list[dict[str, Any]]]]:
         for lane_id, origin, upto, at in self._reader.archivable():
@@ -167,29 +175,4 @@ class Archiver:
     def _empty_rest(self) -> None:
         newest = self._reader.newest_segment()
         if newest:
-            self._empty(newest.lane_id, newest.first, newest.last)
-
-    def _empty(self, lane_id: int, first: int, last: int) -> int:
-        freed = 0
-        for at in range(first, last + 1, EMPTIED_AT_ONCE):
-            span = (lane_id, at, min(at + EMPTIED_AT_ONCE - 1, last))
-            where = "WHERE lane_id = ? AND sequence BETWEEN ? AND ? AND data <> x''"
-            with self._writing():
-                row = self._db.execute(f"SELECT coalesce(sum(length(data)), 0) FROM ledger {where}", span).fetchone()  # noqa: S608
-                freed += int(row[0])
-                self._db.execute(f"UPDATE ledger SET data = x'' {where}", span)  # noqa: S608
-        return freed
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as exc:
-            raise Retriable(f"the database is busy: {exc}") from exc
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+            self._writer.empty(newest.lane_id, newest.first, newest.last)

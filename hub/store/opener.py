@@ -1,4 +1,4 @@
-"""Opening HQ's database to be read: the one place that knows what stands at a path (docs/adr/0015)."""
+"""Opening HQ's database to be read, or archived: the one place that knows what stands at a path (docs/adr/0015)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import sqlite3
 from pathlib import Path
 
 from hub.protocol.errors import Fatal, UsageError
+from hub.store.archive import Archiver
 from hub.store.reader import LedgerReader
+from hub.store.sqlite_archive import SqliteArchiveWriter
 from hub.store.sqlite_query import BUSY_MS
 from hub.store.sqlite_reader import SqliteReader
 
@@ -24,3 +26,8 @@ def open_reader(path: Path) -> LedgerReader:
     except sqlite3.Error as exc:
         raise Fatal(f"{path}: cannot be read as HQ's database: {exc}") from exc
     return SqliteReader(str(path), db)
+
+
+def open_archiver(path: Path) -> Archiver:
+    """Return what archives HQ's own database at `path`, live. Errors: UsageError where there is none; Fatal."""
+    return Archiver(SqliteArchiveWriter.open(path))

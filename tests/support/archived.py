@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from hub.replay.source import Ledger
-from hub.store.archive import Archived, Archiver
+from hub.store.archive import Archived
 from hub.store.depot import Depot
+from hub.store.opener import open_archiver
 from hub.store.rows import StoredEvent
 from tests.support.center import NOW, Center, offer
 from tests.support.hq import Hq
@@ -58,5 +59,5 @@ def held(path: Path) -> dict[str, int]:
 
 def archive(path: Path, depot: Depot, days: int = 30) -> list[Archived]:
     """Archive what is old, and return the segments."""
-    with Archiver(path) as archiver:
+    with open_archiver(path) as archiver:
         return list(archiver.archive(depot, LATER - timedelta(days=days), LATER))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from hub.protocol.moment import from_us
-from hub.store.archive import Archiver
 from hub.store.depot import open_depot
+from hub.store.opener import open_archiver
 from tests.support.audited import audited
 
 
@@ -44,7 +44,7 @@ def archived(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ((middle,),) = db.execute(older, (receipts * 3 // 5,))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hub.store.archive.SEGMENT_EVENTS_MAX", 15)
-        with Archiver(path) as archiver:
+        with open_archiver(path) as archiver:
             list(archiver.archive(open_depot(str(folder / "archive")), from_us(middle), from_us(newest)))
     with closing(sqlite3.connect(path)) as db, closing(sqlite3.connect(small)) as before, db:
         ((lane_id, first, last),) = db.execute("SELECT lane_id, first, last FROM segment ORDER BY rowid DESC LIMIT 1")

@@ -18,8 +18,8 @@ from hub.replay.follow import follow
 from hub.replay.history import history
 from hub.replay.rejudge import newest_basis, rejudge
 from hub.replay.source import Ledger
-from hub.store.archive import Archiver
 from hub.store.depot import open_depot
+from hub.store.opener import open_archiver
 from tests.support.archived import held, settle
 from tests.support.lived import CORRELATION, day
 
@@ -65,7 +65,7 @@ def archived(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "hub.sqlite3"
     shutil.copy(database, path)
     settle(path)
-    with Archiver(path) as archiver:
+    with open_archiver(path) as archiver:
         assert list(archiver.archive(open_depot(str(folder / "archive")), day(6), day(9)))
     assert sum(held(path).values()) < sum(held(database).values())
     return path

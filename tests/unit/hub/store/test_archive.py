@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 import pytest
 
+from hub.base.faulty import Fault, Faults
 from hub.cli.main import run_command
 from hub.cli.options import Settings
 from hub.ledger.segment import SUFFIX
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.protocol.tree import leaf_hash
 from hub.replay.source import Ledger
-from hub.store.archive import Archiver
+from hub.store.archive import Archiver, ArchiveWriter
 from hub.store.depot import fetch, open_depot
+from hub.store.opener import open_archiver
+from hub.store.rows import StoredSegment
+from hub.store.sqlite_archive import SqliteArchiveWriter
 from tests.support.archived import LATER, archive, held, make_hub, rows, settle
 from tests.support.center import Center
 from tests.support.hq import Hq
 
+T = TypeVar("T")
 WITHDRAWN = "net.cohub.offer.withdrawn.v1"
 UZ = "(SELECT id FROM lane WHERE center = 'uz')"
 
@@ -147,22 +155,25 @@ KILLED = """
 import os, signal, sys
 from datetime import datetime
 from pathlib import Path
-from hub.store import archive
+from hub.store import sqlite_archive
+from hub.store.archive import Archiver
 from hub.store.depot import open_depot
+from hub.store.opener import open_archiver
 steps = int(sys.argv[3])
-def counted(name):
-    inner = getattr(archive.Archiver, name)
+def counted(of, name):
+    inner = getattr(of, name)
     def step(self, *args):
         global steps
         steps -= 1
         if steps == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return inner(self, *args)
-    setattr(archive.Archiver, name, step)
-for name in ("_newest", "_see_that_it_is_there", "_writing"):
-    counted(name)
-archive.EMPTIED_AT_ONCE = 10
-with archive.Archiver(Path(sys.argv[1])) as archiver:
+    setattr(of, name, step)
+counted(Archiver, "_newest")
+counted(Archiver, "_see_that_it_is_there")
+counted(sqlite_archive.SqliteArchiveWriter, "_writing")
+sqlite_archive.EMPTIED_AT_ONCE = 10
+with open_archiver(Path(sys.argv[1])) as archiver:
     moment = datetime.fromisoformat(sys.argv[4])
     list(archiver.archive(open_depot(sys.argv[2]), moment, moment))
 """
@@ -216,7 +227,7 @@ def test_moved_archive_is_read_whole_before_it_counts(hub: Path, tmp_path: Path)
     lost = new / f"{found[1].digest}{SUFFIX}"
     data = lost.read_bytes()
     lost.unlink()
-    with Archiver(hub) as archiver:
+    with open_archiver(hub) as archiver:
         with pytest.raises(Fatal, match="is missing"):
             archiver.moved(str(old), str(new))
         lost.write_bytes(data)
@@ -226,11 +237,96 @@ def test_moved_archive_is_read_whole_before_it_counts(hub: Path, tmp_path: Path)
     assert rows(hub) == before
 
 
+class FaultyWriter:
+    """An ArchiveWriter whose writes fail when they are told to; the rest is the one's behind it."""
+
+    def __init__(self, writer: ArchiveWriter) -> None:
+        self._writer = writer
+        self.reader = writer.reader
+        self.faults = Faults()
+
+    def note(self, segment: StoredSegment) -> None:
+        self._write("note", lambda: self._writer.note(segment))
+
+    def empty(self, lane_id: int, first: int, last: int) -> int:
+        return self._write("empty", lambda: self._writer.empty(lane_id, first, last))
+
+    def move(self, old: str, new: str) -> None:
+        self._write("move", lambda: self._writer.move(old, new))
+
+    def compact(self) -> None:
+        self._write("compact", self._writer.compact)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _write(self, name: str, call: Callable[[], T]) -> T:
+        fault = self.faults.next(name)
+        if fault is Fault.REFUSED:
+            raise Retriable(f"{name} was refused")
+        found = call()
+        if fault is Fault.APPLIED:
+            raise Retriable(f"{name} was done, and its answer was lost")
+        return found
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize(("place", "nth"), [("note", 1), ("note", 2), ("empty", 1), ("empty", 2)])
+def test_archive_whose_write_failed_is_gone_on_with(
+    hub: Path, tmp_path: Path, fault: Fault, place: str, nth: int
+) -> None:
+    """Refused, or done though its answer was lost: the rows read the same, and the next run ends what this began."""
+    before, depot = rows(hub), open_depot(str(tmp_path / "archive"))
+    writer = FaultyWriter(SqliteArchiveWriter.open(hub))
+    writer.faults.plan(fault, nth, place)
+    moment = LATER - timedelta(days=30)
+    with Archiver(writer) as archiver:
+        with pytest.raises(Retriable):
+            list(archiver.archive(depot, moment, LATER))
+        assert rows(hub) == before
+        list(archiver.archive(depot, moment, LATER))
+        assert list(archiver.archive(depot, moment, LATER)) == []
+    assert rows(hub) == before
+    with Ledger.open(hub) as ledger:
+        assert [(each.first, each.last) for each in ledger.reader.segments()] == [(1, 34)] * 2
+    assert max(held(hub)[center] for center in ("uz", "kz")) < 2000
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_moved_archive_whose_note_failed_is_moved_or_not(hub: Path, tmp_path: Path, fault: Fault) -> None:
+    """All of the segments are noted at one place; asked again, it is done or says that it was."""
+    before, old, new = rows(hub), tmp_path / "archive", tmp_path / "elsewhere"
+    archive(hub, open_depot(str(old)))
+    shutil.copytree(old, new)
+    writer = FaultyWriter(SqliteArchiveWriter.open(hub))
+    writer.faults.plan(fault, 1, "move")
+    with Archiver(writer) as archiver:
+        with pytest.raises(Retriable):
+            archiver.moved(str(old), str(new))
+        if fault is Fault.REFUSED:
+            assert archiver.moved(str(old), str(new)) == 2
+        else:
+            with pytest.raises(UsageError, match="no segment is noted"):
+                archiver.moved(str(old), str(new))
+    assert rows(hub) == before
+
+
+def test_full_disk_is_fatal_and_the_next_run_goes_on(hub: Path, tmp_path: Path) -> None:
+    """No error of the database's leaves the store, and nothing half is left."""
+    before = rows(hub)
+    writer = SqliteArchiveWriter.open(hub)
+    writer._db.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON main.segment BEGIN SELECT raise(ABORT, 'full'); END")
+    with Archiver(writer) as archiver, pytest.raises(Fatal, match="cannot be written: full; run it again"):
+        list(archiver.archive(open_depot(str(tmp_path / "archive")), LATER - timedelta(days=30), LATER))
+    assert rows(hub) == before
+    assert len(archive(hub, open_depot(str(tmp_path / "archive")))) == 2
+
+
 def test_two_archivers_do_not_tear_the_chain(hub: Path, tmp_path: Path) -> None:
     """The slower one is told, and nothing is lost."""
     before = rows(hub)
     depot = open_depot(str(tmp_path / "archive"))
-    with Archiver(hub) as one, Archiver(hub) as two:
+    with open_archiver(hub) as one, open_archiver(hub) as two:
         moment = LATER - timedelta(days=30)
         first = one.archive(depot, moment, LATER)
         next(first)
