@@ -19,7 +19,7 @@ from hub.protocol.limits import ATTRIBUTE_BYTES_MAX
 from hub.protocol.receipt import RECEIPT, RESEND
 from hub.protocol.record import CONTENT_TYPE, CONTROL_HEADER, REQUIRED, SEAL_HEADER
 from hub.protocol.topics import CHECKPOINTS, TRUST
-from hub.protocol.trust import TRUST as TRUST_NOTE
+from hub.protocol.trust import TRUST_V2
 from hub.protocol.witness import AFTER_HEADER, ALARM, ALARM_KIND, COSIGNATURE_KIND, LEAVES_HEADER
 
 Json = dict[str, Any]
@@ -73,7 +73,7 @@ def document(paths: Iterable[str]) -> Json:
         ),
         "receipt": _note("receipt", RECEIPT, "One commit at HQ, with its verdicts.", _fixed("cohub-kind", "receipt")),
         "checkpoint": _checkpoint(),
-        "trust": _note("trust", TRUST_NOTE, "The keys that HQ signs with, signed by the root key.", {}),
+        "trust": _note("trust", TRUST_V2, "The keys that HQ signs with, signed by the root key.", {}),
         "resend": _note("resend", RESEND, "HQ asks for a lane again.", _fixed("cohub-kind", "resend")),
     }
     state_names = [_state_name(path) for path in states]

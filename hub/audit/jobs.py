@@ -112,7 +112,9 @@ def _work(job: Job[Any], tasks: Any, said: Any) -> None:
                 with spared_collector():
                     result = job(center, tick)
             except CohubError as exc:
-                said.put(("failed", center, type(exc)(str(exc)) if isinstance(exc, UsageError) else Fatal(str(exc))))
+                # Its own kind may be made of more than a text, and could not be made again on the other side.
+                kind = UsageError if isinstance(exc, UsageError) else Fatal
+                said.put(("failed", center, kind(str(exc))))
                 return
             said.put(("tick", "", held))
             held = 0

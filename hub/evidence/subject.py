@@ -18,7 +18,7 @@ EntityKey = tuple[str, str]  # stream, entity id
 ENTITY: Final = "entity"
 DEAL: Final = "deal"
 CENTER: Final = "center"
-KINDS: Final = (ENTITY, DEAL, CENTER)
+SUBJECT_KINDS: Final = (ENTITY, DEAL, CENTER)
 _ID_CHARACTERS_MAX: Final = 200
 
 
@@ -61,8 +61,8 @@ class Subject:
             raise Malformed("manifest: expected a subject of texts")
         kind, subject_id = said.get("kind"), said.get("id", "")
         expected = {"kind", "id"} | ({"stream"} if kind == ENTITY else {"since", "until"} if kind == CENTER else set())
-        if kind not in KINDS or said.keys() != expected or not 1 <= len(subject_id) <= _ID_CHARACTERS_MAX:
-            raise Malformed(f"manifest: expected a subject of the kind {', '.join(KINDS)}, with its id")
+        if kind not in SUBJECT_KINDS or said.keys() != expected or not 1 <= len(subject_id) <= _ID_CHARACTERS_MAX:
+            raise Malformed(f"manifest: expected a subject of the kind {', '.join(SUBJECT_KINDS)}, with its id")
         if kind == ENTITY and said["stream"] not in STREAMS:
             raise Malformed(f"manifest: {said['stream'][:40]!r} is no stream that this release knows")
         if kind != CENTER:

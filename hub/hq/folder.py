@@ -99,7 +99,7 @@ class HubFolder:
 
     @contextmanager
     def log(self) -> Iterator[LogReader]:
-        """Yield a reader of HQ's log. Errors: those of `reads`."""
+        """Yield a reader of HQ's log. Errors: those of `reads` and of `Reads.log`."""
         with closing(self.reads()) as reads, reads.log() as log:
             yield log
 

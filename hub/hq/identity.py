@@ -31,13 +31,13 @@ from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust, open_trust
 
-TRUST: Final = "trust.note"
+TRUST_FILE: Final = "trust.note"
 LOCK: Final = "trust.lock"
 ROOT: Final = "root.key"
 FIRST_REASON: Final = "the first keys"
 LOG_REASON: Final = "keys for HQ's log"
 # Field of Identity → purpose in the trust note, algorithm, and the beginning of the file's name.
-KINDS: Final = {
+KEY_KINDS: Final = {
     "receipts": ("receipts", ED25519, "receipts"),
     "hq": ("hq", ED25519, "hq"),
     "log": ("log", ED25519, "log"),
@@ -93,9 +93,9 @@ def make_identity(folder: Path, hub: str) -> Identity:
 def _make(folder: Path, hub: str) -> Identity:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     root = _first_root(folder / ROOT, hub)
-    made = {name: _made(folder, hub, name) for name in KINDS}
+    made = {name: _made(folder, hub, name) for name in KEY_KINDS}
     trust = _first_trust(hub, root.verifier, made, FIRST_REASON)
-    write(folder / TRUST, note := sign_note(trust.to_text(), [root]).to_bytes())
+    write(folder / TRUST_FILE, note := sign_note(trust.to_text(), [root]).to_bytes())
     # The name is written last: a folder with it is whole.
     write(folder / "hub.name", f"{hub}\n".encode())
     return Identity(hub, **made, trust=trust, note=note, folder=folder)
@@ -108,15 +108,15 @@ def load_identity(folder: Path) -> Identity:
     """
     try:
         hub = (folder / "hub.name").read_text(encoding="utf-8").strip()
-        trust = open_trust(note := (folder / TRUST).read_bytes())
+        trust = open_trust(note := (folder / TRUST_FILE).read_bytes())
         there = private_keys(folder)
-        found = {name: _in_use(folder, trust, there, name) for name in KINDS}
+        found = {name: _in_use(folder, trust, there, name) for name in KEY_KINDS}
     except FileNotFoundError as exc:
         raise NotFound(f"{folder}: there is no hub here yet ({exc.filename} is missing): run `hub up`") from exc
     except (Malformed, UnicodeDecodeError) as exc:
         raise UsageError(f"{folder}: a key file is damaged: {exc}") from exc
     if trust.hub != hub:
-        raise UsageError(f"{folder}: {TRUST} is for the hub {trust.hub}, expected {hub}")
+        raise UsageError(f"{folder}: {TRUST_FILE} is for the hub {trust.hub}, expected {hub}")
     if not trust.serial and (folder / ROOT).exists():
         root = read_root(folder / ROOT, trust.root)
         trust = replace(_first_trust(hub, trust.root, found, LOG_REASON), receipts=trust.receipts)
@@ -146,7 +146,7 @@ def read_root(path: Path, expected: Verifier) -> Signer:
 
 def add_key(folder: Path, hub: str, name: str) -> Signer:
     """Make another key for the field `name` of Identity. It is in use once a trust note says so. Errors: Fatal."""
-    purpose, algorithm, stem = KINDS[name]
+    purpose, algorithm, stem = KEY_KINDS[name]
     key = Signer(f"{hub}/{purpose}", os.urandom(32), algorithm)
     path = folder / f"{stem}-{key.verifier.key_id.hex()}.key"
     with disk_errors(path, "no trust note names the new key, and the keys in use are those before"):
@@ -161,12 +161,12 @@ def write_trust(folder: Path, note: bytes, after: int) -> None:
         disk refuses: then the message says which note is in force.
     """
     with held(folder / LOCK):
-        serial = open_trust((folder / TRUST).read_bytes()).serial
+        serial = open_trust((folder / TRUST_FILE).read_bytes()).serial
         if serial != after:
             raise Retriable(
                 f"another command has made trust note {serial} meanwhile, and nothing was written: try again"
             )
-        _put_in_force(folder / TRUST, note)
+        _put_in_force(folder / TRUST_FILE, note)
 
 
 def _put_in_force(path: Path, note: bytes) -> None:
@@ -186,14 +186,14 @@ def _put_in_force(path: Path, note: bytes) -> None:
 
 
 def _in_use(folder: Path, trust: Trust, there: Mapping[Verifier, Signer], name: str) -> Signer:
-    purpose, algorithm, stem = KINDS[name]
+    purpose, algorithm, stem = KEY_KINDS[name]
     wanted = trust.in_use(purpose, algorithm)
     if wanted is not None:
         signer = there.get(wanted)
         if signer is None:
             raise UsageError(
-                f"{folder}: {TRUST} says that {wanted.to_text()[:120]} is in use, and no key file here has its private "
-                "half: put the file back, or rotate that key (`hub key rotate`)"
+                f"{folder}: {TRUST_FILE} says that {wanted.to_text()[:120]} is in use, and no key file here has its "
+                "private half: put the file back, or rotate that key (`hub key rotate`)"
             )
         return signer
     # A note of version 1 says nothing of this purpose: it is the first key of its kind.
@@ -203,7 +203,7 @@ def _in_use(folder: Path, trust: Trust, there: Mapping[Verifier, Signer], name: 
 
 def _made(folder: Path, hub: str, name: str) -> Signer:
     """Make the first key of a kind; if another process was faster, it is that one's."""
-    purpose, algorithm, stem = KINDS[name]
+    purpose, algorithm, stem = KEY_KINDS[name]
     if name == "hq" and (folder / "hub.name").exists():
         raise FileNotFoundError(2, "no such file", str(folder / "hq.key"))  # never made anew: its lane is sealed by it
     path = folder / f"{stem}.key"

@@ -20,12 +20,12 @@ from hub.hq.identity import ROOT, Identity, load_identity, read_root
 from hub.hq.rotation import current, is_same, next_note, put, retired, rotated, with_witnesses, witness_keys
 from hub.hq.saying import again
 from hub.ledger.basis import Basis
-from hub.protocol.keys import Signer, Verifier
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
 from hub.store.read.model import ReadModel
 
-ALGORITHMS: Final = {0x01: "Ed25519", 0x04: "Ed25519 cosignature", 0x06: "ML-DSA-44"}
+ALGORITHMS: Final = {ED25519: "Ed25519", COSIGNATURE_ED25519: "Ed25519 cosignature", COSIGNATURE_MLDSA44: "ML-DSA-44"}
 PIN_TRIES: Final = 30  # one is lost only where another command's note was faster
 
 

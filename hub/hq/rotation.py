@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.domain.registry import Registry
-from hub.hq.identity import KINDS, Identity, add_key, private_keys, write_trust
+from hub.hq.identity import KEY_KINDS, Identity, add_key, private_keys, write_trust
 from hub.protocol.errors import Conflict, Malformed, NotFound, UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer, Verifier
 from hub.protocol.note import Note, sign_note
@@ -43,7 +43,9 @@ def rotated(identity: Identity, purpose: str) -> Trust:
     if purpose not in PURPOSES:
         raise UsageError(f"purpose {purpose}: expected one of {', '.join(PURPOSES)}")
     trust = current(identity)
-    made = [add_key(identity.folder, identity.hub, name).verifier for name, kind in KINDS.items() if kind[0] == purpose]
+    made = [
+        add_key(identity.folder, identity.hub, name).verifier for name, kind in KEY_KINDS.items() if kind[0] == purpose
+    ]
     if purpose == "receipts":
         return replace(trust, receipts=(*trust.receipts, *made))
     return replace(trust, logs=(*trust.logs, *made)) if purpose == "log" else replace(trust, hqs=(*trust.hqs, *made))
@@ -189,7 +191,7 @@ def install(identity: Identity, data: bytes) -> Trust:
         raise Conflict(
             f"the note has the serial {trust.serial}, and {identity.trust.serial} is in force: make the request again"
         )
-    wanted = [trust.in_use(purpose, algorithm) for purpose, algorithm, _ in KINDS.values()]
+    wanted = [trust.in_use(purpose, algorithm) for purpose, algorithm, _ in KEY_KINDS.values()]
     missing = [key.to_text()[:100] for key in wanted if key not in there and key is not None]
     if missing:
         raise UsageError(f"{identity.folder} lacks the private half of {', '.join(missing)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field
 
 from hub.hq.folder import HubFolder
-from hub.hq.identity import ROOT, TRUST
+from hub.hq.identity import ROOT, TRUST_FILE
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.topics import topic_in
 from hub.protocol.trust import open_trust
@@ -115,7 +115,7 @@ def _log_keys_signed(where: HubFolder) -> bool:
     It is read as it is: the status changes nothing. Where there is none that reads, other commands say so.
     """
     try:
-        return bool(open_trust((where.keys / TRUST).read_bytes()).logs)
+        return bool(open_trust((where.keys / TRUST_FILE).read_bytes()).logs)
     except (OSError, Malformed):
         return True
 

@@ -34,7 +34,7 @@ from hub.protocol.note import Note
 from hub.protocol.receipt import one_line, read_number, read_own_time
 
 TRUST_V1: Final = "cohub-trust/v1"
-TRUST: Final = "cohub-trust/v2"
+TRUST_V2: Final = "cohub-trust/v2"
 TRUST_KEYS_MAX: Final = 1000
 
 
@@ -85,7 +85,7 @@ class Trust:
             return f"{TRUST_V1}\n{self.hub}\nroot {self.root.to_text()}\nreceipts {self.receipts[-1].to_text()}\n"
         assert self.time is not None
         lines = [
-            TRUST,
+            TRUST_V2,
             self.hub,
             f"serial {self.serial}",
             f"time {write_time(self.time)}",
@@ -100,8 +100,8 @@ class Trust:
     def from_text(cls, text: str) -> Self:
         """Return what a note's text says, the signature not looked at. Errors: Malformed."""
         first, _, rest = text.partition("\n")
-        if first not in (TRUST, TRUST_V1) or not rest.endswith("\n"):
-            raise Malformed(f"trust file: expected a first line {TRUST!r} or {TRUST_V1!r}, got {first[:60]!r}")
+        if first not in (TRUST_V2, TRUST_V1) or not rest.endswith("\n"):
+            raise Malformed(f"trust file: expected a first line {TRUST_V2!r} or {TRUST_V1!r}, got {first[:60]!r}")
         lines = rest[:-1].split("\n")
         if first == TRUST_V1:
             if len(lines) != 3:

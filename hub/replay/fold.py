@@ -1,10 +1,11 @@
 """The fold, run again: the ledger's bytes through the same rules that decided them.
 
-    hq lane  → `BasisBook`, the basis at every size that a receipt may name
-    a lane   → `refold`, one receipt's events at a time, under the basis and time that the receipt has
+    hq lane  → `BasisBook`, the basis at every size that a receipt may name: verify and rebuild
+    a lane   → `refold`, some of its events under the basis and time that their receipt has: verify and rejudge
 
-Verify, rebuild, as-of and rejudge stand on these two. What has been folded of a center so far is in an `EntityBook`
-(hub/audit/book.py), which holds few entities in memory.
+Rebuild folds whole receipts through the engine's own `fold_again` (hub/audit/rebuild.py). What verify and rebuild have
+folded of a center so far is in an `EntityBook` (hub/audit/book.py), which holds few entities in memory. As-of folds
+nothing here: it reads an entity's own events along their links (hub/replay/chain.py).
 """
 
 from __future__ import annotations

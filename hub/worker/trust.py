@@ -16,8 +16,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from hub.base.clients import closing
-from hub.hq.identity import TRUST as TRUST_FILE
-from hub.hq.identity import Identity, load_identity
+from hub.hq.identity import TRUST_FILE, Identity, load_identity
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.protocol.errors import Retriable, UsageError
 from hub.protocol.topics import TRUST

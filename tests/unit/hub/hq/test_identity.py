@@ -15,7 +15,7 @@ import pytest
 
 from hub.base.durable import create_private
 from hub.hq.identity import (
-    TRUST,
+    TRUST_FILE,
     Identity,
     load_identity,
     make_identity,
@@ -66,7 +66,7 @@ def as_of_0_1_0(tmp_path: Path) -> tuple[Path, Signer, dict[str, Signer]]:
     for name, key in keys.items():
         create_private(folder / f"{name}.key", key.to_text() + "\n")
     trust = Trust(HUB, keys["root"].verifier, (keys["receipts"].verifier,))
-    (folder / TRUST).write_bytes(sign_note(trust.to_text(), [keys["root"]]).to_bytes())
+    (folder / TRUST_FILE).write_bytes(sign_note(trust.to_text(), [keys["root"]]).to_bytes())
     (folder / "hub.name").write_text(HUB + "\n")
     return folder, keys["root"], keys
 
@@ -139,7 +139,7 @@ def test_folder_of_0_1_0_gets_log_keys_and_a_note_at_its_next_start(tmp_path: Pa
     """The keys that centers know stay; the root key, which is there, signs the new ones."""
     folder, root, keys = as_of_0_1_0(tmp_path)
     identity = load_identity(folder)
-    trust = open_trust((folder / TRUST).read_bytes(), root.verifier)
+    trust = open_trust((folder / TRUST_FILE).read_bytes(), root.verifier)
     assert (identity.receipts, identity.hq) == (keys["receipts"], keys["hq"])
     assert trust.serial == 1
     assert trust.logs == (identity.log.verifier, identity.log_long.verifier)
@@ -269,13 +269,13 @@ def test_note_that_was_made_from_an_older_one_replaces_nothing(made: Identity) -
     folder = folder_of(made)
     root = read_root(folder / "root.key", trust_of(made).root)
     put(folder, next_note(rotated(made, "receipts"), NOW, "first"), root)
-    first = (folder / TRUST).read_bytes()
+    first = (folder / TRUST_FILE).read_bytes()
     stale = next_note(rotated(made, "hq"), NOW, "second")
     with pytest.raises(Retriable, match="another command has made trust note 2 meanwhile"):
         put(folder, stale, root)
     with pytest.raises(Retriable, match="try again"):
         install(made, sign_note(stale.to_text(), [root]).to_bytes())
-    assert (folder / TRUST).read_bytes() == first
+    assert (folder / TRUST_FILE).read_bytes() == first
     put(folder, next_note(rotated(load_identity(folder), "hq"), NOW, "second"), root)
 
 
