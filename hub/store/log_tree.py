@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hub.base.durable import sync_folder
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.tiles import TILE_HEIGHT, TILE_WIDTH, bundle_path, split_hashes, tile_path, tiles_of, write_bundle
@@ -174,13 +175,8 @@ class _Writing:
 
     def settle(self) -> None:
         """Return when the names, too, are on the disk."""
-        if os.name == "posix":
-            for folder in self._folders:
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+        for folder in self._folders:
+            sync_folder(folder)
 
     def close(self) -> None:
         self._part.unlink(missing_ok=True)
