@@ -36,7 +36,7 @@ def approve(
     from connectors.runtime.outbox import Outbox
 
     opened = OpenedOffice.open(office)
-    with Outbox(opened.existing_outbox()) as outbox:
+    with Outbox(opened.existing_outbox(), beside=True) as outbox:
         waiting = outbox.rows.waiting()
         if file is None:
             for name in waiting:

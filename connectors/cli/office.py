@@ -95,8 +95,10 @@ class OpenedOffice:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a new file that only its owner reads. Errors: UsageError if it is there already."""
+    """Write a new file that only its owner reads. Errors: UsageError, if it is there already or can't be."""
     try:
         create_private(path, text + "\n")
     except FileExistsError as exc:
         raise UsageError(f"{path} is there already: it is this center's identity and is never overwritten") from exc
+    except OSError as exc:
+        raise UsageError(f"cannot write {path}: {exc.strerror or exc}") from exc

@@ -40,7 +40,7 @@ def status(
     opened = OpenedOffice.open(office)
     with Outbox(opened.existing_outbox(), read_only=True) as outbox:
         whole = outbox.status(opened.settings.language)
-        breaks = outbox.witnessed.breaks() if outbox.database.is_current else []
+        breaks = outbox.witnessed.breaks()
     alarms = {name: text for name, text in whole["alarms"].items() if name in ("log", "not_logged", "witness_key")}
     found = {**whole["witness"], "alarms": alarms, "breaks": [_plain(kept) for kept in breaks]}
     if evidence is not None:
@@ -72,7 +72,7 @@ def retry(office: OfficeFolder = Path()) -> None:
     from connectors.runtime.outbox import Outbox
 
     opened = OpenedOffice.open(office)
-    with Outbox(opened.existing_outbox()) as outbox:
+    with Outbox(opened.existing_outbox(), beside=True) as outbox:
         if not outbox.witnessed.retry(datetime.now(UTC)):
             raise UsageError("the witness has not stopped: there is nothing to try again")
     line("the witness looks again, at once if the connector runs; `connector witness status` says what it found")

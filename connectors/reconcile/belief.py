@@ -10,7 +10,7 @@ flight was accepted. From the second the next events are planned; the first is g
     reject      a receipt has a line for an event            the row is rejected; or an earlier plan was: it is shaken
     replan      the plan was built on what proved wrong      the wanted state is forgotten; the row is planned once more
     forget      another outbox told HQ more than we know     HQ's records are unknown; every row is planned once more
-    renumber    a new lane took over what is in flight       the plan begins at the new place of its first event
+    renumber    a new lane took over what is in flight       the plan begins behind all events of older plans again
 
     none in flight → presumed is held        accepted → none in flight        rejected ↔ there is a verdict
     the record is never known by a newer event than the status is: record_decided ≤ decided
@@ -22,7 +22,7 @@ it is known to be unknown.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -89,9 +89,10 @@ class Belief:
 
     Shapes: held and presumed are None while HQ has, or will have, nothing of it. `decided` is the newest event by which
             the status is known, `record_decided` the newest one by which the record is. `inflight` counts the events
-            without a verdict; `plan` is the first event of the newest plan, fingerprint and file are what that was made
-            for. shaken: the plan began from a state that never came to be. `verdict` is why HQ rejected the plan, and
-            `rejected` which of its events first; that is kept until the next plan, which goes on with its story.
+            without a verdict; `plan` is the first event of the newest plan, or a number behind those of older plans;
+            fingerprint and file are what it was made for. shaken: the plan began from a state that never came to be.
+            `verdict` is why HQ rejected the plan, and `rejected` which of its events first; that is kept until the next
+            plan, which goes on with its story.
     """
 
     held: Held | None = None
@@ -113,8 +114,8 @@ class Belief:
         Shapes: aim is None for events that no row stands behind.
         Errors: ImpossibleMove, if there are none, or they are older than the plan before.
         """
-        if not events or events[0].number <= self.plan:
-            raise ImpossibleMove(f"a plan needs events behind {self.plan}, came {[event.number for event in events]}")
+        if not events or events[0].number < self.plan:
+            raise ImpossibleMove(f"a plan needs events from {self.plan} on, came {[event.number for event in events]}")
         presumed = self.presumed
         for event in events:
             presumed = _after(presumed, event)
@@ -192,11 +193,21 @@ class Belief:
         held, presumed = Held(self.held.status, UNKNOWN_DIGEST), Held(self.presumed.status, UNKNOWN_DIGEST)
         return replace(self, held=held, presumed=presumed, fingerprint=None)
 
-    def renumber(self, plan: int) -> Belief:
-        """Return the belief once the plan's first event has a new number. Errors: ImpossibleMove, if it goes back."""
-        if plan <= self.plan:
-            raise ImpossibleMove(f"event {self.plan} is said again as {plan}, which is no later one")
-        return replace(self, plan=plan)
+    def renumber(self, moved: Mapping[int, int]) -> Belief:
+        """Return the belief once those of its events that have no receipt are said again, behind all others.
+
+        The plan begins at the first of its events among them, or behind those of older plans: what is decided of these
+        is never taken for the plan's. Where a later event than one of them has its receipt already, HQ takes them in
+        another order than they were planned in, and the plan is shaken.
+
+        Shapes: moved is the new numbers by the old ones.
+        Errors: ImpossibleMove, if there are none, or a number goes back.
+        """
+        if not moved or min(moved.values()) <= max(self.plan, self.decided):
+            raise ImpossibleMove(f"events behind {self.plan} are said again as {sorted(moved.values())}")
+        own = [new for old, new in moved.items() if old >= self.plan]
+        plan = min(own) if own else max(moved.values()) + 1
+        return replace(self, plan=plan, shaken=self.shaken or min(moved) < self.decided)
 
     @property
     def _shakes(self) -> bool:

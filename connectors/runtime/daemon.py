@@ -95,7 +95,17 @@ class Connector:
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans)
         keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look)
         witness = WitnessReader(outbox, link, sender, keys)
-        tasks = {
+        gathering: dict[str, Coroutine[Any, Any, None]] = {}
+        if self._gathers:
+            gatherer = Gatherer(
+                outbox, codecs, ids, settle_s=settings.settle_s, guard=settings.guard, clock=time.monotonic
+            )
+            sealing = Sealing(persons, codecs.dataschemas(), registry.registry, outbox.database)
+            folder = self.folder = Folder(office, outbox, gatherer, replans, decided, sealing, registry.heard)
+            sheets = VerdictSheets(office, outbox, lambda: folder.mappings, decided)
+            gathering = {"folder": folder.run(), "verdicts": sheets.run()}
+        # All parts are made: where one of them can't be, no coroutine is left that nobody awaits.
+        return gathering | {
             "sender": sender.run(),
             "receipts": reader.run(),
             "trust": trust.run(),
@@ -104,15 +114,6 @@ class Connector:
             "presence": tell_presence(settings, outbox, sender, office.key),
             "purge": _purge(outbox),
         }
-        if self._gathers:
-            gatherer = Gatherer(
-                outbox, codecs, ids, settle_s=settings.settle_s, guard=settings.guard, clock=time.monotonic
-            )
-            sealing = Sealing(persons, codecs.dataschemas(), registry.registry, outbox.database)
-            folder = self.folder = Folder(office, outbox, gatherer, replans, decided, sealing, registry.heard)
-            sheets = VerdictSheets(office, outbox, lambda: folder.mappings, decided)
-            tasks |= {"folder": folder.run(), "verdicts": sheets.run()}
-        return tasks
 
     async def _supervise(self, coroutines: dict[str, Coroutine[Any, Any, None]]) -> None:
         """Run all tasks until one fails or `stop` is asked; then end them within one deadline."""

@@ -10,7 +10,9 @@ from hub.protocol.errors import UsageError
 
 
 class FolderLock:
-    """The right to write one outbox. Guards: everything in the outbox but approvals.
+    """The right to write one outbox.
+
+    Guards: the outbox's tables, and all that is in them but approvals and the witness's retries.
 
     Errors: UsageError on entering, while another process has it.
     """

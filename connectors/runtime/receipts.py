@@ -74,7 +74,12 @@ class ReceiptReader:
             await self._backoff.wait()
 
     async def _session(self) -> None:
-        reason_for_epoch(self._outbox)  # a foreign lane that was seen before stops us before we connect
+        if self._sender.ready.is_set():
+            # The session before may have ended between what HQ told and the lane that it makes due: either commit may
+            # have failed, or was done though we were told that it failed.
+            await self._open_if_due()
+        else:
+            reason_for_epoch(self._outbox)  # a foreign lane that was seen before stops us before we connect
         consumer = await self._link.consumer()
         self._backoff.reset()
         try:
@@ -130,20 +135,25 @@ class ReceiptReader:
         try:
             taken = self._outbox.answers.take(answers, position, datetime.now(UTC))
         except Retriable:
-            # It may have been done all the same, and then nobody tells again which rows have verdicts, or lost a plan.
+            # It may have been done all the same, and then nobody tells again which rows have verdicts, or lost a plan,
+            # nor what HQ asks for.
             self._sender.receipted()
             self._decided.ring()
             self._replans.add_every()
+            self._send_again(resend)
             raise
         # Durable from here: receipts, verdicts and the position are one commit.
-        if ReceiptOutcome.FOREIGN in taken.outcomes or (
-            ReceiptOutcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()
-        ):
-            await self._open_if_due()
         if ReceiptOutcome.APPLIED in taken.outcomes:
             self._sender.receipted()
             self._decided.ring()
         self._replans.add(taken.replan)
+        self._send_again(resend)
+        if ReceiptOutcome.FOREIGN in taken.outcomes or (
+            ReceiptOutcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()
+        ):
+            await self._open_if_due()
+
+    def _send_again(self, resend: Resend | None) -> None:
         if resend is not None:
             log.warning("resend_asked", first=resend.first, reason=resend.reason)
             self._sender.rewind(resend.first)
@@ -167,7 +177,8 @@ class ReceiptReader:
             except Retriable:
                 self._replans.add_every()  # the lane may be open all the same, and nobody tells again what it forgot
                 raise
-            self._sender.wake()
+            finally:
+                self._sender.wake()
             self._replans.add(files)
 
     async def _name_foreign(self) -> None:

@@ -1,1 +1,5 @@
-"""What both ends' shells share: durable files, locks, command errors, what commands print, logs. It knows no domain."""
+"""What both ends' shells share, and what knows no domain.
+
+Durable files and their faults, locks, command errors and what commands print; the ways into a Kafka, its clients, and
+why it can't be reached.
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from typing import BinaryIO, Final
 
 from hub.protocol.errors import Fatal, UsageError
 
+# What systems say of a second name for a file where their file system has none: exFAT, FAT32, many network drives.
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK})
+_WINDOWS_NO_LINKS: Final = 1  # ERROR_INVALID_FUNCTION
 # A place that was named wrongly; whatever else the system says of a write is the disk's.
 _WRONG_PLACE: Final = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
@@ -58,20 +62,39 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 def create_private(path: Path, text: str) -> None:
     """Put a secret at `path` that only its owner can read; never over a file that is there.
 
-    After a crash the file is there whole, or not at all: half a key would keep the whole folder from being read.
+    After a crash the file is there whole, or not at all: half a key would keep the whole folder from being read. Only
+    on a file system that gives no file a second name may it be half there.
     Errors: FileExistsError; OSError.
     """
     part = _beside(path)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        _create(part, text)
+        try:
+            os.link(part, path)  # which, unlike a rename, fails where there is a file already
+        except OSError as exc:
+            if not _says_no_links(exc):
+                raise
+            _create(path, text)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _create(path: Path, text: str) -> None:
+    """Make a file that only its owner can read; where it can't be written whole, it is not there."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.link(part, path)  # which, unlike a rename, fails where there is a file already
-    finally:
-        part.unlink()
-    sync_folder(path.parent)
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def _says_no_links(exc: OSError) -> bool:
+    return exc.errno in _NO_LINKS or getattr(exc, "winerror", None) == _WINDOWS_NO_LINKS
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from html import escape
 from typing import Final
 from urllib.parse import unquote
 
-from hub.protocol.errors import Rejected
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time
 
 # Direction marks and other characters that would show a text as another than it is.
@@ -40,7 +40,7 @@ def time_text(written: str) -> str:
     """Return a time as the page writes it; as it is written, where it does not read as a time."""
     try:
         return moment_text(read_time(written))
-    except Rejected:
+    except Malformed:
         return text(written)
 
 

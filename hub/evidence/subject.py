@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from hub.domain.catalogue import STREAMS
-from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import write_time
 from hub.protocol.receipt import read_own_time
 from hub.protocol.record import ID
@@ -71,7 +71,7 @@ class Subject:
             raise Malformed(f"manifest: {subject_id[:60]!r} is no center's id")
         try:
             since, until = read_own_time(said["since"]), read_own_time(said["until"])
-        except (Rejected, ValueError) as exc:
+        except Malformed as exc:
             raise Malformed("manifest: expected since and until in RFC 3339, UTC, with microseconds") from exc
         return cls(kind, subject_id, "", since, until)
 

@@ -17,7 +17,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.structs import RecordMetadata
 
 from hub.base.faulty import Fault, Faults
@@ -64,7 +69,12 @@ class MemoryLog:
         return self._faults.writes
 
     def create_topic(self, name: str, partitions: int = 1, configs: Mapping[str, str] | None = None) -> None:
-        """Make a topic that is not there yet. Configs are Kafka's; `message.timestamp.type` is obeyed."""
+        """Make a topic. Configs are Kafka's; `message.timestamp.type` is obeyed.
+
+        Errors: TopicAlreadyExistsError.
+        """
+        if name in self._topics:
+            raise TopicAlreadyExistsError(name)
         own = dict(configs or {})
         by_append = APPEND_TIME.items() <= own.items()
         self._topics[name] = [Partition(by_append) for _ in range(partitions)]

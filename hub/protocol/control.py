@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
-from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.errors import Malformed
 from hub.protocol.keys import (
     COSIGNATURE_ED25519,
     COSIGNATURE_MLDSA44,
@@ -99,7 +99,7 @@ class Presence:
                 raise Malformed(f"presence: expected a line {name!r}, got {line[:60]!r}")
         try:
             moment = read_own_time(values["time"])
-        except (ValueError, Rejected) as exc:
+        except Malformed as exc:
             raise Malformed("presence: expected an RFC 3339 time in UTC with microseconds") from exc
         origin = "" if values["origin"] == "-" else values["origin"]
         size, backlog = (read_number(values[name], name) for name in ("size", "backlog"))

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from hub.protocol.errors import Rejected
+from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.leaf import varying_of
 from hub.protocol.limits import ATTRIBUTE_BYTES_MAX, KEY_CHARS_MAX
 from hub.protocol.moment import read_time
@@ -69,7 +69,7 @@ def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | 
         text["ce_id"],
         text["ce_type"],
         subject,
-        read_time(text["ce_time"]),
+        _read_time(text["ce_time"]),
         text["ce_dataschema"],
         text.get("ce_correlationid"),
         text.get("ce_causationid"),
@@ -107,6 +107,13 @@ def read_alike(
     except UnicodeDecodeError:
         return None
     return None if moment is None else (text, moment)
+
+
+def _read_time(text: str) -> datetime:
+    try:
+        return read_time(text)
+    except Malformed as exc:
+        raise Rejected(Code.BAD_HEADERS, "ce_time", str(exc)) from None
 
 
 def _usual_time(text: str) -> datetime | None:

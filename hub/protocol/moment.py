@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from hub.protocol.errors import Rejected
-from hub.protocol.verdict import Code
+from hub.protocol.errors import Malformed
 
 EPOCH_START: Final = datetime.fromtimestamp(0, UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -30,7 +29,7 @@ def from_us(moment_us: int) -> datetime:
 
 
 def read_time(text: str) -> datetime:
-    """Return an RFC 3339 time as UTC, cut to microseconds. Errors: Rejected(BAD_HEADERS, ce_time).
+    """Return an RFC 3339 time as UTC, cut to microseconds. Errors: Malformed.
 
     A leap second (`:60`) is refused: no language's clock types hold one alike.
     """
@@ -39,7 +38,7 @@ def read_time(text: str) -> datetime:
             raise ValueError(text)
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Rejected(Code.BAD_HEADERS, "ce_time", f"expected RFC 3339, got {text[:40]}") from None
+        raise Malformed(f"expected RFC 3339, got {text[:40]}") from None
 
 
 def write_time(moment: datetime) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
-from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time, write_time
 from hub.protocol.record import SEQUENCE_MAX
 
@@ -93,11 +93,11 @@ class Receipt:
     def from_text(cls, text: str) -> Self:
         """Return the receipt in a note's text. Errors: Malformed."""
         lines = _lines(text, RECEIPT, 7)
+        written, encoded = _value(lines[5], "recorded_at"), _value(lines[4], "root")
         try:
-            recorded_at = read_own_time(_value(lines[5], "recorded_at"))
-            encoded = _value(lines[4], "root")
+            recorded_at = read_own_time(written)
             root = base64.b64decode(encoded, validate=True)
-        except (Rejected, binascii.Error, ValueError) as exc:
+        except (Malformed, binascii.Error, ValueError) as exc:
             raise Malformed("receipt: expected root in base64 and recorded_at in RFC 3339") from exc
         receipt = cls(
             lines[1],
@@ -149,10 +149,10 @@ def read_answer(text: str) -> Receipt | Resend:
 
 
 def read_own_time(text: str) -> datetime:
-    """Return a time in the one form that cohub writes. Errors: Rejected(BAD_HEADERS, ce_time), ValueError."""
+    """Return a time in the one form that cohub writes. Errors: Malformed."""
     moment = read_time(text)
     if write_time(moment) != text:
-        raise ValueError(f"expected {write_time(moment)}, got {text[:40]}")
+        raise Malformed(f"expected {write_time(moment)}, got {text[:40]}")
     return moment
 
 

@@ -27,7 +27,7 @@ from datetime import datetime
 from typing import Final, Self
 
 from hub.protocol.control import HUB
-from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.moment import write_time
 from hub.protocol.note import Note
@@ -192,5 +192,5 @@ def _trust_head(lines: list[str]) -> tuple[int, datetime, str]:
 def _trust_time(text: str) -> datetime:
     try:
         return read_own_time(text)
-    except (ValueError, Rejected) as exc:
+    except Malformed as exc:
         raise Malformed("trust file: expected an RFC 3339 time in UTC with microseconds") from exc

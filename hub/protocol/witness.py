@@ -22,7 +22,7 @@ from typing import Final, Self
 from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import key_name
 from hub.protocol.cosignature import cosign, cosigned_at
-from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import write_time
 from hub.protocol.note import Note, Signature, Signer
 from hub.protocol.receipt import one_line, read_number, read_own_time
@@ -100,7 +100,7 @@ class Alarm:
                 raise Malformed(f"alarm: expected a line {name!r}, got {line[:60]!r}")
         try:
             moment = read_own_time(values["time"])
-        except (ValueError, Rejected) as exc:
+        except Malformed as exc:
             raise Malformed("alarm: expected an RFC 3339 time in UTC with microseconds") from exc
         if not values["reason"]:
             raise Malformed("alarm: expected a reason, or -")

@@ -10,7 +10,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Final
 
-from hub.protocol.errors import Rejected, UsageError
+from hub.protocol.errors import Malformed, UsageError
 from hub.protocol.moment import MICROSECOND, read_time
 
 _DAY: Final = re.compile(r"(\d{4}-\d\d-\d\d)([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
@@ -35,5 +35,5 @@ def read_moment(text: str, now: datetime, *, begins: bool = False) -> datetime:
             return read_time(given.replace(" ", "T", 1))
         midnight = read_time(f"{day[1]}T00:00:00{day[2] or 'Z'}")
         return midnight if begins else midnight + timedelta(days=1) - MICROSECOND
-    except (Rejected, OverflowError):
+    except (Malformed, OverflowError):
         raise UsageError(f"{text!r} is no time: {EXPECTED}") from None

@@ -144,6 +144,12 @@ class AnsweringHq:
         text = Resend(lane.origin, first, "gap").to_text()
         await self._say("resend", sign_note(text, [self.receipts_key]).to_bytes(), lane.origin)
 
+    async def claim_more(self, origin: str) -> None:
+        """Say that a lane is longer than it is, as HQ does to an outbox that is an old copy."""
+        edge = self.lanes[origin.rpartition("/")[2]].edge
+        receipt = Receipt(origin, edge.size + 1, edge.size + 7, bytes(32), datetime.now(UTC), 1, ())
+        await self._say("receipt", sign_note(receipt.to_text(), [self.receipts_key]).to_bytes(), origin)
+
     async def _commit(self, lane: HqLane, seal: bytes) -> None:
         checkpoint, note = open_seal(seal)
         try:

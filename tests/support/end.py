@@ -138,6 +138,11 @@ class End:
             assert time.monotonic() < end, f"{self.outbox.backlog()} events wait, rows are {self.states()}"
             await asyncio.sleep(0.002)
 
+    async def rest(self) -> None:
+        """Return when the sender has looked after every ring: the next commit is of what is done next."""
+        while await self.work.wait(0):
+            await asyncio.sleep(0)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send and hear while the context lasts."""

@@ -40,10 +40,13 @@ class Database:
     """One connection to an outbox, shared by the threads of one process.
 
     Guards: `_lock` makes a transaction, reads included, the work of one thread at a time, each in its turn.
-    Errors: UsageError, if a later release has written the file; OutboxBusy, if it is to be read while it is made.
+    Shapes: `read_only` and `beside` are for other programs than the daemon, which alone makes the file and brings it up
+            to date, under the folder's lock: the one writes nothing, the other only into tables of this release.
+    Errors: UsageError, if a later release has written the file, or an earlier one and it is opened `beside`;
+            OutboxBusy, if it is to be read while it is made.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, beside: bool = False) -> None:
         self.path = path
         self._lock = Turn()
         self._depth = 0
@@ -60,8 +63,14 @@ class Database:
         try:
             self._refuse_later(version)
             if read_only and version == 0:
-                raise OutboxBusy(f"{path} is being made by another program: try again")
-            self.is_current = not read_only or version == VERSION  # the daemon brings the file up to date, nobody else
+                raise OutboxBusy(f"{path} is being made by another program: try again, or start the connector")
+            if beside and version < VERSION:
+                # A daemon of the earlier release may be running: it would not understand the tables of this one.
+                raise UsageError(
+                    f"{path} was written by an earlier release of cohub: start the connector of this one, "
+                    "which brings it up to date"
+                )
+            self.is_current = not read_only or version == VERSION  # no reader brings the file up to date
             if not read_only:
                 self._prepare(version)
         except BaseException:

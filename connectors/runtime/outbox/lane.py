@@ -12,7 +12,7 @@ from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.outbox.beliefs import load_all, save
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.meta import Meta, receipted
-from connectors.runtime.outbox.queue import NewEvent, next_id
+from connectors.runtime.outbox.queue import NewEvent, entity_id, next_id
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.keys import Signer
@@ -162,9 +162,16 @@ class Lane:
             "INSERT INTO event SELECT new, ce_id, type, subject, time, dataschema, value, status, digest, creates, "
             "correlation, causation FROM moved JOIN event ON id = old"
         )
-        new = dict(connection.execute("SELECT old, new FROM moved JOIN entity ON plan = old").fetchall())
-        for beliefs in load_all(connection, "plan IN (SELECT old FROM moved)"):
-            save(connection, {entity: belief.renumber(new[belief.plan]) for entity, belief in beliefs.items()})
+        moved: dict[str, dict[int, int]] = {}
+        for kind, subject, old, new in connection.execute(
+            "SELECT type, subject, old, new FROM moved JOIN event ON id = old"
+        ):
+            moved.setdefault(entity_id(kind, subject), {})[old] = new
+        for beliefs in load_all(connection, "inflight > 0"):
+            save(
+                connection,
+                {entity: belief.renumber(moved[entity]) for entity, belief in beliefs.items() if entity in moved},
+            )
         connection.execute("DELETE FROM event WHERE id IN (SELECT old FROM moved)")
         connection.execute("DROP TABLE moved")
 

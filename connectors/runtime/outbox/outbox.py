@@ -29,17 +29,23 @@ class Outbox:
     """One center's outbox.
 
     Shapes: `queued` is rung after each commit of new events, from the thread that queued them; `read_only` is for other
-            processes than the daemon: it sees the last commit, and writes nothing; `database` is the file, opened
-            already.
+            processes than the daemon: it sees the last commit, and writes nothing; `beside` is for those of them that
+            write a little; `database` is the file, opened already.
     Errors: UsageError, if the outbox belongs to another center; see `outbox.database` for the rest.
     """
 
     def __init__(
-        self, path: Path, queued: Signal | None = None, *, read_only: bool = False, database: Database | None = None
+        self,
+        path: Path,
+        queued: Signal | None = None,
+        *,
+        read_only: bool = False,
+        beside: bool = False,
+        database: Database | None = None,
     ) -> None:
         self.path = path
         self._read_only = read_only
-        self.database = Database(path, read_only=read_only) if database is None else database
+        self.database = Database(path, read_only=read_only, beside=beside) if database is None else database
         self.lane = Lane(self.database)
         self.answers = Answers(self.database, self.lane)
         self.rows = Rows(self.database)

@@ -67,7 +67,7 @@ def _number(events: Iterable[NewEvent], first: int, plans: dict[str, list[Queued
     """Yield events as they are stored, numbered from `first`; note in `plans` which of them each entity has."""
     for number, event in enumerate(events, first):
         if len(event.value) > VALUE_BYTES_MAX:
-            raise Rejected(Code.TOO_LARGE, "", f"bytes={len(event.value)} max={VALUE_BYTES_MAX}")
+            raise Rejected(Code.TOO_LARGE, "", f"length={len(event.value)} max={VALUE_BYTES_MAX}")
         plans.setdefault(entity_id(event.type, event.subject), []).append(Queued(number, event.status, event.digest))
         yield (
             number, event.id, event.type, event.subject, write_time(event.time), event.dataschema, event.value,

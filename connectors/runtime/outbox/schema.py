@@ -15,6 +15,7 @@ from typing import Final
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.outbox.meta import Foreign
 from connectors.runtime.witness import receipt_leaf
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time
 
 VERSION: Final = 5
@@ -176,6 +177,7 @@ def _convert(connection: sqlite3.Connection, version: int) -> None:
 
 def _read_foreign(sentence: str) -> Foreign:
     found = _FOREIGN.fullmatch(sentence)
-    assert found is not None, sentence  # every release has written this one form
+    if found is None:
+        raise Malformed(f"the outbox says of a foreign lane what no release has written: {sentence[:200]!r}")
     reason = found["reason"]
     return Foreign(found["origin"], read_time(found["at"]), "" if reason is None else str(ast.literal_eval(reason)))

@@ -109,7 +109,10 @@ class Witnessed:
                 )
 
     def broke(self, found: Break, now: datetime) -> None:
-        """Keep why the witness stops, with the notes that prove it; once for the same two."""
+        """Keep why the witness stops, with the notes that prove it.
+
+        The caller stops with it: until a person lets the witness look again, nothing more is found to break.
+        """
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO log_break (at, reason, ours, theirs) VALUES (?, ?, ?, ?)",
@@ -122,6 +125,8 @@ class Witnessed:
 
     def breaks(self) -> list[Kept]:
         """Return every break, the newest first."""
+        if not self._is_there():
+            return []
         rows = self._database.read("SELECT at, reason, ours, theirs, retried_at FROM log_break ORDER BY id DESC")
         return [Kept(*row) for row in rows]
 
@@ -172,9 +177,13 @@ class Witnessed:
             found.update(hashes.intersection(leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)))
         return found
 
+    def _is_there(self) -> bool:
+        """Whether the file has the witness's tables: those who only look may find one of a release before them."""
+        return bool(self._database.read("SELECT 1 FROM sqlite_master WHERE name='log_break'"))
+
     def status(self) -> dict[str, Any]:
         """Return what `connector status` says of the log."""
-        if not self._database.is_current:
+        if not self._is_there():
             return {"state": "not yet: this release of the connector has not run here"}
         seen = self._database.read("SELECT size, seen_at FROM log_seen")
         cosigned = self._database.read("SELECT size, at FROM cosigned ORDER BY size DESC LIMIT 1")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.runtime.persons.cipher import KEY_BYTES
+from hub.base.durable import sync_folder
 from hub.protocol.errors import Fatal, Retriable, UsageError
 
 _GONE: Final = bytes(KEY_BYTES)
@@ -55,7 +56,7 @@ class KeyFile:
         try:
             with self.path.open("r+b", buffering=0) as file:
                 os.fsync(file.fileno())
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as exc:
             raise self._full(exc) from exc
         self._unsynced = False
@@ -104,13 +105,3 @@ def _write(descriptor: int, slot: int, key: bytes) -> None:
     written = os.write(descriptor, key)
     if written != KEY_BYTES:
         raise OSError(f"{written} of {KEY_BYTES} bytes were written")
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # a folder can't be opened there; the file system does it by itself
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,12 +20,14 @@ from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState, Reason
+from connectors.runtime.outbox.schema import read_version
 from connectors.source import load
 from hub.protocol.control import open_enrolment
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
 from schemas.words import LANGUAGES, Language
+from tests.support.releases import FORMS, turn_back
 
 HUB = "hub.example"
 NOWHERE = "127.0.0.1:1"
@@ -159,6 +163,20 @@ def test_approve_lets_a_waiting_file_go(office: Path, capsys: pytest.CaptureFixt
     assert run_command(["approve", "offers.xlsx", "--office", str(office)]) == 0
     with Outbox(office / "outbox.sqlite3") as outbox:
         assert outbox.rows.approvals() == {"offers.xlsx": b"digest"}
+
+
+@pytest.mark.parametrize("command", [["approve", "offers.xlsx"], ["approve"], ["witness", "retry"]])
+def test_commands_beside_the_daemon_leave_an_older_outbox_to_it(
+    office: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """They hold no lock: a daemon of the release that wrote the file may be writing to it."""
+    Outbox(office / "outbox.sqlite3").close()
+    turn_back(office / "outbox.sqlite3", FORMS[-1])
+    capsys.readouterr()
+    assert run_command([*command, "--office", str(office)]) == 2
+    assert "earlier release of cohub: start the connector" in said(capsys)
+    with closing(sqlite3.connect(office / "outbox.sqlite3")) as db:
+        assert read_version(db) == FORMS[-1]
 
 
 def test_epoch_new_is_noted_for_the_next_start(office: Path, capsys: pytest.CaptureFixture[str]) -> None:

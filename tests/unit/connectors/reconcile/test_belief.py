@@ -129,7 +129,11 @@ ENDED = replace(
             fingerprint=None)),
         (PLANNED, Belief.forget, PLANNED),
         (NOTHING, Belief.forget, NOTHING),
-        (REVISING, lambda b: b.renumber(9), replace(REVISING, plan=9)),
+        # Said again in a new lane: what is the plan's stays the plan's, and what is older stays older.
+        (REVISING, lambda b: b.renumber({3: 9}), replace(REVISING, plan=9)),
+        (ENDING, lambda b: b.renumber({3: 9, 4: 10}), replace(ENDING, plan=10)),
+        # HQ had the plan before what is older than it: it is told in another order than was presumed.
+        (ENDED, lambda b: b.renumber({3: 9}), replace(ENDED, plan=10, shaken=True)),
     ],
 )  # fmt: skip
 def test_move_gives_the_belief(before: Belief, move: Move, then: Belief) -> None:
@@ -142,7 +146,7 @@ def test_move_gives_the_belief(before: Belief, move: Move, then: Belief) -> None
     [
         ({"NOTHING", "PLANNED", "ACCEPTED", "REJECTED", "REVISING", "SHAKEN", "REPLANNED", "FILELESS"},
          lambda b: b.presume([Queued(9, "published", ONE)], FIRST)),
-        ({"NOTHING"}, lambda b: b.presume([PUBLISHED], FIRST)),  # no plan is older than the one before
+        ({"NOTHING"}, lambda b: b.presume([Queued(1, "published", ONE)], FIRST)),  # no plan is older
         (set(), lambda b: b.presume([], FIRST)),
         ({"PLANNED", "ACCEPTED", "REVISING", "SHAKEN"}, lambda b: b.hold(b"")),
         ({"PLANNED", "REVISING", "SHAKEN"}, accept(WITHDRAWN)),
@@ -150,8 +154,9 @@ def test_move_gives_the_belief(before: Belief, move: Move, then: Belief) -> None
         ({"ACCEPTED", "REJECTED"}, Belief.replan),
         ({"NOTHING", "PLANNED", "ACCEPTED", "REJECTED", "REVISING", "SHAKEN", "REPLANNED", "FILELESS"}, Belief.forget),
         ({"NOTHING", "PLANNED", "ACCEPTED", "REJECTED", "REVISING", "SHAKEN", "REPLANNED", "FILELESS"},
-         lambda b: b.renumber(9)),
-        ({"NOTHING"}, lambda b: b.renumber(2)),
+         lambda b: b.renumber({2: 9})),
+        ({"NOTHING"}, lambda b: b.renumber({1: 2})),
+        (set(), lambda b: b.renumber({})),
     ],
 )  # fmt: skip
 def test_move_is_refused_where_it_cannot_have_happened(legal: set[str], move: Move) -> None:
@@ -166,6 +171,17 @@ def test_move_is_refused_where_it_cannot_have_happened(legal: set[str], move: Mo
         else:
             with pytest.raises(ImpossibleMove):
                 move(belief)
+
+
+def test_rejection_of_an_older_plan_said_again_behind_a_newer_one_is_not_the_newer_ones() -> None:
+    """HQ had accepted the plan, and its older event comes after it in a new lane: the row is planned once more."""
+    moved = replace(REVISED, number=9)
+    rejected = after(ENDED, lambda b: b.renumber({3: 9}), reject(moved))
+    assert (rejected.state, rejected.verdict) == ("accepted", None)
+    assert rejected.is_to_replan
+    # Accepted, it has changed what the plan had led to.
+    ended = replace(ENDED, presumed=Held("withdrawn", ONE))
+    assert after(ended, lambda b: b.renumber({3: 9}), accept(moved)).is_to_replan
 
 
 def test_plan_made_on_a_rejection_that_is_not_the_last_word_is_shaken() -> None:

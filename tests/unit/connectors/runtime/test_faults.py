@@ -184,22 +184,61 @@ async def test_row_whose_plan_was_shaken_is_planned_again_though_storing_the_rec
 
 
 @pytest.mark.parametrize("fault", Fault)
-async def test_lane_is_opened_once_though_its_commit_failed(end: End, hq: AnsweringHq, fault: Fault) -> None:
+async def test_lane_is_opened_once_at_a_start_though_its_commit_failed(
+    end: End, hq: AnsweringHq, tmp_path: Path, codecs: Codecs, fault: Fault
+) -> None:
     """What has no receipt is said in the new lane, and nothing in the old one any more."""
     async with end.running():
         end.take([row(2, "A", "first")])
         await end.settle({"A": "accepted"})
     before = end.outbox.lane.origin
     end.outbox.epoch_new("a test wants it")
-    end.take([row(2, "A", "first"), row(3, "B", "second")])
-    end.faults.plan(fault)
-    end.sender.ready.clear()
+    end.outbox.close()
+    again = End(tmp_path, end.broker, codecs)
+    with again.outbox:
+        again.take([row(2, "A", "first"), row(3, "B", "second")])
+        again.faults.plan(fault)
+        async with again.running():
+            await again.settle({"A": "accepted", "B": "accepted"})
+        assert again.outbox.lane.origin != before
+        assert len(again.database.read("SELECT * FROM epoch")) == 2
+        again.check(hq)
+    assert len(hq.accepted) == 4
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("nth", [1, 2, 3])  # HQ's word is stored, what HQ holds is forgotten, the lane is opened
+async def test_lane_is_opened_while_it_runs_though_a_commit_failed(
+    end: End, hq: AnsweringHq, nth: int, fault: Fault
+) -> None:
+    """HQ has more of our lane than we do: a new one is opened and told of, without a restart, and rows go on in it."""
     async with end.running():
+        end.take([row(2, "A", "first")])
+        await end.settle({"A": "accepted"})
+        await end.rest()
+        before = end.outbox.lane.origin
+        end.faults.plan(fault, nth)
+        await hq.claim_more(before)
+        await until(lambda: end.outbox.lane.origin != before and end.outbox.lane.receipted())
+        await end.settle({"A": "accepted"})
+        end.take([row(2, "A", "first"), row(3, "B", "second")])
         await end.settle({"A": "accepted", "B": "accepted"})
-    assert end.outbox.lane.origin != before
     assert len(end.database.read("SELECT * FROM epoch")) == 2
     end.check(hq)
-    assert len(hq.accepted) == 4
+
+
+@pytest.mark.parametrize("fault", Fault)
+async def test_what_hq_asks_for_is_sent_again_though_a_commit_failed(end: End, hq: AnsweringHq, fault: Fault) -> None:
+    """HQ asks once, and then not for a while; where every event has its receipt nothing else would send it again."""
+    async with end.running():
+        end.take([row(2, "A", "first")])
+        await end.settle({"A": "accepted"})
+        await end.rest()
+        sent = end.sent()
+        end.faults.plan(fault)
+        await hq.ask_again(hq.lanes[end.outbox.lane.origin.rpartition("/")[2]], 1)
+        await until(lambda: end.sent() == [*sent, *sent])
+    end.check(hq)
 
 
 @pytest.mark.parametrize("fault", Fault)

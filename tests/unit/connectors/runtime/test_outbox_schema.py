@@ -17,8 +17,8 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.beliefs import load_all, presumed
 from connectors.runtime.outbox.database import OutboxBusy
 from connectors.runtime.outbox.meta import Foreign
-from connectors.runtime.outbox.schema import VERSION, bring_up_to_date, read_version
-from hub.protocol.errors import Fatal
+from connectors.runtime.outbox.schema import FIRST_WITNESSED, VERSION, bring_up_to_date, read_version
+from hub.protocol.errors import Fatal, UsageError
 from hub.protocol.receipt import Decision
 from tests.support.office import CENTER, HUB, NOW, Office
 from tests.support.power import cut_at_each_statement
@@ -102,6 +102,39 @@ def test_outbox_of_an_older_release_keeps_what_it_believed(
         assert (found[entity].rejected is not None) == (belief.rejected is not None and named)
         for name in ("held", "presumed", "decided", "inflight", "plan", "fingerprint", "file", "state", "verdict"):
             assert getattr(found[entity], name) == getattr(belief, name), name
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_outbox_of_an_older_release_is_left_to_its_daemon(old: Callable[[int], Path], form: int) -> None:
+    """A command that writes beside the daemon changes no table: a daemon of that release may have the file open."""
+    path = old(form)
+    before = tables(path)
+    with pytest.raises(UsageError, match="earlier release of cohub: start the connector"):
+        Outbox(path, beside=True)
+    assert tables(path) == before
+    Outbox(path).close()
+    with Outbox(path, beside=True) as outbox:
+        assert not outbox.rows.approve("offers.csv")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_witness_that_stopped_under_an_older_release_is_seen_before_the_first_start(
+    old: Callable[[int], Path], form: int
+) -> None:
+    """Its tables are there since form 3: whoever looks after an update is told of the break, and has its notes."""
+    path = old(form)
+    if form >= FIRST_WITNESSED:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("INSERT INTO log_break VALUES (1, '2026-01-02T03:04:05Z', 'two roots', x'01', x'02', NULL)")
+            db.commit()
+    with Outbox(path, read_only=True) as outbox:
+        breaks, told = outbox.witnessed.breaks(), outbox.status()["witness"]
+    if form >= FIRST_WITNESSED:
+        assert [(kept.reason, kept.ours, kept.theirs) for kept in breaks] == [("two roots", b"\1", b"\2")]
+        assert told["stopped"] == {"at": "2026-01-02T03:04:05Z", "reason": "two roots"}
+    else:
+        assert not breaks
+        assert told["state"].startswith("not yet")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -233,7 +266,7 @@ def test_half_made_outbox_is_completed(tmp_path: Path, form: int, count: int) ->
         for statement in old_schema(form).split(";")[:count]:
             db.execute(statement)
         db.commit()
-    with pytest.raises(OutboxBusy, match="is being made"):
+    with pytest.raises(OutboxBusy, match=r"is being made.*start the connector"):
         Outbox(path, read_only=True)
     with Outbox(path) as outbox:
         outbox.claim(HUB, CENTER)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
+from types import FrameType
+
+import pytest
 
 from connectors.runtime.outbox.turn import Turn
 
@@ -66,16 +71,44 @@ def test_one_that_wants_it_again_at_once_lets_pass_who_waits() -> None:
     assert log == ["patient", "greedy"]
 
 
+class InterruptedWait(BaseException):
+    """What the signal handler of this test raises, as that of Ctrl-C does."""
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise InterruptedWait
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no timer that interrupts a wait")
 def test_one_that_is_interrupted_while_it_waits_leaves_the_queue() -> None:
     """A signal handler's exception in a waiting thread hands the lock to nobody that is gone."""
+    turn, taken, done = Turn(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with turn:
+            taken.set()
+            done.wait(20)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert taken.wait(20)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(InterruptedWait):
+            turn.acquire()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        done.set()
+    holder.join(20)
+    assert taken_in_time(turn)
+
+
+def test_one_that_is_interrupted_when_it_was_handed_the_lock_hands_it_on() -> None:
+    """The handler's exception comes when the wait is over, and it has not returned: no timer hits that moment."""
     turn = Turn()
     gate = threading.Lock()
-    gate.acquire()
-    with turn:
-        turn._waiting.append((1, gate))
-        turn._leave(1, gate)
-        assert not turn._waiting
-    assert taken_in_time(turn)
-    turn._owner, turn._depth = 1, 1  # it was handed over in the very moment
+    turn._owner, turn._depth = 1, 1
     turn._leave(1, gate)
     assert taken_in_time(turn)

@@ -28,8 +28,10 @@ async def test_ring_from_another_thread_wakes_the_one_that_waits() -> None:
 async def test_rings_from_many_threads_are_all_seen() -> None:
     """Each thread does something and rings; who waits, clears and looks sees all of it in the end."""
     signal, done = Signal(), list[int]()
+    together = threading.Barrier(50)
 
     def work(number: int) -> None:
+        together.wait(20)
         done.append(number)
         signal.ring()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -27,6 +28,42 @@ def test_write_replaces_what_was_there(tmp_path: Path) -> None:
     write(path, b"new")
     assert path.read_bytes() == b"new"
     assert names(tmp_path) == ["x"]
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a file system that gives no file a second name, as exFAT does."""
+
+    def link(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+@pytest.mark.usefixtures("no_links")
+def test_secret_is_written_where_files_have_one_name_only(tmp_path: Path) -> None:
+    """A key lies on a stick or a network drive too: whole, for its owner, never over another, nothing beside it."""
+    path = tmp_path / "key"
+    create_private(path, "secret")
+    with pytest.raises(FileExistsError):
+        create_private(path, "other")
+    assert (path.read_text("utf-8"), names(tmp_path)) == ("secret", ["key"])
+    assert os.name != "posix" or path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.usefixtures("no_links")
+def test_secret_that_cannot_be_written_whole_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a key would keep the folder from being read."""
+    synced = iter([None, OSError(errno.ENOSPC, "No space left on device")])
+
+    def fsync(_: int) -> None:
+        if (fault := next(synced)) is not None:
+            raise fault
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="No space left"):
+        create_private(tmp_path / "key", "secret")
+    assert names(tmp_path) == []
 
 
 def test_write_that_raises_leaves_the_old_file(tmp_path: Path) -> None:

@@ -345,7 +345,16 @@ def test_time_is_read_with_any_offset_and_fraction() -> None:
     ],
 )
 def test_time_of_another_form_is_rejected(text: str) -> None:
-    """No offset, no such day, leap seconds, other calendars' digits: a verdict, never a guess."""
-    with pytest.raises(Rejected) as caught:
+    """No offset, no such day, leap seconds, other calendars' digits: an error, never a guess."""
+    with pytest.raises(Malformed, match="expected RFC 3339, got "):
         read_time(text)
-    assert (caught.value.code, caught.value.field) == (Code.BAD_HEADERS, "ce_time")
+
+
+def test_record_whose_time_is_of_another_form_gets_a_verdict_that_shows_it() -> None:
+    """Elsewhere such a text is malformed; in a record's header it is the sender's fault, named with its field."""
+    headers: dict[str, bytes | None] = {**GOOD, "ce_time": b"2026-03-01T12:00Z"}
+    with pytest.raises(Rejected) as caught:
+        read_envelope(CENTER, b"uz:offer-7", headers, len(headers))
+    found = caught.value
+    assert (found.code, found.field) == (Code.BAD_HEADERS, "ce_time")
+    assert found.params == "expected RFC 3339, got 2026-03-01T12:00Z"
