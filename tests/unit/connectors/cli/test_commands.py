@@ -14,6 +14,7 @@ import pytest
 import typer
 
 from connectors.cli.main import app, run_command
+from connectors.cli.office import write_private
 from connectors.cli.sample import sample_mapping
 from connectors.mapping import outcomes, read_mapping
 from connectors.runtime.lock import FolderLock
@@ -23,6 +24,7 @@ from connectors.runtime.outbox.rows import FileState, Reason
 from connectors.runtime.outbox.schema import read_version
 from connectors.source import load
 from hub.protocol.control import open_enrolment
+from hub.protocol.errors import UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
@@ -204,6 +206,21 @@ def test_run_once_without_a_broker_ends_at_its_deadline(office: Path) -> None:
     assert "Traceback" not in done.stderr
     assert "not decided within 3 s: 1 rows, " in done.stderr
     assert '"file_taken"' in (office / "cohub" / "connector.log").read_text("utf-8")
+
+
+def test_run_with_a_broken_mapping_says_so_and_no_more(office: Path) -> None:
+    """The daemon makes all of its parts before it begins one of their tasks: nothing is left that nobody awaits."""
+    (office / "mappings" / "broken.yaml").write_text("files: [", "utf-8")
+    command = [sys.executable, "-m", "connectors.cli.main", "run", "--quiet", "--office", str(office)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "broken.yaml" in done.stderr
+    assert "never awaited" not in done.stderr
+
+
+def test_private_file_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot write .*seal\.key: No such file"):
+        write_private(tmp_path / "away" / "seal.key", "secret")
 
 
 def test_key_new_is_vouched_for_by_the_key_before_it(office: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from connectors.runtime.outbox.beliefs import load_all, presumed
 from connectors.runtime.outbox.database import OutboxBusy
 from connectors.runtime.outbox.meta import Foreign
 from connectors.runtime.outbox.schema import FIRST_WITNESSED, VERSION, bring_up_to_date, read_version
-from hub.protocol.errors import Fatal, UsageError
+from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.receipt import Decision
 from tests.support.office import CENTER, HUB, NOW, Office
 from tests.support.power import cut_at_each_statement
@@ -156,6 +156,18 @@ def test_sentence_of_a_foreign_lane_becomes_a_record(old: Callable[[int], Path],
             reason_for_epoch(outbox)
         outbox.epoch_new("this machine goes on")
         assert outbox.database.foreign() is None
+
+
+def test_sentence_of_a_foreign_lane_that_no_release_wrote_is_malformed(old: Callable[[int], Path]) -> None:
+    """The file is left as it is, and the message shows what is in it."""
+    path = old(FORMS[-1])
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE meta SET value='another machine' WHERE name='foreign'")
+        db.commit()
+    with pytest.raises(Malformed, match="'another machine'"):
+        Outbox(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert read_version(db) == FORMS[-1]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from hub.base.faulty import Fault
 from hub.kafka.memory import MemoryBroker
@@ -138,3 +138,11 @@ async def test_admin_makes_describes_and_deletes_topics(broker: MemoryBroker) ->
     assert (await admin.delete_topics(["v", "w"])).topic_error_codes == [("v", 0), ("w", 3)]
     assert "v" not in broker.topics()
     await admin.close()
+
+
+def test_topic_that_is_there_is_not_replaced() -> None:
+    """What was written would be gone, and nobody told."""
+    broker = MemoryBroker({"t": 1})
+    with pytest.raises(TopicAlreadyExistsError):
+        broker.create_topic("t", 2)
+    assert broker.topics() == {"t": 1}
