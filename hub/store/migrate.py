@@ -27,7 +27,9 @@ def refuse_others(tables: Collection[str]) -> None:
     """Return if a database with these tables may be HQ's. Errors: Fatal where there are some, and none is ours."""
     others = set(tables) - {_VERSIONS}
     if others and others.isdisjoint(METADATA.tables):
-        raise Fatal(f"this is not HQ's database: it has the tables {', '.join(sorted(others))}; name another directory")
+        raise Fatal(
+            f"this is not HQ's database: it has the tables {', '.join(sorted(others))}; name another data directory"
+        )
 
 
 def migrate(connection: Connection) -> None:
