@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hub.protocol.errors import CohubError, Fatal, Retriable
+from hub.store.reader import Unreadable
 from hub.store.store import TakenError
 
 _P = ParamSpec("_P")
@@ -49,6 +50,10 @@ def suspends(
             found = await call(asked, *arguments, **named)
         except sqlite3.Error as exc:
             raise _typed(asked.path, exc) from exc
+        except Unreadable as exc:  # how the log's rows say it, which tools read too; a worker tells a lock from damage
+            if isinstance(exc.__cause__, sqlite3.Error):
+                raise _typed(asked.path, exc.__cause__) from exc.__cause__
+            raise
         await asyncio.sleep(0)
         return found
 

@@ -78,12 +78,13 @@ async def test_commit_that_was_done_though_it_failed_may_be_tried_again(tmp_path
     await store.close()
 
 
-async def test_read_that_fails_is_heard_as_an_error_of_ours(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("code", "error"), ERRORS[:4])
+async def test_read_that_fails_is_heard_as_an_error_of_ours(tmp_path: Path, code: int, error: type[CohubError]) -> None:
     """The store's reads and the log's."""
     store, connection = failing(tmp_path / "hub.sqlite3")
     for read in (store.changes, store.basis, store.newest_recorded_at, lambda: store.log.read(f"{HUB}/log")):
-        connection.beginning, connection.code = "SELECT", sqlite3.SQLITE_CORRUPT
-        with pytest.raises(Fatal, match="the disk says no"):
+        connection.beginning, connection.code = "SELECT", code
+        with pytest.raises(error, match="the disk says no"):
             await read()
     await store.close()
 
