@@ -41,8 +41,8 @@ VARIABLES: Final = {
 _EXPECTED: Final = {"tuple_type": "expected a list such as [kafka-1:9092]", "path_type": "expected a file's name"}
 
 
-class WorkerOptions(BaseModel):
-    """How a worker works."""
+class GroupOptions(BaseModel):
+    """How a worker takes part in the group that shares the lanes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,6 +53,11 @@ class WorkerOptions(BaseModel):
         "once, without waiting until the group has noticed; a second worker of the same name is fenced",
     )
     session_s: float = Field(default=6.0, ge=6.0, le=60.0, description="silence after which a worker loses its lanes")
+
+
+class WorkerOptions(GroupOptions):
+    """How a worker works."""
+
     stall_s: float = Field(
         default=STALL_S,
         gt=0,

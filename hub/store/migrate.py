@@ -8,17 +8,28 @@ does not find.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect, text
 
 from hub.protocol.errors import Fatal, UsageError
+from hub.store.tables import METADATA
 
 HEAD: Final = "0003"
 _VERSIONS: Final = "alembic_version"
 # The tables of the first migration: a release up to 0.2 that was stopped while it made them has noted no version.
 _FIRST: Final = frozenset({"entity", "evidence", "intake", "lane", "ledger", "measure", "quarantine", "receipt"})
+
+
+def refuse_others(tables: Collection[str]) -> None:
+    """Return if a database with these tables may be HQ's. Errors: Fatal where there are some, and none is ours."""
+    others = set(tables) - {_VERSIONS}
+    if others and others.isdisjoint(METADATA.tables):
+        raise Fatal(
+            f"this is not HQ's database: it has the tables {', '.join(sorted(others))}; name another data directory"
+        )
 
 
 def migrate(connection: Connection) -> None:
@@ -68,18 +79,15 @@ def _version(connection: Connection) -> str | None:
 def _clear_first_tables(connection: Connection) -> None:
     """Drop the first tables that an older release left half made. No release has written a row before its version.
 
-    Errors: Fatal where there are rows, or tables of somebody else's.
+    Errors: Fatal where there are rows, later tables, or tables of somebody else's.
     """
     there = set(inspect(connection).get_table_names()) - {_VERSIONS}
-    if there - _FIRST:
-        raise Fatal(
-            f"this is not HQ's database: it has the tables {', '.join(sorted(there - _FIRST))} and no version of ours; "
-            "name another data directory"
-        )
+    refuse_others(there)
     filled = [name for name in sorted(there) if connection.execute(text(f"SELECT 1 FROM {name} LIMIT 1")).first()]  # noqa: S608
-    if filled:
+    if filled or there - _FIRST:
+        found = f"rows ({', '.join(filled)})" if filled else f"tables ({', '.join(sorted(there - _FIRST))})"
         raise Fatal(
-            f"the database has rows ({', '.join(filled)}) and no version, so nobody can tell which release wrote them: "
+            f"the database has {found} and no version, so nobody can tell which release wrote them: "
             "it is part of a copy, or was edited; put the newest whole copy back. Nothing was changed"
         )
     for name in sorted(there):

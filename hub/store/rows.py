@@ -198,6 +198,11 @@ def columns(row: type[tuple[Any, ...]], table: str = "") -> str:
     return ", ".join(f"{table}.{name}" for name in names) if table else ", ".join(names)
 
 
+def marks(row: type[tuple[Any, ...]]) -> str:
+    """Return a placeholder for each of a row's columns."""
+    return ", ".join("?" * len(row._fields))  # type: ignore[attr-defined] # see `columns`
+
+
 def made(row: type[R], found: Iterable[tuple[Any, ...]]) -> list[R]:
     """Return rows of `columns(row)` as what they are.
 

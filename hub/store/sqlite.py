@@ -6,6 +6,7 @@ concept needs of SQL stands beside this file, `sqlite_*`; here is what Store pro
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Collection
 from datetime import datetime
@@ -19,7 +20,7 @@ from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.moment import from_us, to_us
 from hub.protocol.tree import Edge
 from hub.store.sqlite_commit import SqliteCommit
-from hub.store.sqlite_database import SqliteDatabase, suspends
+from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
@@ -27,13 +28,12 @@ from hub.store.sqlite_publication import SqlitePublication
 from hub.store.store import QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError
 
 
-class SqliteStore:
+class SqliteStore(OnDatabase):
     """A Store in one file. Make it with `open`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, quarantine_quota_bytes: int) -> None:
-        self.path = path
         self._connection = connection
-        self._database = SqliteDatabase(path, connection)
+        super().__init__(SqliteDatabase(path, connection))
         self._entities = SqliteEntities(self._database)
         self._commit = SqliteCommit(self._database, self._entities, quarantine_quota_bytes)
         self._publication = SqlitePublication(self._database, self._entities)
@@ -56,32 +56,37 @@ class SqliteStore:
     @suspends
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """See Store."""
+        named = json.dumps(sorted(centers))  # in one order, so that two who claim the same never wait for each other
         with self._database.writing() as db:
-            for center in sorted(centers):
-                db.execute(
-                    "INSERT INTO intake(center, term, owner, status, why, duplicates, quarantined_bytes)"
-                    " VALUES (?, 1, ?, 'reading', '', 0, 0)"
-                    " ON CONFLICT(center) DO UPDATE SET term = term + 1, owner = excluded.owner",
-                    (center, owner),
-                )
-            return {center: self._claimed(center) for center in centers}
-
-    def _claimed(self, center: str) -> Claimed:
-        row = self._connection.execute(
-            "SELECT next_offset, term, status, why, lane_id FROM intake WHERE center = ?", (center,)
-        ).fetchone()
-        lane, closed = None, {}
-        for lane_id, *rest in self._connection.execute(
-            "SELECT id, origin, epoch, size, edge, state_digest, recorded_at_us FROM lane WHERE center = ? ORDER BY id",
-            (center,),
-        ):
-            origin, epoch, size, edge, state_digest, recorded_at_us = rest
-            self._database.remember(origin, lane_id)
-            if lane_id == row[4]:
-                lane = Lane(origin, center, epoch, Edge.from_bytes(size, edge), state_digest, from_us(recorded_at_us))
-            else:
-                closed[epoch] = size
-        return Claimed(Intake(center, row[0], Status(row[2]), row[3], lane, closed), row[1])
+            db.execute(
+                "INSERT INTO intake(center, term, owner, status, why, duplicates, quarantined_bytes)"
+                " SELECT value, 1, ?, 'reading', '', 0, 0 FROM json_each(?) WHERE true ORDER BY key"
+                " ON CONFLICT(center) DO UPDATE SET term = term + 1, owner = excluded.owner",
+                (owner, named),
+            )
+            rows = db.execute(
+                "SELECT center, next_offset, term, status, why, lane_id FROM intake"
+                " WHERE center IN (SELECT value FROM json_each(?))",
+                (named,),
+            ).fetchall()
+            current = {row[0]: row[5] for row in rows}
+            lanes: dict[str, Lane] = {}
+            closed: dict[str, dict[str, int]] = {center: {} for center in current}
+            for lane_id, origin, center, epoch, size, edge, state_digest, recorded_at_us in db.execute(
+                "SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us FROM lane"
+                " WHERE center IN (SELECT value FROM json_each(?)) ORDER BY id",
+                (named,),
+            ):
+                self._database.remember(origin, lane_id)
+                if lane_id == current[center]:
+                    read = Edge.from_bytes(size, edge)
+                    lanes[center] = Lane(origin, center, epoch, read, state_digest, from_us(recorded_at_us))
+                else:
+                    closed[center][epoch] = size
+        return {
+            center: Claimed(Intake(center, offset, Status(status), why, lanes.get(center), closed[center]), term)
+            for center, offset, term, status, why, _ in rows
+        }
 
     @suspends
     async def commit(self, step: Step, term: int) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.store.reader import LedgerReader
-from hub.store.rows import StoredSegment, columns
+from hub.store.rows import StoredSegment, columns, marks
 from hub.store.sqlite_query import BUSY_MS
 from hub.store.sqlite_reader import SqliteReader
 
@@ -50,7 +50,7 @@ class SqliteArchiveWriter:
             if (newest[0] if newest else None) != segment.previous:
                 raise Retriable("another process archives this database; nothing was lost, run it again later")
             self._db.execute(
-                f"INSERT INTO segment({columns(StoredSegment)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT INTO segment({columns(StoredSegment)}) VALUES ({marks(StoredSegment)})",  # noqa: S608
                 segment,
             )
 

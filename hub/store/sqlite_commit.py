@@ -11,7 +11,7 @@ from hashlib import sha256
 from hub.ledger.reading import Quarantined
 from hub.ledger.step import Commit, Step
 from hub.protocol.moment import to_us
-from hub.store.rows import StoredEvent, columns, ledger_rows
+from hub.store.rows import StoredEvent, columns, ledger_rows, marks
 from hub.store.sqlite_database import SqliteDatabase
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.store import KEPT_BYTES_MAX, FencedError
@@ -99,7 +99,7 @@ class SqliteCommit:
             (lane.size, edge, lane.state_digest, recorded_at_us, lane_id),
         )
         db.executemany(
-            f"INSERT INTO ledger(lane_id, {columns(StoredEvent)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT INTO ledger(lane_id, {columns(StoredEvent)}) VALUES (?, {marks(StoredEvent)})",  # noqa: S608
             ledger_rows(lane_id, commit.rows, self._database.lane_id),
         )
         db.execute(

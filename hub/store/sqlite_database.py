@@ -8,16 +8,35 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from hub.protocol.errors import Fatal, Retriable
+from hub.protocol.errors import CohubError, Fatal, Retriable
+from hub.store.reader import Unreadable
+from hub.store.store import TakenError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_S = TypeVar("_S", bound="OnDatabase")
+
+# What another attempt may not meet again: a lock, a disk that is full or fails, memory, a file that cannot be opened.
+_PASSING: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
 
 
-def suspends(call: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
-    """Let other tasks run before and after `call`, as every call over a network does.
+def suspends(
+    call: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _R]],
+) -> Callable[Concatenate[_S, _P], Coroutine[Any, Any, _R]]:
+    """Make `call` a store's: other tasks run before and after it, and no error of the driver comes out of it.
 
     SQLite answers within the call. Without this nobody would ever come between a caller's question and its next line,
     and what relied on that would break with the first store that waits. Who is cancelled here does not know whether
@@ -25,13 +44,28 @@ def suspends(call: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Corout
     """
 
     @wraps(call)
-    async def suspended(*arguments: _P.args, **named: _P.kwargs) -> _R:
+    async def suspended(asked: _S, /, *arguments: _P.args, **named: _P.kwargs) -> _R:
         await asyncio.sleep(0)
-        found = await call(*arguments, **named)
+        try:
+            found = await call(asked, *arguments, **named)
+        except sqlite3.Error as exc:
+            raise _typed(asked.path, exc) from exc
+        except Unreadable as exc:  # how the log's rows say it, which tools read too; a worker tells a lock from damage
+            if isinstance(exc.__cause__, sqlite3.Error):
+                raise _typed(asked.path, exc.__cause__) from exc.__cause__
+            raise
         await asyncio.sleep(0)
         return found
 
     return suspended
+
+
+def _typed(path: Path, exc: sqlite3.Error) -> CohubError:
+    """Return what a store raises for an error of the driver. Nobody knows whether a COMMIT that failed is done."""
+    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the rest of it says which call of the file system it was
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return TakenError(f"{path}: what is to be written is there already: {exc}")
+    return Retriable(f"{path}: {exc}") if code in _PASSING else Fatal(f"{path}: {exc}")
 
 
 class SqliteDatabase:
@@ -51,13 +85,10 @@ class SqliteDatabase:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Begin a transaction, and commit or roll back. Nothing may be awaited inside: the connection is everybody's.
 
-        Errors: Retriable where another program writes for too long.
+        Errors: sqlite3.Error, also where another program writes for too long.
         """
         db = self.connection
-        try:
-            db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as exc:
-            raise Retriable(f"{self.path}: {exc}") from exc
+        db.execute("BEGIN IMMEDIATE")
         try:
             yield db
             db.execute("COMMIT")
@@ -90,3 +121,15 @@ class SqliteDatabase:
             row = self.connection.execute("SELECT origin FROM lane WHERE id = ?", (lane_id,)).fetchone()
             found = self._origins[lane_id] = str(row[0])
         return found
+
+
+class OnDatabase:
+    """What answers on this connection: its calls are made with `suspends`."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return self._database.path

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection
 
 from hub.ledger.step import EntityKey, KnownEntity
-from hub.store.rows import StoredEntity, columns, entity_row, known_of
+from hub.store.rows import StoredEntity, columns, entity_row, known_of, marks
 from hub.store.sqlite_database import SqliteDatabase
 
 
@@ -37,7 +37,7 @@ class SqliteEntities:
     def write(self, db: sqlite3.Connection, entities: Collection[KnownEntity]) -> None:
         """Write entities as they are now, inside the caller's transaction `db`."""
         db.executemany(
-            f"INSERT INTO entity({columns(StoredEntity)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            f"INSERT INTO entity({columns(StoredEntity)}) VALUES ({marks(StoredEntity)})"  # noqa: S608
             " ON CONFLICT(stream, id) DO UPDATE SET status = excluded.status, version = excluded.version,"
             " document = excluded.document, digest = excluded.digest, lane_id = excluded.lane_id,"
             " sequence = excluded.sequence, record_lane_id = excluded.record_lane_id,"

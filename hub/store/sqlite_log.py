@@ -11,7 +11,7 @@ from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
 from hub.store.log import LogReader
-from hub.store.sqlite_database import SqliteDatabase, suspends
+from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
 from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_query import Query
 from hub.store.store import OvertakenError
@@ -19,11 +19,11 @@ from hub.store.store import OvertakenError
 NOTARY = "notary"
 
 
-class SqliteLog:
+class SqliteLog(OnDatabase):
     """A LogStore on the worker's own connection."""
 
     def __init__(self, database: SqliteDatabase) -> None:
-        self._database = database
+        super().__init__(database)
         self._reader = LogReader(SqliteLogRows(Query(str(database.path), database.connection)))
 
     @suspends

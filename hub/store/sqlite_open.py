@@ -2,6 +2,7 @@
 
 Any number of programs may open one path at once, and any of them may die at any moment. What is true after each step:
 
+    what is there          nothing happened: somebody else's database is left as it is, byte for byte
     page size, journal     the file is empty, or has one page and no table; the next opening goes on from there
     tables                 one transaction, under the lock that allows one writer: all of them are there, or none
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +19,7 @@ from sqlalchemy import Connection, StaticPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from hub.protocol.errors import Fatal, Retriable
-from hub.store.migrate import HEAD, migrate
+from hub.store.migrate import HEAD, migrate, refuse_others
 from hub.store.sqlite_query import BUSY_MS
 
 _AGAIN_S: Final = 0.02
@@ -57,18 +59,37 @@ def _settle(path: Path) -> None:
     """
     deadline_s = time.monotonic() + BUSY_MS / 1000
     while True:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
         try:
-            connection.execute("PRAGMA page_size=8192")
-            connection.execute("PRAGMA journal_mode=WAL")
+            refuse_others(_tables(path))
+            with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)) as connection:
+                connection.execute("PRAGMA page_size=8192")
+                connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as exc:
             if exc.sqlite_errorcode not in _IN_USE or time.monotonic() > deadline_s:
                 raise
         else:
             return
-        finally:
-            connection.close()
         time.sleep(_AGAIN_S)
+
+
+def _tables(path: Path) -> list[str]:
+    """Return the tables of the file, none where there is no file. It is opened for reading, if that is possible."""
+    if not path.exists():
+        return []
+    try:
+        return _tables_of(path, "ro")
+    except sqlite3.OperationalError as exc:
+        if exc.sqlite_errorcode in _IN_USE:
+            raise
+        # A program that wrote it was stopped: SQLite has to undo what it began before anybody reads.
+        return _tables_of(path, "rw")
+
+
+def _tables_of(path: Path, mode: str) -> list[str]:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_MS / 1000)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return [name for (name,) in found if not name.startswith("sqlite_")]
 
 
 def _bring_up_to_date(path: Path) -> None:

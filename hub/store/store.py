@@ -12,7 +12,7 @@ from hub.ledger.lane import Intake
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
-from hub.protocol.errors import Retriable
+from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.tree import Edge
 
 QUARANTINE_QUOTA_BYTES = 64 * 1024 * 1024  # a center over it keeps KEPT_BYTES_MAX of a record and its digest
@@ -21,6 +21,10 @@ KEPT_BYTES_MAX = 64 * 1024
 
 class FencedError(Retriable):
     """Another owner has claimed the intake. The caller drops what it holds of it and reads no further."""
+
+
+class TakenError(Fatal):
+    """What a step writes stands in the ledger already: it was committed before, and its caller does not know it."""
 
 
 class OvertakenError(Retriable):
@@ -88,7 +92,8 @@ class Store(Protocol):
     """One HQ database.
 
     Every call suspends, and other tasks run meanwhile: what was read before it may be old after it. A call that raises
-    Retriable, or that is cancelled, may have been done or not; only its typed errors say that nothing was written.
+    Retriable, or that is cancelled, may have been done or not; only its typed errors say that nothing was written. No
+    error of a driver comes through: what may pass (a lock, a full disk) is Retriable, what will not is Fatal.
     """
 
     @property
@@ -101,7 +106,7 @@ class Store(Protocol):
     async def commit(self, step: Step, term: int) -> None:
         """Write all of `step` in one transaction, or nothing; what it has to write its docstring says.
 
-        Errors: FencedError when `term` is not the intake's any more.
+        Errors: FencedError when `term` is not the intake's any more; TakenError when events of it are written already.
         """
 
     async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import faust
 from faust.tables.manager import TableManager
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf
+from pydantic import Field, InstanceOf
 
+from hub.hq.settings import GroupOptions
 from hub.kafka.cluster import Cluster
 from hub.protocol.topics import topic_in
 from hub.worker.faust_log import faust_log, quiet_logs
@@ -26,19 +27,11 @@ BUFFERED_FETCHES_MAX = 4096  # never reached: the transport stops fetching at 40
 METADATA_AGE_MAX_MS = 5_000  # a topic that was made after its center was added is seen within this time
 
 
-class ReaderSettings(BaseModel):
+class ReaderSettings(GroupOptions):
     """How a worker reads Kafka."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cluster: InstanceOf[Cluster] = Field(description="where the brokers are, and how they let us in")
     group: str = Field(default="hub-workers", description="consumer group that the workers share")
-    instance: str | None = Field(
-        default=None,
-        description="name of this worker in the group, for a hub of one worker: after a crash it has its lanes back at "
-        "once, without waiting until the group has noticed; a second worker of the same name is fenced",
-    )
-    session_s: float = Field(default=6.0, ge=6.0, le=60.0, description="silence after which a worker loses its lanes")
 
 
 class _Tables(TableManager):

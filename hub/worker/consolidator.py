@@ -29,7 +29,7 @@ from hub.ledger.lane import Status
 from hub.ledger.publication import publications
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
-from hub.protocol.errors import Fatal
+from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.protocol.record import KafkaRecord
 from hub.store.consolidate import Driver, EngineFault, Instant
@@ -46,16 +46,25 @@ LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
 
 @dataclass(slots=True)
 class HeldIntake:
-    """An intake that this worker owns: its reading, owner term, next offset, and the hole it went back for."""
+    """An intake that this worker owns: its reading, owner term, next offset, and the hole it went back for.
+
+    `basis` is the size that the hq lane had when it was read last: what waits asks again once that has grown.
+    """
 
     reading: Reading
     term: int
     next_read: int | None
+    basis: int
     sought: int | None = None
 
 
 class Consolidator:
-    """Owns the intakes of one worker. Implements the transport's Intakes."""
+    """Owns the intakes of one worker. Implements the transport's Intakes.
+
+    It has no lock: `assign`, `revoke` and `handle` come in the reading side's turn, and a look takes that turn itself.
+    So a look doesn't take for resumed, or wake, what a fetch is just stopping, and moves no lane past whose gate a
+    fetch has just come.
+    """
 
     def __init__(
         self,
@@ -73,9 +82,6 @@ class Consolidator:
         self._owner = owner
         self._clock = clock
         self._tick = tick
-        # Guards what is held and what is known of the hq lane, over every answer of the store that is waited for: a
-        # look must not take for resumed, or wake, what a fetch is just stopping.
-        self._turn = asyncio.Lock()
         self._held: dict[str, HeldIntake] = {}
         self._entities = Remembered(store)
         self._driver = Driver(store, self._entities, identity)
@@ -97,11 +103,7 @@ class Consolidator:
 
     async def assign(self, centers: Sequence[str]) -> dict[str, int | None]:
         """See Intakes. From here on every older owner of these lanes is fenced out."""
-        async with self._turn:
-            return await self._assign(centers)
-
-    async def _assign(self, centers: Sequence[str]) -> dict[str, int | None]:
-        await self.refresh()
+        basis = await self.refresh()
         if self._newest is None:
             self._newest = await self._store.newest_recorded_at()
         claimed = await self._store.claim(centers, self._owner)
@@ -112,7 +114,7 @@ class Consolidator:
                 intake = replace(intake, status=Status.READING, why="")
                 with contextlib.suppress(FencedError):  # overtaken already: our first commit will be told
                     await self._store.set_status(center, claim.term, intake.status, intake.why)
-            self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset)
+            self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis.size)
             self._entities.forget(center)
             if intake.status is not Status.READING:
                 self.lanes.pause(center)
@@ -121,13 +123,12 @@ class Consolidator:
 
     async def revoke(self, centers: Sequence[str]) -> None:
         """See Intakes."""
-        async with self._turn:
-            for center in centers:
-                self._held.pop(center, None)
-                self._entities.forget(center)
+        for center in centers:
+            self._held.pop(center, None)
+            self._entities.forget(center)
 
-    async def refresh(self) -> None:
-        """Read the hq lane again, if it has grown."""
+    async def refresh(self) -> Basis:
+        """Read the hq lane again, if it has grown, and return it."""
         looked_at = self._clock()
         basis = await self._headquarters.basis()
         # Only now: while we waited for the answer nobody had looked. And of two answers that overtook each other the
@@ -136,6 +137,7 @@ class Consolidator:
         if self._basis is None or basis.size > self._basis.size:
             self._basis = basis
             log.info("basis_read", basis=basis.size, centers=len(basis.registry.centers))
+        return self._basis
 
     @property
     def centers(self) -> list[str]:
@@ -150,25 +152,27 @@ class Consolidator:
     async def look_again(self) -> bool:
         """Look at the lanes that wait for HQ, and at those that a person resumed. Called every second.
 
-        Returns whether the hq lane has grown.
+        Returns whether the hq lane has grown since a look has said so. Errors: Retriable from the store; the next look
+        says and does what this one did not.
         """
-        async with self._turn:
+        async with self.lanes.turn():
             return await self._look_again()
 
     async def _look_again(self) -> bool:
         looked_at, changes = self._clock(), await self._store.changes()
-        moved = changes.basis != self._answered
-        if self._basis is None or changes.basis != self._basis.size:
-            await self.refresh()
-        self._looked_at, self._answered = max(looked_at, self._looked_at), changes.basis
+        basis = self._basis
+        if basis is None or changes.basis != basis.size:
+            basis = await self.refresh()
+        self._looked_at = max(looked_at, self._looked_at)
         for center, held in list(self._held.items()):
             intake = held.reading.intake
             term, status = changes.intakes.get(center, (held.term, intake.status))
             resumed = intake.status in {Status.PARKED, Status.FORKED} and status == Status.READING
-            woken = moved and intake.status is Status.WAITING and self._may_go_on(center)
+            woken = intake.status is Status.WAITING and basis.size > held.basis and self._may_go_on(center)
             if term == held.term and (woken or resumed):
                 await self._restart(center, held)
-        return moved
+        answered, self._answered = self._answered, changes.basis
+        return changes.basis != answered
 
     def _may_go_on(self, center: str) -> bool:
         """Return whether HQ lets this center's lane be read; a key that it does not know shows only in reading."""
@@ -176,25 +180,29 @@ class Consolidator:
         return not self._basis.keyring.waits(center)
 
     async def _restart(self, center: str, held: HeldIntake) -> None:
-        """Read a lane again from its position in SQL."""
+        """Read a lane again from its position in SQL. Where that can't be said there, the next look tries again."""
         intake = replace(held.reading.intake, status=Status.READING, why="")
         try:
             # Said in SQL too: what it waited for may be gone from the topic, and then no commit would say it.
             await self._store.set_status(center, held.term, intake.status, intake.why)
         except FencedError:
             return  # the new owner looks for itself
+        except Retriable as exc:  # a database that is busy for one lane must hold up no other
+            log.warning("lane_not_read_again", center=center, error=str(exc))
+            return
         held.reading = Reading.of(intake)
         held.next_read, held.sought = intake.offset, None
         await self.lanes.seek(center, intake.offset)
         self.lanes.resume(center)
         log.info("lane_read_again", center=center, offset=intake.offset)
 
+    async def ready(self, records: Sequence[KafkaRecord]) -> None:
+        """See Intakes. Wait for room at the publisher, and for HQ's clock. Errors: Fatal for a clock that is off."""
+        await self._publisher.room()
+        await self._until_newest(records[-1])
+
     async def handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
         """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process."""
-        async with self._turn:
-            await self._handle(center, records)
-
-    async def _handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
         held = self._held.get(center)
         if held is None or held.reading.intake.status is not Status.READING:
             return  # taken over by another worker, or stopped: batches that were fetched before still come
@@ -208,15 +216,16 @@ class Consolidator:
             held.reading = Reading.of(held.reading.intake)
             return
         held.next_read = last + 1
-        await self._publisher.room()
-        now = await self._now(records[-1])
-        if now - self._looked_at > LOOK_BEFORE:
-            await self.refresh()  # we were stopped for a while: nothing is recorded under what HQ said long before
-        assert self._basis is not None
+        now = self._clock()
+        now = max(now, self._newest or now)  # the clock may have been set back since we were ready
+        basis = self._basis
+        if basis is None or now - self._looked_at > LOOK_BEFORE:
+            basis = await self.refresh()  # we were stopped for a while: nothing is recorded under what HQ said long ago
+        held.basis = basis.size
         at = Instant(now, self._tick())
         try:
             step = await self._driver.consolidate(
-                held.reading, held.term, records, self._basis, at, answer=self._answer_claims
+                held.reading, held.term, records, basis, at, answer=self._answer_claims
             )
         except EngineFault as fault:
             await self._park(center, held, fault.cause)
@@ -279,8 +288,8 @@ class Consolidator:
         log.warning("lane_stopped", center=center, status=str(status), why=why.splitlines()[0])
         self.lanes.pause(center)
 
-    async def _now(self, newest: KafkaRecord) -> datetime:
-        """Return HQ's time; wait until it has passed the newest recorded_at. Errors: Fatal for a clock that is off."""
+    async def _until_newest(self, newest: KafkaRecord) -> None:
+        """Wait until HQ's clock has passed the newest recorded_at. Errors: Fatal where it is off, also by `newest`."""
         now = self._clock()
         ahead_ms = newest.timestamp - int(now.timestamp() * 1000)  # no datetime: not every timestamp has one
         if ahead_ms > BROKER_CLOCK_OFF_MAX / timedelta(milliseconds=1) and newest.timestamp_type == LOG_APPEND_TIME:
@@ -292,5 +301,3 @@ class Consolidator:
             if behind_s > CLOCK_BEHIND_MAX_S:
                 raise Fatal(f"HQ's clock runs {behind_s:.0f} s behind its newest record: set it, nothing was committed")
             await asyncio.sleep(behind_s)
-            now = max(self._clock(), self._newest)
-        return now

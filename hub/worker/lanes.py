@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -43,6 +44,12 @@ class Intakes(Protocol):
 
     async def revoke(self, centers: Sequence[str]) -> None:
         """Let go of these lanes. Nothing of theirs is being handled now, or will be before the next `assign`."""
+
+    async def ready(self, records: Sequence[ConsumerRecord]) -> None:
+        """Wait until these may be handled. It has no turn: assign, revoke and looks go on meanwhile.
+
+        What it raises ends the process.
+        """
 
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
         """Take what one fetch brought, in order. Never runs twice at once. What it raises ends the process."""
@@ -94,14 +101,17 @@ class _Lane:
 class Lanes:
     """The reading side of the lanes that this worker owns: one gate to `handle`, and the handle for moving positions.
 
-    `_turn` guards the Intakes: assign, revoke and handle never overlap. It lives in the loop of the app; positions live
-    in the consumer's thread and are reached through `mover`. Rebalances are eager: all lanes go, then some come.
+    `_turn` guards the Intakes, and is the only lock of both: assign, revoke, handle and what the Intakes do in a turn
+    of their own never overlap. Whether a fetch still counts is asked in the turn in which it is handled. It lives in
+    the loop of the app; positions live in the consumer's thread and are reached through `mover`. Rebalances are eager:
+    all lanes go, then some come.
     """
 
     def __init__(self, intakes: Intakes) -> None:
         self.mover: Mover | None = None  # there is one when the consumer has started
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.in_hand: tuple[str | None, float] = None, 0.0  # whose records are being handled, since when (loop time)
+        # Whose records are being handled, or wait for that, and since when (loop time).
+        self.in_hand: tuple[str | None, float] = None, 0.0
         self._intakes = intakes
         self._turn = asyncio.Lock()
         self._lanes: dict[str, _Lane] = {}  # those that are read now
@@ -117,11 +127,15 @@ class Lanes:
 
     # -- for the Intakes -------------------------------------------------------------------------------------------
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Return the turn, for what must not overlap with assign, revoke and handle; never asked for inside those."""
+        return self._turn
+
     async def seek(self, center: str, offset: int | None) -> None:
         """Read this lane from `offset` on (None: from the earliest record), from the next fetch.
 
-        May be called inside `handle`. Nothing fetched before the seek reaches `handle` after it. A seek on a lane
-        that was just revoked does nothing: its next owner asks SQL.
+        May be called inside `handle`, or in a turn. Nothing fetched before the seek reaches `handle` after it. A seek
+        on a lane that was just revoked does nothing: its next owner asks SQL.
         Errors: Fatal if the broker does not answer.
         """
         if center not in self._lanes:
@@ -168,14 +182,16 @@ class Lanes:
 
     async def take(self, fetched: Fetched) -> None:
         """Hand what was fetched to the Intakes, or drop it if its lane has moved on since."""
-        async with self._turn:
-            try:
+        self.in_hand = fetched.center, asyncio.get_running_loop().time()
+        try:
+            await self._intakes.ready(fetched.records)
+            async with self._turn:
                 await self._take(fetched)
-            finally:
-                self.in_hand = None, 0.0
-                if fetched.round == self._round:
-                    self._records_ahead -= len(fetched.records)
-                    self._wake.set()
+        finally:
+            self.in_hand = None, 0.0
+            if fetched.round == self._round:
+                self._records_ahead -= len(fetched.records)
+                self._wake.set()
 
     async def _take(self, fetched: Fetched) -> None:
         center, records = fetched.center, fetched.records
@@ -188,7 +204,6 @@ class Lanes:
             return
         lane.serial += 1
         lane.next_offset = records[-1].offset + 1
-        self.in_hand = center, asyncio.get_running_loop().time()
         await self._intakes.handle(center, records)
 
     def assign(self, centers: Sequence[str]) -> Awaitable[None]:

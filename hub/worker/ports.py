@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from hub.ledger.publication import Publication
@@ -10,6 +11,12 @@ from hub.ledger.publication import Publication
 
 class LaneHandle(Protocol):
     """The handle with which positions are moved, and fetching is held back; see `hub.worker.lanes.Lanes`."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Return the turn: while it is had, nothing is assigned, revoked or handled.
+
+        Whoever is called to do one of these has it already, and must not wait for it.
+        """
 
     async def seek(self, center: str, offset: int | None) -> None:
         """Read this lane from `offset` on, None for the earliest record. Nothing fetched before comes after it."""

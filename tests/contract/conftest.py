@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from hub.hq.headquarters import Headquarters
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
 from hub.store.consolidate import Driver, Instant
 from hub.store.store import Store
-from tests.support.center import NOW, RELEASED, Center, Sent
+from tests.support.center import NOW, Center, Sent
 from tests.support.engines import ENGINES, Engine
 from tests.support.hq import IDENTITY, Hq
+
+QUOTA_BYTES: Final = 100_000  # of quarantine
 
 
 @pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
@@ -26,13 +28,9 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 @pytest.fixture
 async def hq(engine: Engine, tmp_path: Path) -> AsyncIterator[Hq]:
     """Yield an open store with HQ's lane in it, and uz and kz registered: three receipts, none of them logged."""
-    store = await engine.open(tmp_path)
-    opened = Hq(store, Headquarters(store, IDENTITY, RELEASED), {})
-    await opened.headquarters.prepare()
-    for center in ("uz", "kz"):
-        await opened.register(Center(center))
+    opened = await Hq.open(tmp_path, Center("uz"), Center("kz"), engine=engine, quota_bytes=QUOTA_BYTES)
     yield opened
-    await store.close()
+    await opened.store.close()
 
 
 class NotWrittenError(Exception):

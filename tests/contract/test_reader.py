@@ -1,7 +1,8 @@
 """One suite for every reader of a ledger: what `hub.store.reader` promises, on a real database.
 
-A new engine adds its opener to ENGINES; it has to pass all of this unchanged. A mirror is one of them: what holds for
-HQ's own file holds for a copy of its tables, so whatever reads a ledger may read a mirror instead (docs/adr/0015).
+A new engine adds itself to `tests.support.engines`; it has to pass all of this unchanged. So has a mirror of each: what
+holds for HQ's own file holds for a copy of its tables, so whatever reads a ledger may read a mirror instead
+(docs/adr/0015).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -29,21 +31,20 @@ from hub.protocol.tree import Edge, leaf_hash
 from hub.replay.chain import every
 from hub.replay.source import Ledger
 from hub.store.depot import open_depot
-from hub.store.opener import open_reader
 from hub.store.reader import LedgerReader
 from hub.store.rows import StoredEvent, StoredLane
 from tests.support.archived import LATER, REVISED, archive, make_hub
 from tests.support.audited import audited
 from tests.support.center import NOW, Center
+from tests.support.engines import ENGINES, Engine
 from tests.support.evidence import TRUST, TRUST_NOTE
 from tests.support.hq import Hq
 from tests.support.mirror import mirror
 
 Opener = Callable[[Path], LedgerReader]
-ENGINES: dict[str, Opener] = {
-    "own": open_reader,
-    "mirror": lambda path: open_reader(mirror(path, path.with_name("mirror.sqlite3"))),
-}
+OPENED: Final[list[tuple[Engine, Opener]]] = [
+    (engine, opener) for engine in ENGINES for opener in (engine.read, engine.mirrored)
+]
 MAX = 2**62
 
 
@@ -66,12 +67,18 @@ class Made:
         return self.reader.events(self.lanes[center].id, 1, MAX)
 
 
-@pytest.fixture(scope="module", params=list(ENGINES))
+def name(value: tuple[Engine, Opener]) -> str:
+    engine, opener = value
+    return f"{engine.name}-{opener.__name__}"
+
+
+@pytest.fixture(scope="module", params=OPENED, ids=name)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     folder = tmp_path_factory.mktemp("hub")
-    path = asyncio.run(make_hub(folder))
+    engine, opener = request.param
+    path = asyncio.run(make_hub(folder, engine=engine))
     archive(path, open_depot(str(folder / "archive")))
-    reader = ENGINES[request.param](path)
+    reader = opener(folder)
     yield Made(reader, path)
     reader.close()
 
@@ -311,13 +318,13 @@ def test_nothing_in_a_sound_database_is_astray(made: Made) -> None:
 # -- as of one moment, and in place of one another ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", list(ENGINES))
-async def test_snapshot_is_of_one_moment(engine: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", OPENED, ids=name)
+async def test_snapshot_is_of_one_moment(opened: tuple[Engine, Opener], tmp_path: Path) -> None:
     """What is committed meanwhile is not in it, and a snapshot inside a snapshot is the same one."""
-    uz = Center("uz")
-    hq = await Hq.open(tmp_path, uz)
+    uz, (engine, opener) = Center("uz"), opened
+    hq = await Hq.open(tmp_path, uz, engine=engine)
     await hq.feed("uz", uz.opened())
-    reader = ENGINES[engine](tmp_path / "hub.sqlite3")
+    reader = opener(tmp_path)
     with reader.snapshot():
         before = reader.lanes()
         await hq.feed("uz", uz.offers(3))
@@ -329,10 +336,11 @@ async def test_snapshot_is_of_one_moment(engine: str, tmp_path: Path) -> None:
     await hq.store.close()
 
 
-def test_database_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+def test_database_that_is_not_there_is_a_usage_error(engine: Engine, tmp_path: Path) -> None:
     """Nothing is made where there was nothing."""
     with pytest.raises(UsageError, match="there is no database"):
-        open_reader(tmp_path / "hub.sqlite3")
+        engine.read(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

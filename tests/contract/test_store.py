@@ -25,7 +25,7 @@ from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
 from hub.protocol.tree import Edge, leaf_hash
 from hub.store.migrate import HEAD
-from hub.store.store import KEPT_BYTES_MAX, FencedError
+from hub.store.store import KEPT_BYTES_MAX, FencedError, TakenError
 from tests.contract.conftest import position, prepared
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
 from tests.support.engines import Engine
@@ -41,6 +41,23 @@ async def test_claim_of_a_new_center_begins_at_its_earliest_record(hq: Hq) -> No
     assert sorted(claimed) == ["by", "uz"]
     intake = claimed["by"].intake
     assert (intake.offset, intake.status, intake.lane, dict(intake.closed)) == (None, Status.READING, None, {})
+
+
+async def test_claim_tells_of_each_center_where_it_stands(hq: Hq) -> None:
+    """Many are claimed at once: new ones, one that has followed an earlier lane, one with the lane that it began."""
+    uz, kz = Center("uz"), Center("kz")
+    await hq.feed("uz", uz.opened(2))
+    later = uz.next_epoch("0000000b")
+    last = {"previous_origin": uz.origin, "previous_size": uz.edge.size, "previous_root": uz.edge.root.hex()}
+    step = await hq.feed("uz", [later.sealed(later.opening(**last))])
+    other = await hq.feed("kz", kz.opened(1))
+    claimed = await hq.store.claim(["uz", "by", "kz", "am"], "next")
+    assert {center: claim.term for center, claim in claimed.items()} == {"am": 1, "by": 1, "kz": 2, "uz": 2}
+    assert claimed["uz"].intake == step.reading.intake
+    assert dict(claimed["uz"].intake.closed) == {uz.epoch: uz.edge.size}
+    assert claimed["kz"].intake == other.reading.intake
+    assert [claimed[center].intake.lane for center in ("am", "by")] == [None, None]
+    assert await hq.store.claim([], "nobody") == {}
 
 
 async def test_claim_voids_every_older_term(hq: Hq) -> None:
@@ -96,12 +113,12 @@ async def test_commit_that_fails_half_way_leaves_nothing(hq: Hq) -> None:
 
 
 async def test_event_is_never_written_twice(hq: Hq) -> None:
-    """The same step under a good term breaks the ledger's keys; what is there stays as it is."""
+    """The same step under a good term is told that it is there already; what is there stays as it is."""
     center = Center()
     step, term = await prepared(hq, center, center.opened(2))
     await hq.store.commit(step, term)
     before = await hq.store.receipt_at(center.origin, 3)
-    with pytest.raises(Exception, match=r"(?i)unique"):
+    with pytest.raises(TakenError):
         await hq.store.commit(step, term)
     assert await hq.store.edge_at(center.origin, 3) == center.edge
     assert await hq.store.receipt_at(center.origin, 3) == before

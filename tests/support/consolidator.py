@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +27,7 @@ class Seen:
         self.answers: list[tuple[str, str]] = []
         self.paused: set[str] = set()
         self.sought: list[tuple[str, int | None]] = []
+        self.lock = asyncio.Lock()
 
     def offer(self, found: Iterable[Publication]) -> None:
         self.published.extend(found)
@@ -37,6 +40,9 @@ class Seen:
 
     async def room(self) -> None:
         """There is always room."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        return self.lock
 
     def pause(self, center: str) -> None:
         self.paused.add(center)

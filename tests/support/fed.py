@@ -34,6 +34,9 @@ class Journal:
     async def revoke(self, centers: Sequence[str]) -> None:
         self.on_revoke()
 
+    async def ready(self, records: Sequence[ConsumerRecord]) -> None:
+        raise NotImplementedError
+
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
         raise NotImplementedError
 

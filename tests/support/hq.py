@@ -20,8 +20,9 @@ from hub.protocol.receipt import Resend, read_answer
 from hub.protocol.record import KafkaRecord
 from hub.store.consolidate import Driver, Instant
 from hub.store.sqlite import SqliteStore
-from hub.store.store import Store
+from hub.store.store import QUARANTINE_QUOTA_BYTES, Store
 from tests.support.center import HUB, NOW, RELEASED, Center, filled
+from tests.support.engines import SQLITE, Engine
 
 IDENTITY = Identity(
     HUB,
@@ -75,8 +76,10 @@ class Hq:
         return self.store.path
 
     @classmethod
-    async def open(cls, folder: Path, *centers: Center) -> Hq:
-        store = SqliteStore.open(folder / "hub.sqlite3")
+    async def open(
+        cls, folder: Path, *centers: Center, engine: Engine = SQLITE, quota_bytes: int = QUARANTINE_QUOTA_BYTES
+    ) -> Hq:
+        store = await engine.open(folder, quota_bytes)
         headquarters = Headquarters(store, IDENTITY, RELEASED)
         await headquarters.prepare()
         hq = cls(store, headquarters, {})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from hub.ledger.publication import Publication
@@ -15,6 +17,10 @@ class Positions:
     next: dict[str, int] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
     seeks: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        return self.lock
 
     async def seek(self, center: str, offset: int | None) -> None:
         """Read on from `offset`, None for the earliest. A lane that this worker does not have is left alone."""

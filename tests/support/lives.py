@@ -1,7 +1,11 @@
-"""A worker that is started again whenever an error of its store ends it, over topics that lose nothing."""
+"""A worker that is started again whenever an error of its store ends it, over topics that lose nothing.
+
+What ends it is what ends the process: an error of taking lanes over or of handling a fetch, and none of a look.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,12 +47,14 @@ class Lives:
 
     async def _round(self) -> bool:
         worker = self.worker or await self._start()
-        await worker.look_again()
+        with contextlib.suppress(Retriable):  # as the service does: the same worker looks again
+            await worker.look_again()
         came = False
         for center, records in self.topics.items():
             behind = [r for r in records if r.offset >= self.positions.next[center]][:FETCH]
             if behind and center not in self.positions.paused:
                 self.positions.next[center] = behind[-1].offset + 1
+                await worker.ready(behind)
                 await worker.handle(center, behind)
                 came = True
         return came

@@ -55,6 +55,9 @@ class MemoryIntakes:
             assert self.positions.owner.pop(center) == self.name
             self.journal.append(("revoke", center))
 
+    async def ready(self, records: Sequence[ConsumerRecord]) -> None:
+        """Be ready at once."""
+
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
         assert self.positions.owner[center] == self.name
         self.fetched.append((center, [record.offset for record in records]))

@@ -118,6 +118,7 @@ class Worker:
         if not again:
             self.positions.next[center] = records[-1].offset + 1
         try:
+            await self.consolidator.ready(records)
             await self.consolidator.handle(center, records)
         except DiedError:
             self.restart()

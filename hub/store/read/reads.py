@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -30,9 +30,7 @@ from hub.store.read.quarantine import QuarantinedContent, QuarantinedRecord
 from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
 from hub.store.sqlite_log_rows import SqliteLogRows
-from hub.store.sqlite_query import Query
-
-BUSY_MS: Final = 10_000
+from hub.store.sqlite_query import BUSY_MS, Query
 
 
 class Snapshot:

@@ -51,6 +51,9 @@ class Collecting:
     async def revoke(self, centers: Sequence[str]) -> None:
         """Nothing is held."""
 
+    async def ready(self, records: Sequence[ConsumerRecord]) -> None:
+        """Be ready at once."""
+
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
         self.records.extend(records)
         self.came.set()

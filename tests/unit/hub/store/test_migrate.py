@@ -218,13 +218,50 @@ def test_rows_without_a_version_are_left_as_they_are(tmp_path: Path) -> None:
 
 
 def test_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    """A database that has other tables and no version of ours gets none of ours."""
+    """A database that has other tables, and none of ours, stays as it is, byte for byte; also one with a version."""
     path = tmp_path / "hub.sqlite3"
+    for more in ("CREATE TABLE bookmarks(url TEXT)", "CREATE TABLE alembic_version(version_num TEXT)"):
+        with closing(sqlite3.connect(path)) as db:
+            db.execute(more)
+        before = path.read_bytes()
+        with pytest.raises(Fatal, match="not HQ's database: it has the tables bookmarks;"):
+            open_database(path)
+        assert path.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_database_that_lost_its_version_is_not_taken_for_somebody_elses(tmp_path: Path) -> None:
+    """It has our tables, with rows or without: the remedy is the newest whole copy, and nothing is changed."""
+    path = tmp_path / "hub.sqlite3"
+    opened(path)
+    for row, what in (
+        ("", r"tables \(checkpoint, .*segment\)"),
+        ("INSERT INTO lease VALUES ('notary', 'a', 1)", r"rows \(lease\)"),
+    ):
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("DELETE FROM alembic_version")
+            db.execute(row)
+        before = tables(path)
+        with pytest.raises(Fatal, match=f"the database has {what}.* and no version.*put the newest whole copy back"):
+            open_database(path)
+        assert tables(path) == before
+
+
+def test_database_whose_writer_was_stopped_in_its_journal_is_opened(tmp_path: Path) -> None:
+    """What it had begun has to be undone before anybody can read what is there; then it is opened as ever."""
+    path, left = tmp_path / "hub.sqlite3", tmp_path / "left.sqlite3"
+    opened(left)
+    with closing(sqlite3.connect(left, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=DELETE")
+        db.execute("PRAGMA cache_size=1")  # so that pages are written before the commit
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("INSERT INTO lease VALUES (?, ?, 1)", [(str(n), "x" * 4000) for n in range(100)])
+        for suffix in ("", "-journal"):
+            shutil.copy(f"{left}{suffix}", f"{path}{suffix}")
+        db.execute("ROLLBACK")
+    opened(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("CREATE TABLE bookmarks(url TEXT)")
-    with pytest.raises(Fatal, match="not HQ's database: it has the tables bookmarks"):
-        open_database(path)
-    assert [name for _, name, _ in tables(path)] == ["bookmarks"]
+        assert db.execute("SELECT count(*) FROM lease").fetchone() == (0,)
 
 
 def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -93,6 +93,25 @@ async def test_lane_that_waits_goes_on_though_another_was_taken_over_since(hq: H
     assert (size(hq, center), intake(hq, center)[0]) == (2, Status.READING)
 
 
+@pytest.mark.parametrize("fault", list(Fault))
+async def test_lane_that_could_not_be_woken_is_woken_by_the_next_look(hq: Hq, fault: Fault) -> None:
+    """A database that was busy for one lane holds up no other, and keeps nobody from hearing that HQ has spoken."""
+    uz, kz, seen = Center("uz"), Center("kz"), Seen()
+    store = FaultyStore(hq.store)
+    made = consolidator(hq, seen, Clock(), store)
+    await made.assign(["kz", "uz"])
+    for center in (kz, uz):
+        await made.handle(center.id, center.opened(1))
+    await hq.register(uz)
+    await hq.register(kz)
+    store.fail(fault, "set_status")
+    assert await made.look_again()
+    assert (intake(hq, uz)[0], seen.paused) == (Status.READING, {"kz"})
+    assert not await made.look_again()
+    assert (intake(hq, kz)[0], seen.paused) == (Status.READING, set())
+    assert [center for center, _ in seen.sought] == ["uz", "kz"]
+
+
 @pytest.mark.parametrize("minutes", [0, 2])
 async def test_worker_that_was_stopped_for_a_while_looks_at_the_hq_lane_first(hq: Hq, minutes: int) -> None:
     """What HQ said meanwhile counts, though nobody has looked again yet: a revoked key seals nothing after a pause."""

@@ -12,7 +12,7 @@ import pytest
 from hub.base.kafka import LOG_APPEND_TIME
 from hub.protocol.errors import Fatal
 from hub.protocol.record import KafkaRecord
-from hub.worker.consolidator import CLOCK_BEHIND_MAX_S
+from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, Consolidator
 from tests.support.center import Center, Sent
 from tests.support.consolidator import LATER, Clock, Seen, consolidator, size
 from tests.support.hq import Hq
@@ -30,15 +30,21 @@ def stamped(records: Sequence[Sent], moment: datetime, kind: int | None) -> list
     return [replace(r, timestamp=int(moment.timestamp() * 1000), timestamp_type=kind) for r in records]
 
 
+async def take(made: Consolidator, center: str, records: Sequence[KafkaRecord]) -> None:
+    """Have records handled as the reading side does: once their time has come."""
+    await made.ready(records)
+    await made.handle(center, records)
+
+
 async def test_clock_that_runs_a_little_behind_is_waited_for(hq: Hq) -> None:
     """Nothing is committed before the clock has passed the newest record."""
     center, clock = Center(), Clock()
     await hq.register(center)
     made = consolidator(hq, Seen(), clock)
     await made.assign(["uz"])
-    await made.handle("uz", center.opened(1))
+    await take(made, "uz", center.opened(1))
     clock.now = LATER - timedelta(milliseconds=20)
-    await made.handle("uz", center.offers(1, first=5))
+    await take(made, "uz", center.offers(1, first=5))
     moments = "SELECT DISTINCT r.recorded_at_us FROM receipt r JOIN lane l ON l.id = r.lane_id WHERE l.center = 'uz'"
     assert (size(hq, center), len(peek(hq.database, moments))) == (3, 1)
 
@@ -49,10 +55,10 @@ async def test_clock_that_runs_far_behind_ends_the_process(hq: Hq) -> None:
     await hq.register(center)
     made = consolidator(hq, Seen(), clock)
     await made.assign(["uz"])
-    await made.handle("uz", center.opened(1))
+    await take(made, "uz", center.opened(1))
     clock.now = LATER - timedelta(seconds=CLOCK_BEHIND_MAX_S + 1)
     with pytest.raises(Fatal, match="behind its newest record"):
-        await made.handle("uz", center.offers(1, first=5))
+        await take(made, "uz", center.offers(1, first=5))
     assert size(hq, center) == 2
 
 
@@ -63,7 +69,7 @@ async def test_brokers_clock_far_ahead_ends_the_process(hq: Hq) -> None:
     made = consolidator(hq, Seen(), Clock())
     await made.assign(["uz"])
     with pytest.raises(Fatal, match="set it"):
-        await made.handle("uz", stamped(center.opened(1), LATER + timedelta(minutes=6), LOG_APPEND_TIME))
+        await take(made, "uz", stamped(center.opened(1), LATER + timedelta(minutes=6), LOG_APPEND_TIME))
     assert size(hq, center) == 0
 
 
@@ -74,5 +80,5 @@ async def test_centers_clock_far_ahead_stops_nobody(hq: Hq, kind: int | None) ->
     await hq.register(center)
     made = consolidator(hq, Seen(), Clock())
     await made.assign(["uz"])
-    await made.handle("uz", stamped(center.opened(1), LATER + timedelta(days=400), kind))
+    await take(made, "uz", stamped(center.opened(1), LATER + timedelta(days=400), kind))
     assert size(hq, center) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from hub.protocol.topics import center_of, topic_in
 from hub.worker.lanes import RECORDS_AHEAD_MAX, Fetched, Lanes, Stamp
 from hub.worker.ports import LaneHandle
 from hub.worker.transport import FetchScheduler, OneRecord
+from tests.support.thread import MemoryThread
 
 
 class MemoryIntakes:
@@ -42,40 +43,13 @@ class MemoryIntakes:
             raise self.error
         self.journal.append(("revoke", *centers))
 
+    async def ready(self, records: Sequence[ConsumerRecord]) -> None:
+        """Be ready at once."""
+
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:
         self.entered.set()
         await self.release.wait()
         self.journal.append(("handle", center, len(records)))
-
-
-class MemoryThread:
-    """The consumer thread's side: remembers where it was moved, and stamps what is fetched there."""
-
-    def __init__(self) -> None:
-        self.moves: list[dict[str, int | None]] = []
-        self.stamps: dict[str, Stamp] = {}
-        self.more: set[str] = set()  # topics that the broker has more of than was fetched
-        self.error: Exception | None = None
-
-    async def move(self, positions: Mapping[str, int | None], number: int) -> None:
-        if self.error:
-            raise self.error
-        self.moves.append(dict(positions))
-        self.stamps.update({topic: Stamp(number, 0) for topic in positions})
-
-    async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, bool]]:
-        return {topic: (self.stamps[topic], topic in self.more) for topic in topics if topic in self.stamps}
-
-    def fetched(self, center: str, first: int = 0, records: int = 1) -> Fetched:
-        """Return what the next fetch brings of a lane."""
-        topic = topic_in(center)
-        move, serial = self.stamps[topic]
-        self.stamps[topic] = Stamp(move, serial + 1)
-        return Fetched(center, [record(topic, first + number) for number in range(records)], self.stamps[topic])
-
-
-def record(topic: str, offset: int) -> ConsumerRecord:
-    return ConsumerRecord(topic, 0, offset, 0, 0, None, b"", None, 0, 0, ())
 
 
 def reading(intakes: MemoryIntakes) -> tuple[Lanes, MemoryThread]:
