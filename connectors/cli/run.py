@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from connectors.runtime.office import Office
 
 POLL_S: Final = 0.1
+# SQLite gives up the interpreter at every row: so long waits the sender, an event, for a thread that reads a sheet.
+SWITCH_S: Final = 0.0005
 SHEETS_S: Final = 3.0  # verdict sheets follow the last receipt within this
 
 
@@ -57,6 +59,7 @@ def run(
 
     opened = read_office(office, Overrides())
     configure_logging(opened.folder, quiet=quiet)
+    sys.setswitchinterval(SWITCH_S)
     if not once:
         asyncio.run(_run(opened))
         return
