@@ -137,8 +137,9 @@ def tell_undecided(found: dict[str, Any], sheets: set[str], read: Collection[str
         said.append(f"waiting for `connector approve`: {', '.join(waiting)}")
     if totals["pending"] or totals["backlog"]:
         said.append(f"{totals['pending']} rows, {totals['backlog']} events without a receipt")
-    if said and found["link"] != "up":
-        said.append(f"link {found['link']}")
+    link = found["link"]
+    if said and link["state"] != "up":
+        said.append(f"link {link['state']}" + (f": {link['reason']}" if link["reason"] else ""))
     return "; ".join(said)
 
 

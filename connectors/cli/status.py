@@ -42,7 +42,7 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
 
 def _show(found: dict[str, Any]) -> None:
     lane, totals = found["lane"], found["totals"]
-    line(f"center {found['center']} of {found['hub']}; link {found['link']}")
+    line(f"center {found['center']} of {found['hub']}; link {_link(found['link'])}")
     line(
         f"lane {lane['origin'] or '(not opened yet)'}: sealed {lane['sealed']}, receipted {lane['receipted']}, "
         f"waiting for a receipt {totals['backlog']}, last receipt {lane['last_receipt_recorded_at'] or 'never'}"
@@ -60,3 +60,9 @@ def _show(found: dict[str, Any]) -> None:
             line(f"{name}: {entry['message']}")
     for name, text in found["alarms"].items():
         line(f"ALARM {name}: {text}")
+
+
+def _link(link: dict[str, Any]) -> str:
+    """Return how the link was when it was last looked at, and when that was."""
+    said = str(link["state"]) + (f": {link['reason']}" if link["reason"] else "")
+    return said + (f" (since {link['since']}, last seen so {link['last_true']})" if link["since"] else "")

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
 from aiokafka.errors import KafkaError
 
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.meta import Meta
+from connectors.runtime.outbox.meta import NEVER_LINKED, LinkState
 from connectors.runtime.settings import ConnectorSettings
 from hub.base.clients import CLOSE_S, close, start
 from hub.base.diagnosis import TIMEOUT_S, diagnose
@@ -22,6 +24,7 @@ from hub.protocol.errors import Retriable
 REQUEST_BYTES_MAX: Final = 2 << 20
 KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
 BACKOFF_MIN_S: Final = 0.2
+CONFIRM_EVERY: Final = timedelta(seconds=10)  # that the link is as it was is noted this often at most
 
 log = structlog.get_logger(__name__)
 
@@ -54,30 +57,41 @@ class TopicHidden(Retriable):
 class Link:
     """The state of the link, kept in the outbox so that `connector status` in another process shows it.
 
-    Shapes: `clients` makes the Kafka clients, which are started here.
+    Shapes: `clients` makes the Kafka clients, which are started here; `clock` tells the time.
     """
 
-    def __init__(self, settings: ConnectorSettings, outbox: Outbox, clients: Clients = AIOKAFKA) -> None:
+    def __init__(
+        self,
+        settings: ConnectorSettings,
+        outbox: Outbox,
+        clients: Clients = AIOKAFKA,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.settings = settings
         self._outbox = outbox
         self._clients = clients
-        self._state = ""
+        self._clock = clock
+        self._state = NEVER_LINKED
 
     def is_up(self) -> None:
         """Note that the broker answers."""
-        self._set("up")
+        self._note(LinkState("up"))
 
     def is_down(self, reason: str) -> None:
         """Note that it does not, and why."""
-        self._set(f"down: {reason}")
+        self._note(LinkState("down", reason=reason))
 
-    def _set(self, state: str) -> None:
-        if state == self._state:
+    def _note(self, seen: LinkState) -> None:
+        now, before = self._clock(), self._state
+        is_news = (seen.state, seen.reason) != (before.state, before.reason)
+        if not is_news and before.last_true is not None and timedelta() <= now - before.last_true < CONFIRM_EVERY:
             return
-        self._state = state
-        log.info("link_changed", state=state)
+        since = before.since if seen.state == before.state else now
+        self._state = replace(seen, since=since, last_true=now)
+        if is_news:
+            log.info("link_changed", state=self._state.told())
         with contextlib.suppress(Retriable):  # a full disk is reported by those who lose by it
-            self._outbox.database.set_meta(Meta.LINK_STATE, state)
+            self._outbox.database.set_link(self._state)
 
     def client_settings(self) -> dict[str, Any]:
         """Return what every Kafka client of ours is made with."""

@@ -114,6 +114,7 @@ class Sender:
         except (KafkaError, TimeoutError, OSError) as exc:
             log.debug("control_not_sent", kind=kind, reason=str(exc))
             return False
+        self._link.is_up()
         return True
 
     async def _session(self) -> None:
@@ -210,6 +211,7 @@ class Sender:
             self._course, self._failure = self._course.failed(number), type(error).__name__
         else:
             self._course = self._course.landed(number)
+            self._link.is_up()
             self._progress.set()
         self._work.ring()
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-FORMS: Final = (1, 2, 3, 4)  # 1 and 2 are of 0.1.0, 3 and 4 of 0.2.0
+FORMS: Final = (1, 2, 3, 4, 5)  # 1 and 2 are of 0.1.0, 3 and 4 of 0.2.0, 5 came behind it
 _SCHEMAS: Final = Path(__file__).parent / "outboxes"
 _WAS: Final = {"rejected_event": "refused"}  # what a column was called before
 
@@ -26,8 +26,10 @@ def turn_back(path: Path, form: int) -> None:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("ATTACH ? AS newer", (str(newer),))
         for (table,) in db.execute("SELECT name FROM main.sqlite_master WHERE type='table'").fetchall():
-            now = {_WAS.get(name, name): name for name in _columns(db, "newer", table)}
-            columns = [name for name in _columns(db, "main", table) if name in now]
+            then = _columns(db, "main", table)
+            now = {name: name for name in _columns(db, "newer", table)}
+            now |= {was: name for name, was in _WAS.items() if was in then}
+            columns = [name for name in then if name in now]
             db.execute(
                 f"INSERT INTO main.{table} ({', '.join(columns)}) "
                 f"SELECT {', '.join(now[name] for name in columns)} FROM newer.{table}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.outbox.meta import Foreign
+from connectors.runtime.outbox.meta import NEVER_LINKED, Foreign, LinkState, Meta
 from connectors.runtime.outbox.schema import VERSION, bring_up_to_date, read_version
 from connectors.runtime.outbox.turn import Turn
 from hub.protocol.errors import Fatal, Retriable, UsageError
@@ -138,13 +138,25 @@ class Database:
                 connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def foreign(self) -> Foreign | None:
-        """Return the lane by which we know that another machine writes for this center, None if there is none."""
+        """Return the lane by which we know that another machine writes for this center, None if there is none.
+
+        None too where an older release has kept its sentence instead, for those who only look.
+        """
         text = self.meta(AlarmName.FOREIGN)
-        return None if text is None else Foreign.from_text(text)
+        return Foreign.from_text(text) if text is not None and text.startswith("{") else None
 
     def set_foreign(self, foreign: Foreign | None) -> None:
         """Keep what is known of such a lane; None: it is no reason to stop any more."""
         self.set_meta(AlarmName.FOREIGN, None if foreign is None else foreign.to_text())
+
+    def link(self) -> LinkState:
+        """Return how the link was when it was last looked at."""
+        text = self.meta(Meta.LINK_STATE)
+        return NEVER_LINKED if text is None else LinkState.from_text(text)
+
+    def set_link(self, link: LinkState) -> None:
+        """Keep how the link is."""
+        self.set_meta(Meta.LINK_STATE, link.to_text())
 
     def close(self) -> None:
         """Close the file. Idempotent."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 import orjson
 
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time, write_time
 
 
@@ -26,7 +27,7 @@ class Meta(StrEnum):
     DUPLICATES = "duplicates"  # receipts that came twice
     PURGED_RECEIPTS = "purged_receipts"
     SENT = "sent"  # the newest sequence that the broker has acknowledged
-    LINK_STATE = "link_state"  # what `status` says of the link
+    LINK_STATE = "link_state"  # a `LinkState`
     WITNESS_STATE = "witness_state"  # what `status` says of the witness
     WITNESS_TOLD = "witness_told"  # what HQ was told last that is wrong with its log
 
@@ -68,3 +69,48 @@ class Foreign:
         """Return the record as a program that stops for it says it, and as 0.2 kept it."""
         said = f"{self.origin} recorded {write_time(self.recorded_at)}"
         return f"{said}, opened as {self.opened_as!r}" if self.opened_as else said
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How the link to the broker was when it was last looked at.
+
+    Shapes: since is when it came to be so, last_true when it was last seen to be so, both None where nobody noted it;
+            reason is a sentence, for a link that is down.
+    """
+
+    state: Literal["up", "down", "never"]
+    since: datetime | None = None
+    last_true: datetime | None = None
+    reason: str = ""
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the record that `to_text` has written, or what the sentence of an older release says of it."""
+        if not text.startswith("{"):
+            state, _, reason = text.partition(": ")
+            if state not in ("up", "down"):
+                raise Malformed(f"the outbox says of the link what no release has written: {text[:200]!r}")
+            return cls("up" if state == "up" else "down", reason=reason)
+        found = orjson.loads(text)
+        return cls(found["state"], _moment(found["since"]), _moment(found["last_true"]), found["reason"])
+
+    def to_text(self) -> str:
+        """Return the record as it is kept."""
+        return orjson.dumps(self.plain()).decode()
+
+    def plain(self) -> dict[str, str | None]:
+        """Return the record as plain values, its times as text."""
+        since, last_true = (None if at is None else write_time(at) for at in (self.since, self.last_true))
+        return {"state": self.state, "since": since, "last_true": last_true, "reason": self.reason}
+
+    def told(self) -> str:
+        """Return the record in a few words."""
+        return {"up": "up", "down": f"down: {self.reason}", "never": "never connected"}[self.state]
+
+
+NEVER_LINKED = LinkState("never")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else read_time(text)

@@ -13,14 +13,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.outbox.meta import Foreign
+from connectors.runtime.outbox.meta import Foreign, LinkState, Meta
 from connectors.runtime.witness import receipt_leaf
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time
 
-VERSION: Final = 5
+VERSION: Final = 6
 FIRST_WITNESSED: Final = 3
 FIRST_BELIEVED: Final = 5
+FIRST_OWNED: Final = 6
 
 # event: `id` rises by one; an event's sequence is id - epoch.base, so sealing touches no event.
 #        `status` and `digest` are what HQ holds once it is accepted; digest NULL: the record stays. `correlation` and
@@ -173,6 +174,11 @@ def _convert(connection: sqlite3.Connection, version: int) -> None:
         for (sentence,) in connection.execute("SELECT value FROM meta WHERE name=?", (AlarmName.FOREIGN,)).fetchall():
             text = _read_foreign(sentence).to_text()
             connection.execute("UPDATE meta SET value=? WHERE name=?", (text, AlarmName.FOREIGN))
+    if version < FIRST_OWNED:
+        for (text,) in connection.execute("SELECT value FROM meta WHERE name=?", (Meta.LINK_STATE,)).fetchall():
+            connection.execute(
+                "UPDATE meta SET value=? WHERE name=?", (LinkState.from_text(text).to_text(), Meta.LINK_STATE)
+            )
 
 
 def _read_foreign(sentence: str) -> Foreign:

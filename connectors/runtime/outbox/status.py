@@ -22,7 +22,7 @@ def status(database: Database, lane: Lane, language: Language) -> dict[str, Any]
 
     Shapes: files by name; every row of a file that is there is in exactly one of accepted, refused, rejected,
             unchanged, blank, pending; the totals add them up. backlog counts events without a receipt. Alarms are
-            said in `language`.
+            said in `language`. The link is a `LinkState` as plain values.
     """
     with database.transaction():  # one moment for all of it
         files = _files(database)
@@ -42,12 +42,12 @@ def status(database: Database, lane: Lane, language: Language) -> dict[str, Any]
             "totals": totals,
             "lane": _lane(database, lane),
             "alarms": _alarms(database, language),
-            "link": database.meta(Meta.LINK_STATE, "never connected"),
+            "link": database.link().plain(),
         }
 
 
 def _alarms(database: Database, language: Language) -> dict[str, str]:
-    foreign = database.foreign() if database.is_current else None  # an older release has kept the sentence itself
+    foreign = database.foreign()
     found = {}
     for name in AlarmName:
         kept = database.meta(name)

@@ -28,7 +28,7 @@ async def test_connector_goes_on_through_a_link_that_is_down_and_a_broker_that_i
     office.sheet({f"K-{i}": f"Title {i}" for i in range(40)})
     async with office.running() as connector:
         await until(lambda: connector.outbox.status()["totals"]["pending"] == 40)
-        await until(lambda: "nobody listens there" in connector.outbox.status()["link"])
+        await until(lambda: "nobody listens there" in connector.outbox.status()["link"]["reason"])
         with Outbox(office.folder / "outbox.sqlite3", read_only=True) as seen:
             assert seen.status()["totals"]["backlog"] == 40
         await broker.start()
@@ -51,9 +51,9 @@ async def test_connector_without_its_topic_says_whom_to_ask(
     """A center that HQ has not added yet waits, and its status says for what."""
     office = OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap)
     async with office.running() as connector:
-        await until(lambda: "ask HQ" in connector.outbox.status()["link"])
+        await until(lambda: "ask HQ" in connector.outbox.status()["link"]["reason"])
         await ensure_topics(kafka.cluster, standard_topics([topic_prefix], [])[:2])
-        await until(lambda: connector.outbox.status()["link"] == "up")
+        await until(lambda: connector.outbox.status()["link"]["state"] == "up")
 
 
 async def test_status_of_a_stopped_connector_can_be_read(

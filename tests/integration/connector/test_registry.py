@@ -133,7 +133,7 @@ async def test_connector_holds_back_what_hq_has_not_announced(hub: Hub, office: 
         await until(lambda: totals(connector)["pending"] == 5)
         assert connector.outbox.lane.sealed.size == 1
     async with office.running() as connector:
-        await until(lambda: connector.outbox.status()["link"] == "up" and connector.sender.ready.is_set())
+        await until(lambda: connector.outbox.status()["link"]["state"] == "up" and connector.sender.ready.is_set())
         assert "schema_not_announced" in alarms(connector)
         await announce(hub, schema_id(exact))
         await until(lambda: totals(connector)["accepted"] == 5 and totals(connector)["backlog"] == 0)

@@ -16,8 +16,8 @@ from connectors.runtime.epoch import reason_for_epoch
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.beliefs import load_all, presumed
 from connectors.runtime.outbox.database import OutboxBusy
-from connectors.runtime.outbox.meta import Foreign
-from connectors.runtime.outbox.schema import FIRST_WITNESSED, VERSION, bring_up_to_date, read_version
+from connectors.runtime.outbox.meta import NEVER_LINKED, Foreign, LinkState
+from connectors.runtime.outbox.schema import FIRST_BELIEVED, FIRST_WITNESSED, VERSION, bring_up_to_date, read_version
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.receipt import Decision
 from tests.support.office import CENTER, HUB, NOW, Office
@@ -26,6 +26,7 @@ from tests.support.releases import FORMS, old_schema, turn_back
 
 FOREIGN = f"{HUB}/{CENTER}/ffffffff"
 PROGRAMS = 4
+FIRST_NAMED = 4  # rejected events are kept since
 
 
 def beliefs(outbox: Outbox) -> dict[str, Belief]:
@@ -53,6 +54,11 @@ def lived(office: Office) -> None:
     office.answer(1, 9, origin=FOREIGN)
 
 
+def kept(foreign: Foreign, form: int) -> str:
+    """Return what the release that wrote a form of the file kept of a foreign lane."""
+    return foreign.told() if form < FIRST_BELIEVED else foreign.to_text()
+
+
 @pytest.fixture
 def old(tmp_path: Path, codecs: Codecs) -> Callable[[int], Path]:
     """Return what makes an outbox that an older release has written, full of content."""
@@ -63,7 +69,7 @@ def old(tmp_path: Path, codecs: Codecs) -> Callable[[int], Path]:
         office.outbox.close()
         turn_back(office.path, form)
         with sqlite3.connect(office.path) as db:
-            db.execute("UPDATE meta SET value=? WHERE name='foreign'", (Foreign(FOREIGN, NOW).told(),))
+            db.execute("UPDATE meta SET value=? WHERE name='foreign'", (kept(Foreign(FOREIGN, NOW), form),))
         db.close()
         return office.path
 
@@ -96,9 +102,10 @@ def test_outbox_of_an_older_release_keeps_what_it_believed(
         }  # whoever only looks understands it
     with Outbox(path) as outbox:
         found = beliefs(outbox)
-    named = form == FORMS[-1]
+    named = form >= FIRST_NAMED
     for entity, belief in now.items():
-        assert found[entity].record_decided == belief.decided  # it was not noted apart
+        # Before, it was not noted apart.
+        assert found[entity].record_decided == (belief.record_decided if form >= FIRST_BELIEVED else belief.decided)
         assert (found[entity].rejected is not None) == (belief.rejected is not None and named)
         for name in ("held", "presumed", "decided", "inflight", "plan", "fingerprint", "file", "state", "verdict"):
             assert getattr(found[entity], name) == getattr(belief, name), name
@@ -143,10 +150,10 @@ def test_sentence_of_a_foreign_lane_becomes_a_record(old: Callable[[int], Path],
     """What an older release noted of another machine is understood, and told in the reader's language."""
     path, foreign = old(form), Foreign(FOREIGN, NOW, opened_as)
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value=? WHERE name='foreign'", (foreign.told(),))
+        db.execute("UPDATE meta SET value=? WHERE name='foreign'", (kept(foreign, form),))
     db.close()
     with Outbox(path, read_only=True) as beside:
-        assert beside.status()["alarms"]["foreign"] == foreign.told()  # not brought up to date by those who look
+        assert foreign.origin in beside.status()["alarms"]["foreign"]  # a sentence stays one for those who only look
     with Outbox(path) as outbox:
         assert outbox.database.foreign() == foreign
         said = outbox.status("ru")["alarms"]["foreign"]
@@ -158,16 +165,37 @@ def test_sentence_of_a_foreign_lane_becomes_a_record(old: Callable[[int], Path],
         assert outbox.database.foreign() is None
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("sentence", "link"),
+    [("up", LinkState("up")), ("down: no: route", LinkState("down", reason="no: route")), (None, NEVER_LINKED)],
+)
+def test_sentence_of_the_link_becomes_a_record(
+    old: Callable[[int], Path], form: int, sentence: str | None, link: LinkState
+) -> None:
+    """What an older release noted of the link is told as it was, and that nobody knows since when."""
+    path = old(form)
+    if sentence is not None:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("INSERT INTO meta VALUES ('link_state', ?)", (sentence,))
+            db.commit()
+    with Outbox(path, read_only=True) as beside:
+        assert beside.status()["link"] == link.plain()
+    with Outbox(path) as outbox:
+        assert outbox.database.link() == link
+        assert outbox.status()["link"] == link.plain()
+
+
 def test_sentence_of_a_foreign_lane_that_no_release_wrote_is_malformed(old: Callable[[int], Path]) -> None:
     """The file is left as it is, and the message shows what is in it."""
-    path = old(FORMS[-1])
+    path = old(FIRST_BELIEVED - 1)
     with closing(sqlite3.connect(path)) as db:
         db.execute("UPDATE meta SET value='another machine' WHERE name='foreign'")
         db.commit()
     with pytest.raises(Malformed, match="'another machine'"):
         Outbox(path)
     with closing(sqlite3.connect(path)) as db:
-        assert read_version(db) == FORMS[-1]
+        assert read_version(db) == FIRST_BELIEVED - 1
 
 
 @pytest.mark.parametrize("form", FORMS)
