@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from connectors.mapping.convert import Unfit, as_text
+from connectors.mapping.convert import Unfit, as_key_text
 from connectors.mapping.model import Mapping
 from connectors.mapping.path import changes_to, path_to, statuses, strictest
 from connectors.mapping.person import PersonField, PersonReader, PersonSaid, SealPerson
@@ -140,10 +140,10 @@ class RowReader:
         for label, read in self._keys:
             try:
                 cell = read(cells)
-                part = "" if cell is BLANK else key_part(as_text(cell))
+                part = "" if cell is BLANK else key_part(as_key_text(cell))
             except (Unfit, UnicodeEncodeError) as exc:
                 code = exc.code if isinstance(exc, Unfit) else ProblemCode.UNREADABLE_BYTES
-                problems.append(Problem(label, "", code, ""))
+                problems.append(Problem(label, "", code, exc.params if isinstance(exc, Unfit) else ""))
                 return ""
             if not part:
                 problems.append(Problem(label, "", LocalCode.NO_KEY, ""))

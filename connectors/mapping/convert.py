@@ -12,11 +12,13 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from connectors.mapping.problem import LocalCode
+from connectors.source.folding import fold, key_text, name_of, odd_letters
 from connectors.source.problem import UnreadableValue
 from connectors.source.table import DateOrder, DecimalMark
 from connectors.source.values import as_date, as_datetime, as_decimal
 
 Convert = Callable[[Any], Any]
+PARAMS_BYTES_MAX: Final = 100
 _DIGITS_MAX: Final = 100
 _REMEMBERED_MAX: Final = 4096
 _YES: Final = frozenset({"true", "yes", "y", "1", "да", "是", "有"})
@@ -26,10 +28,19 @@ _NO: Final = frozenset({"false", "no", "n", "0", "нет", "否", "无"})
 class Unfit(Exception):
     """A cell that is no value of its field; it becomes a problem of the row."""
 
-    def __init__(self, code: str, given: object) -> None:
+    def __init__(self, code: str, given: object, detail: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.params = f"value={shown(given)}"
+        if detail:
+            room = PARAMS_BYTES_MAX - len(detail.encode()) - 1
+            self.params = f"{_cut(self.params, max(room, 40))} {detail}".encode()[:PARAMS_BYTES_MAX].decode(
+                "utf-8", "ignore"
+            )
+
+
+def _cut(text: str, bytes_max: int) -> str:
+    return text.encode("utf-8")[:bytes_max].decode("utf-8", "ignore")
 
 
 def shown(value: object) -> str:
@@ -75,9 +86,23 @@ def as_text(cell: Any) -> str:
     return str(cell)
 
 
+def as_key_text(cell: Any) -> str:
+    """Return a cell as it stands in a key: as `as_text`, of one width, without what nobody can see.
+
+    Errors: Unfit for letters that look like others than they are: whoever types the key again would make another.
+    """
+    text = as_text(cell)
+    if text.isascii():
+        return text
+    text = key_text(text)
+    if odd := odd_letters(text):
+        raise Unfit(LocalCode.LOOK_ALIKE, text, f"letter={', '.join(f'{c} {name_of(c)}' for c in dict.fromkeys(odd))}")
+    return text
+
+
 def fold_case(text: str) -> str:
-    """Return a text as value tables compare it: capitals, widths and runs of spaces make no difference."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Return a text as value tables compare it: capitals, widths, spaces and what nobody sees make no difference."""
+    return fold(text)
 
 
 def converter(annotation: Any, decimal: DecimalMark, order: DateOrder) -> Convert | None:

@@ -15,6 +15,7 @@ import yaml
 from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from connectors.source.folding import fold
 from connectors.source.header import clean_name
 from connectors.source.table import FormatOptions
 from hub.protocol.errors import UsageError
@@ -214,8 +215,12 @@ class Mapping(BaseModel):
         return self
 
     def matches(self, file_name: str) -> bool:
-        """Return whether this mapping is for a file of that name; capitals do not matter, as on Windows."""
-        return any(fnmatchcase(file_name.lower(), pattern.lower()) for pattern in self.files)
+        """Return whether this mapping is for a file of that name.
+
+        Capitals do not matter, as on Windows, nor how letters are composed, as a Mac does it, nor what nobody sees.
+        """
+        name = fold(file_name)
+        return any(fnmatchcase(name, fold(pattern)) for pattern in self.files)
 
     def sources(self) -> tuple[tuple[str, Source], ...]:
         """Return every source with the place of it in the YAML."""

@@ -18,6 +18,9 @@ class LocalCode(StrEnum):
 
     NO_KEY = "NO_KEY"
     DUPLICATE_KEY = "DUPLICATE_KEY"
+    LOOK_ALIKE = "LOOK_ALIKE"  # letters of two alphabets in one key, which look the same
+    LOOKS_LIKE_TOTAL = "LOOKS_LIKE_TOTAL"
+    LOOKS_LIKE_HEADER = "LOOKS_LIKE_HEADER"
     NOT_IN_TABLE = "NOT_IN_TABLE"
     BAD_DATE = "BAD_DATE"
     BAD_NUMBER = "BAD_NUMBER"

@@ -11,9 +11,20 @@ from typing import Any, Final
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from connectors.mapping.convert import Convert, Unfit, as_moment, as_text, converter, fold_case, item_type, remember
+from connectors.mapping.convert import (
+    Convert,
+    Unfit,
+    as_key_text,
+    as_moment,
+    as_text,
+    converter,
+    fold_case,
+    item_type,
+    remember,
+)
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
+from connectors.source.error_text import is_error_text
 from connectors.source.problem import ProblemCode
 from connectors.source.table import Format
 from hub.domain.key import key_part, make_key
@@ -31,6 +42,8 @@ class _Blank:
 
 
 BLANK: Final = _Blank()
+# Every error text has one of these; most cells have none, and are spared the rest.
+_MAY_BE_ERROR: Final = re.compile("[#\uff03]|[:\uff1a] ?[5\uff15]")
 _ENTITY_ID: Final = re.compile(r"([a-z0-9-]{1,63}):(.+)", re.DOTALL)
 
 
@@ -60,6 +73,8 @@ def read_cell(source: Source) -> Read:
 
         def read(cells: Cells) -> Any:
             parts = [as_text(cell) for cell in map(cells.get, columns) if cell is not None]
+            for part in parts:
+                _refuse_error(part)
             return _filled(join.join(part for part in parts if part))
     else:
         column = source.column
@@ -72,14 +87,35 @@ def read_cell(source: Source) -> Read:
             return cell
 
     if not source.blanks:
-        return read
+        return _without_errors(read)
     blanks = frozenset(map(fold_case, source.blanks))
 
     def read_known(cells: Cells) -> Any:
         cell = read(cells)
         return BLANK if cell is not BLANK and not isinstance(cell, list | dict) and _folded(cell) in blanks else cell
 
-    return read_known
+    return _without_errors(read_known)
+
+
+def _without_errors(read: Read) -> Read:
+    """Return the same, with the text of a spreadsheet's error refused: it stands where a formula had no result."""
+
+    def checked(cells: Cells) -> Any:
+        cell = read(cells)
+        if cell.__class__ is str:
+            _refuse_error(cell)
+        elif cell.__class__ is list:
+            for item in cell:
+                if item.__class__ is str:
+                    _refuse_error(item)
+        return cell
+
+    return checked
+
+
+def _refuse_error(text: str) -> None:
+    if _MAY_BE_ERROR.search(text) and is_error_text(text):
+        raise Unfit(ProblemCode.ERROR_CELL, text)
 
 
 def _filled(value: Any) -> Any:
@@ -113,7 +149,7 @@ def read_entity(source: Source, setting: Setting, place: str) -> Read:
     center, prefix = setting.center, source.prefix
 
     def identify(cell: Any) -> str:
-        text = as_text(cell)
+        text = as_key_text(cell)
         found = _ENTITY_ID.fullmatch(text)
         owner, key = (found[1], found[2].strip()) if found else (center, text)
         try:

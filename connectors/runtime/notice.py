@@ -14,7 +14,9 @@ KEYS_MAX: Final = 20  # of vanished rows that are named
 UNFIT: Final = "UNFIT"  # the file can be read, and is not what its mapping expects
 ROWS_GONE: Final = "rows_gone"
 # Of a file that waits, how many rows it is about; of one that is refused, what was looked for, and what is allowed.
-PARAMS: Final = ("known", "changed", "vanished", "column", "sheet", "row", "encoding", "max", "bytes_max")
+PARAMS: Final = (
+    "known", "changed", "vanished", "column", "columns", "sheet", "row", "encoding", "candidates", "max", "bytes_max",
+)  # fmt: skip
 TOLD_STATES: Final = (FileState.REFUSED, FileState.TOO_LARGE, FileState.WAITING, FileState.VANISHED)
 
 

@@ -45,7 +45,7 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     detected = {part for part in ("kind", "encoding", "delimiter", "header_row") if getattr(wanted, part) is None}
     known: dict[str, Any] = {"kind": "csv", "encoding": encoding, "delimiter": delimiter}
 
-    header_index = _header_index(text, delimiter, wanted.header_row, limits)
+    header_index = _header_index(text, delimiter, wanted, limits)
     if header_index is None:
         warnings.append(TableWarning(WarningCode.EMPTY_FILE, "the file has no header and no rows"))
         empty = TextRows((), array("L"), [])
@@ -65,7 +65,9 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     header_cells = header_cells[: rows.fill_up()]
     unnamed = [index for index, cell in enumerate(header_cells) if not cell]
     used = {index for index in unnamed if any(unpack(row)[index] for row in rows.packed)}
-    header, indexes, name_warnings = name_columns(header_cells, used.__contains__, limits.columns_max)
+    header, indexes, name_warnings = name_columns(
+        header_cells, used.__contains__, limits.columns_max, wanted=wanted.columns
+    )
     if len(indexes) < len(header_cells):
         rows.keep_columns(indexes)
     values = [unpack(row) for row in rows.packed[:ROWS_LOOKED_AT]]
@@ -197,36 +199,38 @@ def _explain(exc: csv.Error, limits: Limits) -> str:
     return 'a quotation mark is not closed, or stands inside a quoted cell (there it is written twice: "")'
 
 
-def _header_index(text: str, delimiter: str, named_row: int | None, limits: Limits) -> int | None:
+def _header_index(text: str, delimiter: str, wanted: FormatOptions, limits: Limits) -> int | None:
     """Return the header's record index, or None for a file without any.
 
     Errors: FileRefused(NO_SUCH_ROW) if the mapping names a row that is not there.
     """
+    named_row = wanted.header_row
     if named_row is not None:
         record = next(islice(_records(text, delimiter, limits), named_row - 1, None), None)
         if not record or all(map(is_blank, record)):
             said = f"the mapping names header_row {named_row}; that row is empty"
             raise FileRefused(FileCode.NO_SUCH_ROW, said, row=named_row)
         return named_row - 1
-    first: int | None = None
-    broken: str | None = None
-    looked_at = 0
-    for index, record in enumerate(_records(text, delimiter, limits)):
+    broken: list[str] = []
+    found = find_header(_looked_at(text, delimiter, limits, broken), wanted.columns)
+    if found is None and broken:
+        raise FileRefused(FileCode.NO_SUCH_ROW, f"no row can be the header; {broken[0]}")
+    return found
+
+
+def _looked_at(text: str, delimiter: str, limits: Limits, broken: list[str]) -> Iterator[list[str]]:
+    """Yield the records in which the header is looked for; what is no record is an empty one, and noted."""
+    count = 0
+    for number, record in enumerate(_records(text, delimiter, limits), 1):
         if isinstance(record, str):
-            broken = broken or f"row {index + 1}: {record}"
-            looked_at += 1
-        elif (
-            filled := sum(not is_blank(cell) for cell in record[:_HEADER_CELLS_MAX])
-        ) >= 2:  # a title above the table fills one cell
-            return index
-        elif filled:
-            first = index if first is None else first
-            looked_at += 1
-        if looked_at >= _HEADER_SEARCH:
-            break
-    if first is None and broken is not None:
-        raise FileRefused(FileCode.NO_SUCH_ROW, f"no row can be the header; {broken}")
-    return first
+            broken.append(f"row {number}: {record}")
+            count += 1
+            yield []
+        else:
+            count += any(map(str.strip, record))
+            yield record[:_HEADER_CELLS_MAX]
+        if count >= _HEADER_SEARCH:
+            return
 
 
 def detect_delimiter(text: str) -> str:

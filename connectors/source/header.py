@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
+from connectors.source.folding import difference, fold_name, skeleton, visible
 from connectors.source.problem import FileCode, FileRefused, TableWarning, WarningCode
 
 
 def clean_name(text: str) -> str:
-    """Return a column name as a person reads it: one line, single spaces, composed letters."""
-    return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", "").split())
+    """Return a column name as a person reads it: one line, single spaces, composed letters, nothing invisible."""
+    return visible(text)
 
 
 def column_letters(index: int) -> str:
@@ -28,35 +30,97 @@ def is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def find_header(records: Iterable[Sequence[object]]) -> int | None:
-    """Return the index of the header: the first record with two cells filled, or else the first with one."""
-    only = None
+def find_header(records: Iterable[Sequence[object]], wanted: AbstractSet[str] | None = None) -> int | None:
+    """Return the index of the header: of the records that have the most of the wanted names, the first.
+
+    Where none has any, it is the first record with two cells filled, or else the first with one.
+    """
+    looks = {skeleton(name) for name in wanted or ()}
+    first = only = None
+    best, hits = None, 0
     for index, record in enumerate(records):
         filled = sum(not is_blank(value) for value in record)
-        if filled >= 2:  # a title above the table fills one cell
-            return index
+        if filled >= 2 and first is None:  # a title above the table fills one cell
+            first = index
+            if not looks:
+                break
         if filled and only is None:
             only = index
-    return only
+        if filled and looks:
+            found = len(looks & {skeleton(value) for value in record if isinstance(value, str)})
+            if found > hits:
+                best, hits = index, found
+                if hits == len(looks):
+                    break
+    if best is not None:
+        return best
+    return only if first is None else first
+
+
+def take_wanted_names(cells: Sequence[str], wanted: AbstractSet[str], first_column: int = 0) -> list[str]:
+    """Return the names with those that only look like a wanted one, or differ in width, spelled as it is.
+
+    Errors: FileRefused(REPEATED_COLUMN) if a wanted name is there twice, as it looks: a person must say which is meant.
+    """
+    names = list(cells)
+    there = set(names)
+    looks = [skeleton(name) for name in names]
+    count = Counter(looks)
+    folded: dict[str, list[int]] | None = None
+    for name in wanted:
+        look = skeleton(name)
+        if count[look] > 1 and f"{name} (2)" not in wanted:
+            raise _repeated(name, [index for index, found in enumerate(looks) if found == look], names, first_column)
+        if name in there:
+            continue
+        if count[look] == 1:
+            names[looks.index(look)] = name
+            continue
+        if folded is None:
+            folded = {}
+            for index, cell in enumerate(names):
+                folded.setdefault(fold_name(cell), []).append(index)
+        if len(same := folded.get(fold_name(name), [])) == 1 and names[same[0]] not in wanted:
+            names[same[0]] = name
+    return names
+
+
+def _repeated(name: str, places: list[int], names: Sequence[str], first_column: int) -> FileRefused:
+    letters = " and ".join(column_letters(first_column + index) for index in places)
+    unlike = next((names[index] for index in places if names[index] != names[places[0]]), None)
+    detail = f" ({difference(names[places[0]], unlike)})" if unlike is not None else ""
+    return FileRefused(
+        FileCode.REPEATED_COLUMN,
+        f"the columns {letters} are both called {name!r}{detail}: rename one of them in the sheet",
+        column=name,
+        columns=letters,
+    )
 
 
 def name_columns(
-    cells: Sequence[str], is_used: Callable[[int], bool], columns_max: int, first_column: int = 0
+    cells: Sequence[str],
+    is_used: Callable[[int], bool],
+    columns_max: int,
+    first_column: int = 0,
+    wanted: AbstractSet[str] | None = None,
 ) -> tuple[tuple[str, ...], tuple[int, ...], list[TableWarning]]:
     """Return the names, the indexes of the columns they name, and warnings.
 
     Shapes: is_used(index) tells whether a column without a name has any cell filled; if not, it is left out.
-            first_column is where the cells begin on the sheet, from 0, for the letters in messages.
-    Errors: FileRefused(TOO_MANY_COLUMNS).
+            first_column is where the cells begin on the sheet, from 0, for the letters in messages. `wanted` are the
+            names that a mapping uses: a column is called so if its name looks the same.
+    Errors: FileRefused(TOO_MANY_COLUMNS, REPEATED_COLUMN).
     """
     names: list[str] = []
     indexes: list[int] = []
     warnings: list[TableWarning] = []
     cleaned = [clean_name(cell) for cell in cells]
+    if wanted:
+        cleaned = take_wanted_names(cleaned, wanted, first_column)
     taken = {name for name in cleaned if name}
     seen: set[str] = set()
-    for index, wanted in enumerate(cleaned):
-        name = wanted
+    for index, cell in enumerate(cleaned):
+        name = cell
         if not name:
             if not is_used(index):
                 continue
@@ -67,11 +131,11 @@ def name_columns(
                 )
             )
         elif name in seen:
-            name = _free_name(wanted, taken)
+            name = _free_name(cell, taken)
             warnings.append(
                 TableWarning(
                     WarningCode.REPEATED_HEADER,
-                    f"column {column_letters(first_column + index)} repeats the name {wanted!r}",
+                    f"column {column_letters(first_column + index)} repeats the name {cell!r}",
                     name,
                 )
             )

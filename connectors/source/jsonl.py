@@ -10,6 +10,8 @@ from typing import Any
 
 from connectors.source.convention import settle_conventions
 from connectors.source.encoding import UNENCODABLE, decode, detect_encoding
+from connectors.source.folding import skeleton
+from connectors.source.header import clean_name
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
 from connectors.source.table import Format, FormatOptions, Limits, Problems, RecordRows, Row, Table
 
@@ -29,6 +31,7 @@ def read_jsonl(path: PurePath, data: bytes, wanted: FormatOptions, limits: Limit
     if lines[-1] == "":
         lines.pop()  # the last line's end begins no line
     decoder = json.JSONDecoder(parse_float=_exact, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    spelled = _Spelling(wanted.columns or frozenset())
     rows: list[Row] = []
     header: dict[str, None] = {}
     problems = Problems(limits.problems_max)
@@ -49,6 +52,7 @@ def read_jsonl(path: PurePath, data: bytes, wanted: FormatOptions, limits: Limit
         try:
             value = decoder.decode(line)
             _check(value, line)
+            value = spelled.as_wanted(value)
         except (ValueError, RecursionError) as exc:
             problems.add(number, None, ProblemCode.BROKEN_JSON, _explain(exc))
             continue
@@ -98,6 +102,23 @@ def _table(
         problems=tuple(problems.found),
         blank_count=blank_count,
     )
+
+
+class _Spelling:
+    """Spells the keys of objects as the mapping does, where they look the same: a key is never silently another."""
+
+    def __init__(self, wanted: frozenset[str]) -> None:
+        self._wanted = {skeleton(name): name for name in wanted}
+        self._known: dict[str, str] = {name: name for name in wanted}
+
+    def as_wanted(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return an object with its own keys so spelled. Errors: ValueError if two of them look the same."""
+        known = self._known
+        if not self._wanted or all(known.get(key) == key for key in value):
+            return value
+        for key in value.keys() - known.keys():
+            known[key] = self._wanted.get(skeleton(clean_name(key)), key)
+        return _unique([(known[key], item) for key, item in value.items()])
 
 
 def _exact(text: str) -> Decimal:

@@ -43,6 +43,8 @@ class FileCode(StrEnum):
     NO_SUCH_SHEET = "NO_SUCH_SHEET"
     NO_SUCH_ROW = "NO_SUCH_ROW"
     TOO_MANY_COLUMNS = "TOO_MANY_COLUMNS"
+    REPEATED_COLUMN = "REPEATED_COLUMN"  # a name that the mapping uses is there twice
+    ENCODING_UNCERTAIN = "ENCODING_UNCERTAIN"  # its bytes are good text in several encodings
     TOO_MANY_PROBLEMS = "TOO_MANY_PROBLEMS"
 
 

@@ -143,7 +143,7 @@ def _read_grid(
     warnings: list[TableWarning],
 ) -> Table:
     detected = {part for part in ("kind", "sheet", "header_row") if getattr(wanted, part) is None}
-    header_number = _header_number(grid, wanted.header_row)
+    header_number = _header_number(grid, wanted.header_row, wanted.columns)
     if header_number is None:
         warnings.append(TableWarning(WarningCode.EMPTY_FILE, f"the sheet {grid.sheet_name!r} is empty"))
         empty = TableRows((), array("L"), [])
@@ -158,7 +158,9 @@ def _read_grid(
 
     blank_names = [index for index, label in enumerate(labels) if not label]
     used = {index for index in blank_names if any(values[index] is not None for values in below.values())}
-    header, indexes, name_warnings = name_columns(labels, used.__contains__, limits.columns_max, grid.first_column)
+    header, indexes, name_warnings = name_columns(
+        labels, used.__contains__, limits.columns_max, grid.first_column, wanted.columns
+    )
     places = {grid.first_column + index: name for index, name in zip(indexes, header, strict=True)}
     problems = Problems(limits.problems_max)
     numbers = array("L")
@@ -225,10 +227,10 @@ def _has_problem(
     return is_found
 
 
-def _header_number(grid: _Grid, named_row: int | None) -> int | None:
+def _header_number(grid: _Grid, named_row: int | None, names: frozenset[str] | None) -> int | None:
     if named_row is None:
         numbers = list(grid.rows)[:_HEADER_SEARCH]
-        index = find_header(grid.rows[number] for number in numbers)
+        index = find_header((grid.rows[number] for number in numbers), names)
         return None if index is None else numbers[index]
     if all(value is None for value in grid.rows.get(named_row - 1, ())):
         said = f"the mapping names header_row {named_row}; that row is empty"
