@@ -9,14 +9,13 @@ from typing import Any, Final
 
 from connectors.mapping.convert import Unfit, as_key_text
 from connectors.mapping.model import Mapping
-from connectors.mapping.path import changes_to, path_to, statuses, strictest
+from connectors.mapping.path import changes_to, mapped_streams, path_to, statuses, strictest
 from connectors.mapping.person import PersonField, PersonReader, PersonSaid, SealPerson
 from connectors.mapping.problem import LocalCode, Problem, Wanted
 from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_cell, read_moment, read_status, read_value
 from connectors.mapping.record import RecordReader
 from connectors.source.problem import ProblemCode
 from connectors.source.table import Format, Row
-from hub.domain.catalogue import STREAMS
 from hub.domain.entity import canonical_json
 from hub.domain.key import join_parts, key_part
 from hub.domain.rules import check
@@ -176,11 +175,10 @@ class RowReader:
 
 
 def _stream(mapping: Mapping) -> Stream:
-    stream = STREAMS.get(mapping.stream)
-    if stream is None or stream.writer != "center" or stream.name == "lane":
-        known = ", ".join(s.name for s in STREAMS.values() if s.writer == "center" and s.name != "lane")
-        raise UsageError(f"{mapping.name}: stream: expected one of {known}; came {mapping.stream!r}")
-    return stream
+    known = {stream.name: stream for stream in mapped_streams()}
+    if mapping.stream not in known:
+        raise UsageError(f"{mapping.name}: stream: expected one of {', '.join(known)}; came {mapping.stream!r}")
+    return known[mapping.stream]
 
 
 def _check_columns(mapping: Mapping, header: Sequence[str]) -> None:

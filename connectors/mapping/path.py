@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hub.domain.catalogue import STREAMS
 from hub.domain.lifecycle import way
 from hub.domain.stream import EventKind, Stream
 from hub.protocol.errors import UsageError
+
+
+def mapped_streams() -> tuple[Stream, ...]:
+    """Return the streams that a mapping may be for: what centers write, but for the lane's own."""
+    return tuple(stream for stream in STREAMS.values() if stream.writer == "center" and stream.name != "lane")
 
 
 def statuses(stream: Stream) -> tuple[str, ...]:

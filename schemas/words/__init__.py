@@ -1,7 +1,9 @@
 """What people read, as package data: one catalogue for both ends, in the network's three languages.
 
 The words of a stream stand beside its schemas, in `schemas/<stream>/words.toml`: its title, and by name its events,
-statuses, fields and the codes of each field. What belongs to no stream stands in this folder:
+statuses, fields and the codes of each field. Of a stream that offices write there are also explanations of its fields,
+and, with ` | ` between them, what else a sheet calls its columns and its statuses. What belongs to no stream stands in
+this folder:
 
     verdicts.toml   HQ's verdicts: what each says, and what a person does about it
     problems.toml   what a connector itself finds wrong with a row, and what a person does about it
@@ -10,6 +12,7 @@ statuses, fields and the codes of each field. What belongs to no stream stands i
     alarms.toml     what an office must know of its standing at HQ
     findings.toml   what an audit of HQ's ledger finds: what is wrong, what that means, what to do
     evidence.toml   the page of an evidence bundle; bundle_readme.*.txt is the README beside it
+    fields.toml     what is said of a field's form, by `connector fields`, docs/fields.md and the templates
     sample.toml     the sample sheet that `connector init` leaves
 
 A table with one string for each language is a text; any other table is a group of texts. A text's name is its path,

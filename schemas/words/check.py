@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from string import Formatter
-from typing import Final
+from typing import Final, get_args
 
 import schemas
 from connectors.cli.sample import COLUMNS, EXAMPLES
+from connectors.mapping.path import mapped_streams
 from connectors.mapping.problem import LocalCode
+from connectors.propose.facts import STANDARDS, Form
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import BREAKS, TEXTS
 from connectors.runtime.explanation import NOT_THE_SHEETS_FAULT, PARAMS
@@ -38,6 +40,13 @@ from schemas.words import LANGUAGES, STREAM_FILE, texts_in
 _PAGE: Final = "words/evidence.toml"
 _PAGE_GROUPS: Final = frozenset({"checks", "purposes"})
 
+FIELD_TEXTS: Final = (
+    "required", "optional", "one_of", "begins", "same", "whole_record", "only_change", "no_more", "list",
+)  # fmt: skip
+HEADERS_OF_FIELDS: Final = (
+    "field", "name", "needed", "meaning", "form", "code", "event", "before", "after", "says", "stream", "statuses",
+)  # fmt: skip
+
 
 def faults() -> list[str]:
     """Return everything that is wrong with the catalogue, each with its file and text."""
@@ -53,6 +62,9 @@ def faults() -> list[str]:
             found.append(str(exc))
             continue
         found += [f"{path}: {fault}" for fault in faults_of(texts, names, _PAGE_GROUPS if path == _PAGE else None)]
+        for stream in mapped_streams():
+            if path == f"{stream.name}/{STREAM_FILE}":
+                found += [f"{path}: {fault}" for fault in same_names(stream, texts)]
     return found
 
 
@@ -91,6 +103,7 @@ def needed() -> dict[str, set[str]]:
         *_group("status", (kind.status_after for kind in offer.events if kind.status_after is not None)),
         *_group("examples", EXAMPLES),
     }
+    wanted["words/fields.toml"] = set(_field_texts())
     return wanted
 
 
@@ -118,6 +131,7 @@ def faults_of(
 
 def names_of(stream: Stream) -> Iterator[str]:
     """Yield the name of every text that a stream needs."""
+    is_mapped = stream.name in {mapped.name for mapped in mapped_streams()}
     yield "title"
     for kind in stream.events:
         yield f"events.{kind.name}"
@@ -126,6 +140,31 @@ def names_of(stream: Stream) -> Iterator[str]:
         yield from _group("fields", kind.model.model_fields)
         for field, codes in own_codes(kind.model).items():
             yield from _group(f"codes.{field}", codes)
+        if is_mapped:  # people write such rows: they are told what a field means, and may call its column otherwise
+            yield from _group("explanations", kind.model.model_fields)
+            yield from _group("columns", kind.model.model_fields)
+            if kind.status_after is not None:
+                yield f"said.{kind.status_after}"
+
+
+def same_names(stream: Stream, texts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Yield the fields that one language calls by the same name: the columns of a template could not be told apart."""
+    for language in LANGUAGES:
+        seen: dict[str, str] = {}
+        for name in dict.fromkeys(name for kind in stream.events for name in kind.model.model_fields):
+            said = texts.get(f"fields.{name}", {}).get(language, name).casefold()
+            if said in seen:
+                yield f"fields.{name}: {language} is the same as of {seen[said]}"
+            seen[said] = name
+
+
+def _field_texts() -> Iterator[str]:
+    yield from FIELD_TEXTS
+    yield from _group("headers", HEADERS_OF_FIELDS)
+    yield from _group("titles", ("fields", "codes", "events", "changes"))
+    yield from _group("forms", (*get_args(Form), "entity_foreign"))
+    yield from _group("standards", STANDARDS)
+    yield from _group("bounds", ("least", "most", "above", "below"))
 
 
 def _places(text: str) -> frozenset[str]:

@@ -79,6 +79,24 @@ effective_on = { zh = "生效日期", en = "effective on", ru = "дата вст
 [codes.depth]
 curious = { zh = "了解", en = "curious", ru = "из любопытства" }
 serious = { zh = "认真", en = "serious", ru = "всерьёз" }
+
+[explanations]
+subject = { zh = "对哪项供给", en = "the offer that it is about", ru = "о каком предложении" }
+depth = { zh = "有多认真", en = "how serious it is", ru = "насколько всерьёз" }
+note = { zh = "补充说明", en = "what you want to add", ru = "что хотите добавить" }
+reason = { zh = "为何撤回", en = "why it was withdrawn", ru = "почему отозван" }
+effective_on = { zh = "从哪天起", en = "from which day", ru = "с какого дня" }
+
+[columns]
+subject = { zh = "供给", en = "subject | offer", ru = "предмет | предложение" }
+depth = { zh = "程度", en = "depth", ru = "серьёзность" }
+note = { zh = "备注", en = "note", ru = "примечание" }
+reason = { zh = "原因", en = "reason", ru = "причина" }
+effective_on = { zh = "日期", en = "date", ru = "дата" }
+
+[said]
+expressed = { zh = "有意", en = "expressed", ru = "есть" }
+withdrawn = { zh = "撤回", en = "withdrawn", ru = "нет" }
 """
 
 

@@ -15,6 +15,7 @@ PURE: Final = (
     "hub/domain",
     "hub/ledger",
     "connectors/mapping",
+    "connectors/propose",
     "connectors/reconcile",
     "connectors/runtime/course.py",
     "connectors/runtime/registry.py",
