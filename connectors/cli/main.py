@@ -9,7 +9,21 @@ from typing import Annotated, Final
 
 import typer
 
-from connectors.cli import approve, check, epoch, erase, fields, init, key, person, preview, run, status, witness
+from connectors.cli import (
+    approve,
+    check,
+    epoch,
+    erase,
+    fields,
+    init,
+    key,
+    person,
+    preview,
+    run,
+    status,
+    template,
+    witness,
+)
 from hub.base import command
 from hub.base.output import print_version
 
@@ -34,6 +48,7 @@ app = typer.Typer(
 init.add_to(app)
 check.add_to(app)
 fields.add_to(app)
+template.add_to(app)
 preview.add_to(app)
 run.add_to(app)
 status.add_to(app)

@@ -16,6 +16,7 @@ from connectors.cli.sample import COLUMNS, EXAMPLES
 from connectors.mapping.path import mapped_streams
 from connectors.mapping.problem import LocalCode
 from connectors.propose.facts import STANDARDS, Form
+from connectors.propose.template import KEY, PERSON_PARTS, STATUS
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import BREAKS, TEXTS
 from connectors.runtime.explanation import NOT_THE_SHEETS_FAULT, PARAMS
@@ -104,6 +105,7 @@ def needed() -> dict[str, set[str]]:
         *_group("examples", EXAMPLES),
     }
     wanted["words/fields.toml"] = set(_field_texts())
+    wanted["words/template.toml"] = set(_template_texts())
     return wanted
 
 
@@ -165,6 +167,14 @@ def _field_texts() -> Iterator[str]:
     yield from _group("forms", (*get_args(Form), "entity_foreign"))
     yield from _group("standards", STANDARDS)
     yield from _group("bounds", ("least", "most", "above", "below"))
+
+
+def _template_texts() -> Iterator[str]:
+    yield from (KEY, STATUS, "sheet", "person", "choose", "several", "mapping.made")
+    yield from _group("notes", (KEY, STATUS, "person_id"))
+    yield from _group("parts", PERSON_PARTS)
+    yield from _group("intro", ("fill", "needed", "saved", "answer"))
+    yield from _group("headers", ("column", "needed", "meaning", "form", "example"))
 
 
 def _places(text: str) -> frozenset[str]:

@@ -1,0 +1,85 @@
+"""`connector template`: a workbook to fill in, and the mapping that reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from connectors.cli.fields import LanguageOption, language_of, streams_named
+from connectors.cli.office import OfficeFolder, OpenedOffice
+from hub.base.output import line
+from hub.protocol.errors import UsageError
+
+if TYPE_CHECKING:
+    from connectors.mapping import Mapping
+
+SUFFIX = ".xlsx"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(template)
+
+
+def template(
+    stream: Annotated[str, typer.Argument(help="A stream, such as offer; `connector fields` lists them.")],
+    language: LanguageOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The workbook. Default: <stream>.xlsx among the sheets."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the workbook and its mapping.")] = False,
+    office: OfficeFolder = Path(),
+) -> None:
+    """Write a workbook with drop-downs and notes, and its mapping into mappings/: it needs no other work.
+
+    Examples:
+
+      connector template offer --language ru
+
+      connector template partner --language zh --out partners-2026.xlsx
+    """
+    from connectors.cli.template_book import sheet_name, template_words, write_book
+    from connectors.propose.draft import to_yaml
+    from connectors.propose.facts import facts_of
+    from connectors.propose.template import columns, mapping
+    from schemas.words import words
+
+    opened = OpenedOffice.open(office)
+    chosen = language_of(language, office)
+    (wanted,) = streams_named(stream)
+    facts = facts_of(wanted)
+    book = out or opened.sources / f"{facts.name}{SUFFIX}"
+    if book.suffix.lower() != SUFFIX:
+        raise UsageError(f"--out: expected a name that ends in {SUFFIX}, came {book.name}")
+    target = opened.path / opened.settings.mappings / f"{book.stem}.yaml"
+    for path in (book, target):
+        if path.exists() and not force:
+            raise UsageError(f"{path} is there already: name another file by --out, or overwrite it by --force")
+    said = template_words(facts, chosen)
+    sheet = sheet_name(facts, chosen)
+    head = words("template").say("mapping.made", chosen, file=book.name, sheet=sheet)
+    text = to_yaml(mapping(facts, said, book.name, sheet, (head,)))
+    _check_is_free(opened, book.name, target.name)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_book(book, facts, columns(facts, said), chosen, book.name)
+        target.write_text(text, "utf-8")
+    except OSError as exc:
+        raise UsageError(f"cannot write {exc.filename or book}: {exc.strerror or exc}") from exc
+    line(f"{book}: fill in the worksheet {sheet!r} and save; {target} reads it")
+    if book.resolve().parent != opened.sources.resolve():
+        line(f"the connector looks in {opened.sources.resolve()}: put the filled-in workbook there, under this name")
+
+
+def _check_is_free(office: OpenedOffice, name: str, own: str) -> None:
+    """Errors: UsageError, if another mapping takes a workbook of this name first."""
+    from connectors.runtime.office import read_mappings
+
+    folder = office.path / office.settings.mappings
+    found: list[Mapping] = read_mappings(folder) if folder.is_dir() else []
+    taken = [mapping.name for mapping in found if mapping.name != own and mapping.matches(name)]
+    if taken:
+        raise UsageError(f"mappings/{taken[0]} is for files named {name} already: name another file by --out")
