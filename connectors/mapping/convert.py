@@ -18,35 +18,30 @@ from connectors.source.table import DateOrder, DecimalMark
 from connectors.source.values import as_date, as_datetime, as_decimal
 
 Convert = Callable[[Any], Any]
-PARAMS_BYTES_MAX: Final = 100
 _DIGITS_MAX: Final = 100
+_PARAMS_BYTES_MAX: Final = 100
 _REMEMBERED_MAX: Final = 4096
 _YES: Final = frozenset({"true", "yes", "y", "1", "да", "是", "有"})
 _NO: Final = frozenset({"false", "no", "n", "0", "нет", "否", "无"})
 
 
 class Unfit(Exception):
-    """A cell that is no value of its field; it becomes a problem of the row."""
+    """A cell that is no value of its field; it becomes a problem of the row.
 
-    def __init__(self, code: str, given: object, detail: str = "") -> None:
+    `facts` are further parameters, such as the readings that a text has.
+    """
+
+    def __init__(self, code: str, given: object, **facts: object) -> None:
         super().__init__(code)
         self.code = code
-        self.params = f"value={shown(given)}"
-        if detail:
-            room = PARAMS_BYTES_MAX - len(detail.encode()) - 1
-            self.params = f"{_cut(self.params, max(room, 40))} {detail}".encode()[:PARAMS_BYTES_MAX].decode(
-                "utf-8", "ignore"
-            )
+        more = "".join(f" {name}={value}" for name, value in facts.items())
+        self.params = f"value={shown(given, _PARAMS_BYTES_MAX - 6 - len(more.encode()))}{more}"
 
 
-def _cut(text: str, bytes_max: int) -> str:
-    return text.encode("utf-8")[:bytes_max].decode("utf-8", "ignore")
-
-
-def shown(value: object) -> str:
+def shown(value: object, bytes_max: int = 80) -> str:
     """Return a value for a message: one line, at most 80 bytes."""
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
-    return text.encode("utf-8", "replace")[:80].decode("utf-8", "ignore")
+    return text.encode("utf-8", "replace")[: max(0, min(80, bytes_max))].decode("utf-8", "ignore")
 
 
 def unwrap(annotation: Any) -> Any:
@@ -96,7 +91,7 @@ def as_key_text(cell: Any) -> str:
         return text
     text = key_text(text)
     if odd := odd_letters(text):
-        raise Unfit(LocalCode.LOOK_ALIKE, text, f"letter={', '.join(f'{c} {name_of(c)}' for c in dict.fromkeys(odd))}")
+        raise Unfit(LocalCode.LOOK_ALIKE, text, letter=f"{odd[0]} {name_of(odd[0])}")
     return text
 
 

@@ -11,8 +11,9 @@ from pathlib import PurePath
 from typing import Any
 
 from connectors.source.convention import ROWS_LOOKED_AT, settle_conventions
-from connectors.source.encoding import UNENCODABLE, decode, detect_encoding
+from connectors.source.encoding import UNENCODABLE, decode, detect_encoding, encoding_uncertain
 from connectors.source.header import clean_name, find_header, is_blank, name_columns
+from connectors.source.plausible import is_foreign
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
 from connectors.source.table import Format, FormatOptions, Limits, Problems, Table, TextRows, unpack
 
@@ -23,6 +24,7 @@ _RAGGED_SHARE = 0.8  # a delimiter fits if this share of the sampled rows is as 
 _HEADER_SEARCH = 200
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _FILLED = re.compile(r"[^\s,;|]")
+_MARKS = re.compile("^\ufeff", re.MULTILINE)
 _HEADER_CELLS_MAX = 20_000
 _NO_FIT = (0.0, 0, 0, 0.0)
 _EXCEL_HINT = re.compile(r"sep=(.)\r?\n")  # Excel writes and obeys this first line
@@ -35,12 +37,11 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     Errors: FileRefused.
     """
     warnings: list[TableWarning] = []
-    encoding, is_certain = (wanted.encoding, True) if wanted.encoding else detect_encoding(data)
-    if not is_certain:
-        message = f"the encoding looks like {encoding}, but the text is too short or too odd to be sure; name it"
-        warnings.append(TableWarning(WarningCode.ENCODING_UNCERTAIN, message))
+    names = wanted.columns or frozenset()
+    encoding, is_certain = (wanted.encoding, True) if wanted.encoding else detect_encoding(data, names)
     text, is_clean = decode(data, encoding)
-    text = text.removeprefix("\ufeff")
+    if "\ufeff" in text:
+        text = _MARKS.sub("", text)  # of files that were appended to each other, each has its own
     delimiter = wanted.delimiter or detect_delimiter(text)
     detected = {part for part in ("kind", "encoding", "delimiter", "header_row") if getattr(wanted, part) is None}
     known: dict[str, Any] = {"kind": "csv", "encoding": encoding, "delimiter": delimiter}
@@ -59,7 +60,8 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
         )
     header_cells = [clean_name(UNENCODABLE.sub("\ufffd", cell).replace("\0", "\ufffd")) for cell in header_cells]
     is_suspect = not is_clean or "\0" in text
-    rows = _Rows(header_cells, limits, is_suspect=is_suspect)
+    foreign_to = encoding if wanted.encoding is None and not encoding.startswith("utf") else None
+    rows = _Rows(header_cells, limits, is_suspect=is_suspect, foreign_to=foreign_to)
     for number, record in records:
         rows.take(number, record)
     header_cells = header_cells[: rows.fill_up()]
@@ -70,6 +72,11 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     )
     if len(indexes) < len(header_cells):
         rows.keep_columns(indexes)
+    if not is_certain:
+        if not _is_ascii(header, rows.packed, wanted.columns):
+            raise encoding_uncertain(data, names)
+        message = f"the encoding looks like {encoding}, and is not certain; the columns that are used are plain ASCII"
+        warnings.append(TableWarning(WarningCode.ENCODING_UNCERTAIN, message))
     values = [unpack(row) for row in rows.packed[:ROWS_LOOKED_AT]]
     conventions, detected_conventions, convention_warnings = settle_conventions(header, values, wanted, delimiter)
     return Table(
@@ -91,12 +98,13 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
 class _Rows:
     """The rows below a header, as they are taken one by one."""
 
-    def __init__(self, header_cells: list[str], limits: Limits, *, is_suspect: bool) -> None:
+    def __init__(self, header_cells: list[str], limits: Limits, *, is_suspect: bool, foreign_to: str | None) -> None:
         self._width_max = len(header_cells)
         # What stands after the last name is delimiters without meaning, unless a row has something there.
         self._width = max((index + 1 for index, cell in enumerate(header_cells) if cell), default=0)
         self._width_used = self._width
         self._is_suspect = is_suspect
+        self._foreign_to = foreign_to  # the encoding that was found, and that a row may yet not be in
         self.numbers = array("L")
         self.packed: list[str] = []
         self.problems = Problems(limits.problems_max)
@@ -114,6 +122,10 @@ class _Rows:
             return
         if self._is_suspect and (problem := _unreadable(record)):
             self.problems.add(number, None, *problem)
+            return
+        if self._foreign_to is not None and is_foreign("\n".join(cells), self._foreign_to):
+            message = f"the row is no text in {self._foreign_to}, in which the others are; type it again"
+            self.problems.add(number, None, ProblemCode.UNREADABLE_BYTES, message)
             return
         if len(cells) != self._width:
             while len(cells) > self._width and not cells[-1]:
@@ -136,6 +148,18 @@ class _Rows:
     def keep_columns(self, indexes: tuple[int, ...]) -> None:
         """Leave out all other columns."""
         self.packed = ["\0".join([cells[index] for index in indexes]) for cells in map(_split, self.packed)]
+
+
+def _is_ascii(header: tuple[str, ...], packed: list[str], columns: frozenset[str] | None) -> bool:
+    """Return whether all that is used is ASCII, so that no encoding could make it other letters."""
+    if columns is None:
+        return all(map(str.isascii, header)) and all(map(str.isascii, packed))
+    if columns - set(header) and not all(map(str.isascii, header)):
+        return False  # the names that are looked for may be there, in another encoding
+    used = [index for index, name in enumerate(header) if name in columns]
+    return all(name.isascii() for name in header if name in columns) and all(
+        (cells[index] or "").isascii() for cells in map(unpack, packed) for index in used
+    )
 
 
 def _split(packed: str) -> list[str]:

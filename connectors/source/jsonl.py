@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from connectors.source.convention import settle_conventions
-from connectors.source.encoding import UNENCODABLE, decode, detect_encoding
+from connectors.source.encoding import UNENCODABLE, decode, detect_encoding, encoding_uncertain
 from connectors.source.folding import skeleton
 from connectors.source.header import clean_name
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
@@ -25,7 +25,10 @@ def read_jsonl(path: PurePath, data: bytes, wanted: FormatOptions, limits: Limit
     Shapes: cells are JSON values with int and Decimal for numbers; a key that a line lacks is absent from its row.
     Errors: FileRefused.
     """
-    encoding = wanted.encoding or detect_encoding(data)[0]
+    names = wanted.columns or frozenset()
+    encoding, is_certain = (wanted.encoding, True) if wanted.encoding else detect_encoding(data, names)
+    if not is_certain:
+        raise encoding_uncertain(data, names)
     text, is_clean = decode(data, encoding)
     lines = text.removeprefix("\ufeff").split("\n")
     if lines[-1] == "":

@@ -12,29 +12,13 @@ from typing import Any, Literal, NamedTuple, overload
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from connectors.source.charset import known_encoding
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, RowProblem, TableWarning
 
 Cell = str | int | Decimal | bool | date | datetime | None  # never a float: what the sheet shows is decimal
 Kind = Literal["csv", "xlsx", "jsonl"]
 DecimalMark = Literal[".", ","]
 DateOrder = Literal["dmy", "mdy", "ymd"]
-
-# The names that people and programs use for the encodings we read.
-ENCODINGS = {
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "ascii": "utf-8",
-    "utf-8-sig": "utf-8-sig",
-    "gb18030": "gb18030",
-    "gbk": "gb18030",
-    "gb2312": "gb18030",
-    "cp936": "gb18030",
-    "windows-1251": "windows-1251",
-    "cp1251": "windows-1251",
-    "utf-16": "utf-16",
-    "utf-16-le": "utf-16-le",
-    "utf-16-be": "utf-16-be",
-}
 
 
 class Row(NamedTuple):
@@ -153,11 +137,7 @@ class FormatOptions(BaseModel):
     def _known_encoding(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        known = ENCODINGS.get(value.strip().lower().replace("_", "-"))
-        if known is None:
-            message = f"encoding {value!r} is not one of {', '.join(sorted(set(ENCODINGS.values())))}"
-            raise ValueError(message)
-        return known
+        return known_encoding(value)
 
     @field_validator("delimiter")
     @classmethod

@@ -21,6 +21,7 @@ READERS: Final = {
     "connectors/source/encoding.py",
     "connectors/source/error_text.py",
     "connectors/source/folding.py",
+    "connectors/source/plausible.py",
     "connectors/source/values.py",
 }
 EXAMPLES: Final = ("Such as uz:K-12 or kz:З-1",)

@@ -179,7 +179,7 @@ def test_format_options_know_an_encoding_by_its_names(name: str) -> None:
 def test_format_options_refuse_what_cannot_be_meant() -> None:
     """A wrong setting is said at once, with what would be right."""
     for options in (
-        {"encoding": "latin-1"},
+        {"encoding": "ansi"},
         {"delimiter": '"'},
         {"delimiter": ";;"},
         {"header_row": 0},
