@@ -31,8 +31,9 @@ from hub.domain.catalogue import STREAMS
 from hub.domain.marks import own_codes
 from hub.domain.stream import Stream
 from hub.evidence.report import Check
-from hub.hq.alarms import PARTS, HqAlarm
+from hub.hq.alarms import HALTS, PARTS, HqAlarm
 from hub.hq.rotation import PURPOSES
+from hub.ledger.halt import Why as Halted
 from hub.protocol.errors import Malformed
 from hub.protocol.verdict import Code
 from schemas.words import LANGUAGES, STREAM_FILE, texts_in
@@ -85,6 +86,7 @@ def needed() -> dict[str, set[str]]:
         *(str(text) for name in AlarmName for text in TEXTS[name]),
         *_group(BREAKS, Why),
         *(f"hq.{text}" for text in _each(HqAlarm, *PARTS)),
+        *_group(HALTS, Halted),
     }
     states = (*TOLD_STATES, ROWS_GONE)
     wanted["words/notices.toml"] = {

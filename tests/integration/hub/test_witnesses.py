@@ -27,6 +27,7 @@ from hub.cli.options import Settings
 from hub.domain.catalogue import KINDS
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import HqEvent
+from hub.ledger.halt import Halt
 from hub.ledger.notary import Stored, append, record_of
 from hub.protocol.note import Note
 from hub.protocol.topics import CHECKPOINTS
@@ -120,7 +121,7 @@ def size(database: Path) -> int:
     return log_of(database).size
 
 
-def rolled_back(database: Path) -> str | None:
+def rolled_back(database: Path) -> Halt | None:
     return log_of(database).rolled_back()
 
 
