@@ -9,6 +9,7 @@ before anything is taken: what has to be planned is kept from there, of all othe
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -163,7 +164,7 @@ class Gatherer:
             return True
         message = (
             f"{changed} of {len(known)} known rows changed and {vanished} vanished at once: "
-            f"look at the file, then run `connector approve {file}`"
+            f"look at the file, then run `connector approve {shlex.quote(file)}`"
         )
         params = {"known": str(len(known)), "changed": str(changed), "vanished": str(vanished)}
         self._outbox.rows.set_file(file, FileState.WAITING, Reason(message, params=params), content)

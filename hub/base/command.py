@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from hub.base.output import note
 from hub.protocol.errors import CohubError, UsageError
 
 if TYPE_CHECKING:
@@ -63,5 +64,5 @@ def _tell(program: str, exc: BaseException) -> int:
         context = getattr(exc, "ctx", None)
         path = context.command_path if context is not None else program
         text, status = f"{exc.format_message()} Try `{path} --help`.", int(getattr(exc, "exit_code", 2))
-    sys.stderr.write(f"{program}: {' '.join(text.split()) if status == 2 else text}\n")
+    note(f"{program}: {' '.join(text.split()) if status == 2 else text}")
     return status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,7 +106,7 @@ def _row(found: State) -> list[Any]:
 def _not_there(stream: str, entity_id: str, when: datetime, *, happened: bool) -> str:
     what = "nothing of it had happened" if happened else "HQ had accepted nothing of it"
     name = f"{stream} {written(entity_id)}"
-    return f"{name}: {what} at {at(when)}; `hub replay history {name}` shows when"
+    return f"{name}: {what} at {at(when)}; `hub replay history {shlex.quote(written(entity_id))}` shows when"
 
 
 def _one(found: State, when: datetime, *, json: bool) -> None:
