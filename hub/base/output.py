@@ -61,6 +61,16 @@ def facts_table(facts: Mapping[str, Any]) -> None:
         line(text)
 
 
+def hanging(head: str, text: str) -> None:
+    """Print a text behind its head, wrapped under itself."""
+    from hub.base.layout import wrapped
+
+    first, *others = wrapped(text, max(width() - len(head), 20))
+    line(f"{head}{first}")
+    for other in others:
+        line(f"{'':{len(head)}}{other}")
+
+
 def width() -> int:
     """Return how wide a table may be: the terminal's width, COLUMNS where that is set, else what a pipe takes."""
     if sys.stdout.isatty() or "COLUMNS" in os.environ:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.base.output import as_json, line, note, table
+from hub.base.output import as_json, hanging, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder
 from hub.cli.replay.subject import (
     EntityId,
@@ -176,7 +176,7 @@ def _tell(difference: Difference) -> None:
     version = " → ".join(str(state.entity.version) for state in (was, now) if state)
     line(f"{difference.what:8} {difference.stream} {written(difference.id)}  {status}, version {version}")
     for change in difference.fields:
-        line(f"         {change.field:24} {_change(change.old, change.new)}")
+        hanging(f"         {change.field:24} ", _change(change.old, change.new))
 
 
 def _change(old: Any, new: Any) -> str:
