@@ -40,7 +40,7 @@ from schemas.words import LANGUAGES, STREAM_FILE, texts_in
 
 # The page itself asks for most of its texts by name, as a test of it sees; only these groups are closed lists.
 _PAGE: Final = "words/evidence.toml"
-_PAGE_GROUPS: Final = frozenset({"checks", "purposes"})
+_PAGE_GROUPS: Final = frozenset({"checks", "failures", "purposes"})
 
 FIELD_TEXTS: Final = (
     "required", "optional", "one_of", "begins", "same", "whole_record", "only_change", "no_more", "list",
@@ -98,7 +98,7 @@ def needed() -> dict[str, set[str]]:
         *_each((*(set(states) - {FileState.TOO_LARGE}), UNFIT, *FileCode), "message", "remedy"),
     }
     wanted["words/findings.toml"] = _each(What, "message", "meaning", "remedy")
-    wanted[_PAGE] = {*_group("checks", Check), *_group("purposes", ("root", *PURPOSES))}
+    wanted[_PAGE] = {*_group("checks", Check), *_group("failures", Check), *_group("purposes", ("root", *PURPOSES))}
     offer = STREAMS["offer"]
     wanted["words/sample.toml"] = {
         *_group("columns", COLUMNS),
