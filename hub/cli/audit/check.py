@@ -130,7 +130,7 @@ def _show(found: dict[str, Any]) -> None:
         line(f"{finding['severity']}  {finding['check']}: {place}{': ' if place else ''}{finding['detail']}")
     following = len(found["findings"]) - len(causes)
     if following:
-        line(f"{count(following, 'further error')} may follow from that alone, and accuse nobody: --json has them")
+        line(f"{count(following, 'further finding')} may follow from that alone, and accuse nobody: --json has them")
     more = len(causes) - FINDINGS_SHOWN_MAX + found["findings_left_off"]
     if more > 0:
         line(f"and {count(more, 'finding')} more: --json has them")

@@ -24,7 +24,6 @@ ENDINGS = (
     "trust.note",
     "checkpoint.note",
     ".avsc",
-    "manifest.json",
     "summary.html",
 )
 
