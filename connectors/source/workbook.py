@@ -14,7 +14,6 @@ from typing import Any
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from connectors.source.convention import settle_conventions
 from connectors.source.header import clean_name, column_letters, find_header, name_columns
 from connectors.source.package import Package, SheetFacts
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
@@ -181,7 +180,6 @@ def _read_grid(
     for column in sorted(grid.columns_rounded & places.keys()):
         message = "a sheet keeps 15 digits of a number, longer ones have lost theirs; store such numbers as text"
         warnings.append(TableWarning(WarningCode.DIGITS_LOST, message, places[column]))
-    conventions, detected_conventions, convention_warnings = settle_conventions(header, kept, wanted, None)
     return Table(
         path=path,
         header=header,
@@ -190,10 +188,9 @@ def _read_grid(
             kind="xlsx",
             sheet=grid.sheet_name,
             header_row=header_number + 1,
-            **conventions,
-            detected=frozenset(detected | detected_conventions),
+            detected=frozenset(detected),
         ),
-        warnings=(*warnings, *name_warnings, *convention_warnings),
+        warnings=(*warnings, *name_warnings),
         problems=tuple(problems.found),
         blank_count=blank_count,
     )
