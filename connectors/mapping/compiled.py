@@ -29,6 +29,17 @@ RowResult = tuple[int, str, Wanted | None, tuple[Problem, ...], bool, bytes]
 _PLAIN_FORMAT: Final = Format(kind="csv")
 
 
+class OpenQuestions(UsageError):
+    """A mapping has questions that nobody has answered: nothing is read by it, so that nothing is guessed."""
+
+    def __init__(self, name: str, questions: Sequence[str]) -> None:
+        more = f" (and {len(questions) - 1} more)" if len(questions) > 1 else ""
+        super().__init__(
+            f"{name}: questions: {questions[0]}{more}; answer them by `connector mapping propose FILE --ask`, or "
+            "in the mapping, and delete `questions`"
+        )
+
+
 def compile_mapping(
     mapping: Mapping,
     center: str,
@@ -43,6 +54,8 @@ def compile_mapping(
     Errors: WrongMapping with everything that is wrong: an unknown stream, field, status or column, a required field
             without a source. NoSuchColumn if it is columns only that the sheet does not have.
     """
+    if mapping.questions:
+        raise OpenQuestions(mapping.name, mapping.questions)
     if not ID.fullmatch(center):
         raise UsageError(f"expected a center's id of a-z, 0-9 and -, came {center!r}")
     faults = Faults(mapping.name)

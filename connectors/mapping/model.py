@@ -27,6 +27,8 @@ PARTS_MAX: Final = 12
 _OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d")
 _KEY_PREFIX: Final = re.compile(r"[!-$&-{}]{0,40}")  # what `key.py` never writes for its own marks: no % | ~
 
+# Stands for what a mapping with open questions leaves out; nothing is ever read by it.
+_UNFINISHED: Final[dict[str, Any]] = {"key": "?", "fields": {"?": {"value": "?"}}}
 _PART: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -165,7 +167,8 @@ class Mapping(BaseModel):
 
     `key` finds the entity and is required: an id never derives from a row number or from chance. `utc_offset` is that
     of times which name none. `reason` and `effective_on` are what a status-only event says (why, and on which day).
-    `persons` are by the field that they are sealed in; what a person is read from may serve nothing else.
+    `persons` are by the field that they are sealed in; what a person is read from may serve nothing else. `questions`
+    are what nobody has answered yet: while there are any, no sheet is taken by this mapping.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -182,6 +185,7 @@ class Mapping(BaseModel):
     effective_on: Source | None = None
     utc_offset: str = "+00:00"
     format: FormatOptions = FormatOptions()
+    questions: Names = ()
     name: str = Field(default="", exclude=True)  # of the mapping file, for messages
 
     @field_validator("files")
@@ -341,6 +345,9 @@ def read_mapping(text: str, name: str) -> Mapping:
     data = load_text_yaml(text, name)
     if not isinstance(data, dict):
         raise UsageError(f"{name}: expected settings such as files, stream, key and fields")
+    if data.get("questions"):
+        # It is not whole, and says so: it must stop its own sheets alone, and no others.
+        data = _UNFINISHED | {place: said for place, said in data.items() if said is not None}
     try:
         return Mapping.model_validate({**data, "name": name})
     except ValidationError as exc:

@@ -6,26 +6,25 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 _PLAIN: Final = re.compile(r"[^\W_][\w .()/№-]*", re.UNICODE)
 _NOTHING: Final = frozenset({"null", "Null", "NULL"})
-_WIDTH: Final = 110
+NO_WHYS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDraft:
-    """Where one value comes from; `why` stands beside it as a comment.
-
-    Shapes: exactly one of column and value is given.
-    """
+    """Where one value comes from. Shapes: exactly one of column and value is given."""
 
     column: str | None = None
     value: str | None = None
     split: str | None = None
     table: Mapping[str, str] | None = None
     prefix: str | None = None
-    why: str = ""
+    blanks: tuple[str, ...] = ()
+    reading: Mapping[str, str] = field(default_factory=dict)  # decimal, date_order and the like
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,6 @@ class PersonDraft:
 
     id: tuple[str, ...]
     parts: Mapping[str, str]
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +46,20 @@ class Draft:
     files: tuple[str, ...]
     stream: str
     key: tuple[str, ...] = ()
-    key_why: str = ""
     fields: Mapping[str, SourceDraft] = field(default_factory=dict)
     persons: Mapping[str, PersonDraft] = field(default_factory=dict)
     settings: Mapping[str, SourceDraft] = field(default_factory=dict)  # status, reason, effective_on, occurred_at
     format: Mapping[str, str] = field(default_factory=dict)
-    format_why: str = ""
     head: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-    raw: tuple[str, ...] = ()  # whole lines of settings that have no other place here
+    todo: Mapping[str, SourceDraft] = field(default_factory=dict)  # fields that are likely, and wait for an answer
+    more: Mapping[str, str] = field(default_factory=dict)  # settings that are one text, such as key_prefix
 
 
-def to_yaml(draft: Draft) -> str:
-    """Return the mapping as YAML that `read_mapping` takes."""
-    return "\n".join(_lines(draft)) + "\n"
+def to_yaml(draft: Draft, whys: Mapping[str, str] = NO_WHYS) -> str:
+    """Return the mapping as YAML that `read_mapping` takes; `whys` has a comment for places such as `fields.title`."""
+    return "\n".join(_lines(draft, whys)) + "\n"
 
 
 def scalar(text: str) -> str:
@@ -73,7 +70,7 @@ def scalar(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in quoted)
 
 
-def _lines(draft: Draft) -> Iterator[str]:
+def _lines(draft: Draft, whys: Mapping[str, str]) -> Iterator[str]:
     yield from (f"# {line}".rstrip() for line in draft.head)
     if draft.questions:
         yield "questions:"
@@ -82,22 +79,24 @@ def _lines(draft: Draft) -> Iterator[str]:
     yield f"stream: {draft.stream}"
     if draft.key:
         key = scalar(draft.key[0]) if len(draft.key) == 1 else _list(draft.key)
-        yield _beside(f"key: {key}", draft.key_why)
+        yield _beside(f"key: {key}", whys.get("key"))
+    yield from (f"{name}: {scalar(value)}" for name, value in draft.more.items())
     yield "fields:"
     for path, source in draft.fields.items():
-        yield _beside(f"  {path}: {_source(source)}", source.why)
+        yield _beside(f"  {path}: {_source(source)}", whys.get(f"fields.{path}"))
+    for path, source in draft.todo.items():
+        yield _beside(f"  # TODO {path}: {_source(source)}", whys.get(f"fields.{path}"))
     if draft.persons:
         yield "persons:"
     for name, person in draft.persons.items():
-        yield _beside(f"  {name}:", person.why)
+        yield _beside(f"  {name}:", whys.get(f"persons.{name}"))
         yield f"    id: {_list(person.id)}"
         yield from (f"    {part}: {scalar(column)}" for part, column in person.parts.items())
     for name, source in draft.settings.items():
-        yield _beside(f"{name}: {_source(source)}", source.why)
-    yield from draft.raw
+        yield _beside(f"{name}: {_source(source)}", whys.get(name))
     if draft.format:
         said = ", ".join(f"{name}: {scalar(value)}" for name, value in draft.format.items())
-        yield _beside(f"format: {{{said}}}", draft.format_why)
+        yield _beside(f"format: {{{said}}}", whys.get("format"))
     yield from (f"# {line}" for line in draft.left_out)
 
 
@@ -109,6 +108,9 @@ def _source(source: SourceDraft) -> str:
         given = getattr(source, name)
         if given is not None:
             parts.append(f"{name}: {scalar(given)}")
+    parts += [f"{name}: {scalar(given)}" for name, given in source.reading.items()]
+    if source.blanks:
+        parts.append(f"blanks: {_list(source.blanks)}")
     if source.table:
         parts.append("table: {" + ", ".join(f"{scalar(k)}: {scalar(v)}" for k, v in source.table.items()) + "}")
     return "{" + ", ".join(parts) + "}"
@@ -118,6 +120,6 @@ def _list(texts: Sequence[str]) -> str:
     return "[" + ", ".join(map(scalar, texts)) + "]"
 
 
-def _beside(line: str, why: str) -> str:
+def _beside(line: str, why: str | None) -> str:
     """Return a line with its comment; a line of text may hold no line break."""
     return f"{line}   # {' '.join(why.split())}" if why else line

@@ -49,6 +49,13 @@ def read_workbook(path: PurePath, data: bytes, wanted: FormatOptions, limits: Li
     return _read_grid(path, grid, wanted=wanted, limits=limits, warnings=warnings)
 
 
+def worksheets(path: PurePath, data: bytes, limits: Limits) -> list[str]:
+    """Return the names of a workbook's visible worksheets. Errors: FileRefused."""
+    Package(data, limits)
+    with _translated(path), CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
+        return _sheet_names(workbook, None, path)
+
+
 def _sheet_names(workbook: CalamineWorkbook, wanted: str | None, path: PurePath) -> list[str]:
     sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
     if wanted is None:

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from connectors.mapping.path import mapped_streams
+from connectors.propose.facts import facts_of
+from connectors.propose.guess import Answers
+from connectors.propose.profile import profiles
+from connectors.propose.proposal import Proposal, Sheet, propose
+from connectors.propose.sources import Context
+from connectors.source import read_table
+from schemas.vocabulary import labels, vocabulary
+
+Propose = Callable[..., Proposal]
+
+
+@pytest.fixture(scope="session")
+def context() -> Context:
+    """What a proposal goes by, with labels in English."""
+    return Context(vocabulary(), labels("en"), tuple(facts_of(stream) for stream in mapped_streams()))
+
+
+@pytest.fixture
+def guess(context: Context) -> Propose:
+    """Return what proposes a mapping for a sheet that is written as CSV."""
+
+    def make(text: str, answers: Answers | None = None, name: str = "sheet.csv") -> Proposal:
+        return propose(sheet_of(text, name), context, answers or {})
+
+    return make
+
+
+def sheet_of(text: str, name: str = "sheet.csv") -> Sheet:
+    """Return a sheet as a proposal takes it."""
+    return Sheet(name, profiles(read_table(name, text.encode())), (name.rpartition(".")[0],))

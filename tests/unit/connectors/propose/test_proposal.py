@@ -1,0 +1,309 @@
+"""A mapping is guessed where names and cells leave no doubt, and asked for where they do."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.mapping import outcomes, read_mapping
+from connectors.propose.draft import to_yaml
+from connectors.propose.guess import Answers
+from connectors.propose.proposal import Proposal
+from connectors.source import read_table
+from tests.unit.connectors.propose.conftest import Propose
+
+OFFERS = """\
+№;Название;Язык;Экспортный контроль;Дата публикации;Действует до;Статус
+T-1;Солнечный насос;ru;не ограничен;2026-01-15;2027-01-15;опубликовано
+T-2;Сортировщик;ru;ограничен;2026-02-15;2027-01-15;снято
+"""
+
+
+def asked(proposal: Proposal) -> list[str]:
+    return [question.id for question in proposal.needed]
+
+
+def sure(proposal: Proposal) -> dict[str, str]:
+    return {guess.place: guess.source for guess in proposal.guesses if guess.sure == "certain"}
+
+
+def test_sheet_that_is_named_as_the_fields_needs_no_question(guess: Propose) -> None:
+    """Stream, key, fields, status and its words: all of it is said, and the mapping reads the rows."""
+    proposal = guess(OFFERS)
+    assert asked(proposal) == []
+    assert proposal.draft is not None
+    mapping = read_mapping(to_yaml(proposal.draft), "sheet.yaml")
+    found = outcomes(mapping, read_table("sheet.csv", OFFERS.encode()), "uz")
+    assert [row.wanted.subject for row in found if row.wanted] == ["uz:T-1"]
+    assert found[1].problems[0].code == "EXPORT_CONTROLLED"  # restricted without a licence: the rule's word, not ours
+    assert mapping.status is not None
+    assert mapping.status.table == {"опубликовано": "published", "снято": "withdrawn"}
+
+
+@pytest.mark.parametrize(
+    ("header", "stream"),
+    [
+        ("编号,名称,国家,类型,城市,网站", "partner"),
+        ("No.,Legal name,Country,Kind,City,Website", "partner"),
+        ("Код,Организация,Страна,Вид,Город,Сайт", "partner"),
+        ("合同编号,合同名称,合同类型,合同金额,币种,签订日期,状态", "deal"),
+        ("Номер,Предмет договора,Вид договора,Сумма,Валюта,Дата подписания,Состояние", "deal"),
+        ("No,Title,Language,Export control,Licence no.,TRL,Status", "offer"),
+        ("№,Тема,Ожидаемое решение,Бюджет,Валюта бюджета,Статус", "request"),
+        ("编号,名称,期望方案,预算,预算币种", "request"),
+    ],
+)
+def test_stream_is_told_by_the_names_of_columns(guess: Propose, header: str, stream: str) -> None:
+    """In any of the three languages, where enough columns say the same."""
+    proposal = guess(f"{header}\n{','.join('x' for _ in header.split(','))}\n")
+    assert sure(proposal).get("stream") == stream
+
+
+def test_stream_that_several_could_be_is_asked_and_nothing_else(guess: Propose) -> None:
+    """Title and status alone are in offers and requests: which it is, only a person knows."""
+    text = "№,Название,Язык,Статус\nA,Насос,ru,опубликовано\n"
+    proposal = guess(text)
+    assert asked(proposal) == ["stream"]
+    assert proposal.draft is None
+    assert {option.answer for option in proposal.questions[0].options} >= {"offer", "request"}
+    assert guess(text, name="Предложения 2026.csv").draft is not None  # the name of file or worksheet settles it
+    assert guess(text, {"stream": ("request",)}).draft.stream == "request"  # type: ignore[union-attr]
+
+
+# The key
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("№;Название\n1;a\n2;b\n3;c\n", "questions.key_counting"),
+        ("№ п/п;Название\n11;a\n12;b\n", "questions.key_counting"),
+        ("Номер;Код;Название\nA1;B1;a\nA2;B2;b\n", "questions.key"),
+        ("Название\na\nb\n", "questions.key"),
+        ("Год;№;Название\n2024;7;a\n2025;7;b\n2025;8;c\n", "questions.key_pair"),
+    ],
+)
+def test_key_that_is_open_is_asked(guess: Propose, text: str, reason: str) -> None:
+    """A running number, two numbers, none, or one that repeats: no key is taken, so that the mapping is not whole."""
+    proposal = guess(text, {"stream": ("offer",)})
+    question = next(question for question in proposal.needed if question.id == "key")
+    assert question.text.name == reason
+    assert proposal.draft is not None
+    assert proposal.draft.key == ()
+
+
+def test_key_of_two_columns_is_an_answer(guess: Propose) -> None:
+    """Only together they are the row's own."""
+    answers: Answers = {"stream": ("offer",), "key": ("column:Год", "column:№")}
+    proposal = guess("Год;№;Название\n2024;7;a\n2025;7;b\n", answers)
+    assert proposal.draft is not None
+    assert proposal.draft.key == ("Год", "№")
+
+
+def test_key_with_zeros_stays_as_it_stands(guess: Propose) -> None:
+    """007 is no seven, and a row of sums below does not make it doubtful."""
+    proposal = guess("Код;Название;Итоги\n007;a;1\n008;b;2\n015;c;3\n;;6\n", {"stream": ("offer",)})
+    assert sure(proposal)["key"] == "Код"
+
+
+# Fields
+
+
+def test_likely_column_waits_for_an_answer(guess: Propose) -> None:
+    """A name that only has the field's in it is shown as a suggestion, and not read before somebody says yes."""
+    text = "Код;Название;Язык;Экспортный контроль;Краткое описание (до 500 знаков);Статус\nA;a;ru;free;x;published\n"
+    proposal = guess(text)
+    assert asked(proposal) == ["field:summary"]
+    assert proposal.draft is not None
+    assert "summary" not in proposal.draft.fields
+    assert "# TODO summary: {column: " in to_yaml(proposal.draft)
+    column = "column:Краткое описание (до 500 знаков)"
+    assert proposal.needed[0].suggested == column
+    answered = guess(text, {"field:summary": (column,)})
+    assert answered.draft is not None
+    assert "summary" in answered.draft.fields
+    refused = guess(text, {"field:summary": ("-",)})
+    assert refused.draft is not None
+    assert "summary" not in refused.draft.fields
+
+
+def test_column_whose_cells_are_something_else_is_asked(guess: Propose) -> None:
+    """A date of publication that holds names is none, whatever it is called."""
+    proposal = guess("Код;Название;Язык;Экспортный контроль;Дата публикации;Статус\nA;a;ru;free;Иванов;published\n")
+    assert asked(proposal) == ["field:published_on"]
+
+
+def test_two_columns_of_one_field_are_asked(guess: Propose) -> None:
+    """Название and Наименование both could be the title."""
+    proposal = guess("Код;Название;Наименование;Язык;Экспортный контроль;Статус\nA;a;b;ru;free;published\n")
+    assert "field:title" in asked(proposal)
+    assert proposal.draft is not None
+    assert "title" not in proposal.draft.fields
+
+
+def test_required_field_without_a_column_is_asked_with_what_may_hold_for_all(guess: Propose) -> None:
+    """Of a language the letters tell which it may be, and never which it is."""
+    text = "Код;Название;Экспортный контроль;Статус\nA;Насос;free;published\n"
+    proposal = guess(text, {"stream": ("offer",)})
+    (question,) = proposal.needed
+    assert question.id == "field:language"
+    assert "value:ru" in {option.answer for option in question.options}
+    assert "value:zh" not in {option.answer for option in question.options}
+    answered = guess(text, {"stream": ("offer",), "field:language": ("value:ru",)})
+    assert answered.draft is not None
+    assert answered.draft.fields["language"].value == "ru"
+
+
+def test_sheet_without_a_status_is_asked_for_one(guess: Propose) -> None:
+    """Without it every row would have the stream's first status: that is a guess like any other."""
+    proposal = guess("Код;Название;Язык;Экспортный контроль\nA;a;ru;free\n", {"stream": ("offer",)})
+    assert asked(proposal) == ["status"]
+    answered = guess(
+        "Код;Название;Язык;Экспортный контроль\nA;a;ru;free\n",
+        {"stream": ("offer",), "status": ("value:withdrawn",)},
+    )
+    assert answered.draft is not None
+    assert answered.draft.settings["status"].value == "withdrawn"
+
+
+# Words of statuses and codes
+
+
+def test_word_of_a_status_that_is_not_certain_is_asked(guess: Propose) -> None:
+    """Active may be published, or may not: no table entry is made of it before somebody says so."""
+    text = "Код;Название;Язык;Экспортный контроль;Статус\nA;a;ru;free;Активен\nB;b;ru;free;Отозвано\n"
+    proposal = guess(text, {"stream": ("offer",)})
+    assert asked(proposal) == ["value:status:Активен"]
+    assert proposal.draft is not None
+    table = proposal.draft.settings["status"].table
+    assert table is not None
+    assert table["Отозвано"] == "withdrawn"
+    assert "Активен" not in table
+    answered = guess(text, {"stream": ("offer",), "value:status:Активен": ("published",)})
+    assert answered.draft is not None
+    assert answered.draft.settings["status"].table == {"Отозвано": "withdrawn", "Активен": "published"}
+
+
+@pytest.mark.parametrize(("answer", "blanks", "known"), [("blank", ("?",), False), ("-", (), False)])
+def test_word_may_mean_nothing_or_stay_refused(
+    guess: Propose, answer: str, blanks: tuple[str, ...], known: bool
+) -> None:
+    """A question mark in a cell is empty where somebody says so; otherwise its row is refused."""
+    text = (
+        "Код;Название;Язык;Экспортный контроль;Стадия;Статус\n"
+        "A;a;ru;free;?;published\nB;b;ru;free;концепция;published\n"
+    )
+    proposal = guess(text, {"stream": ("offer",), "value:fields.stage:?": (answer,)})
+    assert proposal.draft is not None
+    source = proposal.draft.fields["stage"]
+    assert source.blanks == blanks
+    assert ("?" in (source.table or {})) is known
+
+
+def test_names_of_countries_are_known_in_many_languages(guess: Propose) -> None:
+    """Unicode's names, and those that people use beside; what nobody knows is asked."""
+    text = "Код;Организация;Страна;Вид;Статус\n" + "".join(
+        f"K{n};o;{country};предприятие;подписан\n"
+        for n, country in enumerate(("Узбекистан", "КНР", "США", "Қазақстан", "China", "巴基斯坦", "BY", "Ташкент"))
+    )
+    proposal = guess(text, {"stream": ("partner",)})
+    assert asked(proposal) == ["value:fields.country:Ташкент"]
+    assert proposal.draft is not None
+    table = proposal.draft.fields["country"].table
+    assert table is not None
+    assert list(table.values()) == ["UZ", "CN", "US", "KZ", "CN", "PK", "BY"]
+
+
+def test_list_is_split_by_what_makes_its_words_known(guess: Propose) -> None:
+    """A comma within an entry is not what stands between entries."""
+    text = (
+        "Код\tНазвание\tЯзык\tЭкспортный контроль\tВиды сотрудничества\tСтраны\tСтатус\n"
+        "A\ta\tru\tfree\tлицензия; услуги\tУзбекистан, Таджикистан\tpublished\n"
+    )
+    proposal = guess(text, {"stream": ("offer",)})
+    assert asked(proposal) == []
+    assert proposal.draft is not None
+    assert proposal.draft.fields["partnership_kinds"].split == ";"
+    assert proposal.draft.fields["countries"].split == ","
+
+
+def test_partner_by_name_is_no_number(guess: Propose) -> None:
+    """HQ would look for an entity of that name and find none: the column is left out unless somebody wants it."""
+    text = "Код;Название;Язык;Экспортный контроль;Партнёр;Статус\nA;a;ru;free;ООО Насосы и сыновья;published\n"
+    proposal = guess(text, {"stream": ("offer",)})
+    assert asked(proposal) == ["use:partner"]
+    assert proposal.draft is not None
+    assert "partner" not in proposal.draft.fields
+
+
+# Persons
+
+PARTNERS = "Код;Организация;Страна;Вид;ФИО;Телефон;{mail};Статус\n{rows}"
+
+
+def test_persons_are_sealed_and_never_in_the_clear(guess: Propose) -> None:
+    """Name, phone and mail go under persons, found by names of columns or by the look of their cells."""
+    rows = (
+        "K1;Насосы;UZ;enterprise;Каримова Н.;+998 71 123-45-67;n@example.uz;signed\n"
+        "K2;Сады;UZ;enterprise;;;;registered\n"
+    )
+    proposal = guess(PARTNERS.format(mail="Связь", rows=rows), {"stream": ("partner",)})
+    assert asked(proposal) == []
+    assert proposal.draft is not None
+    person = proposal.draft.persons["contact"]
+    assert person.id == ("Связь",)
+    assert dict(person.parts) == {"name": "ФИО", "phone": "Телефон", "email": "Связь"}
+    read_mapping(to_yaml(proposal.draft), "x.yaml")
+
+
+def test_persons_who_are_not_told_apart_are_asked(guess: Propose) -> None:
+    """Where some have no mail, it is open who is who."""
+    rows = (
+        "K1;Насосы;UZ;enterprise;Каримова Н.;+998 71 123-45-67;;signed\nK2;Сады;UZ;enterprise;Алиев Б.;;;registered\n"
+    )
+    text = PARTNERS.format(mail="Эл. почта", rows=rows)
+    proposal = guess(text, {"stream": ("partner",)})
+    assert asked(proposal) == ["person:contact"]
+    assert proposal.draft is not None
+    assert not proposal.draft.persons
+    assert {"ФИО", "Телефон", "Эл. почта"} <= set(proposal.personal)
+    answers: Answers = {"stream": ("partner",), "person:contact": ("column:ФИО", "column:Телефон")}
+    answered = guess(text, answers)
+    assert answered.draft is not None
+    assert answered.draft.persons["contact"].id == ("ФИО", "Телефон")
+
+
+def test_persons_of_a_stream_that_seals_none_are_left_out(guess: Propose) -> None:
+    """An offer's contact is not sent at all, and the office is told which columns that is about."""
+    text = "Код;Название;Язык;Экспортный контроль;Контактное лицо;Почта;Статус\nA;a;ru;free;Алиев;a@b.uz;published\n"
+    proposal = guess(text, {"stream": ("offer",)})
+    assert asked(proposal) == []
+    assert set(proposal.personal) == {"Контактное лицо", "Почта"}
+    assert proposal.draft is not None
+    assert "Алиев" not in to_yaml(proposal.draft)
+    assert "column: Контактное лицо" not in to_yaml(proposal.draft)
+
+
+# What is left
+
+
+def test_unused_column_may_be_named_and_need_not(guess: Propose) -> None:
+    """It is no open question: a mapping is whole without it."""
+    text = "Код;Название;Язык;Экспортный контроль;Статус;Плюсы\nA;a;ru;free;published;дёшево\n"
+    proposal = guess(text, {"stream": ("offer",)})
+    assert asked(proposal) == []
+    assert [question.id for question in proposal.questions] == ["more"]
+    assert proposal.unused == ("Плюсы",)
+    answers: Answers = {
+        "stream": ("offer",), "more": ("column:Плюсы",), "column:Плюсы": ("advantages",),
+    }  # fmt: skip
+    answered = guess(text, answers)
+    assert answered.draft is not None
+    assert answered.draft.fields["advantages"].column == "Плюсы"
+    assert answered.unused == ()
+
+
+def test_same_sheet_and_answers_give_the_same_proposal(guess: Propose) -> None:
+    """Nothing depends on the order in which somebody answered."""
+    one: Answers = {"stream": ("offer",), "status": ("value:published",), "field:language": ("value:ru",)}
+    text = "Код;Название;Экспортный контроль\nA;a;free\n"
+    assert guess(text, one) == guess(text, dict(reversed(list(one.items()))))
