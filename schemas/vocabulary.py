@@ -58,7 +58,16 @@ def labels(language: Language) -> Labels:
 def _stream(facts: StreamFacts) -> StreamVocabulary:
     said = stream_words()[facts.name]
     fields = {
-        field.path: frozenset(_alternatives(said, f"fields.{field.path}", f"columns.{field.path}"))
+        field.path: frozenset(
+            [
+                fold_name(field.path.replace("_", " ")),
+                *_alternatives(said, f"fields.{field.path}", f"columns.{field.path}"),
+            ]
+        )
+        for field in (*facts.fields, *facts.changes)
+    }
+    own = {
+        field.path: frozenset([fold_name(field.path.replace("_", " ")), *_alternatives(said, f"fields.{field.path}")])
         for field in (*facts.fields, *facts.changes)
     }
     statuses = {
@@ -72,7 +81,7 @@ def _stream(facts: StreamFacts) -> StreamVocabulary:
         if field.codes and field.standard is None
     }
     return StreamVocabulary(
-        frozenset(_alternatives(said, "title", "sheets")), fields, _unclear_left_out(statuses), codes
+        frozenset(_alternatives(said, "title", "sheets")), fields, own, _unclear_left_out(statuses), codes
     )
 
 

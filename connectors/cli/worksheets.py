@@ -49,10 +49,10 @@ def _read(
             if other is not None and (found := names_known(other.header, vocabulary)) > known:
                 table, known = other, found
                 form = {**form, "header_row": str(row)}
-    if len(table.header) < 2 or not len(table.rows):
+    if not len(table.rows) or (len(table.header) < 2 and table.format.kind != "jsonl"):
         return Worksheet(name, table, None)
     titles = tuple(title for title in (name, path.stem) if title)
-    return Worksheet(name, table, Sheet(path.name, profiles(table), titles, form))
+    return Worksheet(name, table, Sheet(path.name, profiles(table), titles, form, table.format.kind == "jsonl"))
 
 
 def _try_header(path: Path, data: bytes, limits: Limits, name: str | None, row: int) -> Table | None:

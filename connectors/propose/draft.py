@@ -16,9 +16,11 @@ NO_WHYS: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class SourceDraft:
-    """Where one value comes from. Shapes: exactly one of column and value is given."""
+    """Where one value comes from. Shapes: exactly one of column, columns and value is given."""
 
     column: str | None = None
+    columns: tuple[str, ...] = ()  # joined by `join`
+    join: str = ":"
     value: str | None = None
     split: str | None = None
     table: Mapping[str, str] | None = None
@@ -54,6 +56,7 @@ class Draft:
     questions: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     todo: Mapping[str, SourceDraft] = field(default_factory=dict)  # fields that are likely, and wait for an answer
+    by_path: bool = False  # the columns are JMESPaths
     more: Mapping[str, str] = field(default_factory=dict)  # settings that are one text, such as key_prefix
 
 
@@ -67,43 +70,48 @@ def scalar(text: str) -> str:
     if _PLAIN.fullmatch(text) and text == text.strip() and text not in _NOTHING:
         return text
     quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in quoted)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
 
 
 def _lines(draft: Draft, whys: Mapping[str, str]) -> Iterator[str]:
-    yield from (f"# {line}".rstrip() for line in draft.head)
+    yield from map(_comment, draft.head)
     if draft.questions:
         yield "questions:"
         yield from (f"  - {scalar(question)}" for question in draft.questions)
     yield f"files: {_list(draft.files)}"
-    yield f"stream: {draft.stream}"
+    yield f"stream: {scalar(draft.stream)}"
     if draft.key:
-        key = scalar(draft.key[0]) if len(draft.key) == 1 else _list(draft.key)
-        yield _beside(f"key: {key}", whys.get("key"))
+        yield _beside(f"key: {_columns(draft.key, draft)}", whys.get("key"))
     yield from (f"{name}: {scalar(value)}" for name, value in draft.more.items())
     yield "fields:"
     for path, source in draft.fields.items():
-        yield _beside(f"  {path}: {_source(source)}", whys.get(f"fields.{path}"))
+        yield _beside(f"  {path}: {_source(source, draft)}", whys.get(f"fields.{path}"))
     for path, source in draft.todo.items():
-        yield _beside(f"  # TODO {path}: {_source(source)}", whys.get(f"fields.{path}"))
+        yield _beside(f"  # TODO {path}: {_source(source, draft)}", whys.get(f"fields.{path}"))
     if draft.persons:
         yield "persons:"
     for name, person in draft.persons.items():
         yield _beside(f"  {name}:", whys.get(f"persons.{name}"))
-        yield f"    id: {_list(person.id)}"
-        yield from (f"    {part}: {scalar(column)}" for part, column in person.parts.items())
+        yield f"    id: {_columns(person.id, draft)}"
+        yield from (f"    {part}: {_columns((column,), draft)}" for part, column in person.parts.items())
     for name, source in draft.settings.items():
-        yield _beside(f"{name}: {_source(source)}", whys.get(name))
+        yield _beside(f"{name}: {_source(source, draft)}", whys.get(name))
     if draft.format:
         said = ", ".join(f"{name}: {scalar(value)}" for name, value in draft.format.items())
         yield _beside(f"format: {{{said}}}", whys.get("format"))
-    yield from (f"# {line}" for line in draft.left_out)
+    yield from map(_comment, draft.left_out)
 
 
-def _source(source: SourceDraft) -> str:
-    parts = (
-        [f"value: {scalar(source.value)}"] if source.value is not None else [f"column: {scalar(source.column or '')}"]
-    )
+def _columns(names: Sequence[str], draft: Draft) -> str:
+    """Return the cells of a key or a person: a name each, or a path where the sheet has no columns."""
+    found = [f"{{path: {scalar(name)}}}" if draft.by_path else scalar(name) for name in names]
+    return found[0] if len(found) == 1 else f"[{', '.join(found)}]"
+
+
+def _source(source: SourceDraft, draft: Draft) -> str:
+    parts = [_origin(source, draft)]
+    if source.columns and not draft.by_path:
+        parts.append(f"join: {scalar(source.join)}")
     for name in ("split", "prefix"):
         given = getattr(source, name)
         if given is not None:
@@ -116,10 +124,25 @@ def _source(source: SourceDraft) -> str:
     return "{" + ", ".join(parts) + "}"
 
 
+def _origin(source: SourceDraft, draft: Draft) -> str:
+    if source.value is not None:
+        return f"value: {scalar(source.value)}"
+    if source.columns and draft.by_path:
+        joined = f"join('{source.join}', [{', '.join(source.columns)}])"
+        return f"path: {scalar(joined)}"
+    if source.columns:
+        return f"columns: {_list(source.columns)}"
+    return f"{'path' if draft.by_path else 'column'}: {scalar(source.column or '')}"
+
+
 def _list(texts: Sequence[str]) -> str:
     return "[" + ", ".join(map(scalar, texts)) + "]"
 
 
 def _beside(line: str, why: str | None) -> str:
-    """Return a line with its comment; a line of text may hold no line break."""
-    return f"{line}   # {' '.join(why.split())}" if why else line
+    return f"{line}   {_comment(why)}" if why else line
+
+
+def _comment(text: str) -> str:
+    """Return a text as a comment: on one line, whatever a column is called."""
+    return f"# {' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())}".rstrip()

@@ -11,6 +11,7 @@ from connectors.propose.profile import Profile
 from connectors.propose.vocabulary import Vocabulary
 
 _PAIRED_MAX = 8
+_ALMOST = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ def find_keys(columns: Sequence[Profile], vocabulary: Vocabulary) -> Keys:
         columns, key=lambda column: (not column.is_unique, column not in named, _only_counts(column, vocabulary))
     )
     options = tuple(column.name for column in order if column.filled)
-    best = next((c for c in order if c.is_unique and c in named and not _only_counts(c, vocabulary)), None)
+    likely = [c for c in order if c in named and not _only_counts(c, vocabulary)]
+    best = next((c for c in likely if c.is_unique), None)
+    # A number that stands twice by mistake is still the number; both rows are refused until somebody mends it.
+    best = best or next((c for c in likely if c in exact and c.distinct >= _ALMOST * max(c.rows, 1)), None)
     if best is not None:
         return Keys(None, options, best.name, "key")
     counting = next((column for column in order if column.is_unique and _only_counts(column, vocabulary)), None)

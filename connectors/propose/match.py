@@ -9,9 +9,9 @@ from typing import Final
 from connectors.propose.facts import FieldFacts, StreamFacts
 from connectors.propose.guess import Told
 from connectors.propose.profile import HALF, MOST, Profile, fits
-from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, name_parts
+from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, fold_name, name_parts
 
-EXACT, PART, WITHIN = 3, 2, 1
+OWN, EXACT, PART, WITHIN = 4, 3, 2, 1
 _WORD_MIN: Final = 4  # a shorter word within a name says too little
 _DISTINCT_SHEET: Final = 4
 _AHEAD: Final = 4  # points that the best stream must be ahead of the next
@@ -28,12 +28,12 @@ class Match:
     @property
     def is_certain(self) -> bool:
         """Whether name and cells leave no doubt."""
-        return self.strength == EXACT and self.fits
+        return self.strength >= EXACT and self.fits
 
     @property
     def why(self) -> Told:
         """Why it may be that field."""
-        names = {EXACT: "why.name", PART: "why.name_part", WITHIN: "why.name_within"}
+        names = {OWN: "why.name", EXACT: "why.name", PART: "why.name_part", WITHIN: "why.name_within"}
         return Told(names[self.strength] if self.fits else "why.name_but_cells")
 
 
@@ -74,14 +74,14 @@ def match_fields(
         field.path: [
             Match(column, agrees, _is_fit(field, column, vocabulary))
             for column in columns
-            if (agrees := strength(column, words.fields.get(field.path, ())))
+            if (agrees := _agreement(column, field.path, words))
         ]
         for field in fields
     }
     found: dict[str, Match] = {}
     rivals: dict[str, tuple[Match, ...]] = {}
     taken: set[str] = set()
-    for level in (EXACT, PART, WITHIN):
+    for level in (OWN, EXACT, PART, WITHIN):
         wanted = {
             path: [match for match in matches if match.strength == level and match.column.name not in taken]
             for path, matches in every.items()
@@ -92,13 +92,31 @@ def match_fields(
             for match in matches:
                 claims.setdefault(match.column.name, []).append(path)
         for path, matches in wanted.items():
-            if len(matches) == 1 and len(claims[matches[0].column.name]) == 1:
+            # A column that has the field's very name is suggested, and asked about beside one of another of its names.
+            others = _as_well(every, path, taken) if level == OWN and matches else []
+            if len(matches) == 1 and len(claims[matches[0].column.name]) == 1 and not others:
                 found[path] = matches[0]
             elif matches:
-                rivals[path] = tuple(matches)
+                rivals[path] = (*matches, *others)
         taken |= {match.column.name for match in found.values()}
         taken |= {match.column.name for matches in rivals.values() for match in matches}
     return Matches(found, rivals)
+
+
+def _as_well(every: Mapping[str, list[Match]], path: str, taken: set[str]) -> list[Match]:
+    """Return the columns that have another name of a field, and are not called as any other field is."""
+    named = {match.column.name for matches in every.values() for match in matches if match.strength == OWN}
+    return [
+        match
+        for match in every[path]
+        if match.strength == EXACT and match.fits and match.column.name not in named | taken
+    ]
+
+
+def _agreement(column: Profile, path: str, words: StreamVocabulary) -> int:
+    if fold_name(column.name) in words.own.get(path, ()):
+        return OWN
+    return strength(column, words.fields.get(path, ()))
 
 
 def _is_fit(field: FieldFacts, column: Profile, vocabulary: Vocabulary) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.propose.match import strength
-from connectors.propose.profile import MOST, Profile, is_email, is_phone
+from connectors.propose.profile import HALF, MOST, Profile, is_date, is_email, is_phone
 from connectors.propose.vocabulary import Vocabulary, fold_name
 
 
@@ -39,12 +39,12 @@ def _part(column: Profile, vocabulary: Vocabulary) -> str | None:
     if likeliest is not None and best[likeliest]:
         return likeliest
     if column.filled and not column.numbers and column.share(is_phone) >= MOST and column.share(_is_marked) >= MOST:
-        return "phone"
+        return "phone" if column.share(is_date) < HALF else None
     return None
 
 
 def _is_marked(text: str) -> bool:
-    return text.startswith(("+", "8 ", "8(", "8-", "(")) or text.count("-") >= 2
+    return text.startswith(("+", "8 ", "8(", "8-", "(")) or text.count("-") >= 2  # as 123-45-67, which is no date
 
 
 def identity(parts: dict[str, Profile]) -> tuple[str, ...] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -26,7 +27,7 @@ _PHONE: Final = re.compile(r"\+?[\d\s().\-/]{7,24}")
 _WEB: Final = re.compile(r"(https?://\S+|www\.\S+|[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,10}(/\S*)?)", re.IGNORECASE)
 _DATE: Final = re.compile(r"\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}.{0,30}|\d{1,2}[\s-][^\W\d_]{3,12}\.?[\s-]\d{2,4}.{0,8}")
 _NUMBER: Final = re.compile(r"\D{0,6}[+\-\u2212(]?\d[\d\s.,'\u2019\u00a0\u202f]*\D{0,8}")
-_ID: Final = re.compile(r"\S{1,60}")
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # of a JMESPath; other names stand in quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Profile:
     dates: int  # cells that the sheet keeps as dates
     numbers: int
     is_counting: bool  # 1, 2, 3 … down the sheet
+    is_list: bool = False  # JSON has lists: texts are their entries
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -65,23 +67,36 @@ class Profile:
 
 def profiles(table: Table) -> tuple[Profile, ...]:
     """Return every column of a table with what its cells tell."""
-    columns: dict[str, list[Any]] = {name: [] for name in table.header}
+    is_nested = table.format.kind == "jsonl"
+    columns: dict[str, list[Any]] = {} if is_nested else {name: [] for name in table.header}
     rows = table.rows[:ROWS_LOOKED_AT]
     for row in rows:
-        for name, cell in row.cells.items():
+        for name, cell in _leaves(row.cells) if is_nested else row.cells.items():
             if cell is not None and cell != "":
                 columns.setdefault(name, []).append(cell)
     return tuple(_profile(name, cells, len(rows)) for name, cells in columns.items())
 
 
+def _leaves(cells: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what stands in a JSON line, groups within groups, each by its JMESPath."""
+    for name, value in cells.items():
+        path = before + (name if _WORD.fullmatch(name) else json.dumps(name, ensure_ascii=False))
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{path}.")
+        else:
+            yield path, value
+
+
 def _profile(name: str, cells: Sequence[Any], rows: int) -> Profile:
-    texts = tuple(text for text in map(_text, cells) if text)
+    is_list = any(isinstance(cell, list) for cell in cells)
+    flat = [item for cell in cells for item in (cell if isinstance(cell, list) else [cell])]
+    texts = tuple(text for text in map(_text, flat) if text)
     counted = Counter(texts)
     dates = sum(isinstance(cell, date) for cell in cells)
     numbers = sum(isinstance(cell, int | Decimal) and not isinstance(cell, bool) for cell in cells)
     is_counting = len(texts) > 1 and list(texts) == [str(n) for n in range(1, len(texts) + 1)]
     values = dict(list(counted.items())[: VALUES_MAX + 1])
-    return Profile(name, rows, len(texts), texts, values, len(counted), dates, numbers, is_counting)
+    return Profile(name, rows, len(texts), texts, values, len(counted), dates, numbers, is_counting, is_list)
 
 
 def _text(cell: Any) -> str:
@@ -96,6 +111,11 @@ def is_email(text: str) -> bool:
     return _EMAIL.fullmatch(text) is not None
 
 
+def is_center(text: str) -> bool:
+    """Return whether a text could be the id of a center, such as `kz`."""
+    return re.fullmatch(r"[a-z][a-z0-9-]{1,19}", text) is not None
+
+
 def is_phone(text: str) -> bool:
     """Return whether a text is written as a telephone number is: a plus or something between its digits."""
     digits = sum(c.isdigit() for c in text)
@@ -105,7 +125,7 @@ def is_phone(text: str) -> bool:
 def fits(facts: FieldFacts, column: Profile, standards: Mapping[str, Mapping[str, str]]) -> float:
     """Return which share of a column's filled cells a field could hold, as far as a look at them tells."""
     if facts.form in ("date", "moment"):
-        return 1.0 if column.dates == column.filled else column.share(_is_date)
+        return 1.0 if column.dates == column.filled else column.share(is_date)
     looks = _LOOKS.get(facts.form)
     if facts.form == "code" and facts.standard is not None:
         known = {fold_name(code) for code in facts.codes} | set(standards.get(facts.standard, ()))
@@ -119,7 +139,8 @@ def fits(facts: FieldFacts, column: Profile, standards: Mapping[str, Mapping[str
     return column.share(looks)
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Return whether a text looks like a day, with or without a time."""
     return _DATE.fullmatch(text) is not None
 
 

@@ -28,6 +28,7 @@ class Sheet:
     columns: tuple[Profile, ...]
     names: tuple[str, ...]  # of the worksheet and the file, for what they tell of the stream
     form: Mapping[str, str] = field(default_factory=dict)
+    is_nested: bool = False  # JSON lines: columns are paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class _Maker:
         self._words: StreamVocabulary = context.vocabulary.streams[facts.name]
         self._vocabulary: Vocabulary = context.vocabulary
         self._labels = context.labels
-        self._sources = Sources(asked, context, facts, self._words)
+        self._sources = Sources(asked, context, facts, self._words, columns)
         self._columns = columns
         self._by_name = {column.name: column for column in columns}
         self._personal = self._find_personal()
@@ -127,6 +128,7 @@ class _Maker:
             settings=self._settings,
             format=sheet.form,
             todo=self._todo,
+            by_path=sheet.is_nested,
         )
         personal = tuple(name for name in unused if name in hidden)
         return Proposal(draft, tuple(self._asked.guesses), tuple(self._asked.questions), unused, personal)
@@ -177,7 +179,7 @@ class _Maker:
                 free=facts.required and (facts.form == "language" or facts.standard is not None),
                 accepts=self._sources.accepted(facts),
                 pattern=facts.pattern,
-                suggested=COLUMN + first[0].name if match is not None else None,
+                suggested=COLUMN + first[0].name if match is not None or _is_ahead(rivals) else None,
                 examples=first[0].samples if first else (),
             )
         )
@@ -226,7 +228,7 @@ class _Maker:
         named = [
             column
             for column in self._clear
-            if strength(column, self._vocabulary.status) == EXACT and strength(column, taken) != EXACT
+            if strength(column, self._vocabulary.status) >= EXACT and strength(column, taken) < EXACT
         ]
         return named[0] if len(named) == 1 else None
 
@@ -234,14 +236,19 @@ class _Maker:
         column, answered = match, self._asked.answers.get("status")
         if len(self._facts.statuses) < 2:
             return
-        if match is None or answered is not None:
+        if match is not None and answered is None and self._sources.knows_status(match):
+            pass
+        else:
             said = self._labels.statuses[self._facts.name]
             options = [
                 Option(VALUE + status, Told("options.every_row", {"value": said[status]}))
                 for status in self._facts.statuses
             ]
-            options += [Option(COLUMN + c.name, c.name) for c in self._clear if c.name not in self._used]
-            chosen = self._asked.ask(Question("status", Told("questions.status"), tuple(options)))
+            first = [match] if match is not None else []
+            others = [c for c in self._clear if c.name not in self._used]
+            options = [*(Option(COLUMN + c.name, c.name) for c in (*first, *others)), *options]
+            suggested = COLUMN + match.name if match is not None else None
+            chosen = self._asked.ask(Question("status", Told("questions.status"), tuple(options), suggested=suggested))
             if chosen is None:
                 return
             if not chosen[0].startswith(COLUMN):
@@ -263,7 +270,7 @@ class _Maker:
         names = {
             name for facts in self._mapped_fields() for name in self._words.fields.get(facts.path, frozenset[str]())
         }
-        return personal_columns([c for c in self._columns if strength(c, names) != EXACT], self._vocabulary)
+        return personal_columns([c for c in self._columns if strength(c, names) < EXACT], self._vocabulary)
 
     def _settle_persons(self) -> dict[str, PersonDraft]:
         sealed = next((facts for facts in self._facts.fields if facts.form == "person"), None)
@@ -303,10 +310,22 @@ class _Maker:
     def _name_field(self, column: Profile) -> None:
         left = {f.path: f for f in self._mapped_fields() if f.path not in self._fields | self._settings}
         choices = [Option(path, self._sources.label(path)) for path in left]
+        if "occurred_at" not in self._settings:
+            choices.append(Option("occurred_at", Told("options.happened")))
         choices.append(Option(NOTHING, Told("options.leave_out")))
         told = Told("questions.column", {"column": column.name})
         question = Question(f"column:{column.name}", told, tuple(choices), examples=column.samples, needed=False)
         chosen = self._asked.ask(question)
-        if chosen is not None and chosen[0] in left:
+        if chosen is None or chosen[0] == NOTHING:
+            return
+        if chosen[0] in left:
             self._asked.guess(f"fields.{chosen[0]}", column.name, "answered", Told("why.answered"))
             self._take(left[chosen[0]], column)
+            return
+        self._used.add(column.name)
+        self._asked.guess("occurred_at", column.name, "answered", Told("why.answered"))
+        self._settings["occurred_at"] = SourceDraft(column.name)
+
+
+def _is_ahead(rivals: tuple[Match, ...]) -> bool:
+    return len(rivals) > 1 and rivals[0].strength > rivals[1].strength

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from connectors.propose.coded import are_codes_of_a_list, known_codes, meanings, open_separators
 from connectors.propose.draft import SourceDraft
 from connectors.propose.facts import FieldFacts, StreamFacts
-from connectors.propose.guess import NOTHING, Answers, Guess, Labels, Option, Question, Sure, Told
-from connectors.propose.profile import Profile
+from connectors.propose.guess import COLUMN, NOTHING, Answers, Guess, Labels, Option, Question, Sure, Told
+from connectors.propose.profile import MOST, Profile, is_center
 from connectors.propose.readings import open_readings
 from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, fold_name
 
 BLANK_ANSWER: Final = "blank"  # a word that means that nothing is there
 USE: Final = "use"
 _NAMES_SHARE: Final = 0.5  # of cells with a blank in them: then they are names, and no numbers
+_WHOLE_ID: Final = re.compile(r"[a-z0-9-]{1,63}:\S")
 _READINGS: Final = {".": "point", ",": "comma", "dmy": "dmy", "mdy": "mdy", "ymd": "ymd"}
 
 
@@ -53,8 +55,16 @@ class Asked:
 class Sources:
     """Makes the sources of one stream's fields."""
 
-    def __init__(self, asked: Asked, context: Context, facts: StreamFacts, words: StreamVocabulary) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        context: Context,
+        facts: StreamFacts,
+        words: StreamVocabulary,
+        columns: Sequence[Profile],
+    ) -> None:
         self._asked = asked
+        self._columns = columns
         self._context = context
         self._facts = facts
         self._words = words
@@ -81,6 +91,11 @@ class Sources:
         table = None if found.is_plain else _with_labels({**found.table, **told}, said)
         return SourceDraft(column.name, blanks=blanks, table=table or None)
 
+    def knows_status(self, column: Profile) -> bool:
+        """Return whether any word of a column is a status for certain; if none is, it may be that of something else."""
+        found = meanings(column, self._words.statuses, self._facts.statuses, is_list=False)
+        return bool(found.table) or not column.filled
+
     def accepted(self, facts: FieldFacts) -> dict[str, str] | None:
         """Return the words that may be typed for a field, folded, with their codes; None if it takes other texts."""
         return known_codes(facts, {}, self._context.vocabulary.standards) if facts.codes else None
@@ -97,9 +112,9 @@ class Sources:
 
     def _coded(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
         known = known_codes(facts, self._words.codes.get(facts.path, {}), self._context.vocabulary.standards)
-        found = meanings(column, known, facts.codes, is_list=facts.items_max is not None)
+        found = meanings(column, known, facts.codes, is_list=facts.items_max is not None and not column.is_list)
         split = found.split
-        if facts.items_max is not None and (marks := open_separators(column.texts, known)):
+        if facts.items_max is not None and not column.is_list and (marks := open_separators(column.texts, known)):
             split = self._separator(facts, column, marks)
         if found.too_many:
             return self._no_codes(facts, column)
@@ -142,7 +157,9 @@ class Sources:
 
     def _list(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
         marks = open_separators(column.texts, {})
-        if len(marks) > 1:
+        if column.is_list:
+            split = None
+        elif len(marks) > 1:
             split = self._separator(facts, column, marks)
         else:
             split = meanings(column, {}, (), is_list=True).split
@@ -151,14 +168,24 @@ class Sources:
         return SourceDraft(column.name, split=split)
 
     def _entity(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
+        if facts.foreign:
+            return self._foreign(facts, column)
         if column.share(lambda text: " " in text) > _NAMES_SHARE:
             return self._no_codes(facts, column)
         prefixes = self._context.prefixes.get(facts.refers_to or "", ())
-        return (
-            SourceDraft(column.name, prefix=prefixes[0])
-            if len(prefixes) == 1 and prefixes[0]
-            else SourceDraft(column.name)
-        )
+        return SourceDraft(column.name, prefix=prefixes[0] if len(prefixes) == 1 and prefixes[0] else None)
+
+    def _foreign(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
+        """Ask for the column of the other center, where a number alone would be taken for one of our own."""
+        if column.share(lambda text: _WHOLE_ID.match(text) is not None) == 1.0:
+            return SourceDraft(column.name)
+        told = Told("questions.center", {"field": self.label(facts.path), "column": column.name})
+        others = [c for c in self._columns if c is not column and c.filled and c.share(is_center) >= MOST]
+        options = tuple(Option(COLUMN + other.name, other.name) for other in others)
+        chosen = self._asked.ask(Question(f"center:{facts.path}", told, options, examples=column.samples))
+        if chosen is None or not chosen:
+            return None
+        return SourceDraft(columns=(chosen[0].removeprefix(COLUMN), column.name))
 
     def _no_codes(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
         """Ask whether a column whose cells don't look like what its name says is read all the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +17,13 @@ class StreamVocabulary:
     """The words of one stream, each folded as `fold_name` does it.
 
     Shapes: sheets are what a worksheet or a file of this stream is called; fields has the names of each field's column,
-            statuses and codes what each word means; a word that could mean two things is in neither.
+            own those that are the field's very name; statuses and codes what each word means; a word that could mean
+            two things is in neither.
     """
 
     sheets: frozenset[str]
     fields: Mapping[str, frozenset[str]]
+    own: Mapping[str, frozenset[str]]
     statuses: Mapping[str, str]
     codes: Mapping[str, Mapping[str, str]]
 
@@ -52,7 +55,7 @@ def fold_name(text: str) -> str:
 def name_parts(text: str) -> tuple[str, ...]:
     """Return a column's name folded, then its parts: without what stands in brackets or behind a comma, each level."""
     whole = fold_name(text)
-    levels = [fold_name(level) for level in text.split(" / ")]
+    levels = [fold_name(level.replace("_", " ")) for level in re.split(r" / |\.(?=[\w\"])", text)]
     shorter = [fold_name(part) for level in (text, *text.split(" / ")) for part in _cut(level)]
     return tuple(dict.fromkeys(part for part in (whole, *reversed(levels), *shorter) if part))
 

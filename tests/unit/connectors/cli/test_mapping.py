@@ -117,7 +117,7 @@ def test_persons_are_nowhere_in_the_clear(office: Path) -> None:
     workbook(office / "реестр.xlsx")
     assert propose(office, "реестр.xlsx", "--ask", typed="2\n\n1\n1\n").returncode == 0
     data = yaml.safe_load((office / "mappings" / "реестр.yaml").read_text("utf-8"))
-    assert data["persons"]["contact"]["id"] == ["Контактное лицо / Эл. почта"]
+    assert data["persons"]["contact"]["id"] == "Контактное лицо / Эл. почта"
     assert not [path for path, source in data["fields"].items() if "Контактное" in str(source)]
 
 

@@ -34,4 +34,5 @@ def guess(context: Context) -> Propose:
 
 def sheet_of(text: str, name: str = "sheet.csv") -> Sheet:
     """Return a sheet as a proposal takes it."""
-    return Sheet(name, profiles(read_table(name, text.encode())), (name.rpartition(".")[0],))
+    table = read_table(name, text.encode())
+    return Sheet(name, profiles(table), (name.rpartition(".")[0],), is_nested=table.format.kind == "jsonl")
