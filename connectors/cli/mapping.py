@@ -72,17 +72,21 @@ def propose_mapping(
     worksheets = read_worksheets(path, _bytes(path), context.vocabulary, opened.settings.limits, sheet)
     told: list[dict[str, Any]] = []
     targets = _targets(opened, path, out, ask=ask, count=sum(found.sheet is not None for found in worksheets))
-    for planned in targets:
-        _check_target(planned, force=force)
+    _check_targets(opened, path, targets, worksheets, force=force)
+    taken: dict[str, frozenset[tuple[str, ...]]] = {}
     for found in worksheets:
         if found.sheet is None:
             if not json:
                 line(_say("told.empty", chosen, sheet=found.name or path.name))
             continue
-        proposal = propose(found.sheet, context, {})
+        part = replace(found.sheet, taken=taken)
+        proposal = propose(part, context, {})
         if ask:
             _show(path, found, proposal, chosen, with_questions=False)
-            proposal = answer_all(found.sheet, context, chosen)
+            proposal = answer_all(part, context, chosen)
+        if proposal.draft is not None:
+            stream = proposal.draft.stream
+            taken = {**taken, stream: taken.get(stream, frozenset()) | proposal.keys}
         target = targets.pop(0) if targets else None
         text = _text(path, found, proposal, chosen)
         if target is not None:
@@ -147,9 +151,23 @@ def _targets(office: OpenedOffice, path: Path, out: Path | None, *, ask: bool, c
     return [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
 
 
-def _check_target(target: Path, *, force: bool) -> None:
-    if target.exists() and not force:
-        raise UsageError(f"{target} is there already: name another file by --out, or overwrite it by --force")
+def _check_targets(
+    office: OpenedOffice, path: Path, targets: list[Path], worksheets: list[Worksheet], *, force: bool
+) -> None:
+    """Errors: UsageError, if a mapping is there already, or another one takes the sheet before it."""
+    for target in targets:
+        if target.exists() and not force:
+            raise UsageError(f"{target} is there already: name another file by --out, or overwrite it by --force")
+    if not targets:
+        return
+    own = {target.name for target in targets}
+    names = {found.name for found in worksheets if found.sheet is not None}
+    for mapping in _mappings_that_read(office):
+        if mapping.name not in own and mapping.matches(path.name) and mapping.format.sheet in (None, *names):
+            raise UsageError(
+                f"mappings/{mapping.name} is for {path.name} already: overwrite it by --out and --force, or change "
+                "what stands under its `files`"
+            )
 
 
 def _write(target: Path, text: str) -> None:

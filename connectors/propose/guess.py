@@ -18,10 +18,11 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "questions": (
         "stream", "key", "key_counting", "key_pair", "field_likely", "field_rivals", "field_required", "status",
-        "word", "split", "no_codes", "decimal", "date_order", "person", "more", "column", "center",
+        "word", "split", "no_codes", "decimal", "date_order", "person", "more", "column", "center", "key_prefix",
     ),
     "options": (
         "every_row", "no_column", "no_person", "blank", "refuse", "leave_out", "use_all_the_same", "happened",
+        "same_things",
     ),
     "readings": (
         "point", "comma", "dmy", "mdy", "ymd",

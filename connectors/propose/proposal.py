@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from connectors.propose.coded import language_choices
 from connectors.propose.draft import Draft, PersonDraft, SourceDraft
@@ -15,9 +16,11 @@ from connectors.propose.guess import COLUMN, NOTHING, VALUE, Answers, Guess, Opt
 from connectors.propose.keys import find_keys
 from connectors.propose.match import EXACT, Match, match_fields, rank_streams, strength
 from connectors.propose.persons import identity, personal_columns
-from connectors.propose.profile import Profile
+from connectors.propose.profile import SAMPLES, Profile
 from connectors.propose.sources import Asked, Context, Sources
 from connectors.propose.vocabulary import StreamVocabulary, Vocabulary
+
+_PREFIX: Final = r"[A-Za-z0-9._-]{1,40}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Sheet:
     names: tuple[str, ...]  # of the worksheet and the file, for what they tell of the stream
     form: Mapping[str, str] = field(default_factory=dict)
     is_nested: bool = False  # JSON lines: columns are paths
+    taken: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)  # keys of other worksheets, by stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Proposal:
     questions: tuple[Question, ...]
     unused: tuple[str, ...] = ()
     personal: tuple[str, ...] = ()
+    keys: frozenset[tuple[str, ...]] = frozenset()  # what stands in the key columns
 
     @property
     def needed(self) -> tuple[Question, ...]:
@@ -104,6 +109,8 @@ class _Maker:
         matches = match_fields(self._facts, self._words, columns, self._vocabulary)
         certain = {path: m for path, m in matches.certain.items() if f"field:{path}" not in self._asked.answers}
         key = self._settle_key([c for c in columns if c not in [m.column for m in certain.values()]] or columns)
+        keys = self._keys(key)
+        more = self._settle_prefix(keys & sheet.taken.get(self._facts.name, frozenset()))
         self._used |= {match.column.name for match in certain.values()}
         if status is not None:
             self._used.add(status.name)
@@ -129,9 +136,10 @@ class _Maker:
             format=sheet.form,
             todo=self._todo,
             by_path=sheet.is_nested,
+            more=more,
         )
         personal = tuple(name for name in unused if name in hidden)
-        return Proposal(draft, tuple(self._asked.guesses), tuple(self._asked.questions), unused, personal)
+        return Proposal(draft, tuple(self._asked.guesses), tuple(self._asked.questions), unused, personal, keys)
 
     def _mapped_fields(self) -> list[FieldFacts]:
         return [facts for facts in (*self._facts.fields, *self._facts.changes) if facts.form != "person"]
@@ -154,6 +162,22 @@ class _Maker:
         self._used |= set(key)
         self._asked.guess("key", " + ".join(key), "answered", Told("why.answered"))
         return key
+
+    def _keys(self, key: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+        columns = [self._by_name[name].texts for name in key if name in self._by_name]
+        return frozenset(zip(*columns, strict=False)) if columns else frozenset()
+
+    def _settle_prefix(self, repeated: frozenset[tuple[str, ...]]) -> dict[str, str]:
+        """Ask whether rows that have the numbers of another worksheet's are the same things as those."""
+        if not repeated:
+            return {}
+        examples = tuple(" | ".join(key) for key in sorted(repeated)[:SAMPLES])
+        options = (Option(NOTHING, Told("options.same_things")),)
+        question = Question(
+            "key_prefix", Told("questions.key_prefix"), options, free=True, examples=examples, pattern=_PREFIX
+        )
+        chosen = self._asked.ask(question)
+        return {} if chosen is None or chosen[0] == NOTHING else {"key_prefix": chosen[0]}
 
     # Fields
 

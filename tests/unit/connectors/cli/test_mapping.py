@@ -211,6 +211,35 @@ def test_header_below_a_title_of_two_cells_is_found_by_its_names(office: Path) -
     assert [row.wanted.subject for row in found if row.wanted] == ["uz:T-1", "uz:T-2"]
 
 
+def test_two_worksheets_that_number_alike_are_asked(office: Path) -> None:
+    """Both begin with 1-1: without an answer one row would revise the other's entity."""
+    book = Workbook()
+    for number, year in enumerate(("2024", "2025")):
+        sheet = book.worksheets[0] if not number else book.create_sheet()
+        sheet.title = f"Предложения {year}"
+        sheet.append(["Код", "Название", "Язык", "Экспортный контроль", "Статус"])
+        sheet.append(["1-1", f"Насос {year}", "ru", "не ограничен", "опубликовано"])
+        sheet.append([f"{year}-2", f"Сорт {year}", "ru", "не ограничен", "опубликовано"])
+    book.save(office / "два.xlsx")
+    done = propose(office, "два.xlsx", "--ask", typed="B-\n")
+    assert done.returncode == 0, done.stderr
+    first, second = (
+        read_mapping((office / "mappings" / name).read_text("utf-8"), name) for name in ("два.yaml", "два-2.yaml")
+    )
+    assert (first.key_prefix, second.key_prefix) == ("", "B-")
+
+
+def test_sheet_that_another_mapping_takes_is_refused(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The new mapping would never be used; said before anything is asked."""
+    (office / "mappings").mkdir()
+    (office / "mappings" / "a.yaml").write_text(
+        "files: 'пред*.csv'\nstream: offer\nkey: a\nfields: {title: {column: b}}\n", "utf-8"
+    )
+    options = ["предложения.csv", "--out", str(office / "mappings" / "x.yaml"), "--office", str(office)]
+    assert run_command(["mapping", "propose", *options]) == 2
+    assert "mappings/a.yaml is for предложения.csv already" in capsys.readouterr().err
+
+
 def test_file_or_folder_that_is_not_there_is_said(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and what to do."""
     assert run_command(["mapping", "propose", "nothing.xlsx", "--office", str(office)]) == 2

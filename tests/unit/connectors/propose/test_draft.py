@@ -11,7 +11,7 @@ from connectors.propose.draft import Draft, PersonDraft, SourceDraft, scalar, to
 from connectors.source.header import clean_name
 
 # What a header or a cell may hold, once it was cleaned: any character but what no YAML can say.
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20).map(clean_name).filter(bool)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).map(clean_name).filter(bool)
 
 
 @given(key=NAMES, column=NAMES, word=NAMES, value=NAMES)
