@@ -1,6 +1,6 @@
 """What people call streams, columns, statuses and codes, out of the catalogue of words: what a proposal goes by.
 
-Names of countries are Unicode's (CLDR), in the languages of the network's offices.
+Names of countries, currencies and languages are Unicode's (CLDR), in the languages of the network's offices.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import Final
 from connectors.mapping.path import mapped_streams
 from connectors.propose.facts import StreamFacts, facts_of
 from connectors.propose.guess import Labels
-from connectors.propose.template import PERSON_PARTS
+from connectors.propose.template import LANGUAGE_TAGS, PERSON_PARTS
 from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, fold_name
 from hub.domain.codes.country import COUNTRIES
+from hub.domain.codes.currency import CURRENCIES
 from schemas.words import LANGUAGES, Language, Words, stream_words, words
 
 BETWEEN: Final = " | "
 COUNTRY_ALIASES: Final = "countries."
+_LANGUAGES: Final = (*LANGUAGE_TAGS, "fa", "az", "uk", "tr", "mn", "de", "fr", "ko", "ja", "hi", "ar")
 NAMES: Final = ("key", "running", "status")
-_COUNTRY_NAMES_IN: Final = ("zh", "en", "ru", "uz", "kk", "ky", "tg", "tk", "be", "ur")
+_NAMES_IN: Final = ("zh", "en", "ru", "uz", "kk", "ky", "tg", "tk", "be", "ur")
 
 
 @cache
@@ -33,7 +35,7 @@ def vocabulary() -> Vocabulary:
         running=frozenset(_alternatives(here, "names.running")),
         status=frozenset(_alternatives(here, "names.status")),
         parts={part: frozenset(_alternatives(here, f"parts.{part}")) for part in PERSON_PARTS},
-        standards={"country": _countries()},
+        standards={"country": _countries(), "currency": _named("currencies"), "language": _named("languages")},
     )
 
 
@@ -103,11 +105,25 @@ def _unclear_left_out(words_of: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return {word: meant for word, meant in found.items() if word and word not in unclear}
 
 
+def _named(kind: str) -> dict[str, str]:
+    """Return the codes of currencies or languages by their names in the offices' languages."""
+    from babel import Locale  # noqa: PLC0415 -- as for countries
+
+    known = sorted(CURRENCIES) if kind == "currencies" else _LANGUAGES
+    names: dict[str, list[str]] = {code: [] for code in known}
+    for language in _NAMES_IN:
+        said: Mapping[str, str] = getattr(Locale.parse(language), kind)
+        for code, found in names.items():
+            if code in said:
+                found.append(said[code])
+    return _unclear_left_out(names)
+
+
 def _countries() -> dict[str, str]:
     from babel import Locale  # noqa: PLC0415 -- it takes a while to read, and only proposals ask for it
 
     names: dict[str, list[str]] = {code: [] for code in COUNTRIES}
-    for language in _COUNTRY_NAMES_IN:
+    for language in _NAMES_IN:
         territories = Locale.parse(language).territories
         for code, said in names.items():
             said += [

@@ -87,6 +87,9 @@ def propose_mapping(
         if proposal.draft is not None:
             stream = proposal.draft.stream
             taken = {**taken, stream: taken.get(stream, frozenset()) | proposal.keys}
+        if proposal.is_left_out:
+            line(_say("told.left_out", chosen))
+            continue
         target = targets.pop(0) if targets else None
         text = _text(path, found, proposal, chosen)
         if target is not None:
@@ -181,9 +184,11 @@ def _write(target: Path, text: str) -> None:
 def _text(path: Path, found: Worksheet, proposal: Proposal, language: Language) -> str:
     """Return the mapping with a comment on each guess, and the open questions in it."""
     from connectors.cli.wizard import say
-    from connectors.propose.draft import Draft, to_yaml
+    from connectors.propose.draft import Draft, file_pattern, to_yaml
 
-    draft: Draft = proposal.draft or Draft((path.name,), "?", format=found.sheet.form if found.sheet else {})
+    draft: Draft = proposal.draft or Draft(
+        (file_pattern(path.name),), "?", format=found.sheet.form if found.sheet else {}
+    )
     questions = tuple(say(question.text, language) for question in proposal.needed)
     head = [_say("mapping.made", language, file=path.name), _say("mapping.change", language)]
     if questions:
@@ -205,7 +210,12 @@ def _show(path: Path, found: Worksheet, proposal: Proposal, language: Language, 
         "",
         [_say(f"headers.{column}", language) for column in ("setting", "source", "sure", "why")],
         [
-            [guess.place, guess.source, _say(f"sure.{guess.sure}", language), say(guess.why, language)]
+            [
+                guess.place.removeprefix("fields.").removeprefix("persons."),
+                guess.source,
+                _say(f"sure.{guess.sure}", language),
+                say(guess.why, language),
+            ]
             for guess in proposal.guesses
         ],
     )

@@ -60,6 +60,11 @@ class Draft:
     more: Mapping[str, str] = field(default_factory=dict)  # settings that are one text, such as key_prefix
 
 
+def file_pattern(name: str) -> str:
+    """Return the pattern that fits this one name: `offers[1].xlsx` would fit offers1.xlsx, and not itself."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
 def to_yaml(draft: Draft, whys: Mapping[str, str] = NO_WHYS) -> str:
     """Return the mapping as YAML that `read_mapping` takes; `whys` has a comment for places such as `fields.title`."""
     return "\n".join(_lines(draft, whys)) + "\n"

@@ -22,7 +22,7 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "options": (
         "every_row", "no_column", "no_person", "blank", "refuse", "leave_out", "use_all_the_same", "happened",
-        "same_things",
+        "same_things", "no_stream",
     ),
     "readings": (
         "point", "comma", "dmy", "mdy", "ymd",
@@ -31,8 +31,8 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
         "setting", "source", "sure", "why",
     ),
     "told": (
-        "sheet", "file", "unused", "personal", "empty", "questions", "ask", "write", "written", "unfinished", "good",
-        "next", "put",
+        "sheet", "file", "left_out", "unused", "personal", "empty", "questions", "ask", "write", "written",
+        "unfinished", "good", "next", "put",
     ),
     "asking": (
         "number", "numbers", "text", "examples", "wrong", "not_allowed", "none",

@@ -9,7 +9,7 @@ from typing import Final
 from connectors.propose.facts import FieldFacts, StreamFacts
 from connectors.propose.guess import Told
 from connectors.propose.profile import HALF, MOST, Profile, fits
-from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, fold_name, name_parts
+from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, name_parts
 
 OWN, EXACT, PART, WITHIN = 4, 3, 2, 1
 _WORD_MIN: Final = 4  # a shorter word within a name says too little
@@ -114,7 +114,7 @@ def _as_well(every: Mapping[str, list[Match]], path: str, taken: set[str]) -> li
 
 
 def _agreement(column: Profile, path: str, words: StreamVocabulary) -> int:
-    if fold_name(column.name) in words.own.get(path, ()):
+    if name_parts(column.name)[:1] and name_parts(column.name)[0] in words.own.get(path, ()):
         return OWN
     return strength(column, words.fields.get(path, ()))
 
@@ -125,13 +125,19 @@ def _is_fit(field: FieldFacts, column: Profile, vocabulary: Vocabulary) -> bool:
     return column.filled == 0 or fits(field, column, vocabulary.standards) >= least
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The streams that a sheet may be of, the best first; whether it is certain, and whether anything speaks for it."""
+
+    order: tuple[str, ...]
+    is_certain: bool
+    is_any: bool
+
+
 def rank_streams(
     every: Sequence[StreamFacts], vocabulary: Vocabulary, columns: Sequence[Profile], names: Sequence[str]
-) -> tuple[list[str], bool]:
-    """Return the streams that the sheet may be of, the best first, and whether the best is certain.
-
-    Shapes: names are those of worksheet and file.
-    """
+) -> Ranked:
+    """Return the streams that the sheet may be of. Shapes: names are those of worksheet and file."""
     points = {}
     for facts in every:
         words = vocabulary.streams[facts.name]
@@ -141,7 +147,7 @@ def rank_streams(
         points[facts.name] = 3 * len(matches.certain) + len(matches.found) - len(matches.certain) + 2 * required + named
     order = sorted(points, key=lambda name: -points[name])
     best, second = points[order[0]], points[order[1]] if len(order) > 1 else 0
-    return order, best > 0 and best - second >= _AHEAD
+    return Ranked(tuple(order), best > 0 and best - second >= _AHEAD, best > 0)
 
 
 def _is_called(name: str, sheets: frozenset[str]) -> bool:

@@ -111,6 +111,11 @@ def is_email(text: str) -> bool:
     return _EMAIL.fullmatch(text) is not None
 
 
+def looks_like_tag(text: str) -> bool:
+    """Return whether a text is written as the tag of a language is, such as `ru` or `uz-Latn`."""
+    return re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", text) is not None
+
+
 def is_center(text: str) -> bool:
     """Return whether a text could be the id of a center, such as `kz`."""
     return re.fullmatch(r"[a-z][a-z0-9-]{1,19}", text) is not None
@@ -130,6 +135,9 @@ def fits(facts: FieldFacts, column: Profile, standards: Mapping[str, Mapping[str
     if facts.form == "code" and facts.standard is not None:
         known = {fold_name(code) for code in facts.codes} | set(standards.get(facts.standard, ()))
         return column.share(lambda text: any(fold_name(part) in known for part in _parts(text, facts)))
+    if facts.form == "language":
+        languages = standards.get("language", {})
+        return column.share(lambda text: looks_like_tag(text) or fold_name(text) in languages)
     if facts.form in ("line", "lines", "latin") and column.dates > MOST * max(column.filled, 1):
         return 0.0
     if facts.form == "ipc":
@@ -156,7 +164,6 @@ _LOOKS: Final[dict[str, Callable[[str], bool]]] = {
     "whole": lambda text: _NUMBER.fullmatch(text) is not None,
     "web": lambda text: _WEB.fullmatch(text) is not None,
     "lei": lambda text: re.fullmatch(r"[0-9A-Z]{20}", text) is not None,
-    "language": lambda text: re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*", text) is not None,
     "center": lambda text: re.fullmatch(r"[a-z0-9-]{1,63}", text) is not None,
     "entity": lambda text: len(text) <= 80,
     "latin": lambda text: all(ord(c) < 0x250 or 0x2010 <= ord(c) <= 0x2027 for c in text),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connectors.propose.coded import language_choices
-from connectors.propose.draft import Draft, PersonDraft, SourceDraft
+from connectors.propose.draft import Draft, PersonDraft, SourceDraft, file_pattern
 from connectors.propose.facts import FieldFacts, StreamFacts
 from connectors.propose.guess import COLUMN, NOTHING, VALUE, Answers, Guess, Option, Question, Told
 from connectors.propose.keys import find_keys
@@ -51,6 +51,11 @@ class Proposal:
     keys: frozenset[tuple[str, ...]] = frozenset()  # what stands in the key columns
 
     @property
+    def is_left_out(self) -> bool:
+        """Whether somebody said that the rows are of no stream: then there is no mapping."""
+        return self.draft is None and not self.questions
+
+    @property
     def needed(self) -> tuple[Question, ...]:
         """The questions without whose answers the mapping is not whole."""
         return tuple(question for question in self.questions if question.needed)
@@ -70,12 +75,15 @@ def _settle_stream(
 ) -> StreamFacts | None:
     """Return the stream, None while it is open."""
     streams = {facts.name: facts for facts in context.streams}
-    order, is_certain = rank_streams(context.streams, context.vocabulary, columns, names)
-    if "stream" not in asked.answers and is_certain:
-        asked.guess("stream", order[0], "certain", Told("why.stream"))
-        return streams[order[0]]
-    options = tuple(Option(name, context.labels.streams[name]) for name in order)
-    chosen = asked.ask(Question("stream", Told("questions.stream"), options, suggested=order[0]))
+    ranked = rank_streams(context.streams, context.vocabulary, columns, names)
+    first = ranked.order[0]
+    if "stream" not in asked.answers and ranked.is_certain:
+        asked.guess("stream", first, "certain", Told("why.stream"))
+        return streams[first]
+    options = [Option(name, context.labels.streams[name]) for name in ranked.order]
+    options.append(Option(NOTHING, Told("options.no_stream")))
+    suggested = first if ranked.is_any else NOTHING
+    chosen = asked.ask(Question("stream", Told("questions.stream"), tuple(options), suggested=suggested))
     if chosen is None or chosen[0] not in streams:
         return None
     asked.guess("stream", chosen[0], "answered", Told("why.answered"))
@@ -127,7 +135,7 @@ class _Maker:
         hidden = {column.name for column in self._personal.values()}
         unused = tuple(column.name for column in self._columns if column.name not in self._used)
         draft = Draft(
-            files=(sheet.file_name,),
+            files=(file_pattern(sheet.file_name),),
             stream=self._facts.name,
             key=key,
             fields=self._fields,

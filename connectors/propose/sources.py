@@ -11,8 +11,9 @@ from connectors.propose.coded import are_codes_of_a_list, known_codes, meanings,
 from connectors.propose.draft import SourceDraft
 from connectors.propose.facts import FieldFacts, StreamFacts
 from connectors.propose.guess import COLUMN, NOTHING, Answers, Guess, Labels, Option, Question, Sure, Told
-from connectors.propose.profile import MOST, Profile, is_center
+from connectors.propose.profile import MOST, Profile, is_center, looks_like_tag
 from connectors.propose.readings import open_readings
+from connectors.propose.template import LANGUAGE_TAGS
 from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, fold_name
 
 BLANK_ANSWER: Final = "blank"  # a word that means that nothing is there
@@ -71,7 +72,7 @@ class Sources:
 
     def take(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
         """Return how a field is read from a column; None if it is not to be read from it, or that is open."""
-        if facts.form == "code":
+        if facts.form == "code" or (facts.form == "language" and column.share(self._is_tag) < 1.0):
             return self._coded(facts, column)
         if facts.form == "listed" or facts.items_max is not None:
             return self._list(facts, column)
@@ -81,6 +82,9 @@ class Sources:
         if found is None:
             return SourceDraft(column.name)
         return self._reading(column, found.setting, found.choices, found.example)
+
+    def _is_tag(self, text: str) -> bool:
+        return looks_like_tag(text) and fold_name(text) not in self._context.vocabulary.standards.get("language", {})
 
     def status(self, column: Profile) -> SourceDraft:
         """Return how the status is read from a column."""
@@ -98,6 +102,10 @@ class Sources:
 
     def accepted(self, facts: FieldFacts) -> dict[str, str] | None:
         """Return the words that may be typed for a field, folded, with their codes; None if it takes other texts."""
+        if facts.form == "language":
+            return {fold_name(tag): tag for tag in LANGUAGE_TAGS} | {
+                **self._context.vocabulary.standards.get("language", {})
+            }
         return known_codes(facts, {}, self._context.vocabulary.standards) if facts.codes else None
 
     def label(self, path: str) -> str:
@@ -112,6 +120,8 @@ class Sources:
 
     def _coded(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
         known = known_codes(facts, self._words.codes.get(facts.path, {}), self._context.vocabulary.standards)
+        if facts.form == "language":
+            known = self.accepted(facts) or {}
         found = meanings(column, known, facts.codes, is_list=facts.items_max is not None and not column.is_list)
         split = found.split
         if facts.items_max is not None and not column.is_list and (marks := open_separators(column.texts, known)):

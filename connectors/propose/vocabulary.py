@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from connectors.mapping.convert import fold_case
 
+_COUNTED = re.compile(r" \(\d+\)$")
 _AROUND = " .,:;*\"'«»“”()[]"
 
 
@@ -54,6 +55,7 @@ def fold_name(text: str) -> str:
 
 def name_parts(text: str) -> tuple[str, ...]:
     """Return a column's name folded, then its parts: without what stands in brackets or behind a comma, each level."""
+    text = _COUNTED.sub("", text)  # the second column of a name is called so, with a number
     whole = fold_name(text)
     levels = [fold_name(level.replace("_", " ")) for level in re.split(r" / |\.(?=[\w\"])", text)]
     shorter = [fold_name(part) for level in (text, *text.split(" / ")) for part in _cut(level)]

@@ -154,7 +154,7 @@ def test_proposal_is_shown_and_nothing_written(office: Path, capsys: pytest.Capt
     assert run_command(["mapping", "propose", "предложения.csv", "--office", str(office)]) == 0
     shown = capsys.readouterr().out
     assert sorted(office.rglob("*")) == before
-    for expected in ("fields.title", "Название", "точно", "назван как это поле", "что значит «Активен»", "--ask"):
+    for expected in ("title", "Название", "точно", "назван как это поле", "что значит «Активен»", "--ask"):
         assert expected in shown
 
 

@@ -281,6 +281,45 @@ def test_names_of_countries_are_known_in_many_languages(guess: Propose) -> None:
     assert list(table.values()) == ["UZ", "CN", "US", "KZ", "CN", "PK", "BY"]
 
 
+def test_names_of_languages_and_currencies_are_known(guess: Propose) -> None:
+    """Русский is ru, a dollar is one only with its country; what may be several is asked."""
+    text = (
+        "Код;Название;Вид;Язык;Сумма;Валюта;Состояние\n"
+        "A;a;лицензия;русский;1;доллар США;открыта\nB;b;лицензия;Узбекский;2;узбекский сум;открыта\n"
+        "C;c;лицензия;en;2;рубль;открыта\n"
+    )
+    proposal = guess(text, {"stream": ("deal",)})
+    assert asked(proposal) == ["value:fields.currency:рубль"]
+    assert proposal.draft is not None
+    assert proposal.draft.fields["language"].table == {"русский": "ru", "Узбекский": "uz", "en": "en"}
+    assert proposal.draft.fields["currency"].table == {"доллар США": "USD", "узбекский сум": "UZS"}
+
+
+def test_two_columns_of_one_name_are_asked(guess: Propose) -> None:
+    """The reader gives the second a number; that makes it no other column."""
+    text = "Код;Название;Язык;Экспортный контроль;Описание;Описание;Статус\nA;a;ru;free;x;y;published\n"
+    assert asked(guess(text, {"stream": ("offer",)})) == ["field:description"]
+
+
+def test_sheet_of_no_stream_is_left_out(guess: Propose) -> None:
+    """A staff list is no partner: nothing is suggested, and one may say so."""
+    text = "Сотрудник;Кабинет\nАлиев;12\n"
+    proposal = guess(text)
+    assert asked(proposal) == ["stream"]
+    assert proposal.questions[0].suggested == "-"
+    assert guess(text, {"stream": ("-",)}).is_left_out
+
+
+@pytest.mark.parametrize("name", ["offers[1].csv", "offers (1).csv", "what?.csv", "a*b.csv"])
+def test_mapping_is_for_the_file_whatever_it_is_called(guess: Propose, name: str) -> None:
+    """Browsers number what they fetch twice; in a pattern a bracket would mean something else."""
+    proposal = guess(OFFERS, {"stream": ("offer",)}, name=name)
+    assert proposal.draft is not None
+    mapping = read_mapping(to_yaml(proposal.draft), "x")
+    assert mapping.matches(name)
+    assert not mapping.matches("offers1.csv")
+
+
 def test_list_is_split_by_what_makes_its_words_known(guess: Propose) -> None:
     """A comma within an entry is not what stands between entries."""
     text = (
