@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from connectors.propose.draft import Draft
     from connectors.propose.proposal import Proposal
     from connectors.propose.sources import Context
-    from connectors.source.table import Table
+    from connectors.source.table import Limits, Table
     from schemas.words import Language
 
 app = typer.Typer(help="How sheets are read: mappings, made without writing YAML.", no_args_is_help=True)
@@ -45,6 +45,9 @@ def propose_mapping(
     sheet: Annotated[
         str | None, typer.Option("--sheet", help="One worksheet. Default: each that holds a table.")
     ] = None,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="Of a CSV file whose text reads in several, such as windows-1251.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the mapping.")] = False,
     language: LanguageOption = None,
     office: OfficeFolder = Path(),
@@ -63,13 +66,12 @@ def propose_mapping(
       connector mapping propose offers.xlsx --out mappings/offers.yaml
     """
     from connectors.cli.wizard import answer_all
-    from connectors.cli.worksheets import read_worksheets
     from connectors.propose.proposal import propose
 
     opened, chosen = OpenedOffice.open(office), language_of(language, office)
     path = _find(opened, file)
     context = _context(opened, chosen)
-    worksheets = read_worksheets(path, _bytes(path), context.vocabulary, opened.settings.limits, sheet)
+    worksheets = _worksheets(path, context, opened.settings.limits, sheet, encoding, chosen if ask else None)
     told: list[dict[str, Any]] = []
     targets = _targets(opened, path, out, ask=ask, count=sum(found.sheet is not None for found in worksheets))
     _check_targets(opened, path, targets, worksheets, force=force)
@@ -101,6 +103,34 @@ def propose_mapping(
         _tell_next(opened, path, found, proposal, target, text, chosen)
     if json:
         as_json(told)
+
+
+def _worksheets(
+    path: Path, context: Context, limits: Limits, sheet: str | None, encoding: str | None, asking: Language | None
+) -> list[Worksheet]:
+    """Return the worksheets of a file; where its text reads in several encodings, the person who is there is asked.
+
+    Errors: FileRefused; UsageError.
+    """
+    from connectors.cli.wizard import answer
+    from connectors.cli.worksheets import encoding_question, read_worksheets
+    from connectors.source.charset import UnknownEncoding, known_encoding
+    from connectors.source.problem import FileCode, FileRefused
+
+    try:
+        known = None if encoding is None else known_encoding(encoding)
+    except UnknownEncoding as exc:
+        raise UsageError(f"--encoding: {exc}") from exc
+    data = _bytes(path)
+    try:
+        return read_worksheets(path, data, context.vocabulary, limits, sheet, known)
+    except FileRefused as exc:
+        if exc.code is not FileCode.ENCODING_UNCERTAIN:
+            raise
+        if asking is None:
+            raise UsageError(f"{exc}; here by --encoding, or --ask") from exc
+        (chosen,) = answer(encoding_question(data), asking)
+        return read_worksheets(path, data, context.vocabulary, limits, sheet, chosen)
 
 
 def _context(office: OpenedOffice, language: Language) -> Context:
@@ -206,19 +236,20 @@ def _show(path: Path, found: Worksheet, proposal: Proposal, language: Language, 
     rows = len(found.table.rows)
     name = "told.sheet" if found.name else "told.file"
     line(_say(name, language, sheet=found.name or "", file=path.name, rows=rows))
-    table(
-        "",
-        [_say(f"headers.{column}", language) for column in ("setting", "source", "sure", "why")],
-        [
+    if proposal.guesses:
+        table(
+            "",
+            [_say(f"headers.{column}", language) for column in ("setting", "source", "sure", "why")],
             [
-                guess.place.removeprefix("fields.").removeprefix("persons."),
-                guess.source,
-                _say(f"sure.{guess.sure}", language),
-                say(guess.why, language),
-            ]
-            for guess in proposal.guesses
-        ],
-    )
+                [
+                    guess.place.removeprefix("fields.").removeprefix("persons."),
+                    guess.source,
+                    _say(f"sure.{guess.sure}", language),
+                    say(guess.why, language),
+                ]
+                for guess in proposal.guesses
+            ],
+        )
     for warning in found.table.warnings:
         line(f"  {warning.column + ': ' if warning.column else ''}{warning.message}")
     unused = [name for name in proposal.unused if name not in proposal.personal]

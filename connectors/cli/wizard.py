@@ -36,10 +36,10 @@ def answer_all(sheet: Sheet, context: Context, language: Language, ask: Prompt =
         question = next((question for question in proposal.questions if question.id not in answers), None)
         if question is None:
             return proposal
-        answers[question.id] = _answer(question, language, ask)
+        answers[question.id] = answer(question, language, ask)
 
 
-def _answer(question: Question, language: Language, ask: Prompt) -> tuple[str, ...]:
+def answer(question: Question, language: Language, ask: Prompt = prompt) -> tuple[str, ...]:
     """Ask until there is an answer that can stand."""
     line()
     line(say(question.text, language))

@@ -17,8 +17,9 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
         "stream", "name", "name_part", "name_within", "name_but_cells", "key", "person", "answered", "every_row",
     ),
     "questions": (
-        "stream", "key", "key_counting", "key_pair", "field_likely", "field_rivals", "field_required", "status",
-        "word", "split", "no_codes", "decimal", "date_order", "person", "more", "column", "center", "key_prefix",
+        "stream", "encoding", "key", "key_counting", "key_pair", "field_likely", "field_rivals", "field_required",
+        "status", "word", "split", "no_codes", "decimal", "date_order", "person", "more", "column", "center",
+        "key_prefix",
     ),
     "options": (
         "every_row", "no_column", "no_person", "blank", "refuse", "leave_out", "use_all_the_same", "happened",

@@ -240,6 +240,26 @@ def test_sheet_that_another_mapping_takes_is_refused(office: Path, capsys: pytes
     assert "mappings/a.yaml is for предложения.csv already" in capsys.readouterr().err
 
 
+def test_text_that_reads_in_several_encodings_is_asked_about(office: Path) -> None:
+    """Kazakh letters are others in windows-1251: the person sees how each reads, and the mapping keeps the answer."""
+    text = OFFERS.replace("Солнечный насос", "Қазақстан өнімі")
+    (office / "kz.csv").write_bytes(text.encode("kz1048"))
+    shown = propose(office, "kz.csv")
+    assert shown.returncode == 2
+    assert "--encoding" in shown.stderr
+    asked = propose(office, "kz.csv", "--ask", typed="0\n")
+    lines = [line for line in asked.stdout.splitlines() if "kz1048: " in line]
+    assert "Қазақстан" in asked.stdout
+    number = lines[0].split()[0]
+    done = propose(office, "kz.csv", "--ask", typed=f"{number}\n3\n1\n")
+    assert done.returncode == 0, done.stderr
+    mapping = read_mapping((office / "mappings" / "kz.yaml").read_text("utf-8"), "x")
+    assert (mapping.format.encoding, mapping.fields["language"].value) == ("kz1048", "kk")
+    named = propose(office, "kz.csv", "--encoding", "kz-1048", "--json")
+    assert "encoding: kz1048" in json.loads(named.stdout)[0]["mapping"]
+    assert propose(office, "kz.csv", "--encoding", "klingon").returncode == 2
+
+
 def test_file_or_folder_that_is_not_there_is_said(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and what to do."""
     assert run_command(["mapping", "propose", "nothing.xlsx", "--office", str(office)]) == 2
