@@ -129,8 +129,10 @@ def _worksheets(
             raise
         if asking is None:
             raise UsageError(f"{exc}; here by --encoding, or --ask") from exc
-        (chosen,) = answer(encoding_question(data), asking)
-        return read_worksheets(path, data, context.vocabulary, limits, sheet, chosen)
+        chosen = answer(encoding_question(data), asking)
+        if not chosen:
+            raise
+        return read_worksheets(path, data, context.vocabulary, limits, sheet, chosen[0])
 
 
 def _context(office: OpenedOffice, language: Language) -> Context:

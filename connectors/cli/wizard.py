@@ -16,6 +16,7 @@ from schemas.words import Language, words
 
 Prompt = Callable[[str, str | None], str]
 _MARK = "*"
+BACK = "<"
 
 
 def say(told: Told | str, language: Language) -> str:
@@ -31,16 +32,22 @@ def prompt(text: str, default: str | None) -> str:
 def answer_all(sheet: Sheet, context: Context, language: Language, ask: Prompt = prompt) -> Proposal:
     """Return the proposal with every question answered, each asked once."""
     answers: dict[str, tuple[str, ...]] = {}
+    line()
+    line(_asking("how", language))
     while True:
         proposal = propose(sheet, context, answers)
         question = next((question for question in proposal.questions if question.id not in answers), None)
         if question is None:
             return proposal
-        answers[question.id] = answer(question, language, ask)
+        found = answer(question, language, ask)
+        if found is not None:
+            answers[question.id] = found
+        elif answers:
+            answers.popitem()  # whoever has answered wrongly goes back, and the rest follows from the sheet again
 
 
-def answer(question: Question, language: Language, ask: Prompt = prompt) -> tuple[str, ...]:
-    """Ask until there is an answer that can stand."""
+def answer(question: Question, language: Language, ask: Prompt = prompt) -> tuple[str, ...] | None:
+    """Ask until there is an answer that can stand; None goes back to the question before."""
     line()
     line(say(question.text, language))
     if question.examples:
@@ -52,6 +59,8 @@ def answer(question: Question, language: Language, ask: Prompt = prompt) -> tupl
     default = _default(question)
     while True:
         typed = ask(f"  {_asking(kind, language)}", default)
+        if typed == BACK:
+            return None
         found, fault = _read(question, typed, language)
         if fault is None:
             return found

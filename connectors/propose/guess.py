@@ -36,7 +36,7 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
         "unfinished", "good", "next", "put",
     ),
     "asking": (
-        "number", "numbers", "text", "examples", "wrong", "not_allowed", "none",
+        "how", "number", "numbers", "text", "examples", "wrong", "not_allowed", "none",
     ),
     "mapping": (
         "made", "change", "todo",

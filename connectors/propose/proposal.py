@@ -16,8 +16,8 @@ from connectors.propose.guess import COLUMN, NOTHING, VALUE, Answers, Guess, Opt
 from connectors.propose.keys import find_keys
 from connectors.propose.match import EXACT, Match, match_fields, rank_streams, strength
 from connectors.propose.persons import identity, personal_columns
-from connectors.propose.profile import SAMPLES, Profile
-from connectors.propose.sources import Asked, Context, Sources
+from connectors.propose.profile import HALF, SAMPLES, VALUES_MAX, Profile, fits
+from connectors.propose.sources import Asked, Context, Sources, column_option
 from connectors.propose.vocabulary import StreamVocabulary, Vocabulary
 
 _PREFIX: Final = r"[A-Za-z0-9._-]{1,40}"
@@ -160,7 +160,7 @@ class _Maker:
             self._asked.guess("key", found.certain, "certain", Told("why.key"))
             self._used.add(found.certain)
             return (found.certain,)
-        options = tuple(Option(COLUMN + name, name) for name in found.options)
+        options = tuple(column_option(self._by_name[name]) for name in found.options)
         told = Told(f"questions.{found.reason}", {"column": found.counting})
         suggested = COLUMN + found.suggested if found.suggested else None
         chosen = self._asked.ask(Question("key", told, options, several=True, suggested=suggested))
@@ -195,10 +195,14 @@ class _Maker:
         if match is None and not rivals and not facts.required and question not in self._asked.answers:
             return
         first = [match.column] if match is not None else [rival.column for rival in rivals]
-        options = [Option(COLUMN + column.name, column.name) for column in first]
+        options = [*map(column_option, first)]
         if facts.required:
-            others = [column for column in self._clear if column.name not in self._used and column not in first]
-            options += [*self._constants(facts), *(Option(COLUMN + column.name, column.name) for column in others)]
+            others = [
+                column
+                for column in self._clear
+                if column.name not in self._used and column not in first and self._could_be(facts, column)
+            ]
+            options += [*self._constants(facts), *map(column_option, others)]
         else:
             options.append(Option(NOTHING, Told("options.no_column")))
         name = "field_likely" if match is not None else "field_rivals" if rivals else "field_required"
@@ -221,6 +225,12 @@ class _Maker:
             self._asked.guess(f"fields.{facts.path}", match.column.name, "likely", match.why)
             self._todo[facts.path] = SourceDraft(match.column.name)
             self._used.add(match.column.name)
+
+    def _could_be(self, facts: FieldFacts, column: Profile) -> bool:
+        """Return whether a column is worth being offered: half of its cells could be the field, and codes recur."""
+        if facts.codes and facts.standard is None:
+            return 0 < column.distinct <= VALUES_MAX
+        return fits(facts, column, self._vocabulary.standards) >= HALF
 
     def _answer_field(self, facts: FieldFacts, answer: str) -> None:
         column = self._by_name.get(answer.removeprefix(COLUMN)) if answer.startswith(COLUMN) else None
@@ -278,7 +288,7 @@ class _Maker:
             ]
             first = [match] if match is not None else []
             others = [c for c in self._clear if c.name not in self._used]
-            options = [*(Option(COLUMN + c.name, c.name) for c in (*first, *others)), *options]
+            options = [*map(column_option, (*first, *others)), *options]
             suggested = COLUMN + match.name if match is not None else None
             chosen = self._asked.ask(Question("status", Told("questions.status"), tuple(options), suggested=suggested))
             if chosen is None:
@@ -332,7 +342,7 @@ class _Maker:
         left = [column for column in self._clear if column.name not in self._used and column.filled]
         if not left:
             return
-        options = tuple(Option(COLUMN + column.name, column.name) for column in left)
+        options = tuple(map(column_option, left))
         chosen = self._asked.ask(Question("more", Told("questions.more"), options, several=True, needed=False))
         for name in chosen or ():
             column = self._by_name.get(name.removeprefix(COLUMN))

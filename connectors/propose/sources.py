@@ -20,6 +20,7 @@ BLANK_ANSWER: Final = "blank"  # a word that means that nothing is there
 USE: Final = "use"
 _NAMES_SHARE: Final = 0.5  # of cells with a blank in them: then they are names, and no numbers
 _WHOLE_ID: Final = re.compile(r"[a-z0-9-]{1,63}:\S")
+_SAMPLE_CHARS: Final = 20
 _READINGS: Final = {".": "point", ",": "comma", "dmy": "dmy", "mdy": "mdy", "ymd": "ymd"}
 
 
@@ -31,6 +32,12 @@ class Context:
     labels: Labels
     streams: tuple[StreamFacts, ...]
     prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def column_option(column: Profile) -> Option:
+    """Return a column as an answer, with a few of its cells: a name alone may say little."""
+    samples = ", ".join(" ".join(text.split())[:_SAMPLE_CHARS] for text in column.samples)
+    return Option(COLUMN + column.name, f"{column.name} ({samples})" if samples else column.name)
 
 
 class Asked:
@@ -191,7 +198,7 @@ class Sources:
             return SourceDraft(column.name)
         told = Told("questions.center", {"field": self.label(facts.path), "column": column.name})
         others = [c for c in self._columns if c is not column and c.filled and c.share(is_center) >= MOST]
-        options = tuple(Option(COLUMN + other.name, other.name) for other in others)
+        options = tuple(map(column_option, others))
         chosen = self._asked.ask(Question(f"center:{facts.path}", told, options, examples=column.samples))
         if chosen is None or not chosen:
             return None

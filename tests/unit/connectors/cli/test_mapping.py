@@ -185,6 +185,14 @@ def test_wizard_asks_in_the_language_and_again_where_the_answer_is_none(office: 
     assert mapping.status.table["Активен"] == "published"
 
 
+def test_wrong_answer_is_taken_back(office: Path) -> None:
+    """Kazakh was typed for Russian: < asks again, and what follows is asked after it."""
+    done = propose(office, "предложения.csv", "--ask", typed="<\nkk\n<\nru\n1\n")
+    assert done.returncode == 0, done.stderr
+    mapping = read_mapping((office / "mappings" / "предложения.yaml").read_text("utf-8"), "x")
+    assert mapping.fields["language"].value == "ru"
+
+
 def test_end_of_input_writes_nothing(office: Path) -> None:
     """Whoever closes the terminal in the middle leaves no half of a mapping."""
     done = propose(office, "предложения.csv", "--ask", typed="1\n")
