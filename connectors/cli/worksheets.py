@@ -23,7 +23,7 @@ _ENCODINGS_MAX = 6
 _LOOKED_AT = 64 * 1024
 _CELLS_SHOWN = 3
 _CELL = re.compile(r"[\r\n;,\t|]+")
-_SEARCHED_BYTES_MAX = 8 * 1024 * 1024  # a larger file is read once: its header stands where the reader finds it
+_SEARCHED_BYTES_MAX = 2 * 1024 * 1024  # a larger file is read once: its header stands where the reader finds it
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class Profile:
     numbers: int
     is_counting: bool  # 1, 2, 3 … down the sheet
     is_list: bool = False  # JSON has lists: texts are their entries
+    written: tuple[str, ...] = ()  # the different cells that the sheet keeps as texts: those alone can be misread
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -91,12 +92,13 @@ def _profile(name: str, cells: Sequence[Any], rows: int) -> Profile:
     is_list = any(isinstance(cell, list) for cell in cells)
     flat = [item for cell in cells for item in (cell if isinstance(cell, list) else [cell])]
     texts = tuple(text for text in map(_text, flat) if text)
+    written = tuple(dict.fromkeys(item for item in flat if isinstance(item, str)))
     counted = Counter(texts)
     dates = sum(isinstance(cell, date) for cell in cells)
     numbers = sum(isinstance(cell, int | Decimal) and not isinstance(cell, bool) for cell in cells)
     is_counting = len(texts) > 1 and list(texts) == [str(n) for n in range(1, len(texts) + 1)]
     values = dict(list(counted.items())[: VALUES_MAX + 1])
-    return Profile(name, rows, len(texts), texts, values, len(counted), dates, numbers, is_counting, is_list)
+    return Profile(name, rows, len(texts), texts, values, len(counted), dates, numbers, is_counting, is_list, written)
 
 
 def _text(cell: Any) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from connectors.propose.facts import FieldFacts
+from connectors.propose.profile import Profile
 
 _THREE: Final = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _TELLS: Final = re.compile(r".*\d([.,])(?!\d{3}(?!\d))\d+\D*|.*\d[.,]\d{3}[.,].*")
@@ -23,8 +23,9 @@ class OpenReading:
     example: str
 
 
-def open_readings(facts: FieldFacts, texts: Sequence[str]) -> OpenReading | None:
+def open_readings(facts: FieldFacts, column: Profile) -> OpenReading | None:
     """Return what has to be asked of a column before its texts have one meaning, None if nothing."""
+    texts = column.written
     if facts.form in ("number", "whole"):
         unclear = [text for text in texts if _THREE.fullmatch(text)]
         if unclear and not any(_TELLS.fullmatch(text) for text in texts):

@@ -85,7 +85,7 @@ class Sources:
             return self._list(facts, column)
         if facts.form == "entity":
             return self._entity(facts, column)
-        found = open_readings(facts, column.texts)
+        found = open_readings(facts, column)
         if found is None:
             return SourceDraft(column.name)
         return self._reading(column, found.setting, found.choices, found.example)

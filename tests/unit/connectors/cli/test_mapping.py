@@ -19,6 +19,7 @@ from connectors.mapping.person import Instead, PersonField, PersonSaid
 from connectors.source import load
 from hub.protocol.errors import UsageError
 from schemas.words import LANGUAGES
+from tests.support.terminal import lines_at
 
 SETTINGS = "hub: hub.example\ncenter: uz\nbootstrap: ['127.0.0.1:1']\nlanguage: ru\n"
 OFFERS = """\
@@ -275,3 +276,18 @@ def test_file_or_folder_that_is_not_there_is_said(office: Path, capsys: pytest.C
     options = ["предложения.csv", "--out", "x.txt", "--office", str(office)]
     assert run_command(["mapping", "propose", *options]) == 2
     assert "ends in .yaml" in capsys.readouterr().err
+
+
+def test_tables_hold_on_a_narrow_terminal(office: Path) -> None:
+    """At 80 columns no setting, no field and no code is broken in two."""
+    workbook(office / "реестр.xlsx")
+    command = [sys.executable, "-m", "connectors.cli.main"]
+    shown = lines_at(80, [*command, "mapping", "propose", "реестр.xlsx", "--office", str(office)])
+    for place in ("contact.phone", "contact.email", "export_control", "partner_since", "published_on"):
+        assert any(line.split()[:1] == [place] for line in shown), place
+    for language in LANGUAGES:
+        shown = lines_at(80, [*command, "fields", "offer", "--language", language, "--office", str(office)])
+        for field in ("technology_keywords", "partnership_kinds", "ip_expires_on", "effective_on"):
+            assert any(line.split()[:1] == [field] for line in shown), field
+        assert any("available_for_demonstration" in line for line in shown)
+        assert any("applied_not_granted" in line for line in shown)
