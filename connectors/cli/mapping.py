@@ -288,15 +288,15 @@ def _tell_next(
             line(f"  {row.row}: {'; '.join(explain(problem, language, stream) for problem in row.problems)}")
     if target is None:
         if count:
-            line(_say("told.ask", language, file=_quoted(path)))
-        out = office.settings.mappings / f"{path.stem}{MAPPING_SUFFIX}"
-        line(_say("told.write", language, file=_quoted(path), out=_quoted(out)))
+            line(_say("told.ask", language, command=_command(office, "mapping", "propose", path, "--ask")))
+        out = office.path / office.settings.mappings / f"{path.stem}{MAPPING_SUFFIX}"
+        line(_say("told.write", language, command=_command(office, "mapping", "propose", path, "--out", out)))
         return
     line(_say("told.unfinished" if count else "told.written", language, out=target, n=count))
     if path.resolve().parent != office.sources.resolve():
         line(_say("told.put", language, folder=office.sources.resolve(), file=path.name))
     if not count:
-        line(_say("told.next", language))
+        line(_say("told.next", language, check=_command(office, "check"), run=_command(office, "run")))
 
 
 def _try(office: OpenedOffice, text: str, found: Table) -> list[RowOutcome]:
@@ -343,7 +343,9 @@ def _say(name: str, language: Language, **values: object) -> str:
     return words("propose").say(name, language, **values)
 
 
-def _quoted(path: Path) -> str:
-    from shlex import quote
+def _command(office: OpenedOffice, *words: str | Path) -> str:
+    """Return a command as it is typed here, for this office."""
+    from shlex import join
 
-    return quote(str(path))
+    elsewhere = [] if office.path == Path() else ["--office", str(office.path)]
+    return join(["connector", *map(str, words), *elsewhere])

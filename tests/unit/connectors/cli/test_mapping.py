@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from datetime import date
@@ -157,6 +158,20 @@ def test_proposal_is_shown_and_nothing_written(office: Path, capsys: pytest.Capt
     assert sorted(office.rglob("*")) == before
     for expected in ("title", "Название", "точно", "назван как это поле", "что значит «Активен»", "--ask"):
         assert expected in shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_commands_that_are_shown_can_be_typed(office: Path, language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the file is called, and wherever the office is: each line's command is run as it is printed."""
+    (office / "наши технологии (2).csv").write_text(OFFERS, "utf-8")
+    options = ["наши технологии (2).csv", "--language", language, "--office", str(office)]
+    assert run_command(["mapping", "propose", *options]) == 0
+    shown = [line for line in capsys.readouterr().out.splitlines() if "connector mapping propose" in line]
+    asking, writing = (shlex.split(line[line.index("connector") :]) for line in shown)
+    assert run_command(writing[1:]) == 0
+    assert [path.name for path in (office / "mappings").iterdir()] == ["наши технологии (2).yaml"]
+    done = propose(office, *asking[3:-2], "--force", typed="1\n1\n")
+    assert done.returncode == 0, done.stderr
 
 
 def test_proposal_overwrites_nothing(office: Path, capsys: pytest.CaptureFixture[str]) -> None:

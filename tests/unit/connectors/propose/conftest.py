@@ -36,3 +36,20 @@ def sheet_of(text: str, name: str = "sheet.csv") -> Sheet:
     """Return a sheet as a proposal takes it."""
     table = read_table(name, text.encode())
     return Sheet(name, profiles(table), (name.rpartition(".")[0],), is_nested=table.format.kind == "jsonl")
+
+
+OFFERS = """\
+№;Название;Язык;Экспортный контроль;Дата публикации;Действует до;Статус
+T-1;Солнечный насос;ru;не ограничен;2026-01-15;2027-01-15;опубликовано
+T-2;Сортировщик;ru;ограничен;2026-02-15;2027-01-15;снято
+"""
+
+
+def asked(proposal: Proposal) -> list[str]:
+    """Return the ids of the questions that a mapping waits for."""
+    return [question.id for question in proposal.needed]
+
+
+def sure(proposal: Proposal) -> dict[str, str]:
+    """Return what is certain, by its place."""
+    return {guess.place: guess.source for guess in proposal.guesses if guess.sure == "certain"}
