@@ -7,15 +7,12 @@ import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from connectors.mapping.problem import LocalCode
 from connectors.source.folding import fold, key_text, name_of, odd_letters
-from connectors.source.problem import UnreadableValue
-from connectors.source.table import DateOrder, DecimalMark
-from connectors.source.values import as_date, as_datetime, as_decimal
 
 Convert = Callable[[Any], Any]
 _DIGITS_MAX: Final = 100
@@ -100,29 +97,8 @@ def fold_case(text: str) -> str:
     return fold(text)
 
 
-def converter(annotation: Any, decimal: DecimalMark, order: DateOrder) -> Convert | None:
-    """Return what turns a filled cell into a value of a type; None for a type that no cell can hold (a record, a list).
-
-    Errors: the converter raises Unfit.
-    """
-    kind = unwrap(annotation)
-    if kind is str or get_origin(kind) is Literal:
-        return as_text
-    if kind is Decimal:
-        return remember(lambda cell: _number(cell, decimal))
-    if kind is bool:
-        return remember(_yes_no)
-    if kind is int:
-        return remember(lambda cell: _whole(cell, decimal))
-    if kind is dt.datetime:
-        return remember(lambda cell: as_moment(cell, order, dt.UTC))
-    if kind is dt.date:
-        return remember(lambda cell: _day(cell, order))
-    return None
-
-
 def remember(convert: Convert) -> Convert:
-    """Return the same conversion with a bounded memory: a column's texts (dates, stages, currencies) recur."""
+    """Return the same conversion with a bounded memory: a column's texts (stages, currencies) recur."""
     seen: dict[str, Any] = {}
 
     def remembered(cell: Any) -> Any:
@@ -150,44 +126,19 @@ def item_type(annotation: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is list else None
 
 
-def as_moment(cell: Any, order: DateOrder, zone: dt.tzinfo) -> dt.datetime:
-    """Return a cell as a moment in UTC; one that names no offset is read in `zone`.
-
-    Errors: Unfit.
-    """
-    try:
-        moment = as_datetime(cell, order)
-        return (moment.replace(tzinfo=zone) if moment.tzinfo is None else moment).astimezone(dt.UTC)
-    except (UnreadableValue, OverflowError) as exc:
-        raise Unfit(LocalCode.BAD_DATE, cell) from exc
-
-
-def _day(cell: Any, order: DateOrder) -> dt.date:
-    try:
-        return as_date(cell, order)
-    except UnreadableValue as exc:
-        raise Unfit(LocalCode.BAD_DATE, cell) from exc
+def places_max(annotation: Any) -> int | None:
+    """Return how many decimals a field of numbers may have, None if any number of them."""
+    for part in (annotation, *get_args(annotation)):
+        for constraint in (*getattr(part, "__metadata__", ()), part):
+            for rule in (constraint, *getattr(constraint, "metadata", ())):
+                places = getattr(rule, "decimal_places", None)
+                if places is not None:
+                    return int(places)
+    return None
 
 
-def _number(cell: Any, decimal: DecimalMark) -> Decimal:
-    try:
-        number = as_decimal(cell, decimal)
-    except UnreadableValue as exc:
-        raise Unfit(LocalCode.BAD_NUMBER, cell) from exc
-    if not number.is_finite() or number.adjusted() > _DIGITS_MAX:
-        raise Unfit(LocalCode.BAD_NUMBER, cell)  # JSON can write 1e999999999; its digits would fill the memory
-    return number
-
-
-def _whole(cell: Any, decimal: DecimalMark) -> int:
-    number = _number(cell, decimal)
-    whole = int(number)
-    if whole != number:
-        raise Unfit(LocalCode.BAD_NUMBER, cell)
-    return whole
-
-
-def _yes_no(cell: Any) -> bool:
+def as_yes_no(cell: Any) -> bool:
+    """Return a cell as yes or no. Errors: Unfit."""
     said = fold_case(as_text(cell))
     if said in _YES:
         return True

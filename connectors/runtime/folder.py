@@ -13,7 +13,7 @@ from typing import Final, TypeVar, cast
 
 import structlog
 
-from connectors.mapping.compiled import NoSuchColumn
+from connectors.mapping.fault import NoSuchColumn
 from connectors.mapping.model import Mapping
 from connectors.mapping.outcome import Outcomes
 from connectors.runtime.aside import Aside

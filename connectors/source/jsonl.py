@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
-from connectors.source.convention import settle_conventions
 from connectors.source.encoding import UNENCODABLE, decode, detect_encoding, encoding_uncertain
 from connectors.source.folding import skeleton
 from connectors.source.header import clean_name
@@ -90,17 +89,15 @@ def _table(
     problems: Problems,
     blank_count: int,
 ) -> Table:
-    # Numbers are typed in JSON; only texts can be dates, and only a look at a few of them is needed to know the order.
-    sample = [[row.cells.get(name) for name in header] for row in rows[:1_000]]
-    conventions, detected, warnings = settle_conventions(header, sample, wanted, None)
-    detected |= {part for part in ("kind", "encoding") if getattr(wanted, part) is None}
+    detected = {part for part in ("kind", "encoding") if getattr(wanted, part) is None}
+    warnings: list[TableWarning] = []
     if not rows and not problems.found:
         warnings.append(TableWarning(WarningCode.EMPTY_FILE, "the file has no rows"))
     return Table(
         path=path,
         header=header,
         rows=rows,
-        format=Format(kind="jsonl", encoding=encoding, **conventions, detected=frozenset(detected)),
+        format=Format(kind="jsonl", encoding=encoding, detected=frozenset(detected)),
         warnings=tuple(warnings),
         problems=tuple(problems.found),
         blank_count=blank_count,

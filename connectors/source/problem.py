@@ -4,8 +4,7 @@
     ├── Retriable
     │   └── FileBusy          locked, gone or changed while it was read: try again
     └── Malformed
-        ├── FileRefused       no rows can be had until a person changes the file; `code` says why
-        └── UnreadableValue   one text that is no number or date; the mapping makes it a refusal of that field
+        └── FileRefused       no rows can be had until a person changes the file; `code` says why
 
 A row that cannot be read is no exception: it is a `RowProblem` in the table, and the rows around it are unharmed.
 """
@@ -53,8 +52,6 @@ class WarningCode(StrEnum):
 
     EMPTY_FILE = "EMPTY_FILE"
     ENCODING_UNCERTAIN = "ENCODING_UNCERTAIN"
-    DECIMAL_UNCERTAIN = "DECIMAL_UNCERTAIN"
-    DATE_ORDER_UNCERTAIN = "DATE_ORDER_UNCERTAIN"
     REPEATED_HEADER = "REPEATED_HEADER"
     UNNAMED_COLUMN = "UNNAMED_COLUMN"
     MERGED_CELLS = "MERGED_CELLS"
@@ -93,7 +90,3 @@ class FileRefused(Malformed):
         super().__init__(message)
         self.code = code
         self.params = {name: str(value) for name, value in params.items()}
-
-
-class UnreadableValue(Malformed):
-    """A text that is not the number or date it should be. The caller refuses the row and names the field."""

@@ -14,7 +14,6 @@ from typing import Any
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from connectors.source.convention import settle_conventions
 from connectors.source.header import clean_name, column_letters, find_header, name_columns
 from connectors.source.package import Package, SheetFacts
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
@@ -48,6 +47,13 @@ def read_workbook(path: PurePath, data: bytes, wanted: FormatOptions, limits: Li
         message = f"the sheet {name!r} is read; also there: {', '.join(map(repr, names))}; name one in the mapping"
         warnings.append(TableWarning(WarningCode.OTHER_SHEETS, message))
     return _read_grid(path, grid, wanted=wanted, limits=limits, warnings=warnings)
+
+
+def worksheets(path: PurePath, data: bytes, limits: Limits) -> list[str]:
+    """Return the names of a workbook's visible worksheets. Errors: FileRefused."""
+    Package(data, limits)
+    with _translated(path), CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
+        return _sheet_names(workbook, None, path)
 
 
 def _sheet_names(workbook: CalamineWorkbook, wanted: str | None, path: PurePath) -> list[str]:
@@ -181,7 +187,6 @@ def _read_grid(
     for column in sorted(grid.columns_rounded & places.keys()):
         message = "a sheet keeps 15 digits of a number, longer ones have lost theirs; store such numbers as text"
         warnings.append(TableWarning(WarningCode.DIGITS_LOST, message, places[column]))
-    conventions, detected_conventions, convention_warnings = settle_conventions(header, kept, wanted, None)
     return Table(
         path=path,
         header=header,
@@ -190,10 +195,9 @@ def _read_grid(
             kind="xlsx",
             sheet=grid.sheet_name,
             header_row=header_number + 1,
-            **conventions,
-            detected=frozenset(detected | detected_conventions),
+            detected=frozenset(detected),
         ),
-        warnings=(*warnings, *name_warnings, *convention_warnings),
+        warnings=(*warnings, *name_warnings),
         problems=tuple(problems.found),
         blank_count=blank_count,
     )

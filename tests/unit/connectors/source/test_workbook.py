@@ -232,12 +232,6 @@ def test_read_cell_over_limit_and_nul_are_problems_of_their_rows() -> None:
     assert [row.number for row in table.rows] == [4]
 
 
-def test_read_text_cells_settle_decimal_and_date_order() -> None:
-    """Numbers and dates that were typed as text are read by what they show."""
-    table = read(book(rows_of(["price", "day"], ["1 234,50", "31/05/2024"])))
-    assert (table.format.decimal, table.format.date_order) == (",", "dmy")
-
-
 def test_read_too_many_columns_is_refused() -> None:
     """A header far wider than any office sheet is refused."""
     with pytest.raises(FileRefused) as caught:
