@@ -63,6 +63,7 @@ def tell_file(name: str, entry: dict[str, Any], language: Language) -> str:
 
 
 def _show(found: dict[str, Any], language: Language) -> None:
+    from connectors.runtime.explanation import message
     from schemas.words import words
 
     lane, totals = found["lane"], found["totals"]
@@ -82,6 +83,8 @@ def _show(found: dict[str, Any], language: Language) -> None:
     for name, entry in found["files"].items():
         if entry["message"]:
             line(f"{name}: {entry['message']}")
+        for code, count in entry["codes"].items():
+            line(f"{name}: {count} {code}: {message(code, language)}")
     if totals["orphans"]:
         line(words("orphans").say("in_status", language, count=totals["orphans"]))
     for name, text in found["alarms"].items():

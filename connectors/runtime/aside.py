@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,11 +22,12 @@ from connectors.runtime.units import is_mapped
 from connectors.source.copy import find_original
 from connectors.source.folder import FileStatus, FolderSettings, list_beside
 from connectors.source.folder import ScanState as Seen
-from connectors.source.kind import LOOKED_AT, sniff
+from connectors.source.kind import sniff
 from connectors.source.names import Beside, is_source_file
 from connectors.source.problem import FileCode
 
 BESIDE_EVERY_S: Final = 30.0  # it is a second listing, and no file waits for it
+_LOOKED_AT: Final = 64 * 1024  # bytes at each end of a file that nobody reads, to tell what it is
 
 _STATES: Final = {Seen.LOCKED: FileState.LOCKED, Seen.TOO_LARGE: FileState.TOO_LARGE}
 _NO_MAPPING: Final = "no mapping is for this name: rename the file, or name it under `files` in a mapping"
@@ -42,20 +43,23 @@ class Found:
     reason: Reason
 
 
-def find_beside(settings: FolderSettings, mappings: Iterable[Mapping]) -> list[Found]:
+def find_beside(settings: FolderSettings, mappings: Sequence[Mapping]) -> list[Found]:
     """Return the files in the folder that a person may take for sheets and that are not read, by name.
 
-    Those that a mapping is for are read, or refused when that is tried; copies that are read are not among them.
     Errors: OSError, if the folder can't be listed.
     """
-    mappings = list(mappings)
+    there = _list_unread(settings, mappings)
+    return [Found(name, what, _reason(settings.path / name, what)) for name, what in there.items()]
+
+
+def _list_unread(settings: FolderSettings, mappings: Sequence[Mapping]) -> dict[str, Beside]:
+    """Return what such files are by their names. Those that a mapping is for are read, or refused when it is tried."""
     patterns = tuple(pattern for mapping in mappings for pattern in mapping.files)
-    found = []
-    for name, what in list_beside(settings).items():
-        if is_mapped(mappings, name) and is_source_file(name.rpartition("/")[2], patterns):
-            continue
-        found.append(Found(name, what, _reason(settings.path / name, what)))
-    return found
+    return {
+        name: what
+        for name, what in list_beside(settings).items()
+        if not (is_mapped(mappings, name) and is_source_file(name.rpartition("/")[2], patterns))
+    }
 
 
 def find_copies(names: Iterable[str]) -> dict[str, str]:
@@ -85,7 +89,9 @@ def _reason(path: Path, what: Beside) -> Reason:
         return Reason(_NO_MAPPING, UNMAPPED)
     try:
         with path.open("rb") as file:
-            data = file.read(LOOKED_AT)
+            data = file.read(_LOOKED_AT)
+            file.seek(max(0, path.stat().st_size - _LOOKED_AT))
+            data += file.read(_LOOKED_AT)
     except OSError as exc:
         return Reason(f"it can't be read ({exc.strerror or exc}): close it elsewhere", FileCode.UNKNOWN_KIND)
     refused = sniff(path, data)
@@ -140,13 +146,14 @@ class Aside:
         if now - self._beside_at < BESIDE_EVERY_S:
             return set()
         try:
-            found = {one.name: one.reason for one in find_beside(settings, mappings)}
+            found = _list_unread(settings, mappings)
         except OSError:
             return set()  # the scan says so itself
         self._beside_at = now
         again: set[str] = set()
-        for name, reason in found.items():
-            again |= self._set(name, FileState.UNMAPPED, reason)
+        for name, what in found.items():
+            if self._known.get(name) is not FileState.UNMAPPED:
+                again |= self._set(name, FileState.UNMAPPED, _reason(settings.path / name, what))
         for name in [name for name, state in self._known.items() if state is FileState.UNMAPPED and name not in found]:
             if (settings.path / name).exists():
                 del self._known[name]

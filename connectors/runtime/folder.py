@@ -21,6 +21,7 @@ from connectors.runtime.gather import Gatherer
 from connectors.runtime.notice import SEVERAL_MAPPINGS, UNFIT
 from connectors.runtime.office import Office, read_mappings
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.lookup import refusals
 from connectors.runtime.outbox.rows import Reason
 from connectors.runtime.persons import Durable, Sealing
 from connectors.runtime.signals import Replans, Signal
@@ -67,6 +68,7 @@ class Folder:
         self._mappings: list[Mapping] = []
         self._stamp: tuple[object, ...] = ()
         self._due: dict[str, float] = {}  # when a file has rows whose settling time is over
+        self._refused: dict[str, dict[str, int]] = {}  # by unit, what rows were refused for when the log said so last
         self._vanished: set[str] = set()  # gone, and not noted yet
         self._dealt_with: frozenset[str] = frozenset()
         self._replans = replans
@@ -235,6 +237,14 @@ class Folder:
             events=gathered.events,
             seconds=round(time.monotonic() - started, 3),
         )
+        self._tell_refused(unit.name)
+
+    def _tell_refused(self, unit: str) -> None:
+        """Have the log say what rows are refused for, when that has changed."""
+        codes = refusals(self._outbox.database, unit).get(unit, {})
+        if codes != self._refused.get(unit, {}):
+            log.warning("rows_refused", file=unit, rows=sum(codes.values()), codes=codes)
+        self._refused[unit] = codes
 
     def _read(self, content: FileContent, mapping: Mapping) -> tuple[Outcomes | Durable, int]:
         """Return the outcomes of the rows that a mapping takes, and how many blank rows there are besides.

@@ -18,7 +18,7 @@ UNMAPPED: Final = "UNMAPPED"  # no mapping is for the file's name
 LOCK_FILE: Final = "LOCK_FILE"
 TEMPORARY: Final = "TEMPORARY"
 COPY: Final = "COPY"  # the file is named like a copy of another that is there
-NOTICE_CODES: Final = (UNFIT, SEVERAL_MAPPINGS, UNMAPPED, LOCK_FILE, TEMPORARY, COPY)
+NOTICE_CODES: Final = (UNFIT, SEVERAL_MAPPINGS, UNMAPPED, LOCK_FILE, TEMPORARY, COPY, FileState.LOCKED)
 ROWS_GONE: Final = "rows_gone"
 MOVED: Final = "moved"  # the file is gone, and other files name all of its rows
 IS_COPY: Final = "copy"
@@ -52,10 +52,11 @@ def notices_for(
     found = []
     if summary.state == FileState.VANISHED and not orphans:
         found.append(Notice(summary.name, _state(MOVED, language), *_said(MOVED, language)))
-    elif summary.state in TOLD_STATES and (words_of := told(summary, language)) is not None:
-        said, todo = words_of
+    elif summary.state in (*TOLD_STATES, FileState.UNMAPPED) and (in_words := told(summary, language)) is not None:
+        said, todo = in_words
         text = f"{said}. {words('notices').say('old_verdicts', language)}"
-        found.append(Notice(summary.name, _state(summary.state, language), text, todo))
+        state = FileState.REFUSED if summary.state == FileState.UNMAPPED else summary.state
+        found.append(Notice(summary.name, _state(state, language), text, todo))
     if copy_of is not None:
         said, todo = _said(COPY, language)
         text = f"{said}{_params({'file': copy_of}, language)}"

@@ -155,9 +155,9 @@ def _orphans(outbox: Outbox) -> dict[str, list[str]]:
 
 def _is_shown(summary: FileSummary, path: Path) -> bool:
     """Return whether there is anything new to show; for a file that is gone, only where its verdicts still lie."""
-    if summary.state == FileState.VANISHED:
+    if summary.state in LEFT:
         return path.exists()
-    return summary.state not in (FileState.LOCKED, FileState.UNMAPPED)
+    return summary.state != FileState.LOCKED
 
 
 def sheet_of(office: Office, name: str) -> Path:

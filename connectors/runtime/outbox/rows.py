@@ -229,11 +229,13 @@ class Rows:
     def forget_vanished(self, now: datetime) -> None:
         """Forget the files that are gone for long, and of which no entity is an orphan."""
         found = self._database.read(
-            "SELECT name, generation FROM file WHERE state=? AND coalesce(since, '') < ? "
-            "AND name NOT IN (SELECT file FROM orphan)",
+            "SELECT name, generation FROM file WHERE state=? AND coalesce(since, '') < ?",
             (FileState.VANISHED, write_time(now - KEEP_VANISHED)),
         )
+        needed = Orphans(self._database).counts() if found else {}
         for name, generation in found:
+            if name in needed:
+                continue
             self._forget_rows(name, generation + 1)
             with self._database.transaction() as connection:
                 connection.execute("DELETE FROM file WHERE name=?", (name,))

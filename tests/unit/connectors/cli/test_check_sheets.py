@@ -50,6 +50,26 @@ def test_sheet_with_refused_rows_is_not_ok(office: SheetsOffice, capsys: pytest.
     assert "; 1 NO_KEY: " in said
 
 
+def test_refused_rows_are_told_everywhere(office: SheetsOffice, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the verdict sheet, in `status`, and in the log when that has changed: how many, and for what."""
+    office.write("offers.csv", "1,Pump", f"2,{'x' * 300}", ",Kiln")
+    office.write("offers (1).csv", "1,Crane")
+    with capture_logs() as logs:
+        office.settle()
+        office.settle()
+    assert [(one["file"], one["codes"]) for one in logs if one["event"] == "rows_refused"] == [
+        ("offers.csv", {"NO_KEY": 1, "TOO_LONG": 1}),
+        ("offers (1).csv", {"DUPLICATE_KEY": 1}),
+    ]
+    capsys.readouterr()
+    assert run_command(["status", "--office", str(office.path)]) == 0
+    said = capsys.readouterr().out
+    for told in ("offers.csv: 1 TOO_LONG: ", "offers.csv: 1 NO_KEY: ", "offers (1).csv: 1 DUPLICATE_KEY: "):
+        assert told in said
+    assert "too long" in office.said("offers.csv")
+    assert "see file: offers.csv" in office.said("offers (1).csv")
+
+
 def test_sheet_that_is_refused_is_not_ok(office: SheetsOffice, capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence is that of the log; the verdict sheet and `status` have it too."""
     office.write("offers.csv", "1,Pump", head="Number,Name")
