@@ -25,8 +25,8 @@ Named = dict[str, tuple[str, bytes]]  # by entity: the unit that names it first,
 
 def check_sheets(office: OpenedOffice) -> Iterator[Checked]:
     """Yield what is to be said of each sheet, of its copies, and of files that are not read, with what to do."""
-    from connectors.runtime.aside import copy_reason, find_beside, find_copies
-    from connectors.source.copy import is_copy
+    from connectors.runtime.aside import copy_reason, find_beside
+    from connectors.source.copy import find_copies, is_copy
     from connectors.source.folder import FolderSettings
 
     try:

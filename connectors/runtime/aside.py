@@ -19,7 +19,7 @@ from connectors.runtime.notice import COPY, LOCK_FILE, TEMPORARY, UNMAPPED
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState, Reason
 from connectors.runtime.units import is_mapped
-from connectors.source.copy import find_original
+from connectors.source.copy import find_copies
 from connectors.source.folder import FileStatus, FolderSettings, list_beside
 from connectors.source.folder import ScanState as Seen
 from connectors.source.kind import sniff
@@ -60,12 +60,6 @@ def _list_unread(settings: FolderSettings, mappings: Sequence[Mapping]) -> dict[
         for name, what in list_beside(settings).items()
         if not (is_mapped(mappings, name) and is_source_file(name.rpartition("/")[2], patterns))
     }
-
-
-def find_copies(names: Iterable[str]) -> dict[str, str]:
-    """Return which of the files look like copies of others that are there, by name, and of which."""
-    there = list(names)
-    return {name: of for name in there if (of := find_original(name, there)) is not None}
 
 
 def copy_reason(original: str) -> Reason:

@@ -27,7 +27,7 @@ from connectors.runtime.persons import Durable, Sealing
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.units import SeveralMappings, Unit, file_of, units_of
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
-from connectors.source.copy import find_original
+from connectors.source.copy import find_copies
 from connectors.source.folder import ScanState
 from hub.protocol.errors import Retriable, UsageError
 
@@ -166,9 +166,9 @@ class Folder:
         So what a sheet and its copy say in contradiction is the sheet's to say, also where both are new.
         """
         states = {file.name: file.state for file in self._source.status()}
-        originals = {name: find_original(name, states) for name in ready}
-        waiting = {name for name, of in originals.items() if of is not None and states[of] is ScanState.SETTLING}
-        return sorted(set(ready) - waiting, key=lambda name: (originals[name] is not None, name))
+        copies = find_copies(states)
+        waiting = {name for name in ready if name in copies and states[copies[name]] is ScanState.SETTLING}
+        return sorted(set(ready) - waiting, key=lambda name: (name in copies, name))
 
     def _note_dealt_with(self) -> None:
         self._dealt_with = frozenset(file.name for file in self._source.status() if file.state in _DEALT_WITH)

@@ -15,7 +15,6 @@ import structlog
 
 from connectors.mapping.model import Mapping
 from connectors.mapping.problem import Problem
-from connectors.runtime.aside import find_copies
 from connectors.runtime.folder import finish_in_thread
 from connectors.runtime.notice import notices_for, orphans_notice
 from connectors.runtime.office import Office
@@ -25,6 +24,7 @@ from connectors.runtime.outbox.rows import FileState, FileSummary, RowVerdict
 from connectors.runtime.signals import Signal
 from connectors.runtime.units import file_of, mapping_of, sheet_of_unit
 from connectors.runtime.verdicts import TITLE, Page, VerdictRow, verdicts_path, write_pages
+from connectors.source.copy import find_copies
 from hub.base import durable
 from hub.protocol.errors import Retriable
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -41,6 +42,7 @@ _BEFORE: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)  # asked at each look at the folder, of the same names
 def original_name(name: str) -> str | None:
     """Return of which file a file of this name would be a copy, with its folder; None if it is named like no copy."""
     path = PurePosixPath(unicodedata.normalize("NFC", name))
@@ -63,12 +65,22 @@ def is_copy(name: str) -> bool:
     return original_name(name) is not None
 
 
-def find_original(name: str, names: Iterable[str]) -> str | None:
-    """Return which of `names` a file is a copy of, by its name; None if none of them is the original.
+def find_copies(names: Iterable[str]) -> dict[str, str]:
+    """Return which of `names` are copies of others among them, by their names, and of which.
 
-    A copy of a copy is one of the first file, where that is there.
+    A copy of a copy is one of the first file, where that is there; of names that a person takes for the same, all but
+    the first are copies.
     """
-    there = {fold(other): other for other in names}
+    there: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        first = there.setdefault(fold(name), name)
+        if first != name:
+            found[name] = first
+    return found | {name: of for name in there.values() if (of := _original_among(there, name)) is not None}
+
+
+def _original_among(there: Mapping[str, str], name: str) -> str | None:
     found, at = None, original_name(name)
     while at is not None:
         found = there.get(fold(at), found)

@@ -15,7 +15,7 @@ from connectors.runtime.outbox.lookup import refusals
 from connectors.runtime.outbox.meta import Foreign, Meta
 from connectors.runtime.outbox.orphans import Orphans
 from connectors.runtime.outbox.rows import FileState, count_rows
-from connectors.source.copy import find_original
+from connectors.source.copy import find_copies
 from hub.protocol.moment import write_time
 from schemas.words import Language
 
@@ -82,14 +82,14 @@ def _files(database: Database) -> dict[str, dict[str, Any]]:
         f"SELECT name, state, message, blank, {reason} FROM file WHERE state <> ? ORDER BY name",  # noqa: S608  constants
         (FileState.VANISHED,),
     )
-    copies = {name: find_original(name, [other for other, *_ in found]) for name, *_ in found}
+    copies = find_copies(name for name, *_ in found)
     for name, state, message, blank, code, params in found:
         files[name] = {
             "state": state,
             "message": message,
             "code": code,
             "params": orjson.loads(params) if params else {},
-            "copy_of": copies[name],
+            "copy_of": copies.get(name),
             "rows": blank,
             **dict.fromkeys(STATES, 0),
             "blank": blank,

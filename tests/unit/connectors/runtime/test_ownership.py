@@ -305,6 +305,26 @@ def test_renamed_file_with_very_many_changes_waits(tmp_path: Path) -> None:
     assert office.orphans() == {}
 
 
+def test_large_files_that_change_places_wait_and_are_right_once_approved(tmp_path: Path) -> None:
+    """All rows of each are gone from it at once: a person looks, and nothing is said anew."""
+    office = SheetsOffice(tmp_path / "office")
+    office.write(A, *(f"{n},Pump" for n in range(50)))
+    office.write(B, *(f"{n},Kiln" for n in range(50, 100)))
+    office.settle()
+    events = office.outbox.status()["totals"]["events"]
+    (office.path / A).rename(office.path / "x")
+    (office.path / B).rename(office.path / A)
+    (office.path / "x").rename(office.path / B)
+    office.settle()
+    assert office.files() == {A: "waiting", B: "waiting"}
+    for name in (A, B):
+        assert office.outbox.rows.approve(name)
+        office.settle()
+    assert office.files() == {A: "taken", B: "taken"}
+    assert set(office.rows(A).values()) | set(office.rows(B).values()) == {"accepted"}
+    assert (office.orphans(), office.outbox.status()["totals"]["events"]) == ({}, events)
+
+
 def test_name_that_a_mac_writes_otherwise_is_the_same_file(tmp_path: Path) -> None:
     """Composed or not, and in other capitals: the rows stay with the file."""
     composed = "Мой список.csv"

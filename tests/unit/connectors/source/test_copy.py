@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from connectors.source.copy import find_original, is_copy, original_name
+from connectors.source.copy import find_copies, is_copy, original_name
 
 COPIES = (
     "offers (copy).csv",
@@ -62,6 +62,10 @@ OTHERS = (
 )
 
 
+def find_original(name: str, names: list[str]) -> str | None:
+    return find_copies([*names, name]).get(name)
+
+
 @pytest.mark.parametrize("name", COPIES)
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_copy_is_one_of_the_file_that_is_there(name: str, form: Literal["NFC", "NFD"]) -> None:
@@ -81,6 +85,13 @@ def test_name_of_a_sheet_of_its_own_is_no_copys(name: str) -> None:
 def test_copy_without_its_original_is_a_sheet() -> None:
     """A file that a browser saved a second time, and whose first is gone, is read as any other."""
     assert find_original("offers (1).csv", ["offers (1).csv", "offers (2).csv", "offers.xlsx"]) is None
+
+
+def test_names_that_look_the_same_are_copies_of_the_first() -> None:
+    """A share may have both forms of a name that a Mac and Windows write."""
+    composed, decomposed = (unicodedata.normalize(form, "Мой список.csv") for form in ("NFC", "NFD"))  # type: ignore[arg-type]
+    first, second = sorted([composed, decomposed])
+    assert find_copies([composed, decomposed, "a.csv", "A.csv"]) == {second: first, "a.csv": "A.csv"}
 
 
 def test_copy_of_a_copy_is_one_of_the_first() -> None:
