@@ -21,8 +21,7 @@ from connectors.runtime.gather import Gatherer
 from connectors.runtime.notice import SEVERAL_MAPPINGS, UNFIT
 from connectors.runtime.office import Office, read_mappings
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.lookup import refusals
-from connectors.runtime.outbox.rows import Reason
+from connectors.runtime.outbox.rows import Reason, count_refusals
 from connectors.runtime.persons import Durable, Sealing
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.units import SeveralMappings, Unit, file_of, units_of
@@ -241,7 +240,7 @@ class Folder:
 
     def _tell_refused(self, unit: str) -> None:
         """Have the log say what rows are refused for, when that has changed."""
-        codes = refusals(self._outbox.database, unit).get(unit, {})
+        codes = count_refusals(self._outbox.database, unit)
         if codes != self._refused.get(unit, {}):
             log.warning("rows_refused", file=unit, rows=sum(codes.values()), codes=codes)
         self._refused[unit] = codes

@@ -9,14 +9,6 @@ from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.queue import entity_id
 
 RECEIPTS_MAX: Final = 100
-# What another file owns and this one wants otherwise is refused too, see `reconcile.belief.row_state`.
-_REFUSALS: Final = (
-    "SELECT file.name, CASE row.state WHEN 'refused' THEN row.code ELSE 'DUPLICATE_KEY' END, count(*) "
-    "FROM file JOIN row ON row.file = file.name AND row.generation = file.shown "
-    "LEFT JOIN entity ON entity.id = row.entity "
-    "WHERE file.name = coalesce(?, file.name) AND (row.state = 'refused' OR (row.state = '' "
-    "AND entity.file <> row.file AND entity.fingerprint IS NOT row.fingerprint)) GROUP BY 1, 2 ORDER BY 3 DESC, 2"
-)
 _NEWEST: Final = "SELECT max(id), type, subject FROM event WHERE digest IS NOT NULL GROUP BY type, subject"
 
 
@@ -27,16 +19,6 @@ def receipt_times(database: Database) -> list[tuple[str, str]]:
         (RECEIPTS_MAX,),
     )
     return [(recorded, stored) for recorded, stored in found]
-
-
-def refusals(database: Database, file: str | None = None) -> dict[str, dict[str, int]]:
-    """Return, by file, how many rows are refused for which code first; of all files, or of one."""
-    found: dict[str, dict[str, int]] = {}
-    if not database.is_current:
-        return found
-    for name, code, count in database.read(_REFUSALS, (file,)):
-        found.setdefault(name, {})[code] = count
-    return found
 
 
 def held_status(database: Database, entity: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,16 +23,17 @@ from hub.protocol.value import value_class
 _PAGE_ROWS: Final = 500
 _PARAMS_CHARS_MAX: Final = 100
 # How rows stand to their entities: what `reconcile.belief` makes a row's verdict of.
-_STANDING: Final = (
-    "entity.fingerprint IS row.fingerprint, coalesce(entity.file, row.file) = row.file, entity.file, entity.state"
-)
+_STANDING: Final = "entity.fingerprint IS row.fingerprint, entity.file IS NULL OR entity.file = row.file, entity.state"
 # Of each file the rows of one reading are shown: those of the newest that has come to its end.
 _SHOWN: Final = "file JOIN row ON row.file = file.name AND row.generation = file.shown"
-_COUNTS: Final = "SELECT row.file, row.state, {standing}, count(*) FROM {rows} GROUP BY 1, 2, 3, 4, 5, 6"
+_COUNTS: Final = (
+    "SELECT row.file, row.state, row.code, {standing}, count(*) FROM {rows} "
+    "LEFT JOIN entity ON entity.id = row.entity{where} GROUP BY 1, 2, 3, 4, 5, 6"
+)
 _VERDICTS: Final = (
     "SELECT number, key, entity, problems, row.state, row.code, row.field, row.params, "  # noqa: S608  constants
-    f"entity.code, entity.field, entity.params, {_STANDING} FROM {_SHOWN} LEFT JOIN entity ON entity.id = row.entity "
-    "WHERE file.name=? AND number>? ORDER BY number LIMIT ?"
+    f"entity.code, entity.field, entity.params, entity.file, {_STANDING} FROM {_SHOWN} "
+    "LEFT JOIN entity ON entity.id = row.entity WHERE file.name=? AND number>? ORDER BY number LIMIT ?"
 )
 _FORGET_ROWS: Final = 5_000  # rows of older readings that are forgotten in one transaction
 KEEP_VANISHED: Final = timedelta(days=30)  # how long a file that is gone is known, so that it may come back
@@ -281,7 +283,8 @@ class Rows:
             for name, state, message, code, params, generation in found
         }
         vanished = [(file, "vanished", count) for file, count in Orphans(self._database).counts().items()]
-        for name, state, count in (*count_rows(self._database), *vanished):
+        counted = ((name, state, count) for name, state, _, count in count_rows(self._database))
+        for name, state, count in (*counted, *vanished):
             if name in files:
                 counts = files[name].counts
                 counts[state] = counts.get(state, 0) + count
@@ -299,17 +302,31 @@ def _params_text(reason: Reason) -> str:
     return orjson.dumps(dict(reason.params)).decode() if reason.params else ""
 
 
-def count_rows(database: Database) -> Iterator[tuple[str, RowState, int]]:
-    """Yield how many rows of a file are in a state: its name, the state, the count. A state may come more than once."""
+def count_rows(database: Database, file: str | None = None) -> Iterator[tuple[str, RowState, str, int]]:
+    """Yield how many rows are in a state: the file's name, the state, the code of refused ones, the count.
+
+    A state may come more than once. Of all files, or of one.
+    """
     rows = _SHOWN if database.is_current else "row"  # an older release had one reading of each file
-    sql = _COUNTS.format(standing=_STANDING, rows=f"{rows} LEFT JOIN entity ON entity.id = row.entity")
-    for file, own, is_planned, is_owner, _, state, count in database.read(sql):
-        yield file, row_state(own, state, is_planned=is_planned, is_owner=is_owner), count
+    sql = _COUNTS.format(standing=_STANDING, rows=rows, where="" if file is None else " WHERE file.name = ?")
+    for name, own, code, is_planned, is_owner, state, count in database.read(sql, () if file is None else (file,)):
+        became = row_state(own, state, is_planned=is_planned, is_owner=is_owner)
+        refused_for = (code or LocalCode.DUPLICATE_KEY) if became == "refused" else ""
+        yield name, became, str(refused_for), count
+
+
+def count_refusals(database: Database, file: str) -> dict[str, int]:
+    """Return how many rows of a file are refused for which code first."""
+    codes: Counter[str] = Counter()
+    for _, state, code, count in count_rows(database, file):
+        if state == "refused":
+            codes[code] += count
+    return dict(codes)
 
 
 def _judge(number: int, key: str, entity: str | None, problems: str, own: OwnState, *standing: Any) -> RowVerdict:
     """Return a row as its columns, and those of its entity, have it."""
-    *texts, is_planned, is_owner, owner, state = standing
+    *texts, owner, is_planned, is_owner, state = standing
     became = row_state(own, state, is_planned=bool(is_planned), is_owner=bool(is_owner))
     refusal, rejection = Verdict(*texts[:3]), Verdict(*texts[3:])
     if became == "refused" and not own:

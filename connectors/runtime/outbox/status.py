@@ -11,7 +11,6 @@ from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText, alarm_text, kept_text
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
-from connectors.runtime.outbox.lookup import refusals
 from connectors.runtime.outbox.meta import Foreign, Meta
 from connectors.runtime.outbox.orphans import Orphans
 from connectors.runtime.outbox.rows import FileState, count_rows
@@ -96,13 +95,13 @@ def _files(database: Database) -> dict[str, dict[str, Any]]:
             "vanished": 0,
             "codes": {},
         }
-    for name, codes in refusals(database).items():
-        if name in files:
-            files[name]["codes"] = codes
-    for name, state, count in count_rows(database):
+    for name, state, refused_for, count in count_rows(database):
         if name in files:
             files[name][state] += count
             files[name]["rows"] += count
+            if refused_for:
+                codes = files[name]["codes"]
+                codes[refused_for] = codes.get(refused_for, 0) + count
     return files
 
 

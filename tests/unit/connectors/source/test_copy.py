@@ -89,7 +89,7 @@ def test_copy_without_its_original_is_a_sheet() -> None:
 
 def test_names_that_look_the_same_are_copies_of_the_first() -> None:
     """A share may have both forms of a name that a Mac and Windows write."""
-    composed, decomposed = (unicodedata.normalize(form, "Мой список.csv") for form in ("NFC", "NFD"))  # type: ignore[arg-type]
+    composed, decomposed = (unicodedata.normalize(form, "Мой список.csv") for form in ("NFC", "NFD"))
     first, second = sorted([composed, decomposed])
     assert find_copies([composed, decomposed, "a.csv", "A.csv"]) == {second: first, "a.csv": "A.csv"}
 
