@@ -18,6 +18,7 @@ from connectors.cli import (
     init,
     key,
     mapping,
+    orphans,
     person,
     preview,
     run,
@@ -36,6 +37,7 @@ Examples:
   connector preview offers.xlsx   what a sheet says; nothing is sent
   connector run                   keep HQ up to date until stopped
   connector status                what became of every row
+  connector orphans               what HQ has and no sheet names any more
 """
 
 app = typer.Typer(
@@ -55,6 +57,7 @@ preview.add_to(app)
 run.add_to(app)
 status.add_to(app)
 approve.add_to(app)
+orphans.add_to(app)
 app.add_typer(epoch.app, name="epoch")
 app.add_typer(key.app, name="key")
 app.add_typer(witness.app, name="witness")

@@ -138,7 +138,7 @@ def test_status_shows_files_and_alarms(office: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert run_command(["status", "--office", str(office)]) == 0
     text = capsys.readouterr().out
-    assert "offers.xlsx: 30 rows changed" in text
+    assert "offers.xlsx: слишком много изменений сразу, ничего не отправлено. Проверьте файл" in text
     assert "ALARM key: HQ has a key" in text
     assert run_command(["status", "--office", str(office), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
