@@ -6,7 +6,10 @@ Exit status: 0 done, 1 it could not be done, 2 wrong use of a command or a setti
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub.base.output import note
@@ -16,6 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import typer
+
+
+def typed(program: str, arguments: str) -> str:
+    """Return a command of `hub` or `connector` as it can be typed here: by its path, where PATH does not find it."""
+    if shutil.which(program) is None:
+        beside = Path(sys.executable).with_name(program)
+        if beside.exists():
+            return f"{shlex.quote(os.path.relpath(beside))} {arguments}"
+    return f"{program} {arguments}"
 
 
 def is_debugging(environment: Mapping[str, str]) -> bool:

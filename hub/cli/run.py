@@ -155,6 +155,7 @@ def _worker_settings(
 
 
 async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
+    from hub.base.command import typed
     from hub.cli.logs import log_to_stderr
     from hub.hq.identity import load_identity
     from hub.local.hub import LocalHub
@@ -167,8 +168,10 @@ async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
         await local.start()
         line(f"{name} is up at {local.bootstrap}; data in {where.data_dir}, the worker's log in {where.worker_log}")
         if first:
+            # Where `hub` is not on PATH, the path by which it is found is said.
             option = f" --data-dir {shlex.quote(str(where.data_dir))}"
-            line(f"give a center the note of `hub trust{option}`, then: hub center add ID{option} --enrolment FILE …")
+            trust, add = typed("hub", f"trust{option}"), typed("hub", f"center add ID{option} --enrolment FILE")
+            line(f"give a center the note of `{trust}`, then: {add} …")
         line("Ctrl-C stops it")
         await local.watch()
     except asyncio.CancelledError:

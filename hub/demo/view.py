@@ -158,9 +158,16 @@ def _reasons(office: Office) -> list[list[Any]]:
             found[key] += 1
             first.setdefault(key, number)
     return [
-        [office.center, sheet, count, first[sheet, verdict, message], verdict, message[:VALUE_SHOWN_MAX]]
+        [office.center, sheet, count, first[sheet, verdict, message], verdict, _short(message)]
         for (sheet, verdict, message), count in found.items()
     ]
+
+
+def _short(message: str) -> str:
+    """Return the beginning of a message, up to a blank."""
+    if len(message) <= VALUE_SHOWN_MAX:
+        return message
+    return f"{message[:VALUE_SHOWN_MAX].rpartition(' ')[0] or message[:VALUE_SHOWN_MAX]} …"
 
 
 def _bad_rows(path: Path) -> list[tuple[Any, str, str]]:

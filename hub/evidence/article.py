@@ -14,7 +14,7 @@ from hub.domain.sealed import is_erased, key_id_of
 from hub.evidence import layout
 from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.manifest import keys, reasons
-from hub.evidence.markup import entity_text, moment_text, table, text, time_text
+from hub.evidence.markup import entity_text, moment_text, origin_text, table, text, time_text
 from hub.evidence.report import Check, Finding, Origin, Report, Severity
 from hub.evidence.subject import Why
 from hub.evidence.texts import check_text, failure_text, not_proved_texts, proved_texts, say
@@ -125,20 +125,10 @@ class Article:
             ]
             for check in Check
         ]
-        box = f'<div class="box {outcome}"><strong>{self.say(f"status_{outcome}")}</strong>{used}{self._origin()}</div>'
+        told = used + origin_text(self.origin, self.language)
+        box = f'<div class="box {outcome}"><strong>{self.say(f"status_{outcome}")}</strong>{told}</div>'
         made = table([self.say("check"), self.say("outcome"), self.say("count")], rows, numbers={2})
         return self._heading("result") + box + made + self._findings(report)
-
-    def _origin(self) -> str:
-        """Return which file was checked, and when."""
-        if self.origin is None:
-            return ""
-        facts = (
-            ("checked_file", f"<code>{text(self.origin.file)}</code>"),
-            ("checked_digest", f"<code>{self.origin.sha256}</code>"),
-            ("checked_at", moment_text(self.origin.at)),
-        )
-        return "".join(f'<br><span class="small">{self.say(name)}</span> {value}' for name, value in facts)
 
     def _count(self, report: Report, check: Check) -> str:
         log = self.case.log
