@@ -18,15 +18,15 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "questions": (
         "stream", "encoding", "key", "key_counting", "key_pair", "field_likely", "field_rivals", "field_required",
-        "status", "word", "split", "no_codes", "decimal", "date_order", "person", "more", "column", "center",
-        "key_prefix",
+        "status", "word", "split", "no_codes", "decimal", "date_order", "year_pivot", "factor", "person", "more",
+        "column", "center", "key_prefix",
     ),
     "options": (
         "every_row", "no_column", "no_person", "blank", "refuse", "leave_out", "use_all_the_same", "happened",
         "same_things", "no_stream",
     ),
     "readings": (
-        "point", "comma", "dmy", "mdy", "ymd",
+        "point", "comma", "dmy", "mdy", "ymd", "year_pivot", "factor", "no_factor",
     ),
     "headers": (
         "setting", "source", "sure", "why",

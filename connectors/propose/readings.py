@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
-import re
+import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
+from connectors.mapping.convention import possible_readings
+from connectors.mapping.convert import as_text
+from connectors.mapping.unit import read_header
 from connectors.propose.facts import FieldFacts
 from connectors.propose.profile import Profile
 
-_THREE: Final = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
-_TELLS: Final = re.compile(r".*\d([.,])(?!\d{3}(?!\d))\d+\D*|.*\d[.,]\d{3}[.,].*")
-_DAY_MONTH: Final = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2\d{4}.*")
+_KINDS: Final[dict[str, type]] = {"number": Decimal, "whole": int, "date": dt.date, "moment": dt.datetime}
+PIVOT: Final = 50  # what is suggested for years of two digits: 49 is 2049, 50 is 1950
 
 
 @dataclass(frozen=True, slots=True)
 class OpenReading:
-    """A setting that only a person can give: its choices, and a text that has several meanings under them."""
+    """A setting that only a person can give.
+
+    Shapes: choices has what the example means under each; example is a text of the column, or its name.
+    """
 
     setting: str
-    choices: tuple[str, ...]
+    choices: dict[str, str]
     example: str
 
 
-def open_readings(facts: FieldFacts, column: Profile) -> OpenReading | None:
-    """Return what has to be asked of a column before its texts have one meaning, None if nothing."""
-    texts = column.written
-    if facts.form in ("number", "whole"):
-        unclear = [text for text in texts if _THREE.fullmatch(text)]
-        if unclear and not any(_TELLS.fullmatch(text) for text in texts):
-            return OpenReading("decimal", (".", ","), unclear[0])
-    if facts.form in ("date", "moment"):
-        found = [match for match in map(_DAY_MONTH.fullmatch, texts) if match is not None]
-        pairs = [(int(match[1]), int(match[3])) for match in found]
-        if found and all(first <= 12 and second <= 12 for first, second in pairs):
-            unclear = [match[0] for match, (first, second) in zip(found, pairs, strict=True) if first != second]
-            if unclear:
-                return OpenReading("date_order", ("dmy", "mdy"), unclear[0])
-    return None
+def open_readings(facts: FieldFacts, column: Profile) -> Iterator[OpenReading]:
+    """Yield what has to be asked of a column before its texts have one meaning."""
+    kind = _KINDS.get(facts.form)
+    if kind is None:
+        return
+    found = possible_readings(column.written, kind)
+    if issubclass(kind, dt.date) and found.unread:
+        pivoted = possible_readings(column.written, kind, year_pivot=PIVOT)
+        short = [text for text in found.unread if text not in pivoted.unread]
+        if short:
+            yield OpenReading("year_pivot", {str(PIVOT): "", "100": ""}, short[0])
+            found = pivoted
+    if found.example is not None:
+        text, values = found.example
+        setting = "date_order" if issubclass(kind, dt.date) else "decimal"
+        yield OpenReading(setting, {name: _shown(value) for name, value in values.items()}, text)
+    factor = None if issubclass(kind, dt.date) else read_header(column.name)[1].factor
+    if factor is not None:
+        yield OpenReading("factor", {as_text(factor): "", "1": ""}, column.name)
+
+
+def _shown(value: Any) -> str:
+    return as_text(value)

@@ -12,7 +12,7 @@ from connectors.propose.draft import SourceDraft
 from connectors.propose.facts import FieldFacts, StreamFacts
 from connectors.propose.guess import COLUMN, NOTHING, Answers, Guess, Labels, Option, Question, Sure, Told
 from connectors.propose.profile import MOST, Profile, is_center, looks_like_tag
-from connectors.propose.readings import open_readings
+from connectors.propose.readings import OpenReading, open_readings
 from connectors.propose.template import LANGUAGE_TAGS
 from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, fold_name
 
@@ -85,10 +85,12 @@ class Sources:
             return self._list(facts, column)
         if facts.form == "entity":
             return self._entity(facts, column)
-        found = open_readings(facts, column)
-        if found is None:
-            return SourceDraft(column.name)
-        return self._reading(column, found.setting, found.choices, found.example)
+        reading = {}
+        for found in open_readings(facts, column):
+            chosen = self._reading(column, found)
+            if chosen is not None:
+                reading[found.setting] = chosen
+        return SourceDraft(column.name, reading=reading)
 
     def _is_tag(self, text: str) -> bool:
         return looks_like_tag(text) and fold_name(text) not in self._context.vocabulary.standards.get("language", {})
@@ -119,11 +121,17 @@ class Sources:
         """Return what a field is called."""
         return self._context.labels.fields[self._facts.name][path]
 
-    def _reading(self, column: Profile, setting: str, choices: Iterable[str], example: str) -> SourceDraft:
-        options = tuple(Option(choice, Told(f"readings.{_READINGS[choice]}")) for choice in choices)
-        told = Told(f"questions.{setting}", {"column": column.name, "example": example})
-        chosen = self._asked.ask(Question(f"{setting}:{column.name}", told, options, examples=column.samples))
-        return SourceDraft(column.name) if chosen is None else SourceDraft(column.name, reading={setting: chosen[0]})
+    def _reading(self, column: Profile, found: OpenReading) -> str | None:
+        """Ask how a column is written, with what one of its texts means under each answer."""
+        options = []
+        for choice, meant in found.choices.items():
+            name = _READINGS.get(choice) or ("no_factor" if choice == "1" else found.setting)
+            options.append(Option(choice, Told(f"readings.{name}", {"value": meant or choice})))
+        told = Told(f"questions.{found.setting}", {"column": column.name, "example": found.example})
+        chosen = self._asked.ask(
+            Question(f"{found.setting}:{column.name}", told, tuple(options), examples=column.samples)
+        )
+        return None if chosen is None else chosen[0]
 
     def _coded(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
         known = known_codes(facts, self._words.codes.get(facts.path, {}), self._context.vocabulary.standards)
