@@ -175,8 +175,8 @@ def stamp_of(facts: os.stat_result) -> FileStamp:
 class FolderSource:
     """Scans a folder again and again; one owner, no threads.
 
-    `known` gives the digests of files that were taken before a restart, by name: the unchanged are not
-    handed out again.
+    `known` gives the digests of files that were taken before a restart, by name: the unchanged are not handed out
+    again. With a digest of "" a file is, and it is told all the same if it is gone.
     """
 
     def __init__(
@@ -252,8 +252,9 @@ class FolderSource:
                 known.state, known.message = ScanState.TAKEN, ""
 
     def forget(self, name: str) -> None:
-        """Hand a file out again though it is unchanged, as after a mapping was changed."""
-        self._digests.pop(name, None)
+        """Hand a file out again though it is unchanged, as after a mapping was changed; that it goes is told still."""
+        if name in self._digests:
+            self._digests[name] = ""
         if name in self._files:
             self._files[name].taken = None
 
