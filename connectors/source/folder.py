@@ -66,11 +66,12 @@ class ScanState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """One file for `connector status`."""
+    """One file for `connector status`. mtime_ns is when its content was written, as far as its time tells."""
 
     name: str
     state: ScanState
     message: str = ""
+    mtime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +288,10 @@ class FolderSource:
 
     def status(self) -> tuple[FileStatus, ...]:
         """Return every known file and what became of it, by name."""
-        return tuple(FileStatus(name, known.state, known.message) for name, known in sorted(self._files.items()))
+        return tuple(
+            FileStatus(name, known.state, known.message, known.stamp.mtime_ns)
+            for name, known in sorted(self._files.items())
+        )
 
 
 def _stands_still(stamp: FileStamp, before: FileStamp) -> bool:
