@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from connectors.mapping.problem import LocalCode
 from connectors.source.folding import fold, key_text, name_of, odd_letters
+from hub.domain.fields import OneOf
 
 Convert = Callable[[Any], Any]
 _DIGITS_MAX: Final = 100
@@ -128,13 +129,20 @@ def item_type(annotation: Any) -> Any:
 
 def places_max(annotation: Any) -> int | None:
     """Return how many decimals a field of numbers may have, None if any number of them."""
+    found = (getattr(rule, "decimal_places", None) for rule in _rules(annotation))
+    return next((int(places) for places in found if places is not None), None)
+
+
+def codes_of(annotation: Any) -> tuple[str, ...]:
+    """Return the codes that a field may have; none if it is not of a fixed list."""
+    return next((rule.codes for rule in _rules(annotation) if isinstance(rule, OneOf)), ())
+
+
+def _rules(annotation: Any) -> Iterator[Any]:
     for part in (annotation, *get_args(annotation)):
-        for constraint in (*getattr(part, "__metadata__", ()), part):
-            for rule in (constraint, *getattr(constraint, "metadata", ())):
-                places = getattr(rule, "decimal_places", None)
-                if places is not None:
-                    return int(places)
-    return None
+        for rule in (*getattr(part, "__metadata__", ()), part):
+            yield rule
+            yield from getattr(rule, "metadata", ())
 
 
 def as_yes_no(cell: Any) -> bool:

@@ -11,9 +11,20 @@ from typing import Any, Final
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from pydantic import TypeAdapter, ValidationError
 
 from connectors.mapping.column import CONSTANT, Column, Writing, converter, moment_column
-from connectors.mapping.convert import Convert, Unfit, as_key_text, as_text, fold_case, item_type, remember, unwrap
+from connectors.mapping.convert import (
+    Convert,
+    Unfit,
+    as_key_text,
+    as_text,
+    codes_of,
+    fold_case,
+    item_type,
+    remember,
+    unwrap,
+)
 from connectors.mapping.fault import Faults, WrongMapping
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
@@ -44,6 +55,7 @@ SETTINGS: Final[dict[Any, tuple[str, ...]]] = {
     dt.date: ("date_order", "time", "year_pivot"),
     dt.datetime: ("date_order", "year_pivot"),
 }
+_CODES_SHOWN_MAX: Final = 20
 _NAME: Final = re.compile(r'[A-Za-z_][A-Za-z0-9_]*|"[^"\\\\\x00-\x1f]+"')  # a JMESPath that is nothing but a key
 _ENTITY_ID: Final = re.compile(r"([a-z0-9-]{1,63}):(.+)", re.DOTALL)
 
@@ -157,7 +169,18 @@ def read_value(source: Source, annotation: Any, setting: Setting, place: str) ->
     if one is None or fixed is None:
         raise setting.wrong(f"{place}: a cell cannot hold this field; map its parts, as in {place}.<part>")
     _check_settings(source, SETTINGS.get(unwrap(kind), ()), setting, place)
-    return _reading(source, one, fixed, place, setting, is_list=items is not None)
+    if source.value is None and source.table is None and source.default is None:
+        return _reading(source, one, fixed, place, setting, is_list=items is not None)
+    rules = TypeAdapter(kind)
+
+    def ruled(cell: Any) -> Any:
+        try:
+            return rules.validate_python(fixed(cell), strict=True)
+        except ValidationError as exc:
+            raise Unfit(LocalCode.NOT_IN_TABLE, cell) from exc
+
+    allowed = ", ".join(codes_of(kind)[:_CODES_SHOWN_MAX])
+    return _reading(source, one, ruled, place, setting, is_list=items is not None, allowed=allowed)
 
 
 def _writing(source: Source, setting: Setting) -> Writing:
