@@ -15,7 +15,8 @@ UNFIT: Final = "UNFIT"  # the file can be read, and is not what its mapping expe
 ROWS_GONE: Final = "rows_gone"
 # Of a file that waits, how many rows it is about; of one that is refused, what was looked for, and what is allowed.
 PARAMS: Final = (
-    "known", "changed", "vanished", "column", "columns", "sheet", "row", "encoding", "candidates", "max", "bytes_max",
+    "known", "changed", "vanished", "column", "columns", "sheet", "sheets", "row",
+    "encoding", "candidates", "max", "bytes_max",
 )  # fmt: skip
 TOLD_STATES: Final = (FileState.REFUSED, FileState.TOO_LARGE, FileState.WAITING, FileState.VANISHED)
 
