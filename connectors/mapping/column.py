@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any, Final, Literal, get_origin
+from typing import Any, Final
 
 from connectors.mapping.convention import Conventions, Readings, date_readings, number_readings
-from connectors.mapping.convert import Unfit, as_text, as_yes_no, places_max, remember, unwrap
+from connectors.mapping.convert import Unfit, as_text, as_yes_no, places_max, reads_text, remember, unwrap
 from connectors.mapping.moment import YEAR_MAX, YEAR_MIN, day_part, read_moment_text
 from connectors.mapping.number import DIGITS_MAX, mark_part, read_number
 from connectors.mapping.problem import LocalCode
@@ -92,7 +92,7 @@ def converter(annotation: Any, writing: Writing) -> Callable[[Any], Any] | None:
         return moment_column(writing)
     if kind is dt.date:
         return day_column(writing)
-    return as_text if kind is str or get_origin(kind) is Literal else None
+    return as_text if reads_text(annotation) else None
 
 
 def number_column(annotation: Any, writing: Writing) -> Column:

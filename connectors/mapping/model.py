@@ -17,6 +17,7 @@ from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.mapping.fault import WrongMapping
+from connectors.mapping.shown_columns import shown_columns
 from connectors.source.folding import fold
 from connectors.source.header import clean_name
 from connectors.source.table import FormatOptions, Notation
@@ -274,10 +275,17 @@ class Mapping(BaseModel):
 
     def format_options(self) -> FormatOptions:
         """Return what the source needs to know: the form, and which columns are used, so that others harm no row."""
-        columns = frozenset(name for _, source in self.sources() for name in source.used_columns)
-        if any(source.path is not None for _, source in self.sources()):
+        sources = self.sources()
+        columns = frozenset(name for _, source in sources for name in source.used_columns)
+        needed = frozenset(name for _, source in sources for name in source.used_columns if not source.optional)
+        if any(source.path is not None for _, source in sources):
             return self.format
-        return self.format.model_copy(update={"columns": self.format.columns or columns})
+        known = {
+            "columns": self.format.columns or columns,
+            "columns_needed": needed,
+            "columns_shown": shown_columns(self.stream, sources),
+        }
+        return self.format.model_copy(update=known)
 
 
 def _origins(source: Source) -> tuple[str, ...]:

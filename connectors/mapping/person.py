@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from connectors.mapping.convert import Unfit, as_text, fold_case
+from connectors.mapping.convert import Unfit, as_id, fold_case
 from connectors.mapping.model import Person
 from connectors.mapping.problem import LocalCode, Problem
 from connectors.mapping.reading import BLANK, Cells, Setting, read_cell, read_value
@@ -124,7 +124,7 @@ class PersonReader:
         for label, read in self._id:
             try:
                 cell = read(cells)
-                text = "" if cell is BLANK else as_text(cell)
+                text = "" if cell is BLANK else as_id(cell)
             except Unfit as exc:
                 problems.append(Problem(label, self.field, exc.code, ""))
                 continue

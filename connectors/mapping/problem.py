@@ -38,6 +38,9 @@ class LocalCode(StrEnum):
     BAD_YES_NO = "BAD_YES_NO"
     NOT_ONE_VALUE = "NOT_ONE_VALUE"
     BAD_SHAPE = "BAD_SHAPE"
+    SHOWN_OTHERWISE = "SHOWN_OTHERWISE"  # the sheet shows something else than it stores, and what is not certain
+    MADE_A_DATE = "MADE_A_DATE"  # a spreadsheet made a date or a time of it
+    FORMULA_TEXT = "FORMULA_TEXT"  # the text of a formula, not its result
     NO_PERSON = "NO_PERSON"
     PERSON_ERASED = "PERSON_ERASED"  # a remark: the row is sent without them
     PERSON_WAITS = "PERSON_WAITS"  # a remark: the row is sent without them

@@ -11,9 +11,22 @@ from typing import Any, Final
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from pydantic import TypeAdapter, ValidationError
 
 from connectors.mapping.column import CONSTANT, Column, Writing, converter, moment_column
-from connectors.mapping.convert import Convert, Unfit, as_key_text, as_text, fold_case, item_type, remember, unwrap
+from connectors.mapping.convert import (
+    Convert,
+    Unfit,
+    as_key_text,
+    as_said,
+    as_text,
+    codes_of,
+    fold_case,
+    item_type,
+    reads_text,
+    remember,
+    unwrap,
+)
 from connectors.mapping.fault import Faults, WrongMapping
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
@@ -44,6 +57,7 @@ SETTINGS: Final[dict[Any, tuple[str, ...]]] = {
     dt.date: ("date_order", "time", "year_pivot"),
     dt.datetime: ("date_order", "year_pivot"),
 }
+_CODES_SHOWN_MAX: Final = 20
 _NAME: Final = re.compile(r'[A-Za-z_][A-Za-z0-9_]*|"[^"\\\\\x00-\x1f]+"')  # a JMESPath that is nothing but a key
 _ENTITY_ID: Final = re.compile(r"([a-z0-9-]{1,63}):(.+)", re.DOTALL)
 
@@ -68,8 +82,11 @@ class Setting:
         return WrongMapping(self.name, [reason])
 
 
-def read_cell(source: Source) -> Read:
-    """Return what gets a source's raw cell: BLANK for an empty one and for one that counts as empty."""
+def read_cell(source: Source, part: Convert = as_text) -> Read:
+    """Return what gets a source's raw cell: BLANK for an empty one and for one that counts as empty.
+
+    `part` makes a text of each of several columns before they are joined.
+    """
     if source.path is not None and _NAME.fullmatch(source.path):
         name = source.path.strip('"')
 
@@ -89,10 +106,10 @@ def read_cell(source: Source) -> Read:
         columns, join = source.columns, source.join
 
         def read(cells: Cells) -> Any:
-            parts = [as_text(cell) for cell in map(cells.get, columns) if cell is not None]
-            for part in parts:
-                _refuse_error(part)
-            return _filled(join.join(part for part in parts if part))
+            parts = [part(cell) for cell in map(cells.get, columns) if cell is not None]
+            for text in parts:
+                _refuse_error(text)
+            return _filled(join.join(filter(None, parts)))
     else:
         column = source.column
         assert column is not None
@@ -142,7 +159,7 @@ def _filled(value: Any) -> Any:
 
 
 def _folded(cell: Any) -> str:
-    return fold_case(as_text(cell))
+    return fold_case(as_said(cell))
 
 
 def read_value(source: Source, annotation: Any, setting: Setting, place: str) -> Read:
@@ -157,7 +174,19 @@ def read_value(source: Source, annotation: Any, setting: Setting, place: str) ->
     if one is None or fixed is None:
         raise setting.wrong(f"{place}: a cell cannot hold this field; map its parts, as in {place}.<part>")
     _check_settings(source, SETTINGS.get(unwrap(kind), ()), setting, place)
-    return _reading(source, one, fixed, place, setting, is_list=items is not None)
+    part = as_text if reads_text(kind) else as_said
+    if source.value is None and source.table is None and source.default is None:
+        return _reading(source, one, fixed, place, setting, is_list=items is not None, part=part)
+    rules = TypeAdapter(kind)
+
+    def ruled(cell: Any) -> Any:
+        try:
+            return rules.validate_python(fixed(cell), strict=True)
+        except ValidationError as exc:
+            raise Unfit(LocalCode.NOT_IN_TABLE, cell) from exc
+
+    allowed = ", ".join(codes_of(kind)[:_CODES_SHOWN_MAX])
+    return _reading(source, one, ruled, place, setting, is_list=items is not None, allowed=allowed, part=part)
 
 
 def _writing(source: Source, setting: Setting) -> Writing:
@@ -221,11 +250,19 @@ def read_moment(source: Source, setting: Setting) -> Read:
     """Return what gets a moment in UTC."""
     _check_settings(source, SETTINGS[dt.datetime], setting, "occurred_at")
     one, fixed = moment_column(_writing(source, setting)), moment_column(replace(CONSTANT, zone=setting.zone))
-    return _reading(source, one, fixed, "occurred_at", setting, is_list=False)
+    return _reading(source, one, fixed, "occurred_at", setting, is_list=False, part=as_said)
 
 
 def _reading(
-    source: Source, one: Convert, fixed: Convert, place: str, setting: Setting, *, is_list: bool, allowed: str = ""
+    source: Source,
+    one: Convert,
+    fixed: Convert,
+    place: str,
+    setting: Setting,
+    *,
+    is_list: bool,
+    allowed: str = "",
+    part: Convert = as_text,
 ) -> Read:
     def settle(text: str | tuple[str, ...], where: str) -> Any:
         parts = (text,) if isinstance(text, str) else text
@@ -245,7 +282,7 @@ def _reading(
         return (lambda _: list(constant)) if is_list else (lambda _: constant)
     if source.split is not None and not is_list:
         raise setting.wrong(f"{place}.split: this field holds one value, not a list")
-    read = read_cell(source)
+    read = read_cell(source, part)
     table = _table(source, settle, setting.name)
     convert = one if table is None else _look_up(table)
     if isinstance(convert, Column) and convert.conventions.is_open:
@@ -301,7 +338,9 @@ def _table(source: Source, settle: Callable[[Any, str], Any], name: str) -> dict
 
 def _look_up(table: dict[str, Any]) -> Convert:
     def convert(cell: Any) -> Any:
-        found = table.get(_folded(cell), BLANK)
+        # A yes or no of a spreadsheet is looked up by its word, all else as the sheet shows it.
+        text = as_said(cell) if isinstance(cell, bool) else as_text(cell)
+        found = table.get(fold_case(text), BLANK)
         if found is BLANK:
             raise Unfit(LocalCode.NOT_IN_TABLE, cell)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 
@@ -57,7 +57,7 @@ class RecordReader:
         if field is None:
             known = ", ".join(self.model.model_fields)
             raise setting.wrong(f"{place}: there is no such field; the fields are: {known}")
-        return field.annotation
+        return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
     def down(self, name: str) -> RecordReader:
         """Return the reader of the record in a field."""

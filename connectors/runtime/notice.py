@@ -26,8 +26,8 @@ IS_COPY: Final = "copy"
 NOTICE_STATES: Final = (ROWS_GONE, MOVED, IS_COPY)
 # Of a file that waits, how many rows it is about; of one that is refused, what was looked for, and what is allowed.
 PARAMS: Final = (
-    "known", "changed", "vanished", "column", "columns", "sheet", "row", "encoding", "candidates", "max", "bytes_max",
-    "file", "mappings",
+    "known", "changed", "vanished", "column", "columns", "sheet", "sheets", "row", "encoding", "candidates", "max",
+    "bytes_max", "file", "mappings",
 )  # fmt: skip
 TOLD_STATES: Final = (FileState.REFUSED, FileState.TOO_LARGE, FileState.WAITING, FileState.VANISHED)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
@@ -12,6 +11,7 @@ from connectors.source.encoding import UNENCODABLE, decode, detect_encoding, enc
 from connectors.source.folding import skeleton
 from connectors.source.header import clean_name
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
+from connectors.source.shown import WrittenNumber
 from connectors.source.table import Format, FormatOptions, Limits, Problems, RecordRows, Row, Table
 
 _EXPONENT_MAX = 308  # what a double reaches; beyond it a few characters stand for gigabytes of digits
@@ -121,8 +121,8 @@ class _Spelling:
         return _unique([(known[key], item) for key, item in value.items()])
 
 
-def _exact(text: str) -> Decimal:
-    value = Decimal(text)
+def _exact(text: str) -> WrittenNumber:
+    value = WrittenNumber(text)
     if value and abs(value.adjusted()) > _EXPONENT_MAX:
         raise ValueError("a number is out of any sensible range")
     exponent = value.as_tuple().exponent

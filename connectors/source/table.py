@@ -146,6 +146,8 @@ class FormatOptions(Notation):
     sheet: str | None = None
     header_row: int | None = Field(default=None, ge=1)
     columns: frozenset[str] | None = None  # the columns that are used: an error cell elsewhere harms no row
+    columns_needed: frozenset[str] | None = None  # those of them that a table must have
+    columns_shown: frozenset[str] | None = None  # those that are read as text: what counts is what the sheet shows
 
     @field_validator("encoding")
     @classmethod

@@ -18,7 +18,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal
 from openpyxl import Workbook
 
-# Those of the network, its neighbours, and the rest of the world: whatever programs write, no other value comes.
+# The network, its neighbours, the rest of the world: whatever their programs write, no other value comes of it.
 LOCALES: Final = (
     "en_US", "en_GB", "en_IN", "en_ZA", "ru_RU", "ru_KZ", "zh_CN", "zh_TW", "uz_Latn_UZ", "uz_Cyrl_UZ",
     "kk_KZ", "tg_TJ", "ky_KG", "tk_TM", "az_Latn_AZ", "ur_PK", "hi_IN", "fa_IR", "ar_EG", "ar_SA", "ps_AF",

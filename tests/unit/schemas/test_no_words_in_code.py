@@ -21,6 +21,7 @@ READERS: Final = {
     "connectors/mapping/moment.py",
     "connectors/mapping/month.py",
     "connectors/mapping/unit.py",
+    "connectors/mapping/written.py",
     "connectors/source/copy.py",
     "connectors/source/encoding.py",
     "connectors/source/error_text.py",
