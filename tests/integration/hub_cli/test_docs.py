@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ ENDLESS: Final = re.compile(r"hub up\b|connector run\b|\S+=\S+ .*connector run\b
 NOT_RUN: Final = {
     "make demo": "sets up an environment of its own; what it starts is `hub demo`, by which the demo network here runs",
     "source .venv/bin/activate": "the commands here are found by PATH",
+    "connector mapping propose offers.xlsx --ask": "asks what this sheet leaves open; the tests of propose answer it",
     "hub replay follow 01a20d7c-a6c5-769c-9b13-8307eac53c53": "the ids of one outbox, which no other hub has",
 }
 ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|/[0-9a-f]{8}|\d{4}-\d\d-\d\dT[\d:.]+Z|event \d+")
@@ -206,11 +208,26 @@ def test_examples_of_replay_print_what_the_page_shows(tmp_path: Path) -> None:
         assert terminal.run(command).strip("\n").startswith(printed("docs/replay.md", command)), command
 
 
+def test_a_mapping_is_proposed_and_a_sheet_to_fill_in_is_made(tmp_path: Path) -> None:
+    """The commands of docs/mapping.md, in an office of the demo network with a workbook of its own."""
+    office = tmp_path / "office"
+    shutil.copytree(ROOT / "deploy/demo/centers/uz", office)
+    shutil.copy(office / "partners.xlsx", office / "offers.xlsx")
+    terminal = Terminal(office, {}, {})
+    proposed = run(terminal, "docs/mapping.md", "connector mapping propose")
+    assert "--out mappings/offers.yaml" in proposed["connector mapping propose offers.xlsx"]
+    answers = run(terminal, "docs/mapping.md", "connector fields")
+    assert "export_control" in answers["connector fields offer"]
+    assert (office / "offer.xlsx").exists()
+    assert (office / "mappings/offer.yaml").exists()
+
+
 def test_every_block_of_commands_is_run_or_named_as_not_run() -> None:
     """A block that is added to a page must be added here, or be named with a reason."""
     taken = [
         ("README.md", "hub up"), ("README.md", "hub trust"), ("README.md", "connector status"), ("README.md", "source"),
         ("docs/keys.md", "hub key list"), ("docs/keys.md", "hub key retire"), ("docs/keys.md", "hub key rotate log"),
+        ("docs/mapping.md", "connector mapping propose"), ("docs/mapping.md", "connector fields"),
         ("docs/settings.md", "COHUB_OFFICE"), ("docs/audit.md", "hub audit"), ("docs/evidence.md", "hub audit"),
         ("docs/replay.md", "hub replay history uz:K-1"), ("docs/replay.md", "hub replay follow 019c9a5e"),
         ("docs/replay.md", "hub replay follow uz:D-2024/004"),
