@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections import Counter
@@ -11,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from connectors.mapping.convert import Unfit, as_said
+from connectors.mapping.convert import Unfit, as_said, as_text
 from connectors.propose.facts import FieldFacts
 from connectors.propose.vocabulary import fold_name
 from connectors.source.table import Table
@@ -102,10 +103,13 @@ def _profile(name: str, cells: Sequence[Any], rows: int) -> Profile:
 
 
 def _text(cell: Any) -> str:
+    """Return a cell as a person sees it, or as it is compared where that can't be told; a group has no text."""
     try:
-        return as_said(cell)
+        return as_said(cell) if isinstance(cell, date) else as_text(cell)
     except Unfit:
-        return ""
+        with contextlib.suppress(Unfit):
+            return as_said(cell)
+    return ""
 
 
 def is_email(text: str) -> bool:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from connectors.mapping.convention import possible_readings
 from connectors.mapping.convert import as_said
@@ -45,11 +45,7 @@ def open_readings(facts: FieldFacts, column: Profile) -> Iterator[OpenReading]:
     if found.example is not None:
         text, values = found.example
         setting = "date_order" if issubclass(kind, dt.date) else "decimal"
-        yield OpenReading(setting, {name: _shown(value) for name, value in values.items()}, text)
+        yield OpenReading(setting, {name: as_said(value) for name, value in values.items()}, text)
     factor = None if issubclass(kind, dt.date) else read_header(column.name)[1].factor
     if factor is not None:
         yield OpenReading("factor", {as_said(factor): "", "1": ""}, column.name)
-
-
-def _shown(value: Any) -> str:
-    return as_said(value)
