@@ -1,17 +1,26 @@
-"""`connector status`: what became of every row, and how far the lane is."""
+"""`connector status`: what became of every row, how far the lane is, and whether all of it is true still."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
-from connectors.cli.witness import tell
+from connectors.cli.speaker import Speaker
+from connectors.cli.witness import witness_text
 from hub.base.output import as_json, line, table
 
+if TYPE_CHECKING:
+    from connectors.runtime.needs import Need
+    from connectors.runtime.outbox.rows import FileSummary
+    from schemas.words.said import Said
+
 _STATES = ("rows", "accepted", "refused", "rejected", "unchanged", "blank", "pending")
+_COUNTS = (*_STATES, "vanished")
+_ALWAYS = ("rows", "accepted")  # of the other columns only those that say something
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,47 +31,140 @@ def add_to(app: typer.Typer) -> None:
 def status(office: OfficeFolder = Path(), json: Json = False) -> None:
     """Show what became of every row, how far the lane is, and what needs a person. Works beside a running connector.
 
+    Exit status 1 if something needs a person: the connector ended by itself, an alarm, a file that is not taken, rows
+    to be mended, HQ silent for a quarter of an hour, the link down for an hour.
+
     Examples:
 
       connector status
 
       connector status --json
     """
+    from connectors.runtime.life import look
+    from connectors.runtime.needs import find_needs
     from connectors.runtime.outbox import Outbox
+    from connectors.runtime.outbox.database import OutboxBroken
 
     opened = OpenedOffice.open(office)
-    with Outbox(opened.existing_outbox(), read_only=True) as outbox:
-        found = outbox.status(opened.settings.language)
-    found = {"hub": opened.settings.hub, "center": opened.settings.center, **found}
+    vital = look(opened.path, opened.outbox)
+    why = None if vital.life is None or vital.life.ended is None else vital.life.ended.why
+    try:
+        with Outbox(opened.existing_outbox(), read_only=True) as outbox:
+            found, summaries = outbox.status(opened.settings.language), outbox.rows.summaries()
+    except OutboxBroken:
+        _show_connector(vital.plain(), opened.speaker, why)
+        raise
+    found = {"hub": opened.settings.hub, "center": opened.settings.center, "connector": vital.plain(), **found}
+    needs = list(find_needs(found, datetime.now(UTC)))
     if json:
-        as_json(found)
+        found["link"].pop("why")
+        as_json({**found, "needs": [need.plain() for need in needs]})
     else:
-        _show(found)
+        _show(found, summaries, needs, opened.speaker, why)
+    if needs:
+        raise typer.Exit(1)
 
 
-def _show(found: dict[str, Any]) -> None:
-    lane, totals = found["lane"], found["totals"]
-    line(f"center {found['center']} of {found['hub']}; link {_link(found['link'])}")
-    line(
-        f"lane {lane['origin'] or '(not opened yet)'}: sealed {lane['sealed']}, receipted {lane['receipted']}, "
-        f"waiting for a receipt {totals['backlog']}, last receipt {lane['last_receipt_recorded_at'] or 'never'}"
-    )
-    line(tell(found["witness"]))
+def _show(
+    found: dict[str, Any], summaries: list[FileSummary], needs: list[Need], speaker: Speaker, why: Said | None
+) -> None:
+    speaker.tell("status.center", center=found["center"], hub=found["hub"])
+    _show_connector(found["connector"], speaker, why)
+    _show_link(found["link"], found["connector"]["state"] == "running", speaker)
+    lane = found["lane"]
+    origin = lane["origin"] or speaker.say("status.no_lane")
+    speaker.tell("status.lane", lane=origin, sealed=lane["sealed"], receipted=lane["receipted"])
+    _show_answers(found, speaker)
+    line(witness_text(found["witness"], speaker))
+    _show_files(found, speaker)
+    for summary in summaries:
+        if summary.state not in ("taken", "vanished"):
+            speaker.tell("status.file", file=summary.name, text=_file_text(summary, speaker))
+    for text in found["alarms"].values():
+        speaker.tell("status.alarm", text=speaker.text(text))
+    for need in needs:
+        if not need.code.startswith("alarm."):
+            speaker.tell("status.need", text=speaker.text(need.text))
+
+
+def _show_connector(vital: dict[str, Any], speaker: Speaker, why: Said | None) -> None:
+    state = vital["state"]
+    if state == "running":
+        speaker.tell("status.running", process=vital["process"] or "?", since=speaker.moment(vital["started_at"]))
+    elif state == "stopped":
+        speaker.tell("status.stopped", at=speaker.moment(vital["ended_at"]))
+    elif state == "ended":
+        speaker.tell("status.ended", at=speaker.moment(vital["ended_at"]), why=speaker.text(why or ""))
+    elif state == "killed":
+        speaker.tell("status.killed", at=speaker.moment(vital["last_true"]))
+    else:
+        speaker.tell("status.never_ran")
+
+
+def _show_link(link: dict[str, Any], runs: bool, speaker: Speaker) -> None:
+    from connectors.runtime.needs import is_known
+    from schemas.words.said import Said
+
+    since, at = speaker.moment(link["since"]), speaker.moment(link["last_true"])
+    reason = speaker.text(Said.from_json(link["why"])) if link["why"] else str(link["reason"])
+    if link["state"] == "never":
+        speaker.tell("status.link_never")
+    elif not runs or not is_known(link, datetime.now(UTC)):
+        was = speaker.say(f"status.link_was_{link['state']}", reason=reason)
+        speaker.tell("status.link_unknown", was=was, at=at)
+    elif link["state"] == "up":
+        speaker.tell("status.link_up", since=since, at=at)
+    else:
+        speaker.tell("status.link_down", since=since, at=at, reason=reason)
+
+
+def _show_answers(found: dict[str, Any], speaker: Speaker) -> None:
+    from hub.protocol.moment import read_time
+
+    lane, backlog = found["lane"], found["totals"]["backlog"]
+    last = speaker.moment(lane["last_receipt_recorded_at"])
+    if backlog and lane["waits_since"]:
+        speaker.tell("status.waits", count=backlog, since=speaker.moment(lane["waits_since"]), last=last)
+    else:
+        speaker.tell("status.nothing_waits", last=last)
+    pending = found["totals"]["pending"]
+    if pending and not backlog:
+        if lane["settles_at"] is None:
+            speaker.tell("status.not_read", count=pending)
+        else:
+            left = (read_time(lane["settles_at"]) - datetime.now(UTC)).total_seconds()
+            speaker.tell("status.settling", count=pending, seconds=max(1, round(left)))
+
+
+def _show_files(found: dict[str, Any], speaker: Speaker) -> None:
+    files, totals = found["files"], found["totals"]
+    if not files:
+        speaker.tell("status.no_files")
+        return
+    counted = {name: any(entry[name] for entry in files.values()) for name in _COUNTS}
+    shown = [name for name in _COUNTS if counted[name] or name in _ALWAYS]
+    titles = [speaker.say(f"status.column_{name}") for name in shown]
     rows = [
-        [name, *(entry[state] for state in _STATES), entry["vanished"], entry["state"]]
-        for name, entry in found["files"].items()
+        [name, *(entry[state] for state in shown), speaker.say(f"status.file_{entry['state']}")]
+        for name, entry in files.items()
     ]
     if len(rows) > 1:
-        rows.append(["all", *(totals[state] for state in _STATES), "", ""])
-    table("", ["file", *_STATES, "vanished", "state"], rows, right=[*_STATES, "vanished"])
-    for name, entry in found["files"].items():
-        if entry["message"]:
-            line(f"{name}: {entry['message']}")
-    for name, text in found["alarms"].items():
-        line(f"ALARM {name}: {text}")
+        rows.append([speaker.say("status.all"), *(totals.get(state, "") for state in shown), ""])
+    table("", [speaker.say("status.column_file"), *titles, speaker.say("status.column_state")], rows, right=titles)
 
 
-def _link(link: dict[str, Any]) -> str:
-    """Return how the link was when it was last looked at, and when that was."""
-    said = str(link["state"]) + (f": {link['reason']}" if link["reason"] else "")
-    return said + (f" (since {link['since']}, last seen so {link['last_true']})" if link["since"] else "")
+def _file_text(summary: FileSummary, speaker: Speaker) -> str:
+    """Return why a file is not taken and what to do, in the words of its verdict sheet."""
+    from connectors.runtime.notice import told
+    from hub.base.shell import command
+
+    name = summary.name
+    if summary.state == "locked":
+        return speaker.say("status.why_locked")
+    if summary.state == "unmapped":
+        return speaker.say("status.why_unmapped", command=command("connector", "mapping", "propose", name))
+    message, remedy = told(summary, speaker.language)
+    if summary.state == "waiting":
+        approve = command("connector", "approve", *(("--",) if name.startswith("-") else ()), name)
+        return speaker.say("status.approve", text=message, command=approve)
+    return speaker.text(f"{message}. {remedy}")

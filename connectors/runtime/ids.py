@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from typing import Final
 
 _COUNTER_BITS: Final = 26
@@ -36,3 +37,8 @@ class EventIds:
         low = 0x8000 << 48 | (self._counter & 0x3FFF) << 48 | int.from_bytes(os.urandom(6), "big")
         text = f"{high << 64 | low:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def time_of(event_id: str) -> datetime:
+    """Return when an id was made, by the clock of that machine, to the millisecond."""
+    return datetime.fromtimestamp(int(event_id.replace("-", "")[:12], 16) / 1000, UTC)

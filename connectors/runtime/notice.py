@@ -34,8 +34,8 @@ def notices_for(summary: FileSummary, vanished: list[str], language: Language) -
     """Return what is to be said of a file as a whole; nothing, if all is well with it."""
     found = []
     if summary.state in TOLD_STATES:
-        said, todo = _said(_text_of(summary), language)
-        text = f"{said}{_params(summary, language)}. {words('notices').say('old_verdicts', language)}"
+        said, todo = told(summary, language)
+        text = f"{said}. {words('notices').say('old_verdicts', language)}"
         found.append(Notice(summary.name, _state(summary.state, language), text, todo))
     if vanished and summary.state != FileState.VANISHED:
         said, todo = _said(ROWS_GONE, language)
@@ -43,6 +43,12 @@ def notices_for(summary: FileSummary, vanished: list[str], language: Language) -
         count = f" ({len(vanished)})" if len(vanished) > KEYS_MAX else ""
         found.append(Notice(summary.name, _state(ROWS_GONE, language), f"{said}{count}: {keys}", todo))
     return found
+
+
+def told(summary: FileSummary, language: Language) -> tuple[str, str]:
+    """Return what is the matter with a file that is not taken, and what to do, in the reader's language."""
+    said, todo = _said(_text_of(summary), language)
+    return f"{said}{_params(summary, language)}", todo
 
 
 def _state(state: str, language: Language) -> str:

@@ -18,11 +18,12 @@ from aiokafka.errors import KafkaError
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText
 from connectors.runtime.course import Course
-from connectors.runtime.link import Backoff, Link
+from connectors.runtime.link import WEATHER, Backoff, Link
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import Batch
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.signals import Signal
+from connectors.runtime.told import OfficeWaits
 from hub.base.clients import close
 from hub.base.kafka import Producer
 from hub.protocol.errors import Retriable
@@ -64,6 +65,7 @@ class Sender:
         self._backoff = Backoff()
         self._held: str | None = outbox.database.meta(AlarmName.SCHEMA_NOT_ANNOUNCED)  # what `status` says of it
         self._failure = ""
+        self._unanswered = ""  # what kept the broker from acknowledging a control record
         self._producer: Producer | None = None
 
     @property
@@ -97,9 +99,8 @@ class Sender:
             try:
                 await self._session()
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-                reason = str(exc) or type(exc).__name__
-                self._link.is_down(reason)
-                log.warning("link_lost", reason=reason)
+                self._link.is_down(exc)
+                log.debug("link_lost", reason=str(exc) or type(exc).__name__)  # the link tells it, once
             await self._backoff.wait()
 
     async def send_control(self, kind: str, value: bytes) -> bool:
@@ -113,6 +114,10 @@ class Sender:
                 await producer.send_and_wait(self._topic, value, key=key, partition=0, headers=headers)
         except (KafkaError, TimeoutError, OSError) as exc:
             log.debug("control_not_sent", kind=kind, reason=str(exc))
+            if producer is self._producer and isinstance(exc, WEATHER):
+                # Nothing else may be on its way by which a broker that is gone would be noticed.
+                self._unanswered = type(exc).__name__
+                self._work.ring()
             return False
         self._link.is_up()
         return True
@@ -131,14 +136,17 @@ class Sender:
     async def _serve(self, producer: Producer) -> None:
         self._follow_lane()
         self._course = self._course.linked()
-        self._producer = producer
+        self._producer, self._unanswered = producer, ""
         self._progress.set()
         self.linked.set()
         self._backoff.reset()
         self._link.is_up()
         while True:
             if self._course.is_broken:
-                raise Retriable(f"the broker did not take a batch ({self._failure})")
+                raise OfficeWaits("errors.batch_not_taken", detail=self._failure)
+            if self._unanswered:
+                detail, self._unanswered = self._unanswered, ""
+                raise OfficeWaits("errors.no_acknowledgement", detail=detail)
             self._work.clear()
             batch = self._pick()
             if batch is not None:
@@ -198,7 +206,7 @@ class Sender:
             ):
                 record = next(records, None)
             if builder.record_count() == 0:
-                raise Retriable(f"a record of batch {batch.first} to {batch.last} is larger than a Kafka batch")
+                raise OfficeWaits("errors.batch_too_large", first=batch.first, last=batch.last)
             builder.close()
             async with asyncio.timeout(self._link.settings.request_timeout_s):
                 future = await producer.send_batch(builder, self._topic, partition=0)

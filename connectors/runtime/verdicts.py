@@ -19,9 +19,9 @@ from connectors.mapping.problem import Problem
 from connectors.reconcile.belief import RowState
 from connectors.runtime.explanation import explain, remedy
 from connectors.runtime.notice import NOTICE_HEADERS, Notice
+from connectors.runtime.told import OfficeWaits, os_reason
 from hub.base import durable
 from hub.domain.key import show_key
-from hub.protocol.errors import Retriable
 from schemas.words import Language, words
 
 FOLDER: Final = "cohub"
@@ -86,7 +86,7 @@ def write_verdicts(
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, _workbook(block, lines, language, mark))
     except OSError as exc:
-        raise Retriable(f"cannot write {path}: {exc.strerror or exc}; close it in Excel, it is tried again") from exc
+        raise OfficeWaits("errors.verdicts_unwritable", path=path, reason=os_reason(exc)) from exc
     return True
 
 

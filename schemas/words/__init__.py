@@ -51,7 +51,7 @@ class Words:
         found = self.texts.get(name)
         return None if found is None else found[language]
 
-    def say(self, name: str, language: Language, **values: object) -> str:
+    def say(self, name: str, language: Language, /, **values: object) -> str:
         """Return a text with its `{…}` filled in. Errors: KeyError, if there is no such text."""
         return self.texts[name][language].format(**values)
 

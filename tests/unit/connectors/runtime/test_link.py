@@ -9,7 +9,8 @@ import pytest
 from connectors.runtime.link import CONFIRM_EVERY, Link
 from connectors.runtime.outbox.meta import NEVER_LINKED, LinkState
 from connectors.runtime.settings import make_settings
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, Retriable
+from schemas.words.said import said
 from tests.support.office import CENTER, HUB, NOW, Office
 
 SETTINGS = make_settings({"hub": HUB, "center": CENTER, "bootstrap": "localhost:9"}, "test")
@@ -31,10 +32,10 @@ def test_link_says_since_when_it_is_as_it_is_and_when_it_was_last_seen_so(office
     clock, database = Clock(), office.outbox.database
     link = Link(SETTINGS, office.outbox, clock=clock)
     assert database.link() == NEVER_LINKED
-    link.is_down("no route")
+    link.is_down(Retriable("no route"))
     clock.now += SECOND
-    link.is_down("refused")
-    assert database.link() == LinkState("down", NOW, NOW + SECOND, "refused")
+    link.is_down(Retriable("refused"))
+    assert database.link() == LinkState("down", NOW, NOW + SECOND, "refused", said("errors.other", detail="refused"))
     clock.now += SECOND
     link.is_up()
     assert database.link() == LinkState("up", NOW + 2 * SECOND, NOW + 2 * SECOND)
