@@ -289,6 +289,7 @@ async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Chec
     """
     from aiokafka.errors import KafkaError
 
+    from connectors.runtime.clock import find_gap
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.presence import KIND, presence_note
     from hub.base.clients import close
@@ -319,9 +320,7 @@ async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Chec
     if written.timestamp_type != LOG_APPEND_TIME:
         return []  # a topic that an administrator made otherwise: that time is our own
     stamped = datetime.fromtimestamp(written.timestamp / 1000, UTC)
-    # The stamp was given between the two: only what lies outside is an offset for sure.
-    gap = min(after - stamped, timedelta()) or max(before - stamped - timedelta(milliseconds=1), timedelta())
-    return [_judge_clock(gap)]
+    return [_judge_clock(find_gap(before, stamped, after))]
 
 
 def _streams(office: OpenedOffice, center: OurCenter) -> Checked:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
+from connectors.runtime.clock import OfficeClock
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import Gatherer
@@ -52,8 +53,16 @@ class Connector:
             for those who wait for files, if it gathers.
     """
 
-    def __init__(self, office: Office, *, gathers: bool = True, clients: Clients = AIOKAFKA) -> None:
+    def __init__(
+        self,
+        office: Office,
+        *,
+        gathers: bool = True,
+        clients: Clients = AIOKAFKA,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.office = office
+        self._wall = wall
         self._gathers = gathers
         self._clients = clients
         self._stop = asyncio.Event()
@@ -107,7 +116,9 @@ class Connector:
         registry = RegistryReader(office, outbox, link, work, replans)
         announced = registry.registry.announced
         sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, announced, office.long_key)
-        sender = self.sender = Sender(outbox, link, sealer, registry.settled, work)
+        clock = OfficeClock(outbox.database, lambda: replans.add(outbox.answers.replan_own_times()), self._wall)
+        outbox.answers.time = lambda: clock.now() if clock.is_known else None
+        sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)
         trusted = Trusted(office.folder / TRUST, office.trust)
         trust = TrustReader(trusted, link)
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans)
@@ -116,7 +127,13 @@ class Connector:
         gathering: dict[str, Coroutine[Any, Any, None]] = {}
         if self._gathers:
             gatherer = Gatherer(
-                outbox, codecs, ids, settle_s=settings.settle_s, guard=settings.guard, clock=time.monotonic
+                outbox,
+                codecs,
+                ids,
+                settle_s=settings.settle_s,
+                guard=settings.guard,
+                clock=time.monotonic,
+                now=clock.now,
             )
             sealing = Sealing(persons, codecs.dataschemas(), registry.registry, outbox.database)
             folder = self.folder = Folder(office, outbox, gatherer, replans, decided, sealing, registry.heard)

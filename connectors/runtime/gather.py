@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from typing import Final, TypeVar
@@ -28,6 +28,7 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.beliefs import load, save
+from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.outbox.queue import NewEvent, append
 from connectors.runtime.outbox.rows import FileState, Reason, StoredRow, put_rows
 from connectors.runtime.settings import Guard
@@ -35,6 +36,7 @@ from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
 from hub.protocol.errors import Malformed, Rejected, Retriable
 from hub.protocol.limits import VALUE_BYTES_MAX
+from hub.protocol.moment import write_time
 from hub.protocol.verdict import Code
 
 CHUNK_ROWS: Final = 500  # a transaction holds the outbox for some twenty milliseconds
@@ -77,6 +79,7 @@ class Gatherer:
         settle_s: float,
         guard: Guard,
         clock: Callable[[], float],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._outbox = outbox
         self._codecs = codecs
@@ -84,8 +87,10 @@ class Gatherer:
         self._settle_s = settle_s
         self._guard = guard
         self._clock = clock
+        self._now = now  # what time it is, for rows that have none
         self._others: dict[str, frozenset[str]] = {}  # what other files name, looked up once a reading
         self._stopping = False
+        self._due: dict[str, datetime] = {}  # by file: when its first row that waits may be taken
         self._seen: dict[str, dict[str, tuple[bytes, float]]] = {}  # by file and key: what a row says, since when
 
     def take(self, file: str, outcomes: Iterable[RowOutcome], *, blank: int = 0, age_s: float = 0.0) -> Gathered:
@@ -114,6 +119,7 @@ class Gatherer:
         self._outbox.rows.finish(file, generation, blank)
         if settling.waiting:
             self._seen[file] = settling.waiting
+        self._note_due(file, settling.due_s)
         return Gathered(count, settling.due_s)
 
     def _take_chunk(
@@ -137,6 +143,16 @@ class Gatherer:
         if chunk.events:
             self._outbox.queued.ring()
         return len(chunk.events)
+
+    def _note_due(self, file: str, due_s: float | None) -> None:
+        """Keep when the first row that waits may be taken, for `status`."""
+        before = min(self._due.values(), default=None)
+        self._due.pop(file, None)
+        if due_s is not None:
+            self._due[file] = datetime.now(UTC) + timedelta(seconds=due_s)
+        first = min(self._due.values(), default=None)
+        if first != before:
+            self._outbox.database.set_meta(Meta.SETTLES_AT, None if first is None else write_time(first))
 
     def stop(self) -> None:
         """Have a `take` that is under way in another thread end soon, as Retriable."""
@@ -230,7 +246,7 @@ class Gatherer:
         if not planned:
             return []
         digest = record_digest(wanted.record)
-        moment = wanted.occurred_at or datetime.now(UTC)
+        moment = wanted.occurred_at or self._now()
         status = known.status if known else ""
         ids = [self._ids.make() for _ in planned]
         links = tell(ids, belief.rejected)

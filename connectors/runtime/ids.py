@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from hub.protocol.errors import Malformed
+from hub.protocol.moment import read_time
+
 _COUNTER_BITS: Final = 26
+# An event's id is made a moment behind the time that the connector gives it, by the same clock.
+SAME_MOMENT: Final = timedelta(seconds=5)
 
 
 class EventIds:
@@ -42,3 +48,16 @@ class EventIds:
 def time_of(event_id: str) -> datetime:
     """Return when an id was made, by the clock of that machine, to the millisecond."""
     return datetime.fromtimestamp(int(event_id.replace("-", "")[:12], 16) / 1000, UTC)
+
+
+def is_misdated(moment: str, event_id: str, now: datetime | None) -> bool:
+    """Return whether the connector itself gave an event its time, for the row had none, and gave a wrong one.
+
+    Shapes: now is None where nobody knows what time it is.
+    """
+    if now is None:
+        return False
+    with contextlib.suppress(Malformed, ValueError, OverflowError, OSError):
+        given = read_time(moment)
+        return abs(given - time_of(event_id)) <= SAME_MOMENT and given > now + SAME_MOMENT
+    return False

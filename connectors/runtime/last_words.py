@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import zipfile
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,7 @@ def tell_end(sources: Path, ended: Ended, language: Language) -> int:
     except OSError:
         return 0
     for path in paths:
-        with contextlib.suppress(OSError, ValueError, KeyError, LookupError, SyntaxError):
+        with contextlib.suppress(OSError, ValueError, LookupError, SyntaxError, zipfile.BadZipFile):
             durable.write(path, _topped(path.read_bytes(), ended, language))
             done += 1
     return done

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -17,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText
+from connectors.runtime.clock import OfficeClock, find_gap
 from connectors.runtime.course import Course
 from connectors.runtime.link import WEATHER, Backoff, Link
 from connectors.runtime.outbox import Outbox
@@ -25,7 +27,7 @@ from connectors.runtime.sealer import Sealer
 from connectors.runtime.signals import Signal
 from connectors.runtime.told import OfficeWaits
 from hub.base.clients import close
-from hub.base.kafka import Producer
+from hub.base.kafka import LOG_APPEND_TIME, Producer
 from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER
 
@@ -49,6 +51,7 @@ class Sender:
         settled: Callable[[], Awaitable[None]],
         work: Signal,
         clock: Callable[[], float] = time.monotonic,
+        office_clock: OfficeClock | None = None,
     ) -> None:
         self._outbox = outbox
         self._link = link
@@ -56,6 +59,7 @@ class Sender:
         self._settled = settled
         self._work = work
         self._clock = clock
+        self._office_clock = office_clock
         self._topic = link.settings.topic_in
         self._course = Course.begin(link.settings.receipt_wait_s, clock())
         self._origin = ""  # of the lane that the course is of
@@ -111,7 +115,8 @@ class Sender:
         key, headers = self._link.settings.center.encode(), [(CONTROL_HEADER, kind.encode())]
         try:
             async with asyncio.timeout(self._link.settings.request_timeout_s):
-                await producer.send_and_wait(self._topic, value, key=key, partition=0, headers=headers)
+                with self._measured() as stamp:
+                    stamp(await producer.send_and_wait(self._topic, value, key=key, partition=0, headers=headers))
         except (KafkaError, TimeoutError, OSError) as exc:
             log.debug("control_not_sent", kind=kind, reason=str(exc))
             if producer is self._producer and isinstance(exc, WEATHER):
@@ -121,6 +126,19 @@ class Sender:
             return False
         self._link.is_up()
         return True
+
+    @contextlib.contextmanager
+    def _measured(self) -> Iterator[Callable[[Any], None]]:
+        """Compare our clock with the broker's by the stamp of what it acknowledges meanwhile, if it stamps by its own.
+
+        A clock that is set right in that moment is measured anew at the next presence.
+        """
+        clock, stamps = self._office_clock, list[Any]()
+        before = None if clock is None else clock.wall()
+        yield stamps.append
+        if clock is not None and before is not None and stamps and stamps[0].timestamp_type == LOG_APPEND_TIME:
+            stamped = datetime.fromtimestamp(stamps[0].timestamp / 1000, UTC)
+            clock.measured(find_gap(before, stamped, clock.wall()))
 
     async def _session(self) -> None:
         producer = await self._link.producer()

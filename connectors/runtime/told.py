@@ -60,6 +60,9 @@ def told_of(exc: BaseException) -> Said:
         return known
     if isinstance(exc, OSError) and exc.errno is not None:
         return said("errors.os", path=exc.filename or "", reason=os_reason(exc))
+    column = getattr(exc, "column", None)  # of a file that its mapping does not fit
+    if isinstance(exc, UsageError) and isinstance(column, str) and column:
+        return said("errors.no_column", column=column)
     detail = " ".join(str(exc).split())
     if isinstance(exc, CohubError):
         return said("errors.other", detail=detail or type(exc).__name__)

@@ -56,6 +56,7 @@ class VerdictRow:
     state: RowState
     problems: Sequence[Problem] = ()
     stream: str = ""
+    note: str = ""  # what is said of it besides: when HQ took it, or what it waits for
 
 
 def verdicts_path(source: Path) -> Path:
@@ -103,7 +104,8 @@ def _lines(rows: Iterable[VerdictRow], language: Language) -> Iterator[tuple[int
     first_good = places["accepted"]
     ordered = sorted(rows, key=lambda row: (min(places[row.state], first_good - bool(row.problems)), row.number))
     for row in ordered[:_ROWS_MAX]:
-        said = "; ".join(dict.fromkeys(explain(problem, language, row.stream) for problem in row.problems))
+        told = [explain(problem, language, row.stream) for problem in row.problems]
+        said = "; ".join(dict.fromkeys((*told, row.note) if row.note else told))
         todo = " ".join(dict.fromkeys(remedy(problem.code, language) for problem in row.problems))
         yield row.number, escape(show_key(row.key)), row.state, escape(said), escape(todo)
 
