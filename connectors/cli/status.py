@@ -129,11 +129,12 @@ def _show_answers(found: dict[str, Any], speaker: Speaker) -> None:
         speaker.tell("status.nothing_waits", last=last)
     pending = found["totals"]["pending"]
     if pending and not backlog:
-        if lane["settles_at"] is None:
-            speaker.tell("status.not_read", count=pending)
+        due = lane["settles_at"] if found["connector"]["state"] == "running" else None
+        left = 0 if due is None else round((read_time(due) - datetime.now(UTC)).total_seconds())
+        if left > 0:
+            speaker.tell("status.settling", count=pending, seconds=left)
         else:
-            left = (read_time(lane["settles_at"]) - datetime.now(UTC)).total_seconds()
-            speaker.tell("status.settling", count=pending, seconds=max(1, round(left)))
+            speaker.tell("status.not_read", count=pending)
 
 
 def _show_files(found: dict[str, Any], speaker: Speaker) -> None:

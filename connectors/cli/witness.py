@@ -27,7 +27,7 @@ def status(
     office: OfficeFolder = Path(),
     json: Json = False,
 ) -> None:
-    """Show how far HQ's log was seen and cosigned, and why the witness stopped, if it did.
+    """Show how far HQ's log was seen and cosigned, and why the witness stopped, if it did. Exit status 1 on an alarm.
 
     Examples:
 
@@ -47,8 +47,13 @@ def status(
         _write(evidence, breaks)
     if json:
         as_json(found)
-        return
-    speaker = opened.speaker
+    else:
+        _show(found, breaks, alarms, opened.speaker)
+    if alarms:
+        raise typer.Exit(1)
+
+
+def _show(found: dict[str, Any], breaks: list[Kept], alarms: dict[str, str], speaker: Speaker) -> None:
     line(witness_text(found, speaker))
     for number, kept in enumerate(breaks, 1):
         speaker.tell("witness.break", number=number, at=speaker.moment(kept.at), reason=kept.reason)
@@ -58,8 +63,6 @@ def status(
         speaker.tell("witness.show_notes")
     for text in alarms.values():
         speaker.tell("status.alarm", text=speaker.text(text))
-    if alarms:
-        raise typer.Exit(1)
 
 
 @app.command()

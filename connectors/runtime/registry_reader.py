@@ -117,7 +117,8 @@ class RegistryReader:
             if database.meta(name) == kept:
                 continue
             if alarm is not None:
-                log.warning("alarm_raised", alarm=str(name), text=alarm_text(alarm, office.settings.language))
+                said = alarm_text(alarm, office.settings.language)
+                log.warning("alarm_raised", alarm=str(name), text=alarm_text(alarm, "en"), said=said)
             else:
                 log.info("alarm_cleared", alarm=str(name))
             database.set_meta(name, kept)

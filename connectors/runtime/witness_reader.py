@@ -25,7 +25,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.alarms import Alarm, AlarmText
+from connectors.runtime.alarms import Alarm, AlarmText, kept_text
 from connectors.runtime.link import Backoff, Link, TopicHidden
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
@@ -338,7 +338,8 @@ class WitnessReader:
         kept = None if alarm is None else alarm.to_text()
         if self._database.meta(name) != kept:
             told = None if kept is None else told_to_hq(kept)
-            log.warning("alarm_raised" if kept else "alarm_cleared", alarm=str(name), text=told)
+            shown = None if kept is None else kept_text(kept, self._keys.office.settings.language)
+            log.warning("alarm_raised" if kept else "alarm_cleared", alarm=str(name), text=told, said=shown)
             self._database.set_meta(name, kept)
 
     def _wrong(self) -> str:

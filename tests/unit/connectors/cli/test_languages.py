@@ -238,7 +238,7 @@ def test_english_sentence_is_seen() -> None:
 def test_no_english_sentence_reaches_the_terminal(
     office: Path, prepare: Callable[[Path], None], arguments: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever goes well or wrong, people read it in their language; how a command is used is `--help`'s, in English."""
+    """Whatever goes well or wrong, people read it in their language; `--help` alone is in English."""
     prepare(office)
     capfd.readouterr()
     place = len(arguments) if "--" not in arguments else arguments.index("--")
