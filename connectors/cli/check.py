@@ -38,6 +38,7 @@ class Checked:
     ok: bool | None
     said: Said | str | CohubError
     file: str = ""
+    local: str | None = None  # the same in the office's language, where `said` is a sentence
 
     def plain(self) -> dict[str, Any]:
         """Return plain values; the text is in English, and its name is its code."""
@@ -48,7 +49,7 @@ class Checked:
     def text(self, speaker: Speaker) -> str:
         """Return what is said, in the office's language."""
         said = self.said
-        text = speaker.error(said) if isinstance(said, CohubError) else speaker.text(said)
+        text = speaker.error(said) if isinstance(said, CohubError) else speaker.text(self.local or said)
         return f"{self.file}: {text}" if self.file else str(text)
 
 
@@ -91,11 +92,17 @@ def _findings(office: OpenedOffice) -> Iterator[Checked]:
     yield _try("trust", lambda: _check_trust(office))
     yield _try("key", lambda: _check_key(office))
     yield _try("mappings", lambda: _check_mappings(office))
-    yield from _sheets(office)
+    yield from _check_sheets(office)
     asked = list(_network(office))
     yield from asked
     if all(finding.name != CLOCK for finding in asked):
         yield _clock(office)
+
+
+def _check_sheets(office: OpenedOffice) -> Iterator[Checked]:
+    from connectors.cli.check_sheets import check_sheets
+
+    yield from check_sheets(office)
 
 
 def _try(name: str, look: Callable[[], Said]) -> Checked:
@@ -164,25 +171,6 @@ def _check_mappings(office: OpenedOffice) -> Said:
     for mapping in mappings:
         compile_mapping(mapping, office.settings.center)
     return said("check.mappings", names=", ".join(f"{mapping.name} ({mapping.stream})" for mapping in mappings))
-
-
-def _sheets(office: OpenedOffice) -> Iterator[Checked]:
-    from connectors.mapping import compile_mapping
-
-    try:
-        mappings, paths = office.mappings(), office.sheets()
-    except CohubError:
-        return  # said already, under mappings
-    for path in paths:
-        try:
-            sheet = office.read(path, mappings)
-            compile_mapping(sheet.mapping, office.settings.center, sheet.table.format, sheet.table.header)
-            told = said("check.sheet", rows=sheet.table.row_count, mapping=sheet.mapping.name)
-            yield Checked("sheet", True, told, path.name)
-        except CohubError as exc:
-            yield Checked("sheet", False, exc, path.name)
-    if not paths:
-        yield Checked("sheet", None, said("check.no_sheet", path=office.sources))
 
 
 def _network(office: OpenedOffice) -> Iterator[Checked]:

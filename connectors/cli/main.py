@@ -17,6 +17,7 @@ from connectors.cli import (
     fields,
     init,
     key,
+    orphans,
     person,
     preview,
     run,
@@ -35,6 +36,7 @@ Examples:
   connector preview offers.xlsx   what a sheet says; nothing is sent
   connector run                   keep HQ up to date until stopped
   connector status                what became of every row
+  connector orphans               what HQ has and no sheet names any more
 """
 
 app = typer.Typer(
@@ -53,6 +55,7 @@ preview.add_to(app)
 run.add_to(app)
 status.add_to(app)
 approve.add_to(app)
+orphans.add_to(app)
 app.add_typer(epoch.app, name="epoch")
 app.add_typer(key.app, name="key")
 app.add_typer(witness.app, name="witness")

@@ -10,10 +10,12 @@ import typer
 
 from connectors.cli.speaker import Speaker
 from hub.base.durable import create_private
+from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from connectors.mapping import Mapping
     from connectors.runtime.settings import ConnectorSettings
+    from connectors.runtime.units import Unit
     from connectors.source import Table
 
 OfficeFolder = Annotated[
@@ -81,32 +83,54 @@ class OpenedOffice:
         return found
 
     def sheets(self) -> list[Path]:
-        """Return the sheets in the office's folder, by name. Errors: UsageError."""
+        """Return the files in the folder that are read, or that a mapping names, by name. Errors: UsageError."""
         from connectors.runtime.told import OfficeError, os_reason
         from connectors.source.folder import FolderSettings, list_files
 
+        patterns = tuple(pattern for mapping in self._mappings_or_none() for pattern in mapping.files)
+        if self.settings.depth_max:
+            patterns += tuple(f"*/{pattern}" for pattern in patterns)
         settings = FolderSettings(path=self.sources, depth_max=self.settings.depth_max)
         try:
-            names = list_files(settings)
+            names = set(list_files(settings))
+            if patterns:
+                names |= set(list_files(settings.model_copy(update={"patterns": patterns})))
         except OSError as exc:
             raise OfficeError(
                 "errors.sources_unreadable", path=exc.filename or self.sources, reason=os_reason(exc)
             ) from exc
         except ValueError as exc:
             raise OfficeError("errors.too_many_files", path=self.sources, max=settings.files_max) from exc
-        return [self.sources / name for name in names]
+        return [self.sources / name for name in sorted(names)]
 
-    def read(self, path: Path, mappings: list[Mapping]) -> Sheet:
-        """Return one sheet. Errors: UsageError if no mapping is for it; FileBusy, FileRefused."""
-        from connectors.runtime.office import mapping_for
+    def _mappings_or_none(self) -> list[Mapping]:
+        try:
+            return self.mappings()
+        except UsageError:
+            return []
+
+    def units(self, path: Path, mappings: list[Mapping]) -> list[Unit]:
+        """Return what is read by itself of a file, each with its mapping: one, or some of its worksheets.
+
+        Errors: UsageError, if no mapping is for it, or several are and it is not said which takes what.
+        """
         from connectors.runtime.told import OfficeError
-        from connectors.source import load
+        from connectors.runtime.units import units_of
 
-        mapping = mapping_for(mappings, path.name)
-        if mapping is None:
+        name = path.relative_to(self.sources).as_posix() if path.is_relative_to(self.sources) else path.name
+        found = units_of(mappings, name)
+        if not found:
             known = ", ".join(pattern for mapping in mappings for pattern in mapping.files)
             raise OfficeError("errors.no_mapping_for", file=path.name, known=known)
-        return Sheet(path.name, mapping, load(path, mapping.format_options(), self.settings.limits))
+        return found
+
+    def read_unit(self, unit: Unit, path: Path | None = None) -> Sheet:
+        """Return one sheet; `path` is where it lies, if not among the sources. Errors: FileBusy, FileRefused."""
+        from connectors.runtime.units import file_of
+        from connectors.source import load
+
+        where = path or self.sources / file_of(unit.name)
+        return Sheet(unit.name, unit.mapping, load(where, unit.mapping.format_options(), self.settings.limits))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -51,14 +51,17 @@ def preview(
         raise OfficeError("preview.no_sheet", path=opened.sources)
     shown = []
     for path in paths:
+        name = path.name
         try:
-            shown.append(_describe(opened, opened.read(path, mappings), rows))
+            for unit in opened.units(path, mappings):
+                name = unit.name
+                shown.append(_describe(opened, opened.read_unit(unit, path), rows))
         except CohubError as exc:
             if file is not None:
                 raise
-            shown.append({"file": path.name, "error": str(exc), "told": speaker.error(exc)})
+            shown.append({"file": name, "error": str(exc), "told": speaker.error(exc)})
     if json:
-        as_json(shown[0] if file is not None else shown)
+        as_json(shown[0] if file is not None and len(shown) == 1 else shown)
         return
     for number, entry in enumerate(shown):
         if number:
@@ -200,7 +203,12 @@ def _show(entry: dict[str, Any], speaker: Speaker) -> None:
     )
     line("  " + speaker.say("preview.form", form=form))
     for warning in entry["warnings"]:
-        line("  " + speaker.say("preview.look", text=_warning(warning, speaker)))
+        line(
+            "  "
+            + speaker.say(
+                "preview.look", text=warning_text(warning["code"], warning["column"], warning["message"], speaker)
+            )
+        )
     counts = (f"{speaker.say(f'preview.count_{name}')} {count}" for name, count in entry["rows"].items())
     line("  " + ", ".join(counts))
     for row in entry["first"]:
@@ -261,13 +269,13 @@ def _quoted(value: object, speaker: Speaker) -> str:
     return speaker.say("preview.quoted", value="\\t" if value == "\t" else value)
 
 
-def _warning(warning: dict[str, Any], speaker: Speaker) -> str:
-    """Return a note on the file: what it is about by its code, in the office's language."""
+def warning_text(code: str, column: str | None, message: str, speaker: Speaker) -> str:
+    """Return a note on a file: what it is about by its code, in the office's language."""
     from schemas.words import words
     from schemas.words.said import FILE
 
-    if f"preview.warning_{warning['code']}" in words(FILE).texts:
-        text = speaker.say(f"preview.warning_{warning['code']}")
+    if speaker.language != "en" and f"preview.warning_{code}" in words(FILE).texts:
+        text = speaker.say(f"preview.warning_{code}")
     else:
-        text = speaker.say("preview.warning", detail=warning["message"])
-    return speaker.say("preview.in_column", column=warning["column"], text=text) if warning["column"] else text
+        text = speaker.say("preview.warning", detail=message)
+    return speaker.say("preview.in_column", column=column, text=text) if column else text

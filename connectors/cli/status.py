@@ -50,24 +50,49 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
     why = None if vital.life is None or vital.life.ended is None else vital.life.ended.why
     try:
         with Outbox(opened.existing_outbox(), read_only=True) as outbox:
-            found, summaries = outbox.status(opened.settings.language), outbox.rows.summaries()
+            found = outbox.status(opened.settings.language)
     except OutboxBroken:
         _show_connector(vital.plain(), opened.speaker, why)
         raise
     found = {"hub": opened.settings.hub, "center": opened.settings.center, "connector": vital.plain(), **found}
     needs = list(find_needs(found, datetime.now(UTC)))
+    for name, entry in found["files"].items():
+        entry["message"] = tell_file(name, entry, opened.speaker)
     if json:
         found["link"].pop("why")
         as_json({**found, "needs": [need.plain() for need in needs]})
     else:
-        _show(found, summaries, needs, opened.speaker, why)
+        _show(found, needs, opened.speaker, why)
     if needs:
         raise typer.Exit(1)
 
 
-def _show(
-    found: dict[str, Any], summaries: list[FileSummary], needs: list[Need], speaker: Speaker, why: Said | None
-) -> None:
+def tell_file(name: str, entry: dict[str, Any], speaker: Speaker) -> str:
+    """Return what is the matter with a file, and what to do, from its entry in the status; "" if all is well."""
+    from connectors.runtime.aside import copy_reason
+    from connectors.runtime.notice import told
+    from connectors.runtime.outbox.rows import FileState, FileSummary, Reason
+
+    said = []
+    reasons = [(entry["state"], Reason(entry["message"], entry["code"], entry["params"]))] if entry["message"] else []
+    if entry["copy_of"] is not None:
+        reasons.append((FileState.TAKEN, copy_reason(entry["copy_of"])))
+    for state, reason in reasons:
+        if state == FileState.WAITING:
+            said.append(_waiting(FileSummary(name, state, reason, {}), speaker))
+        elif state == FileState.LOCKED and speaker.language != "en":
+            said.append(speaker.say("status.why_locked"))
+        else:
+            # In English the sentence of the log is had, which says more; not every state has words in all languages.
+            words = None if speaker.language == "en" else told(FileSummary(name, state, reason, {}), speaker.language)
+            said.append(speaker.text(reason.message if words is None else f"{words[0]}. {words[1]}"))
+    return "; ".join(said)
+
+
+def _show(found: dict[str, Any], needs: list[Need], speaker: Speaker, why: Said | None) -> None:
+    from connectors.runtime.explanation import message
+    from schemas.words import words
+
     speaker.tell("status.center", center=found["center"], hub=found["hub"])
     _show_connector(found["connector"], speaker, why)
     _show_link(found["link"], found["connector"]["state"] == "running", speaker)
@@ -77,9 +102,13 @@ def _show(
     _show_answers(found, speaker)
     line(witness_text(found["witness"], speaker))
     _show_files(found, speaker)
-    for summary in summaries:
-        if summary.state not in ("taken", "vanished"):
-            speaker.tell("status.file", file=summary.name, text=_file_text(summary, speaker))
+    for name, entry in found["files"].items():
+        if entry["message"]:
+            speaker.tell("status.file", file=name, text=entry["message"])
+        for code, count in entry["codes"].items():
+            speaker.tell("status.file", file=name, text=f"{count} {code}: {message(code, speaker.language)}")
+    if found["totals"]["orphans"]:
+        line(speaker.text(words("orphans").say("in_status", speaker.language, count=found["totals"]["orphans"])))
     for text in found["alarms"].values():
         speaker.tell("status.alarm", text=speaker.text(text))
     for need in needs:
@@ -154,18 +183,12 @@ def _show_files(found: dict[str, Any], speaker: Speaker) -> None:
     table("", [speaker.say("status.column_file"), *titles, speaker.say("status.column_state")], rows, right=titles)
 
 
-def _file_text(summary: FileSummary, speaker: Speaker) -> str:
-    """Return why a file is not taken and what to do, in the words of its verdict sheet."""
+def _waiting(summary: FileSummary, speaker: Speaker) -> str:
+    """Return why a file waits, in the words of its verdict sheet, and the command that lets it go."""
     from connectors.runtime.notice import told
     from hub.base.shell import command
 
-    name = summary.name
-    if summary.state == "locked":
-        return speaker.say("status.why_locked")
-    if summary.state == "unmapped":
-        return speaker.say("status.why_unmapped", command=command("connector", "mapping", "propose", name))
-    message, remedy = told(summary, speaker.language)
-    if summary.state == "waiting":
-        approve = command("connector", "approve", *(("--",) if name.startswith("-") else ()), name)
-        return speaker.say("status.approve", text=message, command=approve)
-    return speaker.text(f"{message}. {remedy}")
+    name, in_words = summary.name, told(summary, speaker.language)
+    approve = command("connector", "approve", *(("--",) if name.startswith("-") else ()), name)
+    text = summary.reason.message if in_words is None else in_words[0]
+    return speaker.say("status.approve", text=text, command=approve)

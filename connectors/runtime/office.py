@@ -117,9 +117,3 @@ def read_mappings(folder: Path) -> list[Mapping]:
         raise OfficeError("errors.mappings_unreadable", path=exc.filename or folder, reason=os_reason(exc)) from exc
     except UnicodeDecodeError as exc:
         raise OfficeError("errors.mappings_unreadable", path=folder, reason=said("errors.not_utf8")) from exc
-
-
-def mapping_for(mappings: list[Mapping], name: str) -> Mapping | None:
-    """Return the first mapping that is for a file of that name (relative to the sources, with `/`)."""
-    base = name.rpartition("/")[2]
-    return next((mapping for mapping in mappings if mapping.matches(base)), None)

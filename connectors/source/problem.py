@@ -38,6 +38,9 @@ class FileCode(StrEnum):
     NOT_TEXT = "NOT_TEXT"
     ENCRYPTED = "ENCRYPTED"
     OLD_WORKBOOK = "OLD_WORKBOOK"
+    OTHER_WORKBOOK = "OTHER_WORKBOOK"  # such as .ods, .xlsb, .numbers, XML of 2003
+    NO_WORKBOOK = "NO_WORKBOOK"  # text under a workbook's name
+    WEB_PAGE = "WEB_PAGE"  # as many programs export under a workbook's name
     BROKEN_WORKBOOK = "BROKEN_WORKBOOK"
     EXPANDS_TOO_MUCH = "EXPANDS_TOO_MUCH"
     NO_SUCH_SHEET = "NO_SUCH_SHEET"

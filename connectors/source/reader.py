@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 from connectors.source.delimited import read_delimited
 from connectors.source.jsonl import read_jsonl
+from connectors.source.kind import ZIP, sniff
 from connectors.source.problem import FileBusy, FileCode, FileRefused
 from connectors.source.table import FormatOptions, Kind, Limits, Table
 from connectors.source.workbook import read_workbook
@@ -19,9 +20,6 @@ KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-_ZIP = b"PK\x03\x04"
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _READERS = {"csv": read_delimited, "xlsx": read_workbook, "jsonl": read_jsonl}
 
 
@@ -61,15 +59,17 @@ def load(path: Path, wanted: FormatOptions | None = None, limits: Limits | None 
 def _kind(path: PurePath, data: bytes, named: Kind | None) -> Kind:
     """Return how to read the bytes; what they begin with counts more than the name, which people change.
 
-    Errors: FileRefused(ENCRYPTED, OLD_WORKBOOK, UNKNOWN_KIND).
+    Errors: FileRefused(ENCRYPTED, OLD_WORKBOOK, OTHER_WORKBOOK, NO_WORKBOOK, WEB_PAGE, UNKNOWN_KIND).
     """
-    if data.startswith(_OLE):
-        if _ENCRYPTED in data[: 1024 * 1024] or _ENCRYPTED in data[-1024 * 1024 :]:
-            raise FileRefused(FileCode.ENCRYPTED, f"{path.name} is protected with a password; save it without one")
-        raise FileRefused(FileCode.OLD_WORKBOOK, f"{path.name} is in the old .xls format; save it as .xlsx")
-    if data.startswith(_ZIP):
+    refused = sniff(path, data, by_name=named is None)
+    if refused is not None:
+        raise refused
+    if data.startswith(ZIP):
         return "xlsx"
     kind = named or KINDS.get(path.suffix.lower())
     if kind is None:
-        raise FileRefused(FileCode.UNKNOWN_KIND, f"expected one of {', '.join(KINDS)}, came {path.name}")
+        raise FileRefused(
+            FileCode.UNKNOWN_KIND,
+            f"expected one of {', '.join(KINDS)}, came {path.name}; save it as .xlsx or .csv",
+        )
     return kind

@@ -15,6 +15,7 @@ this folder:
     fields.toml     what is said of a field's form, by `connector fields`, docs/fields.md and the templates
     template.toml   what stands in the workbooks of `connector template`
     office.toml     what an office's terminal says, and why something can't be done there; `said` names one of its texts
+    orphans.toml    what HQ has and no sheet names any more
     sample.toml     the sample sheet that `connector init` leaves
 
 A table with one string for each language is a text; any other table is a group of texts. A text's name is its path,

@@ -12,6 +12,7 @@ from string import Formatter
 from typing import Final, get_args
 
 import schemas
+from connectors.cli.orphans import COLUMNS as ORPHANS_COLUMNS
 from connectors.cli.sample import COLUMNS, EXAMPLES
 from connectors.mapping.path import mapped_streams
 from connectors.mapping.problem import LocalCode
@@ -20,7 +21,7 @@ from connectors.propose.template import KEY, PERSON_PARTS, STATUS
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import BREAKS, TEXTS
 from connectors.runtime.explanation import NOT_THE_SHEETS_FAULT, PARAMS
-from connectors.runtime.notice import NOTICE_HEADERS, ROWS_GONE, TOLD_STATES, UNFIT
+from connectors.runtime.notice import IS_COPY, NOTICE_CODES, NOTICE_HEADERS, NOTICE_STATES, TOLD_STATES
 from connectors.runtime.notice import PARAMS as NOTICE_PARAMS
 from connectors.runtime.outbox.rows import FileState
 from connectors.runtime.verdicts import HEADERS, STATES
@@ -91,19 +92,28 @@ def needed() -> dict[str, set[str]]:
         *_group(BREAKS, Why),
         *(f"hq.{text}" for text in _each(HqAlarm, *PARTS)),
     }
-    states = (*TOLD_STATES, ROWS_GONE)
+    states = (*TOLD_STATES, *NOTICE_STATES)
     wanted["words/notices.toml"] = {
         "old_verdicts",
         *_group("headers", NOTICE_HEADERS),
         *_group("params", NOTICE_PARAMS),
         *_group("states", states),
         # What is said of a file that is too large stands under its code alone.
-        *_each((*(set(states) - {FileState.TOO_LARGE}), UNFIT, *FileCode), "message", "remedy"),
+        *_each((*(set(states) - {FileState.TOO_LARGE, IS_COPY}), *NOTICE_CODES, *FileCode), "message", "remedy"),
     }
     wanted[OFFICE] = set()  # the code itself asks for each of them, see `schemas.words.asked`
     wanted["words/findings.toml"] = _each(What, "message", "meaning", "remedy")
     wanted[_PAGE] = {*_group("checks", Check), *_group("purposes", ("root", *PURPOSES))}
     offer = STREAMS["offer"]
+    wanted["words/orphans.toml"] = {
+        "none",
+        "head",
+        "file_gone",
+        "remedy",
+        "remedy_without_end",
+        "in_status",
+        *_group("columns", ORPHANS_COLUMNS),
+    }
     wanted["words/sample.toml"] = {
         *_group("columns", COLUMNS),
         *_group("export_control", own_codes(offer.record)["export_control"]),

@@ -93,7 +93,7 @@ def office(tmp_path: Path, trust: Path, language: Language) -> Path:
     with Outbox(folder / "outbox.sqlite3") as outbox:
         outbox.rows.set_file("offers 1.xlsx", FileState.WAITING, Reason("30 rows changed", "", {"known": "9"}), b"x")
         outbox.rows.set_file("offers 2.csv", FileState.REFUSED, Reason("no column", "UNFIT", {"column": "X"}))
-        outbox.rows.set_aside("more.xlsx", FileState.UNMAPPED, Reason("no mapping is for this name"))
+        outbox.rows.set_aside("more.xlsx", FileState.UNMAPPED, Reason("no mapping is for this name", "UNMAPPED"))
         outbox.rows.set_aside("open.xlsx", FileState.LOCKED, Reason("cannot read it"))
         with outbox.database.transaction() as connection:
             put_rows(connection, "offers 1.xlsx", 1, [StoredRow(2, "1", None, None, "refused", "NO_KEY")])

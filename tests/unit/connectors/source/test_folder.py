@@ -13,10 +13,10 @@ from connectors.source.folder import (
     FolderSettings,
     FolderSource,
     ScanState,
-    is_source_file,
     list_files,
     read_file,
 )
+from connectors.source.names import is_source_file
 
 
 class Folder:

@@ -134,7 +134,7 @@ def table_facts(table: Table) -> tuple[object, ...]:
     ("name", "data", "code"),
     [
         ("a.xlsx", b"", FileCode.BROKEN_WORKBOOK),
-        ("a.xlsx", b"id,name\n1,a\n", FileCode.BROKEN_WORKBOOK),
+        ("a.xlsx", b"id,name\n1,a\n", FileCode.NO_WORKBOOK),
         ("a.csv", SAMPLES["e.xlsx"][:-30], FileCode.BROKEN_WORKBOOK),
         ("a.xlsx", _OLE + b"\0" * 100 + "EncryptedPackage".encode("utf-16-le"), FileCode.ENCRYPTED),
         ("a.xls", _OLE + b"\0" * 100, FileCode.OLD_WORKBOOK),
