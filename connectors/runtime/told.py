@@ -9,6 +9,7 @@ Told
 from __future__ import annotations
 
 import errno
+import re
 from typing import Final
 
 from connectors.source.problem import FileRefused
@@ -16,6 +17,13 @@ from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
 from schemas.words import Language, words
 from schemas.words.said import Said, said
 
+# What a mapping's errors look like: its file, the line or the place in it, and what is wrong.
+_MAPPING: Final = re.compile(r"(?P<file>[^:]+?\.ya?ml)(?:, line (?P<line>\d+))?: (?:(?P<place>[\w.]+): )?(?P<fault>.+)")
+_MAPPING_FAULTS: Final = {
+    "there is no such setting": "extra_forbidden",
+    "is required": "missing",
+    "is required by the stream and has no source": "no_source",
+}
 # What the system may answer, and an office can do something about.
 OS_CODES: Final = ("ENOENT", "EACCES", "EPERM", "ENOSPC", "EDQUOT", "EROFS", "EISDIR", "ENOTDIR", "EBUSY", "EIO")
 
@@ -64,9 +72,21 @@ def told_of(exc: BaseException) -> Said:
     if isinstance(exc, UsageError) and isinstance(column, str) and column:
         return said("errors.no_column", column=column)
     detail = " ".join(str(exc).split())
+    if isinstance(exc, UsageError) and (found := _MAPPING.fullmatch(detail)):
+        return _mapping_fault(found)
     if isinstance(exc, CohubError):
         return said("errors.other", detail=detail or type(exc).__name__)
     return said("errors.crashed", detail=f"{type(exc).__name__}: {detail}" if detail else type(exc).__name__)
+
+
+def _mapping_fault(found: re.Match[str]) -> Said:
+    """Return what is wrong with a mapping: where, in the reader's words, and what, quoted where nobody has words."""
+    file, line, place, fault = found["file"], found["line"], found["place"], found["fault"]
+    if line:
+        return said("errors.mapping_no_yaml", file=file, line=line, detail=fault)
+    name = _MAPPING_FAULTS.get(fault)
+    detail = said("errors.other", detail=fault) if name is None else said(f"setting.{name}")
+    return said("errors.mapping", file=file, place=place or "-", fault=detail)
 
 
 def _refused_text(exc: FileRefused, language: Language) -> str:
