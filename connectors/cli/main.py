@@ -17,6 +17,7 @@ from connectors.cli import (
     fields,
     init,
     key,
+    mapping,
     orphans,
     person,
     preview,
@@ -51,6 +52,7 @@ init.add_to(app)
 check.add_to(app)
 fields.add_to(app)
 template.add_to(app)
+app.add_typer(mapping.app, name="mapping")
 preview.add_to(app)
 run.add_to(app)
 status.add_to(app)

@@ -79,6 +79,7 @@ def _endings(stream: str) -> tuple[str, ...]:
 
 def _remedy(stream: str, key: str, language: Language) -> str:
     """Return what to do about one of them: which row to write, and with which status, in words and as HQ has it."""
+    from hub.domain.key import show_key
     from schemas.words import stream_words, words
 
     known = stream_words()[stream]
@@ -87,7 +88,7 @@ def _remedy(stream: str, key: str, language: Language) -> str:
         for status in _endings(stream)
     ]
     name = "remedy" if statuses else "remedy_without_end"
-    return words("orphans").say(name, language, key=key, statuses=" / ".join(statuses))
+    return words("orphans").say(name, language, key=show_key(key), statuses=" / ".join(statuses))
 
 
 def _titles(outbox: Outbox, wanted: set[str]) -> dict[str, str]:

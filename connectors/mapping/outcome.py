@@ -61,7 +61,7 @@ class Outcomes:
 
     def _settle_repeated_keys(self) -> dict[int, RowOutcome]:
         """Return, by their place in the table, the outcomes of the rows whose key is there more than once."""
-        keys = [self._reader.key(row) for row in self._table.rows]
+        keys = [self._reader.scan(row) for row in self._table.rows]
         repeated = {key for key, count in Counter(keys).items() if key and count > 1}
         places = [index for index, key in enumerate(keys) if key in repeated] if repeated else []
         found = [RowOutcome(*self._reader.read(self._table.rows[index])) for index in places]

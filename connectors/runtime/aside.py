@@ -58,7 +58,8 @@ def _list_unread(settings: FolderSettings, mappings: Sequence[Mapping]) -> dict[
     return {
         name: what
         for name, what in list_beside(settings).items()
-        if not (is_mapped(mappings, name) and is_source_file(name.rpartition("/")[2], patterns))
+        if what is Beside.ODD_NAME
+        or not (is_mapped(mappings, name) and is_source_file(name.rpartition("/")[2], patterns))
     }
 
 

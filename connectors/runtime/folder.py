@@ -13,7 +13,7 @@ from typing import Final, TypeVar, cast
 
 import structlog
 
-from connectors.mapping.compiled import NoSuchColumn
+from connectors.mapping.fault import NoSuchColumn
 from connectors.mapping.model import Mapping
 from connectors.mapping.outcome import Outcomes
 from connectors.runtime.aside import Aside
@@ -160,14 +160,14 @@ class Folder:
         return sorted(unit for unit in self._outbox.rows.present() if file_of(unit) == file)
 
     def _in_order(self, ready: Sequence[str]) -> list[str]:
-        """Return the files to be read, copies behind what they are copies of, and not before that has stood still.
+        """Return the files to be read: the oldest first, copies behind what they are copies of, once that stands still.
 
-        So what a sheet and its copy say in contradiction is the sheet's to say, also where both are new.
+        So what two files say in contradiction is the older one's to say where both are new, and never a copy's.
         """
-        states = {file.name: file.state for file in self._source.status()}
-        copies = find_copies(states)
-        waiting = {name for name in ready if name in copies and states[copies[name]] is ScanState.SETTLING}
-        return sorted(set(ready) - waiting, key=lambda name: (name in copies, name))
+        files = {file.name: file for file in self._source.status()}
+        copies = find_copies(files)
+        waiting = {name for name in ready if name in copies and files[copies[name]].state is ScanState.SETTLING}
+        return sorted(set(ready) - waiting, key=lambda name: (name in copies, files[name].mtime_ns, name))
 
     def _note_dealt_with(self) -> None:
         self._dealt_with = frozenset(file.name for file in self._source.status() if file.state in _DEALT_WITH)

@@ -33,6 +33,7 @@ from connectors.runtime.outbox.orphans import name
 from connectors.runtime.outbox.queue import NewEvent, append
 from connectors.runtime.outbox.rows import FileState, Reason, StoredRow, put_rows
 from connectors.runtime.settings import Guard
+from connectors.runtime.settling import Settling
 from connectors.runtime.units import as_argument
 from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
@@ -122,7 +123,7 @@ class Gatherer:
             if not self._passes_guard(file, before, survey.marks):
                 return Gathered(waits=True)
             lines = outcomes if survey.lines is None else survey.lines
-        settling = _Settling(self._seen.pop(file, {}), self._settle_s, age_s, self._clock())
+        settling = Settling(self._seen.pop(file, {}), self._settle_s, age_s, self._clock())
         self._others.clear()
         generation = self._outbox.rows.begin(file)
         count = 0
@@ -137,7 +138,7 @@ class Gatherer:
         return Gathered(count, settling.due_s, again=frozenset(again))
 
     def _take_chunk(
-        self, file: str, entities: str, generation: int, part: Sequence[RowOutcome | StoredRow], settling: _Settling
+        self, file: str, entities: str, generation: int, part: Sequence[RowOutcome | StoredRow], settling: Settling
     ) -> int:
         """Take some rows in one transaction; return how many events were queued."""
         try:
@@ -210,7 +211,7 @@ class Gatherer:
         beliefs: dict[str, Belief],
         file: str,
         part: Sequence[StoredRow | tuple[RowOutcome, StoredRow]],
-        settling: _Settling,
+        settling: Settling,
     ) -> _Chunk:
         chunk = _Chunk()
         for line in part:
@@ -229,7 +230,7 @@ class Gatherer:
         outcome: RowOutcome,
         stored: StoredRow,
         beliefs: dict[str, Belief],
-        settling: _Settling,
+        settling: Settling,
         chunk: _Chunk,
     ) -> StoredRow:
         """Return the row as it is stored; what is to be said for it goes into `chunk`."""
@@ -309,31 +310,6 @@ class Gatherer:
                 raise Rejected(Code.TOO_LARGE, "", f"length={len(event.value)} max={VALUE_BYTES_MAX}")
             events.append(event)
         return events
-
-
-class _Settling:
-    """Which rows have said the same for long enough; what waits is kept for the next reading."""
-
-    def __init__(self, seen: dict[str, tuple[bytes, float]], settle_s: float, age_s: float, now: float) -> None:
-        self._seen = seen
-        self._settle_s = settle_s
-        self._all = age_s >= settle_s
-        self._now = now
-        self.waiting: dict[str, tuple[bytes, float]] = {}
-        self.due_s: float | None = None
-
-    def is_settled(self, key: str, fingerprint: bytes) -> bool:
-        """Return whether the row may be taken now."""
-        if self._all:
-            return True
-        before = self._seen.get(key)
-        since = before[1] if before is not None and before[0] == fingerprint else self._now
-        left = since + self._settle_s - self._now
-        if left <= 0:
-            return True
-        self.waiting[key] = (fingerprint, since)
-        self.due_s = left if self.due_s is None else min(left, self.due_s)
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from connectors.runtime.outbox.rows import FileState, FileSummary
 from connectors.source.problem import FileCode
+from hub.domain.key import show_key
 from schemas.words import Language, words
 
 NOTICE_HEADERS: Final = ("file", "state", "message", "remedy")
@@ -25,8 +26,8 @@ IS_COPY: Final = "copy"
 NOTICE_STATES: Final = (ROWS_GONE, MOVED, IS_COPY)
 # Of a file that waits, how many rows it is about; of one that is refused, what was looked for, and what is allowed.
 PARAMS: Final = (
-    "known", "changed", "vanished", "column", "columns", "sheet", "row", "encoding", "candidates", "max", "bytes_max",
-    "file", "mappings",
+    "known", "changed", "vanished", "column", "columns", "sheet", "sheets", "row", "encoding", "candidates", "max",
+    "bytes_max", "file", "mappings",
 )  # fmt: skip
 TOLD_STATES: Final = (FileState.REFUSED, FileState.TOO_LARGE, FileState.WAITING, FileState.VANISHED)
 
@@ -69,7 +70,7 @@ def notices_for(
 def orphans_notice(file: str, orphans: Sequence[str], language: Language) -> Notice:
     """Return what is said of what HQ has, and no sheet names any more, by the file that named it last."""
     said, todo = _said(ROWS_GONE, language)
-    keys = ", ".join(orphans[:KEYS_MAX]) + (" …" if len(orphans) > KEYS_MAX else "")
+    keys = ", ".join(map(show_key, orphans[:KEYS_MAX])) + (" …" if len(orphans) > KEYS_MAX else "")
     count = f" ({len(orphans)})" if len(orphans) > KEYS_MAX else ""
     return Notice(file, _state(ROWS_GONE, language), f"{said}{count}: {keys}", todo)
 

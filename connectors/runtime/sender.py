@@ -14,7 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
+)
 
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText
@@ -32,6 +38,8 @@ from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER
 
 WAIT_MIN_S: Final = 0.0005
+# What a broker says of an idempotent producer whose last records it does not have.
+_OUT_OF_STEP: Final = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, InvalidProducerIdMapping)
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +79,7 @@ class Sender:
         self._failure = ""
         self._unanswered = ""  # what kept the broker from acknowledging a control record
         self._producer: Producer | None = None
+        self._out_of_step = False  # the broker counts this producer's records in another way: only a new one can write
 
     @property
     def sent(self) -> int:
@@ -119,9 +128,11 @@ class Sender:
                     stamp(await producer.send_and_wait(self._topic, value, key=key, partition=0, headers=headers))
         except (KafkaError, TimeoutError, OSError) as exc:
             log.debug("control_not_sent", kind=kind, reason=str(exc))
-            if producer is self._producer and isinstance(exc, WEATHER):
-                # Nothing else may be on its way by which a broker that is gone would be noticed.
-                self._unanswered = type(exc).__name__
+            if producer is self._producer and isinstance(exc, (*WEATHER, *_OUT_OF_STEP)):
+                if isinstance(exc, _OUT_OF_STEP):
+                    self._out_of_step = True
+                else:  # nothing else may be on its way by which a broker that is gone would be noticed
+                    self._unanswered = type(exc).__name__
                 self._work.ring()
             return False
         self._link.is_up()
@@ -154,12 +165,14 @@ class Sender:
     async def _serve(self, producer: Producer) -> None:
         self._follow_lane()
         self._course = self._course.linked()
-        self._producer, self._unanswered = producer, ""
+        self._producer, self._unanswered, self._out_of_step = producer, "", False
         self._progress.set()
         self.linked.set()
         self._backoff.reset()
         self._link.is_up()
         while True:
+            if self._out_of_step:
+                raise OfficeWaits("errors.out_of_step")
             if self._course.is_broken:
                 raise OfficeWaits("errors.batch_not_taken", detail=self._failure)
             if self._unanswered:

@@ -66,11 +66,12 @@ class ScanState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """One file for `connector status`."""
+    """One file for `connector status`. mtime_ns is when its content was written, as far as its time tells."""
 
     name: str
     state: ScanState
     message: str = ""
+    mtime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +176,8 @@ def stamp_of(facts: os.stat_result) -> FileStamp:
 class FolderSource:
     """Scans a folder again and again; one owner, no threads.
 
-    `known` gives the digests of files that were taken before a restart, by name: the unchanged are not
-    handed out again.
+    `known` gives the digests of files that were taken before a restart, by name: the unchanged are not handed out
+    again. With a digest of "" a file is, and it is told all the same if it is gone.
     """
 
     def __init__(
@@ -252,8 +253,9 @@ class FolderSource:
                 known.state, known.message = ScanState.TAKEN, ""
 
     def forget(self, name: str) -> None:
-        """Hand a file out again though it is unchanged, as after a mapping was changed."""
-        self._digests.pop(name, None)
+        """Hand a file out again though it is unchanged, as after a mapping was changed; that it goes is told still."""
+        if name in self._digests:
+            self._digests[name] = ""
         if name in self._files:
             self._files[name].taken = None
 
@@ -286,7 +288,10 @@ class FolderSource:
 
     def status(self) -> tuple[FileStatus, ...]:
         """Return every known file and what became of it, by name."""
-        return tuple(FileStatus(name, known.state, known.message) for name, known in sorted(self._files.items()))
+        return tuple(
+            FileStatus(name, known.state, known.message, known.stamp.mtime_ns)
+            for name, known in sorted(self._files.items())
+        )
 
 
 def _stands_still(stamp: FileStamp, before: FileStamp) -> bool:

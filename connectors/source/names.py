@@ -15,85 +15,26 @@ _PARTIAL = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".
 _LOCKS = ("~$", ".~lock.")  # of Office and WPS, of LibreOffice
 # Kinds that hold rows for people, and that are not read: `source.kind` says of each what to do.
 _SHEETS = frozenset(
-    {
-        ".xls",
-        ".xlt",
-        ".xlw",
-        ".xlsb",
-        ".xltx",
-        ".xltm",
-        ".ods",
-        ".fods",
-        ".ots",
-        ".numbers",
-        ".et",
-        ".ett",
-        ".gnumeric",
-        ".dbf",
-        ".wk1",
-        ".wks",
-        ".json",
-        ".xml",
-        ".html",
-        ".htm",
-        ".mht",
-        ".mhtml",
-        ".gsheet",
-    }
-)
+    (
+        ".xls", ".xlt", ".xlw", ".xlsb", ".xltx", ".xltm", ".ods", ".fods", ".ots", ".numbers", ".et", ".ett",
+        ".gnumeric", ".dbf", ".mdb", ".accdb", ".wk1", ".wks", ".json", ".xml", ".html", ".htm", ".mht",
+        ".mhtml", ".gsheet",
+    )
+)  # fmt: skip
 # Kinds that hold none, whatever a pattern such as `offers*` says: they are named, and nobody tries to read them.
 _PAPERS = frozenset(
-    {
-        ".pdf",
-        ".doc",
-        ".docx",
-        ".odt",
-        ".rtf",
-        ".wps",
-        ".pages",
-        ".ppt",
-        ".pptx",
-        ".zip",
-        ".7z",
-        ".rar",
-        ".gz",
-        ".tar",
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".bmp",
-    }
-)
+    (
+        ".pdf", ".doc", ".docx", ".odt", ".rtf", ".wps", ".pages", ".ppt", ".pptx", ".zip", ".7z", ".rar",
+        ".gz", ".tar", ".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".bmp",
+    )
+)  # fmt: skip
 # What lies beside the sheets and is nobody's sheet: our own files, and those of systems.
 _OURS = frozenset(
-    {
-        ".yaml",
-        ".yml",
-        ".note",
-        ".key",
-        ".log",
-        ".lock",
-        ".sqlite3",
-        ".sqlite3-wal",
-        ".sqlite3-shm",
-        ".db",
-        ".ini",
-        ".lnk",
-        ".url",
-        ".md",
-        ".py",
-        ".sh",
-        ".bat",
-        ".cmd",
-        ".exe",
-        ".dll",
-        ".sig",
-        ".pem",
-    }
-)
+    (
+        ".yaml", ".yml", ".note", ".key", ".log", ".lock", ".sqlite3", ".sqlite3-wal", ".sqlite3-shm", ".db",
+        ".ini", ".lnk", ".url", ".md", ".py", ".sh", ".bat", ".cmd", ".exe", ".dll", ".sig", ".pem",
+    )
+)  # fmt: skip
 
 
 class Beside(StrEnum):

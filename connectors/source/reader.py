@@ -9,7 +9,7 @@ from connectors.source.jsonl import read_jsonl
 from connectors.source.kind import ZIP, sniff
 from connectors.source.problem import FileBusy, FileCode, FileRefused
 from connectors.source.table import FormatOptions, Kind, Limits, Table
-from connectors.source.workbook import read_workbook
+from connectors.source.workbook import read_workbook, worksheets
 
 KINDS: dict[str, Kind] = {
     ".csv": "csv",
@@ -40,6 +40,12 @@ def read_table(
             bytes_max=limits.file_bytes_max,
         )
     return _READERS[_kind(path, data, wanted.kind)](path, data, wanted, limits)
+
+
+def sheet_names(path: PurePath | str, data: bytes, limits: Limits | None = None) -> list[str] | None:
+    """Return the names of a workbook's visible worksheets, None for a file that has none. Errors: FileRefused."""
+    path = PurePath(path)
+    return worksheets(path, data, limits or Limits()) if _kind(path, data, None) == "xlsx" else None
 
 
 def load(path: Path, wanted: FormatOptions | None = None, limits: Limits | None = None) -> Table:

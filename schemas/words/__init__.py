@@ -15,6 +15,7 @@ this folder:
     fields.toml     what is said of a field's form, by `connector fields`, docs/fields.md and the templates
     template.toml   what stands in the workbooks of `connector template`
     office.toml     what an office's terminal says, and why something can't be done there; `said` names one of its texts
+    propose.toml    what `connector mapping propose` goes by, says and asks
     orphans.toml    what HQ has and no sheet names any more
     sample.toml     the sample sheet that `connector init` leaves
 

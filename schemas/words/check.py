@@ -17,6 +17,7 @@ from connectors.cli.sample import COLUMNS, EXAMPLES
 from connectors.mapping.path import mapped_streams
 from connectors.mapping.problem import LocalCode
 from connectors.propose.facts import STANDARDS, Form
+from connectors.propose.guess import SENTENCES, Sure
 from connectors.propose.template import KEY, PERSON_PARTS, STATUS
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import BREAKS, TEXTS
@@ -29,20 +30,23 @@ from connectors.runtime.witness import Why
 from connectors.source.problem import FileCode, ProblemCode
 from hub.audit.findings import What
 from hub.domain.catalogue import STREAMS
+from hub.domain.codes.country import COUNTRIES
 from hub.domain.marks import own_codes
 from hub.domain.stream import Stream
 from hub.evidence.report import Check
-from hub.hq.alarms import PARTS, HqAlarm
+from hub.hq.alarms import HALTS, PARTS, HqAlarm
 from hub.hq.rotation import PURPOSES
+from hub.ledger.halt import Why as Halted
 from hub.protocol.errors import Malformed
 from hub.protocol.verdict import Code
+from schemas.vocabulary import NAMES
 from schemas.words import LANGUAGES, STREAM_FILE, texts_in
 from schemas.words.asked import asked_texts
 
 # The page itself asks for most of its texts by name, as a test of it sees; only these groups are closed lists.
 _PAGE: Final = "words/evidence.toml"
 OFFICE: Final = "words/office.toml"
-_PAGE_GROUPS: Final = frozenset({"checks", "purposes"})
+_PAGE_GROUPS: Final = frozenset({"checks", "failures", "purposes"})
 
 FIELD_TEXTS: Final = (
     "required", "optional", "one_of", "begins", "same", "whole_record", "only_change", "no_more", "list",
@@ -91,6 +95,7 @@ def needed() -> dict[str, set[str]]:
         *(str(text) for name in AlarmName for text in TEXTS[name]),
         *_group(BREAKS, Why),
         *(f"hq.{text}" for text in _each(HqAlarm, *PARTS)),
+        *_group(HALTS, Halted),
     }
     states = (*TOLD_STATES, *NOTICE_STATES)
     wanted["words/notices.toml"] = {
@@ -103,7 +108,7 @@ def needed() -> dict[str, set[str]]:
     }
     wanted[OFFICE] = set()  # the code itself asks for each of them, see `schemas.words.asked`
     wanted["words/findings.toml"] = _each(What, "message", "meaning", "remedy")
-    wanted[_PAGE] = {*_group("checks", Check), *_group("purposes", ("root", *PURPOSES))}
+    wanted[_PAGE] = {*_group("checks", Check), *_group("failures", Check), *_group("purposes", ("root", *PURPOSES))}
     offer = STREAMS["offer"]
     wanted["words/orphans.toml"] = {
         "none",
@@ -122,6 +127,7 @@ def needed() -> dict[str, set[str]]:
     }
     wanted["words/fields.toml"] = set(_field_texts())
     wanted["words/template.toml"] = set(_template_texts())
+    wanted["words/propose.toml"] = set(_propose_texts())
     return wanted
 
 
@@ -171,6 +177,7 @@ def names_of(stream: Stream) -> Iterator[str]:
         for field, codes in own_codes(kind.model).items():
             yield from _group(f"codes.{field}", codes)
         if is_mapped:  # people write such rows: they are told what a field means, and may call its column otherwise
+            yield "sheets"
             yield from _group("explanations", kind.model.model_fields)
             yield from _group("columns", kind.model.model_fields)
             if kind.status_after is not None:
@@ -203,6 +210,17 @@ def _template_texts() -> Iterator[str]:
     yield from _group("parts", PERSON_PARTS)
     yield from _group("intro", ("fill", "needed", "saved", "answer"))
     yield from _group("headers", ("column", "needed", "meaning", "form", "example"))
+
+
+def _propose_texts() -> Iterator[str]:
+    """Yield what a proposal asks for by name; what a test sees it say is not listed twice."""
+    yield from _group("names", NAMES)
+    yield from _group("parts", PERSON_PARTS)
+    yield from _group("sure", get_args(Sure))
+    for group, names in SENTENCES.items():
+        yield from _group(group, names)
+    here = dict(texts_in("words/propose.toml", schemas.read("words/propose.toml")))
+    yield from (name for name in here if name.startswith("countries.") and name.rpartition(".")[2] in COUNTRIES)
 
 
 def _places(text: str) -> frozenset[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,15 @@ def test_file_that_a_pattern_names_is_read_as_the_mapping_says(
     )
     office.settle()
     assert office.rows("offers.dat") == {"1": "accepted"}
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there a file's name is always text")
+def test_file_whose_name_is_no_text_is_named(office: SheetsOffice, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stops nothing, and is told with what can be shown of its name."""
+    office.write("offers.csv", "1,Pump")
+    Path(os.fsdecode(os.fsencode(office.path) + b"/offers-\xff.csv")).write_text("Number,Title\n2,Kiln\n", "utf-8")
+    office.settle()
+    assert office.rows("offers.csv") == {"1": "accepted"}
+    found = check(office, capsys)
+    assert [ok for _, ok, said in found if "its name is no text" in said] == [False]
+    assert "rename the file" in status(office, capsys)["offers-?.csv"][1]

@@ -113,6 +113,18 @@ def test_verdict_sheets_tell_orphans(office: SheetsOffice) -> None:
     assert "connector orphans" in said
 
 
+def test_number_is_shown_as_the_sheet_had_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not as it stands in an id."""
+    office = SheetsOffice(tmp_path / "office")
+    office.write("offers.csv", "Печь № 1,Kiln", "2,Pump")
+    office.settle()
+    office.write("offers.csv", "2,Pump")
+    office.settle()
+    assert "Печь № 1" in office.said("offers.csv")
+    assert "Печь № 1" in command(office, capsys, "orphans")
+    assert "the number Печь № 1 back" in json.loads(command(office, capsys, "orphans", "--json"))[0]["remedy"]
+
+
 def test_every_stream_ends_in_what_its_life_cycle_has() -> None:
     """A status from which nothing leads on but a new beginning; of a confirmation there is none."""
     assert {name: endings(stream) for name, stream in STREAMS.items() if stream.writer == "center"} == {

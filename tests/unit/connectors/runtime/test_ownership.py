@@ -5,6 +5,7 @@ Real folders, real files, a real outbox; HQ's answers come from a stub.
 
 from __future__ import annotations
 
+import os
 import shutil
 import unicodedata
 from pathlib import Path
@@ -243,6 +244,22 @@ def test_sheet_and_its_copy_that_are_new_at_once_are_read_in_that_order(office: 
     office.settle()
     assert office.rows("offers new.csv") == {"8": "accepted"}
     assert office.rows("offers new (Anna's conflicted copy 2026-01-02).csv") == {"8": "DUPLICATE_KEY"}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_sheet_that_gets_another_name_keeps_its_rows_from_a_younger_one(office: SheetsOffice, restarts: bool) -> None:
+    """Renamed while somebody's edited version of it appears under a name that no copy has, and that sorts before it."""
+    if restarts:
+        office.outbox.close()
+    (office.path / A).rename(office.path / "offers z.csv")
+    office.write("offers anna.csv", "1,Pump", "2,Kiln 2")
+    os.utime(office.path / "offers z.csv", (1_700_000_000, 1_700_000_000))
+    if restarts:
+        office.start()
+    office.settle()
+    assert office.rows("offers z.csv") == {"1": "accepted", "2": "accepted"}
+    assert office.rows("offers anna.csv") == {"1": "unchanged", "2": "DUPLICATE_KEY"}
+    assert office.held()["2"] == ("Kiln", "published")
 
 
 def test_withdrawn_row_may_leave_the_sheet(office: SheetsOffice) -> None:
