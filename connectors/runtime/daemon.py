@@ -110,7 +110,7 @@ class Connector:
         replans   filled by the receipt reader and the registry reader; the folder waits for it
         """
         office, settings = self.office, self.office.settings
-        codecs, ids = Codecs(), EventIds()
+        codecs, ids = Codecs(), EventIds(lambda: int(self._wall().timestamp() * 1000))
         decided, replans = Signal(), Replans()
         link = Link(settings, outbox, self._clients)
         registry = RegistryReader(office, outbox, link, work, replans)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -22,15 +23,16 @@ class EventIds:
     Source: RFC 9562, section 5.7 and 6.2 (method 1): 12 + 14 bits of counter, begun at random, behind the time.
     """
 
-    __slots__ = ("_counter", "_last_ms")
+    __slots__ = ("_counter", "_last_ms", "_now_ms")
 
-    def __init__(self) -> None:
+    def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._now_ms = now_ms
         self._last_ms = 0
         self._counter = 0
 
     def make(self) -> str:
         """Return the next id, for example `0190a5f4-5a6b-7c8d-9e0f-112233445566`."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self._now_ms()
         if now_ms > self._last_ms:
             self._last_ms = now_ms
             self._counter = int.from_bytes(os.urandom(4), "big") >> 7  # leaves half of the counter's range free
