@@ -9,7 +9,6 @@ import typer
 
 from connectors.cli.office import OfficeFolder, OpenedOffice
 from hub.base.output import line
-from hub.protocol.errors import UsageError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,6 +33,7 @@ def approve(
       connector approve offers.xlsx    take it as it is now
     """
     from connectors.runtime.outbox import Outbox
+    from connectors.runtime.told import OfficeError
 
     opened = OpenedOffice.open(office)
     with Outbox(opened.existing_outbox(), beside=True) as outbox:
@@ -42,9 +42,10 @@ def approve(
             for name in waiting:
                 line(name)
             if not waiting:
-                line("no file waits for approval")
+                opened.speaker.tell("approve.none")
             return
         if not outbox.rows.approve(file):
-            waits = f"; these wait: {', '.join(waiting)}" if waiting else "; none waits"
-            raise UsageError(f"{file} does not wait for approval{waits}")
-    line(f"{file} is approved; a running connector takes it at its next look")
+            if waiting:
+                raise OfficeError("approve.others", file=file, waiting=", ".join(waiting))
+            raise OfficeError("approve.not_waiting", file=file)
+    opened.speaker.tell("approve.done", file=file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
+from connectors.cli.speaker import Speaker
 from hub.base.output import as_json, line
 from hub.protocol.errors import CohubError, UsageError
 from hub.protocol.limits import BROKER_CLOCK_NOTICED
+from schemas.words.said import Said, said
 
 if TYPE_CHECKING:
     from connectors.runtime.link import Link
@@ -27,11 +29,28 @@ CLOCK: Final = "clock"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing that was looked at. ok None: it could not be told."""
+    """One thing that was looked at. ok None: it could not be told.
+
+    Shapes: said is a text, or what stands in the office's language already, such as an alarm.
+    """
 
     name: str
     ok: bool | None
-    said: str
+    said: Said | str | CohubError
+    file: str = ""
+    local: str | None = None  # the same in the office's language, where `said` is a sentence
+
+    def plain(self) -> dict[str, Any]:
+        """Return plain values; the text is in English, and its name is its code."""
+        code = self.said.name if isinstance(self.said, Said) else getattr(self.said, "code", None)
+        said = f"{self.file}: {self.said}" if self.file else str(self.said)
+        return {"name": self.name, "ok": self.ok, "code": code and str(code), "said": said}
+
+    def text(self, speaker: Speaker) -> str:
+        """Return what is said, in the office's language."""
+        said = self.said
+        text = speaker.error(said) if isinstance(said, CohubError) else speaker.text(self.local or said)
+        return f"{self.file}: {text}" if self.file else str(text)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,20 +70,25 @@ def check(office: OfficeFolder = Path(), json: Json = False) -> None:
 
       connector check --json
     """
-    findings = list(_findings(OpenedOffice.open(office)))
+    opened = OpenedOffice.open(office)
+    findings = list(_findings(opened))
     if json:
-        as_json([asdict(finding) for finding in findings])
+        as_json([finding.plain() for finding in findings])
     else:
+        speaker = opened.speaker
         for finding in findings:
-            mark = {True: "ok  ", False: "FAIL", None: "?   "}[finding.ok]
-            line(f"{mark}  {finding.name}: {finding.said}")
+            mark = speaker.say(f"check.mark_{ {True: 'ok', False: 'fail', None: 'unknown'}[finding.ok] }")
+            name = speaker.say(f"check.name_{finding.name.lower().replace(' ', '_').replace('-', '_')}")
+            line(f"{mark:<4}  {name}: {finding.text(speaker)}")
     if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)
 
 
 def _findings(office: OpenedOffice) -> Iterator[Checked]:
     settings = office.settings
-    yield Checked("settings", True, f"center {settings.center} of {settings.hub}, language {settings.language}")
+    told = said("check.settings", center=settings.center, hub=settings.hub, language=settings.language)
+    yield Checked("settings", True, told)
+    yield _connector(office)
     yield _try("trust", lambda: _check_trust(office))
     yield _try("key", lambda: _check_key(office))
     yield _try("mappings", lambda: _check_mappings(office))
@@ -81,42 +105,72 @@ def _check_sheets(office: OpenedOffice) -> Iterator[Checked]:
     yield from check_sheets(office)
 
 
-def _try(name: str, look: Callable[[], str]) -> Checked:
+def _try(name: str, look: Callable[[], Said]) -> Checked:
     try:
         return Checked(name, True, look())
     except CohubError as exc:
-        return Checked(name, False, str(exc))
+        return Checked(name, False, _told(exc))
 
 
-def _check_trust(office: OpenedOffice) -> str:
+def _told(exc: CohubError) -> Said:
+    from connectors.runtime.told import told_of
+
+    return told_of(exc)
+
+
+def _connector(office: OpenedOffice) -> Checked:
+    """Say whether the connector lives, or how the last one ended."""
+    from connectors.cli.moment import local_time
+    from connectors.runtime.life import look
+    from hub.protocol.moment import write_time
+
+    vital = look(office.path, office.outbox)
+    life = vital.life
+    if vital.standing == "running":
+        return Checked("connector", True, said("check.running"))
+    if life is None:
+        return Checked("connector", None, said("check.never_ran"))
+    if vital.standing == "killed":
+        return Checked("connector", False, said("check.killed", at=local_time(write_time(life.seen_at))))
+    assert life.ended is not None
+    at = local_time(write_time(life.ended.at))
+    if life.ended.is_wished:
+        return Checked("connector", None, said("check.stopped", at=at))
+    return Checked("connector", False, said("check.ended", at=at, why=life.ended.why))
+
+
+def _check_trust(office: OpenedOffice) -> Said:
     from connectors.runtime.office import read_trust
     from connectors.runtime.settings import TRUST
+    from connectors.runtime.told import OfficeError
 
     trust = read_trust(office.path / TRUST)
     if trust.hub != office.settings.hub:
-        raise UsageError(f"{office.path / TRUST} is for the hub {trust.hub}, connector.yaml says {office.settings.hub}")
-    return f"HQ's receipts are verified with {trust.receipts[-1].to_text()}"
+        path, expected = office.path / TRUST, office.settings.hub
+        raise OfficeError("errors.other_hub", path=path, found=trust.hub, expected=expected)
+    return said("check.trust", key=trust.receipts[-1].to_text())
 
 
-def _check_key(office: OpenedOffice) -> str:
+def _check_key(office: OpenedOffice) -> Said:
     from connectors.runtime.office import read_key
     from connectors.runtime.settings import SEAL_KEY
+    from connectors.runtime.told import OfficeError
     from hub.protocol.control import seal_key_name
 
     key = read_key(office.path / SEAL_KEY)
     expected = seal_key_name(office.settings.hub, office.settings.center)
     if key.name != expected:
-        raise UsageError(f"{office.path / SEAL_KEY} is the key of {key.name}, this office is {expected}")
-    return key.verifier.to_text()
+        raise OfficeError("errors.key_others", path=office.path / SEAL_KEY, found=key.name, expected=expected)
+    return said("check.key", key=key.verifier.to_text())
 
 
-def _check_mappings(office: OpenedOffice) -> str:
+def _check_mappings(office: OpenedOffice) -> Said:
     from connectors.mapping import compile_mapping
 
     mappings = office.mappings()
     for mapping in mappings:
         compile_mapping(mapping, office.settings.center)
-    return ", ".join(f"{mapping.name} ({mapping.stream})" for mapping in mappings)
+    return said("check.mappings", names=", ".join(f"{mapping.name} ({mapping.stream})" for mapping in mappings))
 
 
 def _network(office: OpenedOffice) -> Iterator[Checked]:
@@ -147,16 +201,20 @@ async def _ask_broker(office: OpenedOffice) -> list[Checked]:
             client: Any = None
             try:
                 client = await connect()
-                found.append(Checked(name, True, topic))
+                found.append(Checked(name, True, said("check.topic", topic=topic)))
             except Retriable as exc:
                 away = exc if isinstance(exc, BrokerAway) else away
-                found.append(Checked(name, False, str(exc)))
+                found.append(Checked(name, False, _told(exc)))
             finally:
                 if client is not None:
                     await close(client)
         if away is not None and not any(finding.ok for finding in found):
-            return [Checked("broker", False, str(away))]
-        return [Checked("broker", True, f"{servers} answers"), *found, *await _ask_registry(office, link)]
+            return [Checked("broker", False, _told(away))]
+        return [
+            Checked("broker", True, said("check.answers", servers=servers)),
+            *found,
+            *await _ask_registry(office, link),
+        ]
 
 
 async def _ask_registry(office: OpenedOffice, link: Link) -> list[Checked]:
@@ -171,13 +229,14 @@ async def _ask_registry(office: OpenedOffice, link: Link) -> list[Checked]:
         registry = await read_registry(link)
         key, long_key, witness = read_office_keys(office.path, office.settings)
     except Retriable as exc:
-        return [Checked("registry", None, str(exc))]
+        return [Checked("registry", None, _told(exc))]
     except UsageError:
         return []  # said already, under key
     if not registry.known:
-        return [Checked("registry", None, "HQ has published nothing of it yet")]
+        return [Checked("registry", None, said("check.no_registry"))]
     if registry.center is None:
-        unknown = f"HQ does not know {office.settings.center}: send it the enrolment note that `connector init` made"
+        center = office.settings.center
+        unknown = said("check.unknown_center", center=center, note=f"{center}.enrolment.note")
         return [Checked("center at HQ", False, unknown), _schemas(office, registry)]
     ours = key.verifier
     alarms = registry.alarms(
@@ -187,13 +246,11 @@ async def _ask_registry(office: OpenedOffice, link: Link) -> list[Checked]:
         None if witness is None else witness.verifier,
     )
     fine = {
-        AlarmName.KEY: "active",
-        AlarmName.LONG_SEALS: "as HQ wants them",
-        AlarmName.WITNESS_KEY: (
-            "active" if witness else "this office is no witness: `connector key new --purpose witness`"
-        ),
-        AlarmName.FOREIGN_KEY: "none",
-        AlarmName.SUSPENDED: "active",
+        AlarmName.KEY: said("check.active"),
+        AlarmName.LONG_SEALS: said("check.as_wanted"),
+        AlarmName.WITNESS_KEY: said("check.active") if witness else said("check.no_witness"),
+        AlarmName.FOREIGN_KEY: said("check.none"),
+        AlarmName.SUSPENDED: said("check.active"),
     }
     names = {
         AlarmName.KEY: "key at HQ",
@@ -220,6 +277,7 @@ async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Chec
     """
     from aiokafka.errors import KafkaError
 
+    from connectors.runtime.clock import find_gap
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.presence import KIND, presence_note
     from hub.base.clients import close
@@ -245,13 +303,12 @@ async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Chec
             finally:
                 await close(producer)
     except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-        return [Checked("may write", False, f"{settings.topic_in}: {exc or type(exc).__name__}")]
+        reason = str(exc) or type(exc).__name__
+        return [Checked("may write", False, said("check.not_written", topic=settings.topic_in, reason=reason))]
     if written.timestamp_type != LOG_APPEND_TIME:
         return []  # a topic that an administrator made otherwise: that time is our own
     stamped = datetime.fromtimestamp(written.timestamp / 1000, UTC)
-    # The stamp was given between the two: only what lies outside is an offset for sure.
-    gap = min(after - stamped, timedelta()) or max(before - stamped - timedelta(milliseconds=1), timedelta())
-    return [_judge_clock(gap, "the broker's")]
+    return [_judge_clock(find_gap(before, stamped, after))]
 
 
 def _streams(office: OpenedOffice, center: OurCenter) -> Checked:
@@ -262,11 +319,9 @@ def _streams(office: OpenedOffice, center: OurCenter) -> Checked:
         wanted = set()  # said already, under mappings
     not_allowed = sorted(wanted - center.streams)
     if not_allowed:
-        more = f"`hub center set {office.settings.center}` with --stream for each"
-        return Checked(
-            "may report", False, f"HQ does not allow {', '.join(not_allowed)} and rejects those rows: ask it ({more})"
-        )
-    return Checked("may report", True, ", ".join(sorted(center.streams)) or "nothing")
+        return Checked("may report", False, said("check.not_allowed", streams=", ".join(not_allowed)))
+    allowed = ", ".join(sorted(center.streams))
+    return Checked("may report", True, said("check.allowed", streams=allowed) if allowed else said("check.nothing"))
 
 
 def _schemas(office: OpenedOffice, registry: Registry) -> Checked:
@@ -286,12 +341,11 @@ def _schemas(office: OpenedOffice, registry: Registry) -> Checked:
     missing = {kind for kind in kinds if not registry.announced(uris[kind.type])}
     needed = sorted(kind.type for kind in missing if not any(_is_older(other, kind) for other in kinds))
     if needed:
-        return Checked("schemas", False, f"HQ has not announced {', '.join(needed)}: these events wait until it has")
+        return Checked("schemas", False, said("check.not_announced", types=", ".join(needed)))
     waits = sorted({m.name for m in mappings if m.persons and any(kind.stream == m.stream for kind in missing)})
     if waits:
-        told = f"HQ's release can't take persons yet: what {', '.join(waits)} says of them waits, the rest is sent"
-        return Checked("schemas", None, told)
-    return Checked("schemas", True, f"HQ reads all {len(kinds) - len(missing)} that this office may write")
+        return Checked("schemas", None, said("check.persons_wait", mappings=", ".join(waits)))
+    return Checked("schemas", True, said("check.schemas", count=len(kinds) - len(missing)))
 
 
 def _is_older(kind: EventKind, than: EventKind) -> bool:
@@ -308,20 +362,22 @@ def _clock(office: OpenedOffice) -> Checked:
         with Outbox(office.outbox, read_only=True) as outbox:
             rows = receipt_times(outbox.database)
     if not rows:
-        return Checked(CLOCK, None, f"no receipt from HQ yet to compare with; it is {_now()} here")
+        return Checked(CLOCK, None, said("check.no_clock", now=_now()))
     gap = min((_moment(stored) - _moment(recorded) for recorded, stored in rows), key=abs)
-    return _judge_clock(gap, "HQ's")
+    return _judge_clock(gap)
 
 
-def _judge_clock(gap: timedelta, whose: str) -> Checked:
-    said = f"{abs(gap.total_seconds()):.3f} s {'ahead of' if gap > timedelta() else 'behind'} {whose}, or less"
-    if abs(gap) > BROKER_CLOCK_NOTICED:
-        return Checked(CLOCK, False, f"{said}: set it right, or dates will be rejected as being in the future")
-    return Checked(CLOCK, True, said)
+def _judge_clock(gap: timedelta) -> Checked:
+    seconds = f"{abs(gap.total_seconds()):.3f}"
+    if abs(gap) <= BROKER_CLOCK_NOTICED:
+        return Checked(CLOCK, True, said("check.clock_right", seconds=seconds))
+    if gap > timedelta():
+        return Checked(CLOCK, False, said("check.clock_ahead", seconds=seconds))
+    return Checked(CLOCK, False, said("check.clock_behind", seconds=seconds))
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _moment(text: str) -> datetime:

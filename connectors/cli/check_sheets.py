@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 from connectors.cli.check import Checked
 from connectors.cli.office import OpenedOffice
 from hub.protocol.errors import CohubError
+from schemas.words.said import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from connectors.cli.office import Sheet
+    from connectors.cli.speaker import Speaker
     from connectors.mapping import RowOutcome
-    from connectors.source.problem import TableWarning
+    from connectors.runtime.outbox.rows import Reason
     from schemas.words import Language
 
 SHEET: Final = "sheet"
@@ -35,21 +37,33 @@ def check_sheets(office: OpenedOffice) -> Iterator[Checked]:
         return  # said already, under mappings
     names = {path.relative_to(office.sources).as_posix(): path for path in paths}
     named: Named = {}
-    said = 0
+    told = 0
     for name in sorted(names, key=lambda name: (is_copy(name), name)):
         for finding in _check_file(office, name, named):
-            said += 1
+            told += 1
             yield finding
     for name, of in find_copies(names).items():
-        yield Checked("copy", None, f"{name}: {copy_reason(of).message}")
+        reason = copy_reason(of)
+        yield Checked("copy", None, reason.message, name, _in_words(name, reason, office))
     known = ", ".join(pattern for mapping in mappings for pattern in mapping.files)
     for beside in find_beside(FolderSettings(path=office.sources, depth_max=office.settings.depth_max), mappings):
-        said += 1
+        told += 1
         is_wrong = beside.name in names or beside.what in ("sheet", "other_kind", "odd_name")
         hint = f"; there are mappings for: {known}" if beside.what == "sheet" else ""
-        yield Checked(SHEET, False if is_wrong else None, f"{beside.name}: {beside.reason.message}{hint}")
-    if not said:
-        yield Checked(SHEET, None, f"none in {office.sources} yet")
+        local = _in_words(beside.name, beside.reason, office)
+        yield Checked(SHEET, False if is_wrong else None, f"{beside.reason.message}{hint}", beside.name, local)
+    if not told:
+        yield Checked(SHEET, None, said("check.no_sheet", path=office.sources))
+
+
+def _in_words(name: str, reason: Reason, office: OpenedOffice) -> str | None:
+    """Return a reason in the office's language; None where there are no words for it, or the log's say more."""
+    from connectors.runtime.notice import told
+    from connectors.runtime.outbox.rows import FileState, FileSummary
+
+    language = office.settings.language
+    found = None if language == "en" else told(FileSummary(name, FileState.UNMAPPED, reason, {}), language)
+    return None if found is None else f"{found[0]}. {found[1]}"
 
 
 def _check_file(office: OpenedOffice, name: str, named: Named) -> Iterator[Checked]:
@@ -58,13 +72,13 @@ def _check_file(office: OpenedOffice, name: str, named: Named) -> Iterator[Check
     try:
         units = units_of(office.mappings(), name)
     except CohubError as exc:
-        yield Checked(SHEET, False, f"{name}: {exc}")
+        yield Checked(SHEET, False, exc, name)
         return
     for unit in units:
         try:
             yield _check_unit(office, office.read_unit(unit), named)
         except CohubError as exc:
-            yield Checked(SHEET, False, f"{unit.name}: {exc}")
+            yield Checked(SHEET, False, exc, unit.name)
 
 
 def _check_unit(office: OpenedOffice, sheet: Sheet, named: Named) -> Checked:
@@ -74,11 +88,23 @@ def _check_unit(office: OpenedOffice, sheet: Sheet, named: Named) -> Checked:
     with open_persons(office) as persons:  # read only: nobody new gets a key by being looked at
         found = Outcomes(sheet.mapping, sheet.table, office.settings.center, persons.seal)
         codes, refused = _refusals(found, sheet, named)
-    said = f"{sheet.name}: {sheet.table.row_count} rows by {sheet.mapping.name}"
+    in_english, local = (_unit_text(sheet, codes, refused, language) for language in ("en", office.settings.language))
+    return Checked(SHEET, not refused, in_english, sheet.name, local)
+
+
+def _unit_text(sheet: Sheet, codes: Counter[str], refused: int, language: Language) -> str:
+    from connectors.cli.preview import warning_text
+    from connectors.cli.speaker import Speaker
+
+    speaker = Speaker(language)
+    text = speaker.say("check.sheet", rows=sheet.table.row_count, mapping=sheet.mapping.name)
     if refused:
-        said += f"; {refused} refused: {_tell(codes, office.settings.language)}"
-    notes = "".join(f"; note: {_note(warning)}" for warning in sheet.table.warnings)
-    return Checked(SHEET, not refused, said + notes)
+        text += speaker.say("check.refused", count=refused, codes=_tell(codes, speaker))
+    for warning in sheet.table.warnings:
+        text += speaker.say(
+            "check.note", text=warning_text(str(warning.code), warning.column, warning.message, speaker)
+        )
+    return text
 
 
 def _refusals(found: Iterable[RowOutcome], sheet: Sheet, named: Named) -> tuple[Counter[str], int]:
@@ -90,19 +116,17 @@ def _refusals(found: Iterable[RowOutcome], sheet: Sheet, named: Named) -> tuple[
         if outcome.key:
             other = named.setdefault(f"{sheet.mapping.stream}/{outcome.key}", (sheet.name, outcome.fingerprint))
             if other[0] != sheet.name and other[1] != outcome.fingerprint:
-                problems.add(f"DUPLICATE_KEY (see {other[0]})")
+                problems.add(f"DUPLICATE_KEY ({other[0]})")
         codes.update(problems)
         refused += bool(problems)
     return codes, refused
 
 
-def _tell(codes: Counter[str], language: Language) -> str:
+def _tell(codes: Counter[str], speaker: Speaker) -> str:
     from connectors.runtime.explanation import message
 
-    told = [f"{count} {code}: {message(code.partition(' ')[0], language)}" for code, count in codes.most_common()]
-    more = f"; and {len(told) - _CODES_MAX} codes more" if len(told) > _CODES_MAX else ""
-    return "; ".join(told[:_CODES_MAX]) + more + "; `connector preview` shows the rows"
-
-
-def _note(warning: TableWarning) -> str:
-    return f"column {warning.column!r}: {warning.message}" if warning.column else warning.message
+    told = [
+        f"{count} {code}: {message(code.partition(' ')[0], speaker.language)}" for code, count in codes.most_common()
+    ]
+    more = speaker.say("check.more_codes", count=len(told) - _CODES_MAX) if len(told) > _CODES_MAX else ""
+    return "; ".join(told[:_CODES_MAX]) + more + speaker.say("check.see_preview")

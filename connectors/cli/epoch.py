@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from connectors.cli.office import OfficeFolder, OpenedOffice
-from hub.base.output import line
-from hub.protocol.errors import UsageError
 
 app = typer.Typer(help="Epochs: a new one begins a new lane.", no_args_is_help=True)
 
@@ -34,10 +32,11 @@ def new(
     """
     from connectors.runtime.lock import FolderLock
     from connectors.runtime.outbox import Outbox
+    from connectors.runtime.told import OfficeError
 
     if not reason.strip():
-        raise UsageError("--reason: expected a sentence that says why, came nothing")
+        raise OfficeError("epoch.no_reason")
     opened = OpenedOffice.open(office)
     with FolderLock(opened.outbox), Outbox(opened.outbox) as outbox:
         outbox.epoch_new(" ".join(reason.split())[:500])
-    line("noted: the next `connector run` opens a new epoch")
+    opened.speaker.tell("epoch.noted")

@@ -41,12 +41,13 @@ def erase(
     from connectors.runtime.persons.register import KEYS
 
     opened = OpenedOffice.open(office)
+    speaker = opened.speaker
     with open_persons(opened, read_only=False) as persons:
         standing = find(persons, person, number)
         (before,) = gather(opened, persons, [standing])
         if not before.is_erased:
-            places = ", ".join(f"{use.stream} {use.subject}" for use in before.uses) or "nowhere"
-            confirm(f"erase this person, who stands in: {places}? It can't be undone.", yes=yes)
+            places = ", ".join(f"{use.stream} {use.subject}" for use in before.uses) or speaker.say("person.nowhere")
+            confirm(speaker, speaker.say("person.erase", places=places), yes=yes)
         done = persons.erase(standing)
         (found,) = gather(opened, persons, [standing])
     unreached = {"sheets": "the sheets and their copies", "keys": f"copies of {KEYS} made before now"}
@@ -54,13 +55,13 @@ def erase(
         as_json({**found.to_json(), "again": done.again, "not_reached": list(unreached.values())})
         return
     if done.again:
-        line(f"this person was erased {done.erased_at}; the key is destroyed once more, to be sure")
+        speaker.tell("person.erased_again", at=speaker.moment(done.erased_at))
     else:
-        line(f"erased {done.erased_at}: the key is destroyed, and with it what HQ has of this person in")
+        speaker.tell("person.erased_now", at=speaker.moment(done.erased_at))
         for use in done.uses:
             line(f"    {use.stream} {use.subject}, {use.field}")
-    show_rows(found)
+    show_rows(found, speaker)
     if found.rows:
-        line("take this person out of these rows; until then they are sent without")
-    show_others(found)
-    line(f"not reached by this: {unreached['sheets']}, and {unreached['keys']}")
+        speaker.tell("person.take_out")
+    show_others(found, speaker)
+    speaker.tell("person.unreached", file=KEYS)

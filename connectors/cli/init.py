@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.cli.office import OfficeFolder, write_private
-from hub.base.output import line
-from hub.protocol.errors import Malformed, UsageError
+from connectors.cli.speaker import Speaker
 
 if TYPE_CHECKING:
     from hub.protocol.trust import Trust
     from schemas.words import Language
+    from schemas.words.said import Said
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,7 +31,9 @@ def init(
     bootstrap: Annotated[
         str | None, typer.Option("--bootstrap", metavar="HOST:PORT", help="HQ's broker; several with commas.")
     ] = None,
-    language: Annotated[str | None, typer.Option("--language", help="zh, en or ru: of the verdict files.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="zh, en or ru: of all that the office reads.")
+    ] = None,
     office: OfficeFolder = Path(),
 ) -> None:
     r"""Make an office folder: settings, the center's keys, a sample mapping and sheet, and the notes to send to HQ.
@@ -45,60 +47,83 @@ def init(
       connector init --trust hub.trust.note --center uz --bootstrap hub.example:9092 --language ru --office D:\cohub
     """
     from connectors.runtime.settings import FILE, make_settings
+    from connectors.runtime.told import OfficeError
+    from schemas.words.said import said
 
     settings_path = office / FILE
     if settings_path.exists():
-        raise UsageError(
-            f"{settings_path} is there already: this folder is an office; edit that file, or use another folder"
-        )
-    trust_path = trust or Path(_ask("--trust", "HQ's trust file"))
+        raise OfficeError("init.there", path=settings_path)
+    # The language first: all that follows is asked in it.
+    spoken = _language(
+        language or (_ask(Speaker(), "--language", said("init.ask_language"), "en") if _is_asking() else "en")
+    )
+    speaker = Speaker(spoken, office)
+    trust_path = trust or Path(_ask(speaker, "--trust", said("init.ask_trust")))
     pinned, note = _open_trust(trust_path)
     data = {
         "hub": pinned.hub,
-        "center": center or _ask("--center", "Your center's id"),
-        "bootstrap": bootstrap or _ask("--bootstrap", "HQ's broker (host:port)"),
-        "language": language or (_ask("--language", "Language (zh, en, ru)", "en") if _is_asking() else "en"),
+        "center": center or _ask(speaker, "--center", said("init.ask_center")),
+        "bootstrap": bootstrap or _ask(speaker, "--bootstrap", said("init.ask_bootstrap")),
+        "language": spoken,
     }
     settings = make_settings(data, "connector init")
     notes = _lay_out(office, settings.center, settings.language, pinned, note)
     # The settings come last: a folder without them can be tried again, once the keys of the first try are removed.
     settings_path.write_text(
-        _settings_text(settings.hub, settings.center, settings.bootstrap, settings.language), "utf-8"
+        _settings_text(speaker, settings.hub, settings.center, settings.bootstrap, settings.language), "utf-8"
     )
-    line(f"the office of {settings.center} is in {office.resolve()}")
-    line(f"HQ's root key, to be compared with what HQ told you: {pinned.root.to_text()}")
-    line(f"1. send {' and '.join(notes)} to HQ; they hold no secret")
-    line(f"2. look at sample/ and mappings/, and put your own sheets into {office.resolve()}")
-    line("3. connector check, connector preview, connector run")
+    speaker.tell("init.done", center=settings.center, path=office.resolve())
+    speaker.tell("init.root_key", key=pinned.root.to_text())
+    speaker.tell("init.next")
+    speaker.tell("init.send", notes=", ".join(notes), path=office.resolve())
+    speaker.tell("init.try_sample")
+    speaker.tell("init.own_sheets", path=office.resolve())
+    speaker.tell("init.start")
 
 
 def _is_asking() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _ask(option: str, question: str, default: str | None = None) -> str:
+def _language(text: str) -> Language:
+    """Return the language that an option or an answer names. Errors: UsageError."""
+    from connectors.runtime.told import OfficeError
+    from schemas.words import LANGUAGES
+
+    for language in LANGUAGES:
+        if text == language:
+            return language
+    raise OfficeError("init.no_language", came=text[:20])
+
+
+def _ask(speaker: Speaker, option: str, question: Said, default: str | None = None) -> str:
     """Return what a person answers. Errors: UsageError where there is nobody to ask."""
+    from connectors.runtime.told import OfficeError
+
     if not _is_asking():
-        raise UsageError(f"{option} is required where nobody can be asked; see `connector init --help`")
-    return str(typer.prompt(question, default=default)).strip()
+        raise OfficeError("init.required", option=option)
+    return str(typer.prompt(speaker.text(question), default=default)).strip()
 
 
 def _open_trust(path: Path) -> tuple[Trust, bytes]:
+    from connectors.runtime.told import OfficeError, os_reason
+    from hub.protocol.errors import Malformed
     from hub.protocol.trust import open_trust
 
     try:
         data = path.read_bytes()
         return open_trust(data), data
     except OSError as exc:
-        raise UsageError(f"cannot read the trust file {path}: {exc.strerror}") from exc
+        raise OfficeError("errors.trust_missing", path=path, reason=os_reason(exc)) from exc
     except Malformed as exc:
-        raise UsageError(f"{path}: {exc}; ask HQ for the file again") from exc
+        raise OfficeError("errors.trust_broken", path=path) from exc
 
 
 def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust_note: bytes) -> list[str]:
     """Make all but the settings; return the names of the enrolment notes."""
     from connectors.cli.sample import write_sample
     from connectors.runtime.settings import SEAL_KEY, TRUST, WITNESS_KEY
+    from connectors.runtime.told import OfficeError, os_reason
     from hub.protocol.control import enrolment, key_name
     from hub.protocol.keys import COSIGNATURE_ED25519, ED25519, Signer
 
@@ -117,18 +142,18 @@ def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust
         (office / TRUST).write_bytes(trust_note)
         write_sample(office, language)
     except OSError as exc:
-        raise UsageError(f"cannot write in {office}: {exc.strerror or exc}") from exc
+        raise OfficeError("errors.unwritable", path=exc.filename or office, reason=os_reason(exc)) from exc
     return list(kinds)
 
 
-def _settings_text(hub: str, center: str, bootstrap: tuple[str, ...], language: Language) -> str:
+def _settings_text(speaker: Speaker, hub: str, center: str, bootstrap: tuple[str, ...], language: Language) -> str:
     servers = ", ".join(f'"{server}"' for server in bootstrap)
     return f"""\
-# The settings of this office's connector. Everything that is not here has a default.
+# {speaker.say("init.file_settings")}
 hub: {hub}
 center: "{center}"
 bootstrap: [{servers}]
-language: {language}     # of the verdict files: zh, en or ru
-folder: .        # where the sheets are; a share of another machine works too
-settle_s: 60     # a row is taken once nobody has changed it for so long
+language: {language}     # {speaker.say("init.file_language")}
+folder: .        # {speaker.say("init.file_folder")}
+settle_s: 60     # {speaker.say("init.file_settle")}
 """

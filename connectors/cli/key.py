@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from connectors.cli.office import OfficeFolder, OpenedOffice, write_private
-from hub.base.output import line
-from hub.protocol.errors import UsageError
+from hub.base.shell import command
 
 if TYPE_CHECKING:
     from hub.protocol.keys import Signer, Verifier
@@ -63,7 +62,9 @@ app = typer.Typer(
 def kind_of(purpose: str, *, long: bool) -> Kind:
     """Return the kind that the options name. Errors: UsageError."""
     if purpose not in ("seal", "witness") or (long and purpose != "seal"):
-        raise UsageError(f"--purpose {purpose}: expected seal or witness; --long is for seals alone")
+        from connectors.runtime.told import OfficeError
+
+        raise OfficeError("key.bad_purpose", purpose=purpose)
     return LONG if long else WITNESS if purpose == "witness" else SEAL
 
 
@@ -95,24 +96,25 @@ def new(
     path = present if _is_first(opened, kind) and not lost else present.with_name(kind.next)
     note = office / f"{center}.{kind.note}"
     key = make_key(opened, kind, path, note, vouched=not lost)
-    add = f"hub center add-key {center} --enrolment {note.name}" + (" --replaces-lost" if lost else "")
-    line(f"the new key is {_short(key.verifier)}")
+    add = command("hub", "center", "add-key", center, "--enrolment", note.name) + (" --replaces-lost" if lost else "")
+    speaker = opened.speaker
+    speaker.tell("key.new", key=_short(key.verifier))
     if path != present:
-        line("the present one stays in use")
-        line(f"1. send {note.name} to HQ, which adds it: {add}")
-        options = (" --long" if long else "") + (f" --purpose {purpose}" if purpose != "seal" else "")
-        line(f"2. stop the connector, `connector key use{options}`, and start it again")
-        line("3. then HQ may revoke the old key")
+        speaker.tell("key.stays")
+        speaker.tell("key.send", note=note.name, command=add)
+        speaker.tell("key.then_use", command=f"connector key use{_options(purpose, long=long)}")
+        speaker.tell("key.then_revoke")
     elif kind is LONG:
-        line("1. set `long_seals: true` in connector.yaml and start the connector again: every seal has two signatures")
-        line(f"2. then send {note.name} to HQ, which adds it: {add}; from then on HQ takes no seal with one alone")
+        speaker.tell("key.long_setting")
+        speaker.tell("key.long_send", note=note.name, command=add)
     else:
-        line(f"send {note.name} to HQ, which adds it: {add}; the connector uses it from its next start on")
+        speaker.tell("key.first", note=note.name, command=add)
 
 
 def make_key(opened: OpenedOffice, kind: Kind, path: Path, note: Path, *, vouched: bool) -> Signer:
     """Return the key at `path`, made if there is none, and write the note that asks HQ for it. Errors: UsageError."""
     from connectors.runtime.office import read_key
+    from connectors.runtime.told import OfficeError, os_reason
     from hub.protocol.control import enrolment, key_name
     from hub.protocol.keys import Signer
 
@@ -128,7 +130,7 @@ def make_key(opened: OpenedOffice, kind: Kind, path: Path, note: Path, *, vouche
         key = read_key(path, kind.algorithm)
         note.write_bytes(enrolment(hub, center, kind.purpose, key, previous))
     except OSError as exc:
-        raise UsageError(f"cannot write in {opened.path}: {exc.strerror or exc}") from exc
+        raise OfficeError("errors.unwritable", path=opened.path, reason=os_reason(exc)) from exc
     return key
 
 
@@ -151,14 +153,14 @@ def use(
     """
     from connectors.runtime.lock import FolderLock
     from connectors.runtime.office import read_key
+    from connectors.runtime.told import OfficeError
     from hub.base.durable import sync_folder
 
     opened, kind = OpenedOffice.open(office), kind_of(purpose, long=long)
     present = office / kind.file
     path = present.with_name(kind.next)
     if not path.exists():
-        options = (" --long" if long else "") + (f" --purpose {purpose}" if purpose != "seal" else "")
-        raise UsageError(f"there is no {path}: `connector key new{options}` makes one")
+        raise OfficeError("key.no_next", path=path, command=f"connector key new{_options(purpose, long=long)}")
     key = read_key(path, kind.algorithm).verifier
     with FolderLock(opened.outbox):
         if not unchecked:
@@ -167,7 +169,12 @@ def use(
             _keep(present, kind)
         path.replace(present)  # a crash before leaves the old key in use, and its copy; after it the new one
         sync_folder(present.parent)
-    line(f"{_short(key)} is in use from the next `connector run` on")
+    opened.speaker.tell("key.used", key=_short(key))
+
+
+def _options(purpose: str, *, long: bool) -> str:
+    """Return the options that name a kind of key."""
+    return (" --long" if long else "") + (f" --purpose {purpose}" if purpose != "seal" else "")
 
 
 def _is_first(opened: OpenedOffice, kind: Kind) -> bool:
@@ -201,16 +208,15 @@ def _see_that_hq_has(opened: OpenedOffice, key: Verifier, kind: Kind) -> None:
     from connectors.runtime.link import Link
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.registry_reader import read_registry
+    from connectors.runtime.told import OfficeError, told_of
     from hub.protocol.errors import Retriable
 
     with Outbox(Path(":memory:")) as nowhere:
         try:
-            center = asyncio.run(read_registry(Link(opened.settings, nowhere))).center
+            registered = asyncio.run(read_registry(Link(opened.settings, nowhere))).center
         except Retriable as exc:
-            raise UsageError(f"HQ can't be asked whether it has the key: {exc}; or use --unchecked") from exc
-    found = None if center is None else center.key(key)
+            raise OfficeError("key.cannot_ask", reason=told_of(exc)) from exc
+    found = None if registered is None else registered.key(key)
     if found is None or not found.active:
-        raise UsageError(
-            f"HQ does not have {_short(key)} as an active key of {opened.settings.center} yet: send it "
-            f"{opened.settings.center}.{kind.note}"
-        )
+        center = opened.settings.center
+        raise OfficeError("key.not_at_hq", key=_short(key), center=center, note=f"{center}.{kind.note}")

@@ -86,7 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Run one command; return the exit status. Every error has become one line on stderr."""
-    return command.run_command(app, "connector", arguments, debug=command.is_debugging(os.environ))
+    debug = command.is_debugging(os.environ)
+    return command.run_command(app, "connector", arguments, debug=debug, tell=lambda exc: _say_error(arguments, exc))
+
+
+def _say_error(arguments: list[str], exc: BaseException) -> str | None:
+    from connectors.cli.speaker import speaker_for
+
+    return speaker_for(arguments, os.environ).error(exc)
 
 
 if __name__ == "__main__":

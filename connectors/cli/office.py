@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from connectors.cli.speaker import Speaker
 from hub.base.durable import create_private
 from hub.protocol.errors import UsageError
 
@@ -47,6 +48,11 @@ class OpenedOffice:
         return cls(path, read_settings(path, Overrides()))
 
     @property
+    def speaker(self) -> Speaker:
+        """Who speaks to the people of this office."""
+        return Speaker(self.settings.language, self.path)
+
+    @property
     def sources(self) -> Path:
         """The folder that the sheets lie in."""
         return self.path / self.settings.folder
@@ -60,21 +66,25 @@ class OpenedOffice:
 
     def existing_outbox(self) -> Path:
         """Return where the outbox is. Errors: UsageError if the connector has never run."""
+        from connectors.runtime.told import OfficeError
+
         if not self.outbox.exists():
-            raise UsageError(f"there is no outbox in {self.path}: `connector run` has not run here yet")
+            raise OfficeError("errors.no_outbox", path=self.path)
         return self.outbox
 
     def mappings(self) -> list[Mapping]:
         """Return all mappings, by file name. Errors: UsageError, if one is wrong or there is none."""
         from connectors.runtime.office import read_mappings
+        from connectors.runtime.told import OfficeError
 
         found = read_mappings(self.path / self.settings.mappings)
         if not found:
-            raise UsageError(f"there is no mapping in {self.path / self.settings.mappings}: `connector init` makes one")
+            raise OfficeError("errors.no_mappings", path=self.path / self.settings.mappings)
         return found
 
     def sheets(self) -> list[Path]:
         """Return the files in the folder that are read, or that a mapping names, by name. Errors: UsageError."""
+        from connectors.runtime.told import OfficeError, os_reason
         from connectors.source.folder import FolderSettings, list_files
 
         patterns = tuple(pattern for mapping in self._mappings_or_none() for pattern in mapping.files)
@@ -85,8 +95,12 @@ class OpenedOffice:
             names = set(list_files(settings))
             if patterns:
                 names |= set(list_files(settings.model_copy(update={"patterns": patterns})))
-        except (OSError, ValueError) as exc:
-            raise UsageError(f"cannot list {self.sources}: {exc}") from exc
+        except OSError as exc:
+            raise OfficeError(
+                "errors.sources_unreadable", path=exc.filename or self.sources, reason=os_reason(exc)
+            ) from exc
+        except ValueError as exc:
+            raise OfficeError("errors.too_many_files", path=self.sources, max=settings.files_max) from exc
         return [self.sources / name for name in sorted(names)]
 
     def _mappings_or_none(self) -> list[Mapping]:
@@ -100,13 +114,14 @@ class OpenedOffice:
 
         Errors: UsageError, if no mapping is for it, or several are and it is not said which takes what.
         """
+        from connectors.runtime.told import OfficeError
         from connectors.runtime.units import units_of
 
         name = path.relative_to(self.sources).as_posix() if path.is_relative_to(self.sources) else path.name
         found = units_of(mappings, name)
         if not found:
             known = ", ".join(pattern for mapping in mappings for pattern in mapping.files)
-            raise UsageError(f"no mapping is for {path.name}; there are mappings for: {known}")
+            raise OfficeError("errors.no_mapping_for", file=path.name, known=known)
         return found
 
     def read_unit(self, unit: Unit, path: Path | None = None) -> Sheet:
@@ -120,9 +135,11 @@ class OpenedOffice:
 
 def write_private(path: Path, text: str) -> None:
     """Write a new file that only its owner reads. Errors: UsageError, if it is there already or can't be."""
+    from connectors.runtime.told import OfficeError, os_reason
+
     try:
         create_private(path, text + "\n")
     except FileExistsError as exc:
-        raise UsageError(f"{path} is there already: it is this center's identity and is never overwritten") from exc
+        raise OfficeError("errors.key_there", path=path) from exc
     except OSError as exc:
-        raise UsageError(f"cannot write {path}: {exc.strerror or exc}") from exc
+        raise OfficeError("errors.unwritable", path=path, reason=os_reason(exc)) from exc

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
+from connectors.cli.speaker import Speaker
 from hub.base.output import as_json, line, table
-from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,27 +80,29 @@ def list_(office: OfficeFolder = Path(), json: Json = False) -> None:
       connector person list --json
     """
     opened = OpenedOffice.open(office)
+    speaker = opened.speaker
     with open_persons(opened) as persons:
         found = gather(opened, persons, persons.everyone())
     if json:
         as_json([one.to_json() for one in found])
         return
     if not found:
-        line("nobody: no mapping has persons, or no sheet names any")
+        speaker.tell("person.nobody")
         return
+    columns = [speaker.say(f"person.column_{name}") for name in ("number", "person", "places", "state")]
     table(
         "",
-        ["no.", "person", "stands in", "state"],
+        columns,
         (
             [
                 one.standing.number,
-                "(erased)" if one.is_erased else _written(one.uses),
+                speaker.say("person.erased") if one.is_erased else _written(one.uses, speaker),
                 ", ".join(f"{use.stream} {use.subject}" for use in one.uses),
-                f"erased {one.standing.erased_at or ''}".strip() if one.is_erased else "sealed",
+                _standing(one, speaker),
             ]
             for one in found
         ),
-        right=["no."],
+        right=columns[:1],
     )
 
 
@@ -117,22 +119,24 @@ def show(person: PersonName = None, number: Number = None, office: OfficeFolder 
       connector person show --number 3
     """
     opened = OpenedOffice.open(office)
+    speaker = opened.speaker
     with open_persons(opened) as persons:
         (found,) = gather(opened, persons, [find(persons, person, number)])
     if json:
         as_json(found.to_json())
         return
     if found.is_erased:
-        line(f"erased {found.standing.erased_at or ''}".strip() + ": what HQ has of this person can't be read any more")
+        speaker.tell("person.unreadable", state=_standing(found, speaker))
     for use in found.uses:
         status = found.statuses.get(f"{use.stream}/{use.subject}")
-        line(f"{use.stream} {use.subject}, {use.field}; at HQ: {status or 'not yet'}")
+        shown = _status_word(use.stream, status, speaker) if status else speaker.say("person.not_yet")
+        speaker.tell("person.place", stream=use.stream, entity=use.subject, field=use.field, status=shown)
         for name, value in in_order(use.parts or {}):
             line(f"    {name}: {value}")
         if use.parts is None:
-            line("    (erased)")
-    show_rows(found)
-    show_others(found)
+            line("    " + speaker.say("person.erased"))
+    show_rows(found, speaker)
+    show_others(found, speaker)
 
 
 @app.command()
@@ -149,9 +153,9 @@ def readmit(
     opened = OpenedOffice.open(office)
     with open_persons(opened, read_only=False) as persons:
         found = find(persons, person, number)
-        confirm("let this person be sealed for HQ again?", yes=yes)
+        confirm(opened.speaker, opened.speaker.say("person.readmit"), yes=yes)
         persons.readmit(found)
-    line("done: rows that name this person are sent with them again, under a new key; nothing old can be read by it")
+    opened.speaker.tell("person.readmitted")
 
 
 def open_persons(opened: OpenedOffice, *, read_only: bool = True) -> Persons:
@@ -164,19 +168,17 @@ def open_persons(opened: OpenedOffice, *, read_only: bool = True) -> Persons:
 def find(persons: Persons, person: list[str] | None, number: int | None) -> RegisteredPerson:
     """Return a person by what their row says, or by their number. Errors: UsageError, if there is nobody."""
     from connectors.mapping import person_identity
+    from connectors.runtime.told import OfficeError
 
     if bool(person) == (number is not None):
-        raise UsageError("expected who it is, or --number and the number that `connector person list` shows")
+        raise OfficeError("person.who")
     if not persons.is_there:
         found = None
     else:
         found = persons.find(person_identity(person)) if person else persons.numbered(number or 0)
     if found is None:
         # What was typed is not repeated: it may be right, and the terminal's log is another place where it would stay.
-        raise UsageError(
-            "nobody is known here by that: write what stands in the sheet's column that the mapping has under `id`; "
-            "`connector person list` shows whom there is"
-        )
+        raise OfficeError("person.unknown")
     return found
 
 
@@ -209,17 +211,29 @@ def _gather(database: Database | None, persons: Persons, standing: RegisteredPer
     return Found(standing, uses, statuses, tuple(rows), tuple(one.number for one in persons.others(standing)))
 
 
-def show_rows(found: Found) -> None:
+def show_rows(found: Found, speaker: Speaker) -> None:
     """Say which rows of the sheets are the entities in which a person stands."""
     for file, number in found.rows:
-        line(f"said by {file}, row {number}")
+        speaker.tell("person.row", file=file, row=number)
 
 
-def show_others(found: Found) -> None:
+def show_others(found: Found, speaker: Speaker) -> None:
     """Say who else stood in the same places: somebody whose mail has changed is another person here."""
     if found.others:
-        numbers = ", ".join(map(str, found.others))
-        line(f"also known in the same places, and not erased: {numbers} (--number); is it the same person?")
+        speaker.tell("person.others", numbers=", ".join(map(str, found.others)))
+
+
+def _standing(found: Found, speaker: Speaker) -> str:
+    at = found.standing.erased_at
+    if not found.is_erased:
+        return speaker.say("person.sealed")
+    return speaker.say("person.erased_at", at=speaker.moment(at)) if at else speaker.say("person.erased")
+
+
+def _status_word(stream: str, status: str, speaker: Speaker) -> str:
+    from schemas.words import NO_WORDS, stream_words
+
+    return stream_words().get(stream, NO_WORDS).find(f"statuses.{status}", speaker.language) or status
 
 
 def in_order(parts: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -227,19 +241,21 @@ def in_order(parts: Mapping[str, str]) -> list[tuple[str, str]]:
     return sorted(parts.items(), key=lambda part: (part[0] != "name", part[0]))
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(speaker: Speaker, question: str, *, yes: bool) -> None:
     """Return if a person agrees. Errors: UsageError, where nobody can be asked; typer.Exit(1), if they do not."""
     import sys
 
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("expected --yes, for nobody can be asked here")
+        from connectors.runtime.told import OfficeError
+
+        raise OfficeError("person.nobody_asked")
     if not typer.confirm(question):
-        line("nothing was done")
+        speaker.tell("person.nothing_done")
         raise typer.Exit(1)
 
 
-def _written(uses: tuple[Use, ...]) -> str:
-    text = ", ".join(value for _, value in in_order(uses[0].parts or {})) if uses else "(nowhere)"
+def _written(uses: tuple[Use, ...], speaker: Speaker) -> str:
+    text = ", ".join(value for _, value in in_order(uses[0].parts or {})) if uses else speaker.say("person.nowhere")
     return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 1] + "…"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice, Sheet
+from connectors.cli.speaker import Speaker
 from hub.base.output import as_json, line
-from hub.protocol.errors import CohubError, UsageError
+from hub.protocol.errors import CohubError
 
 if TYPE_CHECKING:
     from connectors.mapping import PersonField, RowOutcome
@@ -40,11 +41,14 @@ def preview(
 
       connector preview offers.xlsx --rows 10
     """
+    from connectors.runtime.told import OfficeError
+
     opened = OpenedOffice.open(office)
+    speaker = opened.speaker
     mappings = opened.mappings()
     paths = [_find(opened, file)] if file is not None else opened.sheets()
     if not paths:
-        raise UsageError(f"there is no sheet in {opened.sources}: CSV, XLSX or JSON lines")
+        raise OfficeError("preview.no_sheet", path=opened.sources)
     shown = []
     for path in paths:
         name = path.name
@@ -55,21 +59,23 @@ def preview(
         except CohubError as exc:
             if file is not None:
                 raise
-            shown.append({"file": name, "error": str(exc)})
+            shown.append({"file": name, "error": str(exc), "told": speaker.error(exc)})
     if json:
         as_json(shown[0] if file is not None and len(shown) == 1 else shown)
         return
     for number, entry in enumerate(shown):
         if number:
             line()
-        _show(entry, opened.settings.language)
+        _show(entry, speaker)
 
 
 def _find(office: OpenedOffice, file: Path) -> Path:
     for path in (file, office.sources / file):
         if path.is_file():
             return path
-    raise UsageError(f"there is no file {file}, neither here nor in {office.sources}")
+    from connectors.runtime.told import OfficeError
+
+    raise OfficeError("preview.no_file", file=file, path=office.sources)
 
 
 def _describe(office: OpenedOffice, sheet: Sheet, count: int) -> dict[str, Any]:
@@ -145,7 +151,9 @@ def _with_events(office: OpenedOffice, chosen: list[RowOutcome], persons: Person
         record = {name: state.record[name] for name in names if state.record[name] not in (None, [])}
         for name in sealed_fields(STREAMS[state.stream].record):
             if name in record:
-                record[name] = _read_sealed(persons, PersonField(state.stream, state.subject, name), record[name])
+                record[name] = _read_sealed(
+                    office, persons, PersonField(state.stream, state.subject, name), record[name]
+                )
         shown.append(
             {
                 "row": row,
@@ -160,14 +168,14 @@ def _with_events(office: OpenedOffice, chosen: list[RowOutcome], persons: Person
     return shown
 
 
-def _read_sealed(persons: Persons, place: PersonField, text: str) -> str:
+def _read_sealed(office: OpenedOffice, persons: Persons, place: PersonField, text: str) -> str:
     """Return what HQ will not see, as the office sees it in the sheet anyway."""
     from connectors.cli.person import in_order
 
     parts = persons.unseal(place, text)
     if parts is None:
-        return "(erased)"
-    return "(sealed for HQ) " + ", ".join(f"{name}={value}" for name, value in in_order(parts))
+        return office.speaker.say("person.erased")
+    return office.speaker.say("preview.sealed") + " " + ", ".join(f"{name}={value}" for name, value in in_order(parts))
 
 
 def _problem(outcome: RowOutcome, problem: Any, language: Language) -> dict[str, Any]:
@@ -183,39 +191,91 @@ def _problem(outcome: RowOutcome, problem: Any, language: Language) -> dict[str,
     }
 
 
-def _show(entry: dict[str, Any], language: Language) -> None:
+def _show(entry: dict[str, Any], speaker: Speaker) -> None:
+    if "error" in entry:
+        speaker.tell("preview.refused", file=entry["file"], reason=entry["told"])
+        return
+    speaker.tell("preview.file", file=entry["file"], stream=entry["stream"], mapping=f"mappings/{entry['mapping']}")
+    form = "; ".join(
+        f"{name} {_quoted(value, speaker)}" + (f" ({speaker.say('preview.detected')})" if is_detected else "")
+        for name, value in entry["format"].items()
+        for is_detected in (name in entry["detected"],)
+    )
+    line("  " + speaker.say("preview.form", form=form))
+    for warning in entry["warnings"]:
+        line(
+            "  "
+            + speaker.say(
+                "preview.look", text=warning_text(warning["code"], warning["column"], warning["message"], speaker)
+            )
+        )
+    counts = (f"{speaker.say(f'preview.count_{name}')} {count}" for name, count in entry["rows"].items())
+    line("  " + ", ".join(counts))
+    for row in entry["first"]:
+        _show_row(row, entry["stream"], speaker)
+    _show_problems(entry, speaker)
+
+
+def _show_row(row: dict[str, Any], stream: str, speaker: Speaker) -> None:
+    from connectors.cli.moment import show_time
+    from schemas.words import NO_WORDS, stream_words
+
+    known = stream_words().get(stream, NO_WORDS)
+
+    def word(name: str, otherwise: str) -> str:
+        return known.find(name, speaker.language) or otherwise
+
+    status = word(f"statuses.{row['status']}", row["status"])
+    line("  " + speaker.say("preview.row", row=row["row"], entity=row["entity"], status=status))
+    for name, value in row["record"].items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        line(f"      {word(f'fields.{name}', name)}: {text if len(text) <= 120 else text[:117] + '...'}")
+    if row["occurred_at"]:
+        line("      " + speaker.say("preview.happened", at=show_time(row["occurred_at"])))
+    if row["reason"]:
+        line("      " + speaker.say("preview.says", values=", ".join(f"{k}={v}" for k, v in row["reason"].items())))
+    events = ", ".join(word(f"events.{_event_name(event)}", event) for event in row["events"])
+    line("      " + (speaker.say("preview.events", events=events) if events else speaker.say("preview.no_events")))
+
+
+def _event_name(event: str) -> str:
+    """Return `published` of `net.cohub.offer.published.v1`."""
+    parts = event.split(".")
+    return parts[-2] if len(parts) > 1 else event
+
+
+def _show_problems(entry: dict[str, Any], speaker: Speaker) -> None:
     from connectors.mapping.problem import Problem
     from connectors.runtime.explanation import explain
 
-    if "error" in entry:
-        line(f"{entry['file']}: cannot be taken: {entry['error']}")
-        return
-    line(f"{entry['file']} -> {entry['stream']}, by mappings/{entry['mapping']}")
-    form = "; ".join(
-        f"{name} {value!r}" + (" (detected)" if name in entry["detected"] else "")
-        for name, value in entry["format"].items()
-    )
-    line(f"  read as: {form}")
-    for warning in entry["warnings"]:
-        where = f"column {warning['column']!r}: " if warning["column"] else ""
-        line(f"  look here: {where}{warning['message']}")
-    line("  " + ", ".join(f"{name} {count}" for name, count in entry["rows"].items()))
-    for row in entry["first"]:
-        line(f"  row {row['row']}: {row['entity']} should be {row['status']!r}")
-        for name, value in row["record"].items():
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            line(f"      {name}: {text if len(text) <= 120 else text[:117] + '...'}")
-        if row["occurred_at"]:
-            line(f"      happened at: {row['occurred_at']:%Y-%m-%d %H:%M:%S} UTC")
-        if row["reason"]:
-            line(f"      and says: {', '.join(f'{k}={v}' for k, v in row['reason'].items())}")
-        line(f"      events: {', '.join(row['events']) or 'none, HQ has it already'}")
     told = []
     for p in (*entry["problems"], *entry["remarks"]):
         problem = Problem(p["column"], p["field"], p["code"], p["params"])
-        told.append(f"  row {p['row']}, {p['code']}: {explain(problem, language, entry['stream'])}")
+        text = explain(problem, speaker.language, entry["stream"])
+        told.append(speaker.say("preview.problem", row=p["row"], code=p["code"], text=text))
     told = list(dict.fromkeys(told))  # one cell may serve two fields
     for text in told[:_PROBLEMS_SHOWN]:
-        line(text)
+        line(f"  {text}")
     if len(told) > _PROBLEMS_SHOWN:
-        line(f"  … and {len(told) - _PROBLEMS_SHOWN} more; --json shows all")
+        line("  " + speaker.say("preview.more", count=len(told) - _PROBLEMS_SHOWN))
+
+
+def _quoted(value: object, speaker: Speaker) -> str:
+    """Return a value of the file's form between quotation marks, so that blanks and semicolons are seen."""
+    if isinstance(value, bool):
+        return speaker.say("preview.yes") if value else speaker.say("preview.no")
+    if isinstance(value, tuple | list | set | frozenset):
+        return ", ".join(_quoted(one, speaker) for one in value)
+    return speaker.say("preview.quoted", value="\\t" if value == "\t" else value)
+
+
+def warning_text(code: str, column: str | None, message: str, speaker: Speaker) -> str:
+    """Return a note on a file: what it is about by its code, in the office's language."""
+    from schemas.words import words
+    from schemas.words.said import FILE
+
+    if speaker.language != "en" and f"preview.warning_{code}" in words(FILE).texts:
+        text = speaker.say(f"preview.warning_{code}")
+    else:
+        text = speaker.say("preview.warning", detail=message)
+    return speaker.say("preview.in_column", column=column, text=text) if column else text

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from connectors.cli.office import OfficeFolder, OpenedOffice
+from connectors.cli.speaker import Speaker, speaker_for
 from hub.base.output import as_json, note
 
 if TYPE_CHECKING:
     from connectors.runtime.daemon import Connector
     from connectors.runtime.office import Office
+    from schemas.words.said import Said
 
 POLL_S: Final = 0.1
 # SQLite gives up the interpreter at every row: so long waits the sender, an event, for a thread that reads a sheet.
@@ -54,11 +56,10 @@ def run(
       connector run --once --deadline 120
     """
     from connectors.cli.log import configure_logging
-    from connectors.runtime.office import read_office
-    from connectors.runtime.settings import Overrides
 
-    opened = read_office(office, Overrides())
-    configure_logging(opened.folder, quiet=quiet)
+    opened = _open(office)
+    speaker = Speaker(opened.settings.language, office)
+    configure_logging(opened.folder, speaker, quiet=quiet)
     sys.setswitchinterval(SWITCH_S)
     if not once:
         asyncio.run(_run(opened))
@@ -67,10 +68,47 @@ def run(
     found = asyncio.run(_run_once(opened, deadline_s))
     summary = {"center": opened.settings.center, **found["totals"], "seconds": round(time.monotonic() - started, 3)}
     if found["undecided"]:
-        note(f"connector: not decided within {deadline_s:g} s: {found['undecided']}")
+        undecided = tuple(found["undecided"])
+        note(f"connector: {speaker.say('run.undecided', seconds=f'{deadline_s:g}', undecided=undecided)}")
     as_json(summary, indent=False)
     if found["undecided"]:
         raise typer.Exit(1)
+
+
+def _open(folder: Path) -> Office:
+    """Return the office; where it can't be read, what a running connector would leave at its end is left now.
+
+    Errors: UsageError.
+    """
+    from connectors.runtime.office import read_office
+    from connectors.runtime.settings import FILE, Overrides
+
+    try:
+        return read_office(folder, Overrides())
+    except Exception as exc:
+        if (folder / FILE).exists():
+            _leave_word(folder, exc)
+        raise
+
+
+def _leave_word(folder: Path, exc: Exception) -> None:
+    import os
+
+    from connectors.cli.log import configure_logging
+    from connectors.runtime.daemon import leave_word
+    from connectors.runtime.life import LifeFile
+    from connectors.runtime.lock import FolderLock
+    from connectors.runtime.settings import OUTBOX, read_settings
+    from hub.protocol.errors import CohubError
+
+    speaker = speaker_for(["--office", str(folder)], os.environ)
+    try:
+        sources = folder / read_settings(folder).folder
+    except CohubError:
+        sources = folder
+    with contextlib.suppress(CohubError), FolderLock(folder / OUTBOX):  # a connector that runs has words of its own
+        configure_logging(folder, speaker, quiet=True, terminal=False)
+        leave_word(LifeFile(folder).end(exc), sources, speaker.language)
 
 
 async def _run(office: Office) -> None:
@@ -113,7 +151,7 @@ async def _watch(connector: Connector, folder: OpenedOffice, deadline_s: float) 
         }
         read = connector.folder.dealt_with  # before the status, which then has all rows of these files
         found = connector.outbox.status()
-        undecided = tell_undecided(found, set(sheets), read)
+        undecided = find_undecided(found, set(sheets), read)
         if not undecided:
             await _wait_for_verdict_files(sheets, min(ends, time.monotonic() + SHEETS_S))
         if not undecided or time.monotonic() >= ends:
@@ -121,26 +159,29 @@ async def _watch(connector: Connector, folder: OpenedOffice, deadline_s: float) 
         await asyncio.sleep(POLL_S)
 
 
-def tell_undecided(found: dict[str, Any], sheets: set[str], read: Collection[str]) -> str:
-    """Return what is still to be decided, in words; empty if nothing is.
+def find_undecided(found: dict[str, Any], sheets: set[str], read: Collection[str]) -> list[Said]:
+    """Return what is still to be decided, one text each; none if nothing is.
 
     Shapes: found is an outbox's status; of `sheets`, those in `read` were read as they are now.
     """
+    from schemas.words.said import Said, said
+
     totals = found["totals"]
     waiting = [name for name, entry in found["files"].items() if entry["state"] == "waiting"]
-    said = []
+    undecided: list[Said] = []
     if locked := [name for name in sorted(sheets) if found["files"].get(name, {}).get("state") == "locked"]:
-        said.append(f"can't be read: {', '.join(locked)}")
+        undecided.append(said("run.locked", files=", ".join(locked)))
     if unread := sorted(sheets.difference(read)):
-        said.append(f"not read yet: {', '.join(unread)}")
+        undecided.append(said("run.unread", files=", ".join(unread)))
     if waiting:
-        said.append(f"waiting for `connector approve`: {', '.join(waiting)}")
+        undecided.append(said("run.waiting", files=", ".join(waiting), command="connector approve"))
     if totals["pending"] or totals["backlog"]:
-        said.append(f"{totals['pending']} rows, {totals['backlog']} events without a receipt")
+        undecided.append(said("run.pending", rows=totals["pending"], events=totals["backlog"]))
     link = found["link"]
-    if said and link["state"] != "up":
-        said.append(f"link {link['state']}" + (f": {link['reason']}" if link["reason"] else ""))
-    return "; ".join(said)
+    if undecided and link["state"] != "up":
+        reason = Said.from_json(link["why"]) if link.get("why") else link["reason"]
+        undecided.append(said("run.link_down", reason=reason) if reason else said("run.never_linked"))
+    return undecided
 
 
 async def _wait_for_verdict_files(sheets: dict[str, Path], ends: float) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.words import Language, words
+from schemas.words.said import said
 
 COLUMNS: Final = ("number", "title", "summary", "export_control", "licence", "status", "published", "expires")
 EXAMPLES: Final = ("pump", "pump_summary", "sorter")
@@ -25,10 +26,10 @@ def sample_mapping(language: Language) -> str:
     """Return the mapping of the sample sheet."""
     number, title, summary, control, licence, status, published, expires = _columns(language)
     return f"""\
-# How rows of the sheets named offers….xlsx become technologies on offer. Try it: connector preview sample/offers.xlsx
+# {said("init.sample_mapping").text(language)}
 files: ["offers*.xlsx", "offers*.csv"]
 stream: offer
-key: {number}           # the row's own number: never change it, never use it twice
+key: {number}           # {said("init.sample_key").text(language)}
 fields:
   title: {{column: {title}}}
   summary: {{column: {summary}}}

@@ -1,20 +1,26 @@
-"""`connector status`: what became of every row, and how far the lane is."""
+"""`connector status`: what became of every row, how far the lane is, and whether all of it is true still."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
-from connectors.cli.witness import tell
+from connectors.cli.speaker import Speaker
+from connectors.cli.witness import witness_text
 from hub.base.output import as_json, line, table
 
 if TYPE_CHECKING:
-    from schemas.words import Language
+    from connectors.runtime.needs import Need
+    from connectors.runtime.outbox.rows import FileSummary
+    from schemas.words.said import Said
 
 _STATES = ("rows", "accepted", "refused", "rejected", "unchanged", "blank", "pending")
+_COUNTS = (*_STATES, "vanished")
+_ALWAYS = ("rows", "accepted")  # of the other columns only those that say something
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,27 +31,43 @@ def add_to(app: typer.Typer) -> None:
 def status(office: OfficeFolder = Path(), json: Json = False) -> None:
     """Show what became of every row, how far the lane is, and what needs a person. Works beside a running connector.
 
+    Exit status 1 if something needs a person: the connector ended by itself, an alarm, a file that is not taken, rows
+    to be mended, HQ silent for a quarter of an hour, the link down for an hour.
+
     Examples:
 
       connector status
 
       connector status --json
     """
+    from connectors.runtime.life import look
+    from connectors.runtime.needs import find_needs
     from connectors.runtime.outbox import Outbox
+    from connectors.runtime.outbox.database import OutboxBroken
 
     opened = OpenedOffice.open(office)
-    with Outbox(opened.existing_outbox(), read_only=True) as outbox:
-        found = outbox.status(opened.settings.language)
-    found = {"hub": opened.settings.hub, "center": opened.settings.center, **found}
+    vital = look(opened.path, opened.outbox)
+    why = None if vital.life is None or vital.life.ended is None else vital.life.ended.why
+    try:
+        with Outbox(opened.existing_outbox(), read_only=True) as outbox:
+            found = outbox.status(opened.settings.language)
+    except OutboxBroken:
+        _show_connector(vital.plain(), opened.speaker, why)
+        raise
+    found = {"hub": opened.settings.hub, "center": opened.settings.center, "connector": vital.plain(), **found}
+    needs = list(find_needs(found, datetime.now(UTC)))
     for name, entry in found["files"].items():
-        entry["message"] = tell_file(name, entry, opened.settings.language)
+        entry["message"] = tell_file(name, entry, opened.speaker)
     if json:
-        as_json(found)
+        found["link"].pop("why")
+        as_json({**found, "needs": [need.plain() for need in needs]})
     else:
-        _show(found, opened.settings.language)
+        _show(found, needs, opened.speaker, why)
+    if needs:
+        raise typer.Exit(1)
 
 
-def tell_file(name: str, entry: dict[str, Any], language: Language) -> str:
+def tell_file(name: str, entry: dict[str, Any], speaker: Speaker) -> str:
     """Return what is the matter with a file, and what to do, from its entry in the status; "" if all is well."""
     from connectors.runtime.aside import copy_reason
     from connectors.runtime.notice import told
@@ -56,42 +78,117 @@ def tell_file(name: str, entry: dict[str, Any], language: Language) -> str:
     if entry["copy_of"] is not None:
         reasons.append((FileState.TAKEN, copy_reason(entry["copy_of"])))
     for state, reason in reasons:
-        # In English the sentence of the log is had, which says more; not every state has words in all languages.
-        words = None if language == "en" else told(FileSummary(name, state, reason, {}), language)
-        said.append(reason.message if words is None else f"{words[0]}. {words[1]}")
+        if state == FileState.WAITING:
+            said.append(_waiting(FileSummary(name, state, reason, {}), speaker))
+        elif state == FileState.LOCKED and speaker.language != "en":
+            said.append(speaker.say("status.why_locked"))
+        else:
+            # In English the sentence of the log is had, which says more; not every state has words in all languages.
+            words = None if speaker.language == "en" else told(FileSummary(name, state, reason, {}), speaker.language)
+            said.append(speaker.text(reason.message if words is None else f"{words[0]}. {words[1]}"))
     return "; ".join(said)
 
 
-def _show(found: dict[str, Any], language: Language) -> None:
+def _show(found: dict[str, Any], needs: list[Need], speaker: Speaker, why: Said | None) -> None:
     from connectors.runtime.explanation import message
     from schemas.words import words
 
-    lane, totals = found["lane"], found["totals"]
-    line(f"center {found['center']} of {found['hub']}; link {_link(found['link'])}")
-    line(
-        f"lane {lane['origin'] or '(not opened yet)'}: sealed {lane['sealed']}, receipted {lane['receipted']}, "
-        f"waiting for a receipt {totals['backlog']}, last receipt {lane['last_receipt_recorded_at'] or 'never'}"
-    )
-    line(tell(found["witness"]))
-    rows = [
-        [name, *(entry[state] for state in _STATES), entry["vanished"], entry["state"]]
-        for name, entry in found["files"].items()
-    ]
-    if len(rows) > 1:
-        rows.append(["all", *(totals[state] for state in _STATES), "", ""])
-    table("", ["file", *_STATES, "vanished", "state"], rows, right=[*_STATES, "vanished"])
+    speaker.tell("status.center", center=found["center"], hub=found["hub"])
+    _show_connector(found["connector"], speaker, why)
+    _show_link(found["link"], found["connector"]["state"] == "running", speaker)
+    lane = found["lane"]
+    origin = lane["origin"] or speaker.say("status.no_lane")
+    speaker.tell("status.lane", lane=origin, sealed=lane["sealed"], receipted=lane["receipted"])
+    _show_answers(found, speaker)
+    line(witness_text(found["witness"], speaker))
+    _show_files(found, speaker)
     for name, entry in found["files"].items():
         if entry["message"]:
-            line(f"{name}: {entry['message']}")
+            speaker.tell("status.file", file=name, text=entry["message"])
         for code, count in entry["codes"].items():
-            line(f"{name}: {count} {code}: {message(code, language)}")
-    if totals["orphans"]:
-        line(words("orphans").say("in_status", language, count=totals["orphans"]))
-    for name, text in found["alarms"].items():
-        line(f"ALARM {name}: {text}")
+            speaker.tell("status.file", file=name, text=f"{count} {code}: {message(code, speaker.language)}")
+    if found["totals"]["orphans"]:
+        line(speaker.text(words("orphans").say("in_status", speaker.language, count=found["totals"]["orphans"])))
+    for text in found["alarms"].values():
+        speaker.tell("status.alarm", text=speaker.text(text))
+    for need in needs:
+        if not need.code.startswith("alarm."):
+            speaker.tell("status.need", text=speaker.text(need.text))
 
 
-def _link(link: dict[str, Any]) -> str:
-    """Return how the link was when it was last looked at, and when that was."""
-    said = str(link["state"]) + (f": {link['reason']}" if link["reason"] else "")
-    return said + (f" (since {link['since']}, last seen so {link['last_true']})" if link["since"] else "")
+def _show_connector(vital: dict[str, Any], speaker: Speaker, why: Said | None) -> None:
+    state = vital["state"]
+    if state == "running":
+        speaker.tell("status.running", process=vital["process"] or "?", since=speaker.moment(vital["started_at"]))
+    elif state == "stopped":
+        speaker.tell("status.stopped", at=speaker.moment(vital["ended_at"]))
+    elif state == "ended":
+        speaker.tell("status.ended", at=speaker.moment(vital["ended_at"]), why=speaker.text(why or ""))
+    elif state == "killed":
+        speaker.tell("status.killed", at=speaker.moment(vital["last_true"]))
+    else:
+        speaker.tell("status.never_ran")
+
+
+def _show_link(link: dict[str, Any], runs: bool, speaker: Speaker) -> None:
+    from connectors.runtime.needs import is_known
+    from schemas.words.said import Said
+
+    since, at = speaker.moment(link["since"]), speaker.moment(link["last_true"])
+    reason = speaker.text(Said.from_json(link["why"])) if link["why"] else str(link["reason"])
+    if link["state"] == "never":
+        speaker.tell("status.link_never")
+    elif not runs or not is_known(link, datetime.now(UTC)):
+        was = speaker.say(f"status.link_was_{link['state']}", reason=reason)
+        speaker.tell("status.link_unknown", was=was, at=at)
+    elif link["state"] == "up":
+        speaker.tell("status.link_up", since=since, at=at)
+    else:
+        speaker.tell("status.link_down", since=since, at=at, reason=reason)
+
+
+def _show_answers(found: dict[str, Any], speaker: Speaker) -> None:
+    from hub.protocol.moment import read_time
+
+    lane, backlog = found["lane"], found["totals"]["backlog"]
+    last = speaker.moment(lane["last_receipt_recorded_at"])
+    if backlog and lane["waits_since"]:
+        speaker.tell("status.waits", count=backlog, since=speaker.moment(lane["waits_since"]), last=last)
+    else:
+        speaker.tell("status.nothing_waits", last=last)
+    pending = found["totals"]["pending"]
+    if pending and not backlog:
+        due = lane["settles_at"] if found["connector"]["state"] == "running" else None
+        left = 0 if due is None else round((read_time(due) - datetime.now(UTC)).total_seconds())
+        if left > 0:
+            speaker.tell("status.settling", count=pending, seconds=left)
+        else:
+            speaker.tell("status.not_read", count=pending)
+
+
+def _show_files(found: dict[str, Any], speaker: Speaker) -> None:
+    files, totals = found["files"], found["totals"]
+    if not files:
+        speaker.tell("status.no_files")
+        return
+    counted = {name: any(entry[name] for entry in files.values()) for name in _COUNTS}
+    shown = [name for name in _COUNTS if counted[name] or name in _ALWAYS]
+    titles = [speaker.say(f"status.column_{name}") for name in shown]
+    rows = [
+        [name, *(entry[state] for state in shown), speaker.say(f"status.file_{entry['state']}")]
+        for name, entry in files.items()
+    ]
+    if len(rows) > 1:
+        rows.append([speaker.say("status.all"), *(totals.get(state, "") for state in shown), ""])
+    table("", [speaker.say("status.column_file"), *titles, speaker.say("status.column_state")], rows, right=titles)
+
+
+def _waiting(summary: FileSummary, speaker: Speaker) -> str:
+    """Return why a file waits, in the words of its verdict sheet, and the command that lets it go."""
+    from connectors.runtime.notice import told
+    from hub.base.shell import command
+
+    name, in_words = summary.name, told(summary, speaker.language)
+    approve = command("connector", "approve", *(("--",) if name.startswith("-") else ()), name)
+    text = summary.reason.message if in_words is None else in_words[0]
+    return speaker.say("status.approve", text=text, command=approve)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
+from connectors.cli.speaker import Speaker
 from hub.base.output import as_json, line
-from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from connectors.runtime.outbox.witnessed import Kept
@@ -27,7 +27,7 @@ def status(
     office: OfficeFolder = Path(),
     json: Json = False,
 ) -> None:
-    """Show how far HQ's log was seen and cosigned, and why the witness stopped, if it did.
+    """Show how far HQ's log was seen and cosigned, and why the witness stopped, if it did. Exit status 1 on an alarm.
 
     Examples:
 
@@ -47,15 +47,22 @@ def status(
         _write(evidence, breaks)
     if json:
         as_json(found)
-        return
-    line(tell(found))
+    else:
+        _show(found, breaks, alarms, opened.speaker)
+    if alarms:
+        raise typer.Exit(1)
+
+
+def _show(found: dict[str, Any], breaks: list[Kept], alarms: dict[str, str], speaker: Speaker) -> None:
+    line(witness_text(found, speaker))
     for number, kept in enumerate(breaks, 1):
-        after = "" if kept.retried_at is None else f"; looked at again since {kept.retried_at}"
-        line(f"break {number}, {kept.at}: {kept.reason}{after}")
+        speaker.tell("witness.break", number=number, at=speaker.moment(kept.at), reason=kept.reason)
+        if kept.retried_at is not None:
+            speaker.tell("witness.looked_again", number=number, at=speaker.moment(kept.retried_at))
     if breaks:
-        line("both notes of a break are kept: --evidence DIR writes them, HQ and the other centers should see them")
-    for name, text in alarms.items():
-        line(f"ALARM {name}: {text}")
+        speaker.tell("witness.show_notes")
+    for text in alarms.values():
+        speaker.tell("status.alarm", text=speaker.text(text))
 
 
 @app.command()
@@ -70,22 +77,33 @@ def retry(office: OfficeFolder = Path()) -> None:
       connector witness retry
     """
     from connectors.runtime.outbox import Outbox
+    from connectors.runtime.told import OfficeError
 
     opened = OpenedOffice.open(office)
     with Outbox(opened.existing_outbox(), beside=True) as outbox:
         if not outbox.witnessed.retry(datetime.now(UTC)):
-            raise UsageError("the witness has not stopped: there is nothing to try again")
-    line("the witness looks again, at once if the connector runs; `connector witness status` says what it found")
+            raise OfficeError("witness.not_stopped")
+    opened.speaker.tell("witness.retried")
 
 
-def tell(found: dict[str, Any]) -> str:
+def witness_text(found: dict[str, Any], speaker: Speaker) -> str:
     """Return in one line what the witness's part of the status says."""
+    from connectors.runtime.witness_state import WitnessState
+
+    state = str(found["state"])
+    if state in {str(one) for one in WitnessState}:
+        state = speaker.say(f"witness.state_{WitnessState(state).name.lower()}")
     if "size" not in found:
-        return f"witness: {found['state']}"
-    cosigned = f"cosigned up to {found['cosigned']:,}" if found["cosigned"] else "nothing cosigned yet"
-    waiting = found["receipts_waiting"]
-    receipts = f"{waiting:,} of our receipts not in it yet" if waiting else "every receipt of ours is in it"
-    return f"witness: {found['state']}; HQ's log seen up to {found['size']:,}, {cosigned}, {receipts}"
+        return speaker.say("witness.only_state", state=state)
+    cosigned, waiting = found["cosigned"], found["receipts_waiting"]
+    return speaker.say(
+        "witness.all",
+        state=state,
+        size=found["size"],
+        at=speaker.moment(found["seen_at"]),
+        cosigned=speaker.say("witness.cosigned", size=cosigned) if cosigned else speaker.say("witness.not_cosigned"),
+        receipts=speaker.say("witness.waiting", count=waiting) if waiting else speaker.say("witness.all_there"),
+    )
 
 
 def _plain(kept: Kept) -> dict[str, Any]:
@@ -99,10 +117,12 @@ def _plain(kept: Kept) -> dict[str, Any]:
 
 
 def _write(folder: Path, breaks: list[Kept]) -> None:
+    from connectors.runtime.told import OfficeError, os_reason
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, kept in enumerate(breaks, 1):
             for name, data in (("before.note", kept.ours), ("after.note", kept.theirs)):
                 (folder / f"{number}-{name}").write_bytes(data)
     except OSError as exc:
-        raise UsageError(f"cannot write in {folder}: {exc.strerror or exc}") from exc
+        raise OfficeError("errors.unwritable", path=folder, reason=os_reason(exc)) from exc

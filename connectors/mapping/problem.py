@@ -43,6 +43,7 @@ class LocalCode(StrEnum):
     FORMULA_TEXT = "FORMULA_TEXT"  # the text of a formula, not its result
     NO_PERSON = "NO_PERSON"
     PERSON_ERASED = "PERSON_ERASED"  # a remark: the row is sent without them
+    OWN_TIME = "OWN_TIME"  # HQ rejected a time that the connector itself gave: this computer's clock was wrong
     PERSON_WAITS = "PERSON_WAITS"  # a remark: the row is sent without them
 
 

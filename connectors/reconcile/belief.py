@@ -186,6 +186,13 @@ class Belief:
         """Whether all is decided, and a row was rejected by this verdict."""
         return self._is_decided and self.verdict is not None and self.verdict.code == code
 
+    def misdated(self) -> Belief:
+        """Return the belief once HQ has rejected an event for a time that the connector itself gave: shaken.
+
+        Nothing is wrong with the row: once all is decided it is planned again.
+        """
+        return replace(self, shaken=True)
+
     def replan(self) -> Belief:
         """Return the belief once what was planned for is forgotten: the row is planned again, from what HQ holds.
 

@@ -17,4 +17,5 @@ class AlarmName(StrEnum):
     SUSPENDED = "suspended"  # HQ takes no events of this center
     SCHEMA_NOT_ANNOUNCED = "schema_not_announced"  # an event waits until HQ can read it
     LOG = "log"  # HQ's log did not only grow: the witness stands still
+    CLOCK = "clock"  # this computer's clock is wrong
     NOT_LOGGED = "not_logged"  # HQ gave a receipt that its log does not have

@@ -35,6 +35,8 @@ class AlarmText(StrEnum):
     NOT_ACTIVE = "not_active"
     SCHEMA_NOT_ANNOUNCED = "schema_not_announced"
     LOG = "log"
+    CLOCK_AHEAD = "clock_ahead"
+    CLOCK_BEHIND = "clock_behind"
     NOT_LOGGED = "not_logged"
     NOT_LOGGED_MORE = "not_logged_more"
 
@@ -50,6 +52,7 @@ TEXTS: Final[Mapping[AlarmName, tuple[AlarmText, ...]]] = {
     AlarmName.SUSPENDED: (AlarmText.NOT_ACTIVE,),
     AlarmName.SCHEMA_NOT_ANNOUNCED: (AlarmText.SCHEMA_NOT_ANNOUNCED,),
     AlarmName.LOG: (AlarmText.LOG,),
+    AlarmName.CLOCK: (AlarmText.CLOCK_AHEAD, AlarmText.CLOCK_BEHIND),
     AlarmName.NOT_LOGGED: (AlarmText.NOT_LOGGED, AlarmText.NOT_LOGGED_MORE),
 }
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
+from connectors.runtime.clock import OfficeClock
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import Gatherer
 from connectors.runtime.ids import EventIds
+from connectors.runtime.last_words import tell_end
+from connectors.runtime.life import Ended, LifeFile
 from connectors.runtime.link import Link
 from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
@@ -32,6 +36,7 @@ from connectors.runtime.trust import Trusted, TrustReader
 from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
 from hub.base.kafka import AIOKAFKA, Clients
 from hub.protocol.errors import CohubError, Fatal, Retriable
+from schemas.words import Language
 
 STOP_DEADLINE_S: Final = 8.0
 DRAIN_S: Final = 2.0
@@ -48,8 +53,16 @@ class Connector:
             for those who wait for files, if it gathers.
     """
 
-    def __init__(self, office: Office, *, gathers: bool = True, clients: Clients = AIOKAFKA) -> None:
+    def __init__(
+        self,
+        office: Office,
+        *,
+        gathers: bool = True,
+        clients: Clients = AIOKAFKA,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.office = office
+        self._wall = wall
         self._gathers = gathers
         self._clients = clients
         self._stop = asyncio.Event()
@@ -63,14 +76,28 @@ class Connector:
         self._stop.set()
 
     async def run(self) -> None:
-        """Run until `stop`. Errors: UsageError, if another connector runs on this folder; Fatal."""
+        """Run until `stop`, and leave behind that it lived, and how it ended.
+
+        Errors: UsageError, if another connector runs on this folder; Fatal.
+        """
+        with FolderLock(self.office.outbox):
+            life = LifeFile(self.office.folder)
+            life.begin()
+            try:
+                await self._live(life)
+            except BaseException as exc:
+                leave_word(life.end(exc), self.office.sources, self.office.settings.language)
+                raise
+            life.end(None)
+
+    async def _live(self, life: LifeFile) -> None:
         office = self.office
         who = office.settings.hub, office.settings.center
         work = Signal()  # rung by whoever queues events, or knows that they may go out now; the sender waits for it
-        with FolderLock(office.outbox), Outbox(office.outbox, work) as outbox, Persons(office.folder, *who) as persons:
+        with Outbox(office.outbox, work) as outbox, Persons(office.folder, *who) as persons:
             outbox.claim(*who)
             self.outbox = outbox
-            tasks = self._make_tasks(outbox, persons, work)
+            tasks = self._make_tasks(outbox, persons, work) | {"life": life.beat()}
             log.info("connector_started", center=office.settings.center, origin=outbox.lane.origin)
             self.started.set()
             await self._supervise(tasks)
@@ -83,13 +110,15 @@ class Connector:
         replans   filled by the receipt reader and the registry reader; the folder waits for it
         """
         office, settings = self.office, self.office.settings
-        codecs, ids = Codecs(), EventIds()
+        codecs, ids = Codecs(), EventIds(lambda: int(self._wall().timestamp() * 1000))
         decided, replans = Signal(), Replans()
         link = Link(settings, outbox, self._clients)
         registry = RegistryReader(office, outbox, link, work, replans)
         announced = registry.registry.announced
         sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, announced, office.long_key)
-        sender = self.sender = Sender(outbox, link, sealer, registry.settled, work)
+        clock = OfficeClock(outbox.database, lambda: replans.add(outbox.answers.replan_own_times()), self._wall)
+        outbox.answers.time = lambda: clock.now() if clock.is_known else None
+        sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)
         trusted = Trusted(office.folder / TRUST, office.trust)
         trust = TrustReader(trusted, link)
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans)
@@ -98,7 +127,13 @@ class Connector:
         gathering: dict[str, Coroutine[Any, Any, None]] = {}
         if self._gathers:
             gatherer = Gatherer(
-                outbox, codecs, ids, settle_s=settings.settle_s, guard=settings.guard, clock=time.monotonic
+                outbox,
+                codecs,
+                ids,
+                settle_s=settings.settle_s,
+                guard=settings.guard,
+                clock=time.monotonic,
+                now=clock.now,
             )
             sealing = Sealing(persons, codecs.dataschemas(), registry.registry, outbox.database)
             folder = self.folder = Folder(office, outbox, gatherer, replans, decided, sealing, registry.heard)
@@ -128,7 +163,7 @@ class Connector:
                         await self._wind_down(tasks)
                 except TimeoutError:
                     log.warning("stop_deadline_passed", tasks=[n for n, task in tasks.items() if not task.done()])
-        except* CohubError as failed:
+        except BaseExceptionGroup as failed:
             raise _first(failed) from failed
 
     async def _wind_down(self, tasks: dict[str, asyncio.Task[None]]) -> None:
@@ -144,17 +179,29 @@ class Connector:
         await asyncio.wait(tasks.values())
 
 
-def _first(failed: BaseExceptionGroup[CohubError]) -> CohubError:
-    """Return the one error to tell: a fatal one if there is any."""
-    leaves: list[CohubError] = []
+def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one error to tell: a fatal one if there is any, then one of ours."""
+    leaves: list[BaseException] = []
     groups: list[BaseExceptionGroup[Any]] = [failed]
     while groups:
         for error in groups.pop().exceptions:
             if isinstance(error, BaseExceptionGroup):
                 groups.append(error)
-            elif isinstance(error, CohubError):
+            else:
                 leaves.append(error)
-    return next((error for error in leaves if isinstance(error, Fatal)), leaves[0])
+    for kind in (Fatal, CohubError):
+        for error in leaves:
+            if isinstance(error, kind):
+                return error
+    return leaves[0]
+
+
+def leave_word(ended: Ended, sources: Path, language: Language) -> None:
+    """Have log and verdict sheets say how the connector ended, unless somebody wished it."""
+    if ended.is_wished:
+        return
+    log.error("connector_ended", code=ended.code, reason=ended.why.text(), said=ended.why)
+    tell_end(sources, ended, language)
 
 
 async def _purge(outbox: Outbox) -> None:

@@ -16,8 +16,8 @@ from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import Previous, new_origin
 from connectors.runtime.outbox.meta import Meta
+from connectors.runtime.told import OfficeFatal
 from hub.domain.catalogue import KINDS
-from hub.protocol.errors import Fatal
 from hub.protocol.record import LANE_OPENED
 
 log = structlog.get_logger(__name__)
@@ -30,10 +30,7 @@ def reason_for_epoch(outbox: Outbox) -> str | None:
     """
     foreign = outbox.database.foreign()
     if foreign is not None:
-        raise Fatal(
-            f"another machine writes for this center: HQ has answered the lane {foreign.told()}, which this outbox "
-            f"({outbox.path}) did not open. Stop the other one, or run `connector epoch new` if this one is to go on"
-        )
+        raise OfficeFatal("errors.foreign", lane=foreign.told(), path=outbox.path)
     wanted = outbox.database.meta(Meta.EPOCH_WANTED)
     if wanted is not None:
         return str(wanted)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from typing import Final, TypeVar
@@ -28,15 +28,18 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.beliefs import load, save
+from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.outbox.orphans import name
 from connectors.runtime.outbox.queue import NewEvent, append
 from connectors.runtime.outbox.rows import FileState, Reason, StoredRow, put_rows
 from connectors.runtime.settings import Guard
+from connectors.runtime.settling import Settling
 from connectors.runtime.units import as_argument
 from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
 from hub.protocol.errors import Malformed, Rejected, Retriable
 from hub.protocol.limits import VALUE_BYTES_MAX
+from hub.protocol.moment import write_time
 from hub.protocol.verdict import Code
 
 CHUNK_ROWS: Final = 500  # a transaction holds the outbox for some twenty milliseconds
@@ -82,6 +85,7 @@ class Gatherer:
         settle_s: float,
         guard: Guard,
         clock: Callable[[], float],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._outbox = outbox
         self._codecs = codecs
@@ -89,9 +93,11 @@ class Gatherer:
         self._settle_s = settle_s
         self._guard = guard
         self._clock = clock
+        self._now = now  # what time it is, for rows that have none
         self._others: dict[str, frozenset[str]] = {}  # what other files name, looked up once a reading
         self._has_orphans = False  # asked once a reading; only readings make any
         self._stopping = False
+        self._due: dict[str, datetime] = {}  # by file: when its first row that waits may be taken
         self._seen: dict[str, dict[str, tuple[bytes, float]]] = {}  # by file and key: what a row says, since when
 
     def take(
@@ -117,7 +123,7 @@ class Gatherer:
             if not self._passes_guard(file, before, survey.marks):
                 return Gathered(waits=True)
             lines = outcomes if survey.lines is None else survey.lines
-        settling = _Settling(self._seen.pop(file, {}), self._settle_s, age_s, self._clock())
+        settling = Settling(self._seen.pop(file, {}), self._settle_s, age_s, self._clock())
         self._others.clear()
         generation = self._outbox.rows.begin(file)
         count = 0
@@ -128,10 +134,11 @@ class Gatherer:
         again = self._outbox.rows.finish(file, generation, blank, datetime.now(UTC))
         if settling.waiting:
             self._seen[file] = settling.waiting
+        self._note_due(file, settling.due_s)
         return Gathered(count, settling.due_s, again=frozenset(again))
 
     def _take_chunk(
-        self, file: str, entities: str, generation: int, part: Sequence[RowOutcome | StoredRow], settling: _Settling
+        self, file: str, entities: str, generation: int, part: Sequence[RowOutcome | StoredRow], settling: Settling
     ) -> int:
         """Take some rows in one transaction; return how many events were queued."""
         try:
@@ -154,6 +161,16 @@ class Gatherer:
         if chunk.events:
             self._outbox.queued.ring()
         return len(chunk.events)
+
+    def _note_due(self, file: str, due_s: float | None) -> None:
+        """Keep when the first row that waits may be taken, for `status`."""
+        before = min(self._due.values(), default=None)
+        self._due.pop(file, None)
+        if due_s is not None:
+            self._due[file] = datetime.now(UTC) + timedelta(seconds=due_s)
+        first = min(self._due.values(), default=None)
+        if first != before:
+            self._outbox.database.set_meta(Meta.SETTLES_AT, None if first is None else write_time(first))
 
     def stop(self) -> None:
         """Have a `take` that is under way in another thread end soon, as Retriable."""
@@ -194,7 +211,7 @@ class Gatherer:
         beliefs: dict[str, Belief],
         file: str,
         part: Sequence[StoredRow | tuple[RowOutcome, StoredRow]],
-        settling: _Settling,
+        settling: Settling,
     ) -> _Chunk:
         chunk = _Chunk()
         for line in part:
@@ -213,7 +230,7 @@ class Gatherer:
         outcome: RowOutcome,
         stored: StoredRow,
         beliefs: dict[str, Belief],
-        settling: _Settling,
+        settling: Settling,
         chunk: _Chunk,
     ) -> StoredRow:
         """Return the row as it is stored; what is to be said for it goes into `chunk`."""
@@ -270,7 +287,7 @@ class Gatherer:
         if not planned:
             return []
         digest = record_digest(wanted.record)
-        moment = wanted.occurred_at or datetime.now(UTC)
+        moment = wanted.occurred_at or self._now()
         status = known.status if known else ""
         ids = [self._ids.make() for _ in planned]
         links = tell(ids, belief.rejected)
@@ -293,31 +310,6 @@ class Gatherer:
                 raise Rejected(Code.TOO_LARGE, "", f"length={len(event.value)} max={VALUE_BYTES_MAX}")
             events.append(event)
         return events
-
-
-class _Settling:
-    """Which rows have said the same for long enough; what waits is kept for the next reading."""
-
-    def __init__(self, seen: dict[str, tuple[bytes, float]], settle_s: float, age_s: float, now: float) -> None:
-        self._seen = seen
-        self._settle_s = settle_s
-        self._all = age_s >= settle_s
-        self._now = now
-        self.waiting: dict[str, tuple[bytes, float]] = {}
-        self.due_s: float | None = None
-
-    def is_settled(self, key: str, fingerprint: bytes) -> bool:
-        """Return whether the row may be taken now."""
-        if self._all:
-            return True
-        before = self._seen.get(key)
-        since = before[1] if before is not None and before[0] == fingerprint else self._now
-        left = since + self._settle_s - self._now
-        if left <= 0:
-            return True
-        self.waiting[key] = (fingerprint, since)
-        self.due_s = left if self.due_s is None else min(left, self.due_s)
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError
 
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.meta import NEVER_LINKED, LinkState
 from connectors.runtime.settings import ConnectorSettings
+from connectors.runtime.told import OfficeWaits, told_of
 from hub.base.clients import CLOSE_S, close, start
-from hub.base.diagnosis import TIMEOUT_S, diagnose
+from hub.base.diagnosis import TIMEOUT_S, find_obstacles
 from hub.base.kafka import AIOKAFKA, Clients, Consumer, Producer
 from hub.protocol.errors import Retriable
 
@@ -25,6 +26,9 @@ REQUEST_BYTES_MAX: Final = 2 << 20
 KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
 BACKOFF_MIN_S: Final = 0.2
 CONFIRM_EVERY: Final = timedelta(seconds=10)  # that the link is as it was is noted this often at most
+
+# What a link that breaks is seen by, wherever something waits for it.
+WEATHER: Final = (TimeoutError, OSError, KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError)
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +50,11 @@ class Backoff:
         self._next_s = min(self._next_s * 2, self._max_s)
 
 
-class BrokerAway(Retriable):
+class BrokerAway(OfficeWaits):
     """No broker can be reached, or lets us in; the message says why, and what to do."""
 
 
-class TopicHidden(Retriable):
+class TopicHidden(OfficeWaits):
     """The broker answers, and has no such topic, or does not show it to us."""
 
 
@@ -72,14 +76,16 @@ class Link:
         self._clients = clients
         self._clock = clock
         self._state = NEVER_LINKED
+        self._told: set[tuple[str, str]] = set()  # what readers were kept by since the link came up
 
     def is_up(self) -> None:
         """Note that the broker answers."""
         self._note(LinkState("up"))
 
-    def is_down(self, reason: str) -> None:
+    def is_down(self, exc: BaseException) -> None:
         """Note that it does not, and why."""
-        self._note(LinkState("down", reason=reason))
+        why = told_of(exc)
+        self._note(LinkState("down", reason=why.text(), why=why))
 
     def _note(self, seen: LinkState) -> None:
         now, before = self._clock(), self._state
@@ -88,10 +94,29 @@ class Link:
             return
         since = before.since if seen.state == before.state else now
         self._state = replace(seen, since=since, last_true=now)
-        if is_news:
-            log.info("link_changed", state=self._state.told())
+        if seen.state != before.state:
+            self._tell(before, now)
         with contextlib.suppress(Retriable):  # a full disk is reported by those who lose by it
             self._outbox.database.set_link(self._state)
+
+    def _tell(self, before: LinkState, now: datetime) -> None:
+        """Log that the link was lost, or came back: each outage is one line at its start and one at its end."""
+        self._told.clear()
+        if self._state.state == "down":
+            log.warning("link_down", reason=self._state.reason, said=self._state.why)
+        elif before.state == "down" and before.since is not None:
+            log.info("link_up", down_s=round((now - before.since).total_seconds()))
+        else:
+            log.info("link_up", down_s=0)
+
+    def tell_lost(self, event: str, exc: BaseException) -> None:
+        """Log that a reader has lost its place, once for each reason: bad weather is the link's own line to tell."""
+        reason = str(exc) or type(exc).__name__
+        if isinstance(exc, (BrokerAway, *WEATHER)) or (event, reason) in self._told:
+            log.debug(event, reason=reason)
+            return
+        self._told.add((event, reason))
+        log.info(event, reason=reason, said=told_of(exc))
 
     def client_settings(self) -> dict[str, Any]:
         """Return what every Kafka client of ours is made with."""
@@ -148,16 +173,17 @@ class Link:
         except BaseException as exc:
             await close(client)
             if isinstance(exc, KafkaError | TimeoutError | OSError):
-                raise BrokerAway(await self._explain(exc)) from exc
+                raise await self._explain(exc) from exc
             raise
         for topic in topics:
             if topic not in known:
                 await close(client)
-                raise TopicHidden(
-                    f"there is no topic {topic}, or this center may not see it: ask HQ whether it was added"
-                )
+                raise TopicHidden("errors.no_topic", topic=topic)
 
-    async def _explain(self, exc: BaseException) -> str:
+    async def _explain(self, exc: BaseException) -> BrokerAway:
         settings = self.settings
-        why = await diagnose(settings.bootstrap, settings.security, min(TIMEOUT_S, settings.request_timeout_s))
-        return why or f"{', '.join(settings.bootstrap)} can't be reached ({type(exc).__name__})"
+        why = await find_obstacles(settings.bootstrap, settings.security, min(TIMEOUT_S, settings.request_timeout_s))
+        if why is not None:
+            return BrokerAway("errors.unreachable", obstacles=why)
+        servers = ", ".join(settings.bootstrap)
+        return BrokerAway("errors.unreachable_somehow", servers=servers, detail=type(exc).__name__)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
+from connectors.runtime.told import OfficeError, os_reason
 from hub.base.lock import HeldError, Lock
-from hub.protocol.errors import UsageError
+
+TRIES: Final = 5
+TRY_AGAIN_S: Final = 0.02
 
 
 class FolderLock:
@@ -23,15 +27,24 @@ class FolderLock:
     def __enter__(self) -> Self:
         folder = self._lock.path.parent
         try:
-            self._lock.acquire()
+            self._acquire()
         except HeldError as exc:
-            who = "" if exc.holder is None else f" (process {exc.holder})"
-            raise UsageError(
-                f"another connector{who} runs on {folder}: stop it first, one office folder has one connector"
-            ) from exc
+            raise OfficeError("errors.running", process=exc.holder or "?", path=folder) from exc
         except OSError as exc:
-            raise UsageError(f"can't use the office folder {folder}: {exc.strerror}") from exc
+            raise OfficeError("errors.folder_unusable", path=folder, reason=os_reason(exc)) from exc
         return self
+
+    def _acquire(self) -> None:
+        """Take the lock. Who only looks whether it is held holds it for a moment, and is waited for."""
+        for tries_left in reversed(range(TRIES)):
+            try:
+                self._lock.acquire()
+            except HeldError:
+                if not tries_left:
+                    raise
+                time.sleep(TRY_AGAIN_S)
+            else:
+                return
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

@@ -17,9 +17,12 @@ from connectors.runtime.settings import (
     Overrides,
     read_settings,
 )
-from hub.protocol.errors import Malformed, UsageError
+from connectors.runtime.told import OfficeError, os_reason
+from hub.base.shell import quote
+from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
 from hub.protocol.trust import Trust, open_trust
+from schemas.words.said import said
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def read_office(folder: Path, overrides: Overrides | None = None) -> Office:
     settings = read_settings(folder, overrides)
     trust = read_trust(folder / TRUST)
     if trust.hub != settings.hub:
-        raise UsageError(f"{folder / TRUST} is for the hub {trust.hub}, connector.yaml says {settings.hub}")
+        raise OfficeError("errors.other_hub", path=folder / TRUST, found=trust.hub, expected=settings.hub)
     key, long_key, witness = read_office_keys(folder, settings)
     return Office(folder, settings, key, trust, long_key, witness)
 
@@ -79,15 +82,16 @@ def read_key(path: Path, algorithm: int = ED25519) -> Signer:
         text = path.read_text("ascii")
     except (OSError, UnicodeDecodeError) as exc:
         remedy = "connector key new --long" if algorithm == COSIGNATURE_MLDSA44 else "connector init"
-        raise UsageError(f"can't read the key {path}: `{remedy}` makes one") from exc
+        raise OfficeError("errors.key_unreadable", path=path, command=remedy) from exc
     if sys.platform != "win32" and mode & 0o077:
-        raise UsageError(f"the key {path} can be read by others: chmod 600 {path}")
+        raise OfficeError("errors.key_open", path=path, quoted=quote(path))
     try:
         key = Signer.from_text(text)
     except Malformed as exc:
-        raise UsageError(f"{path}: {exc}") from exc
+        raise OfficeError("errors.key_broken", path=path) from exc
     if key.algorithm != algorithm:
-        raise UsageError(f"{path}: expected a key of the kind {algorithm:#04x}, came {key.algorithm:#04x}")
+        kinds = {"expected": f"{algorithm:#04x}", "found": f"{key.algorithm:#04x}"}
+        raise OfficeError("errors.key_other_kind", path=path, **kinds)
     return key
 
 
@@ -96,9 +100,9 @@ def read_trust(path: Path) -> Trust:
     try:
         return open_trust(path.read_bytes())
     except OSError as exc:
-        raise UsageError(f"can't read {path}: put the trust note that HQ gave you there") from exc
+        raise OfficeError("errors.trust_unreadable", path=path) from exc
     except Malformed as exc:
-        raise UsageError(f"{path}: {exc}; ask HQ for it again") from exc
+        raise OfficeError("errors.trust_broken", path=path) from exc
 
 
 def read_mappings(folder: Path) -> list[Mapping]:
@@ -109,5 +113,7 @@ def read_mappings(folder: Path) -> list[Mapping]:
             for path in sorted(folder.iterdir())
             if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
         ]
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"can't read the mappings in {folder}: {exc}") from exc
+    except OSError as exc:
+        raise OfficeError("errors.mappings_unreadable", path=exc.filename or folder, reason=os_reason(exc)) from exc
+    except UnicodeDecodeError as exc:
+        raise OfficeError("errors.mappings_unreadable", path=folder, reason=said("errors.not_utf8")) from exc

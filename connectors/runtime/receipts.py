@@ -67,10 +67,9 @@ class ReceiptReader:
             try:
                 await self._session()
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-                reason = str(exc) or type(exc).__name__
                 if not self._sender.ready.is_set():
-                    self._link.is_down(reason)
-                log.info("answers_lost", reason=reason)
+                    self._link.is_down(exc)
+                self._link.tell_lost("answers_lost", exc)
             await self._backoff.wait()
 
     async def _session(self) -> None:

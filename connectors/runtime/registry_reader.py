@@ -23,6 +23,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.registry import CENTERS, HQ_PARTITION, LANES, SCHEMAS, Registry
 from connectors.runtime.settings import SEAL_KEY
 from connectors.runtime.signals import Replans, Signal
+from connectors.runtime.told import OfficeWaits
 from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.domain.state import partition_of
@@ -85,7 +86,7 @@ class RegistryReader:
                     log.warning("registry_hidden", reason=str(exc))
                 self._settled.set()
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-                log.info("registry_lost", reason=str(exc) or type(exc).__name__)
+                self._link.tell_lost("registry_lost", exc)
             await self._backoff.wait()
 
     async def _session(self) -> None:
@@ -116,7 +117,8 @@ class RegistryReader:
             if database.meta(name) == kept:
                 continue
             if alarm is not None:
-                log.warning("alarm_raised", alarm=str(name), text=alarm_text(alarm, office.settings.language))
+                said = alarm_text(alarm, office.settings.language)
+                log.warning("alarm_raised", alarm=str(name), text=alarm_text(alarm, "en"), said=said)
             else:
                 log.info("alarm_cleared", alarm=str(name))
             database.set_meta(name, kept)
@@ -170,7 +172,7 @@ async def read_registry(link: Link) -> Registry:
             async with contextlib.aclosing(read_on(consumer, registry, link.settings.request_timeout_s)) as changes:
                 await anext(changes)
     except (KafkaError, TimeoutError, OSError) as exc:
-        raise Retriable(f"HQ's registry can't be read ({type(exc).__name__})") from exc
+        raise OfficeWaits("errors.registry_unreadable", detail=type(exc).__name__) from exc
     finally:
         await close(consumer)
     return registry

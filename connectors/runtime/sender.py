@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -23,14 +24,16 @@ from aiokafka.errors import (
 
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText
+from connectors.runtime.clock import OfficeClock, find_gap
 from connectors.runtime.course import Course
-from connectors.runtime.link import Backoff, Link
+from connectors.runtime.link import WEATHER, Backoff, Link
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import Batch
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.signals import Signal
+from connectors.runtime.told import OfficeWaits
 from hub.base.clients import close
-from hub.base.kafka import Producer
+from hub.base.kafka import LOG_APPEND_TIME, Producer
 from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER
 
@@ -56,6 +59,7 @@ class Sender:
         settled: Callable[[], Awaitable[None]],
         work: Signal,
         clock: Callable[[], float] = time.monotonic,
+        office_clock: OfficeClock | None = None,
     ) -> None:
         self._outbox = outbox
         self._link = link
@@ -63,6 +67,7 @@ class Sender:
         self._settled = settled
         self._work = work
         self._clock = clock
+        self._office_clock = office_clock
         self._topic = link.settings.topic_in
         self._course = Course.begin(link.settings.receipt_wait_s, clock())
         self._origin = ""  # of the lane that the course is of
@@ -72,6 +77,7 @@ class Sender:
         self._backoff = Backoff()
         self._held: str | None = outbox.database.meta(AlarmName.SCHEMA_NOT_ANNOUNCED)  # what `status` says of it
         self._failure = ""
+        self._unanswered = ""  # what kept the broker from acknowledging a control record
         self._producer: Producer | None = None
         self._out_of_step = False  # the broker counts this producer's records in another way: only a new one can write
 
@@ -106,9 +112,8 @@ class Sender:
             try:
                 await self._session()
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-                reason = str(exc) or type(exc).__name__
-                self._link.is_down(reason)
-                log.warning("link_lost", reason=reason)
+                self._link.is_down(exc)
+                log.debug("link_lost", reason=str(exc) or type(exc).__name__)  # the link tells it, once
             await self._backoff.wait()
 
     async def send_control(self, kind: str, value: bytes) -> bool:
@@ -119,15 +124,32 @@ class Sender:
         key, headers = self._link.settings.center.encode(), [(CONTROL_HEADER, kind.encode())]
         try:
             async with asyncio.timeout(self._link.settings.request_timeout_s):
-                await producer.send_and_wait(self._topic, value, key=key, partition=0, headers=headers)
+                with self._measured() as stamp:
+                    stamp(await producer.send_and_wait(self._topic, value, key=key, partition=0, headers=headers))
         except (KafkaError, TimeoutError, OSError) as exc:
             log.debug("control_not_sent", kind=kind, reason=str(exc))
-            if isinstance(exc, _OUT_OF_STEP) and producer is self._producer:
-                self._out_of_step = True
+            if producer is self._producer and isinstance(exc, (*WEATHER, *_OUT_OF_STEP)):
+                if isinstance(exc, _OUT_OF_STEP):
+                    self._out_of_step = True
+                else:  # nothing else may be on its way by which a broker that is gone would be noticed
+                    self._unanswered = type(exc).__name__
                 self._work.ring()
             return False
         self._link.is_up()
         return True
+
+    @contextlib.contextmanager
+    def _measured(self) -> Iterator[Callable[[Any], None]]:
+        """Compare our clock with the broker's by the stamp of what it acknowledges meanwhile, if it stamps by its own.
+
+        A clock that is set right in that moment is measured anew at the next presence.
+        """
+        clock, stamps = self._office_clock, list[Any]()
+        before = None if clock is None else clock.wall()
+        yield stamps.append
+        if clock is not None and before is not None and stamps and stamps[0].timestamp_type == LOG_APPEND_TIME:
+            stamped = datetime.fromtimestamp(stamps[0].timestamp / 1000, UTC)
+            clock.measured(find_gap(before, stamped, clock.wall()))
 
     async def _session(self) -> None:
         producer = await self._link.producer()
@@ -143,16 +165,19 @@ class Sender:
     async def _serve(self, producer: Producer) -> None:
         self._follow_lane()
         self._course = self._course.linked()
-        self._producer, self._out_of_step = producer, False
+        self._producer, self._unanswered, self._out_of_step = producer, "", False
         self._progress.set()
         self.linked.set()
         self._backoff.reset()
         self._link.is_up()
         while True:
             if self._out_of_step:
-                raise Retriable("the broker does not know what this producer wrote before: it is an older copy")
+                raise OfficeWaits("errors.out_of_step")
             if self._course.is_broken:
-                raise Retriable(f"the broker did not take a batch ({self._failure})")
+                raise OfficeWaits("errors.batch_not_taken", detail=self._failure)
+            if self._unanswered:
+                detail, self._unanswered = self._unanswered, ""
+                raise OfficeWaits("errors.no_acknowledgement", detail=detail)
             self._work.clear()
             batch = self._pick()
             if batch is not None:
@@ -212,7 +237,7 @@ class Sender:
             ):
                 record = next(records, None)
             if builder.record_count() == 0:
-                raise Retriable(f"a record of batch {batch.first} to {batch.last} is larger than a Kafka batch")
+                raise OfficeWaits("errors.batch_too_large", first=batch.first, last=batch.last)
             builder.close()
             async with asyncio.timeout(self._link.settings.request_timeout_s):
                 future = await producer.send_batch(builder, self._topic, partition=0)

@@ -7,14 +7,16 @@ from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.runtime.told import OfficeError, os_reason
 from connectors.source.table import Limits
 from hub.base.access import Security, Servers
 from hub.protocol import topics
-from hub.protocol.errors import UsageError
 from hub.protocol.record import ID
 from schemas.words import Language
+from schemas.words.said import Said, said
 
 FILE: Final = "connector.yaml"
 OUTBOX: Final = "outbox.sqlite3"
@@ -22,6 +24,15 @@ TRUST: Final = "trust.note"
 SEAL_KEY: Final = "keys/seal.key"
 LONG_KEY: Final = "keys/seal-mldsa44.key"
 WITNESS_KEY: Final = "keys/witness.key"
+CAME_MAX: Final = 70  # characters of a wrong value that are shown
+# Pydantic's kinds of bounds, and the name that each gives its bound.
+BOUNDS: Final = {
+    "greater_than_equal": "ge",
+    "greater_than": "gt",
+    "less_than_equal": "le",
+    "less_than": "lt",
+    "too_short": "min_length",
+}
 _HUB: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 
 
@@ -68,7 +79,7 @@ class ConnectorSettings(BaseModel):
     @classmethod
     def _is_id(cls, value: str) -> str:
         if not ID.fullmatch(value):
-            raise ValueError(f"expected a center's id of a-z, 0-9 and -, came {value[:70]!r}")
+            raise PydanticCustomError("center", "expected a center's id of a-z, 0-9 and -")
         return value
 
     @property
@@ -101,11 +112,12 @@ def read_settings(office: Path, overrides: Overrides | None = None) -> Connector
     try:
         data = yaml.safe_load(path.read_text("utf-8"))
     except OSError as exc:
-        raise UsageError(f"can't read {path}: {exc.strerror}; `connector init` makes one") from exc
+        raise OfficeError("errors.settings_unreadable", path=path, reason=os_reason(exc)) from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(exc).split())[:200]}") from exc
+        mark = getattr(exc, "problem_mark", None)
+        raise OfficeError("errors.settings_no_yaml", path=path, line=mark.line + 1 if mark else "?") from exc
     if not isinstance(data, dict):
-        raise UsageError(f"{path}: expected settings such as hub, center and bootstrap")
+        raise OfficeError("errors.settings_no_table", path=path)
     given = overrides.model_dump(exclude_none=True) if overrides else {}
     security = {name: given.pop(name) for name in ("username", "password") if name in given}
     if security:
@@ -121,5 +133,20 @@ def make_settings(data: dict[str, Any], name: str) -> ConnectorSettings:
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        said = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
-        raise UsageError(f"{name}: {place}: {said}") from exc
+        raise OfficeError("errors.setting", path=name, place=place, fault=_fault(first)) from exc
+
+
+def _fault(error: Any) -> Said:
+    """Return what is wrong with a setting, of pydantic's kinds and our own; English for a kind without words."""
+    context, came = error.get("ctx", {}), str(error["input"])[:CAME_MAX]
+    kind = error["type"]
+    if kind in ("extra_forbidden", "missing"):
+        return said(f"setting.{kind}")
+    if kind in BOUNDS:
+        return said(f"setting.{BOUNDS[kind]}", bound=context[BOUNDS[kind]], came=came)
+    if kind == "literal_error":
+        return said("setting.literal_error", expected=context["expected"].replace(" or ", ", "), came=came)
+    for start in ("address", "center", "float", "int", "bool"):
+        if kind.startswith(start):
+            return said(f"setting.{start}", came=came)
+    return said("setting.other", came=came, detail=error["msg"])

@@ -14,11 +14,12 @@ import orjson
 import structlog
 
 from connectors.mapping.model import Mapping
-from connectors.mapping.problem import Problem
+from connectors.mapping.problem import LocalCode, Problem
 from connectors.runtime.folder import finish_in_thread
 from connectors.runtime.notice import notices_for, orphans_notice
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.lookup import recorded_at, standings
 from connectors.runtime.outbox.orphans import LEFT
 from connectors.runtime.outbox.rows import FileState, FileSummary, RowVerdict
 from connectors.runtime.signals import Signal
@@ -27,6 +28,9 @@ from connectors.runtime.verdicts import TITLE, Page, VerdictRow, verdicts_path, 
 from connectors.source.copy import find_copies
 from hub.base import durable
 from hub.protocol.errors import Retriable
+from hub.protocol.moment import read_time
+from hub.protocol.verdict import Code
+from schemas.words.said import said
 
 QUIET_S: Final = 1.0  # receipts come in showers
 BUSY_S: Final = 30.0  # while rows of a file still wait, its sheet is written this often at most
@@ -112,18 +116,38 @@ class VerdictSheets:
 
     def _rows(self, name: str) -> Iterator[VerdictRow]:
         mapping = mapping_of(self._mappings(), name)
+        find, language = recorded_at(self._outbox.database), self._office.settings.language
+        settle_s = self._office.settings.settle_s
+        sent = said("sheet.sent").text(language)
+        settles = said("sheet.settles", seconds=f"{settle_s:g}").text(language)
+        standing = iter(standings(self._outbox.database, name))
+        number, is_planned, decided = -1, False, 0
+        taken: dict[str, str] = {}  # what is said of the rows of one receipt
         for row in self._outbox.rows.verdicts(name):
+            while number < row.number:  # both are in the sheet's order
+                number, is_planned, decided = next(standing, (row.number, False, 0))
             stream = mapping.stream if mapping else ""
-            yield VerdictRow(row.number, row.key, row.state, _problems(row, mapping), stream)
+            note = ""
+            if row.state == "pending":
+                note = sent if is_planned else settles
+            elif row.state == "accepted" and (at := find(decided)):
+                note = taken.get(at) or taken.setdefault(at, said("sheet.accepted", at=_local(at)).text(language))
+            yield VerdictRow(row.number, row.key, row.state, _problems(row, mapping), stream, note)
 
 
 def _problems(row: RowVerdict, mapping: Mapping | None) -> tuple[Problem, ...]:
     # A row that was sent may have remarks of ours beside HQ's verdict; of one that was not, its code is the first.
     told = tuple(Problem(*problem) for problem in orjson.loads(row.problems)) if row.problems else ()
+    if row.code == Code.TIME_IN_FUTURE and (mapping is None or mapping.occurred_at is None):
+        return (Problem("", "", LocalCode.OWN_TIME, row.params), *told)  # no cell of the sheet has that time
     if row.code and row.state != "refused":
         verdict = Problem(mapping.column_of(row.field) if mapping else "", row.field, row.code, row.params)
         return (verdict, *told)
     return told
+
+
+def _local(at: str) -> str:
+    return read_time(at).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 @dataclass(frozen=True)

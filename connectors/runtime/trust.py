@@ -22,6 +22,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.link import Backoff, Link, TopicHidden
+from connectors.runtime.told import OfficeWaits, os_reason
 from hub.base import durable
 from hub.base.clients import close
 from hub.base.kafka import Consumer
@@ -66,7 +67,7 @@ class Trusted:
         try:
             self._write(self._path, data)
         except OSError as exc:
-            raise Retriable(f"{self._path} can't be replaced ({exc.strerror})") from exc
+            raise OfficeWaits("errors.unwritable", path=self._path, reason=os_reason(exc)) from exc
         self.trust = trust
         return True
 
@@ -109,7 +110,7 @@ class TrustReader:
             except (TopicHidden, TopicAuthorizationFailedError) as exc:
                 log.debug("trust_hidden", reason=str(exc))
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-                log.info("trust_lost", reason=str(exc) or type(exc).__name__)
+                self._link.tell_lost("trust_lost", exc)
             await self._backoff.wait()
 
     async def look(self) -> None:
@@ -128,7 +129,7 @@ class TrustReader:
         except TopicAuthorizationFailedError:
             return
         except (KafkaError, TimeoutError, OSError) as exc:
-            raise Retriable(f"HQ's keys can't be looked up ({type(exc).__name__})") from exc
+            raise OfficeWaits("errors.keys_unreadable", detail=type(exc).__name__) from exc
         finally:
             await close(consumer)
 

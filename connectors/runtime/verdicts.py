@@ -19,9 +19,9 @@ from connectors.mapping.problem import Problem
 from connectors.reconcile.belief import RowState
 from connectors.runtime.explanation import explain, remedy
 from connectors.runtime.notice import NOTICE_HEADERS, Notice
+from connectors.runtime.told import OfficeWaits, os_reason
 from hub.base import durable
 from hub.domain.key import show_key
-from hub.protocol.errors import Retriable
 from schemas.words import Language, words
 
 FOLDER: Final = "cohub"
@@ -59,6 +59,7 @@ class VerdictRow:
     state: RowState
     problems: Sequence[Problem] = ()
     stream: str = ""
+    note: str = ""  # what is said of it besides: when HQ took it, or what it waits for
 
 
 def verdicts_path(source: Path) -> Path:
@@ -121,7 +122,7 @@ def write_pages(
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, _workbook(filled, language, mark))
     except OSError as exc:
-        raise Retriable(f"cannot write {path}: {exc.strerror or exc}; close it in Excel, it is tried again") from exc
+        raise OfficeWaits("errors.verdicts_unwritable", path=path, reason=os_reason(exc)) from exc
     return True
 
 
@@ -151,7 +152,8 @@ def _lines(rows: Iterable[VerdictRow], language: Language) -> Iterator[tuple[int
     first_good = places["accepted"]
     ordered = sorted(rows, key=lambda row: (min(places[row.state], first_good - bool(row.problems)), row.number))
     for row in ordered[:_ROWS_MAX]:
-        said = "; ".join(dict.fromkeys(explain(problem, language, row.stream) for problem in row.problems))
+        told = [explain(problem, language, row.stream) for problem in row.problems]
+        said = "; ".join(dict.fromkeys((*told, row.note) if row.note else told))
         todo = " ".join(dict.fromkeys(remedy(problem.code, language) for problem in row.problems))
         yield row.number, escape(show_key(row.key)), row.state, escape(said), escape(todo)
 

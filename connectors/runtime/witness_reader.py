@@ -25,7 +25,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.alarms import Alarm, AlarmText
+from connectors.runtime.alarms import Alarm, AlarmText, kept_text
 from connectors.runtime.link import Backoff, Link, TopicHidden
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
@@ -34,6 +34,7 @@ from connectors.runtime.outbox.witnessed import LEAVES_KEPT
 from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
 from connectors.runtime.witness import Break, Follows, Log, ReadAgain, read, signed_at, step, unknown_keys, unmet
+from connectors.runtime.witness_state import WitnessState
 from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.protocol.checkpoint import open_checkpoint
@@ -45,6 +46,7 @@ from hub.protocol.note import Note, sign_note
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, cosigned_note, log_origin
 from hub.protocol.witness import Alarm as SignedAlarm
+from schemas.words.said import said
 
 FETCH_MAX: Final = 64
 FETCH_WAIT_MS: Final = 5_000
@@ -57,7 +59,6 @@ STRANGERS_MAX: Final = 1_000
 SEARCH_EVERY_S: Final = 3_600.0
 RACE: Final = timedelta(seconds=2)  # a receipt and its leaf come on two topics, in any order
 PLACE: Final = TopicPartition(CHECKPOINTS, 0)
-NO_KEY: Final = "reads, and cosigns nothing: there is no witness key, `connector key new --purpose witness` makes one"
 
 log = structlog.get_logger(__name__)
 
@@ -141,20 +142,20 @@ class WitnessReader:
     async def run(self) -> None:
         """Witness for as long as the task lives."""
         # Receipts come before the checkpoints that must have them: then what has to be remembered stays little.
-        self._say("waits: HQ's answers are read first")
+        self._note(WitnessState.ANSWERS_FIRST)
         await self._sender.ready.wait()
         while True:
             try:
                 if self._kept.stopped() is not None:
                     await self._stand_still()
                 elif not self._keys.logs():
-                    self._say("waits: the trust file has no keys for HQ's log, fetch the new one from HQ")
+                    self._note(WitnessState.NO_LOG_KEYS)
                 else:
                     await self._session()
             except (TopicHidden, TopicAuthorizationFailedError):
-                self._say("waits: HQ publishes no log yet, or does not show it to this center")
+                self._note(WitnessState.NO_LOG)
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-                log.info("log_lost", reason=str(exc) or type(exc).__name__)
+                self._link.tell_lost("log_lost", exc)
             await self._backoff.wait()
 
     async def _session(self) -> None:
@@ -164,7 +165,7 @@ class WitnessReader:
             self._load()
             await self._seek(consumer)
             self._backoff.reset()
-            self._say("reads" if self._keys.office.witness_key else NO_KEY)
+            self._note(WitnessState.READS if self._keys.office.witness_key else WitnessState.NO_KEY)
             while self._kept.stopped() is None and self._keys.logs():
                 wait_ms = RESTLESS_MS if self._is_restless() else QUIET_MS
                 fetched = await consumer.getmany(PLACE, timeout_ms=wait_ms, max_records=FETCH_MAX)
@@ -349,7 +350,7 @@ class WitnessReader:
 
     async def _stand_still(self) -> None:
         """Do nothing but tell HQ, until a person has us look again."""
-        self._say("stopped")
+        self._note(WitnessState.STOPPED)
         while self._kept.stopped() is not None:
             await self._tell_alarm()
             await asyncio.sleep(STOPPED_POLL_S)
@@ -358,7 +359,8 @@ class WitnessReader:
         kept = None if alarm is None else alarm.to_text()
         if self._database.meta(name) != kept:
             told = None if kept is None else told_to_hq(kept)
-            log.warning("alarm_raised" if kept else "alarm_cleared", alarm=str(name), text=told)
+            shown = None if kept is None else kept_text(kept, self._keys.office.settings.language)
+            log.warning("alarm_raised" if kept else "alarm_cleared", alarm=str(name), text=told, said=shown)
             self._database.set_meta(name, kept)
 
     def _wrong(self) -> str:
@@ -386,9 +388,9 @@ class WitnessReader:
             or self._wrong() != self._database.meta(Meta.WITNESS_TOLD, "")
         )
 
-    def _say(self, state: str) -> None:
+    def _note(self, state: WitnessState) -> None:
         if state != self._state:
             self._state = state
-            log.info("witness", state=state)
+            log.info("witness", state=str(state), said=said(f"witness.state_{state.name.lower()}"))
             with contextlib.suppress(Retriable):  # for `status` alone
-                self._database.set_meta(Meta.WITNESS_STATE, state)
+                self._database.set_meta(Meta.WITNESS_STATE, str(state))

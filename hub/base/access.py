@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic_core import PydanticCustomError
 
 from hub.protocol.errors import UsageError
+from schemas.words.said import Said, said
 
 PORT_MAX: Final = 65_535
 
@@ -18,8 +20,19 @@ def _list(value: Any) -> Any:
 
 
 def _address(value: str) -> str:
-    host_and_port(value)
+    try:
+        host_and_port(value)
+    except ValueError as exc:
+        raise PydanticCustomError("address", "{said}", {"said": str(exc)}) from exc
     return value
+
+
+class SecurityError(UsageError):
+    """No connection can be made with these settings; `said` is why, for whoever reads it."""
+
+    def __init__(self, text: Said) -> None:
+        self.said = text
+        super().__init__(text.text())
 
 
 # The addresses of a cluster's brokers: a list of `host:port`, or one text of them with commas.
@@ -66,10 +79,7 @@ class Security(BaseModel):
         """Return the name and the password. Errors: UsageError where one of them is not set."""
         if self.username is None or self.password is None:
             missing = "username" if self.username is None else "password"
-            raise UsageError(
-                f"security.{missing} is not set, and security.protocol {self.protocol} needs one: "
-                "set it in the settings file or in the environment"
-            )
+            raise SecurityError(said("errors.no_login", setting=f"security.{missing}", protocol=self.protocol))
         return self.username, self.password.get_secret_value()
 
     def ssl_context(self) -> ssl.SSLContext:
@@ -77,10 +87,10 @@ class Security(BaseModel):
 
         Errors: UsageError for a file that can't be read, or is not what its setting says.
         """
-        with _naming("ca_file", self.ca_file, "certificates in PEM"):
+        with _naming("ca_file", self.ca_file, said("errors.expected_authority")):
             context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
         if self.cert_file is not None:
-            with _naming("cert_file", self.cert_file, "a certificate in PEM, and key_file its private key"):
+            with _naming("cert_file", self.cert_file, said("errors.expected_certificate")):
                 context.load_cert_chain(self.cert_file, self.key_file)
         return context
 
@@ -102,12 +112,12 @@ class Security(BaseModel):
 class _naming:  # noqa: N801 - read as a word of the `with` statement
     """Turns what reading a file of these settings raises into one line that names the setting."""
 
-    def __init__(self, setting: str, file: Path | None, expected: str) -> None:
-        self._text = f"security.{setting} {file}: expected {expected}"
+    def __init__(self, setting: str, file: Path | None, expected: Said) -> None:
+        self._values = {"setting": f"security.{setting}", "file": file, "expected": expected}
 
     def __enter__(self) -> None:
         """Nothing is to be done before."""
 
     def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
         if isinstance(exc, OSError):  # ssl.SSLError is one too
-            raise UsageError(f"{self._text}; {exc.strerror or exc}") from exc
+            raise SecurityError(said("errors.file_unfit", **self._values, detail=exc.strerror or exc)) from exc

@@ -16,9 +16,11 @@ from hub.base.output import note
 from hub.protocol.errors import CohubError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import typer
+
+    Tell = Callable[[BaseException], str | None]
 
 
 def typed(program: str, arguments: str) -> str:
@@ -35,8 +37,13 @@ def is_debugging(environment: Mapping[str, str]) -> bool:
     return environment.get("COHUB_DEBUG", "") not in {"", "0"}
 
 
-def run_command(app: typer.Typer, program: str, arguments: list[str], *, debug: bool, obj: Any = None) -> int:
-    """Run one command of `app`; return the exit status. Every error has become one line on stderr, unless `debug`."""
+def run_command(
+    app: typer.Typer, program: str, arguments: list[str], *, debug: bool, obj: Any = None, tell: Tell | None = None
+) -> int:
+    """Run one command of `app`; return the exit status. Every error has become one line on stderr, unless `debug`.
+
+    Shapes: `tell` returns what an error says to who reads here, None where its own message is right.
+    """
     import typer
 
     command = typer.main.get_command(app)
@@ -54,7 +61,7 @@ def run_command(app: typer.Typer, program: str, arguments: list[str], *, debug: 
     except BaseException as exc:
         if debug or not isinstance(exc, (Exception, BaseExceptionGroup)):
             raise
-        return _tell(program, _leaf(exc))
+        return _tell(program, _leaf(exc), tell)
 
 
 def _leaf(exc: BaseException) -> BaseException:
@@ -65,7 +72,7 @@ def _leaf(exc: BaseException) -> BaseException:
     return next((leaf for leaf in leaves if isinstance(leaf, CohubError)), leaves[0])
 
 
-def _tell(program: str, exc: BaseException) -> int:
+def _tell(program: str, exc: BaseException, tell: Tell | None) -> int:
     text, status = f"{type(exc).__name__}: {exc} (set COHUB_DEBUG=1 and run it again to see where)", 1
     if isinstance(exc, CohubError):
         text, status = str(exc), 2 if isinstance(exc, UsageError) else 1
@@ -76,5 +83,6 @@ def _tell(program: str, exc: BaseException) -> int:
         context = getattr(exc, "ctx", None)
         path = context.command_path if context is not None else program
         text, status = f"{exc.format_message()} Try `{path} --help`.", int(getattr(exc, "exit_code", 2))
+    text = (tell(exc) if tell is not None else None) or text
     note(f"{program}: {' '.join(text.split()) if status == 2 else text}")
     return status

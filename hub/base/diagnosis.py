@@ -25,6 +25,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from hub.base.access import Security, host_and_port
+from schemas.words.said import Said, said
 
 TIMEOUT_S: Final = 5.0
 CLOSE_S: Final = 1.0
@@ -37,25 +38,33 @@ NOT_A_SERVERS: Final = 26
 OTHER_NAME: Final = {62, 64}
 
 # What needs no looking at the settings.
-PLAIN_REASONS: Final[dict[type[BaseException], str]] = {
-    TimeoutError: "no answer in time: is the broker up, does a firewall stand between?",
-    socket.gaierror: "there is no such host: is the address right?",
-    ConnectionRefusedError: "nobody listens there: is the broker up, is the address right?",
-    SaslAuthenticationFailed: "the broker refuses this name and password: check security.username and password",
-    IllegalSaslStateError: "the broker asks for no name and password here: set security.protocol to what it speaks",
+PLAIN_REASONS: Final[dict[type[BaseException], Said]] = {
+    TimeoutError: said("obstacles.no_answer"),
+    socket.gaierror: said("obstacles.no_host"),
+    ConnectionRefusedError: said("obstacles.nobody_listens"),
+    SaslAuthenticationFailed: said("obstacles.login_refused"),
+    IllegalSaslStateError: said("obstacles.no_login_asked"),
 }
 
 
 async def diagnose(servers: Sequence[str], security: Security, timeout_s: float = TIMEOUT_S) -> str | None:
-    """Return what keeps us out of these brokers, one sentence an address; None if one of them lets us in.
+    """Return what keeps us out of these brokers, in English, one sentence an address; see `find_obstacles`."""
+    found = await find_obstacles(servers, security, timeout_s)
+    return None if found is None else "; ".join(map(str, found))
+
+
+async def find_obstacles(
+    servers: Sequence[str], security: Security, timeout_s: float = TIMEOUT_S
+) -> tuple[Said, ...] | None:
+    """Return what keeps us out of these brokers, one text an address; None if one of them lets us in.
 
     Errors: UsageError for settings that no connection can be made with.
     """
     found = await asyncio.gather(*(_knock(address, security, timeout_s) for address in servers))
-    return None if None in found else "; ".join(text for text in found if text is not None)
+    return None if None in found else tuple(text for text in found if text is not None)
 
 
-async def _knock(address: str, security: Security, timeout_s: float) -> str | None:
+async def _knock(address: str, security: Security, timeout_s: float) -> Said | None:
     """Connect, log in and ask one question, as a client does at first."""
     host, port = host_and_port(address)
     made: list[AIOKafkaConnection] = []
@@ -69,7 +78,7 @@ async def _knock(address: str, security: Security, timeout_s: float) -> str | No
                 finally:
                     connection.close()
     except (KafkaError, OSError, TimeoutError, asyncio.IncompleteReadError) as exc:
-        return f"{address}: {_explain(exc, security)}"
+        return said("obstacles.at", address=address, reason=_explain(exc, security))
     finally:
         # Closed already; its socket is so a moment later, which an event loop that ends now would not live to see.
         if closing := [connection.close() for connection in made]:
@@ -77,50 +86,52 @@ async def _knock(address: str, security: Security, timeout_s: float) -> str | No
     return None
 
 
-def _explain(exc: BaseException, security: Security) -> str:
+def _explain(exc: BaseException, security: Security) -> Said:
     for kind, text in PLAIN_REASONS.items():
         if isinstance(exc, kind):
             return text
     if isinstance(exc, UnsupportedSaslMechanismError):
-        return f"the broker takes no {security.mechanism}: set security.mechanism to one that it takes"
+        return said("obstacles.other_mechanism", mechanism=security.mechanism)
     if isinstance(exc, ssl.SSLCertVerificationError):
         return _explain_certificate(exc, security)
     if isinstance(exc, KafkaConnectionError | ConnectionError | ssl.SSLError | asyncio.IncompleteReadError):
         return _explain_hang_up(exc, security)
-    return f"{type(exc).__name__}: {exc}"
+    return said("obstacles.other", detail=f"{type(exc).__name__}: {exc}")
 
 
-def _explain_certificate(exc: ssl.SSLCertVerificationError, security: Security) -> str:
+def _explain_certificate(exc: ssl.SSLCertVerificationError, security: Security) -> Said:
     code = exc.verify_code
+    if code in UNKNOWN_AUTHORITY and security.ca_file:
+        return said("obstacles.unknown_authority", file=security.ca_file)
     if code in UNKNOWN_AUTHORITY:
-        known = f"security.ca_file {security.ca_file}" if security.ca_file else "this system's list of authorities"
-        return f"the broker's certificate is signed by nobody in {known}: set security.ca_file to the CA of this broker"
-    if code in {NOT_YET_VALID, EXPIRED}:
-        when = "has expired" if code == EXPIRED else "is not valid yet"
-        return f"the broker's certificate {when}: renew it, or set this machine's clock, whichever of the two is off"
+        return said("obstacles.unknown_to_system")
+    if code == EXPIRED:
+        return said("obstacles.certificate_expired")
+    if code == NOT_YET_VALID:
+        return said("obstacles.certificate_early")
     if code in OTHER_NAME:
-        return "the broker's certificate is made out to another address: use the address that it names"
+        return said("obstacles.certificate_other_name")
     if code == NOT_A_SERVERS:
-        return "the broker shows a certificate that is not a server's: it needs one for serverAuth"
-    return f"the broker's certificate is not good: {exc.verify_message}"
+        return said("obstacles.certificate_no_server")
+    return said("obstacles.certificate_bad", detail=exc.verify_message)
 
 
-def _explain_hang_up(exc: BaseException, security: Security) -> str:
+def _explain_hang_up(exc: BaseException, security: Security) -> Said:
     """Explain a connection that the broker closes: the two ends do not speak the same protocol."""
     alert = exc if isinstance(exc, ssl.SSLError) else exc.__cause__
     if isinstance(alert, ssl.SSLError) and "CERTIFICATE" in str(alert):
         if security.cert_file is None:
-            return "the broker asks for a client's certificate: set security.cert_file and security.key_file"
-        return (
-            f"the broker refuses our certificate, security.cert_file {security.cert_file}: it knows another authority"
-        )
+            return said("obstacles.wants_certificate")
+        return said("obstacles.refuses_certificate", file=security.cert_file)
     if security.has_tls:
         if isinstance(exc, ssl.SSLError | ConnectionError):
-            return "the broker does not take up TLS at this port: set security.protocol to what it speaks"
-        what = "a client's certificate" if security.has_login else "a name and a password"
-    else:
-        what = "TLS" if security.has_login else "TLS, or a name and a password"
-    return f"the broker hangs up on {security.protocol}: it may ask for {what}; set security.protocol to what it speaks"
+            return said("obstacles.no_tls")
+        if security.has_login:
+            return said("obstacles.hangs_up_certificate", protocol=security.protocol)
+        return said("obstacles.hangs_up_login", protocol=security.protocol)
+    if security.has_login:
+        return said("obstacles.hangs_up_tls", protocol=security.protocol)
+    return said("obstacles.hangs_up_either", protocol=security.protocol)
 
 
 @contextmanager

@@ -75,6 +75,24 @@ def held(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
         lock.release()
 
 
+def find_holder(path: Path) -> int | None:
+    """Return the process that holds a lock file, 0 where that can't be read; None if nobody does.
+
+    It is asked for by a lock that readers share, which lives for a moment: whoever takes the lock then tries again.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        _share(fd)
+    except OSError:
+        return _holder(fd) or 0
+    finally:
+        os.close(fd)
+    return None
+
+
 def _holder(fd: int) -> int | None:
     if sys.platform == "win32":
         return None
@@ -89,8 +107,13 @@ if sys.platform == "win32":
         os.lseek(fd, 0, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
 
+    _share = _lock  # Windows' runtime knows no shared lock; it ends with the descriptor
+
 else:
     import fcntl
 
     def _lock(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _share(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -14,6 +14,7 @@ this folder:
     evidence.toml   the page of an evidence bundle; bundle_readme.*.txt is the README beside it
     fields.toml     what is said of a field's form, by `connector fields`, docs/fields.md and the templates
     template.toml   what stands in the workbooks of `connector template`
+    office.toml     what an office's terminal says, and why something can't be done there; `said` names one of its texts
     propose.toml    what `connector mapping propose` goes by, says and asks
     orphans.toml    what HQ has and no sheet names any more
     sample.toml     the sample sheet that `connector init` leaves
@@ -53,7 +54,7 @@ class Words:
         found = self.texts.get(name)
         return None if found is None else found[language]
 
-    def say(self, name: str, language: Language, **values: object) -> str:
+    def say(self, name: str, language: Language, /, **values: object) -> str:
         """Return a text with its `{…}` filled in. Errors: KeyError, if there is no such text."""
         return self.texts[name][language].format(**values)
 

@@ -41,9 +41,11 @@ from hub.protocol.errors import Malformed
 from hub.protocol.verdict import Code
 from schemas.vocabulary import NAMES
 from schemas.words import LANGUAGES, STREAM_FILE, texts_in
+from schemas.words.asked import asked_texts
 
 # The page itself asks for most of its texts by name, as a test of it sees; only these groups are closed lists.
 _PAGE: Final = "words/evidence.toml"
+OFFICE: Final = "words/office.toml"
 _PAGE_GROUPS: Final = frozenset({"checks", "failures", "purposes"})
 
 FIELD_TEXTS: Final = (
@@ -66,6 +68,9 @@ def faults() -> list[str]:
             continue
         except Malformed as exc:
             found.append(str(exc))
+            continue
+        if path == OFFICE:
+            found += list(_faults_of_office(texts))
             continue
         found += [f"{path}: {fault}" for fault in faults_of(texts, names, _PAGE_GROUPS if path == _PAGE else None)]
         for stream in mapped_streams():
@@ -101,6 +106,7 @@ def needed() -> dict[str, set[str]]:
         # What is said of a file that is too large stands under its code alone.
         *_each((*(set(states) - {FileState.TOO_LARGE, IS_COPY}), *NOTICE_CODES, *FileCode), "message", "remedy"),
     }
+    wanted[OFFICE] = set()  # the code itself asks for each of them, see `schemas.words.asked`
     wanted["words/findings.toml"] = _each(What, "message", "meaning", "remedy")
     wanted[_PAGE] = {*_group("checks", Check), *_group("failures", Check), *_group("purposes", ("root", *PURPOSES))}
     offer = STREAMS["offer"]
@@ -145,6 +151,18 @@ def faults_of(
                 yield f"{name}: {language} is empty, or begins or ends in a blank"
         if len({_places(said) for said in text.values()}) > 1:
             yield f"{name}: the places to fill in are not the same in all languages"
+
+
+def _faults_of_office(texts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Yield what the code asks for and is not there, or without what a text wants; and what nobody asks for."""
+    places = {name: frozenset(filter(None, _places(text.get("en", "")))) for name, text in texts.items()}
+    asked = list(asked_texts())
+    for one in asked:
+        yield from one.faults(places)
+    yield from (f"{OFFICE}: {fault}" for fault in faults_of(texts, set(texts)))
+    for name in texts:
+        if not any(one.name.fullmatch(name) for one in asked):
+            yield f"{OFFICE}: {name}: nothing asks for it"
 
 
 def names_of(stream: Stream) -> Iterator[str]:

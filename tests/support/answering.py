@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Self
 
@@ -26,11 +26,13 @@ from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.leaf import LeafReader
+from hub.protocol.moment import read_time, write_time
 from hub.protocol.note import Note, Signer, Verifier, sign_note
 from hub.protocol.receipt import Decision, Receipt, Resend
 from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER, position
 from hub.protocol.schema import load_released
 from hub.protocol.tree import Edge
+from hub.protocol.verdict import Code
 
 ASK_PAUSE_S = 0.5  # the real one waits 5 s, then longer
 Refuse = Callable[[str, dict[str, Any]], Rejected | None]
@@ -182,6 +184,9 @@ class AnsweringHq:
         value = self._codecs[schema_id].decode(body)
         subject = record.key.decode()
         entity = f"{kind.stream}/{subject}"
+        time = read_time((headers["ce_time"] or b"").decode())
+        if time > datetime.now(UTC) + timedelta(hours=24):
+            raise Rejected(Code.TIME_IN_FUTURE, "ce_time", write_time(time))
         refused = self.refuse(entity, value)
         if refused is not None:
             raise refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -16,6 +16,7 @@ from connectors.reconcile.belief import NOTHING, Queued, Verdict
 from connectors.reconcile.story import RejectedEvent
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText
+from connectors.runtime.ids import is_misdated
 from connectors.runtime.outbox.beliefs import files_of, load, load_all, save, save_accepted
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Epoch, Lane, Previous
@@ -68,6 +69,9 @@ class Answers:
     def __init__(self, database: Database, lane: Lane) -> None:
         self._database = database
         self._lane = lane
+        # What time it is, once that is known for sure: then a row that HQ rejected for a time that the connector gave,
+        # and that is to come still, is planned again.
+        self.time: Callable[[], datetime | None] = lambda: None
 
     @property
     def position(self) -> int:
@@ -98,6 +102,25 @@ class Answers:
                     entity: belief.replan()
                     for entity, belief in beliefs.items()
                     if belief.is_rejected_for(Code.STREAM_NOT_ALLOWED) and entity.partition("/")[0] in streams
+                }
+                files |= files_of(changed)
+                save(connection, changed)
+        return files
+
+    def replan_own_times(self) -> set[str]:
+        """Have rows planned again that HQ rejected for a time that the connector itself gave, now that it knows better.
+
+        Nothing is wrong with these rows, so that nobody would change them. Returns their files.
+        """
+        files = set()
+        with self._database.transaction() as connection:
+            for beliefs in load_all(connection, "state='rejected' AND code=?", (Code.TIME_IN_FUTURE,)):
+                changed = {
+                    entity: belief.replan()
+                    for entity, belief in beliefs.items()
+                    if belief.is_rejected_for(Code.TIME_IN_FUTURE)
+                    and belief.rejected is not None
+                    and _is_misdated(connection, belief.rejected.id, self.time())
                 }
                 files |= files_of(changed)
                 save(connection, changed)
@@ -193,7 +216,7 @@ class Answers:
         """Have what is believed follow from HQ's verdicts on a part of the lane; return the files to plan again."""
         rejections = {d.sequence + epoch.base: d for d in decisions if first <= d.sequence <= last}
         rows = connection.execute(
-            "SELECT type, subject, id, status, digest, creates, ce_id, correlation FROM event "
+            "SELECT type, subject, id, status, digest, creates, ce_id, correlation, time FROM event "
             "WHERE id BETWEEN ? AND ? AND type <> ? ORDER BY id",
             (epoch.base + first, epoch.base + last, LANE_OPENED),
         ).fetchall()
@@ -203,7 +226,9 @@ class Answers:
         )
         entities = [entity_id(row[0], row[1]) for row in rows]
         beliefs, rejected = load(connection, list(set(entities))), set()
-        for entity, (_, _, number, status, digest, creates, ce_id, correlation) in zip(entities, rows, strict=True):
+        for entity, (_, _, number, status, digest, creates, ce_id, correlation, time) in zip(
+            entities, rows, strict=True
+        ):
             event, decision = Queued(number, status, digest, bool(creates)), rejections.get(number)
             belief = beliefs.get(entity, NOTHING)
             if decision is None:
@@ -211,6 +236,8 @@ class Answers:
             else:
                 verdict = Verdict(decision.code, decision.field, decision.params)
                 beliefs[entity] = belief.reject(event, verdict, RejectedEvent(ce_id, correlation or ce_id))
+                if verdict.code == Code.TIME_IN_FUTURE and is_misdated(time, ce_id, self.time()):
+                    beliefs[entity] = beliefs[entity].misdated()
                 rejected.add(entity)
         again = {entity: belief.replan() for entity, belief in beliefs.items() if belief.is_to_replan}
         others = {entity: beliefs.pop(entity) for entity in rejected.union(again)} | again
@@ -229,6 +256,11 @@ class Answers:
                 break  # a hole: it is filled when its batch is sent again
             mark = max(mark, last)
         self._database.set_meta(receipted(epoch.number), mark)
+
+
+def _is_misdated(connection: sqlite3.Connection, event_id: str, now: datetime | None) -> bool:
+    found = connection.execute("SELECT time FROM event WHERE ce_id=?", (event_id,)).fetchone()
+    return found is not None and is_misdated(found[0], event_id, now)
 
 
 def _is_backdated(connection: sqlite3.Connection, receipt: Receipt, retired_at: datetime) -> bool:

@@ -19,20 +19,20 @@ from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.outbox.meta import NEVER_LINKED, Foreign, LinkState, Meta
 from connectors.runtime.outbox.schema import VERSION, bring_up_to_date, read_version
 from connectors.runtime.outbox.turn import Turn
-from hub.protocol.errors import Fatal, Retriable, UsageError
+from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits
 
 BUSY_MS: Final = 5000
 
 
-class OutboxFull(Retriable):
+class OutboxFull(OfficeWaits):
     """The disk is full. The transaction left no trace; the caller stops reading sources and tries again."""
 
 
-class OutboxBusy(Retriable):
+class OutboxBusy(OfficeWaits):
     """Another process holds the outbox. The caller tries again."""
 
 
-class OutboxBroken(Fatal):
+class OutboxBroken(OfficeFatal):
     """The outbox is damaged. A person restores it from a copy; a restored outbox opens a new epoch by itself."""
 
 
@@ -63,13 +63,10 @@ class Database:
         try:
             self._refuse_later(version)
             if read_only and version == 0:
-                raise OutboxBusy(f"{path} is being made by another program: try again, or start the connector")
+                raise OutboxBusy("errors.outbox_made", path=path)
             if beside and version < VERSION:
                 # A daemon of the earlier release may be running: it would not understand the tables of this one.
-                raise UsageError(
-                    f"{path} was written by an earlier release of cohub: start the connector of this one, "
-                    "which brings it up to date"
-                )
+                raise OfficeError("errors.outbox_older", path=path)
             self.is_current = not read_only or version == VERSION  # no reader brings the file up to date
             if not read_only:
                 self._prepare(version)
@@ -91,7 +88,7 @@ class Database:
 
     def _refuse_later(self, version: int) -> None:
         if version > VERSION:
-            raise UsageError(f"{self.path} was written by a later release of cohub: install that one")
+            raise OfficeError("errors.outbox_later", path=self.path)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -171,13 +168,13 @@ class Database:
             text = str(exc)
             # With a limit on the file's size or a quota, the system says "file too large" and SQLite "disk I/O error".
             if "full" in text or "disk I/O" in text:
-                raise OutboxFull(f"{self.path}: no room on the disk ({text}); free some, nothing is lost") from exc
+                raise OutboxFull("errors.outbox_full", path=self.path) from exc
             if "locked" in text or "busy" in text:
-                raise OutboxBusy(f"{self.path}: another program uses the outbox ({text})") from exc
+                raise OutboxBusy("errors.outbox_busy", path=self.path) from exc
             if "unable to open" in text:
-                raise UsageError(f"can't open the outbox {self.path}: run `connector init` first") from exc
+                raise OfficeError("errors.outbox_unopened", path=self.path) from exc
             raise
         except sqlite3.DatabaseError as exc:
             if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
-            raise OutboxBroken(f"{self.path} is damaged ({exc}): restore a copy, it will open a new epoch") from exc
+            raise OutboxBroken("errors.outbox_broken", path=self.path) from exc

@@ -25,4 +25,4 @@ class FaultyDatabase(Database):
         if fault is not Fault.REFUSED:
             super()._commit()
         if fault is not None:
-            raise OutboxFull(f"{self.path}: no room on the disk (as it was told)")
+            raise OutboxFull("errors.outbox_full", path=self.path)

@@ -13,8 +13,9 @@ from connectors.runtime.outbox.beliefs import load_all, save
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.meta import Meta, receipted
 from connectors.runtime.outbox.queue import NewEvent, entity_id, next_id
+from connectors.runtime.told import OfficeFatal
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
-from hub.protocol.errors import Fatal, Retriable
+from hub.protocol.errors import Retriable
 from hub.protocol.keys import Signer
 from hub.protocol.limits import BATCH_BYTES_MAX, BATCH_EVENTS_MAX
 from hub.protocol.moment import write_time
@@ -242,10 +243,7 @@ class Lane:
         before = self._edge_before(epoch.number, first)
         after = before.append(leaf_hash(canonical(r.headers, r.value)) for r in records)
         if after.size != last or after.to_bytes() != edge:
-            raise Fatal(
-                f"the events {first} to {last} of {epoch.origin} are not those that were sealed: "
-                "run `connector epoch new`, and keep the outbox for whoever finds out why"
-            )
+            raise OfficeFatal("errors.sealed_otherwise", first=first, last=last, lane=epoch.origin)
         if key_id != _ids(key, long_key):
             note = self._sign(epoch.origin, after, key, long_key)
             with self._database.transaction() as connection:

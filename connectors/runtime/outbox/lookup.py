@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from connectors.runtime.outbox.database import Database
@@ -10,6 +11,41 @@ from connectors.runtime.outbox.queue import entity_id
 
 RECEIPTS_MAX: Final = 100
 _NEWEST: Final = "SELECT max(id), type, subject FROM event WHERE digest IS NOT NULL GROUP BY type, subject"
+_PAGE_ROWS: Final = 500
+_STANDINGS: Final = (
+    "SELECT number, entity.fingerprint IS row.fingerprint, entity.decided FROM row "
+    "LEFT JOIN entity ON entity.id = row.entity WHERE row.file=? AND number>? ORDER BY number LIMIT ?"
+)
+
+
+def recorded_at(database: Database) -> Callable[[int], str | None]:
+    """Return what tells when HQ recorded an event, by its number; None of one whose receipt was purged, or is to come.
+
+    Receipts are few where events are many: one covers up to 256 of them.
+    """
+    found = database.read(
+        "SELECT base + first, base + last, recorded_at FROM receipt JOIN epoch ON epoch.number = receipt.epoch "
+        "ORDER BY base + first, base + last"
+    )
+    firsts = [first for first, _, _ in found]
+
+    def find(number: int) -> str | None:
+        place = bisect_right(firsts, number) - 1
+        return found[place][2] if place >= 0 and number <= found[place][1] else None
+
+    return find
+
+
+def standings(database: Database, file: str) -> Iterator[tuple[int, bool, int]]:
+    """Yield how each row of a file stands, in the sheet's order.
+
+    Shapes: its number; whether what it wants is on its way to HQ, or decided; the newest event by which HQ's status of
+            its entity is known, 0 if there is none.
+    """
+    at = -1
+    while found := database.read(_STANDINGS, (file, at, _PAGE_ROWS)):
+        yield from ((number, bool(is_planned), decided or 0) for number, is_planned, decided in found)
+        at = found[-1][0]
 
 
 def receipt_times(database: Database) -> list[tuple[str, str]]:

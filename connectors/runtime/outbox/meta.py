@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import orjson
 
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time, write_time
+from schemas.words.said import Said
 
 
 class Meta(StrEnum):
@@ -28,6 +29,7 @@ class Meta(StrEnum):
     PURGED_RECEIPTS = "purged_receipts"
     SENT = "sent"  # the newest sequence that the broker has acknowledged
     LINK_STATE = "link_state"  # a `LinkState`
+    SETTLES_AT = "settles_at"  # when the first row that waits for its settling time may be taken
     WITNESS_STATE = "witness_state"  # what `status` says of the witness
     WITNESS_TOLD = "witness_told"  # what HQ was told last that is wrong with its log
 
@@ -76,13 +78,15 @@ class LinkState:
     """How the link to the broker was when it was last looked at.
 
     Shapes: since is when it came to be so, last_true when it was last seen to be so, both None where nobody noted it;
-            reason is a sentence, for a link that is down.
+            reason is a sentence in English, for a link that is down, and `why` the same for whoever reads it, None
+            where an older release has noted it.
     """
 
     state: Literal["up", "down", "never"]
     since: datetime | None = None
     last_true: datetime | None = None
     reason: str = ""
+    why: Said | None = None
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -93,16 +97,24 @@ class LinkState:
                 raise Malformed(f"the outbox says of the link what no release has written: {text[:200]!r}")
             return cls("up" if state == "up" else "down", reason=reason)
         found = orjson.loads(text)
-        return cls(found["state"], _moment(found["since"]), _moment(found["last_true"]), found["reason"])
+        why = found.get("why")
+        return cls(
+            found["state"],
+            _moment(found["since"]),
+            _moment(found["last_true"]),
+            found["reason"],
+            None if why is None else Said.from_json(why),
+        )
 
     def to_text(self) -> str:
         """Return the record as it is kept."""
         return orjson.dumps(self.plain()).decode()
 
-    def plain(self) -> dict[str, str | None]:
+    def plain(self) -> dict[str, Any]:
         """Return the record as plain values, its times as text."""
         since, last_true = (None if at is None else write_time(at) for at in (self.since, self.last_true))
-        return {"state": self.state, "since": since, "last_true": last_true, "reason": self.reason}
+        why = None if self.why is None else self.why.to_json()
+        return {"state": self.state, "since": since, "last_true": last_true, "reason": self.reason, "why": why}
 
     def told(self) -> str:
         """Return the record in a few words."""

@@ -18,7 +18,7 @@ from connectors.runtime.outbox.rows import Rows
 from connectors.runtime.outbox.status import backlog, status
 from connectors.runtime.outbox.witnessed import Witnessed
 from connectors.runtime.signals import Signal
-from hub.protocol.errors import UsageError
+from connectors.runtime.told import OfficeError
 from hub.protocol.moment import write_time
 from schemas.words import Language
 
@@ -60,7 +60,7 @@ class Outbox:
         if owner is None:
             self.database.set_meta(Meta.OWNER, f"{hub}/{center}")
         elif owner != f"{hub}/{center}":
-            raise UsageError(f"{self.path} is the outbox of {owner}, not of {hub}/{center}: use another office folder")
+            raise OfficeError("errors.outbox_others", path=self.path, owner=owner, center=f"{hub}/{center}")
 
     def enqueue_events(self, events: Iterable[NewEvent]) -> int:
         """Queue events that no file stands behind, in one transaction; return how many.

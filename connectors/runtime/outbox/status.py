@@ -9,6 +9,7 @@ import orjson
 from connectors.reconcile.belief import RowState
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText, alarm_text, kept_text
+from connectors.runtime.ids import time_of
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
 from connectors.runtime.outbox.meta import Foreign, Meta
@@ -113,9 +114,18 @@ def _lane(database: Database, lane: Lane) -> dict[str, Any]:
         "sealed": lane.sealed.size,
         "sent": max(int(database.meta(Meta.SENT, 0)), lane.receipted()),
         "receipted": lane.receipted(),
+        "waits_since": _waits_since(database, lane),
+        "settles_at": database.meta(Meta.SETTLES_AT),
         "last_receipt_recorded_at": newest[0],
         "last_receipt_stored_at": newest[1],
     }
+
+
+def _waits_since(database: Database, lane: Lane) -> str | None:
+    """Return when the oldest event without a receipt was made, which its id says; None if there is none."""
+    mark = 0 if lane.epoch is None else lane.epoch.base + lane.receipted()
+    found = database.read("SELECT ce_id FROM event WHERE id > ? ORDER BY id LIMIT 1", (mark,))
+    return None if not found else write_time(time_of(found[0][0]))
 
 
 def backlog(database: Database, lane: Lane) -> int:

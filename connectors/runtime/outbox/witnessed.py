@@ -14,6 +14,7 @@ from typing import Any, Final
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.witness import Break, Log
+from connectors.runtime.witness_state import WitnessState
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.moment import write_time
 from hub.protocol.tree import HASH_BYTES, Edge
@@ -184,12 +185,12 @@ class Witnessed:
     def status(self) -> dict[str, Any]:
         """Return what `connector status` says of the log."""
         if not self._is_there():
-            return {"state": "not yet: this release of the connector has not run here"}
+            return {"state": str(WitnessState.NOT_YET)}
         seen = self._database.read("SELECT size, seen_at FROM log_seen")
         cosigned = self._database.read("SELECT size, at FROM cosigned ORDER BY size DESC LIMIT 1")
         stopped = self.stopped()
         return {
-            "state": self._database.meta(Meta.WITNESS_STATE, "never ran"),
+            "state": self._database.meta(Meta.WITNESS_STATE, str(WitnessState.NEVER_RAN)),
             "size": seen[0][0] if seen else 0,
             "seen_at": seen[0][1] if seen else None,
             "cosigned": cosigned[0][0] if cosigned else 0,

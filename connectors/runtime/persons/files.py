@@ -10,7 +10,7 @@ from typing import Final
 
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.persons.keyfile import KeyFile
-from hub.protocol.errors import Fatal, Retriable, UsageError
+from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits
 
 BUSY_MS: Final = 20_000  # a sheet of new persons holds it for some milliseconds at a time
 VERSION: Final = 1
@@ -41,18 +41,15 @@ def open_files(path: Path, keys: KeyFile, *, read_only: bool) -> tuple[sqlite3.C
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
-            raise UsageError(f"{path} was written by a later release of cohub: install that one")
+            raise OfficeError("errors.outbox_later", path=path)
         if version == 0 and read_only:
-            raise Retriable(f"{path} is being made: try again")
+            raise OfficeWaits("errors.being_made", path=path)
         if version == 0:
             _make(connection, path, keys)
         marks = keys.read(_MARK_SLOT)
         told = connection.execute("SELECT value FROM meta WHERE name='check'").fetchone()
         if marks is None or told is None or told[0] != _check_of(marks):
-            raise Fatal(
-                f"{keys.path} is not the key file of {path}: restore both from one copy, or remove both; "
-                "then what HQ has of persons can't be read here any more"
-            )
+            raise OfficeFatal("errors.person_keys_others", keys=keys.path, path=path)
         if not read_only:
             _destroy_strays(connection, keys)
     except BaseException:
@@ -86,10 +83,7 @@ def _make(connection: sqlite3.Connection, path: Path, keys: KeyFile) -> None:
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
             if keys.count() > 1:
-                raise UsageError(
-                    f"there are keys of persons in {keys.path}, and {path} is gone: restore it from a copy; or remove "
-                    "the key file, then what HQ has of persons can't be read here any more"
-                )
+                raise OfficeError("errors.register_gone", keys=keys.path, path=path)
             marks = (keys.read(_MARK_SLOT) if keys.count() else None) or os.urandom(KEY_BYTES)
             # Written again if a crash has left it: it may not have reached the disk, or as zeros alone.
             keys.put(_MARK_SLOT, marks)

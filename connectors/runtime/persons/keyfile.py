@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from connectors.runtime.persons.cipher import KEY_BYTES
+from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits, os_reason
 from hub.base.durable import sync_folder
-from hub.protocol.errors import Fatal, Retriable, UsageError
 
 _GONE: Final = bytes(KEY_BYTES)
 
@@ -61,8 +61,8 @@ class KeyFile:
             raise self._full(exc) from exc
         self._unsynced = False
 
-    def _full(self, exc: OSError) -> Retriable:
-        return Retriable(f"can't write {self.path}: {exc.strerror or exc}; nothing was sent of whom it is about")
+    def _full(self, exc: OSError) -> OfficeWaits:
+        return OfficeWaits("errors.person_key_unwritable", path=self.path, reason=os_reason(exc))
 
     def read(self, slot: int) -> bytes | None:
         """Return a key, None if it was destroyed.
@@ -74,15 +74,9 @@ class KeyFile:
                 file.seek(slot * KEY_BYTES)
                 key = file.read(KEY_BYTES)
         except OSError as exc:
-            raise UsageError(
-                f"can't read the keys of persons in {self.path} ({exc.strerror or exc}): restore it from a copy, or "
-                "remove the register beside it too; then what HQ has of persons can't be read here any more"
-            ) from exc
+            raise OfficeError("errors.person_keys_unreadable", path=self.path, reason=os_reason(exc)) from exc
         if len(key) != KEY_BYTES:
-            raise Fatal(
-                f"{self.path} is shorter than the register beside it says: restore both from one copy, or remove both; "
-                "then what HQ has of persons can't be read here any more"
-            )
+            raise OfficeFatal("errors.person_keys_short", path=self.path)
         return None if key == _GONE else key
 
     def destroy(self, slot: int) -> None:
@@ -95,9 +89,7 @@ class KeyFile:
                 _write(file.fileno(), slot, _GONE)
                 os.fsync(file.fileno())
         except OSError as exc:
-            raise UsageError(
-                f"can't overwrite the key in {self.path}: {exc.strerror or exc}; it is not erased"
-            ) from exc
+            raise OfficeError("errors.person_key_stays", path=self.path, reason=os_reason(exc)) from exc
 
 
 def _write(descriptor: int, slot: int, key: bytes) -> None:

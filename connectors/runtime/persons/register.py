@@ -27,8 +27,8 @@ from connectors.runtime.persons import cipher
 from connectors.runtime.persons.cipher import KEY_BYTES, Located
 from connectors.runtime.persons.files import open_files
 from connectors.runtime.persons.keyfile import KeyFile
+from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits
 from hub.domain.sealed import key_id_of
-from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.protocol.moment import write_time
 
 REGISTER: Final = "keys/persons.sqlite3"
@@ -214,7 +214,7 @@ class Persons:
                 (person.number,),
             )
             if not done.rowcount:
-                raise UsageError("this person is not erased: nothing is to be done")
+                raise OfficeError("errors.not_erased")
             _count_erasure(connection)
 
     @contextmanager
@@ -300,9 +300,9 @@ class Persons:
         try:
             yield
         except sqlite3.OperationalError as exc:
-            raise Retriable(f"{self.path} can't be used now ({exc}): try again") from exc
+            raise OfficeWaits("errors.persons_busy", path=self.path) from exc
         except sqlite3.DatabaseError as exc:
-            raise Fatal(f"{self.path} is damaged ({exc}): restore it and {self._keys.path.name} from one copy") from exc
+            raise OfficeFatal("errors.persons_broken", path=self.path, keys=self._keys.path.name) from exc
 
 
 def _count_erasure(connection: sqlite3.Connection) -> None:

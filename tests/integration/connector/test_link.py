@@ -66,3 +66,18 @@ async def test_status_of_a_stopped_connector_can_be_read(
         await until(lambda: connector.outbox.status()["totals"]["pending"] == 1)
     with Outbox(office.folder / "outbox.sqlite3", read_only=True) as outbox:
         assert outbox.status()["totals"]["rows"] == 1
+
+
+async def test_broker_that_is_gone_is_noticed_though_nothing_is_to_be_sent(tmp_path: Path) -> None:
+    """The link is not up because it was: presence that is not acknowledged says that nobody is there."""
+    broker = EmbeddedKafka(tmp_path / "kafka")
+    await broker.start()
+    await ensure_topics(broker.cluster, standard_topics([CENTER], [])[:2])
+    office = OfficeFolder(tmp_path / "office", CENTER, broker.bootstrap)
+    async with office.running() as connector:
+        await until(lambda: connector.outbox.status()["link"]["state"] == "up")
+        await broker.kill()
+        await until(lambda: connector.outbox.status()["link"]["state"] == "down", 30)
+        await broker.start()
+        await until(lambda: connector.outbox.status()["link"]["state"] == "up", 60)
+    await broker.stop()

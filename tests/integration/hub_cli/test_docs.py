@@ -134,7 +134,7 @@ def test_a_hub_of_your_own_has_offers_an_audit_and_other_keys(own: Terminal) -> 
     started = run(own, "README.md", "hub up")
     said(Path(*started.values()), "is up at")
     office = run(own, "README.md", "hub trust")
-    assert "good 2, refused 0" in office["connector preview --office office sample/offers.xlsx"]
+    assert "годных 2, с ошибками 0" in office["connector preview --office office sample/offers.xlsx"]
     until(lambda: has_accepted(own.folder / "office", 2), office["connector run --office office"])
     looked = run(own, "README.md", "connector status")
     assert "entities offer 2" in looked["hub status --data-dir hub-data"]

@@ -44,12 +44,20 @@ def trust(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def office(tmp_path: Path, trust: Path) -> Path:
-    folder = tmp_path / "office"
-    options = ["--trust", str(trust), "--center", "uz", "--bootstrap", NOWHERE, "--language", "ru"]
+def make_office(folder: Path, trust: Path, language: str) -> Path:
+    options = ["--trust", str(trust), "--center", "uz", "--bootstrap", NOWHERE, "--language", language]
     assert run_command(["init", *options, "--office", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture
+def office(tmp_path: Path, trust: Path) -> Path:
+    return make_office(tmp_path / "office", trust, "en")
+
+
+@pytest.fixture
+def russian(tmp_path: Path, trust: Path) -> Path:
+    return make_office(tmp_path / "office", trust, "ru")
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -76,7 +84,7 @@ def test_init_twice_is_refused_and_keeps_the_key(office: Path, trust: Path, caps
     """A center's identity is never overwritten, not even when its settings are gone."""
     before = (office / "keys" / "seal.key").read_bytes()
     capsys.readouterr()
-    options = ["init", "--trust", str(trust), "--center", "uz", "--bootstrap", NOWHERE, "--language", "ru"]
+    options = ["init", "--trust", str(trust), "--center", "uz", "--bootstrap", NOWHERE, "--language", "en"]
     assert run_command([*options, "--office", str(office)]) == 2
     assert "is there already: this folder is an office" in said(capsys)
     (office / "connector.yaml").unlink()
@@ -97,8 +105,9 @@ def test_sample_sheet_is_read_by_the_sample_mapping(language: Language, tmp_path
     assert not list((tmp_path / "o").glob("*.xlsx"))
 
 
-def test_preview_tells_wanted_states_events_and_errors(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_preview_tells_wanted_states_events_and_errors(russian: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A person sees what would be said and what is wrong, by row and column, before anything is sent."""
+    office = russian
     head = "№;Название;Кратко;Экспортный контроль;Лицензия;Состояние;Опубликовано;Действует до\n"
     text = head + "1;Насос;;не ограничен;;снято;;\n2;Кран;;запрещён;;действует;;\n"
     (office / "offers.csv").write_text(text, "utf-8")
@@ -113,8 +122,8 @@ def test_preview_tells_wanted_states_events_and_errors(office: Path, capsys: pyt
     assert (problem["row"], problem["column"], problem["code"]) == (3, "Экспортный контроль", "EXPORT_CONTROLLED")
     assert run_command(["preview", "--office", str(office)]) == 0
     text = capsys.readouterr().out
-    assert "delimiter ';' (detected)" in text
-    assert "row 3, EXPORT_CONTROLLED: Экспортный контроль: отправка запрещена" in text
+    assert "delimiter «;» (определено)" in text
+    assert "строка 3, EXPORT_CONTROLLED: Экспортный контроль: отправка запрещена" in text
     assert not (office / "outbox.sqlite3").exists()
 
 
@@ -136,13 +145,14 @@ def test_status_shows_files_and_alarms(office: Path, capsys: pytest.CaptureFixtu
         outbox.rows.set_file("offers.xlsx", FileState.WAITING, Reason("30 rows changed"), b"digest")
         outbox.database.set_meta("key", "HQ has a key in our name that we did not make")
     capsys.readouterr()
-    assert run_command(["status", "--office", str(office)]) == 0
+    assert run_command(["status", "--office", str(office)]) == 1
     text = capsys.readouterr().out
-    assert "offers.xlsx: слишком много изменений сразу, ничего не отправлено. Проверьте файл" in text
-    assert "ALARM key: HQ has a key" in text
-    assert run_command(["status", "--office", str(office), "--json"]) == 0
+    assert f"`connector approve offers.xlsx --office {office}`" in text
+    assert "ALARM: HQ has a key" in text
+    assert run_command(["status", "--office", str(office), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["center"], found["files"]["offers.xlsx"]["state"]) == ("uz", "waiting")
+    assert {need["code"] for need in found["needs"]} == {"alarm.key", "file.waiting"}
     assert set(found["totals"]) >= {
         "rows",
         "accepted",
@@ -192,8 +202,9 @@ def test_epoch_new_is_noted_for_the_next_start(office: Path, capsys: pytest.Capt
     assert "another connector" in said(capsys)
 
 
-def test_run_once_without_a_broker_ends_at_its_deadline(office: Path) -> None:
+def test_run_once_without_a_broker_ends_at_its_deadline(russian: Path) -> None:
     """Rows are kept in the outbox and reported as pending; the log is there for support, and nothing is a traceback."""
+    office = russian
     settings = office / "connector.yaml"
     settings.write_text(settings.read_text("utf-8").replace("settle_s: 60", "settle_s: 0\nfile_settle_s: 0"), "utf-8")
     head = "№;Название;Кратко;Экспортный контроль;Лицензия;Состояние;Опубликовано;Действует до\n"
@@ -204,7 +215,7 @@ def test_run_once_without_a_broker_ends_at_its_deadline(office: Path) -> None:
     summary = json.loads(done.stdout.splitlines()[-1])
     assert (summary["rows"], summary["refused"], summary["pending"]) == (2, 1, 1)
     assert "Traceback" not in done.stderr
-    assert "not decided within 3 s: 1 rows, " in done.stderr
+    assert "не решено за 3 с: без квитанции строк: 1, " in done.stderr
     assert '"file_taken"' in (office / "cohub" / "connector.log").read_text("utf-8")
 
 
@@ -250,7 +261,7 @@ def test_key_new_is_vouched_for_by_the_key_before_it(office: Path, capsys: pytes
     assert not (office / "keys" / "next.key").exists()
     capsys.readouterr()
     assert run_command(["key", "use", "--office", str(office)]) == 2
-    assert "`connector key new` makes one" in said(capsys)
+    assert f"`connector key new --office {office}` makes one" in said(capsys)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +371,7 @@ def test_ml_dsa_key_is_vouched_for_by_the_seal_key_and_used_by_a_setting(
     settings.write_text(settings.read_text("utf-8") + "long_seals: true\n", "utf-8")
     capsys.readouterr()
     assert run_command(["run", "--once", "--office", str(office)]) == 2
-    assert "`connector key new --long` makes one" in said(capsys)
+    assert f"`connector key new --long --office {office}` makes one" in said(capsys)
     assert run_command(["key", "new", "--long", "--office", str(office)]) == 0
     enrolled = open_enrolment((office / "uz.long.note").read_bytes())
     opened = read_office(office)

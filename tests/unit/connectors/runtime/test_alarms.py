@@ -22,6 +22,7 @@ VALUES = {
     "type": "net.cohub.offer.published.v1",
     "reason": "HQ has signed two roots at size 3",
     "last": "3",
+    "gap": "51:00:04",
     "stored_at": "2026-01-02T03:04:05.000000Z",
 }
 

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.cli.main import run_command
-from connectors.cli.run import tell_undecided
+from connectors.cli.run import find_undecided
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import CHUNK_ROWS, Gatherer
@@ -105,7 +105,7 @@ def bench(tmp_path: Path) -> Bench:
 
 def status(bench: Bench, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     capsys.readouterr()
-    assert run_command(["status", "--json", "--office", str(bench.path)]) == 0
+    assert run_command(["status", "--json", "--office", str(bench.path)]) in (0, 1)  # 1: a file needs a person
     files: dict[str, Any] = json.loads(capsys.readouterr().out)["files"]
     return files
 
@@ -256,11 +256,12 @@ def test_file_is_dealt_with_when_its_last_row_is_taken(bench: Bench, nth: int) -
     with pytest.raises(Retriable):
         bench.look()
     assert bench.folder.dealt_with == frozenset()
-    assert "not read yet: offers.csv" in tell_undecided(bench.outbox.status(), {"offers.csv"}, bench.folder.dealt_with)
+    told = find_undecided(bench.outbox.status(), {"offers.csv"}, bench.folder.dealt_with)
+    assert "not read yet: offers.csv" in map(str, told)
     bench.look()
     assert bench.folder.dealt_with == {"offers.csv"}
-    told = tell_undecided(bench.outbox.status(), {"offers.csv"}, bench.folder.dealt_with)
-    assert told.startswith(f"{CHUNK_ROWS + 1} rows, ")
+    told = find_undecided(bench.outbox.status(), {"offers.csv"}, bench.folder.dealt_with)
+    assert str(told[0]).startswith(f"{CHUNK_ROWS + 1} rows, ")
 
 
 def test_file_that_has_changed_is_dealt_with_when_it_is_read_again(bench: Bench) -> None:

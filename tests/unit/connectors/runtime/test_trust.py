@@ -110,7 +110,7 @@ def test_note_that_can_not_be_stored_does_not_count_until_it_is(path: Path, faul
     files = FaultyFiles()
     files.faults.plan(fault)
     trusted = Trusted(path, read_trust(path), files.write)
-    with pytest.raises(Retriable, match=r"trust\.note can't be replaced"):
+    with pytest.raises(Retriable, match=r"trust\.note: No space left"):
         trusted.take(note(ROTATED))
     assert trusted.trust == FIRST
     assert read_trust(path) == (FIRST if fault is Fault.REFUSED else ROTATED)

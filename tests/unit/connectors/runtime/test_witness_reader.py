@@ -245,8 +245,8 @@ async def test_witness_stops_at_another_root_and_goes_on_when_it_is_mended(
         assert bench.answers.alarms[0] == f"{kept[0].reason}; {stands_still}"
         assert kept[0].reason in outbox.status()["alarms"][AlarmName.LOG]
         capsys.readouterr()
-        assert run_command(["witness", "status", "-C", folder, "--evidence", f"{folder}/evidence"]) == 0
-        assert "ALARM log: HQ's log did not only grow: checkpoint 4 does not follow from 3" in capsys.readouterr().out
+        assert run_command(["witness", "status", "-C", folder, "--evidence", f"{folder}/evidence"]) == 1
+        assert "ALARM: HQ's log did not only grow: checkpoint 4 does not follow from 3" in capsys.readouterr().out
         assert (bench.office.folder / "evidence" / "1-after.note").read_bytes() == forked.value
         assert run_command(["witness", "retry", "-C", folder]) == 0
         await until(lambda: len(outbox.witnessed.breaks()) == 2)  # the forged record is still there

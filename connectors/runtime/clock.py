@@ -1,0 +1,85 @@
+"""This computer's clock, put right by the broker's: a time that the connector itself gives is its own to mend.
+
+The broker stamps whatever it acknowledges. What lies outside of the moments before and behind is how much this clock is
+off, for sure. From then on the connector gives times as the broker would, and tells people to set the clock right; rows
+that HQ rejected for such a time are planned again. A time that the sheet gives stays the person's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.alarms import Alarm, AlarmText
+from connectors.runtime.outbox.database import Database
+from hub.protocol.errors import Retriable
+from hub.protocol.limits import BROKER_CLOCK_NOTICED
+
+RIGHT: Final = timedelta()
+# A stamp is cut to a millisecond.
+STAMP: Final = timedelta(milliseconds=1)
+# A gap that moves by less is told as it was.
+TOLD_AGAIN: Final = timedelta(seconds=10)
+
+log = structlog.get_logger(__name__)
+
+
+def find_gap(before: datetime, stamped: datetime, after: datetime) -> timedelta:
+    """Return by how much a clock is ahead (behind, if it is negative) of the one that stamped between two moments."""
+    return min(after - stamped, RIGHT) or max(before - stamped - STAMP, RIGHT)
+
+
+class OfficeClock:
+    """What time it is. Shapes: `changed` is called when it was first measured, and when it is set."""
+
+    def __init__(
+        self,
+        database: Database,
+        changed: Callable[[], None] = lambda: None,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._changed = changed
+        self._gap: timedelta | None = None
+        self.wall = wall
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was compared with the broker's."""
+        return self._gap is not None
+
+    def now(self) -> datetime:
+        """Return the time, right as far as it is known."""
+        gap = self._gap or RIGHT
+        return self.wall() - gap if abs(gap) > BROKER_CLOCK_NOTICED else self.wall()
+
+    def measured(self, gap: timedelta) -> None:
+        """Take note of how much the clock is off."""
+        before, self._gap = self._gap, gap
+        if before is not None and abs(gap - before) < TOLD_AGAIN:
+            return
+        try:
+            self._tell(gap)
+            self._changed()
+        except Retriable:
+            self._gap = before  # it is measured again soon
+
+    def _tell(self, gap: timedelta) -> None:
+        alarm: Alarm | None = None
+        if abs(gap) > BROKER_CLOCK_NOTICED:
+            text = AlarmText.CLOCK_AHEAD if gap > RIGHT else AlarmText.CLOCK_BEHIND
+            alarm = Alarm(text, {"gap": hours(gap)})
+            log.warning("clock_wrong", gap=hours(gap), ahead=gap > RIGHT)
+        elif self._database.meta(AlarmName.CLOCK) is not None:
+            log.info("clock_right")
+        self._database.set_meta(AlarmName.CLOCK, None if alarm is None else alarm.to_text())
+
+
+def hours(gap: timedelta) -> str:
+    """Return how long a time is, as hours, minutes and seconds."""
+    seconds = round(abs(gap).total_seconds())
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -1,0 +1,102 @@
+"""Errors that an office can be told in its own language: each is a text by its name, and English in a log.
+
+Told
+├── OfficeWaits    (Retriable)
+└── OfficeFatal    (Fatal)
+    └── OfficeError    (UsageError)
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from typing import Final
+
+from connectors.source.problem import FileRefused
+from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
+from schemas.words import Language, words
+from schemas.words.said import Said, said
+
+# What a mapping's errors look like: its file, the line or the place in it, and what is wrong.
+_MAPPING: Final = re.compile(r"(?P<file>[^:]+?\.ya?ml)(?:, line (?P<line>\d+))?: (?:(?P<place>[\w.]+): )?(?P<fault>.+)")
+_MAPPING_FAULTS: Final = {
+    "there is no such setting": "extra_forbidden",
+    "is required": "missing",
+    "is required by the stream and has no source": "no_source",
+}
+# What the system may answer, and an office can do something about.
+OS_CODES: Final = ("ENOENT", "EACCES", "EPERM", "ENOSPC", "EDQUOT", "EROFS", "EISDIR", "ENOTDIR", "EBUSY", "EIO")
+
+
+class Told(CohubError):
+    """An error that knows its text in every language."""
+
+    def __init__(self, name: str, /, **values: object) -> None:
+        self.said = Said(name, values)
+        super().__init__(self.said.text())
+
+
+class OfficeWaits(Told, Retriable):
+    """The world was not ready; the caller tries again."""
+
+
+class OfficeFatal(Told, Fatal):
+    """The connector must stop."""
+
+
+class OfficeError(OfficeFatal, UsageError):
+    """Wrong use of a command or a setting of an office."""
+
+
+def os_reason(exc: OSError) -> Said:
+    """Return what the system says, as a text."""
+    code = errno.errorcode.get(exc.errno or 0, "")
+    return said(f"os.{code}") if code in OS_CODES else said("os.other", number=exc.errno or type(exc).__name__)
+
+
+def error_text(exc: BaseException, language: Language) -> str:
+    """Return what an error says to the people of an office.
+
+    What nobody has words for is quoted as it is: better a sentence in English than none.
+    """
+    return _refused_text(exc, language) if isinstance(exc, FileRefused) else told_of(exc).text(language)
+
+
+def told_of(exc: BaseException) -> Said:
+    """Return an error as a text that can be kept; see `error_text`."""
+    if isinstance(known := getattr(exc, "said", None), Said):
+        return known
+    if isinstance(exc, OSError) and exc.errno is not None:
+        return said("errors.os", path=exc.filename or "", reason=os_reason(exc))
+    column = getattr(exc, "column", None)  # of a file that its mapping does not fit
+    if isinstance(exc, UsageError) and isinstance(column, str) and column:
+        return said("errors.no_column", column=column)
+    detail = " ".join(str(exc).split())
+    if isinstance(exc, UsageError) and (found := _MAPPING.fullmatch(detail)):
+        return _mapping_fault(found)
+    if isinstance(exc, CohubError):
+        return said("errors.other", detail=detail or type(exc).__name__)
+    return said("errors.crashed", detail=f"{type(exc).__name__}: {detail}" if detail else type(exc).__name__)
+
+
+def _mapping_fault(found: re.Match[str]) -> Said:
+    """Return what is wrong with a mapping: where, in the reader's words, and what, quoted where nobody has words."""
+    file, line, place, fault = found["file"], found["line"], found["place"], found["fault"]
+    if line:
+        return said("errors.mapping_no_yaml", file=file, line=line, detail=fault)
+    name = _MAPPING_FAULTS.get(fault)
+    detail = said("errors.other", detail=fault) if name is None else said(f"setting.{name}")
+    return said("errors.mapping", file=file, place=place or "-", fault=detail)
+
+
+def _refused_text(exc: FileRefused, language: Language) -> str:
+    """Return why no rows can be had from a file and what to do, as its verdict sheet says it."""
+    notices = words("notices")
+    shown = [
+        notices.say(f"params.{name}", language) + value
+        for name, value in exc.params.items()
+        if f"params.{name}" in notices.texts
+    ]
+    values = f" ({', '.join(shown)})" if shown else ""
+    message, remedy = (notices.find(f"{exc.code}.{part}", language) or "" for part in ("message", "remedy"))
+    return f"{message or exc.code}{values}. {remedy}".strip()

@@ -1,0 +1,64 @@
+"""What of an office's status needs a person, and what does not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from connectors.runtime.needs import ANSWER_MAX, KNOWN_FOR, LINK_DOWN_MAX, find_needs, is_known
+from hub.protocol.moment import write_time
+from tests.support.office import NOW
+
+SECOND = timedelta(seconds=1)
+
+
+def status(**changes: Any) -> dict[str, Any]:
+    """Return a status in which all is well, but for the changes."""
+    found: dict[str, Any] = {
+        "connector": {"state": "running"},
+        "link": {"state": "up", "since": write_time(NOW), "last_true": write_time(NOW)},
+        "lane": {"waits_since": None},
+        "alarms": {},
+        "files": {"offers.xlsx": {"state": "taken"}},
+        "totals": {"refused": 0, "rejected": 0},
+    }
+    return found | changes
+
+
+def down(since: timedelta) -> dict[str, Any]:
+    return {"state": "down", "since": write_time(NOW - since), "last_true": write_time(NOW)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({}, []),
+        ({"connector": {"state": "stopped"}}, []),
+        ({"connector": {"state": "never"}}, []),
+        ({"connector": {"state": "ended"}}, ["connector"]),
+        ({"connector": {"state": "killed"}}, ["connector"]),
+        ({"link": down(LINK_DOWN_MAX)}, []),
+        ({"link": down(LINK_DOWN_MAX + SECOND)}, ["link"]),
+        ({"link": down(LINK_DOWN_MAX + SECOND), "connector": {"state": "stopped"}}, []),
+        ({"lane": {"waits_since": write_time(NOW - ANSWER_MAX)}}, []),
+        ({"lane": {"waits_since": write_time(NOW - ANSWER_MAX - SECOND)}}, ["answer"]),
+        ({"alarms": {"key": "…", "clock": "…"}}, ["alarm.key", "alarm.clock"]),
+        ({"files": {"a": {"state": "refused"}, "b": {"state": "waiting"}}}, ["file.refused", "file.waiting"]),
+        ({"files": {"a": {"state": "locked"}, "b": {"state": "vanished"}, "c": {"state": "unmapped"}}}, []),
+        ({"totals": {"refused": 1, "rejected": 2}}, ["rows.refused", "rows.rejected"]),
+    ],
+)
+def test_needs_are_what_only_a_person_can_mend(changes: dict[str, Any], codes: list[str]) -> None:
+    """Bad weather passes; after a while somebody should look all the same."""
+    assert [need.code for need in find_needs(status(**changes), NOW)] == codes
+
+
+def test_link_is_known_for_as_long_as_something_told_of_it() -> None:
+    """What nobody has seen for a while is not how it is now, whichever way the clock went."""
+    link = status()["link"]
+    assert is_known(link, NOW + KNOWN_FOR)
+    assert not is_known(link, NOW + KNOWN_FOR + SECOND)
+    assert not is_known(link, NOW - KNOWN_FOR - SECOND)
+    assert not is_known({"last_true": None}, NOW)
