@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from schemas.words import Language
 
 _PROBLEMS_SHOWN = 50
+_SKIPPED_SHOWN = 10
 
 
 def add_to(app: typer.Typer) -> None:
@@ -71,12 +72,13 @@ def _find(office: OpenedOffice, file: Path) -> Path:
 
 def _describe(office: OpenedOffice, sheet: Sheet, count: int) -> dict[str, Any]:
     from connectors.cli.person import open_persons
-    from connectors.mapping import outcomes
+    from connectors.mapping.outcome import Outcomes
 
     table = sheet.table
     with open_persons(office) as persons:  # read only: nobody new gets a key by being looked at
-        found = outcomes(sheet.mapping, table, office.settings.center, persons.seal)
-        return _described(office, sheet, found, count, persons)
+        found = Outcomes(sheet.mapping, table, office.settings.center, persons.seal)
+        described = _described(office, sheet, list(found), count, persons)
+        return described | {"skipped": [{"row": row, "why": str(reason)} for row, reason in found.skipped]}
 
 
 def _described(
@@ -180,6 +182,16 @@ def _problem(outcome: RowOutcome, problem: Any, language: Language) -> dict[str,
     }
 
 
+def _show_skipped(skipped: list[dict[str, Any]]) -> None:
+    """Say which rows are taken for no data, by why they are."""
+    by_reason: dict[str, list[str]] = {}
+    for one in skipped:
+        by_reason.setdefault(one["why"], []).append(str(one["row"]))
+    for why, rows in by_reason.items():
+        more = f" and {len(rows) - _SKIPPED_SHOWN} more" if len(rows) > _SKIPPED_SHOWN else ""
+        line(f"  skipped, {why}: row {', '.join(rows[:_SKIPPED_SHOWN])}{more}")
+
+
 def _show(entry: dict[str, Any], language: Language) -> None:
     from connectors.mapping.problem import Problem
     from connectors.runtime.explanation import explain
@@ -197,6 +209,7 @@ def _show(entry: dict[str, Any], language: Language) -> None:
         where = f"column {warning['column']!r}: " if warning["column"] else ""
         line(f"  look here: {where}{warning['message']}")
     line("  " + ", ".join(f"{name} {count}" for name, count in entry["rows"].items()))
+    _show_skipped(entry["skipped"])
     for row in entry["first"]:
         line(f"  row {row['row']}: {row['entity']} should be {row['status']!r}")
         for name, value in row["record"].items():

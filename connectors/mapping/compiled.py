@@ -54,6 +54,7 @@ def compile_mapping(
         raise UsageError(f"expected a center's id of a-z, 0-9 and -, came {center!r}")
     if header is not None and form.kind != "jsonl":
         _check_columns(mapping, header)
+        _check_picking_columns(mapping, header)
     return RowReader(mapping, stream, Setting(mapping.name, center, form, _zone(mapping.utc_offset)), seal)
 
 
@@ -65,6 +66,7 @@ class RowReader:
         self._subject_start = f"{setting.center}:"
         self._key_prefix = mapping.key_prefix
         self._keys = [(source.label, read_cell(source)) for source in mapping.key]
+        self.key_label = " + ".join(source.label for source in mapping.key)
         self._used = [read_cell(source) for _, source in mapping.sources() if source.value is None]
         self._fields = RecordReader(stream.record)
         for path, source in mapping.fields.items():
@@ -193,6 +195,11 @@ def _check_columns(mapping: Mapping, header: Sequence[str]) -> None:
                     known = {name for _, source in mapping.sources() for name in source.used_columns}
                     shown = ", ".join(name for name in header if name in known) or "none that the mapping names"
                 raise NoSuchColumn(f"{mapping.name}: {place}: the sheet has no column {name!r}; it has: {shown}", name)
+
+
+def _check_picking_columns(mapping: Mapping, header: Sequence[str]) -> None:
+    for name in sorted(mapping.picking_columns - set(header)):
+        raise NoSuchColumn(f"{mapping.name}: skip or keep: the sheet has no column {name!r}", name)
 
 
 def _zone(offset: str) -> dt.tzinfo:

@@ -15,6 +15,7 @@ import yaml
 from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from connectors.mapping.selection import Selection
 from connectors.source.folding import fold
 from connectors.source.header import clean_name
 from connectors.source.table import FormatOptions
@@ -148,8 +149,9 @@ class Person(BaseModel):
 class Mapping(BaseModel):
     """How the rows of some files become wanted states of one stream.
 
-    `key` finds the entity and is required: an id never derives from a row number or from chance. `utc_offset` is that
-    of times which name none. `reason` and `effective_on` are what a status-only event says (why, and on which day).
+    `key` finds the entity and is required: an id never derives from a row number or from chance. `utc_offset` is
+    that of times which name none. `reason` and `effective_on` are what a status-only event says (why, and on which
+    day). `skip` names rows that are no data, `keep` those that are though they look like a total or a header.
     `persons` are by the field that they are sealed in; what a person is read from may serve nothing else.
     """
 
@@ -166,6 +168,8 @@ class Mapping(BaseModel):
     reason: Source | None = None
     effective_on: Source | None = None
     utc_offset: str = "+00:00"
+    skip: Annotated[tuple[Selection, ...], BeforeValidator(_one_or_more)] = ()
+    keep: Annotated[tuple[Selection, ...], BeforeValidator(_one_or_more)] = ()
     format: FormatOptions = FormatOptions()
     name: str = Field(default="", exclude=True)  # of the mapping file, for messages
 
@@ -251,9 +255,14 @@ class Mapping(BaseModel):
         named = self.fields.get(path) or (getattr(self, field) if field in ("reason", "effective_on") else None)
         return named.label if named else ""
 
+    @property
+    def picking_columns(self) -> frozenset[str]:
+        """The columns by which rows are skipped or kept."""
+        return frozenset(one.column for one in (*self.skip, *self.keep) if one.column is not None)
+
     def format_options(self) -> FormatOptions:
         """Return what the source needs to know: the form, and which columns are used, so that others harm no row."""
-        columns = frozenset(name for _, source in self.sources() for name in source.used_columns)
+        columns = frozenset(name for _, source in self.sources() for name in source.used_columns) | self.picking_columns
         if any(source.path is not None for _, source in self.sources()):
             return self.format
         return self.format.model_copy(update={"columns": self.format.columns or columns})

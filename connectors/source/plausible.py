@@ -46,7 +46,8 @@ _TYPED_LATIN: Final = str.maketrans(
 _NOT_FIRST: Final = frozenset("ъьы")
 # What Cyrillic letters make that come from other bytes: a capital behind a small letter, Latin beside what is not.
 _DISTURBED: Final = re.compile(
-    "[\u0430-\u044f\u0451][\u0410-\u042f]|[a-z][\u0430-\u044f]|[\u0430-\u044f][a-z]|[\u0430-\u044f\u0410-\u042f][\u00a4-\u00ae\u2018-\u2026\u0402-\u040f\u0452-\u045f]"
+    "[A-Za-z\u0410-\u042f\u00a4-\u00ae\u2018-\u2026\u0402-\u040f\u0452-\u045f]"
+    "(?:(?<=[\u0430-\u044f\u0451].)|(?<![\u0410-\u042f])(?=[\u0430-\u044f])|(?<![A-Za-z\u0410-\u042f])(?<=[\u0410-\u042f].))"
 )
 _FOREIGN_BITS: Final = -20.0
 _CYRILLIC: Final = re.compile("[\u0400-\u052f]+")

@@ -18,6 +18,7 @@ FOREIGN: Final = re.compile(r"[\u0400-\u04ff\u4e00-\u9fff]")
 # Whoever reads people's sheets has to know what they write there; an example of an id shows that any script will do.
 READERS: Final = {
     "connectors/mapping/convert.py",
+    "connectors/mapping/row_words.py",
     "connectors/source/encoding.py",
     "connectors/source/error_text.py",
     "connectors/source/folding.py",
