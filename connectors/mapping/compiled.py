@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from connectors.mapping.convert import Unfit, as_key_text
+from connectors.mapping.hint import hint_at
 from connectors.mapping.model import Mapping
 from connectors.mapping.path import changes_to, mapped_streams, path_to, statuses, strictest
 from connectors.mapping.person import PersonField, PersonReader, PersonSaid, SealPerson
@@ -190,11 +191,14 @@ def _check_columns(mapping: Mapping, header: Sequence[str]) -> None:
         for name in source.used_columns:
             if name not in there and not source.optional:
                 shown = ", ".join(header[:12]) + (", …" if len(header) > 12 else "")
+                known = {name for _, source in mapping.sources() for name in source.used_columns}
+                hint = hint_at(name, [one for one in header if not mapping.persons or one in known], known)
                 if mapping.persons:
                     # Where the header was deleted, a row stands in its place: a person's must not be shown.
-                    known = {name for _, source in mapping.sources() for name in source.used_columns}
                     shown = ", ".join(name for name in header if name in known) or "none that the mapping names"
-                raise NoSuchColumn(f"{mapping.name}: {place}: the sheet has no column {name!r}; it has: {shown}", name)
+                raise NoSuchColumn(
+                    f"{mapping.name}: {place}: the sheet has no column {name!r}; it has: {shown}{hint}", name
+                )
 
 
 def _check_picking_columns(mapping: Mapping, header: Sequence[str]) -> None:

@@ -27,6 +27,9 @@ class LocalCode(StrEnum):
     BAD_YES_NO = "BAD_YES_NO"
     NOT_ONE_VALUE = "NOT_ONE_VALUE"
     BAD_SHAPE = "BAD_SHAPE"
+    BAD_WEBSITE = "BAD_WEBSITE"
+    BAD_IPC = "BAD_IPC"
+    NOT_LATIN = "NOT_LATIN"
     NO_PERSON = "NO_PERSON"
     PERSON_ERASED = "PERSON_ERASED"  # a remark: the row is sent without them
     PERSON_WAITS = "PERSON_WAITS"  # a remark: the row is sent without them

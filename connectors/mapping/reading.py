@@ -21,6 +21,7 @@ from connectors.mapping.convert import (
     fold_case,
     item_type,
     remember,
+    shown,
 )
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
@@ -45,6 +46,8 @@ BLANK: Final = _Blank()
 # Every error text begins so, or has a colon before its number; most cells don't, and are spared the rest.
 _ERROR_BEGINNINGS: Final = frozenset("#\uff03=\"'\ufeff \u00a0\u200b")
 _ERROR_NUMBERED_MAX: Final = 16
+_GIVEN_BYTES_MAX: Final = 36
+_LISTED_BYTES_MAX: Final = 36
 _ENTITY_ID: Final = re.compile(r"([a-z0-9-]{1,63}):(.+)", re.DOTALL)
 
 
@@ -198,7 +201,9 @@ def read_status(source: Source, statuses: Collection[str], setting: Setting) -> 
     def known(cell: Any) -> str:
         status = as_text(cell)
         if status not in statuses:
-            raise Unfit(LocalCode.NOT_IN_TABLE, cell)
+            raise Unfit(
+                LocalCode.NOT_IN_TABLE, shown(cell, _GIVEN_BYTES_MAX), allowed=_first_of(tuple(sorted(statuses)))
+            )
         return status
 
     return _reading(source, known, known, "status", setting.name, is_list=False, allowed=", ".join(sorted(statuses)))
@@ -240,7 +245,7 @@ def _reading(
         raise UsageError(f"{name}: {place}.split: this field holds one value, not a list")
     read = read_cell(source)
     table = _table(source, settle)
-    convert = one if table is None else _look_up(table)
+    convert = one if table is None else _look_up(table, tuple(source.table or ()))
     default = BLANK if source.default is None else settle(source.default, "default")
     if is_list:
         return _read_list(read, convert, source.split, default)
@@ -258,11 +263,24 @@ def _table(source: Source, settle: Callable[[Any, str], Any]) -> dict[str, Any] 
     return {fold_case(said): settle(meant, f"table.{said}") for said, meant in source.table.items()}
 
 
-def _look_up(table: dict[str, Any]) -> Convert:
+def _first_of(texts: Collection[str]) -> str:
+    """Return the first texts of many for a message, and how many there are, as far as there is room."""
+    found: list[str] = []
+    for text in texts:
+        if len(", ".join((*found, text)).encode()) > _LISTED_BYTES_MAX:
+            break
+        found.append(text)
+    rest = "" if len(found) == len(texts) else f" … ({len(texts)})"
+    return (", ".join(found) or shown(next(iter(texts)), _LISTED_BYTES_MAX)) + rest
+
+
+def _look_up(table: dict[str, Any], said: Collection[str]) -> Convert:
+    allowed = _first_of(said)
+
     def convert(cell: Any) -> Any:
         found = table.get(_folded(cell), BLANK)
         if found is BLANK:
-            raise Unfit(LocalCode.NOT_IN_TABLE, cell)
+            raise Unfit(LocalCode.NOT_IN_TABLE, shown(cell, _GIVEN_BYTES_MAX), allowed=allowed)
         return found
 
     return remember(convert)

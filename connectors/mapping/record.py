@@ -10,6 +10,7 @@ from connectors.mapping.convert import Unfit, is_record, unwrap
 from connectors.mapping.model import Source
 from connectors.mapping.problem import Problem
 from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_entity, read_value
+from connectors.mapping.written import Write, written
 from hub.domain.sealed import sealed_fields
 from hub.domain.stream import Stream
 from hub.protocol.errors import UsageError
@@ -45,7 +46,8 @@ class RecordReader:
             raise UsageError(f"{setting.name}: {place}: is sealed by the connector; say under `persons` who it is")
         is_entity = path in stream.references
         read = read_entity(source, setting, place) if is_entity else read_value(source, annotation, setting, place)
-        reader.reads.append((last, path, source.label, read))
+        write = None if is_entity else written(reader.model.model_fields[last])
+        reader.reads.append((last, path, source.label, read if write is None else _writing(read, write)))
 
     def annotation(self, name: str, setting: Setting, place: str) -> Any:
         """Return a field's annotation. Errors: UsageError if there is no such field."""
@@ -86,3 +88,17 @@ class RecordReader:
                 raise UsageError(f"{setting.name}: fields.{prefix}{name}: is required by the stream and has no source")
         for name, reader in self.inner.items():
             reader.check_required(setting, f"{prefix}{name}.")
+
+
+def _writing(read: Read, write: Write) -> Read:
+    """Return the same, with each text in the form that the field has."""
+
+    def read_written(cells: Cells) -> Any:
+        value = read(cells)
+        if value.__class__ is str:
+            return write(value)
+        if value.__class__ is list:
+            return list(dict.fromkeys(write(item) if item.__class__ is str else item for item in value))
+        return value
+
+    return read_written

@@ -38,6 +38,8 @@ class FileCode(StrEnum):
     NOT_TEXT = "NOT_TEXT"
     ENCRYPTED = "ENCRYPTED"
     OLD_WORKBOOK = "OLD_WORKBOOK"
+    NO_WORKBOOK = "NO_WORKBOOK"  # a web page or XML under the name of a sheet
+    OTHER_WORKBOOK = "OTHER_WORKBOOK"  # of LibreOffice, Numbers, or Excel's binary kind
     BROKEN_WORKBOOK = "BROKEN_WORKBOOK"
     EXPANDS_TOO_MUCH = "EXPANDS_TOO_MUCH"
     NO_SUCH_SHEET = "NO_SUCH_SHEET"

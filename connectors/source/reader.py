@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePath
 
 from connectors.source.delimited import read_delimited
@@ -21,6 +22,15 @@ KINDS: dict[str, Kind] = {
 }
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_MARK_BYTES = 64 * 1024
+_OTHER_WORKBOOKS = (
+    (b"application/vnd.oasis.opendocument", "LibreOffice or OpenOffice"),
+    (b"xl/workbook.bin", "Excel's binary kind (.xlsb)"),
+    (b"Index/Document.iwa", "Apple Numbers"),
+)
+_MARKUP = re.compile(
+    rb"(?:<!--.*?-->\s*)?<(?:!doctype|html|head|meta|body|table|style|\?xml)\b", re.IGNORECASE | re.DOTALL
+)
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _READERS = {"csv": read_delimited, "xlsx": read_workbook, "jsonl": read_jsonl}
 
@@ -61,15 +71,31 @@ def load(path: Path, wanted: FormatOptions | None = None, limits: Limits | None 
 def _kind(path: PurePath, data: bytes, named: Kind | None) -> Kind:
     """Return how to read the bytes; what they begin with counts more than the name, which people change.
 
-    Errors: FileRefused(ENCRYPTED, OLD_WORKBOOK, UNKNOWN_KIND).
+    Errors: FileRefused(ENCRYPTED, OLD_WORKBOOK, OTHER_WORKBOOK, NO_WORKBOOK, UNKNOWN_KIND).
     """
     if data.startswith(_OLE):
         if _ENCRYPTED in data[: 1024 * 1024] or _ENCRYPTED in data[-1024 * 1024 :]:
             raise FileRefused(FileCode.ENCRYPTED, f"{path.name} is protected with a password; save it without one")
         raise FileRefused(FileCode.OLD_WORKBOOK, f"{path.name} is in the old .xls format; save it as .xlsx")
     if data.startswith(_ZIP):
+        if other := next(
+            (name for mark, name in _OTHER_WORKBOOKS if mark in data[:_MARK_BYTES] + data[-_MARK_BYTES:]), None
+        ):
+            said = f"{path.name} is a workbook of {other}; save it as .xlsx"
+            raise FileRefused(FileCode.OTHER_WORKBOOK, said)
         return "xlsx"
+    if _MARKUP.match(_beginning(data)):
+        said = f"{path.name} is a web page or XML under the name of a sheet; open it in Excel and save it as .xlsx"
+        raise FileRefused(FileCode.NO_WORKBOOK, said)
     kind = named or KINDS.get(path.suffix.lower())
     if kind is None:
-        raise FileRefused(FileCode.UNKNOWN_KIND, f"expected one of {', '.join(KINDS)}, came {path.name}")
+        hint = (
+            "; a list in brackets is no JSON lines: write one object a line" if path.suffix.lower() == ".json" else ""
+        )
+        raise FileRefused(FileCode.UNKNOWN_KIND, f"expected one of {', '.join(KINDS)}, came {path.name}{hint}")
     return kind
+
+
+def _beginning(data: bytes) -> bytes:
+    """Return the first bytes without marks and NULs, so that UTF-16 reads like ASCII."""
+    return data[:1024].lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"").lstrip()

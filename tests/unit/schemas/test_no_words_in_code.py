@@ -19,6 +19,7 @@ FOREIGN: Final = re.compile(r"[\u0400-\u04ff\u4e00-\u9fff]")
 READERS: Final = {
     "connectors/mapping/convert.py",
     "connectors/mapping/row_words.py",
+    "connectors/mapping/written.py",
     "connectors/source/encoding.py",
     "connectors/source/error_text.py",
     "connectors/source/folding.py",
