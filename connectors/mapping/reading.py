@@ -244,7 +244,7 @@ def _reading(
     if source.split is not None and not is_list:
         raise UsageError(f"{name}: {place}.split: this field holds one value, not a list")
     read = read_cell(source)
-    table = _table(source, settle)
+    table = _table(source, settle, f"{name}: {place}")
     convert = one if table is None else _look_up(table, tuple(source.table or ()))
     default = BLANK if source.default is None else settle(source.default, "default")
     if is_list:
@@ -257,10 +257,15 @@ def _reading(
     return read_one
 
 
-def _table(source: Source, settle: Callable[[Any, str], Any]) -> dict[str, Any] | None:
+def _table(source: Source, settle: Callable[[Any, str], Any], where: str) -> dict[str, Any] | None:
     if source.table is None:
         return None
-    return {fold_case(said): settle(meant, f"table.{said}") for said, meant in source.table.items()}
+    table: dict[str, Any] = {}
+    for said, meant in source.table.items():
+        value = settle(meant, f"table.{said}")
+        if table.setdefault(fold_case(said), value) != value:
+            raise UsageError(f"{where}.table.{said}: stands twice, as values are compared, with another meaning")
+    return table
 
 
 def _first_of(texts: Collection[str]) -> str:

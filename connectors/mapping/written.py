@@ -19,10 +19,11 @@ from connectors.source.folding import visible
 from hub.domain import fields
 
 Write = Callable[[str], str]
-_LINE_END: Final = re.compile("[ \t]*(?:[\n\r\x0b\x0c\x85\u2028\u2029]|\t)[ \t\n\r\x0b\x0c\x85\u2028\u2029]*")
+_LINE_END: Final = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]")
 _MEANINGLESS: Final = re.compile(
     "[\u00ad\u200b\u2060\ufeff]"
 )  # joiners and directions stay: Persian is written with them
+_CHARS_MAX: Final = 256
 _SCHEME: Final = re.compile(r"(https?)\s*:\s*//\s*(\S+)", re.IGNORECASE)
 _HOST: Final = re.compile(r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,24}(?::\d{1,5})?(?:[/?#]\S*)?")
 _IPC_EDGES: Final = re.compile(
@@ -58,7 +59,8 @@ def one_line(text: str) -> str:
     """Return a text that stands in one line, as a person reads it: a line break in a cell is a space."""
     if text.isprintable():
         return text
-    return _MEANINGLESS.sub("", _LINE_END.sub(" ", text)).strip()
+    parts = map(str.strip, _LINE_END.split(_MEANINGLESS.sub("", text)))
+    return " ".join(filter(None, parts))
 
 
 def website(text: str) -> str:
@@ -68,7 +70,7 @@ def website(text: str) -> str:
     """
     if re.fullmatch(_pattern(fields.Web), text):
         return text
-    plain = visible(text)
+    plain = visible(text[: 2 * _CHARS_MAX])
     if found := _SCHEME.fullmatch(plain):
         plain = f"{found[1].lower()}://{found[2]}"
     elif _HOST.fullmatch(plain):
@@ -83,7 +85,7 @@ def patent_class(text: str) -> str:
     """
     if re.fullmatch(_pattern(fields.Ipc), text):
         return text
-    plain = _IPC_EDGES.sub("", visible(text)).strip().translate(_IPC_LETTERS).upper()
+    plain = _IPC_EDGES.sub("", visible(text[: 2 * _CHARS_MAX])).strip().translate(_IPC_LETTERS).upper()
     if found := _IPC.fullmatch(plain):
         plain = f"{found[1]}{found[2]}{found[3]}" + (f" {found[4]}/{found[5]}" if found[4] else "")
     return _fitting(plain, fields.Ipc, LocalCode.BAD_IPC, text)
@@ -103,7 +105,7 @@ def latin(text: str) -> str:
 
 
 def _fitting(plain: str, kind: Any, code: LocalCode, text: str) -> str:
-    if re.fullmatch(_pattern(kind), plain) is None:
+    if len(plain) > _CHARS_MAX or re.fullmatch(_pattern(kind), plain) is None:
         raise Unfit(code, text)
     return plain
 

@@ -9,6 +9,8 @@ from collections.abc import Set as AbstractSet
 from connectors.source.folding import difference, fold_name, skeleton, visible
 from connectors.source.problem import FileCode, FileRefused, TableWarning, WarningCode
 
+_BELOW_BEST_MAX = 25  # rows below one with some of the names, in which none has more of them
+
 
 def clean_name(text: str) -> str:
     """Return a column name as a person reads it: one line, single spaces, composed letters, nothing invisible."""
@@ -47,11 +49,13 @@ def find_header(records: Iterable[Sequence[object]], wanted: AbstractSet[str] | 
         if filled and only is None:
             only = index
         if filled and looks:
-            found = len(looks & {skeleton(value) for value in record if isinstance(value, str)})
+            found = len(looks & {skeleton(str(value)) for value in record if not is_blank(value)})
             if found > hits:
                 best, hits = index, found
                 if hits == len(looks):
                     break
+        if best is not None and index - best >= _BELOW_BEST_MAX:
+            break
     if best is not None:
         return best
     return only if first is None else first

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
+_REMEMBERED_CHARS_MAX: Final = 64
 _BROKEN: Final = -12.0
 _ABBREVIATED: Final = -7.0  # most abbreviations of Russian institutes have small letters between capitals
 _ABBREVIATION_CHARS_MAX: Final = 8
@@ -106,7 +107,7 @@ def plausibility(text: str, encoding: str) -> float:
         piece = found[0]
         if piece.isascii():
             continue
-        bits += _weigh(piece, encoding)
+        bits += _weigh(piece, encoding) if len(piece) <= _REMEMBERED_CHARS_MAX else _weigh.__wrapped__(piece, encoding)
         if not piece[0].isalpha():
             bits += _weigh_place(
                 piece,
