@@ -12,7 +12,7 @@ from typing import Any
 from connectors.source.convention import ROWS_LOOKED_AT, settle_conventions
 from connectors.source.dialect import find_dialect
 from connectors.source.encoding import UNENCODABLE, decode, detect_encoding, encoding_uncertain
-from connectors.source.header import clean_name, find_header, is_blank, name_columns
+from connectors.source.header import clean_name, find_header, is_blank, join_levels, name_columns
 from connectors.source.plausible import is_foreign
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
 from connectors.source.records import Dialect, read_records
@@ -50,13 +50,14 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
         empty = TextRows((), array("L"), [])
         return Table(path, (), empty, Format(**known, detected=frozenset(detected)), tuple(warnings))
 
-    records = enumerate(read_records(text, dialect, limits), 1)
-    _, header_cells = next(islice(records, header_index, None))
+    header_cells = next(islice(read_records(text, dialect, limits), header_index, None))
     if isinstance(header_cells, str):
         raise FileRefused(
             FileCode.NO_SUCH_ROW, f"row {header_index + 1} is no header: {header_cells}", row=header_index + 1
         )
     header_cells = [clean_name(UNENCODABLE.sub("\ufffd", cell).replace("\0", "\ufffd")) for cell in header_cells]
+    header_index, header_cells = _two_rows(text, dialect, limits, header_index, header_cells, names)
+    records = islice(enumerate(read_records(text, dialect, limits), 1), header_index + 1, None)
     is_suspect = not is_clean or "\0" in text
     foreign_to = encoding if wanted.encoding is None and not encoding.startswith("utf") else None
     rows = _Rows(header_cells, limits, is_suspect=is_suspect, foreign_to=foreign_to)
@@ -258,6 +259,23 @@ def _header_index(text: str, dialect: Dialect, wanted: FormatOptions, limits: Li
     if found is None and broken:
         raise FileRefused(FileCode.NO_SUCH_ROW, f"no row can be the header; {broken[0]}")
     return found
+
+
+def _two_rows(
+    text: str, dialect: Dialect, limits: Limits, index: int, cells: list[str], names: frozenset[str]
+) -> tuple[int, list[str]]:
+    """Return the header's last row and its names, with the row above or below it where only both have all names."""
+    if not names or names <= set(cells):
+        return index, cells
+    first = max(index - 1, 0)
+    near = list(islice(read_records(text, dialect, limits), first, index + 2))
+    for upper in range(len(near) - 1):
+        pair = near[upper], near[upper + 1]
+        if not isinstance(pair[0], str) and not isinstance(pair[1], str) and any(pair[0]):
+            joined = join_levels(pair[0], pair[1], names)
+            if joined is not None:
+                return first + upper + 1, joined
+    return index, cells
 
 
 def _looked_at(text: str, dialect: Dialect, limits: Limits, broken: list[str]) -> Iterator[list[str]]:

@@ -68,3 +68,13 @@ def test_keys_of_json_lines_are_spelled_as_the_mapping_does() -> None:
     table = read_table("a.jsonl", lines.encode(), FormatOptions(columns=WANTED))
     assert [row.cells["Название"] for row in table.rows] == ["a", "b"]
     assert [problem.row_number for problem in table.problems] == [3]
+
+
+def test_header_of_two_rows_is_one() -> None:
+    """Groups stand above their columns; a column is called by its own name, or by both."""
+    text = "№;Бюджет;;Название\n;от;до;\n1;2;3;a\n2;3;4;b\n"
+    for names in (("№", "от", "до", "Название"), ("№", "Бюджет / от", "Бюджет / до", "Название")):
+        table = read_table("a.csv", text.encode(), FormatOptions(columns=frozenset(names)))
+        assert table.header == names
+        assert [row.number for row in table.rows] == [3, 4]
+        assert table.format.header_row == 2
