@@ -68,11 +68,17 @@ def _findings(office: OpenedOffice) -> Iterator[Checked]:
     yield _try("trust", lambda: _check_trust(office))
     yield _try("key", lambda: _check_key(office))
     yield _try("mappings", lambda: _check_mappings(office))
-    yield from _sheets(office)
+    yield from _check_sheets(office)
     asked = list(_network(office))
     yield from asked
     if all(finding.name != CLOCK for finding in asked):
         yield _clock(office)
+
+
+def _check_sheets(office: OpenedOffice) -> Iterator[Checked]:
+    from connectors.cli.check_sheets import check_sheets
+
+    yield from check_sheets(office)
 
 
 def _try(name: str, look: Callable[[], str]) -> Checked:
@@ -111,24 +117,6 @@ def _check_mappings(office: OpenedOffice) -> str:
     for mapping in mappings:
         compile_mapping(mapping, office.settings.center)
     return ", ".join(f"{mapping.name} ({mapping.stream})" for mapping in mappings)
-
-
-def _sheets(office: OpenedOffice) -> Iterator[Checked]:
-    from connectors.mapping import compile_mapping
-
-    try:
-        mappings, paths = office.mappings(), office.sheets()
-    except CohubError:
-        return  # said already, under mappings
-    for path in paths:
-        try:
-            sheet = office.read(path, mappings)
-            compile_mapping(sheet.mapping, office.settings.center, sheet.table.format, sheet.table.header)
-            yield Checked("sheet", True, f"{path.name}: {sheet.table.row_count} rows by {sheet.mapping.name}")
-        except CohubError as exc:
-            yield Checked("sheet", False, f"{path.name}: {exc}")
-    if not paths:
-        yield Checked("sheet", None, f"none in {office.sources} yet")
 
 
 def _network(office: OpenedOffice) -> Iterator[Checked]:

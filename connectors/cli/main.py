@@ -17,6 +17,8 @@ from connectors.cli import (
     fields,
     init,
     key,
+    mapping,
+    orphans,
     person,
     preview,
     run,
@@ -35,6 +37,7 @@ Examples:
   connector preview offers.xlsx   what a sheet says; nothing is sent
   connector run                   keep HQ up to date until stopped
   connector status                what became of every row
+  connector orphans               what HQ has and no sheet names any more
 """
 
 app = typer.Typer(
@@ -49,10 +52,12 @@ init.add_to(app)
 check.add_to(app)
 fields.add_to(app)
 template.add_to(app)
+app.add_typer(mapping.app, name="mapping")
 preview.add_to(app)
 run.add_to(app)
 status.add_to(app)
 approve.add_to(app)
+orphans.add_to(app)
 app.add_typer(epoch.app, name="epoch")
 app.add_typer(key.app, name="key")
 app.add_typer(witness.app, name="witness")

@@ -14,6 +14,7 @@ from hub.protocol.errors import UsageError
 if TYPE_CHECKING:
     from connectors.mapping import Mapping
     from connectors.runtime.settings import ConnectorSettings
+    from connectors.runtime.units import Unit
     from connectors.source import Table
 
 OfficeFolder = Annotated[
@@ -73,25 +74,48 @@ class OpenedOffice:
         return found
 
     def sheets(self) -> list[Path]:
-        """Return the sheets in the office's folder, by name. Errors: UsageError."""
+        """Return the files in the folder that are read, or that a mapping names, by name. Errors: UsageError."""
         from connectors.source.folder import FolderSettings, list_files
 
+        patterns = tuple(pattern for mapping in self._mappings_or_none() for pattern in mapping.files)
+        if self.settings.depth_max:
+            patterns += tuple(f"*/{pattern}" for pattern in patterns)
+        settings = FolderSettings(path=self.sources, depth_max=self.settings.depth_max)
         try:
-            names = list_files(FolderSettings(path=self.sources, depth_max=self.settings.depth_max))
+            names = set(list_files(settings))
+            if patterns:
+                names |= set(list_files(settings.model_copy(update={"patterns": patterns})))
         except (OSError, ValueError) as exc:
             raise UsageError(f"cannot list {self.sources}: {exc}") from exc
-        return [self.sources / name for name in names]
+        return [self.sources / name for name in sorted(names)]
 
-    def read(self, path: Path, mappings: list[Mapping]) -> Sheet:
-        """Return one sheet. Errors: UsageError if no mapping is for it; FileBusy, FileRefused."""
-        from connectors.runtime.office import mapping_for
-        from connectors.source import load
+    def _mappings_or_none(self) -> list[Mapping]:
+        try:
+            return self.mappings()
+        except UsageError:
+            return []
 
-        mapping = mapping_for(mappings, path.name)
-        if mapping is None:
+    def units(self, path: Path, mappings: list[Mapping]) -> list[Unit]:
+        """Return what is read by itself of a file, each with its mapping: one, or some of its worksheets.
+
+        Errors: UsageError, if no mapping is for it, or several are and it is not said which takes what.
+        """
+        from connectors.runtime.units import units_of
+
+        name = path.relative_to(self.sources).as_posix() if path.is_relative_to(self.sources) else path.name
+        found = units_of(mappings, name)
+        if not found:
             known = ", ".join(pattern for mapping in mappings for pattern in mapping.files)
             raise UsageError(f"no mapping is for {path.name}; there are mappings for: {known}")
-        return Sheet(path.name, mapping, load(path, mapping.format_options(), self.settings.limits))
+        return found
+
+    def read_unit(self, unit: Unit, path: Path | None = None) -> Sheet:
+        """Return one sheet; `path` is where it lies, if not among the sources. Errors: FileBusy, FileRefused."""
+        from connectors.runtime.units import file_of
+        from connectors.source import load
+
+        where = path or self.sources / file_of(unit.name)
+        return Sheet(unit.name, unit.mapping, load(where, unit.mapping.format_options(), self.settings.limits))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -48,14 +48,17 @@ def preview(
         raise UsageError(f"there is no sheet in {opened.sources}: CSV, XLSX or JSON lines")
     shown = []
     for path in paths:
+        name = path.name
         try:
-            shown.append(_describe(opened, opened.read(path, mappings), rows))
+            for unit in opened.units(path, mappings):
+                name = unit.name
+                shown.append(_describe(opened, opened.read_unit(unit, path), rows))
         except CohubError as exc:
             if file is not None:
                 raise
-            shown.append({"file": path.name, "error": str(exc)})
+            shown.append({"file": name, "error": str(exc)})
     if json:
-        as_json(shown[0] if file is not None else shown)
+        as_json(shown[0] if file is not None and len(shown) == 1 else shown)
         return
     for number, entry in enumerate(shown):
         if number:

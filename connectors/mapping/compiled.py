@@ -8,8 +8,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from connectors.mapping.convert import Unfit, as_key_text
+from connectors.mapping.fault import Faults, NoSuchColumn, WrongMapping
 from connectors.mapping.hint import hint_at
-from connectors.mapping.model import Mapping
+from connectors.mapping.model import Mapping, Source
 from connectors.mapping.path import changes_to, mapped_streams, path_to, statuses, strictest
 from connectors.mapping.person import PersonField, PersonReader, PersonSaid, SealPerson
 from connectors.mapping.problem import LocalCode, Problem, Wanted
@@ -29,12 +30,15 @@ RowResult = tuple[int, str, Wanted | None, tuple[Problem, ...], bool, bytes]
 _PLAIN_FORMAT: Final = Format(kind="csv")
 
 
-class NoSuchColumn(UsageError):
-    """The sheet does not have a column that its mapping names; raised when a file is read. The file is refused."""
+class OpenQuestions(UsageError):
+    """A mapping has questions that nobody has answered: nothing is read by it, so that nothing is guessed."""
 
-    def __init__(self, message: str, column: str) -> None:
-        super().__init__(message)
-        self.column = column
+    def __init__(self, name: str, questions: Sequence[str]) -> None:
+        more = f" (and {len(questions) - 1} more)" if len(questions) > 1 else ""
+        super().__init__(
+            f"{name}: questions: {questions[0]}{more}; answer them by `connector mapping propose FILE --ask`, or "
+            "in the mapping, and delete `questions`"
+        )
 
 
 def compile_mapping(
@@ -48,19 +52,29 @@ def compile_mapping(
 
     Shapes: header None, or a table of JSON lines, means that any column may be there. Without `seal`, rows of a
             mapping that names persons can't be read.
-    Errors: UsageError, one line: an unknown stream, field, status or column, a required field without a source.
+    Errors: WrongMapping with everything that is wrong: an unknown stream, field, status or column, a required field
+            without a source. NoSuchColumn if it is columns only that the sheet does not have.
     """
-    stream = _stream(mapping)
+    if mapping.questions:
+        raise OpenQuestions(mapping.name, mapping.questions)
     if not ID.fullmatch(center):
         raise UsageError(f"expected a center's id of a-z, 0-9 and -, came {center!r}")
+    faults = Faults(mapping.name)
     if header is not None and form.kind != "jsonl":
-        _check_columns(mapping, header)
-        _check_picking_columns(mapping, header)
-    return RowReader(mapping, stream, Setting(mapping.name, center, form, _zone(mapping.utc_offset)), seal)
+        with faults.gather():
+            _check_columns(mapping, header)
+    is_zone_named = "utc_offset" in mapping.model_fields_set
+    setting = Setting(mapping.name, center, mapping.format, _zone(mapping.utc_offset), is_zone_named=is_zone_named)
+    reader = None
+    with faults.gather():
+        reader = RowReader(mapping, _stream(mapping), setting, seal)
+    faults.raise_all()
+    assert reader is not None
+    return reader
 
 
 class RowReader:
-    """One mapping, compiled: call `read` for each row."""
+    """One mapping, compiled: call `scan` for each row, then `read`. Errors: WrongMapping on construction."""
 
     def __init__(self, mapping: Mapping, stream: Stream, setting: Setting, seal: SealPerson | None) -> None:
         self._stream = stream.name
@@ -70,20 +84,39 @@ class RowReader:
         self.key_label = " + ".join(source.label for source in mapping.key)
         self._used = [read_cell(source) for _, source in mapping.sources() if source.value is None]
         self._fields = RecordReader(stream.record)
+        faults = Faults(setting.name)
         for path, source in mapping.fields.items():
-            self._fields.add(path, source, stream, setting)
-        self._fields.check_required(setting)
-        self._persons = [PersonReader(field, person, stream, setting) for field, person in mapping.persons.items()]
+            with faults.gather():
+                self._fields.add(path, source, stream, setting)
+        with faults.gather():
+            self._fields.check_required(setting)
+        self._persons = []
+        for field, person in mapping.persons.items():
+            with faults.gather():
+                self._persons.append(PersonReader(field, person, stream, setting))
         self._seal = seal
         self._columns = {path: source.label for path, source in mapping.fields.items()}
         known = statuses(stream)
         self._first_status = known[0]
-        self._status = read_status(mapping.status, known, setting) if mapping.status else lambda _: known[0]
+        self._status: Read = lambda _: known[0]
+        with faults.gather():
+            self._status = read_status(mapping.status, known, setting) if mapping.status else self._status
         self._status_column = mapping.status.label if mapping.status else ""
-        self._extras = _extras(mapping, stream, setting)
+        self._extras: list[tuple[str, str, Read]] = []
+        for extra, extra_source in _extra_sources(mapping):
+            with faults.gather():
+                self._extras.append((extra, extra_source.label, _read_extra(extra, extra_source, stream, setting)))
+        faults.raise_all()
         self._extra_columns = {field: label for field, label, _ in self._extras}
         self._records = {status: strictest(path_to(stream, status)) for status in known}
         self._changes = {status: changes_to(stream, status) for status in known}
+        self._looks = tuple(setting.looks)
+
+    def scan(self, row: Row) -> str:
+        """Return what `key` does, and let the row tell how its columns are written: all rows first, then `read`."""
+        for look in self._looks:
+            look(row[1])
+        return self._read_key(row[1], [])
 
     def key(self, row: Row) -> str:
         """Return the key that `read` finds in this row, "" if there is none or it can't be read."""
@@ -180,30 +213,31 @@ class RowReader:
 def _stream(mapping: Mapping) -> Stream:
     known = {stream.name: stream for stream in mapped_streams()}
     if mapping.stream not in known:
-        raise UsageError(f"{mapping.name}: stream: expected one of {', '.join(known)}; came {mapping.stream!r}")
+        raise WrongMapping(mapping.name, [f"stream: expected one of {', '.join(known)}; came {mapping.stream!r}"])
     return known[mapping.stream]
 
 
 def _check_columns(mapping: Mapping, header: Sequence[str]) -> None:
     # A column that somebody renamed must not read as empty cells: that would revise every entity.
     there = set(header)
-    for place, source in mapping.sources():
-        for name in source.used_columns:
-            if name not in there and not source.optional:
-                shown = ", ".join(header[:12]) + (", …" if len(header) > 12 else "")
-                known = {name for _, source in mapping.sources() for name in source.used_columns}
-                hint = hint_at(name, [one for one in header if not mapping.persons or one in known], known)
-                if mapping.persons:
-                    # Where the header was deleted, a row stands in its place: a person's must not be shown.
-                    shown = ", ".join(name for name in header if name in known) or "none that the mapping names"
-                raise NoSuchColumn(
-                    f"{mapping.name}: {place}: the sheet has no column {name!r}; it has: {shown}{hint}", name
-                )
-
-
-def _check_picking_columns(mapping: Mapping, header: Sequence[str]) -> None:
-    for name in sorted(mapping.picking_columns - set(header)):
-        raise NoSuchColumn(f"{mapping.name}: skip or keep: the sheet has no column {name!r}", name)
+    missing = [
+        (place, name)
+        for place, source in mapping.sources()
+        for name in source.used_columns
+        if name not in there and not source.optional
+    ]
+    missing += [("skip or keep", name) for name in sorted(mapping.picking_columns - there)]
+    if not missing:
+        return
+    shown = ", ".join(header[:12]) + (", …" if len(header) > 12 else "")
+    known = {name for _, source in mapping.sources() for name in source.used_columns}
+    near = [name for name in header if not mapping.persons or name in known]
+    if mapping.persons:
+        # Where the header was deleted, a row stands in its place: a person's must not be shown.
+        shown = ", ".join(near) or "none that the mapping names"
+    reasons = [f"{place}: the sheet has no column {name!r}{hint_at(name, near, known)}" for place, name in missing]
+    reasons[-1] += f"; it has: {shown}"
+    raise NoSuchColumn(mapping.name, reasons, [name for _, name in missing])
 
 
 def _zone(offset: str) -> dt.tzinfo:
@@ -211,18 +245,17 @@ def _zone(offset: str) -> dt.tzinfo:
     return dt.timezone(dt.timedelta(minutes=-minutes if offset[0] == "-" else minutes))
 
 
-def _extras(mapping: Mapping, stream: Stream, setting: Setting) -> list[tuple[str, str, Read]]:
-    found: list[tuple[str, str, Read]] = []
-    if mapping.occurred_at is not None:
-        found.append(("occurred_at", mapping.occurred_at.label, read_moment(mapping.occurred_at, setting)))
-    for field, source in (("reason", mapping.reason), ("effective_on", mapping.effective_on)):
-        if source is None:
-            continue
-        if all(kind.carries_record for kind in stream.events):
-            raise UsageError(f"{setting.name}: {field}: no event of {stream.name} has one; map it under fields")
-        annotation = StatusChange.model_fields[field].annotation
-        found.append((field, source.label, read_value(source, annotation, setting, field)))
-    return found
+def _extra_sources(mapping: Mapping) -> list[tuple[str, Source]]:
+    named = (("occurred_at", mapping.occurred_at), ("reason", mapping.reason), ("effective_on", mapping.effective_on))
+    return [(field, source) for field, source in named if source is not None]
+
+
+def _read_extra(field: str, source: Source, stream: Stream, setting: Setting) -> Read:
+    if field == "occurred_at":
+        return read_moment(source, setting)
+    if all(kind.carries_record for kind in stream.events):
+        raise setting.wrong(f"{field}: no event of {stream.name} has one; map it under fields")
+    return read_value(source, StatusChange.model_fields[field].annotation, setting, field)
 
 
 def _judge(kinds: Sequence[EventKind], value: dict[str, Any], columns: dict[str, str], problems: list[Problem]) -> None:

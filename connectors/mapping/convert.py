@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -13,14 +13,17 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from connectors.mapping.problem import LocalCode
+from connectors.mapping.written import Spoiled, as_written, without_guard
 from connectors.source.folding import fold, key_text, name_of, odd_letters
-from connectors.source.problem import UnreadableValue
-from connectors.source.table import DateOrder, DecimalMark
-from connectors.source.values import as_date, as_datetime, as_decimal
+from connectors.source.number_format import show_general
+from connectors.source.problem import ProblemCode
+from connectors.source.shown import ClockText, HiddenText, ShownNumber, WrittenNumber
+from hub.domain.fields import OneOf
 
 Convert = Callable[[Any], Any]
 _DIGITS_MAX: Final = 100
 _PARAMS_BYTES_MAX: Final = 100
+_EXACT_INT_MAX: Final = 2**53 - 1  # beyond it, programs that keep numbers as doubles lose digits
 _REMEMBERED_MAX: Final = 4096
 # Nothing else can be in such a text, which most keys beyond ASCII are.
 _OF_ONE_ALPHABET: Final = re.compile(
@@ -65,7 +68,50 @@ def unwrap(annotation: Any) -> Any:
 
 
 def as_text(cell: Any) -> str:
-    """Return a cell as a person sees it: composed characters, no space around, numbers without an exponent.
+    """Return a cell as a person sees it: composed characters, no space around, a number as the sheet shows it.
+
+    Errors: Unfit where what was written can no longer be seen: a number whose format is not certain, a date that a
+            spreadsheet made of something, digits that are lost; and for a list or a group, which JSON lines can have.
+    """
+    if cell.__class__ is str:
+        try:
+            return as_written(cell)
+        except Spoiled as exc:
+            raise Unfit(exc.code, cell) from exc
+    if cell.__class__ is int:
+        if abs(cell) > _EXACT_INT_MAX:
+            raise Unfit(ProblemCode.DIGITS_LOST, cell)
+        return str(cell)
+    if isinstance(cell, ShownNumber):
+        if cell.shown is None:
+            raise Unfit(LocalCode.SHOWN_OTHERWISE, f"{Decimal(cell)} [{cell.code}]")
+        return cell.shown
+    if isinstance(cell, ClockText | dt.date):
+        raise Unfit(LocalCode.MADE_A_DATE, cell)
+    if isinstance(cell, HiddenText):
+        raise Unfit(LocalCode.SHOWN_OTHERWISE, f"{cell} [{cell.code}]")
+    if isinstance(cell, Decimal) and not isinstance(cell, WrittenNumber):
+        text = show_general(cell)
+        if text is not None:
+            return text
+    if isinstance(cell, list | dict):
+        raise Unfit(LocalCode.NOT_ONE_VALUE, cell)
+    raise Unfit(LocalCode.SHOWN_OTHERWISE, cell)
+
+
+def as_id(cell: Any) -> str:
+    """Return what tells a thing from all others of its kind, as `as_text` does, without any guard around it.
+
+    Errors: Unfit.
+    """
+    text = without_guard(as_text(cell))
+    if text.startswith("="):
+        raise Unfit(LocalCode.FORMULA_TEXT, cell)
+    return text
+
+
+def as_said(cell: Any) -> str:
+    """Return a cell as text to compare it, or to read a date or number in it: whatever it is, and never for a value.
 
     Errors: Unfit for a list or a group, which JSON lines can have.
     """
@@ -91,7 +137,7 @@ def as_key_text(cell: Any) -> str:
 
     Errors: Unfit for letters that look like others than they are: whoever types the key again would make another.
     """
-    text = as_text(cell)
+    text = as_id(cell)
     if text.isascii() or _OF_ONE_ALPHABET.fullmatch(text):
         return text
     text = key_text(text)
@@ -105,29 +151,14 @@ def fold_case(text: str) -> str:
     return fold(text)
 
 
-def converter(annotation: Any, decimal: DecimalMark, order: DateOrder) -> Convert | None:
-    """Return what turns a filled cell into a value of a type; None for a type that no cell can hold (a record, a list).
-
-    Errors: the converter raises Unfit.
-    """
+def reads_text(annotation: Any) -> bool:
+    """Return whether a field's cells are read as text."""
     kind = unwrap(annotation)
-    if kind is str or get_origin(kind) is Literal:
-        return as_text
-    if kind is Decimal:
-        return remember(lambda cell: _number(cell, decimal))
-    if kind is bool:
-        return remember(_yes_no)
-    if kind is int:
-        return remember(lambda cell: _whole(cell, decimal))
-    if kind is dt.datetime:
-        return remember(lambda cell: as_moment(cell, order, dt.UTC))
-    if kind is dt.date:
-        return remember(lambda cell: _day(cell, order))
-    return None
+    return kind is str or get_origin(kind) is Literal
 
 
 def remember(convert: Convert) -> Convert:
-    """Return the same conversion with a bounded memory: a column's texts (dates, stages, currencies) recur."""
+    """Return the same conversion with a bounded memory: a column's texts (stages, currencies) recur."""
     seen: dict[str, Any] = {}
 
     def remembered(cell: Any) -> Any:
@@ -155,45 +186,27 @@ def item_type(annotation: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is list else None
 
 
-def as_moment(cell: Any, order: DateOrder, zone: dt.tzinfo) -> dt.datetime:
-    """Return a cell as a moment in UTC; one that names no offset is read in `zone`.
-
-    Errors: Unfit.
-    """
-    try:
-        moment = as_datetime(cell, order)
-        return (moment.replace(tzinfo=zone) if moment.tzinfo is None else moment).astimezone(dt.UTC)
-    except (UnreadableValue, OverflowError) as exc:
-        raise Unfit(LocalCode.BAD_DATE, cell) from exc
+def places_max(annotation: Any) -> int | None:
+    """Return how many decimals a field of numbers may have, None if any number of them."""
+    found = (getattr(rule, "decimal_places", None) for rule in _rules(annotation))
+    return next((int(places) for places in found if places is not None), None)
 
 
-def _day(cell: Any, order: DateOrder) -> dt.date:
-    try:
-        return as_date(cell, order)
-    except UnreadableValue as exc:
-        raise Unfit(LocalCode.BAD_DATE, cell) from exc
+def codes_of(annotation: Any) -> tuple[str, ...]:
+    """Return the codes that a field may have; none if it is not of a fixed list."""
+    return next((rule.codes for rule in _rules(annotation) if isinstance(rule, OneOf)), ())
 
 
-def _number(cell: Any, decimal: DecimalMark) -> Decimal:
-    try:
-        number = as_decimal(cell, decimal)
-    except UnreadableValue as exc:
-        raise Unfit(LocalCode.BAD_NUMBER, cell) from exc
-    if not number.is_finite() or number.adjusted() > _DIGITS_MAX:
-        raise Unfit(LocalCode.BAD_NUMBER, cell)  # JSON can write 1e999999999; its digits would fill the memory
-    return number
+def _rules(annotation: Any) -> Iterator[Any]:
+    for part in (annotation, *get_args(annotation)):
+        for rule in (*getattr(part, "__metadata__", ()), part):
+            yield rule
+            yield from getattr(rule, "metadata", ())
 
 
-def _whole(cell: Any, decimal: DecimalMark) -> int:
-    number = _number(cell, decimal)
-    whole = int(number)
-    if whole != number:
-        raise Unfit(LocalCode.BAD_NUMBER, cell)
-    return whole
-
-
-def _yes_no(cell: Any) -> bool:
-    said = fold_case(as_text(cell))
+def as_yes_no(cell: Any) -> bool:
+    """Return a cell as yes or no. Errors: Unfit."""
+    said = fold_case(as_said(cell))
     if said in _YES:
         return True
     if said in _NO:

@@ -7,6 +7,7 @@ scalar is text here, and the field it goes to decides how the text is read.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final
 
@@ -15,10 +16,12 @@ import yaml
 from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from connectors.mapping.fault import WrongMapping
 from connectors.mapping.selection import Selection
+from connectors.mapping.shown_columns import shown_columns
 from connectors.source.folding import fold
 from connectors.source.header import clean_name
-from connectors.source.table import FormatOptions
+from connectors.source.table import FormatOptions, Notation
 from hub.protocol.errors import UsageError
 
 MAPPING_CHARS_MAX: Final = 1024 * 1024
@@ -26,6 +29,8 @@ PARTS_MAX: Final = 12
 _OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d")
 _KEY_PREFIX: Final = re.compile(r"[!-$&-{}]{0,40}")  # what `key.py` never writes for its own marks: no % | ~
 
+# Stands for what a mapping with open questions leaves out; nothing is ever read by it.
+_UNFINISHED: Final[dict[str, Any]] = {"key": "?", "fields": {"?": {"value": "?"}}}
 _PART: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -36,16 +41,17 @@ def _one_or_more(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 
 
-class Source(BaseModel):
+class Source(Notation):
     """Where one value comes from, and what happens to it on the way.
 
     Exactly one of `column`, `columns` (joined by `join`), `path` (JMESPath, for JSON lines) and `value` (the same for
     every row). Then, in this order: a text in `blanks` counts as empty; an empty one becomes `default`; `split` makes a
     list; `table` replaces each value, and one that it does not have is a problem of that row; `prefix` precedes the
     key in a field that names another entity.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    What a `Notation` says, and `factor` and `round`, is for fields that hold numbers or dates: a number is multiplied
+    by `factor` (10000 where a column counts in ten thousands), then rounded to `round` decimals, a half away from zero.
+    """
 
     column: str | None = Field(default=None, min_length=1)
     columns: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -58,6 +64,8 @@ class Source(BaseModel):
     default: str | tuple[str, ...] | None = None
     optional: bool = False  # the column may be missing from the sheet as a whole
     prefix: str = ""
+    factor: Decimal | None = Field(default=None, gt=0, le=Decimal(10) ** 12, allow_inf_nan=False)
+    round: int | None = Field(default=None, ge=0, le=10)
 
     @field_validator("column")
     @classmethod
@@ -93,6 +101,16 @@ class Source(BaseModel):
         if self.column is not None:
             return (self.column,)
         return self.columns or ()
+
+    @property
+    def notation(self) -> Notation:
+        """How this source's numbers and dates are written, as far as it says so."""
+        return Notation(decimal=self.decimal, date_order=self.date_order, time=self.time, year_pivot=self.year_pivot)
+
+    @property
+    def reading_settings(self) -> tuple[str, ...]:
+        """The names of those settings that say how a number or a date is read."""
+        return tuple(name for name in (*Notation.model_fields, "factor", "round") if getattr(self, name) is not None)
 
     @property
     def label(self) -> str:
@@ -149,10 +167,11 @@ class Person(BaseModel):
 class Mapping(BaseModel):
     """How the rows of some files become wanted states of one stream.
 
-    `key` finds the entity and is required: an id never derives from a row number or from chance. `utc_offset` is
-    that of times which name none. `reason` and `effective_on` are what a status-only event says (why, and on which
-    day). `skip` names rows that are no data, `keep` those that are though they look like a total or a header.
-    `persons` are by the field that they are sealed in; what a person is read from may serve nothing else.
+    `key` finds the entity and is required: an id never derives from a row number or from chance. `utc_offset` is that
+    of times which name none. `reason` and `effective_on` are what a status-only event says (why, and on which day).
+    `skip` names rows that are no data, `keep` those that are though they look like a total or a header. `persons` are
+    by the field that they are sealed in; what a person is read from may serve nothing else. `questions` are what nobody
+    has answered yet: while there are any, no sheet is taken by this mapping.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -171,6 +190,7 @@ class Mapping(BaseModel):
     skip: Annotated[tuple[Selection, ...], BeforeValidator(_one_or_more)] = ()
     keep: Annotated[tuple[Selection, ...], BeforeValidator(_one_or_more)] = ()
     format: FormatOptions = FormatOptions()
+    questions: Names = ()
     name: str = Field(default="", exclude=True)  # of the mapping file, for messages
 
     @field_validator("files")
@@ -201,6 +221,8 @@ class Mapping(BaseModel):
         for source in value:
             if source.value is not None or source.default is not None or source.optional:
                 raise ValueError("a key comes from the row: expected column or path, without default or optional")
+            if source.reading_settings:
+                raise ValueError(f"a key is a text as it stands: {source.reading_settings[0]} says nothing to it")
         return value
 
     @model_validator(mode="after")
@@ -262,10 +284,17 @@ class Mapping(BaseModel):
 
     def format_options(self) -> FormatOptions:
         """Return what the source needs to know: the form, and which columns are used, so that others harm no row."""
-        columns = frozenset(name for _, source in self.sources() for name in source.used_columns) | self.picking_columns
-        if any(source.path is not None for _, source in self.sources()):
+        sources = self.sources()
+        columns = frozenset(name for _, source in sources for name in source.used_columns) | self.picking_columns
+        needed = frozenset(name for _, source in sources for name in source.used_columns if not source.optional)
+        if any(source.path is not None for _, source in sources):
             return self.format
-        return self.format.model_copy(update={"columns": self.format.columns or columns})
+        known = {
+            "columns": self.format.columns or columns,
+            "columns_needed": needed,
+            "columns_shown": shown_columns(self.stream, sources),
+        }
+        return self.format.model_copy(update=known)
 
 
 def _origins(source: Source) -> tuple[str, ...]:
@@ -311,29 +340,32 @@ def load_text_yaml(text: str, name: str) -> Any:
         raise UsageError(f"{name}: no valid YAML: {' '.join(str(exc).split())[:200]}") from exc
 
 
-def first_error(exc: ValidationError, name: str) -> UsageError:
-    """Return a model's first error as one line: file, YAML path, what was expected."""
-    errors = exc.errors(include_url=False)
-    error = errors[0]
-    place = ".".join(str(part) for part in error["loc"]) or "the whole file"
-    said = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        said = "there is no such setting"
-    elif error["type"] == "missing":
-        said = "is required"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return UsageError(f"{name}: {place}: {said}{more}")
+def all_errors(exc: ValidationError, name: str) -> WrongMapping:
+    """Return a model's errors, each with its YAML path and what was expected."""
+    reasons = []
+    for error in exc.errors(include_url=False):
+        place = ".".join(str(part) for part in error["loc"]) or "the whole file"
+        said = error["msg"].removeprefix("Value error, ")
+        if error["type"] == "extra_forbidden":
+            said = "there is no such setting"
+        elif error["type"] == "missing":
+            said = "is required"
+        reasons.append(f"{place}: {said}")
+    return WrongMapping(name, reasons)
 
 
 def read_mapping(text: str, name: str) -> Mapping:
     """Return the mapping that a YAML text says; `name` stands in messages.
 
-    Errors: UsageError, one line with the YAML path. Whether the stream has the fields is seen by `compile_mapping`.
+    Errors: UsageError with all errors and their YAML paths. Whether the stream has the fields `compile_mapping` sees.
     """
     data = load_text_yaml(text, name)
     if not isinstance(data, dict):
         raise UsageError(f"{name}: expected settings such as files, stream, key and fields")
+    if data.get("questions"):
+        # It is not whole, and says so: it must stop its own sheets alone, and no others.
+        data = _UNFINISHED | {place: said for place, said in data.items() if said is not None}
     try:
         return Mapping.model_validate({**data, "name": name})
     except ValidationError as exc:
-        raise first_error(exc, name) from exc
+        raise all_errors(exc, name) from exc

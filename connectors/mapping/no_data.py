@@ -151,7 +151,7 @@ class NoDataFinder:
         if _are_consecutive(filled.values()) and len(filled) > 2:
             return NoData(Reason.NUMBERS) if self._has_texts(index) else doubt
         units = [text for text in used if text.rstrip(".") in UNITS]
-        if len(units) == len(used):
+        if len(units) == len(used) and any(len(unit) > 1 or not unit.isalpha() for unit in units):  # h may be a name
             return NoData(Reason.UNITS) if len(used) > 1 or not any(name in filled for name in self._key) else doubt
         if len(used) > 2 and all(map(_NAME.fullmatch, used)) and len(self._fields.intersection(used)) > 1:
             return doubt

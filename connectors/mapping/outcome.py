@@ -78,7 +78,7 @@ class Outcomes:
         for index, row in enumerate(self._table.rows):
             no_data = self._finder.find(index, row)
             if no_data is None:
-                keys.append(self._reader.key(row))
+                keys.append(self._reader.scan(row))
                 continue
             keys.append("")
             settled[index] = _outcome_of(row[0], no_data)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from connectors.mapping.convert import Unfit, as_text
+from connectors.mapping.convert import Unfit, as_id
 from connectors.mapping.model import Person
 from connectors.mapping.problem import LocalCode, Problem
 from connectors.mapping.reading import BLANK, Cells, Setting, read_cell, read_value
@@ -18,7 +18,6 @@ from connectors.source.problem import ProblemCode
 from hub.domain.entity import canonical_json
 from hub.domain.sealed import sealed_fields
 from hub.domain.stream import Stream
-from hub.protocol.errors import UsageError
 from hub.protocol.verdict import Code
 
 PART_CHARS_MAX: Final = 256
@@ -69,13 +68,13 @@ def person_identity(parts: Sequence[str]) -> str:
 
 
 class PersonReader:
-    """Reads the person of one field. Errors: UsageError on construction, if the stream seals no such field."""
+    """Reads the person of one field. Errors: WrongMapping on construction, if the stream seals no such field."""
 
     def __init__(self, field: str, person: Person, stream: Stream, setting: Setting) -> None:
         known = sealed_fields(stream.record)
         if field not in known:
             said = f"the fields are: {', '.join(known)}" if known else f"{stream.name} has none"
-            raise UsageError(f"{setting.name}: persons.{field}: there is no such sealed field; {said}")
+            raise setting.wrong(f"persons.{field}: there is no such sealed field; {said}")
         self.field = field
         self._label = " + ".join(source.label for source in person.id)
         self._id = [(source.label, read_cell(source)) for source in person.id]
@@ -129,7 +128,7 @@ class PersonReader:
         for label, read in self._id:
             try:
                 cell = read(cells)
-                text = "" if cell is BLANK else as_text(cell)
+                text = "" if cell is BLANK else as_id(cell)
             except Unfit as exc:
                 problems.append(Problem(label, self.field, exc.code, ""))
                 continue

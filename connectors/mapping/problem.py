@@ -23,13 +23,27 @@ class LocalCode(StrEnum):
     LOOKS_LIKE_HEADER = "LOOKS_LIKE_HEADER"
     NOT_IN_TABLE = "NOT_IN_TABLE"
     BAD_DATE = "BAD_DATE"
+    AMBIGUOUS_DATE = "AMBIGUOUS_DATE"  # the day or the month first, and nothing in the column tells
+    SHORT_YEAR = "SHORT_YEAR"  # two digits, and no `year_pivot`
+    OTHER_CALENDAR = "OTHER_CALENDAR"  # a year that is none of this calendar's near ones
+    DATE_AS_NUMBER = "DATE_AS_NUMBER"  # days since 1900, as a spreadsheet counts them
+    DAY_BY_ZONE = "DAY_BY_ZONE"  # a moment with an offset, which is another day elsewhere
     BAD_NUMBER = "BAD_NUMBER"
+    AMBIGUOUS_NUMBER = "AMBIGUOUS_NUMBER"  # a decimal mark or one of thousands, and nothing in the column tells
+    UNIT_IN_NUMBER = (
+        "UNIT_IN_NUMBER"  # the cell or the header counts in thousands, percent ..., and no `factor` says so
+    )
+    OTHER_CURRENCY = "OTHER_CURRENCY"  # the sign in the cell or the header is none of the row's currency
+    TOO_MANY_DECIMALS = "TOO_MANY_DECIMALS"
     BAD_YES_NO = "BAD_YES_NO"
     NOT_ONE_VALUE = "NOT_ONE_VALUE"
     BAD_SHAPE = "BAD_SHAPE"
     BAD_WEBSITE = "BAD_WEBSITE"
     BAD_IPC = "BAD_IPC"
     NOT_LATIN = "NOT_LATIN"
+    SHOWN_OTHERWISE = "SHOWN_OTHERWISE"  # the sheet shows something else than it stores, and what is not certain
+    MADE_A_DATE = "MADE_A_DATE"  # a spreadsheet made a date or a time of it
+    FORMULA_TEXT = "FORMULA_TEXT"  # the text of a formula, not its result
     NO_PERSON = "NO_PERSON"
     PERSON_ERASED = "PERSON_ERASED"  # a remark: the row is sent without them
     PERSON_WAITS = "PERSON_WAITS"  # a remark: the row is sent without them

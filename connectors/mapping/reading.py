@@ -5,34 +5,40 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from pydantic import TypeAdapter, ValidationError
 
+from connectors.mapping.column import CONSTANT, Column, Writing, converter, moment_column
 from connectors.mapping.convert import (
     Convert,
     Unfit,
     as_key_text,
-    as_moment,
+    as_said,
     as_text,
-    converter,
+    codes_of,
     fold_case,
     item_type,
+    reads_text,
     remember,
     shown,
+    unwrap,
 )
+from connectors.mapping.fault import Faults, WrongMapping
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
 from connectors.source.error_text import is_error_text
 from connectors.source.problem import ProblemCode
-from connectors.source.table import Format
+from connectors.source.table import NO_NOTATION, Notation
 from hub.domain.key import key_part, make_key
-from hub.protocol.errors import UsageError
 
 Cells = dict[str, Any]
 Read = Callable[[Cells], Any]
+Look = Callable[[Cells], None]
 
 
 class _Blank:
@@ -48,21 +54,43 @@ _ERROR_BEGINNINGS: Final = frozenset("#\uff03=\"'\ufeff \u00a0\u200b")
 _ERROR_NUMBERED_MAX: Final = 16
 _GIVEN_BYTES_MAX: Final = 36
 _LISTED_BYTES_MAX: Final = 36
+# The settings that say how a cell is read, by the type of the field.
+SETTINGS: Final[dict[Any, tuple[str, ...]]] = {
+    Decimal: ("decimal", "factor", "round"),
+    int: ("decimal", "factor", "round"),
+    dt.date: ("date_order", "time", "year_pivot"),
+    dt.datetime: ("date_order", "year_pivot"),
+}
+_CODES_SHOWN_MAX: Final = 20
+_NAME: Final = re.compile(r'[A-Za-z_][A-Za-z0-9_]*|"[^"\\\\\x00-\x1f]+"')  # a JMESPath that is nothing but a key
 _ENTITY_ID: Final = re.compile(r"([a-z0-9-]{1,63}):(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all sources of one mapping share."""
+    """What all sources of one mapping share.
+
+    Shapes: `looks` are filled while the sources are compiled: each takes one row's cells of a column whose own texts
+            tell how it is written.
+    """
 
     name: str  # the mapping file, for messages
     center: str
-    form: Format
-    zone: dt.tzinfo
+    notation: Notation = NO_NOTATION
+    zone: dt.tzinfo = dt.UTC
+    is_zone_named: bool = False
+    looks: list[Look] = field(default_factory=list)
+
+    def wrong(self, reason: str) -> WrongMapping:
+        """Return the error for one thing that is wrong with the mapping."""
+        return WrongMapping(self.name, [reason])
 
 
-def read_cell(source: Source) -> Read:
-    """Return what gets a source's raw cell: BLANK for an empty one and for one that counts as empty."""
+def read_cell(source: Source, part: Convert = as_text) -> Read:
+    """Return what gets a source's raw cell: BLANK for an empty one and for one that counts as empty.
+
+    `part` makes a text of each of several columns before they are joined.
+    """
     read: Read
     if source.column is not None:
         if not source.blanks:
@@ -71,7 +99,7 @@ def read_cell(source: Source) -> Read:
     elif source.path is not None:
         read = _read_path(source.path)
     else:
-        read = _read_joined(source.columns or (), source.join)
+        read = _read_joined(source.columns or (), source.join, part)
     if not source.blanks:
         return _without_errors(read)
     blanks = frozenset(map(fold_case, source.blanks))
@@ -84,6 +112,9 @@ def read_cell(source: Source) -> Read:
 
 
 def _read_path(path: str) -> Read:
+    if _NAME.fullmatch(path):
+        name = path.strip('"')
+        return lambda cells: _filled(cells.get(name))
     search = jmespath.compile(path).search
 
     def read(cells: Cells) -> Any:
@@ -95,12 +126,12 @@ def _read_path(path: str) -> Read:
     return read
 
 
-def _read_joined(columns: tuple[str, ...], join: str) -> Read:
+def _read_joined(columns: tuple[str, ...], join: str, part: Convert) -> Read:
     def read(cells: Cells) -> Any:
-        parts = [as_text(cell) for cell in map(cells.get, columns) if cell is not None]
-        for part in parts:
-            _refuse_error(part)
-        return _filled(join.join(part for part in parts if part))
+        parts = [part(cell) for cell in map(cells.get, columns) if cell is not None]
+        for text in parts:
+            _refuse_error(text)
+        return _filled(join.join(filter(None, parts)))
 
     return read
 
@@ -158,20 +189,56 @@ def _filled(value: Any) -> Any:
 
 
 def _folded(cell: Any) -> str:
-    return fold_case(as_text(cell))
+    return fold_case(as_said(cell))
 
 
 def read_value(source: Source, annotation: Any, setting: Setting, place: str) -> Read:
     """Return what gets a field's value.
 
-    Errors: UsageError now for a constant or a table that is no value of the field; Unfit later for a cell.
+    Errors: WrongMapping now for a constant or a table that is no value of the field, and for a setting that says
+            nothing to such a field; Unfit later for a cell.
     """
     items = item_type(annotation)
-    one = converter(annotation if items is None else items, setting.form.decimal, setting.form.date_order)
-    fixed = converter(annotation if items is None else items, ".", "ymd")  # constants are written one way everywhere
+    kind = annotation if items is None else items
+    one, fixed = converter(kind, _writing(source, setting)), converter(kind, CONSTANT)
     if one is None or fixed is None:
-        raise UsageError(f"{setting.name}: {place}: a cell cannot hold this field; map its parts, as in {place}.<part>")
-    return _reading(source, one, fixed, place, setting.name, is_list=items is not None)
+        raise setting.wrong(f"{place}: a cell cannot hold this field; map its parts, as in {place}.<part>")
+    _check_settings(source, SETTINGS.get(unwrap(kind), ()), setting, place)
+    part = as_text if reads_text(kind) else as_said
+    if source.value is None and source.table is None and source.default is None:
+        return _reading(source, one, fixed, place, setting, is_list=items is not None, part=part)
+    rules = TypeAdapter(kind)
+
+    def ruled(cell: Any) -> Any:
+        try:
+            return rules.validate_python(fixed(cell), strict=True)
+        except ValidationError as exc:
+            raise Unfit(LocalCode.NOT_IN_TABLE, cell) from exc
+
+    allowed = ", ".join(codes_of(kind)[:_CODES_SHOWN_MAX])
+    return _reading(source, one, ruled, place, setting, is_list=items is not None, allowed=allowed, part=part)
+
+
+def _writing(source: Source, setting: Setting) -> Writing:
+    """Return how a source's cells are written as a mapping says it; what the source says goes before the format."""
+    given = source.notation.model_dump(exclude_none=True)
+    return Writing(
+        notation=setting.notation.model_copy(update=given) if given else setting.notation,
+        factor=source.factor,
+        round_to=source.round,
+        label=source.label,
+        zone=setting.zone,
+        is_zone_named=setting.is_zone_named,
+    )
+
+
+def _check_settings(source: Source, allowed: Collection[str], setting: Setting, place: str) -> None:
+    for name in source.reading_settings:
+        if name not in allowed:
+            known = f"; it knows {', '.join(allowed)}" if allowed else ""
+            raise setting.wrong(f"{place}.{name}: this setting says nothing to such a field{known}")
+        if source.value is not None or source.table is not None:
+            raise setting.wrong(f"{place}.{name}: there is nothing to read beside `value` or `table`")
 
 
 def read_entity(source: Source, setting: Setting, place: str) -> Read:
@@ -192,7 +259,8 @@ def read_entity(source: Source, setting: Setting, place: str) -> Read:
         except UnicodeEncodeError as exc:
             raise Unfit(ProblemCode.UNREADABLE_BYTES, cell) from exc
 
-    return _reading(source, identify, identify, place, setting.name, is_list=False)
+    _check_settings(source, (), setting, place)
+    return _reading(source, identify, identify, place, setting, is_list=False)
 
 
 def read_status(source: Source, statuses: Collection[str], setting: Setting) -> Read:
@@ -206,24 +274,27 @@ def read_status(source: Source, statuses: Collection[str], setting: Setting) -> 
             )
         return status
 
-    return _reading(source, known, known, "status", setting.name, is_list=False, allowed=", ".join(sorted(statuses)))
+    _check_settings(source, (), setting, "status")
+    return _reading(source, known, known, "status", setting, is_list=False, allowed=", ".join(sorted(statuses)))
 
 
 def read_moment(source: Source, setting: Setting) -> Read:
     """Return what gets a moment in UTC."""
-    order, zone = setting.form.date_order, setting.zone
-    return _reading(
-        source,
-        remember(lambda cell: as_moment(cell, order, zone)),
-        lambda cell: as_moment(cell, "ymd", zone),
-        "occurred_at",
-        setting.name,
-        is_list=False,
-    )
+    _check_settings(source, SETTINGS[dt.datetime], setting, "occurred_at")
+    one, fixed = moment_column(_writing(source, setting)), moment_column(replace(CONSTANT, zone=setting.zone))
+    return _reading(source, one, fixed, "occurred_at", setting, is_list=False, part=as_said)
 
 
 def _reading(
-    source: Source, one: Convert, fixed: Convert, place: str, name: str, *, is_list: bool, allowed: str = ""
+    source: Source,
+    one: Convert,
+    fixed: Convert,
+    place: str,
+    setting: Setting,
+    *,
+    is_list: bool,
+    allowed: str = "",
+    part: Convert = as_text,
 ) -> Read:
     def settle(text: str | tuple[str, ...], where: str) -> Any:
         parts = (text,) if isinstance(text, str) else text
@@ -231,21 +302,23 @@ def _reading(
             values = [fixed(part) for part in parts]
         except Unfit as exc:
             expected = f"; expected one of {allowed}" if allowed else ""
-            raise UsageError(f"{name}: {place}.{where}: {text!r} is no value of this field{expected}") from exc
+            raise setting.wrong(f"{place}.{where}: {text!r} is no value of this field{expected}") from exc
         if is_list:
             return values
         if len(values) != 1:
-            raise UsageError(f"{name}: {place}.{where}: expected one value, came a list")
+            raise setting.wrong(f"{place}.{where}: expected one value, came a list")
         return values[0]
 
     if source.value is not None:
         constant = settle(source.value, "value")
         return (lambda _: list(constant)) if is_list else (lambda _: constant)
     if source.split is not None and not is_list:
-        raise UsageError(f"{name}: {place}.split: this field holds one value, not a list")
-    read = read_cell(source)
-    table = _table(source, settle, f"{name}: {place}")
+        raise setting.wrong(f"{place}.split: this field holds one value, not a list")
+    read = read_cell(source, part)
+    table = _table(source, settle, place, setting.name)
     convert = one if table is None else _look_up(table, tuple(source.table or ()))
+    if isinstance(convert, Column) and convert.conventions.is_open:
+        setting.looks.append(_look_at(read, convert.conventions.look, source.split))
     default = BLANK if source.default is None else settle(source.default, "default")
     if is_list:
         return _read_list(read, convert, source.split, default)
@@ -257,15 +330,45 @@ def _reading(
     return read_one
 
 
-def _table(source: Source, settle: Callable[[Any, str], Any], where: str) -> dict[str, Any] | None:
+def _look_at(read: Read, look: Callable[[str], None], split: str | None) -> Look:
+    """Return what takes a row's text into account before any is converted."""
+
+    def look_at(cells: Cells) -> None:
+        try:
+            cell = read(cells)
+        except Unfit:
+            return  # said when the row is read
+        if cell.__class__ is str:
+            look(cell)
+        elif isinstance(cell, list):
+            for part in cell:
+                if isinstance(part, str):
+                    look(part)
+
+    def look_at_parts(cells: Cells) -> None:
+        try:
+            cell = read(cells)
+        except Unfit:
+            return
+        if isinstance(cell, str):
+            for part in filter(None, map(str.strip, cell.split(split))):
+                look(part)
+
+    return look_at if split is None else look_at_parts
+
+
+def _table(source: Source, settle: Callable[[Any, str], Any], place: str, name: str) -> dict[str, Any] | None:
     if source.table is None:
         return None
-    table: dict[str, Any] = {}
+    found: dict[str, Any] = {}
+    faults = Faults(name)
     for said, meant in source.table.items():
-        value = settle(meant, f"table.{said}")
-        if table.setdefault(fold_case(said), value) != value:
-            raise UsageError(f"{where}.table.{said}: stands twice, as values are compared, with another meaning")
-    return table
+        with faults.gather():
+            value = settle(meant, f"table.{said}")
+            if found.setdefault(fold_case(said), value) != value:
+                faults.note(f"{place}.table.{said}: stands twice, as values are compared, with another meaning")
+    faults.raise_all()
+    return found
 
 
 def _first_of(texts: Collection[str]) -> str:
@@ -283,7 +386,9 @@ def _look_up(table: dict[str, Any], said: Collection[str]) -> Convert:
     allowed = _first_of(said)
 
     def convert(cell: Any) -> Any:
-        found = table.get(_folded(cell), BLANK)
+        # A yes or no of a spreadsheet is looked up by its word, all else as the sheet shows it.
+        text = as_said(cell) if isinstance(cell, bool) else as_text(cell)
+        found = table.get(fold_case(text), BLANK)
         if found is BLANK:
             raise Unfit(LocalCode.NOT_IN_TABLE, shown(cell, _GIVEN_BYTES_MAX), allowed=allowed)
         return found

@@ -1,122 +1,84 @@
-"""Texts of fields with a form, as offices write them: what is certain is put into HQ's form, for the rest a person is
-told which form that is.
+"""What was written in a cell, where a program that saved the sheet has put something else there.
 
-HQ's rules stay what they are; what is done here changes nothing that a person would call another value.
+Exports guard an id against spreadsheets (`="007"`, `'008`), and what they guard is certain: it is given back. What a
+spreadsheet made of an id is not: a rounded number (`6,11203E+15`), a date (`2-Jan`), a formula. Then the cell is
+refused. All that a person sees as it stands is left as it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, Final, get_args
+import unicodedata
+from typing import Final
 
-from pydantic import StringConstraints
-from pydantic.fields import FieldInfo
-
-from connectors.mapping.convert import Unfit
+from connectors.mapping.month import fold_name, months
 from connectors.mapping.problem import LocalCode
-from connectors.source.folding import visible
-from hub.domain import fields
+from connectors.source.problem import ProblemCode
 
-Write = Callable[[str], str]
-_LINE_END: Final = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]")
-_MEANINGLESS: Final = re.compile(
-    "[\u00ad\u200b\u2060\ufeff]"
-)  # joiners and directions stay: Persian is written with them
-_CHARS_MAX: Final = 256
-_SCHEME: Final = re.compile(r"(https?)\s*:\s*//\s*(\S+)", re.IGNORECASE)
-_HOST: Final = re.compile(r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,24}(?::\d{1,5})?(?:[/?#]\S*)?")
-_IPC_EDGES: Final = re.compile(
-    r"^(?:(?:МПК|IPC|Int\.?\s?Cl\.?)[\s\d:.]*(?=[A-HА-Н]))|\s*[(\[]\d{4}\.\d{1,2}[)\]]\s*[A-Z]{0,2}$", re.IGNORECASE
-)
-_IPC: Final = re.compile(r"([A-H])\s?(\d{2})\s?([A-Z])(?:\s*(\d{1,4})\s?/\s?(\d{2,6}))?")
-_IPC_LETTERS: Final = str.maketrans("АВСЕНавсен", "ABCEHabceh")  # typed with the other keyboard; no class has another
-# The official apostrophes of Uzbek are letters of no block that HQ takes for Latin; its quotes look the same.
-_APOSTROPHES: Final = str.maketrans({"\u02bb": "\u2018", "\u02bc": "\u2019", "\u02b9": "\u2019", "\u02bd": "\u2018"})
+_CHARS_MAX: Final = 80  # what is longer is a sentence
+_MADE_CHARS_MAX: Final = 24  # of a rounded number, of a month with its year
+_QUOTED: Final = re.compile(r'=\s?"((?:[^"]|"")*)"|=\s?\'([^\']*)\'')
+_APOSTROPHE: Final = "['\u2019\u2018\u02bc`]"
+# An apostrophe before a number, or before a code: before a word it may be a letter of that word.
+_GUARDED: Final = re.compile(rf"{_APOSTROPHE}([+=@-]?\d(?:[\d\s().,:/+-]*|[^\s'\u2019\u2018\u02bc`\"]*)){_APOSTROPHE}?")
+_GUARDED_ID: Final = re.compile(rf"{_APOSTROPHE}([^\s'\u2019\u2018\u02bc`\"]+){_APOSTROPHE}?|\"([^\"]*)\"")
+_FORMULA: Final = re.compile(r"=[\s\w+\-@($'\"{\[]")
+# A spreadsheet always writes the sign; Java writes none, but always a point.
+_ROUNDED: Final = re.compile(r"[+\-\u2212]?\d{1,3}(?:[.,]\d+)?[eE\u0415\u0435][+\-\u2212]\d{1,3}|-?\d[.]\d+E\d{1,3}")
+# The forms that spreadsheets give to a day without a year, and to a month with one: 2-Jan, 02.01 in words, Mar-05.
+_DAY: Final = re.compile(r"\d{1,2}[-.]\s?([^\W\d_]{3,9})\.?(?:[-.]\d{2})?|([^\W\d_]{3,9})\.?[-.]\d{2}")
+_CHINESE_DAY: Final = re.compile("\\d{1,2}\u6708\\d{1,2}\u65e5")
 
 
-def written(field: FieldInfo) -> Write | None:
-    """Return what puts a text into the form of a field; None if the field has none but its length."""
-    patterns = {one.pattern for one in _constraints(field) if isinstance(one.pattern, str)}
-    for pattern, write in _BY_PATTERN.items():
-        if pattern in patterns:
-            return write
-    return None
+class Spoiled(Exception):
+    """What was written in a cell is no longer there; `code` says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
-def _constraints(part: Any) -> list[StringConstraints]:
-    """Return all constraints of texts in a field, or in what its type is made of."""
-    found = [one for one in getattr(part, "metadata", ()) if isinstance(one, StringConstraints)]
-    found += [one for one in getattr(part, "__metadata__", ()) if isinstance(one, StringConstraints)]
-    for item in getattr(part, "__metadata__", ()):
-        found += [one for one in getattr(item, "metadata", ()) if isinstance(one, StringConstraints)]
-    for inner in get_args(getattr(part, "annotation", part)):
-        found += _constraints(inner)
-    return found
+def as_written(text: str) -> str:
+    """Return a text as a person wrote it: composed characters, no space around, without a guard against spreadsheets.
 
-
-def one_line(text: str) -> str:
-    """Return a text that stands in one line, as a person reads it: a line break in a cell is a space."""
-    if text.isprintable():
-        return text
-    parts = map(str.strip, _LINE_END.split(_MEANINGLESS.sub("", text)))
-    return " ".join(filter(None, parts))
-
-
-def website(text: str) -> str:
-    """Return an address with its scheme. A name of a host alone is an address, as browsers take it.
-
-    Errors: Unfit(BAD_WEBSITE).
+    Errors: Spoiled for a formula, and for what a spreadsheet made of a number or a code.
     """
-    if re.fullmatch(_pattern(fields.Web), text):
-        return text
-    plain = visible(text[: 2 * _CHARS_MAX])
-    if found := _SCHEME.fullmatch(plain):
-        plain = f"{found[1].lower()}://{found[2]}"
-    elif _HOST.fullmatch(plain):
-        plain = f"http://{plain}"
-    return _fitting(plain, fields.Web, LocalCode.BAD_WEBSITE, text)
-
-
-def patent_class(text: str) -> str:
-    """Return a class of the IPC without its version, `G06F 17/30` for `G06F17/30 (2006.01)`; one that fits stays.
-
-    Errors: Unfit(BAD_IPC).
-    """
-    if re.fullmatch(_pattern(fields.Ipc), text):
-        return text
-    plain = _IPC_EDGES.sub("", visible(text[: 2 * _CHARS_MAX])).strip().translate(_IPC_LETTERS).upper()
-    if found := _IPC.fullmatch(plain):
-        plain = f"{found[1]}{found[2]}{found[3]}" + (f" {found[4]}/{found[5]}" if found[4] else "")
-    return _fitting(plain, fields.Ipc, LocalCode.BAD_IPC, text)
-
-
-def latin(text: str) -> str:
-    """Return a text in Latin letters, Uzbek apostrophes as the quotes that look the same.
-
-    Errors: Unfit(NOT_LATIN), with the first letter that is none.
-    """
-    plain = one_line(text).translate(_APOSTROPHES)
-    pattern = _pattern(fields.Latin)
-    if re.fullmatch(pattern, plain) is None:
-        odd = next((letter for letter in plain if re.fullmatch(pattern, letter) is None), "")
-        raise Unfit(LocalCode.NOT_LATIN, text, letter=odd)
+    plain = (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
+    if not plain:
+        return plain
+    first = plain[0]
+    if not (first.isalnum() or first in "+-\u2212"):
+        return _unguarded(plain)
+    if len(plain) <= _MADE_CHARS_MAX and not plain.isdigit() and (not first.isalpha() or plain[-1].isdigit()):
+        _refuse_what_was_made(plain if plain.isascii() else unicodedata.normalize("NFKC", plain))
     return plain
 
 
-def _fitting(plain: str, kind: Any, code: LocalCode, text: str) -> str:
-    if len(plain) > _CHARS_MAX or re.fullmatch(_pattern(kind), plain) is None:
-        raise Unfit(code, text)
+def without_guard(text: str) -> str:
+    """Return a text, as `as_written` gives it, as an id: a guard before letters is none of its characters either."""
+    found = _GUARDED_ID.fullmatch(text)
+    return text if found is None else found[1] or found[2]
+
+
+def _unguarded(plain: str) -> str:
+    if found := _QUOTED.fullmatch(plain):
+        return (found[1] or found[2] or "").replace('""', '"').strip()
+    if len(plain) <= _CHARS_MAX and (found := _GUARDED.fullmatch(plain)):
+        return found[1].strip()
+    if _FORMULA.match(plain):
+        raise Spoiled(LocalCode.FORMULA_TEXT)
     return plain
 
 
-def _pattern(kind: Any) -> str:
-    return next(str(one.pattern) for one in kind.__metadata__ if isinstance(one, StringConstraints))
-
-
-_BY_PATTERN: Final[dict[str, Write]] = {
-    _pattern(fields.Web): website,
-    _pattern(fields.Ipc): patent_class,
-    _pattern(fields.Latin): latin,
-    _pattern(fields.Title): one_line,
-}
+def _refuse_what_was_made(plain: str) -> None:
+    if _ROUNDED.fullmatch(plain):
+        raise Spoiled(ProblemCode.DIGITS_LOST)
+    found = _DAY.fullmatch(plain)
+    if found is None:
+        is_day = _CHINESE_DAY.fullmatch(plain) is not None
+    else:
+        name = found[1] or found[2]
+        # In capitals it is a code: no spreadsheet shouts a month.
+        is_day = name in (name.lower(), name.capitalize()) and fold_name(name) in months()
+    if is_day:
+        raise Spoiled(LocalCode.MADE_A_DATE)

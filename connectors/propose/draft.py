@@ -6,26 +6,27 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 _PLAIN: Final = re.compile(r"[^\W_][\w .()/№-]*", re.UNICODE)
 _NOTHING: Final = frozenset({"null", "Null", "NULL"})
-_WIDTH: Final = 110
+NO_WHYS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDraft:
-    """Where one value comes from; `why` stands beside it as a comment.
-
-    Shapes: exactly one of column and value is given.
-    """
+    """Where one value comes from. Shapes: exactly one of column, columns and value is given."""
 
     column: str | None = None
+    columns: tuple[str, ...] = ()  # joined by `join`
+    join: str = ":"
     value: str | None = None
     split: str | None = None
     table: Mapping[str, str] | None = None
     prefix: str | None = None
-    why: str = ""
+    blanks: tuple[str, ...] = ()
+    reading: Mapping[str, str] = field(default_factory=dict)  # decimal, date_order and the like
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,6 @@ class PersonDraft:
 
     id: tuple[str, ...]
     parts: Mapping[str, str]
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +48,26 @@ class Draft:
     files: tuple[str, ...]
     stream: str
     key: tuple[str, ...] = ()
-    key_why: str = ""
     fields: Mapping[str, SourceDraft] = field(default_factory=dict)
     persons: Mapping[str, PersonDraft] = field(default_factory=dict)
     settings: Mapping[str, SourceDraft] = field(default_factory=dict)  # status, reason, effective_on, occurred_at
     format: Mapping[str, str] = field(default_factory=dict)
-    format_why: str = ""
     head: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-    raw: tuple[str, ...] = ()  # whole lines of settings that have no other place here
+    todo: Mapping[str, SourceDraft] = field(default_factory=dict)  # fields that are likely, and wait for an answer
+    by_path: bool = False  # the columns are JMESPaths
+    more: Mapping[str, str] = field(default_factory=dict)  # settings that are one text, such as key_prefix
 
 
-def to_yaml(draft: Draft) -> str:
-    """Return the mapping as YAML that `read_mapping` takes."""
-    return "\n".join(_lines(draft)) + "\n"
+def file_pattern(name: str) -> str:
+    """Return the pattern that fits this one name: `offers[1].xlsx` would fit offers1.xlsx, and not itself."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def to_yaml(draft: Draft, whys: Mapping[str, str] = NO_WHYS) -> str:
+    """Return the mapping as YAML that `read_mapping` takes; `whys` has a comment for places such as `fields.title`."""
+    return "\n".join(_lines(draft, whys)) + "\n"
 
 
 def scalar(text: str) -> str:
@@ -70,54 +75,79 @@ def scalar(text: str) -> str:
     if _PLAIN.fullmatch(text) and text == text.strip() and text not in _NOTHING:
         return text
     quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in quoted)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
 
 
-def _lines(draft: Draft) -> Iterator[str]:
-    yield from (f"# {line}".rstrip() for line in draft.head)
+def _lines(draft: Draft, whys: Mapping[str, str]) -> Iterator[str]:
+    yield from map(_comment, draft.head)
     if draft.questions:
         yield "questions:"
         yield from (f"  - {scalar(question)}" for question in draft.questions)
     yield f"files: {_list(draft.files)}"
-    yield f"stream: {draft.stream}"
+    yield f"stream: {scalar(draft.stream)}"
     if draft.key:
-        key = scalar(draft.key[0]) if len(draft.key) == 1 else _list(draft.key)
-        yield _beside(f"key: {key}", draft.key_why)
+        yield _beside(f"key: {_columns(draft.key, draft)}", whys.get("key"))
+    yield from (f"{name}: {scalar(value)}" for name, value in draft.more.items())
     yield "fields:"
     for path, source in draft.fields.items():
-        yield _beside(f"  {path}: {_source(source)}", source.why)
+        yield _beside(f"  {path}: {_source(source, draft)}", whys.get(f"fields.{path}"))
+    for path, source in draft.todo.items():
+        yield _beside(f"  # TODO {path}: {_source(source, draft)}", whys.get(f"fields.{path}"))
     if draft.persons:
         yield "persons:"
     for name, person in draft.persons.items():
-        yield _beside(f"  {name}:", person.why)
-        yield f"    id: {_list(person.id)}"
-        yield from (f"    {part}: {scalar(column)}" for part, column in person.parts.items())
+        yield _beside(f"  {name}:", whys.get(f"persons.{name}"))
+        yield f"    id: {_columns(person.id, draft)}"
+        yield from (f"    {part}: {_columns((column,), draft)}" for part, column in person.parts.items())
     for name, source in draft.settings.items():
-        yield _beside(f"{name}: {_source(source)}", source.why)
-    yield from draft.raw
+        yield _beside(f"{name}: {_source(source, draft)}", whys.get(name))
     if draft.format:
         said = ", ".join(f"{name}: {scalar(value)}" for name, value in draft.format.items())
-        yield _beside(f"format: {{{said}}}", draft.format_why)
-    yield from (f"# {line}" for line in draft.left_out)
+        yield _beside(f"format: {{{said}}}", whys.get("format"))
+    yield from map(_comment, draft.left_out)
 
 
-def _source(source: SourceDraft) -> str:
-    parts = (
-        [f"value: {scalar(source.value)}"] if source.value is not None else [f"column: {scalar(source.column or '')}"]
-    )
+def _columns(names: Sequence[str], draft: Draft) -> str:
+    """Return the cells of a key or a person: a name each, or a path where the sheet has no columns."""
+    found = [f"{{path: {scalar(name)}}}" if draft.by_path else scalar(name) for name in names]
+    return found[0] if len(found) == 1 else f"[{', '.join(found)}]"
+
+
+def _source(source: SourceDraft, draft: Draft) -> str:
+    parts = [_origin(source, draft)]
+    if source.columns and not draft.by_path:
+        parts.append(f"join: {scalar(source.join)}")
     for name in ("split", "prefix"):
         given = getattr(source, name)
         if given is not None:
             parts.append(f"{name}: {scalar(given)}")
+    parts += [f"{name}: {scalar(given)}" for name, given in source.reading.items()]
+    if source.blanks:
+        parts.append(f"blanks: {_list(source.blanks)}")
     if source.table:
         parts.append("table: {" + ", ".join(f"{scalar(k)}: {scalar(v)}" for k, v in source.table.items()) + "}")
     return "{" + ", ".join(parts) + "}"
+
+
+def _origin(source: SourceDraft, draft: Draft) -> str:
+    if source.value is not None:
+        return f"value: {scalar(source.value)}"
+    if source.columns and draft.by_path:
+        joined = f"join('{source.join}', [{', '.join(source.columns)}])"
+        return f"path: {scalar(joined)}"
+    if source.columns:
+        return f"columns: {_list(source.columns)}"
+    return f"{'path' if draft.by_path else 'column'}: {scalar(source.column or '')}"
 
 
 def _list(texts: Sequence[str]) -> str:
     return "[" + ", ".join(map(scalar, texts)) + "]"
 
 
-def _beside(line: str, why: str) -> str:
-    """Return a line with its comment; a line of text may hold no line break."""
-    return f"{line}   # {' '.join(why.split())}" if why else line
+def _beside(line: str, why: str | None) -> str:
+    return f"{line}   {_comment(why)}" if why else line
+
+
+def _comment(text: str) -> str:
+    """Return a text as a comment: on one line, whatever a column is called."""
+    return f"# {' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())}".rstrip()

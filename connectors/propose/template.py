@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from connectors.propose.draft import Draft, PersonDraft, SourceDraft
+from connectors.propose.draft import Draft, PersonDraft, SourceDraft, file_pattern
 from connectors.propose.facts import FieldFacts, StreamFacts
 
 BETWEEN: Final = ";"  # stands between the entries of a list
@@ -84,7 +84,7 @@ def mapping(facts: StreamFacts, words: TemplateWords, file_name: str, sheet: str
     status = SourceDraft(headers[STATUS], table={words.statuses[status]: status for status in facts.statuses})
     changes = {change.path: SourceDraft(headers[change.path]) for change in facts.changes}
     return Draft(
-        files=(file_name,),
+        files=(file_pattern(file_name),),
         stream=facts.name,
         key=(headers[KEY],),
         fields=fields,

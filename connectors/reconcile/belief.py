@@ -6,6 +6,7 @@ flight was accepted. From the second the next events are planned; the first is g
     move        when                                         what follows
     presume     events of a new plan are queued              in flight; the row is pending
     hold        a row wants what is presumed already         nothing to say; accepted, or pending with what is in flight
+    own         the file that named it names it no more      another file that does says what becomes of it
     accept      a receipt has an event without a line        held is what it said, unless a newer one was decided
     reject      a receipt has a line for an event            the row is rejected; or an earlier plan was: it is shaken
     replan      the plan was built on what proved wrong      the wanted state is forgotten; the row is planned once more
@@ -131,16 +132,27 @@ class Belief:
             self.file if aim is None else aim.file,
         )
 
-    def hold(self, fingerprint: bytes) -> Belief:
+    def hold(self, aim: Aim) -> Belief:
         """Return the belief once a row wants what HQ will hold anyway: there is nothing to say.
 
-        The row's file is not noted: where another file made the plan, this one only repeats it.
         Errors: ImpossibleMove, if HQ will hold nothing.
         """
         if self.presumed is None:
             raise ImpossibleMove("a row is said to want what HQ holds, of an entity of which HQ will hold nothing")
         state: State = "pending" if self.inflight else "accepted"
-        return replace(self, fingerprint=fingerprint, state=state, shaken=self._shakes, verdict=None, rejected=None)
+        return replace(
+            self,
+            fingerprint=aim.fingerprint,
+            file=aim.file,
+            state=state,
+            shaken=self._shakes,
+            verdict=None,
+            rejected=None,
+        )
+
+    def own(self, file: str) -> Belief:
+        """Return the belief once `file` owns the entity, for no other file that is there names it."""
+        return replace(self, file=file)
 
     def accept(self, event: Queued) -> Belief:
         """Return the belief once HQ has accepted an event. Errors: ImpossibleMove, if none is in flight."""
@@ -262,18 +274,20 @@ NOTHING: Final = Belief()
 NO_VERDICT: Final = Verdict("")
 
 
-def row_state(own: OwnState, state: State | None, *, is_planned: bool, is_same_file: bool) -> RowState:
+def row_state(own: OwnState, state: State | None, *, is_planned: bool, is_owner: bool) -> RowState:
     """Return what became of a row.
 
     Shapes: own is '' where the connector has decided nothing by itself, so that the entity says it; state is the
-            entity's, None where it was never planned for; is_planned: it was last planned for what this row wants;
-            is_same_file: and for this row's file.
+            entity's, None where nothing is known of it; is_planned: it was last planned for what this row wants;
+            is_owner: the row's file owns the entity. What a file wants otherwise of another file's entity is refused.
     """
     if own:
         return own
-    if state is None or not is_planned:
+    if state is None:
         return "pending"
-    return "unchanged" if state == "accepted" and not is_same_file else state
+    if not is_planned:
+        return "pending" if is_owner else "refused"
+    return "unchanged" if state == "accepted" and not is_owner else state
 
 
 def row_verdict(own: OwnState, refusal: Verdict, rejection: Verdict, *, is_planned: bool) -> Verdict:

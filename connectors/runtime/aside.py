@@ -1,24 +1,98 @@
-"""Files that are there and not taken: locked, too large, or of a name that no mapping is for. `status` shows them."""
+"""Files that are there and not taken: locked, too large, of another kind, or of a name that no mapping is for.
+
+`status`, `check` and the log show them, each with what to do; see `notice` for the words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import structlog
 
 from connectors.mapping.model import Mapping
-from connectors.runtime.office import mapping_for
+from connectors.runtime.notice import COPY, LOCK_FILE, TEMPORARY, UNMAPPED
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState, Reason
-from connectors.source.folder import FileStatus, FolderSettings, list_files
+from connectors.runtime.units import is_mapped
+from connectors.source.copy import find_copies
+from connectors.source.folder import FileStatus, FolderSettings, list_beside
 from connectors.source.folder import ScanState as Seen
+from connectors.source.kind import sniff
+from connectors.source.names import Beside, is_source_file
 from connectors.source.problem import FileCode
 
-UNMAPPED_EVERY_S: Final = 30.0  # it is a second listing, and no file waits for it
+BESIDE_EVERY_S: Final = 30.0  # it is a second listing, and no file waits for it
+_LOOKED_AT: Final = 64 * 1024  # bytes at each end of a file that nobody reads, to tell what it is
 
 _STATES: Final = {Seen.LOCKED: FileState.LOCKED, Seen.TOO_LARGE: FileState.TOO_LARGE}
+_NO_MAPPING: Final = "no mapping is for this name: rename the file, or name it under `files` in a mapping"
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file beside the sheets that is not read: its name, and why, with what to do."""
+
+    name: str
+    what: Beside
+    reason: Reason
+
+
+def find_beside(settings: FolderSettings, mappings: Sequence[Mapping]) -> list[Found]:
+    """Return the files in the folder that a person may take for sheets and that are not read, by name.
+
+    Errors: OSError, if the folder can't be listed.
+    """
+    there = _list_unread(settings, mappings)
+    return [Found(name, what, _reason(settings.path / name, what)) for name, what in there.items()]
+
+
+def _list_unread(settings: FolderSettings, mappings: Sequence[Mapping]) -> dict[str, Beside]:
+    """Return what such files are by their names. Those that a mapping is for are read, or refused when it is tried."""
+    patterns = tuple(pattern for mapping in mappings for pattern in mapping.files)
+    return {
+        name: what
+        for name, what in list_beside(settings).items()
+        if what is Beside.ODD_NAME
+        or not (is_mapped(mappings, name) and is_source_file(name.rpartition("/")[2], patterns))
+    }
+
+
+def copy_reason(original: str) -> Reason:
+    """Return what is said of a file that looks like a copy."""
+    said = (
+        f"it looks like a copy of {original}: take what is new in it into {original} and delete it; "
+        "if it is a sheet of its own, rename it"
+    )
+    return Reason(said, COPY, {"file": original})
+
+
+def _reason(path: Path, what: Beside) -> Reason:
+    if what is Beside.LOCK_FILE:
+        said = "a program has the workbook open: save and close it there; if nobody has it open, delete this file"
+        return Reason(said, LOCK_FILE)
+    if what is Beside.TEMPORARY:
+        return Reason("it is a temporary file: save it under its final name, or delete it", TEMPORARY)
+    if what is Beside.ODD_NAME:
+        return Reason("its name is no text: rename the file", UNMAPPED)
+    if what is Beside.SHEET:
+        return Reason(_NO_MAPPING, UNMAPPED)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LOOKED_AT)
+            file.seek(max(0, path.stat().st_size - _LOOKED_AT))
+            data += file.read(_LOOKED_AT)
+    except OSError as exc:
+        return Reason(f"it can't be read ({exc.strerror or exc}): close it elsewhere", FileCode.UNKNOWN_KIND)
+    refused = sniff(path, data)
+    if refused is None:
+        return Reason(f"{path.name} is no sheet: save the sheet in it as .xlsx or .csv", FileCode.UNKNOWN_KIND)
+    return Reason(str(refused), refused.code, refused.params)
 
 
 class Aside:
@@ -27,63 +101,85 @@ class Aside:
     def __init__(self, outbox: Outbox) -> None:
         self._rows = outbox.rows
         self._known = outbox.rows.aside()
-        self._unmapped_at = float("-inf")
+        self._copies: MappingOf[str, str] = {}
+        self._beside_at = float("-inf")
 
     def note(self, files: Iterable[FileStatus]) -> set[str]:
-        """Note what became of `files`; return those that were set aside and can be read again now.
+        """Note what became of `files`; return those that are to be read again.
 
-        The caller has them read once more, unchanged as they may be: their own state was covered by ours.
+        Those that were set aside and can be read now are read once more, unchanged as they may be: their own state was
+        covered by ours.
         Errors: Retriable.
         """
         seen = {file.name: file for file in files}
+        again: set[str] = set()
         for file in seen.values():
             state = _STATES.get(file.state)
             if state is not None:
-                self._set(file.name, state, file.message)
+                code = FileCode.FILE_TOO_LARGE if state is FileState.TOO_LARGE else ""
+                again |= self._set(file.name, state, Reason(file.message, code))
         aside = {name for name, why in self._known.items() if why in _STATES.values()}
         for name in aside - seen.keys():
-            self._rows.drop(name)
-            del self._known[name]
+            again |= self._leave(name)
         # Nothing can fail any more: what is told here is told once.
         freed = {name for name in aside & seen.keys() if seen[name].state is Seen.TAKEN}
         for name in freed:
             log.info("file_readable", file=name)
             del self._known[name]
-        return freed
+        self._note_copies(name for name, file in seen.items() if file.state is not Seen.VANISHED)
+        return again | freed
 
     def drop(self, name: str) -> None:
         """Forget a file that is gone."""
         self._known.pop(name, None)
 
-    def find_unmapped(self, settings: FolderSettings, mappings: list[Mapping], now: float) -> None:
-        """Note, now and then, the files that no mapping is for. Errors: Retriable."""
-        if now - self._unmapped_at < UNMAPPED_EVERY_S:
-            return
+    def find_beside(self, settings: FolderSettings, mappings: list[Mapping], now: float) -> set[str]:
+        """Note, now and then, the files that nobody reads; return those that are to be read again. Errors: Retriable.
+
+        A file that was read once and that no mapping is for any more names nothing from then on.
+        """
+        if now - self._beside_at < BESIDE_EVERY_S:
+            return set()
         try:
-            there = list_files(settings)
-        except (OSError, ValueError):
-            return  # the scan says so itself; with too many files, the strange ones are not told
-        self._unmapped_at = now
-        found = {name for name in there if mapping_for(mappings, name) is None}
-        for name in found:
-            self._set(
-                name,
-                FileState.UNMAPPED,
-                "no mapping is for this name: rename the file, or name it under `files` in a mapping",
-            )
+            found = _list_unread(settings, mappings)
+        except OSError:
+            return set()  # the scan says so itself
+        self._beside_at = now
+        again: set[str] = set()
+        for name, what in found.items():
+            if self._known.get(name) is not FileState.UNMAPPED:
+                again |= self._set(name, FileState.UNMAPPED, _reason(settings.path / name, what))
         for name in [name for name, state in self._known.items() if state is FileState.UNMAPPED and name not in found]:
-            if name not in there:
-                self._rows.drop(name)
-            del self._known[name]
+            if (settings.path / name).exists():
+                del self._known[name]
+            else:
+                again |= self._leave(name)
+        return again
 
     def again(self) -> None:
-        """Have the next look be for files without a mapping too: the mappings have changed."""
-        self._unmapped_at = float("-inf")
+        """Have the next look be for files that nobody reads too: the mappings have changed."""
+        self._beside_at = float("-inf")
 
-    def _set(self, name: str, state: FileState, message: str) -> None:
+    def _note_copies(self, names: Iterable[str]) -> None:
+        copies = find_copies(names)
+        for name, of in copies.items():
+            if self._copies.get(name) != of:
+                log.warning("file_is_a_copy", file=name, of=of, reason=copy_reason(of).message)
+        self._copies = copies
+
+    def _set(self, name: str, state: FileState, reason: Reason) -> set[str]:
         if self._known.get(name) is state:
-            return
-        code = FileCode.FILE_TOO_LARGE if state is FileState.TOO_LARGE else ""
-        self._rows.set_aside(name, state, Reason(message, code))
+            return set()
+        again: set[str] = set()
+        if state is FileState.UNMAPPED:
+            again = self._rows.leave(name, state, reason, datetime.now(UTC))
+        else:
+            self._rows.set_aside(name, state, reason)
         self._known[name] = state
-        log.warning("file_set_aside", file=name, state=str(state), reason=message)
+        log.warning("file_set_aside", file=name, state=str(state), reason=reason.message)
+        return again
+
+    def _leave(self, name: str) -> set[str]:
+        del self._known[name]
+        gone = Reason("the file is gone; nothing was withdrawn")
+        return self._rows.leave(name, FileState.VANISHED, gone, datetime.now(UTC))

@@ -15,7 +15,7 @@ from connectors.runtime.registry import States
 from hub.domain.catalogue import KINDS
 from hub.domain.rules import complete
 from hub.domain.stream import EventKind
-from hub.protocol.avro import Codec, frame
+from hub.protocol.avro import Codec, frame, unframe
 from hub.protocol.errors import Malformed
 from hub.protocol.schema import DATASCHEMA, load_released
 
@@ -80,3 +80,10 @@ class Codecs:
             None in kind.legal_in,
             link,
         )
+
+    def value(self, event_type: str, value: bytes) -> dict[str, Any]:
+        """Return what an event of this release says, from its framed value. Errors: Malformed."""
+        encoder = self._encoders.get(event_type)
+        if encoder is None:
+            raise Malformed(f"{event_type} has no released schema")
+        return encoder.codec.decode(unframe(value)[1])

@@ -22,7 +22,21 @@ NOT_THE_SHEETS_FAULT: Final = frozenset(
     }
 )
 # The names that a problem's parameters may begin with: those that have a word, and bounds, which have a sign.
-PARAMS: Final = ("value", "max", "length", "allowed", "rows", "status", "event", "list", "file", "stream", "letter")
+PARAMS: Final = (
+    "value",
+    "max",
+    "length",
+    "allowed",
+    "rows",
+    "status",
+    "event",
+    "list",
+    "file",
+    "stream",
+    "letter",
+    "readings",
+    "unit",
+)
 _BOUND_SIGNS: Final = {"ge": "≥ ", "gt": "> ", "le": "≤ ", "lt": "< "}
 _GROUPS: Final = {"status": "statuses", "event": "events"}  # of a stream's words
 _CODED: Final = re.compile(r"(?:(?<=^)|(?<= ))(status|event|stream)=([a-z_]+)(?= |$)")

@@ -7,24 +7,26 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
 import structlog
 
-from connectors.mapping.compiled import NoSuchColumn
+from connectors.mapping.fault import NoSuchColumn
 from connectors.mapping.model import Mapping
 from connectors.mapping.outcome import Outcomes
 from connectors.runtime.aside import Aside
 from connectors.runtime.gather import Gatherer
-from connectors.runtime.notice import UNFIT
-from connectors.runtime.office import Office, mapping_for, read_mappings
+from connectors.runtime.notice import SEVERAL_MAPPINGS, UNFIT
+from connectors.runtime.office import Office, read_mappings
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.rows import Reason
+from connectors.runtime.outbox.rows import Reason, count_refusals
 from connectors.runtime.persons import Durable, Sealing
 from connectors.runtime.signals import Replans, Signal
+from connectors.runtime.units import SeveralMappings, Unit, file_of, units_of
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
+from connectors.source.copy import find_copies
 from connectors.source.folder import ScanState
 from hub.protocol.errors import Retriable, UsageError
 
@@ -66,6 +68,7 @@ class Folder:
         self._mappings: list[Mapping] = []
         self._stamp: tuple[object, ...] = ()
         self._due: dict[str, float] = {}  # when a file has rows whose settling time is over
+        self._refused: dict[str, dict[str, int]] = {}  # by unit, what rows were refused for when the log said so last
         self._vanished: set[str] = set()  # gone, and not noted yet
         self._dealt_with: frozenset[str] = frozenset()
         self._replans = replans
@@ -116,8 +119,9 @@ class Folder:
         now = time.monotonic()
         due = {name for name, at in self._due.items() if at <= now}
         due |= set(self._outbox.rows.approvals()) | self._sealed_otherwise()
-        for name in due | self._to_be_planned_again():
-            self._due.pop(name, None)
+        for unit in due:
+            self._due.pop(unit, None)
+        for name in {file_of(unit) for unit in due | self._to_be_planned_again()}:
             self._source.forget(name)
         scan = self._source.scan(now)
         self._note_dealt_with()  # what has changed is not, while it is read
@@ -126,12 +130,9 @@ class Folder:
         self._vanished |= set(scan.vanished)  # the source tells it once
         news = bool(self._vanished)
         for name in sorted(self._vanished):
-            self._due.pop(name, None)
-            self._gatherer.vanish(name)
-            self._aside.drop(name)
+            self._vanish(name)
             self._vanished.discard(name)
-            log.warning("file_vanished", file=name)
-        for name in scan.ready:
+        for name in self._in_order(scan.ready):
             if self._stopping:
                 break
             content = self._source.read(name, time.monotonic())
@@ -143,6 +144,31 @@ class Folder:
         if scan.problem is None and not self._stopping:
             news |= self._set_aside(now)
         return news
+
+    def _vanish(self, name: str) -> None:
+        """Note that a file is gone, with all of its units; that no mapping is for it any more is not for us to say."""
+        if _is_there(self._office.sources / name):
+            units = [unit for unit in self._units_known(name) if unit != name]
+        else:
+            units = self._units_known(name)
+            self._aside.drop(name)
+        for unit in units:
+            self._replans.note(self._gatherer.vanish(unit))
+            self._due.pop(unit, None)
+            log.warning("file_vanished", file=unit)
+
+    def _units_known(self, file: str) -> list[str]:
+        return sorted(unit for unit in self._outbox.rows.present() if file_of(unit) == file)
+
+    def _in_order(self, ready: Sequence[str]) -> list[str]:
+        """Return the files to be read: the oldest first, copies behind what they are copies of, once that stands still.
+
+        So what two files say in contradiction is the older one's to say where both are new, and never a copy's.
+        """
+        files = {file.name: file for file in self._source.status()}
+        copies = find_copies(files)
+        waiting = {name for name in ready if name in copies and files[copies[name]].state is ScanState.SETTLING}
+        return sorted(set(ready) - waiting, key=lambda name: (name in copies, files[name].mtime_ns, name))
 
     def _note_dealt_with(self) -> None:
         self._dealt_with = frozenset(file.name for file in self._source.status() if file.state in _DEALT_WITH)
@@ -163,46 +189,68 @@ class Folder:
         before, self._sealed = self._sealed, now
         if before is None or before == now:
             return set()
-        return {name for name in self._names() if (m := mapping_for(self._mappings, name)) is not None and m.persons}
+        return {name for name in self._names() if any(m.persons and m.matches(_base(name)) for m in self._mappings)}
 
     def _set_aside(self, now: float) -> bool:
         """Note which files are there and not taken; return whether any may be read again."""
-        self._aside.find_unmapped(self._source.settings.model_copy(update={"patterns": ()}), self._mappings, now)
-        freed = self._aside.note(self._source.status())
+        again = self._aside.find_beside(self._source.settings, self._mappings, now)
+        freed = again | self._aside.note(self._source.status())
         self._replans.note(freed)  # by the next pass
         return bool(freed)
 
     def _take(self, content: FileContent) -> None:
-        """Take one file. Errors: Retriable; the file stays ready, and is read again."""
+        """Take one file, unit by unit. Errors: Retriable; the file stays ready, and is read again."""
+        known = self._units_known(content.name)
+        try:
+            units = units_of(self._mappings, content.name)
+        except SeveralMappings as exc:
+            log.warning("file_refused", file=content.name, reason=str(exc))
+            for name in known or [content.name]:
+                self._gatherer.refuse(name, Reason(str(exc), SEVERAL_MAPPINGS, {"mappings": exc.mappings}))
+            return
+        # What was read under another name before, as a mapping was added or taken away, is none of the file's any more.
+        for name in set(known) - {unit.name for unit in units}:
+            self._replans.note(self._gatherer.vanish(name))
+        for unit in units:
+            self._take_unit(content, unit)
+
+    def _take_unit(self, content: FileContent, unit: Unit) -> None:
         started = time.monotonic()
         try:
-            found, blank = self._read(content)
+            found, blank = self._read(content, unit.mapping)
         except (FileRefused, UsageError) as exc:
-            log.warning("file_refused", file=content.name, reason=str(exc))
-            self._gatherer.refuse(content.name, _reason(exc))
+            log.warning("file_refused", file=unit.name, reason=str(exc))
+            self._gatherer.refuse(unit.name, _reason(exc))
             return
         age_s = max(0.0, time.time() - content.stamp.mtime_ns / 1e9)
-        gathered = self._gatherer.take(content.name, found, blank=blank, age_s=age_s)
+        entities = f"{unit.mapping.stream}/{self._office.settings.center}:"
+        gathered = self._gatherer.take(unit.name, found, entities=entities, blank=blank, age_s=age_s)
+        self._replans.note(gathered.again)
         if gathered.waits:
-            log.warning("file_waits_for_approval", file=content.name)
+            log.warning("file_waits_for_approval", file=unit.name)
         if gathered.due_s is not None:
-            self._due[content.name] = time.monotonic() + gathered.due_s
+            self._due[unit.name] = time.monotonic() + gathered.due_s
         log.info(
             "file_taken",
-            file=content.name,
+            file=unit.name,
             rows=len(found),
             events=gathered.events,
             seconds=round(time.monotonic() - started, 3),
         )
+        self._tell_refused(unit.name)
 
-    def _read(self, content: FileContent) -> tuple[Outcomes | Durable, int]:
-        """Return the outcomes of a file's rows, and how many blank rows there are besides.
+    def _tell_refused(self, unit: str) -> None:
+        """Have the log say what rows are refused for, when that has changed."""
+        codes = count_refusals(self._outbox.database, unit)
+        if codes != self._refused.get(unit, {}):
+            log.warning("rows_refused", file=unit, rows=sum(codes.values()), codes=codes)
+        self._refused[unit] = codes
+
+    def _read(self, content: FileContent, mapping: Mapping) -> tuple[Outcomes | Durable, int]:
+        """Return the outcomes of the rows that a mapping takes, and how many blank rows there are besides.
 
         Errors: FileRefused, UsageError.
         """
-        mapping = mapping_for(self._mappings, content.name)
-        if mapping is None:
-            raise UsageError(f"no mapping is for {content.name}")
         settings = self._office.settings
         table = read_table(content.name, content.data, mapping.format_options(), settings.limits)
         found = Outcomes(mapping, table, settings.center, self._sealing)
@@ -230,7 +278,7 @@ class Folder:
         patterns = tuple(pattern for mapping in self._mappings for pattern in mapping.files)
         if settings.depth_max:
             patterns += tuple(f"*/{pattern}" for pattern in patterns)
-        # Nothing is known from before a restart: every file is read once, and its rows say that they are not new.
+        # Every file is read once after a restart, and its rows say that they are not new; what is gone since is told.
         return FolderSource(
             FolderSettings(
                 path=self._office.sources,
@@ -238,7 +286,8 @@ class Folder:
                 settle_s=settings.file_settle_s,
                 depth_max=settings.depth_max,
                 file_bytes_max=settings.limits.file_bytes_max,
-            )
+            ),
+            known={file_of(unit): "" for unit in self._outbox.rows.present()},
         )
 
     @property
@@ -288,6 +337,18 @@ def _stamp(folder: Path) -> tuple[object, ...]:
             return tuple(sorted((e.name, s.st_mtime_ns, s.st_size) for e in entries for s in (e.stat(),)))
     except OSError:
         return ()
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether there is a file of exactly this name: where capitals don't matter, another one has it too."""
+    try:
+        return any(entry.name == path.name for entry in path.parent.iterdir())
+    except OSError:
+        return False
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _reason(exc: FileRefused | UsageError) -> Reason:

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 import orjson
 
 from connectors.mapping.outcome import RowOutcome
-from connectors.mapping.problem import LocalCode, Problem, Wanted
+from connectors.mapping.problem import Problem, Wanted
 from connectors.reconcile.belief import NOTHING, Aim, Belief, OwnState
 from connectors.reconcile.digest import record_digest
 from connectors.reconcile.plan import NoTransition, plan
@@ -28,9 +28,11 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.beliefs import load, save
+from connectors.runtime.outbox.orphans import name
 from connectors.runtime.outbox.queue import NewEvent, append
 from connectors.runtime.outbox.rows import FileState, Reason, StoredRow, put_rows
 from connectors.runtime.settings import Guard
+from connectors.runtime.units import as_argument
 from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
 from hub.protocol.errors import Malformed, Rejected, Retriable
@@ -38,6 +40,7 @@ from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.verdict import Code
 
 CHUNK_ROWS: Final = 500  # a transaction holds the outbox for some twenty milliseconds
+GONE: Final = "the file is gone; nothing was withdrawn"
 KEPT_MAX: Final = 5_000  # outcomes that are kept; they take eight times the memory of what they were read from
 
 _T = TypeVar("_T")
@@ -50,6 +53,7 @@ class Gathered:
     events: int = 0
     due_s: float | None = None  # seconds from now; None if no row waits for its settling time
     waits: bool = False  # for `connector approve`
+    again: frozenset[str] = frozenset()  # files that own now what this one named, and want something else of it
 
 
 @dataclass(slots=True)
@@ -59,7 +63,8 @@ class _Chunk:
     rows: list[StoredRow] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
     aims: dict[str, Aim] = field(default_factory=dict)  # by entity: what the events are for
-    held: dict[str, bytes] = field(default_factory=dict)  # by entity: the wanted state for which nothing is to be said
+    held: dict[str, Aim] = field(default_factory=dict)  # by entity: what it is there for already, so nothing is said
+    owned: dict[str, Belief] = field(default_factory=dict)  # by entity: what is the file's own from now on
 
 
 class Gatherer:
@@ -85,12 +90,17 @@ class Gatherer:
         self._guard = guard
         self._clock = clock
         self._others: dict[str, frozenset[str]] = {}  # what other files name, looked up once a reading
+        self._has_orphans = False  # asked once a reading; only readings make any
         self._stopping = False
         self._seen: dict[str, dict[str, tuple[bytes, float]]] = {}  # by file and key: what a row says, since when
 
-    def take(self, file: str, outcomes: Iterable[RowOutcome], *, blank: int = 0, age_s: float = 0.0) -> Gathered:
+    def take(
+        self, file: str, outcomes: Iterable[RowOutcome], *, entities: str = "", blank: int = 0, age_s: float = 0.0
+    ) -> Gathered:
         """Take one reading of `file`: outcomes in the sheet's order, `blank` rows more that the source only counted.
 
+        Shapes: entities is what the ids of its entities begin with, before the key: `<stream>/<center>:`. So a refused
+                row names its entity too; without it, it does not.
         Shapes: outcomes are gone through twice, where very much of a known file has to be planned: no iterator that
                 does it but once.
         Units:  age_s is for how long the file's content has stood as it is, as far as its time tells.
@@ -98,9 +108,13 @@ class Gatherer:
         """
         lines: Iterable[RowOutcome | StoredRow] = outcomes
         known = self._outbox.rows.known(file)
-        if known:
-            survey = _survey(known, outcomes)
-            if not self._passes_guard(file, known, survey.marks):
+        self._has_orphans = not self._outbox.orphans.is_empty
+        left = self._outbox.orphans.marks(entities) if self._has_orphans and not known else {}
+        if known or len(left) >= self._guard.rows_min:
+            survey = _survey(known, entities, outcomes)
+            # A file that is new may be one that got another name: it is guarded by what it takes over.
+            before = known or {key: mark for key, mark in left.items() if key in survey.marks}
+            if not self._passes_guard(file, before, survey.marks):
                 return Gathered(waits=True)
             lines = outcomes if survey.lines is None else survey.lines
         settling = _Settling(self._seen.pop(file, {}), self._settle_s, age_s, self._clock())
@@ -110,25 +124,28 @@ class Gatherer:
         for part in _chunks(lines, CHUNK_ROWS):
             if self._stopping:
                 raise Retriable(f"stopped while {file} was read: the next start reads it again")
-            count += self._take_chunk(file, generation, part, settling)
-        self._outbox.rows.finish(file, generation, blank)
+            count += self._take_chunk(file, entities, generation, part, settling)
+        again = self._outbox.rows.finish(file, generation, blank, datetime.now(UTC))
         if settling.waiting:
             self._seen[file] = settling.waiting
-        return Gathered(count, settling.due_s)
+        return Gathered(count, settling.due_s, again=frozenset(again))
 
     def _take_chunk(
-        self, file: str, generation: int, part: Sequence[RowOutcome | StoredRow], settling: _Settling
+        self, file: str, entities: str, generation: int, part: Sequence[RowOutcome | StoredRow], settling: _Settling
     ) -> int:
         """Take some rows in one transaction; return how many events were queued."""
         try:
             with self._outbox.database.transaction() as connection:
-                wanted = [_entity_id(o.wanted) for o in part if isinstance(o, RowOutcome) and o.wanted is not None]
-                beliefs = load(connection, wanted)
-                chunk = self._plan_chunk(beliefs, file, part, settling)
+                lines = [o if isinstance(o, StoredRow) else (o, _stored(o, entities)) for o in part]
+                asked = [o for o in lines if not isinstance(o, StoredRow) or _is_in_doubt(o)]
+                beliefs = load(connection, _entities(asked))
+                chunk = self._plan_chunk(beliefs, file, lines, settling)
                 put_rows(connection, file, generation, chunk.rows)
                 beliefs |= (changed := append(connection, chunk.events, beliefs, chunk.aims))
-                held = {entity: beliefs[entity].hold(mark) for entity, mark in chunk.held.items()}
-                save(connection, changed | held)
+                held = {entity: beliefs[entity].hold(aim) for entity, aim in chunk.held.items()}
+                save(connection, chunk.owned | changed | held)
+                if self._has_orphans:
+                    name(connection, _entities(lines))
         except Retriable:
             self._outbox.queued.ring()  # it may have been done all the same, and the next reading queues nothing
             raise
@@ -146,10 +163,13 @@ class Gatherer:
         """Note that no rows can be had from `file`."""
         self._outbox.rows.set_file(file, FileState.REFUSED, reason)
 
-    def vanish(self, file: str) -> None:
-        """Note that `file` is gone. What HQ holds of its rows stays: nothing is withdrawn."""
+    def vanish(self, file: str) -> set[str]:
+        """Note that `file` is gone; return the files to be read again. What HQ holds of its rows stays as it is."""
         self._seen.pop(file, None)
-        self._outbox.rows.set_file(file, FileState.VANISHED, Reason("the file is gone; nothing was withdrawn"))
+        now = datetime.now(UTC)
+        again = self._outbox.rows.leave(file, FileState.VANISHED, Reason(GONE), now)
+        self._outbox.rows.forget_vanished(now)
+        return again
 
     def _passes_guard(self, file: str, known: Mapping[str, bytes], new: Mapping[str, bytes]) -> bool:
         """Return whether so little changed or vanished that the file may be taken, or a person has approved it."""
@@ -163,18 +183,27 @@ class Gatherer:
             return True
         message = (
             f"{changed} of {len(known)} known rows changed and {vanished} vanished at once: "
-            f"look at the file, then run `connector approve {file}`"
+            f"look at the file, then run `connector approve {as_argument(file)}`"
         )
         params = {"known": str(len(known)), "changed": str(changed), "vanished": str(vanished)}
         self._outbox.rows.set_file(file, FileState.WAITING, Reason(message, params=params), content)
         return False
 
     def _plan_chunk(
-        self, beliefs: dict[str, Belief], file: str, part: Sequence[RowOutcome | StoredRow], settling: _Settling
+        self,
+        beliefs: dict[str, Belief],
+        file: str,
+        part: Sequence[StoredRow | tuple[RowOutcome, StoredRow]],
+        settling: _Settling,
     ) -> _Chunk:
         chunk = _Chunk()
         for line in part:
-            stored = line if isinstance(line, StoredRow) else self._plan_row(file, line, beliefs, settling, chunk)
+            if isinstance(line, StoredRow):
+                stored = line
+                if _is_in_doubt(stored):
+                    self._own(file, stored.entity, beliefs, chunk)
+            else:
+                stored = self._plan_row(file, *line, beliefs, settling, chunk)
             chunk.rows.append(stored)
         return chunk
 
@@ -182,27 +211,38 @@ class Gatherer:
         self,
         file: str,
         outcome: RowOutcome,
+        stored: StoredRow,
         beliefs: dict[str, Belief],
         settling: _Settling,
         chunk: _Chunk,
     ) -> StoredRow:
         """Return the row as it is stored; what is to be said for it goes into `chunk`."""
-        stored, wanted = _stored(outcome), outcome.wanted
-        if stored.state or wanted is None:
+        entity, wanted = stored.entity, outcome.wanted
+        if stored.state or wanted is None or entity is None:
+            self._own(file, entity, beliefs, chunk)
             return stored
-        entity = _entity_id(wanted)
         belief = beliefs.get(entity, NOTHING)
-        if belief.fingerprint == outcome.fingerprint:
+        if not self._may_own(file, entity, belief):
             return stored
-        if not settling.is_settled(outcome.key, outcome.fingerprint):
-            return stored  # pending: the entity was planned for something else
-        problem = self._plan_events(Aim(outcome.fingerprint, file), entity, wanted, belief, chunk)
-        return stored if problem is None else _refused(outcome, (problem,))
+        problem = None
+        if belief.fingerprint != outcome.fingerprint and settling.is_settled(outcome.key, outcome.fingerprint):
+            problem = self._plan_events(Aim(outcome.fingerprint, file), entity, wanted, belief, chunk)
+        if entity not in chunk.aims and entity not in chunk.held:
+            self._own(file, entity, beliefs, chunk)  # not planned for now: it waits, or HQ has it as it is
+        return stored if problem is None else _refused(outcome, (problem,), entity)
+
+    def _may_own(self, file: str, entity: str, belief: Belief) -> bool:
+        """Return whether `file` says what becomes of an entity: it does, unless another that is there names it."""
+        return belief.file is None or belief.file == file or entity not in self._entities_of(belief.file)
+
+    def _own(self, file: str, entity: str | None, beliefs: dict[str, Belief], chunk: _Chunk) -> None:
+        """Have `file` own what it names, if it may: no other file says it while this one waits, or is to be mended."""
+        belief = NOTHING if entity is None else beliefs.get(entity, NOTHING)
+        if entity is not None and belief.file != file and self._may_own(file, entity, belief):
+            beliefs[entity] = chunk.owned[entity] = belief.own(file)
 
     def _plan_events(self, aim: Aim, entity: str, wanted: Wanted, belief: Belief, chunk: _Chunk) -> Problem | None:
         """Put into `chunk` what leads to `wanted`; return what stands against it instead, if anything does."""
-        if belief.file not in (None, aim.file) and entity in self._entities_of(belief.file):
-            return Problem("", "", LocalCode.DUPLICATE_KEY, f"file={belief.file}"[:100])
         try:
             events = self._events(wanted, belief)
         except NoTransition as exc:
@@ -215,7 +255,7 @@ class Gatherer:
             chunk.events.extend(events)
             chunk.aims[entity] = aim
         else:
-            chunk.held[entity] = aim.fingerprint
+            chunk.held[entity] = aim
         return None
 
     def _entities_of(self, file: str) -> frozenset[str]:
@@ -292,7 +332,7 @@ class _Survey:
     lines: list[RowOutcome | StoredRow] | None
 
 
-def _survey(known: Mapping[str, bytes], outcomes: Iterable[RowOutcome]) -> _Survey:
+def _survey(known: Mapping[str, bytes], entities: str, outcomes: Iterable[RowOutcome]) -> _Survey:
     marks: dict[str, bytes] = {}
     lines: list[RowOutcome | StoredRow] | None = []
     kept = 0
@@ -301,7 +341,7 @@ def _survey(known: Mapping[str, bytes], outcomes: Iterable[RowOutcome]) -> _Surv
             marks[outcome.key] = outcome.fingerprint
         if lines is None:
             continue
-        stored = _stored(outcome)
+        stored = _stored(outcome, entities)
         # A plan that is shaken meanwhile leaves the row pending, and has its file read again.
         is_planned = bool(stored.state) or known.get(outcome.key) == outcome.fingerprint
         kept += not is_planned
@@ -311,25 +351,41 @@ def _survey(known: Mapping[str, bytes], outcomes: Iterable[RowOutcome]) -> _Surv
     return _Survey(marks, lines)
 
 
-def _stored(outcome: RowOutcome) -> StoredRow:
+def _stored(outcome: RowOutcome, entities: str) -> StoredRow:
     """Return a row as it is stored, if nothing is to be said for it."""
     wanted = outcome.wanted
     if outcome.blank:
         return StoredRow(outcome.row, "", None, None, "blank")
     if outcome.problems or wanted is None:
-        return _refused(outcome, outcome.problems)
+        return _refused(outcome, outcome.problems, f"{entities}{outcome.key}" if entities and outcome.key else None)
     told = _told(wanted.remarks) if wanted.remarks else ""
     state: OwnState = "" if outcome.duplicate_of is None else "unchanged"
     return StoredRow(outcome.row, outcome.key, _entity_id(wanted), outcome.fingerprint, state, problems=told)
+
+
+def _entities(lines: Iterable[StoredRow | tuple[RowOutcome, StoredRow]]) -> list[str]:
+    """Return the entities that rows name."""
+    stored = (line if isinstance(line, StoredRow) else line[1] for line in lines)
+    return [row.entity for row in stored if row.entity is not None]
+
+
+def _is_in_doubt(stored: StoredRow) -> bool:
+    """Return whether it is to be asked who owns the entity of a row of which nothing is to be said.
+
+    One that has the state '' was planned for in this file, or it would not be stored as it is.
+    """
+    return stored.state == "refused"
 
 
 def _entity_id(wanted: Wanted) -> str:
     return f"{wanted.stream}/{wanted.subject}"
 
 
-def _refused(outcome: RowOutcome, problems: Sequence[Problem]) -> StoredRow:
+def _refused(outcome: RowOutcome, problems: Sequence[Problem], entity: str | None) -> StoredRow:
     first, told = problems[0], _told(problems)
-    return StoredRow(outcome.row, outcome.key, None, None, "refused", str(first.code), first.field, first.params, told)
+    return StoredRow(
+        outcome.row, outcome.key, entity, None, "refused", str(first.code), first.field, first.params, told
+    )
 
 
 def _told(problems: Sequence[Problem]) -> str:

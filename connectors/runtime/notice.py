@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from connectors.runtime.outbox.rows import FileState, FileSummary
 from connectors.source.problem import FileCode
+from hub.domain.key import show_key
 from schemas.words import Language, words
 
 NOTICE_HEADERS: Final = ("file", "state", "message", "remedy")
 KEYS_MAX: Final = 20  # of vanished rows that are named
 UNFIT: Final = "UNFIT"  # the file can be read, and is not what its mapping expects
+SEVERAL_MAPPINGS: Final = "SEVERAL_MAPPINGS"  # and it is not said which of them takes what
+UNMAPPED: Final = "UNMAPPED"  # no mapping is for the file's name
+LOCK_FILE: Final = "LOCK_FILE"
+TEMPORARY: Final = "TEMPORARY"
+COPY: Final = "COPY"  # the file is named like a copy of another that is there
+NOTICE_CODES: Final = (UNFIT, SEVERAL_MAPPINGS, UNMAPPED, LOCK_FILE, TEMPORARY, COPY, FileState.LOCKED)
 ROWS_GONE: Final = "rows_gone"
+MOVED: Final = "moved"  # the file is gone, and other files name all of its rows
+IS_COPY: Final = "copy"
+NOTICE_STATES: Final = (ROWS_GONE, MOVED, IS_COPY)
 # Of a file that waits, how many rows it is about; of one that is refused, what was looked for, and what is allowed.
 PARAMS: Final = (
-    "known", "changed", "vanished", "column", "columns", "sheet", "row", "encoding", "candidates", "max", "bytes_max",
+    "known", "changed", "vanished", "column", "columns", "sheet", "sheets", "row", "encoding", "candidates", "max",
+    "bytes_max", "file", "mappings",
 )  # fmt: skip
 TOLD_STATES: Final = (FileState.REFUSED, FileState.TOO_LARGE, FileState.WAITING, FileState.VANISHED)
 
@@ -30,19 +42,46 @@ class Notice:
     todo: str
 
 
-def notices_for(summary: FileSummary, vanished: list[str], language: Language) -> list[Notice]:
-    """Return what is to be said of a file as a whole; nothing, if all is well with it."""
+def notices_for(
+    summary: FileSummary, orphans: Sequence[str], language: Language, *, copy_of: str | None = None
+) -> list[Notice]:
+    """Return what is to be said of a file as a whole; nothing, if all is well with it.
+
+    Shapes: orphans are the keys of what HQ has, and what this file named last; copy_of is the file that it looks like a
+            copy of.
+    """
     found = []
-    if summary.state in TOLD_STATES:
-        said, todo = _said(_text_of(summary), language)
-        text = f"{said}{_params(summary, language)}. {words('notices').say('old_verdicts', language)}"
-        found.append(Notice(summary.name, _state(summary.state, language), text, todo))
-    if vanished and summary.state != FileState.VANISHED:
-        said, todo = _said(ROWS_GONE, language)
-        keys = ", ".join(vanished[:KEYS_MAX]) + (" …" if len(vanished) > KEYS_MAX else "")
-        count = f" ({len(vanished)})" if len(vanished) > KEYS_MAX else ""
-        found.append(Notice(summary.name, _state(ROWS_GONE, language), f"{said}{count}: {keys}", todo))
+    if summary.state == FileState.VANISHED and not orphans:
+        found.append(Notice(summary.name, _state(MOVED, language), *_said(MOVED, language)))
+    elif summary.state in (*TOLD_STATES, FileState.UNMAPPED) and (in_words := told(summary, language)) is not None:
+        said, todo = in_words
+        text = f"{said}. {words('notices').say('old_verdicts', language)}"
+        state = FileState.REFUSED if summary.state == FileState.UNMAPPED else summary.state
+        found.append(Notice(summary.name, _state(state, language), text, todo))
+    if copy_of is not None:
+        said, todo = _said(COPY, language)
+        text = f"{said}{_params({'file': copy_of}, language)}"
+        found.append(Notice(summary.name, _state(IS_COPY, language), text, todo))
+    if orphans:
+        found.append(orphans_notice(summary.name, orphans, language))
     return found
+
+
+def orphans_notice(file: str, orphans: Sequence[str], language: Language) -> Notice:
+    """Return what is said of what HQ has, and no sheet names any more, by the file that named it last."""
+    said, todo = _said(ROWS_GONE, language)
+    keys = ", ".join(map(show_key, orphans[:KEYS_MAX])) + (" …" if len(orphans) > KEYS_MAX else "")
+    count = f" ({len(orphans)})" if len(orphans) > KEYS_MAX else ""
+    return Notice(file, _state(ROWS_GONE, language), f"{said}{count}: {keys}", todo)
+
+
+def told(summary: FileSummary, language: Language) -> tuple[str, str] | None:
+    """Return what is the matter with a file that is not taken, and what to do; None where there are no words for it."""
+    name = _text_of(summary)
+    if f"{name}.message" not in words("notices").texts:
+        return None
+    said, todo = _said(name, language)
+    return f"{said}{_params(summary.reason.params, language)}", todo
 
 
 def _state(state: str, language: Language) -> str:
@@ -58,12 +97,10 @@ def _text_of(summary: FileSummary) -> str:
     return code if f"{code}.message" in words("notices").texts else summary.state
 
 
-def _params(summary: FileSummary, language: Language) -> str:
+def _params(params: Mapping[str, str], language: Language) -> str:
     """Return the values behind what is said, each by its name; the sentence of the log is not for people here."""
     shown = (
-        words("notices").say(f"params.{name}", language) + value
-        for name, value in summary.reason.params.items()
-        if name in PARAMS
+        words("notices").say(f"params.{name}", language) + value for name, value in params.items() if name in PARAMS
     )
     text = ", ".join(shown)
     return f" ({text})" if text else ""

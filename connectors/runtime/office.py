@@ -111,9 +111,3 @@ def read_mappings(folder: Path) -> list[Mapping]:
         ]
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"can't read the mappings in {folder}: {exc}") from exc
-
-
-def mapping_for(mappings: list[Mapping], name: str) -> Mapping | None:
-    """Return the first mapping that is for a file of that name (relative to the sources, with `/`)."""
-    base = name.rpartition("/")[2]
-    return next((mapping for mapping in mappings if mapping.matches(base)), None)

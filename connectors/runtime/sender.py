@@ -13,7 +13,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
+)
 
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText
@@ -29,6 +35,8 @@ from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER
 
 WAIT_MIN_S: Final = 0.0005
+# What a broker says of an idempotent producer whose last records it does not have.
+_OUT_OF_STEP: Final = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, InvalidProducerIdMapping)
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +73,7 @@ class Sender:
         self._held: str | None = outbox.database.meta(AlarmName.SCHEMA_NOT_ANNOUNCED)  # what `status` says of it
         self._failure = ""
         self._producer: Producer | None = None
+        self._out_of_step = False  # the broker counts this producer's records in another way: only a new one can write
 
     @property
     def sent(self) -> int:
@@ -113,6 +122,9 @@ class Sender:
                 await producer.send_and_wait(self._topic, value, key=key, partition=0, headers=headers)
         except (KafkaError, TimeoutError, OSError) as exc:
             log.debug("control_not_sent", kind=kind, reason=str(exc))
+            if isinstance(exc, _OUT_OF_STEP) and producer is self._producer:
+                self._out_of_step = True
+                self._work.ring()
             return False
         self._link.is_up()
         return True
@@ -131,12 +143,14 @@ class Sender:
     async def _serve(self, producer: Producer) -> None:
         self._follow_lane()
         self._course = self._course.linked()
-        self._producer = producer
+        self._producer, self._out_of_step = producer, False
         self._progress.set()
         self.linked.set()
         self._backoff.reset()
         self._link.is_up()
         while True:
+            if self._out_of_step:
+                raise Retriable("the broker does not know what this producer wrote before: it is an older copy")
             if self._course.is_broken:
                 raise Retriable(f"the broker did not take a batch ({self._failure})")
             self._work.clear()

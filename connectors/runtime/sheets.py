@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +16,15 @@ import structlog
 from connectors.mapping.model import Mapping
 from connectors.mapping.problem import Problem
 from connectors.runtime.folder import finish_in_thread
-from connectors.runtime.notice import notices_for
-from connectors.runtime.office import Office, mapping_for
+from connectors.runtime.notice import notices_for, orphans_notice
+from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.orphans import LEFT
 from connectors.runtime.outbox.rows import FileState, FileSummary, RowVerdict
 from connectors.runtime.signals import Signal
-from connectors.runtime.verdicts import VerdictRow, verdicts_path, write_verdicts
+from connectors.runtime.units import file_of, mapping_of, sheet_of_unit
+from connectors.runtime.verdicts import TITLE, Page, VerdictRow, verdicts_path, write_pages
+from connectors.source.copy import find_copies
 from hub.base import durable
 from hub.protocol.errors import Retriable
 
@@ -49,7 +54,7 @@ class VerdictSheets:
         self._mappings = mappings
         self._changed = changed
         self._write_file = write
-        self._written: dict[str, tuple[FileSummary | None, float]] = {}
+        self._written: dict[str, tuple[_Told | None, float]] = {}
 
     async def run(self) -> None:
         """Write for as long as the task lives; a sheet that is open in Excel is tried again."""
@@ -63,32 +68,50 @@ class VerdictSheets:
     def write(self) -> bool:
         """Write what has changed; return whether something is left for later."""
         later = False
-        for summary in self._outbox.rows.summaries():
-            name, path = summary.name, sheet_of(self._office, summary.name)
-            before, at = self._written.get(name, (None, float("-inf")))
-            if summary == before or not _is_shown(summary, path):
-                continue
+        summaries = self._outbox.rows.summaries()
+        orphans = _orphans(self._outbox)
+        copies = find_copies(file_of(one.name) for one in summaries if one.state not in LEFT)
+        files: dict[str, list[FileSummary]] = {}
+        for one in summaries:
+            files.setdefault(file_of(one.name), []).append(one)
+        there = {one.name for one in summaries if one.state not in LEFT}
+        strays = tuple((file, keys) for file, keys in orphans.items() if file not in there)
+        for name, units in files.items():
+            path = sheet_of(self._office, name)
+            shown = [unit for unit in units if _is_shown(unit, path)]
             if (
-                summary.counts.get("pending")
-                and _about_file(summary) == _about_file(before)
-                and time.monotonic() - at < BUSY_S
-            ):
+                len(units) > 1
+            ):  # the other units of a workbook are there: what is said of one that left is in the strays
+                shown = [unit for unit in shown if unit.state != FileState.VANISHED] or shown
+            told = _Told(tuple(shown), strays, copies.get(name))
+            before, at = self._written.get(name, (None, float("-inf")))
+            if not shown or told == before:
+                continue
+            is_old_news = told.has_pending and told.about_files == (before and before.about_files)
+            if is_old_news and time.monotonic() - at < BUSY_S:
                 later = True
                 continue
             try:
-                language = self._office.settings.language
-                notices = notices_for(summary, self._outbox.rows.vanished(name), language)
-                if write_verdicts(path, self._rows(name), language, notices, self._write_file):
-                    log.info("verdicts_written", file=name, state=summary.state)
+                pages = list(self._pages(told, orphans))
+                if write_pages(path, pages, self._office.settings.language, self._write_file):
+                    log.info("verdicts_written", file=name, state=shown[0].state)
             except Retriable as exc:
                 later = True
                 log.warning("verdicts_wait", file=name, reason=str(exc))
                 continue
-            self._written[name] = (summary, time.monotonic())
+            self._written[name] = (told, time.monotonic())
         return later
 
+    def _pages(self, told: _Told, orphans: MappingOf[str, list[str]]) -> Iterator[Page]:
+        language = self._office.settings.language
+        for number, unit in enumerate(told.units):
+            notices = notices_for(unit, orphans.get(unit.name, []), language, copy_of=told.copy_of)
+            if number == 0:  # what nobody's sheet names is said once in a workbook
+                notices += [orphans_notice(file, keys, language) for file, keys in told.strays if file != unit.name]
+            yield Page(self._rows(unit.name), notices, sheet_of_unit(unit.name) or TITLE)
+
     def _rows(self, name: str) -> Iterator[VerdictRow]:
-        mapping = mapping_for(self._mappings(), name)
+        mapping = mapping_of(self._mappings(), name)
         for row in self._outbox.rows.verdicts(name):
             stream = mapping.stream if mapping else ""
             yield VerdictRow(row.number, row.key, row.state, _problems(row, mapping), stream)
@@ -103,16 +126,38 @@ def _problems(row: RowVerdict, mapping: Mapping | None) -> tuple[Problem, ...]:
     return told
 
 
-def _about_file(summary: FileSummary | None) -> tuple[object, ...]:
-    """Return what the notices are made from: when that changes, nobody waits for it."""
-    return (summary.state, summary.reason, summary.counts.get("vanished")) if summary else ()
+@dataclass(frozen=True)
+class _Told:
+    """What a file of verdicts is made from, but for its rows, which change with the summaries."""
+
+    units: tuple[FileSummary, ...]
+    strays: tuple[tuple[str, list[str]], ...]  # what HQ has of files that are gone, and no sheet names
+    copy_of: str | None
+
+    @property
+    def has_pending(self) -> bool:
+        return any(unit.counts.get("pending") for unit in self.units)
+
+    @property
+    def about_files(self) -> tuple[object, ...]:
+        """What the notices are made from: when that changes, nobody waits for it."""
+        about = tuple((unit.name, unit.state, unit.reason, unit.counts.get("vanished")) for unit in self.units)
+        return about, self.strays, self.copy_of
+
+
+def _orphans(outbox: Outbox) -> dict[str, list[str]]:
+    """Return, by the file that named them last, the keys of what HQ has and no sheet names any more."""
+    found: dict[str, list[str]] = {}
+    for orphan in outbox.orphans.all():
+        found.setdefault(orphan.file, []).append(orphan.key)
+    return found
 
 
 def _is_shown(summary: FileSummary, path: Path) -> bool:
     """Return whether there is anything new to show; for a file that is gone, only where its verdicts still lie."""
-    if summary.state == FileState.VANISHED:
+    if summary.state in LEFT:
         return path.exists()
-    return summary.state not in (FileState.LOCKED, FileState.UNMAPPED)
+    return summary.state != FileState.LOCKED
 
 
 def sheet_of(office: Office, name: str) -> Path:

@@ -44,6 +44,9 @@ _FILLS: Final[dict[RowState, str]] = {
     "blank": "FFFFFF",
 }
 
+TITLE: Final = "cohub"
+_TITLE_CHARS_MAX: Final = 31
+_NO_TITLE: Final = re.compile(r"[\\/*?:\[\]]")
 HEADERS: Final = ("row", "number", "verdict", "message", "remedy")
 
 
@@ -63,6 +66,24 @@ def verdicts_path(source: Path) -> Path:
     return source.parent / FOLDER / f"{source.name}{SUFFIX}"
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One worksheet of verdicts: what is told of the source as a whole, above what is told of its rows."""
+
+    rows: Iterable[VerdictRow]
+    notices: Sequence[Notice] = ()
+    title: str = TITLE
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """A page in words."""
+
+    title: str
+    block: list[tuple[str, ...]]
+    lines: list[tuple[int, str, RowState, str, str]]
+
+
 def write_verdicts(
     path: Path,
     rows: Iterable[VerdictRow],
@@ -70,24 +91,51 @@ def write_verdicts(
     notices: Sequence[Notice] = (),
     write: Callable[[Path, bytes], None] = durable.write,
 ) -> bool:
-    """Write the verdicts to `path` unless they are there already; return whether anything was written.
+    """Write the verdicts on one source to `path`, as `write_pages` does."""
+    return write_pages(path, [Page(rows, notices)], language, write)
 
-    Shapes: notices on the file as a whole stand above the rows, in a block of their own;
+
+def write_pages(
+    path: Path, pages: Sequence[Page], language: Language, write: Callable[[Path, bytes], None] = durable.write
+) -> bool:
+    """Write the verdicts to `path`, a worksheet each, unless they are there already; return whether any was written.
+
+    Shapes: notices on the source as a whole stand above the rows, in a block of their own;
             rows with problems come first, then those that wait, then the others, each group in the sheet's order;
             `write` puts bytes at a path durably, in place of what is there.
     Errors: Retriable while the file is open elsewhere or the folder cannot be written; nothing is lost, call again.
     """
-    lines = list(_lines(rows, language))
-    block = [tuple(map(escape, (n.file, n.state, n.said, n.todo))) for n in notices]
-    mark = _mark([*block, *lines], language)
+    filled = [
+        _Filled(
+            title,
+            [tuple(map(escape, (n.file, n.state, n.said, n.todo))) for n in page.notices],
+            list(_lines(page.rows, language)),
+        )
+        for page, title in zip(pages, _titles(page.title for page in pages), strict=True)
+    ]
+    lines = [line for page in filled for line in (*page.block, *page.lines, *([(page.title,)] if pages[1:] else []))]
+    mark = _mark(lines, language)
     if _written_mark(path) == mark:
         return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, _workbook(block, lines, language, mark))
+        write(path, _workbook(filled, language, mark))
     except OSError as exc:
         raise Retriable(f"cannot write {path}: {exc.strerror or exc}; close it in Excel, it is tried again") from exc
     return True
+
+
+def _titles(wanted: Iterable[str]) -> Iterator[str]:
+    """Yield titles that a workbook may have, each once."""
+    taken: set[str] = set()
+    for title in wanted:
+        made = base = _NO_TITLE.sub("_", escape(title)).strip("'")[:_TITLE_CHARS_MAX] or TITLE
+        number = 1
+        while made.casefold() in taken:
+            number += 1
+            made = f"{base[: _TITLE_CHARS_MAX - 4]} {number}"
+        taken.add(made.casefold())
+        yield made
 
 
 def escape(text: str) -> str:
@@ -125,21 +173,29 @@ def _written_mark(path: Path) -> str | None:
     return found[1].decode("ascii", "replace") if found else None
 
 
-def _workbook(
-    block: Sequence[tuple[str, ...]],
-    lines: Sequence[tuple[int, str, RowState, str, str]],
-    language: Language,
-    mark: str,
-) -> bytes:
+def _workbook(pages: Sequence[_Filled], language: Language, mark: str) -> bytes:
     # Imported here: a connector that has nothing to report does not pay for it in memory.
     from openpyxl import Workbook  # noqa: PLC0415
-    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
-    from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415
 
     book = Workbook(write_only=True)
     book.properties.identifier = mark
     book.properties.creator = "cohub"
-    sheet = book.create_sheet("cohub")
+    for page in pages:
+        _fill(book.create_sheet(page.title), page.block, page.lines, language)
+    output = io.BytesIO()
+    book.save(output)
+    return output.getvalue()
+
+
+def _fill(
+    sheet: Any,
+    block: Sequence[tuple[str, ...]],
+    lines: Sequence[tuple[int, str, RowState, str, str]],
+    language: Language,
+) -> None:
+    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+    from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415
+
     for letter, width in zip("ABCDE", _WIDTHS, strict=True):
         sheet.column_dimensions[letter].width = width
     top = len(block) + 3 if block else 1  # the row of the header: the block has its own header and ends in a blank row
@@ -183,6 +239,3 @@ def _workbook(
             sheet.append([number, cell(key), verdict, wrapped(said), wrapped(todo)])
         else:
             sheet.append([number, cell(key), verdict])
-    output = io.BytesIO()
-    book.save(output)
-    return output.getvalue()

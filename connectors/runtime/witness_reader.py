@@ -132,6 +132,7 @@ class WitnessReader:
         self._stood_by = self._log  # what is kept; `_log` is it, and what was read since
         self._passed: list[tuple[int, bytes]] = []  # checkpoints and leaves that are read and not kept yet
         self._leaves: list[tuple[int, Sequence[bytes]]] = []
+        self._reminds = False  # whether HQ is to be told again what it seems not to know
         self._end_then = 0  # of the topic, when the session began
         self._whole_since: float | None = None  # since when everything was read, and fits together
         self._unmet_since: float | None = None  # since when everything was read, and something is missing
@@ -170,6 +171,7 @@ class WitnessReader:
                 if await self._take(consumer, fetched.get(PLACE, [])):
                     await self._tell_newest()
                     await self._look_for_receipts(consumer)
+                await self._remind()
                 await self._tell_alarm()
         finally:
             await close(consumer)
@@ -178,17 +180,22 @@ class WitnessReader:
         """Go to where we were; to the beginning if the topic ends before that, for then it is another topic."""
         end = self._end_then = await self._end(consumer)
         if self._position > end:
-            log.warning("log_starts_over", position=self._position, end=end)
-            await self._begin_again(consumer, self._log.from_beginning())
+            await self._start_over(consumer, end)
         else:
             consumer.seek(PLACE, self._position)
+
+    async def _start_over(self, consumer: Consumer, end: int) -> None:
+        """Read a topic that ends before our place. HQ may be an older copy of itself: it is told what we stand by."""
+        log.warning("log_starts_over", position=self._position, end=end)
+        await self._begin_again(consumer, self._log.from_beginning())
+        self._reminds = True
 
     async def _end(self, consumer: Consumer) -> int:
         async with asyncio.timeout(self._link.settings.request_timeout_s):
             return int((await consumer.end_offsets([PLACE]))[PLACE])
 
     async def _begin_again(self, consumer: Consumer, begun: Log) -> None:
-        self._log, self._unmet_since = begun, None
+        self._log, self._unmet_since, self._position = begun, None, 0
         self._passed, self._leaves = [], []
         async with asyncio.timeout(self._link.settings.request_timeout_s):
             await consumer.seek_to_beginning(PLACE)
@@ -199,6 +206,9 @@ class WitnessReader:
         for record in records:
             await self._look_up_keys(record)
         keys, retired, newest = self._keys.logs(), self._keys.retired(), self._newest()
+        if records and records[0].offset < self._position:  # the client begins again where a topic has become shorter
+            await self._start_over(consumer, records[0].offset)
+            return False
         for record in records:
             self._position = record.offset + 1
             try:
@@ -277,6 +287,7 @@ class WitnessReader:
         """HQ may be about to fill its topic again: what is missing is a break only after a while."""
         if self._unmet_since is None:
             self._unmet_since = self._clock()
+            self._reminds = True
             log.warning("log_incomplete", size=self._log.size, promised=self._log.ahead)
         found = unmet(self._log)
         if found is not None and self._clock() - self._unmet_since >= self._within_s:
@@ -299,6 +310,16 @@ class WitnessReader:
         ):
             self._told_size = size
             log.info("log_cosigned", size=size)
+
+    async def _remind(self) -> None:
+        """Tell HQ once more, in the stored bytes, what we have cosigned where its topic ends before that.
+
+        HQ may have gone back to an older copy of itself without knowing it, and it listens before it signs.
+        """
+        size, note = self._kept.newest_cosigned()
+        if self._reminds and (not size or await self._sender.send_control(COSIGNATURE_KIND, note)):
+            self._reminds = False
+            log.info("log_reminded", size=size)
 
     async def _look_for_receipts(self, consumer: Consumer) -> None:
         """See that every receipt is in the log within its time, counted from when we could have seen it there."""

@@ -4,7 +4,7 @@
 """
 
 from connectors.source.folder import FileContent, FolderSettings, FolderSource
-from connectors.source.problem import FileBusy, FileRefused, ProblemCode, RowProblem, UnreadableValue
+from connectors.source.problem import FileBusy, FileRefused, ProblemCode, RowProblem
 from connectors.source.reader import load, read_table
 from connectors.source.table import Cell, Format, FormatOptions, Limits, Row, Table
 
@@ -22,7 +22,6 @@ __all__ = [
     "Row",
     "RowProblem",
     "Table",
-    "UnreadableValue",
     "load",
     "read_table",
 ]

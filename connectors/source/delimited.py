@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-from connectors.source.convention import ROWS_LOOKED_AT, settle_conventions
 from connectors.source.dialect import find_dialect
 from connectors.source.encoding import UNENCODABLE, decode, detect_encoding, encoding_uncertain
 from connectors.source.header import clean_name, find_header, is_blank, join_levels, name_columns
@@ -78,21 +77,16 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
             raise encoding_uncertain(data, names)
         message = f"the encoding looks like {encoding}, and is not certain; the columns that are used are plain ASCII"
         warnings.append(TableWarning(WarningCode.ENCODING_UNCERTAIN, message))
-    values = [unpack(row) for row in rows.packed[:ROWS_LOOKED_AT]]
-    conventions, detected_conventions, convention_warnings = settle_conventions(
-        header, values, wanted, dialect.delimiter
-    )
     return Table(
         path=path,
         header=header,
         rows=TextRows(header, rows.numbers, rows.packed),
         format=Format(
             **known,
-            **conventions,
             header_row=header_index + 1,
-            detected=frozenset(detected | detected_conventions),
+            detected=frozenset(detected),
         ),
-        warnings=(*warnings, *name_warnings, *convention_warnings),
+        warnings=(*warnings, *name_warnings),
         problems=tuple(rows.problems.found),
         blank_count=rows.blank_count,
     )

@@ -7,22 +7,17 @@ the status says so. Nothing here is durable: after a restart every file is read 
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.source.reader import KINDS
-
-VERDICT_FOLDER = "cohub"  # we write there; reading it would feed our own output back to us
-_VERDICT_SUFFIX = ".verdicts.xlsx"
-_PARTIAL = (".part", ".partial", ".tmp", ".crdownload", ".download")
+from connectors.source.names import Beside, is_source_file, is_source_folder, is_text, what_is_beside
 
 
 class FolderSettings(BaseModel):
@@ -71,11 +66,12 @@ class ScanState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """One file for `connector status`."""
+    """One file for `connector status`. mtime_ns is when its content was written, as far as its time tells."""
 
     name: str
     state: ScanState
     message: str = ""
+    mtime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +111,37 @@ def list_files(settings: FolderSettings) -> dict[str, FileStamp]:
     Errors: OSError if the folder cannot be listed; ValueError if it holds more files than the limit.
     """
     found: dict[str, FileStamp] = {}
+    for name, entry in _walk(settings):
+        if not is_source_file(name, settings.patterns) or not is_text(name):
+            continue
+        try:
+            # Path.stat and not entry.stat: the entry's is stale on Windows while a file is written.
+            facts = Path(entry.path).stat()
+        except OSError:
+            continue  # gone, or a link to nothing, between the listing and the look
+        if stat.S_ISREG(facts.st_mode):
+            found[name] = stamp_of(facts)
+        if len(found) > settings.files_max:
+            message = f"expected at most {settings.files_max} files in {settings.path}; name patterns"
+            raise ValueError(message)
+    return dict(sorted(found.items()))
+
+
+def list_beside(settings: FolderSettings) -> dict[str, Beside]:
+    """Return what else lies in the folder and a person may take for a sheet, by name; sheets included.
+
+    Errors: OSError if the folder cannot be listed.
+    """
+    found: dict[str, Beside] = {}
+    for name, entry in _walk(settings):
+        what = Beside.ODD_NAME if not is_text(name) else what_is_beside(name)
+        if what is not None and entry.is_file() and len(found) < settings.files_max:
+            found[name if is_text(name) else name.encode("utf-8", "replace").decode()] = what
+    return dict(sorted(found.items()))
+
+
+def _walk(settings: FolderSettings) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield what is no folder, with its name relative to the folder."""
     pending = [(settings.path, PurePosixPath(), 0)]
     while pending:
         folder, prefix, depth = pending.pop()
@@ -122,39 +149,13 @@ def list_files(settings: FolderSettings) -> dict[str, FileStamp]:
             for entry in entries:
                 name = prefix / entry.name
                 try:
-                    if entry.is_dir(follow_symlinks=False):
-                        if depth < settings.depth_max and is_source_folder(entry.name):
-                            pending.append((Path(entry.path), name, depth + 1))
-                        continue
-                    if not is_source_file(str(name), settings.patterns):
-                        continue
-                    # Path.stat and not entry.stat: the entry's is stale on Windows while a file is written.
-                    facts = Path(entry.path).stat()
+                    is_folder = entry.is_dir(follow_symlinks=False)
                 except OSError:
-                    continue  # gone, or a link to nothing, between the listing and the look
-                if stat.S_ISREG(facts.st_mode):
-                    found[str(name)] = stamp_of(facts)
-                if len(found) > settings.files_max:
-                    message = f"expected at most {settings.files_max} files in {settings.path}; name patterns"
-                    raise ValueError(message)
-    return dict(sorted(found.items()))
-
-
-def is_source_folder(name: str) -> bool:
-    """Return whether a folder may hold sources: not our own output, not a hidden one."""
-    return name.casefold() != VERDICT_FOLDER and not name.startswith((".", "~", "$"))
-
-
-def is_source_file(name: str, patterns: tuple[str, ...] = ()) -> bool:
-    """Return whether a file, by its name relative to the folder, is one to read."""
-    base = PurePosixPath(name).name.casefold()
-    if base.startswith((".", "~")) or base.endswith((*_PARTIAL, _VERDICT_SUFFIX)):
-        return False
-    if PurePosixPath(base).suffix not in KINDS:
-        return False
-    if not patterns:
-        return PurePosixPath(base).suffix != ".txt"  # a note beside the sheets; a mapping may name it
-    return any(fnmatch.fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
+                    continue
+                if not is_folder:
+                    yield str(name), entry
+                elif depth < settings.depth_max and is_source_folder(entry.name):
+                    pending.append((Path(entry.path), name, depth + 1))
 
 
 def read_file(path: Path, bytes_max: int) -> tuple[bytes, FileStamp]:
@@ -175,8 +176,8 @@ def stamp_of(facts: os.stat_result) -> FileStamp:
 class FolderSource:
     """Scans a folder again and again; one owner, no threads.
 
-    `known` gives the digests of files that were taken before a restart, by name: the unchanged are not
-    handed out again.
+    `known` gives the digests of files that were taken before a restart, by name: the unchanged are not handed out
+    again. With a digest of "" a file is, and it is told all the same if it is gone.
     """
 
     def __init__(
@@ -252,8 +253,9 @@ class FolderSource:
                 known.state, known.message = ScanState.TAKEN, ""
 
     def forget(self, name: str) -> None:
-        """Hand a file out again though it is unchanged, as after a mapping was changed."""
-        self._digests.pop(name, None)
+        """Hand a file out again though it is unchanged, as after a mapping was changed; that it goes is told still."""
+        if name in self._digests:
+            self._digests[name] = ""
         if name in self._files:
             self._files[name].taken = None
 
@@ -286,7 +288,10 @@ class FolderSource:
 
     def status(self) -> tuple[FileStatus, ...]:
         """Return every known file and what became of it, by name."""
-        return tuple(FileStatus(name, known.state, known.message) for name, known in sorted(self._files.items()))
+        return tuple(
+            FileStatus(name, known.state, known.message, known.stamp.mtime_ns)
+            for name, known in sorted(self._files.items())
+        )
 
 
 def _stands_still(stamp: FileStamp, before: FileStamp) -> bool:

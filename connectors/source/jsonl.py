@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
-from connectors.source.convention import settle_conventions
 from connectors.source.encoding import UNENCODABLE, decode, detect_encoding, encoding_uncertain
 from connectors.source.folding import skeleton
 from connectors.source.header import clean_name
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
+from connectors.source.shown import WrittenNumber
 from connectors.source.table import Format, FormatOptions, Limits, Problems, RecordRows, Row, Table
 
 _EXPONENT_MAX = 308  # what a double reaches; beyond it a few characters stand for gigabytes of digits
@@ -90,17 +89,15 @@ def _table(
     problems: Problems,
     blank_count: int,
 ) -> Table:
-    # Numbers are typed in JSON; only texts can be dates, and only a look at a few of them is needed to know the order.
-    sample = [[row.cells.get(name) for name in header] for row in rows[:1_000]]
-    conventions, detected, warnings = settle_conventions(header, sample, wanted, None)
-    detected |= {part for part in ("kind", "encoding") if getattr(wanted, part) is None}
+    detected = {part for part in ("kind", "encoding") if getattr(wanted, part) is None}
+    warnings: list[TableWarning] = []
     if not rows and not problems.found:
         warnings.append(TableWarning(WarningCode.EMPTY_FILE, "the file has no rows"))
     return Table(
         path=path,
         header=header,
         rows=rows,
-        format=Format(kind="jsonl", encoding=encoding, **conventions, detected=frozenset(detected)),
+        format=Format(kind="jsonl", encoding=encoding, detected=frozenset(detected)),
         warnings=tuple(warnings),
         problems=tuple(problems.found),
         blank_count=blank_count,
@@ -124,8 +121,8 @@ class _Spelling:
         return _unique([(known[key], item) for key, item in value.items()])
 
 
-def _exact(text: str) -> Decimal:
-    value = Decimal(text)
+def _exact(text: str) -> WrittenNumber:
+    value = WrittenNumber(text)
     if value and abs(value.adjusted()) > _EXPONENT_MAX:
         raise ValueError("a number is out of any sensible range")
     exponent = value.as_tuple().exponent

@@ -4,8 +4,7 @@
     ├── Retriable
     │   └── FileBusy          locked, gone or changed while it was read: try again
     └── Malformed
-        ├── FileRefused       no rows can be had until a person changes the file; `code` says why
-        └── UnreadableValue   one text that is no number or date; the mapping makes it a refusal of that field
+        └── FileRefused       no rows can be had until a person changes the file; `code` says why
 
 A row that cannot be read is no exception: it is a `RowProblem` in the table, and the rows around it are unharmed.
 """
@@ -27,6 +26,8 @@ class ProblemCode(StrEnum):
     BROKEN_QUOTES = "BROKEN_QUOTES"  # a quotation mark that is never closed, or one inside a quoted cell
     CELL_TOO_LONG = "CELL_TOO_LONG"
     ERROR_CELL = "ERROR_CELL"  # a formula that shows an error, or whose result was never stored
+    MISPLACED_TEXT = "MISPLACED_TEXT"  # the text stands where spreadsheets don't look for it
+    DIGITS_LOST = "DIGITS_LOST"  # a number with more digits than the program that saved it keeps
     BROKEN_JSON = "BROKEN_JSON"
 
 
@@ -38,11 +39,13 @@ class FileCode(StrEnum):
     NOT_TEXT = "NOT_TEXT"
     ENCRYPTED = "ENCRYPTED"
     OLD_WORKBOOK = "OLD_WORKBOOK"
-    NO_WORKBOOK = "NO_WORKBOOK"  # a web page or XML under the name of a sheet
-    OTHER_WORKBOOK = "OTHER_WORKBOOK"  # of LibreOffice, Numbers, or Excel's binary kind
+    OTHER_WORKBOOK = "OTHER_WORKBOOK"  # such as .ods, .xlsb, .numbers, XML of 2003
+    NO_WORKBOOK = "NO_WORKBOOK"  # text under a workbook's name
+    WEB_PAGE = "WEB_PAGE"  # as many programs export under a workbook's name
     BROKEN_WORKBOOK = "BROKEN_WORKBOOK"
     EXPANDS_TOO_MUCH = "EXPANDS_TOO_MUCH"
     NO_SUCH_SHEET = "NO_SUCH_SHEET"
+    WHICH_SHEET = "WHICH_SHEET"
     NO_SUCH_ROW = "NO_SUCH_ROW"
     TOO_MANY_COLUMNS = "TOO_MANY_COLUMNS"
     REPEATED_COLUMN = "REPEATED_COLUMN"  # a name that the mapping uses is there twice
@@ -55,13 +58,13 @@ class WarningCode(StrEnum):
 
     EMPTY_FILE = "EMPTY_FILE"
     ENCODING_UNCERTAIN = "ENCODING_UNCERTAIN"
-    DECIMAL_UNCERTAIN = "DECIMAL_UNCERTAIN"
-    DATE_ORDER_UNCERTAIN = "DATE_ORDER_UNCERTAIN"
     REPEATED_HEADER = "REPEATED_HEADER"
     UNNAMED_COLUMN = "UNNAMED_COLUMN"
     MERGED_CELLS = "MERGED_CELLS"
     OTHER_SHEETS = "OTHER_SHEETS"
-    DIGITS_LOST = "DIGITS_LOST"
+    HIDDEN = "HIDDEN"  # rows or columns that the sheet hides are read
+    STRUCK_THROUGH = "STRUCK_THROUGH"  # rows with struck text are read as any other
+    COLOURED = "COLOURED"  # colours say nothing to the reader
 
 
 class RowProblem(NamedTuple):
@@ -95,7 +98,3 @@ class FileRefused(Malformed):
         super().__init__(message)
         self.code = code
         self.params = {name: str(value) for name, value in params.items()}
-
-
-class UnreadableValue(Malformed):
-    """A text that is not the number or date it should be. The caller refuses the row and names the field."""

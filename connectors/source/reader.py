@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePath
 
 from connectors.source.delimited import read_delimited
 from connectors.source.jsonl import read_jsonl
+from connectors.source.kind import ZIP, sniff
 from connectors.source.problem import FileBusy, FileCode, FileRefused
 from connectors.source.table import FormatOptions, Kind, Limits, Table
-from connectors.source.workbook import read_workbook
+from connectors.source.workbook import read_workbook, worksheets
 
 KINDS: dict[str, Kind] = {
     ".csv": "csv",
@@ -20,18 +20,6 @@ KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-_ZIP = b"PK\x03\x04"
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_MARK_BYTES = 64 * 1024
-_OTHER_WORKBOOKS = (
-    (b"application/vnd.oasis.opendocument", "LibreOffice or OpenOffice"),
-    (b"xl/workbook.bin", "Excel's binary kind (.xlsb)"),
-    (b"Index/Document.iwa", "Apple Numbers"),
-)
-_MARKUP = re.compile(
-    rb"(?:<!--.*?-->\s*)?<(?:!doctype|html|head|meta|body|table|style|\?xml)\b", re.IGNORECASE | re.DOTALL
-)
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _READERS = {"csv": read_delimited, "xlsx": read_workbook, "jsonl": read_jsonl}
 
 
@@ -54,6 +42,12 @@ def read_table(
     return _READERS[_kind(path, data, wanted.kind)](path, data, wanted, limits)
 
 
+def sheet_names(path: PurePath | str, data: bytes, limits: Limits | None = None) -> list[str] | None:
+    """Return the names of a workbook's visible worksheets, None for a file that has none. Errors: FileRefused."""
+    path = PurePath(path)
+    return worksheets(path, data, limits or Limits()) if _kind(path, data, None) == "xlsx" else None
+
+
 def load(path: Path, wanted: FormatOptions | None = None, limits: Limits | None = None) -> Table:
     """Return the table in a file.
 
@@ -71,31 +65,17 @@ def load(path: Path, wanted: FormatOptions | None = None, limits: Limits | None 
 def _kind(path: PurePath, data: bytes, named: Kind | None) -> Kind:
     """Return how to read the bytes; what they begin with counts more than the name, which people change.
 
-    Errors: FileRefused(ENCRYPTED, OLD_WORKBOOK, OTHER_WORKBOOK, NO_WORKBOOK, UNKNOWN_KIND).
+    Errors: FileRefused(ENCRYPTED, OLD_WORKBOOK, OTHER_WORKBOOK, NO_WORKBOOK, WEB_PAGE, UNKNOWN_KIND).
     """
-    if data.startswith(_OLE):
-        if _ENCRYPTED in data[: 1024 * 1024] or _ENCRYPTED in data[-1024 * 1024 :]:
-            raise FileRefused(FileCode.ENCRYPTED, f"{path.name} is protected with a password; save it without one")
-        raise FileRefused(FileCode.OLD_WORKBOOK, f"{path.name} is in the old .xls format; save it as .xlsx")
-    if data.startswith(_ZIP):
-        if other := next(
-            (name for mark, name in _OTHER_WORKBOOKS if mark in data[:_MARK_BYTES] + data[-_MARK_BYTES:]), None
-        ):
-            said = f"{path.name} is a workbook of {other}; save it as .xlsx"
-            raise FileRefused(FileCode.OTHER_WORKBOOK, said)
+    refused = sniff(path, data, by_name=named is None)
+    if refused is not None:
+        raise refused
+    if data.startswith(ZIP):
         return "xlsx"
-    if _MARKUP.match(_beginning(data)):
-        said = f"{path.name} is a web page or XML under the name of a sheet; open it in Excel and save it as .xlsx"
-        raise FileRefused(FileCode.NO_WORKBOOK, said)
     kind = named or KINDS.get(path.suffix.lower())
     if kind is None:
-        hint = (
-            "; a list in brackets is no JSON lines: write one object a line" if path.suffix.lower() == ".json" else ""
+        raise FileRefused(
+            FileCode.UNKNOWN_KIND,
+            f"expected one of {', '.join(KINDS)}, came {path.name}; save it as .xlsx or .csv",
         )
-        raise FileRefused(FileCode.UNKNOWN_KIND, f"expected one of {', '.join(KINDS)}, came {path.name}{hint}")
     return kind
-
-
-def _beginning(data: bytes) -> bytes:
-    """Return the first bytes without marks and NULs, so that UTF-16 reads like ASCII."""
-    return data[:1024].lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"").lstrip()

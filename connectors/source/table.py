@@ -118,22 +118,39 @@ class RecordRows(Sequence[Row]):
         return RecordRows(self._rows[index]) if isinstance(index, slice) else self._rows[index]
 
 
-class FormatOptions(BaseModel):
-    """What a mapping says about a file's form; whatever is None is detected."""
+class Notation(BaseModel):
+    """How numbers and dates are written, as a mapping says it, for one source or for all of a file.
+
+    What is None is told by the cells of each column. `time` says which day a moment with an offset means in a field
+    that holds a day: the one that is written (`drop`), or the one at the mapping's `utc_offset` (`local`). Years of
+    two digits below `year_pivot` are of this century; without it such a year is refused.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decimal: DecimalMark | None = None
+    date_order: DateOrder | None = None
+    time: Literal["drop", "local"] | None = None
+    year_pivot: int | None = Field(default=None, ge=0, le=100)
+
+
+NO_NOTATION = Notation()
+
+
+class FormatOptions(Notation):
+    """What a mapping says about a file's form; whatever is None is detected."""
 
     kind: Kind | None = None
     encoding: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    decimal: DecimalMark | None = None
-    date_order: DateOrder | None = None
     quote: Literal['"', "'"] | None = None
     escape: Literal["backslash", "double"] | None = None  # how a quote is written inside quotes
     short_rows: Literal["fill"] | None = None  # rows that end early have nothing in the other columns
     sheet: str | None = None
     header_row: int | None = Field(default=None, ge=1)
     columns: frozenset[str] | None = None  # the columns that are used: an error cell elsewhere harms no row
+    columns_needed: frozenset[str] | None = None  # those of them that a table must have
+    columns_shown: frozenset[str] | None = None  # those that are read as text: what counts is what the sheet shows
 
     @field_validator("encoding")
     @classmethod
@@ -159,8 +176,6 @@ class Format(BaseModel):
     kind: Kind
     encoding: str | None = None  # None for XLSX, which says itself
     delimiter: str | None = None
-    decimal: DecimalMark = "."
-    date_order: DateOrder = "dmy"
     sheet: str | None = None
     header_row: int | None = None  # None for JSON lines and an empty file
     detected: frozenset[str] = frozenset()

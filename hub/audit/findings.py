@@ -51,6 +51,7 @@ class What(StrEnum):
     CHECKPOINT_ROOT = "CHECKPOINT_ROOT"
     CHECKPOINT_ROW = "CHECKPOINT_ROW"
     COSIGNATURE = "COSIGNATURE"
+    NOT_AS_COSIGNED = "NOT_AS_COSIGNED"
     # What follows from the ledger
     ENTITY = "ENTITY"
     MEASURE = "MEASURE"

@@ -104,9 +104,26 @@ class LogCheck:
             detail = f"the log has {expected} leaves, a checkpoint of size {said.size} was signed: it was rolled back"
             self.findings.add(What.CHECKPOINT_ROOT, "log_leaf", first=said.size, detail=detail)
         tiles.finish()
+        self._strange()
         self._missing(logged)
         self._cosigned.finish()
         self.cosignatures = self._cosigned.count
+
+    def _strange(self) -> None:
+        """Tell what witnesses have cosigned that the log does not come to, as far as HQ received and kept it."""
+        try:
+            log = self._reader.log
+            for center, said in log.strange():
+                detail = f"{center} has cosigned size {said.size}"
+                if said.size > log.size:
+                    detail += f", and the log has {log.size} leaves"
+                elif log.root(said.size) == said.root:
+                    continue
+                else:
+                    detail += ", with another root than the log has there"
+                self.findings.add(What.NOT_AS_COSIGNED, "log_leaf", first=said.size, key=center, detail=detail)
+        except (Malformed, Unreadable):
+            return  # what can't be read is told where it stands: here there is nothing to compare with
 
     # -- leaves ----------------------------------------------------------------------------------------------------
 

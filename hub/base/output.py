@@ -1,11 +1,15 @@
-"""What commands print: tables for people, JSON for programs, lines for both."""
+"""What commands print: tables for people, JSON for programs, lines for both. All of it goes through `hub.base.text`."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
+
+from hub.base.text import visible, visible_json
 
 PIPE_WIDTH: Final = 200  # a table that is not read on a terminal is not cut to one
 
@@ -23,7 +27,9 @@ def note(text: str) -> None:
 def _print(stream: TextIO, text: str) -> None:
     # A legacy console can't show every script: such a character becomes a question mark, and the command goes on.
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    if not encoding.lower().startswith("utf"):
+        text = text.replace("─", "-")
+    stream.write(visible(text).encode(encoding, "replace").decode(encoding) + "\n")
     stream.flush()
 
 
@@ -44,25 +50,45 @@ def as_json(value: Any, *, indent: bool = True) -> None:
     import orjson
 
     text = orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 if indent else None)
-    line(text.decode())
+    line(visible_json(text.decode()))
+
+
+def facts_table(facts: Mapping[str, Any]) -> None:
+    """Print names and what they are, a line each, wrapped under themselves."""
+    from hub.base.layout import fact_lines
+
+    for text in fact_lines([(name, shown(value) or "-") for name, value in facts.items()], width()):
+        line(text)
+
+
+def hanging(head: str, text: str) -> None:
+    """Print a text behind its head, wrapped under itself."""
+    from hub.base.layout import wrapped
+
+    first, *others = wrapped(text, max(width() - len(head), 20))
+    line(f"{head}{first}")
+    for other in others:
+        line(f"{'':{len(head)}}{other}")
+
+
+def width() -> int:
+    """Return how wide a table may be: the terminal's width, COLUMNS where that is set, else what a pipe takes."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    return PIPE_WIDTH
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
     """Print a table. `right` names the columns of numbers."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
+    from hub.base.layout import lines_of
 
-    numbers = set(right)
-    made = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for name in columns:
-        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(_cell(value) for value in row))
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, markup=False, highlight=False, emoji=False)
-    with console.capture() as printed:
-        console.print(made)
-    line(printed.get().rstrip("\n"))
+    line()
+    if title:
+        line(title)
+        line()
+    for text in lines_of(columns, [[shown(value) for value in row] for row in rows], width(), frozenset(right)):
+        line(text)
+    line()
 
 
 def ago(moment: datetime | None) -> str:
@@ -81,9 +107,16 @@ def count(number: int, one: str) -> str:
     return f"{number} {one if number == 1 else one + 's'}"
 
 
-def _cell(value: Any) -> str:
-    if value is None:
+def shown(value: Any) -> str:
+    """Return a value as people read it, never as Python writes it."""
+    if value is None or value in ({}, [], (), ""):
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {shown(each)}" for name, each in value.items() if each is not None) or "-"
+    if isinstance(value, list | tuple | set | frozenset):
+        return "; ".join(shown(each) for each in value)
     return str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -21,7 +22,7 @@ Examples:
   hub center add uz --name "…" --country UZ --direction north \\
       --language ru --stream offer --enrolment uz.enrolment.note
   hub center list                         what each may report, and its keys
-  hub center set uz --stream offer --stream deal
+  hub center set uz --add-stream deal     it may report deals, too
   hub center add-key uz --enrolment uz.rotation.note
   hub center suspend uz --reason "…"      its lane waits, nothing is lost
 """
@@ -129,10 +130,28 @@ def revise(
     zone: Zone = None,
     timezone: Timezone = None,
     language: Languages = None,
-    stream: Streams = None,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option("--stream", help="What it may report from now on, in place of all before; may be repeated."),
+    ] = None,
+    add_stream: Annotated[
+        list[str] | None, typer.Option("--add-stream", help="A stream that it may report, too; may be repeated.")
+    ] = None,
+    remove_stream: Annotated[
+        list[str] | None,
+        typer.Option("--remove-stream", help="A stream that it may not report any more; may be repeated."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Take streams away without being asked.")] = False,
     data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
-    """Revise a center: what is given replaces what was. Example: hub center set uz --stream partner --stream offer"""
+    """Revise a center, and show what it was and what it is. What is given replaces what was.
+
+    Where this takes streams away, it asks; without a terminal it does nothing and ends with status 2, unless --yes.
+
+    Examples: hub center set uz --add-stream deal · hub center set uz --stream partner --stream offer --yes
+    """
+    from hub.hq.centers import TakesAwayError
     from hub.hq.centers import revise as revise_center
     from hub.hq.profile import Revision
 
@@ -144,9 +163,26 @@ def revise(
         timezone=timezone,
         languages=tuple(language) if language else None,
         streams=tuple(stream) if stream else None,
+        added=tuple(add_stream or ()),
+        removed=tuple(remove_stream or ()),
     )
-    _tell_pinned(run_async(revise_center(hub_folder(ctx, data_dir), center, revision)))
-    line(f"center {center} is revised: {', '.join(revision.given())}")
+    where = hub_folder(ctx, data_dir)
+    try:
+        done = run_async(revise_center(where, center, revision, takes_away=yes))
+    except TakesAwayError as exc:
+        if json or not sys.stdin.isatty():
+            raise
+        typer.confirm(f"{center} could not report {', '.join(exc.streams)} any more. Go on?", abort=True, err=True)
+        done = run_async(revise_center(where, center, revision, takes_away=True))
+    _tell_pinned(done)
+    before, after = ({} if each is None else each.model_dump() for each in (done.before, done.center))
+    if json:
+        as_json({"before": before, "after": after})
+        return
+    changes = [[name, before.get(name), after[name]] for name in after if before.get(name) != after[name]]
+    line(f"center {center} is revised" if changes else f"center {center} is what it was")
+    if changes:
+        table("", ["what", "before", "now"], changes)
 
 
 @app.command("add-key")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
 
-from hub.base.output import ago, as_json, line, table
+from hub.base.output import ago, as_json, facts_table, line, shown, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 
 EXAMPLES: Final = """
@@ -18,6 +19,11 @@ Examples:
 """
 
 app = typer.Typer(help="Lanes: list, show, let one go on.\n" + EXAMPLES, no_args_is_help=True, rich_markup_mode=None)
+
+_FACTS: Final = (
+    "center", "status", "why", "origin", "position", "events", "accepted", "rejected", "duplicates", "missing",
+    "unpublished",
+)  # fmt: skip
 
 Center = Annotated[str, typer.Argument(metavar="CENTER", help="The center's id, such as uz.")]
 
@@ -40,19 +46,33 @@ def list_lanes(ctx: typer.Context, data_dir: DataDir = None, json: Json = False)
 
 @app.command()
 def show(ctx: typer.Context, center: Center, data_dir: DataDir = None, json: Json = False) -> None:
-    """Show one center's intake: why it stopped, its lanes, counts, proofs of a fork. Example: hub lane show uz"""
-    from hub.hq.lookup import find_lanes
+    """Show one center's intake: why it stopped, its lanes, counts, proofs of a fork.
 
-    with hub_folder(ctx, data_dir).snapshot() as now:
+    Exit status 0: it is read, or was never stopped; 1: a person is needed, and `why` says for what.
+
+    Example: hub lane show uz
+    """
+    from hub.hq.lookup import find_lanes
+    from hub.hq.pulse import worker_standing
+    from hub.hq.status import as_it_lives
+
+    where = hub_folder(ctx, data_dir)
+    with where.snapshot() as now:
         report = find_lanes(now, center)
-    found = report.model_dump()
+    report = as_it_lives(report, worker_standing(where.worker_file, datetime.now(UTC)))
+    is_stopped = report.status not in ("reading", "new")
     if json:
-        as_json(found)
-        return
-    for name in ("center", "status", "why", "origin", "position", "events", "accepted", "rejected", "duplicates"):
-        line(f"{name:>16}  {found[name] if found[name] not in (None, '', {}) else '-'}")
-    for name in ("missing", "unpublished", "last_receipt_at", "seen_at", "presence"):
-        line(f"{name:>16}  {found[name] if found[name] is not None else '-'}")
+        as_json(report.model_dump())
+        raise typer.Exit(1 if is_stopped else 0)
+    said = report.presence
+    facts: dict[str, object] = {
+        **{name: getattr(report, name) for name in _FACTS},
+        "last receipt": _when(report.last_receipt_at),
+        "last heard": _when(report.seen_at),
+        "it then said": said and f"{said.version}, lane of {said.size} events, {said.backlog} not sent yet",
+        "by its clock": said and said.time,
+    }
+    facts_table(facts)
     table(
         "lanes",
         ["origin", "size", "published", "missing", "closed by"],
@@ -64,6 +84,13 @@ def show(ctx: typer.Context, center: Center, data_dir: DataDir = None, json: Jso
         line(f"fork of {proof.origin} at size {proof.size}: HQ has")
         for text in (proof.ours, "and was sent", proof.theirs):
             line(text)
+    if is_stopped:
+        raise typer.Exit(1)
+
+
+def _when(moment: datetime | None) -> str | None:
+    """Return a time, and how long ago that was."""
+    return None if moment is None else f"{shown(moment)} UTC, {ago(moment)}"
 
 
 @app.command()

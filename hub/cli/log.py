@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from hub.base.output import ago, as_json, line, note
-from hub.cli.options import DataDir, Json, hub_folder
+from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language
 
 EXAMPLES: Final = """
 \b
@@ -28,17 +30,23 @@ app = typer.Typer(
 
 
 @app.command()
-def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
+def status(ctx: typer.Context, language: InLanguage = "en", data_dir: DataDir = None, json: Json = False) -> None:
     """Show how long the log is, who has cosigned its newest checkpoint, and how many receipts are not in it yet.
 
-    Exit status 1 where HQ's database was rolled back or edited, so that nothing is signed. Example: hub log status
-    """
-    from hub.hq.alarms import HqAlarm, alarm_line
-    from hub.hq.log import standing
+    Exit status 0: all is well; 1: HQ's database was rolled back or edited, so that nothing is signed, or no worker
+    runs that could sign.
 
-    found = standing(hub_folder(ctx, data_dir))
+    Example: hub log status
+    """
+    from hub.hq.alarms import halt_line
+    from hub.hq.log import standing
+    from hub.hq.pulse import worker_standing
+
+    told_in = read_language(language)
+    where = hub_folder(ctx, data_dir)
+    found, worker = standing(where), worker_standing(where.worker_file, datetime.now(UTC))
     if json:
-        as_json(found)
+        as_json({**asdict(found), "worker": worker.model_dump()})
     else:
         line(f"size {found.size}, newest checkpoint signed {ago(found.signed_at)}")
         line(
@@ -46,8 +54,11 @@ def status(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> 
             f"{'believed' if found.believed else 'not yet believed'}; believed up to size {found.believed_size}"
         )
         line(f"receipts that are not in the log yet: {found.behind}")
+        if worker.state in ("stopped", "silent"):
+            line(f"nobody signs now: the worker is {worker.state}, last seen {ago(worker.seen_at)}")
     if found.rolled_back is not None:
-        note(alarm_line(HqAlarm.LOG_STOPPED, reason=found.rolled_back))
+        note(halt_line(found.rolled_back, told_in))
+    if found.rolled_back is not None or worker.state in ("stopped", "silent"):
         raise typer.Exit(1)
 
 

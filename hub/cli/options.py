@@ -15,12 +15,14 @@ from hub.hq.folder import HubFolder
 
 if TYPE_CHECKING:
     from hub.hq.settings import InForce
+    from schemas.words import Language
 
 DEFAULT_DATA_DIR: Final = Path("hub-data")
 
 T = TypeVar("T")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="The hub's data directory.", show_default=False)]
+InLanguage = Annotated[str, typer.Option("--language", help="Of what is said is wrong: zh, en or ru.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -58,6 +60,17 @@ def hub_settings(ctx: typer.Context, where: HubFolder) -> InForce:
 
     settings: Settings = ctx.obj
     return read_settings(where.data_dir, settings.environment)
+
+
+def read_language(text: str) -> Language:
+    """Return the language that an option names. Errors: UsageError."""
+    from hub.protocol.errors import Malformed, UsageError
+    from schemas.words import to_language
+
+    try:
+        return to_language(text)
+    except Malformed as exc:
+        raise UsageError(f"--{exc}") from exc
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

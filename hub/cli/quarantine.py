@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
 
-from hub.base.output import as_json, line, table
+from hub.base.output import as_json, facts_table, line, note, table, width
+from hub.base.text import visible
 from hub.cli.options import DataDir, Json, hub_folder
 
 app = typer.Typer(help="Records that became no event, and why.", no_args_is_help=True)
 
-HEX_SHOWN_MAX = 512
+SHOWN_MAX = 1_000
+_PAIRS = re.compile("..")
 
 
 @app.command("list")
@@ -24,7 +27,10 @@ def list_records(
 ) -> None:
     """List quarantined records, the newest first. Example: hub quarantine list --center uz"""
     with hub_folder(ctx, data_dir).snapshot() as now:
-        found = now.quarantined(limit, center)
+        found = now.quarantined(limit + 1, center)
+    if len(found) > limit:
+        found = found[:limit]
+        note(f"the newest {limit}; --limit shows more")
     if json:
         as_json([record.model_dump() for record in found])
         return
@@ -48,8 +54,21 @@ def show(
     if json:
         as_json(found.model_dump())
         return
-    for name in ("id", "center", "offset", "reason", "detail", "key", "bytes", "is_whole", "recorded_at", "digest"):
-        line(f"{name:>12}  {getattr(found, name)}")
-    table("headers", ["name", "content"], found.headers.items())
-    shown = found.value_hex[:HEX_SHOWN_MAX]
-    line(f"value: {shown}{'…' if len(found.value_hex) > HEX_SHOWN_MAX else ''}")
+    names = ("id", "center", "offset", "reason", "detail", "key", "bytes", "is_whole", "recorded_at", "digest")
+    facts_table({name.replace("_", " "): getattr(found, name) for name in names})
+    table("headers", ["name", "content"], list(found.headers.items()))
+    if found.value_text is not None:
+        _tell("value as text", found.value_text)
+    _tell("value in hex", " ".join(_PAIRS.findall(found.value_hex)))
+
+
+def _tell(what: str, text: str) -> None:
+    """Print the beginning of a value; what it has of controls or changes of direction stands as numbers."""
+    from hub.base.layout import wrapped
+
+    line(f"{what}:")
+    for row in text[:SHOWN_MAX].split("\n"):
+        for part in wrapped(visible(row), width() - 2):
+            line(f"  {part}")
+    if len(text) > SHOWN_MAX:
+        line(f"  … {len(text) - SHOWN_MAX} characters more: --json has all of it")

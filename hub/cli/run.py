@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
+import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -152,6 +155,7 @@ def _worker_settings(
 
 
 async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
+    from hub.base.command import typed
     from hub.cli.logs import log_to_stderr
     from hub.hq.identity import load_identity
     from hub.local.hub import LocalHub
@@ -164,8 +168,10 @@ async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
         await local.start()
         line(f"{name} is up at {local.bootstrap}; data in {where.data_dir}, the worker's log in {where.worker_log}")
         if first:
-            option = f" --data-dir {where.data_dir}"
-            line(f"give a center the note of `hub trust{option}`, then: hub center add ID{option} --enrolment FILE …")
+            # Where `hub` is not on PATH, the path by which it is found is said.
+            option = f" --data-dir {shlex.quote(str(where.data_dir))}"
+            trust, add = typed("hub", f"trust{option}"), typed("hub", f"center add ID{option} --enrolment FILE")
+            line(f"give a center the note of `{trust}`, then: {add} …")
         line("Ctrl-C stops it")
         await local.watch()
     except asyncio.CancelledError:
@@ -182,6 +188,7 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
     import structlog
 
     from hub.hq.identity import load_identity
+    from hub.hq.pulse import beat
     from hub.local.hub import write_ready
     from hub.worker import app as _faust  # noqa: F401
     from hub.worker.service import run_worker
@@ -191,15 +198,17 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
     stop = asyncio.Event()
     _stop_by_signal(stop)
 
+    facts = {"bootstrap": settings.cluster.bootstrap, "pid": os.getpid(), "host": socket.gethostname()}
+
     def ready() -> None:
-        write_ready(where.worker_file, {"bootstrap": settings.cluster.bootstrap, "pid": os.getpid()})
+        write_ready(where.worker_file, facts)
 
     while not stop.is_set():
         await _broker_answers(settings.cluster, stop)
         if stop.is_set():
             break
         try:
-            await run_worker(settings, stop, ready)
+            await run_worker(settings, stop, ready, pulse=partial(beat, where.worker_file))
             break
         except Retriable as exc:
             log.warning("worker_starts_again", error=str(exc), wait_s=RETRY_S)

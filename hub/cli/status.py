@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hub.base.output import ago, as_json, count, line, table
-from hub.cli.options import DataDir, Json, hub_folder, hub_settings, run_async
+from hub.cli.options import DataDir, InLanguage, Json, hub_folder, hub_settings, read_language, run_async
 from hub.hq.folder import HubFolder
 
 if TYPE_CHECKING:
+    from hub.hq.pulse import WorkerStanding
     from hub.hq.status import CenterStanding, LogStatus
     from hub.store.read.totals import Totals
     from hub.store.read.witnesses import WitnessStanding
+    from schemas.words import Language
 
 LATE: Final = timedelta(minutes=2)  # HQ says its newest checkpoint every minute
-WHY_SHOWN_MAX: Final = 80
-COLUMNS: Final = ("center", "status", "events", "accepted", "rejected", "forks", "position", "lag")
+COLUMNS: Final = ("center", "status", "events", "rejected", "lag", "backlog", "receipt", "heard")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,27 +36,38 @@ def status(
     ] = None,
     data_dir: DataDir = None,
     json: Json = False,
+    language: InLanguage = "en",
 ) -> None:
-    """Show every center's position, lag, status and receipts, and the totals. Example: hub status --json"""
+    """Show every center's status, lag and receipts, the totals, HQ's log, and whether the worker lives.
+
+    `heard` is how long ago HQ received a center's presence, `receipt` how long ago it gave one. --json has all.
+
+    Exit status 0: all is well; 1: a person is needed, and a line says why (the worker has stopped or does nothing, a
+    lane is parked, forked or waits for a key, HQ's log stands still, a witness holds something against it).
+
+    Example: hub status --json
+    """
     from hub.hq.status import read_status
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the last line says how the broker is
-    where = hub_folder(ctx, data_dir)
+    where, told_in = hub_folder(ctx, data_dir), read_language(language)
     found = run_async(read_status(where, where.known_cluster(hub_settings(ctx, where).settings, bootstrap)))
     if json:
         as_json(found.model_dump())
-        return
-    table(
-        "centers",
-        [*COLUMNS, "receipt", "seen", "backlog", "why"],
-        (_row(center) for center in found.centers),
-        right=[*COLUMNS[2:], "backlog"],
-    )
+        raise typer.Exit(1 if found.needs else 0)
+    line(_worker(found.worker))
+    table("centers", COLUMNS, (_row(center) for center in found.centers), right=COLUMNS[2:6])
+    for center in found.centers:
+        if why := _why(center):
+            line(f"{center.center}: {why}")
     _tell_totals(found.totals)
-    _tell_log(found.log)
+    _tell_log(found.log, told_in)
     if not found.log.keys_signed:
         line(f"the keys of HQ's log are not in the trust note, so no center can check the log: {_renewal(where)}")
     line(f"broker {found.broker.bootstrap or '-'}: {found.broker.state}")
+    if found.needs:
+        line(f"a person is needed: {', '.join(found.needs)}")
+        raise typer.Exit(1)
 
 
 def _tell_totals(totals: Totals) -> None:
@@ -71,9 +83,9 @@ def _tell_totals(totals: Totals) -> None:
     )
 
 
-def _tell_log(log: LogStatus) -> None:
+def _tell_log(log: LogStatus, language: Language) -> None:
     """Print how HQ's log stands with its witnesses, and what they have against it."""
-    from hub.hq.alarms import HqAlarm, alarm_line
+    from hub.hq.alarms import HqAlarm, alarm_line, halt_line
 
     behind = f", {log.behind:,} more not in it yet" if log.behind else ""
     cosigned = f"checkpoint cosigned by {log.cosigned} of {log.witnesses}"
@@ -84,13 +96,13 @@ def _tell_log(log: LogStatus) -> None:
     if late:
         line("not cosigning: " + ", ".join(late))
     if log.rolled_back:
-        line(alarm_line(HqAlarm.LOG_STOPPED, reason=log.rolled_back))
+        line(halt_line(log.rolled_back, language))
     if log.strange_cosignatures:
         strange = count(log.strange_cosignatures, "cosignature")
-        line(alarm_line(HqAlarm.STRANGE_COSIGNATURES, cosignatures=strange))
+        line(alarm_line(HqAlarm.STRANGE_COSIGNATURES, language, cosignatures=strange))
     for witness in log.centers:
         if witness.alarm is not None:
-            line(alarm_line(HqAlarm.WITNESS, center=witness.center, reason=witness.alarm.reason))
+            line(alarm_line(HqAlarm.WITNESS, language, center=witness.center, reason=witness.alarm.reason))
 
 
 def _late(witness: WitnessStanding, believed_size: int) -> str:
@@ -107,24 +119,38 @@ def _late(witness: WitnessStanding, believed_size: int) -> str:
     return f"{witness.center} (up to {witness.cosigned:,}, {ago(witness.cosigned_at)})"
 
 
+def _worker(worker: WorkerStanding) -> str:
+    """Return whether the worker lives, and what to do where it does not."""
+    seen = f"it looked at its lanes {ago(worker.seen_at)}"
+    return {
+        "running": f"worker: running, process {worker.pid}, {seen}",
+        "silent": f"worker: process {worker.pid} lives and does nothing, {seen}; see its log, and start it again",
+        "stopped": f"worker: stopped, {seen}; `hub up` or `hub worker` starts it",
+        "unknown": "worker: none has run with this data directory; `hub up` or `hub worker` starts one",
+    }[worker.state]
+
+
 def _row(center: CenterStanding) -> list[Any]:
-    why = center.why.splitlines()[0][:WHY_SHOWN_MAX] if center.why else ""
-    if center.missing:
-        why = f"{center.missing} events missing. {why}".strip()
     return [
         center.center,
         center.status,
         center.events,
-        center.accepted,
         sum(center.rejected.values()),
-        center.forks,
-        center.position,
         center.lag,
+        center.presence.backlog if center.presence else None,
         ago(center.last_receipt_at),
         ago(center.seen_at),
-        center.presence.backlog if center.presence else None,
-        why,
     ]
+
+
+def _why(center: CenterStanding) -> str:
+    """Return what is to be known of a center beside its figures, in one line."""
+    found = [center.why.splitlines()[0]] if center.why else []
+    if center.missing:
+        found.append(f"{count(center.missing, 'event')} missing")
+    if center.forks:
+        found.append(f"{count(center.forks, 'fork')}, `hub lane show {center.center}` has the proofs")
+    return "; ".join(found)
 
 
 def _renewal(where: HubFolder) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from hub.base.command import typed
 from hub.base.output import as_json, line, note
 from hub.demo.network import Network, find_network, read_network, set_up_office
 from hub.demo.offices import (
@@ -145,7 +147,9 @@ class Demo:
             view.tell(summary, self.offices)
             if not once:
                 line(f"\nIt stays up. Change a sheet in {self._place.data_dir / 'offices'}, and see cohub/ beside it.")
-                line(f"Look around: hub --data-dir {self._place.data_dir} status. Ctrl-C stops everything.")
+                status = typed("hub", f"--data-dir {shlex.quote(str(self._place.data_dir))} status")
+                line(f"Look around, in another terminal: {status}")
+                line("Ctrl-C stops everything.")
                 await self._follow(view)
             for task in tasks:
                 task.cancel()

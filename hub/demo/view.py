@@ -23,8 +23,8 @@ from hub.store.read.totals import Totals
 
 LINE_S: Final = 1.0
 SQL_S: Final = 0.2
-REASONS_MAX: Final = 100
-VALUE_SHOWN_MAX: Final = 110
+REASONS_MAX: Final = 2  # of each center
+VALUE_SHOWN_MAX: Final = 70
 
 
 class View:
@@ -122,17 +122,30 @@ class View:
         """Print what arrived, and what was refused or rejected and why."""
         line()
         names = ("rows", *STATES, "events", "receipts", "duplicates", "backlog")
-        rows = [[center, *(counts[name] for name in names)] for center, counts in summary["centers"].items()]
-        rows.append(["all", *(sum(c[name] for c in summary["centers"].values()) for name in names)])
-        table("every row, and what became of it", ["center", *names], rows, right=names)
-        table("what HQ has now", ["stream", "entities"], summary["entities"].items(), right=["entities"])
         reasons = [reason for office in offices for reason in _reasons(office)]
         columns = ["center", "sheet", "rows", "first", "verdict", "why"]
-        table("refused by the connector or rejected by HQ", columns, reasons[:REASONS_MAX], right=["rows", "first"])
-        if len(reasons) > REASONS_MAX:
-            line(f"and {len(reasons) - REASONS_MAX} more; each office has them all in cohub/<sheet>.verdicts.xlsx")
+        shown = _some_of_each(reasons)
+        table("refused by the connector or rejected by HQ", columns, shown, right=["rows", "first"])
+        if len(reasons) > len(shown):
+            line(f"and {len(reasons) - len(shown)} more; each office has them all in cohub/<sheet>.verdicts.xlsx")
+        # Centers as columns: so it holds on a terminal of 80 columns, and stands last, where a person looks.
+        centers = summary["centers"]
+        rows = [[name, *(c[name] for c in centers.values()), sum(c[name] for c in centers.values())] for name in names]
+        table("every row, and what became of it", ["", *centers, "all"], rows, right=[*centers, "all"])
+        table("what HQ has now", ["stream", "entities"], list(summary["entities"].items()), right=["entities"])
         first = f"{summary['first_event_s']} s" if summary["first_event_s"] is not None else "never"
         line(f"first consolidated event after {first}, everything through after {summary['seconds']} s")
+
+
+def _some_of_each(reasons: Sequence[list[Any]]) -> list[list[Any]]:
+    """Return the first reasons of each center, so that all of them stand on one screen."""
+    found: Counter[Any] = Counter()
+    shown = []
+    for reason in reasons:
+        found[reason[0]] += 1
+        if found[reason[0]] <= REASONS_MAX:
+            shown.append(reason)
+    return shown
 
 
 def _reasons(office: Office) -> list[list[Any]]:
@@ -145,9 +158,16 @@ def _reasons(office: Office) -> list[list[Any]]:
             found[key] += 1
             first.setdefault(key, number)
     return [
-        [office.center, sheet, count, first[sheet, verdict, message], verdict, message[:VALUE_SHOWN_MAX]]
+        [office.center, sheet, count, first[sheet, verdict, message], verdict, _short(message)]
         for (sheet, verdict, message), count in found.items()
     ]
+
+
+def _short(message: str) -> str:
+    """Return the beginning of a message, up to a blank."""
+    if len(message) <= VALUE_SHOWN_MAX:
+        return message
+    return f"{message[:VALUE_SHOWN_MAX].rpartition(' ')[0] or message[:VALUE_SHOWN_MAX]} …"
 
 
 def _bad_rows(path: Path) -> list[tuple[Any, str, str]]:

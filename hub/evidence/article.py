@@ -14,10 +14,10 @@ from hub.domain.sealed import is_erased, key_id_of
 from hub.evidence import layout
 from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.manifest import keys, reasons
-from hub.evidence.markup import entity_text, moment_text, table, text, time_text
-from hub.evidence.report import Check, Finding, Report, Severity
+from hub.evidence.markup import entity_text, moment_text, origin_text, table, text, time_text
+from hub.evidence.report import Check, Finding, Origin, Report, Severity
 from hub.evidence.subject import Why
-from hub.evidence.texts import check_text, not_proved_texts, proved_texts, say
+from hub.evidence.texts import check_text, failure_text, not_proved_texts, proved_texts, say
 from hub.evidence.words import coded, event_word, field_word, purpose_word, status_word, stream_word
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
@@ -40,6 +40,7 @@ class Article:
     root: Verifier | None
     language: Language
     made_by: str
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         self.why, self.absent = reasons(self.case)
@@ -124,7 +125,8 @@ class Article:
             ]
             for check in Check
         ]
-        box = f'<div class="box {outcome}"><strong>{self.say(f"status_{outcome}")}</strong>{used}</div>'
+        told = used + origin_text(self.origin, self.language)
+        box = f'<div class="box {outcome}"><strong>{self.say(f"status_{outcome}")}</strong>{told}</div>'
         made = table([self.say("check"), self.say("outcome"), self.say("count")], rows, numbers={2})
         return self._heading("result") + box + made + self._findings(report)
 
@@ -137,15 +139,28 @@ class Article:
     def _findings(self, report: Report) -> str:
         if not report.findings:
             return ""
+        shown = self._heading("findings") + self._table_of(report.causes())
+        following = report.consequences()
+        if following:
+            shown += f"{self._heading('follows')}<p>{self.say('follows_why')}</p>{self._table_of(following)}"
+        return shown
+
+    def _table_of(self, findings: list[Finding]) -> str:
         rows = [
             [
                 f'<span class="{_weight(finding.severity)}">{check_text(finding.check, self.language)}</span>',
                 f'<span class="mono">{text(_place(finding))}</span>',
-                text(finding.detail),
+                f'{self._means(finding)}<span class="small" lang="en">{text(finding.detail)}</span>',
             ]
-            for finding in report.findings[:FINDINGS_SHOWN_MAX]
+            for finding in findings[:FINDINGS_SHOWN_MAX]
         ]
-        return self._heading("findings") + table([self.say("check"), self.say("where"), self.say("detail")], rows)
+        return table([self.say("check"), self.say("where"), self.say("detail")], rows)
+
+    def _means(self, finding: Finding) -> str:
+        """Return what an error of this check means, in the reader's language; the detail behind it is for experts."""
+        if finding.severity is not Severity.ERROR:
+            return ""
+        return f"{text(failure_text(finding.check, self.language))}<br>"
 
     # -- the events ----------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,11 @@ from html import escape
 from typing import Final
 from urllib.parse import unquote
 
+from hub.evidence.report import Origin
+from hub.evidence.texts import say
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time
+from schemas.words import Language
 
 # Direction marks and other characters that would show a text as another than it is.
 _UNSEEN: Final = re.compile(
@@ -53,3 +56,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collec
     head = "".join(cell("th", number, name) for number, name in enumerate(columns))
     body = "".join("<tr>" + "".join(cell("td", n, c) for n, c in enumerate(row)) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def origin_text(origin: Origin | None, language: Language) -> str:
+    """Return which file was checked, and when; nothing where nothing was."""
+    if origin is None:
+        return ""
+    facts = (
+        ("checked_file", f"<code>{text(origin.file)}</code>"),
+        ("checked_digest", f"<code>{origin.sha256}</code>"),
+        ("checked_at", moment_text(origin.at)),
+    )
+    return "".join(f'<br><span class="small">{say(name, language)}</span> {value}' for name, value in facts)

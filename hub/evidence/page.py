@@ -15,7 +15,7 @@ from hub.evidence.article import TAGS, Article
 from hub.evidence.case import Case
 from hub.evidence.markup import text
 from hub.evidence.readme import readmes
-from hub.evidence.report import Check, Report, Severity
+from hub.evidence.report import Check, Origin, Report, Severity
 from hub.evidence.style import STYLE
 from hub.evidence.texts import say
 from hub.protocol.keys import Verifier
@@ -35,9 +35,9 @@ def generator() -> str:
         return "cohub"
 
 
-def page(case: Case, report: Report | None = None, root: Verifier | None = None) -> str:
-    """Return the page of a bundle; with `report`, what a check with `root` found stands in it."""
-    pages = "".join(Article(case, report, root, language, generator()).to_html() for language in _SHOWN)
+def page(case: Case, report: Report | None = None, root: Verifier | None = None, origin: Origin | None = None) -> str:
+    """Return the page of a bundle; with `report`, what a check of `origin` with `root` found stands in it."""
+    pages = "".join(Article(case, report, root, language, generator(), origin).to_html() for language in _SHOWN)
     choices = "".join(
         f'<input type="radio" name="language" id="{language}"{" checked" if language == "en" else ""}>'
         for language in _SHOWN

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
+
+from hub.protocol.moment import write_time
 
 
 class Check(StrEnum):
@@ -60,8 +63,26 @@ class Finding:
         }
 
 
+# Without these nothing that comes later can be said to be anybody's word.
+_GROUND: Final = (Check.CONTAINER, Check.FILES, Check.TRUST)
+# What follows from the evidence by rules alone.
+_DERIVED: Final = frozenset({Check.STATE, Check.MANIFEST, Check.SUMMARY})
+
 DETAIL_CHARACTERS_MAX: Final = 400
 FINDINGS_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which file was checked, and when: a result that does not say so is of any file."""
+
+    file: str
+    sha256: str
+    at: datetime
+
+    def to_dict(self) -> dict[str, str]:
+        """Return it for JSON."""
+        return {"bundle": self.file, "sha256": self.sha256, "checked_at": write_time(self.at)}
 
 
 @dataclass
@@ -113,6 +134,31 @@ class Report:
                 return word
         return "passed" if self.looked_at[check] else "skipped"
 
+    def causes(self) -> list[Finding]:
+        """Return what stands by itself, in the order in which it was found.
+
+        Where the bundle's own bytes are damaged, or HQ's keys are not to be believed, every later error may follow from
+        that alone; and what is derived from the evidence (state, manifest, the page) can't agree with it where that is
+        wrong. Such errors are *consequences*: they are told, and accuse nobody.
+        """
+        return [finding for finding in self.findings if not self._follows(finding)]
+
+    def consequences(self) -> list[Finding]:
+        """Return the findings that may follow from an earlier one alone."""
+        return [finding for finding in self.findings if self._follows(finding)]
+
+    def _follows(self, finding: Finding) -> bool:
+        wrong = {each.check for each in self.findings if each.severity is Severity.ERROR}
+        order = list(Check)
+        if any(first in wrong and order.index(finding.check) > order.index(first) for first in _GROUND):
+            return not self._is_of_other_file(finding)
+        return finding.check in _DERIVED and bool(wrong - _DERIVED)
+
+    def _is_of_other_file(self, finding: Finding) -> bool:
+        """Return whether this is the first word on a file that differs from the list, beside one that is unreadable."""
+        unreadable = {each.file for each in self.findings if each.check is Check.CONTAINER}
+        return finding.check is Check.FILES and finding.file not in unreadable
+
     def has(self, severity: Severity) -> bool:
         """Return whether anything of that weight was found."""
         return any(finding.severity is severity for finding in self.findings)
@@ -137,7 +183,7 @@ class Report:
                 }
                 for check in Check
             ],
-            "findings": [finding.to_dict() for finding in self.findings],
+            "findings": [{**finding.to_dict(), "follows": self._follows(finding)} for finding in self.findings],
             "findings_left_off": self.findings_left_off,
         }
 

@@ -11,6 +11,11 @@ def say(name: str, language: Language, **values: object) -> str:
     return words("evidence").say(name, language, **values)
 
 
+def failure_text(check: str, language: Language) -> str:
+    """Return what an error of a check means."""
+    return words("evidence").say(f"failures.{check}", language)
+
+
 def check_text(check: Check, language: Language) -> str:
     """Return what a check is about."""
     return say(f"checks.{check}", language)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from hub.ledger.halt import Halt
 from schemas.words import Language, words
 
 PARTS: Final = ("message", "meaning", "remedy")
+HALTS: Final = "hq.halts"  # the group of words that say why HQ's log stands still
 
 
 class HqAlarm(StrEnum):
@@ -16,6 +18,12 @@ class HqAlarm(StrEnum):
     LOG_STOPPED = "LOG_STOPPED"  # the database is not what it was when HQ signed: nothing is signed any more
     STRANGE_COSIGNATURES = "STRANGE_COSIGNATURES"  # under checkpoints that the database does not have
     WITNESS = "WITNESS"  # what a center's witness holds against HQ's log
+
+
+def halt_line(halt: Halt, language: Language = "en") -> str:
+    """Return in one line why HQ's log stands still, what that means, what to do."""
+    reason = words("alarms").say(f"{HALTS}.{halt.why}", language, **halt.values)
+    return alarm_line(HqAlarm.LOG_STOPPED, language, reason=reason)
 
 
 def alarm_line(alarm: HqAlarm, language: Language = "en", **values: object) -> str:

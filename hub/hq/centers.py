@@ -35,11 +35,13 @@ class Changed:
     """A center after HQ said something of it.
 
     `is_pinned`: the trust note names the witness keys as they are now. Where it does not, the root key is elsewhere,
-    and somebody has to ask for the next note (`issuing.renewal`).
+    and somebody has to ask for the next note (`issuing.renewal`). `before` is the center as it was, where it was
+    revised.
     """
 
     center: RegisteredCenter
     is_pinned: bool
+    before: RegisteredCenter | None = None
 
 
 async def register(where: HubFolder, center: str, profile: Profile, enrolments: Sequence[bytes]) -> Changed:
@@ -54,14 +56,35 @@ async def register(where: HubFolder, center: str, profile: Profile, enrolments: 
         return Changed(center_of_record(center, "active", record), await pin_witness_keys(where, headquarters))
 
 
-async def revise(where: HubFolder, center: str, revision: Revision) -> Changed:
-    """Put what is given in the place of what was. Errors: UsageError, NotFound, AgainstRules."""
+class TakesAwayError(Conflict):
+    """A revision takes streams from a center, and nobody has said that this is meant. Ask, and say so."""
+
+    def __init__(self, center: str, streams: Sequence[str]) -> None:
+        named = ", ".join(streams)
+        super().__init__(
+            f"center {center} could not report {named} any more, and what it has in work would be rejected; "
+            "--add-stream adds to what it may report, --yes takes away"
+        )
+        self.streams = tuple(streams)
+
+
+async def revise(where: HubFolder, center: str, revision: Revision, *, takes_away: bool = False) -> Changed:
+    """Put what is given in the place of what was; streams are taken away only where that is meant.
+
+    Errors: UsageError, NotFound, AgainstRules; TakesAwayError.
+    """
     given = revision.given()
-    if not given:
-        raise UsageError("nothing to change: give at least one of --name, --country, --stream …")
-    if "streams" in given:
-        given["streams"] = checked_streams(given["streams"])
-    return await change(where, center, REVISED, lambda record: {**record, **given})
+    if not given and not revision.added and not revision.removed:
+        raise UsageError("nothing to change: give at least one of --name, --country, --add-stream …")
+
+    def revised(record: Record) -> Record:
+        streams = list(dict.fromkeys(revision.streams_after(record["streams"])))
+        gone = [name for name in record["streams"] if name not in streams]
+        if gone and not takes_away:
+            raise TakesAwayError(center, gone)
+        return {**record, **given, "streams": streams}
+
+    return await change(where, center, REVISED, revised)
 
 
 async def add_key(where: HubFolder, center: str, enrolment: bytes, *, replaces_lost: bool) -> Changed:
@@ -115,16 +138,17 @@ async def change(where: HubFolder, center: str, kind: str, changed: Callable[[Re
     """
     async with where.headquarters() as (store, headquarters):
 
-        async def attempt() -> RegisteredCenter:
+        async def attempt() -> tuple[RegisteredCenter, RegisteredCenter]:
             # The size before the record: what is said between the two is noticed, too.
             size = (await headquarters.basis()).size
             status, record = await _known(store, center)
-            record = changed(record)
-            await say_once(headquarters, [HqEvent(kind, center, record)], size)
-            return center_of_record(center, status, record)
+            before, record = record, changed(record)
+            if record != before:
+                await say_once(headquarters, [HqEvent(kind, center, record)], size)
+            return center_of_record(center, status, before), center_of_record(center, status, record)
 
-        found = await again(attempt)
-        return Changed(found, await pin_witness_keys(where, headquarters))
+        before, found = await again(attempt)
+        return Changed(found, await pin_witness_keys(where, headquarters), before)
 
 
 async def _turn(where: HubFolder, center: str, kind: str, reason: str) -> Changed:

@@ -15,7 +15,7 @@ from hub.store.read.reads import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The first entities of a stream. `total` is how many HQ has of it, whatever center they are of."""
+    """The first entities of a stream. `total` is how many HQ has of it, of the center that was asked for."""
 
     entities: tuple[HeldEntity, ...]
     total: int
@@ -30,10 +30,10 @@ def find_entity(now: Snapshot, stream: str, entity_id: str) -> TracedEntity:
     return found
 
 
-def list_entities(now: Snapshot, stream: str, limit: int, center: str | None = None) -> Listed:
-    """Return the first `limit` entities of a stream by id, or of one center's. Errors: NotFound."""
+def list_entities(now: Snapshot, stream: str, limit: int | None, center: str | None = None) -> Listed:
+    """Return the first `limit` entities of a stream by id, or of one center's; None: all. Errors: NotFound."""
     _check_stream(stream)
-    return Listed(now.entities(stream, limit, center), now.count_entities(stream))
+    return Listed(now.entities(stream, limit, center), now.count_entities(stream, center))
 
 
 def find_lanes(now: Snapshot, center: str) -> LaneReport:

@@ -27,7 +27,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """What is to be another of a center. None leaves what was."""
+    """What is to be another of a center. None leaves what was.
+
+    `streams` replaces all that it may report; `added` and `removed` change it by name.
+    """
 
     name: str | None = None
     country: str | None = None
@@ -36,10 +39,21 @@ class Revision:
     timezone: str | None = None
     languages: tuple[str, ...] | None = None
     streams: tuple[str, ...] | None = None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def streams_after(self, before: Sequence[str]) -> list[str]:
+        """Return what a center may report then. Errors: UsageError for what no center writes, or it may not report."""
+        kept = list(before) if self.streams is None else checked_streams(self.streams)
+        for name in self.removed:
+            if name not in kept:
+                raise UsageError(f"stream {name}: the center may not report it: {', '.join(kept) or 'none'}")
+        return [name for name in [*kept, *checked_streams(self.added)] if name not in self.removed]
 
     def given(self) -> Record:
         """Return the fields that are to be another."""
-        return {name: value for name, value in plain(self).items() if value is not None}
+        own = {"added", "removed"}
+        return {name: value for name, value in plain(self).items() if value is not None and name not in own}
 
 
 def checked_streams(streams: Sequence[str]) -> list[str]:

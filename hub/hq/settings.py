@@ -23,6 +23,7 @@ DEFAULT: Final = "default"
 SECRETS: Final = {"security.password"}
 CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, rarer where commits never rest, at once after a rest
 STALL_S: Final = 60.0
+WITNESSES_WAIT_S: Final = 30.0  # a connector's presence comes this often
 # From the signal to the end of a worker: reading has most of it, then what publishes closes its clients (CLOSE_S) and
 # stores its cursors. With the embedded broker's share behind it (`hub up`) a whole stop stays within the ten seconds
 # after which a container is killed.
@@ -67,6 +68,13 @@ class WorkerOptions(GroupOptions):
         default=CHECKPOINT_EVERY_S,
         gt=0,
         description="HQ's log gets at most one checkpoint in this time; one in four times of it under steady load",
+    )
+    witnesses_wait_s: float = Field(
+        default=WITNESSES_WAIT_S,
+        ge=0,
+        le=3_600,
+        description="how long after its start HQ signs no checkpoint before it has heard the centers that cosigned its "
+        "log: they tell whether this is an older copy of the database",
     )
 
 

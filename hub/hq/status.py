@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from pydantic import Field
 
 from hub.hq.folder import HubFolder
 from hub.hq.identity import ROOT, TRUST_FILE
+from hub.hq.pulse import WorkerStanding, owner_is_gone, worker_standing
+from hub.ledger.halt import Halt
+from hub.ledger.lane import Status
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.topics import topic_in
 from hub.protocol.trust import open_trust
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = "not known: no worker has run here; bootstrap in hub.yaml or --bootstrap names one"
 
+Intake = TypeVar("Intake", bound=IntakeStanding)
+Need = Literal["worker", "lanes", "keys", "log", "witnesses"]
 Ends = dict[str, tuple[int, int]]
 
 
@@ -47,7 +52,7 @@ class LogStatus(ReadModel):
     believed: bool = Field(description="Whether more than half of them have")
     believed_size: int = Field(description="The newest size that more than half of them have cosigned")
     behind: int = Field(description="How many receipts are not in the log yet")
-    rolled_back: str | None = Field(description="Why nothing is signed any more; None where all is well")
+    rolled_back: Halt | None = Field(description="Why nothing is signed any more; None where all is well")
     centers: tuple[WitnessStanding, ...] = Field(description="How far each active center has cosigned")
     strange_cosignatures: int = Field(description="Good cosignatures of checkpoints that HQ's database does not have")
     keys_signed: bool = Field(description="Whether the trust note names the log's keys, so that centers can check it")
@@ -62,6 +67,10 @@ class BrokerStanding(ReadModel):
 
 class HubStatus(ReadModel):
     """How a hub stands."""
+
+    at: datetime = Field(description="When this was read")
+    worker: WorkerStanding = Field(description="Whether the worker lives, without which all below stands still")
+    needs: tuple[Need, ...] = Field(description="Why a person is needed; without any, all is well")
 
     centers: tuple[CenterStanding, ...] = Field(description="Every registered center, by id")
     totals: Totals = Field(description="The sums over all of them")
@@ -79,8 +88,15 @@ async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubSt
         totals = now.totals()
         log = _log(now, keys_signed=_log_keys_signed(where))
     ends, state = await _ends(cluster, registered)
-    centers = tuple(_standing(center, intakes.get(center.id), ends.get(topic_in(center.id))) for center in registered)
+    at = datetime.now(UTC)
+    worker = worker_standing(where.worker_file, at)
+    centers = tuple(
+        _standing(center, intakes.get(center.id), ends.get(topic_in(center.id)), worker) for center in registered
+    )
     return HubStatus(
+        at=at,
+        worker=worker,
+        needs=_needs(worker, centers, log),
         centers=centers,
         totals=totals,
         log=log,
@@ -93,8 +109,33 @@ def has_root_key(where: HubFolder) -> bool:
     return (where.keys / ROOT).exists()
 
 
-def _standing(center: RegisteredCenter, intake: IntakeStanding | None, ends: tuple[int, int] | None) -> CenterStanding:
-    found = intake or IntakeStanding(center=center.id)
+def _needs(worker: WorkerStanding, centers: tuple[CenterStanding, ...], log: LogStatus) -> tuple[Need, ...]:
+    found: list[Need] = ["worker"] if worker.state in ("silent", "stopped") else []
+    if any(center.status in (Status.PARKED, Status.FORKED) for center in centers):
+        found.append("lanes")
+    if any(center.registered == "active" and center.status == Status.WAITING for center in centers):
+        found.append("keys")
+    if log.rolled_back is not None:
+        found.append("log")
+    if any(witness.alarm is not None for witness in log.centers):
+        found.append("witnesses")
+    return tuple(found)
+
+
+def as_it_lives(found: Intake, worker: WorkerStanding) -> Intake:
+    """Return an intake as it is now: nobody reads where no worker lives, whatever was true when it stopped."""
+    is_gone = worker.state == "stopped" or owner_is_gone(found.owner)
+    if found.status != Status.READING or not (is_gone or worker.state == "silent"):
+        return found
+    seen = "" if worker.seen_at is None else f", the last one was seen at {worker.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+    why = f"no worker runs{seen}: start it" if is_gone else f"the worker does nothing{seen}: see its log"
+    return found.model_copy(update={"status": "stopped" if is_gone else "silent", "why": why})
+
+
+def _standing(
+    center: RegisteredCenter, intake: IntakeStanding | None, ends: tuple[int, int] | None, worker: WorkerStanding
+) -> CenterStanding:
+    found = as_it_lives(intake or IntakeStanding(center=center.id), worker)
     lag = None if ends is None else max(0, ends[1] - max(found.position or 0, ends[0]))
     status = found.status if center.status == "active" else center.status
     return CenterStanding(**{**dict(found), "status": status}, registered=center.status, lag=lag)

@@ -2,7 +2,6 @@
 
     receipts that no leaf stands for  →  leaves, the tiles they fill, the edge after them, one checkpoint
     a stored checkpoint               →  the record that says it on `hub.checkpoints`
-    the newest checkpoint out there   →  nothing, or the proof that this database was rolled back
 
 A leaf is the RFC 6962 hash of a receipt's text. Within a lane receipts are gap-free and become leaves in their order,
 so a cursor for each lane is enough to miss none, whatever order the lanes' transactions commit in. What `append`
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from hub.ledger.halt import DamagedLog, Why
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from hub.protocol.cosignature import cosigned_at
 from hub.protocol.errors import Malformed
@@ -170,11 +170,14 @@ def check_tree(log: Log) -> None:
         return
     said, _ = open_checkpoint(log.note)
     if (said.origin, said.size) != (log.origin, log.size):
-        raise Malformed(f"expected a checkpoint of {log.origin} at size {log.size}, got {said.origin} at {said.size}")
+        text = f"expected a checkpoint of {log.origin} at size {log.size}, got {said.origin} at {said.size}"
+        raise DamagedLog(text, Why.CHECKPOINT, size=log.size, came=said.size)
     if said.root != log.edge.root:
-        raise Malformed(f"the stored edge at size {log.size} does not give the root that HQ signed")
+        text = f"the stored edge at size {log.size} does not give the root that HQ signed"
+        raise DamagedLog(text, Why.EDGE, size=log.size)
     if _edge_of(log.size, log.right) != log.edge:
-        raise Malformed(f"the stored leaves and tiles up to size {log.size} do not give the root that HQ signed")
+        text = f"the stored leaves and tiles up to size {log.size} do not give the root that HQ signed"
+        raise DamagedLog(text, Why.TILES, size=log.size)
 
 
 def _edge_of(size: int, right: Right) -> Edge:
@@ -243,21 +246,3 @@ def signed_by_hq(
     except Malformed:
         return None
     return checkpoint if checkpoint.origin == origin else None
-
-
-def rolled_back(said: Checkpoint, size: int, root: bytes | None) -> str | None:
-    """Return why a checkpoint that HQ has signed proves that this database is not what it was; None where it fits.
-
-    Shapes: `size` is that of the database's log, `root` its root at the checkpoint's size, None beyond it.
-    """
-    if root is None:
-        return (
-            f"HQ has signed a checkpoint of size {said.size}, and its database has a log of {size}: "
-            "it was rolled back to an older copy"
-        )
-    if root != said.root:
-        return (
-            f"HQ has signed a checkpoint of size {said.size} with another root than its database has at that size: "
-            "it was rolled back to an older copy and went on from there, or was edited"
-        )
-    return None

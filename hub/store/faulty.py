@@ -10,17 +10,19 @@ same as one that is never asked.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
 from hub.base.faulty import Fault, Faults
 from hub.domain.entity import Entity
+from hub.ledger.halt import Halt
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
+from hub.store.log_rows import Heard
 from hub.store.store import Changes, Claimed, LogStore, Store
 
 # Everything that a Store writes, by the name that `fail` is given.
@@ -98,9 +100,13 @@ class FaultyLog:
         """See LogStore."""
         return await self._log.root(size)
 
-    async def rolled_back(self) -> str | None:
+    async def rolled_back(self) -> Halt | None:
         """See LogStore."""
         return await self._log.rolled_back()
+
+    async def hearing(self) -> Mapping[str, Heard]:
+        """See LogStore."""
+        return await self._log.hearing()
 
 
 class FaultyStore:

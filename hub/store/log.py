@@ -1,24 +1,29 @@
 """HQ's log, to be read: leaves, proofs, checkpoints, cosignatures.
 
 A LogReader asks an engine for rows (`hub.store.log_rows`), and has all that follows from them, for every engine alike.
-It remembers nothing but the roots of full tiles, which never change. Indexes count from 0, sizes from 1.
+It remembers the roots of full tiles, which never change, and the strange cosignatures that it has seen. Indexes count
+from 0, sizes from 1.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from hub.ledger.notary import LEAVES_MAX, Leaf, Log, Right, Stored, Unlogged, check_tree, receipt_text, rolled_back
+from hub.ledger.halt import DamagedLog, Halt, Why, cosigned_elsewhere, halt_of, signed_elsewhere
+from hub.ledger.notary import LEAVES_MAX, Leaf, Log, Right, Stored, Unlogged, check_tree, receipt_text
 from hub.protocol import tiles
-from hub.protocol.checkpoint import open_checkpoint
+from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.errors import Malformed
+from hub.protocol.keys import Verifier
 from hub.protocol.note import SIGNATURES_MAX, Note, Signature
+from hub.protocol.record import split_canonical
 from hub.protocol.tiles import TILE_WIDTH, tile_root, tile_width
 from hub.protocol.tree import HASH_BYTES, Edge
+from hub.protocol.witness import Cosigned, open_cosigned
 from hub.store.log_rows import LogRows, StoredCheckpoint, StoredCosignature
 
 ROOTS_KEPT_MAX: Final = 100_000  # 32 bytes and a key each; one for every 256 leaves
@@ -30,7 +35,7 @@ class LogStanding:
 
     `cosigned` and `believed` are of the newest checkpoint: by how many of `witnesses` active centers, and whether that
     is more than half. `believed_size` is the newest size that is believed. `behind` counts receipts that are no leaf
-    yet. `rolled_back` is the reason why nothing is signed any more, damage too, None where all is well.
+    yet. `rolled_back` is why nothing is signed any more, by damage too, None where all is well.
     """
 
     size: int
@@ -40,7 +45,7 @@ class LogStanding:
     believed: bool
     believed_size: int
     behind: int
-    rolled_back: str | None
+    rolled_back: Halt | None
 
 
 class LogReader:
@@ -49,6 +54,8 @@ class LogReader:
     def __init__(self, rows: LogRows) -> None:
         self._rows = rows
         self._roots: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._strange: dict[tuple[str, bytes, str], Cosigned] = {}  # two for each key of a witness at most
+        self._strange_upto = 0  # the last quarantined record that was looked at
 
     @property
     def size(self) -> int:
@@ -127,7 +134,8 @@ class LogReader:
         """Return the log as it stands, to be checked and built on. Errors: Malformed."""
         leaves, size = self._rows.ends()
         if leaves != size:
-            raise Malformed(f"HQ's log has {leaves} leaves, and its newest checkpoint is of size {size}")
+            text = f"HQ's log has {leaves} leaves, and its newest checkpoint is of size {size}"
+            raise DamagedLog(text, Why.LEAVES, leaves=leaves, size=size)
         newest = self.newest()
         if newest is None:
             return Log(origin)
@@ -233,21 +241,47 @@ class LogReader:
             self.damaged() or self.rolled_back(),
         )
 
-    def rolled_back(self) -> str | None:
-        """Return why nothing may be signed: a checkpoint of HQ's own, kept as evidence, that this log is not from.
+    def rolled_back(self) -> Halt | None:
+        """Return why nothing may be signed: HQ, or its witnesses, have signed what this log does not come to.
 
-        The worker that met it on `hub.checkpoints` had verified its signature. The evidence stays; it counts as long
-        as it does not fit, so the newest copy of the database, put back, is free of it.
+        The worker that met these notes had verified them. They stay; they count as long as they do not fit, so the
+        newest copy of the database, put back, is free of them.
         """
         size = self.size
         for note in self._rows.evidence():
             said, _ = open_checkpoint(note)
-            why = rolled_back(said, size, self.root(said.size) if said.size <= size else None)
+            why = signed_elsewhere(said, size, self._root_upto(said.size, size))
             if why is not None:
                 return why
-        return None
+        strange = self.strange()
+        return cosigned_elsewhere(((c, said, self._root_upto(said.size, size)) for c, said in strange), size)
 
-    def damaged(self) -> str | None:
+    def strange(self) -> list[tuple[str, Checkpoint]]:
+        """Return what witnesses have cosigned and HQ's database did not have, by the center: the newest of each key.
+
+        Only what a key that is active now has signed: whoever cosigns at random is heard until its key is revoked.
+        """
+        met = self._rows.strange_cosignatures(self._strange_upto)
+        for number, center, reason, data in met:
+            self._strange_upto = max(self._strange_upto, number)
+            said = _cosigned(data)
+            if said is not None:
+                place = (center, said.line.key_id, reason)
+                if place not in self._strange or said.checkpoint.size > self._strange[place].checkpoint.size:
+                    self._strange[place] = said
+        if not self._strange:
+            return []
+        keys = self._rows.witness_keys()
+        return [
+            (center, said.checkpoint)
+            for (center, key_id, _), said in sorted(self._strange.items())
+            if is_signed(said.note, [key for key in keys.get(center, ()) if key.key_id == key_id])
+        ]
+
+    def _root_upto(self, at: int, size: int) -> bytes | None:
+        return self.root(at) if at <= size else None
+
+    def damaged(self) -> Halt | None:
         """Return why the notary can't build on what is stored; None where the log's right end is whole.
 
         It looks no further than a notary that starts: `hub audit verify` reads all of it.
@@ -258,12 +292,29 @@ class LogReader:
             for receipt in self.unlogged(LEAVES_MAX):
                 receipt_text(receipt.note)
         except Malformed as exc:
-            return str(exc)
+            return halt_of(exc)
         except (TypeError, ValueError) as exc:
-            return f"a row of HQ's log has what no row of ours has: {exc}"
+            return Halt.of(Why.ROW, fault=exc)
         return None
 
     def _believed(self, after: int, *, newest: bool) -> StoredCheckpoint | None:
         # Who is not active any more counts on neither side: else those who left would make a majority.
         size = self._rows.cosigned(after, self._rows.active(), newest=newest)
         return None if size is None else self.checkpoint(size)
+
+
+def _cosigned(data: bytes) -> Cosigned | None:
+    """Return what a quarantined cosignature said; None where its row was edited, or was cut for its size."""
+    try:
+        return open_cosigned(split_canonical(data)[1])
+    except Malformed:
+        return None
+
+
+def is_signed(note: Note, keys: Sequence[Verifier]) -> bool:
+    """Return whether one of these keys has signed a note."""
+    try:
+        note.verify(keys)
+    except Malformed:
+        return False
+    return True

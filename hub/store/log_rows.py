@@ -6,12 +6,13 @@ stands there, and what is wrong with them is found by who reads them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from hub.ledger.notary import Leaf
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
+from hub.protocol.keys import Verifier
 from hub.protocol.note import Signature
 from hub.protocol.value import value_class
 
@@ -47,6 +48,19 @@ class StoredCosignature:
     def line(self) -> Signature:
         """The signature line."""
         return Signature(self.name, self.key_id, self.value)
+
+
+@value_class
+class Heard:
+    """How far HQ has heard a center that is a witness.
+
+    Shapes: `position` is the offset of what it reads next of the center's topic, None where it has read nothing;
+            `reads` says whether it reads on, `cosigned` whether a cosignature of the center is in the database.
+    """
+
+    position: int | None
+    reads: bool
+    cosigned: bool
 
 
 class LogRows(Protocol):
@@ -102,3 +116,12 @@ class LogRows(Protocol):
 
     def evidence(self) -> list[bytes]:
         """Return the checkpoints that were kept because they do not fit HQ's log, the largest first."""
+
+    def strange_cosignatures(self, after: int) -> list[tuple[int, str, str, bytes]]:
+        """Return number, center, reason and bytes of the quarantined cosignatures that speak of another log."""
+
+    def witness_keys(self) -> Mapping[str, Sequence[Verifier]]:
+        """Return the witness keys that are active now, by the center, of active centers alone."""
+
+    def hearing(self) -> Mapping[str, Heard]:
+        """Return how far HQ has heard each center that has a witness key, by its id."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from hub.ledger.halt import Halt
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
 from hub.store.log import LogReader
+from hub.store.log_rows import Heard
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
 from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_query import Query
@@ -24,7 +26,8 @@ class SqliteLog(OnDatabase):
 
     def __init__(self, database: SqliteDatabase) -> None:
         super().__init__(database)
-        self._reader = LogReader(SqliteLogRows(Query(str(database.path), database.connection)))
+        self._rows = SqliteLogRows(Query(str(database.path), database.connection))
+        self._reader = LogReader(self._rows)
 
     @suspends
     async def lead(self, owner: str, now: datetime, until: datetime) -> bool:
@@ -97,9 +100,14 @@ class SqliteLog(OnDatabase):
         return self._reader.root(size) if size <= self._reader.size else None
 
     @suspends
-    async def rolled_back(self) -> str | None:
+    async def rolled_back(self) -> Halt | None:
         """See LogStore."""
         return self._reader.rolled_back()
+
+    @suspends
+    async def hearing(self) -> Mapping[str, Heard]:
+        """See LogStore."""
+        return self._rows.hearing()
 
 
 def write_addition(db: sqlite3.Connection, addition: Addition) -> None:

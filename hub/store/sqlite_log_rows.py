@@ -6,10 +6,16 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
+import orjson
+
 from hub.domain.stream import HQ
+from hub.ledger.lane import Status
 from hub.ledger.notary import Leaf
+from hub.ledger.witness import STRANGE
+from hub.protocol.errors import Malformed
+from hub.protocol.keys import COSIGNATURE_ED25519, Verifier
 from hub.protocol.moment import from_us
-from hub.store.log_rows import StoredCheckpoint, StoredCosignature
+from hub.store.log_rows import Heard, StoredCheckpoint, StoredCosignature
 from hub.store.sqlite_query import Query, Row
 
 _CHECKPOINT: Final = (
@@ -149,9 +155,48 @@ class SqliteLogRows:
         sql = "SELECT CAST(theirs AS BLOB) FROM evidence WHERE origin LIKE '%/log' ORDER BY size DESC"
         return [note for (note,) in self._query.all(sql)]
 
+    def strange_cosignatures(self, after: int) -> list[tuple[int, str, str, bytes]]:
+        """See LogRows."""
+        rows = self._query.each(
+            "SELECT id, CAST(center AS TEXT), reason, CAST(data AS BLOB) FROM quarantine"
+            " WHERE id > ? AND reason IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (after, json.dumps(STRANGE)),
+        )
+        return [(number, center, reason, data) for number, center, reason, data in rows]
+
+    def witness_keys(self) -> dict[str, list[Verifier]]:
+        """See LogRows."""
+        rows = self._query.all(
+            "SELECT CAST(id AS TEXT), CAST(document AS BLOB) FROM entity"
+            " WHERE stream = 'center' AND center = ? AND status = 'active' AND id <> ?",
+            (HQ, f"{HQ}:{HQ}"),
+        )
+        return {entity_id.partition(":")[2]: _witness_keys(document) for entity_id, document in rows}
+
+    def hearing(self) -> dict[str, Heard]:
+        """See LogRows."""
+        witnesses = {center for center, keys in self.witness_keys().items() if keys}
+        cosigned = {center for (center,) in self._query.all("SELECT DISTINCT center FROM cosignature")}
+        rows = self._query.all("SELECT center, next_offset, status FROM intake")
+        return {
+            center: Heard(position, status == Status.READING, center in cosigned)
+            for center, position, status in rows
+            if center in witnesses
+        }
+
     def _checkpoint(self, rest: str, *values: Any) -> StoredCheckpoint | None:
         row = self._query.one(f"{_CHECKPOINT} {rest}", values)
         return None if row is None else _checkpoint(row)
+
+
+def _witness_keys(document: bytes) -> list[Verifier]:
+    """Return a center's active witness keys; none where its row was edited, as an audit finds."""
+    try:
+        keys = orjson.loads(document)["record"]["keys"]
+        active = [key["vkey"] for key in keys if (key["purpose"], key["status"]) == ("witness", "active")]
+        return [key for key in map(Verifier.from_text, active) if key.algorithm == COSIGNATURE_ED25519]
+    except (Malformed, ValueError, LookupError, TypeError, AttributeError):
+        return []
 
 
 def _checkpoint(row: Row) -> StoredCheckpoint:

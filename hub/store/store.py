@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from hub.domain.entity import Entity
+from hub.ledger.halt import Halt
 from hub.ledger.lane import Intake
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.tree import Edge
+from hub.store.log_rows import Heard
 
 QUARANTINE_QUOTA_BYTES = 64 * 1024 * 1024  # a center over it keeps KEPT_BYTES_MAX of a record and its digest
 KEPT_BYTES_MAX = 64 * 1024
@@ -84,8 +86,11 @@ class LogStore(Protocol):
     async def root(self, size: int) -> bytes | None:
         """Return the log's root at any size that it has had, None where it is not that long."""
 
-    async def rolled_back(self) -> str | None:
-        """Return why this log is not what HQ once signed, by the evidence that is kept; None where it is."""
+    async def rolled_back(self) -> Halt | None:
+        """Return why this log is not what HQ or its witnesses signed, by what is kept of that; None where it is."""
+
+    async def hearing(self) -> Mapping[str, Heard]:
+        """Return how far HQ has heard each center that has a witness key, by its id."""
 
 
 class Store(Protocol):

@@ -8,8 +8,9 @@ It moves bytes and decides nothing: `hub.ledger.notary` does. What is true when 
 
 What was said is asked of the topic itself, at the start, after every failure and every minute: from its newest
 checkpoint on, all that SQL has is said, in order; so a broker that lost the topic has it again. A topic that has more
-than SQL, or another root, proves that the database was rolled back: then nothing is signed and nothing is said, for
-good.
+than SQL, or another root, proves that the database was rolled back; so do witnesses who have cosigned what SQL does not
+have, and before the first checkpoint of a run they are listened to. Then nothing is signed and nothing is said any
+more, until what is kept of that fits the log again: the evidence is looked at every minute.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -25,6 +26,7 @@ import structlog
 
 from hub.hq.identity import Identity
 from hub.hq.settings import CHECKPOINT_EVERY_S
+from hub.ledger.halt import Halt, Why, halt_of, signed_elsewhere
 from hub.ledger.notary import (
     LEAVES_MAX,
     Log,
@@ -32,7 +34,6 @@ from hub.ledger.notary import (
     append,
     check,
     read_record,
-    rolled_back,
     signed_by_hq,
     size_of,
     spacing_s,
@@ -85,6 +86,7 @@ class Notary:
         every_s: float = CHECKPOINT_EVERY_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic_s: Callable[[], float] = time.monotonic,
+        has_heard: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._store = store
         self._identity = identity
@@ -93,6 +95,7 @@ class Notary:
         self._every_s = every_s
         self._clock = clock
         self._monotonic_s = monotonic_s
+        self._has_heard = has_heard  # whether the witnesses were listened to; see Hearing
         self._leads_until: datetime | None = None
         self._log: Log | None = None  # None: read it from SQL first
         self._said: int | None = None  # size up to which the topic has everything; None: ask it
@@ -100,7 +103,7 @@ class Notary:
         self._spacing_s = every_s
         self._said_s = float("-inf")
         self._compared_s = float("-inf")
-        self.stopped: str | None = None  # why nothing is signed any more
+        self.stopped: Halt | None = None  # why nothing is signed any more
 
     @property
     def origin(self) -> str:
@@ -119,8 +122,6 @@ class Notary:
         try:
             while True:
                 pause_s = await self.round()
-                if self.stopped is not None:
-                    await asyncio.Event().wait()  # the rest of the worker goes on
                 await asyncio.sleep(pause_s)
         finally:
             await self._topic.close()
@@ -129,9 +130,11 @@ class Notary:
 
     async def round(self) -> float:
         """Do what there is to do now; return after how many seconds to look again."""
-        if self.stopped is not None:
-            return LOOK_EVERY_S
+        if self.stopped is not None and not self.stopped.is_of_evidence:
+            return COMPARE_EVERY_S  # a fault of ours is none that passes: the rest of the worker goes on
         try:
+            if self.stopped is not None:
+                return await self._look_whether_it_fits()
             if not await self._leads():
                 self._log = self._said = None  # what somebody else does meanwhile is read again
                 return LOOK_EVERY_S * 4
@@ -139,22 +142,35 @@ class Notary:
                 await self._compare()
             if self.stopped is None:
                 await self._sign()
+            if self.stopped is None:
                 await self._say()
         except OvertakenError as exc:
             log.info("notary_overtaken", error=str(exc))
             self._log = None
         except Malformed as exc:
-            self._stop(str(exc))
+            self._stop(halt_of(exc))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
             # A fault of ours, or rows that nobody of us wrote. The lanes must not stop for it, nor start in circles.
             log.exception("notary_fault")
-            self._stop(f"a fault of the notary: {exc!r}")
+            self._stop(Halt.of(Why.FAULT, fault=repr(exc)))
         except Retriable as exc:
             log.warning("notary_waits", error=str(exc))
             self._said = None
             await self._topic.close()
             await self._mend()
             return RETRY_S
+        return LOOK_EVERY_S
+
+    async def _look_whether_it_fits(self) -> float:
+        """Go on where what is held against the log has no weight any more: a strange witness's key was revoked."""
+        why = await self._store.log.rolled_back()
+        if why is not None:
+            if why != self.stopped:
+                self.stopped = None
+                self._stop(why)
+            return COMPARE_EVERY_S
+        self.stopped = self._log = self._said = None
+        log.info("log_goes_on")
         return LOOK_EVERY_S
 
     async def _leads(self) -> bool:
@@ -196,7 +212,7 @@ class Notary:
         # The topic first, then SQL, and not what we remember: whoever said it had stored it before.
         self._log, root = None, await self._store.log.root(said.size)
         ours = await self._read()
-        why = rolled_back(said, ours.size, root)
+        why = signed_elsewhere(said, ours.size, root)
         if why is not None:
             await self._store.keep_evidence(self.origin, said.size, ours.note, value, self._clock())
             self._stop(why)
@@ -221,6 +237,12 @@ class Notary:
         """Log what there is, if the last checkpoint is old enough; with a backlog, step by step."""
         since_s = self._monotonic_s() - self._signed_s
         if since_s < self._spacing_s:
+            return
+        why = await self._store.log.rolled_back()
+        if why is not None:
+            self._stop(why)
+            return
+        if self._has_heard is not None and not await self._has_heard():
             return
         # The log first: what somebody else logs between the two questions is then missed by the second, and the
         # addition is refused for its size.
@@ -253,7 +275,12 @@ class Notary:
         except Retriable as exc:
             log.warning("topics_not_checked", error=str(exc))
 
-    def _stop(self, why: str) -> None:
+    def _stop(self, why: Halt) -> None:
         if self.stopped is None:
             self.stopped = why
-            log.error("log_stopped", why=why, remedy="`hub log status` says what to do; nothing is signed until then")
+            log.error(
+                "log_stopped",
+                why=str(why.why),
+                **why.values,
+                remedy="`hub log status` says what to do; nothing is signed until then",
+            )

@@ -11,6 +11,7 @@ import gc
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,12 +26,14 @@ from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
 from hub.hq.settings import WORKER_STOP_S, WorkerOptions
 from hub.kafka.cluster import Cluster
+from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
 from hub.store.released import released_schemas, state_schema_ids
 from hub.store.sqlite import SqliteStore
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.consolidator import Consolidator
+from hub.worker.hearing import Hearing
 from hub.worker.notary import Notary
 from hub.worker.publisher import Publisher
 from hub.worker.trust import TrustPublisher
@@ -66,7 +69,12 @@ def spare_the_collector() -> None:
 
 
 async def look(
-    settings: WorkerSettings, consolidator: Consolidator, publisher: Publisher, app: App, centers: list[str]
+    settings: WorkerSettings,
+    consolidator: Consolidator,
+    publisher: Publisher,
+    app: App,
+    centers: list[str],
+    pulse: Callable[[], None],
 ) -> None:
     """See every second whether the hq lane has grown, and read the lanes of new centers too; never returns."""
     known = set(centers)
@@ -81,6 +89,7 @@ async def look(
                 await app.add_centers(added)
                 known.update(added)
                 log.info("centers_added", centers=added)
+            pulse()
         except Retriable as exc:
             log.warning("look_failed", error=str(exc))
 
@@ -90,8 +99,9 @@ async def run_worker(
     stop: asyncio.Event,
     ready: Callable[[], None] = lambda: None,
     consolidator_type: type[Consolidator] = Consolidator,
+    pulse: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run one worker until `stop` is set.
+    """Run one worker until `stop` is set. `ready` is called once, `pulse` after each look at the lanes.
 
     Errors: Fatal and what the shell raised; the process is to end then.
     """
@@ -126,10 +136,18 @@ async def run_worker(
             tasks = [group.create_task(publisher.run(), name="publisher")]
             if settings.publish:
                 topic = CheckpointTopic(settings.cluster)
-                notary = Notary(store, identity, topic, settings.instance or owner, settings.checkpoint_every_s)
+                hearing = Hearing(store.log.hearing, partial(topic_ends, settings.cluster), settings.witnesses_wait_s)
+                notary = Notary(
+                    store,
+                    identity,
+                    topic,
+                    settings.instance or owner,
+                    settings.checkpoint_every_s,
+                    has_heard=hearing.is_done,
+                )
                 tasks.append(group.create_task(notary.run(), name="notary"))
             tasks.append(group.create_task(trust.run(), name="trust"))
-            tasks.append(group.create_task(look(settings, consolidator, publisher, app, centers), name="look"))
+            tasks.append(group.create_task(look(settings, consolidator, publisher, app, centers, pulse), name="look"))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(group.create_task(watchdog.run(), name="watchdog"))
             await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S)

@@ -14,6 +14,8 @@ this folder:
     evidence.toml   the page of an evidence bundle; bundle_readme.*.txt is the README beside it
     fields.toml     what is said of a field's form, by `connector fields`, docs/fields.md and the templates
     template.toml   what stands in the workbooks of `connector template`
+    propose.toml    what `connector mapping propose` goes by, says and asks
+    orphans.toml    what HQ has and no sheet names any more
     sample.toml     the sample sheet that `connector init` leaves
 
 A table with one string for each language is a text; any other table is a group of texts. A text's name is its path,

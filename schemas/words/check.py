@@ -12,15 +12,17 @@ from string import Formatter
 from typing import Final, get_args
 
 import schemas
+from connectors.cli.orphans import COLUMNS as ORPHANS_COLUMNS
 from connectors.cli.sample import COLUMNS, EXAMPLES
 from connectors.mapping.path import mapped_streams
 from connectors.mapping.problem import LocalCode
 from connectors.propose.facts import STANDARDS, Form
+from connectors.propose.guess import SENTENCES, Sure
 from connectors.propose.template import KEY, PERSON_PARTS, STATUS
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import BREAKS, TEXTS
 from connectors.runtime.explanation import NOT_THE_SHEETS_FAULT, PARAMS
-from connectors.runtime.notice import NOTICE_HEADERS, ROWS_GONE, TOLD_STATES, UNFIT
+from connectors.runtime.notice import IS_COPY, NOTICE_CODES, NOTICE_HEADERS, NOTICE_STATES, TOLD_STATES
 from connectors.runtime.notice import PARAMS as NOTICE_PARAMS
 from connectors.runtime.outbox.rows import FileState
 from connectors.runtime.verdicts import HEADERS, STATES
@@ -28,18 +30,21 @@ from connectors.runtime.witness import Why
 from connectors.source.problem import FileCode, ProblemCode
 from hub.audit.findings import What
 from hub.domain.catalogue import STREAMS
+from hub.domain.codes.country import COUNTRIES
 from hub.domain.marks import own_codes
 from hub.domain.stream import Stream
 from hub.evidence.report import Check
-from hub.hq.alarms import PARTS, HqAlarm
+from hub.hq.alarms import HALTS, PARTS, HqAlarm
 from hub.hq.rotation import PURPOSES
+from hub.ledger.halt import Why as Halted
 from hub.protocol.errors import Malformed
 from hub.protocol.verdict import Code
+from schemas.vocabulary import NAMES
 from schemas.words import LANGUAGES, STREAM_FILE, texts_in
 
 # The page itself asks for most of its texts by name, as a test of it sees; only these groups are closed lists.
 _PAGE: Final = "words/evidence.toml"
-_PAGE_GROUPS: Final = frozenset({"checks", "purposes"})
+_PAGE_GROUPS: Final = frozenset({"checks", "failures", "purposes"})
 
 FIELD_TEXTS: Final = (
     "required", "optional", "one_of", "begins", "same", "whole_record", "only_change", "no_more", "list",
@@ -85,19 +90,29 @@ def needed() -> dict[str, set[str]]:
         *(str(text) for name in AlarmName for text in TEXTS[name]),
         *_group(BREAKS, Why),
         *(f"hq.{text}" for text in _each(HqAlarm, *PARTS)),
+        *_group(HALTS, Halted),
     }
-    states = (*TOLD_STATES, ROWS_GONE)
+    states = (*TOLD_STATES, *NOTICE_STATES)
     wanted["words/notices.toml"] = {
         "old_verdicts",
         *_group("headers", NOTICE_HEADERS),
         *_group("params", NOTICE_PARAMS),
         *_group("states", states),
         # What is said of a file that is too large stands under its code alone.
-        *_each((*(set(states) - {FileState.TOO_LARGE}), UNFIT, *FileCode), "message", "remedy"),
+        *_each((*(set(states) - {FileState.TOO_LARGE, IS_COPY}), *NOTICE_CODES, *FileCode), "message", "remedy"),
     }
     wanted["words/findings.toml"] = _each(What, "message", "meaning", "remedy")
-    wanted[_PAGE] = {*_group("checks", Check), *_group("purposes", ("root", *PURPOSES))}
+    wanted[_PAGE] = {*_group("checks", Check), *_group("failures", Check), *_group("purposes", ("root", *PURPOSES))}
     offer = STREAMS["offer"]
+    wanted["words/orphans.toml"] = {
+        "none",
+        "head",
+        "file_gone",
+        "remedy",
+        "remedy_without_end",
+        "in_status",
+        *_group("columns", ORPHANS_COLUMNS),
+    }
     wanted["words/sample.toml"] = {
         *_group("columns", COLUMNS),
         *_group("export_control", own_codes(offer.record)["export_control"]),
@@ -106,6 +121,7 @@ def needed() -> dict[str, set[str]]:
     }
     wanted["words/fields.toml"] = set(_field_texts())
     wanted["words/template.toml"] = set(_template_texts())
+    wanted["words/propose.toml"] = set(_propose_texts())
     return wanted
 
 
@@ -143,6 +159,7 @@ def names_of(stream: Stream) -> Iterator[str]:
         for field, codes in own_codes(kind.model).items():
             yield from _group(f"codes.{field}", codes)
         if is_mapped:  # people write such rows: they are told what a field means, and may call its column otherwise
+            yield "sheets"
             yield from _group("explanations", kind.model.model_fields)
             yield from _group("columns", kind.model.model_fields)
             if kind.status_after is not None:
@@ -175,6 +192,17 @@ def _template_texts() -> Iterator[str]:
     yield from _group("parts", PERSON_PARTS)
     yield from _group("intro", ("fill", "needed", "saved", "answer"))
     yield from _group("headers", ("column", "needed", "meaning", "form", "example"))
+
+
+def _propose_texts() -> Iterator[str]:
+    """Yield what a proposal asks for by name; what a test sees it say is not listed twice."""
+    yield from _group("names", NAMES)
+    yield from _group("parts", PERSON_PARTS)
+    yield from _group("sure", get_args(Sure))
+    for group, names in SENTENCES.items():
+        yield from _group(group, names)
+    here = dict(texts_in("words/propose.toml", schemas.read("words/propose.toml")))
+    yield from (name for name in here if name.startswith("countries.") and name.rpartition(".")[2] in COUNTRIES)
 
 
 def _places(text: str) -> frozenset[str]:

@@ -60,6 +60,7 @@ WITHDRAWN: Final = """{
 """
 WORDS: Final = """\
 title = { zh = "意向", en = "interest", ru = "интерес" }
+sheets = { zh = "意向", en = "interests", ru = "интересы" }
 
 [events]
 expressed = { zh = "表达意向", en = "interest expressed", ru = "интерес выражен" }

@@ -30,6 +30,8 @@ def turn_back(path: Path, form: int) -> None:
             now = {name: name for name in _columns(db, "newer", table)}
             now |= {was: name for name, was in _WAS.items() if was in then}
             columns = [name for name in then if name in now]
+            if not columns:
+                continue  # there is no such table any more
             db.execute(
                 f"INSERT INTO main.{table} ({', '.join(columns)}) "
                 f"SELECT {', '.join(now[name] for name in columns)} FROM newer.{table}"

@@ -10,6 +10,7 @@ queue      events on their way in
 lane       epochs, sealed batches, the tree
 answers    receipts, and the verdicts in them
 rows       files and their rows
+orphans    which file owns an entity, and what no file names any more
 witnessed  what was seen of HQ's log, and what was cosigned
 status     what `connector status` shows
 """

@@ -12,6 +12,7 @@ from connectors.runtime.outbox.beliefs import load, save
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
 from connectors.runtime.outbox.meta import Meta
+from connectors.runtime.outbox.orphans import Orphans
 from connectors.runtime.outbox.queue import NewEvent, append, entity_id
 from connectors.runtime.outbox.rows import Rows
 from connectors.runtime.outbox.status import backlog, status
@@ -49,6 +50,7 @@ class Outbox:
         self.lane = Lane(self.database)
         self.answers = Answers(self.database, self.lane)
         self.rows = Rows(self.database)
+        self.orphans = Orphans(self.database)
         self.witnessed = Witnessed(self.database)
         self.queued = queued or Signal()
 

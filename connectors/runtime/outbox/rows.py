@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 import orjson
 
+from connectors.mapping.problem import LocalCode
 from connectors.reconcile.belief import OwnState, RowState, Verdict, row_state, row_verdict
 from connectors.runtime.outbox.beliefs import files_of, load_all, save
 from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.orphans import LEFT, Orphans, release
+from hub.protocol.moment import write_time
 from hub.protocol.value import value_class
 
 _PAGE_ROWS: Final = 500
-# Rows with their entities, and how they stand to each other: what `reconcile.belief` makes a row's verdict of.
-_ROWS: Final = "row LEFT JOIN entity ON entity.id = row.entity"
-_STANDING: Final = "entity.fingerprint IS row.fingerprint, entity.file IS row.file, entity.state"
-_COUNTS: Final = f"SELECT row.file, row.state, {_STANDING}, count(*) FROM {_ROWS} GROUP BY 1, 2, 3, 4, 5"  # noqa: S608  constants
+_PARAMS_CHARS_MAX: Final = 100
+# How rows stand to their entities: what `reconcile.belief` makes a row's verdict of.
+_STANDING: Final = "entity.fingerprint IS row.fingerprint, entity.file IS NULL OR entity.file = row.file, entity.state"
+# Of each file the rows of one reading are shown: those of the newest that has come to its end.
+_SHOWN: Final = "file JOIN row ON row.file = file.name AND row.generation = file.shown"
+_COUNTS: Final = (
+    "SELECT row.file, row.state, row.code, {standing}, count(*) FROM {rows} "
+    "LEFT JOIN entity ON entity.id = row.entity{where} GROUP BY 1, 2, 3, 4, 5, 6"
+)
 _VERDICTS: Final = (
     "SELECT number, key, entity, problems, row.state, row.code, row.field, row.params, "  # noqa: S608  constants
-    f"entity.code, entity.field, entity.params, {_STANDING} "
-    f"FROM {_ROWS} WHERE row.file=? AND number>? ORDER BY number LIMIT ?"
+    f"entity.code, entity.field, entity.params, entity.file, {_STANDING} FROM {_SHOWN} "
+    "LEFT JOIN entity ON entity.id = row.entity WHERE file.name=? AND number>? ORDER BY number LIMIT ?"
 )
+_FORGET_ROWS: Final = 5_000  # rows of older readings that are forgotten in one transaction
+KEEP_VANISHED: Final = timedelta(days=30)  # how long a file that is gone is known, so that it may come back
 
 
 class FileState(StrEnum):
@@ -39,7 +51,7 @@ class FileState(StrEnum):
     UNMAPPED = "unmapped"  # no mapping is for its name
 
 
-_ASIDE: Final = (FileState.LOCKED, FileState.TOO_LARGE, FileState.UNMAPPED)
+ASIDE: Final = (FileState.LOCKED, FileState.TOO_LARGE, FileState.UNMAPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +115,11 @@ class Rows:
         self._database = database
 
     def known(self, file: str) -> dict[str, bytes]:
-        """Return, by key, the wanted states that were planned for the rows of `file` as it was last taken."""
+        """Return, by key, the wanted states that were planned for the rows of `file` that it owns, as last taken."""
         return dict(
             self._database.read(
-                "SELECT key, entity.fingerprint FROM row JOIN entity ON entity.id = row.entity "
-                "WHERE row.file=? AND entity.fingerprint IS NOT NULL",
+                f"SELECT key, entity.fingerprint FROM {_SHOWN} JOIN entity ON entity.id = row.entity "  # noqa: S608  constants
+                "WHERE file.name=? AND entity.file = file.name AND entity.fingerprint IS NOT NULL",
                 (file,),
             )
         )
@@ -115,46 +127,67 @@ class Rows:
     def entities_of(self, file: str) -> frozenset[str]:
         """Return the entities that the rows of `file` name; none if the file is gone."""
         found = self._database.read(
-            "SELECT entity FROM file JOIN row ON row.file = file.name "
-            "WHERE name=? AND file.state NOT IN (?, ?) AND entity IS NOT NULL",
-            (file, FileState.VANISHED, FileState.UNMAPPED),
+            f"SELECT entity FROM {_SHOWN} WHERE name=? AND file.state NOT IN {LEFT} AND entity IS NOT NULL",  # noqa: S608  constants
+            (file,),
         )
         return frozenset(entity for (entity,) in found)
 
+    def present(self) -> frozenset[str]:
+        """Return the files that were there when they were last looked for."""
+        found = self._database.read(f"SELECT name FROM file WHERE state NOT IN {LEFT}")  # noqa: S608  constants
+        return frozenset(name for (name,) in found)
+
     def begin(self, file: str) -> int:
-        """Return the number under which the rows of one reading of `file` are put."""
+        """Return the number under which the rows of one reading of `file` are put.
+
+        Until it is finished, the rows of the last one that was are shown; of a file that is new, those of this one.
+        """
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO file VALUES (?, ?, '', 1, 0, NULL, NULL, '', '') "
-                "ON CONFLICT (name) DO UPDATE SET generation = generation + 1",
+                "INSERT INTO file (name, state, message, generation, blank, shown) VALUES (?, ?, '', 1, 0, 1) "
+                "ON CONFLICT (name) DO UPDATE SET generation = generation + 1, shown = max(shown, generation = 0)",
                 (file, FileState.TAKEN),
             )
             return int(connection.execute("SELECT generation FROM file WHERE name=?", (file,)).fetchone()[0])
 
-    def finish(self, file: str, generation: int, blank: int) -> None:
-        """Forget the rows that the reading `generation` did not have; those with a key are reported as vanished."""
+    def finish(self, file: str, generation: int, blank: int, now: datetime) -> set[str]:
+        """Show the rows of the reading `generation`, forget all others; return the files that are to be read again.
+
+        What no row of the file names any more is looked for among the rows of all older readings, wherever they stood.
+        """
         with self._database.transaction() as connection:
+            again = release(connection, file, generation, now)
             connection.execute(
-                "INSERT OR IGNORE INTO vanished SELECT file, key FROM row WHERE file=?1 AND generation<>?2 AND entity "
-                "IS NOT NULL AND key NOT IN (SELECT key FROM row WHERE file=?1 AND generation=?2)",
-                (file, generation),
+                "UPDATE file SET state=?, message='', code='', params='', blank=?, waiting=NULL, approved=NULL, "
+                "shown=?, since=NULL WHERE name=?",
+                (FileState.TAKEN, blank, generation, file),
             )
-            connection.execute("DELETE FROM row WHERE file=? AND generation<>?", (file, generation))
-            connection.execute(
-                "DELETE FROM vanished WHERE file=?1 AND key IN (SELECT key FROM row WHERE file=?1)", (file,)
-            )
-            connection.execute(
-                "UPDATE file SET state=?, message='', code='', params='', blank=?, waiting=NULL, approved=NULL "
-                "WHERE name=?",
-                (FileState.TAKEN, blank, file),
-            )
+        # Durable from here: rows of older readings are shown no more. A crash leaves them to the next reading's end.
+        self._forget_rows(file, generation)
+        return again
+
+    def _forget_rows(self, file: str, generation: int) -> None:
+        """Delete the rows of readings before `generation`, some at a time, so that nobody waits for it."""
+        more = True
+        while more:
+            with self._database.transaction() as connection:
+                found = connection.execute(
+                    "SELECT generation, number FROM row WHERE file=? AND generation<? ORDER BY generation, number "
+                    "LIMIT 1 OFFSET ?",
+                    (file, generation, _FORGET_ROWS),
+                ).fetchone()
+                more = found is not None
+                connection.execute(
+                    "DELETE FROM row WHERE file=? AND (generation, number) < (?, ?)",
+                    (file, *(found or (generation, -1))),
+                )
 
     def set_file(self, file: str, state: FileState, reason: Reason, waiting: bytes | None = None) -> None:
         """Remember that `file` is not to be taken as it is now. Its rows stay as they were; an approval is spent."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, ?4, NULL, ?5, ?6) "
-                "ON CONFLICT (name) DO UPDATE SET "
+                "INSERT INTO file (name, state, message, generation, blank, waiting, code, params) "
+                "VALUES (?1, ?2, ?3, 0, 0, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET "
                 "state=?2, message=?3, waiting=?4, approved=NULL, code=?5, params=?6",
                 (file, state, reason.message, waiting, reason.code, _params_text(reason)),
             )
@@ -163,27 +196,51 @@ class Rows:
         """Remember why `file` is not read for now. Its rows and an approval stay as they were."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO file VALUES (?1, ?2, ?3, 0, 0, NULL, NULL, ?4, ?5) "
-                "ON CONFLICT (name) DO UPDATE SET state=?2, message=?3, code=?4, params=?5",
+                "INSERT INTO file (name, state, message, generation, blank, code, params) "
+                "VALUES (?1, ?2, ?3, 0, 0, ?4, ?5) ON CONFLICT (name) DO UPDATE SET "
+                "state=?2, message=?3, code=?4, params=?5",
                 (file, state, reason.message, reason.code, _params_text(reason)),
             )
 
     def aside(self) -> dict[str, FileState]:
         """Return the files that were set aside, and why."""
-        found = self._database.read("SELECT name, state FROM file WHERE state IN (?, ?, ?)", _ASIDE)
+        marks = ", ".join("?" * len(ASIDE))
+        found = self._database.read(f"SELECT name, state FROM file WHERE state IN ({marks})", ASIDE)  # noqa: S608  constants
         return {name: FileState(state) for name, state in found}
 
-    def drop(self, file: str) -> None:
-        """Forget a file that was set aside and is gone; with rows from a time before, it has vanished."""
+    def leave(self, file: str, state: FileState, reason: Reason, now: datetime) -> set[str]:
+        """Note that `file` names nothing any more, for it is gone or nobody may read it; return whom to read again.
+
+        Shapes: state is VANISHED or UNMAPPED. What HQ holds of its rows stays: nothing is withdrawn. A file without
+                rows that is gone is forgotten.
+        """
         with self._database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM file WHERE name=?1 AND NOT EXISTS (SELECT 1 FROM row WHERE row.file=?1)", (file,)
-            )
-            connection.execute(
-                "UPDATE file SET state=?, code='', params='', message='the file is gone; nothing was withdrawn' "
-                "WHERE name=?",
-                (FileState.VANISHED, file),
-            )
+            again = release(connection, file, -1, now)
+            has_rows = connection.execute("SELECT 1 FROM row WHERE file=? LIMIT 1", (file,)).fetchone()
+            if state is FileState.VANISHED and not has_rows:
+                connection.execute("DELETE FROM file WHERE name=?", (file,))
+            else:
+                connection.execute(
+                    "INSERT INTO file (name, state, message, generation, blank, code, params, since) "
+                    "VALUES (?1, ?2, ?3, 0, 0, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET "
+                    "state=?2, message=?3, waiting=NULL, approved=NULL, code=?4, params=?5, since=?6",
+                    (file, state, reason.message, reason.code, _params_text(reason), write_time(now)),
+                )
+        return again
+
+    def forget_vanished(self, now: datetime) -> None:
+        """Forget the files that are gone for long, and of which no entity is an orphan."""
+        found = self._database.read(
+            "SELECT name, generation FROM file WHERE state=? AND coalesce(since, '') < ?",
+            (FileState.VANISHED, write_time(now - KEEP_VANISHED)),
+        )
+        needed = Orphans(self._database).counts() if found else {}
+        for name, generation in found:
+            if name in needed:
+                continue
+            self._forget_rows(name, generation + 1)
+            with self._database.transaction() as connection:
+                connection.execute("DELETE FROM file WHERE name=?", (name,))
 
     def forget_held(self) -> set[str]:
         """Forget which records HQ holds, for another outbox told it more; return the files to be planned again.
@@ -225,16 +282,13 @@ class Rows:
             )
             for name, state, message, code, params, generation in found
         }
-        vanished = self._database.read("SELECT file, 'vanished', count(*) FROM vanished GROUP BY file")
-        for name, state, count in (*count_rows(self._database), *vanished):
+        vanished = [(file, "vanished", count) for file, count in Orphans(self._database).counts().items()]
+        counted = ((name, state, count) for name, state, _, count in count_rows(self._database))
+        for name, state, count in (*counted, *vanished):
             if name in files:
                 counts = files[name].counts
                 counts[state] = counts.get(state, 0) + count
         return list(files.values())
-
-    def vanished(self, file: str) -> list[str]:
-        """Return the keys of rows that `file` had once and has no more."""
-        return [key for (key,) in self._database.read("SELECT key FROM vanished WHERE file=? ORDER BY key", (file,))]
 
     def verdicts(self, file: str) -> Iterator[RowVerdict]:
         """Yield the rows of `file`, in the order of the sheet, and what became of each."""
@@ -248,18 +302,39 @@ def _params_text(reason: Reason) -> str:
     return orjson.dumps(dict(reason.params)).decode() if reason.params else ""
 
 
-def count_rows(database: Database) -> Iterator[tuple[str, RowState, int]]:
-    """Yield how many rows of a file are in a state: its name, the state, the count. A state may come more than once."""
-    for file, own, is_planned, is_same_file, state, count in database.read(_COUNTS):
-        yield file, row_state(own, state, is_planned=is_planned, is_same_file=is_same_file), count
+def count_rows(database: Database, file: str | None = None) -> Iterator[tuple[str, RowState, str, int]]:
+    """Yield how many rows are in a state: the file's name, the state, the code of refused ones, the count.
+
+    A state may come more than once. Of all files, or of one.
+    """
+    rows = _SHOWN if database.is_current else "row"  # an older release had one reading of each file
+    sql = _COUNTS.format(standing=_STANDING, rows=rows, where="" if file is None else " WHERE file.name = ?")
+    for name, own, code, is_planned, is_owner, state, count in database.read(sql, () if file is None else (file,)):
+        became = row_state(own, state, is_planned=is_planned, is_owner=is_owner)
+        refused_for = (code or LocalCode.DUPLICATE_KEY) if became == "refused" else ""
+        yield name, became, str(refused_for), count
+
+
+def count_refusals(database: Database, file: str) -> dict[str, int]:
+    """Return how many rows of a file are refused for which code first."""
+    codes: Counter[str] = Counter()
+    for _, state, code, count in count_rows(database, file):
+        if state == "refused":
+            codes[code] += count
+    return dict(codes)
 
 
 def _judge(number: int, key: str, entity: str | None, problems: str, own: OwnState, *standing: Any) -> RowVerdict:
     """Return a row as its columns, and those of its entity, have it."""
-    *texts, is_planned, is_same_file, state = standing
+    *texts, owner, is_planned, is_owner, state = standing
+    became = row_state(own, state, is_planned=bool(is_planned), is_owner=bool(is_owner))
     refusal, rejection = Verdict(*texts[:3]), Verdict(*texts[3:])
+    if became == "refused" and not own:
+        refusal = Verdict(LocalCode.DUPLICATE_KEY, "", f"file={owner}"[:_PARAMS_CHARS_MAX])
+        told = orjson.loads(problems) if problems else []
+        problems = orjson.dumps([["", "", refusal.code, refusal.params], *told]).decode()
+        return RowVerdict(number, key, entity, became, refusal.code, "", refusal.params, problems)
     found = row_verdict(own, refusal, rejection, is_planned=bool(is_planned))
-    became = row_state(own, state, is_planned=bool(is_planned), is_same_file=bool(is_same_file))
     return RowVerdict(number, key, entity, became, found.code, found.field, found.params, problems)
 
 

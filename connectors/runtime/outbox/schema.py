@@ -28,6 +28,10 @@ FIRST_OWNED: Final = 6
 #        `causation` are what it says of the events before it (`reconcile.story`).
 # entity: `id` is <stream>/<subject>; the rest is a `reconcile.belief.Belief`, which says what each of it means. The
 #        verdict is code, field and params, code '' where there is none; the rejected event is rejected_event and story.
+#        Its file owns it (`outbox.orphans`).
+# file: `generation` is the number of its newest reading, `shown` of the one whose rows are shown; `since` is when it
+#       left, NULL while it is there.
+# orphan: what no file names any more, where it was named last, and since when it is not; NULL: nobody noted it.
 # row.state: '' means: as the entity says, see `reconcile.belief.row_state`.
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -62,14 +66,16 @@ CREATE TABLE IF NOT EXISTS entity (
 CREATE TABLE IF NOT EXISTS file (
     name TEXT PRIMARY KEY, state TEXT NOT NULL, message TEXT NOT NULL, generation INTEGER NOT NULL,
     blank INTEGER NOT NULL, waiting BLOB, approved BLOB,
-    code TEXT NOT NULL DEFAULT '', params TEXT NOT NULL DEFAULT ''
+    code TEXT NOT NULL DEFAULT '', params TEXT NOT NULL DEFAULT '', shown INTEGER NOT NULL DEFAULT 0, since TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS row (
     file TEXT NOT NULL, number INTEGER NOT NULL, generation INTEGER NOT NULL, key TEXT NOT NULL, entity TEXT,
     fingerprint BLOB, state TEXT NOT NULL, code TEXT NOT NULL, field TEXT NOT NULL, params TEXT NOT NULL,
-    problems TEXT NOT NULL, PRIMARY KEY (file, number)
+    problems TEXT NOT NULL, PRIMARY KEY (file, generation, number)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS vanished (file TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (file, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS orphan (
+    entity TEXT PRIMARY KEY, file TEXT NOT NULL, number INTEGER, since TEXT
+) WITHOUT ROWID;
 """
 
 # The witness's part (`outbox.witnessed`): the edge of HQ's log as it was last found consistent; the notes of the newest
@@ -104,7 +110,11 @@ _ADDED: Final = (
     ("entity", "rejected_event", "TEXT"),
     ("entity", "story", "TEXT"),
     ("entity", "record_decided", "INTEGER NOT NULL DEFAULT 0"),
+    ("file", "shown", "INTEGER NOT NULL DEFAULT 0"),
+    ("file", "since", "TEXT"),
 )
+# Until version 5 a row stood under its number alone, so that a reading wrote over the one before.
+_OVERWRITTEN: Final = ("file", "number")
 # What 0.1 and 0.2 wrote of a foreign lane: a sentence, which ended in the reason as Python writes a text.
 _FOREIGN: Final = re.compile(r"(?P<origin>\S+) recorded (?P<at>[^\s,]+)(, opened as (?P<reason>.+))?", re.DOTALL)
 
@@ -159,6 +169,16 @@ def _alter(connection: sqlite3.Connection) -> None:
         if columns and column not in columns:
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {form}")
 
+    if _key(connection, "row") == _OVERWRITTEN:
+        connection.execute("DROP TABLE IF EXISTS old_row")
+        connection.execute("ALTER TABLE row RENAME TO old_row")
+
+
+def _key(connection: sqlite3.Connection, table: str) -> tuple[str, ...]:
+    """Return the columns of a table's primary key, in their order."""
+    found = connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", (table,))
+    return tuple(name for (name,) in found)
+
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
     """Return the columns of a table, none if there is no such table."""
@@ -176,9 +196,42 @@ def _convert(connection: sqlite3.Connection, version: int) -> None:
             connection.execute("UPDATE meta SET value=? WHERE name=?", (text, AlarmName.FOREIGN))
     if version < FIRST_OWNED:
         for (text,) in connection.execute("SELECT value FROM meta WHERE name=?", (Meta.LINK_STATE,)).fetchall():
-            connection.execute(
-                "UPDATE meta SET value=? WHERE name=?", (LinkState.from_text(text).to_text(), Meta.LINK_STATE)
-            )
+            kept = LinkState.from_text(text).to_text()
+            connection.execute("UPDATE meta SET value=? WHERE name=?", (kept, Meta.LINK_STATE))
+        _convert_rows(connection)
+
+
+def _convert_rows(connection: sqlite3.Connection) -> None:
+    """Have the rows of each file stand as one reading, and find the entities that none of them names.
+
+    A refused row was kept without its entity: it names the one that has its key, and was planned for its file. What a
+    later row had written over is found here, too. Where and when it was named last is not known any more.
+    """
+    connection.execute("UPDATE file SET shown = generation")
+    if _columns(connection, "old_row"):
+        connection.execute(
+            "INSERT INTO row SELECT old_row.file, number, coalesce(file.generation, 0), key, entity, fingerprint, "
+            "old_row.state, old_row.code, field, old_row.params, problems "
+            "FROM old_row LEFT JOIN file ON file.name = old_row.file"
+        )
+        connection.execute("DROP TABLE old_row")
+    planned = connection.execute("SELECT id, file FROM entity WHERE file IS NOT NULL").fetchall()
+    by_key = {(file, entity.partition(":")[2]): entity for entity, file in planned}
+    refused = connection.execute("SELECT file, generation, number, key FROM row WHERE entity IS NULL AND key <> ''")
+    connection.executemany(
+        "UPDATE row SET entity=? WHERE file=? AND generation=? AND number=?",
+        [
+            (by_key[file, key], file, generation, number)
+            for file, generation, number, key in refused.fetchall()
+            if (file, key) in by_key
+        ],
+    )
+    connection.execute(
+        "INSERT INTO orphan SELECT id, file, NULL, NULL FROM entity WHERE file IS NOT NULL AND id NOT IN "
+        "(SELECT entity FROM row JOIN file ON file.name = row.file "
+        "WHERE entity IS NOT NULL AND file.state NOT IN ('vanished', 'unmapped'))"
+    )
+    connection.execute("DROP TABLE IF EXISTS vanished")
 
 
 def _read_foreign(sentence: str) -> Foreign:

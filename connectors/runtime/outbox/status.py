@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
+import orjson
+
 from connectors.reconcile.belief import RowState
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText, alarm_text, kept_text
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Lane
 from connectors.runtime.outbox.meta import Foreign, Meta
+from connectors.runtime.outbox.orphans import Orphans
 from connectors.runtime.outbox.rows import FileState, count_rows
+from connectors.source.copy import find_copies
 from hub.protocol.moment import write_time
 from schemas.words import Language
 
@@ -21,21 +25,26 @@ def status(database: Database, lane: Lane, language: Language) -> dict[str, Any]
     """Return the whole status as plain values, ready for JSON.
 
     Shapes: files by name; every row of a file that is there is in exactly one of accepted, refused, rejected,
-            unchanged, blank, pending; the totals add them up. backlog counts events without a receipt. Alarms are
-            said in `language`. The link is a `LinkState` as plain values.
+            unchanged, blank, pending; the totals add them up. A file that is gone is not among them: what is left
+            of it at HQ is among the orphans, of which the totals have the count. backlog counts events without a
+            receipt. Alarms are said in `language`. The link is a `LinkState` as plain values.
     """
     with database.transaction():  # one moment for all of it
         files = _files(database)
         totals: dict[str, Any] = dict.fromkeys(("rows", *STATES), 0)
         for entry in files.values():
-            if entry["state"] != FileState.VANISHED:
-                for name in totals:
-                    totals[name] += entry[name]
+            for name in totals:
+                totals[name] += entry[name]
+        orphans = Orphans(database).counts() if database.is_current else {}
+        for name, count in orphans.items():
+            if name in files:
+                files[name]["vanished"] = count
         totals |= {
             "events": int(database.meta(Meta.EVENTS, 0)),
             "duplicates": int(database.meta(Meta.DUPLICATES, 0)),
             "receipts": _count(database, "SELECT count(*) FROM receipt") + int(database.meta(Meta.PURGED_RECEIPTS, 0)),
             "backlog": backlog(database, lane),
+            "orphans": sum(orphans.values()),
         }
         return {
             "files": files,
@@ -67,20 +76,32 @@ def _foreign_alarm(foreign: Foreign) -> Alarm:
 
 def _files(database: Database) -> dict[str, dict[str, Any]]:
     files: dict[str, dict[str, Any]] = {}
-    for name, state, message, blank in database.read("SELECT name, state, message, blank FROM file ORDER BY name"):
+    reason = "code, params" if database.is_current else "'', ''"  # the first release kept no code
+    found = database.read(
+        f"SELECT name, state, message, blank, {reason} FROM file WHERE state <> ? ORDER BY name",  # noqa: S608  constants
+        (FileState.VANISHED,),
+    )
+    copies = find_copies(name for name, *_ in found)
+    for name, state, message, blank, code, params in found:
         files[name] = {
             "state": state,
             "message": message,
+            "code": code,
+            "params": orjson.loads(params) if params else {},
+            "copy_of": copies.get(name),
             "rows": blank,
             **dict.fromkeys(STATES, 0),
             "blank": blank,
             "vanished": 0,
+            "codes": {},
         }
-    for name, state, count in count_rows(database):
-        files[name][state] += count
-        files[name]["rows"] += count
-    for name, count in database.read("SELECT file, count(*) FROM vanished GROUP BY file"):
-        files[name]["vanished"] = count
+    for name, state, refused_for, count in count_rows(database):
+        if name in files:
+            files[name][state] += count
+            files[name]["rows"] += count
+            if refused_for:
+                codes = files[name]["codes"]
+                codes[refused_for] = codes.get(refused_for, 0) + count
     return files
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -51,8 +53,10 @@ def check(
     """
     from hub.evidence.check import check_bundle
     from hub.evidence.page import page
+    from hub.evidence.report import Origin
 
     data = _read(bundle)
+    origin = Origin(bundle.name, sha256(data).hexdigest(), datetime.now(UTC))
     key, pinned = _keys(data, root, trust)
     checked = check_bundle(data, key, pinned)
     report = checked.report
@@ -61,8 +65,8 @@ def check(
             note("no page is written: the bundle can't be read far enough")
         else:
             with disk_errors(html):
-                write(html, page(checked.case, report, key).encode())
-    found = {"bundle": str(bundle), "root": key.to_text(), **report.to_dict()}
+                write(html, page(checked.case, report, key, origin).encode())
+    found = {**origin.to_dict(), "bundle": str(bundle), "root": key.to_text(), **report.to_dict()}
     if json:
         as_json(found)
     else:
@@ -119,13 +123,18 @@ def _show(found: dict[str, Any]) -> None:
             ([c["check"], _outcome(c), c["looked_at"] or ""] for c in found["checks"]),
             right=["looked at"],
         )
-    for finding in found["findings"][:FINDINGS_SHOWN_MAX]:
+    causes = [finding for finding in found["findings"] if not finding["follows"]]
+    for finding in causes[:FINDINGS_SHOWN_MAX]:
         where = [finding["lane"], finding["sequence"], finding["file"]]
         place = " ".join(str(part) for part in where if part not in ("", None))
         line(f"{finding['severity']}  {finding['check']}: {place}{': ' if place else ''}{finding['detail']}")
-    more = len(found["findings"]) - FINDINGS_SHOWN_MAX + found["findings_left_off"]
+    following = len(found["findings"]) - len(causes)
+    if following:
+        line(f"{count(following, 'further finding')} may follow from that alone, and accuse nobody: --json has them")
+    more = len(causes) - FINDINGS_SHOWN_MAX + found["findings_left_off"]
     if more > 0:
         line(f"and {count(more, 'finding')} more: --json has them")
+    line(f"checked at {found['checked_at']}: a file with the SHA-256 {found['sha256']}")
     line(f"{found['bundle']}: {found['status']}")
 
 

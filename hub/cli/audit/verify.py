@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hub.base.output import as_json, count, line, note, table
-from hub.cli.options import DataDir, Json, hub_folder
+from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language
 from hub.cli.progress import Jobs, progress
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import UsageError
@@ -52,7 +52,7 @@ def verify(
         Path | None,
         typer.Option("--checkpoint", help="A checkpoint of HQ's log from elsewhere, which the log must contain."),
     ] = None,
-    language: Annotated[str, typer.Option("--language", help="Of what is said about findings: zh, en or ru.")] = "en",
+    language: InLanguage = "en",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -67,7 +67,7 @@ def verify(
     from hub.audit.verify import verify as check
 
     where = hub_folder(ctx, data_dir)
-    told_in = _language(language)
+    told_in = read_language(language)
     trusted = read_trust(where, trust)
     scope = _scope(lane, since, until)
     outside = read_file(checkpoint) if checkpoint is not None else None
@@ -83,16 +83,6 @@ def verify(
             note("this trust note does not have the keys of HQ's log: `hub key list` says what to do")
     if not found.is_good:
         raise typer.Exit(1)
-
-
-def _language(text: str) -> Language:
-    from hub.protocol.errors import Malformed
-    from schemas.words import to_language
-
-    try:
-        return to_language(text)
-    except Malformed as exc:
-        raise UsageError(f"--{exc}") from exc
 
 
 def _show(found: AuditReport, language: Language) -> None:

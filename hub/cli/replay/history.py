@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.base.output import line
+from hub.base.output import hanging, line
 from hub.cli.options import DataDir, Json, hub_folder
 from hub.cli.replay.subject import at, harmless, json_array, lane_name, open_ledger, shown, subject, written
 
@@ -60,4 +60,4 @@ def _tell(told: Told) -> None:
         line(f"    {shown(event.params)}")
     for change in told.changed:
         before = "" if change.old is None else f"{shown(change.old)} → "
-        line(f"    {change.field:24} {before}{shown(change.new)}")
+        hanging(f"    {change.field:24} ", f"{before}{shown(change.new)}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.base.output import as_json, line, note, table
+from hub.base.output import as_json, hanging, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder
 from hub.cli.replay.subject import (
     EntityId,
@@ -105,7 +106,7 @@ def _row(found: State) -> list[Any]:
 def _not_there(stream: str, entity_id: str, when: datetime, *, happened: bool) -> str:
     what = "nothing of it had happened" if happened else "HQ had accepted nothing of it"
     name = f"{stream} {written(entity_id)}"
-    return f"{name}: {what} at {at(when)}; `hub replay history {name}` shows when"
+    return f"{name}: {what} at {at(when)}; `hub replay history {shlex.quote(written(entity_id))}` shows when"
 
 
 def _one(found: State, when: datetime, *, json: bool) -> None:
@@ -175,7 +176,7 @@ def _tell(difference: Difference) -> None:
     version = " → ".join(str(state.entity.version) for state in (was, now) if state)
     line(f"{difference.what:8} {difference.stream} {written(difference.id)}  {status}, version {version}")
     for change in difference.fields:
-        line(f"         {change.field:24} {_change(change.old, change.new)}")
+        hanging(f"         {change.field:24} ", _change(change.old, change.new))
 
 
 def _change(old: Any, new: Any) -> str:

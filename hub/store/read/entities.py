@@ -48,8 +48,8 @@ def entity(db: Connection, stream: str, entity_id: str) -> TracedEntity | None:
     )
 
 
-def entities(db: Connection, stream: str, limit: int, center: str | None = None) -> Iterator[HeldEntity]:
-    """Yield the first `limit` entities of a stream by id."""
+def entities(db: Connection, stream: str, limit: int | None, center: str | None = None) -> Iterator[HeldEntity]:
+    """Yield the first `limit` entities of a stream by id, or all of them."""
     query = select(ENTITY.c.document).where(ENTITY.c.stream == stream).order_by(ENTITY.c.id).limit(limit)
     if center is not None:
         query = query.where(ENTITY.c.center == center)
@@ -57,6 +57,9 @@ def entities(db: Connection, stream: str, limit: int, center: str | None = None)
         yield HeldEntity(**orjson.loads(document))
 
 
-def count_entities(db: Connection, stream: str) -> int:
-    """Return how many entities a stream has."""
-    return int(db.execute(select(func.count()).select_from(ENTITY).where(ENTITY.c.stream == stream)).scalar_one())
+def count_entities(db: Connection, stream: str, center: str | None = None) -> int:
+    """Return how many entities a stream has, or one center's."""
+    query = select(func.count()).select_from(ENTITY).where(ENTITY.c.stream == stream)
+    if center is not None:
+        query = query.where(ENTITY.c.center == center)
+    return int(db.execute(query).scalar_one())

@@ -34,6 +34,9 @@ class QuarantinedContent(QuarantinedRecord):
     key: str | None = Field(description="Its Kafka key")
     is_whole: bool = Field(description="Whether all of it was kept, and not its beginning alone")
     headers: dict[str, str | None] = Field(description="Its headers; none where the bytes are not those of a record")
+    value_text: str | None = Field(
+        description="The same as text, where it is UTF-8 and mostly printable: a stranger's word"
+    )
     value_hex: str = Field(description="Its value, or all that was kept where the bytes are not those of a record")
 
 
@@ -60,6 +63,7 @@ def quarantined_content(db: Connection, number: int) -> QuarantinedContent | Non
         key=_text(row.key),
         is_whole=len(data) == row.size_bytes,
         headers={str(_text(name.encode("utf-8", "surrogateescape"))): _text(content) for name, content in headers},
+        value_text=_readable(value),
         value_hex=value.hex(),
     )
 
@@ -75,6 +79,13 @@ def _common(row: Row[Any]) -> dict[str, Any]:
         "recorded_at": moment(row.recorded_at_us),
         "digest": bytes(row.digest).hex(),
     }
+
+
+def _readable(value: bytes) -> str | None:
+    """Return a value as text; None where it is no UTF-8, or reads like no text. A cut character at its end is left."""
+    text = value.decode("utf-8", "replace").rstrip("\N{REPLACEMENT CHARACTER}")
+    printable = sum(character.isprintable() or character in "\n\r\t" for character in text)
+    return text if text and "\N{REPLACEMENT CHARACTER}" not in text and printable >= 0.9 * len(text) else None
 
 
 def _text(content: bytes | None) -> str | None:

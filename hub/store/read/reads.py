@@ -64,13 +64,13 @@ class Snapshot:
         """Return one entity and the event that made it what it is, None where HQ has no such one."""
         return entities.entity(self._db, stream, entity_id)
 
-    def entities(self, stream: str, limit: int, center: str | None = None) -> tuple[HeldEntity, ...]:
+    def entities(self, stream: str, limit: int | None, center: str | None = None) -> tuple[HeldEntity, ...]:
         """Return the first `limit` entities of a stream by id, or of one center's."""
         return tuple(entities.entities(self._db, stream, limit, center))
 
-    def count_entities(self, stream: str) -> int:
-        """Return how many entities a stream has."""
-        return entities.count_entities(self._db, stream)
+    def count_entities(self, stream: str, center: str | None = None) -> int:
+        """Return how many entities a stream has, or one center's."""
+        return entities.count_entities(self._db, stream, center)
 
     def quarantined(self, limit: int, center: str | None = None) -> tuple[QuarantinedRecord, ...]:
         """Return the newest records that were kept without becoming events."""

@@ -12,11 +12,13 @@ import pytest
 from hub.broker.embedded import EmbeddedKafka
 from hub.hq.folder import HubFolder
 from hub.kafka.topics import delete_topic, describe_topics
+from hub.ledger.halt import Halt
 from hub.ledger.notary import read_record
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.tree import Edge
 from tests.support.center import Center
+from tests.support.halts import told
 from tests.support.peek import log_of
 from tests.support.worker import Hub, produce, read_topic
 
@@ -53,7 +55,7 @@ def logged(size: int) -> Any:
     return seen
 
 
-def rolled_back(database: Path) -> str | None:
+def rolled_back(database: Path) -> Halt | None:
     return log_of(database).rolled_back()
 
 
@@ -121,7 +123,7 @@ async def test_hub_that_was_rolled_back_takes_events_and_signs_nothing(hub: Hub,
         await produce(hub.bootstrap, f"in.{center.id}", center.offers(2, first=5))
         await hub.until(lambda database: behind(database) > 0)
         standing = log_of(hub.database).standing()
-        assert "rolled back" in (standing.rolled_back or "")
+        assert "rolled back" in told(standing.rolled_back)
         assert standing.size < int(records[-1].key)
     assert len(await read_topic(hub.bootstrap, CHECKPOINTS)) == len(records)
     shutil.move(newest, path)

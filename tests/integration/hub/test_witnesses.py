@@ -27,6 +27,7 @@ from hub.cli.options import Settings
 from hub.domain.catalogue import KINDS
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import HqEvent
+from hub.ledger.halt import Halt
 from hub.ledger.notary import Stored, append, record_of
 from hub.protocol.note import Note
 from hub.protocol.topics import CHECKPOINTS
@@ -91,8 +92,10 @@ class Network:
     async def hub_status(self, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
         capsys.readouterr()
         settings = Settings(self.hub.data_dir)
-        assert await asyncio.to_thread(run_hub_command, ["status", "--json"], settings) == 0
-        return dict(json.loads(capsys.readouterr().out))
+        status = await asyncio.to_thread(run_hub_command, ["status", "--json"], settings)
+        found = json.loads(capsys.readouterr().out)
+        assert status == (1 if found["needs"] else 0)
+        return dict(found)
 
     def connector_status(self, name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
         capsys.readouterr()
@@ -120,7 +123,7 @@ def size(database: Path) -> int:
     return log_of(database).size
 
 
-def rolled_back(database: Path) -> str | None:
+def rolled_back(database: Path) -> Halt | None:
     return log_of(database).rolled_back()
 
 

@@ -37,6 +37,7 @@ NOT_RUN: Final = {
     "hub replay follow 01a20d7c-a6c5-769c-9b13-8307eac53c53": "the ids of one outbox, which no other hub has",
 }
 ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|/[0-9a-f]{8}|\d{4}-\d\d-\d\dT[\d:.]+Z|event \d+")
+CHECK: Final = """hub audit check deal.zip --root "$(hub trust | sed -n 's/^root //p')\""""
 DEMO: Final = "hub demo --data-dir demo"
 
 
@@ -180,7 +181,7 @@ def test_what_readme_and_evidence_prove_holds_on_the_demo_network(demo: Terminal
     assert "added    deal" in answers["hub replay diff 2026-02-28 2026-03-31 deal --happened"]
     assert "by:D-2024/001" in answers["hub replay as-of now deal"]
     assert "events" in answers["hub replay to events.avro --from 2026-03-01"]
-    assert "deal.zip: proved" in answers['hub audit check deal.zip --root "$ROOT_KEY"']
+    assert "deal.zip: proved" in answers[CHECK]
     assert (demo.folder / "www" / "checkpoint").exists()
     assert "nothing to move" in answers["hub ledger archive --older-than 730 --to archive/"]
 
@@ -188,7 +189,7 @@ def test_what_readme_and_evidence_prove_holds_on_the_demo_network(demo: Terminal
     shown, found = (ID.sub("…", text).strip() for text in (printed("docs/replay.md", command), answers[command]))
     assert found == shown
     answers = run(demo, "docs/evidence.md", "hub audit")
-    assert "deal.zip: proved" in answers['hub audit check deal.zip --root "$ROOT_KEY" --html deal.html']
+    assert "deal.zip: proved" in answers[f"{CHECK} --html deal.html"]
     assert all(text for command, text in answers.items() if command.startswith("hub"))
     assert "uz:D-2024/004" in (demo.folder / "deal.html").read_text("utf-8")
 

@@ -110,6 +110,8 @@ def test_up_runs_a_hub_that_outlives_its_worker_and_ends_by_a_signal(up: Up) -> 
     added = hub(up.data, "center", "add", "uz", *options)
     assert added.returncode == 0, added.stderr
     wait_for(lambda: lag_of(up.data, "uz"))
+    looked = hub(up.data, "status", "--json")
+    assert (looked.returncode, json.loads(looked.stdout)["worker"]["state"]) == (0, "running")
 
     second = hub(up.data, "up")
     assert (second.returncode, second.stderr.count("\n")) == (2, 1)
@@ -122,8 +124,14 @@ def test_up_runs_a_hub_that_outlives_its_worker_and_ends_by_a_signal(up: Up) -> 
     again = wait_for(lambda: (pid := up.worker()) and pid != first and pid)
     assert up.end(signal.SIGTERM) < STOP_S
     assert not is_alive(again)
-    broker = json.loads(hub(up.data, "status", "--json").stdout)["broker"]
-    assert "does not answer" in broker["state"]
+    looked = hub(up.data, "status", "--json")
+    found = json.loads(looked.stdout)
+    assert "does not answer" in found["broker"]["state"]
+    # What was true when it stopped is not told as if it were now.
+    assert (looked.returncode, found["needs"], found["worker"]["state"]) == (1, ["worker"], "stopped")
+    assert [center["status"] for center in found["centers"]] == ["stopped"]
+    assert "nobody signs now: the worker is stopped" in hub(up.data, "log", "status").stdout
+    assert hub(up.data, "lane", "show", "uz").returncode == 1
 
 
 def test_up_with_its_port_taken_is_one_line_and_status_two(tmp_path: Path) -> None:

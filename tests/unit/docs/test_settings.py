@@ -48,7 +48,11 @@ def defaults(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("heading", "model", "unsaid"),
-    [("The mapping", Mapping, {"name"}), ("A source", Source, set()), ("The form of a file", FormatOptions, set())],
+    [
+        ("The mapping", Mapping, {"name"}),
+        ("A source", Source, set()),
+        ("The form of a file", FormatOptions, {"columns_needed", "columns_shown"}),
+    ],
 )
 def test_mapping_page_names_every_setting(heading: str, model: type[BaseModel], unsaid: set[str]) -> None:
     """A person who writes a mapping finds each setting, and no other."""

@@ -33,6 +33,8 @@ from hub.evidence.words import coded, event_word, field_word, status_word, strea
 from hub.protocol.avro import Codec
 from hub.protocol.errors import Rejected
 from hub.protocol.schema import check_released, parse_schema
+from schemas.fields import page
+from schemas.vocabulary import vocabulary
 from schemas.words import LANGUAGES
 
 listed = schemas.read("released.json")
@@ -67,6 +69,12 @@ print(json.dumps({
         stream_word("interest", each), event_word(kind.type, each), status_word("interest", entity.status, each),
         field_word("interest", "depth", each), coded("interest", "depth", entity.record["depth"], each),
     ] for each in LANGUAGES],
+    "told": ["## `interest`" in page(), "| `depth` | `serious` |" in page()],
+    "known": [
+        vocabulary().streams["interest"].statuses["выражен"],
+        vocabulary().streams["interest"].codes["depth"]["всерьез"],
+        "offer" in vocabulary().streams["interest"].fields["subject"],
+    ],
     "wanted": [good.wanted.subject, good.wanted.status],
     "verdict": [explain(bad.problems[0], each) for each in LANGUAGES],
 }))
@@ -105,6 +113,8 @@ def test_stream_of_two_places_goes_all_the_way(tree: Path) -> None:
         ["interest", "interest expressed", "expressed", "depth", "serious"],
         ["интерес", "интерес выражен", "выражен", "серьёзность", "всерьёз"],
     ]
+    assert found["told"] == [True, True]
+    assert found["known"] == ["expressed", "serious", True]
     assert found["wanted"] == ["uz:1", "expressed"]
     assert [text.partition(" (")[0] for text in found["verdict"]] == [
         "How: 不是标准代码",

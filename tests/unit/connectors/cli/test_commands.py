@@ -138,7 +138,7 @@ def test_status_shows_files_and_alarms(office: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert run_command(["status", "--office", str(office)]) == 0
     text = capsys.readouterr().out
-    assert "offers.xlsx: 30 rows changed" in text
+    assert "offers.xlsx: слишком много изменений сразу, ничего не отправлено. Проверьте файл" in text
     assert "ALARM key: HQ has a key" in text
     assert run_command(["status", "--office", str(office), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -292,10 +292,18 @@ def test_unfit_settings_are_one_line_and_exit_2(office: Path, capsys: pytest.Cap
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     """Help shows how a command is called, not only what its options are."""
     group = typer.main.get_command(app)
-    names = [[name] for name in group.commands if name not in {"epoch", "key", "person", "witness"}]  # type: ignore[attr-defined]
+    names = [[name] for name in group.commands if name not in {"epoch", "key", "mapping", "person", "witness"}]  # type: ignore[attr-defined]
     witness = [["witness", "status"], ["witness", "retry"]]
     person = [["person", name] for name in ("list", "show", "readmit")]
-    for arguments in [*names, ["epoch", "new"], ["key", "new"], ["key", "use"], *person, *witness]:
+    for arguments in [
+        *names,
+        ["epoch", "new"],
+        ["key", "new"],
+        ["key", "use"],
+        ["mapping", "propose"],
+        *person,
+        *witness,
+    ]:
         assert run_command([*arguments, "--help"]) == 0
         text = capsys.readouterr().out
         assert f"connector {' '.join(arguments)}" in text.split("Example", 1)[1]

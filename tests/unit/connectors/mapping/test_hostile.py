@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.mapping import RowOutcome, compile_mapping, read_mapping
+from connectors.mapping import LocalCode, RowOutcome, compile_mapping, read_mapping
 from connectors.runtime.explanation import message
 from connectors.source import Row
 from hub.domain.catalogue import STREAMS
@@ -75,11 +75,15 @@ def test_damaged_mappings_are_refused_in_one_line(path: Path, data: st.DataObjec
 
 
 def test_values_of_every_type_pass_through_a_key() -> None:
-    """Sheets hold numbers, dates and truth values in key columns too, and the key is the text that is seen."""
+    """Sheets hold numbers in key columns too, and the key is the text that is seen; of dates and yes or no it isn't."""
     mapping = read_mapping("files: a\nstream: request\nkey: k\nfields: {title: {value: t}, language: {value: en}}", "m")
     read = compile_mapping(mapping, "uz").read
-    cells = [12, Decimal("12.0"), Decimal("1E+2"), date(2024, 5, 31), datetime(2024, 5, 31), True, "012"]  # noqa: DTZ001
-    assert [read(Row(2, {"k": cell}))[1] for cell in cells] == [
-        "12", "12", "100", "2024-05-31", "2024-05-31", "true", "012",
+    assert [read(Row(2, {"k": cell}))[1] for cell in [12, Decimal("12.0"), Decimal("1E+2"), "012"]] == [
+        "12", "12", "100", "012",
     ]  # fmt: skip
-    assert read(Row(2, {"k": datetime(2024, 5, 31, 12, tzinfo=UTC)}))[1] == "2024-05-31T12:00:00+00:00"
+    refused = [read(Row(2, {"k": cell})) for cell in [date(2024, 5, 31), datetime(2024, 5, 31, tzinfo=UTC), True]]
+    assert [(key, [problem.code for problem in problems]) for _, key, _, problems, *_ in refused] == [
+        ("", [LocalCode.MADE_A_DATE]),
+        ("", [LocalCode.MADE_A_DATE]),
+        ("", [LocalCode.SHOWN_OTHERWISE]),
+    ]

@@ -265,8 +265,12 @@ fields: {title: {path: t}, language: {value: en}, budget: {path: b}, budget_curr
     huge = Decimal("1E+999999")
     row = Row(1, {"k": huge, "t": huge, "b": huge})
     _, key, _, problems, _, _ = compile_mapping(read_mapping(mapping, "r.yaml"), "uz").read(row)
-    assert key == "1E+999999"
-    assert [(p.field, p.code) for p in problems] == [("budget", LocalCode.BAD_NUMBER)]
+    assert key == ""
+    assert [(p.field, p.code) for p in problems] == [
+        ("", LocalCode.SHOWN_OTHERWISE),
+        ("title", LocalCode.SHOWN_OTHERWISE),
+        ("budget", LocalCode.BAD_NUMBER),
+    ]
 
 
 @pytest.mark.long

@@ -1,108 +1,136 @@
-"""Promises about fields with a form: what is certain is put into it, for the rest a person is told which it is."""
+"""Promises of texts as they were written: guards go, what is spoiled is refused, all else stays as it is."""
 
 from __future__ import annotations
 
 import pytest
 
-from connectors.mapping import RowOutcome, compile_mapping, read_mapping
-from connectors.mapping.convert import Unfit
-from connectors.mapping.written import latin, one_line, patent_class, website, written
-from connectors.source import Row
-from hub.domain.catalogue import STREAMS
+from connectors.mapping import outcomes, read_mapping
+from connectors.mapping.convert import Unfit, as_id, as_text
+from connectors.mapping.problem import LocalCode
+from connectors.source import read_table
+from connectors.source.problem import ProblemCode
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
-    [("www.alfa.example", "http://www.alfa.example"), ("beta.example/a?b=1", "http://beta.example/a?b=1"),
-     ("HTTP://gamma.example", "http://gamma.example"), ("https://d.example/Ü", "https://d.example/Ü"),
-     ("Https : //e.example", "https://e.example"), ("пример.рф", "http://пример.рф"), ("a\u200b.example ", "http://a.example"),
-     ("f.example:8080/x", "http://f.example:8080/x")],
-)  # fmt: skip
-def test_website_gets_its_scheme(said: str, meant: str) -> None:
-    """A host alone is an address, as a browser takes it."""
-    assert website(said) == meant
-
-
-@pytest.mark.parametrize(
-    "said", ["нет", "-", "a.uz, b.uz", "info@x.uz", "12.05.2024", "ftp://x.uz", "www", "ООО «Альфа»"]
-)
-def test_what_is_no_website_is_refused(said: str) -> None:
-    """Two addresses, a mail or a word are for a person to correct."""
-    with pytest.raises(Unfit, match="BAD_WEBSITE"):
-        website(said)
-
-
-@pytest.mark.parametrize(
-    ("said", "meant"),
+    ("text", "written"),
     [
-        ("G06F 17/30 (2006.01)", "G06F 17/30"),
-        ("G06F17/30", "G06F17/30"),
-        ("C02F  1/28(2006.01)I", "C02F 1/28"),
-        ("С02F 1/28", "C02F 1/28"),
-        ("МПК C02F 1/28", "C02F 1/28"),
-        ("Int. Cl.8 G06F 17/30", "G06F 17/30"),
-        ("g06f", "G06F"),
-        ("A61K 31/05 [2006.01]", "A61K 31/05"),
-        ("H 04 L 9/00", "H04L 9/00"),
-        ("F24S 20/20 (2018.01)", "F24S 20/20"),
+        ('="007"', "007"),
+        ('= "007"', "007"),
+        ('="a""b"', 'a"b'),
+        ("'008", "008"),
+        ("\u2019008", "008"),
+        ("'008'", "008"),
+        ("'+998 90 123-45-67", "+998 90 123-45-67"),
+        ("'050140001235", "050140001235"),
+        ("\t009", "009"),
     ],
 )
-def test_patent_class_loses_its_version(said: str, meant: str) -> None:
-    """A class is itself in every version, and with the letters of either keyboard."""
-    assert patent_class(said) == meant
+def test_guard_against_spreadsheets_is_no_part_of_the_text(text: str, written: str) -> None:
+    """What an export put around an id, so that a spreadsheet would leave it alone, is taken off."""
+    assert as_text(text) == written
 
 
-@pytest.mark.parametrize("said", ["G06F 17/30; H04L 9/00", "Z99", "насос", "G06F 17-30"])
-def test_what_is_no_patent_class_is_refused(said: str) -> None:
-    """Several in one cell are a list, which the mapping splits."""
-    with pytest.raises(Unfit, match="BAD_IPC"):
-        patent_class(said)
+@pytest.mark.parametrize(
+    ("text", "written"), [("'A-12", "A-12"), ('"008"', "008"), ("'A-12'", "A-12"), ("O'Hara-1", "O'Hara-1")]
+)
+def test_guard_before_letters_goes_from_ids(text: str, written: str) -> None:
+    """In an id no mark of quotation stands for itself; in a title it may."""
+    assert as_id(text) == written
 
 
-def test_apostrophes_of_uzbek_are_latin() -> None:
-    """The official letters are taken as the quotes that look the same; another letter is named."""
-    assert latin("Oʻzbekiston maʼlumoti, Gʻijduvon") == "O‘zbekiston ma’lumoti, G‘ijduvon"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "6,11203E+15", "6.11E+12", "1E+05", "9,1110108E+17", "1e-07", "-1.5E+10", "6.112031505780002E15",
+        "6,11\u0415+15",
+    ],
+)  # fmt: skip
+def test_rounded_number_is_refused(text: str) -> None:
+    """A number with an exponent has lost its digits when the sheet was saved."""
     with pytest.raises(Unfit) as caught:
-        latin("Azərbaycan")
-    assert (caught.value.code, caught.value.params) == ("NOT_LATIN", "value=Azərbaycan letter=ə")
+        as_text(text)
+    assert caught.value.code == ProblemCode.DIGITS_LOST
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\u2028", "\t", " \n ", "\n\n"])
-def test_line_break_in_one_line_is_a_space(end: str) -> None:
-    """Alt+Enter in a title is read as people read it."""
-    assert one_line(f"Солнечный{end}насос") == "Солнечный насос"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2-Jan", "02-Jan", "Mar-05", "Sep-15", "2-Jan-24", "02.\u044f\u043d\u0432", "\u044f\u043d\u0432.24",
+        "\u042f\u043d\u0432.24", "12.\u043c\u0430\u0439", "1\u67082\u65e5", "05.\u0441\u0435\u043d",
+    ],
+)  # fmt: skip
+def test_code_that_became_a_date_is_refused(text: str) -> None:
+    """The forms in which spreadsheets save 1-2, 3/4 or 03-05 after they took it for a day."""
+    with pytest.raises(Unfit) as caught:
+        as_text(text)
+    assert caught.value.code == LocalCode.MADE_A_DATE
 
 
-def test_joiners_of_persian_stay() -> None:
-    """What nobody sees goes, what shapes the letters does not."""
-    assert one_line("می\u200cخواهم\u00ad\u200b") == "می\u200cخواهم"
+@pytest.mark.parametrize(
+    "text", ["=A1+B2", '=HYPERLINK("http://a";"007")', "=007", "=SUM(A1:A9)", "=-1", "=" + "x" * 99]
+)
+def test_formula_is_refused(text: str) -> None:
+    """A formula's text is not what a person saw."""
+    with pytest.raises(Unfit) as caught:
+        as_text(text)
+    assert caught.value.code == LocalCode.FORMULA_TEXT
 
 
-def test_only_fields_of_one_line_are_made_one() -> None:
-    """A summary keeps its paragraphs."""
-    fields = STREAMS["offer"].record.model_fields
-    assert written(fields["title"]) is one_line
-    assert written(fields["summary"]) is None
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12E5", "1E3", "E+5", "MAR-05", "MAY-12", "5-A", "12-5", "3/4", "2024-05-12", "12.05.2024", "007", "12.10",
+        "'90s pumps", "\u02bbzbek", "'Smart' pump", "5 Axis-20", "Type-12", "A.12", "1.5E", "==", "=>", "-", "+", "",
+        "5-Way", "10-Bit", "\u0422\u0438\u043f-05",
+    ],
+)  # fmt: skip
+def test_what_a_person_sees_stays(text: str) -> None:
+    """Real codes and titles are left as they are."""
+    assert as_text(text) == text
+
+
+def test_long_text_takes_no_longer_than_it_is() -> None:
+    """A cell of a million characters is looked at once."""
+    for text in ("'1" + "1" * 10**6, "1" * 10**6 + "E+", "a" * 10**6 + ".1"):
+        assert as_text(text) == text
+    for text in ("='" + "a" * 10**6, '="' + '"' * 10**6 + "a"):
+        with pytest.raises(Unfit):
+            as_text(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("7", "7"),
+        ('"007"', "007"),
+        ("9007199254740991", "9007199254740991"),
+        ("7.0", [LocalCode.SHOWN_OTHERWISE]),
+        ("12.10", [LocalCode.SHOWN_OTHERWISE]),
+        ("1e5", [LocalCode.SHOWN_OTHERWISE]),
+        ("9007199254740992", [ProblemCode.DIGITS_LOST]),
+        ("911101080000001234", [ProblemCode.DIGITS_LOST]),
+        ("true", [LocalCode.SHOWN_OTHERWISE]),
+        ('"6.11E+15"', [ProblemCode.DIGITS_LOST]),
+    ],
+)
+def test_id_in_json_is_a_text_or_a_small_integer(written: str, key: object) -> None:
+    """A double may have been 7, 007 or 7.00, and an integer beyond 2^53 - 1 may have been its neighbour."""
     mapping = read_mapping(
-        "files: a\nstream: offer\nkey: k\nfields:\n  title: {column: t}\n  summary: {column: s}\n"
-        "  language: {value: en}\n  export_control: {value: free}\n  ipc: {column: i, split: ;}",
+        "files: a.jsonl\nstream: request\nkey: {path: id}\nfields: {title: {path: t}, language: {value: en}}", "m"
+    )
+    table = read_table("a.jsonl", f'{{"id": {written}, "t": "x"}}'.encode(), mapping.format_options())
+    (outcome,) = outcomes(mapping, table, "uz")
+    assert (outcome.key if outcome.wanted else [problem.code for problem in outcome.problems]) == key
+
+
+def test_joined_dates_stay_dates_for_fields_that_are() -> None:
+    """A day and a time in two columns make a moment, though no id may be made of them."""
+    mapping = read_mapping(
+        "files: a.csv\nstream: request\nkey: id\nfields: {title: {column: t}, language: {value: en}}\n"
+        "occurred_at: {columns: [d, h]}\n",
         "m",
     )
-    cells = {"k": "1", "t": "a\nb", "s": "c\nd", "i": "G06F 17/30 (2006.01); G06F 17/30; С02F 1/28"}
-    outcome = RowOutcome(*compile_mapping(mapping, "uz").read(Row(2, cells)))
+    table = read_table("a.csv", b"id,t,d,h\n1,x,2024-03-01,14:07\n", mapping.format_options())
+    (outcome,) = outcomes(mapping, table, "uz")
     assert outcome.wanted is not None
-    assert {name: outcome.wanted.record[name] for name in ("title", "summary", "ipc")} == {
-        "title": "a b", "summary": "c\nd", "ipc": ["G06F 17/30", "C02F 1/28"],
-    }  # fmt: skip
-
-
-def test_value_that_is_not_in_the_table_is_told_with_those_that_are() -> None:
-    """The first of the agreed values are listed, and how many there are."""
-    table = ", ".join(f"value {number}: free" for number in range(30))
-    mapping = read_mapping(
-        "files: a\nstream: offer\nkey: k\nfields:\n  title: {column: t}\n  summary: {column: t}\n"
-        f"  language: {{value: en}}\n  export_control: {{column: e, table: {{{table}}}}}",
-        "m",
-    )
-    outcome = RowOutcome(*compile_mapping(mapping, "uz").read(Row(2, {"k": "1", "t": "x", "e": "other"})))
-    assert outcome.problems[0].params == "value=other allowed=value 0, value 1, value 2, value 3 … (30)"
+    assert str(outcome.wanted.occurred_at) == "2024-03-01 14:07:00+00:00"

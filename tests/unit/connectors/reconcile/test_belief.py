@@ -30,6 +30,7 @@ Move = Callable[[Belief], Belief]
 
 ONE, TWO = b"record one", b"record two"
 FIRST, NEXT = Aim(b"wants one", "offers.csv"), Aim(b"wants two", "offers.csv")
+AIM = Aim(b"in other words", "more.csv")
 PUBLISHED = Queued(2, "published", ONE, creates=True)
 REVISED = Queued(3, "published", TWO)
 WITHDRAWN = Queued(4, "withdrawn", None)
@@ -82,8 +83,8 @@ ENDED = replace(
             REJECTED, presumed=Held("published", TWO), inflight=1, plan=3, fingerprint=b"wants two", state="pending",
             verdict=None, rejected=None)),
         # Nothing to say: accepted at once, or with what is in flight. The file is whose plan it was.
-        (ACCEPTED, lambda b: b.hold(b"in other words"), replace(ACCEPTED, fingerprint=b"in other words")),
-        (REVISING, lambda b: b.hold(b"in other words"), replace(REVISING, fingerprint=b"in other words")),
+        (ACCEPTED, lambda b: b.hold(AIM), replace(ACCEPTED, fingerprint=AIM.fingerprint, file=AIM.file)),
+        (REVISING, lambda b: b.hold(AIM), replace(REVISING, fingerprint=AIM.fingerprint, file=AIM.file)),
         # Accepted: held, and what is presumed follows when nothing is in flight any more.
         (PLANNED, accept(PUBLISHED), replace(
             PLANNED, held=Held("published", ONE), decided=2, record_decided=2, inflight=0, state="accepted")),
@@ -148,7 +149,7 @@ def test_move_gives_the_belief(before: Belief, move: Move, then: Belief) -> None
          lambda b: b.presume([Queued(9, "published", ONE)], FIRST)),
         ({"NOTHING"}, lambda b: b.presume([Queued(1, "published", ONE)], FIRST)),  # no plan is older
         (set(), lambda b: b.presume([], FIRST)),
-        ({"PLANNED", "ACCEPTED", "REVISING", "SHAKEN"}, lambda b: b.hold(b"")),
+        ({"PLANNED", "ACCEPTED", "REVISING", "SHAKEN"}, lambda b: b.hold(AIM)),
         ({"PLANNED", "REVISING", "SHAKEN"}, accept(WITHDRAWN)),
         ({"PLANNED", "REVISING", "SHAKEN"}, reject(WITHDRAWN)),
         ({"ACCEPTED", "REJECTED"}, Belief.replan),
@@ -189,7 +190,7 @@ def test_plan_made_on_a_rejection_that_is_not_the_last_word_is_shaken() -> None:
     half = after(ACCEPTED.presume([REVISED, WITHDRAWN], NEXT), reject(REVISED))
     assert (half.state, half.inflight, half.shaken) == ("rejected", 1, False)
     assert half.presume([Queued(9, "published", None)], FIRST).shaken
-    assert half.hold(b"in other words").shaken
+    assert half.hold(AIM).shaken
     decided = after(half, accept(WITHDRAWN))
     assert not decided.presume([Queued(9, "published", None)], FIRST).shaken
 
@@ -236,7 +237,7 @@ def test_row_that_was_rejected_for_a_reason_is_found(belief: Belief, code: Code,
 
 
 @pytest.mark.parametrize(
-    ("own", "state", "is_planned", "is_same_file", "became"),
+    ("own", "state", "is_planned", "is_owner", "became"),
     [
         ("refused", "accepted", True, True, "refused"),  # the connector's own word comes first
         ("blank", None, False, False, "blank"),
@@ -249,13 +250,15 @@ def test_row_that_was_rejected_for_a_reason_is_found(belief: Belief, code: Code,
         ("", "accepted", True, False, "unchanged"),  # another file has said it
         ("", "rejected", True, True, "rejected"),
         ("", "rejected", True, False, "rejected"),
+        ("", "accepted", False, False, "refused"),  # another file owns the entity, and says something else
+        ("", "pending", False, False, "refused"),
     ],
 )
 def test_row_becomes_what_it_and_its_entity_say(
-    own: OwnState, state: State | None, is_planned: bool, is_same_file: bool, became: RowState
+    own: OwnState, state: State | None, is_planned: bool, is_owner: bool, became: RowState
 ) -> None:
     """What a person reads of a row."""
-    assert row_state(own, state, is_planned=is_planned, is_same_file=is_same_file) == became
+    assert row_state(own, state, is_planned=is_planned, is_owner=is_owner) == became
 
 
 def test_reason_of_a_row_is_the_one_of_its_state() -> None:

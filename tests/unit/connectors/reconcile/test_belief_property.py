@@ -83,7 +83,7 @@ class BeliefMachine(RuleBasedStateMachine):
         except NoTransition:
             return False
         if not steps:
-            self.belief = self.belief.hold(wanted.fingerprint)
+            self.belief = self.belief.hold(Aim(wanted.fingerprint, FILE))
             return True
         sent = []
         status = self.belief.presumed.status if self.belief.presumed else ""
@@ -227,7 +227,7 @@ class BeliefMachine(RuleBasedStateMachine):
         if self.wanted is None or not self.is_alone:
             return
         is_planned = self.belief.fingerprint == self.wanted.fingerprint
-        if row_state("", self.belief.state, is_planned=is_planned, is_same_file=True) == "accepted":
+        if row_state("", self.belief.state, is_planned=is_planned, is_owner=True) == "accepted":
             assert self.hq is not None
             assert (self.hq.status, self.hq.record) == (self.wanted.status, self.wanted.record)
 

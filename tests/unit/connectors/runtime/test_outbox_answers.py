@@ -26,7 +26,7 @@ def test_take_of_a_receipt_makes_entities_accepted(office: Office) -> None:
     assert office.entity("A") == ("published", "published", 0, "accepted", "")
     assert office.outbox.status()["totals"] | {"rows": 0} == {
         "rows": 0, "accepted": 0, "refused": 0, "rejected": 0, "unchanged": 0, "blank": 0, "pending": 0,
-        "events": 1, "duplicates": 0, "receipts": 1, "backlog": 0,
+        "events": 1, "duplicates": 0, "receipts": 1, "backlog": 0, "orphans": 0,
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.office import mapping_for, read_key, read_mappings, read_office
+from connectors.runtime.office import read_key, read_office
 from connectors.runtime.settings import Overrides, make_settings, read_settings
 from hub.protocol.errors import UsageError
 from hub.protocol.note import Signer, sign_note
@@ -110,15 +110,3 @@ def test_read_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "keys" / "seal.key").chmod(0o644)
     with pytest.raises(UsageError, match="chmod 600"):
         read_key(tmp_path / "keys" / "seal.key")
-
-
-def test_mapping_for_takes_the_first_by_file_name(tmp_path: Path) -> None:
-    """Two mappings for one sheet: the one whose file comes first."""
-    for name, key in (("a", "No"), ("b", "Number")):
-        (tmp_path / f"{name}.yaml").write_text(
-            f"files: of*.csv\nstream: offer\nkey: {key}\nfields: {{title: {{column: T}}}}\n"
-        )
-    mappings = read_mappings(tmp_path)
-    found = mapping_for(mappings, "deep/Offers.CSV")
-    assert found is mappings[0]
-    assert mapping_for(mappings, "deals.csv") is None

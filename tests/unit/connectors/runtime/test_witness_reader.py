@@ -47,8 +47,10 @@ class Answers:
         self.ready.set()
         self.is_linked = True
         self.said: list[tuple[str, bytes]] = []
+        self.tries = 0
 
     async def send_control(self, kind: str, value: bytes) -> bool:
+        self.tries += 1
         if self.is_linked:
             self.said.append((kind, value))
         return self.is_linked
@@ -265,6 +267,26 @@ async def test_witness_starts_over_where_the_topic_is_another(bench: Bench, brok
         await until(lambda: sizes(bench)[-1] == 4)
         log, position = outbox.witnessed.load()
         assert (log.size, position < 1_000_000) == (4, True)
+
+
+async def test_witness_reminds_hq_of_what_its_log_does_not_reach_any_more(bench: Bench, broker: MemoryBroker) -> None:
+    """HQ was put back from an older copy: it hears once more, in the same bytes, what was cosigned."""
+    records = [bench.hq.append(leaf(n)) for n in range(3)]
+    await publish(broker, *records)
+    async with bench.running():
+        await until(lambda: sizes(bench) == [3])
+        said = bench.answers.said[-1]
+    broker.delete_topic(CHECKPOINTS)
+    broker.create_topic(CHECKPOINTS)
+    await publish(broker, records[0])
+    bench.answers.said.clear()
+    bench.answers.is_linked, bench.answers.tries = False, 0
+    async with bench.running():
+        await until(lambda: bench.answers.tries > 0)
+        assert bench.answers.said == []
+        bench.answers.is_linked = True  # what could not be told is told when the link is up
+        await until(lambda: bool(bench.answers.said))
+        assert bench.answers.said[0] == said
 
 
 async def test_witness_of_a_lost_log_stops_after_a_while(bench: Bench, broker: MemoryBroker) -> None:

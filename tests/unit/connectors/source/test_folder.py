@@ -13,10 +13,10 @@ from connectors.source.folder import (
     FolderSettings,
     FolderSource,
     ScanState,
-    is_source_file,
     list_files,
     read_file,
 )
+from connectors.source.names import is_source_file
 
 
 class Folder:
@@ -127,6 +127,19 @@ def test_read_after_restart_known_content_is_not_handed_out(folder: Folder) -> N
     assert (scan.ready, scan.vanished) == (("a.csv", "b.csv"), ("c.csv",))
     contents = [folder.source.read(name, folder.now) for name in scan.ready]
     assert [content.data for content in contents if content] == [b"changed"]
+
+
+def test_file_that_goes_before_it_is_read_again_is_told_as_gone(folder: Folder) -> None:
+    """It was taken once, and its rows are at HQ: also where nothing but its name is known from before a restart."""
+    folder.write("a.csv", b"1")
+    folder.read_all()
+    folder.source.forget("a.csv")
+    (folder.path / "a.csv").unlink()
+    folder.source.scan(folder.now)
+    assert folder.source.scan(folder.now + 3).vanished == ("a.csv",)
+    folder.source = FolderSource(folder.settings, known={"b.csv": ""})
+    folder.source.scan(folder.now)
+    assert folder.source.scan(folder.now + 3).vanished == ("b.csv",)
 
 
 def test_forget_hands_an_unchanged_file_out_again(folder: Folder) -> None:

@@ -86,8 +86,3 @@ def test_read_empty_file_is_an_empty_table() -> None:
     table = read(b"\xef\xbb\xbf\n")
     assert (table.row_count, table.blank_count) == (1, 1)
     assert [warning.code for warning in table.warnings] == [WarningCode.EMPTY_FILE]
-
-
-def test_read_dates_settle_their_order() -> None:
-    """Dates are texts in JSON too, and their order is detected."""
-    assert read('{"d": "05/31/2024"}\n{"d": "01/02/2024"}').format.date_order == "mdy"

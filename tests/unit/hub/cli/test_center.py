@@ -133,11 +133,32 @@ def test_closed_center_is_closed_for_good(made: Any) -> None:
 
 def test_set_replaces_what_is_given_and_keeps_the_rest(made: Any, note: Any) -> None:
     made(*ADD, "--stream", "offer", "--enrolment", note())
-    assert made("center", "set", "uz", "--stream", "deal", "--stream", "partner").status == 0
+    assert made("center", "set", "uz", "--stream", "deal", "--stream", "partner", "--yes").status == 0
     center = centers(made)["uz"]
     assert (center["streams"], center["name"], len(center["keys"])) == (["deal", "partner"], "Ташкент", 1)
     assert made("center", "set", "uz").status == 2
     assert "there is no center kz" in made("center", "set", "kz", "--name", "X").err
+
+
+def test_set_takes_no_stream_away_unasked_and_shows_what_was_and_what_is(made: Any) -> None:
+    """A forgotten --stream must not take a center's offers from it."""
+    made(*ADD, "--stream", "offer", "--stream", "request")
+    refused = made("center", "set", "uz", "--stream", "deal")
+    assert refused.status == 2
+    assert "could not report offer, request any more" in refused.err
+    assert "--yes" in refused.err
+    assert centers(made)["uz"]["streams"] == ["offer", "request"]
+    added = made("center", "set", "uz", "--add-stream", "deal", "--add-stream", "offer")
+    assert (added.status, centers(made)["uz"]["streams"]) == (0, ["offer", "request", "deal"])
+    assert "offer; request; deal" in added.out
+    assert made("center", "set", "uz", "--add-stream", "partner", "--remove-stream", "deal").status == 2
+    done = made("center", "set", "uz", "--add-stream", "partner", "--remove-stream", "deal", "--yes", "--json")
+    said = json.loads(done.out)
+    assert said["before"]["streams"] == ["offer", "request", "deal"]
+    assert said["after"]["streams"] == centers(made)["uz"]["streams"] == ["offer", "request", "partner"]
+    assert "may not report it" in made("center", "set", "uz", "--remove-stream", "deal", "--yes").err
+    assert "expected one of" in made("center", "set", "uz", "--add-stream", "nonsense").err
+    assert "is what it was" in made("center", "set", "uz", "--add-stream", "offer").out
 
 
 def test_trust_prints_the_note_that_centers_pin(made: Any) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,15 @@ from hub.cli.options import Settings
 from tests.support.evidence import ROOT, TRUST_NOTE, Story, told
 
 KEY = ROOT.verifier.to_text()
+ENDINGS = (
+    "receipt.note",
+    "seal.note",
+    ".event",
+    "trust.note",
+    "checkpoint.note",
+    ".avsc",
+    "summary.html",
+)
 
 
 @dataclass
@@ -109,7 +120,33 @@ def test_damaged_bundle_exits_with_one_and_says_where(hub: Hub, tmp_path: Path) 
     assert ran.status == 1
     assert "container: not a zip that can be read" in ran.out
     assert ran.out.splitlines()[-1] == "deal.zip: failed"
-    assert len(ran.out.splitlines()) == 2, "no table of checks that could not be made"
+    assert len(ran.out.splitlines()) == 3, "no table of checks that could not be made"
+
+
+def test_one_damaged_byte_is_one_cause_and_accuses_nobody(hub: Hub, tmp_path: Path) -> None:
+    """What follows from it is counted, not told as if HQ had cheated; the result names file, digest and time."""
+    hub("audit", "export", "--deal", "uz:D-1", "-o", "deal.zip")
+    whole = (tmp_path / "deal.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "deal.zip") as archive:
+        infos = [info for info in archive.infolist() if info.compress_size > 40]
+    for info in (next(i for i in infos if i.filename.endswith(ending)) for ending in ENDINGS):
+        at = info.header_offset + 30 + len(info.filename) + info.compress_size // 2
+        data = whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :]
+        (tmp_path / "deal.zip").write_bytes(data)
+        ran = hub("audit", "check", "deal.zip", "--root", KEY, "--html", "result.html")
+        assert ran.status == 1
+        told = [line for line in ran.out.splitlines() if line.startswith("error")]
+        assert len(told) == 1, told
+        assert told[0].startswith(f"error  container: {info.filename}"), told
+        found = json.loads(hub("audit", "check", "deal.zip", "--root", KEY, "--json").out)
+        digest = sha256(data).hexdigest()
+        assert (found["bundle"], found["sha256"], found["checked_at"][:2]) == ("deal.zip", digest, "20")
+        assert [finding["check"] for finding in found["findings"] if not finding["follows"]] == ["container"]
+        page = (tmp_path / "result.html").read_text("utf-8")
+        assert page.count(digest) == 3
+        assert "архив повреждён или неполон" in page
+        assert "压缩包损坏" in page
+        assert "не обвиняют ни штаб-квартиру" in page
 
 
 def test_root_key_that_does_not_read_is_answered_by_where_to_get_it(hub: Hub) -> None:

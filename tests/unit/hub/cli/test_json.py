@@ -59,7 +59,7 @@ def test_json_of_every_reading_command_has_the_keys_that_programs_know(old: Any)
         return json.loads(done.out)
 
     status = read("status")
-    assert keys(status) == "centers totals log broker"
+    assert keys(status) == "at worker needs centers totals log broker"
     assert keys(status, "centers", 0) == f"{INTAKE} registered lag"
     assert keys(status, "totals") == TOTALS
     assert keys(status, "log") == f"{LOG} centers strange_cosignatures keys_signed"
@@ -74,8 +74,8 @@ def test_json_of_every_reading_command_has_the_keys_that_programs_know(old: Any)
     assert keys(read("show", "offer"), 0) == ENTITY
     assert keys(read("show", "deal", "kz:D-1")) == f"{ENTITY} digest origin at"
     assert keys(read("quarantine", "list"), 0) == QUARANTINED
-    assert keys(read("quarantine", "show", "1")) == f"{QUARANTINED} key is_whole headers value_hex"
-    assert keys(read("log", "status")) == LOG
+    assert keys(read("quarantine", "show", "1")) == f"{QUARANTINED} key is_whole headers value_text value_hex"
+    assert keys(read("log", "status")) == f"{LOG} worker"
     trusted = read("key", "list")
     assert keys(trusted) == "hub serial time reason keys"
     assert keys(trusted, "keys", 0) == "purpose name id kind status retired_at vkey"

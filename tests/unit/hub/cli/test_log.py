@@ -66,7 +66,7 @@ def test_status_of_a_rolled_back_database_is_an_alarm_with_the_remedy(
     done = made("log", "status")
     assert done.status == 1
     assert "size 99" in done.err
-    assert "put the newest copy of the database back" in done.err
+    assert "put the newest copy back" in done.err
     assert made("log", "status", "--json").status == 1
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as with_settings
 from hypothesis import strategies as st
 
+from hub.ledger.halt import Halt, Why, cosigned_elsewhere, signed_elsewhere
 from hub.ledger.notary import (
     LEAVES_MAX,
     Addition,
@@ -21,7 +22,6 @@ from hub.ledger.notary import (
     read_record,
     receipt_text,
     record_of,
-    rolled_back,
     signed_by_hq,
     spacing_s,
 )
@@ -193,7 +193,22 @@ def test_larger_size_or_another_root_proves_a_rollback() -> None:
     """What HQ signed before must be what its database still has."""
     log, _ = grown(5)
     said = Checkpoint(ORIGIN, 5, log.edge.root)
-    assert rolled_back(said, 5, log.edge.root) is None
-    assert rolled_back(said, 9, log.edge.root) is None
-    assert "a log of 4" in (rolled_back(said, 4, None) or "")
-    assert "another root" in (rolled_back(said, 9, bytes(32)) or "")
+    assert signed_elsewhere(said, 5, log.edge.root) is None
+    assert signed_elsewhere(said, 9, log.edge.root) is None
+    assert signed_elsewhere(said, 4, None) == Halt.of(Why.SIGNED_BEYOND, size=5, ours=4)
+    assert signed_elsewhere(said, 9, bytes(32)) == Halt.of(Why.SIGNED_OTHER_ROOT, size=5)
+
+
+def test_cosignatures_beyond_the_log_count_before_those_with_another_root() -> None:
+    """One witness is enough; what reaches furthest is named, with everybody who says so, a few by name."""
+    log, _ = grown(5)
+    fits, beyond = Checkpoint(ORIGIN, 5, log.edge.root), Checkpoint(ORIGIN, 8, bytes(32))
+    assert cosigned_elsewhere([("uz", fits, log.edge.root)], 9) is None
+    assert cosigned_elsewhere([], 9) is None
+    other = cosigned_elsewhere([("uz", fits, bytes(32)), ("kz", fits, log.edge.root)], 9)
+    assert other == Halt.of(Why.COSIGNED_OTHER_ROOT, size=5, ours=9, centers="uz")
+    both = cosigned_elsewhere([("uz", fits, bytes(32)), ("kz", beyond, None), ("by", beyond, None)], 7)
+    assert both == Halt.of(Why.COSIGNED_BEYOND, size=8, ours=7, centers="by, kz")
+    many = cosigned_elsewhere(((f"c{n:02}", beyond, None) for n in range(30)), 7)
+    assert many is not None
+    assert many.values["centers"].endswith("c07 (+22)")

@@ -16,7 +16,7 @@ from hub.store.store import LogStore, Store
 from tests.support.center import NOW
 
 READS = {"basis", "changes", "cursors", "edge_at", "entities", "newest_recorded_at", "publication", "receipt_at"}
-LOG_READS = {"read", "unlogged", "stored", "notes", "note", "root", "rolled_back"}
+LOG_READS = {"read", "unlogged", "stored", "notes", "note", "root", "rolled_back", "hearing"}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from hub.protocol.topics import CHECKPOINTS
 from hub.store.faulty import FaultyStore
 from hub.worker.notary import COMPARE_EVERY_S, LEASE_S, SAY_AGAIN_S
 from tests.support.center import NOW, RELEASED, Center
+from tests.support.halts import told
 from tests.support.hq import IDENTITY, Hq
 from tests.support.notaries import (
     ORIGIN,
@@ -126,7 +127,7 @@ async def test_copy_of_the_hub_that_signs_elsewhere_is_found_within_a_minute(
     assert [open_checkpoint(value)[0].size for value, _ in topic.records[-2:]] == [reader(staffed).size] * 2
     clock.move(COMPARE_EVERY_S)
     await working.round()
-    assert "another root" in (working.stopped or "")
+    assert "another root" in told(working.stopped)
     assert reader(staffed).rolled_back() == working.stopped
     await twin.close()
 
@@ -162,7 +163,7 @@ async def test_database_that_was_rolled_back_signs_nothing_more(
         working = notary(older, topic, clock, owner)
         await working.round()
         assert working.stopped is not None
-        assert "rolled back" in working.stopped
+        assert "rolled back" in told(working.stopped)
         await restored.feed("uz", again.offers(1, first=50) if again.edge.size else again.opened())
         clock.move(SAY_AGAIN_S)
         await working.round()
@@ -213,7 +214,7 @@ async def test_notary_that_could_not_keep_the_evidence_keeps_it_before_it_stops(
     await working.round()
     assert working.stopped is None
     await working.round()
-    assert "rolled back" in (working.stopped or "")
+    assert "rolled back" in told(working.stopped)
     assert log_of(older.path).rolled_back() == working.stopped
     assert (topic.records, log_of(older.path).size) == (said, 0)
     await older.close()

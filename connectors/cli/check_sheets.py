@@ -1,0 +1,108 @@
+"""What `connector check` says of the sheets: each is read as `run` reads it, to its last row, and nothing is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from connectors.cli.check import Checked
+from connectors.cli.office import OpenedOffice
+from hub.protocol.errors import CohubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connectors.cli.office import Sheet
+    from connectors.mapping import RowOutcome
+    from connectors.source.problem import TableWarning
+    from schemas.words import Language
+
+SHEET: Final = "sheet"
+_CODES_MAX: Final = 5
+Named = dict[str, tuple[str, bytes]]  # by entity: the unit that names it first, and what it wants
+
+
+def check_sheets(office: OpenedOffice) -> Iterator[Checked]:
+    """Yield what is to be said of each sheet, of its copies, and of files that are not read, with what to do."""
+    from connectors.runtime.aside import copy_reason, find_beside
+    from connectors.source.copy import find_copies, is_copy
+    from connectors.source.folder import FolderSettings
+
+    try:
+        mappings, paths = office.mappings(), office.sheets()
+    except CohubError:
+        return  # said already, under mappings
+    names = {path.relative_to(office.sources).as_posix(): path for path in paths}
+    named: Named = {}
+    said = 0
+    for name in sorted(names, key=lambda name: (is_copy(name), name)):
+        for finding in _check_file(office, name, named):
+            said += 1
+            yield finding
+    for name, of in find_copies(names).items():
+        yield Checked("copy", None, f"{name}: {copy_reason(of).message}")
+    known = ", ".join(pattern for mapping in mappings for pattern in mapping.files)
+    for beside in find_beside(FolderSettings(path=office.sources, depth_max=office.settings.depth_max), mappings):
+        said += 1
+        is_wrong = beside.name in names or beside.what in ("sheet", "other_kind", "odd_name")
+        hint = f"; there are mappings for: {known}" if beside.what == "sheet" else ""
+        yield Checked(SHEET, False if is_wrong else None, f"{beside.name}: {beside.reason.message}{hint}")
+    if not said:
+        yield Checked(SHEET, None, f"none in {office.sources} yet")
+
+
+def _check_file(office: OpenedOffice, name: str, named: Named) -> Iterator[Checked]:
+    from connectors.runtime.units import units_of
+
+    try:
+        units = units_of(office.mappings(), name)
+    except CohubError as exc:
+        yield Checked(SHEET, False, f"{name}: {exc}")
+        return
+    for unit in units:
+        try:
+            yield _check_unit(office, office.read_unit(unit), named)
+        except CohubError as exc:
+            yield Checked(SHEET, False, f"{unit.name}: {exc}")
+
+
+def _check_unit(office: OpenedOffice, sheet: Sheet, named: Named) -> Checked:
+    from connectors.cli.person import open_persons
+    from connectors.mapping.outcome import Outcomes
+
+    with open_persons(office) as persons:  # read only: nobody new gets a key by being looked at
+        found = Outcomes(sheet.mapping, sheet.table, office.settings.center, persons.seal)
+        codes, refused = _refusals(found, sheet, named)
+    said = f"{sheet.name}: {sheet.table.row_count} rows by {sheet.mapping.name}"
+    if refused:
+        said += f"; {refused} refused: {_tell(codes, office.settings.language)}"
+    notes = "".join(f"; note: {_note(warning)}" for warning in sheet.table.warnings)
+    return Checked(SHEET, not refused, said + notes)
+
+
+def _refusals(found: Iterable[RowOutcome], sheet: Sheet, named: Named) -> tuple[Counter[str], int]:
+    """Return how many rows are refused, and how often for what; note which entities the sheet names."""
+    codes: Counter[str] = Counter()
+    refused = 0
+    for outcome in found:
+        problems = {str(problem.code) for problem in outcome.problems}
+        if outcome.key:
+            other = named.setdefault(f"{sheet.mapping.stream}/{outcome.key}", (sheet.name, outcome.fingerprint))
+            if other[0] != sheet.name and other[1] != outcome.fingerprint:
+                problems.add(f"DUPLICATE_KEY (see {other[0]})")
+        codes.update(problems)
+        refused += bool(problems)
+    return codes, refused
+
+
+def _tell(codes: Counter[str], language: Language) -> str:
+    from connectors.runtime.explanation import message
+
+    told = [f"{count} {code}: {message(code.partition(' ')[0], language)}" for code, count in codes.most_common()]
+    more = f"; and {len(told) - _CODES_MAX} codes more" if len(told) > _CODES_MAX else ""
+    return "; ".join(told[:_CODES_MAX]) + more + "; `connector preview` shows the rows"
+
+
+def _note(warning: TableWarning) -> str:
+    return f"column {warning.column!r}: {warning.message}" if warning.column else warning.message

@@ -1,0 +1,35 @@
+"""A terminal of a width, as a person has it: what a command shows there, line by line."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+
+_CODES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def lines_at(width: int, command: list[str]) -> list[str]:
+    """Return what a command shows on a terminal of so many columns, without colours and without outer spaces."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    environment |= {"PYTHONUTF8": "1", "TERM": "xterm"}
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            read = os.read(ours, 65536)
+        except OSError:  # the other end was closed: that is how Linux says that it is all
+            break
+        if not read:
+            break
+        shown += read
+    os.close(ours)
+    process.wait(timeout=60)
+    return [_CODES.sub("", line).rstrip() for line in shown.decode("utf-8", "replace").splitlines()]
