@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from connectors.propose.draft import Draft
     from connectors.propose.proposal import Proposal
     from connectors.propose.sources import Context
-    from connectors.source.table import Limits, Table
+    from connectors.source.table import Limits
     from schemas.words import Language
 
 app = typer.Typer(help="How sheets are read: mappings, made without writing YAML.", no_args_is_help=True)
@@ -100,7 +100,7 @@ def propose_mapping(
             told.append(_plain(path, found, proposal, text, chosen))
             continue
         _show(path, found, proposal, chosen)
-        _tell_next(opened, path, found, proposal, target, text, chosen)
+        _tell_next(opened, path, proposal, target, text, chosen)
     if json:
         as_json(told)
 
@@ -268,7 +268,6 @@ def _show(path: Path, found: Worksheet, proposal: Proposal, language: Language, 
 def _tell_next(
     office: OpenedOffice,
     path: Path,
-    found: Worksheet,
     proposal: Proposal,
     target: Path | None,
     text: str,
@@ -279,7 +278,7 @@ def _tell_next(
 
     count = len(proposal.needed)
     if not count:
-        tried = _try(office, text, found.table)
+        tried = _try(office, text, path)
         refused = [row for row in tried if row.problems]
         good = sum(row.wanted is not None for row in tried)
         line(_say("told.good", language, good=good, refused=len(refused)))
@@ -299,14 +298,17 @@ def _tell_next(
         line(_say("told.next", language, check=_command(office, "check"), run=_command(office, "run")))
 
 
-def _try(office: OpenedOffice, text: str, found: Table) -> list[RowOutcome]:
-    """Return what the mapping makes of the sheet's rows. Errors: UsageError, if it can't be used."""
+def _try(office: OpenedOffice, text: str, path: Path) -> list[RowOutcome]:
+    """Return what the mapping makes of the sheet's rows. Errors: UsageError or FileRefused, if it can't be used."""
     from connectors.mapping import Instead, outcomes, read_mapping
+    from connectors.source import load
 
     def seal(place: PersonField, person: PersonSaid) -> Instead:  # noqa: ARG001 -- nobody gets a key by being looked at
         return Instead(None)
 
-    return outcomes(read_mapping(text, "mapping"), found, office.settings.center, seal)
+    mapping = read_mapping(text, "mapping")
+    table = load(path, mapping.format_options(), office.settings.limits)
+    return outcomes(mapping, table, office.settings.center, seal)
 
 
 def _plain(path: Path, found: Worksheet, proposal: Proposal, text: str, language: Language) -> dict[str, Any]:

@@ -55,6 +55,9 @@ def answer(question: Question, language: Language, ask: Prompt = prompt) -> tupl
     for number, option in enumerate(question.options, 1):
         mark = _MARK if option.answer == question.suggested else " "
         line(f" {mark}{number:>3}  {_label(option, language)}")
+    if not question.options and not question.free:
+        line(f"  {_asking('stays', language)}")
+        return ()
     kind = "text" if question.free else "numbers" if question.several else "number"
     default = _default(question)
     while True:

@@ -36,7 +36,7 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
         "unfinished", "good", "next", "put",
     ),
     "asking": (
-        "how", "number", "numbers", "text", "examples", "wrong", "not_allowed", "none",
+        "how", "number", "numbers", "text", "examples", "wrong", "not_allowed", "none", "stays",
     ),
     "mapping": (
         "made", "change", "todo",

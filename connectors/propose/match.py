@@ -55,7 +55,7 @@ class Matches:
 
 def strength(column: Profile, names: Iterable[str]) -> int:
     """Return how well a column's name agrees with one of some names, 0 if not at all."""
-    known = set(names)
+    known = names if isinstance(names, frozenset) else frozenset(names)
     whole, *parts = name_parts(column.name) or ("",)
     if whole in known:
         return EXACT

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from connectors.mapping.convert import Unfit, as_text
+from connectors.mapping.convert import Unfit, as_said
 from connectors.propose.facts import FieldFacts
 from connectors.propose.vocabulary import fold_name
 from connectors.source.table import Table
@@ -103,7 +103,7 @@ def _profile(name: str, cells: Sequence[Any], rows: int) -> Profile:
 
 def _text(cell: Any) -> str:
     try:
-        return as_text(cell)
+        return as_said(cell)
     except Unfit:
         return ""
 

@@ -358,7 +358,7 @@ class _Maker:
         told = Told("questions.column", {"column": column.name})
         question = Question(f"column:{column.name}", told, tuple(choices), examples=column.samples, needed=False)
         chosen = self._asked.ask(question)
-        if chosen is None or chosen[0] == NOTHING:
+        if not chosen or chosen[0] == NOTHING:
             return
         if chosen[0] in left:
             self._asked.guess(f"fields.{chosen[0]}", column.name, "answered", Told("why.answered"))

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from connectors.mapping.convention import possible_readings
-from connectors.mapping.convert import as_text
+from connectors.mapping.convert import as_said
 from connectors.mapping.unit import read_header
 from connectors.propose.facts import FieldFacts
 from connectors.propose.profile import Profile
@@ -48,8 +48,8 @@ def open_readings(facts: FieldFacts, column: Profile) -> Iterator[OpenReading]:
         yield OpenReading(setting, {name: _shown(value) for name, value in values.items()}, text)
     factor = None if issubclass(kind, dt.date) else read_header(column.name)[1].factor
     if factor is not None:
-        yield OpenReading("factor", {as_text(factor): "", "1": ""}, column.name)
+        yield OpenReading("factor", {as_said(factor): "", "1": ""}, column.name)
 
 
 def _shown(value: Any) -> str:
-    return as_text(value)
+    return as_said(value)

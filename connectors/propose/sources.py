@@ -53,10 +53,11 @@ class Asked:
         self.guesses.append(Guess(place, source, sure, why))
 
     def ask(self, question: Question) -> tuple[str, ...] | None:
-        """Return the answer; without one, the question is open."""
+        """Return the answer; without one, the question is open. No answer at all is one where none is needed."""
         answer = self.answers.get(question.id)
-        if answer is None:
+        if answer is None or (question.needed and not answer):
             self.questions.append(question)
+            return None
         return answer
 
 

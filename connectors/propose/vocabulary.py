@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from connectors.mapping.convert import fold_case
 
@@ -53,6 +54,7 @@ def fold_name(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", bare).strip(_AROUND).split())
 
 
+@lru_cache(maxsize=4096)
 def name_parts(text: str) -> tuple[str, ...]:
     """Return a column's name folded, then its parts: without what stands in brackets or behind a comma, each level."""
     text = _COUNTED.sub("", text)  # the second column of a name is called so, with a number

@@ -139,6 +139,8 @@ def name_columns(
     indexes: list[int] = []
     warnings: list[TableWarning] = []
     cleaned = [clean_name(cell) for cell in cells]
+    # Before the names are made different from one another, which takes time by the square of their number.
+    _check_count(sum(map(bool, cleaned)), columns_max)
     if wanted:
         cleaned = take_wanted_names(cleaned, wanted, first_column)
     taken = {name for name in cleaned if name}
@@ -167,13 +169,17 @@ def name_columns(
         taken.add(name)
         names.append(name)
         indexes.append(index)
-    if len(names) > columns_max:
+    _check_count(len(names), columns_max)
+    return tuple(names), tuple(indexes), warnings
+
+
+def _check_count(count: int, columns_max: int) -> None:
+    if count > columns_max:
         raise FileRefused(
             FileCode.TOO_MANY_COLUMNS,
-            f"expected at most {columns_max} columns, the header has {len(names)}",
+            f"expected at most {columns_max} columns, the header has {count}",
             max=columns_max,
         )
-    return tuple(names), tuple(indexes), warnings
 
 
 def _free_name(name: str, taken: set[str]) -> str:

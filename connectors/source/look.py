@@ -62,9 +62,10 @@ def _show_numbers(
             continue
         value = values[cell.column - first]
         if value.__class__ is int or value.__class__ is Decimal:
-            number = ShownNumber.of(value, formats.format_of(cell.style))
-            if number.shown != show_general(number):
-                values[cell.column - first] = number
+            form = formats.format_of(cell.style)
+            shown = form.show(value)
+            if shown != show_general(Decimal(value)):
+                values[cell.column - first] = ShownNumber.of(value, shown, form)
 
 
 def _show_text(package: Package, below: Mapping[int, list[Cell]], row: int, index: int, style: int) -> None:

@@ -159,14 +159,14 @@ class NumberFormat:
 
     def show(self, value: Decimal | int) -> str | None:
         """Return what the sheet shows of a number, without outer spaces; None if that is not certain, or nothing."""
+        if self._padded is not None and value.__class__ is int and value >= 0:
+            before, width, behind = self._padded
+            return f"{before}{value:0{width}}{behind}".strip()
         number = Decimal(value)
         if not number.is_finite() or abs(number.adjusted()) > _EXPONENT_MAX:
             return None
         if self.is_general:
             return show_general(number)
-        if self._padded is not None and number >= 0 and number == number.to_integral_value():
-            before, width, behind = self._padded
-            return f"{before}{int(number):0{width}}{behind}".strip()
         section = self._section_of(number)
         shown = None if section is None else section.show(abs(number))
         if not shown:

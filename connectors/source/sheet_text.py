@@ -28,6 +28,10 @@ _NO_RESULT: Final = re.compile(rb"\s*(?:</(?:\w{1,9}:)?c>|<(?:\w{1,9}:)?v\s*/>|<
 _MISPLACED: Final = re.compile(
     rb"<(?:\w{1,9}:)?c\s([^<>]*)>\s*(?:<(?:\w{1,9}:)?is\s*(?:/>|>\s*</(?:\w{1,9}:)?is>)\s*)?<(?:\w{1,9}:)?v\b[^<>]*>[^<]"
 )
+_CDATA: Final = re.compile(  # the parser passes it over where a value is
+    rb"<(?:\w{1,9}:)?c\s([^<>]*)>\s*(?:<(?:\w{1,9}:)?f\b[^<>]*>[^<]*</(?:\w{1,9}:)?f>\s*)?"
+    rb"<(?:\w{1,9}:)?v\b[^<>]*>[^<]*<!\[CDATA\["
+)
 _EMPTY_SHARED: Final = re.compile(rb"<(?:\w{1,9}:)?c\s([^<>]*)>\s*<(?:\w{1,9}:)?v(?:\s*/>|>\s*</)")
 _SHARED: Final = re.compile(rb"<(?:\w{1,9}:)?c\s([^<>]*)>\s*<(?:\w{1,9}:)?v>\s*(\d{1,9})")
 _ATTRIBUTE: Final = re.compile(rb"(?:^|\s)(\w{1,20})\s{0,9}=\s{0,9}[\"']([^\"'<>]*)[\"']")
@@ -109,6 +113,9 @@ class BrokenCells:
             for cell in _MISPLACED.finditer(piece):
                 if attributes(cell[1]).get(b"t") == b"inlineStr":
                     self._note(cell[1], ProblemCode.MISPLACED_TEXT, _TEXT_ELSEWHERE)
+        if b"<![CDATA[" in piece:
+            for cell in _CDATA.finditer(piece):
+                self._note(cell[1], ProblemCode.MISPLACED_TEXT, _TEXT_ELSEWHERE)
         if b"<v></" in piece or b"<v/>" in piece or b"<v />" in piece:
             for cell in _EMPTY_SHARED.finditer(piece):
                 if attributes(cell[1]).get(b"t") == b"s":

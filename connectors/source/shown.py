@@ -10,14 +10,15 @@ from connectors.source.number_format import NumberFormat
 class ShownNumber(Decimal):
     """A number that a sheet shows by a display format: `shown` is what is seen, None if that is not certain."""
 
+    __slots__ = ("code", "shown")
     shown: str | None
     code: str
 
     @classmethod
-    def of(cls, value: Decimal | int, form: NumberFormat) -> ShownNumber:
-        """Return a number as a format shows it."""
+    def of(cls, value: Decimal | int, shown: str | None, form: NumberFormat) -> ShownNumber:
+        """Return a number with what a format shows of it."""
         found = cls(value)
-        found.shown = form.show(found)
+        found.shown = shown
         found.code = form.code
         return found
 

@@ -17,7 +17,6 @@ from connectors.source.header import column_letters, find_header, name_columns
 from connectors.source.look import looks, show_cells
 from connectors.source.package import Package
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
-from connectors.source.sheet_text import COLUMNS_MAX
 from connectors.source.table import Cell, Format, FormatOptions, Limits, Problems, Table, TableRows
 
 _HEADER_SEARCH = 200
@@ -34,7 +33,7 @@ def read_workbook(path: PurePath, data: bytes, wanted: FormatOptions, limits: Li
     package = Package(data, limits)
     with _translated(path), CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
         names = _sheet_names(workbook, wanted.sheet, path)
-        sheet = _choose(_sheets(workbook, package, names, wanted, limits), wanted, path)
+        sheet = _choose(_sheets(workbook, package, names, wanted, limits), wanted, limits, path)
         warnings = []
         if len(names) > 1:
             others = ", ".join(repr(name) for name in names if name != sheet.name)
@@ -70,7 +69,7 @@ def _sheets(
         yield _Sheet(name, grid, number, end, tuple(labels))
 
 
-def _choose(sheets: Iterator[_Sheet], wanted: FormatOptions, path: PurePath) -> _Sheet:
+def _choose(sheets: Iterator[_Sheet], wanted: FormatOptions, limits: Limits, path: PurePath) -> _Sheet:
     """Return the sheet to read: where none is named, the only one with all of the columns, else the first with rows.
 
     Errors: FileRefused(WHICH_SHEET), if several have them: which is meant is for a person to say.
@@ -83,7 +82,7 @@ def _choose(sheets: Iterator[_Sheet], wanted: FormatOptions, path: PurePath) -> 
             first = sheet
         if needed is None and first.header_number is not None:
             break
-        if needed and needed <= _names_of(sheet, wanted):
+        if needed and needed <= _names_of(sheet, wanted, limits.columns_max):
             fitting.append(sheet)
     assert first is not None  # a workbook without a sheet that can be read was refused before
     if len(fitting) > 1:
@@ -93,12 +92,12 @@ def _choose(sheets: Iterator[_Sheet], wanted: FormatOptions, path: PurePath) -> 
     return fitting[0] if fitting else first
 
 
-def _names_of(sheet: _Sheet, wanted: FormatOptions) -> frozenset[str]:
+def _names_of(sheet: _Sheet, wanted: FormatOptions, columns_max: int) -> frozenset[str]:
     """Return the names of a sheet's columns; all that are needed where two look like one of these: it is meant."""
     try:
-        names, _, _ = name_columns(sheet.labels, lambda _: True, COLUMNS_MAX, sheet.grid.first_column, wanted.columns)
-    except FileRefused:
-        return wanted.columns_needed or frozenset()
+        names, _, _ = name_columns(sheet.labels, lambda _: True, columns_max, sheet.grid.first_column, wanted.columns)
+    except FileRefused as exc:
+        return wanted.columns_needed or frozenset() if exc.code is FileCode.REPEATED_COLUMN else frozenset()
     return frozenset(names)
 
 

@@ -285,6 +285,13 @@ def test_unused_column_may_be_named_and_need_not(guess: Propose) -> None:
     assert answered.unused == ()
 
 
+def test_unused_column_that_is_looked_at_and_left_stays_unused(guess: Propose) -> None:
+    """Enter at the second question takes nothing, as at the first."""
+    text = "Код;Название;Язык;Экспортный контроль;Статус;Плюсы\nA;a;ru;free;published;дёшево\n"
+    answers: Answers = {"stream": ("offer",), "more": ("column:Плюсы",), "column:Плюсы": ()}
+    assert guess(text, answers).unused == ("Плюсы",)
+
+
 def test_same_sheet_and_answers_give_the_same_proposal(guess: Propose) -> None:
     """Nothing depends on the order in which somebody answered."""
     one: Answers = {"stream": ("offer",), "status": ("value:published",), "field:language": ("value:ru",)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from itertools import pairwise
 from time import process_time
 
@@ -33,6 +34,7 @@ def read(cell: str, **parts: str) -> Table:
         ("<c r='B2' t='inlineStr'><v>text</v></c>", ProblemCode.MISPLACED_TEXT),
         ('<c r="B2" t="inlineStr"><v>one</v><is><t>two</t></is></c>', ProblemCode.MISPLACED_TEXT),
         ('<c r="B2" t="s"><v></v></c>', ProblemCode.MISPLACED_TEXT),
+        ('<c r="B2" t="str"><v>a<![CDATA[<b>]]></v></c>', ProblemCode.MISPLACED_TEXT),
         ('<c r="B2" t="e"><v>#REF!</v></c>', ProblemCode.ERROR_CELL),
         ('<c r="B2"><f>A1</f></c>', ProblemCode.ERROR_CELL),
         ('<c r="B2"><f>A1</f><v></v></c>', ProblemCode.ERROR_CELL),
@@ -52,6 +54,8 @@ def test_cell_without_a_value_where_it_belongs_keeps_its_row(cell: str, code: Pr
         ('<c r="B2" t="inlineStr"><v></v></c>', None),
         ('<c r="B2" t="str"><f>A1</f></c>', None),
         ('<c r="B2" t="str"><v>007</v></c>', "007"),
+        ('<c r="B2" t="inlineStr"><is><t>a<![CDATA[<b>]]></t></is></c>', "a<b>"),
+        ('<c r="B2" t="d"><v>2024-03-01</v></c>', date(2024, 3, 1)),
         ('<c r="B2" t="b"><v>1</v></c>', True),
     ],
 )
@@ -113,7 +117,7 @@ def seconds(search_it: Callable[[], object]) -> float:
     [
         b"<c ", b"<c", b"<", b"<row ", b'<c r="', b' r="A1"', b' t="e"', b' t="s"', b' t="inlineStr"', b"<c><f",
         b"<c> ", b'<c t="e"', b"<c><f>", b"<v></", b"<c t='s'><v>", b" hidden=", b"<c t='inlineStr'><is>",
-        b"<a:", b"a:c", b"=''",
+        b"<a:", b"<![CDATA[", b"a:c", b"=''",
     ],
 )  # fmt: skip
 def test_search_grows_with_the_text(unit: bytes) -> None:
