@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from schemas.words import Language
 
 _PROBLEMS_SHOWN = 50
+_SKIPPED_SHOWN = 10
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,12 +81,13 @@ def _find(office: OpenedOffice, file: Path) -> Path:
 
 def _describe(office: OpenedOffice, sheet: Sheet, count: int) -> dict[str, Any]:
     from connectors.cli.person import open_persons
-    from connectors.mapping import outcomes
+    from connectors.mapping.outcome import Outcomes
 
     table = sheet.table
     with open_persons(office) as persons:  # read only: nobody new gets a key by being looked at
-        found = outcomes(sheet.mapping, table, office.settings.center, persons.seal)
-        return _described(office, sheet, found, count, persons)
+        found = Outcomes(sheet.mapping, table, office.settings.center, persons.seal)
+        described = _described(office, sheet, list(found), count, persons)
+        return described | {"skipped": [{"row": row, "why": reason.name} for row, reason in found.skipped]}
 
 
 def _described(
@@ -211,9 +213,20 @@ def _show(entry: dict[str, Any], speaker: Speaker) -> None:
         )
     counts = (f"{speaker.say(f'preview.count_{name}')} {count}" for name, count in entry["rows"].items())
     line("  " + ", ".join(counts))
+    _show_skipped(entry["skipped"], speaker)
     for row in entry["first"]:
         _show_row(row, entry["stream"], speaker)
     _show_problems(entry, speaker)
+
+
+def _show_skipped(skipped: list[dict[str, Any]], speaker: Speaker) -> None:
+    """Say which rows are taken for no data, by why they are."""
+    by_reason: dict[str, list[str]] = {}
+    for one in skipped:
+        by_reason.setdefault(one["why"], []).append(str(one["row"]))
+    for why, rows in by_reason.items():
+        shown = ", ".join(rows[:_SKIPPED_SHOWN]) + (" …" if len(rows) > _SKIPPED_SHOWN else "")
+        line("  " + speaker.say(f"preview.skipped_{why}", rows=shown, count=len(rows)))
 
 
 def _show_row(row: dict[str, Any], stream: str, speaker: Speaker) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from connectors.mapping.convert import Unfit, as_key_text
 from connectors.mapping.fault import Faults, NoSuchColumn, WrongMapping
+from connectors.mapping.hint import hint_at
 from connectors.mapping.model import Mapping, Source
 from connectors.mapping.path import changes_to, mapped_streams, path_to, statuses, strictest
 from connectors.mapping.person import PersonField, PersonReader, PersonSaid, SealPerson
@@ -80,6 +81,7 @@ class RowReader:
         self._subject_start = f"{setting.center}:"
         self._key_prefix = mapping.key_prefix
         self._keys = [(source.label, read_cell(source)) for source in mapping.key]
+        self.key_label = " + ".join(source.label for source in mapping.key)
         self._used = [read_cell(source) for _, source in mapping.sources() if source.value is None]
         self._fields = RecordReader(stream.record)
         faults = Faults(setting.name)
@@ -224,14 +226,16 @@ def _check_columns(mapping: Mapping, header: Sequence[str]) -> None:
         for name in source.used_columns
         if name not in there and not source.optional
     ]
+    missing += [("skip or keep", name) for name in sorted(mapping.picking_columns - there)]
     if not missing:
         return
     shown = ", ".join(header[:12]) + (", …" if len(header) > 12 else "")
+    known = {name for _, source in mapping.sources() for name in source.used_columns}
+    near = [name for name in header if not mapping.persons or name in known]
     if mapping.persons:
         # Where the header was deleted, a row stands in its place: a person's must not be shown.
-        known = {name for _, source in mapping.sources() for name in source.used_columns}
-        shown = ", ".join(name for name in header if name in known) or "none that the mapping names"
-    reasons = [f"{place}: the sheet has no column {name!r}" for place, name in missing]
+        shown = ", ".join(near) or "none that the mapping names"
+    reasons = [f"{place}: the sheet has no column {name!r}{hint_at(name, near, known)}" for place, name in missing]
     reasons[-1] += f"; it has: {shown}"
     raise NoSuchColumn(mapping.name, reasons, [name for _, name in missing])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -24,6 +25,10 @@ _DIGITS_MAX: Final = 100
 _PARAMS_BYTES_MAX: Final = 100
 _EXACT_INT_MAX: Final = 2**53 - 1  # beyond it, programs that keep numbers as doubles lose digits
 _REMEMBERED_MAX: Final = 4096
+# Nothing else can be in such a text, which most keys beyond ASCII are.
+_OF_ONE_ALPHABET: Final = re.compile(
+    "[\x20-\x40\\x5b-\x5f\x7b-\x7d\u0401\u0410-\u044f\u0451\u2116]+|[\x20-\x7d\u4e00-\u9fff]+"
+)
 _YES: Final = frozenset({"true", "yes", "y", "1", "да", "是", "有"})
 _NO: Final = frozenset({"false", "no", "n", "0", "нет", "否", "无"})
 
@@ -133,7 +138,7 @@ def as_key_text(cell: Any) -> str:
     Errors: Unfit for letters that look like others than they are: whoever types the key again would make another.
     """
     text = as_id(cell)
-    if text.isascii():
+    if text.isascii() or _OF_ONE_ALPHABET.fullmatch(text):
         return text
     text = key_text(text)
     if odd := odd_letters(text):

@@ -17,6 +17,7 @@ from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.mapping.fault import WrongMapping
+from connectors.mapping.selection import Selection
 from connectors.mapping.shown_columns import shown_columns
 from connectors.source.folding import fold
 from connectors.source.header import clean_name
@@ -168,8 +169,9 @@ class Mapping(BaseModel):
 
     `key` finds the entity and is required: an id never derives from a row number or from chance. `utc_offset` is that
     of times which name none. `reason` and `effective_on` are what a status-only event says (why, and on which day).
-    `persons` are by the field that they are sealed in; what a person is read from may serve nothing else. `questions`
-    are what nobody has answered yet: while there are any, no sheet is taken by this mapping.
+    `skip` names rows that are no data, `keep` those that are though they look like a total or a header. `persons` are
+    by the field that they are sealed in; what a person is read from may serve nothing else. `questions` are what nobody
+    has answered yet: while there are any, no sheet is taken by this mapping.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -185,6 +187,8 @@ class Mapping(BaseModel):
     reason: Source | None = None
     effective_on: Source | None = None
     utc_offset: str = "+00:00"
+    skip: Annotated[tuple[Selection, ...], BeforeValidator(_one_or_more)] = ()
+    keep: Annotated[tuple[Selection, ...], BeforeValidator(_one_or_more)] = ()
     format: FormatOptions = FormatOptions()
     questions: Names = ()
     name: str = Field(default="", exclude=True)  # of the mapping file, for messages
@@ -273,10 +277,15 @@ class Mapping(BaseModel):
         named = self.fields.get(path) or (getattr(self, field) if field in ("reason", "effective_on") else None)
         return named.label if named else ""
 
+    @property
+    def picking_columns(self) -> frozenset[str]:
+        """The columns by which rows are skipped or kept."""
+        return frozenset(one.column for one in (*self.skip, *self.keep) if one.column is not None)
+
     def format_options(self) -> FormatOptions:
         """Return what the source needs to know: the form, and which columns are used, so that others harm no row."""
         sources = self.sources()
-        columns = frozenset(name for _, source in sources for name in source.used_columns)
+        columns = frozenset(name for _, source in sources for name in source.used_columns) | self.picking_columns
         needed = frozenset(name for _, source in sources for name in source.used_columns if not source.optional)
         if any(source.path is not None for _, source in sources):
             return self.format

@@ -6,11 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from heapq import merge
+from typing import NamedTuple
 
 from connectors.mapping.compiled import compile_mapping
+from connectors.mapping.convert import shown
+from connectors.mapping.look_alike import look_alikes
 from connectors.mapping.model import Mapping
+from connectors.mapping.no_data import NoData, NoDataFinder, Reason
 from connectors.mapping.person import SealPerson
 from connectors.mapping.problem import LocalCode, Problem, Wanted
+from connectors.mapping.selection import any_picks
 from connectors.source.table import Table
 from hub.protocol.value import value_class
 
@@ -48,7 +53,11 @@ class Outcomes:
     def __init__(self, mapping: Mapping, table: Table, center: str, seal: SealPerson | None = None) -> None:
         self._table = table
         self._reader = compile_mapping(mapping, center, table.format, table.header, seal)
-        self._unreadable = _unreadable(table)
+        self._finder = NoDataFinder(mapping, table.header, table.rows)
+        self._key_start = len(mapping.key_prefix)
+        skip = any_picks([one for one in mapping.skip if one.rows is not None])
+        self._unreadable = [one for one in _unreadable(table) if skip is None or not skip(one.row, {})]
+        self.skipped: list[Skipped] = []
         self._settled = self._settle_repeated_keys()
 
     def __len__(self) -> int:
@@ -60,13 +69,45 @@ class Outcomes:
         return merge(found, self._unreadable, key=lambda outcome: outcome.row) if self._unreadable else found
 
     def _settle_repeated_keys(self) -> dict[int, RowOutcome]:
-        """Return, by their place in the table, the outcomes of the rows whose key is there more than once."""
-        keys = [self._reader.scan(row) for row in self._table.rows]
+        """Return, by their place in the table, the outcomes that don't depend on their row alone.
+
+        Those are rows that are no data, and rows whose key is there more than once, or there in another alphabet.
+        """
+        settled: dict[int, RowOutcome] = {}
+        keys = []
+        for index, row in enumerate(self._table.rows):
+            no_data = self._finder.find(index, row)
+            if no_data is None:
+                keys.append(self._reader.scan(row))
+                continue
+            keys.append("")
+            settled[index] = _outcome_of(row[0], no_data)
+            if no_data.reason is not None:
+                self.skipped.append(Skipped(row[0], no_data.reason))
         repeated = {key for key, count in Counter(keys).items() if key and count > 1}
         places = [index for index, key in enumerate(keys) if key in repeated] if repeated else []
         found = [RowOutcome(*self._reader.read(self._table.rows[index])) for index in places]
         _settle_duplicates(found)
-        return dict(zip(places, found, strict=True))
+        settled |= zip(places, found, strict=True)
+        for index, words in look_alikes([key[self._key_start :] for key in keys]).items():
+            outcome = settled.get(index) or RowOutcome(*self._reader.read(self._table.rows[index]))
+            problem = Problem(self._reader.key_label, "", LocalCode.LOOK_ALIKE, words)
+            settled[index] = replace(outcome, wanted=None, fingerprint=b"", problems=(*outcome.problems, problem))
+        return settled
+
+
+class Skipped(NamedTuple):
+    """A row that is no data, by its number, and why it is skipped."""
+
+    row: int
+    reason: Reason
+
+
+def _outcome_of(number: int, found: NoData) -> RowOutcome:
+    if found.code is None:
+        return RowOutcome(number, "", None, (), True, b"")
+    problem = Problem(found.column, "", found.code, f"value={shown(found.text)}")
+    return RowOutcome(number, "", None, (problem,), False, b"")
 
 
 def outcomes(mapping: Mapping, table: Table, center: str, seal: SealPerson | None = None) -> list[RowOutcome]:

@@ -5,11 +5,12 @@ Nothing here keeps or shows what it has read: the problems of a person's cells n
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from connectors.mapping.convert import Unfit, as_id, fold_case
+from connectors.mapping.convert import Unfit, as_id
 from connectors.mapping.model import Person
 from connectors.mapping.problem import LocalCode, Problem
 from connectors.mapping.reading import BLANK, Cells, Setting, read_cell, read_value
@@ -21,7 +22,7 @@ from hub.protocol.verdict import Code
 
 PART_CHARS_MAX: Final = 256
 PARTS_BYTES_MAX: Final = 4096  # as JSON: sealed, it then fits the field
-_BETWEEN: Final = "\x1f"  # stands in no cell's text: `fold_case` makes a space of it
+_BETWEEN: Final = "\x1f"  # stands in no cell's text: splitting makes a space of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,11 @@ class SealPerson(Protocol):
 
 
 def person_identity(parts: Sequence[str]) -> str:
-    """Return what tells one person from all others; capitals, widths and runs of spaces make no difference."""
-    return _BETWEEN.join(map(fold_case, parts))
+    """Return what tells one person from all others; capitals, widths and runs of spaces make no difference.
+
+    This form is stored for good: another would bring back who was erased.
+    """
+    return _BETWEEN.join(" ".join(unicodedata.normalize("NFKC", part).casefold().split()) for part in parts)
 
 
 class PersonReader:

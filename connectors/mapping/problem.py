@@ -38,6 +38,9 @@ class LocalCode(StrEnum):
     BAD_YES_NO = "BAD_YES_NO"
     NOT_ONE_VALUE = "NOT_ONE_VALUE"
     BAD_SHAPE = "BAD_SHAPE"
+    BAD_WEBSITE = "BAD_WEBSITE"
+    BAD_IPC = "BAD_IPC"
+    NOT_LATIN = "NOT_LATIN"
     SHOWN_OTHERWISE = "SHOWN_OTHERWISE"  # the sheet shows something else than it stores, and what is not certain
     MADE_A_DATE = "MADE_A_DATE"  # a spreadsheet made a date or a time of it
     FORMULA_TEXT = "FORMULA_TEXT"  # the text of a formula, not its result

@@ -25,6 +25,7 @@ from connectors.mapping.convert import (
     item_type,
     reads_text,
     remember,
+    shown,
     unwrap,
 )
 from connectors.mapping.fault import Faults, WrongMapping
@@ -48,8 +49,11 @@ class _Blank:
 
 
 BLANK: Final = _Blank()
-# Every error text has one of these; most cells have none, and are spared the rest.
-_MAY_BE_ERROR: Final = re.compile("[#\uff03]|[:\uff1a] ?[5\uff15]")
+# Every error text begins so, or has a colon before its number; most cells don't, and are spared the rest.
+_ERROR_BEGINNINGS: Final = frozenset("#\uff03=\"'\ufeff \u00a0\u200b")
+_ERROR_NUMBERED_MAX: Final = 16
+_GIVEN_BYTES_MAX: Final = 36
+_LISTED_BYTES_MAX: Final = 36
 # The settings that say how a cell is read, by the type of the field.
 SETTINGS: Final[dict[Any, tuple[str, ...]]] = {
     Decimal: ("decimal", "factor", "round"),
@@ -87,39 +91,15 @@ def read_cell(source: Source, part: Convert = as_text) -> Read:
 
     `part` makes a text of each of several columns before they are joined.
     """
-    if source.path is not None and _NAME.fullmatch(source.path):
-        name = source.path.strip('"')
-
-        def read(cells: Cells) -> Any:
-            return _filled(cells.get(name))
-
+    read: Read
+    if source.column is not None:
+        if not source.blanks:
+            return _read_column(source.column)
+        read = _read_column(source.column, refuses_errors=False)
     elif source.path is not None:
-        search = jmespath.compile(source.path).search
-
-        def read(cells: Cells) -> Any:
-            try:
-                return _filled(search(cells))
-            except JMESPathError as exc:  # a function was given another type than it takes
-                raise Unfit(LocalCode.BAD_SHAPE, str(exc).partition(",")[0]) from exc
-
-    elif source.columns is not None:
-        columns, join = source.columns, source.join
-
-        def read(cells: Cells) -> Any:
-            parts = [part(cell) for cell in map(cells.get, columns) if cell is not None]
-            for text in parts:
-                _refuse_error(text)
-            return _filled(join.join(filter(None, parts)))
+        read = _read_path(source.path)
     else:
-        column = source.column
-        assert column is not None
-
-        def read(cells: Cells) -> Any:
-            cell = cells.get(column)
-            if cell is None or cell == "" or (cell.__class__ is str and cell.isspace()):
-                return BLANK
-            return cell
-
+        read = _read_joined(source.columns or (), source.join, part)
     if not source.blanks:
         return _without_errors(read)
     blanks = frozenset(map(fold_case, source.blanks))
@@ -131,6 +111,52 @@ def read_cell(source: Source, part: Convert = as_text) -> Read:
     return _without_errors(read_known)
 
 
+def _read_path(path: str) -> Read:
+    if _NAME.fullmatch(path):
+        name = path.strip('"')
+        return lambda cells: _filled(cells.get(name))
+    search = jmespath.compile(path).search
+
+    def read(cells: Cells) -> Any:
+        try:
+            return _filled(search(cells))
+        except JMESPathError as exc:  # a function was given another type than it takes
+            raise Unfit(LocalCode.BAD_SHAPE, str(exc).partition(",")[0]) from exc
+
+    return read
+
+
+def _read_joined(columns: tuple[str, ...], join: str, part: Convert) -> Read:
+    def read(cells: Cells) -> Any:
+        parts = [part(cell) for cell in map(cells.get, columns) if cell is not None]
+        for text in parts:
+            _refuse_error(text)
+        return _filled(join.join(filter(None, parts)))
+
+    return read
+
+
+def _read_column(column: str, *, refuses_errors: bool = True) -> Read:
+    """Return what gets one column's cell: a call less for each cell than a reader around another."""
+
+    def read(cells: Cells) -> Any:
+        cell = cells.get(column)
+        if cell.__class__ is str:
+            if not cell or cell.isspace():
+                return BLANK
+            if cell[0] in _ERROR_BEGINNINGS or (len(cell) < _ERROR_NUMBERED_MAX and ":" in cell):
+                _refuse_error(cell)
+        elif cell.__class__ is list:
+            _refuse_errors(cell)
+        return BLANK if cell is None else cell
+
+    def read_any(cells: Cells) -> Any:
+        cell = cells.get(column)
+        return BLANK if cell is None or cell == "" or (cell.__class__ is str and cell.isspace()) else cell
+
+    return read if refuses_errors else read_any
+
+
 def _without_errors(read: Read) -> Read:
     """Return the same, with the text of a spreadsheet's error refused: it stands where a formula had no result."""
 
@@ -139,16 +165,20 @@ def _without_errors(read: Read) -> Read:
         if cell.__class__ is str:
             _refuse_error(cell)
         elif cell.__class__ is list:
-            for item in cell:
-                if item.__class__ is str:
-                    _refuse_error(item)
+            _refuse_errors(cell)
         return cell
 
     return checked
 
 
+def _refuse_errors(cell: list[Any]) -> None:
+    for item in cell:
+        if item.__class__ is str:
+            _refuse_error(item)
+
+
 def _refuse_error(text: str) -> None:
-    if _MAY_BE_ERROR.search(text) and is_error_text(text):
+    if is_error_text(text):
         raise Unfit(ProblemCode.ERROR_CELL, text)
 
 
@@ -239,7 +269,9 @@ def read_status(source: Source, statuses: Collection[str], setting: Setting) -> 
     def known(cell: Any) -> str:
         status = as_text(cell)
         if status not in statuses:
-            raise Unfit(LocalCode.NOT_IN_TABLE, cell)
+            raise Unfit(
+                LocalCode.NOT_IN_TABLE, shown(cell, _GIVEN_BYTES_MAX), allowed=_first_of(tuple(sorted(statuses)))
+            )
         return status
 
     _check_settings(source, (), setting, "status")
@@ -283,8 +315,8 @@ def _reading(
     if source.split is not None and not is_list:
         raise setting.wrong(f"{place}.split: this field holds one value, not a list")
     read = read_cell(source, part)
-    table = _table(source, settle, setting.name)
-    convert = one if table is None else _look_up(table)
+    table = _table(source, settle, place, setting.name)
+    convert = one if table is None else _look_up(table, tuple(source.table or ()))
     if isinstance(convert, Column) and convert.conventions.is_open:
         setting.looks.append(_look_at(read, convert.conventions.look, source.split))
     default = BLANK if source.default is None else settle(source.default, "default")
@@ -325,24 +357,40 @@ def _look_at(read: Read, look: Callable[[str], None], split: str | None) -> Look
     return look_at if split is None else look_at_parts
 
 
-def _table(source: Source, settle: Callable[[Any, str], Any], name: str) -> dict[str, Any] | None:
+def _table(source: Source, settle: Callable[[Any, str], Any], place: str, name: str) -> dict[str, Any] | None:
     if source.table is None:
         return None
-    found, faults = {}, Faults(name)
+    found: dict[str, Any] = {}
+    faults = Faults(name)
     for said, meant in source.table.items():
         with faults.gather():
-            found[fold_case(said)] = settle(meant, f"table.{said}")
+            value = settle(meant, f"table.{said}")
+            if found.setdefault(fold_case(said), value) != value:
+                faults.note(f"{place}.table.{said}: stands twice, as values are compared, with another meaning")
     faults.raise_all()
     return found
 
 
-def _look_up(table: dict[str, Any]) -> Convert:
+def _first_of(texts: Collection[str]) -> str:
+    """Return the first texts of many for a message, and how many there are, as far as there is room."""
+    found: list[str] = []
+    for text in texts:
+        if len(", ".join((*found, text)).encode()) > _LISTED_BYTES_MAX:
+            break
+        found.append(text)
+    rest = "" if len(found) == len(texts) else f" … ({len(texts)})"
+    return (", ".join(found) or shown(next(iter(texts)), _LISTED_BYTES_MAX)) + rest
+
+
+def _look_up(table: dict[str, Any], said: Collection[str]) -> Convert:
+    allowed = _first_of(said)
+
     def convert(cell: Any) -> Any:
         # A yes or no of a spreadsheet is looked up by its word, all else as the sheet shows it.
         text = as_said(cell) if isinstance(cell, bool) else as_text(cell)
         found = table.get(fold_case(text), BLANK)
         if found is BLANK:
-            raise Unfit(LocalCode.NOT_IN_TABLE, cell)
+            raise Unfit(LocalCode.NOT_IN_TABLE, shown(cell, _GIVEN_BYTES_MAX), allowed=allowed)
         return found
 
     return remember(convert)

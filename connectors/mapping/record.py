@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from connectors.mapping.column import Priced
 from connectors.mapping.convert import Unfit, is_record, unwrap
 from connectors.mapping.fault import Faults
+from connectors.mapping.formed import Write, formed
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode, Problem
 from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_entity, read_value
@@ -49,7 +50,8 @@ class RecordReader:
             raise setting.wrong(f"{place}: is sealed by the connector; say under `persons` who it is")
         is_entity = path in stream.references
         read = read_entity(source, setting, place) if is_entity else read_value(source, annotation, setting, place)
-        reader.reads.append((last, path, source.label, read))
+        write = None if is_entity else formed(reader.model.model_fields[last])
+        reader.reads.append((last, path, source.label, read if write is None else _writing(read, write)))
 
     def annotation(self, name: str, setting: Setting, place: str) -> Any:
         """Return a field's annotation. Errors: WrongMapping if there is no such field."""
@@ -110,3 +112,17 @@ class RecordReader:
             with faults.gather():
                 reader.check_required(setting, f"{prefix}{name}.")
         faults.raise_all()
+
+
+def _writing(read: Read, write: Write) -> Read:
+    """Return the same, with each text in the form that the field has."""
+
+    def read_written(cells: Cells) -> Any:
+        value = read(cells)
+        if value.__class__ is str:
+            return write(value)
+        if value.__class__ is list:
+            return list(dict.fromkeys(write(item) if item.__class__ is str else item for item in value))
+        return value
+
+    return read_written

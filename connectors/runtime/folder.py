@@ -33,6 +33,7 @@ from hub.protocol.errors import Retriable, UsageError
 FULL_WAIT_S: Final = 5.0
 SETTLE_WAIT_MIN_S: Final = 0.05
 THREAD_DEADLINE_S: Final = 4.0
+SKIPPED_TOLD_MAX: Final = 20  # of the rows that are no data, in the log
 _DEALT_WITH: Final = frozenset({ScanState.TAKEN, ScanState.TOO_LARGE, ScanState.LOCKED})
 T = TypeVar("T")
 
@@ -253,6 +254,9 @@ class Folder:
         settings = self._office.settings
         table = read_table(content.name, content.data, mapping.format_options(), settings.limits)
         found = Outcomes(mapping, table, settings.center, self._sealing)
+        if found.skipped:
+            told = [f"{row}: {reason}" for row, reason in found.skipped[:SKIPPED_TOLD_MAX]]
+            log.info("rows_skipped", file=content.name, count=len(found.skipped), rows=told)
         if mapping.persons and self._sealing is not None:
             return Durable(found, self._sealing.persons), table.blank_count
         return found, table.blank_count

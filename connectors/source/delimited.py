@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from array import array
 from collections.abc import Iterator
@@ -10,23 +9,23 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
+from connectors.source.dialect import find_dialect
 from connectors.source.encoding import UNENCODABLE, decode, detect_encoding, encoding_uncertain
-from connectors.source.header import clean_name, find_header, is_blank, name_columns
+from connectors.source.header import clean_name, find_header, is_blank, join_levels, name_columns
 from connectors.source.plausible import is_foreign
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
+from connectors.source.records import Dialect, read_records
 from connectors.source.table import Format, FormatOptions, Limits, Problems, Table, TextRows, unpack
 
-DELIMITERS = (",", ";", "\t", "|")
-_SAMPLE_CHARS = 64 * 1024
-_SAMPLE_RECORDS = 50
-_RAGGED_SHARE = 0.8  # a delimiter fits if this share of the sampled rows is as wide as the header
 _HEADER_SEARCH = 200
-_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
-_FILLED = re.compile(r"[^\s,;|]")
 _MARKS = re.compile("^\ufeff", re.MULTILINE)
 _HEADER_CELLS_MAX = 20_000
-_NO_FIT = (0.0, 0, 0, 0.0)
-_EXCEL_HINT = re.compile(r"sep=(.)\r?\n")  # Excel writes and obeys this first line
+_SHORT_ROWS_MIN = 3  # so many are no accident
+_PIECES_MAX = 6
+_SHAPES_LOOKED_AT = 1_000
+_DIGITS = re.compile(r"\d+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_SHORT_RUN_MIN = 4  # a spreadsheet leaves out what is empty in sixteen rows, another program in all of them
 
 
 def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: Limits) -> Table:
@@ -41,28 +40,30 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     text, is_clean = decode(data, encoding)
     if "\ufeff" in text:
         text = _MARKS.sub("", text)  # of files that were appended to each other, each has its own
-    delimiter = wanted.delimiter or detect_delimiter(text)
+    dialect = find_dialect(text, wanted)
     detected = {part for part in ("kind", "encoding", "delimiter", "header_row") if getattr(wanted, part) is None}
-    known: dict[str, Any] = {"kind": "csv", "encoding": encoding, "delimiter": delimiter}
-
-    header_index = _header_index(text, delimiter, wanted, limits)
+    known: dict[str, Any] = {"kind": "csv", "encoding": encoding, "delimiter": dialect.delimiter}
+    header_index = _header_index(text, dialect, wanted, limits)
     if header_index is None:
         warnings.append(TableWarning(WarningCode.EMPTY_FILE, "the file has no header and no rows"))
         empty = TextRows((), array("L"), [])
         return Table(path, (), empty, Format(**known, detected=frozenset(detected)), tuple(warnings))
 
-    records = enumerate(_records(text, delimiter, limits), 1)
-    _, header_cells = next(islice(records, header_index, None))
+    header_cells = next(islice(read_records(text, dialect, limits), header_index, None))
     if isinstance(header_cells, str):
         raise FileRefused(
             FileCode.NO_SUCH_ROW, f"row {header_index + 1} is no header: {header_cells}", row=header_index + 1
         )
     header_cells = [clean_name(UNENCODABLE.sub("\ufffd", cell).replace("\0", "\ufffd")) for cell in header_cells]
+    header_index, header_cells = _two_rows(text, dialect, limits, header_index, header_cells, names)
+    records = islice(enumerate(read_records(text, dialect, limits), 1), header_index + 1, None)
     is_suspect = not is_clean or "\0" in text
     foreign_to = encoding if wanted.encoding is None and not encoding.startswith("utf") else None
     rows = _Rows(header_cells, limits, is_suspect=is_suspect, foreign_to=foreign_to)
+    rows.takes_short = wanted.short_rows == "fill"
     for number, record in records:
         rows.take(number, record)
+    rows.settle_short()
     header_cells = header_cells[: rows.fill_up()]
     unnamed = [index for index, cell in enumerate(header_cells) if not cell]
     used = {index for index in unnamed if any(unpack(row)[index] for row in rows.packed)}
@@ -101,6 +102,9 @@ class _Rows:
         self._width_used = self._width
         self._is_suspect = is_suspect
         self._foreign_to = foreign_to  # the encoding that was found, and that a row may yet not be in
+        self.takes_short = False
+        self._short: list[tuple[int, int, int]] = []  # place among the rows, number, cells
+        self._has_open_end = False  # a whole row ends in an empty cell
         self.numbers = array("L")
         self.packed: list[str] = []
         self.problems = Problems(limits.problems_max)
@@ -126,13 +130,49 @@ class _Rows:
         if len(cells) != self._width:
             while len(cells) > self._width and not cells[-1]:
                 cells.pop()
-            if not self._width <= len(cells) <= self._width_max:
-                message = f"expected {self._width} cells as in the header, the row has {len(record)}"
-                self.problems.add(number, None, ProblemCode.RAGGED_ROW, message)
+            if len(cells) > self._width_max:
+                self._refuse_ragged(number, len(record))
                 return
+            if len(cells) < self._width:
+                self._short.append((len(self.packed), number, len(cells)))
+                cells += [""] * (self._width - len(cells))
             self._width_used = max(self._width_used, len(cells))
+        elif not cells[-1]:
+            self._has_open_end = True
         self.numbers.append(number)
         self.packed.append("\0".join(cells))
+
+    def _refuse_ragged(self, number: int, count: int) -> None:
+        message = f"expected {self._width} cells as in the header, the row has {count}"
+        self.problems.add(number, None, ProblemCode.RAGGED_ROW, message)
+
+    def settle_short(self) -> None:
+        """Refuse the rows that are too short, unless they lack empty cells at their end alone, as programs write it.
+
+        So it is where many are short, and no whole row ends in an empty cell or they stand in runs of one width. A row
+        that a line break has cut in two is not taken: its parts together have as many cells as the header, and don't
+        all begin with a number as the whole rows have it.
+        """
+        if self.takes_short or not self._short:
+            return
+        places = {place for place, _, _ in self._short}
+        whole = (row for place, row in enumerate(self.packed[:_SHAPES_LOOKED_AT]) if place not in places)
+        shapes = {shape for row in whole if "9" in (shape := _shape(row))}
+        refused: list[tuple[int, int, int]] = []
+        is_usual = len(self._short) >= _SHORT_ROWS_MIN and not self._has_open_end
+        for run in _runs(self._short):
+            is_run = len(run) >= _SHORT_RUN_MIN and len({count for _, _, count in run}) == 1
+            begin_alike = all(_shape(self.packed[place]) in shapes for place, _, _ in run)
+            is_cut = not begin_alike and _is_cut([count for _, _, count in run], self._width)
+            if is_cut or not (is_run or is_usual):
+                refused += run
+        for _, number, count in refused:
+            self._refuse_ragged(number, count)
+        if refused:
+            places = {place for place, _, _ in refused}
+            self.numbers = array("L", (one for place, one in enumerate(self.numbers) if place not in places))
+            self.packed = [row for place, row in enumerate(self.packed) if place not in places]
+            self.problems.found.sort(key=lambda problem: problem.row_number)
 
     def fill_up(self) -> int:
         """Make all rows equally wide, and return that width."""
@@ -162,6 +202,31 @@ def _split(packed: str) -> list[str]:
     return packed.split("\0")
 
 
+def _shape(packed: str) -> str:
+    """Return what a row's first cell is made of: `T-17` is `a-9`."""
+    return _LETTERS.sub("a", _DIGITS.sub("9", packed.partition("\0")[0]))
+
+
+def _is_cut(counts: list[int], width: int) -> bool:
+    """Return whether some neighbours among short rows may be one row in pieces, a cell of it cut by each line break."""
+    return any(
+        sum(counts[first:end]) - (end - first) + 1 == width
+        for first in range(len(counts))
+        for end in range(first + 2, min(first + _PIECES_MAX, len(counts)) + 1)
+    )
+
+
+def _runs(short: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
+    """Yield the short rows that follow each other, together."""
+    run = short[:1]
+    for one in short[1:]:
+        if one[0] != run[-1][0] + 1:
+            yield run
+            run = []
+        run.append(one)
+    yield run
+
+
 def _unreadable(record: list[str]) -> tuple[ProblemCode, str] | None:
     joined = "\n".join(record)
     if UNENCODABLE.search(joined):
@@ -171,77 +236,46 @@ def _unreadable(record: list[str]) -> tuple[ProblemCode, str] | None:
     return None
 
 
-def _records(text: str, delimiter: str, limits: Limits) -> Iterator[list[str] | str]:
-    """Yield each record's cells, or the reason why a line is no record.
-
-    After a broken quotation mark, reading goes on at the line after the one where its record began: one lost quote
-    would otherwise swallow every row below it.
-    """
-    csv.field_size_limit(limits.cell_chars_max)
-    lines = _Lines(text)
-    while True:
-        record_start = lines.end
-        try:
-            for cells in csv.reader(lines, delimiter=delimiter, strict=True):
-                yield cells
-                record_start = lines.end  # the reader takes no line before it needs it
-        except csv.Error as exc:
-            yield _explain(exc, limits)
-            lines = _Lines(text, record_start)
-            next(lines)
-        else:
-            return
-
-
-class _Lines:
-    """The lines of a text with their ends, and where the last one taken ends; line ends are those of office files.
-
-    `str.splitlines` would also split at characters that may stand inside a cell, `io.StringIO` takes four bytes a
-    character.
-    """
-
-    def __init__(self, text: str, start: int = 0) -> None:
-        self._found = _LINE.finditer(text, start)
-        self.end = start
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        found = next(self._found)
-        self.end = found.end()
-        return found[0]
-
-
-def _explain(exc: csv.Error, limits: Limits) -> str:
-    if "field larger" in str(exc):
-        return f"a cell is longer than the limit of {limits.cell_chars_max} characters"
-    return 'a quotation mark is not closed, or stands inside a quoted cell (there it is written twice: "")'
-
-
-def _header_index(text: str, delimiter: str, wanted: FormatOptions, limits: Limits) -> int | None:
+def _header_index(text: str, dialect: Dialect, wanted: FormatOptions, limits: Limits) -> int | None:
     """Return the header's record index, or None for a file without any.
 
     Errors: FileRefused(NO_SUCH_ROW) if the mapping names a row that is not there.
     """
     named_row = wanted.header_row
     if named_row is not None:
-        record = next(islice(_records(text, delimiter, limits), named_row - 1, None), None)
+        record = next(islice(read_records(text, dialect, limits), named_row - 1, None), None)
         if not record or all(map(is_blank, record)):
             said = f"the mapping names header_row {named_row}; that row is empty"
             raise FileRefused(FileCode.NO_SUCH_ROW, said, row=named_row)
         return named_row - 1
     broken: list[str] = []
-    found = find_header(_looked_at(text, delimiter, limits, broken), wanted.columns)
+    found = find_header(_looked_at(text, dialect, limits, broken), wanted.columns)
     if found is None and broken:
         raise FileRefused(FileCode.NO_SUCH_ROW, f"no row can be the header; {broken[0]}")
     return found
 
 
-def _looked_at(text: str, delimiter: str, limits: Limits, broken: list[str]) -> Iterator[list[str]]:
+def _two_rows(
+    text: str, dialect: Dialect, limits: Limits, index: int, cells: list[str], names: frozenset[str]
+) -> tuple[int, list[str]]:
+    """Return the header's last row and its names, with the row above or below it where only both have all names."""
+    if not names or names <= set(cells):
+        return index, cells
+    first = max(index - 1, 0)
+    near = list(islice(read_records(text, dialect, limits), first, index + 2))
+    for upper in range(len(near) - 1):
+        pair = near[upper], near[upper + 1]
+        if not isinstance(pair[0], str) and not isinstance(pair[1], str) and any(pair[0]):
+            joined = join_levels(pair[0], pair[1], names)
+            if joined is not None:
+                return first + upper + 1, joined
+    return index, cells
+
+
+def _looked_at(text: str, dialect: Dialect, limits: Limits, broken: list[str]) -> Iterator[list[str]]:
     """Yield the records in which the header is looked for; what is no record is an empty one, and noted."""
     count = 0
-    for number, record in enumerate(_records(text, delimiter, limits), 1):
+    for number, record in enumerate(read_records(text, dialect, limits), 1):
         if isinstance(record, str):
             broken.append(f"row {number}: {record}")
             count += 1
@@ -251,37 +285,3 @@ def _looked_at(text: str, delimiter: str, limits: Limits, broken: list[str]) -> 
             yield record[:_HEADER_CELLS_MAX]
         if count >= _HEADER_SEARCH:
             return
-
-
-def detect_delimiter(text: str) -> str:
-    """Return the delimiter under which the most rows are as wide as the header; a comma if none divides anything."""
-    if hint := _EXCEL_HINT.match(text):
-        return hint[1] if hint[1] in DELIMITERS else ","
-    found = _FILLED.search(text)
-    start = text.rfind("\n", 0, found.start()) + 1 if found else 0  # blank lines above the table tell nothing
-    sample = text[start : start + _SAMPLE_CHARS]
-    fits = [_fit(sample, delimiter, is_whole=start + len(sample) == len(text)) for delimiter in DELIMITERS]
-    best = max(fits)
-    if best == _NO_FIT and not sample.strip(' "\r\n' + "".join(DELIMITERS)):
-        return max(DELIMITERS, key=sample.count)  # a sheet without any text still has its rows of delimiters
-    return DELIMITERS[fits.index(best)]
-
-
-def _fit(sample: str, delimiter: str, *, is_whole: bool) -> tuple[float, int, int, float]:
-    """Return how well a delimiter fits, to compare: rows as wide as the header, an early header, a wide one."""
-    records: list[list[str]] = []
-    reader = csv.reader(_Lines(sample), delimiter=delimiter, strict=True)
-    try:
-        records.extend(islice(reader, _SAMPLE_RECORDS))
-    except csv.Error:
-        pass  # a broken row, or the sample's end inside a quoted cell: what came before it is enough
-    else:
-        if not is_whole and len(records) < _SAMPLE_RECORDS:
-            records = records[:-1]
-    header_index = find_header(records)
-    width = 0 if header_index is None else len(records[header_index])
-    if header_index is None or width < 2:
-        return _NO_FIT
-    below = [len(record) for record in records[header_index + 1 :] if any(map(str.strip, record))]
-    share = below.count(width) / len(below) if below else 1.0
-    return min(share, _RAGGED_SHARE), -header_index, width, share

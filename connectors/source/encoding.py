@@ -29,6 +29,7 @@ _WINDOWS: Final = 16  # looked at, evenly over the file: two files may have been
 _WINDOW_BYTES: Final = 4096
 _CELLS_MAX: Final = 300  # that are weighed
 _CELL_BYTES_MAX: Final = 400
+_HALF_BYTES_MAX: Final = 3
 _NAMED_BITS: Final = 30.0  # for an encoding under which the names that the mapping uses are there
 _UNDEFINED: Final = -12.0
 _CERTAIN_BITS: Final = 40.0  # two to this power to one
@@ -51,6 +52,7 @@ _LATIN: Final = frozenset(
     ("windows-1252", "windows-1250", "windows-1254", "windows-1257", "iso8859-9", "cp857", "cp850")
 )
 _SHOWN_MAX: Final = 5
+_FEW_CHARS: Final = 12
 _SHOWN_BITS: Final = 60.0
 _EXAMPLE_CHARS_MAX: Final = 40
 _SEPARATORS: Final = re.compile(rb"[\r\n\t;,\"]+")
@@ -102,22 +104,20 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_ODD_BLOCKS: Final = re.compile("[\u0250-\u0258\u025a-\u02ba\u02bd-\u036f\u0530-\u0600\u0700-\u08ff]")
 
 
 def _is_odd_utf8(text: str) -> bool:
-    """Return whether a few letters are all that is not ASCII, and no language writes them so.
-
-    Three Chinese characters in GB18030 may happen to be valid UTF-8.
-    """
+    """Return whether the little that is not ASCII is a word in GB18030, and none in UTF-8, which it is by chance."""
     runs = re.findall(r"[^\x00-\x7f]+", text)
-    if sum(map(len, runs)) > 12:
+    if sum(map(len, runs)) > _FEW_CHARS:
         return False
-    return any(
-        _ODD_BLOCKS.search(run)
-        or (len(run) > 1 and "\u0080" <= max(run) < "\u0800" and plausibility(run, "utf-8") < -6)
-        for run in runs
-    )
+    for run in runs:
+        chinese = _decoded(run.encode(), "gb18030")
+        if chinese is not None and len(run) > 1 and max(run) < "\u0800" and plausibility(chinese, "gb18030") > 2.0:
+            alphabets = {unicodedata.name(letter, "?").partition(" ")[0] for letter in run}
+            if len(alphabets) > 1 or plausibility(run, "utf-8") < -3.0:
+                return True
+    return False
 
 
 class _Weighed(NamedTuple):
@@ -162,7 +162,9 @@ def _weigh(cells: list[bytes], encoding: str, wanted: set[str]) -> _Weighed:
 def _decoded(cell: bytes, encoding: str) -> str | None:
     try:
         return cell.decode(encoding)
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as exc:
+        if len(cell) == _CELL_BYTES_MAX and 0 < exc.start >= len(cell) - _HALF_BYTES_MAX:
+            return cell[: exc.start].decode(encoding)  # a long cell was cut inside its last character
         return None
 
 
@@ -305,9 +307,9 @@ def _beyond_ascii(part: bytes, *, is_whole: bool) -> Iterator[bytes]:
 
 
 def _shortened(cell: bytes) -> bytes:
-    """Return the beginning of a cell, cut at a space, so that no character is halved."""
-    cut = cell.rfind(b" ", 0, _CELL_BYTES_MAX)
-    return cell[:cut] if cut > 0 else cell[: cell.find(b" ")] if b" " in cell else cell
+    """Return the beginning of a cell, cut at a space if there is one; a character may be halved otherwise."""
+    cut = cell.rfind(b" ", 1, _CELL_BYTES_MAX)
+    return cell[: cut if cut > 0 else _CELL_BYTES_MAX]
 
 
 def _example(cells: Iterable[str | None]) -> str:

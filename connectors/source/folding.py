@@ -69,10 +69,10 @@ def fold(text: str) -> str:
 
 def skeleton(text: str) -> str:
     """Return what a text looks like, its letters as the Latin ones that they look like; only to compare it."""
-    folded = fold_name(text)
-    if folded.isascii():
-        return folded
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", folded).translate(_LOOKS_LIKE))
+    if text.isascii():
+        return fold_name(text)
+    seen = key_text(text).translate(_APOSTROPHES).translate(_DASHES)
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", seen).translate(_LOOKS_LIKE))
 
 
 def odd_letters(text: str) -> tuple[str, ...]:

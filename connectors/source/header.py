@@ -9,6 +9,8 @@ from collections.abc import Set as AbstractSet
 from connectors.source.folding import difference, fold_name, skeleton, visible
 from connectors.source.problem import FileCode, FileRefused, TableWarning, WarningCode
 
+_BELOW_BEST_MAX = 25  # rows below one with some of the names, in which none has more of them
+
 
 def clean_name(text: str) -> str:
     """Return a column name as a person reads it: one line, single spaces, composed letters, nothing invisible."""
@@ -47,14 +49,36 @@ def find_header(records: Iterable[Sequence[object]], wanted: AbstractSet[str] | 
         if filled and only is None:
             only = index
         if filled and looks:
-            found = len(looks & {skeleton(value) for value in record if isinstance(value, str)})
+            found = len(looks & {skeleton(str(value)) for value in record if not is_blank(value)})
             if found > hits:
                 best, hits = index, found
                 if hits == len(looks):
                     break
+        if best is not None and index - best >= _BELOW_BEST_MAX:
+            break
     if best is not None:
         return best
     return only if first is None else first
+
+
+def join_levels(upper: Sequence[str], lower: Sequence[str], wanted: AbstractSet[str]) -> list[str] | None:
+    """Return the names of a header in two rows, None if the lower row alone has as many of the wanted ones.
+
+    A column is called as its lower cell says, as its upper one where that is empty, or by both as in `Budget / from`,
+    whichever is wanted; an upper cell stands over the columns behind it, up to the next.
+    """
+    looks = {skeleton(name) for name in wanted}
+    width = max(len(upper), len(lower))
+    above = [*map(clean_name, upper), *[""] * (width - len(upper))]
+    below = [*map(clean_name, lower), *[""] * (width - len(lower))]
+    names, group = [], ""
+    for high, low in zip(above, below, strict=True):
+        group = high or group
+        both = f"{group} / {low}" if group and low else low or high
+        names.append(next((name for name in (both, low, high) if name and skeleton(name) in looks), low or high))
+    found = len(looks.intersection(map(skeleton, names)))
+    alone = max(len(looks.intersection(map(skeleton, row))) for row in (above, below))
+    return names if found > alone and found == len(looks) else None
 
 
 def take_wanted_names(cells: Sequence[str], wanted: AbstractSet[str], first_column: int = 0) -> list[str]:

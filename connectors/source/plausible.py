@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
+_REMEMBERED_CHARS_MAX: Final = 64
 _BROKEN: Final = -12.0
 _ABBREVIATED: Final = -7.0  # most abbreviations of Russian institutes have small letters between capitals
 _ABBREVIATION_CHARS_MAX: Final = 8
@@ -46,7 +47,8 @@ _TYPED_LATIN: Final = str.maketrans(
 _NOT_FIRST: Final = frozenset("ъьы")
 # What Cyrillic letters make that come from other bytes: a capital behind a small letter, Latin beside what is not.
 _DISTURBED: Final = re.compile(
-    "[\u0430-\u044f\u0451][\u0410-\u042f]|[a-z][\u0430-\u044f]|[\u0430-\u044f][a-z]|[\u0430-\u044f\u0410-\u042f][\u00a4-\u00ae\u2018-\u2026\u0402-\u040f\u0452-\u045f]"
+    "[A-Za-z\u0410-\u042f\u00a4-\u00ae\u2018-\u2026\u0402-\u040f\u0452-\u045f]"
+    "(?:(?<=[\u0430-\u044f\u0451].)|(?<![\u0410-\u042f])(?=[\u0430-\u044f])|(?<![A-Za-z\u0410-\u042f])(?<=[\u0410-\u042f].))"
 )
 _FOREIGN_BITS: Final = -20.0
 _CYRILLIC: Final = re.compile("[\u0400-\u052f]+")
@@ -105,7 +107,7 @@ def plausibility(text: str, encoding: str) -> float:
         piece = found[0]
         if piece.isascii():
             continue
-        bits += _weigh(piece, encoding)
+        bits += _weigh(piece, encoding) if len(piece) <= _REMEMBERED_CHARS_MAX else _weigh.__wrapped__(piece, encoding)
         if not piece[0].isalpha():
             bits += _weigh_place(
                 piece,

@@ -143,6 +143,9 @@ class FormatOptions(Notation):
     kind: Kind | None = None
     encoding: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    quote: Literal['"', "'"] | None = None
+    escape: Literal["backslash", "double"] | None = None  # how a quote is written inside quotes
+    short_rows: Literal["fill"] | None = None  # rows that end early have nothing in the other columns
     sheet: str | None = None
     header_row: int | None = Field(default=None, ge=1)
     columns: frozenset[str] | None = None  # the columns that are used: an error cell elsewhere harms no row

@@ -22,13 +22,12 @@ from hub.protocol.limits import KEY_CHARS_MAX
 
 _DIGEST_CHARS: Final = 26
 _PLAIN: Final = re.compile(r"[!-$&-{}]*")
+_FORMS: Final = [chr(byte) if 0x21 <= byte <= 0x7D and byte not in b"%|" else f"%{byte:02X}" for byte in range(256)]
 _HALVED: Final = re.compile(r"%[0-9A-F]?$")
 
 
 def _encode(text: str) -> str:
-    return "".join(
-        chr(byte) if 0x21 <= byte <= 0x7D and byte not in b"%|" else f"%{byte:02X}" for byte in text.encode("utf-8")
-    )
+    return "".join([_FORMS[byte] for byte in text.encode("utf-8")])
 
 
 def key_part(text: str) -> str:

@@ -18,8 +18,10 @@ FOREIGN: Final = re.compile(r"[\u0400-\u04ff\u4e00-\u9fff]")
 # Whoever reads people's sheets has to know what they write there; an example of an id shows that any script will do.
 READERS: Final = {
     "connectors/mapping/convert.py",
+    "connectors/mapping/formed.py",
     "connectors/mapping/moment.py",
     "connectors/mapping/month.py",
+    "connectors/mapping/row_words.py",
     "connectors/mapping/unit.py",
     "connectors/mapping/written.py",
     "connectors/source/copy.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import process_time
 
 import pytest
 
@@ -100,3 +101,59 @@ def test_rare_letter_far_below_is_seen() -> None:
     data = (russian + "T-1;Қазақстан;Қызылорда\r\n").encode("kz1048", "ignore")
     found, is_certain = detect_encoding(data)
     assert found == "kz1048" or not is_certain
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "São",
+        "naïve",
+        "Łódź",
+        "Ñandú",
+        "5 µm",
+        "10 °C",
+        "½",
+        "€",
+        "😀",
+        "Δt",
+        "Tiếng Việt",
+        "Ægir Þór",
+        "ð",
+        "שלום",
+        "Հայերեն",
+        "ქართული",
+        "и\u0306",
+        "ё",
+        "é",
+        "ñ",
+        "中",
+        "ا",
+        "Ω",
+        "हिन्दी",
+        "Ўзб",
+        "ʻ",
+        "№",
+        "«",
+        "ə",
+        "Ĉ",
+        "ž",
+    ],
+)
+def test_one_cell_in_utf8_raises_no_question(cell: str) -> None:
+    """UTF-8 is certain however little there is of it, in any language."""
+    assert detect_encoding(f"No;Title\n1;{cell}\n".encode()) == ("utf-8", True)
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "gb18030", "cp866"])
+@pytest.mark.parametrize("part", ["Насос ", "Насос", "«", "а;", "中文字"])
+def test_detection_is_linear(part: str, encoding: str) -> None:
+    """Twice the bytes take at most about twice the time, whatever stands in them."""
+
+    def seconds(count: int) -> float:
+        data = (part * count).encode(encoding, "ignore")
+        started = process_time()
+        detect_encoding(data)
+        return process_time() - started
+
+    seconds(1000)
+    assert min(seconds(200_000) for _ in range(2)) < 2.2 * min(seconds(100_000) for _ in range(2)) + 0.05

@@ -187,3 +187,8 @@ def test_format_options_refuse_what_cannot_be_meant() -> None:
     ):
         with pytest.raises(ValueError, match=re.escape("FormatOptions")):
             FormatOptions.model_validate(options)
+
+
+def test_text_that_only_mentions_markup_is_read() -> None:
+    """A cell in angle brackets makes no web page."""
+    assert len(read_table("a.csv", b"<id>;title\n1;<b>x</b>\n").rows) == 1

@@ -1,0 +1,122 @@
+"""Texts of fields with a form, as offices write them: what is certain is put into HQ's form, for the rest a person is
+told which form that is.
+
+HQ's rules stay what they are; what is done here changes nothing that a person would call another value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, get_args
+
+from pydantic import StringConstraints
+from pydantic.fields import FieldInfo
+
+from connectors.mapping.convert import Unfit
+from connectors.mapping.problem import LocalCode
+from connectors.source.folding import visible
+from hub.domain import fields
+
+Write = Callable[[str], str]
+_LINE_END: Final = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]")
+_MEANINGLESS: Final = re.compile(
+    "[\u00ad\u200b\u2060\ufeff]"
+)  # joiners and directions stay: Persian is written with them
+_CHARS_MAX: Final = 256
+_SCHEME: Final = re.compile(r"(https?)\s*:\s*//\s*(\S+)", re.IGNORECASE)
+_HOST: Final = re.compile(r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,24}(?::\d{1,5})?(?:[/?#]\S*)?")
+_IPC_EDGES: Final = re.compile(
+    r"^(?:(?:МПК|IPC|Int\.?\s?Cl\.?)[\s\d:.]*(?=[A-HА-Н]))|\s*[(\[]\d{4}\.\d{1,2}[)\]]\s*[A-Z]{0,2}$", re.IGNORECASE
+)
+_IPC: Final = re.compile(r"([A-H])\s?(\d{2})\s?([A-Z])(?:\s*(\d{1,4})\s?/\s?(\d{2,6}))?")
+_IPC_LETTERS: Final = str.maketrans("АВСЕНавсен", "ABCEHabceh")  # typed with the other keyboard; no class has another
+# The official apostrophes of Uzbek are letters of no block that HQ takes for Latin; its quotes look the same.
+_APOSTROPHES: Final = str.maketrans({"\u02bb": "\u2018", "\u02bc": "\u2019", "\u02b9": "\u2019", "\u02bd": "\u2018"})
+
+
+def formed(field: FieldInfo) -> Write | None:
+    """Return what puts a text into the form of a field; None if the field has none but its length."""
+    patterns = {one.pattern for one in _constraints(field) if isinstance(one.pattern, str)}
+    for pattern, write in _BY_PATTERN.items():
+        if pattern in patterns:
+            return write
+    return None
+
+
+def _constraints(part: Any) -> list[StringConstraints]:
+    """Return all constraints of texts in a field, or in what its type is made of."""
+    found = [one for one in getattr(part, "metadata", ()) if isinstance(one, StringConstraints)]
+    found += [one for one in getattr(part, "__metadata__", ()) if isinstance(one, StringConstraints)]
+    for item in getattr(part, "__metadata__", ()):
+        found += [one for one in getattr(item, "metadata", ()) if isinstance(one, StringConstraints)]
+    for inner in get_args(getattr(part, "annotation", part)):
+        found += _constraints(inner)
+    return found
+
+
+def one_line(text: str) -> str:
+    """Return a text that stands in one line, as a person reads it: a line break in a cell is a space."""
+    if text.isprintable():
+        return text
+    parts = map(str.strip, _LINE_END.split(_MEANINGLESS.sub("", text)))
+    return " ".join(filter(None, parts))
+
+
+def website(text: str) -> str:
+    """Return an address with its scheme. A name of a host alone is an address, as browsers take it.
+
+    Errors: Unfit(BAD_WEBSITE).
+    """
+    if re.fullmatch(_pattern(fields.Web), text):
+        return text
+    plain = visible(text[: 2 * _CHARS_MAX])
+    if found := _SCHEME.fullmatch(plain):
+        plain = f"{found[1].lower()}://{found[2]}"
+    elif _HOST.fullmatch(plain):
+        plain = f"http://{plain}"
+    return _fitting(plain, fields.Web, LocalCode.BAD_WEBSITE, text)
+
+
+def patent_class(text: str) -> str:
+    """Return a class of the IPC without its version, `G06F 17/30` for `G06F17/30 (2006.01)`; one that fits stays.
+
+    Errors: Unfit(BAD_IPC).
+    """
+    if re.fullmatch(_pattern(fields.Ipc), text):
+        return text
+    plain = _IPC_EDGES.sub("", visible(text[: 2 * _CHARS_MAX])).strip().translate(_IPC_LETTERS).upper()
+    if found := _IPC.fullmatch(plain):
+        plain = f"{found[1]}{found[2]}{found[3]}" + (f" {found[4]}/{found[5]}" if found[4] else "")
+    return _fitting(plain, fields.Ipc, LocalCode.BAD_IPC, text)
+
+
+def latin(text: str) -> str:
+    """Return a text in Latin letters, Uzbek apostrophes as the quotes that look the same.
+
+    Errors: Unfit(NOT_LATIN), with the first letter that is none.
+    """
+    plain = one_line(text).translate(_APOSTROPHES)
+    pattern = _pattern(fields.Latin)
+    if re.fullmatch(pattern, plain) is None:
+        odd = next((letter for letter in plain if re.fullmatch(pattern, letter) is None), "")
+        raise Unfit(LocalCode.NOT_LATIN, text, letter=odd)
+    return plain
+
+
+def _fitting(plain: str, kind: Any, code: LocalCode, text: str) -> str:
+    if len(plain) > _CHARS_MAX or re.fullmatch(_pattern(kind), plain) is None:
+        raise Unfit(code, text)
+    return plain
+
+
+def _pattern(kind: Any) -> str:
+    return next(str(one.pattern) for one in kind.__metadata__ if isinstance(one, StringConstraints))
+
+
+_BY_PATTERN: Final[dict[str, Write]] = {
+    _pattern(fields.Web): website,
+    _pattern(fields.Ipc): patent_class,
+    _pattern(fields.Latin): latin,
+    _pattern(fields.Title): one_line,
+}
