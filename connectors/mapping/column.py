@@ -229,7 +229,7 @@ def _dated(writing: Writing, finish: Callable[[Any, dt.datetime], Any]) -> Colum
         if cell.__class__ is not str:
             return finish(cell, _typed_moment(cell))
         days, clock, fault = read_moment_text(cell, pivot)
-        left = conventions.settle(*(days if answer is not None else days.usual()))
+        left = conventions.settle(days.usual if answer is None else days.by_order, days.family)
         found = set(left.values())
         if not found:
             raise Unfit(fault, cell)

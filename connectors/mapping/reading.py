@@ -87,12 +87,11 @@ def read_cell(source: Source, part: Convert = as_text) -> Read:
 
     `part` makes a text of each of several columns before they are joined.
     """
-    if source.path is not None and _NAME.fullmatch(source.path):
-        name = source.path.strip('"')
-
-        def read(cells: Cells) -> Any:
-            return _filled(cells.get(name))
-
+    name = source.column or (source.path.strip('"') if source.path and _NAME.fullmatch(source.path) else None)
+    if name is not None:
+        read = _read_named(name)
+        if not source.blanks:
+            return read
     elif source.path is not None:
         search = jmespath.compile(source.path).search
 
@@ -102,7 +101,8 @@ def read_cell(source: Source, part: Convert = as_text) -> Read:
             except JMESPathError as exc:  # a function was given another type than it takes
                 raise Unfit(LocalCode.BAD_SHAPE, str(exc).partition(",")[0]) from exc
 
-    elif source.columns is not None:
+    else:
+        assert source.columns is not None
         columns, join = source.columns, source.join
 
         def read(cells: Cells) -> Any:
@@ -110,15 +110,6 @@ def read_cell(source: Source, part: Convert = as_text) -> Read:
             for text in parts:
                 _refuse_error(text)
             return _filled(join.join(filter(None, parts)))
-    else:
-        column = source.column
-        assert column is not None
-
-        def read(cells: Cells) -> Any:
-            cell = cells.get(column)
-            if cell is None or cell == "" or (cell.__class__ is str and cell.isspace()):
-                return BLANK
-            return cell
 
     if not source.blanks:
         return _without_errors(read)
@@ -129,6 +120,24 @@ def read_cell(source: Source, part: Convert = as_text) -> Read:
         return BLANK if cell is not BLANK and not isinstance(cell, list | dict) and _folded(cell) in blanks else cell
 
     return _without_errors(read_known)
+
+
+def _read_named(name: str) -> Read:
+    """Return what gets the cell of one column, or of one key in JSON lines: what most sources are."""
+    may_be_error = _MAY_BE_ERROR.search
+
+    def read(cells: Cells) -> Any:
+        cell = cells.get(name)
+        if cell.__class__ is not str:
+            return BLANK if cell is None else check(cells)
+        if not cell or cell.isspace():
+            return BLANK
+        if may_be_error(cell):
+            _refuse_error(cell)
+        return cell
+
+    check = _without_errors(lambda cells: _filled(cells[name]))
+    return read
 
 
 def _without_errors(read: Read) -> Read:
@@ -286,7 +295,7 @@ def _reading(
     table = _table(source, settle, setting.name)
     convert = one if table is None else _look_up(table)
     if isinstance(convert, Column) and convert.conventions.is_open:
-        setting.looks.append(_look_at(read, convert.conventions.look, source.split))
+        setting.looks.append(_look_at(source, convert.conventions.look))
     default = BLANK if source.default is None else settle(source.default, "default")
     if is_list:
         return _read_list(read, convert, source.split, default)
@@ -298,31 +307,32 @@ def _reading(
     return read_one
 
 
-def _look_at(read: Read, look: Callable[[str], None], split: str | None) -> Look:
+def _look_at(source: Source, look: Callable[[str], None]) -> Look:
     """Return what takes a row's text into account before any is converted."""
+    column, split = source.column, source.split
+    if column is not None and split is None and not source.blanks:
+
+        def look_at_column(cells: Cells) -> None:
+            cell = cells.get(column)
+            if cell.__class__ is str:
+                look(cell)
+
+        return look_at_column
+    read = read_cell(source)
 
     def look_at(cells: Cells) -> None:
         try:
             cell = read(cells)
         except Unfit:
             return  # said when the row is read
-        if cell.__class__ is str:
-            look(cell)
-        elif isinstance(cell, list):
-            for part in cell:
-                if isinstance(part, str):
-                    look(part)
-
-    def look_at_parts(cells: Cells) -> None:
-        try:
-            cell = read(cells)
-        except Unfit:
-            return
         if isinstance(cell, str):
-            for part in filter(None, map(str.strip, cell.split(split))):
-                look(part)
+            parts = [cell] if split is None else [part for part in map(str.strip, cell.split(split)) if part]
+        else:
+            parts = [part for part in cell if isinstance(part, str)] if isinstance(cell, list) else []
+        for part in parts:
+            look(part)
 
-    return look_at if split is None else look_at_parts
+    return look_at
 
 
 def _table(source: Source, settle: Callable[[Any, str], Any], name: str) -> dict[str, Any] | None:
