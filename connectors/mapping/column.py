@@ -13,7 +13,8 @@ from connectors.mapping.convert import Unfit, as_text, as_yes_no, places_max, re
 from connectors.mapping.moment import YEAR_MAX, YEAR_MIN, day_part, read_moment_text
 from connectors.mapping.number import DIGITS_MAX, mark_part, read_number
 from connectors.mapping.problem import LocalCode
-from connectors.mapping.unit import NOTHING_BESIDE, Beside, read_header
+from connectors.mapping.unit import NOTHING_BESIDE, Beside, read_format, read_header
+from connectors.source.shown import ShownNumber
 from connectors.source.table import NO_NOTATION, DecimalMark, Notation
 
 _REMEMBERED_MAX: Final = 4096
@@ -114,6 +115,7 @@ def number_column(annotation: Any, writing: Writing) -> Column:
             number = _settled_number(cell, values, read(cell).values if excludes_fractions else values, conventions)
         elif isinstance(cell, int | Decimal) and not isinstance(cell, bool):
             number = Decimal(cell)
+            beside = read_format(cell.code) if isinstance(cell, ShownNumber) else None
             if not number.is_finite() or abs(number.adjusted()) > DIGITS_MAX:
                 raise Unfit(LocalCode.BAD_NUMBER, cell)  # JSON can write 1e999999999; its digits would fill the memory
         else:
@@ -229,7 +231,7 @@ def _dated(writing: Writing, finish: Callable[[Any, dt.datetime], Any]) -> Colum
         if cell.__class__ is not str:
             return finish(cell, _typed_moment(cell))
         days, clock, fault = read_moment_text(cell, pivot)
-        left = conventions.settle(*(days if answer is not None else days.usual()))
+        left = conventions.settle(days.usual if answer is None else days.by_order, days.family)
         found = set(left.values())
         if not found:
             raise Unfit(fault, cell)

@@ -107,7 +107,7 @@ def number_readings(text: str, *, whole: bool = False, factor: Decimal = Decimal
 def date_readings(text: str, *, year_pivot: int | None = None, answer: str | None = None) -> Readings:
     """Return the days that a text shows, by the orders of dates; nobody writes the month first with points."""
     days = read_moment_text(text, year_pivot).days
-    return Readings(*(days if answer is not None else days.usual()))
+    return Readings(days.usual if answer is None else days.by_order, days.family)
 
 
 def possible_readings(cells: Iterable[Any], kind: type, *, year_pivot: int | None = None) -> Possible:

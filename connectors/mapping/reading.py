@@ -318,7 +318,7 @@ def _reading(
     table = _table(source, settle, place, setting.name)
     convert = one if table is None else _look_up(table, tuple(source.table or ()))
     if isinstance(convert, Column) and convert.conventions.is_open:
-        setting.looks.append(_look_at(read, convert.conventions.look, source.split))
+        setting.looks.append(_look_at(source, convert.conventions.look))
     default = BLANK if source.default is None else settle(source.default, "default")
     if is_list:
         return _read_list(read, convert, source.split, default)
@@ -330,31 +330,32 @@ def _reading(
     return read_one
 
 
-def _look_at(read: Read, look: Callable[[str], None], split: str | None) -> Look:
+def _look_at(source: Source, look: Callable[[str], None]) -> Look:
     """Return what takes a row's text into account before any is converted."""
+    column, split = source.column, source.split
+    if column is not None and split is None and not source.blanks:
+
+        def look_at_column(cells: Cells) -> None:
+            cell = cells.get(column)
+            if cell.__class__ is str:
+                look(cell)
+
+        return look_at_column
+    read = read_cell(source)
 
     def look_at(cells: Cells) -> None:
         try:
             cell = read(cells)
         except Unfit:
             return  # said when the row is read
-        if cell.__class__ is str:
-            look(cell)
-        elif isinstance(cell, list):
-            for part in cell:
-                if isinstance(part, str):
-                    look(part)
-
-    def look_at_parts(cells: Cells) -> None:
-        try:
-            cell = read(cells)
-        except Unfit:
-            return
         if isinstance(cell, str):
-            for part in filter(None, map(str.strip, cell.split(split))):
-                look(part)
+            parts = [cell] if split is None else [part for part in map(str.strip, cell.split(split)) if part]
+        else:
+            parts = [part for part in cell if isinstance(part, str)] if isinstance(cell, list) else []
+        for part in parts:
+            look(part)
 
-    return look_at if split is None else look_at_parts
+    return look_at
 
 
 def _table(source: Source, settle: Callable[[Any, str], Any], place: str, name: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from connectors.mapping.plain import plain_text
@@ -83,6 +84,7 @@ _CURRENCY_OF: Final[dict[str, frozenset[str]]] = {code.casefold(): frozenset({co
 _FACTOR_OF: Final = {word: Decimal(factor) for factor, words in _FACTOR_WORDS.items() for word in words.split()}
 _CHARS_MAX: Final = max(map(len, [*_CURRENCY_OF, *_FACTOR_OF]))
 NOTHING_BESIDE: Final = Beside(frozenset(), None)
+_FORMAT_TEXT: Final = re.compile(r'\[\$([^\]\-]*)[^\]]*\]|"([^"]*)"|([$€£¥₽₸₨₹₴₺₩元])')
 _FILLING: Final = re.compile(r"[.\s]+")
 
 # In a header, only what can't be part of another word: in brackets, at an end, or apart from its neighbours.
@@ -148,6 +150,14 @@ def read_header(label: str) -> tuple[str, Beside]:
             currencies.add(_CURRENCY_OF[bare])
     currency = currencies.pop() if len(currencies) == 1 else frozenset()
     return said, Beside(currency, factor)
+
+
+@lru_cache(maxsize=256)
+def read_format(code: str) -> Beside:
+    """Return what a display format writes beside a workbook's number: `#,##0.00" 万元"`, `#,##0.00 [$€-407]`."""
+    said = " ".join(next(filter(None, parts), "") for parts in _FORMAT_TEXT.findall(code.split(";", maxsplit=1)[0]))
+    beside = read_beside(plain_text(said))
+    return read_header(said)[1] if beside is None else beside
 
 
 # What is a common word besides, such as a code of ISO 4217 that is an English word, says nothing in a header.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from decimal import Decimal
@@ -15,12 +16,13 @@ from connectors.source.table import Cell, FormatOptions
 
 _COLOURS_BYTES = 4 * 1024 * 1024  # how far down a sheet is searched for colours
 _NAMES_SHOWN = 5
+_WORD = re.compile(r'"[^"]*[^"\s.,\-()][^"]*"|\[\$[^\]\-]|[$€£¥₽₸₨₹₴₺₩\u5143]')
 
 
 def show_cells(
     package: Package, grid: Grid, below: Mapping[int, list[Cell]], places: Mapping[int, str], wanted: FormatOptions
 ) -> None:
-    """Put into the rows, where a text is wanted, what the sheet shows.
+    """Put into the rows, where a text is wanted, what the sheet shows, and beside other numbers what stands there.
 
     The sheet's text is looked through for that only if a number, or a text under an unusual format, could differ.
     """
@@ -35,6 +37,11 @@ def show_cells(
         decimals = _having(below, shown, first, Decimal)
         _show_numbers(package, grid, below, odd, ints - decimals)
         _show_numbers(package, grid, below, odd | whole, decimals)
+    worded = frozenset(i for i, form in enumerate(formats) if not form.is_moment and _WORD.search(form.code))
+    if worded:  # a number that is shown with a unit or a currency beside it
+        others = _chosen(places, wanted.columns) - shown
+        numbers = _having(below, others, first, int) | _having(below, others, first, Decimal)
+        _show_numbers(package, grid, below, worded, numbers)
     if texts:
         for cell in package.styled_cells(grid.facts, texts, _having(below, shown, first, str)):
             _show_text(package, below, cell.row, cell.column - first, cell.style)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from openpyxl import Workbook
 
 from connectors.mapping import LocalCode, outcomes, read_mapping
 from connectors.mapping.compiled import compile_mapping
@@ -315,3 +316,31 @@ def test_setting_that_can_mean_nothing_is_refused(change: tuple[str, str], said:
     assert change[0] in MAPPING
     with pytest.raises(UsageError, match=said.replace("(", r"\(")):
         compile_mapping(read_mapping(MAPPING.replace(*change), "m"), "uz")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ('#,##0.00" 万元"', [LocalCode.UNIT_IN_NUMBER]),
+        ('#,##0.00" тыс. руб."', [LocalCode.UNIT_IN_NUMBER]),
+        ("#,##0.00 [$€-407]", [LocalCode.OTHER_CURRENCY]),
+        ('#,##0.00"р."', [LocalCode.OTHER_CURRENCY]),
+        ("[$$-409]#,##0.00", "12.5"),
+        ('"$"#,##0.00', "12.5"),
+        ("#,##0.00", "12.5"),
+        ("0%", "12.5"),
+        ('0.0" шт."', "12.5"),
+    ],
+)
+def test_number_whose_format_shows_a_unit_or_a_currency_is_held_to_it(code: str, said: Any) -> None:
+    """A workbook shows 12.50 万元 where its cell has 12.5: what the person sees counts."""
+    book, file = Workbook(), io.BytesIO()
+    assert book.active is not None
+    book.active.append(["No", "Amount", "Signed", "Currency"])
+    book.active.append(["K1", 12.5, date(2024, 3, 31), "USD"])
+    book.active["B2"].number_format = code
+    book.save(file)
+    mapping = read_mapping(MAPPING.replace("AMOUNT", "Amount"), "m")
+    (outcome,) = outcomes(mapping, read_table("a.xlsx", file.getvalue(), mapping.format_options()), "uz")
+    found = str(outcome.wanted.record["amount"]) if outcome.wanted else [problem.code for problem in outcome.problems]
+    assert found == said
