@@ -63,7 +63,8 @@ def test_orphans_are_told_in_the_offices_language(
     speak(office, language)
     said = command(office, capsys, "orphans")
     assert "Kiln" in said
-    assert "offers old.csv" in said
+    assert "offers" in said
+    assert "old.csv" in said  # below the other word, where the column is narrow
     head, end = {
         "en": ("HQ has these 2", "with the status withdrawn, and"),
         "ru": ("В штаб-квартире есть (2)", "статусом withdrawn (отозвано)"),

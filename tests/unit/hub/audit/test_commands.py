@@ -123,8 +123,11 @@ def test_date_is_a_whole_day_as_in_replay(hub: Callable[..., Done], data_dir: Pa
     assert of_the_day.json["receipts"] == between.json["receipts"] > 0
 
 
-def test_causes_stand_before_what_followed_from_them(hub: Callable[..., Done], data_dir: Path) -> None:
+def test_causes_stand_before_what_followed_from_them(
+    hub: Callable[..., Done], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One receipt that is gone changes hundreds of entities; the table begins with it."""
+    monkeypatch.setenv("COLUMNS", "200")
     path = data_dir / "hub.sqlite3"
     change(path, ("DELETE FROM receipt WHERE lane_id = ? AND last = (SELECT min(last) FROM receipt WHERE lane_id = ?)",
                   (lane_id(path, UZ), lane_id(path, UZ))))  # fmt: skip
