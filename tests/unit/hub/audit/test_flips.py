@@ -73,7 +73,8 @@ def test_every_column_is_covered_or_said_not_to_be() -> None:
 
 def test_page_names_what_no_check_covers() -> None:
     """docs/audit.md tells of every table and column that is left out, and of no other."""
-    page = (Path(__file__).parents[4] / "docs/audit.md").read_text("utf-8").split("## What no check covers")[1].split("\n## ")[0]
+    page = (Path(__file__).parents[4] / "docs/audit.md").read_text("utf-8")
+    page = page.split("## What no check covers")[1].split("\n## ")[0]
     said = {name for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for name in re.findall(r"`(.+?)`", row)}
     left_out = {
         f"{table}.{next(iter(columns))}" if len(columns) == 1 else table for table, columns in UNCOVERED.items()
