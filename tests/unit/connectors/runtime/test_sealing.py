@@ -176,11 +176,11 @@ def test_erased_person_is_told_to_hq_and_to_the_office(bench: Bench) -> None:
     bench.look()
     assert bench.said()[2:] == [(REVISED[2], "uz:P-1", f"erased.v1.{key_id_of(sealed)}")]
     assert "Mail: this person was erased and is not sent any more" in bench.told()["P-1"][1]
-    assert bench.told()["P-2"][1] == ""
+    assert bench.told()["P-2"][1] == "on its way, waits for HQ's answer"
     bench.write("P-1,Firm,,", TIMUR)
     bench.look()
     assert bench.said()[3:] == [(REVISED[1], "uz:P-1", None)]
-    assert bench.told()["P-1"][1] == ""
+    assert bench.told()["P-1"][1] == "on its way, waits for HQ's answer"
 
 
 def test_erased_person_in_a_new_row_is_not_sent_at_all(bench: Bench) -> None:
@@ -211,7 +211,7 @@ def test_older_hq_gets_the_row_without_the_person_until_it_is_updated(bench: Ben
     bench.announce(*REGISTERED.values(), *REVISED.values())
     bench.look()
     assert [(kind, subject) for kind, subject, _ in bench.said()[1:]] == [(REVISED[2], "uz:P-1")]
-    assert bench.told()["P-1"][1] == ""
+    assert bench.told()["P-1"][1] == "on its way, waits for HQ's answer"
 
 
 def test_repeated_rows_with_one_person_are_one(bench: Bench) -> None:
