@@ -31,6 +31,8 @@ def orphans(office: OfficeFolder = Path(), json: Json = False) -> None:
     Nothing is withdrawn by itself: put a row back with the status that ends it, and delete it once that is accepted.
     What is there, and was ended, is not listed. Works beside a running connector.
 
+    Exit status 2 if nothing is known of it yet: an earlier release of the connector ran here last.
+
     Examples:
 
       connector orphans
@@ -38,11 +40,14 @@ def orphans(office: OfficeFolder = Path(), json: Json = False) -> None:
       connector orphans --json
     """
     from connectors.runtime.outbox import Outbox
+    from connectors.runtime.told import OfficeError
 
     opened = OpenedOffice.open(office)
     language = opened.settings.language
     with Outbox(opened.existing_outbox(), read_only=True) as outbox:
-        found = _described(outbox, language) if outbox.database.is_current else []
+        if not outbox.database.is_current:  # it may have any number of them: none were noted
+            raise OfficeError("errors.outbox_older", path=outbox.database.path)
+        found = _described(outbox, language)
     if json:
         as_json(found)
     else:

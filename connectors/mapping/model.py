@@ -288,8 +288,9 @@ class Mapping(BaseModel):
         columns = frozenset(name for _, source in sources for name in source.used_columns) | self.picking_columns
         needed = frozenset(name for _, source in sources for name in source.used_columns if not source.optional)
         if any(source.path is not None for _, source in sources):
-            return self.format
+            return self.format.model_copy(update={"has_persons": bool(self.persons)})
         known = {
+            "has_persons": bool(self.persons),
             "columns": self.format.columns or columns,
             "columns_needed": needed,
             "columns_shown": shown_columns(self.stream, sources),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from heapq import merge
 from typing import NamedTuple
@@ -55,6 +55,8 @@ class Outcomes:
         self._reader = compile_mapping(mapping, center, table.format, table.header, seal)
         self._finder = NoDataFinder(mapping, table.header, table.rows)
         self._key_start = len(mapping.key_prefix)
+        sources = (source for person in mapping.persons.values() for _, source in person.sources())
+        self._of_persons = frozenset(name for source in sources for name in source.used_columns)
         skip = any_picks([one for one in mapping.skip if one.rows is not None])
         self._unreadable = [one for one in _unreadable(table) if skip is None or not skip(one.row, {})]
         self.skipped: list[Skipped] = []
@@ -81,7 +83,7 @@ class Outcomes:
                 keys.append(self._reader.scan(row))
                 continue
             keys.append("")
-            settled[index] = _outcome_of(row[0], no_data)
+            settled[index] = _outcome_of(row[0], no_data, self._of_persons)
             if no_data.reason is not None:
                 self.skipped.append(Skipped(row[0], no_data.reason))
         repeated = {key for key, count in Counter(keys).items() if key and count > 1}
@@ -103,10 +105,11 @@ class Skipped(NamedTuple):
     reason: Reason
 
 
-def _outcome_of(number: int, found: NoData) -> RowOutcome:
+def _outcome_of(number: int, found: NoData, of_persons: Collection[str]) -> RowOutcome:
     if found.code is None:
         return RowOutcome(number, "", None, (), True, b"")
-    problem = Problem(found.column, "", found.code, f"value={shown(found.text)}")
+    params = "" if found.column in of_persons else f"value={shown(found.text)}"
+    problem = Problem(found.column, "", found.code, params)
     return RowOutcome(number, "", None, (problem,), False, b"")
 
 

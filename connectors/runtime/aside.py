@@ -156,6 +156,17 @@ class Aside:
                 again |= self._leave(name)
         return again
 
+    @staticmethod
+    def is_listed(settings: FolderSettings, name: str) -> bool:
+        """Return whether `find_beside` looks at a file of exactly this name; what lies deeper, or is no sheet, is gone.
+
+        Where capitals don't matter, another file has the name too.
+        """
+        try:
+            return name in list_beside(settings)
+        except OSError:
+            return False
+
     def again(self) -> None:
         """Have the next look be for files that nobody reads too: the mappings have changed."""
         self._beside_at = float("-inf")

@@ -146,8 +146,8 @@ class Folder:
         return news
 
     def _vanish(self, name: str) -> None:
-        """Note that a file is gone, with all of its units; that no mapping is for it any more is not for us to say."""
-        if _is_there(self._office.sources / name):
+        """Note that a file is gone, with all of its units; what lies there unread and is noted as such is not ours."""
+        if self._aside.is_listed(self._source.settings, name):
             units = [unit for unit in self._units_known(name) if unit != name]
         else:
             units = self._units_known(name)
@@ -337,14 +337,6 @@ def _stamp(folder: Path) -> tuple[object, ...]:
             return tuple(sorted((e.name, s.st_mtime_ns, s.st_size) for e in entries for s in (e.stat(),)))
     except OSError:
         return ()
-
-
-def _is_there(path: Path) -> bool:
-    """Return whether there is a file of exactly this name: where capitals don't matter, another one has it too."""
-    try:
-        return any(entry.name == path.name for entry in path.parent.iterdir())
-    except OSError:
-        return False
 
 
 def _base(name: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import stat
+import time
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -21,25 +23,39 @@ from schemas.words.said import said
 
 LINES: Final = 3  # a header, the notice, a blank line
 SHEETS_MAX: Final = 200
+TELL_S: Final = 10.0  # the end is not held up for longer
 
 log = structlog.get_logger(__name__)
 
 
-def tell_end(sources: Path, ended: Ended, language: Language) -> int:
+def tell_end(sources: Path, ended: Ended, language: Language, tell_s: float = TELL_S) -> int:
     """Write on top of the verdict sheets beneath a folder how the connector ended; return on how many.
 
-    A sheet that is open elsewhere, or damaged, is passed over.
+    A sheet that is open elsewhere, damaged, or no file at all is passed over; so is what no time is left for, for the
+    process is to end: the small ones come first.
     """
-    done = 0
-    try:
-        paths = sorted(sources.rglob(f"{FOLDER}/*{SUFFIX}"))[:SHEETS_MAX]
-    except OSError:
-        return 0
-    for path in paths:
+    done, ends_s = 0, time.monotonic() + tell_s
+    for path in _find_sheets(sources, ends_s):
+        if time.monotonic() >= ends_s:
+            log.warning("end_not_told", file=str(path))
+            break
         with contextlib.suppress(OSError, ValueError, LookupError, SyntaxError, zipfile.BadZipFile):
             durable.write(path, _topped(path.read_bytes(), ended, language))
             done += 1
     return done
+
+
+def _find_sheets(sources: Path, ends_s: float) -> list[Path]:
+    """Return the verdict sheets beneath a folder, as many as are found in time, the smallest first."""
+    found: list[tuple[int, Path]] = []
+    with contextlib.suppress(OSError):
+        for path in sources.rglob(f"{FOLDER}/*{SUFFIX}"):
+            facts = path.lstat()
+            if stat.S_ISREG(facts.st_mode):  # a pipe of that name would be read for ever
+                found.append((facts.st_size, path))
+            if len(found) == SHEETS_MAX or time.monotonic() >= ends_s:
+                break
+    return [path for _, path in sorted(found)]
 
 
 def end_text(ended: Ended, language: Language) -> str:

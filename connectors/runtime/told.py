@@ -57,9 +57,12 @@ def os_reason(exc: OSError) -> Said:
 def error_text(exc: BaseException, language: Language) -> str:
     """Return what an error says to the people of an office.
 
-    What nobody has words for is quoted as it is: better a sentence in English than none.
+    What nobody has words for is quoted as it is: better a sentence in English than none. In English the sentence of the
+    log is had of a file, which says more: what this one is, and what to do with it.
     """
-    return _refused_text(exc, language) if isinstance(exc, FileRefused) else told_of(exc).text(language)
+    if isinstance(exc, FileRefused):
+        return str(exc) if language == "en" else _refused_text(exc, language)
+    return told_of(exc).text(language)
 
 
 def told_of(exc: BaseException) -> Said:

@@ -74,7 +74,7 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
         rows.keep_columns(indexes)
     if not is_certain:
         if not _is_ascii(header, rows.packed, wanted.columns):
-            raise encoding_uncertain(data, names)
+            raise encoding_uncertain(data, names, has_persons=wanted.has_persons)
         message = f"the encoding looks like {encoding}, and is not certain; the columns that are used are plain ASCII"
         warnings.append(TableWarning(WarningCode.ENCODING_UNCERTAIN, message))
     return Table(

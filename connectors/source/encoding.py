@@ -320,11 +320,14 @@ def _example(cells: Iterable[str | None]) -> str:
     return next((cell[:_EXAMPLE_CHARS_MAX] for cell in cells if cell is not None), "")
 
 
-def encoding_uncertain(data: bytes, names: Collection[str]) -> FileRefused:
-    """Return the refusal of a file whose text could be one or another; it says how each would read."""
+def encoding_uncertain(data: bytes, names: Collection[str], *, has_persons: bool = False) -> FileRefused:
+    """Return the refusal of a file whose text could be one or another; it says how each would read.
+
+    Of a file with persons it names the encodings alone: any cell may be a person's, and what is said of a file is kept.
+    """
     ranked = rank_encodings(data, names)
     shown = [one for one in ranked if one.bits >= ranked[0].bits - _SHOWN_BITS][:_SHOWN_MAX] or ranked[:1]
-    told = "; ".join(f"{one.encoding}: {one.example!r}" for one in shown)
+    told = "; ".join(one.encoding if has_persons else f"{one.encoding}: {one.example!r}" for one in shown)
     return FileRefused(
         FileCode.ENCODING_UNCERTAIN,
         f"the text reads in several encodings: {told}; name the right one in the mapping as format: {{encoding: ...}}",

@@ -27,7 +27,7 @@ def read_jsonl(path: PurePath, data: bytes, wanted: FormatOptions, limits: Limit
     names = wanted.columns or frozenset()
     encoding, is_certain = (wanted.encoding, True) if wanted.encoding else detect_encoding(data, names)
     if not is_certain:
-        raise encoding_uncertain(data, names)
+        raise encoding_uncertain(data, names, has_persons=wanted.has_persons)
     text, is_clean = decode(data, encoding)
     lines = text.removeprefix("\ufeff").split("\n")
     if lines[-1] == "":

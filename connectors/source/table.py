@@ -151,6 +151,7 @@ class FormatOptions(Notation):
     columns: frozenset[str] | None = None  # the columns that are used: an error cell elsewhere harms no row
     columns_needed: frozenset[str] | None = None  # those of them that a table must have
     columns_shown: frozenset[str] | None = None  # those that are read as text: what counts is what the sheet shows
+    has_persons: bool = False  # some cells are a person's: what is said of the file quotes none
 
     @field_validator("encoding")
     @classmethod

@@ -261,14 +261,16 @@ class LogReader:
 
         Only what a key that is active now has signed: whoever cosigns at random is heard until its key is revoked.
         """
-        met = self._rows.strange_cosignatures(self._strange_upto)
-        for number, center, reason, data in met:
-            self._strange_upto = max(self._strange_upto, number)
+        # Asked before each checkpoint: whatever else lies in quarantine is gone through once.
+        newest = self._rows.newest_quarantined()
+        met = self._rows.strange_cosignatures(self._strange_upto, newest) if newest > self._strange_upto else ()
+        for center, reason, data in met:
             said = _cosigned(data)
             if said is not None:
                 place = (center, said.line.key_id, reason)
                 if place not in self._strange or said.checkpoint.size > self._strange[place].checkpoint.size:
                     self._strange[place] = said
+        self._strange_upto = newest
         if not self._strange:
             return []
         keys = self._rows.witness_keys()

@@ -117,8 +117,14 @@ class LogRows(Protocol):
     def evidence(self) -> list[bytes]:
         """Return the checkpoints that were kept because they do not fit HQ's log, the largest first."""
 
-    def strange_cosignatures(self, after: int) -> list[tuple[int, str, str, bytes]]:
-        """Return number, center, reason and bytes of the quarantined cosignatures that speak of another log."""
+    def newest_quarantined(self) -> int:
+        """Return the number of the newest quarantined record, 0 where there is none."""
+
+    def strange_cosignatures(self, after: int, upto: int) -> Iterator[tuple[str, str, bytes]]:
+        """Yield center, reason and bytes of the quarantined cosignatures that speak of another log, in their order.
+
+        They are the records of a number above `after`, and `upto` at most.
+        """
 
     def witness_keys(self) -> Mapping[str, Sequence[Verifier]]:
         """Return the witness keys that are active now, by the center, of active centers alone."""

@@ -155,14 +155,19 @@ class SqliteLogRows:
         sql = "SELECT CAST(theirs AS BLOB) FROM evidence WHERE origin LIKE '%/log' ORDER BY size DESC"
         return [note for (note,) in self._query.all(sql)]
 
-    def strange_cosignatures(self, after: int) -> list[tuple[int, str, str, bytes]]:
+    def newest_quarantined(self) -> int:
+        """See LogRows."""
+        ((newest,),) = self._query.all("SELECT coalesce(max(id), 0) FROM quarantine")
+        return int(newest)
+
+    def strange_cosignatures(self, after: int, upto: int) -> Iterator[tuple[str, str, bytes]]:
         """See LogRows."""
         rows = self._query.each(
-            "SELECT id, CAST(center AS TEXT), reason, CAST(data AS BLOB) FROM quarantine"
-            " WHERE id > ? AND reason IN (SELECT value FROM json_each(?)) ORDER BY id",
-            (after, json.dumps(STRANGE)),
+            "SELECT CAST(center AS TEXT), reason, CAST(data AS BLOB) FROM quarantine"
+            " WHERE id > ? AND id <= ? AND reason IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (after, upto, json.dumps(STRANGE)),
         )
-        return [(number, center, reason, data) for number, center, reason, data in rows]
+        yield from ((center, reason, data) for center, reason, data in rows)
 
     def witness_keys(self) -> dict[str, list[Verifier]]:
         """See LogRows."""

@@ -112,15 +112,20 @@ class Answers:
 
         Nothing is wrong with these rows, so that nobody would change them. Returns their files.
         """
-        files = set()
+        files: set[str] = set()
+        now = self.time()
+        if now is None:
+            return files
         with self._database.transaction() as connection:
-            for beliefs in load_all(connection, "state='rejected' AND code=?", (Code.TIME_IN_FUTURE,)):
+            misdated = _misdated(connection, now)
+            rejected = load_all(connection, "state='rejected' AND code=?", (Code.TIME_IN_FUTURE,)) if misdated else ()
+            for beliefs in rejected:
                 changed = {
                     entity: belief.replan()
                     for entity, belief in beliefs.items()
                     if belief.is_rejected_for(Code.TIME_IN_FUTURE)
                     and belief.rejected is not None
-                    and _is_misdated(connection, belief.rejected.id, self.time())
+                    and belief.rejected.id in misdated
                 }
                 files |= files_of(changed)
                 save(connection, changed)
@@ -258,9 +263,13 @@ class Answers:
         self._database.set_meta(receipted(epoch.number), mark)
 
 
-def _is_misdated(connection: sqlite3.Connection, event_id: str, now: datetime | None) -> bool:
-    found = connection.execute("SELECT time FROM event WHERE ce_id=?", (event_id,)).fetchone()
-    return found is not None and is_misdated(found[0], event_id, now)
+def _misdated(connection: sqlite3.Connection, now: datetime) -> set[str]:
+    """Return the ids of the events that are kept still and have a wrong time from the connector itself.
+
+    All of them are gone through once: a clock that was wrong may have had thousands of them rejected.
+    """
+    later = connection.execute("SELECT ce_id, time FROM event WHERE time > ?", (write_time(now),))
+    return {event_id for event_id, moment in later if is_misdated(moment, event_id, now)}
 
 
 def _is_backdated(connection: sqlite3.Connection, receipt: Receipt, retired_at: datetime) -> bool:

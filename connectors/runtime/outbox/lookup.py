@@ -13,8 +13,9 @@ RECEIPTS_MAX: Final = 100
 _NEWEST: Final = "SELECT max(id), type, subject FROM event WHERE digest IS NOT NULL GROUP BY type, subject"
 _PAGE_ROWS: Final = 500
 _STANDINGS: Final = (
-    "SELECT number, entity.fingerprint IS row.fingerprint, entity.decided FROM row "
-    "LEFT JOIN entity ON entity.id = row.entity WHERE row.file=? AND number>? ORDER BY number LIMIT ?"
+    "SELECT number, entity.fingerprint IS row.fingerprint, entity.decided FROM file "
+    "JOIN row ON row.file = file.name AND row.generation = file.shown "
+    "LEFT JOIN entity ON entity.id = row.entity WHERE file.name=? AND number>? ORDER BY number LIMIT ?"
 )
 
 
@@ -37,7 +38,7 @@ def recorded_at(database: Database) -> Callable[[int], str | None]:
 
 
 def standings(database: Database, file: str) -> Iterator[tuple[int, bool, int]]:
-    """Yield how each row of a file stands, in the sheet's order.
+    """Yield how each row of a file stands, in the sheet's order: those of the reading that is shown.
 
     Shapes: its number; whether what it wants is on its way to HQ, or decided; the newest event by which HQ's status of
             its entity is known, 0 if there is none.

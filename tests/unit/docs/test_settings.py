@@ -51,7 +51,7 @@ def defaults(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
     [
         ("The mapping", Mapping, {"name"}),
         ("A source", Source, set()),
-        ("The form of a file", FormatOptions, {"columns_needed", "columns_shown"}),
+        ("The form of a file", FormatOptions, {"columns_needed", "columns_shown", "has_persons"}),
     ],
 )
 def test_mapping_page_names_every_setting(heading: str, model: type[BaseModel], unsaid: set[str]) -> None:

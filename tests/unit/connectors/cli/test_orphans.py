@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ import pytest
 
 from connectors.cli.main import run_command
 from connectors.reconcile.ending import endings
+from connectors.runtime.outbox.schema import VERSION
 from hub.domain.catalogue import STREAMS
 from hub.protocol.receipt import Decision
 from schemas.words import LANGUAGES
+from tests.support.releases import old_schema
 from tests.support.sheets_office import SheetsOffice
 
 
@@ -102,6 +106,22 @@ def test_nothing_is_said_to_be_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert json.loads(command(office, capsys, "orphans", "--json")) == []
     assert command(office, capsys, "orphans").startswith("Nothing: all that HQ has")
     assert "no sheet names" not in command(office, capsys, "status")
+
+
+def test_outbox_of_an_earlier_release_is_not_said_to_have_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has looked for them there: the office is told to start the connector, not that all is well."""
+    office = SheetsOffice(tmp_path / "office")
+    office.outbox.close()
+    (office.path / "outbox.sqlite3").unlink()
+    with closing(sqlite3.connect(office.path / "outbox.sqlite3")) as db:
+        db.executescript(old_schema(VERSION - 1))
+    for form in ((), ("--json",)):
+        capsys.readouterr()
+        assert run_command(["orphans", *form, "--office", str(office.path)]) == 2
+        said = capsys.readouterr()
+        assert (said.out, "start the connector of this one" in said.err) == ("", True)
 
 
 def test_verdict_sheets_tell_orphans(office: SheetsOffice) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connectors.reconcile.belief import Aim
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.clock import OfficeClock, find_gap, hours
 from connectors.runtime.ids import EventIds, is_misdated, time_of
+from connectors.runtime.outbox.beliefs import save
+from connectors.runtime.outbox.queue import append
 from hub.protocol.moment import write_time
-from tests.support.office import NOW, Office
+from hub.protocol.receipt import Decision
+from hub.protocol.verdict import Code
+from tests.support.office import CENTER, NOW, Office
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
@@ -54,6 +60,33 @@ def test_time_is_the_connectors_own_if_it_is_that_of_the_events_id() -> None:
     assert not is_misdated(own, event_id, now + DAY)
     assert not is_misdated(own, event_id, None)
     assert not is_misdated("yesterday", event_id, now)
+
+
+@pytest.mark.parametrize("count", [3, 60])
+def test_rows_are_planned_again_in_one_pass_over_the_events(office: Office, count: int) -> None:
+    """A clock that was wrong at the first start may have had all rows rejected; the sheet's own dates are left."""
+    ahead = datetime.now(UTC) + 3 * DAY
+    made = EventIds(lambda: int(ahead.timestamp() * 1000))
+    keys = [f"K-{number}" for number in range(count)]
+    events = [replace(office.event(key), id=made.make(), time=ahead) for key in keys]
+    events.append(replace(office.event("dated"), id=made.make(), time=ahead + DAY))
+    aims = {f"offer/{CENTER}:{key}": Aim(b"1", "a.csv") for key in (*keys, "dated")}
+    with office.outbox.database.transaction() as connection:
+        save(connection, append(connection, events, {}, aims))
+    office.open()
+    batch = office.seal()
+    late = [Decision(number, Code.TIME_IN_FUTURE, "ce_time") for number in range(2, batch.last + 1)]
+    office.answer(batch.first, batch.last, *late)
+    assert office.outbox.answers.replan_own_times() == set()  # nobody knows yet what time it is
+    office.outbox.answers.time = lambda: datetime.now(UTC)
+    asked: list[str] = []
+    with office.outbox.database.transaction() as connection:
+        connection.set_trace_callback(asked.append)
+        assert office.outbox.answers.replan_own_times() == {"a.csv"}
+        connection.set_trace_callback(None)
+    assert len([sql for sql in asked if "FROM event" in sql]) == 1
+    assert {office.entity(key)[3] for key in keys} == {"pending"}
+    assert office.entity("dated")[3] == "rejected"
 
 
 def test_gap_is_said_in_hours() -> None:

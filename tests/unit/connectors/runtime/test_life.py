@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import openpyxl
 import pytest
+from structlog.testing import capture_logs
 
 from connectors.runtime.last_words import tell_end
 from connectors.runtime.life import FILE, Ended, Life, LifeFile, look
@@ -118,3 +121,28 @@ def test_verdict_sheet_that_is_damaged_is_passed_over(tmp_path: Path) -> None:
     write_verdicts(good, [VerdictRow(2, "1", "accepted")], "en")
     bad.write_bytes(b"PK no workbook")
     assert tell_end(tmp_path, Ended.by(FOREIGN, NOW), "en") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and links in a folder")
+@pytest.mark.timeout(10)
+def test_what_is_no_file_holds_up_no_end(tmp_path: Path) -> None:
+    """A pipe that has the name of a verdict sheet would be read for ever; a link is not followed out of the folder."""
+    good = verdicts_path(tmp_path / "offers.csv")
+    write_verdicts(good, [VerdictRow(2, "1", "accepted")], "en")
+    os.mkfifo(good.with_name("a.csv.verdicts.xlsx"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(good.read_bytes())
+    good.with_name("b.csv.verdicts.xlsx").symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    assert tell_end(tmp_path, Ended.by(FOREIGN, NOW), "en") == 1
+    assert elsewhere.read_bytes() == before
+    assert good.with_name("b.csv.verdicts.xlsx").is_symlink()
+
+
+def test_end_is_told_for_so_long_and_no_longer(tmp_path: Path) -> None:
+    """The process is to end: what is left has no notice, and the log says so."""
+    for name in ("a.csv", "b.csv"):
+        write_verdicts(verdicts_path(tmp_path / name), [VerdictRow(2, "1", "accepted")], "en")
+    with capture_logs() as logs:
+        assert tell_end(tmp_path, Ended.by(FOREIGN, NOW), "en", 0.0) == 0
+    assert [entry["event"] for entry in logs] == ["end_not_told"]

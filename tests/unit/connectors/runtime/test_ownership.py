@@ -297,6 +297,22 @@ def test_file_that_no_mapping_is_for_any_more_names_nothing(office: SheetsOffice
     assert (office.orphans(), office.files()) == ({}, {A: "taken"})
 
 
+def test_file_that_is_read_no_more_and_that_nobody_looks_for_names_nothing(office: SheetsOffice) -> None:
+    """A folder that is not gone into any more, and a kind that is told of nobody: status would call them taken."""
+    office.write("sub/offers.csv", "3,Crane")
+    office.write("offers note.txt", "4,Mill")
+    office.settle()
+    assert office.rows("sub/offers.csv") == {"3": "accepted"}
+    assert office.rows("offers note.txt") == {"4": "accepted"}
+    settings, mapping = office.path / "connector.yaml", office.path / "mappings" / "offers.yaml"
+    settings.write_text(settings.read_text().replace("depth_max: 1", "depth_max: 0"))
+    mapping.write_text(MAPPING.replace("offers*", "offers*.csv"))
+    office.restart()
+    office.settle()
+    assert office.files() == {A: "taken"}
+    assert office.orphans() == {"3": ("sub/offers.csv", 2), "4": ("offers note.txt", 2)}
+
+
 def test_prefix_of_keys_that_changes_leaves_the_old_ones_as_orphans(office: SheetsOffice) -> None:
     """The same rows name other entities now."""
     (office.path / "mappings" / "offers.yaml").write_text(MAPPING + "key_prefix: N-\n", "utf-8")

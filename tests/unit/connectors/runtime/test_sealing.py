@@ -109,6 +109,13 @@ class Bench:
         book.close()
         return {str(row[1]): (str(row[2]), str(row[3] or "")) for row in rows}
 
+    def block(self) -> list[list[Any]]:
+        """Return all that the verdict sheet says."""
+        book = openpyxl.load_workbook(sheet_of(self.office, "partners.csv"))
+        rows = [[cell.value for cell in row] for row in book["cohub"].iter_rows()]
+        book.close()
+        return rows
+
     def files(self) -> bytes:
         """Return all bytes of the office but the sheets."""
         paths = [p for p in self.path.rglob("*") if p.is_file() and p.suffix != ".csv"]
@@ -149,6 +156,35 @@ def test_person_of_a_row_is_queued_sealed_and_stands_nowhere_else(bench: Bench) 
         assert plain not in repr(logs)
 
 
+@pytest.mark.parametrize("encoding", ["mac-cyrillic", "cp866", "windows-1251"])
+def test_file_whose_encoding_is_uncertain_is_refused_without_quoting_a_person(bench: Bench, encoding: str) -> None:
+    """How a cell reads in each encoding would be kept in the outbox and the log, where nothing is erased."""
+    (bench.path / "partners.csv").write_bytes(f"{HEAD}\nP-1,Firm,Карим,karim@example.org\n".encode(encoding))
+    with capture_logs() as logs:
+        bench.look()
+    ((state, code, params),) = bench.outbox.database.read("SELECT state, code, params FROM file")
+    assert (state, code) == ("refused", "ENCODING_UNCERTAIN")
+    assert encoding in params
+    found = bench.files()
+    readings = {"Карим".encode(encoding).decode(other, "replace") for other in ("cp866", "mac-cyrillic", "cp1251")}
+    for plain in (*readings, "karim@"):
+        assert plain.encode() not in found
+        assert plain not in repr(logs)
+        assert plain not in str(bench.block())
+
+
+def test_row_that_looks_like_a_header_is_refused_without_quoting_a_person(bench: Bench) -> None:
+    """The cell that is pointed at may be theirs."""
+    head = "Who,Mail,No,Name\n"
+    (bench.path / "partners.csv").write_text(f"{head}nigora.karimova,nigora_k,id,name\nA,a@example.org,P-2,Firm\n")
+    with capture_logs() as logs:
+        bench.look()
+    ((code, params),) = bench.outbox.database.read("SELECT code, params FROM row WHERE number=2")
+    assert (code, params) == ("LOOKS_LIKE_HEADER", "")
+    assert b"karimova" not in bench.files()
+    assert "karimova" not in repr(logs)
+
+
 def test_unchanged_sheet_says_nothing_after_a_restart(bench: Bench) -> None:
     """Sealing is the same every time: reading the sheet again makes no event."""
     bench.write(NIGORA, TIMUR)
@@ -176,11 +212,11 @@ def test_erased_person_is_told_to_hq_and_to_the_office(bench: Bench) -> None:
     bench.look()
     assert bench.said()[2:] == [(REVISED[2], "uz:P-1", f"erased.v1.{key_id_of(sealed)}")]
     assert "Mail: this person was erased and is not sent any more" in bench.told()["P-1"][1]
-    assert bench.told()["P-2"][1] == ""
+    assert bench.told()["P-2"][1] == "on its way, waits for HQ's answer"
     bench.write("P-1,Firm,,", TIMUR)
     bench.look()
     assert bench.said()[3:] == [(REVISED[1], "uz:P-1", None)]
-    assert bench.told()["P-1"][1] == ""
+    assert bench.told()["P-1"][1] == "on its way, waits for HQ's answer"
 
 
 def test_erased_person_in_a_new_row_is_not_sent_at_all(bench: Bench) -> None:
@@ -211,7 +247,7 @@ def test_older_hq_gets_the_row_without_the_person_until_it_is_updated(bench: Ben
     bench.announce(*REGISTERED.values(), *REVISED.values())
     bench.look()
     assert [(kind, subject) for kind, subject, _ in bench.said()[1:]] == [(REVISED[2], "uz:P-1")]
-    assert bench.told()["P-1"][1] == ""
+    assert bench.told()["P-1"][1] == "on its way, waits for HQ's answer"
 
 
 def test_repeated_rows_with_one_person_are_one(bench: Bench) -> None:
