@@ -288,6 +288,8 @@ def _read_words(plain: str, year_pivot: int | None) -> Days:
 
 
 def _date(year: int, month: int, day: int) -> dt.date:
+    if not (month and day):
+        raise _Fault  # 0000-00-00 is a day of no calendar
     if not YEAR_MIN <= year <= YEAR_MAX:
         raise _Fault(LocalCode.OTHER_CALENDAR)
     try:
