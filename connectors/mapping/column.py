@@ -225,13 +225,13 @@ def _dated(writing: Writing, finish: Callable[[Any, dt.datetime], Any]) -> Colum
     pivot, answer = writing.notation.year_pivot, writing.notation.date_order
 
     def read(text: str) -> Readings:
-        return date_readings(text, year_pivot=pivot, answer=answer)
+        return date_readings(text, year_pivot=pivot)
 
     def convert(cell: Any, conventions: Conventions) -> Any:
         if cell.__class__ is not str:
             return finish(cell, _typed_moment(cell))
         days, clock, fault = read_moment_text(cell, pivot)
-        left = conventions.settle(days.usual if answer is None else days.by_order, days.family)
+        left = conventions.settle(days.by_order, days.family)
         found = set(left.values())
         if not found:
             raise Unfit(fault, cell)

@@ -84,16 +84,27 @@ class Conventions:
         if self._answer is not None:
             return {self._answer: values[self._answer]} if self._answer in values else {}
         possible = self._possible.get(family)
-        if not possible or values.keys() <= possible:
+        if possible is None:
+            possible = frozenset(values)
+        if not possible:
             return values
-        return {convention: value for convention, value in values.items() if convention in possible} or values
+        usual = _usual(possible, family)
+        if values.keys() <= usual:
+            return values
+        return {convention: value for convention, value in values.items() if convention in usual} or values
 
     def common(self) -> frozenset[str] | None:
         """Return the conventions that are possible for all families, None if no text was read."""
         found: frozenset[str] | None = None
-        for possible in self._possible.values():
-            found = possible if found is None else found & possible
+        for family, possible in self._possible.items():
+            usual = _usual(possible, family)
+            found = usual if found is None else found & usual
         return found
+
+
+def _usual(possible: frozenset[str], family: str) -> frozenset[str]:
+    """Return what is possible without the month first behind points, which nobody writes unless the column says so."""
+    return possible - {"mdy"} if family.endswith(".") and "dmy" in possible else possible
 
 
 def number_readings(text: str, *, whole: bool = False, factor: Decimal = Decimal(1)) -> Readings:
@@ -104,10 +115,10 @@ def number_readings(text: str, *, whole: bool = False, factor: Decimal = Decimal
     return Readings(values)
 
 
-def date_readings(text: str, *, year_pivot: int | None = None, answer: str | None = None) -> Readings:
-    """Return the days that a text shows, by the orders of dates; nobody writes the month first with points."""
+def date_readings(text: str, *, year_pivot: int | None = None) -> Readings:
+    """Return the days that a text shows, by the orders of dates."""
     days = read_moment_text(text, year_pivot).days
-    return Readings(days.usual if answer is None else days.by_order, days.family)
+    return Readings(days.by_order, days.family)
 
 
 def possible_readings(cells: Iterable[Any], kind: type, *, year_pivot: int | None = None) -> Possible:

@@ -65,22 +65,12 @@ _SERIAL: Final = re.compile(r"\d{5}(?:[.,]\d+)?")
 class Days(NamedTuple):
     """The day that one text shows.
 
-    Shapes: by_order has it under each order under which it can be read; usual lacks what nobody writes unless they say
-            so, the month first with points. family tells which texts of a column are written alike: by the marks
-            between their parts, "" if no order is needed.
+    Shapes: by_order has it under each order under which it can be read. family tells which texts of a column are
+            written alike: by the marks between their parts, "" if no order is needed.
     """
 
     by_order: dict[DateOrder, dt.date]
-    usual: dict[DateOrder, dt.date]
     family: str
-
-    @classmethod
-    def of(cls, by_order: dict[DateOrder, dt.date], family: str) -> Days:
-        """Return the days of a text by the marks between its parts."""
-        usual = by_order
-        if family.endswith(".") and len(by_order) > 1:
-            usual = {order: day for order, day in by_order.items() if order != "mdy"}
-        return cls(by_order, usual, family)
 
 
 class MomentReadings(NamedTuple):
@@ -105,7 +95,7 @@ class _Fault(Exception):
         self.code = code
 
 
-_NO_DAYS: Final = Days({}, {}, "")
+_NO_DAYS: Final = Days({}, "")
 _MIDNIGHT: Final = dt.time()
 
 
@@ -209,7 +199,7 @@ def _read_day(plain: str, year_pivot: int | None) -> Days:
         return read
     if found := _YEAR_FIRST.fullmatch(plain):
         year, month, day = (int(part) for part in found.groups() if part is not None and part.isdigit())
-        return Days.of(dict.fromkeys(ORDERS, _date(year, month, day)), "")
+        return Days(dict.fromkeys(ORDERS, _date(year, month, day)), "")
     if found := _YEAR_LAST.fullmatch(plain):
         return _day_of({"dmy": (found[4], found[3], found[1]), "mdy": (found[4], found[1], found[3])}, found[2])
     if found := _SHORT.fullmatch(plain):
@@ -243,7 +233,7 @@ def _day_of(orders: dict[DateOrder, tuple[str, str, str]], family: str) -> Days:
             fault = exc.code
     if not found:
         raise _Fault(fault)
-    return Days.of(found, family)
+    return Days(found, family)
 
 
 def _read_words(plain: str, year_pivot: int | None) -> Days:
@@ -288,6 +278,8 @@ def _read_words(plain: str, year_pivot: int | None) -> Days:
 
 
 def _date(year: int, month: int, day: int) -> dt.date:
+    if not (month and day):
+        raise _Fault  # 0000-00-00 is a day of no calendar
     if not YEAR_MIN <= year <= YEAR_MAX:
         raise _Fault(LocalCode.OTHER_CALENDAR)
     try:

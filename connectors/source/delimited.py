@@ -58,8 +58,9 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     header_index, header_cells = _two_rows(text, dialect, limits, header_index, header_cells, names)
     records = islice(enumerate(read_records(text, dialect, limits), 1), header_index + 1, None)
     is_suspect = not is_clean or "\0" in text
-    foreign_to = encoding if wanted.encoding is None and not encoding.startswith("utf") else None
+    foreign_to = None if encoding.startswith("utf") else encoding
     rows = _Rows(header_cells, limits, is_suspect=is_suspect, foreign_to=foreign_to)
+    rows.is_named = wanted.encoding is not None
     rows.takes_short = wanted.short_rows == "fill"
     for number, record in records:
         rows.take(number, record)
@@ -101,7 +102,8 @@ class _Rows:
         self._width = max((index + 1 for index, cell in enumerate(header_cells) if cell), default=0)
         self._width_used = self._width
         self._is_suspect = is_suspect
-        self._foreign_to = foreign_to  # the encoding that was found, and that a row may yet not be in
+        self._foreign_to = foreign_to  # the encoding of the file, which a row may yet not be in
+        self.is_named = False  # the mapping has named the encoding
         self.takes_short = False
         self._short: list[tuple[int, int, int]] = []  # place among the rows, number, cells
         self._has_open_end = False  # a whole row ends in an empty cell
@@ -123,7 +125,7 @@ class _Rows:
         if self._is_suspect and (problem := _unreadable(record)):
             self.problems.add(number, None, *problem)
             return
-        if self._foreign_to is not None and is_foreign("\n".join(cells), self._foreign_to):
+        if self._foreign_to is not None and is_foreign("\n".join(cells), self._foreign_to, is_named=self.is_named):
             message = f"the row is no text in {self._foreign_to}, in which the others are; type it again"
             self.problems.add(number, None, ProblemCode.UNREADABLE_BYTES, message)
             return

@@ -51,6 +51,32 @@ _DISTURBED: Final = re.compile(
     "(?:(?<=[\u0430-\u044f\u0451].)|(?<![\u0410-\u042f])(?=[\u0430-\u044f])|(?<![A-Za-z\u0410-\u042f])(?<=[\u0410-\u042f].))"
 )
 _FOREIGN_BITS: Final = -20.0
+_GOOD_BITS: Final = 4.0
+_UTF8_CHARS_MIN: Final = 5
+_GOOD_SHARE: Final = 0.3  # of a bit for each letter: most texts are worth twice that
+_BETTER_BITS: Final = 12.0  # two to this power to one
+# Letters that no language of the network has; the Cyrillic of a Mac differs from windows-1251 in capitals alone.
+# A small letter before capitals is a name in the encodings whose letters are of the other case.
+_TELLING: Final = re.compile(
+    "[\u0402\u0403\u0409-\u040c\u040f\u0452\u0453\u0459-\u045c\u045f]"
+    "|(?<![\u0410-\u044f])[\u0430-\u044f][\u0410-\u042f]{4}"
+)
+_BETTER_BITS_TELLING: Final = 4.0
+# What small letters of another encoding make, and names in capitals too: only then is it weighed.
+_SHOUTED: Final = re.compile("[\u0410-\u042f]{4}")
+_CYRILLIC_FAMILIES: Final = (
+    ("windows-1251", "kz1048", "ptcp154"),
+    ("koi8-r", "koi8-u", "koi8-t"),
+    ("cp866", "cp1125"),
+    ("mac-cyrillic",),
+    ("iso8859-5",),
+)
+_SETTLED_BY_SIGNS: Final = frozenset(_CYRILLIC_FAMILIES[0])  # other bytes make signs between letters, or capitals
+_SIBLINGS: Final = {
+    encoding: ("utf-8", *(family[0] for family in _CYRILLIC_FAMILIES if encoding not in family))
+    for family in _CYRILLIC_FAMILIES
+    for encoding in family
+}
 _CYRILLIC: Final = re.compile("[\u0400-\u052f]+")
 _ARABIC: Final = re.compile("[\u0621-\u065f\u0670-\u06d3\u200c\ufb50-\ufdff\ufe70-\ufefc]+")
 _ARABIC_SHARES: Final = dict(
@@ -126,17 +152,50 @@ def _weigh_place(sign: str, is_behind_letter: bool, is_before_letter: bool) -> f
     return 0.0
 
 
-def is_foreign(text: str, encoding: str) -> bool:
-    """Return whether a row was hardly written in the encoding that the rest of its file is in."""
-    if text.isascii():
+def is_foreign(text: str, encoding: str, *, is_named: bool = False) -> bool:
+    """Return whether a row was hardly written in the encoding that the rest of its file is in.
+
+    Shapes: where the mapping has named the encoding, only another one in which the row is good text tells.
+    """
+    if text.isascii() or (is_named and encoding not in _SIBLINGS):
         return False
     if encoding == "gb18030":
         unusual = {c for c in set(text) - _HAN_COMMON if c > "\x7f"}
         if 2 * len(unusual) <= len(set(text)):
             return False
-    elif _DISTURBED.search(text) is None:
+        return plausibility(text, encoding) < _FOREIGN_BITS
+    is_disturbed = _DISTURBED.search(text) is not None
+    if is_disturbed and not is_named and plausibility(text, encoding) < _FOREIGN_BITS:
+        return True
+    if not is_disturbed and encoding in _SETTLED_BY_SIGNS and _SHOUTED.search(text) is None:
         return False
-    return plausibility(text, encoding) < _FOREIGN_BITS
+    return _reads_better(text, encoding, _BETTER_BITS_TELLING if _TELLING.search(text) else _BETTER_BITS)
+
+
+def _reads_better(text: str, encoding: str, bits_min: float) -> bool:
+    """Return whether the same bytes are good text in another encoding that Cyrillic is written in, or in UTF-8.
+
+    Letters of KOI8 are others of the other case in windows-1251, and the other way round.
+    """
+    others = _SIBLINGS.get(encoding)
+    if others is None:
+        return False
+    try:
+        data = text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    ours = plausibility(text, encoding)
+    if bits_min == _BETTER_BITS and ours > _GOOD_BITS and ours > _GOOD_SHARE * len(text):
+        return False
+    for other in others:
+        try:
+            theirs = plausibility(data.decode(other), other)
+        except UnicodeDecodeError:
+            continue
+        # What is valid UTF-8 in several letters is it by no chance.
+        if theirs - ours > (0.0 if other == "utf-8" and len(text) > _UTF8_CHARS_MIN else bits_min) and theirs > -2.0:
+            return True
+    return False
 
 
 @lru_cache(maxsize=4096)

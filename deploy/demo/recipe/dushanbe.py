@@ -38,7 +38,7 @@ def _offers(folder: Path) -> Sheet:
     header += ["Сотрудничество", "Экспортный контроль", "Лицензия", "Опубликовано", "Действует до", "Состояние"]
     sheet = Sheet("predlozheniya.csv", [*header, "Причина", "Дата снятия"])
     planted = {30: "EXPORT_CONTROLLED", 60: "EXPORT_CONTROLLED", 95: "EXPORT_CONTROLLED", 130: "CODE_NOT_LISTED"}
-    planted |= {165: "CODE_NOT_LISTED", 200: "INCONSISTENT", 235: "BAD_DATE", 270: "MISSING_FIELD", 305: "BAD_FIELD"}
+    planted |= {165: "CODE_NOT_LISTED", 200: "INCONSISTENT", 235: "BAD_DATE", 270: "MISSING_FIELD", 305: "BAD_IPC"}
     planted |= {340: "NOT_IN_TABLE", 375: "OUT_OF_RANGE"}
     for number in range(_OFFERS):
         row = _offer(number)
@@ -92,7 +92,7 @@ def _break(row: list[str], code: str, number: int) -> None:
             row[12] = "31.02.2026"
         case "MISSING_FIELD":
             row[1] = ""
-        case "BAD_FIELD":
+        case "BAD_IPC":
             row[5] = "Сельское хозяйство"
         case "NOT_IN_TABLE":
             row[8] = "оформляем"

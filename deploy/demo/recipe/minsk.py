@@ -41,7 +41,7 @@ def _offers(network: Network, folder: Path) -> Sheet:
     sheet.add(["", "一种无人机巡检装置", "G", *tail], "refused", "NO_KEY")
     sheet.add([9001, "一种量子加密通信模块", "H", "禁止类", "", "已发布"], "refused", "EXPORT_CONTROLLED")
     sheet.add([9002, "一种稀土分离工艺", "C", "限制类", "", "已发布"], "refused", "EXPORT_CONTROLLED")
-    sheet.add([9003, "一种桦木聚戊烯醇提取方法", "X", *tail], "refused", "NOT_IN_TABLE")
+    sheet.add([9003, "一种桦木聚戊烯醇提取方法", "X", *tail], "refused", "BAD_IPC")
     sheet.add([9004, "", "B", *tail], "refused", "MISSING_FIELD")
     sheet.add([9005, "一种智能温室" * 50, "A", *tail], "refused", "TOO_LONG")
     sheet.add([9006, "一种可降解地膜", "A", "自由类", "", "审核中"], "refused", "NOT_IN_TABLE")

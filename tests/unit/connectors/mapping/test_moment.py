@@ -54,7 +54,7 @@ def test_read_moment_text_certain_day_is_the_same_in_every_order(text: str) -> N
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("0000-00-00", LocalCode.OTHER_CALENDAR), ("1403/01/15", LocalCode.OTHER_CALENDAR),
+        ("0000-00-00", LocalCode.BAD_DATE), ("1403/01/15", LocalCode.OTHER_CALENDAR),
         ("15/01/1403", LocalCode.OTHER_CALENDAR), ("01.03.2567", LocalCode.OTHER_CALENDAR),
         ("1445-09-01", LocalCode.OTHER_CALENDAR), ("۱۴۰۲/۱۲/۱۱", LocalCode.OTHER_CALENDAR),
         ("1899-12-30", LocalCode.OTHER_CALENDAR), ("9999-12-31", LocalCode.OTHER_CALENDAR),
