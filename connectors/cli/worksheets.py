@@ -9,6 +9,7 @@ from pathlib import Path
 
 from connectors.propose.guess import Option, Question, Told
 from connectors.propose.match import names_known
+from connectors.propose.odd import odd_rows
 from connectors.propose.profile import profiles
 from connectors.propose.proposal import Sheet
 from connectors.propose.vocabulary import Vocabulary
@@ -90,7 +91,9 @@ class _Reading:
         if not len(table.rows) or (len(table.header) < 2 and not is_nested):
             return Worksheet(name, table, None)
         titles = tuple(title for title in (name, self.path.stem) if title)
-        return Worksheet(name, table, Sheet(self.path.name, profiles(table), titles, form, is_nested))
+        odd = odd_rows(table)
+        columns = profiles(table, {row.number for row in odd if row.is_aside})
+        return Worksheet(name, table, Sheet(self.path.name, columns, titles, form, is_nested, odd=odd))
 
     def _table(self, name: str | None, row: int | None) -> Table:
         wanted = FormatOptions(sheet=name, header_row=row, encoding=self.encoding)

@@ -15,8 +15,10 @@ from connectors.propose.facts import FieldFacts, StreamFacts
 from connectors.propose.guess import COLUMN, NOTHING, VALUE, Answers, Guess, Option, Question, Told
 from connectors.propose.keys import find_keys
 from connectors.propose.match import EXACT, Match, match_fields, rank_streams, strength
+from connectors.propose.odd import OddRow
 from connectors.propose.persons import identity, personal_columns
 from connectors.propose.profile import HALF, SAMPLES, VALUES_MAX, Profile, fits
+from connectors.propose.rows import SettledRows, settle_rows
 from connectors.propose.sources import Asked, Context, Sources, column_option
 from connectors.propose.vocabulary import StreamVocabulary, Vocabulary
 
@@ -33,6 +35,7 @@ class Sheet:
     form: Mapping[str, str] = field(default_factory=dict)
     is_nested: bool = False  # JSON lines: columns are paths
     taken: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)  # keys of other worksheets, by stream
+    odd: tuple[OddRow, ...] = ()  # rows that seem to be no data
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def propose(sheet: Sheet, context: Context, answers: Answers) -> Proposal:
     stream = _settle_stream(asked, context, columns, sheet.names)
     if stream is None:
         return Proposal(None, tuple(asked.guesses), tuple(asked.questions))
-    return _Maker(asked, context, stream, columns).settle(sheet)
+    return _Maker(asked, context, stream, columns).settle(sheet, settle_rows(asked, sheet.odd))
 
 
 def _settle_stream(
@@ -110,7 +113,7 @@ class _Maker:
         self._todo: dict[str, SourceDraft] = {}
         self._used: set[str] = set()
 
-    def settle(self, sheet: Sheet) -> Proposal:
+    def settle(self, sheet: Sheet, rows: SettledRows) -> Proposal:
         """Return the proposal."""
         status = self._find_status()
         columns = [column for column in self._clear if column is not status]
@@ -145,6 +148,8 @@ class _Maker:
             todo=self._todo,
             by_path=sheet.is_nested,
             more=more,
+            skip=rows.skip,
+            keep=rows.keep,
         )
         personal = tuple(name for name in unused if name in hidden)
         return Proposal(draft, tuple(self._asked.guesses), tuple(self._asked.questions), unused, personal, keys)

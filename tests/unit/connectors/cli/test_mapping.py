@@ -86,11 +86,12 @@ def seal(place: PersonField, person: PersonSaid) -> Instead:
     return Instead(None)
 
 
-def test_office_that_only_knows_excel_answers_four_questions_for_two_worksheets(office: Path) -> None:
+def test_office_that_only_knows_excel_answers_five_questions_for_two_worksheets(office: Path) -> None:
     """From a workbook of its own to mappings that read its rows; the worksheet without a table is passed over."""
     workbook(office / "реестр.xlsx")
-    # what НИИ means, nothing else of the sheet; the language of the texts, what Активен means
-    done = propose(office, "реестр.xlsx", "--ask", typed="2\n\n1\n1\n")
+    # that the row of sums is no data, what НИИ means, nothing else of the sheet
+    # of the other: the language of the texts, what Активен means
+    done = propose(office, "реестр.xlsx", "--ask", typed="\n2\n\n1\n1\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("что значит") == 2
     assert "Справка" in done.stdout
@@ -105,7 +106,8 @@ def test_office_that_only_knows_excel_answers_four_questions_for_two_worksheets(
     assert [wanted.status for wanted in good] == ["registered", "signed", "ended"]
     assert [wanted.record["country"] for wanted in good] == ["UZ", "UZ", "KZ"]
     assert [wanted.record["kind"] for wanted in good] == ["enterprise", "university", "institute"]
-    assert sum(bool(row.problems) for row in found) == 1  # the row of sums
+    assert not any(row.problems for row in found)  # the row of sums is skipped
+    assert [(one.column, one.equal) for one in partners.skip] == [("№ п/п", ("Итого",))]
 
     found = outcomes(offers, load(office / "реестр.xlsx", offers.format_options()), "uz")
     good = [row.wanted for row in found if row.wanted is not None]
@@ -117,7 +119,7 @@ def test_office_that_only_knows_excel_answers_four_questions_for_two_worksheets(
 def test_persons_are_nowhere_in_the_clear(office: Path) -> None:
     """The columns of a person are under `persons`, and no field reads them."""
     workbook(office / "реестр.xlsx")
-    assert propose(office, "реестр.xlsx", "--ask", typed="2\n\n1\n1\n").returncode == 0
+    assert propose(office, "реестр.xlsx", "--ask", typed="\n2\n\n1\n1\n").returncode == 0
     data = yaml.safe_load((office / "mappings" / "реестр.yaml").read_text("utf-8"))
     assert data["persons"]["contact"]["id"] == "Контактное лицо / Эл. почта"
     assert not [path for path, source in data["fields"].items() if "Контактное" in str(source)]
@@ -261,7 +263,9 @@ def test_sheet_that_another_mapping_takes_is_refused(office: Path, capsys: pytes
     )
     options = ["предложения.csv", "--out", str(office / "mappings" / "x.yaml"), "--office", str(office)]
     assert run_command(["mapping", "propose", *options]) == 2
-    assert "mappings/a.yaml is for предложения.csv already" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "предложения.csv уже читается по" in said
+    assert "mappings/a.yaml --force" in said
 
 
 def test_text_that_reads_in_several_encodings_is_asked_about(office: Path) -> None:
@@ -287,10 +291,10 @@ def test_text_that_reads_in_several_encodings_is_asked_about(office: Path) -> No
 def test_file_or_folder_that_is_not_there_is_said(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and what to do."""
     assert run_command(["mapping", "propose", "nothing.xlsx", "--office", str(office)]) == 2
-    assert "there is no file nothing.xlsx" in capsys.readouterr().err
+    assert "файла nothing.xlsx нет ни здесь" in capsys.readouterr().err
     options = ["предложения.csv", "--out", "x.txt", "--office", str(office)]
     assert run_command(["mapping", "propose", *options]) == 2
-    assert "ends in .yaml" in capsys.readouterr().err
+    assert "должно оканчиваться на .yaml" in capsys.readouterr().err
 
 
 def test_tables_hold_on_a_narrow_terminal(office: Path) -> None:
