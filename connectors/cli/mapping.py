@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,14 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.cli.fields import LanguageOption, language_of
+from connectors.cli.mapping_files import (
+    MAPPING_SUFFIX,
+    check_targets,
+    mappings_that_read,
+    replaced_sample,
+    targets_for,
+    write_mapping,
+)
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from connectors.cli.speaker import Speaker
 from hub.base.output import as_json, line, table
-from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from connectors.cli.worksheets import Worksheet
-    from connectors.mapping import Mapping, PersonField, PersonSaid, RowOutcome
+    from connectors.mapping import PersonField, PersonSaid, RowOutcome
     from connectors.propose.draft import Draft
     from connectors.propose.proposal import Proposal
     from connectors.propose.sources import Context
@@ -26,7 +31,6 @@ if TYPE_CHECKING:
     from schemas.words import Language
 
 app = typer.Typer(help="How sheets are read: mappings, made without writing YAML.", no_args_is_help=True)
-MAPPING_SUFFIX = ".yaml"
 _REFUSED_SHOWN = 10
 
 
@@ -74,8 +78,10 @@ def propose_mapping(
     context = _context(opened, chosen)
     worksheets = _worksheets(path, context, opened.settings.limits, sheet, encoding, chosen if ask else None)
     told: list[dict[str, Any]] = []
-    targets = _targets(opened, path, out, ask=ask, count=sum(found.sheet is not None for found in worksheets))
-    _check_targets(opened, path, targets, worksheets, force=force)
+    written: list[Path] = []
+    targets = targets_for(opened, path, out, ask=ask, count=sum(found.sheet is not None for found in worksheets))
+    replaced = replaced_sample(opened, path, targets, chosen) if ask and not force else None
+    check_targets(opened, path, targets, worksheets, force=force, replaced=replaced)
     taken: dict[str, frozenset[tuple[str, ...]]] = {}
     for found in worksheets:
         if found.sheet is None:
@@ -96,7 +102,10 @@ def propose_mapping(
         target = targets.pop(0) if targets else None
         text = _text(path, found, proposal, chosen)
         if target is not None:
-            _write(target, text)
+            write_mapping(target, text)
+            if replaced is not None and replaced not in written:
+                replaced.unlink(missing_ok=True)
+            written.append(target)
         if json:
             told.append(_plain(path, found, proposal, text, chosen))
             continue
@@ -144,7 +153,7 @@ def _context(office: OpenedOffice, language: Language) -> Context:
     from schemas.vocabulary import labels, vocabulary
 
     prefixes: dict[str, set[str]] = {}
-    for mapping in _mappings_that_read(office):
+    for mapping in mappings_that_read(office):
         prefixes.setdefault(mapping.stream, set()).add(mapping.key_prefix)
     return Context(
         vocabulary(),
@@ -152,16 +161,6 @@ def _context(office: OpenedOffice, language: Language) -> Context:
         tuple(facts_of(stream) for stream in mapped_streams()),
         {stream: tuple(sorted(found)) for stream, found in prefixes.items()},
     )
-
-
-def _mappings_that_read(office: OpenedOffice) -> Iterator[Mapping]:
-    """Yield the office's mappings but those that are broken: one of them may be what is to be made anew."""
-    from connectors.mapping import read_mapping
-
-    folder = office.path / office.settings.mappings
-    for path in sorted(folder.glob("*.y*ml")) if folder.is_dir() else []:
-        with contextlib.suppress(UsageError, OSError, UnicodeDecodeError):
-            yield read_mapping(path.read_text("utf-8"), path.name)
 
 
 def _find(office: OpenedOffice, file: Path) -> Path:
@@ -180,47 +179,6 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as exc:
         raise OfficeError("errors.os", path=path, reason=os_reason(exc)) from exc
-
-
-def _targets(office: OpenedOffice, path: Path, out: Path | None, *, ask: bool, count: int) -> list[Path]:
-    """Return where each worksheet's mapping goes, nothing if none is written. Errors: OfficeError."""
-    from connectors.runtime.told import OfficeError
-
-    if out is None and not ask:
-        return []
-    first = out or office.path / office.settings.mappings / f"{path.stem}{MAPPING_SUFFIX}"
-    if first.suffix not in (MAPPING_SUFFIX, ".yml"):
-        raise OfficeError("propose.suffix", suffix=MAPPING_SUFFIX, found=first.name)
-    return [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
-
-
-def _check_targets(
-    office: OpenedOffice, path: Path, targets: list[Path], worksheets: list[Worksheet], *, force: bool
-) -> None:
-    """Errors: OfficeError, if a mapping is there already, or another one takes the sheet before it."""
-    from connectors.runtime.told import OfficeError
-
-    for target in targets:
-        if target.exists() and not force:
-            raise OfficeError("propose.is_there", path=target)
-    if not targets:
-        return
-    own = {target.name for target in targets}
-    names = {found.name for found in worksheets if found.sheet is not None}
-    for mapping in _mappings_that_read(office):
-        if mapping.name not in own and mapping.matches(path.name) and mapping.format.sheet in (None, *names):
-            taken = office.path / office.settings.mappings / mapping.name
-            raise OfficeError("propose.taken", mapping=taken, file=path.name)
-
-
-def _write(target: Path, text: str) -> None:
-    from connectors.runtime.told import OfficeError, os_reason
-
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, "utf-8")
-    except OSError as exc:
-        raise OfficeError("errors.os", path=target, reason=os_reason(exc)) from exc
 
 
 def _text(path: Path, found: Worksheet, proposal: Proposal, language: Language) -> str:
