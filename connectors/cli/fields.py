@@ -9,7 +9,7 @@ import typer
 
 from connectors.cli.office import Json, OfficeFolder
 from hub.base.output import as_json, line, table
-from hub.protocol.errors import Malformed, UsageError
+from hub.protocol.errors import Malformed
 
 if TYPE_CHECKING:
     from connectors.propose.facts import FieldFacts, StreamFacts
@@ -62,6 +62,7 @@ def language_of(wanted: str | None, office: Path) -> Language:
     """Return the language that was asked for, or the office's; English outside of an office. Errors: UsageError."""
     from connectors.cli.office import OpenedOffice
     from connectors.runtime.settings import FILE
+    from connectors.runtime.told import OfficeError
     from schemas.words import to_language
 
     if wanted is None:
@@ -69,17 +70,18 @@ def language_of(wanted: str | None, office: Path) -> Language:
     try:
         return to_language(wanted)
     except Malformed as exc:
-        raise UsageError(f"--language: {exc}") from exc
+        raise OfficeError("propose.no_language", language=wanted) from exc
 
 
 def streams_named(name: str | None) -> list[Stream]:
     """Return the stream of that name, or all that a sheet may be of. Errors: UsageError."""
     from connectors.mapping.path import mapped_streams
+    from connectors.runtime.told import OfficeError
 
     found = [stream for stream in mapped_streams() if name in (None, stream.name)]
     if not found:
         known = ", ".join(stream.name for stream in mapped_streams())
-        raise UsageError(f"there is no stream {name!r}; expected one of {known}")
+        raise OfficeError("propose.no_stream", stream=name, known=known)
     return found
 
 

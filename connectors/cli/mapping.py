@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.cli.fields import LanguageOption, language_of
+from connectors.cli.mapping_files import (
+    MAPPING_SUFFIX,
+    check_targets,
+    mappings_that_read,
+    replaced_sample,
+    targets_for,
+    write_mapping,
+)
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
+from connectors.cli.speaker import Speaker
 from hub.base.output import as_json, line, table
-from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from connectors.cli.worksheets import Worksheet
-    from connectors.mapping import Mapping, PersonField, PersonSaid, RowOutcome
+    from connectors.mapping import PersonField, PersonSaid, RowOutcome
     from connectors.propose.draft import Draft
     from connectors.propose.proposal import Proposal
     from connectors.propose.sources import Context
@@ -25,7 +31,6 @@ if TYPE_CHECKING:
     from schemas.words import Language
 
 app = typer.Typer(help="How sheets are read: mappings, made without writing YAML.", no_args_is_help=True)
-MAPPING_SUFFIX = ".yaml"
 _REFUSED_SHOWN = 10
 
 
@@ -73,8 +78,10 @@ def propose_mapping(
     context = _context(opened, chosen)
     worksheets = _worksheets(path, context, opened.settings.limits, sheet, encoding, chosen if ask else None)
     told: list[dict[str, Any]] = []
-    targets = _targets(opened, path, out, ask=ask, count=sum(found.sheet is not None for found in worksheets))
-    _check_targets(opened, path, targets, worksheets, force=force)
+    written: list[Path] = []
+    targets = targets_for(opened, path, out, ask=ask, count=sum(found.sheet is not None for found in worksheets))
+    replaced = replaced_sample(opened, path, targets, chosen) if ask and not force else None
+    check_targets(opened, path, targets, worksheets, force=force, replaced=replaced)
     taken: dict[str, frozenset[tuple[str, ...]]] = {}
     for found in worksheets:
         if found.sheet is None:
@@ -95,7 +102,10 @@ def propose_mapping(
         target = targets.pop(0) if targets else None
         text = _text(path, found, proposal, chosen)
         if target is not None:
-            _write(target, text)
+            write_mapping(target, text)
+            if replaced is not None and replaced not in written:
+                replaced.unlink(missing_ok=True)
+            written.append(target)
         if json:
             told.append(_plain(path, found, proposal, text, chosen))
             continue
@@ -114,13 +124,14 @@ def _worksheets(
     """
     from connectors.cli.wizard import answer
     from connectors.cli.worksheets import encoding_question, read_worksheets
+    from connectors.runtime.told import OfficeError
     from connectors.source.charset import UnknownEncoding, known_encoding
     from connectors.source.problem import FileCode, FileRefused
 
     try:
         known = None if encoding is None else known_encoding(encoding)
     except UnknownEncoding as exc:
-        raise UsageError(f"--encoding: {exc}") from exc
+        raise OfficeError("propose.no_encoding", encoding=encoding) from exc
     data = _bytes(path)
     try:
         return read_worksheets(path, data, context.vocabulary, limits, sheet, known)
@@ -128,7 +139,7 @@ def _worksheets(
         if exc.code is not FileCode.ENCODING_UNCERTAIN:
             raise
         if asking is None:
-            raise UsageError(f"{exc}; here by --encoding, or --ask") from exc
+            raise OfficeError("propose.which_encoding", file=path.name) from exc
         chosen = answer(encoding_question(data), asking)
         if not chosen:
             raise
@@ -142,7 +153,7 @@ def _context(office: OpenedOffice, language: Language) -> Context:
     from schemas.vocabulary import labels, vocabulary
 
     prefixes: dict[str, set[str]] = {}
-    for mapping in _mappings_that_read(office):
+    for mapping in mappings_that_read(office):
         prefixes.setdefault(mapping.stream, set()).add(mapping.key_prefix)
     return Context(
         vocabulary(),
@@ -152,65 +163,22 @@ def _context(office: OpenedOffice, language: Language) -> Context:
     )
 
 
-def _mappings_that_read(office: OpenedOffice) -> Iterator[Mapping]:
-    """Yield the office's mappings but those that are broken: one of them may be what is to be made anew."""
-    from connectors.mapping import read_mapping
-
-    folder = office.path / office.settings.mappings
-    for path in sorted(folder.glob("*.y*ml")) if folder.is_dir() else []:
-        with contextlib.suppress(UsageError, OSError, UnicodeDecodeError):
-            yield read_mapping(path.read_text("utf-8"), path.name)
-
-
 def _find(office: OpenedOffice, file: Path) -> Path:
+    from connectors.runtime.told import OfficeError
+
     for path in (file, office.sources / file):
         if path.is_file():
             return path
-    raise UsageError(f"there is no file {file}, neither here nor in {office.sources}")
+    raise OfficeError("propose.no_file", file=file, folder=office.sources)
 
 
 def _bytes(path: Path) -> bytes:
+    from connectors.runtime.told import OfficeError, os_reason
+
     try:
         return path.read_bytes()
     except OSError as exc:
-        raise UsageError(f"cannot read {path}: {exc.strerror or exc}") from exc
-
-
-def _targets(office: OpenedOffice, path: Path, out: Path | None, *, ask: bool, count: int) -> list[Path]:
-    """Return where each worksheet's mapping goes, nothing if none is written."""
-    if out is None and not ask:
-        return []
-    first = out or office.path / office.settings.mappings / f"{path.stem}{MAPPING_SUFFIX}"
-    if first.suffix not in (MAPPING_SUFFIX, ".yml"):
-        raise UsageError(f"--out: expected a name that ends in {MAPPING_SUFFIX}, came {first.name}")
-    return [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
-
-
-def _check_targets(
-    office: OpenedOffice, path: Path, targets: list[Path], worksheets: list[Worksheet], *, force: bool
-) -> None:
-    """Errors: UsageError, if a mapping is there already, or another one takes the sheet before it."""
-    for target in targets:
-        if target.exists() and not force:
-            raise UsageError(f"{target} is there already: name another file by --out, or overwrite it by --force")
-    if not targets:
-        return
-    own = {target.name for target in targets}
-    names = {found.name for found in worksheets if found.sheet is not None}
-    for mapping in _mappings_that_read(office):
-        if mapping.name not in own and mapping.matches(path.name) and mapping.format.sheet in (None, *names):
-            raise UsageError(
-                f"mappings/{mapping.name} is for {path.name} already: overwrite it by --out and --force, or change "
-                "what stands under its `files`"
-            )
-
-
-def _write(target: Path, text: str) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, "utf-8")
-    except OSError as exc:
-        raise UsageError(f"cannot write {target}: {exc.strerror or exc}") from exc
+        raise OfficeError("errors.os", path=path, reason=os_reason(exc)) from exc
 
 
 def _text(path: Path, found: Worksheet, proposal: Proposal, language: Language) -> str:
@@ -233,6 +201,7 @@ def _text(path: Path, found: Worksheet, proposal: Proposal, language: Language) 
 
 
 def _show(path: Path, found: Worksheet, proposal: Proposal, language: Language, *, with_questions: bool = True) -> None:
+    from connectors.cli.preview import warning_text
     from connectors.cli.wizard import say
 
     rows = len(found.table.rows)
@@ -252,8 +221,9 @@ def _show(path: Path, found: Worksheet, proposal: Proposal, language: Language, 
                 for guess in proposal.guesses
             ],
         )
+    speaker = Speaker(language)
     for warning in found.table.warnings:
-        line(f"  {warning.column + ': ' if warning.column else ''}{warning.message}")
+        line(f"  {warning_text(str(warning.code), warning.column, warning.message, speaker)}")
     unused = [name for name in proposal.unused if name not in proposal.personal]
     if unused:
         line(_say("told.unused", language, columns=", ".join(unused)))
@@ -285,6 +255,10 @@ def _tell_next(
         stream = proposal.draft.stream if proposal.draft else ""
         for row in refused[:_REFUSED_SHOWN]:
             line(f"  {row.row}: {'; '.join(explain(problem, language, stream) for problem in row.problems)}")
+        if len(refused) > _REFUSED_SHOWN:
+            line(f"  {_say('told.more_refused', language, count=len(refused) - _REFUSED_SHOWN)}")
+        if refused and not good:
+            line(_say("told.none_good", language))
     if target is None:
         if count:
             line(_say("told.ask", language, command=_command(office, "mapping", "propose", path, "--ask")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from schemas.words import Language, words
+from schemas.words import LANGUAGES, Language, words
 from schemas.words.said import said
 
 COLUMNS: Final = ("number", "title", "summary", "export_control", "licence", "status", "published", "expires")
@@ -20,6 +20,15 @@ def write_sample(office: Path, language: Language) -> None:
     folder = office / "sample"
     folder.mkdir(exist_ok=True)
     _write_sheet(folder / "offers.xlsx", language)
+
+
+def is_sample(path: Path) -> bool:
+    """Return whether a mapping is the sample's, as it was written: nobody has made it their own."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return any(text == sample_mapping(language) for language in LANGUAGES)
 
 
 def sample_mapping(language: Language) -> str:

@@ -9,8 +9,8 @@ import typer
 
 from connectors.cli.fields import LanguageOption, language_of, streams_named
 from connectors.cli.office import OfficeFolder, OpenedOffice
+from connectors.cli.speaker import Speaker
 from hub.base.output import line
-from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from connectors.mapping import Mapping
@@ -45,6 +45,7 @@ def template(
     from connectors.propose.draft import to_yaml
     from connectors.propose.facts import facts_of
     from connectors.propose.template import columns, mapping
+    from connectors.runtime.told import OfficeError, os_reason
     from schemas.words import words
 
     opened = OpenedOffice.open(office)
@@ -53,11 +54,11 @@ def template(
     facts = facts_of(wanted)
     book = out or opened.sources / f"{facts.name}{SUFFIX}"
     if book.suffix.lower() != SUFFIX:
-        raise UsageError(f"--out: expected a name that ends in {SUFFIX}, came {book.name}")
+        raise OfficeError("propose.suffix", suffix=SUFFIX, found=book.name)
     target = opened.path / opened.settings.mappings / f"{book.stem}.yaml"
     for path in (book, target):
         if path.exists() and not force:
-            raise UsageError(f"{path} is there already: name another file by --out, or overwrite it by --force")
+            raise OfficeError("propose.is_there", path=path)
     said = template_words(facts, chosen)
     sheet = sheet_name(facts, chosen)
     head = words("template").say("mapping.made", chosen, file=book.name, sheet=sheet)
@@ -68,18 +69,21 @@ def template(
         write_book(book, facts, columns(facts, said), chosen, book.name)
         target.write_text(text, "utf-8")
     except OSError as exc:
-        raise UsageError(f"cannot write {exc.filename or book}: {exc.strerror or exc}") from exc
-    line(f"{book}: fill in the worksheet {sheet!r} and save; {target} reads it")
+        raise OfficeError("errors.os", path=exc.filename or book, reason=os_reason(exc)) from exc
+    speaker = Speaker(chosen, office)
+    speaker.tell("propose.fill_in", book=book, sheet=sheet, mapping=target)
     if book.resolve().parent != opened.sources.resolve():
-        line(f"the connector looks in {opened.sources.resolve()}: put the filled-in workbook there, under this name")
+        line(words("propose").say("told.put", chosen, folder=opened.sources.resolve(), file=book.name))
+    speaker.tell("propose.then")
 
 
 def _check_is_free(office: OpenedOffice, name: str, own: str) -> None:
-    """Errors: UsageError, if another mapping takes a workbook of this name first."""
+    """Errors: OfficeError, if another mapping takes a workbook of this name first."""
     from connectors.runtime.office import read_mappings
+    from connectors.runtime.told import OfficeError
 
     folder = office.path / office.settings.mappings
     found: list[Mapping] = read_mappings(folder) if folder.is_dir() else []
     taken = [mapping.name for mapping in found if mapping.name != own and mapping.matches(name)]
     if taken:
-        raise UsageError(f"mappings/{taken[0]} is for files named {name} already: name another file by --out")
+        raise OfficeError("propose.taken", mapping=folder / taken[0], file=name)

@@ -26,7 +26,7 @@ def say(told: Told | str, language: Language) -> str:
 
 def prompt(text: str, default: str | None) -> str:
     """Return what a person types. Errors: typer.Abort at the end of input."""
-    return str(typer.prompt(text, default=default, show_default=default not in (None, ""))).strip()
+    return str(typer.prompt(text, default=default or "", show_default=bool(default))).strip()
 
 
 def answer_all(sheet: Sheet, context: Context, language: Language, ask: Prompt = prompt) -> Proposal:
@@ -79,6 +79,8 @@ def _read(question: Question, typed: str, language: Language) -> tuple[tuple[str
     for part in filter(None, parts):
         if part.isdecimal() and 1 <= int(part) <= len(question.options):
             answers.append(question.options[int(part) - 1].answer)
+        elif (named := _named(question, part, language)) is not None:
+            answers.append(named)
         elif question.free and (value := _value(question, part)) is not None:
             answers.append(value)
         elif question.free:
@@ -86,6 +88,17 @@ def _read(question: Question, typed: str, language: Language) -> tuple[tuple[str
         else:
             return (), _asking("wrong", language, n=len(question.options))
     return tuple(dict.fromkeys(answers)), None
+
+
+def _named(question: Question, typed: str, language: Language) -> str | None:
+    """Return the one answer that is called as it was typed: by its code, or by what the list shows of it."""
+    wanted = fold_name(typed)
+    found = [
+        option.answer
+        for option in question.options
+        if wanted in {fold_name(option.answer.partition(":")[2] or option.answer), fold_name(_label(option, language))}
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _value(question: Question, typed: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Mapping_
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -168,6 +169,39 @@ class NoDataFinder:
             if texts and 2 * sum(_LETTER.search(text) is not None for text in texts) > len(texts):
                 return True
         return False
+
+
+class TotalFound(NamedTuple):
+    """A cell that begins as a total does: its column, and whether it is one for certain, whatever the columns mean."""
+
+    column: str
+    is_certain: bool
+
+
+def find_total(cells: Mapping_[str, str]) -> TotalFound | None:
+    """Return the first cell that has a total's word, of a row of which nobody has said yet what its columns are.
+
+    It is certain where the word comes first and nothing but amounts stands behind it.
+    Shapes: cells are the filled ones in the sheet's order.
+    """
+    for place, (column, cell) in enumerate(cells.items()):
+        found = _TOTAL.match(fold(cell))
+        if found is None:
+            continue
+        is_bare = _NOTHING_MORE.fullmatch(found[2]) is not None
+        is_told = is_bare or found[1] not in ALSO_NAMES
+        rest = [fold(text) for name, text in cells.items() if name != column]
+        if place == 0 and is_told and all(map(_is_amount, rest)):
+            return TotalFound(column, is_certain=True)
+        if is_bare:
+            return TotalFound(column, is_certain=False)
+    return None
+
+
+def are_column_numbers(cells: Iterable[str]) -> bool:
+    """Return whether the cells of a row are 1, 2, 3 …, as forms number their columns."""
+    texts = [fold(text) for text in cells]
+    return len(texts) > 2 and _are_consecutive(texts)
 
 
 def _is_amount(text: str) -> bool:

@@ -38,6 +38,14 @@ class PersonDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsDraft:
+    """Rows that are named by what stands in a column."""
+
+    column: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A mapping of which each part is decided or left out.
 
@@ -58,6 +66,8 @@ class Draft:
     todo: Mapping[str, SourceDraft] = field(default_factory=dict)  # fields that are likely, and wait for an answer
     by_path: bool = False  # the columns are JMESPaths
     more: Mapping[str, str] = field(default_factory=dict)  # settings that are one text, such as key_prefix
+    skip: tuple[RowsDraft, ...] = ()
+    keep: tuple[RowsDraft, ...] = ()
 
 
 def file_pattern(name: str) -> str:
@@ -101,6 +111,11 @@ def _lines(draft: Draft, whys: Mapping[str, str]) -> Iterator[str]:
         yield from (f"    {part}: {_columns((column,), draft)}" for part, column in person.parts.items())
     for name, source in draft.settings.items():
         yield _beside(f"{name}: {_source(source, draft)}", whys.get(name))
+    for setting in ("skip", "keep"):
+        picked: tuple[RowsDraft, ...] = getattr(draft, setting)
+        if picked:
+            yield _beside(f"{setting}:", whys.get(setting))
+        yield from (f"  - {{column: {scalar(rows.column)}, is: {_list(rows.texts)}}}" for rows in picked)
     if draft.format:
         said = ", ".join(f"{name}: {scalar(value)}" for name, value in draft.format.items())
         yield _beside(f"format: {{{said}}}", whys.get("format"))

@@ -14,16 +14,19 @@ NOTHING: Final = "-"  # the answer that a field has no column, or a column no fi
 # Every sentence that a proposal or who shows it may say, by group: the catalogue of words has to have them.
 SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
     "why": (
-        "stream", "name", "name_part", "name_within", "name_but_cells", "key", "person", "answered", "every_row",
+        "stream", "name", "name_leaf", "name_part", "name_within", "name_but_cells", "key", "person",
+        "answered", "every_row", "total",
     ),
     "questions": (
         "stream", "encoding", "key", "key_counting", "key_pair", "field_likely", "field_rivals", "field_required",
         "status", "word", "split", "no_codes", "decimal", "date_order", "year_pivot", "factor", "person", "more",
-        "column", "center", "key_prefix",
+        "column", "center", "key_prefix", "rows_total", "rows_lone",
+        "sample", "needs",
     ),
     "options": (
         "every_row", "no_column", "no_person", "blank", "refuse", "leave_out", "use_all_the_same", "happened",
-        "same_things", "no_stream",
+        "same_things", "no_stream", "skip_rows", "keep_rows", "replace_sample", "keep_sample",
+        "leave_field",
     ),
     "readings": (
         "point", "comma", "dmy", "mdy", "ymd", "year_pivot", "factor", "no_factor",
@@ -33,7 +36,7 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "told": (
         "sheet", "file", "left_out", "unused", "personal", "empty", "questions", "ask", "write", "written",
-        "unfinished", "good", "next", "put",
+        "unfinished", "good", "more_refused", "none_good", "next", "put",
     ),
     "asking": (
         "how", "number", "numbers", "text", "examples", "wrong", "not_allowed", "none", "stays",

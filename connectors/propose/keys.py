@@ -11,7 +11,7 @@ from connectors.propose.profile import Profile
 from connectors.propose.vocabulary import Vocabulary
 
 _PAIRED_MAX = 8
-_ALMOST = 0.95
+_ALMOST = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,16 @@ def find_keys(columns: Sequence[Profile], vocabulary: Vocabulary) -> Keys:
     """
     named = [column for column in columns if strength(column, vocabulary.key)]
     exact = [column for column in named if strength(column, vocabulary.key) == EXACT]
-    whole = [column for column in exact if column.is_unique and not _only_counts(column, vocabulary)]
-    if len(whole) == 1 and len(exact) == 1:
+    lasting = [column for column in exact if not _only_counts(column, vocabulary)]
+    whole = [column for column in lasting if column.is_unique]
+    if len(whole) == 1 and len(lasting) == 1:
         return Keys(whole[0].name, (), None, "key")
-    order = sorted(
-        columns, key=lambda column: (not column.is_unique, column not in named, _only_counts(column, vocabulary))
-    )
+    order = sorted(columns, key=lambda column: _rank(column, named, lasting, vocabulary))
     options = tuple(column.name for column in order if column.filled)
     likely = [c for c in order if c in named and not _only_counts(c, vocabulary)]
     best = next((c for c in likely if c.is_unique), None)
     # A number that stands twice by mistake is still the number; both rows are refused until somebody mends it.
-    best = best or next((c for c in likely if c in exact and c.distinct >= _ALMOST * max(c.rows, 1)), None)
+    best = best or next((c for c in likely if c in lasting and _is_almost_unique(c)), None)
     if best is not None:
         return Keys(None, options, best.name, "key")
     counting = next((column for column in order if column.is_unique and _only_counts(column, vocabulary)), None)
@@ -57,6 +56,19 @@ def find_keys(columns: Sequence[Profile], vocabulary: Vocabulary) -> Keys:
     if pair is not None:
         return Keys(None, (*pair, *(name for name in options if name not in pair)), None, "key_pair")
     return Keys(None, options, None, "key")
+
+
+def _rank(
+    column: Profile, named: Sequence[Profile], lasting: Sequence[Profile], vocabulary: Vocabulary
+) -> tuple[bool, ...]:
+    """Return where a column stands among the answers: first those that are called a number, though one stands twice."""
+    is_good = column.is_unique or (column in lasting and _is_almost_unique(column))
+    return (not is_good, column not in named, _only_counts(column, vocabulary))
+
+
+def _is_almost_unique(column: Profile) -> bool:
+    """Return whether a column tells the rows apart but for a few mistakes."""
+    return column.distinct >= _ALMOST * max(column.rows, 1)
 
 
 def _only_counts(column: Profile, vocabulary: Vocabulary) -> bool:

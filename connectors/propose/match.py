@@ -9,9 +9,9 @@ from typing import Final
 from connectors.propose.facts import FieldFacts, StreamFacts
 from connectors.propose.guess import Told
 from connectors.propose.profile import HALF, MOST, Profile, fits
-from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, name_parts
+from connectors.propose.vocabulary import GROUP, StreamVocabulary, Vocabulary, fold_name, name_parts
 
-OWN, EXACT, PART, WITHIN = 4, 3, 2, 1
+OWN, EXACT, LEAF, PART, WITHIN = 5, 4, 3, 2, 1
 _WORD_MIN: Final = 4  # a shorter word within a name says too little
 _DISTINCT_SHEET: Final = 4
 _AHEAD: Final = 4  # points that the best stream must be ahead of the next
@@ -33,8 +33,8 @@ class Match:
     @property
     def why(self) -> Told:
         """Why it may be that field."""
-        names = {OWN: "why.name", EXACT: "why.name", PART: "why.name_part", WITHIN: "why.name_within"}
-        return Told(names[self.strength] if self.fits else "why.name_but_cells")
+        names = {OWN: "name", EXACT: "name", LEAF: "name_leaf", PART: "name_part", WITHIN: "name_within"}
+        return Told(f"why.{names[self.strength] if self.fits else 'name_but_cells'}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,9 @@ def strength(column: Profile, names: Iterable[str]) -> int:
     whole, *parts = name_parts(column.name) or ("",)
     if whole in known:
         return EXACT
+    group, _, leaf = column.name.rpartition(GROUP)
+    if group and fold_name(leaf) in known:
+        return LEAF
     if any(part in known for part in parts):
         return PART
     spaced = f" {whole} "
@@ -81,7 +84,7 @@ def match_fields(
     found: dict[str, Match] = {}
     rivals: dict[str, tuple[Match, ...]] = {}
     taken: set[str] = set()
-    for level in (OWN, EXACT, PART, WITHIN):
+    for level in (OWN, EXACT, LEAF, PART, WITHIN):
         wanted = {
             path: [match for match in matches if match.strength == level and match.column.name not in taken]
             for path, matches in every.items()
@@ -116,7 +119,11 @@ def _as_well(every: Mapping[str, list[Match]], path: str, taken: set[str]) -> li
 def _agreement(column: Profile, path: str, words: StreamVocabulary) -> int:
     if name_parts(column.name)[:1] and name_parts(column.name)[0] in words.own.get(path, ()):
         return OWN
-    return strength(column, words.fields.get(path, ()))
+    names = words.fields.get(path, frozenset[str]())
+    found = strength(column, names)
+    # `Offer / title`: what stands above only says again whose title it is.
+    groups = [fold_name(group) for group in column.name.split(GROUP)[:-1]]
+    return EXACT if found == LEAF and all(group in words.sheets or group in names for group in groups) else found
 
 
 def _is_fit(field: FieldFacts, column: Profile, vocabulary: Vocabulary) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -67,11 +67,11 @@ class Profile:
         return sum(map(looks, self.texts)) / len(self.texts) if self.texts else 0.0
 
 
-def profiles(table: Table) -> tuple[Profile, ...]:
-    """Return every column of a table with what its cells tell."""
+def profiles(table: Table, aside: Collection[int] = ()) -> tuple[Profile, ...]:
+    """Return every column of a table with what its cells tell. Shapes: aside are numbers of rows that are no data."""
     is_nested = table.format.kind == "jsonl"
     columns: dict[str, list[Any]] = {} if is_nested else {name: [] for name in table.header}
-    rows = table.rows[:ROWS_LOOKED_AT]
+    rows = [row for row in table.rows[:ROWS_LOOKED_AT] if row.number not in aside]
     for row in rows:
         for name, cell in _leaves(row.cells) if is_nested else row.cells.items():
             if cell is not None and cell != "":

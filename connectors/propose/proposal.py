@@ -6,7 +6,7 @@ An answer is taken into account by making the whole proposal again: so it depend
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from connectors.propose.coded import language_choices
@@ -15,8 +15,11 @@ from connectors.propose.facts import FieldFacts, StreamFacts
 from connectors.propose.guess import COLUMN, NOTHING, VALUE, Answers, Guess, Option, Question, Told
 from connectors.propose.keys import find_keys
 from connectors.propose.match import EXACT, Match, match_fields, rank_streams, strength
+from connectors.propose.needs import lacking
+from connectors.propose.odd import OddRow
 from connectors.propose.persons import identity, personal_columns
 from connectors.propose.profile import HALF, SAMPLES, VALUES_MAX, Profile, fits
+from connectors.propose.rows import SettledRows, settle_rows
 from connectors.propose.sources import Asked, Context, Sources, column_option
 from connectors.propose.vocabulary import StreamVocabulary, Vocabulary
 
@@ -33,6 +36,7 @@ class Sheet:
     form: Mapping[str, str] = field(default_factory=dict)
     is_nested: bool = False  # JSON lines: columns are paths
     taken: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)  # keys of other worksheets, by stream
+    odd: tuple[OddRow, ...] = ()  # rows that seem to be no data
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def propose(sheet: Sheet, context: Context, answers: Answers) -> Proposal:
     stream = _settle_stream(asked, context, columns, sheet.names)
     if stream is None:
         return Proposal(None, tuple(asked.guesses), tuple(asked.questions))
-    return _Maker(asked, context, stream, columns).settle(sheet)
+    return _Maker(asked, context, stream, columns).settle(sheet, settle_rows(asked, sheet.odd))
 
 
 def _settle_stream(
@@ -110,7 +114,7 @@ class _Maker:
         self._todo: dict[str, SourceDraft] = {}
         self._used: set[str] = set()
 
-    def settle(self, sheet: Sheet) -> Proposal:
+    def settle(self, sheet: Sheet, rows: SettledRows) -> Proposal:
         """Return the proposal."""
         status = self._find_status()
         columns = [column for column in self._clear if column is not status]
@@ -129,6 +133,7 @@ class _Maker:
                 self._take(facts, match.column)
             else:
                 self._settle_open(facts, match, matches.rivals.get(facts.path, ()))
+        self._settle_needs()
         self._settle_status(status)
         persons = self._settle_persons()
         self._settle_more()
@@ -145,6 +150,8 @@ class _Maker:
             todo=self._todo,
             by_path=sheet.is_nested,
             more=more,
+            skip=rows.skip,
+            keep=rows.keep,
         )
         personal = tuple(name for name in unused if name in hidden)
         return Proposal(draft, tuple(self._asked.guesses), tuple(self._asked.questions), unused, personal, keys)
@@ -262,6 +269,28 @@ class _Maker:
     def _put(self, facts: FieldFacts, source: SourceDraft) -> None:
         (self._settings if facts in self._facts.changes else self._fields)[facts.path] = source
 
+    def _settle_needs(self) -> None:
+        """Ask for the fields without which one that was found would have every row refused."""
+        asked = {question.id.partition(":")[2] for question in self._asked.questions}
+        for path, other in list(lacking(self._facts, self._fields, {*self._todo, *asked})):
+            source, facts = self._fields.get(path), self._facts.of(other)
+            if source is None or (source.column is not None and not self._by_name[source.column].filled):
+                continue
+            columns = [c for c in self._clear if c.name not in self._used and self._could_be(facts, c)]
+            label = self._sources.label(path)
+            told = Told("questions.needs", {"field": label, "other": self._sources.label(other)})
+            leave = Option(NOTHING, Told("options.leave_field", {"field": label}))
+            question = Question(f"needs:{path}:{other}", told, (*map(column_option, columns), leave))
+            if facts.standard is not None:
+                question = replace(question, free=True, accepts=self._sources.accepted(facts))
+            chosen = self._asked.ask(question)
+            if chosen is not None and chosen[0] == NOTHING:
+                del self._fields[path]
+                self._used.discard(source.column or "")
+                self._asked.guesses = [guess for guess in self._asked.guesses if guess.place != f"fields.{path}"]
+            elif chosen is not None:
+                self._answer_field(facts, chosen[0])
+
     # The status
 
     def _find_status(self) -> Profile | None:
@@ -278,9 +307,7 @@ class _Maker:
         column, answered = match, self._asked.answers.get("status")
         if len(self._facts.statuses) < 2:
             return
-        if match is not None and answered is None and self._sources.knows_status(match):
-            pass
-        else:
+        if match is None or answered is not None or not self._sources.knows_status(match):
             said = self._labels.statuses[self._facts.name]
             options = [
                 Option(VALUE + status, Told("options.every_row", {"value": said[status]}))

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from connectors.mapping.convert import fold_case
 
+GROUP = " / "  # between the levels of a header of several rows
 _COUNTED = re.compile(r" \(\d+\)$")
 _AROUND = " .,:;*\"'«»“”()[]"
 
@@ -60,7 +61,7 @@ def name_parts(text: str) -> tuple[str, ...]:
     text = _COUNTED.sub("", text)  # the second column of a name is called so, with a number
     whole = fold_name(text)
     levels = [fold_name(level.replace("_", " ")) for level in re.split(r" / |\.(?=[\w\"])", text)]
-    shorter = [fold_name(part) for level in (text, *text.split(" / ")) for part in _cut(level)]
+    shorter = [fold_name(part) for level in (text, *text.split(GROUP)) for part in _cut(level)]
     return tuple(dict.fromkeys(part for part in (whole, *reversed(levels), *shorter) if part))
 
 

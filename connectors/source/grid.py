@@ -122,6 +122,11 @@ def header_labels(grid: Grid, header_number: int) -> tuple[list[str], int]:
     return [" / ".join(parts) for parts in levels], end
 
 
+def row_labels(grid: Grid, number: int) -> list[str]:
+    """Return the cells of one row as names."""
+    return [_label(value) for value in grid.rows[number]]
+
+
 def _label(value: Cell) -> str:
     if isinstance(value, bool):
         return str(value).upper()

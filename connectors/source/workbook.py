@@ -12,8 +12,8 @@ from pathlib import PurePath
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from connectors.source.folding import fold
-from connectors.source.grid import Grid, fill_down, header_labels
-from connectors.source.header import column_letters, find_header, name_columns
+from connectors.source.grid import Grid, fill_down, header_labels, row_labels
+from connectors.source.header import column_letters, find_header, join_levels, name_columns
 from connectors.source.look import looks, show_cells
 from connectors.source.package import Package
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
@@ -66,7 +66,19 @@ def _sheets(
                 raise
             number = None
         labels, end = ([], -1) if number is None else header_labels(grid, number)
+        if number == end and wanted.columns and not wanted.columns <= set(labels):
+            number, end, labels = _two_rows(grid, end, labels, wanted.columns)
         yield _Sheet(name, grid, number, end, tuple(labels))
+
+
+def _two_rows(grid: Grid, number: int, labels: list[str], names: frozenset[str]) -> tuple[int, int, list[str]]:
+    """Return the header's first and last row and its names, with the row above or below where only both have all."""
+    for upper in (number - 1, number):
+        if upper in grid.rows and upper + 1 in grid.rows:
+            joined = join_levels(row_labels(grid, upper), row_labels(grid, upper + 1), names)
+            if joined is not None:
+                return upper, upper + 1, joined
+    return number, number, labels
 
 
 def _choose(sheets: Iterator[_Sheet], wanted: FormatOptions, limits: Limits, path: PurePath) -> _Sheet:

@@ -155,10 +155,10 @@ def test_template_elsewhere_is_told_where_to_go(
     """The mapping lies in the office whatever folder the workbook was written to."""
     out = tmp_path_factory.mktemp("elsewhere") / "our deals.xlsx"
     assert run_command(["template", "deal", "--out", str(out), "--office", str(office)]) == 0
-    assert "put the filled-in workbook there" in capsys.readouterr().out
+    assert "положите our deals.xlsx туда" in capsys.readouterr().out
     assert (office / "mappings" / "our deals.yaml").exists()
     assert run_command(["template", "deal", "--out", "x.csv", "--office", str(office)]) == 2
-    assert "ends in .xlsx" in capsys.readouterr().err
+    assert "должно оканчиваться на .xlsx" in capsys.readouterr().err
 
 
 def test_template_whose_name_another_mapping_takes_is_refused(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,5 +168,7 @@ def test_template_whose_name_another_mapping_takes_is_refused(office: Path, caps
         "files: 'off*.xlsx'\nstream: offer\nkey: a\nfields: {title: {column: b}}\n", "utf-8"
     )
     assert run_command(["template", "offer", "--office", str(office)]) == 2
-    assert "mappings/a.yaml is for files named offer.xlsx" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "offer.xlsx уже читается по" in said
+    assert "mappings/a.yaml" in said
     assert not (office / "offer.xlsx").exists()
