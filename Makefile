@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := hub connectors schemas tests benchmarks deploy
 
-.PHONY: help setup kafka demo test test-long check lint types imports bench lock clean
+.PHONY: help setup kafka demo test test-long check lint types imports bench checker lock clean
 
 help:
 	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
@@ -15,6 +15,8 @@ help:
 	@echo 'make test-long the long fault and property runs'
 	@echo 'make check     what CI runs: lint, types, import rules, make test'
 	@echo 'make bench     the benchmark; one JSON line at its end'
+	@echo "make checker   dist/cohub-check-….pyz, which checks evidence bundles and needs Python alone; the same bytes"
+	@echo "               wherever it is made; ARGS='--platform windows-x86_64' for other computers than this kind"
 
 setup: $(STAMP) kafka
 
@@ -60,6 +62,10 @@ imports: $(STAMP)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The libraries are fetched as the lock pins them. Its SHA-256 is recorded in hub/evidence/checkers.json, for bundles.
+checker: $(STAMP)
+	@$(BIN)/python -m deploy.checker.make $(ARGS)
 
 # The lock has hashes and no addresses. uv is needed for this target alone.
 lock:

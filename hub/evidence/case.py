@@ -11,6 +11,7 @@ from hub.domain.catalogue import KINDS
 from hub.domain.registry import Registry
 from hub.domain.stream import HQ
 from hub.evidence import layout
+from hub.evidence.checkers import Checkers
 from hub.evidence.report import Check, Report
 from hub.evidence.subject import EntityKey, Subject
 from hub.ledger.basis import Basis
@@ -135,6 +136,7 @@ class Case:
     report: Report
     trust: Trust | None = None
     pinned: Trust | None = None  # the trust note that the checker has, where he has one
+    checkers: Checkers | None = None  # whose SHA-256 is known, where that is not this release's own list
     lanes: list[LaneOf] = field(default_factory=list)
     schemas: dict[str, Schema] = field(default_factory=dict)  # by path below schemas/
     bases: dict[int, Basis] = field(default_factory=dict)  # those that receipts name

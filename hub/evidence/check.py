@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hub.evidence import layout
 from hub.evidence.case import Case, take_apart
+from hub.evidence.checkers import Checkers
 from hub.evidence.container import AGAIN, read_zip
 from hub.evidence.judging import check_after, check_schemas, fold_hq, judge_subject, read_schemas
 from hub.evidence.lanes import check_inclusion, check_receipts
@@ -29,10 +30,13 @@ class CheckedBundle:
     case: Case | None
 
 
-def check_bundle(data: bytes, root: Verifier, pinned: Trust | None = None) -> CheckedBundle:
+def check_bundle(
+    data: bytes, root: Verifier, pinned: Trust | None = None, checkers: Checkers | None = None
+) -> CheckedBundle:
     """Check an evidence bundle completely; every finding is in the report.
 
-    Shapes: `root` is HQ's root key, known from elsewhere; `pinned` a trust note of that root that the checker has.
+    Shapes: `root` is HQ's root key, known from elsewhere; `pinned` a trust note of that root that the checker has;
+            `checkers` the checkers whose SHA-256 is known, None for those of this release's list.
     Errors: none, for any bytes.
     """
     report = Report()
@@ -51,7 +55,7 @@ def check_bundle(data: bytes, root: Verifier, pinned: Trust | None = None) -> Ch
         report.error(Check.MANIFEST, exc, layout.MANIFEST)
         return CheckedBundle(report, None)
     case = take_apart(files, subject, report)
-    case.pinned = pinned
+    case.pinned, case.checkers = pinned, checkers
     try:
         examine(case, root)
         if case.trust is not None:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from hub.evidence import layout
 from hub.evidence.article import TAGS, Article
 from hub.evidence.case import Case
+from hub.evidence.checkers import recorded
+from hub.evidence.generator import generator
+from hub.evidence.layout import READMES
 from hub.evidence.markup import text
-from hub.evidence.readme import readmes
+from hub.evidence.readme import contradiction, is_ours
 from hub.evidence.report import Check, Origin, Report, Severity
 from hub.evidence.style import STYLE
 from hub.evidence.texts import say
@@ -25,14 +27,6 @@ _GENERATOR: Final = re.compile(rb'<meta name="generator" content="(cohub [^"<>]{
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 # The order of the articles and their tabs: a bundle's page is compared byte for byte, so it is part of the page.
 _SHOWN: Final[tuple[Language, ...]] = ("zh", "ru", "en")
-
-
-def generator() -> str:
-    """Return the software's name and version, as the page names it."""
-    try:
-        return f"cohub {version('cohub')}"
-    except PackageNotFoundError:
-        return "cohub"
 
 
 def page(case: Case, report: Report | None = None, root: Verifier | None = None, origin: Origin | None = None) -> str:
@@ -59,11 +53,16 @@ def page(case: Case, report: Report | None = None, root: Verifier | None = None,
 
 def check_page(case: Case) -> None:
     """Compare the bundle's page and README with what this software makes of the evidence."""
-    expected = {layout.SUMMARY: page(case).encode(), **readmes()}
-    made = _GENERATOR.search(case.files.get(layout.SUMMARY, b"")[:4000])
+    known = recorded() if case.checkers is None else case.checkers
+    summary = case.files.get(layout.SUMMARY, b"")
+    made = _GENERATOR.search(summary[:4000])
     by_us = made is None or made[1].decode("utf-8", "replace") == generator()
-    for path, content in expected.items():
-        if case.files.get(path) == content:
+    right = {layout.SUMMARY: summary == page(case).encode()}
+    right |= {path: is_ours(path, case.files.get(path, b"")) for path in READMES.values()}
+    for path, is_right in right.items():
+        if path != layout.SUMMARY and (fault := contradiction(case.files.get(path, b""), known)):
+            case.report.error(Check.SUMMARY, fault, path)
+        elif is_right:
             case.report.passed(Check.SUMMARY)
         elif by_us:
             case.report.error(Check.SUMMARY, "is not what the evidence gives", path)

@@ -19,8 +19,9 @@ from hub.evidence.case import take_apart
 from hub.evidence.check import examine
 from hub.evidence.container import write_zip
 from hub.evidence.export import export_bundle
+from hub.evidence.generator import generator
 from hub.evidence.manifest import manifest
-from hub.evidence.page import generator, page
+from hub.evidence.page import page
 from hub.evidence.readme import readmes
 from hub.evidence.report import Report
 from hub.evidence.subject import Subject
@@ -187,9 +188,10 @@ async def told(folder: Path, *witnesses: str) -> Story:
     return story
 
 
-def remade(files: Mapping[str, bytes], subject: Subject) -> dict[str, bytes]:
-    """Return a bundle's files with manifest, page, README and sums made anew, as a careful forger would make them."""
-    made = {path: data for path, data in files.items() if path not in layout.DERIVED} | readmes()
+def remade(files: Mapping[str, bytes], subject: Subject, read: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """Return a bundle's files with manifest, page, README (or `read`) and sums made anew, as a careful forger would."""
+    made = {path: data for path, data in files.items() if path not in layout.DERIVED}
+    made |= readmes() if read is None else read
     case = take_apart(made, subject, Report())
     examine(case, None)
     made[layout.SUMMARY] = page(case).encode()

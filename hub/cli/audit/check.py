@@ -11,7 +11,6 @@ import typer
 
 from hub.base.durable import disk_errors, write
 from hub.base.output import as_json, count, line, note, table
-from hub.cli.options import Json
 from hub.protocol.errors import Malformed, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def check(
+    ctx: typer.Context,
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The evidence bundle, a zip.", show_default=False)],
     root: Annotated[
         str | None, typer.Option("--root", metavar="VKEY", help="HQ's root key, known to you by another way.")
@@ -45,20 +45,21 @@ def check(
         bool,
         typer.Option("--allow-unwitnessed", help="Let it pass while the log or its witnesses have not caught up."),
     ] = False,
-    json: Json = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Check an evidence bundle: no broker, no database, no network. Exit status 0 only where all of it holds.
 
     Examples: hub audit check evidence-deal-uz_D-1.zip --root hub.example/root+1a2b3c4d+AbC… --html result.html
     """
     from hub.evidence.check import check_bundle
+    from hub.evidence.checkers import Checkers
     from hub.evidence.page import page
     from hub.evidence.report import Origin
 
     data = _read(bundle)
     origin = Origin(bundle.name, sha256(data).hexdigest(), datetime.now(UTC))
     key, pinned = _keys(data, root, trust)
-    checked = check_bundle(data, key, pinned)
+    checked = check_bundle(data, key, pinned, ctx.find_object(Checkers))
     report = checked.report
     if html is not None:
         if checked.case is None:
