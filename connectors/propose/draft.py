@@ -12,6 +12,7 @@ from typing import Final
 _PLAIN: Final = re.compile(r"[^\W_][\w .()/№-]*", re.UNICODE)
 _NOTHING: Final = frozenset({"null", "Null", "NULL"})
 NO_WHYS: Final[Mapping[str, str]] = MappingProxyType({})
+NO_BLANKS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,14 @@ class SourceDraft:
 
 @dataclass(frozen=True, slots=True)
 class PersonDraft:
-    """A person: the columns that tell them from others, and what is sealed of them, by name."""
+    """A person: the columns that tell them from others, what is sealed of them, by name, and what means nothing.
+
+    Shapes: blanks are by column.
+    """
 
     id: tuple[str, ...]
     parts: Mapping[str, str]
+    blanks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,8 @@ def _lines(draft: Draft, whys: Mapping[str, str]) -> Iterator[str]:
         yield "persons:"
     for name, person in draft.persons.items():
         yield _beside(f"  {name}:", whys.get(f"persons.{name}"))
-        yield f"    id: {_columns(person.id, draft)}"
-        yield from (f"    {part}: {_columns((column,), draft)}" for part, column in person.parts.items())
+        yield f"    id: {_columns(person.id, draft, person.blanks)}"
+        yield from (f"    {part}: {_columns((column,), draft, person.blanks)}" for part, column in person.parts.items())
     for name, source in draft.settings.items():
         yield _beside(f"{name}: {_source(source, draft)}", whys.get(name))
     for setting in ("skip", "keep"):
@@ -122,9 +127,14 @@ def _lines(draft: Draft, whys: Mapping[str, str]) -> Iterator[str]:
     yield from map(_comment, draft.left_out)
 
 
-def _columns(names: Sequence[str], draft: Draft) -> str:
+def _columns(names: Sequence[str], draft: Draft, blanks: Mapping[str, tuple[str, ...]] = NO_BLANKS) -> str:
     """Return the cells of a key or a person: a name each, or a path where the sheet has no columns."""
-    found = [f"{{path: {scalar(name)}}}" if draft.by_path else scalar(name) for name in names]
+    way, found = "path" if draft.by_path else "column", []
+    for name in names:
+        source = f"{way}: {scalar(name)}"
+        if name in blanks:
+            source += f", blanks: {_list(blanks[name])}"
+        found.append(f"{{{source}}}" if draft.by_path or name in blanks else scalar(name))
     return found[0] if len(found) == 1 else f"[{', '.join(found)}]"
 
 

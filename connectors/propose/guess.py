@@ -21,7 +21,7 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
         "stream", "encoding", "key", "key_counting", "key_pair", "field_likely", "field_rivals", "field_required",
         "status", "word", "split", "no_codes", "decimal", "date_order", "year_pivot", "factor", "person", "more",
         "column", "center", "key_prefix", "rows_total", "rows_lone",
-        "sample", "needs",
+        "sample", "needs", "no_address",
     ),
     "options": (
         "every_row", "no_column", "no_person", "blank", "refuse", "leave_out", "use_all_the_same", "happened",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from connectors.propose.draft import PersonDraft
+from connectors.propose.guess import COLUMN, NOTHING, Option, Question, Told
 from connectors.propose.match import strength
 from connectors.propose.profile import HALF, MOST, Profile, is_date, is_email, is_phone
+from connectors.propose.sources import BLANK_ANSWER, USE, Asked
 from connectors.propose.vocabulary import Vocabulary, fold_name
 
 
@@ -47,7 +50,7 @@ def _is_marked(text: str) -> bool:
     return text.startswith(("+", "8 ", "8(", "8-", "(")) or text.count("-") >= 2  # as 123-45-67, which is no date
 
 
-def identity(parts: dict[str, Profile]) -> tuple[str, ...] | None:
+def identity(parts: Mapping[str, Profile]) -> tuple[str, ...] | None:
     """Return the columns that tell one person from another, None if the sheet does not settle it.
 
     An e-mail address does, where every row that says anything of a person has one.
@@ -56,3 +59,40 @@ def identity(parts: dict[str, Profile]) -> tuple[str, ...] | None:
     if email is not None and email.filled and all(part.filled <= email.filled for part in parts.values()):
         return (email.name,)
     return None
+
+
+def settle_person(asked: Asked, path: str, label: str, parts: Mapping[str, Profile]) -> PersonDraft | None:
+    """Return how a person is read from their columns, asked for what tells them apart; None without any, or while open.
+
+    Shapes: path and label are those of the sealed field.
+    """
+    question, found = f"person:{path}", identity(parts)
+    if found is None or question in asked.answers:
+        options = [Option(COLUMN + column.name, column.name) for column in parts.values()]
+        options.append(Option(NOTHING, Told("options.no_person")))
+        suggested = COLUMN + parts["email"].name if "email" in parts else None
+        told = Told("questions.person", {"field": label})
+        chosen = asked.ask(Question(question, told, tuple(options), several=True, suggested=suggested))
+        if chosen is None or NOTHING in chosen:
+            return None
+        found = tuple(name.removeprefix(COLUMN) for name in chosen)
+    blanks = {column.name: _no_addresses(asked, path, column) for column in parts.values()}
+    columns = {part: column.name for part, column in parts.items()}
+    return PersonDraft(found, columns, {name: texts for name, texts in blanks.items() if texts})
+
+
+def _no_addresses(asked: Asked, path: str, column: Profile) -> tuple[str, ...]:
+    """Return what stands for an address that is not there, asked: two persons with "none" would be one.
+
+    Left alone, the mapping is not whole.
+    """
+    if not column.filled or column.share(is_email) < HALF:
+        return ()
+    blanks = []
+    for word in dict.fromkeys(text for text in column.texts if not is_email(text)):
+        told = Told("questions.no_address", {"column": column.name, "word": word})
+        options = (Option(BLANK_ANSWER, Told("options.blank")), Option(USE, Told("options.use_all_the_same")))
+        chosen = asked.ask(Question(f"value:{path}:{column.name}:{word}", told, options, suggested=BLANK_ANSWER))
+        if chosen is not None and chosen[0] == BLANK_ANSWER:
+            blanks.append(word)
+    return tuple(blanks)

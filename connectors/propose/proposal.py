@@ -17,7 +17,7 @@ from connectors.propose.keys import find_keys
 from connectors.propose.match import EXACT, Match, match_fields, rank_streams, strength
 from connectors.propose.needs import lacking
 from connectors.propose.odd import OddRow
-from connectors.propose.persons import identity, personal_columns
+from connectors.propose.persons import personal_columns, settle_person
 from connectors.propose.profile import HALF, SAMPLES, VALUES_MAX, Profile, fits
 from connectors.propose.rows import SettledRows, settle_rows
 from connectors.propose.sources import Asked, Context, Sources, column_option
@@ -345,22 +345,14 @@ class _Maker:
         sealed = next((facts for facts in self._facts.fields if facts.form == "person"), None)
         if sealed is None or not self._personal:
             return {}
-        path, question = sealed.path, f"person:{sealed.path}"
-        found = identity(self._personal)
-        if found is None or question in self._asked.answers:
-            options = [Option(COLUMN + column.name, column.name) for column in self._personal.values()]
-            options.append(Option(NOTHING, Told("options.no_person")))
-            suggested = COLUMN + self._personal["email"].name if "email" in self._personal else None
-            told = Told("questions.person", {"field": self._sources.label(path)})
-            chosen = self._asked.ask(Question(question, told, tuple(options), several=True, suggested=suggested))
-            if chosen is None or NOTHING in chosen:
-                return {}
-            found = tuple(name.removeprefix(COLUMN) for name in chosen)
-        parts = {part: column.name for part, column in self._personal.items()}
-        self._used |= {*parts.values(), *found}
-        for part, name in parts.items():
+        path = sealed.path
+        person = settle_person(self._asked, path, self._sources.label(path), self._personal)
+        if person is None:
+            return {}
+        self._used |= {*person.parts.values(), *person.id}
+        for part, name in person.parts.items():
             self._asked.guess(f"persons.{path}.{part}", name, "certain", Told("why.person"))
-        return {path: PersonDraft(found, parts)}
+        return {path: person}
 
     # What is left
 

@@ -18,7 +18,7 @@ from connectors.propose.vocabulary import StreamVocabulary, Vocabulary, fold_nam
 
 BLANK_ANSWER: Final = "blank"  # a word that means that nothing is there
 USE: Final = "use"
-_NAMES_SHARE: Final = 0.5  # of cells with a blank in them: then they are names, and no numbers
+_NAMES_SHARE: Final = 0.5  # of cells that are names rather than numbers
 _WHOLE_ID: Final = re.compile(r"[a-z0-9-]{1,63}:\S")
 _SAMPLE_CHARS: Final = 20
 _READINGS: Final = {".": "point", ",": "comma", "dmy": "dmy", "mdy": "mdy", "ymd": "ymd"}
@@ -196,7 +196,7 @@ class Sources:
     def _entity(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
         if facts.foreign:
             return self._foreign(facts, column)
-        if column.share(lambda text: " " in text) > _NAMES_SHARE:
+        if column.share(_is_name) > _NAMES_SHARE:
             return self._no_codes(facts, column)
         prefixes = self._context.prefixes.get(facts.refers_to or "", ())
         return SourceDraft(column.name, prefix=prefixes[0] if len(prefixes) == 1 and prefixes[0] else None)
@@ -221,6 +221,11 @@ class Sources:
             Question(f"use:{facts.path}", told, options, suggested=NOTHING, examples=column.samples)
         )
         return SourceDraft(column.name) if chosen is not None and chosen[0] == USE else None
+
+
+def _is_name(text: str) -> bool:
+    """Return whether a text is more likely what something is called than its number: it has a blank, or no digit."""
+    return " " in text or not any(character.isdigit() for character in text)
 
 
 def _with_labels(table: dict[str, str], labels: Mapping[str, str]) -> dict[str, str]:
