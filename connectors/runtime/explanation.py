@@ -40,7 +40,8 @@ PARAMS: Final = (
 _BOUND_SIGNS: Final = {"ge": "≥ ", "gt": "> ", "le": "≤ ", "lt": "< "}
 _GROUPS: Final = {"status": "statuses", "event": "events"}  # of a stream's words
 _CODED: Final = re.compile(r"(?:(?<=^)|(?<= ))(status|event|stream)=([a-z_]+)(?= |$)")
-_PARAM: Final = re.compile(rf"(?:(?<=^)|(?<= ))({'|'.join((*PARAMS, *_BOUND_SIGNS))})=")
+_BETWEEN: Final = {"zh": "；", "en": "; ", "ru": "; "}  # one value that is told and the next
+_PARAM: Final = re.compile(rf"(^| )({'|'.join((*PARAMS, *_BOUND_SIGNS))})=")
 
 
 def message(code: str, language: Language) -> str:
@@ -67,7 +68,7 @@ def explain(problem: Problem, language: Language, stream: str = "") -> str:
     where = problem.column or _field_word(stream, problem.field, language)
     said = message(problem.code, language)
     params = _CODED.sub(lambda found: f"{found[1]}={_coded(stream, found[1], found[2], language)}", problem.params)
-    params = _PARAM.sub(lambda found: _param(found[1], language), params)
+    params = _PARAM.sub(lambda found: (found[1] and _BETWEEN[language]) + _param(found[2], language), params)
     return (f"{where}: " if where else "") + said + (f" ({params})" if params else "")
 
 

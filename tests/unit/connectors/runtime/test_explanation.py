@@ -45,9 +45,9 @@ def test_what_no_cell_can_mend_is_sent_to_hq() -> None:
 def test_parameters_are_translated() -> None:
     """Nothing of our own vocabulary is left in English by mistake; a bound is a sign."""
     said = explain(Problem("标题", "title", Code.TOO_LONG, "max=256 length=300"), "zh")
-    assert said == "标题: 文字过长 (上限：256 长度：300)"
+    assert said == "标题: 文字过长 (上限：256；长度：300)"
     assert (
-        explain(Problem("", "trl", Code.OUT_OF_RANGE, "ge=1 le=9"), "en") == "trl: the value is out of range (≥ 1 ≤ 9)"
+        explain(Problem("", "trl", Code.OUT_OF_RANGE, "ge=1 le=9"), "en") == "trl: the value is out of range (≥ 1; ≤ 9)"
     )
     assert set(words("sheets").group("params", "ru")) == set(PARAMS)
 
@@ -55,7 +55,7 @@ def test_parameters_are_translated() -> None:
 def test_statuses_events_and_fields_are_said_in_the_words_of_their_stream() -> None:
     """A person who reads Chinese or Russian sees no code that has a word; what has none stays as it is."""
     moved = Problem("", "", Code.ILLEGAL_TRANSITION, "event=revised status=withdrawn")
-    assert explain(moved, "zh", "offer") == "当前状态下不允许该事件 (事件：修订供给 状态：已撤回)"
+    assert explain(moved, "zh", "offer") == "当前状态下不允许该事件 (事件：修订供给；状态：已撤回)"
     assert explain(Problem("", "trl", Code.OUT_OF_RANGE, "ge=1 le=9"), "ru", "offer").startswith("уровень готовности")
     assert explain(Problem("", "countries[2]", Code.BAD_FIELD, ""), "zh", "offer") == "国家[2]: 该项的值无效"
     assert "(类别：交易)" in explain(Problem("", "", Code.STREAM_NOT_ALLOWED, "stream=deal"), "zh", "offer")
