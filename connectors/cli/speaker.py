@@ -65,7 +65,7 @@ class Speaker:
         return self.say("moment.never") if text is None else local_time(text)
 
     def _complete(self, command: str) -> str:
-        if self.office == Path() or " --office " in command:
+        if self.office == Path() or " --office " in command or command.endswith(" --help"):  # not all commands have it
             return command
         start, dashes, rest = command.partition(" -- ")
         return f"{start} --office {quote(self.office)}{dashes}{rest}"

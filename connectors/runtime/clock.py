@@ -2,11 +2,13 @@
 
 The broker stamps whatever it acknowledges. What lies outside of the moments before and behind is how much this clock is
 off, for sure. From then on the connector gives times as the broker would, and tells people to set the clock right; rows
-that HQ rejected for such a time are planned again. A time that the sheet gives stays the person's.
+that HQ rejected for such a time are planned again. A time that the sheet gives stays the person's. A clock that is set
+between two stamps is noticed by the steady one, which only a sleeping machine stops.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -34,17 +36,23 @@ def find_gap(before: datetime, stamped: datetime, after: datetime) -> timedelta:
 
 
 class OfficeClock:
-    """What time it is. Shapes: `changed` is called when it was first measured, and when it is set."""
+    """What time it is.
+
+    Shapes: `changed` is called when it was first measured, and when it is set; `steady_s` never goes back.
+    """
 
     def __init__(
         self,
         database: Database,
         changed: Callable[[], None] = lambda: None,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        steady_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._changed = changed
+        self._steady_s = steady_s
         self._gap: timedelta | None = None
+        self._measured_at = wall(), steady_s()
         self.wall = wall
 
     @property
@@ -54,19 +62,34 @@ class OfficeClock:
 
     def now(self) -> datetime:
         """Return the time, right as far as it is known."""
-        gap = self._gap or RIGHT
-        return self.wall() - gap if abs(gap) > BROKER_CLOCK_NOTICED else self.wall()
+        wall = self.wall()
+        gap = RIGHT if self._gap is None else self._gap + self._set_since(wall)
+        return wall - gap if abs(gap) > BROKER_CLOCK_NOTICED else wall
+
+    def _set_since(self, wall: datetime) -> timedelta:
+        """Return by how much the clock was set since it was compared, forward or, if it is negative, back.
+
+        A machine that slept looks as if its clock had been set forward: that is believed where it puts the clock right.
+        """
+        assert self._gap is not None
+        wall_then, steady_then_s = self._measured_at
+        jump = wall - wall_then - timedelta(seconds=self._steady_s() - steady_then_s)
+        is_set = jump < -BROKER_CLOCK_NOTICED or (
+            jump > BROKER_CLOCK_NOTICED and abs(self._gap + jump) <= BROKER_CLOCK_NOTICED
+        )
+        return jump if is_set else RIGHT
 
     def measured(self, gap: timedelta) -> None:
         """Take note of how much the clock is off."""
-        before, self._gap = self._gap, gap
+        before, then = self._gap, self._measured_at
+        self._gap, self._measured_at = gap, (self.wall(), self._steady_s())
         if before is not None and abs(gap - before) < TOLD_AGAIN:
             return
         try:
             self._tell(gap)
             self._changed()
         except Retriable:
-            self._gap = before  # it is measured again soon
+            self._gap, self._measured_at = before, then  # it is measured again soon
 
     def _tell(self, gap: timedelta) -> None:
         alarm: Alarm | None = None

@@ -183,6 +183,7 @@ class Gatherer:
     def vanish(self, file: str) -> set[str]:
         """Note that `file` is gone; return the files to be read again. What HQ holds of its rows stays as it is."""
         self._seen.pop(file, None)
+        self._note_due(file, None)
         now = datetime.now(UTC)
         again = self._outbox.rows.leave(file, FileState.VANISHED, Reason(GONE), now)
         self._outbox.rows.forget_vanished(now)

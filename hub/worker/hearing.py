@@ -58,7 +58,7 @@ class Hearing:
         self._wait_s = wait_s
         self._monotonic_s = monotonic_s
         self._begun: _Begun | None = None
-        self._positions: Mapping[str, int | None] = {}
+        self._behind: Mapping[str, int] = {}
         self._moved_s = 0.0
         self._all_spoke_s: float | None = None
         self._is_done = False
@@ -78,10 +78,10 @@ class Hearing:
             ends = await self._ends([topic_in(center) for center in heard])
             self._begun = _Begun({topic: end for topic, (_, end) in ends.items()}, now_s)
             log.info("notary_listens", witnesses=len(heard), wait_s=self._wait_s)
-        positions = {center: each.position for center, each in heard.items()}
-        if positions != self._positions:
-            self._positions, self._moved_s = positions, now_s
-        behind = [c for c, each in heard.items() if (each.position or 0) < self._end(self._begun, c)]
+        # Of those alone who are behind: whoever has come to the end goes on for as long as the hub lives.
+        behind = {c: at for c, each in heard.items() if (at := each.position or 0) < self._end(self._begun, c)}
+        if behind != self._behind:
+            self._behind, self._moved_s = behind, now_s
         if behind and now_s - self._moved_s < STILL_S:
             return False
         if now_s - self._begun.at_s >= self._wait_s:

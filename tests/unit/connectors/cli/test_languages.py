@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -330,3 +331,16 @@ def test_commands_are_told_as_they_work_from_here() -> None:
     )
     assert speaker.text("`connector run --office there`, `hub up`") == "`connector run --office there`, `hub up`"
     assert Speaker().text("`connector run`") == "`connector run`"
+
+
+@pytest.mark.parametrize("language", LOCAL)
+@pytest.mark.parametrize("wrong", [["frob"], ["key", "frob"], ["fields", "--frob"], ["epoch", "new", "--frob"]])
+def test_help_that_is_told_of_a_wrong_command_can_be_had(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], language: Language, wrong: list[str]
+) -> None:
+    """Groups of commands know no office: the help is told as it works for all of them."""
+    (tmp_path / "connector.yaml").write_text(f"language: {language}\n", "utf-8")
+    assert run_command([*wrong, "--office", str(tmp_path)]) == 2
+    (told,) = re.findall(r"`connector ([^`]+)`", capsys.readouterr().err)
+    assert run_command(shlex.split(told)) == 0
+    assert "Usage: " in capsys.readouterr().out

@@ -18,7 +18,7 @@ from hub.protocol.receipt import Decision
 from hub.protocol.verdict import Code
 from tests.support.office import CENTER, NOW, Office
 
-SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,32 @@ def test_clock_that_is_wrong_is_told_and_put_right_until_it_is_set(office: Offic
     assert "отстают на 24:00:00" in office.outbox.status("ru")["alarms"][AlarmName.CLOCK]
     clock.measured(SECOND)
     assert (clock.now(), office.outbox.status()["alarms"], len(changes)) == (NOW, {}, 3)
+
+
+@pytest.mark.parametrize(
+    ("gap", "jump"),
+    [
+        (3 * DAY, -3 * DAY),  # set right: a time of three days ago would be given, and HQ would take it
+        (-3 * DAY, 3 * DAY),
+        (timedelta(), -3 * DAY),  # a right clock that is set wrong: it is put right before the next stamp tells
+        (3 * DAY, -DAY),
+        (3 * DAY, HOUR),  # it slept, and is as wrong as before
+        (timedelta(), HOUR),
+        (timedelta(), 30 * SECOND),
+    ],
+)
+def test_clock_that_is_set_between_two_stamps_gives_right_times(
+    office: Office, gap: timedelta, jump: timedelta
+) -> None:
+    """The steady clock tells that it was set; a machine that slept has stopped that one alone."""
+    slept = jump if jump > timedelta() and gap + jump else timedelta()
+    wall, steady = [NOW + gap], [100.0]
+    clock = OfficeClock(office.outbox.database, wall=lambda: wall[0], steady_s=lambda: steady[0])
+    clock.measured(gap)
+    assert clock.now() == NOW
+    wall[0] += 10 * SECOND + jump
+    steady[0] += 10
+    assert clock.now() == NOW + 10 * SECOND + slept
 
 
 def test_time_is_the_connectors_own_if_it_is_that_of_the_events_id() -> None:

@@ -72,6 +72,16 @@ async def test_lane_that_stands_still_is_not_waited_for(world: World) -> None:
     assert await world.after(WAIT_S)
 
 
+async def test_lane_that_stands_still_is_not_waited_for_while_others_go_on(world: World) -> None:
+    """A hub at work always reads something: one lane without its seal would keep it from signing for ever."""
+    world.heard = {"uz": Heard(3, reads=True, cosigned=False), "kz": Heard(5, reads=True, cosigned=False)}
+    world.ends = {"in.uz": 9, "in.kz": 5}
+    assert not await world.after(0)
+    for second in range(1, int(WAIT_S)):
+        world.heard["kz"] = Heard(5 + second, reads=True, cosigned=False)
+        assert await world.after(1) == (second >= STILL_S)
+
+
 async def test_whoever_cosigned_before_speaks_and_has_time_for_its_answer(world: World) -> None:
     """Its presence comes first, its cosignature when it has read the log: both before anything is signed."""
     world.heard, world.ends = {"uz": Heard(9, reads=True, cosigned=True)}, {"in.uz": 9}
