@@ -9,11 +9,12 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
 
 from connectors.mapping.convention import Conventions, Readings, date_readings, number_readings
-from connectors.mapping.convert import Unfit, as_text, as_yes_no, places_max, reads_text, remember, unwrap
+from connectors.mapping.convert import Unfit, as_value, as_yes_no, places_max, reads_text, remember, unwrap
 from connectors.mapping.moment import YEAR_MAX, YEAR_MIN, day_part, read_moment_text
 from connectors.mapping.number import DIGITS_MAX, mark_part, read_number
 from connectors.mapping.problem import LocalCode
 from connectors.mapping.unit import NOTHING_BESIDE, Beside, read_format, read_header
+from connectors.mapping.written import unguarded
 from connectors.source.shown import ShownNumber
 from connectors.source.table import NO_NOTATION, DecimalMark, Notation
 
@@ -93,7 +94,7 @@ def converter(annotation: Any, writing: Writing) -> Callable[[Any], Any] | None:
         return moment_column(writing)
     if kind is dt.date:
         return day_column(writing)
-    return as_text if reads_text(annotation) else None
+    return as_value if reads_text(annotation) else None
 
 
 def number_column(annotation: Any, writing: Writing) -> Column:
@@ -106,12 +107,12 @@ def number_column(annotation: Any, writing: Writing) -> Column:
     has_unit = header.factor is not None
 
     def read(text: str) -> Readings:
-        return number_readings(text, whole=excludes_fractions, factor=factor)
+        return number_readings(unguarded(text), whole=excludes_fractions, factor=factor)
 
     def convert(cell: Any, conventions: Conventions) -> Any:
         beside = None
         if cell.__class__ is str:
-            values, beside = read_number(cell)
+            values, beside = read_number(unguarded(cell))
             number = _settled_number(cell, values, read(cell).values if excludes_fractions else values, conventions)
         elif isinstance(cell, int | Decimal) and not isinstance(cell, bool):
             number = Decimal(cell)
@@ -225,12 +226,12 @@ def _dated(writing: Writing, finish: Callable[[Any, dt.datetime], Any]) -> Colum
     pivot, answer = writing.notation.year_pivot, writing.notation.date_order
 
     def read(text: str) -> Readings:
-        return date_readings(text, year_pivot=pivot)
+        return date_readings(unguarded(text), year_pivot=pivot)
 
     def convert(cell: Any, conventions: Conventions) -> Any:
         if cell.__class__ is not str:
             return finish(cell, _typed_moment(cell))
-        days, clock, fault = read_moment_text(cell, pivot)
+        days, clock, fault = read_moment_text(unguarded(cell), pivot)
         left = conventions.settle(days.by_order, days.family)
         found = set(left.values())
         if not found:

@@ -29,6 +29,24 @@ _REMEMBERED_MAX: Final = 4096
 _OF_ONE_ALPHABET: Final = re.compile(
     "[\x20-\x40\\x5b-\x5f\x7b-\x7d\u0401\u0410-\u044f\u0451\u2116]+|[\x20-\x7d\u4e00-\u9fff]+"
 )
+# What programs write for nothing, in their own spelling: Null is a name, and N/A may be one.
+_EMPTY_WORDS: Final = frozenset(
+    {
+        "nan", "NaN", "NAN", "NaT", "<NA>", "NULL", "null", "None", "undefined", "(null)", "<null>", "<NULL>", "[NULL]",
+        "\\N", "[object Object]", "(blank)", "(пусто)", "(空白)", "(boş)",
+    }
+)  # fmt: skip
+# What people write in place of a key.
+_NO_KEYS: Final = frozenset(
+    {
+        "n/a", "n.a.", "none", "null", "nil", "nan", "undefined", "unknown", "no number", "without number",
+        "not assigned",
+        "н/д", "нет", "нет номера", "б/н", "бн", "без номера", "отсутствует", "не присвоен", "неизвестно", "无", "暂无",
+        "空", "无编号", "yo'q", "йўқ", "жоқ", "жок", "нест", "raqamsiz", "ندارد", "نہیں",
+    }
+)  # fmt: skip
+_EMPTY_CHARS_MAX: Final = 20
+_CONTROLS: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]+")
 _YES: Final = frozenset({"true", "yes", "y", "1", "да", "是", "有"})
 _NO: Final = frozenset({"false", "no", "n", "0", "нет", "否", "无"})
 
@@ -99,6 +117,17 @@ def as_text(cell: Any) -> str:
     raise Unfit(LocalCode.SHOWN_OTHERWISE, cell)
 
 
+def as_value(cell: Any) -> str:
+    """Return a cell as the text of a field, as `as_text` does.
+
+    Errors: Unfit, also for a word that a program wrote where nothing was.
+    """
+    text = as_text(cell)
+    if text in _EMPTY_WORDS:
+        raise Unfit(LocalCode.EMPTY_WORD, text)
+    return text
+
+
 def as_id(cell: Any) -> str:
     """Return what tells a thing from all others of its kind, as `as_text` does, without any guard around it.
 
@@ -138,12 +167,23 @@ def as_key_text(cell: Any) -> str:
     Errors: Unfit for letters that look like others than they are: whoever types the key again would make another.
     """
     text = as_id(cell)
+    if not text.isprintable():
+        text = _CONTROLS.sub("", text)
+    if len(text) <= _EMPTY_CHARS_MAX and not text[-1:].isdigit() and _is_no_key(text):
+        raise Unfit(LocalCode.EMPTY_WORD, text)
     if text.isascii() or _OF_ONE_ALPHABET.fullmatch(text):
         return text
     text = key_text(text)
     if odd := odd_letters(text):
         raise Unfit(LocalCode.LOOK_ALIKE, text, letter=f"{odd[0]} {name_of(odd[0])}")
     return text
+
+
+def _is_no_key(text: str) -> bool:
+    """Return whether a text says that there is no key, or is nothing but signs."""
+    return bool(text) and (
+        text in _EMPTY_WORDS or fold(text).strip("()[]<>-") in _NO_KEYS or not any(map(str.isalnum, text))
+    )
 
 
 def fold_case(text: str) -> str:

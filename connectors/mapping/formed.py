@@ -25,7 +25,15 @@ _MEANINGLESS: Final = re.compile(
 )  # joiners and directions stay: Persian is written with them
 _CHARS_MAX: Final = 256
 _SCHEME: Final = re.compile(r"(https?)\s*:\s*//\s*(\S+)", re.IGNORECASE)
-_HOST: Final = re.compile(r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,24}(?::\d{1,5})?(?:[/?#]\S*)?")
+_HOST: Final = re.compile(r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+([^\W\d_]{2,24}|xn--[\w-]+)(?::\d{1,5})?(?:[/?#]\S*)?")
+# Ends of names of hosts, for an address without a scheme: `г.Ташкент` and `i.ivanov` are none.
+_ENDS: Final = re.compile(
+    r"[a-z]{2}|com|net|org|info|biz|edu|gov|int|mil|pro|name|mobi|asia|coop|museum|aero|jobs|travel|online|site|website|"
+    r"shop|store|tech|technology|academy|university|institute|science|center|centre|company|group|agency|expert|systems|"
+    r"solutions|services|engineering|energy|industries|global|world|cloud|digital|space|club|life|live|news|xyz|top|app|dev|"
+    r"xn--[a-z0-9-]+|example|test|рф|рус|қаз|укр|бел|срб|мон|москва|онлайн|сайт|орг|ком|дети|中国|中國|公司|网络|香港|台湾",
+    re.IGNORECASE,
+)
 _IPC_EDGES: Final = re.compile(
     r"^(?:(?:МПК|IPC|Int\.?\s?Cl\.?)[\s\d:.]*(?=[A-HА-Н]))|\s*[(\[]\d{4}\.\d{1,2}[)\]]\s*[A-Z]{0,2}$", re.IGNORECASE
 )
@@ -73,7 +81,7 @@ def website(text: str) -> str:
     plain = visible(text[: 2 * _CHARS_MAX])
     if found := _SCHEME.fullmatch(plain):
         plain = f"{found[1].lower()}://{found[2]}"
-    elif _HOST.fullmatch(plain):
+    elif (host := _HOST.fullmatch(plain)) and (plain[:4].lower() == "www." or _ENDS.fullmatch(host[1])):
         plain = f"http://{plain}"
     return _fitting(plain, fields.Web, LocalCode.BAD_WEBSITE, text)
 

@@ -15,7 +15,18 @@ from typing import Any, Final, NamedTuple
 
 from connectors.mapping.model import Mapping
 from connectors.mapping.problem import LocalCode
-from connectors.mapping.row_words import ALSO_NAMES, TOTALS, UNITS
+from connectors.mapping.row_words import (
+    ALSO_NAMES,
+    COLUMN_ENDS,
+    COLUMN_WORDS,
+    EXAMPLES,
+    KEY_NAMES,
+    NOTES,
+    PAGE_BEGINNINGS,
+    PAGES,
+    TOTALS,
+    UNITS,
+)
 from connectors.mapping.selection import any_picks
 from connectors.source.folding import fold
 from connectors.source.table import Row
@@ -28,6 +39,7 @@ class Reason(StrEnum):
     NUMBERS = "numbers of the columns"
     UNITS = "units or kinds of the columns"
     TOTAL = "a total"
+    LINE = "nothing but signs"
     NAMED = "named under skip in the mapping"
 
 
@@ -38,20 +50,37 @@ class NoData(NamedTuple):
     code: LocalCode | None = None
     column: str = ""
     text: str = ""
+    param: str = "value"
 
 
 _TOTAL: Final = re.compile(
     "(" + "|".join(re.escape(fold(word)) for word in sorted(TOTALS, key=len, reverse=True)) + r")(?![^\W\d_])(.*)",
     re.DOTALL,
 )
-_NOTHING_MORE: Final = re.compile(r"(?:[\s:.;,(=（：][\s\d.,:;()（）/%*=+-]*)?")
+_NOTHING_MORE: Final = re.compile(r"(?:[\s:.;,(=\uff08：][\s\d.,:;()\uff08\uff09/%*=+-]*)?")
 _AMOUNT: Final = re.compile(r"[\s\d.,'+%x×*/()-]*[^\W\d_]{0,4}\.?")
-_WHOLE: Final = re.compile(r"\(?(\d{1,3})\)?\.?")
+_WHOLE: Final = re.compile(
+    rf"(?:{COLUMN_WORDS})? ?[(\[<]?(\d{{1,3}})[)\]>]?(?:[.:]|{COLUMN_ENDS}|=(?:[\d+*/x×(). -]|{COLUMN_WORDS})+)?"
+)
+_ROMAN: Final = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii", "xiii", "xiv", "xv")
+_LENGTH: Final = re.compile(r"\s?\([\d, ]*\)$")
+_HINT: Final = re.compile(r"[(\[\uff08<].*[^\W\d_].*[)\]\uff09>]", re.DOTALL)
+_EXAMPLE: Final = re.compile(rf"(?:{EXAMPLES})(?:\W*$|[:.,—-]?\s.*)", re.DOTALL)
+_NOTE: Final = re.compile(
+    "(?:(?:" + "|".join(re.escape(fold(word)) for word in sorted(NOTES, key=len, reverse=True)) + r")(?![\w\-/])"
+    rf"|{PAGES}|\*+ ?[^\W\d_]{{2}}).*",
+    re.DOTALL,
+)
+_SPACED: Final = re.compile(r"(?:[^\W\d_] )+[^\W\d_]\W*")  # letters with spaces between them
+_BLANK_LINE: Final = re.compile(r"_{3,}")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[_.][a-z0-9]+)*")
 _HEAD_ROWS: Final = 3  # below a header that may still belong to it
 _ROWS_COMPARED: Final = 50
 _LOOKED_AT: Final = 2  # columns beside the key in which a word tells
+
+
+_FOLDED_KEY_NAMES: Final = frozenset(fold(word) for word in KEY_NAMES)
 
 
 class NoDataFinder:
@@ -72,9 +101,19 @@ class NoDataFinder:
         self._fields = {fold(path) for path in mapping.fields} | {"id", "key"}
         words = (*TOTALS, *(part for name in self._used for part in (name, *name.split(" / "))))
         self._beginnings = frozenset(
-            form[:2] for word in words for form in (word, fold(word), word.upper(), word.capitalize(), word.lower())
+            form[:2]
+            for word in words
+            for form in (word, fold(word), word.upper(), word.capitalize(), word.lower(), f"{word[0].upper()} ")
+        )
+        self._key_names = frozenset(
+            form for word in KEY_NAMES for form in (word, word.upper(), word.capitalize(), word.title())
+        )
+        self._note_beginnings = frozenset(
+            form[:2] for word in (*NOTES, *PAGE_BEGINNINGS) for form in (word, word.upper(), word.capitalize())
         )
         self._below = 0  # rows since a header, as long as they may belong to it
+        self._other: NoData | None = None  # what the rows below a header with other columns are
+        self._head: dict[Any, dict[tuple[Any, ...], NoData]] = {}  # by their key: rows that belong to the header
 
     def find(self, index: int, row: Row) -> NoData | None:
         """Return what a row is, None for data."""
@@ -87,12 +126,65 @@ class NoDataFinder:
         found = None
         if self._below < _HEAD_ROWS:
             found = self._below_header(index, cells)
+            if found is not None and self._key and isinstance(cells.get(self._key[0]), str | int):
+                self._head.setdefault(cells[self._key[0]], {})[self._said(cells)] = found
             self._below = self._below + 1 if found is not None else _HEAD_ROWS
         if found is None and self._is_told(cells):
-            found = self._header_again(cells) or self._total(cells)
+            found = self._header_again(cells) or self._total(cells) or self._note(cells)
             if found is not None and found.reason is Reason.HEADER:
-                self._below = 0
-        return found
+                self._below, self._other = 0, None
+            elif found is not None and found.code is LocalCode.LOOKS_LIKE_HEADER and self._is_other_header(cells):
+                self._other = NoData(None, LocalCode.OTHER_HEADER, found.column, str(number), "rows")
+        return found or self._other
+
+    def _is_other_header(self, cells: dict[str, Any]) -> bool:
+        """Return whether a row names the columns, and some of them where others stand: what follows is read wrongly."""
+        filled = self._filled(cells, self._all)
+        named = [name for name, text in filled.items() if text in self._any_name]
+        return 2 * len(named) > len(filled) and any(filled[name] not in self._names.get(name, ()) for name in named)
+
+    def _said(self, cells: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(str(cells.get(name)) for name in self._used)
+
+    def _is_spoken(self, cells: dict[str, Any]) -> bool:
+        """Return whether a key cell begins or ends as no key does."""
+        for name in self._key:
+            cell = cells.get(name)
+            if cell.__class__ is int and cell in self._head:
+                return True
+            if cell.__class__ is str and (
+                cell in self._key_names
+                or cell[:2] in self._note_beginnings
+                or cell[-1:] in ":\uff1a_"
+                or cell[:1] in "*(-=—–_.…·"
+                or (self._head and cell in self._head)
+            ):
+                return True
+        return False
+
+    def _note(self, cells: dict[str, Any]) -> NoData | None:
+        """Return what a row is whose key cell says something of the sheet, or that draws a line."""
+        for name in self._key:
+            cell = cells.get(name)
+            if (
+                self._head
+                and isinstance(cell, str | int)
+                and (again := self._head.get(cell, {}).get(self._said(cells)))
+            ):
+                return again
+            if cell.__class__ is not str:
+                continue
+            text = fold(cell)
+            if text in _FOLDED_KEY_NAMES:
+                return NoData(None, LocalCode.LOOKS_LIKE_HEADER, name, cell)
+            if not any(map(str.isalnum, cell)):
+                if not any(
+                    character.isalnum() for text in self._filled(cells, self._used).values() for character in text
+                ):
+                    return NoData(Reason.LINE)
+            elif cell[-1] in ":\uff1a" or _BLANK_LINE.search(cell) or _NOTE.fullmatch(text):
+                return NoData(None, LocalCode.LOOKS_LIKE_NOTE, name, cell)
+        return None
 
     def _is_told(self, cells: dict[str, Any]) -> bool:
         """Return whether a cell begins as a total or a name does: the rows without, nearly all, are spared the rest."""
@@ -101,7 +193,7 @@ class NoDataFinder:
             cell = cells.get(name)
             if cell.__class__ is str and cell[:2] in beginnings:
                 return True
-        return not any(cells.get(name) for name in self._key)
+        return self._is_spoken(cells) or not any(cells.get(name) for name in self._key)
 
     def _filled(self, cells: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
         shown = ((name, "" if cells.get(name) is None else fold(str(cells[name]))) for name in names)
@@ -123,7 +215,7 @@ class NoDataFinder:
         filled = self._filled(cells, self._used)
         has_key = any(name in filled for name in self._key)
         for name, text in filled.items():
-            found = _TOTAL.match(text)
+            found = _TOTAL.match(text.replace(" ", "") if _SPACED.fullmatch(text) else text)
             if found is None:
                 continue
             is_bare = _NOTHING_MORE.fullmatch(found[2]) is not None
@@ -151,7 +243,9 @@ class NoDataFinder:
             return NoData(Reason.NUMBERS) if len(wholes) > 2 and (is_numbered or is_coded) else doubt
         if _are_consecutive(filled.values()) and len(filled) > 2:
             return NoData(Reason.NUMBERS) if self._has_texts(index) else doubt
-        units = [text for text in used if text.rstrip(".") in UNITS]
+        if (len(used) > 1 and all(map(_HINT.fullmatch, used))) or _EXAMPLE.fullmatch(next(iter(filled.values()))):
+            return doubt
+        units = [text for text in used if _LENGTH.sub("", text.rstrip(".")) in UNITS]
         if len(units) == len(used) and any(len(unit) > 1 or not unit.isalpha() for unit in units):  # h may be a name
             return NoData(Reason.UNITS) if len(used) > 1 or not any(name in filled for name in self._key) else doubt
         if len(used) > 2 and all(map(_NAME.fullmatch, used)) and len(self._fields.intersection(used)) > 1:
@@ -212,6 +306,8 @@ def _is_amount(text: str) -> bool:
 def _are_consecutive(texts: Iterable[str]) -> bool:
     """Return whether the texts are 1, 2, 3 …, perhaps behind letters of their own, as Russian forms have them."""
     values = list(texts)
+    if len(values) > 1 and tuple(value.strip("().") for value in values) == _ROMAN[: len(values)]:
+        return True
     letters = [value for value in values if len(value) == 1 and value.isalpha()]
     if letters != values[: len(letters)] or len(values) < 2:
         return False

@@ -8,6 +8,7 @@ from dataclasses import replace
 from heapq import merge
 from typing import NamedTuple
 
+from connectors.mapping.changed_key import changed_keys
 from connectors.mapping.compiled import compile_mapping
 from connectors.mapping.convert import shown
 from connectors.mapping.look_alike import look_alikes
@@ -57,6 +58,7 @@ class Outcomes:
         self._key_start = len(mapping.key_prefix)
         sources = (source for person in mapping.persons.values() for _, source in person.sources())
         self._of_persons = frozenset(name for source in sources for name in source.used_columns)
+        self._keep = any_picks(mapping.keep)
         skip = any_picks([one for one in mapping.skip if one.rows is not None])
         self._unreadable = [one for one in _unreadable(table) if skip is None or not skip(one.row, {})]
         self.skipped: list[Skipped] = []
@@ -92,10 +94,18 @@ class Outcomes:
         _settle_duplicates(found)
         settled |= zip(places, found, strict=True)
         for index, words in look_alikes([key[self._key_start :] for key in keys]).items():
-            outcome = settled.get(index) or RowOutcome(*self._reader.read(self._table.rows[index]))
-            problem = Problem(self._reader.key_label, "", LocalCode.LOOK_ALIKE, words)
-            settled[index] = replace(outcome, wanted=None, fingerprint=b"", problems=(*outcome.problems, problem))
+            self._refuse(settled, index, LocalCode.LOOK_ALIKE, words)
+        if self._table.format.kind == "csv":
+            for index, told in changed_keys([key[self._key_start :] for key in keys]).items():
+                number, cells = self._table.rows[index]
+                if self._keep is None or not self._keep(number, cells):
+                    self._refuse(settled, index, LocalCode.CHANGED_KEY, told)
         return settled
+
+    def _refuse(self, settled: dict[int, RowOutcome], index: int, code: LocalCode, params: str) -> None:
+        outcome = settled.get(index) or RowOutcome(*self._reader.read(self._table.rows[index]))
+        problem = Problem(self._reader.key_label, "", code, params)
+        settled[index] = replace(outcome, wanted=None, fingerprint=b"", problems=(*outcome.problems, problem))
 
 
 class Skipped(NamedTuple):
@@ -108,7 +118,7 @@ class Skipped(NamedTuple):
 def _outcome_of(number: int, found: NoData, of_persons: Collection[str]) -> RowOutcome:
     if found.code is None:
         return RowOutcome(number, "", None, (), True, b"")
-    params = "" if found.column in of_persons else f"value={shown(found.text)}"
+    params = "" if found.column in of_persons else f"{found.param}={shown(found.text)}"
     problem = Problem(found.column, "", found.code, params)
     return RowOutcome(number, "", None, (problem,), False, b"")
 

@@ -21,6 +21,10 @@ class LocalCode(StrEnum):
     LOOK_ALIKE = "LOOK_ALIKE"  # letters of two alphabets in one key, which look the same
     LOOKS_LIKE_TOTAL = "LOOKS_LIKE_TOTAL"
     LOOKS_LIKE_HEADER = "LOOKS_LIKE_HEADER"
+    OTHER_HEADER = "OTHER_HEADER"  # below a further header whose columns stand in another order
+    LOOKS_LIKE_NOTE = "LOOKS_LIKE_NOTE"  # a signature, a footnote, a page's number
+    CHANGED_KEY = "CHANGED_KEY"  # its column tells that a program made something else of it
+    EMPTY_WORD = "EMPTY_WORD"  # what programs write where nothing is: NULL, nan, undefined
     NOT_IN_TABLE = "NOT_IN_TABLE"
     BAD_DATE = "BAD_DATE"
     AMBIGUOUS_DATE = "AMBIGUOUS_DATE"  # the day or the month first, and nothing in the column tells

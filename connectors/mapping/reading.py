@@ -20,18 +20,19 @@ from connectors.mapping.convert import (
     as_key_text,
     as_said,
     as_text,
+    as_value,
     codes_of,
     fold_case,
     item_type,
     reads_text,
-    remember,
     shown,
     unwrap,
 )
-from connectors.mapping.fault import Faults, WrongMapping
+from connectors.mapping.fault import WrongMapping
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
-from connectors.source.error_text import is_error_text
+from connectors.mapping.value_table import GIVEN_BYTES_MAX, first_of, look_up, read_table
+from connectors.source.error_text import has_error_text, is_error_text
 from connectors.source.problem import ProblemCode
 from connectors.source.table import NO_NOTATION, Notation
 from hub.domain.key import key_part, make_key
@@ -52,8 +53,6 @@ BLANK: Final = _Blank()
 # Every error text begins so, or has a colon before its number; most cells don't, and are spared the rest.
 _ERROR_BEGINNINGS: Final = frozenset("#\uff03=\"'\ufeff \u00a0\u200b")
 _ERROR_NUMBERED_MAX: Final = 16
-_GIVEN_BYTES_MAX: Final = 36
-_LISTED_BYTES_MAX: Final = 36
 # The settings that say how a cell is read, by the type of the field.
 SETTINGS: Final[dict[Any, tuple[str, ...]]] = {
     Decimal: ("decimal", "factor", "round"),
@@ -144,7 +143,7 @@ def _read_column(column: str, *, refuses_errors: bool = True) -> Read:
         if cell.__class__ is str:
             if not cell or cell.isspace():
                 return BLANK
-            if cell[0] in _ERROR_BEGINNINGS or (len(cell) < _ERROR_NUMBERED_MAX and ":" in cell):
+            if cell[0] in _ERROR_BEGINNINGS or "#" in cell or (len(cell) < _ERROR_NUMBERED_MAX and ":" in cell):
                 _refuse_error(cell)
         elif cell.__class__ is list:
             _refuse_errors(cell)
@@ -178,7 +177,7 @@ def _refuse_errors(cell: list[Any]) -> None:
 
 
 def _refuse_error(text: str) -> None:
-    if is_error_text(text):
+    if is_error_text(text) or has_error_text(text):
         raise Unfit(ProblemCode.ERROR_CELL, text)
 
 
@@ -204,7 +203,7 @@ def read_value(source: Source, annotation: Any, setting: Setting, place: str) ->
     if one is None or fixed is None:
         raise setting.wrong(f"{place}: a cell cannot hold this field; map its parts, as in {place}.<part>")
     _check_settings(source, SETTINGS.get(unwrap(kind), ()), setting, place)
-    part = as_text if reads_text(kind) else as_said
+    part = as_value if reads_text(kind) else as_said
     if source.value is None and source.table is None and source.default is None:
         return _reading(source, one, fixed, place, setting, is_list=items is not None, part=part)
     rules = TypeAdapter(kind)
@@ -269,9 +268,7 @@ def read_status(source: Source, statuses: Collection[str], setting: Setting) -> 
     def known(cell: Any) -> str:
         status = as_text(cell)
         if status not in statuses:
-            raise Unfit(
-                LocalCode.NOT_IN_TABLE, shown(cell, _GIVEN_BYTES_MAX), allowed=_first_of(tuple(sorted(statuses)))
-            )
+            raise Unfit(LocalCode.NOT_IN_TABLE, shown(cell, GIVEN_BYTES_MAX), allowed=first_of(tuple(sorted(statuses))))
         return status
 
     _check_settings(source, (), setting, "status")
@@ -315,8 +312,8 @@ def _reading(
     if source.split is not None and not is_list:
         raise setting.wrong(f"{place}.split: this field holds one value, not a list")
     read = read_cell(source, part)
-    table = _table(source, settle, place, setting.name)
-    convert = one if table is None else _look_up(table, tuple(source.table or ()))
+    table = read_table(source, settle, place, setting.name)
+    convert = one if table is None else look_up(table, tuple(source.table or ()))
     if isinstance(convert, Column) and convert.conventions.is_open:
         setting.looks.append(_look_at(source, convert.conventions.look))
     default = BLANK if source.default is None else settle(source.default, "default")
@@ -356,45 +353,6 @@ def _look_at(source: Source, look: Callable[[str], None]) -> Look:
             look(part)
 
     return look_at
-
-
-def _table(source: Source, settle: Callable[[Any, str], Any], place: str, name: str) -> dict[str, Any] | None:
-    if source.table is None:
-        return None
-    found: dict[str, Any] = {}
-    faults = Faults(name)
-    for said, meant in source.table.items():
-        with faults.gather():
-            value = settle(meant, f"table.{said}")
-            if found.setdefault(fold_case(said), value) != value:
-                faults.note(f"{place}.table.{said}: stands twice, as values are compared, with another meaning")
-    faults.raise_all()
-    return found
-
-
-def _first_of(texts: Collection[str]) -> str:
-    """Return the first texts of many for a message, and how many there are, as far as there is room."""
-    found: list[str] = []
-    for text in texts:
-        if len(", ".join((*found, text)).encode()) > _LISTED_BYTES_MAX:
-            break
-        found.append(text)
-    rest = "" if len(found) == len(texts) else f" … ({len(texts)})"
-    return (", ".join(found) or shown(next(iter(texts)), _LISTED_BYTES_MAX)) + rest
-
-
-def _look_up(table: dict[str, Any], said: Collection[str]) -> Convert:
-    allowed = _first_of(said)
-
-    def convert(cell: Any) -> Any:
-        # A yes or no of a spreadsheet is looked up by its word, all else as the sheet shows it.
-        text = as_said(cell) if isinstance(cell, bool) else as_text(cell)
-        found = table.get(fold_case(text), BLANK)
-        if found is BLANK:
-            raise Unfit(LocalCode.NOT_IN_TABLE, shown(cell, _GIVEN_BYTES_MAX), allowed=allowed)
-        return found
-
-    return remember(convert)
 
 
 def _read_list(read: Read, convert: Convert, split: str | None, default: Any) -> Read:

@@ -63,9 +63,10 @@ _CURRENCY_WORDS: Final = {
     "AED": "dh dhs د.إ",
 }
 _FACTOR_WORDS: Final = {
-    "0.01": "% percent процент процента процентов проц foiz",
+    "0.01": "% percent процент процента процентов проц foiz cent cents цент цента центов центах коп копейка копейки "
+    "копеек копейках тийин тийина тийинов тиын тиына tiyin tiyn пайса paisa",
     "0.001": "‰",
-    "100": "百",
+    "100": "百 сотни сотен сотнях hundreds",
     "1000": "千 仟 тыс тысяча тысячи тысяч тысячах thousand thousands thsd k ming минг мың миң ҳазор ہزار हज़ार 000s "
     "000",
     "10000": "万 萬",
@@ -89,6 +90,16 @@ _FILLING: Final = re.compile(r"[.\s]+")
 
 # In a header, only what can't be part of another word: in brackets, at an end, or apart from its neighbours.
 _HEADER_WORD: Final = re.compile(r"'?[^\W\d_]+(?:'[^\W\d_]+)*|'?000'?s?|[$€£¥₽₸₨₹₴₺₩%‰]")
+# Beside a currency a letter counts: k$, KUSD, USDm, т. руб.
+_COINS: Final = "[$€£¥₽₸₨₹₴₺]|usd|eur|gbp|chf|cny|rmb|rub|kzt|uzs|kgs|tjs|pkr|inr|byn"
+_CYRILLIC_COINS: Final = r"руб\w*|долл\w*|дол|евро|тг|тенге|тнг|сум\w{0,2}|сом\w{0,3}|р\b|[$€₽₸]"
+_SHORT_UNIT: Final = re.compile(
+    rf"(?<![^\W_])(?:(?P<latin>k|m|mm|t|bn) ?(?:{_COINS})|(?P<cyrillic>[ткм])\.? ?(?:{_CYRILLIC_COINS})|(?P<both>тр)\b)"
+    rf"|(?:{_COINS}) ?(?P<behind>k|m|mm|mn|bn)(?![^\W_])"
+)
+_SHORT_FACTORS: Final = {"k": 1000, "t": 1000, "m": 10**6, "mm": 10**6, "mn": 10**6, "bn": 10**9, "тр": 1000, "т": 1000,
+                         "к": 1000, "м": 10**6}  # fmt: skip
+_HAN_CENTS: Final = re.compile(r"(?:[(（\[]|单位[:：]?)分(?:$|[)）\]])")
 _HAN: Final = re.compile(r"[\u4e00-\u9fff]+")
 _HAN_UNIT: Final = re.compile(
     r"(?:^|[(（\[【/、,:：\s]|单位)([十百千万亿萬億仟]+)(?:元|美元|美金|人民币|欧元|卢布|日元|港元)?(?:人民币)?(?:$|[)）\]】/、,\s])"
@@ -141,6 +152,11 @@ def read_header(label: str) -> tuple[str, Beside]:
     found = _HAN_UNIT.search(plain) or _HAN_TAIL.search(plain)
     if found and found[1] in _FACTOR_OF:
         factor, said = _FACTOR_OF[found[1]], found[1]
+    if factor is None and (short := _SHORT_UNIT.search(plain.replace("_", " "))):
+        said = next(filter(None, short.groups()))
+        factor = Decimal(_SHORT_FACTORS[said])
+    if factor is None and (cents := _HAN_CENTS.search(plain)):
+        factor, said = _FACTOR_OF["%"], cents[0].strip("([（")
     currencies: set[frozenset[str]] = set()
     for word in _HEADER_WORD.findall(plain.replace("_", " ")):
         bare = word.strip("'") if word.strip("'").startswith("000") else word

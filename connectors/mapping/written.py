@@ -22,6 +22,7 @@ _APOSTROPHE: Final = "['\u2019\u2018\u02bc`]"
 # An apostrophe before a number, or before a code: before a word it may be a letter of that word.
 _GUARDED: Final = re.compile(rf"{_APOSTROPHE}([+=@-]?\d(?:[\d\s().,:/+-]*|[^\s'\u2019\u2018\u02bc`\"]*)){_APOSTROPHE}?")
 _GUARDED_ID: Final = re.compile(rf"{_APOSTROPHE}([^\s'\u2019\u2018\u02bc`\"]+){_APOSTROPHE}?|\"([^\"]*)\"")
+_GUARDS: Final = frozenset("='\"\u2019\u2018\u02bc`")
 _FORMULA: Final = re.compile(r"=[\s\w+\-@($'\"{\[]")
 # A spreadsheet always writes the sign; Java writes none, but always a point.
 _ROUNDED: Final = re.compile(r"[+\-\u2212]?\d{1,3}(?:[.,]\d+)?[eE\u0415\u0435][+\-\u2212]\d{1,3}|-?\d[.]\d+E\d{1,3}")
@@ -52,6 +53,15 @@ def as_written(text: str) -> str:
     if len(plain) <= _MADE_CHARS_MAX and not plain.isdigit() and (not first.isalpha() or plain[-1].isdigit()):
         _refuse_what_was_made(plain if plain.isascii() else unicodedata.normalize("NFKC", plain))
     return plain
+
+
+def unguarded(text: str) -> str:
+    """Return a number or a date without a guard against spreadsheets; a text that has none, as it is."""
+    if text[:1] not in _GUARDS:
+        return text
+    plain = text.strip()
+    found = _QUOTED.fullmatch(plain) or _GUARDED.fullmatch(plain)
+    return text if found is None else next(filter(None, found.groups()), "")
 
 
 def without_guard(text: str) -> str:

@@ -34,6 +34,19 @@ _NAMES: Final = frozenset(
 )  # fmt: skip
 
 
+# Inside a longer text only what nobody writes: a reference's error between others, or with more behind it.
+_INSIDE: Final = re.compile(
+    r"#(?:null|div/0|value|ref|name|num|spill|calc|пусто|дел/0|знач|ссылка|имя|число|перенос|вычисл)[!?]"
+    r"|#(?:n/a|н/д)(?!\w)|#{4,}[.,]\d",
+    re.IGNORECASE,
+)
+
+
+def has_error_text(text: str) -> bool:
+    """Return whether a spreadsheet's error stands anywhere in a text with a number sign."""
+    return "#" in text and _INSIDE.search(text) is not None
+
+
 def is_error_text(text: str) -> bool:
     """Return whether a spreadsheet would show this text where a formula has no result.
 

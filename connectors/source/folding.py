@@ -32,7 +32,9 @@ _CYRILLIC: Final = dict(
     zip("ЅІЈАВЕКМНОРСТУХӀԌԜѴӘаеорсухѕіјһӏԁԛԝѵә", "SIJABEKMHOPCTYXIGWVƏaeopcyxsijhidqwvə", strict=True)
 )
 _GREEK: Final = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορυ", "ABEZHIKMNOPTYXaivopu", strict=True))
-_LOOKS_LIKE: Final = str.maketrans(_CYRILLIC | _GREEK)
+# The same letters as Arabic's, Persian's and Urdu's keyboards type them.
+_ARABIC: Final = dict(zip("\u064a\u0649\u0643\u06c1\u06d5", "\u06cc\u06cc\u06a9\u0647\u0647", strict=True))
+_LOOKS_LIKE: Final = str.maketrans(_CYRILLIC | _GREEK | _ARABIC)
 _ALIKE: Final = frozenset(_CYRILLIC) | frozenset(_GREEK) | {*_CYRILLIC.values(), *_GREEK.values()}
 # Words of these alone may be of either alphabet; the other pairs have a letter that the network's languages lack.
 _COMMON: Final = "АВЕКМНОРСТУХІаеорсухі"

@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from connectors.source.folding import fold
+from connectors.source.folding import fold, skeleton
 from connectors.source.grid import Grid, fill_down, header_labels, row_labels
 from connectors.source.header import column_letters, find_header, join_levels, name_columns
 from connectors.source.look import looks, show_cells
@@ -127,6 +127,7 @@ def _sheet_names(workbook: CalamineWorkbook, wanted: str | None, path: PurePath)
     else:
         all_names = [sheet.name for sheet in sheets]
         names = [wanted] if wanted in all_names else [name for name in all_names if fold(name) == fold(wanted)]
+        names = names or [name for name in all_names if skeleton(fold(name)) == skeleton(fold(wanted))]
         if len(names) > 1:
             shown = ", ".join(map(repr, names))
             said = f"{path.name} has several sheets of the name {wanted!r}: {shown}; rename one"
