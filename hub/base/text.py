@@ -7,23 +7,30 @@ joiners stay, which Urdu, Persian and Hindi are written with.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 from unicodedata import east_asian_width
 
 _JOINERS: Final = "\u200c\u200d"
 _LAYOUT: Final = "\n\t"
+# Letters and marks by Unicode's own word, of which nothing is seen: fillers, a joiner of nothing, inherent vowels.
+_UNSEEN: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]")
 _WIDE: Final = frozenset("WF")
 
 
 def visible(text: str, keep: str = _LAYOUT) -> str:
     """Return a text in which everything is seen: what is not printable stands as its number, but for `keep`."""
-    if text.isprintable():
+    if _is_seen(text):
         return text
     return "".join(
-        character if character.isprintable() or character in keep or character in _JOINERS else _number(character)
+        character if _is_seen(character) or character in keep or character in _JOINERS else _number(character)
         for character in text
     )
+
+
+def _is_seen(text: str) -> bool:
+    return text.isprintable() and (text.isascii() or _UNSEEN.search(text) is None)
 
 
 def in_one_line(text: str) -> str:
@@ -33,10 +40,10 @@ def in_one_line(text: str) -> str:
 
 def visible_json(text: str) -> str:
     """Return the same JSON with what is not printable escaped as JSON does it."""
-    if text.isprintable():
+    if _is_seen(text):
         return text
     return "".join(
-        character if character.isprintable() or character in _LAYOUT or character in _JOINERS else _escaped(character)
+        character if _is_seen(character) or character in _LAYOUT or character in _JOINERS else _escaped(character)
         for character in text
     )
 
