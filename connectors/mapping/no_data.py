@@ -65,6 +65,7 @@ _WHOLE: Final = re.compile(
 _ROMAN: Final = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii", "xiii", "xiv", "xv")
 _LENGTH: Final = re.compile(r"\s?\([\d, ]*\)$")
 _HINT: Final = re.compile(r"[(\[\uff08<].*[^\W\d_].*[)\]\uff09>]", re.DOTALL)
+_HINT_CHARS_MAX: Final = 200
 _EXAMPLE: Final = re.compile(rf"(?:{EXAMPLES})(?:\W*$|[:.,—-]?\s.*)", re.DOTALL)
 _NOTE: Final = re.compile(
     "(?:(?:" + "|".join(re.escape(fold(word)) for word in sorted(NOTES, key=len, reverse=True)) + r")(?![\w\-/])"
@@ -243,7 +244,7 @@ class NoDataFinder:
             return NoData(Reason.NUMBERS) if len(wholes) > 2 and (is_numbered or is_coded) else doubt
         if _are_consecutive(filled.values()) and len(filled) > 2:
             return NoData(Reason.NUMBERS) if self._has_texts(index) else doubt
-        if (len(used) > 1 and all(map(_HINT.fullmatch, used))) or _EXAMPLE.fullmatch(next(iter(filled.values()))):
+        if (len(used) > 1 and all(map(_is_hint, used))) or _EXAMPLE.fullmatch(next(iter(filled.values()))):
             return doubt
         units = [text for text in used if _LENGTH.sub("", text.rstrip(".")) in UNITS]
         if len(units) == len(used) and any(len(unit) > 1 or not unit.isalpha() for unit in units):  # h may be a name
@@ -296,6 +297,11 @@ def are_column_numbers(cells: Iterable[str]) -> bool:
     """Return whether the cells of a row are 1, 2, 3 …, as forms number their columns."""
     texts = [fold(text) for text in cells]
     return len(texts) > 2 and _are_consecutive(texts)
+
+
+def _is_hint(text: str) -> bool:
+    """Return whether a cell is nothing but a remark in brackets, as stands below a name in a form."""
+    return len(text) <= _HINT_CHARS_MAX and _HINT.fullmatch(text) is not None
 
 
 def _is_amount(text: str) -> bool:

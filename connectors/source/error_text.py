@@ -37,7 +37,7 @@ _NAMES: Final = frozenset(
 # Inside a longer text only what nobody writes: a reference's error between others, or with more behind it.
 _INSIDE: Final = re.compile(
     r"#(?:null|div/0|value|ref|name|num|spill|calc|пусто|дел/0|знач|ссылка|имя|число|перенос|вычисл)[!?]"
-    r"|#(?:n/a|н/д)(?!\w)|#{4,}[.,]\d",
+    r"|#(?:n/a|н/д)(?!\w)|(?<!#)#{4,}[.,]\d",
     re.IGNORECASE,
 )
 
