@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache
 from typing import Any, Final
 
 from connectors.mapping.convention import Conventions, Readings, date_readings, number_readings
-from connectors.mapping.convert import Unfit, as_value, as_yes_no, places_max, reads_text, remember, unwrap
+from connectors.mapping.convert import Unfit, as_value, as_yes_no, places_max, reads_text, unwrap
 from connectors.mapping.moment import YEAR_MAX, YEAR_MIN, day_part, read_moment_text
 from connectors.mapping.number import DIGITS_MAX, mark_part, read_number
 from connectors.mapping.problem import LocalCode
@@ -18,7 +19,6 @@ from connectors.mapping.written import unguarded
 from connectors.source.shown import ShownNumber
 from connectors.source.table import NO_NOTATION, DecimalMark, Notation
 
-_REMEMBERED_MAX: Final = 4096
 _EXACT: Final = Context(prec=400, rounding=ROUND_HALF_UP)
 _ONE: Final = Decimal(1)
 # A year or a count in a cell that is formatted as a date: 2024 shows as 1905-07-16.
@@ -59,24 +59,16 @@ class Priced(Decimal):
         return priced
 
 
+@dataclass(frozen=True, slots=True)
 class Column:
-    """Converts the cells of one column. Show it all of the column's cells first, then convert them."""
+    """Converts the cells of one column. Show `conventions` all of the column's texts first, then convert them."""
 
-    def __init__(self, conventions: Conventions, convert: Callable[[Any, Conventions], Any]) -> None:
-        self.conventions = conventions
-        self._convert = convert
-        self._remembered: dict[str, Any] = {}
+    conventions: Conventions
+    convert: Callable[[Any], Any]  # a cell as a value; raises Unfit
 
     def __call__(self, cell: Any) -> Any:
         """Return a cell as a value. Errors: Unfit."""
-        if cell.__class__ is not str:
-            return self._convert(cell, self.conventions)
-        found = self._remembered.get(cell)
-        if found is None:
-            found = self._convert(cell, self.conventions)
-            if len(self._remembered) < _REMEMBERED_MAX:
-                self._remembered[cell] = found
-        return found
+        return self.convert(cell)
 
 
 def converter(annotation: Any, writing: Writing) -> Callable[[Any], Any] | None:
@@ -89,7 +81,7 @@ def converter(annotation: Any, writing: Writing) -> Callable[[Any], Any] | None:
     if kind is Decimal or kind is int:
         return number_column(annotation, writing)
     if kind is bool:
-        return remember(as_yes_no)
+        return as_yes_no
     if kind is dt.datetime:
         return moment_column(writing)
     if kind is dt.date:
@@ -109,12 +101,14 @@ def number_column(annotation: Any, writing: Writing) -> Column:
     def read(text: str) -> Readings:
         return number_readings(unguarded(text), whole=excludes_fractions, factor=factor)
 
-    def convert(cell: Any, conventions: Conventions) -> Any:
+    conventions = Conventions(read, writing.notation.decimal, str if excludes_fractions else mark_part)
+
+    def convert(cell: Any) -> Any:
         beside = None
         if cell.__class__ is str:
             values, beside = read_number(unguarded(cell))
             number = _settled_number(cell, values, read(cell).values if excludes_fractions else values, conventions)
-        elif isinstance(cell, int | Decimal) and not isinstance(cell, bool):
+        elif cell.__class__ is Decimal or (isinstance(cell, int | Decimal) and not isinstance(cell, bool)):
             number = Decimal(cell)
             beside = read_format(cell.code) if isinstance(cell, ShownNumber) else None
             if not number.is_finite() or abs(number.adjusted()) > DIGITS_MAX:
@@ -131,8 +125,7 @@ def number_column(annotation: Any, writing: Writing) -> Column:
             return int(number)
         return Priced.of(number, currencies) if currencies else number
 
-    telling = str if excludes_fractions else mark_part
-    return Column(Conventions(read, writing.notation.decimal, telling), convert)
+    return Column(conventions, convert)
 
 
 def _settled_number(
@@ -141,7 +134,8 @@ def _settled_number(
     """Return the one number that a text can mean. Errors: Unfit."""
     left: dict[DecimalMark, Decimal] = conventions.settle(fit, "")
     if len(left) == 1:
-        return next(iter(left.values()))
+        (number,) = left.values()
+        return number
     if not left:
         is_fraction = bool(conventions.settle(written, ""))
         raise Unfit(LocalCode.TOO_MANY_DECIMALS if is_fraction else LocalCode.BAD_NUMBER, text)
@@ -173,16 +167,16 @@ def _finish(cell: Any, number: Decimal, factor: Decimal, round_to: int | None, p
             number = _EXACT.normalize(number)
             number = number.quantize(_ONE, context=_EXACT) if number == number.to_integral_value() else number
     if round_to is not None:
-        number = number.quantize(_ONE.scaleb(-round_to), context=_EXACT)
-    if places is not None:
-        exponent = number.as_tuple().exponent
-        if (
-            isinstance(exponent, int)
-            and -exponent > places
-            and number != number.quantize(_ONE.scaleb(-places), context=_EXACT)
-        ):
-            raise Unfit(LocalCode.TOO_MANY_DECIMALS, cell, max=places)
+        number = number.quantize(_unit(round_to), context=_EXACT)
+    # A number has some two hundred digits at most, so that this one is exact.
+    if places is not None and number != number.quantize(_unit(places), context=_EXACT):
+        raise Unfit(LocalCode.TOO_MANY_DECIMALS, cell, max=places)
     return number
+
+
+@cache
+def _unit(places: int) -> Decimal:
+    return _ONE.scaleb(-places)
 
 
 def moment_column(writing: Writing) -> Column:
@@ -228,11 +222,13 @@ def _dated(writing: Writing, finish: Callable[[Any, dt.datetime], Any]) -> Colum
     def read(text: str) -> Readings:
         return date_readings(unguarded(text), year_pivot=pivot)
 
-    def convert(cell: Any, conventions: Conventions) -> Any:
+    conventions = Conventions(read, answer, day_part)
+
+    def convert(cell: Any) -> Any:
         if cell.__class__ is not str:
             return finish(cell, _typed_moment(cell))
         days, clock, fault = read_moment_text(unguarded(cell), pivot)
-        left = conventions.settle(days.by_order, days.family)
+        left = conventions.settle(days.by_order, days.family) if days.family else days.by_order  # no order is needed
         found = set(left.values())
         if not found:
             raise Unfit(fault, cell)
@@ -240,7 +236,7 @@ def _dated(writing: Writing, finish: Callable[[Any, dt.datetime], Any]) -> Colum
             raise Unfit(LocalCode.AMBIGUOUS_DATE, cell, readings=" / ".join(map(str, sorted(found))))
         return finish(cell, dt.datetime.combine(found.pop(), clock))
 
-    return Column(Conventions(read, answer, day_part), convert)
+    return Column(conventions, convert)
 
 
 def _typed_moment(cell: Any) -> dt.datetime:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 
+from connectors.mapping.cell import BLANK, Cells, Read, read_cell, remembered
 from connectors.mapping.convert import Unfit, as_key_text
 from connectors.mapping.fault import Faults, NoSuchColumn, WrongMapping
 from connectors.mapping.hint import hint_at
@@ -14,7 +15,7 @@ from connectors.mapping.model import Mapping, Source
 from connectors.mapping.path import changes_to, mapped_streams, path_to, statuses, strictest
 from connectors.mapping.person import PersonField, PersonReader, PersonSaid, SealPerson
 from connectors.mapping.problem import LocalCode, Problem, Wanted
-from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_cell, read_moment, read_status, read_value
+from connectors.mapping.reading import Setting, read_moment, read_status, read_value
 from connectors.mapping.record import RecordReader
 from connectors.source.problem import ProblemCode
 from connectors.source.table import Format, Row
@@ -100,12 +101,14 @@ class RowReader:
         self._first_status = known[0]
         self._status: Read = lambda _: known[0]
         with faults.gather():
-            self._status = read_status(mapping.status, known, setting) if mapping.status else self._status
+            if mapping.status:
+                self._status = remembered(mapping.status, read_status(mapping.status, known, setting))
         self._status_column = mapping.status.label if mapping.status else ""
         self._extras: list[tuple[str, str, Read]] = []
         for extra, extra_source in _extra_sources(mapping):
             with faults.gather():
-                self._extras.append((extra, extra_source.label, _read_extra(extra, extra_source, stream, setting)))
+                read = remembered(extra_source, _read_extra(extra, extra_source, stream, setting))
+                self._extras.append((extra, extra_source.label, read))
         faults.raise_all()
         self._extra_columns = {field: label for field, label, _ in self._extras}
         self._records = {status: strictest(path_to(stream, status)) for status in known}

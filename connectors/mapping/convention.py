@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from connectors.mapping.moment import day_part, read_moment_text
@@ -74,7 +75,7 @@ class Conventions:
         values, family = self._read(text)
         if values:
             before = self._possible.get(family)
-            self._possible[family] = frozenset(values) if before is None else before & values.keys()
+            self._possible[family] = frozenset(values) if before is None else before.intersection(values)
 
     def settle(self, values: dict[Any, Any], family: str) -> dict[Any, Any]:
         """Return those values of a text that the column leaves possible.
@@ -83,6 +84,8 @@ class Conventions:
         """
         if self._answer is not None:
             return {self._answer: values[self._answer]} if self._answer in values else {}
+        if len(values) == 1:
+            return values
         possible = self._possible.get(family)
         if possible is None:
             possible = frozenset(values)
@@ -102,6 +105,7 @@ class Conventions:
         return found
 
 
+@cache
 def _usual(possible: frozenset[str], family: str) -> frozenset[str]:
     """Return what is possible without the month first behind points, which nobody writes unless the column says so."""
     return possible - {"mdy"} if family.endswith(".") and "dmy" in possible else possible

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from connectors.mapping.problem import LocalCode
-from connectors.mapping.written import Spoiled, as_written, without_guard
+from connectors.mapping.written import GUARDS, Spoiled, as_written, without_guard
 from connectors.source.folding import fold, key_text, name_of, odd_letters
 from connectors.source.number_format import show_general
 from connectors.source.problem import ProblemCode
@@ -24,7 +24,6 @@ Convert = Callable[[Any], Any]
 _DIGITS_MAX: Final = 100
 _PARAMS_BYTES_MAX: Final = 100
 _EXACT_INT_MAX: Final = 2**53 - 1  # beyond it, programs that keep numbers as doubles lose digits
-_REMEMBERED_MAX: Final = 4096
 # Nothing else can be in such a text, which most keys beyond ASCII are.
 _OF_ONE_ALPHABET: Final = re.compile(
     "[\x20-\x40\\x5b-\x5f\x7b-\x7d\u0401\u0410-\u044f\u0451\u2116]+|[\x20-\x7d\u4e00-\u9fff]+"
@@ -133,7 +132,10 @@ def as_id(cell: Any) -> str:
 
     Errors: Unfit.
     """
-    text = without_guard(as_text(cell))
+    text = as_text(cell)
+    if text[:1] not in GUARDS:
+        return text
+    text = without_guard(text)
     if text.startswith("="):
         raise Unfit(LocalCode.FORMULA_TEXT, cell)
     return text
@@ -195,23 +197,6 @@ def reads_text(annotation: Any) -> bool:
     """Return whether a field's cells are read as text."""
     kind = unwrap(annotation)
     return kind is str or get_origin(kind) is Literal
-
-
-def remember(convert: Convert) -> Convert:
-    """Return the same conversion with a bounded memory: a column's texts (stages, currencies) recur."""
-    seen: dict[str, Any] = {}
-
-    def remembered(cell: Any) -> Any:
-        if cell.__class__ is not str:
-            return convert(cell)
-        found = seen.get(cell)
-        if found is None:
-            found = convert(cell)
-            if len(seen) < _REMEMBERED_MAX:
-                seen[cell] = found
-        return found
-
-    return remembered
 
 
 def is_record(annotation: Any) -> bool:

@@ -22,7 +22,16 @@ YEAR_MAX: Final = 2100
 _CHARS_MAX: Final = 100
 
 # What most sheets have, so that it costs little.
-_PLAIN: Final = re.compile(r"(\d{1,4}[-./]\d{1,2}[-./]\d{1,4})(?:[ T](\d{1,2}):(\d\d)(?::(\d\d))?)?", re.ASCII)
+_PLAIN: Final = re.compile(
+    r"((\d{4}|\d{1,2})([-./])(\d{1,2})\3(\d{4}|\d{1,2}))(?:[ T](\d{1,2}):(\d\d)(?::(\d\d))?)?", re.ASCII
+)
+# What of a plain date tells its order: which of its parts may be a month, and how many digits each has.
+_TELLING: Final = {
+    **{f"{month}": "1" for month in range(1, 10)},
+    **{f"{month:02}": "01" for month in range(1, 13)},
+    **{f"{day}": "13" for day in range(13, 29)},
+    **{f"{year}": "2000" for year in range(YEAR_MIN, YEAR_MAX + 1)},
+}
 _YEAR_FIRST: Final = re.compile(
     r"(\d{4}) ?([-./]) ?(\d{1,2}) ?\2 ?(\d{1,2})|(\d{4})(\d{2})(\d{2})|(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号號]?"
 )
@@ -111,18 +120,39 @@ def read_moment_text(text: str, year_pivot: int | None = None) -> MomentReadings
             if len(plain) > _CHARS_MAX:
                 raise _Fault
             day_text, clock = _split(plain)
-        else:
-            day_text, hour, minute, second = found.groups()
-            clock = _MIDNIGHT if hour is None else _clock(int(hour), minute, second, None, None)
-        return MomentReadings(_read_day(day_text, year_pivot), clock)
+            return MomentReadings(_read_day(day_text, year_pivot), clock)
+        day_text, first, mark, middle, last, hour, minute, second = found.groups()
+        clock = _MIDNIGHT if hour is None else _clock(int(hour), minute, second, None, None)
+        is_full = 4 < len(first) + len(last) < 8  # a year of four digits, and only one
+        days = _plain_day(first, mark, middle, last) if is_full else _read_day(day_text, year_pivot)
+        return MomentReadings(days, clock)
     except _Fault as exc:
         return MomentReadings(_NO_DAYS, _MIDNIGHT, exc.code)
 
 
 def day_part(text: str) -> str:
-    """Return what of a text tells the order of its date: all of it but a plain time of day."""
+    """Return a text that tells as much of the order of its date as this one; most dates of a column tell the same."""
     found = _PLAIN.fullmatch(text)
-    return text if found is None else found[1]
+    if found is None:
+        return text
+    day_text, first, mark, middle, last = found.group(1, 2, 3, 4, 5)
+    if first in _TELLING and middle in _TELLING and last in _TELLING:
+        return f"{_TELLING[first]}{mark}{_TELLING[middle]}{mark}{_TELLING[last]}"
+    return day_text  # how long a month is may tell
+
+
+def _plain_day(first: str, mark: str, middle: str, last: str) -> Days:
+    if len(first) == 4:
+        return Days(dict.fromkeys(ORDERS, _date(int(first), int(middle), int(last))), "")
+    one, other, year = int(first), int(middle), int(last)
+    if YEAR_MIN <= year <= YEAR_MAX and 1 <= one <= 28 and 1 <= other <= 28 and min(one, other) <= 12:
+        found: dict[DateOrder, dt.date] = {}
+        if other <= 12:
+            found["dmy"] = dt.date(year, other, one)
+        if one <= 12:
+            found["mdy"] = dt.date(year, one, other)
+        return Days(found, mark)
+    return _day_of({"dmy": (last, middle, first), "mdy": (last, first, middle)}, mark)
 
 
 def _split(plain: str) -> tuple[str, dt.time]:
@@ -227,10 +257,14 @@ def _day_of(orders: dict[DateOrder, tuple[str, str, str]], family: str) -> Days:
     found: dict[DateOrder, dt.date] = {}
     fault = LocalCode.BAD_DATE
     for order, parts in orders.items():
-        try:
-            found[order] = _date(*map(int, parts))
-        except _Fault as exc:
-            fault = exc.code
+        year, month, day = map(int, parts)
+        if month and day and not YEAR_MIN <= year <= YEAR_MAX:
+            fault = LocalCode.OTHER_CALENDAR
+        elif month <= 12:  # most often one of two orders is out of the question
+            try:
+                found[order] = dt.date(year, month, day)
+            except ValueError:
+                continue
     if not found:
         raise _Fault(fault)
     return Days(found, family)

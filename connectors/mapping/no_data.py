@@ -102,7 +102,7 @@ class NoDataFinder:
         self._fields = {fold(path) for path in mapping.fields} | {"id", "key"}
         words = (*TOTALS, *(part for name in self._used for part in (name, *name.split(" / "))))
         self._beginnings = frozenset(
-            form[:2]
+            form[:3]
             for word in words
             for form in (word, fold(word), word.upper(), word.capitalize(), word.lower(), f"{word[0].upper()} ")
         )
@@ -188,13 +188,15 @@ class NoDataFinder:
         return None
 
     def _is_told(self, cells: dict[str, Any]) -> bool:
-        """Return whether a cell begins as a total or a name does: the rows without, nearly all, are spared the rest."""
+        """Return whether a cell begins as a total or is a name: the rows without, nearly all, are spared the rest."""
         beginnings = self._beginnings
         for name in self._looked_at:
             cell = cells.get(name)
-            if cell.__class__ is str and cell[:2] in beginnings:
-                return True
-        return self._is_spoken(cells) or not any(cells.get(name) for name in self._key)
+            if cell.__class__ is str and (cell[:3] in beginnings or cell[:2] in beginnings):
+                text = fold(cell)
+                if text in self._any_name or _total_in(text):
+                    return True
+        return self._is_spoken(cells) or not any(map(_is_filled, map(cells.get, self._key)))
 
     def _filled(self, cells: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
         shown = ((name, "" if cells.get(name) is None else fold(str(cells[name]))) for name in names)
@@ -216,7 +218,7 @@ class NoDataFinder:
         filled = self._filled(cells, self._used)
         has_key = any(name in filled for name in self._key)
         for name, text in filled.items():
-            found = _TOTAL.match(text.replace(" ", "") if _SPACED.fullmatch(text) else text)
+            found = _total_in(text)
             if found is None:
                 continue
             is_bare = _NOTHING_MORE.fullmatch(found[2]) is not None
@@ -302,6 +304,16 @@ def are_column_numbers(cells: Iterable[str]) -> bool:
 def _is_hint(text: str) -> bool:
     """Return whether a cell is nothing but a remark in brackets, as stands below a name in a form."""
     return len(text) <= _HINT_CHARS_MAX and _HINT.fullmatch(text) is not None
+
+
+def _total_in(text: str) -> re.Match[str] | None:
+    """Return the total's word at the beginning of a folded text, which may have a space behind each letter."""
+    return _TOTAL.match(text.replace(" ", "") if _SPACED.fullmatch(text) else text)
+
+
+def _is_filled(cell: Any) -> bool:
+    """Return whether anything is seen in a cell."""
+    return cell is not None and (str(cell)[:1].isalnum() or fold(str(cell)) != "")
 
 
 def _is_amount(text: str) -> bool:

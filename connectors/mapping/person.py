@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from connectors.mapping.cell import BLANK, Cells, read_cell
 from connectors.mapping.convert import Unfit, as_id
 from connectors.mapping.model import Person
 from connectors.mapping.problem import LocalCode, Problem
-from connectors.mapping.reading import BLANK, Cells, Setting, read_cell, read_value
+from connectors.mapping.reading import Setting, read_value
 from connectors.source.problem import ProblemCode
 from hub.domain.entity import canonical_json
 from hub.domain.sealed import sealed_fields

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-import jmespath
-from jmespath.exceptions import JMESPathError
 from pydantic import TypeAdapter, ValidationError
 
+from connectors.mapping.cell import BLANK, Cells, Read, filled, read_cell
 from connectors.mapping.column import CONSTANT, Column, Writing, converter, moment_column
 from connectors.mapping.convert import (
     Convert,
@@ -22,7 +21,6 @@ from connectors.mapping.convert import (
     as_text,
     as_value,
     codes_of,
-    fold_case,
     item_type,
     reads_text,
     shown,
@@ -32,27 +30,11 @@ from connectors.mapping.fault import WrongMapping
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
 from connectors.mapping.value_table import GIVEN_BYTES_MAX, first_of, look_up, read_table
-from connectors.source.error_text import has_error_text, is_error_text
 from connectors.source.problem import ProblemCode
 from connectors.source.table import NO_NOTATION, Notation
 from hub.domain.key import key_part, make_key
 
-Cells = dict[str, Any]
-Read = Callable[[Cells], Any]
 Look = Callable[[Cells], None]
-
-
-class _Blank:
-    """Stands for "nothing is written there"; None would be JSON's null, which means the same here."""
-
-    def __bool__(self) -> bool:
-        return False
-
-
-BLANK: Final = _Blank()
-# Every error text begins so, or has a colon before its number; most cells don't, and are spared the rest.
-_ERROR_BEGINNINGS: Final = frozenset("#\uff03=\"'\ufeff \u00a0\u200b")
-_ERROR_NUMBERED_MAX: Final = 16
 # The settings that say how a cell is read, by the type of the field.
 SETTINGS: Final[dict[Any, tuple[str, ...]]] = {
     Decimal: ("decimal", "factor", "round"),
@@ -61,7 +43,6 @@ SETTINGS: Final[dict[Any, tuple[str, ...]]] = {
     dt.datetime: ("date_order", "year_pivot"),
 }
 _CODES_SHOWN_MAX: Final = 20
-_NAME: Final = re.compile(r'[A-Za-z_][A-Za-z0-9_]*|"[^"\\\\\x00-\x1f]+"')  # a JMESPath that is nothing but a key
 _ENTITY_ID: Final = re.compile(r"([a-z0-9-]{1,63}):(.+)", re.DOTALL)
 
 
@@ -83,112 +64,6 @@ class Setting:
     def wrong(self, reason: str) -> WrongMapping:
         """Return the error for one thing that is wrong with the mapping."""
         return WrongMapping(self.name, [reason])
-
-
-def read_cell(source: Source, part: Convert = as_text) -> Read:
-    """Return what gets a source's raw cell: BLANK for an empty one and for one that counts as empty.
-
-    `part` makes a text of each of several columns before they are joined.
-    """
-    read: Read
-    if source.column is not None:
-        if not source.blanks:
-            return _read_column(source.column)
-        read = _read_column(source.column, refuses_errors=False)
-    elif source.path is not None:
-        read = _read_path(source.path)
-    else:
-        read = _read_joined(source.columns or (), source.join, part)
-    if not source.blanks:
-        return _without_errors(read)
-    blanks = frozenset(map(fold_case, source.blanks))
-
-    def read_known(cells: Cells) -> Any:
-        cell = read(cells)
-        return BLANK if cell is not BLANK and not isinstance(cell, list | dict) and _folded(cell) in blanks else cell
-
-    return _without_errors(read_known)
-
-
-def _read_path(path: str) -> Read:
-    if _NAME.fullmatch(path):
-        name = path.strip('"')
-        return lambda cells: _filled(cells.get(name))
-    search = jmespath.compile(path).search
-
-    def read(cells: Cells) -> Any:
-        try:
-            return _filled(search(cells))
-        except JMESPathError as exc:  # a function was given another type than it takes
-            raise Unfit(LocalCode.BAD_SHAPE, str(exc).partition(",")[0]) from exc
-
-    return read
-
-
-def _read_joined(columns: tuple[str, ...], join: str, part: Convert) -> Read:
-    def read(cells: Cells) -> Any:
-        parts = [part(cell) for cell in map(cells.get, columns) if cell is not None]
-        for text in parts:
-            _refuse_error(text)
-        return _filled(join.join(filter(None, parts)))
-
-    return read
-
-
-def _read_column(column: str, *, refuses_errors: bool = True) -> Read:
-    """Return what gets one column's cell: a call less for each cell than a reader around another."""
-
-    def read(cells: Cells) -> Any:
-        cell = cells.get(column)
-        if cell.__class__ is str:
-            if not cell or cell.isspace():
-                return BLANK
-            if cell[0] in _ERROR_BEGINNINGS or "#" in cell or (len(cell) < _ERROR_NUMBERED_MAX and ":" in cell):
-                _refuse_error(cell)
-        elif cell.__class__ is list:
-            _refuse_errors(cell)
-        return BLANK if cell is None else cell
-
-    def read_any(cells: Cells) -> Any:
-        cell = cells.get(column)
-        return BLANK if cell is None or cell == "" or (cell.__class__ is str and cell.isspace()) else cell
-
-    return read if refuses_errors else read_any
-
-
-def _without_errors(read: Read) -> Read:
-    """Return the same, with the text of a spreadsheet's error refused: it stands where a formula had no result."""
-
-    def checked(cells: Cells) -> Any:
-        cell = read(cells)
-        if cell.__class__ is str:
-            _refuse_error(cell)
-        elif cell.__class__ is list:
-            _refuse_errors(cell)
-        return cell
-
-    return checked
-
-
-def _refuse_errors(cell: list[Any]) -> None:
-    for item in cell:
-        if item.__class__ is str:
-            _refuse_error(item)
-
-
-def _refuse_error(text: str) -> None:
-    if is_error_text(text) or has_error_text(text):
-        raise Unfit(ProblemCode.ERROR_CELL, text)
-
-
-def _filled(value: Any) -> Any:
-    if value is None or value in ([], {}) or (isinstance(value, str) and not value.strip()):
-        return BLANK
-    return value
-
-
-def _folded(cell: Any) -> str:
-    return fold_case(as_said(cell))
 
 
 def read_value(source: Source, annotation: Any, setting: Setting, place: str) -> Read:
@@ -314,8 +189,10 @@ def _reading(
     read = read_cell(source, part)
     table = read_table(source, settle, place, setting.name)
     convert = one if table is None else look_up(table, tuple(source.table or ()))
-    if isinstance(convert, Column) and convert.conventions.is_open:
-        setting.looks.append(_look_at(source, convert.conventions.look))
+    if isinstance(convert, Column):
+        if convert.conventions.is_open:
+            setting.looks.append(_look_at(source, convert.conventions.look))
+        convert = convert.convert
     default = BLANK if source.default is None else settle(source.default, "default")
     if is_list:
         return _read_list(read, convert, source.split, default)
@@ -361,7 +238,7 @@ def _read_list(read: Read, convert: Convert, split: str | None, default: Any) ->
         if cell is BLANK:
             return default if default is BLANK else list(default)
         if isinstance(cell, list):
-            parts = [part for part in cell if _filled(part) is not BLANK]
+            parts = [part for part in cell if filled(part) is not BLANK]
         elif split is None or not isinstance(cell, str):
             parts = [cell]
         else:

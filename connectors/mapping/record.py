@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 
+from connectors.mapping.cell import BLANK, Cells, Read, remembered
 from connectors.mapping.column import Priced
 from connectors.mapping.convert import Unfit, is_record, unwrap
 from connectors.mapping.fault import Faults
 from connectors.mapping.formed import Write, formed
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode, Problem
-from connectors.mapping.reading import BLANK, Cells, Read, Setting, read_entity, read_value
+from connectors.mapping.reading import Setting, read_entity, read_value
 from hub.domain.sealed import sealed_fields
 from hub.domain.stream import Stream
 
@@ -51,7 +52,8 @@ class RecordReader:
         is_entity = path in stream.references
         read = read_entity(source, setting, place) if is_entity else read_value(source, annotation, setting, place)
         write = None if is_entity else formed(reader.model.model_fields[last])
-        reader.reads.append((last, path, source.label, read if write is None else _writing(read, write)))
+        read = remembered(source, read if write is None else _writing(read, write))
+        reader.reads.append((last, path, source.label, read))
 
     def annotation(self, name: str, setting: Setting, place: str) -> Any:
         """Return a field's annotation. Errors: WrongMapping if there is no such field."""

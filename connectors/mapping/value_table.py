@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from connectors.mapping.convert import Convert, Unfit, as_said, as_text, fold_case, remember, shown
+from connectors.mapping.convert import Convert, Unfit, as_said, as_text, fold_case, shown
 from connectors.mapping.fault import Faults
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
@@ -61,4 +61,4 @@ def look_up(table: dict[str, Any], said: Collection[str]) -> Convert:
             raise Unfit(LocalCode.NOT_IN_TABLE, shown(cell, GIVEN_BYTES_MAX), allowed=allowed)
         return found
 
-    return remember(convert)
+    return convert

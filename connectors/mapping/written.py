@@ -18,17 +18,21 @@ from connectors.source.problem import ProblemCode
 _CHARS_MAX: Final = 80  # what is longer is a sentence
 _MADE_CHARS_MAX: Final = 24  # of a rounded number, of a month with its year
 _QUOTED: Final = re.compile(r'=\s?"((?:[^"]|"")*)"|=\s?\'([^\']*)\'')
+GUARDS: Final = frozenset("='\u2019\u2018\u02bc`\"")  # what a guarded text begins with
 _APOSTROPHE: Final = "['\u2019\u2018\u02bc`]"
 # An apostrophe before a number, or before a code: before a word it may be a letter of that word.
 _GUARDED: Final = re.compile(rf"{_APOSTROPHE}([+=@-]?\d(?:[\d\s().,:/+-]*|[^\s'\u2019\u2018\u02bc`\"]*)){_APOSTROPHE}?")
 _GUARDED_ID: Final = re.compile(rf"{_APOSTROPHE}([^\s'\u2019\u2018\u02bc`\"]+){_APOSTROPHE}?|\"([^\"]*)\"")
 _GUARDS: Final = frozenset("='\"\u2019\u2018\u02bc`")
 _FORMULA: Final = re.compile(r"=[\s\w+\-@($'\"{\[]")
-# A spreadsheet always writes the sign; Java writes none, but always a point.
-_ROUNDED: Final = re.compile(r"[+\-\u2212]?\d{1,3}(?:[.,]\d+)?[eE\u0415\u0435][+\-\u2212]\d{1,3}|-?\d[.]\d+E\d{1,3}")
-# The forms that spreadsheets give to a day without a year, and to a month with one: 2-Jan, 02.01 in words, Mar-05.
-_DAY: Final = re.compile(r"\d{1,2}[-.]\s?([^\W\d_]{3,9})\.?(?:[-.]\d{2})?|([^\W\d_]{3,9})\.?[-.]\d{2}")
-_CHINESE_DAY: Final = re.compile("\\d{1,2}\u6708\\d{1,2}\u65e5")
+# What a spreadsheet made of a text, in one expression, so that most texts are done with at once. Rounded: it always
+# writes the sign; Java writes none, but always a point. Days: the forms that spreadsheets give to a day without a
+# year, and to a month with one: 2-Jan, 02.01 in words, Mar-05.
+_MADE: Final = re.compile(
+    r"(?P<rounded>[+\-\u2212]?\d{1,3}(?:[.,]\d+)?[eE\u0415\u0435][+\-\u2212]\d{1,3}|-?\d[.]\d+E\d{1,3})"
+    r"|\d{1,2}[-.]\s?(?P<month>[^\W\d_]{3,9})\.?(?:[-.]\d{2})?|(?P<month_first>[^\W\d_]{3,9})\.?[-.]\d{2}"
+    "|\\d{1,2}\u6708\\d{1,2}\u65e5"
+)
 
 
 class Spoiled(Exception):
@@ -45,12 +49,13 @@ def as_written(text: str) -> str:
     Errors: Spoiled for a formula, and for what a spreadsheet made of a number or a code.
     """
     plain = (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
-    if not plain:
-        return plain
-    first = plain[0]
-    if not (first.isalnum() or first in "+-\u2212"):
+    first = plain[:1]
+    if first.isalpha():
+        if len(plain) > _MADE_CHARS_MAX or not plain[-1].isdigit():
+            return plain
+    elif not (first.isalnum() or first in "+-\u2212"):
         return _unguarded(plain)
-    if len(plain) <= _MADE_CHARS_MAX and not plain.isdigit() and (not first.isalpha() or plain[-1].isdigit()):
+    if len(plain) <= _MADE_CHARS_MAX and not plain.isdigit():
         _refuse_what_was_made(plain if plain.isascii() else unicodedata.normalize("NFKC", plain))
     return plain
 
@@ -81,14 +86,12 @@ def _unguarded(plain: str) -> str:
 
 
 def _refuse_what_was_made(plain: str) -> None:
-    if _ROUNDED.fullmatch(plain):
-        raise Spoiled(ProblemCode.DIGITS_LOST)
-    found = _DAY.fullmatch(plain)
+    found = _MADE.fullmatch(plain)
     if found is None:
-        is_day = _CHINESE_DAY.fullmatch(plain) is not None
-    else:
-        name = found[1] or found[2]
-        # In capitals it is a code: no spreadsheet shouts a month.
-        is_day = name in (name.lower(), name.capitalize()) and fold_name(name) in months()
-    if is_day:
+        return
+    if found["rounded"] is not None:
+        raise Spoiled(ProblemCode.DIGITS_LOST)
+    name = found["month"] or found["month_first"]
+    # In capitals it is a code: no spreadsheet shouts a month. Without a name it is a Chinese day.
+    if name is None or (name in (name.lower(), name.capitalize()) and fold_name(name) in months()):
         raise Spoiled(LocalCode.MADE_A_DATE)

@@ -78,7 +78,7 @@ def _find_quote(text: str, delimiter: str) -> str:
 def _has_spaced_quotes(text: str, delimiter: str) -> bool:
     """Return whether a space stands between a delimiter and a quote, which else would not be one."""
     form = _SPACED_QUOTE.get(delimiter)
-    return form is not None and form.search(text) is not None
+    return form is not None and ' "' in text and form.search(text) is not None
 
 
 def _has_escapes(text: str, plain: Dialect) -> bool:

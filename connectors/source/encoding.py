@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
@@ -56,8 +57,17 @@ _FEW_CHARS: Final = 12
 _SHOWN_BITS: Final = 60.0
 _EXAMPLE_CHARS_MAX: Final = 40
 _SEPARATORS: Final = re.compile(rb"[\r\n\t;,\"]+")
-# Letters that no text in Cyrillic, Arabic or Chinese is without, in UTF-8.
-_UTF8_LETTERS: Final = tuple(letter.encode() for letter in "оаеит\u0627\u0644\u0631\u06cc的一，、中国大法用")
+# Letters that no text in Cyrillic, Arabic or Chinese is without, in UTF-8; found by their last byte, which is rare in
+# encodings that have a byte for a letter.
+_UTF8_LETTERS: Final = [letter.encode() for letter in "оаеит\u0627\u0644\u0631\u06cc的一，、中国大法用"]
+_UTF8_LETTER: Final = re.compile(
+    b"[%b](?:(?<=%b)|(?<=%b))"
+    % (
+        b"".join({letter[-1:] for letter in _UTF8_LETTERS}),
+        b"|".join(letter for letter in _UTF8_LETTERS if len(letter) == 2),
+        b"|".join(letter for letter in _UTF8_LETTERS if len(letter) == 3),
+    )
+)
 _LETTERS_LOOKED_AT: Final = 50
 _UTF8_LETTERS_MIN: Final = 4  # two Chinese characters may be valid UTF-8 by chance
 
@@ -249,17 +259,18 @@ def _is_mixed(cells: list[bytes], best: _Weighed) -> bool:
 
 def _has_utf8(data: bytes) -> bool:
     """Return whether lines of a file in another encoding are in UTF-8."""
-    for letter in _UTF8_LETTERS:
-        place = -1
-        for _ in range(_LETTERS_LOOKED_AT):
-            place = data.find(letter, place + 1)
-            if place < 0:
-                break
-            start = data.rfind(b"\n", max(place - _WINDOW_BYTES, 0), place) + 1
-            end = data.find(b"\n", place, place + _WINDOW_BYTES)
-            line = _decoded(data[start:end], "utf-8") if start and end >= 0 else None
-            if line is not None and sum(not character.isascii() for character in line) >= _UTF8_LETTERS_MIN:
-                return True
+    looked_at: Counter[bytes] = Counter()
+    for found in _UTF8_LETTER.finditer(data):
+        place = found.start()
+        letter = data[place - 1 : place + 1]
+        looked_at[letter] += 1
+        if looked_at[letter] > _LETTERS_LOOKED_AT:
+            continue
+        start = data.rfind(b"\n", max(place - _WINDOW_BYTES, 0), place) + 1
+        end = data.find(b"\n", place, place + _WINDOW_BYTES)
+        line = _decoded(data[start:end], "utf-8") if start and end >= 0 else None
+        if line is not None and sum(not character.isascii() for character in line) >= _UTF8_LETTERS_MIN:
+            return True
     return False
 
 

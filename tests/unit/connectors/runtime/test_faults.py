@@ -22,7 +22,7 @@ from hub.protocol.verdict import Code
 from tests.support.answering import AnsweringHq
 from tests.support.end import CENTER, HUB, KEY, RECEIPTS, TOPIC, End, broker_of_a_center, running, until
 
-COMMITS = 18  # of the life below, when nothing fails, or a few less: what comes together is one commit
+COMMITS = 20  # of the life below, when nothing fails, or a few less: what comes together is one commit
 WRITES = 4  # of batches, likewise at most: how many batches there are is a matter of time
 
 
