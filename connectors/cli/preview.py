@@ -259,7 +259,7 @@ def _event_name(event: str) -> str:
 
 def _show_problems(entry: dict[str, Any], speaker: Speaker) -> None:
     from connectors.mapping.problem import Problem
-    from connectors.runtime.explanation import explain
+    from connectors.runtime.explanation import explain, remedy
 
     told = []
     for p in (*entry["problems"], *entry["remarks"]):
@@ -271,6 +271,9 @@ def _show_problems(entry: dict[str, Any], speaker: Speaker) -> None:
         line(f"  {text}")
     if len(told) > _PROBLEMS_SHOWN:
         line("  " + speaker.say("preview.more", count=len(told) - _PROBLEMS_SHOWN))
+    for code in dict.fromkeys(p["code"] for p in (*entry["problems"], *entry["remarks"])):
+        if text := remedy(code, speaker.language):
+            line("  " + speaker.say("preview.remedy", code=code, text=text))
 
 
 def _quoted(value: object, speaker: Speaker) -> str:

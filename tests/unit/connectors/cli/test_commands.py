@@ -17,6 +17,7 @@ from connectors.cli.main import app, run_command
 from connectors.cli.office import write_private
 from connectors.cli.sample import sample_mapping
 from connectors.mapping import outcomes, read_mapping
+from connectors.runtime.explanation import remedy
 from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
@@ -124,6 +125,7 @@ def test_preview_tells_wanted_states_events_and_errors(russian: Path, capsys: py
     text = capsys.readouterr().out
     assert "delimiter «;» (определено)" in text
     assert "строка 3, EXPORT_CONTROLLED: Экспортный контроль: отправка запрещена" in text
+    assert text.count(f"что делать, EXPORT_CONTROLLED: {remedy('EXPORT_CONTROLLED', 'ru')}") == 1
     assert not (office / "outbox.sqlite3").exists()
 
 
