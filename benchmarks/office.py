@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import re
+import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -44,7 +44,6 @@ fields:
   technology_keywords: {column: Keywords, split: ","}
 status: {column: Status, table: {on offer: published, withdrawn: withdrawn}}
 """
-TAKEN: Final = re.compile(r"file_taken .*events=(\d+) .*rows=(\d+) seconds=([\d.]+)")
 DEADLINE_S: Final = 120.0
 POLL_S: Final = 0.01
 
@@ -60,19 +59,24 @@ async def office(kafka: EmbeddedKafka, rows: int) -> dict[str, float]:
         write_sheet(place / "offers.csv", rows)
         log = base / "connector.log"
         async with running("-m", "connectors.cli.main", "run", "--office", str(place), log=log) as process:
-            await until(
-                lambda: process.poll() is not None or TAKEN.search(log.read_text("utf-8")), DEADLINE_S, "the sheet"
-            )
-            taken = TAKEN.search(log.read_text("utf-8"))
-            if taken is None or int(taken[1]) != rows:
+            await until(lambda: process.poll() is not None or _taken(place) is not None, DEADLINE_S, "the sheet")
+            taken = _taken(place)
+            if taken is None or taken["events"] != rows:
                 raise RuntimeError(f"expected an event of each of {rows} rows: {last_words(log)}")
             drain_per_s = await _drain(kafka.bootstrap, rows)
             held_mb = rss_mb(process.pid)
         return {
-            "rows_per_s": round(rows / float(taken[3])),
+            "rows_per_s": round(rows / taken["seconds"]),
             "drain_per_s": round(drain_per_s),
             "connector_rss_mb": round(held_mb, 1),
         }
+
+
+def _taken(place: Path) -> dict[str, Any] | None:
+    """Return what the connector's log file says of the sheet it has taken, None if it has not yet."""
+    log = place / "cohub" / "connector.log"
+    lines = log.read_text("utf-8").splitlines() if log.exists() else []
+    return next((json.loads(line) for line in lines if '"file_taken"' in line and line.endswith("}")), None)
 
 
 async def _drain(bootstrap: str, events: int) -> float:
