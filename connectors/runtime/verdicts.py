@@ -234,10 +234,12 @@ def _fill(
             sheet.append(["", cell(file), styled(state, "rejected"), wrapped(said), wrapped(todo)])
         sheet.append([])
     sheet.append(header([words("sheets").say(f"headers.{name}", language) for name in HEADERS]))
-    verdicts = {state: words("sheets").say(f"states.{state}", language) for state in STATES}
+    # One cell for all rows of a state: a row is written when it is appended, and a style costs more than its text.
+    verdicts = {state: styled(words("sheets").say(f"states.{state}", language), state) for state in STATES}
     for number, key, state, said, todo in lines:
-        verdict = styled(verdicts[state], state)
-        if said:
-            sheet.append([number, cell(key), verdict, wrapped(said), wrapped(todo)])
-        else:
-            sheet.append([number, cell(key), verdict])
+        row = [number, cell(key), verdicts[state]]
+        if todo:
+            row += [wrapped(said), wrapped(todo)]
+        elif said:  # when HQ took it, or what it waits for: a line, and nothing to be done
+            row.append(cell(said))
+        sheet.append(row)
