@@ -16,8 +16,6 @@ KNOWN: Final[tuple[str, ...]] = (
     "mac-roman", "mac-turkish", "mac-latin2", "mac-greek", "cp437", "cp720", "cp737", "cp775", "cp850", "cp852",
     "cp857", "cp858", "cp864", "cp874", "big5", "big5hkscs", "cp950", "shift_jis", "cp932", "euc-jp", "euc-kr", "cp949",
 )  # fmt: skip
-# Every byte of an 8-bit encoding is one character; of the others some are half of one.
-WIDE: Final = frozenset(("big5", "big5hkscs", "cp950", "shift_jis", "cp932", "euc-jp", "euc-kr", "cp949", "gb18030"))
 _ALIASES: Final = {
     "ascii": "utf-8",
     "us-ascii": "utf-8",

@@ -33,7 +33,7 @@ def read_jsonl(path: PurePath, data: bytes, wanted: FormatOptions, limits: Limit
     if lines[-1] == "":
         lines.pop()  # the last line's end begins no line
     decoder = json.JSONDecoder(parse_float=_exact, parse_constant=_refuse_constant, object_pairs_hook=_unique)
-    spelled = _Spelling(wanted.columns or frozenset())
+    spelled = _Spelling(names)
     rows: list[Row] = []
     header: dict[str, None] = {}
     problems = Problems(limits.problems_max)

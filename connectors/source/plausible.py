@@ -96,7 +96,7 @@ _HAN: Final = re.compile("[\u3400-\u9fff]+")
 _KANA: Final = re.compile("[\u3041-\u30ff]+")
 _HANGUL: Final = re.compile("[\uac00-\ud7a3]+")
 _HAN_BITS: Final = 1.8, -2.0, -4.0  # common, of GB2312's first level, rarer
-_OPPOSITE: Final = {"big5", "shift_jis", "cp932", "euc-jp", "euc-kr", "cp949", "cp950", "big5hkscs"}
+_OPPOSITE: Final = frozenset(("big5", "shift_jis", "euc-jp", "euc-kr"))
 
 # The Chinese characters that make up some nine tenths of what is written of technology, offices and trade.
 _HAN_COMMON: Final = frozenset(
@@ -256,7 +256,7 @@ def _weigh_latin(word: str) -> float:
 def _weigh_east_asian(letter: str, encoding: str) -> float:
     if _HAN.match(letter):
         if encoding in _OPPOSITE:
-            if encoding not in ("big5", "cp950", "big5hkscs"):
+            if encoding != "big5":
                 return -1.5
             return 0.7 if letter.encode("big5hkscs", "replace")[0] <= 0xC6 else -3.0
         if letter in _HAN_COMMON:
