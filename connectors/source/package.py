@@ -106,14 +106,14 @@ class Package:
             raise _broken(f"xl/styles.xml: {exc}") from exc
 
     def styled_cells(
-        self, facts: SheetFacts, styles: Iterable[int], columns: frozenset[int] | None, bytes_max: int | None = None
+        self, facts: SheetFacts, styles: Iterable[int], columns: frozenset[int], bytes_max: int | None = None
     ) -> Iterator[StyledCell]:
-        """Yield the cells of a sheet that have one of these styles, in these columns (from 0) or in all.
+        """Yield the cells of a sheet that have one of these styles, in these columns (from 0).
 
         Errors: FileRefused(BROKEN_WORKBOOK) where the workbook does not plainly say which part the sheet is.
         """
         wanted = frozenset(styles)
-        if not wanted or columns == frozenset():
+        if not wanted or not columns:
             return
         if facts.part is None:
             raise _broken("its index of sheets is unusual")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from connectors.source.header import column_letters
 from connectors.source.problem import ProblemCode
 
 ROWS_MAX: Final = 1_048_576
@@ -126,11 +127,9 @@ class BrokenCells:
             self.found.setdefault(place[0], {})[place[1]] = (code, message)
 
 
-def styled_cells(
-    pieces: Iterable[bytes], styles: frozenset[int], columns: frozenset[int] | None
-) -> Iterator[StyledCell]:
-    """Yield the cells of these styles, in these columns (from 0) or in all, in the order of the text."""
-    letters = b"|".join(map(_letters, sorted(columns))) if columns is not None else b"[A-Z]{1,3}"
+def styled_cells(pieces: Iterable[bytes], styles: frozenset[int], columns: frozenset[int]) -> Iterator[StyledCell]:
+    """Yield the cells of these styles, in these columns (from 0), in the order of the text."""
+    letters = "|".join(map(column_letters, sorted(columns))).encode()
     plain = re.compile(rb'<c r="(%b)(\d{1,7})"([^<>]*)' % letters)
     style_of: dict[bytes, int] = {}
     column_of: dict[bytes, int] = {}
@@ -157,7 +156,7 @@ def styled_cells(
                 continue
             row, column = _place_of(said.get(b"r", b"")) or (row, column + 1)
             style = _style(said)
-            if style in styles and (columns is None or column in columns):
+            if style in styles and column in columns:
                 yield StyledCell(row, column, style)
 
 
@@ -202,15 +201,6 @@ def column_number(letters: bytes) -> int:
     for letter in letters:
         number = number * 26 + letter - 64
     return number
-
-
-def _letters(column: int) -> bytes:
-    found = b""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        found = b"%c" % (65 + rest) + found
-    return found
 
 
 def _place(tag: bytes | None) -> tuple[int, int] | None:
