@@ -192,7 +192,7 @@ def decode(data: bytes, encoding: str) -> tuple[str, bool]:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = _decode_marked(data, encoding)
-    if text.isascii() or _is_encodable(text):
+    if text.isascii() or is_encodable(text):
         return text, True
     if 2 * len(UNENCODABLE.findall(text)) > len(text):
         raise FileRefused(
@@ -219,7 +219,8 @@ def _decode_line(line: bytes, encoding: str) -> str:
         return line.decode(encoding, "replace").replace("\ufffd", MARK)
 
 
-def _is_encodable(text: str) -> bool:
+def is_encodable(text: str) -> bool:
+    """Return whether a text can be written: no byte of it stands for what could not be read."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.source.names import Beside, is_source_file, is_source_folder, is_text, what_is_beside
+from connectors.source.encoding import is_encodable
+from connectors.source.names import Beside, is_source_file, is_source_folder, what_is_beside
 
 
 class FolderSettings(BaseModel):
@@ -112,7 +113,7 @@ def list_files(settings: FolderSettings) -> dict[str, FileStamp]:
     """
     found: dict[str, FileStamp] = {}
     for name, entry in _walk(settings):
-        if not is_source_file(name, settings.patterns) or not is_text(name):
+        if not is_source_file(name, settings.patterns) or not is_encodable(name):
             continue
         try:
             # Path.stat and not entry.stat: the entry's is stale on Windows while a file is written.
@@ -134,9 +135,9 @@ def list_beside(settings: FolderSettings) -> dict[str, Beside]:
     """
     found: dict[str, Beside] = {}
     for name, entry in _walk(settings):
-        what = Beside.ODD_NAME if not is_text(name) else what_is_beside(name)
+        what = Beside.ODD_NAME if not is_encodable(name) else what_is_beside(name)
         if what is not None and entry.is_file() and len(found) < settings.files_max:
-            found[name if is_text(name) else name.encode("utf-8", "replace").decode()] = what
+            found[name if is_encodable(name) else name.encode("utf-8", "replace").decode()] = what
     return dict(sorted(found.items()))
 
 

@@ -48,15 +48,6 @@ class Beside(StrEnum):
     ODD_NAME = "odd_name"  # its name is no text
 
 
-def is_text(name: str) -> bool:
-    """Return whether a name is text; on some systems any bytes name a file."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def is_source_folder(name: str) -> bool:
     """Return whether a folder may hold sources: not our own output, not a hidden one."""
     return name.casefold() != VERDICT_FOLDER and not name.startswith((".", "~", "$"))
