@@ -59,9 +59,7 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     records = islice(enumerate(read_records(text, dialect, limits), 1), header_index + 1, None)
     is_suspect = not is_clean or "\0" in text
     foreign_to = None if encoding.startswith("utf") else encoding
-    rows = _Rows(header_cells, limits, is_suspect=is_suspect, foreign_to=foreign_to)
-    rows.is_named = wanted.encoding is not None
-    rows.takes_short = wanted.short_rows == "fill"
+    rows = _Rows(header_cells, wanted, limits, is_suspect=is_suspect, foreign_to=foreign_to)
     for number, record in records:
         rows.take(number, record)
     rows.settle_short()
@@ -96,15 +94,23 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
 class _Rows:
     """The rows below a header, as they are taken one by one."""
 
-    def __init__(self, header_cells: list[str], limits: Limits, *, is_suspect: bool, foreign_to: str | None) -> None:
+    def __init__(
+        self,
+        header_cells: list[str],
+        wanted: FormatOptions,
+        limits: Limits,
+        *,
+        is_suspect: bool,
+        foreign_to: str | None,
+    ) -> None:
         self._width_max = len(header_cells)
         # What stands after the last name is delimiters without meaning, unless a row has something there.
         self._width = max((index + 1 for index, cell in enumerate(header_cells) if cell), default=0)
         self._width_used = self._width
         self._is_suspect = is_suspect
         self._foreign_to = foreign_to  # the encoding of the file, which a row may yet not be in
-        self.is_named = False  # the mapping has named the encoding
-        self.takes_short = False
+        self._is_named = wanted.encoding is not None
+        self._takes_short = wanted.short_rows == "fill"
         self._short: list[tuple[int, int, int]] = []  # place among the rows, number, cells
         self._has_open_end = False  # a whole row ends in an empty cell
         self.numbers = array("L")
@@ -125,7 +131,7 @@ class _Rows:
         if self._is_suspect and (problem := _unreadable(record)):
             self.problems.add(number, None, *problem)
             return
-        if self._foreign_to is not None and is_foreign("\n".join(cells), self._foreign_to, is_named=self.is_named):
+        if self._foreign_to is not None and is_foreign("\n".join(cells), self._foreign_to, is_named=self._is_named):
             message = f"the row is no text in {self._foreign_to}, in which the others are; type it again"
             self.problems.add(number, None, ProblemCode.UNREADABLE_BYTES, message)
             return
@@ -155,7 +161,7 @@ class _Rows:
         that a line break has cut in two is not taken: its parts together have as many cells as the header, and don't
         all begin with a number as the whole rows have it.
         """
-        if self.takes_short or not self._short:
+        if self._takes_short or not self._short:
             return
         places = {place for place, _, _ in self._short}
         whole = (row for place, row in enumerate(self.packed[:_SHAPES_LOOKED_AT]) if place not in places)
