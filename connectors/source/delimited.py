@@ -14,7 +14,7 @@ from connectors.source.encoding import UNENCODABLE, decode, detect_encoding, enc
 from connectors.source.header import clean_name, find_header, is_blank, join_levels, name_columns
 from connectors.source.plausible import is_foreign
 from connectors.source.problem import FileCode, FileRefused, ProblemCode, TableWarning, WarningCode
-from connectors.source.records import Dialect, read_records
+from connectors.source.records import Dialect, read_records, unescaped
 from connectors.source.table import Format, FormatOptions, Limits, Problems, Table, TextRows, unpack
 
 _HEADER_SEARCH = 200
@@ -41,6 +41,8 @@ def read_delimited(path: PurePath, data: bytes, wanted: FormatOptions, limits: L
     if "\ufeff" in text:
         text = _MARKS.sub("", text)  # of files that were appended to each other, each has its own
     dialect = find_dialect(text, wanted)
+    if dialect.has_escapes:
+        text = unescaped(text, dialect.quote)
     detected = {part for part in ("kind", "encoding", "delimiter", "header_row") if getattr(wanted, part) is None}
     known: dict[str, Any] = {"kind": "csv", "encoding": encoding, "delimiter": dialect.delimiter}
     header_index = _header_index(text, dialect, wanted, limits)

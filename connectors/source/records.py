@@ -38,12 +38,11 @@ def unescaped(text: str, quote: str) -> str:
 def read_records(text: str, dialect: Dialect, limits: Limits) -> Iterator[list[str] | str]:
     """Yield each record's cells, or the reason why a line is no record.
 
+    Shapes: a text with escapes comes as `unescaped` returns it.
     After a broken quotation mark, reading goes on at the line after the one where its record began: one lost quote
     would otherwise swallow every row below it.
     """
     csv.field_size_limit(limits.cell_chars_max)
-    if dialect.has_escapes:
-        text = unescaped(text, dialect.quote)
     lines = Lines(text)
     while True:
         record_start = lines.end
