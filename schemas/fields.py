@@ -13,7 +13,7 @@ from typing import Any, Final
 from connectors.mapping.path import mapped_streams
 from connectors.propose.facts import STANDARDS, FieldFacts, StreamFacts, facts_of
 from hub.domain.stream import EventKind
-from schemas.words import LANGUAGES, Language, Words, stream_words, words
+from schemas.words import LANGUAGES, Language, stream_words, words
 
 TARGET: Final = Path(__file__).parents[1] / "docs" / "fields.md"
 _HEAD: Final = """\
@@ -227,12 +227,6 @@ def _standards() -> str:
             texts = "; ".join(words("fields").say(f"standards.{name}", language) for language in LANGUAGES)
             parts.append(f"\n**{texts}**: {' '.join(codes)}\n")
     return "".join(parts)
-
-
-def said_names(said: Words, name: str) -> Iterator[str]:
-    """Yield every name that a text of alternatives has, in all languages: they stand with ` | ` between them."""
-    for language in LANGUAGES:
-        yield from (part.strip() for part in (said.find(name, language) or "").split(" | "))
 
 
 if __name__ == "__main__":

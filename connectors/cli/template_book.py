@@ -47,7 +47,6 @@ def template_words(facts: StreamFacts, language: Language) -> TemplateWords:
     said, here = stream_words()[facts.name], words("template")
     paths = [field.path for field in (*facts.fields, *facts.changes)]
     return TemplateWords(
-        title=said.say("title", language),
         names={path: said.say(f"fields.{path}", language) for path in paths}
         | {name: here.say(name, language) for name in (KEY, STATUS)},
         codes={field.path: codes for field in facts.fields if (codes := code_words(facts.name, field, language))},

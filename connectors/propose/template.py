@@ -31,7 +31,6 @@ class TemplateWords:
             what a person's parts are called.
     """
 
-    title: str
     names: Mapping[str, str]
     codes: Mapping[str, Mapping[str, str]]
     statuses: Mapping[str, str]

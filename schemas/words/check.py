@@ -49,10 +49,10 @@ OFFICE: Final = "words/office.toml"
 _PAGE_GROUPS: Final = frozenset({"checks", "failures", "purposes"})
 
 FIELD_TEXTS: Final = (
-    "required", "optional", "one_of", "begins", "same", "whole_record", "only_change", "no_more", "list",
+    "required", "optional", "begins", "same", "whole_record", "only_change", "no_more", "list",
 )  # fmt: skip
 HEADERS_OF_FIELDS: Final = (
-    "field", "name", "needed", "meaning", "form", "code", "event", "before", "after", "says", "stream", "statuses",
+    "field", "name", "needed", "meaning", "code", "event", "before", "after", "says", "stream", "statuses",
 )  # fmt: skip
 
 
