@@ -18,6 +18,8 @@ from connectors.propose.vocabulary import fold_name
 from connectors.source.table import Table
 
 SAMPLES: Final = 3
+# What may stand between the entries of a list.
+SEPARATORS: Final = (";", ",", "|", "/", "\N{IDEOGRAPHIC COMMA}", "\N{FULLWIDTH COMMA}", "\N{FULLWIDTH SEMICOLON}")
 VALUES_MAX: Final = 40  # a column of more different values is no column of codes
 ROWS_LOOKED_AT: Final = 20_000
 HALF: Final = 0.5
@@ -28,6 +30,7 @@ _PHONE: Final = re.compile(r"\+?[\d\s().\-/]{7,24}")
 _WEB: Final = re.compile(r"(https?://\S+|www\.\S+|[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,10}(/\S*)?)", re.IGNORECASE)
 _DATE: Final = re.compile(r"\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}.{0,30}|\d{1,2}[\s-][^\W\d_]{3,12}\.?[\s-]\d{2,4}.{0,8}")
 _NUMBER: Final = re.compile(r"\D{0,6}[+\-\u2212(]?\d[\d\s.,'\u2019\u00a0\u202f]*\D{0,8}")
+_BETWEEN: Final = re.compile("|".join(map(re.escape, (*SEPARATORS, "\n"))))
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # of a JMESPath; other names stand in quotes
 
 
@@ -161,7 +164,7 @@ def is_date(text: str) -> bool:
 def _parts(text: str, facts: FieldFacts) -> list[str]:
     if facts.items_max is None:
         return [text]
-    return [part.strip() for part in re.split(r"[;,|/\n、，；]", text) if part.strip()] or [text]
+    return [part.strip() for part in _BETWEEN.split(text) if part.strip()] or [text]
 
 
 _IPC: Final = re.compile(r"[A-H]([0-9]{2}([A-Z].*)?)?")

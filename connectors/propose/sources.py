@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from connectors.propose.coded import are_codes_of_a_list, known_codes, meanings, open_separators
+from connectors.propose.coded import are_codes_of_a_list, best_separator, known_codes, meanings, open_separators
 from connectors.propose.draft import SourceDraft
 from connectors.propose.facts import FieldFacts, StreamFacts
 from connectors.propose.guess import COLUMN, NOTHING, Answers, Guess, Labels, Option, Question, Sure, Told
@@ -99,7 +99,7 @@ class Sources:
     def status(self, column: Profile) -> SourceDraft:
         """Return how the status is read from a column."""
         said = self._context.labels.statuses[self._facts.name]
-        found = meanings(column, self._words.statuses, self._facts.statuses, is_list=False)
+        found = meanings(column, self._words.statuses, self._facts.statuses)
         options = tuple(Option(status, said[status]) for status in self._facts.statuses)
         told, blanks = self.words("status", column.name, found.unknown, options)
         table = None if found.is_plain else _with_labels({**found.table, **told}, said)
@@ -107,7 +107,7 @@ class Sources:
 
     def knows_status(self, column: Profile) -> bool:
         """Return whether any word of a column is a status for certain; if none is, it may be that of something else."""
-        found = meanings(column, self._words.statuses, self._facts.statuses, is_list=False)
+        found = meanings(column, self._words.statuses, self._facts.statuses)
         return bool(found.table) or not column.filled
 
     def accepted(self, facts: FieldFacts) -> dict[str, str] | None:
@@ -138,10 +138,8 @@ class Sources:
         known = known_codes(facts, self._words.codes.get(facts.path, {}), self._context.vocabulary.standards)
         if facts.form == "language":
             known = self.accepted(facts) or {}
-        found = meanings(column, known, facts.codes, is_list=facts.items_max is not None and not column.is_list)
-        split = found.split
-        if facts.items_max is not None and not column.is_list and (marks := open_separators(column.texts, known)):
-            split = self._separator(facts, column, marks)
+        split = self._split(facts, column, known)
+        found = meanings(column, known, facts.codes, split)
         if found.too_many:
             return self._no_codes(facts, column)
         said = self._context.labels.codes.get(self._facts.name, {}).get(facts.path, {})
@@ -175,20 +173,20 @@ class Sources:
                 table[word] = chosen[0]
         return table, tuple(blanks)
 
-    def _separator(self, facts: FieldFacts, column: Profile, marks: tuple[str, ...]) -> str | None:
+    def _split(self, facts: FieldFacts, column: Profile, known: Mapping[str, str]) -> str | None:
+        """Return what stands between the entries of a list, asked where the words that are known leave it open."""
+        if facts.items_max is None or column.is_list:
+            return None
+        marks = open_separators(column.texts, known)
+        if not marks:
+            return best_separator(column.texts, known)
         told = Told("questions.split", {"field": self.label(facts.path), "column": column.name})
         options = tuple(Option(mark, mark) for mark in marks)
         chosen = self._asked.ask(Question(f"split:{facts.path}", told, options, examples=column.samples))
         return None if chosen is None else chosen[0]
 
     def _list(self, facts: FieldFacts, column: Profile) -> SourceDraft | None:
-        marks = open_separators(column.texts, {})
-        if column.is_list:
-            split = None
-        elif len(marks) > 1:
-            split = self._separator(facts, column, marks)
-        else:
-            split = meanings(column, {}, (), is_list=True).split
+        split = self._split(facts, column, {})
         if facts.form == "listed" and not are_codes_of_a_list(column, split):
             return self._no_codes(facts, column)
         return SourceDraft(column.name, split=split)

@@ -106,6 +106,20 @@ def test_list_is_split_by_what_makes_its_words_known(guess: Propose) -> None:
     assert proposal.draft.fields["countries"].split == ","
 
 
+def test_list_whose_separator_is_asked_is_read_by_the_answer(guess: Propose) -> None:
+    """Its entries are what is known or asked about then, no cell as a whole."""
+    text = (
+        "Код\tНазвание\tЯзык\tЭкспортный контроль\tСтраны\tСтатус\n"
+        "A\ta\tru\tfree\tУзбекистан, Таджикистан\tpublished\nB\tb\tru\tfree\tКНР; США\tpublished\n"
+    )
+    assert "split:countries" in asked(guess(text))
+    answered = guess(text, {"split:countries": (",",)})
+    assert asked(answered) == ["value:fields.countries:КНР; США"]
+    assert answered.draft is not None
+    assert answered.draft.fields["countries"].split == ","
+    assert answered.draft.fields["countries"].table == {"Узбекистан": "UZ", "Таджикистан": "TJ"}
+
+
 def test_partner_by_name_is_no_number(guess: Propose) -> None:
     """HQ would look for an entity of that name and find none: the column is left out unless somebody wants it."""
     text = "Код;Название;Язык;Экспортный контроль;Партнёр;Статус\nA;a;ru;free;ООО Насосы и сыновья;published\n"
