@@ -35,7 +35,11 @@ def vocabulary() -> Vocabulary:
         running=frozenset(_alternatives(here, "names.running")),
         status=frozenset(_alternatives(here, "names.status")),
         parts={part: frozenset(_alternatives(here, f"parts.{part}")) for part in PERSON_PARTS},
-        standards={"country": _countries(), "currency": _named("currencies"), "language": _named("languages")},
+        standards={
+            "country": _countries(),
+            "currency": _unclear_left_out(_names("currencies", CURRENCIES)),
+            "language": _unclear_left_out(_names("languages", _LANGUAGES)),
+        },
     )
 
 
@@ -59,19 +63,11 @@ def labels(language: Language) -> Labels:
 
 def _stream(facts: StreamFacts) -> StreamVocabulary:
     said = stream_words()[facts.name]
-    fields = {
-        field.path: frozenset(
-            [
-                fold_name(field.path.replace("_", " ")),
-                *_alternatives(said, f"fields.{field.path}", f"columns.{field.path}"),
-            ]
-        )
-        for field in (*facts.fields, *facts.changes)
-    }
+    paths = [field.path for field in (*facts.fields, *facts.changes)]
     own = {
-        field.path: frozenset([fold_name(field.path.replace("_", " ")), *_alternatives(said, f"fields.{field.path}")])
-        for field in (*facts.fields, *facts.changes)
+        path: frozenset([fold_name(path.replace("_", " ")), *_alternatives(said, f"fields.{path}")]) for path in paths
     }
+    fields = {path: own[path].union(_alternatives(said, f"columns.{path}")) for path in paths}
     statuses = {
         status: [status, *_alternatives(said, f"statuses.{status}", f"said.{status}")] for status in facts.statuses
     }
@@ -105,30 +101,20 @@ def _unclear_left_out(words_of: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return {word: meant for word, meant in found.items() if word and word not in unclear}
 
 
-def _named(kind: str) -> dict[str, str]:
-    """Return the codes of currencies or languages by their names in the offices' languages."""
-    from babel import Locale  # noqa: PLC0415 -- as for countries
+def _names(kind: str, codes: Iterable[str], variants: tuple[str, ...] = ("",)) -> dict[str, list[str]]:
+    """Return the names of territories, currencies or languages in the offices' languages, by their codes."""
+    from babel import Locale  # noqa: PLC0415 -- it takes a while to read, and only proposals ask for it
 
-    known = sorted(CURRENCIES) if kind == "currencies" else _LANGUAGES
-    names: dict[str, list[str]] = {code: [] for code in known}
+    names: dict[str, list[str]] = {code: [] for code in codes}
     for language in _NAMES_IN:
         said: Mapping[str, str] = getattr(Locale.parse(language), kind)
         for code, found in names.items():
-            if code in said:
-                found.append(said[code])
-    return _unclear_left_out(names)
+            found += [said[code + variant] for variant in variants if code + variant in said]
+    return names
 
 
 def _countries() -> dict[str, str]:
-    from babel import Locale  # noqa: PLC0415 -- it takes a while to read, and only proposals ask for it
-
-    names: dict[str, list[str]] = {code: [] for code in COUNTRIES}
-    for language in _NAMES_IN:
-        territories = Locale.parse(language).territories
-        for code, said in names.items():
-            said += [
-                territories[key] for key in (code, f"{code}-alt-short", f"{code}-alt-variant") if key in territories
-            ]
+    names = _names("territories", COUNTRIES, ("", "-alt-short", "-alt-variant"))
     here = words("propose")
     for name in here.texts:
         if name.startswith(COUNTRY_ALIASES):
