@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from connectors.propose.template import KEY, PERSON_ID, STATUS, TemplateColumn, TemplateWords
+from connectors.propose.template import KEY, PERSON_ID, STATUS, TemplateColumn, TemplateWords, capital
 from schemas.fields import code_words, explanation, form_text
 from schemas.words import Language, stream_words, words
 
@@ -59,8 +59,7 @@ def template_words(facts: StreamFacts, language: Language) -> TemplateWords:
 
 def sheet_name(facts: StreamFacts, language: Language) -> str:
     """Return the name of the worksheet that is filled in."""
-    title = stream_words()[facts.name].say("title", language)
-    return (title[:1].upper() + title[1:])[:_SHEET_NAME_MAX]
+    return capital(stream_words()[facts.name].say("title", language))[:_SHEET_NAME_MAX]
 
 
 def write_book(

@@ -89,11 +89,11 @@ class _Reading:
                 if other is not None and (found := names_known(other.header, self.vocabulary)) > known:
                     table, known = other, found
                     form["header_row"] = str(row)
-        joined = None if table.format.kind == "jsonl" else self._joined(name, table)
+        is_nested = table.format.kind == "jsonl"
+        joined = None if is_nested else self._joined(name, table)
         if joined is not None:
             table, row = joined
             form["header_row"] = str(row)
-        is_nested = table.format.kind == "jsonl"
         if not len(table.rows) or (len(table.header) < 2 and not is_nested):
             return Worksheet(name, table, None)
         titles = tuple(title for title in (name, self.path.stem) if title)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -84,7 +84,7 @@ class StreamFacts:
     fields: tuple[FieldFacts, ...]
     statuses: tuple[str, ...]
     events: tuple[EventKind, ...]  # of each, the newest version
-    changes: tuple[FieldFacts, ...] = field(default=())  # what an event says that changes only the status
+    changes: tuple[FieldFacts, ...] = ()  # what an event says that changes only the status
 
     def of(self, path: str) -> FieldFacts:
         """Return the facts of one field. Errors: KeyError."""
@@ -186,10 +186,4 @@ def _marks(annotation: Any) -> Iterator[Any]:
 
 
 def _get(marks: list[Any], name: str) -> Any:
-    for mark in marks:
-        found = getattr(mark, name, None)
-        if found is None:
-            found = getattr(mark, "__dict__", {}).get(name)
-        if found is not None:
-            return found
-    return None
+    return next((found for mark in marks if (found := getattr(mark, name, None)) is not None), None)

@@ -16,6 +16,7 @@ from connectors.mapping.convert import Unfit, as_said, as_text
 from connectors.propose.facts import FieldFacts
 from connectors.propose.vocabulary import fold_name
 from connectors.source.table import Table
+from hub.domain.fields import CENTER_ID_PATTERN
 
 SAMPLES: Final = 3
 # What may stand between the entries of a list.
@@ -173,7 +174,7 @@ _LOOKS: Final[dict[str, Callable[[str], bool]]] = {
     "whole": lambda text: _NUMBER.fullmatch(text) is not None,
     "web": lambda text: _WEB.fullmatch(text) is not None,
     "lei": lambda text: re.fullmatch(r"[0-9A-Z]{20}", text) is not None,
-    "center": lambda text: re.fullmatch(r"[a-z0-9-]{1,63}", text) is not None,
+    "center": lambda text: re.fullmatch(CENTER_ID_PATTERN, text) is not None,
     "entity": lambda text: len(text) <= 80,
     "latin": lambda text: all(ord(c) < 0x250 or 0x2010 <= ord(c) <= 0x2027 for c in text),
 }

@@ -107,8 +107,8 @@ class _Maker:
         self._columns = columns
         self._by_name = {column.name: column for column in columns}
         self._personal = self._find_personal()
-        hidden = {column.name for column in self._personal.values()}
-        self._clear = tuple(column for column in columns if column.name not in hidden)
+        self._hidden = {column.name for column in self._personal.values()}
+        self._clear = tuple(column for column in columns if column.name not in self._hidden)
         self._fields: dict[str, SourceDraft] = {}
         self._settings: dict[str, SourceDraft] = {}
         self._todo: dict[str, SourceDraft] = {}
@@ -137,7 +137,6 @@ class _Maker:
         self._settle_status(status)
         persons = self._settle_persons()
         self._settle_more()
-        hidden = {column.name for column in self._personal.values()}
         unused = tuple(column.name for column in self._columns if column.name not in self._used)
         draft = Draft(
             files=(file_pattern(sheet.file_name),),
@@ -153,7 +152,7 @@ class _Maker:
             skip=rows.skip,
             keep=rows.keep,
         )
-        personal = tuple(name for name in unused if name in hidden)
+        personal = tuple(name for name in unused if name in self._hidden)
         return Proposal(draft, tuple(self._asked.guesses), tuple(self._asked.questions), unused, personal, keys)
 
     def _mapped_fields(self) -> list[FieldFacts]:
@@ -328,8 +327,10 @@ class _Maker:
             column = self._by_name.get(chosen[0].removeprefix(COLUMN))
         if column is not None:
             self._used.add(column.name)
-            why = ("certain", Told("why.name")) if column is match else ("answered", Told("why.answered"))
-            self._asked.guess("status", column.name, *why)  # type: ignore[arg-type]
+            if column is match:
+                self._asked.guess("status", column.name, "certain", Told("why.name"))
+            else:
+                self._asked.guess("status", column.name, "answered", Told("why.answered"))
             self._settings["status"] = self._sources.status(column)
 
     # Persons

@@ -61,8 +61,8 @@ def columns(facts: StreamFacts, words: TemplateWords) -> tuple[TemplateColumn, .
     """Return a template's columns: the number first, then the status, what is required, and what may be empty."""
     statuses = tuple(words.statuses[status] for status in facts.statuses)
     fixed = (
-        TemplateColumn(KEY, _capital(words.names[KEY]), None, required=True),
-        TemplateColumn(STATUS, _capital(words.names[STATUS]), None, required=True, choices=statuses, only_choices=True),
+        TemplateColumn(KEY, capital(words.names[KEY]), None, required=True),
+        TemplateColumn(STATUS, capital(words.names[STATUS]), None, required=True, choices=statuses, only_choices=True),
     )
     fields = sorted(facts.fields, key=lambda field: not field.required)
     changes = [change for change in facts.changes if change.path not in {field.path for field in facts.fields}]
@@ -95,7 +95,7 @@ def mapping(facts: StreamFacts, words: TemplateWords, file_name: str, sheet: str
 
 
 def _columns(field: FieldFacts, words: TemplateWords) -> Iterator[TemplateColumn]:
-    name = _capital(words.names[field.path])
+    name = capital(words.names[field.path])
     if field.form == "person":
         for part in PERSON_PARTS:
             yield TemplateColumn(f"{field.path}.{part}", f"{name}: {words.parts[part]}", field, part=part)
@@ -119,5 +119,6 @@ def _source(field: FieldFacts, headers: Mapping[str, str], words: TemplateWords)
     )
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """Return a name as the header of a column or the name of a worksheet begins."""
     return text[:1].upper() + text[1:]
