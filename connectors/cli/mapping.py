@@ -10,8 +10,8 @@ import typer
 
 from connectors.cli.fields import LanguageOption, language_of
 from connectors.cli.mapping_files import (
-    MAPPING_SUFFIX,
     check_targets,
+    mapping_of,
     mappings_that_read,
     replaced_sample,
     targets_for,
@@ -262,7 +262,7 @@ def _tell_next(
     if target is None:
         if count:
             line(_say("told.ask", language, command=_command(office, "mapping", "propose", path, "--ask")))
-        out = office.path / office.settings.mappings / f"{path.stem}{MAPPING_SUFFIX}"
+        out = mapping_of(office, path)
         line(_say("told.write", language, command=_command(office, "mapping", "propose", path, "--out", out)))
         return
     line(_say("told.unfinished" if count else "told.written", language, out=target, n=count))

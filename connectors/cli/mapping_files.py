@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 MAPPING_SUFFIX: Final = ".yaml"
 
 
+def mapping_of(office: OpenedOffice, path: Path) -> Path:
+    """Return where the mapping of a sheet goes that nobody has named a place for."""
+    return office.mappings_folder / f"{path.stem}{MAPPING_SUFFIX}"
+
+
 def mappings_that_read(office: OpenedOffice) -> Iterator[Mapping]:
     """Yield the office's mappings but those that are broken: one of them may be what is to be made anew."""
     from connectors.mapping import read_mapping
 
-    folder = office.path / office.settings.mappings
+    folder = office.mappings_folder
     for path in sorted(folder.glob("*.y*ml")) if folder.is_dir() else []:
         with contextlib.suppress(UsageError, OSError, UnicodeDecodeError):
             yield read_mapping(path.read_text("utf-8"), path.name)
@@ -34,7 +39,7 @@ def targets_for(office: OpenedOffice, path: Path, out: Path | None, *, ask: bool
 
     if out is None and not ask:
         return []
-    first = out or office.path / office.settings.mappings / f"{path.stem}{MAPPING_SUFFIX}"
+    first = out or mapping_of(office, path)
     if first.suffix not in (MAPPING_SUFFIX, ".yml"):
         raise OfficeError("propose.suffix", suffix=MAPPING_SUFFIX, found=first.name)
     return [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
@@ -46,7 +51,7 @@ def replaced_sample(office: OpenedOffice, path: Path, targets: list[Path], langu
     from connectors.cli.wizard import answer
     from connectors.propose.guess import Option, Question, Told
 
-    folder = office.path / office.settings.mappings
+    folder = office.mappings_folder
     found = [
         folder / mapping.name
         for mapping in mappings_that_read(office)
@@ -81,8 +86,7 @@ def check_targets(
     names = {found.name for found in worksheets if found.sheet is not None}
     for mapping in mappings_that_read(office):
         if mapping.name not in own and mapping.matches(path.name) and mapping.format.sheet in (None, *names):
-            taken = office.path / office.settings.mappings / mapping.name
-            raise OfficeError("propose.taken", mapping=taken, file=path.name)
+            raise OfficeError("propose.taken", mapping=office.mappings_folder / mapping.name, file=path.name)
 
 
 def write_mapping(target: Path, text: str) -> None:

@@ -58,6 +58,11 @@ class OpenedOffice:
         return self.path / self.settings.folder
 
     @property
+    def mappings_folder(self) -> Path:
+        """The folder that the mappings lie in."""
+        return self.path / self.settings.mappings
+
+    @property
     def outbox(self) -> Path:
         """Where the outbox is."""
         from connectors.runtime.settings import OUTBOX
@@ -77,9 +82,9 @@ class OpenedOffice:
         from connectors.runtime.office import read_mappings
         from connectors.runtime.told import OfficeError
 
-        found = read_mappings(self.path / self.settings.mappings)
+        found = read_mappings(self.mappings_folder)
         if not found:
-            raise OfficeError("errors.no_mappings", path=self.path / self.settings.mappings)
+            raise OfficeError("errors.no_mappings", path=self.mappings_folder)
         return found
 
     def sheets(self) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.cli.fields import LanguageOption, language_of, streams_named
+from connectors.cli.mapping_files import mapping_of
 from connectors.cli.office import OfficeFolder, OpenedOffice
 from connectors.cli.speaker import Speaker
 from hub.base.output import line
@@ -55,7 +56,7 @@ def template(
     book = out or opened.sources / f"{facts.name}{SUFFIX}"
     if book.suffix.lower() != SUFFIX:
         raise OfficeError("propose.suffix", suffix=SUFFIX, found=book.name)
-    target = opened.path / opened.settings.mappings / f"{book.stem}.yaml"
+    target = mapping_of(opened, book)
     for path in (book, target):
         if path.exists() and not force:
             raise OfficeError("propose.is_there", path=path)
@@ -82,7 +83,7 @@ def _check_is_free(office: OpenedOffice, name: str, own: str) -> None:
     from connectors.runtime.office import read_mappings
     from connectors.runtime.told import OfficeError
 
-    folder = office.path / office.settings.mappings
+    folder = office.mappings_folder
     found: list[Mapping] = read_mappings(folder) if folder.is_dir() else []
     taken = [mapping.name for mapping in found if mapping.name != own and mapping.matches(name)]
     if taken:
