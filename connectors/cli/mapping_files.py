@@ -26,9 +26,10 @@ def mapping_of(office: OpenedOffice, path: Path) -> Path:
 def mappings_that_read(office: OpenedOffice) -> Iterator[Mapping]:
     """Yield the office's mappings but those that are broken: one of them may be what is to be made anew."""
     from connectors.mapping import read_mapping
+    from connectors.runtime.office import mapping_paths
 
     folder = office.mappings_folder
-    for path in sorted(folder.glob("*.y*ml")) if folder.is_dir() else []:
+    for path in mapping_paths(folder) if folder.is_dir() else []:
         with contextlib.suppress(UsageError, OSError, UnicodeDecodeError):
             yield read_mapping(path.read_text("utf-8"), path.name)
 

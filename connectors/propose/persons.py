@@ -9,7 +9,7 @@ from connectors.propose.guess import COLUMN, NOTHING, Option, Question, Told
 from connectors.propose.match import strength
 from connectors.propose.profile import HALF, MOST, Profile, is_date, is_email, is_phone
 from connectors.propose.sources import BLANK_ANSWER, USE, Asked
-from connectors.propose.vocabulary import Vocabulary, fold_name
+from connectors.propose.vocabulary import GROUP, Vocabulary, fold_name
 
 
 def personal_columns(columns: Sequence[Profile], vocabulary: Vocabulary) -> dict[str, Profile]:
@@ -33,7 +33,7 @@ def personal_columns(columns: Sequence[Profile], vocabulary: Vocabulary) -> dict
 def _part(column: Profile, vocabulary: Vocabulary) -> str | None:
     if column.filled and column.share(is_email) >= MOST:
         return "email"
-    lowest = fold_name(column.name.rpartition(" / ")[2])  # of a header of several rows, what says the most
+    lowest = fold_name(column.name.rpartition(GROUP)[2])  # of a header of several rows, what says the most
     for part, names in vocabulary.parts.items():
         if lowest in names:
             return part

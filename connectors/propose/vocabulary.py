@@ -60,7 +60,7 @@ def name_parts(text: str) -> tuple[str, ...]:
     """Return a column's name folded, then its parts: without what stands in brackets or behind a comma, each level."""
     text = _COUNTED.sub("", text)  # the second column of a name is called so, with a number
     whole = fold_name(text)
-    levels = [fold_name(level.replace("_", " ")) for level in re.split(r" / |\.(?=[\w\"])", text)]
+    levels = [fold_name(level.replace("_", " ")) for level in re.split(rf"{GROUP}|\.(?=[\w\"])", text)]
     shorter = [fold_name(part) for level in (text, *text.split(GROUP)) for part in _cut(level)]
     return tuple(dict.fromkeys(part for part in (whole, *reversed(levels), *shorter) if part))
 

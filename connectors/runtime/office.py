@@ -105,14 +105,16 @@ def read_trust(path: Path) -> Trust:
         raise OfficeError("errors.trust_broken", path=path) from exc
 
 
+def mapping_paths(folder: Path) -> list[Path]:
+    """Return the files in a folder that are mappings by their names, in the order of these. Errors: OSError."""
+    found = (path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and not path.name.startswith("."))
+    return sorted(found)
+
+
 def read_mappings(folder: Path) -> list[Mapping]:
     """Return the mappings in a folder, in the order of their files' names. Errors: UsageError."""
     try:
-        return [
-            read_mapping(path.read_text("utf-8"), path.name)
-            for path in sorted(folder.iterdir())
-            if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
-        ]
+        return [read_mapping(path.read_text("utf-8"), path.name) for path in mapping_paths(folder)]
     except OSError as exc:
         raise OfficeError("errors.mappings_unreadable", path=exc.filename or folder, reason=os_reason(exc)) from exc
     except UnicodeDecodeError as exc:

@@ -268,6 +268,17 @@ def test_sheet_that_another_mapping_takes_is_refused(office: Path, capsys: pytes
     assert "mappings/a.yaml --force" in said
 
 
+@pytest.mark.parametrize("name", [".a.yaml", "a.yhtml"])
+def test_file_that_the_connector_reads_no_mapping_from_stands_in_nobodys_way(office: Path, name: str) -> None:
+    """What an editor leaves beside a mapping takes no sheet."""
+    (office / "mappings").mkdir()
+    (office / "mappings" / name).write_text(
+        "files: 'пред*.csv'\nstream: offer\nkey: a\nfields: {title: {column: b}}\n", "utf-8"
+    )
+    options = ["предложения.csv", "--out", str(office / "mappings" / "x.yaml"), "--office", str(office)]
+    assert run_command(["mapping", "propose", *options]) == 0
+
+
 def test_text_that_reads_in_several_encodings_is_asked_about(office: Path) -> None:
     """Kazakh letters are others in windows-1251: the person sees how each reads, and the mapping keeps the answer."""
     text = OFFERS.replace("Солнечный насос", "Қазақстан өнімі")
