@@ -8,6 +8,7 @@ from collections.abc import Callable
 import typer
 
 from connectors.propose.guess import Option, Question, Told
+from connectors.propose.profile import shorten
 from connectors.propose.proposal import Proposal, Sheet, propose
 from connectors.propose.sources import Context
 from connectors.propose.vocabulary import fold_name
@@ -51,7 +52,7 @@ def answer(question: Question, language: Language, ask: Prompt = prompt) -> tupl
     line()
     line(say(question.text, language))
     if question.examples:
-        line(f"  {_asking('examples', language, examples=', '.join(map(_short, question.examples)))}")
+        line(f"  {_asking('examples', language, examples=', '.join(map(shorten, question.examples)))}")
     for number, option in enumerate(question.options, 1):
         mark = _MARK if option.answer == question.suggested else " "
         line(f" {mark}{number:>3}  {_label(option, language)}")
@@ -120,8 +121,3 @@ def _label(option: Option, language: Language) -> str:
 
 def _asking(name: str, language: Language, **values: object) -> str:
     return words("propose").say(f"asking.{name}", language, **values)
-
-
-def _short(text: str) -> str:
-    one = " ".join(text.split())
-    return one if len(one) <= 40 else f"{one[:39]}…"

@@ -6,19 +6,17 @@ makes it another column.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final, Literal
 
 from connectors.mapping.no_data import are_column_numbers, find_total
-from connectors.propose.profile import ROWS_LOOKED_AT
+from connectors.propose.profile import ROWS_LOOKED_AT, shorten
 from connectors.source.table import Table
 
 Kind = Literal["total", "maybe_total", "lone", "numbers"]
 _LONE_OF: Final = 4  # cells that the other rows have, where one with a single cell is no row of the table
 _BELOW_HEADER: Final = 3
-_SHOWN_CHARS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def odd_rows(table: Table) -> tuple[OddRow, ...]:
 def _odd(number: int, cells: dict[str, str], usual: float, *, is_first: bool) -> OddRow | None:
     first = next(iter(cells))
     is_sparse = len(cells) * 2 < usual
-    shown = _shown(list(cells.values()))
+    shown = shorten(", ".join(cells.values()))
     if is_first and are_column_numbers(cells.values()) and len(cells) * 2 >= usual:
         return OddRow(number, "numbers", first, cells[first], shown, is_sparse=False)
     if (found := find_total(cells)) is not None:
@@ -67,8 +65,3 @@ def _odd(number: int, cells: dict[str, str], usual: float, *, is_first: bool) ->
     if len(cells) == 1 and usual >= _LONE_OF:
         return OddRow(number, "lone", first, cells[first], shown, is_sparse=True)
     return None
-
-
-def _shown(texts: Sequence[str]) -> str:
-    text = ", ".join(" ".join(text.split()) for text in texts)
-    return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"

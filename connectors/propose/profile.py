@@ -25,6 +25,7 @@ VALUES_MAX: Final = 40  # a column of more different values is no column of code
 ROWS_LOOKED_AT: Final = 20_000
 HALF: Final = 0.5
 EMPTY_MAX: Final = 2
+_SHOWN_CHARS: Final = 40
 MOST: Final = 0.9  # of the filled cells: the rest may be mistakes, which are refused one by one
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _PHONE: Final = re.compile(r"\+?[\d\s().\-/]{7,24}")
@@ -119,6 +120,12 @@ def _text(cell: Any) -> str:
 def is_email(text: str) -> bool:
     """Return whether a text is an e-mail address."""
     return _EMAIL.fullmatch(text) is not None
+
+
+def shorten(text: str) -> str:
+    """Return what stands in a cell as it is shown among other words: on one line, and not too long."""
+    one = " ".join(text.split())
+    return one if len(one) <= _SHOWN_CHARS else f"{one[: _SHOWN_CHARS - 1]}…"
 
 
 def looks_like_tag(text: str) -> bool:

@@ -213,7 +213,7 @@ def _template_texts() -> Iterator[str]:
 
 
 def _propose_texts() -> Iterator[str]:
-    """Yield what a proposal asks for by name; what a test sees it say is not listed twice."""
+    """Yield what a proposal says and looks for; a country has other names only if there are some."""
     yield from _group("names", NAMES)
     yield from _group("parts", PERSON_PARTS)
     yield from _group("sure", get_args(Sure))
