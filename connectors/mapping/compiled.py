@@ -116,13 +116,12 @@ class RowReader:
         self._looks = tuple(setting.looks)
 
     def scan(self, row: Row) -> str:
-        """Return what `key` does, and let the row tell how its columns are written: all rows first, then `read`."""
+        """Let a row tell how its columns are written: all rows first, then `read`.
+
+        Returns the key that `read` finds in it, "" if there is none or it can't be read.
+        """
         for look in self._looks:
             look(row[1])
-        return self._read_key(row[1], [])
-
-    def key(self, row: Row) -> str:
-        """Return the key that `read` finds in this row, "" if there is none or it can't be read."""
         return self._read_key(row[1], [])
 
     def read(self, row: Row) -> RowResult:

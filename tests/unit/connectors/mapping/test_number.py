@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.mapping.number import is_scientific, read_number
+from connectors.mapping.number import read_number
 
 
 def shown(text: str) -> dict[str, str]:
@@ -129,17 +129,6 @@ def test_read_number_a_sign_of_several_currencies_means_each() -> None:
     assert yen is not None
     assert {"USD", "CAD", "AUD"} <= dollars.currencies
     assert yen.currencies == {"CNY", "JPY"}
-
-
-def test_is_scientific_knows_what_a_program_has_rounded() -> None:
-    """A rounded number is told from a wrong one."""
-    assert [is_scientific(text) for text in ("1.23457E+11", "1,2e5", "12", "E5", "")] == [
-        True,
-        True,
-        False,
-        False,
-        False,
-    ]
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12))
