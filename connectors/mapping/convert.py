@@ -188,11 +188,6 @@ def _is_no_key(text: str) -> bool:
     )
 
 
-def fold_case(text: str) -> str:
-    """Return a text as value tables compare it: capitals, widths, spaces and what nobody sees make no difference."""
-    return fold(text)
-
-
 def reads_text(annotation: Any) -> bool:
     """Return whether a field's cells are read as text."""
     kind = unwrap(annotation)
@@ -231,7 +226,7 @@ def _rules(annotation: Any) -> Iterator[Any]:
 
 def as_yes_no(cell: Any) -> bool:
     """Return a cell as yes or no. Errors: Unfit."""
-    said = fold_case(as_said(cell))
+    said = fold(as_said(cell))
     if said in _YES:
         return True
     if said in _NO:
