@@ -208,20 +208,22 @@ def item_type(annotation: Any) -> Any:
 
 def places_max(annotation: Any) -> int | None:
     """Return how many decimals a field of numbers may have, None if any number of them."""
-    found = (getattr(rule, "decimal_places", None) for rule in _rules(annotation))
+    found = (getattr(rule, "decimal_places", None) for rule in rules_of(annotation))
     return next((int(places) for places in found if places is not None), None)
 
 
 def codes_of(annotation: Any) -> tuple[str, ...]:
     """Return the codes that a field may have; none if it is not of a fixed list."""
-    return next((rule.codes for rule in _rules(annotation) if isinstance(rule, OneOf)), ())
+    return next((rule.codes for rule in rules_of(annotation) if isinstance(rule, OneOf)), ())
 
 
-def _rules(annotation: Any) -> Iterator[Any]:
-    for part in (annotation, *get_args(annotation)):
-        for rule in (*getattr(part, "__metadata__", ()), part):
-            yield rule
-            yield from getattr(rule, "metadata", ())
+def rules_of(annotation: Any) -> Iterator[Any]:
+    """Yield all that a type is annotated with, and then what the types are annotated with that it is made of."""
+    for rule in getattr(annotation, "__metadata__", ()):
+        yield rule
+        yield from getattr(rule, "metadata", ())
+    for part in get_args(annotation):
+        yield from rules_of(part)
 
 
 def as_yes_no(cell: Any) -> bool:
