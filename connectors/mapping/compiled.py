@@ -124,11 +124,14 @@ class RowReader:
             look(row[1])
         return self._read_key(row[1], [])
 
-    def read(self, row: Row) -> RowResult:
-        """Return row number, key, wanted state, problems, whether it is blank, and the wanted state's digest."""
+    def read(self, row: Row, key: str = "") -> RowResult:
+        """Return row number, key, wanted state, problems, whether it is blank, and the wanted state's digest.
+
+        Shapes: `key` is what `scan` has found in the row, so that it need not be read again.
+        """
         number, cells = row
         problems: list[Problem] = []
-        key = self._read_key(cells, problems)
+        key = key or self._read_key(cells, problems)
         if not key and self._is_blank(cells):
             return number, "", None, (), True, b""
         record = self._fields.read(cells, problems)

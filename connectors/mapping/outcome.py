@@ -60,6 +60,7 @@ class Outcomes:
         self._unreadable = [one for one in _unreadable(table) if skip is None or not skip(one.row, {})]
         self.skipped: list[Skipped] = []
         finder = NoDataFinder(mapping, table.header, table.rows)
+        self._keys: list[str] = []  # by their place in the table; "" where there is none, or where none is needed
         self._settled = self._settle_repeated_keys(finder, len(mapping.key_prefix))
 
     def __len__(self) -> int:
@@ -67,8 +68,14 @@ class Outcomes:
 
     def __iter__(self) -> Iterator[RowOutcome]:
         read, settled = self._reader.read, self._settled
-        found = (settled.get(index) or RowOutcome(*read(row)) for index, row in enumerate(self._table.rows))
+        found = (
+            settled.get(index) or RowOutcome(*read(row, key))
+            for index, (row, key) in enumerate(zip(self._table.rows, self._keys, strict=True))
+        )
         return merge(found, self._unreadable, key=lambda outcome: outcome.row) if self._unreadable else found
+
+    def _read(self, index: int) -> RowOutcome:
+        return RowOutcome(*self._reader.read(self._table.rows[index], self._keys[index]))
 
     def _settle_repeated_keys(self, finder: NoDataFinder, key_start: int) -> dict[int, RowOutcome]:
         """Return, by their place in the table, the outcomes that don't depend on their row alone.
@@ -77,7 +84,7 @@ class Outcomes:
         of whose key the column tells that a program changed it.
         """
         settled: dict[int, RowOutcome] = {}
-        keys = []
+        keys = self._keys
         for index, row in enumerate(self._table.rows):
             no_data = finder.find(index, row)
             if no_data is None:
@@ -89,7 +96,7 @@ class Outcomes:
                 self.skipped.append(Skipped(row[0], no_data.reason))
         repeated = {key for key, count in Counter(keys).items() if key and count > 1}
         places = [index for index, key in enumerate(keys) if key in repeated] if repeated else []
-        found = [RowOutcome(*self._reader.read(self._table.rows[index])) for index in places]
+        found = [self._read(index) for index in places]
         _settle_duplicates(found)
         settled |= zip(places, found, strict=True)
         bare = [key[key_start:] for key in keys] if key_start else keys
@@ -102,7 +109,7 @@ class Outcomes:
         return settled
 
     def _refuse(self, settled: dict[int, RowOutcome], index: int, code: LocalCode, params: str) -> None:
-        outcome = settled.get(index) or RowOutcome(*self._reader.read(self._table.rows[index]))
+        outcome = settled.get(index) or self._read(index)
         problem = Problem(self._reader.key_label, "", code, params)
         settled[index] = replace(outcome, wanted=None, fingerprint=b"", problems=(*outcome.problems, problem))
 
