@@ -9,10 +9,11 @@ from typing import Any, Final
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from connectors.mapping.convert import Convert, Unfit, as_said, as_text, fold_case
+from connectors.mapping.convert import Convert, Unfit, as_said, as_text
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
 from connectors.source.error_text import has_error_text, is_error_text
+from connectors.source.folding import fold
 from connectors.source.problem import ProblemCode
 
 Cells = dict[str, Any]
@@ -52,13 +53,13 @@ def read_cell(source: Source, part: Convert = as_text) -> Read:
         read = _read_joined(source.columns or (), source.join, part)
     if not source.blanks:
         return _without_errors(read)
-    blanks = frozenset(map(fold_case, source.blanks))
+    blanks = frozenset(map(fold, source.blanks))
 
     def read_known(cells: Cells) -> Any:
         cell = read(cells)
         if cell is BLANK or isinstance(cell, list | dict):
             return cell
-        return BLANK if fold_case(as_said(cell)) in blanks else cell
+        return BLANK if fold(as_said(cell)) in blanks else cell
 
     return _without_errors(read_known)
 

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
 from typing import Any, Final
 
-from connectors.mapping.convention import Conventions, Readings, date_readings, number_readings
+from connectors.mapping.convention import Conventions, Readings, date_readings, number_readings, whole_ones
 from connectors.mapping.convert import Unfit, as_value, as_yes_no, places_max, reads_text, unwrap
 from connectors.mapping.moment import YEAR_MAX, YEAR_MIN, day_part, read_moment_text
 from connectors.mapping.number import DIGITS_MAX, mark_part, read_number
@@ -107,7 +107,8 @@ def number_column(annotation: Any, writing: Writing) -> Column:
         beside = None
         if cell.__class__ is str:
             values, beside = read_number(unguarded(cell))
-            number = _settled_number(cell, values, read(cell).values if excludes_fractions else values, conventions)
+            fit = whole_ones(values, factor) if excludes_fractions else values
+            number = _settled_number(cell, values, fit, conventions)
         elif cell.__class__ is Decimal or (isinstance(cell, int | Decimal) and not isinstance(cell, bool)):
             number = Decimal(cell)
             beside = read_format(cell.code) if isinstance(cell, ShownNumber) else None

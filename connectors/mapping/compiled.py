@@ -116,20 +116,22 @@ class RowReader:
         self._looks = tuple(setting.looks)
 
     def scan(self, row: Row) -> str:
-        """Return what `key` does, and let the row tell how its columns are written: all rows first, then `read`."""
+        """Let a row tell how its columns are written: all rows first, then `read`.
+
+        Returns the key that `read` finds in it, "" if there is none or it can't be read.
+        """
         for look in self._looks:
             look(row[1])
         return self._read_key(row[1], [])
 
-    def key(self, row: Row) -> str:
-        """Return the key that `read` finds in this row, "" if there is none or it can't be read."""
-        return self._read_key(row[1], [])
+    def read(self, row: Row, key: str = "") -> RowResult:
+        """Return row number, key, wanted state, problems, whether it is blank, and the wanted state's digest.
 
-    def read(self, row: Row) -> RowResult:
-        """Return row number, key, wanted state, problems, whether it is blank, and the wanted state's digest."""
+        Shapes: `key` is what `scan` has found in the row, so that it need not be read again.
+        """
         number, cells = row
         problems: list[Problem] = []
-        key = self._read_key(cells, problems)
+        key = key or self._read_key(cells, problems)
         if not key and self._is_blank(cells):
             return number, "", None, (), True, b""
         record = self._fields.read(cells, problems)

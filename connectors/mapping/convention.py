@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from connectors.mapping.moment import day_part, read_moment_text
 from connectors.mapping.number import read_number
+from connectors.source.table import DecimalMark
 
 _REMEMBERED_MAX: Final = 4096
 
@@ -114,9 +115,12 @@ def _usual(possible: frozenset[str], family: str) -> frozenset[str]:
 def number_readings(text: str, *, whole: bool = False, factor: Decimal = Decimal(1)) -> Readings:
     """Return what a text says under each decimal mark; of `whole` ones only what is a whole number."""
     values = read_number(text).values
-    if whole and values:
-        values = {mark: value for mark, value in values.items() if value * factor == int(value * factor)}
-    return Readings(values)
+    return Readings(whole_ones(values, factor) if whole else values)
+
+
+def whole_ones(values: dict[DecimalMark, Decimal], factor: Decimal) -> dict[DecimalMark, Decimal]:
+    """Return those readings of a number which are whole, once they are multiplied by a factor."""
+    return {mark: value for mark, value in values.items() if value * factor == int(value * factor)}
 
 
 def date_readings(text: str, *, year_pivot: int | None = None) -> Readings:

@@ -188,11 +188,6 @@ def _is_no_key(text: str) -> bool:
     )
 
 
-def fold_case(text: str) -> str:
-    """Return a text as value tables compare it: capitals, widths, spaces and what nobody sees make no difference."""
-    return fold(text)
-
-
 def reads_text(annotation: Any) -> bool:
     """Return whether a field's cells are read as text."""
     kind = unwrap(annotation)
@@ -213,25 +208,27 @@ def item_type(annotation: Any) -> Any:
 
 def places_max(annotation: Any) -> int | None:
     """Return how many decimals a field of numbers may have, None if any number of them."""
-    found = (getattr(rule, "decimal_places", None) for rule in _rules(annotation))
+    found = (getattr(rule, "decimal_places", None) for rule in rules_of(annotation))
     return next((int(places) for places in found if places is not None), None)
 
 
 def codes_of(annotation: Any) -> tuple[str, ...]:
     """Return the codes that a field may have; none if it is not of a fixed list."""
-    return next((rule.codes for rule in _rules(annotation) if isinstance(rule, OneOf)), ())
+    return next((rule.codes for rule in rules_of(annotation) if isinstance(rule, OneOf)), ())
 
 
-def _rules(annotation: Any) -> Iterator[Any]:
-    for part in (annotation, *get_args(annotation)):
-        for rule in (*getattr(part, "__metadata__", ()), part):
-            yield rule
-            yield from getattr(rule, "metadata", ())
+def rules_of(annotation: Any) -> Iterator[Any]:
+    """Yield all that a type is annotated with, and then what the types are annotated with that it is made of."""
+    for rule in getattr(annotation, "__metadata__", ()):
+        yield rule
+        yield from getattr(rule, "metadata", ())
+    for part in get_args(annotation):
+        yield from rules_of(part)
 
 
 def as_yes_no(cell: Any) -> bool:
     """Return a cell as yes or no. Errors: Unfit."""
-    said = fold_case(as_said(cell))
+    said = fold(as_said(cell))
     if said in _YES:
         return True
     if said in _NO:

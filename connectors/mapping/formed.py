@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import StringConstraints
-from pydantic.fields import FieldInfo
 
-from connectors.mapping.convert import Unfit
+from connectors.mapping.convert import Unfit, rules_of
 from connectors.mapping.problem import LocalCode
 from connectors.source.folding import visible
 from hub.domain import fields
@@ -43,24 +42,10 @@ _IPC_LETTERS: Final = str.maketrans("АВСЕНавсен", "ABCEHabceh")  # typ
 _APOSTROPHES: Final = str.maketrans({"\u02bb": "\u2018", "\u02bc": "\u2019", "\u02b9": "\u2019", "\u02bd": "\u2018"})
 
 
-def formed(field: FieldInfo) -> Write | None:
+def formed(annotation: Any) -> Write | None:
     """Return what puts a text into the form of a field; None if the field has none but its length."""
-    patterns = {one.pattern for one in _constraints(field) if isinstance(one.pattern, str)}
-    for pattern, write in _BY_PATTERN.items():
-        if pattern in patterns:
-            return write
-    return None
-
-
-def _constraints(part: Any) -> list[StringConstraints]:
-    """Return all constraints of texts in a field, or in what its type is made of."""
-    found = [one for one in getattr(part, "metadata", ()) if isinstance(one, StringConstraints)]
-    found += [one for one in getattr(part, "__metadata__", ()) if isinstance(one, StringConstraints)]
-    for item in getattr(part, "__metadata__", ()):
-        found += [one for one in getattr(item, "metadata", ()) if isinstance(one, StringConstraints)]
-    for inner in get_args(getattr(part, "annotation", part)):
-        found += _constraints(inner)
-    return found
+    patterns = {rule.pattern for rule in rules_of(annotation) if isinstance(rule, StringConstraints)}
+    return next((write for pattern, write in _BY_PATTERN.items() if pattern in patterns), None)
 
 
 def one_line(text: str) -> str:

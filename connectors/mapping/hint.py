@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
+from typing import Final
 
 from connectors.source.folding import difference, fold, odd_letters, skeleton
 
-_NAMES_COMPARED_MAX = 200
-_CHARS_COMPARED_MAX = 80
+_NAMES_COMPARED_MAX: Final = 200
+_CHARS_COMPARED_MAX: Final = 80
 
 
 def hint_at(name: str, header: Sequence[str], known: Collection[str]) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Final
 
 from connectors.source.folding import ambiguous_words
 from hub.domain.key import show_key
+
+# The digits at a key's end count the rows: many keys have one stem. Those of an encoded letter are none of them.
+_COUNT: Final = re.compile(r"(?<!%)(?<!%[0-9A-F])[0-9]+\Z")
 
 
 def look_alikes(keys: Sequence[str]) -> dict[int, str]:
@@ -14,28 +19,31 @@ def look_alikes(keys: Sequence[str]) -> dict[int, str]:
 
     Shapes: what is told of each are the parameters of its problem.
     """
-    stems: dict[str, list[int]] = defaultdict(list)
-    for index, key in enumerate(keys):
-        if "%" in key:
-            stems[key.rstrip("0123456789")].append(index)
-    if not stems:
-        return {}
     words: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for stem, places in stems.items():
+    for stem, places in _stems(keys, is_encoded=True).items():
         for word, alphabet in ambiguous_words(show_key(stem)).items():
-            words[word][alphabet].extend(places)
+            words[word][alphabet] += places
     if not words:
         return {}
-    for index, key in enumerate(keys):
-        if "%" not in key and any(word in key for word in words):
-            for word, alphabet in ambiguous_words(show_key(key)).items():
-                if word in words:
-                    words[word][alphabet].append(index)
+    for stem, places in _stems(keys, is_encoded=False).items():
+        for word, alphabet in ambiguous_words(show_key(stem)).items():
+            if word in words:
+                words[word][alphabet] += places
     found: dict[int, str] = {}
     for word, by_alphabet in words.items():
         if len(by_alphabet) > 1:
-            most = max(map(len, by_alphabet.values()))
+            counts = [len(places) for places in by_alphabet.values()]
+            most = max(counts)
             for alphabet, places in by_alphabet.items():
-                if len(places) < most or list(map(len, by_alphabet.values())).count(most) > 1:
+                if len(places) < most or counts.count(most) > 1:
                     found |= dict.fromkeys(places, f"value={word} letter={alphabet.upper()}")
     return found
+
+
+def _stems(keys: Sequence[str], *, is_encoded: bool) -> dict[str, list[int]]:
+    """Return the places of those keys that have an encoded letter, or of those that have none, by their stems."""
+    stems: dict[str, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys):
+        if ("%" in key) is is_encoded:
+            stems[_COUNT.sub("", key)].append(index)
+    return stems

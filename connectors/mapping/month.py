@@ -6,7 +6,7 @@ They are read when the first cell needs them: most sheets write dates in digits.
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 from babel import Locale
 
@@ -28,31 +28,29 @@ def fold_name(name: str) -> str:
 @cache
 def months() -> dict[str, int]:
     """Return the number of each month by its folded names."""
-    found: dict[str, int] = dict(_OFTEN)
-    unclear = set()
-    for locale in map(Locale.parse, _LOCALES):
-        for forms in locale.months.values():
-            for width in ("wide", "abbreviated"):
-                for number, name in forms[width].items():
-                    folded = fold_name(name)
-                    if found.setdefault(folded, number) != number:
-                        unclear.add(folded)
+    found, unclear = _numbered("months", _OFTEN)
     return {name: number for name, number in found.items() if name not in unclear and not name[0].isdigit()}
 
 
 @cache
 def weekdays() -> dict[str, int]:
     """Return the number of each day of the week, from Monday as 0, by its folded names; no name is a month's too."""
-    found: dict[str, int] = {}
-    unclear = set(months())
+    found, unclear = _numbered("days", {})
+    return {name: number for name, number in found.items() if name not in unclear and name not in months()}
+
+
+def _numbered(kind: Literal["months", "days"], known: dict[str, int]) -> tuple[dict[str, int], set[str]]:
+    """Return the numbers of CLDR's months or days by their folded names, and the names that mean several of them."""
+    found = known.copy()
+    unclear = set()
     for locale in map(Locale.parse, _LOCALES):
-        for forms in locale.days.values():
+        for forms in getattr(locale, kind).values():
             for width in ("wide", "abbreviated"):
                 for number, name in forms[width].items():
                     folded = fold_name(name)
                     if found.setdefault(folded, number) != number:
                         unclear.add(folded)
-    return {name: number for name, number in found.items() if name not in unclear}
+    return found, unclear
 
 
 @cache

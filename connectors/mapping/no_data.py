@@ -121,7 +121,7 @@ class NoDataFinder:
         number, cells = row
         if self._skip is not None and self._skip(number, cells):
             return NoData(Reason.NAMED)
-        if self._keep is not None and self._keep(number, cells):
+        if self.is_kept(row):
             self._below = _HEAD_ROWS
             return None
         found = None
@@ -137,6 +137,10 @@ class NoDataFinder:
             elif found is not None and found.code is LocalCode.LOOKS_LIKE_HEADER and self._is_other_header(cells):
                 self._other = NoData(None, LocalCode.OTHER_HEADER, found.column, str(number), "rows")
         return found or self._other
+
+    def is_kept(self, row: Row) -> bool:
+        """Return whether the mapping says under `keep` that a row is data as it stands."""
+        return self._keep is not None and self._keep(*row)
 
     def _is_other_header(self, cells: dict[str, Any]) -> bool:
         """Return whether a row names the columns, and some of them where others stand: what follows is read wrongly."""
@@ -256,7 +260,7 @@ class NoDataFinder:
         return None
 
     def _has_texts(self, index: int) -> bool:
-        """Return whether some used column but the key has letters in the rows below, and none in this one."""
+        """Return whether some column that this row fills, but no key column, has letters in most rows below."""
         below = self._rows[index + 1 : index + 1 + _ROWS_COMPARED]
         cells = self._rows[index].cells
         for name in self._used:
@@ -282,7 +286,7 @@ def find_total(cells: Mapping_[str, str]) -> TotalFound | None:
     Shapes: cells are the filled ones in the sheet's order.
     """
     for place, (column, cell) in enumerate(cells.items()):
-        found = _TOTAL.match(fold(cell))
+        found = _total_in(fold(cell))
         if found is None:
             continue
         is_bare = _NOTHING_MORE.fullmatch(found[2]) is not None

@@ -66,11 +66,6 @@ def mark_part(text: str) -> str:
     return text if found is None else "" if found[1] is None else f"1{found[1]}5"
 
 
-def is_scientific(text: str) -> bool:
-    """Return whether a text is a number that a program has rounded, such as 1.23457E+11."""
-    return re.fullmatch(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+", plain_text(text[:100])) is not None
-
-
 def _beside(plain: str) -> NumberReadings:
     if plain.endswith(("/-", "/=")):  # "and nothing more", as sums are closed in India and Pakistan
         plain = plain[:-2].rstrip()

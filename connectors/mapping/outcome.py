@@ -54,33 +54,39 @@ class Outcomes:
     def __init__(self, mapping: Mapping, table: Table, center: str, seal: SealPerson | None = None) -> None:
         self._table = table
         self._reader = compile_mapping(mapping, center, table.format, table.header, seal)
-        self._finder = NoDataFinder(mapping, table.header, table.rows)
-        self._key_start = len(mapping.key_prefix)
         sources = (source for person in mapping.persons.values() for _, source in person.sources())
         self._of_persons = frozenset(name for source in sources for name in source.used_columns)
-        self._keep = any_picks(mapping.keep)
         skip = any_picks([one for one in mapping.skip if one.rows is not None])
         self._unreadable = [one for one in _unreadable(table) if skip is None or not skip(one.row, {})]
         self.skipped: list[Skipped] = []
-        self._settled = self._settle_repeated_keys()
+        finder = NoDataFinder(mapping, table.header, table.rows)
+        self._keys: list[str] = []  # by their place in the table; "" where there is none, or where none is needed
+        self._settled = self._settle_repeated_keys(finder, len(mapping.key_prefix))
 
     def __len__(self) -> int:
         return len(self._table.rows) + len(self._unreadable)
 
     def __iter__(self) -> Iterator[RowOutcome]:
         read, settled = self._reader.read, self._settled
-        found = (settled.get(index) or RowOutcome(*read(row)) for index, row in enumerate(self._table.rows))
+        found = (
+            settled.get(index) or RowOutcome(*read(row, key))
+            for index, (row, key) in enumerate(zip(self._table.rows, self._keys, strict=True))
+        )
         return merge(found, self._unreadable, key=lambda outcome: outcome.row) if self._unreadable else found
 
-    def _settle_repeated_keys(self) -> dict[int, RowOutcome]:
+    def _read(self, index: int) -> RowOutcome:
+        return RowOutcome(*self._reader.read(self._table.rows[index], self._keys[index]))
+
+    def _settle_repeated_keys(self, finder: NoDataFinder, key_start: int) -> dict[int, RowOutcome]:
         """Return, by their place in the table, the outcomes that don't depend on their row alone.
 
-        Those are rows that are no data, and rows whose key is there more than once, or there in another alphabet.
+        Those are rows that are no data, rows whose key is there more than once, or there in another alphabet, and rows
+        of whose key the column tells that a program changed it.
         """
         settled: dict[int, RowOutcome] = {}
-        keys = []
+        keys = self._keys
         for index, row in enumerate(self._table.rows):
-            no_data = self._finder.find(index, row)
+            no_data = finder.find(index, row)
             if no_data is None:
                 keys.append(self._reader.scan(row))
                 continue
@@ -90,20 +96,20 @@ class Outcomes:
                 self.skipped.append(Skipped(row[0], no_data.reason))
         repeated = {key for key, count in Counter(keys).items() if key and count > 1}
         places = [index for index, key in enumerate(keys) if key in repeated] if repeated else []
-        found = [RowOutcome(*self._reader.read(self._table.rows[index])) for index in places]
+        found = [self._read(index) for index in places]
         _settle_duplicates(found)
         settled |= zip(places, found, strict=True)
-        for index, words in look_alikes([key[self._key_start :] for key in keys]).items():
+        bare = [key[key_start:] for key in keys] if key_start else keys
+        for index, words in look_alikes(bare).items():
             self._refuse(settled, index, LocalCode.LOOK_ALIKE, words)
         if self._table.format.kind == "csv":
-            for index, told in changed_keys([key[self._key_start :] for key in keys]).items():
-                number, cells = self._table.rows[index]
-                if self._keep is None or not self._keep(number, cells):
+            for index, told in changed_keys(bare).items():
+                if not finder.is_kept(self._table.rows[index]):
                     self._refuse(settled, index, LocalCode.CHANGED_KEY, told)
         return settled
 
     def _refuse(self, settled: dict[int, RowOutcome], index: int, code: LocalCode, params: str) -> None:
-        outcome = settled.get(index) or RowOutcome(*self._reader.read(self._table.rows[index]))
+        outcome = settled.get(index) or self._read(index)
         problem = Problem(self._reader.key_label, "", code, params)
         settled[index] = replace(outcome, wanted=None, fingerprint=b"", problems=(*outcome.problems, problem))
 

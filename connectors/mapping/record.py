@@ -51,7 +51,7 @@ class RecordReader:
             raise setting.wrong(f"{place}: is sealed by the connector; say under `persons` who it is")
         is_entity = path in stream.references
         read = read_entity(source, setting, place) if is_entity else read_value(source, annotation, setting, place)
-        write = None if is_entity else formed(reader.model.model_fields[last])
+        write = None if is_entity else formed(annotation)
         read = remembered(source, read if write is None else _writing(read, write))
         reader.reads.append((last, path, source.label, read))
 

@@ -177,43 +177,8 @@ def read_format(code: str) -> Beside:
 
 
 # What is a common word besides, such as a code of ISO 4217 that is an English word, says nothing in a header.
-_HEADER_CURRENCIES: Final = frozenset(
-    word
-    for word in _CURRENCY_OF
-    if word
-    not in {
-        "all",
-        "top",
-        "try",
-        "gel",
-        "mop",
-        "cup",
-        "lak",
-        "cad",
-        "sum",
-        "som",
-        "р",
-        "re",
-        "rs",
-        "br",
-        "fr",
-        "dh",
-        "tl",
-        "kr",
-        "won",
-        "дол",
-        "sos",
-        "ron",
-        "mad",
-        "pen",
-        "bam",
-        "ang",
-        "cop",
-        "ern",
-        "сома",
-        "сума",
-        "вон",
-        "драм",
-        "фунт",
-    }
+_COMMON_WORDS: Final = (
+    "all top try gel mop cup lak cad sum som р re rs br fr dh tl kr won дол sos ron mad pen bam ang cop ern сома сума "
+    "вон драм фунт"
 )
+_HEADER_CURRENCIES: Final = frozenset(_CURRENCY_OF).difference(_COMMON_WORDS.split())

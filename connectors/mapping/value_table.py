@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from connectors.mapping.convert import Convert, Unfit, as_said, as_text, fold_case, shown
+from connectors.mapping.convert import Convert, Unfit, as_said, as_text, shown
 from connectors.mapping.fault import Faults
 from connectors.mapping.model import Source
 from connectors.mapping.problem import LocalCode
-from connectors.source.folding import skeleton
+from connectors.source.folding import fold, skeleton
 
 GIVEN_BYTES_MAX: Final = 36
 _LISTED_BYTES_MAX: Final = 36
@@ -25,7 +25,7 @@ def read_table(source: Source, settle: Callable[[Any, str], Any], place: str, na
     for said, meant in source.table.items():
         with faults.gather():
             value = settle(meant, f"table.{said}")
-            if found.setdefault(fold_case(said), value) != value:
+            if found.setdefault(fold(said), value) != value:
                 faults.note(f"{place}.table.{said}: stands twice, as values are compared, with another meaning")
     faults.raise_all()
     return found
@@ -53,7 +53,7 @@ def look_up(table: dict[str, Any], said: Collection[str]) -> Convert:
     def convert(cell: Any) -> Any:
         # A yes or no of a spreadsheet is looked up by its word, all else as the sheet shows it.
         text = as_said(cell) if isinstance(cell, bool) else as_text(cell)
-        folded = fold_case(text)
+        folded = fold(text)
         found = table.get(folded, _MISSING)
         if found is _MISSING:  # a letter of another alphabet may look the same
             found = looks.get(skeleton(folded), _MISSING)

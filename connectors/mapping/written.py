@@ -23,7 +23,6 @@ _APOSTROPHE: Final = "['\u2019\u2018\u02bc`]"
 # An apostrophe before a number, or before a code: before a word it may be a letter of that word.
 _GUARDED: Final = re.compile(rf"{_APOSTROPHE}([+=@-]?\d(?:[\d\s().,:/+-]*|[^\s'\u2019\u2018\u02bc`\"]*)){_APOSTROPHE}?")
 _GUARDED_ID: Final = re.compile(rf"{_APOSTROPHE}([^\s'\u2019\u2018\u02bc`\"]+){_APOSTROPHE}?|\"([^\"]*)\"")
-_GUARDS: Final = frozenset("='\"\u2019\u2018\u02bc`")
 _FORMULA: Final = re.compile(r"=[\s\w+\-@($'\"{\[]")
 # What a spreadsheet made of a text, in one expression, so that most texts are done with at once. Rounded: it always
 # writes the sign; Java writes none, but always a point. Days: the forms that spreadsheets give to a day without a
@@ -62,7 +61,7 @@ def as_written(text: str) -> str:
 
 def unguarded(text: str) -> str:
     """Return a number or a date without a guard against spreadsheets; a text that has none, as it is."""
-    if text[:1] not in _GUARDS:
+    if text[:1] not in GUARDS:
         return text
     plain = text.strip()
     found = _QUOTED.fullmatch(plain) or _GUARDED.fullmatch(plain)

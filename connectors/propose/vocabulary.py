@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from connectors.mapping.convert import fold_case
+from connectors.source.folding import fold
 
 GROUP = " / "  # between the levels of a header of several rows
 _COUNTED = re.compile(r" \(\d+\)$")
@@ -50,7 +50,7 @@ class Vocabulary:
 
 def fold_name(text: str) -> str:
     """Return a name as it is looked up: capitals, accents (ё is е), widths, spaces, marks around it do not matter."""
-    apart = unicodedata.normalize("NFD", fold_case(text))
+    apart = unicodedata.normalize("NFD", fold(text))
     bare = "".join(c for c in apart if unicodedata.category(c) not in ("Mn", "Cf"))
     return " ".join(unicodedata.normalize("NFC", bare).strip(_AROUND).split())
 

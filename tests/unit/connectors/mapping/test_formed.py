@@ -81,8 +81,8 @@ def test_joiners_of_persian_stay() -> None:
 def test_only_fields_of_one_line_are_made_one() -> None:
     """A summary keeps its paragraphs."""
     fields = STREAMS["offer"].record.model_fields
-    assert formed(fields["title"]) is one_line
-    assert formed(fields["summary"]) is None
+    assert formed(fields["title"].rebuild_annotation()) is one_line
+    assert formed(fields["summary"].rebuild_annotation()) is None
     mapping = read_mapping(
         "files: a\nstream: offer\nkey: k\nfields:\n  title: {column: t}\n  summary: {column: s}\n"
         "  language: {value: en}\n  export_control: {value: free}\n  ipc: {column: i, split: ;}",

@@ -43,6 +43,7 @@ def made(context: Context, text: str, answers: Answers | None = None) -> Proposa
         (";;Всего: 4;;;", "total", "Всего: 4"),
         ("合计;4;;;;", "total", "合计"),
         ("Jami;12,5;;;;", "total", "Jami"),
+        ("И Т О Г О;4;;;;", "total", "И Т О Г О"),
         ("Итого;;4 предложения;;;", "maybe_total", "Итого"),
         ("9;015;Total;ru;не ограничен;снято", "maybe_total", "Total"),
         ("Исп. Каримов;;;;;", "lone", "Исп. Каримов"),
