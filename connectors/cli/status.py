@@ -186,9 +186,8 @@ def _show_files(found: dict[str, Any], speaker: Speaker) -> None:
 def _waiting(summary: FileSummary, speaker: Speaker) -> str:
     """Return why a file waits, in the words of its verdict sheet, and the command that lets it go."""
     from connectors.runtime.notice import told
-    from hub.base.shell import command
+    from connectors.runtime.units import approve_command
 
-    name, in_words = summary.name, told(summary, speaker.language)
-    approve = command("connector", "approve", *(("--",) if name.startswith("-") else ()), name)
+    in_words = told(summary, speaker.language)
     text = summary.reason.message if in_words is None else in_words[0]
-    return speaker.say("status.approve", text=text, command=approve)
+    return speaker.say("status.approve", text=text, command=approve_command(summary.name))

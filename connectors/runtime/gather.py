@@ -34,7 +34,7 @@ from connectors.runtime.outbox.queue import NewEvent, append
 from connectors.runtime.outbox.rows import FileState, Reason, StoredRow, put_rows
 from connectors.runtime.settings import Guard
 from connectors.runtime.settling import Settling
-from connectors.runtime.units import as_argument
+from connectors.runtime.units import approve_command
 from hub.domain.catalogue import STREAMS
 from hub.domain.rules import check
 from hub.protocol.errors import Malformed, Rejected, Retriable
@@ -201,7 +201,7 @@ class Gatherer:
             return True
         message = (
             f"{changed} of {len(known)} known rows changed and {vanished} vanished at once: "
-            f"look at the file, then run `connector approve {as_argument(file)}`"
+            f"look at the file, then run `{approve_command(file)}`"
         )
         params = {"known": str(len(known)), "changed": str(changed), "vanished": str(vanished)}
         self._outbox.rows.set_file(file, FileState.WAITING, Reason(message, params=params), content)

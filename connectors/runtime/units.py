@@ -7,18 +7,16 @@ worksheet. That is its name in the outbox, in `status` and for `connector approv
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from connectors.mapping.model import Mapping
 from connectors.source.folding import fold
+from hub.base.shell import command
 from hub.protocol.errors import UsageError
 
 _UNIT: Final = re.compile(r"(?P<file>.+?\.(?:xlsx|xlsm))#(?P<sheet>.+)", re.IGNORECASE | re.DOTALL)
-_PLAIN: Final = re.compile(r"[\w./#-]+")
-_NOT_IN_DOUBLE_QUOTES: Final = re.compile(r'["$`!\\]')
 
 
 class SeveralMappings(UsageError):
@@ -67,11 +65,9 @@ def sheet_of_unit(unit: str) -> str:
     return "" if found is None else found["sheet"]
 
 
-def as_argument(unit: str) -> str:
-    """Return a unit's name as it is typed behind a command, in any shell where that can be had."""
-    if _PLAIN.fullmatch(unit) and not unit.startswith(("-", "#")):
-        return unit
-    return shlex.quote(unit) if _NOT_IN_DOUBLE_QUOTES.search(unit) or unit.startswith("-") else f'"{unit}"'
+def approve_command(unit: str) -> str:
+    """Return the command by which a person lets a unit be taken as it is, to be pasted."""
+    return command("connector", "approve", *(("--",) if unit.startswith("-") else ()), unit)
 
 
 def mapping_of(mappings: Iterable[Mapping], unit: str) -> Mapping | None:

@@ -27,7 +27,7 @@ PLACE: Final = re.compile(r"\{[^{}]*\}")
 OPTIONS: Final = re.compile(r"(?<=\w)\{options?\}")  # ` --option value`, or nothing: made by `options_of`
 # What a placeholder in a message may stand for without being quoted: none of these has a blank or a quote in it.
 SAFE: Final = {"center", "key", "stream", "number", "id", "purpose", "size", "sequence", "origin", "lane"}
-QUOTES: Final = {"quote", "as_argument"}
+QUOTES: Final = {"quote"}
 
 
 def in_words() -> Iterator[tuple[str, str]]:

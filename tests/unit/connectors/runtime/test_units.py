@@ -11,7 +11,7 @@ import pytest
 
 from connectors.cli.main import run_command
 from connectors.mapping import read_mapping
-from connectors.runtime.units import SeveralMappings, as_argument, file_of, mapping_of, sheet_of_unit, units_of
+from connectors.runtime.units import SeveralMappings, approve_command, file_of, mapping_of, sheet_of_unit, units_of
 from tests.support.sheets_office import MAPPING, SheetsOffice
 
 FIRST = MAPPING + "key_prefix: A-\nformat: {sheet: First}\n"
@@ -158,17 +158,19 @@ def test_unit_names_its_file_and_its_worksheet(unit: str, file: str, sheet: str)
     ("unit", "typed"),
     [
         ("offers.csv", "offers.csv"),
-        ("old/предложения-1.xlsx#Лист1", "old/предложения-1.xlsx#Лист1"),
+        ("old/предложения-1.xlsx#Лист1", '"old/предложения-1.xlsx#Лист1"'),
         ("offers 2025 (copy).csv", '"offers 2025 (copy).csv"'),
         ("Anna's offers.csv", '"Anna\'s offers.csv"'),
         ('the "best" $HOME.csv', "'the \"best\" $HOME.csv'"),
         ("#1.csv", '"#1.csv"'),
+        ("-1.csv", "-- -1.csv"),
     ],
 )
 def test_name_in_a_command_can_be_typed(unit: str, typed: str) -> None:
     """What a message tells to run is run as it stands."""
-    assert as_argument(unit) == typed
-    assert shlex.split(f"connector approve {typed}") == ["connector", "approve", unit]
+    assert approve_command(unit) == f"connector approve {typed}"
+    *start, last = shlex.split(approve_command(unit))
+    assert (start[:2], start[2:], last) == (["connector", "approve"], ["--"] if unit.startswith("-") else [], unit)
 
 
 def test_mapping_of_a_unit_is_the_one_that_takes_it() -> None:
