@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from connectors.runtime.outbox.rows import FileState, FileSummary
+from connectors.runtime.told import file_words
 from connectors.source.problem import FileCode
 from hub.domain.key import show_key
 from schemas.words import Language, words
@@ -52,16 +53,14 @@ def notices_for(
     """
     found = []
     if summary.state == FileState.VANISHED and not orphans:
-        found.append(Notice(summary.name, _state(MOVED, language), *_said(MOVED, language)))
+        found.append(Notice(summary.name, _state(MOVED, language), *file_words(MOVED, {}, language)))
     elif summary.state in (*TOLD_STATES, FileState.UNMAPPED) and (in_words := told(summary, language)) is not None:
         said, todo = in_words
         text = f"{said}. {words('notices').say('old_verdicts', language)}"
         state = FileState.REFUSED if summary.state == FileState.UNMAPPED else summary.state
         found.append(Notice(summary.name, _state(state, language), text, todo))
     if copy_of is not None:
-        said, todo = _said(COPY, language)
-        text = f"{said}{_params({'file': copy_of}, language)}"
-        found.append(Notice(summary.name, _state(IS_COPY, language), text, todo))
+        found.append(Notice(summary.name, _state(IS_COPY, language), *file_words(COPY, {"file": copy_of}, language)))
     if orphans:
         found.append(orphans_notice(summary.name, orphans, language))
     return found
@@ -69,7 +68,7 @@ def notices_for(
 
 def orphans_notice(file: str, orphans: Sequence[str], language: Language) -> Notice:
     """Return what is said of what HQ has, and no sheet names any more, by the file that named it last."""
-    said, todo = _said(ROWS_GONE, language)
+    said, todo = file_words(ROWS_GONE, {}, language)
     keys = ", ".join(map(show_key, orphans[:KEYS_MAX])) + (" …" if len(orphans) > KEYS_MAX else "")
     count = f" ({len(orphans)})" if len(orphans) > KEYS_MAX else ""
     return Notice(file, _state(ROWS_GONE, language), f"{said}{count}: {keys}", todo)
@@ -80,8 +79,7 @@ def told(summary: FileSummary, language: Language) -> tuple[str, str] | None:
     name = _text_of(summary)
     if f"{name}.message" not in words("notices").texts:
         return None
-    said, todo = _said(name, language)
-    return f"{said}{_params(summary.reason.params, language)}", todo
+    return file_words(name, summary.reason.params, language)
 
 
 def _state(state: str, language: Language) -> str:
@@ -95,17 +93,3 @@ def _text_of(summary: FileSummary) -> str:
     """
     code = FileCode.FILE_TOO_LARGE if summary.state == FileState.TOO_LARGE else summary.reason.code
     return code if f"{code}.message" in words("notices").texts else summary.state
-
-
-def _params(params: Mapping[str, str], language: Language) -> str:
-    """Return the values behind what is said, each by its name; the sentence of the log is not for people here."""
-    shown = (
-        words("notices").say(f"params.{name}", language) + value for name, value in params.items() if name in PARAMS
-    )
-    text = ", ".join(shown)
-    return f" ({text})" if text else ""
-
-
-def _said(name: str, language: Language) -> tuple[str, str]:
-    """Return what is the matter and what to do, by the file's code or state."""
-    return words("notices").say(f"{name}.message", language), words("notices").say(f"{name}.remedy", language)

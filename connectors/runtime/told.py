@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from connectors.source.problem import FileRefused
@@ -94,12 +95,20 @@ def _mapping_fault(found: re.Match[str]) -> Said:
 
 def _refused_text(exc: FileRefused, language: Language) -> str:
     """Return why no rows can be had from a file and what to do, as its verdict sheet says it."""
+    message, remedy = file_words(exc.code, exc.params, language)
+    return f"{message}. {remedy}"
+
+
+def file_words(name: str, params: Mapping[str, str], language: Language) -> tuple[str, str]:
+    """Return what is the matter with a file, with the values behind it, each by its name, and what to do about it.
+
+    The sentence of the log is not for people here.
+    """
     notices = words("notices")
-    shown = [
-        notices.say(f"params.{name}", language) + value
-        for name, value in exc.params.items()
-        if f"params.{name}" in notices.texts
-    ]
-    values = f" ({', '.join(shown)})" if shown else ""
-    message, remedy = (notices.find(f"{exc.code}.{part}", language) or "" for part in ("message", "remedy"))
-    return f"{message or exc.code}{values}. {remedy}".strip()
+    shown = ", ".join(
+        notices.say(f"params.{key}", language) + value
+        for key, value in params.items()
+        if f"params.{key}" in notices.texts
+    )
+    message = notices.say(f"{name}.message", language) + (f" ({shown})" if shown else "")
+    return message, notices.say(f"{name}.remedy", language)
