@@ -42,6 +42,22 @@ file_settle_s: 0
 """
 
 
+def lay_out(path: Path, mappings: Mapping[str, str], more: str = "") -> None:
+    """Make an office's folder: its mappings by their files' names, its settings, what it trusts, and its key."""
+    (path / "mappings").mkdir(parents=True)
+    (path / "keys").mkdir()
+    for name, text in mappings.items():
+        (path / "mappings" / name).write_text(text, "utf-8")
+    (path / "connector.yaml").write_text(SETTINGS + more, "utf-8")
+    root, receipts = Signer(f"{HUB}/root", b"r" * 32), Signer(f"{HUB}/receipts", b"x" * 32)
+    (path / "trust.note").write_bytes(
+        sign_note(Trust(HUB, root.verifier, (receipts.verifier,)).to_text(), [root]).to_bytes()
+    )
+    key = path / "keys" / "seal.key"
+    key.write_text(Signer(f"{HUB}/uz", b"k" * 32).to_text(), "ascii")
+    key.chmod(0o600)
+
+
 class SheetsOffice:
     """An office with its folder, its outbox and its verdict sheets.
 
@@ -50,18 +66,7 @@ class SheetsOffice:
 
     def __init__(self, path: Path, mappings: Mapping[str, str] | None = None, more: str = "") -> None:
         self.path = path
-        (path / "mappings").mkdir(parents=True)
-        (path / "keys").mkdir()
-        for name, text in (mappings or {"offers.yaml": MAPPING}).items():
-            (path / "mappings" / name).write_text(text, "utf-8")
-        (path / "connector.yaml").write_text(SETTINGS + more, "utf-8")
-        root, receipts = Signer(f"{HUB}/root", b"r" * 32), Signer(f"{HUB}/receipts", b"x" * 32)
-        (path / "trust.note").write_bytes(
-            sign_note(Trust(HUB, root.verifier, (receipts.verifier,)).to_text(), [root]).to_bytes()
-        )
-        key = path / "keys" / "seal.key"
-        key.write_text(Signer(f"{HUB}/uz", b"k" * 32).to_text(), "ascii")
-        key.chmod(0o600)
+        lay_out(path, mappings or {"offers.yaml": MAPPING}, more)
         self.codecs = Codecs()
         self.start()
 

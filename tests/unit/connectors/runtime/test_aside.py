@@ -29,30 +29,10 @@ from connectors.runtime.signals import Replans, Signal
 from connectors.source.problem import FileCode
 from hub.base.faulty import Fault
 from hub.protocol.errors import Retriable
-from hub.protocol.note import Signer, sign_note
-from hub.protocol.trust import Trust
 from schemas.words import LANGUAGES, words
+from tests.support.sheets_office import MAPPING, lay_out
 
-HUB = "hub.example"
-MAPPING = """\
-files: ["offers*.csv"]
-stream: offer
-key: Number
-fields:
-  title: {column: Title}
-  language: {value: en}
-  export_control: {value: free}
-"""
-SETTINGS = """\
-hub: hub.example
-center: uz
-bootstrap: 127.0.0.1:1
-language: en
-settle_s: 0
-file_settle_s: 0
-guard: {percent: 10, rows_min: 2}
-limits: {file_bytes_max: 4000}
-"""
+MORE = "guard: {percent: 10, rows_min: 2}\nlimits: {file_bytes_max: 4000}\n"
 
 
 class Bench:
@@ -60,17 +40,7 @@ class Bench:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        (path / "mappings").mkdir(parents=True)
-        (path / "keys").mkdir()
-        (path / "mappings" / "offers.yaml").write_text(MAPPING, "utf-8")
-        (path / "connector.yaml").write_text(SETTINGS, "utf-8")
-        root, receipts = Signer(f"{HUB}/root", b"r" * 32), Signer(f"{HUB}/receipts", b"x" * 32)
-        (path / "trust.note").write_bytes(
-            sign_note(Trust(HUB, root.verifier, (receipts.verifier,)).to_text(), [root]).to_bytes()
-        )
-        key = path / "keys" / "seal.key"
-        key.write_text(Signer(f"{HUB}/uz", b"k" * 32).to_text(), "ascii")
-        key.chmod(0o600)
+        lay_out(path, {"offers.yaml": MAPPING.replace("offers*", "offers*.csv")}, MORE)
         self.office: Office = read_office(path)
         self.database = FaultyDatabase(self.office.outbox)
         self.outbox = Outbox(self.office.outbox, database=self.database)
