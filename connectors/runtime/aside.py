@@ -17,7 +17,7 @@ import structlog
 from connectors.mapping.model import Mapping
 from connectors.runtime.notice import COPY, LOCK_FILE, TEMPORARY, UNMAPPED
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.rows import FileState, Reason
+from connectors.runtime.outbox.rows import GONE, FileState, Reason
 from connectors.runtime.units import is_mapped
 from connectors.source.copy import find_copies
 from connectors.source.folder import FileStatus, FolderSettings, list_beside
@@ -192,5 +192,4 @@ class Aside:
 
     def _leave(self, name: str) -> set[str]:
         del self._known[name]
-        gone = Reason("the file is gone; nothing was withdrawn")
-        return self._rows.leave(name, FileState.VANISHED, gone, datetime.now(UTC))
+        return self._rows.leave(name, FileState.VANISHED, GONE, datetime.now(UTC))

@@ -24,7 +24,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import Reason, count_refusals
 from connectors.runtime.persons import Durable, Sealing
 from connectors.runtime.signals import Replans, Signal
-from connectors.runtime.units import SeveralMappings, Unit, file_of, units_of
+from connectors.runtime.units import SeveralMappings, Unit, file_of, is_mapped, units_of
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
 from connectors.source.copy import find_copies
 from connectors.source.folder import ScanState
@@ -189,7 +189,8 @@ class Folder:
         before, self._sealed = self._sealed, now
         if before is None or before == now:
             return set()
-        return {name for name in self._names() if any(m.persons and m.matches(_base(name)) for m in self._mappings)}
+        of_persons = [mapping for mapping in self._mappings if mapping.persons]
+        return {name for name in self._names() if is_mapped(of_persons, name)}
 
     def _set_aside(self, now: float) -> bool:
         """Note which files are there and not taken; return whether any may be read again."""
@@ -337,10 +338,6 @@ def _stamp(folder: Path) -> tuple[object, ...]:
             return tuple(sorted((e.name, s.st_mtime_ns, s.st_size) for e in entries for s in (e.stat(),)))
     except OSError:
         return ()
-
-
-def _base(name: str) -> str:
-    return name.rpartition("/")[2]
 
 
 def _reason(exc: FileRefused | UsageError) -> Reason:

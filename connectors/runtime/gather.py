@@ -31,7 +31,7 @@ from connectors.runtime.outbox.beliefs import load, save
 from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.outbox.orphans import name
 from connectors.runtime.outbox.queue import NewEvent, append
-from connectors.runtime.outbox.rows import FileState, Reason, StoredRow, put_rows
+from connectors.runtime.outbox.rows import GONE, FileState, Reason, StoredRow, put_rows
 from connectors.runtime.settings import Guard
 from connectors.runtime.settling import Settling
 from connectors.runtime.units import approve_command
@@ -43,7 +43,6 @@ from hub.protocol.moment import write_time
 from hub.protocol.verdict import Code
 
 CHUNK_ROWS: Final = 500  # a transaction holds the outbox for some twenty milliseconds
-GONE: Final = "the file is gone; nothing was withdrawn"
 KEPT_MAX: Final = 5_000  # outcomes that are kept; they take eight times the memory of what they were read from
 
 _T = TypeVar("_T")
@@ -185,7 +184,7 @@ class Gatherer:
         self._seen.pop(file, None)
         self._note_due(file, None)
         now = datetime.now(UTC)
-        again = self._outbox.rows.leave(file, FileState.VANISHED, Reason(GONE), now)
+        again = self._outbox.rows.leave(file, FileState.VANISHED, GONE, now)
         self._outbox.rows.forget_vanished(now)
         return again
 

@@ -21,6 +21,7 @@ from hub.base import durable
 from schemas.words import Language, words
 from schemas.words.said import said
 
+MARK: Final = "cohub:ended"  # on a sheet that has the notice
 LINES: Final = 3  # a header, the notice, a blank line
 SHEETS_MAX: Final = 200
 TELL_S: Final = 10.0  # the end is not held up for longer
@@ -87,9 +88,6 @@ def _topped(data: bytes, ended: Ended, language: Language) -> bytes:
     output = io.BytesIO()
     book.save(output)
     return output.getvalue()
-
-
-MARK: Final = "cohub:ended"
 
 
 def _lower(reference: str | None) -> str | None:

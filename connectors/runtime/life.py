@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, Self
 
 import orjson
 
+from connectors.runtime.lock import lock_of
 from connectors.runtime.told import told_of
 from hub.base import durable
 from hub.base.lock import find_holder
@@ -96,11 +97,6 @@ class Vital:
     standing: Standing
     life: Life | None = None
 
-    @property
-    def needs_person(self) -> bool:
-        """Whether it ended without anybody having wished it."""
-        return self.standing in ("ended", "killed")
-
     def plain(self) -> dict[str, Any]:
         """Return it as plain values."""
         life = self.life
@@ -153,12 +149,11 @@ class LifeFile:
 
 def look(office: Path, outbox: Path) -> Vital:
     """Return what is known of an office's connector, for those who look from another process."""
-    lock = outbox.with_name(outbox.name + ".lock")
     try:
         life = Life.from_bytes((office / FILE).read_bytes())
     except (OSError, Malformed):
         life = None
-    if find_holder(lock) is not None:
+    if find_holder(lock_of(outbox)) is not None:
         return Vital("running", life)
     if life is None:
         return Vital("never")

@@ -13,6 +13,11 @@ TRIES: Final = 5
 TRY_AGAIN_S: Final = 0.02
 
 
+def lock_of(outbox: Path) -> Path:
+    """Return the lock file of an outbox."""
+    return outbox.with_name(outbox.name + ".lock")
+
+
 class FolderLock:
     """The right to write one outbox.
 
@@ -22,7 +27,7 @@ class FolderLock:
     """
 
     def __init__(self, outbox: Path) -> None:
-        self._lock = Lock(outbox.with_name(outbox.name + ".lock"))
+        self._lock = Lock(lock_of(outbox))
 
     def __enter__(self) -> Self:
         folder = self._lock.path.parent

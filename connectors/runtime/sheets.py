@@ -83,9 +83,7 @@ class VerdictSheets:
         for name, units in files.items():
             path = sheet_of(self._office, name)
             shown = [unit for unit in units if _is_shown(unit, path)]
-            if (
-                len(units) > 1
-            ):  # the other units of a workbook are there: what is said of one that left is in the strays
+            if len(units) > 1:  # the other units of a workbook are there; of one that left, the strays tell
                 shown = [unit for unit in shown if unit.state != FileState.VANISHED] or shown
             told = _Told(tuple(shown), strays, copies.get(name))
             before, at = self._written.get(name, (None, float("-inf")))

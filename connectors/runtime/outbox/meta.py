@@ -116,10 +116,6 @@ class LinkState:
         why = None if self.why is None else self.why.to_json()
         return {"state": self.state, "since": since, "last_true": last_true, "reason": self.reason, "why": why}
 
-    def told(self) -> str:
-        """Return the record in a few words."""
-        return {"up": "up", "down": f"down: {self.reason}", "never": "never connected"}[self.state]
-
 
 NEVER_LINKED = LinkState("never")
 

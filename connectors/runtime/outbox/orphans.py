@@ -138,15 +138,6 @@ class Orphans:
             )
         )
 
-    def of_file(self, file: str) -> list[str]:
-        """Return the keys of those that `file` named last."""
-        found = self._database.read(
-            "SELECT entity.id FROM orphan JOIN entity ON entity.id = orphan.entity "  # noqa: S608  constants
-            f"WHERE orphan.file=? AND {_LIVE} ORDER BY entity.id",
-            (file,),
-        )
-        return [entity.partition(":")[2] for (entity,) in found]
-
     def marks(self, start: str) -> dict[str, bytes]:
         """Return, by key, the wanted states that were planned for those whose id begins with `start`."""
         found = self._database.read(

@@ -66,6 +66,9 @@ class Reason:
     params: Mapping[str, str] = field(default_factory=dict)
 
 
+GONE: Final = Reason("the file is gone; nothing was withdrawn")
+
+
 @dataclass(frozen=True, slots=True)
 class FileSummary:
     """One file and how many rows are in each state; `reason` is why it is not taken.

@@ -47,7 +47,6 @@ def test_every_end_is_known_by_its_name(tmp_path: Path, exc: BaseException | Non
     assert vital.life is not None
     assert vital.life.ended is not None
     assert (vital.standing, vital.life.ended.code) == (standing, code)
-    assert vital.needs_person == (standing == "ended")
     assert len({vital.life.ended.why.text(language) for language in LANGUAGES}) == len(LANGUAGES)
     assert Life.from_bytes(vital.life.to_bytes()) == vital.life
 
@@ -61,7 +60,7 @@ def test_connector_that_was_killed_left_no_word_but_when_it_was_last_seen(tmp_pa
         assert look(tmp_path, outbox).standing == "running"
         assert look(tmp_path, outbox).plain()["process"] is not None
     vital = look(tmp_path, outbox)
-    assert (vital.standing, vital.needs_person) == ("killed", True)
+    assert vital.standing == "killed"
     assert (vital.plain()["last_true"], vital.plain()["process"]) == ("2026-01-02T03:04:05.000000Z", None)
 
 
