@@ -120,9 +120,8 @@ def _told(exc: CohubError) -> Said:
 
 def _connector(office: OpenedOffice) -> Checked:
     """Say whether the connector lives, or how the last one ended."""
-    from connectors.cli.moment import local_time
+    from connectors.cli.moment import show_time
     from connectors.runtime.life import look
-    from hub.protocol.moment import write_time
 
     vital = look(office.path, office.outbox)
     life = vital.life
@@ -131,9 +130,9 @@ def _connector(office: OpenedOffice) -> Checked:
     if life is None:
         return Checked("connector", None, said("check.never_ran"))
     if vital.standing == "killed":
-        return Checked("connector", False, said("check.killed", at=local_time(write_time(life.seen_at))))
+        return Checked("connector", False, said("check.killed", at=show_time(life.seen_at)))
     assert life.ended is not None
-    at = local_time(write_time(life.ended.at))
+    at = show_time(life.ended.at)
     if life.ended.is_wished:
         return Checked("connector", None, said("check.stopped", at=at))
     return Checked("connector", False, said("check.ended", at=at, why=life.ended.why))
@@ -377,7 +376,9 @@ def _judge_clock(gap: timedelta) -> Checked:
 
 
 def _now() -> str:
-    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    from connectors.cli.moment import show_time
+
+    return show_time(datetime.now(UTC))
 
 
 def _moment(text: str) -> datetime:

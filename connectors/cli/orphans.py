@@ -143,5 +143,5 @@ def _cells(entry: dict[str, Any], language: Language) -> list[str]:
         known.find(f"statuses.{entry['status']}", language) or entry["status"],
         f"{entry['file']}{gone}",
         "" if entry["row"] is None else str(entry["row"]),
-        "" if entry["since"] is None else f"{entry['since']:%Y-%m-%d %H:%M}",
+        "" if entry["since"] is None else f"{entry['since'].astimezone():%Y-%m-%d %H:%M}",
     ]

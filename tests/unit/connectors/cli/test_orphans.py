@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
+import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,24 @@ def test_orphans_are_listed_with_what_is_known_of_them(
     ]
     assert all(one["since"] and one["ends_with"] == ["withdrawn"] for one in found)
     assert "with the number 2 back with the status withdrawn" in found[1]["remedy"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no tzset")
+def test_table_has_the_time_of_this_computer(
+    office: SheetsOffice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every other time that an office reads on its terminal."""
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "XXX-7")  # seven hours ahead of UTC, as POSIX writes it
+            time.tzset()
+            said = command(office, capsys, "orphans")
+    finally:
+        time.tzset()
+    since = datetime.fromisoformat(json.loads(command(office, capsys, "orphans", "--json"))[0]["since"])
+    there = since.astimezone(timezone(timedelta(hours=7)))
+    assert f"{there:%H:%M}" in said
+    assert f"{since.astimezone(UTC):%H:%M}" not in said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
