@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from connectors.cli.office import Sheet
     from connectors.cli.speaker import Speaker
     from connectors.mapping import RowOutcome
-    from connectors.runtime.outbox.rows import Reason
     from schemas.words import Language
 
 SHEET: Final = "sheet"
@@ -28,6 +27,8 @@ Named = dict[str, tuple[str, bytes]]  # by entity: the unit that names it first,
 def check_sheets(office: OpenedOffice) -> Iterator[Checked]:
     """Yield what is to be said of each sheet, of its copies, and of files that are not read, with what to do."""
     from connectors.runtime.aside import copy_reason, find_beside
+    from connectors.runtime.notice import in_words
+    from connectors.runtime.outbox.rows import FileState
     from connectors.source.copy import find_copies, is_copy
     from connectors.source.folder import FolderSettings
 
@@ -36,6 +37,7 @@ def check_sheets(office: OpenedOffice) -> Iterator[Checked]:
     except CohubError:
         return  # said already, under mappings
     names = {path.relative_to(office.sources).as_posix(): path for path in paths}
+    language = office.settings.language
     named: Named = {}
     told = 0
     for name in sorted(names, key=lambda name: (is_copy(name), name)):
@@ -44,26 +46,16 @@ def check_sheets(office: OpenedOffice) -> Iterator[Checked]:
             yield finding
     for name, of in find_copies(names).items():
         reason = copy_reason(of)
-        yield Checked("copy", None, reason.message, name, _in_words(name, reason, office))
+        yield Checked("copy", None, reason.message, name, in_words(FileState.UNMAPPED, reason, language))
     known = ", ".join(pattern for mapping in mappings for pattern in mapping.files)
     for beside in find_beside(FolderSettings(path=office.sources, depth_max=office.settings.depth_max), mappings):
         told += 1
         is_wrong = beside.name in names or beside.what in ("sheet", "other_kind", "odd_name")
         hint = f"; there are mappings for: {known}" if beside.what == "sheet" else ""
-        local = _in_words(beside.name, beside.reason, office)
+        local = in_words(FileState.UNMAPPED, beside.reason, language)
         yield Checked(SHEET, False if is_wrong else None, f"{beside.reason.message}{hint}", beside.name, local)
     if not told:
         yield Checked(SHEET, None, said("check.no_sheet", path=office.sources))
-
-
-def _in_words(name: str, reason: Reason, office: OpenedOffice) -> str | None:
-    """Return a reason in the office's language; None where there are no words for it, or the log's say more."""
-    from connectors.runtime.notice import told
-    from connectors.runtime.outbox.rows import FileState, FileSummary
-
-    language = office.settings.language
-    found = None if language == "en" else told(FileSummary(name, FileState.UNMAPPED, reason, {}), language)
-    return None if found is None else f"{found[0]}. {found[1]}"
 
 
 def _check_file(office: OpenedOffice, name: str, named: Named) -> Iterator[Checked]:

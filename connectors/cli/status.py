@@ -70,7 +70,7 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
 def tell_file(name: str, entry: dict[str, Any], speaker: Speaker) -> str:
     """Return what is the matter with a file, and what to do, from its entry in the status; "" if all is well."""
     from connectors.runtime.aside import copy_reason
-    from connectors.runtime.notice import told
+    from connectors.runtime.notice import in_words
     from connectors.runtime.outbox.rows import FileState, FileSummary, Reason
 
     said = []
@@ -83,9 +83,7 @@ def tell_file(name: str, entry: dict[str, Any], speaker: Speaker) -> str:
         elif state == FileState.LOCKED and speaker.language != "en":
             said.append(speaker.say("status.why_locked"))
         else:
-            # In English the sentence of the log is had, which says more; not every state has words in all languages.
-            words = None if speaker.language == "en" else told(FileSummary(name, state, reason, {}), speaker.language)
-            said.append(speaker.text(reason.message if words is None else f"{words[0]}. {words[1]}"))
+            said.append(speaker.text(in_words(state, reason, speaker.language) or reason.message))
     return "; ".join(said)
 
 

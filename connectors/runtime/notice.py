@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.runtime.outbox.rows import FileState, FileSummary
+from connectors.runtime.outbox.rows import FileState, FileSummary, Reason
 from connectors.runtime.told import file_words
 from connectors.source.problem import FileCode
 from hub.domain.key import show_key
@@ -80,6 +80,15 @@ def told(summary: FileSummary, language: Language) -> tuple[str, str] | None:
     if f"{name}.message" not in words("notices").texts:
         return None
     return file_words(name, summary.reason.params, language)
+
+
+def in_words(state: FileState, reason: Reason, language: Language) -> str | None:
+    """Return why a file is not taken, and what to do, on a terminal.
+
+    None where the sentence of the log is to be had: in English, where it says more, and where there are no words.
+    """
+    found = None if language == "en" else told(FileSummary("", state, reason, {}), language)
+    return None if found is None else f"{found[0]}. {found[1]}"
 
 
 def _state(state: str, language: Language) -> str:
