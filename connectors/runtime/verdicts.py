@@ -85,17 +85,6 @@ class _Filled:
     lines: list[tuple[int, str, RowState, str, str]]
 
 
-def write_verdicts(
-    path: Path,
-    rows: Iterable[VerdictRow],
-    language: Language,
-    notices: Sequence[Notice] = (),
-    write: Callable[[Path, bytes], None] = durable.write,
-) -> bool:
-    """Write the verdicts on one source to `path`, as `write_pages` does."""
-    return write_pages(path, [Page(rows, notices)], language, write)
-
-
 def write_pages(
     path: Path, pages: Sequence[Page], language: Language, write: Callable[[Path, bytes], None] = durable.write
 ) -> bool:

@@ -17,10 +17,11 @@ from connectors.runtime.life import FILE, Ended, Life, LifeFile, look
 from connectors.runtime.lock import FolderLock
 from connectors.runtime.outbox.database import OutboxBroken
 from connectors.runtime.told import OfficeFatal
-from connectors.runtime.verdicts import VerdictRow, verdicts_path, write_verdicts
+from connectors.runtime.verdicts import VerdictRow, verdicts_path
 from hub.protocol.errors import Fatal, Malformed
 from schemas.words import LANGUAGES, Language
 from tests.support.office import NOW
+from tests.support.verdict_sheets import write_verdicts
 
 FOREIGN = OfficeFatal("errors.foreign", lane="hub.example/uz/ffffffff", path="outbox.sqlite3")
 

@@ -13,11 +13,11 @@ from connectors.runtime.verdicts import (
     VerdictRow,
     escape,
     verdicts_path,
-    write_verdicts,
 )
 from hub.base.faulty import Fault, FaultyFiles
 from hub.protocol.errors import Retriable
 from hub.protocol.verdict import Code
+from tests.support.verdict_sheets import write_verdicts
 
 ROWS = [
     VerdictRow(2, "K-1", "accepted"),
