@@ -6,13 +6,13 @@ Exit status: 0 done, 1 it could not be done, 2 wrong use of a command or a setti
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub.base.output import note
+from hub.base.shell import quote
 from hub.protocol.errors import CohubError, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def typed(program: str, arguments: str) -> str:
     if shutil.which(program) is None:
         beside = Path(sys.executable).with_name(program)
         if beside.exists():
-            return f"{shlex.quote(os.path.relpath(beside))} {arguments}"
+            return f"{quote(os.path.relpath(beside))} {arguments}"
     return f"{program} {arguments}"
 
 

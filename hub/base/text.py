@@ -8,7 +8,7 @@ joiners stay, which Urdu, Persian and Hindi are written with.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 from unicodedata import east_asian_width
 
@@ -21,12 +21,14 @@ _WIDE: Final = frozenset("WF")
 
 def visible(text: str, keep: str = _LAYOUT) -> str:
     """Return a text in which everything is seen: what is not printable stands as its number, but for `keep`."""
+    return _shown(text, keep, _number)
+
+
+def _shown(text: str, keep: str, form: Callable[[str], str]) -> str:
     if _is_seen(text):
         return text
-    return "".join(
-        character if _is_seen(character) or character in keep or character in _JOINERS else _number(character)
-        for character in text
-    )
+    kept = keep + _JOINERS
+    return "".join(character if _is_seen(character) or character in kept else form(character) for character in text)
 
 
 def _is_seen(text: str) -> bool:
@@ -40,12 +42,7 @@ def in_one_line(text: str) -> str:
 
 def visible_json(text: str) -> str:
     """Return the same JSON with what is not printable escaped as JSON does it."""
-    if _is_seen(text):
-        return text
-    return "".join(
-        character if _is_seen(character) or character in _LAYOUT or character in _JOINERS else _escaped(character)
-        for character in text
-    )
+    return _shown(text, _LAYOUT, _escaped)
 
 
 def words(text: str) -> Iterator[str]:

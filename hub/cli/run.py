@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import socket
 import sys
 from functools import partial
@@ -156,6 +155,7 @@ def _worker_settings(
 
 async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
     from hub.base.command import typed
+    from hub.base.shell import quote
     from hub.cli.logs import log_to_stderr
     from hub.hq.identity import load_identity
     from hub.local.hub import LocalHub
@@ -169,7 +169,7 @@ async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
         line(f"{name} is up at {local.bootstrap}; data in {where.data_dir}, the worker's log in {where.worker_log}")
         if first:
             # Where `hub` is not on PATH, the path by which it is found is said.
-            option = f" --data-dir {shlex.quote(str(where.data_dir))}"
+            option = f" --data-dir {quote(where.data_dir)}"
             trust, add = typed("hub", f"trust{option}"), typed("hub", f"center add ID{option} --enrolment FILE")
             line(f"give a center the note of `{trust}`, then: {add} …")
         line("Ctrl-C stops it")

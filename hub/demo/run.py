@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import shutil
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hub.base.command import typed
 from hub.base.output import as_json, line, note
+from hub.base.shell import quote
 from hub.demo.network import Network, find_network, read_network, set_up_office
 from hub.demo.offices import (
     Office,
@@ -147,7 +147,7 @@ class Demo:
             view.tell(summary, self.offices)
             if not once:
                 line(f"\nIt stays up. Change a sheet in {self._place.data_dir / 'offices'}, and see cohub/ beside it.")
-                status = typed("hub", f"--data-dir {shlex.quote(str(self._place.data_dir))} status")
+                status = typed("hub", f"--data-dir {quote(self._place.data_dir)} status")
                 line(f"Look around, in another terminal: {status}")
                 line("Ctrl-C stops everything.")
                 await self._follow(view)

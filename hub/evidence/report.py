@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -141,23 +142,24 @@ class Report:
         that alone; and what is derived from the evidence (state, manifest, the page) can't agree with it where that is
         wrong. Such errors are *consequences*: they are told, and accuse nobody.
         """
-        return [finding for finding in self.findings if not self._follows(finding)]
+        return [finding for finding, follows in self._weighed() if not follows]
 
     def consequences(self) -> list[Finding]:
         """Return the findings that may follow from an earlier one alone."""
-        return [finding for finding in self.findings if self._follows(finding)]
+        return [finding for finding, follows in self._weighed() if follows]
 
-    def _follows(self, finding: Finding) -> bool:
-        wrong = {each.check for each in self.findings if each.severity is Severity.ERROR}
+    def _weighed(self) -> Iterator[tuple[Finding, bool]]:
+        """Yield each finding, and whether it is a consequence."""
         order = list(Check)
-        if any(first in wrong and order.index(finding.check) > order.index(first) for first in _GROUND):
-            return not self._is_of_other_file(finding)
-        return finding.check in _DERIVED and bool(wrong - _DERIVED)
-
-    def _is_of_other_file(self, finding: Finding) -> bool:
-        """Return whether this is the first word on a file that differs from the list, beside one that is unreadable."""
+        wrong = {each.check for each in self.findings if each.severity is Severity.ERROR}
         unreadable = {each.file for each in self.findings if each.check is Check.CONTAINER}
-        return finding.check is Check.FILES and finding.file not in unreadable
+        ground = min((order.index(check) for check in _GROUND if check in wrong), default=len(order))
+        for finding in self.findings:
+            if order.index(finding.check) > ground:
+                # The first word on a file that differs from the list, beside one that is unreadable, stands by itself.
+                yield finding, finding.check is not Check.FILES or finding.file in unreadable
+            else:
+                yield finding, finding.check in _DERIVED and bool(wrong - _DERIVED)
 
     def has(self, severity: Severity) -> bool:
         """Return whether anything of that weight was found."""
@@ -183,7 +185,7 @@ class Report:
                 }
                 for check in Check
             ],
-            "findings": [{**finding.to_dict(), "follows": self._follows(finding)} for finding in self.findings],
+            "findings": [{**finding.to_dict(), "follows": follows} for finding, follows in self._weighed()],
             "findings_left_off": self.findings_left_off,
         }
 

@@ -21,6 +21,7 @@ from hub.store.sqlite_query import Query, Row
 _CHECKPOINT: Final = (
     "SELECT size, CAST(note AS BLOB), CAST(edge AS BLOB), CAST(signed_at_us AS INTEGER) FROM checkpoint"
 )
+_NEWEST_COSIGNED: Final = "(SELECT center FROM cosignature ORDER BY size DESC LIMIT 1000)"
 
 
 class SqliteLogRows:
@@ -181,13 +182,18 @@ class SqliteLogRows:
     def hearing(self) -> dict[str, Heard]:
         """See LogRows."""
         witnesses = {center for center, keys in self.witness_keys().items() if keys}
-        cosigned = {center for (center,) in self._query.all("SELECT DISTINCT center FROM cosignature")}
+        cosigned = self._cosigners(_NEWEST_COSIGNED)
+        if not witnesses <= cosigned:  # all rows are gone through only where the newest do not tell of everybody
+            cosigned = self._cosigners("cosignature")
         rows = self._query.all("SELECT center, next_offset, status FROM intake")
         return {
             center: Heard(position, status == Status.READING, center in cosigned)
             for center, position, status in rows
             if center in witnesses
         }
+
+    def _cosigners(self, rows: str) -> set[str]:
+        return {center for (center,) in self._query.all(f"SELECT DISTINCT center FROM {rows}")}  # noqa: S608
 
     def _checkpoint(self, rest: str, *values: Any) -> StoredCheckpoint | None:
         row = self._query.one(f"{_CHECKPOINT} {rest}", values)

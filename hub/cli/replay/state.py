@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.base.output import as_json, hanging, line, note, table
+from hub.base.shell import quote
 from hub.cli.options import DataDir, Json, hub_folder
 from hub.cli.replay.subject import (
     EntityId,
@@ -106,7 +106,7 @@ def _row(found: State) -> list[Any]:
 def _not_there(stream: str, entity_id: str, when: datetime, *, happened: bool) -> str:
     what = "nothing of it had happened" if happened else "HQ had accepted nothing of it"
     name = f"{stream} {written(entity_id)}"
-    return f"{name}: {what} at {at(when)}; `hub replay history {shlex.quote(written(entity_id))}` shows when"
+    return f"{name}: {what} at {at(when)}; `hub replay history {quote(stream)} {quote(written(entity_id))}` shows when"
 
 
 def _one(found: State, when: datetime, *, json: bool) -> None:
