@@ -137,7 +137,7 @@ class Connector:
             )
             sealing = Sealing(persons, codecs.dataschemas(), registry.registry, outbox.database)
             folder = self.folder = Folder(office, outbox, gatherer, replans, decided, sealing, registry.heard)
-            sheets = VerdictSheets(office, outbox, lambda: folder.mappings, decided)
+            sheets = VerdictSheets(office, outbox, lambda: folder.mappings, decided, lambda: sender.is_sending)
             gathering = {"folder": folder.run(), "verdicts": sheets.run()}
         # All parts are made: where one of them can't be, no coroutine is left that nobody awaits.
         return gathering | {

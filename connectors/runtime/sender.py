@@ -38,6 +38,7 @@ from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER
 
 WAIT_MIN_S: Final = 0.0005
+SENDS_FOR_S: Final = 0.25  # who has sent a batch is about to send the next for this long
 # What a broker says of an idempotent producer whose last records it does not have.
 _OUT_OF_STEP: Final = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, InvalidProducerIdMapping)
 
@@ -76,6 +77,7 @@ class Sender:
         self.linked = asyncio.Event()  # set while there is a producer
         self._backoff = Backoff()
         self._held: str | None = outbox.database.meta(AlarmName.SCHEMA_NOT_ANNOUNCED)  # what `status` says of it
+        self._departed_at = float("-inf")
         self._failure = ""
         self._unanswered = ""  # what kept the broker from acknowledging a control record
         self._producer: Producer | None = None
@@ -85,6 +87,11 @@ class Sender:
     def sent(self) -> int:
         """Up to which sequence the broker has acknowledged everything."""
         return self._course.acknowledged
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether batches are going out just now. Any thread may ask."""
+        return self._clock() - self._departed_at < SENDS_FOR_S
 
     def rewind(self, sequence: int) -> None:
         """Send again from the start of the batch that `sequence` is in: HQ asks for it."""
@@ -227,7 +234,8 @@ class Sender:
 
     async def _send(self, producer: Producer, batch: Batch) -> None:
         """Hand a batch to the producer, in as many Kafka batches as it needs: it has landed when the last one has."""
-        self._course = self._course.departed(batch.first, batch.last, self._clock())
+        self._departed_at = self._clock()
+        self._course = self._course.departed(batch.first, batch.last, self._departed_at)
         number, records = self._course.departures, iter(batch.records)
         record = next(records, None)
         while record is not None:

@@ -24,7 +24,7 @@ from connectors.runtime.outbox.orphans import LEFT
 from connectors.runtime.outbox.rows import FileState, FileSummary, RowVerdict
 from connectors.runtime.signals import Signal
 from connectors.runtime.units import file_of, mapping_of, sheet_of_unit
-from connectors.runtime.verdicts import TITLE, Page, VerdictRow, verdicts_path, write_pages
+from connectors.runtime.verdicts import TITLE, Page, VerdictRow, paced, verdicts_path, write_pages
 from connectors.source.copy import find_copies
 from hub.base import durable
 from hub.protocol.errors import Retriable
@@ -34,6 +34,8 @@ from schemas.words.said import said
 
 QUIET_S: Final = 1.0  # receipts come in showers
 BUSY_S: Final = 30.0  # while rows of a file still wait, its sheet is written this often at most
+GIVES_WAY_S: Final = 30.0  # to a lane that goes out, in all: an office that never stops sending has its sheets too
+LOOK_S: Final = 0.02
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +44,8 @@ class VerdictSheets:
     """Writes verdict sheets.
 
     Shapes: `changed` is rung when rows were taken, or have got verdicts; `mappings` returns those that are in
-            force; `write` puts bytes at a path durably.
+            force; `is_sending` says whether the lane goes out just now, which a sheet gives way to; `write` puts bytes
+            at a path durably.
     """
 
     def __init__(
@@ -51,14 +54,17 @@ class VerdictSheets:
         outbox: Outbox,
         mappings: Callable[[], list[Mapping]],
         changed: Signal,
+        is_sending: Callable[[], bool] = lambda: False,
         write: Callable[[Path, bytes], None] = durable.write,
     ) -> None:
         self._office = office
         self._outbox = outbox
         self._mappings = mappings
         self._changed = changed
+        self._is_sending = is_sending
         self._write_file = write
         self._written: dict[str, tuple[_Told | None, float]] = {}
+        self._given_s = 0.0  # for how long what is being written has given way
 
     async def run(self) -> None:
         """Write for as long as the task lives; a sheet that is open in Excel is tried again."""
@@ -71,7 +77,7 @@ class VerdictSheets:
 
     def write(self) -> bool:
         """Write what has changed; return whether something is left for later."""
-        later = False
+        later, self._given_s = False, 0.0
         summaries = self._outbox.rows.summaries()
         orphans = _orphans(self._outbox)
         copies = find_copies(file_of(one.name) for one in summaries if one.state not in LEFT)
@@ -95,7 +101,7 @@ class VerdictSheets:
                 continue
             try:
                 pages = list(self._pages(told, orphans))
-                if write_pages(path, pages, self._office.settings.language, self._write_file):
+                if write_pages(path, pages, self._office.settings.language, self._write_file, self._give_way):
                     log.info("verdicts_written", file=name, state=shown[0].state)
             except Retriable as exc:
                 later = True
@@ -103,6 +109,12 @@ class VerdictSheets:
                 continue
             self._written[name] = (told, time.monotonic())
         return later
+
+    def _give_way(self) -> None:
+        """Wait while the lane goes out: it needs the interpreter, and nobody reads the sheet sooner for our haste."""
+        while self._given_s < GIVES_WAY_S and self._is_sending():
+            time.sleep(LOOK_S)
+            self._given_s += LOOK_S
 
     def _pages(self, told: _Told, orphans: MappingOf[str, list[str]]) -> Iterator[Page]:
         language = self._office.settings.language
@@ -121,7 +133,7 @@ class VerdictSheets:
         standing = iter(standings(self._outbox.database, name))
         number, is_planned, decided = -1, False, 0
         taken: dict[str, str] = {}  # what is said of the rows of one receipt
-        for row in self._outbox.rows.verdicts(name):
+        for row in paced(self._outbox.rows.verdicts(name), self._give_way):
             while number < row.number:  # both are in the sheet's order
                 number, is_planned, decided = next(standing, (row.number, False, 0))
             stream = mapping.stream if mapping else ""

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from connectors.mapping.problem import Problem
 from connectors.reconcile.belief import RowState
@@ -24,11 +24,14 @@ from hub.base import durable
 from hub.domain.key import show_key
 from schemas.words import Language, words
 
+T = TypeVar("T")
+
 FOLDER: Final = "cohub"
 SUFFIX: Final = ".verdicts.xlsx"
 STATES: Final[tuple[RowState, ...]] = ("rejected", "refused", "pending", "accepted", "unchanged", "blank")
 
 _FORM: Final = 1  # raise it when the same rows are shown in another way
+_ROWS_A_TURN: Final = 200  # a hundredth of a second
 _ROWS_MAX: Final = 1_048_575  # a sheet holds 1,048,576 and the header is one
 _CELL_CHARS_MAX: Final = 32_767
 _FORMULA_STARTS: Final = tuple("=+-@\t\r＝＋－＠")
@@ -86,20 +89,25 @@ class _Filled:
 
 
 def write_pages(
-    path: Path, pages: Sequence[Page], language: Language, write: Callable[[Path, bytes], None] = durable.write
+    path: Path,
+    pages: Sequence[Page],
+    language: Language,
+    write: Callable[[Path, bytes], None] = durable.write,
+    give_way: Callable[[], None] = lambda: None,
 ) -> bool:
     """Write the verdicts to `path`, a worksheet each, unless they are there already; return whether any was written.
 
     Shapes: notices on the source as a whole stand above the rows, in a block of their own;
             rows with problems come first, then those that wait, then the others, each group in the sheet's order;
-            `write` puts bytes at a path durably, in place of what is there.
+            `write` puts bytes at a path durably, in place of what is there; `give_way` is called every few hundred
+            rows, and may wait.
     Errors: Retriable while the file is open elsewhere or the folder cannot be written; nothing is lost, call again.
     """
     filled = [
         _Filled(
             title,
             [tuple(map(escape, (n.file, n.state, n.said, n.todo))) for n in page.notices],
-            list(_lines(page.rows, language)),
+            list(_lines(page.rows, language, give_way)),
         )
         for page, title in zip(pages, _titles(page.title for page in pages), strict=True)
     ]
@@ -109,7 +117,7 @@ def write_pages(
         return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, _workbook(filled, language, mark))
+        write(path, _workbook(filled, language, mark, give_way))
     except OSError as exc:
         raise OfficeWaits("errors.verdicts_unwritable", path=path, reason=os_reason(exc)) from exc
     return True
@@ -136,11 +144,21 @@ def escape(text: str) -> str:
     return text[:_CELL_CHARS_MAX]
 
 
-def _lines(rows: Iterable[VerdictRow], language: Language) -> Iterator[tuple[int, str, RowState, str, str]]:
+def paced(items: Iterable[T], give_way: Callable[[], None]) -> Iterator[T]:
+    """Yield all items, and give way before each few hundred of them."""
+    for number, item in enumerate(items):
+        if number % _ROWS_A_TURN == 0:
+            give_way()
+        yield item
+
+
+def _lines(
+    rows: Iterable[VerdictRow], language: Language, give_way: Callable[[], None]
+) -> Iterator[tuple[int, str, RowState, str, str]]:
     places = {state: index for index, state in enumerate(STATES)}
     first_good = places["accepted"]
     ordered = sorted(rows, key=lambda row: (min(places[row.state], first_good - bool(row.problems)), row.number))
-    for row in ordered[:_ROWS_MAX]:
+    for row in paced(ordered[:_ROWS_MAX], give_way):
         told = [explain(problem, language, row.stream) for problem in row.problems]
         said = "; ".join(dict.fromkeys((*told, row.note) if row.note else told))
         todo = " ".join(dict.fromkeys(remedy(problem.code, language) for problem in row.problems))
@@ -164,7 +182,7 @@ def _written_mark(path: Path) -> str | None:
     return found[1].decode("ascii", "replace") if found else None
 
 
-def _workbook(pages: Sequence[_Filled], language: Language, mark: str) -> bytes:
+def _workbook(pages: Sequence[_Filled], language: Language, mark: str, give_way: Callable[[], None]) -> bytes:
     # Imported here: a connector that has nothing to report does not pay for it in memory.
     from openpyxl import Workbook  # noqa: PLC0415
 
@@ -172,7 +190,7 @@ def _workbook(pages: Sequence[_Filled], language: Language, mark: str) -> bytes:
     book.properties.identifier = mark
     book.properties.creator = "cohub"
     for page in pages:
-        _fill(book.create_sheet(page.title), page.block, page.lines, language)
+        _fill(book.create_sheet(page.title), page.block, paced(page.lines, give_way), len(page.lines), language)
     output = io.BytesIO()
     book.save(output)
     return output.getvalue()
@@ -181,7 +199,8 @@ def _workbook(pages: Sequence[_Filled], language: Language, mark: str) -> bytes:
 def _fill(
     sheet: Any,
     block: Sequence[tuple[str, ...]],
-    lines: Sequence[tuple[int, str, RowState, str, str]],
+    lines: Iterable[tuple[int, str, RowState, str, str]],
+    count: int,
     language: Language,
 ) -> None:
     from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
@@ -191,7 +210,7 @@ def _fill(
         sheet.column_dimensions[letter].width = width
     top = len(block) + 3 if block else 1  # the row of the header: the block has its own header and ends in a blank row
     sheet.freeze_panes = f"A{top + 1}"
-    sheet.auto_filter.ref = f"A{top}:E{len(lines) + top}"
+    sheet.auto_filter.ref = f"A{top}:E{count + top}"
     bold, wrap = Font(bold=True), Alignment(wrap_text=True, vertical="top")
     fills = {state: PatternFill("solid", start_color=colour) for state, colour in _FILLS.items()}
 
