@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := hub connectors schemas tests benchmarks deploy
 
-.PHONY: help setup kafka demo test test-long check lint types imports bench checker lock clean
+.PHONY: help setup kafka demo test test-long fuzz check lint types imports bench checker lock clean
 
 help:
 	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
@@ -13,6 +13,8 @@ help:
 	@echo "               make demo ARGS='...'     options of \`hub demo\`, such as --data-dir DIR"
 	@echo 'make test      every test but the long ones; real Kafka is fetched once and started by itself'
 	@echo 'make test-long the long fault and property runs'
+	@echo 'make fuzz      libFuzzer on every parser of foreign bytes, a minute each (Linux);'
+	@echo "               ARGS='--seconds 600', ARGS='--in-all 3600 --keep', ARGS='note csv'"
 	@echo 'make check     what CI runs: lint, types, import rules, make test'
 	@echo 'make bench     the benchmark; one JSON line at its end'
 	@echo "make checker   dist/cohub-check-….pyz, which checks evidence bundles and needs Python alone; the same bytes"
@@ -45,6 +47,10 @@ test: setup
 
 test-long: setup
 	$(BIN)/python -m pytest -m long $(ARGS)
+
+fuzz: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.lock
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: lint types imports test
 

@@ -1,0 +1,147 @@
+"""What both ends read of each other: notes and what is in them, keys, records, Avro."""
+
+from __future__ import annotations
+
+from hub.protocol.avro import PREFIX_SIZE, Codec, frame, unframe
+from hub.protocol.checkpoint import open_checkpoint, open_seal
+from hub.protocol.control import Presence, open_enrolment
+from hub.protocol.envelope import read_envelope
+from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.keys import Signature, Signer, Verifier
+from hub.protocol.leaf import LeafReader
+from hub.protocol.moment import read_time
+from hub.protocol.note import Note
+from hub.protocol.proof import TlogProof
+from hub.protocol.receipt import read_answer
+from hub.protocol.record import canonical, position
+from hub.protocol.schema import parse_released, parse_schema
+from hub.protocol.tiles import read_bundle, write_bundle
+from hub.protocol.trust import open_trust
+from hub.protocol.witness import Alarm, open_cosigned
+from hub.store.released import released_schemas
+from tests.fuzz.target import Script, Target, encoded, note_texts, vectors
+from tests.support.center import Center, Sent
+
+SCHEMAS = sorted(released_schemas().items())
+CODECS = [Codec(schema) for _, schema in SCHEMAS]
+HEADERS = (
+    "ce_causationid", "ce_correlationid", "ce_dataschema", "ce_epoch", "ce_id", "ce_sequence", "ce_source",
+    "ce_specversion", "ce_subject", "ce_time", "ce_traceparent", "ce_type", "cohub-control", "cohub-seal",
+    "content-type",
+)  # fmt: skip
+
+
+def text(data: bytes) -> str:
+    """Return the text that a parser of texts is given: its caller has decoded it. Errors: Malformed."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as exc:
+        raise Malformed("no UTF-8") from exc
+
+
+def _note(data: bytes) -> None:
+    assert Note.from_bytes(data).to_bytes() == data
+
+
+def _vkey(data: bytes) -> None:
+    assert Verifier.from_text(text(data)).to_text() == text(data)
+
+
+def _signer(data: bytes) -> None:
+    assert Signer.from_text(text(data)).to_text() == text(data).strip()
+
+
+def _signature(data: bytes) -> None:
+    Signature.from_text(text(data))
+
+
+def _answer(data: bytes) -> None:
+    said = read_answer(text(data))
+    assert said.to_text() == text(data)
+
+
+def _presence(data: bytes) -> None:
+    assert Presence.from_text(text(data)).to_text() == text(data)
+
+
+def _alarm(data: bytes) -> None:
+    assert Alarm.from_text(text(data)).to_text() == text(data)
+
+
+def _proof(data: bytes) -> None:
+    TlogProof.from_text(text(data))
+
+
+def _entries(data: bytes) -> None:
+    assert write_bundle(read_bundle(data)) == data
+
+
+def _time(data: bytes) -> None:
+    read_time(text(data))
+
+
+def _avro(data: bytes) -> None:
+    if not data:
+        raise Malformed("nothing")
+    CODECS[data[0] % len(CODECS)].decode(data[1:])
+
+
+def _unframe(data: bytes) -> None:
+    number, body = unframe(data)
+    assert frame(number, body) == data
+
+
+def made_record(script: Script) -> Sent:
+    """Return an event's record of which some headers, the key or the value are what the script wants."""
+    center = Center()
+    record = center.event("net.cohub.lane.opened.v1", center.epoch, {
+        "origin": center.origin, "previous_origin": None, "previous_size": 0, "previous_root": None, "reason": None,
+    })  # fmt: skip
+    while not script.is_empty:
+        change, name = script.number(6), script.one(HEADERS)
+        if change == 0:
+            record = record.header(name, script.some())
+        elif change == 1:
+            record = record.without(name)
+        elif change == 2:
+            record = record.plus(name, script.some())
+        elif change == 3:
+            record = record.plus(script.some().decode("latin-1"), script.one((None, b"", b"x")))
+        elif change == 4:
+            record = Sent(script.some(), record.value, record.headers)
+        else:
+            record = Sent(record.key, script.one((None, script.some(), record.value)), record.headers)
+    return record
+
+
+def _record(data: bytes) -> None:
+    record = made_record(Script(data))
+    headers, block, leaf = LeafReader().read(record)
+    assert block == canonical(record.headers, record.value)
+    assert len(leaf) == 32
+    position(headers)
+    read_envelope("uz", record.key, headers, len(record.headers))
+
+
+PROTOCOL = (
+    Target("note", _note, vectors("notes", "seals", "receipts", "trust", "cosignatures", "enrolments"), bytes_max=8192),
+    Target("vkey", _vkey, vectors("keys", field="vkey")),
+    Target("private-key", _signer, vectors("keys", field="private")),
+    Target("signature", _signature, lambda: [line for seed in vectors("notes")() for line in seed.splitlines()[-1:]]),
+    Target("seal", open_seal, vectors("seals")),
+    Target("checkpoint", open_checkpoint, vectors("seals", "cosignatures")),
+    Target("answer", _answer, note_texts("receipts", "resends"), bytes_max=8192),
+    Target("trust", open_trust, vectors("trust"), bytes_max=16384),
+    Target("presence", _presence, note_texts("presence")),
+    Target("alarm", _alarm, note_texts("alarms")),
+    Target("cosigned", open_cosigned, vectors("cosignatures"), bytes_max=8192),
+    Target("enrolment", open_enrolment, vectors("enrolments"), bytes_max=8192),
+    Target("proof", _proof, vectors("proofs"), bytes_max=16384),
+    Target("entries", _entries, encoded("tiles", "bundle")),
+    Target("time", _time, lambda: [b"2026-03-01T12:00:00.250000Z", b"2026-03-01T12:00:00+05:00"], bytes_max=64),
+    Target("avro", _avro, lambda: [bytes([n]) + bytes(64) for n in range(len(CODECS))]),
+    Target("framing", _unframe, lambda: [bytes(PREFIX_SIZE), b"\x00\x01\x02\x03\x04rest"]),
+    Target("schema", parse_schema, lambda: [schema.text.encode() for _, schema in SCHEMAS[:20]], bytes_max=8192),
+    Target("released", parse_released, lambda: [b'[{"path":"a.avsc","sha256":"00","id":1}]'], bytes_max=8192),
+    Target("record", _record, lambda: [b"", bytes(range(64))], (Malformed, Rejected)),
+)

@@ -1,0 +1,10 @@
+"""All targets: whoever writes a parser of foreign bytes lists it here."""
+
+from __future__ import annotations
+
+from tests.fuzz.engine import ENGINE
+from tests.fuzz.evidence import EVIDENCE
+from tests.fuzz.offices import OFFICES
+from tests.fuzz.protocol import PROTOCOL
+
+TARGETS = {target.name: target for target in (*PROTOCOL, *ENGINE, *OFFICES, *EVIDENCE)}
