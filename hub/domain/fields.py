@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -22,8 +22,8 @@ from hub.domain.codes.timezone import TIMEZONES
 from hub.domain.sealed import SEALED_LENGTH_MAX, SEALED_PATTERN, Personal
 
 # No control characters: a NUL breaks SQL text, a line break in a title breaks every list it is shown in.
-_ONE_LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
-_MANY_LINES: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+ONE_LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
+MANY_LINES: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
 # RFC 5646: language, extended, script, region, variants, extensions, private use
 _LANGUAGE: Final = (
@@ -31,6 +31,7 @@ _LANGUAGE: Final = (
     r"(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[A-WY-Za-wy-z0-9](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?$"
 )
 
+VERBATIM: Final = "cohub_verbatim"
 CENTER_ID_PATTERN: Final = r"^[a-z0-9-]{1,63}$"
 ENTITY_ID_PATTERN: Final = r"^[a-z0-9-]{1,63}:[^\x00-\x1f\x7f\u2028\u2029]{1,120}$"
 
@@ -60,6 +61,15 @@ class NamesStream:
     """Marks a field that holds the name of a stream, for those who read a model's fields."""
 
 
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Marks a text that is a file's exact content: rules for what people write are not for it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        return cast("CoreSchema", {**schema, "metadata": {**schema.get("metadata", {}), VERBATIM: True}})
+
+
 def one_of(codes: Iterable[str]) -> OneOf:
     """Return the annotation for a field that holds one of the network's own `codes`."""
     return OneOf(tuple(codes))
@@ -72,12 +82,12 @@ def one_of_standard(codes: Iterable[str]) -> OneOf:
 
 def one_line(length_max: int, length_min: int = 1) -> StringConstraints:
     """Return the annotation for a text without line breaks."""
-    return StringConstraints(strip_whitespace=True, min_length=length_min, max_length=length_max, pattern=_ONE_LINE)
+    return StringConstraints(strip_whitespace=True, min_length=length_min, max_length=length_max, pattern=ONE_LINE)
 
 
 def many_lines(length_max: int) -> StringConstraints:
     """Return the annotation for a text that may have paragraphs."""
-    return StringConstraints(strip_whitespace=True, min_length=1, max_length=length_max, pattern=_MANY_LINES)
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=length_max, pattern=MANY_LINES)
 
 
 def inconsistent(field: str, detail: str) -> PydanticCustomError:

@@ -1,4 +1,4 @@
-"""What HQ's own lane says at one size: centers, keys, schemas, code lists. A verdict is judged under one such basis."""
+"""What HQ's own lane says at one size: centers, keys, schemas, code lists, rules: the basis of a verdict."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hub.domain.catalogue import STREAMS
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ, EventKind, Stream
 from hub.protocol.errors import Rejected
+from hub.protocol.rules import FIRST
 from hub.protocol.verdict import Code
 
 
@@ -58,13 +59,18 @@ class SchemaInfo:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """What the `hq` lane says at the size `basis`. `keys` goes by `<name>+<id in hex>`, as a vkey begins."""
+    """What the `hq` lane says at the size `basis`.
+
+    Shapes: `keys` goes by `<name>+<id in hex>`, as a vkey begins; `rules` is the number of the rules in force, which
+            may be one that this release does not have (`hub.protocol.rules.rules` tells).
+    """
 
     basis: int = 0
     centers: Mapping[str, Center] = field(default_factory=dict)
     keys: Mapping[str, Key] = field(default_factory=dict)
     schemas: Mapping[int, SchemaInfo] = field(default_factory=dict)
     code_lists: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    rules: int = FIRST.number
 
     def key(self, name: str, key_id: bytes) -> Key | None:
         """Return the key of that name and id, whosever it is, revoked or not."""
@@ -84,7 +90,8 @@ def registry(basis: int, entities: Iterable[Entity]) -> Registry:
     code_lists = {
         e.record["name"]: frozenset(term["code"] for term in e.record["codes"]) for e in own if e.stream == "code_list"
     }
-    return Registry(basis, centers, keys, schemas, code_lists)
+    adopted = [e.record["number"] for e in own if e.stream == "rules"]
+    return Registry(basis, centers, keys, schemas, code_lists, max(adopted, default=FIRST.number))
 
 
 def check_network(kind: EventKind, center: str, value: Mapping[str, Any], registry: Registry) -> None:

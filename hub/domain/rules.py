@@ -9,9 +9,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from hub.domain.exact_text import validator
 from hub.domain.sealed import SEALED_PATTERN
 from hub.domain.stream import EventKind
 from hub.protocol.errors import Rejected
+from hub.protocol.rules import FIRST, Rules
 from hub.protocol.verdict import Code
 
 PARAMS_BYTES_MAX: Final = 100
@@ -35,15 +37,15 @@ CODES: Final[Mapping[str, Code]] = {
 _BOUNDS: Final = ("gt", "ge", "lt", "le", "decimal_places", "min_length")
 
 
-def check(kind: EventKind, value: Mapping[str, Any]) -> None:
-    """Return nothing if `value` keeps all field rules of `kind`.
+def check(kind: EventKind, value: Mapping[str, Any], rules: Rules = FIRST) -> None:
+    """Return nothing if `value` keeps all field rules of `kind` under `rules`.
 
     Shapes: value is what Avro decodes to: str, int, bool, date, datetime, Decimal, list, dict.
     Errors: Rejected(MISSING_FIELD | TOO_LONG | OUT_OF_RANGE | UNKNOWN_CODE | INCONSISTENT | EXPORT_CONTROLLED |
             BAD_FIELD, field path, params); of several broken rules, the first field's.
     """
     try:
-        kind.model.__pydantic_validator__.validate_python(value)
+        validator(kind.model, rules).validate_python(value)
     except ValidationError as exc:
         raise verdict_of(exc) from exc
 

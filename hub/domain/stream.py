@@ -67,6 +67,7 @@ class Stream:
     older one is a base of it.
     `network_fields` hold a center's id; `references` map a field that holds an entity's id to that entity's stream;
     both must name a center that HQ knows, and those in `foreign_fields` another center than the sender.
+    `growing_fields` hold a number that is higher with each new record.
     `code_list_fields` map a field to the list of HQ's that its codes are in. `key_of` says what the part of the
     entity's id after the colon must be, where the record itself decides that (None where this one does not).
     """
@@ -79,5 +80,6 @@ class Stream:
     network_fields: tuple[str, ...] = ()
     references: Mapping[str, str] = field(default_factory=lambda: NO_FIELDS)
     foreign_fields: frozenset[str] = frozenset()
+    growing_fields: tuple[str, ...] = ()
     code_list_fields: Mapping[str, str] = field(default_factory=lambda: NO_FIELDS)
     key_of: Callable[[Mapping[str, Any]], str | None] | None = None

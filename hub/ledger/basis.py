@@ -15,6 +15,7 @@ from hub.domain.stream import HQ
 from hub.ledger.keyring import CenterKeys, Keyring
 from hub.protocol.avro import Codec
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.protocol.rules import Rules, rules
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 
 # How long after an event of the hq lane something may still be recorded under the basis before it. A worker looks every
@@ -41,6 +42,11 @@ class Basis:
     own: Mapping[str, Reader]
 
     @property
+    def rules(self) -> Rules:
+        """The rules in force at this size."""
+        return self.keyring.rules
+
+    @property
     def size(self) -> int:
         """The size of the hq lane that this basis was read at."""
         return self.registry.basis
@@ -62,8 +68,10 @@ def basis(
     `hq_keys` are those that may seal the hq lane at the time that is asked about (`Trust.hqs_at`), `retired` those that
     may not any more, and `released` the schemas of this software by path: nothing in the hq lane could vouch for the
     keys and the schemas that it is itself read with.
+    Errors: Newer, where rules are in force that this release does not have.
     """
     known = registry(size, entities)
+    in_force = rules(known.rules)
     centers = {
         center.id: CenterKeys(
             center.status == "active",
@@ -88,7 +96,7 @@ def basis(
         )
         for info in known.schemas.values()
     }
-    return Basis(known, Keyring(size, centers), announced, own)
+    return Basis(known, Keyring(size, centers, in_force), announced, own)
 
 
 def _keys(center: Center, purpose: str, algorithm: int) -> dict[bytes, bool]:

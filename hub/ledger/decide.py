@@ -34,6 +34,8 @@ from hub.protocol.record import LANE_OPENED, is_signed
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
+# A Kafka key that no verdict depends on is kept beside its row where it is not the subject, and not longer than this.
+KEY_REMARK_BYTES_MAX: Final = 1024
 _STREAM_OF: Final = {kind.type.encode(): kind.stream for kind in KINDS.values()}
 ZERO: Final = Decimal(0)
 
@@ -151,6 +153,7 @@ class _Deciding:
         self.stretch = stretch
         self.basis = basis
         self.registry = basis.registry
+        self.rules = basis.rules
         self.recorded_at = max(now, stretch.lane.recorded_at)
         self.center = stretch.lane.center
         self.origin = stretch.lane.origin
@@ -201,9 +204,9 @@ class _Deciding:
                 raise Rejected(Code.TOO_LARGE, "", f"expected at most {VALUE_BYTES_MAX} bytes, got {len(value)}")
             read = None
             if alike is not None and common is not None:
-                read = read_alike(self.center, record.key, headers, common.links)
+                read = read_alike(self.center, record.key, headers, common.links, self.rules)
             if alike is None or read is None:
-                envelope = read_envelope(self.center, record.key, headers, _count(event))
+                envelope = read_envelope(self.center, record.key, headers, _count(event), self.rules)
                 subject, occurred_at = envelope.subject, envelope.time
                 alike = self._alike(envelope.type, envelope.dataschema, event)
             else:
@@ -226,12 +229,12 @@ class _Deciding:
         else:
             self._accepted(key, entity, before, event, alike)
             previous = None if before is None else (before.origin, before.sequence)
-            # The key of an accepted event is its subject.
             return LedgerRow(
-                event.sequence, event.data, event.leaf, Code.ACCEPTED, "", "", None, alike.type, subject, occurred_at,
-                entity.version, previous,
+                event.sequence, event.data, event.leaf, Code.ACCEPTED, "", "", _remark(record.key, headers),
+                alike.type, subject, occurred_at, entity.version, previous,
             )  # fmt: skip
         raw_type, raw_subject = headers.get("ce_type") or b"", headers.get("ce_subject") or b""
+        key_said = None if record.key == raw_subject else record.key
         return LedgerRow(
             event.sequence,
             event.data,
@@ -239,7 +242,7 @@ class _Deciding:
             code,
             field,
             params,
-            None if record.key == raw_subject else record.key,
+            key_said if self.rules.kafka_key_judged or key_said is None else key_said[:KEY_REMARK_BYTES_MAX],
             alike.type if alike else raw_type.decode("utf-8", "replace"),
             raw_subject.decode("utf-8", "replace"),
             occurred_at,
@@ -313,6 +316,11 @@ def _count(event: Pending) -> int:
         return len(headers)
     signed = [name for name, _ in headers if is_signed(name)]
     return len(event.headers) + len(signed) - len(set(signed))
+
+
+def _remark(key: bytes | None, headers: Mapping[str, bytes | None]) -> bytes | None:
+    """Return what is to be kept of the Kafka key of an accepted event: nothing, where it is the subject."""
+    return None if key is None or key == headers["ce_subject"] else key[:KEY_REMARK_BYTES_MAX]
 
 
 def _decode(alike: _Alike, value: bytes) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from enum import Enum, auto
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.note import Note
+from hub.protocol.rules import FIRST, Rules
 
 
 class Standing(Enum):
@@ -45,10 +46,11 @@ class CenterKeys:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys of every center. `basis` is the size of the hq lane that they were read at."""
+    """The keys of every center. `basis` is the size of the hq lane that they were read at, `rules` those in force."""
 
     basis: int
     centers: Mapping[str, CenterKeys]
+    rules: Rules = FIRST
     _named: dict[tuple[str, str, int], list[tuple[Verifier, bool]]] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -64,8 +64,8 @@ def publications(step: Step) -> list[Publication]:
     found = []
     for commit in step.commits:
         events = [
-            # The key of an accepted event is its subject.
-            Event(row.sequence, pending.record.key or b"", _signed(pending), pending.record.value or b"")
+            # The record's own key is nobody's word: what is published has the subject that was sealed.
+            Event(row.sequence, pending.headers["ce_subject"] or b"", _signed(pending), pending.record.value or b"")
             for pending, row in zip(commit.stretch.events, commit.rows, strict=True)
             if row.code == Code.ACCEPTED
         ]

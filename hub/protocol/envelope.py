@@ -13,11 +13,15 @@ from hub.protocol.leaf import varying_of
 from hub.protocol.limits import ATTRIBUTE_BYTES_MAX, KEY_CHARS_MAX
 from hub.protocol.moment import read_time
 from hub.protocol.record import CONTENT_TYPE, REQUIRED, is_signed
+from hub.protocol.rules import FIRST, Rules
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
 _SUBJECT: Final = re.compile(r"([a-z0-9-]{1,63}):([!-~]{1,120})")
 _TIME_LENGTH: Final = len("2026-01-01T00:00:00.000000Z")
+# RFC 9562's text form, of any version: what tells events apart is written in one way only.
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UUID_BYTES: Final = re.compile(_UUID.pattern.encode())
 _ATTRIBUTE: Final = re.compile(r"ce_[a-z0-9]{1,40}")
 # CloudEvents bars these from attributes. A database refuses some of them, so they must never reach one.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -39,8 +43,10 @@ class Envelope:
     causation_id: str | None
 
 
-def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | None], count: int) -> Envelope:
-    """Return the attributes of a record of `center`, of which `count` headers came.
+def read_envelope(
+    center: str, key: bytes | None, headers: Mapping[str, bytes | None], count: int, rules: Rules = FIRST
+) -> Envelope:
+    """Return the attributes of a record of `center`, of which `count` headers came, under `rules`.
 
     Errors: Rejected(BAD_HEADERS | BAD_KEY | WRONG_CENTER), naming the header as the field.
     Source: CloudEvents 1.0; schemas/PROTOCOL.md, "Records".
@@ -55,6 +61,8 @@ def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | 
         raise Rejected(Code.BAD_HEADERS, "ce_specversion", f"expected 1.0, got {text['ce_specversion'][:20]}")
     if headers["content-type"] != CONTENT_TYPE:
         raise Rejected(Code.BAD_HEADERS, "content-type", f"expected {CONTENT_TYPE.decode()}")
+    if rules.uuid_ids and not _UUID.fullmatch(text["ce_id"]):
+        raise Rejected(Code.BAD_HEADERS, "ce_id", "expected a UUID, 36 characters in lower case")
     if text["ce_source"] != f"/centers/{center}":
         raise Rejected(Code.WRONG_CENTER, "ce_source", f"expected /centers/{center}")
     subject = text["ce_subject"]
@@ -63,7 +71,7 @@ def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | 
         raise Rejected(Code.BAD_HEADERS, "ce_subject", "expected <center>:<key>")
     if matched[1] != center:
         raise Rejected(Code.WRONG_CENTER, "ce_subject", f"expected {center}:…")
-    if key != headers["ce_subject"]:
+    if rules.kafka_key_judged and key != headers["ce_subject"]:
         raise Rejected(Code.BAD_KEY, "ce_subject", "")
     return Envelope(
         text["ce_id"],
@@ -77,7 +85,11 @@ def read_envelope(center: str, key: bytes | None, headers: Mapping[str, bytes | 
 
 
 def read_alike(
-    center: str, key: bytes | None, headers: Mapping[str, bytes | None], links: Iterable[str] = ()
+    center: str,
+    key: bytes | None,
+    headers: Mapping[str, bytes | None],
+    links: Iterable[str] = (),
+    rules: Rules = FIRST,
 ) -> tuple[str, datetime] | None:
     """Return subject and time of a record with the same Common as one that `read_envelope` has passed for `center`.
 
@@ -87,7 +99,11 @@ def read_alike(
     The number in `ce_sequence` was read before. A property test holds this function to the other.
     """
     event_id, _, subject, time = varying_of(headers)
-    if not event_id or key != subject or max(len(event_id), len(subject)) > ATTRIBUTE_BYTES_MAX:
+    if not event_id or max(len(event_id), len(subject)) > ATTRIBUTE_BYTES_MAX:
+        return None
+    if rules.kafka_key_judged and key != subject:
+        return None
+    if rules.uuid_ids and not _UUID_BYTES.fullmatch(event_id):
         return None
     try:
         varying = event_id + subject

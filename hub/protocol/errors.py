@@ -5,6 +5,7 @@
     ├── Rejected             a verdict for the sender: code, field path, parameters
     ├── Malformed            bytes that are not what the protocol says; the reader decides what follows
     └── Fatal                this process must stop
+        ├── Newer            what was read is of a later release: only that can judge it
         └── UsageError       wrong use of a command or setting: one line, exit status 2
             ├── NotFound     what was asked for by name does not exist
             ├── Conflict     it would have been right another time: what is there already stands against it
@@ -49,6 +50,10 @@ class Rejected(CohubError):
 
 class Fatal(CohubError):
     """This process must stop; its supervisor may start it again."""
+
+
+class Newer(Fatal):
+    """What was read was written by a later release: this one can't judge it, and says nothing against it."""
 
 
 class UsageError(Fatal):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from hub.domain.fields import FieldRules, Sha256Hex, inconsistent
+from hub.domain.fields import FieldRules, Sha256Hex, Verbatim, inconsistent
 from hub.domain.stream import EventKind, Stream
 from hub.protocol.schema import schema_id
 
@@ -23,7 +23,7 @@ class AnnouncedSchema(FieldRules):
     stream: Word
     event: Word
     version: Annotated[int, Field(ge=1, le=9999)]
-    definition: Annotated[str, StringConstraints(min_length=2, max_length=200_000)]
+    definition: Annotated[str, StringConstraints(min_length=2, max_length=200_000), Verbatim()]
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -59,6 +59,7 @@ RECORDS: dict[str, Value] = {
         "definition": DEFINITION.decode(),
     },
     "code_list": {"name": "technology", "codes": [{"code": "002", "zh": "机器人", "en": "Robotics", "ru": None}]},
+    "rules": {"number": 2, "reason": "every worker knows them"},
     "lane": {
         "origin": "hub.example/uz/0a1b2c3d",
         "previous_origin": "hub.example/uz/00000001",
@@ -131,7 +132,13 @@ RECORDS: dict[str, Value] = {
         "currency": "CNY",
     },
 }
-KEYS = {"schema": str(schema_id(DEFINITION)), "code_list": "technology", "lane": "0a1b2c3d", "center": "uz"}
+KEYS = {
+    "schema": str(schema_id(DEFINITION)),
+    "code_list": "technology",
+    "lane": "0a1b2c3d",
+    "center": "uz",
+    "rules": "rules",
+}
 
 
 def subject_of(stream: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from hub.domain.catalogue import KINDS
 from hub.domain.judge import judge
 from hub.domain.registry import Registry, registry
-from hub.protocol.errors import Rejected
+from hub.protocol.errors import Newer, Rejected
 from hub.protocol.note import Signer
 from hub.protocol.verdict import Code
 
@@ -113,3 +114,44 @@ def test_registry_says_what_hq_said(basis: Registry) -> None:
 def test_registry_passes_over_what_is_not_hqs() -> None:
     """No center can write itself into the registry."""
     assert registry(0, []).centers == {}
+
+
+ADOPTED = "net.cohub.rules.adopted.v1"
+
+
+@pytest.mark.parametrize(
+    ("before", "number", "code"),
+    [
+        (None, 1, Code.OUT_OF_RANGE),
+        (None, 2, None),
+        (None, 3, None),
+        (2, 2, Code.INCONSISTENT),
+        (3, 2, Code.INCONSISTENT),
+        (2, 3, None),
+    ],
+)
+def test_number_of_the_rules_grows(before: int | None, number: int, code: Code | None) -> None:
+    """HQ goes on to newer rules, and never back: what a basis names is named for ever."""
+    kind = KINDS[ADOPTED]
+    entity = None
+    if before is not None:
+        entity = judge(kind, "hq:rules", "hq", NOW, {"number": before, "reason": None}, None, NOW, Registry())
+    value = {"number": number, "reason": None}
+    if code is None:
+        after = judge(kind, "hq:rules", "hq", NOW, value, entity, NOW, Registry())
+        assert registry(9, [after]).rules == number
+        return
+    with pytest.raises(Rejected) as caught:
+        judge(kind, "hq:rules", "hq", NOW, value, entity, NOW, Registry())
+    assert (caught.value.code, caught.value.field) == (code, "number")
+
+
+def test_registry_that_nobody_told_of_rules_has_the_first() -> None:
+    """An hq lane of an older release names none: those are rules 1."""
+    assert registry(3, []).rules == 1
+
+
+def test_rules_that_this_release_lacks_judge_nothing(sample: Callable[..., dict[str, Any]], basis: Registry) -> None:
+    """What only a later release can judge is not guessed at."""
+    with pytest.raises(Newer, match="rules 3 are in force, and this release has the rules 1, 2"):
+        judge(KINDS[OFFER], "uz:1", "uz", NOW, sample(OFFER), None, NOW, replace(basis, rules=3))
