@@ -3,7 +3,7 @@
 Each target runs in a process of its own, through atheris, with the kept corpus and the seeds to begin with. An input
 that raises, that takes 10 seconds, or for which the process takes 2 GB, is a fault: it is written to
 `build/fuzz/<target>/`, and the exit status is 1. libFuzzer adds to a corpus what reaches code that nothing before it
-has reached: `--keep` puts that into `tests/data/fuzz`, as far as there is room, where `make test` tries it at every run.
+has reached: `--keep` puts that into `tests/data/fuzz`, as far as there is room, and `make test` tries it every time.
 """
 
 from __future__ import annotations
