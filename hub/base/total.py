@@ -242,7 +242,7 @@ class Result(fetcher.FetchResult):  # type: ignore[misc]
         return found
 
 
-class _Held(OrderedDict[TopicPartition, Any]):
+class Held(OrderedDict[TopicPartition, Any]):
     """What was fetched and not handed out yet: each tells the allowance of its consumer."""
 
     def __init__(self, allowance: Allowance) -> None:
@@ -260,7 +260,7 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._allowance = Allowance()
-        self._records = _Held(self._allowance)
+        self._records = Held(self._allowance)
 
     async def fetched_records(
         self,

@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from hub.base import total
 from hub.base.kafka import AIOKAFKA
 from hub.base.total import POLL_WEIGHT_MAX, READS_MAX, Fetched, Fetcher, Records, Result, TotalConsumer, read_totally
 from hub.protocol.batch import KEPT_BYTES_MAX, UnreadableBatch
 from hub.protocol.limits import KAFKA_BYTES_MAX
+from tests.support.fetched import Reading
 from tests.support.raw import batch, old_batch, record, varint
 
 NAME = "ce_\udcff"  # the bytes 63 65 5f ff
@@ -178,31 +178,6 @@ def test_no_bytes_raise(data: bytes) -> None:
     """Whatever a broker hands out."""
     with capture_logs():
         read(data)
-
-
-class Reading:
-    """A consumer's positions and what was fetched for it, with nothing that fetches."""
-
-    def __init__(self, *places: TopicPartition) -> None:
-        self.positions = SubscriptionState()
-        self.positions.assign_from_user(places)
-        self.assignment = self.positions.subscription.assignment
-        self.fetcher = Fetcher.__new__(Fetcher)
-        self.fetcher._subscriptions = self.positions
-        self.fetcher._wait_consume_future = None
-        self.fetcher._allowance = total.Allowance()
-        self.fetcher._records = total._Held(self.fetcher._allowance)
-        for place in places:
-            self.positions.seek(place, 0)
-
-    def fetch(self, place: TopicPartition, data: bytes) -> None:
-        at = self.assignment.state_value(place).position
-        records = Records(place, Fetched(data), None, at, None, None, True, 0)
-        result = Result(place, assignment=self.assignment, partition_records=records, backoff=0)
-        self.fetcher._records[place] = result
-
-    async def poll(self, records_max: int | None = None) -> dict[TopicPartition, total.Weighed]:
-        return await self.fetcher.fetched_records([PLACE, OTHER], 0, records_max)
 
 
 @pytest.fixture(autouse=True)
