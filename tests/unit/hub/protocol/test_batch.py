@@ -8,6 +8,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -243,11 +244,23 @@ def long_name(size: int) -> bytes:
 
 
 def zipped(size: int) -> bytes:
-    return packed([b""], gzip.compress(record(None, bytes(size)), 1))
+    text = Random(1).randbytes(size // 2).hex().encode()  # zeros would measure the memory, not the unpacking
+    return packed([b""], gzip.compress(record(None, text), 1))
 
 
 def members(size: int) -> bytes:
     return packed([b""], gzip.compress(b"") * size)
+
+
+def endless_numbers(size: int) -> bytes:
+    """Return records that each begin a number which goes on to the end."""
+    return batch([b""], payload=b"\x02\x00" + b"\x80" * (size * 40), count=min(size, KAFKA_RECORDS_MAX))
+
+
+def overlapping_records(size: int) -> bytes:
+    """Return records of which each says that it is short, and that its key is long."""
+    one = varint(2) + b"\0\0\0" + varint(size * 10)
+    return batch([b""], payload=one * size, count=min(size, KAFKA_RECORDS_MAX))
 
 
 def read(data: bytes) -> None:
@@ -268,6 +281,8 @@ def read(data: bytes) -> None:
         (long_name, 1 << 20),
         (zipped, 1 << 20),
         (members, 200_000),
+        (endless_numbers, KAFKA_RECORDS_MAX // 2),
+        (overlapping_records, KAFKA_RECORDS_MAX // 2),
     ],
 )
 def test_twice_the_bytes_take_about_twice_the_time(make: Callable[[int], bytes], size: int) -> None:
