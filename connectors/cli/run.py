@@ -20,6 +20,7 @@ from hub.base.output import as_json, note
 if TYPE_CHECKING:
     from connectors.runtime.daemon import Connector
     from connectors.runtime.office import Office
+    from hub.base.ending import Ending
     from schemas.words.said import Said
 
 POLL_S: Final = 0.1
@@ -112,19 +113,16 @@ def _leave_word(folder: Path, exc: Exception) -> None:
 
 
 async def _run(office: Office) -> None:
-    from connectors.runtime.daemon import Connector
-
-    connector = Connector(office)
-    _stop_on_signals(connector.stop)
-    await connector.run()
+    connector, ending = _connector(office)
+    try:
+        await connector.run()
+    finally:
+        ending.unwatch_loop()
 
 
 async def _run_once(office: Office, deadline_s: float) -> dict[str, Any]:
     """Return the totals when every row is decided, or the deadline has passed; `undecided` says what is not."""
-    from connectors.runtime.daemon import Connector
-
-    connector = Connector(office)
-    _stop_on_signals(connector.stop)
+    connector, ending = _connector(office)
     running = asyncio.create_task(connector.run())
     watching = asyncio.create_task(_watch(connector, OpenedOffice(office.folder, office.settings), deadline_s))
     await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
@@ -136,7 +134,29 @@ async def _run_once(office: Office, deadline_s: float) -> dict[str, Any]:
         raise typer.Exit(130)
     connector.stop()
     await running
+    ending.unwatch_loop()
     return watching.result()
+
+
+def _connector(office: Office) -> tuple[Connector, Ending]:
+    """Return the connector, which ends by a signal, and who watches that it does, and that its loop turns meanwhile."""
+    from connectors.runtime.daemon import Connector, leave_word
+    from connectors.runtime.life import LifeFile
+    from connectors.runtime.told import OfficeFatal
+    from hub.base.ending import Ending
+
+    def last_words(_reason: str) -> None:
+        hung = OfficeFatal("errors.ended_by_force", seconds=f"{office.settings.end_s:g}")
+        leave_word(LifeFile(office.folder).end(hung), office.sources, office.settings.language)
+
+    def ask() -> None:
+        ending.begin("it was asked to stop")
+        connector.stop()
+
+    ending = Ending(office.settings.end_s, last_words)
+    connector = Connector(office, ends=ending.begin, lives=ending.watch_loop)
+    _stop_on_signals(ask)
+    return connector, ending
 
 
 async def _watch(connector: Connector, folder: OpenedOffice, deadline_s: float) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from connectors.runtime.sheets import VerdictSheets
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.trust import Trusted, TrustReader
 from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
+from hub.base.ending import Ends, ends_by_itself, telling
 from hub.base.kafka import AIOKAFKA, Clients
 from hub.protocol.errors import CohubError, Fatal, Retriable
 from schemas.words import Language
@@ -50,7 +51,8 @@ class Connector:
     """One center's connector: `run` it, `stop` it. Idempotent to stop; one object is run once.
 
     Shapes: `outbox` and `sender` are there while it runs, for those who queue events without a file; so is `folder`,
-            for those who wait for files, if it gathers.
+            for those who wait for files, if it gathers. `lives` is called once it runs, `ends` is told when it begins
+            to end, and why.
     """
 
     def __init__(
@@ -60,8 +62,12 @@ class Connector:
         gathers: bool = True,
         clients: Clients = AIOKAFKA,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ends: Ends = ends_by_itself,
+        lives: Callable[[], None] = lambda: None,
     ) -> None:
         self.office = office
+        self._ends = ends
+        self._lives = lives
         self._wall = wall
         self._gathers = gathers
         self._clients = clients
@@ -100,6 +106,7 @@ class Connector:
             tasks = self._make_tasks(outbox, persons, work) | {"life": life.beat()}
             log.info("connector_started", center=office.settings.center, origin=outbox.lane.origin)
             self.started.set()
+            self._lives()
             await self._supervise(tasks)
             log.info("connector_stopped", backlog=outbox.backlog())
 
@@ -156,8 +163,9 @@ class Connector:
         try:
             async with asyncio.TaskGroup() as group:
                 for name, coroutine in coroutines.items():
-                    tasks[name] = group.create_task(coroutine, name=name)
+                    tasks[name] = group.create_task(telling(coroutine, self._ends), name=name)
                 await self._stop.wait()
+                self._ends("it was asked to stop")
                 try:
                     async with asyncio.timeout(STOP_DEADLINE_S):
                         await self._wind_down(tasks)

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from connectors.runtime.told import OfficeError, os_reason
 from connectors.source.table import Limits
 from hub.base.access import Security, Servers
+from hub.base.ending import END_S
 from hub.protocol import topics
 from hub.protocol.record import ID
 from schemas.words import Language
@@ -69,6 +70,7 @@ class ConnectorSettings(BaseModel):
     registry_wait_s: float = Field(default=30.0, gt=0, le=3_600)
     logged_within_s: float = Field(default=600.0, ge=1, le=86_400)
     request_timeout_s: float = Field(default=15.0, ge=1, le=300)
+    end_s: float = Field(default=END_S, ge=1, le=3_600)
     compression: Literal["none", "gzip"] = "none"
     long_seals: bool = False
     guard: Guard = Guard()

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+
+from hub.base.total import TotalConsumer
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -187,8 +189,8 @@ class AioKafka:
         return producer
 
     def consumer(self, **settings: Any) -> Consumer:
-        """Return a consumer."""
-        consumer: Consumer = AIOKafkaConsumer(**settings)
+        """Return a consumer, which is total: see hub/base/total.py."""
+        consumer: Consumer = TotalConsumer(**settings)
         return consumer
 
     def admin(self, **settings: Any) -> Admin:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -187,6 +188,7 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
     # Imported first: the second that this takes is one in which the broker may start.
     import structlog
 
+    from hub.base.ending import Ending
     from hub.hq.identity import load_identity
     from hub.hq.pulse import beat
     from hub.local.hub import write_ready
@@ -195,12 +197,18 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
 
     load_identity(where.keys)  # what is wrong here is said now, not when the broker is there
     log = structlog.get_logger("hub.worker")
-    stop = asyncio.Event()
-    _stop_by_signal(stop)
+    stop, ending = asyncio.Event(), Ending(settings.end_s)
+
+    def ask() -> None:
+        stop.set()
+        ending.begin("it was asked to stop")
+
+    _on_signals(ask)
 
     facts = {"bootstrap": settings.cluster.bootstrap, "pid": os.getpid(), "host": socket.gethostname()}
 
     def ready() -> None:
+        ending.watch_loop()  # not before: bringing a large database up to date takes its time
         write_ready(where.worker_file, facts)
 
     while not stop.is_set():
@@ -208,9 +216,12 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
         if stop.is_set():
             break
         try:
-            await run_worker(settings, stop, ready, pulse=partial(beat, where.worker_file))
+            await run_worker(settings, stop, ready, pulse=partial(beat, where.worker_file), ends=ending.begin)
             break
         except Retriable as exc:
+            if not stop.is_set():
+                ending.cancel()
+            ending.unwatch_loop()
             log.warning("worker_starts_again", error=str(exc), wait_s=RETRY_S)
             await _wait(stop, RETRY_S)
     return 0
@@ -240,10 +251,10 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stop.wait(), seconds)
 
 
-def _stop_by_signal(stop: asyncio.Event) -> None:
+def _on_signals(ask: Callable[[], None]) -> None:
     import signal
 
     loop: Any = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends asyncio.run instead
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, ask)

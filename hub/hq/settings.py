@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hub.base.access import Security, Servers
+from hub.base.ending import END_S
 from hub.protocol.errors import UsageError
 
 FILE: Final = "hub.yaml"
@@ -63,6 +64,13 @@ class WorkerOptions(GroupOptions):
         default=STALL_S,
         gt=0,
         description="standstill of reading under lag, or of what is in hand, that ends the process",
+    )
+    end_s: float = Field(
+        default=END_S,
+        ge=1,
+        le=3_600,
+        description="after this time a worker that is to end and does not, or whose event loop stands still, is ended "
+        "by force",
     )
     checkpoint_every_s: float = Field(
         default=CHECKPOINT_EVERY_S,

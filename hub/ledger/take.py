@@ -24,6 +24,7 @@ from hub.ledger.keyring import Keyring, Standing
 from hub.ledger.lane import Lane, Status
 from hub.ledger.reading import Claim, Cosignature, Gap, Heard, Pending, Quarantined, Reading, Stretch, Taken
 from hub.ledger.settle import RECEIPT_EVENTS_MAX, settle
+from hub.protocol.batch import UnreadableBatch
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
@@ -115,6 +116,9 @@ class _Fetch:
         return self._finished(first if first is not None else (max(seen) + 1 if seen else self.intake.offset))
 
     def _one(self, record: KafkaRecord) -> None:
+        if type(record.value) is UnreadableBatch:
+            self._quarantine("UNREADABLE_BATCH", record.value.detail, record, bytes(record.value))
+            return
         headers, data, leaf = self.reader.read(record)
         lane, common = self.lane, self.reader.common
         if common is not None and common.is_event and lane is not None and common.epoch == lane.epoch:

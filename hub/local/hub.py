@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.base.durable import disk_errors, write
+from hub.base.ending import Ending
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.jars import progress_lines
 from hub.hq.folder import HubFolder
@@ -192,6 +193,7 @@ def run_until_signal(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
     A second signal cancels the cleaning up too: what still runs is killed.
     """
+    ending = Ending()
 
     async def run() -> int:
         loop = asyncio.get_running_loop()
@@ -201,6 +203,7 @@ def run_until_signal(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         def ask() -> None:
             nonlocal asked
             asked = True
+            ending.begin("it was asked to stop")
             task.cancel()
 
         names = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -218,3 +221,5 @@ def run_until_signal(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         return asyncio.run(run())
     except KeyboardInterrupt:  # where there are no signal handlers; everything was cleaned up on the way
         return 0
+    finally:
+        ending.close()

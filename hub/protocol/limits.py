@@ -26,3 +26,10 @@ TAIL_BYTES_MAX: Final = 1024 * 1024
 # never takes back; a connector's `check` complains long before, since nothing is lost by that.
 BROKER_CLOCK_OFF_MAX: Final = timedelta(minutes=5)
 BROKER_CLOCK_NOTICED: Final = timedelta(seconds=60)
+
+# What either end reads of one Kafka batch, unpacked: a batch that is over one of these is passed over whole, at HQ into
+# the quarantine. A connector's own batch is a quarter of it at most, with some 2,500 records and 35,000 headers.
+KAFKA_BYTES_MAX: Final = 4 << 20
+KAFKA_RECORDS_MAX: Final = 16_384
+KAFKA_HEADERS_MAX: Final = 131_072  # of all its records together
+KAFKA_MEMBERS_MAX: Final = 16  # of its gzip stream

@@ -14,12 +14,12 @@ import faust
 from faust.tables.manager import TableManager
 from pydantic import Field, InstanceOf
 
+from hub.base.total import read_totally
 from hub.hq.settings import GroupOptions
 from hub.kafka.cluster import Cluster
 from hub.protocol.topics import topic_in
 from hub.worker.faust_log import faust_log, quiet_logs
 from hub.worker.lanes import Intakes, Lanes
-from hub.worker.records import read_all_that_the_broker_accepts
 from hub.worker.transport import FetchScheduler
 
 POLL_RECORDS_MAX = 2000
@@ -75,7 +75,7 @@ class App(faust.App):
 def create_app(settings: ReaderSettings, intakes: Intakes, centers: Iterable[str]) -> App:
     """Return the app that reads `in.<center>` for the Intakes. Call it inside the loop that will run it."""
     quiet_logs()
-    read_all_that_the_broker_accepts()
+    read_totally()
     app = App(
         settings.group,
         **settings.cluster.faust_options(),

@@ -29,6 +29,7 @@ from hub.ledger.lane import Status
 from hub.ledger.publication import publications
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
+from hub.protocol.batch import first_offset
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.protocol.record import KafkaRecord
@@ -206,7 +207,7 @@ class Consolidator:
         held = self._held.get(center)
         if held is None or held.reading.intake.status is not Status.READING:
             return  # taken over by another worker, or stopped: batches that were fetched before still come
-        first, last = records[0].offset, records[-1].offset
+        first, last = first_offset(records[0]), records[-1].offset
         if held.next_read is not None and first > held.next_read and held.sought != held.next_read:
             # A hole in the offsets: retention, compaction, or a batch that was dropped at a rebalance. One look back
             # at the position in SQL; what is missing then is for the lane's rules.

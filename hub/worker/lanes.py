@@ -25,9 +25,9 @@ from hub.protocol.errors import Fatal
 from hub.protocol.topics import center_of, topic_in
 from hub.worker.ports import LaneHandle
 
-RECORDS_AHEAD_MAX = (
-    4000  # fetched and not yet handled; fetching goes on below it, so at most one poll more is in memory
-)
+# Fetched and not yet handled; fetching goes on below both, so at most one poll more is in memory.
+RECORDS_AHEAD_MAX = 4000
+WEIGHT_AHEAD_MAX = 32 << 20  # about that many bytes of memory, see hub/base/total.py
 PAUSED_POLL_S = 0.1  # while a lane is paused polls are this short, so that its resumption is noticed
 
 log = structlog.get_logger(__name__)
@@ -64,12 +64,16 @@ class Stamp(NamedTuple):
 
 @dataclass(slots=True)
 class Fetched:
-    """What one fetch brought of one lane, in order; never empty. `round`: the assignment that counted it as waiting."""
+    """What one fetch brought of one lane, in order; never empty. `round`: the assignment that counted it as waiting.
+
+    Units: `weight` is about how many bytes of memory the records take.
+    """
 
     center: str
     records: Sequence[ConsumerRecord]
     stamp: Stamp
     round: int = 0
+    weight: int = 0
 
 
 class Mover(Protocol):
@@ -121,6 +125,7 @@ class Lanes:
         self._paused: set[str] = set()
         self._wake = asyncio.Event()
         self._records_ahead = 0
+        self._weight_ahead = 0
         self._round = 0  # counts assignments: what a rebalance swallowed must not be counted as waiting
         self._closed = False
         intakes.attach(self)
@@ -191,6 +196,7 @@ class Lanes:
             self.in_hand = None, 0.0
             if fetched.round == self._round:
                 self._records_ahead -= len(fetched.records)
+                self._weight_ahead -= fetched.weight
                 self._wake.set()
 
     async def _take(self, fetched: Fetched) -> None:
@@ -218,7 +224,7 @@ class Lanes:
             try:
                 await self._release()
                 self._round += 1
-                self._records_ahead = 0
+                self._records_ahead = self._weight_ahead = 0
                 self._wake.set()
                 self._claimed = list(centers)
                 positions = await self._intakes.assign(centers)
@@ -261,8 +267,8 @@ class Lanes:
             self.failure.exception()  # whoever runs the app raises it; it is not "never retrieved" without one
 
     async def room(self) -> None:
-        """Wait until few enough fetched records wait for `handle`."""
-        while self._records_ahead >= RECORDS_AHEAD_MAX:
+        """Wait until few enough fetched records wait for `handle`, by number and by weight."""
+        while self._records_ahead >= RECORDS_AHEAD_MAX or self._weight_ahead >= WEIGHT_AHEAD_MAX:
             self._wake.clear()
             await self._wake.wait()
 
@@ -271,6 +277,7 @@ class Lanes:
         for fetched in found:
             fetched.round = self._round
             self._records_ahead += len(fetched.records)
+            self._weight_ahead += fetched.weight
 
     def paused(self, topic: str) -> bool:
         """Tell whether this topic is not to be fetched now."""

@@ -10,15 +10,16 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from pydantic import Field, InstanceOf
 
 from hub.base.clients import CLOSE_S, GIVE_UP_S
+from hub.base.ending import Ends, ends_by_itself, telling
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
@@ -100,9 +101,11 @@ async def run_worker(
     ready: Callable[[], None] = lambda: None,
     consolidator_type: type[Consolidator] = Consolidator,
     pulse: Callable[[], None] = lambda: None,
+    ends: Ends = ends_by_itself,
 ) -> None:
     """Run one worker until `stop` is set. `ready` is called once, `pulse` after each look at the lanes.
 
+    `ends` is told why it ends, when it begins to.
     Errors: Fatal and what the shell raised; the process is to end then.
     """
     # Faust takes half a second to import: the command line uses the rest of this module without it.
@@ -133,7 +136,11 @@ async def run_worker(
         log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.cluster.bootstrap)
         ready()
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(publisher.run(), name="publisher")]
+
+            def run(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+                return group.create_task(telling(work, ends), name=name)
+
+            tasks = [run("publisher", publisher.run())]
             if settings.publish:
                 topic = CheckpointTopic(settings.cluster)
                 hearing = Hearing(store.log.hearing, partial(topic_ends, settings.cluster), settings.witnesses_wait_s)
@@ -145,12 +152,12 @@ async def run_worker(
                     settings.checkpoint_every_s,
                     has_heard=hearing.is_done,
                 )
-                tasks.append(group.create_task(notary.run(), name="notary"))
-            tasks.append(group.create_task(trust.run(), name="trust"))
-            tasks.append(group.create_task(look(settings, consolidator, publisher, app, centers, pulse), name="look"))
+                tasks.append(run("notary", notary.run()))
+            tasks.append(run("trust", trust.run()))
+            tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse)))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
-            tasks.append(group.create_task(watchdog.run(), name="watchdog"))
-            await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S)
+            tasks.append(run("watchdog", watchdog.run()))
+            await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S, ends=ends)
             for task in tasks:
                 task.cancel()
     finally:

@@ -14,6 +14,7 @@ import structlog
 from aiokafka.errors import KafkaConnectionError
 from mode import Service
 
+from hub.base.ending import Ends, ends_by_itself
 from hub.protocol.errors import Fatal
 from hub.worker.app import App
 
@@ -22,8 +23,10 @@ log = structlog.get_logger(__name__)
 STALL_POLL_S: Final = 1.0
 
 
-async def consume(app: App, *, stop: asyncio.Event, stall_s: float, deadline_s: float) -> None:
-    """Run the app until `stop` is set.
+async def consume(
+    app: App, *, stop: asyncio.Event, stall_s: float, deadline_s: float, ends: Ends = ends_by_itself
+) -> None:
+    """Run the app until `stop` is set. `ends` is told when it begins to stop, and why.
 
     Stopping handles nothing further, lets what is in hand finish, revokes the lanes and stops Faust, all within
     `deadline_s`. On a failure the same is done first.
@@ -39,8 +42,12 @@ async def consume(app: App, *, stop: asyncio.Event, stall_s: float, deadline_s: 
     ]
     try:
         await _first_to_end(app, ended, *mine)
+        ends("it was asked to stop")
     except KafkaConnectionError as exc:
         raise Fatal(await app.cluster.diagnose() or f"{app.cluster.bootstrap}: {exc}") from exc
+    except BaseException as exc:
+        ends(f"{type(exc).__name__}: {exc}")
+        raise
     finally:
         for task in (*mine, starting):
             task.cancel()

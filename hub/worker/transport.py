@@ -25,6 +25,7 @@ from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from mode.threads import WorkerThread
 
+from hub.base.total import FETCH_BYTES_MAX
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.topics import center_of, topic_in
 from hub.worker.faust_log import faust_log
@@ -89,7 +90,8 @@ class LaneThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MAX_MS  # noqa: SLF001 - the driver offers no setting
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MAX_MS  # noqa: SLF001 - the driver offers no setting for these two
+        consumer._fetch_max_bytes = FETCH_BYTES_MAX  # noqa: SLF001
         return consumer
 
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
@@ -156,7 +158,10 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         )
         # No await stands between taking the records and stamping them, nor in `_move` between seek and stamp.
         return {
-            tp: OneRecord(Fetched(center_of(tp.topic), records, self._stamp(tp.topic)), next(self._numbers))
+            tp: OneRecord(
+                Fetched(center_of(tp.topic), records, self._stamp(tp.topic), weight=getattr(records, "weight", 0)),
+                next(self._numbers),
+            )
             for tp, records in fetched.items()
         }
 

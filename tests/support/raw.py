@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+import zlib
 from collections.abc import Sequence
 
 from aiokafka.client import AIOKafkaClient
@@ -47,13 +48,29 @@ def record(
     return varint(len(body)) + body
 
 
-def batch(records: Sequence[bytes], *, codec: int = 0, payload: bytes | None = None, at_ms: int | None = None) -> bytes:
-    """Return a batch with a good checksum; `payload` stands for the records, as they are."""
+def batch(
+    records: Sequence[bytes],
+    *,
+    codec: int = 0,
+    payload: bytes | None = None,
+    at_ms: int | None = None,
+    first: int = 0,
+    count: int | None = None,
+) -> bytes:
+    """Return a batch with a good checksum; `payload` stands for the records, as they are, `count` of them."""
     now_ms = int(time.time() * 1000) if at_ms is None else at_ms
-    body = struct.pack(">hiqqqhii", codec, len(records) - 1, now_ms, now_ms, -1, -1, -1, len(records))
+    number = len(records) if count is None else count
+    body = struct.pack(">hiqqqhii", codec, number - 1, now_ms, now_ms, -1, -1, -1, number)
     body += b"".join(records) if payload is None else payload
     checked = struct.pack(">ibI", -1, 2, calc_crc32c(body)) + body
-    return struct.pack(">qi", 0, len(checked)) + checked
+    return struct.pack(">qi", first, len(checked)) + checked
+
+
+def old_batch(magic: int, value: bytes, *, first: int = 0) -> bytes:
+    """Return a message as clients before Kafka 0.11 wrote it, with a good checksum."""
+    body = bytes([magic, 0]) + (struct.pack(">q", 1_700_000_000_000) if magic else b"")
+    body += struct.pack(">ii", -1, len(value)) + value
+    return struct.pack(">qiI", first, len(body) + 4, zlib.crc32(body)) + body
 
 
 async def produce_raw(bootstrap: str, topic: str, data: bytes, deadline_s: float = 20.0) -> None:

@@ -67,8 +67,8 @@ async def test_header_name_that_is_not_utf8_gets_its_verdict(hub: Hub, topic_pre
     assert [(d.sequence, d.code, d.field) for d in decisions] == [(3, Code.BAD_HEADERS, "ce_\\udcff")]
 
 
-async def test_unreadable_batch_is_quarantined_whole(hub: Hub, topic_prefix: str) -> None:
-    """A batch whose compression HQ cannot read is kept as it came, and the lanes go on."""
+async def test_unreadable_batch_is_quarantined_as_one_record(hub: Hub, topic_prefix: str) -> None:
+    """Of a batch whose compression HQ cannot read its beginning is kept, and what it was; the lanes go on."""
     odd, good = Center(f"{topic_prefix}o"), Center(f"{topic_prefix}g")
     await hub.register(odd, good)
     # The broker stops at the end of the compressed stream, aiokafka does not.
@@ -79,7 +79,7 @@ async def test_unreadable_batch_is_quarantined_whole(hub: Hub, topic_prefix: str
         await produce(hub.bootstrap, f"in.{good.id}", good.opened(3))
         await hub.until(lambda s: size(s, odd) == 2 and size(s, good) == 4)
     ((reason, data),) = quarantined(hub.database, odd)
-    assert reason == "NOT_ATTRIBUTABLE"
+    assert reason == "UNREADABLE_BATCH"
     assert data.endswith(unreadable[61:])  # the batch's header holds what the broker wrote there
 
 

@@ -12,42 +12,22 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.consumer import fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
-from aiokafka.record.memory_records import MemoryRecords
 
+from tests.support.fetched import Reading as Fetched
 from tests.support.raw import batch, record
 
 CONTROL = 0x20  # the attribute of a batch that a transaction's coordinator writes
 UZ, KZ = TopicPartition("in.uz", 0), TopicPartition("in.kz", 0)
 
 
-class Reading:
-    """A consumer's positions and what was fetched for it, with nothing that fetches."""
-
-    def __init__(self, *places: TopicPartition) -> None:
-        self.positions = SubscriptionState()
-        self.positions.assign_from_user(places)
-        self.assignment = self.positions.subscription.assignment
-        self.fetcher = fetcher.Fetcher.__new__(fetcher.Fetcher)
-        self.fetcher._subscriptions = self.positions
-        self.fetcher._records = {}
-        self.fetcher._wait_consume_future = None
-        for place in places:
-            self.positions.seek(place, 0)
-
-    def fetch(self, place: TopicPartition, data: bytes) -> None:
-        """Let the answer to a fetch from the present position arrive."""
-        at = self.assignment.state_value(place).position
-        records = fetcher.PartitionRecords(place, MemoryRecords(data), None, at, None, None, True, 0)
-        self.fetcher._records[place] = fetcher.FetchResult(
-            place, assignment=self.assignment, partition_records=records, backoff=0
-        )
+class Reading(Fetched):
+    """One that takes in one step of the loop, and returns offsets."""
 
     def take(self, places: Iterable[TopicPartition], records_max: int | None = None) -> dict[TopicPartition, list[int]]:
         """Return the offsets that are taken, in one step of the loop."""
-        found = at_once(self.fetcher.fetched_records(places, 0, records_max))
+        found = at_once(self.poll(records_max, list(places)))
         return {place: [taken.offset for taken in records] for place, records in found.items()}
 
 
