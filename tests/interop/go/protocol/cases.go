@@ -31,7 +31,7 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 }
 
 var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "presence",
-	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "tiles", "published/checkpoints"}
+	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "tiles", "published/checkpoints", "sealed"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),
@@ -51,6 +51,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"proofs":                refusing(checkProof),
 	"tiles":                 refusing(checkTiles),
 	"published/checkpoints": refusing(checkCosigned),
+	"sealed":                refusing(checkSealed),
 }
 
 // extra makes the cases that stand outside the lists of a file.
@@ -61,6 +62,7 @@ var extra = func() map[string]func(file vector) []vcase {
 	}
 	out["seals"] = forkCase
 	out["tiles"] = pathCases
+	out["sealed"] = shapeCases
 	return out
 }()
 
