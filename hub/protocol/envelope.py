@@ -145,11 +145,16 @@ def _usual_time(text: str) -> datetime | None:
 
 @lru_cache(maxsize=64)  # a pure function, and a lane's records nearly always carry the same names
 def _attributes(names: tuple[str, ...]) -> tuple[str, ...]:
-    signed = tuple(name for name in names if is_signed(name))
+    # Sorted, as canonical bytes are: the order in which they came is signed by nobody, and no ledger has it.
+    signed = tuple(sorted((name for name in names if is_signed(name)), key=_bytes_of))
     for name in signed:
         if name != "content-type" and not _ATTRIBUTE.fullmatch(name):
             raise Rejected(Code.BAD_HEADERS, ascii(name)[1:-1][:60], "not a CloudEvents attribute name")
     return signed
+
+
+def _bytes_of(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _signed_text(headers: Mapping[str, bytes | None]) -> dict[str, str]:

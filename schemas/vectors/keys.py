@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from hashlib import sha256
 from typing import Any, Final
 
-from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44
+from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, SMALL_ORDER_Y, key_id
 from hub.protocol.note import Signer
 
 HUB: Final = "hub.example"
@@ -39,8 +40,15 @@ def text_or_hex(data: bytes) -> dict[str, str]:
     return {"text": text} if all(c >= " " or c == "\n" for c in text) else {"hex": data.hex()}
 
 
+def repeated(*parts: tuple[str, int]) -> dict[str, list[list[str | int]]]:
+    """Return a long text as JSON: each part as often as it says, one behind the other."""
+    return {"repeated": [[part, count] for part, count in parts]}
+
+
 def bytes_of(vector: dict[str, Any]) -> bytes:
-    """Return the bytes that `text_or_hex` wrote."""
+    """Return the bytes that `text_or_hex` or `repeated` wrote."""
+    if "repeated" in vector:
+        return "".join(part * count for part, count in vector["repeated"]).encode()
     return bytes.fromhex(vector["hex"]) if "hex" in vector else str(vector["text"]).encode()
 
 
@@ -69,5 +77,33 @@ def key_vectors() -> dict[str, Any]:
                 "name": "point_of_small_order",
                 "vkey": identity.format("625bbbdd", "AQEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
             },
+            *_bad_points(),
+            {"name": "name_with_wide_space", "vkey": _vkey("hub\u2003example/uz", SEAL.verifier.public)},
+            {"name": "name_with_no_break_space", "vkey": _vkey("hub\u00a0example/uz", SEAL.verifier.public)},
+            {"name": "public_key_of_31_bytes", "vkey": _vkey(SEAL.name, SEAL.verifier.public[:31])},
+            {"name": "public_key_of_33_bytes", "vkey": _vkey(SEAL.name, SEAL.verifier.public + b"\0")},
+            {"name": "algorithm_unknown_with_its_id", "vkey": _vkey(SEAL.name, SEAL.verifier.public, 0x02)},
+            {
+                "name": "ml_dsa_44_as_long_as_ed25519",
+                "vkey": _vkey(SEAL.name, SEAL.verifier.public, COSIGNATURE_MLDSA44),
+            },
+            {"name": "base64_with_a_line_break", "vkey": f"{name}+{hexid}+{encoded[:20]}\n{encoded[20:]}"},
+            {"name": "base64_url_alphabet", "vkey": f"{name}+{hexid}+{encoded.replace('/', '_')}"},
         ],
     }
+
+
+def _vkey(name: str, public: bytes, algorithm: int = ED25519) -> str:
+    """Return the text of a key that no reader takes: its id is that of these bytes."""
+    encoded = base64.b64encode(bytes([algorithm]) + public).decode()
+    return f"{name}+{key_id(name, public, algorithm).hex()}+{encoded}"
+
+
+def _bad_points() -> list[dict[str, str]]:
+    """Return the points of small order, with and without the sign bit, and points whose y is not below the prime."""
+    prime, sign, name = 2**255 - 19, 1 << 255, SEAL.name
+    small = sorted(SMALL_ORDER_Y)
+    points = [(f"point_of_small_order_{n}", y) for n, y in enumerate(small)]
+    points += [(f"point_of_small_order_{n}_negative", y | sign) for n, y in enumerate(small)]
+    points += [("point_not_canonical", prime + 4), ("point_not_canonical_negative", (prime + 4) | sign)]
+    return [{"name": said, "vkey": _vkey(name, y.to_bytes(32, "little"))} for said, y in points]

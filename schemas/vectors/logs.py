@@ -92,6 +92,15 @@ def cosignature_vectors() -> Row:
             _bad("long_of_another_cosigner", text, [_renamed(long)], [LOG_OTHER], "the name is signed"),
             _bad("long_under_extension_lines", more.to_text(), [long], [LOG_LONG], "they would not be signed"),
             _bad("note_signature_under_the_id_of_a_cosigner", text, [_plain_as(seen)], [WITNESS], "other message"),
+            _bad("time_beyond_63_bits", text, [_at(1 << 63)], [WITNESS], "a time of more than 63 bits"),
+            _bad("signed_without_a_time_line", text, [_untimed()], [WITNESS], "the time is signed"),
+            _bad(
+                "long_over_extension_lines",
+                more.to_text(),
+                [line_of_core(more, LOG_LONG)],
+                [LOG_LONG],
+                "extension lines are not signed",
+            ),
             _bad("not_a_checkpoint", "Short.\n", [seen], [WITNESS], "a cosigner signs checkpoints alone"),
             _bad(
                 "empty_tree_with_another_root", empty.to_text(), [_forced(empty)], [WITNESS], "not the hash of nothing"
@@ -112,6 +121,21 @@ def _forced(head: Checkpoint) -> Signature:
     time = int(START.timestamp())
     value = WITNESS.sign(f"cosignature/v1\ntime {time}\n{head.to_text()}".encode())
     return Signature(WITNESS.name, WITNESS.verifier.key_id, time.to_bytes(TIME_BYTES, "big") + value)
+
+
+def _at(seconds: int) -> Signature:
+    value = WITNESS.sign(f"cosignature/v1\ntime {seconds}\n{HEAD.to_text()}".encode())
+    return Signature(WITNESS.name, WITNESS.verifier.key_id, seconds.to_bytes(TIME_BYTES, "big") + value)
+
+
+def _untimed() -> Signature:
+    value = WITNESS.sign(f"cosignature/v1\n{HEAD.to_text()}".encode())
+    return Signature(WITNESS.name, WITNESS.verifier.key_id, int(START.timestamp()).to_bytes(TIME_BYTES, "big") + value)
+
+
+def line_of_core(head: Checkpoint, key: Signer) -> Signature:
+    """Return the line of an ML-DSA-44 key over a checkpoint as if it had no extension lines."""
+    return line(Checkpoint(head.origin, head.size, head.root), key)
 
 
 def _note(name: str, text: str, lines: list[Signature], keys: list[Signer]) -> Row:
@@ -170,14 +194,37 @@ def tile_vectors() -> Row:
     return {
         "about": "C2SP tlog-tiles. Entry n of every log is the text `entry <n>`; files: SHA-256 of each file's bytes,"
         " of the largest log without its full tiles of level 0. A bad bundle is refused by its bytes.",
+        "paths": [
+            {
+                "name": f"tile_{level}_{index}_of_width_{width}",
+                "level": level,
+                "index": index,
+                "width": width,
+                "tile": tile_path(level, index, width),
+                "bundle": bundle_path(index, width) if not level else None,
+            }
+            for level, index, width in _PLACES
+        ],
         "good": [_log(1), _log(256), _log(257), _log(70_000)],
         "bad": [
             {"name": "empty", "bundle": ""},
             {"name": "length_cut", "bundle": "000161 00".replace(" ", "")},
             {"name": "entry_cut", "bundle": "000361"},
+            {"name": "one_byte_of_a_length", "bundle": "00016100"},
             {"name": "too_many_entries", "bundle": "0000" * (TILE_WIDTH + 1)},
         ],
     }
+
+
+_PLACES: Final = (
+    (0, 0, 256),
+    (0, 999, 256),
+    (0, 1000, 256),
+    (0, 1067, 1),
+    (1, 1_234_067, 255),
+    (0, 1_000_000, 256),
+    (7, 12_345_678_901, 17),
+)
 
 
 def _log(size: int) -> Row:
@@ -232,6 +279,25 @@ def proof_vectors() -> Row:
             row("hash_cut", good.replace("=\n", "\n", 1), 4, keys),
             row("extra_not_base64", good.replace("index 4", "extra !\nindex 4"), 4, keys),
             row("extra_after_the_index", good.replace("index 4", "index 4\nextra YQ=="), 4, keys),
+            row(
+                "path_of_64_hashes",
+                good.replace("\n\n", "\n" + (base64.b64encode(bytes(32)).decode() + "\n") * 61 + "\n", 1),
+                4,
+                keys,
+            ),
+            row(
+                "hash_of_31_bytes",
+                good.replace("index 4\n", f"index 4\n{base64.b64encode(bytes(31)).decode()}\n"),
+                4,
+                keys,
+            ),
+            row(
+                "path_too_long",
+                good.replace("index 4\n", f"index 4\n{base64.b64encode(bytes(32)).decode()}\n"),
+                4,
+                keys,
+            ),
+            row("index_signed", good.replace("index 4", "index +4"), 4, keys),
             row("witness_is_no_log", good, 4, [WITNESS.verifier]),
             row("signed_by_a_stranger", good, 4, [stranger]),
             row("checkpoint_of_another_size", good.replace(f"{LOG}\n7\n", f"{LOG}\n6\n"), 4, keys),

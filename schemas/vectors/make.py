@@ -18,9 +18,11 @@ from schemas.vectors.logs import (
 )
 from schemas.vectors.notes import note_vectors, receipt_vectors, resend_vectors, seal_vectors
 from schemas.vectors.presence import alarm_vectors, presence_vectors
-from schemas.vectors.records import framing_vectors, record_vectors
+from schemas.vectors.records import record_vectors
+from schemas.vectors.sealed import sealed_vectors
 from schemas.vectors.trees import tree_vectors
 from schemas.vectors.trust import enrolment_vectors, trust_vectors
+from schemas.vectors.values import framing_vectors
 
 HERE: Final = Path(__file__).parent
 FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
@@ -36,6 +38,7 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "receipts": receipt_vectors,
     "records": record_vectors,
     "resends": resend_vectors,
+    "sealed": sealed_vectors,
     "seals": seal_vectors,
     "tiles": tile_vectors,
     "trees": tree_vectors,

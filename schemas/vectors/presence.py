@@ -29,6 +29,11 @@ def presence_vectors() -> Row:
         "time_without_offset": (".250000Z", ".250000"),
         "size_negative": ("size 5", "size -5"),
         "backlog_signed": ("backlog 2", "backlog +2"),
+        "size_beyond_63_bits": ("size 5", "size 9223372036854775808"),
+        "backlog_with_zero_in_front": ("backlog 2", "backlog 02"),
+        "time_with_three_decimals": (".250000Z", ".250Z"),
+        "center_of_64_letters": ("\nuz\n", f"\n{'u' * 64}\n"),
+        "center_that_ends_in_a_hyphen": ("\nuz\n", "\nuz-\n"),
         "lines_swapped": ("size 5\nbacklog 2", "backlog 2\nsize 5"),
         "line_too_many": ("0.1.0\n", "0.1.0\nmore\n"),
     }
@@ -71,6 +76,7 @@ def alarm_vectors() -> Row:
         "time_without_offset": (".250000Z", ".250000"),
         "size_with_a_zero_in_front": ("size 3", "size 03"),
         "reason_empty": (f"reason {reason}", "reason "),
+        "size_beyond_63_bits": ("size 3", "size 9223372036854775808"),
         "lines_swapped": (f"size 3\nreason {reason}", f"reason {reason}\nsize 3"),
         "line_too_many": (f"{reason}\n", f"{reason}\nmore\n"),
     }

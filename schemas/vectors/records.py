@@ -1,4 +1,4 @@
-"""Vectors of records: Avro framing, canonical bytes, digests, positions and what headers are refused."""
+"""Vectors of records: canonical bytes, digests, positions and what headers are refused."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import schemas
 from hub.protocol.avro import Codec, frame
+from hub.protocol.moment import read_time, write_time
 from hub.protocol.record import LANE_OPENED, canonical, write_headers
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 from hub.protocol.tree import leaf_hash
@@ -98,43 +99,6 @@ def lane_digests() -> list[bytes]:
     return [leaf_hash(canonical(headers, value)) for headers, value in lane_records()]
 
 
-def framing_vectors() -> dict[str, Any]:
-    """Return Avro bodies in Confluent framing, and values that are none."""
-    lane, note = schema_of(LANE_SCHEMA), parse_schema(NOTE_SCHEMA)
-    rows: list[tuple[str, Schema, dict[str, Any]]] = [
-        ("lane_opened", lane, OPENED),
-        ("text_in_three_scripts", note, {"title": "Технология 技术 technology", "amount": b"\x04\xd2", "year": 2026}),
-        ("null_and_negative", note, {"title": "", "amount": b"\x85", "year": None}),
-    ]
-    good = value_of(note, {"title": "Technology", "amount": b"\x04\xd2", "year": 2026})
-    return {
-        "about": "A value is 00, the schema id (first four bytes of the file's SHA-256, top bit cleared), the body. "
-        "Bytes fields are shown as hex: they are decimals, two's complement, unscaled.",
-        "good": [
-            {
-                "name": name,
-                "schema": schema.text,
-                "sha256": schema.sha256,
-                "schema_id": schema.id,
-                "content": {k: v.hex() if isinstance(v, bytes) else v for k, v in content.items()},
-                "value": value_of(schema, content).hex(),
-            }
-            for name, schema, content in rows
-        ],
-        "bad": [
-            {"name": "empty", "schema": note.text, "value": ""},
-            {"name": "framing_cut", "schema": note.text, "value": good[:4].hex()},
-            {"name": "wrong_magic", "schema": note.text, "value": (b"\x01" + good[1:]).hex()},
-            {"name": "schema_id_unknown", "schema": note.text, "value": (good[:1] + bytes(4) + good[5:]).hex()},
-            {"name": "body_cut", "schema": note.text, "value": good[:-1].hex()},
-            {"name": "byte_after_the_body", "schema": note.text, "value": (good + b"\0").hex()},
-            {"name": "negative_length", "schema": note.text, "value": (good[:5] + b"\x01" + good[6:]).hex()},
-            {"name": "text_not_utf8", "schema": note.text, "value": (good[:6] + b"\xff" + good[7:]).hex()},
-            {"name": "no_such_branch", "schema": note.text, "value": (good[:-3] + b"\x08" + good[-2:]).hex()},
-        ],
-    }
-
-
 def record_vectors() -> dict[str, Any]:
     """Return records with their canonical bytes and digest, which every record has, and the verdict on its headers."""
     (opened, opened_value), (plain, value) = lane_records()[:2]
@@ -152,10 +116,17 @@ def record_vectors() -> dict[str, Any]:
         _record("value_empty", key, plain, b""),
         _record("value_null", key, plain, None),
     ]
-    for row in good[-2:]:
+    for row in good[4:]:
         row["note"] = "The headers are good; what it lacks is a value, for which the verdict is NO_VALUE."
+    good += [_record(name, key, headers, value) for name, headers in _good_headers(plain).items()]
+    good += [_timed(name, key, _with(plain, "ce_time", text.encode()), value, text) for name, text in TIMES.items()]
+    good += [_of(f"{CENTER}:{rest}", name, plain, value) for name, rest in SUBJECTS.items()]
+    again = ("ce_type", b"net.cohub.example.noted.v0")  # sorts before the first by its value, and came behind it
     bad = [
-        _record("header_repeated", key, [*plain, ("ce_type", b"net.cohub.example.noted.v2")], value, "BAD_HEADERS"),
+        _record("header_repeated", key, [*plain, again], value, "BAD_HEADERS"),
+        _record("header_repeated_alike", key, [*plain, plain[2]], value, "BAD_HEADERS"),
+        _record("header_repeated_and_null", key, [*plain, ("ce_type", None)], value, "BAD_HEADERS"),
+        *_bad_headers(plain, value),
         _record("header_null", key, _with(plain, "ce_id", None), value, "BAD_HEADERS", "ce_id"),
         _record("header_empty", key, _with(plain, "ce_id", b""), value, "BAD_HEADERS", "ce_id"),
         _record("header_missing", key, [h for h in plain if h[0] != "ce_type"], value, "BAD_HEADERS", "ce_type"),
@@ -188,6 +159,13 @@ def record_vectors() -> dict[str, Any]:
         _record("sequence_zero_in_front", key, _with(plain, "ce_sequence", b"02"), value),
         _record("sequence_signed", key, _with(plain, "ce_sequence", b"+2"), value),
         _record("sequence_beyond_63_bits", key, _with(plain, "ce_sequence", b"9223372036854775808"), value),
+        _record("sequence_of_20_digits", key, _with(plain, "ce_sequence", b"10000000000000000002"), value),
+        _record("sequence_in_other_digits", key, _with(plain, "ce_sequence", "２".encode()), value),
+        _record("sequence_with_a_newline", key, _with(plain, "ce_sequence", b"2\n"), value, "BAD_HEADERS",
+                "ce_sequence"),
+        _record("epoch_in_capitals", key, _with(plain, "ce_epoch", b"0A1B2C3D"), value),
+        _record("epoch_too_long", key, _with(plain, "ce_epoch", b"0a1b2c3d4"), value),
+        _record("epoch_with_a_newline", key, _with(plain, "ce_epoch", b"0a1b2c3d\n"), value, "BAD_HEADERS", "ce_epoch"),
     ]  # fmt: skip
     return {
         "about": "canonical and digest (RFC 6962 leaf hash) exist for every record. verdict and field are what the "
@@ -195,6 +173,109 @@ def record_vectors() -> dict[str, Any]:
         "good": good,
         "bad": bad,
     }
+
+
+def _good_headers(plain: Headers) -> dict[str, Headers]:
+    """Return headers that are good, though a reader might not think so."""
+    return {
+        "unsigned_header_repeated": [*plain, ("x-mirror", b"a"), ("x-mirror", b"b"), ("x-mirror", None)],
+        "header_of_1024_bytes": _with(plain, "ce_id", b"x" * 1024),
+        "header_in_other_letters": [*plain, ("ce_note", "технология 技术 \U0001f600 \u2028\u202e".encode())],
+        "header_of_1024_bytes_in_512_characters": [*plain, ("ce_note", "ы".encode() * 512)],
+        "header_name_of_40": [*plain, ("ce_" + "a" * 40, b"1")],
+        "optional_header_empty": [*plain, ("ce_traceparent", b"")],
+        "header_name_like_a_signed_one": [*plain, ("Content-Type", b"x"), ("CE_ID", b"x"), ("ce-id", b"x")],
+        "headers_in_reverse_order": plain[::-1],
+    }
+
+
+# A time, in the forms that RFC 3339 has; `time` of a vector is the moment as HQ keeps it.
+TIMES: Final = {
+    "time_with_offset": "2026-03-01T17:00:00.25+05:00",
+    "time_with_negative_offset": "2026-03-01T00:00:00-23:59",
+    "time_with_nine_decimals": "2026-03-01T12:00:00.123456999Z",
+    "time_in_small_letters": "2026-03-01t12:00:00z",
+    "time_without_decimals": "2026-03-01T12:00:00Z",
+    "time_with_one_decimal": "2026-03-01T12:00:00.5Z",
+    "time_of_a_leap_day": "2024-02-29T12:00:00Z",
+    "time_long_ago": "0001-01-01T00:00:00Z",
+    "time_with_unknown_local_offset": "2026-03-01T12:00:00-00:00",
+}
+BAD_TIMES: Final = {
+    "time_of_no_day": "2026-02-30T12:00:00Z",
+    "time_of_no_leap_day": "2026-02-29T12:00:00Z",
+    "time_of_hour_24": "2026-03-01T24:00:00Z",
+    "time_of_minute_60": "2026-03-01T12:60:00Z",
+    "time_of_month_13": "2026-13-01T12:00:00Z",
+    "time_with_ten_decimals": "2026-03-01T12:00:00.1234567890Z",
+    "time_with_a_comma": "2026-03-01T12:00:00,5Z",
+    "time_with_a_dot_alone": "2026-03-01T12:00:00.Z",
+    "time_with_a_space": "2026-03-01 12:00:00Z",
+    "time_without_seconds": "2026-03-01T12:00Z",
+    "time_with_offset_of_24_hours": "2026-03-01T12:00:00+24:00",
+    "time_with_offset_without_colon": "2026-03-01T12:00:00+0500",
+    "time_before_the_year_1": "0001-01-01T00:00:00+05:00",
+    "time_of_year_0": "0000-01-01T00:00:00Z",
+    "time_after_the_year_9999": "9999-12-31T23:59:59-05:00",
+    "time_in_other_digits": "２026-03-01T12:00:00Z",
+    "time_of_week": "2026-W09-7T12:00:00Z",
+}
+SUBJECTS: Final = {
+    "entity_key_of_120": "k" * 120,
+    "entity_key_of_signs": "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
+    "entity_key_of_one": "~",
+}
+BAD_SUBJECTS: Final = {
+    "entity_key_of_121": f"{CENTER}:" + "k" * 121,
+    "entity_key_empty": f"{CENTER}:",
+    "entity_key_in_other_letters": f"{CENTER}:ключ",
+    "center_of_64": "u" * 64 + ":note-2",
+    "center_in_capitals": "UZ:note-2",
+}
+
+
+def _bad_headers(plain: Headers, value: bytes) -> list[dict[str, Any]]:
+    """Return records with one defect each, which comes to BAD_HEADERS, and two that have several."""
+    key, bad = f"{CENTER}:note-2".encode(), "BAD_HEADERS"
+    spoiled = _with(_with(plain, "ce_time", None), "ce_id", None)
+    name_at_fault = [*_with(plain, "ce_id", None), ("ce_Note", b"x")]
+    return [
+        _record("header_with_del", key, _with(plain, "ce_id", b"a\x7fb"), value, bad, "ce_id"),
+        _record("header_with_c1", key, _with(plain, "ce_id", b"a\xc2\x85b"), value, bad, "ce_id"),
+        _record("header_with_a_newline", key, _with(plain, "ce_id", b"a\nb"), value, bad, "ce_id"),
+        _record("header_of_1026_bytes_in_513_characters", key, [*plain, ("ce_note", "ы".encode() * 513)], value, bad,
+                "ce_note"),
+        _record("header_name_of_41", key, [*plain, ("ce_" + "a" * 41, b"1")], value, bad, "ce_" + "a" * 41),
+        _record("header_name_of_none", key, [*plain, ("ce_", b"1")], value, bad, "ce_"),
+        _record("header_name_with_underscore", key, [*plain, ("ce_a_b", b"1")], value, bad, "ce_a_b"),
+        _record("two_faults_first_by_name", key, spoiled, value, bad, "ce_id"),
+        _record("two_faults_first_by_name_though_not_as_they_came", key, spoiled[::-1], value, bad, "ce_id"),
+        _record("names_before_contents", key, name_at_fault, value, bad, "ce_Note"),
+        _record("contents_before_missing_ones", key, [h for h in _with(plain, "ce_type", b"\xff") if h[0] != "ce_id"],
+                value, bad, "ce_type"),
+        _record("control_characters_behind_other_contents", key, _with(_with(plain, "ce_id", b"a\0"), "ce_type", None),
+                value, bad, "ce_type"),
+        _record("specversion_before_content_type", key,
+                _with(_with(plain, "content-type", b"a"), "ce_specversion", b"2"), value, bad, "ce_specversion"),
+        _record("source_before_subject", key, _with(_with(plain, "ce_subject", b"uz"), "ce_source", b"/centers/kz"),
+                value, "WRONG_CENTER", "ce_source"),
+        _record("subject_before_time", key, _with(_with(plain, "ce_subject", b"uz"), "ce_time", b"now"), value, bad,
+                "ce_subject"),
+        _record("source_with_a_slash_behind", key, _with(plain, "ce_source", b"/centers/uz/"), value, "WRONG_CENTER",
+                "ce_source"),
+        *(_record(name, text.encode(), _with(plain, "ce_subject", text.encode()), value, bad, "ce_subject")
+          for name, text in BAD_SUBJECTS.items()),
+        *(_record(name, key, _with(plain, "ce_time", text.encode()), value, bad, "ce_time")
+          for name, text in BAD_TIMES.items()),
+    ]  # fmt: skip
+
+
+def _timed(name: str, key: bytes, headers: Headers, value: bytes, text: str) -> dict[str, Any]:
+    return _record(name, key, headers, value) | {"time": write_time(read_time(text))}
+
+
+def _of(subject: str, name: str, plain: Headers, value: bytes) -> dict[str, Any]:
+    return _record(name, subject.encode(), _with(plain, "ce_subject", subject.encode()), value)
 
 
 def _with(headers: Headers, name: str, content: bytes | None) -> Headers:

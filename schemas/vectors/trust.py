@@ -49,6 +49,16 @@ def enrolment_vectors() -> Row:
             SEAL,
             "no kind of seal key",
         ),
+        ("reserved_hq", key_text(HUB, "hq", "seal", signer(f"{HUB}/hq").verifier), signer(f"{HUB}/hq"), "reserved id"),
+        (
+            "reserved_log",
+            key_text(HUB, "log", "seal", signer(f"{HUB}/log").verifier),
+            signer(f"{HUB}/log"),
+            "reserved id",
+        ),
+        ("reserved_root", key_text(HUB, "root", "seal", ROOT.verifier), ROOT, "reserved id"),
+        ("hub_in_capitals", good.replace(f"\n{HUB}\n", "\nHub.example\n"), SEAL, "no name of a hub"),
+        ("key_of_another_hub", good.replace(f"\n{HUB}\n", "\nhub.other\n"), SEAL, "key is not named for the hub"),
         ("ml_dsa_not_signed_by_itself", key_text(HUB, CENTER, "seal", LONG.verifier), SEAL, "has not proved itself"),
     ]
     plain = Signer(COSIGNER.name, COSIGNER.seed)  # who reads notes alone finds the line of the same key as one of 0x01
@@ -107,7 +117,7 @@ def trust_vectors() -> Row:
     full_text = full.to_text()
     cases = [
         ("signed_by_another_root", text, other, "not signed by the pinned root"),
-        ("names_another_root", replace(old, root=other.verifier).to_text(), other, "not by the pinned root"),
+        ("names_another_root", replace(old, root=other.verifier).to_text(), ROOT, "the pinned root key never changes"),
         ("receipts_key_misnamed", replace(old, receipts=(SEAL.verifier,)).to_text(), ROOT, "expected <hub>/receipts"),
         ("one_key_for_two_uses", replace(old, receipts=(one_key,)).to_text(), ROOT, "one key has one use"),
         ("hub_of_another_name", text.replace("\nhub.", "\nhob."), ROOT, "keys are not named for the hub"),
@@ -123,6 +133,25 @@ def trust_vectors() -> Row:
         ("v2_witness_of_01", replace(first, witnesses=(WITNESS.verifier,)).to_text(), ROOT, "no kind of witness key"),
         ("v2_key_in_use_retired", replace(first, retired=((START, hqs[0]),)).to_text(), ROOT, "the key in use"),
         ("v2_retired_unlisted", replace(first, retired=((START, hqs[1]),)).to_text(), ROOT, "not among the keys"),
+        (
+            "v2_new_root_signed_by_itself",
+            replace(first, root=other.verifier).to_text(),
+            other,
+            "not by the pinned root",
+        ),
+        ("v2_log_key_before_the_receipts_key", _swap_lines(text_2, "receipts ", "log "), ROOT, "another order"),
+        ("v2_witness_before_hq", _swap_lines(full_text, "hq hub.example/hq+", "witness "), ROOT, "another order"),
+        ("v2_reason_of_201_characters", text_2.replace("the first keys", "ы" * 201), ROOT, "reason too long"),
+        ("v2_reason_with_two_spaces", text_2.replace("the first keys", "the  first keys"), ROOT, "not one line's form"),
+        ("v2_retired_twice", full_text + full_text.splitlines(keepends=True)[-1], ROOT, "retired twice"),
+        ("v2_serial_with_zero_in_front", text_2.replace("serial 1", "serial 01"), ROOT, "not a number's one form"),
+        (
+            "v2_witness_for_two",
+            replace(first, witnesses=(COSIGNER.verifier, COSIGNER.verifier)).to_text(),
+            ROOT,
+            "one key has one use",
+        ),
+        ("v2_seal_key_as_hq", replace(first, hqs=(SEAL.verifier,)).to_text(), ROOT, "expected <hub>/hq"),
         ("v2_lines_out_of_order", _swap_lines(full_text, "hq ", "receipts "), ROOT, "another order"),
     ]
     return file_of(
@@ -144,7 +173,12 @@ def trust_vectors() -> Row:
                     "retired": [key.to_text() for _, key in trust.retired],
                 },
             }
-            for name, trust in (("good", old), ("v2", first), ("v2_rotated", full))
+            for name, trust in (
+                ("good", old),
+                ("v2", first),
+                ("v2_rotated", full),
+                ("v2_long_reason", replace(first, reason="ы" * 200)),
+            )
         ],
         [fault(name, sign_note(text, [by]).to_bytes(), [ROOT], reason) for name, text, by, reason in cases],
     )

@@ -35,14 +35,19 @@ from schemas.vectors.make import FILES, HERE
 from tests.support.interop import ask_go, needs_go, verify_log
 
 NOTES = ("notes", "seals", "receipts", "resends", "enrolments", "trust", "presence", "cosignatures")
-# What we refuse and Go need not: it takes a hundred signatures, ids in capitals, knows nothing of small order, and lets
-# ML-DSA-44 stand under lines that it does not sign (filippo.io/torchwood refuses those too), and size 0 under any root.
+# What we refuse and Go need not: it takes a hundred signatures, notes of any length, ids in capitals, line breaks in
+# base64, times of 64 bits, knows nothing of small order, and lets ML-DSA-44 stand under lines that it does not sign
+# (filippo.io/torchwood refuses those too), and size 0 under any root.
 STRICTER = frozenset(
     {
         "seventeen_signatures",
         "id_in_capitals",
         "point_of_small_order",
+        "longer_than_1_000_000_bytes",
+        "base64_with_a_line_break",
+        "time_beyond_63_bits",
         "long_under_extension_lines",
+        "long_over_extension_lines",
         "empty_tree_with_another_root",
     }
 )

@@ -27,13 +27,16 @@ needs_go = pytest.mark.skipif(GO is None, reason="go is not installed")
 
 
 @cache
-def go_program() -> Path:
-    """Return the program's path. Skips the test where this Go is too old, or its packages cannot be fetched by hand."""
+def go_program(package: str = ".") -> Path:
+    """Return the path of a program of tests/interop/go, built.
+
+    Skips the test where this Go is too old, or its packages cannot be fetched by hand.
+    """
     directory = Path(tempfile.mkdtemp(prefix="cohub-interop-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     # GOFLAGS: go.mod and go.sum pin what is fetched; nothing may change them here.
     environment = {**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off", "CGO_ENABLED": "0"}
-    command = ["go", "build", "-o", str(directory / "interop"), "."]
+    command = ["go", "build", "-o", str(directory / "interop"), package]
     done = subprocess.run(
         command, cwd=PROGRAM, env=environment, capture_output=True, text=True, timeout=240, check=False
     )

@@ -3,12 +3,10 @@ module cohub.example/interop
 go 1.25.0
 
 require (
+	filippo.io/mldsa v1.0.0
 	github.com/transparency-dev/formats v0.1.1
 	github.com/transparency-dev/merkle v0.0.2
 	golang.org/x/mod v0.36.0
 )
 
-require (
-	filippo.io/mldsa v1.0.0 // indirect
-	golang.org/x/crypto v0.52.0 // indirect
-)
+require golang.org/x/crypto v0.52.0 // indirect
