@@ -278,7 +278,7 @@ class _Fetch:
         """Deal with a record that the tail has at `place`: a newer seal on it may be good."""
         self.duplicates += pending.record.offset >= self.read_upto
         if pending.seal is not None and pending.seal != tail.records[place].seal:
-            self._go_by(tail, tail.settle_at(place, pending.seal, self.keyring))
+            self._go_by(tail, tail.settle_at(place, pending.seal, self.keyring), pending.record)
 
     def _settle(self) -> None:
         """Look at the seals of the tail that the last record came to: no other has any to look at."""
@@ -286,10 +286,13 @@ class _Fetch:
         if tail is not None and tail.looked < len(tail.records):
             self._go_by(tail, tail.settle(self.keyring))
 
-    def _go_by(self, tail: Tail, settled: Settled) -> None:
-        """Take what a good seal covers, and remember what HQ needs to hear because of the others."""
+    def _go_by(self, tail: Tail, settled: Settled, by: KafkaRecord | None = None) -> None:
+        """Take what a good seal covers, and remember what is wrong with the others.
+
+        `by` is the record that brought the seal, where it is not the one that has it.
+        """
         if settled.count:
-            self._accept(tail, settled.count, settled.edge)
+            self._accept(tail, settled.count, settled.edge, by or tail.records[settled.count - 1].record)
         for refusal in settled.refused.values():
             if refusal.reason is Reason.BAD_SEAL and (self.wait is None or refusal.is_word):
                 self._hole(tail.lane.origin, f"bad seal: {refusal.detail}", is_proved=refusal.is_word)
@@ -299,9 +302,9 @@ class _Fetch:
             why = f"{awaited.refusal.detail}, since {since}; what is sealed by a key that HQ knows is read on"
             self.wait = Wait(tail.records[0].record.offset, why)
 
-    def _accept(self, tail: Tail, count: int, edge: Edge) -> None:
+    def _accept(self, tail: Tail, count: int, edge: Edge, by: KafkaRecord) -> None:
         """Take the first `count` records of a tail: with the stretch before them, where one receipt has room."""
-        before, was_open, by = tail.lane, self.open, tail.records[count - 1].record
+        before, was_open = tail.lane, self.open
         events = tail.take(count, edge)
         closes = None
         if tail is not was_open:
