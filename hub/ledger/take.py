@@ -258,9 +258,9 @@ class _Fetch:
 
     def _seal_of(self, record: KafkaRecord, headers: dict[str, bytes | None]) -> bytes | None:
         seal = headers.get(SEAL_HEADER)
-        if seal is not None and self.keyring.rules.strict_seals and [n for n, _ in record.headers].count(SEAL_HEADER) > 1:
-            return None
-        return seal
+        if seal is None or not self.keyring.rules.strict_seals:
+            return seal
+        return seal if [name for name, _ in record.headers].count(SEAL_HEADER) == 1 else None
 
     def _tail_of(self, epoch: str, pending: Pending) -> Tail | None:
         """Return the tail that a record of `epoch` belongs to, a new one where a lane begins; None for any other."""

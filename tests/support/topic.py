@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from hub.ledger.keyring import CenterKeys, Keyring
 from hub.protocol.checkpoint import seal
 from hub.protocol.control import Presence, seal_key_name
+from hub.protocol.limits import BATCH_EVENTS_MAX
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER, canonical
+from hub.protocol.rules import FIRST, NEWEST
 from hub.protocol.tree import Edge, leaf_hash
 from tests.support.center import HUB, NOW, Center, Sent
 
@@ -41,7 +43,7 @@ def keyring(*, knows: bool = False, strict: bool = False) -> Keyring:
     keys = {KNOWN.verifier.public: True, REVOKED.verifier.public: False}
     if knows:
         keys[UNKNOWN.verifier.public] = True
-    return Keyring(1, {"uz": CenterKeys(True, keys)}, strict)
+    return Keyring(1, {"uz": CenterKeys(True, keys)}, NEWEST if strict else FIRST)
 
 
 @dataclass
@@ -103,6 +105,12 @@ class Topic:
             case _:
                 self._stranger(what, count, how, at)
 
+    def rest(self, size: int) -> list[Sent]:
+        """Return what the center sends again when HQ has `size` events of its lane: batches as they should be."""
+        ends = [*range(size + BATCH_EVENTS_MAX, len(self.lane), BATCH_EVENTS_MAX), len(self.lane)]
+        found = [self.sealed(n, "good" if n in ends else "none") for n in range(size + 1, len(self.lane) + 1)]
+        return [replace(record, offset=len(self.log) + n) for n, record in enumerate(found)]
+
     def _seals(self, number: int, how: str) -> list[Sent]:
         return [self.sealed(number, how)] if 0 < number <= len(self.lane) else []
 
@@ -146,10 +154,10 @@ class Topic:
         return made
 
 
-def written(acts: Sequence[Act]) -> list[Sent]:
+def written(acts: Sequence[Act]) -> Topic:
     """Return the topic that `acts` wrote: a lane that is opened, and then whatever came."""
     topic = Topic()
     topic.act("batch", 3, "good", 0)
     for act in acts:
         topic.act(*act)
-    return topic.log
+    return topic

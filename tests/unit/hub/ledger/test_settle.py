@@ -22,7 +22,9 @@ from tests.support.center import NOW, Center, Sent
 
 
 def keyring(center: Center, *, strict: bool = False) -> Keyring:
-    return Keyring(1, {center.id: CenterKeys(True, {center.signer.verifier.public: True}, {}, {})}, NEWEST if strict else FIRST)
+    return Keyring(
+        1, {center.id: CenterKeys(True, {center.signer.verifier.public: True}, {}, {})}, NEWEST if strict else FIRST
+    )
 
 
 def pending(records: list[Sent], first: int = 1) -> list[Pending]:
