@@ -73,6 +73,12 @@ def is_signed(name: str) -> bool:
     return name.startswith("ce_") or name == "content-type"
 
 
+def aside_bytes(record: KafkaRecord) -> int:
+    """Return how many bytes a record has that its digest does not cover: its Kafka key and its unsigned headers."""
+    unsigned = sum(len(_bytes(n)) + len(c or b"") for n, c in record.headers if not is_signed(n))
+    return len(record.key or b"") + unsigned
+
+
 def canonical(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> bytes:
     """Return the bytes that a record's digest covers. Total: defined for any headers and value."""
     parts = []

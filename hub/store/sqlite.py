@@ -66,7 +66,7 @@ class SqliteStore(OnDatabase):
                 (owner, named),
             )
             rows = db.execute(
-                "SELECT center, next_offset, term, status, why, lane_id FROM intake"
+                "SELECT center, next_offset, term, status, why, lane_id, reads_on, read_upto FROM intake"
                 " WHERE center IN (SELECT value FROM json_each(?))",
                 (named,),
             ).fetchall()
@@ -85,8 +85,13 @@ class SqliteStore(OnDatabase):
                 else:
                     closed[center][epoch] = size
         return {
-            center: Claimed(Intake(center, offset, Status(status), why, lanes.get(center), closed[center]), term)
-            for center, offset, term, status, why, _ in rows
+            center: Claimed(
+                Intake(
+                    center, offset, Status(status), why, lanes.get(center), closed[center], bool(reads_on), read_upto
+                ),
+                term,
+            )
+            for center, offset, term, status, why, _, reads_on, read_upto in rows
         }
 
     @suspends
@@ -177,7 +182,8 @@ class SqliteStore(OnDatabase):
         """See Store."""
         with self._database.writing() as db:
             done = db.execute(
-                "UPDATE intake SET status = ?, why = ? WHERE center = ? AND term = ?", (status, why, center, term)
+                "UPDATE intake SET status = ?, why = ?, reads_on = 0 WHERE center = ? AND term = ?",
+                (status, why, center, term),
             )
             if done.rowcount != 1:
                 raise FencedError(f"intake {center}: another worker has taken it over")
@@ -188,7 +194,7 @@ class SqliteStore(OnDatabase):
         with self._database.writing() as db:
             row = db.execute("SELECT status FROM intake WHERE center = ?", (center,)).fetchone()
             db.execute(
-                "UPDATE intake SET status = ?, why = '' WHERE center = ? AND status IN (?, ?)",
+                "UPDATE intake SET status = ?, why = '', reads_on = 0 WHERE center = ? AND status IN (?, ?)",
                 (Status.READING, center, Status.PARKED, Status.FORKED),
             )
             return str(row[0]) if row else None

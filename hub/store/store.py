@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from hub.domain.entity import Entity
 from hub.ledger.halt import Halt
@@ -18,8 +18,13 @@ from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
 from hub.store.workers import LivingWorker
 
-QUARANTINE_QUOTA_BYTES = 64 * 1024 * 1024  # a center over it keeps KEPT_BYTES_MAX of a record and its digest
-KEPT_BYTES_MAX = 64 * 1024
+QUARANTINE_QUOTA_BYTES: Final = 64 * 1024 * 1024  # of each center: what its quarantined records take of the database
+KEPT_BYTES_MAX: Final = 4 * 1024  # of one record's canonical bytes, once the center has used its share for whole ones
+KEPT_KEY_BYTES_MAX: Final = 1024
+KEPT_BYTES_MAX_BEFORE_0_3: Final = 64 * 1024
+ROW_BYTES: Final = 256  # of a row in quarantine beside its texts and bytes, with its index
+WHOLE_SHARE: Final = 0.25  # of the quota: so much of it may go to records that are kept whole
+JUNK_SHARE: Final = 0.75  # of the quota: the rest is for what is signed, and speaks against HQ itself
 
 
 class FencedError(Retriable):

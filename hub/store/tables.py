@@ -36,7 +36,10 @@ INTAKE: Final = Table(
     Column("why", Text, nullable=False),
     Column("lane_id", Integer),
     Column("duplicates", BigInteger, nullable=False),
-    Column("quarantined_bytes", BigInteger, nullable=False),
+    Column("quarantined_bytes", BigInteger, nullable=False),  # what its quota counts
+    Column("reads_on", Integer, nullable=False, server_default="0"),  # 1: it is read, whatever its status says
+    Column("read_upto", BigInteger, nullable=False, server_default="0"),  # what lies before that offset was counted
+    Column("strangers", BigInteger, nullable=False, server_default="0"),  # control records by keys HQ does not know
     Column("seen_at_us", BigInteger),  # when HQ last received a presence
     Column("presence", Text),  # its note's text
     Column("alarm", Text),  # what its witness last said against HQ's log, its note's text; NULL once it took that back
@@ -167,10 +170,23 @@ QUARANTINE: Final = Table(
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("key", LargeBinary),
-    Column("data", LargeBinary, nullable=False),  # canonical bytes, the first 64 KiB of them over the quota
+    Column("data", LargeBinary, nullable=False),  # canonical bytes, or the first of them: `store.KEPT`
     Column("size_bytes", BigInteger, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
     UniqueConstraint("center", "kafka_offset", "digest"),  # a record that is read again is kept once
+)
+
+# What was quarantined and is over its center's quota: counted, and not kept.
+UNKEPT: Final = Table(
+    "unkept",
+    METADATA,
+    Column("center", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("first_at_us", BigInteger, nullable=False),
+    Column("last_at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("center", "reason"),
 )
 
 EVIDENCE: Final = Table(

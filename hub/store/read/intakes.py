@@ -43,7 +43,10 @@ class IntakeStanding(ReadModel):
 
     center: str = Field(description="The center's id")
     status: str = Field(default="new", description="new, reading, waiting, parked or forked")
-    why: str = Field(default="no worker has read it yet", description="Why it is not being read, empty where it is")
+    why: str = Field(
+        default="no worker has read it yet",
+        description="Why it is not being read, or what of it waits or is not taken; empty where all is well",
+    )
     owner: str = Field(default="", description="The worker that reads it")
     position: int | None = Field(
         default=None, description="The offset of the next record of `in.<center>`; None: from the earliest on"

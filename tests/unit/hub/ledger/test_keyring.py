@@ -21,7 +21,7 @@ from hub.protocol.note import Note
 from hub.protocol.record import SEAL_HEADER
 from hub.protocol.trust import Trust
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent
-from tests.support.hq import IDENTITY, Hq, accepted, center_record, resends
+from tests.support.hq import IDENTITY, Hq, accepted, center_record, refused, resends
 
 LONG = Signer(seal_key_name(HUB, "uz"), b"m" * 32, COSIGNATURE_MLDSA44)
 
@@ -104,7 +104,7 @@ async def test_ml_dsa_line_that_is_not_good_spoils_the_seal(hq: Hq, damage: str)
         good[-1] = good[-1].header(SEAL_HEADER, Note(note.text, (own, line)).to_bytes())
     step = await hq.feed("uz", good)
     assert accepted(step) == []
-    assert {q.reason for q in step.quarantine} == {"BAD_SEAL"}
+    assert [why.partition(" ")[0] for why in refused(step)] == ["BAD_SEAL"]
 
 
 async def test_ml_dsa_line_is_no_seal_alone(hq: Hq) -> None:
@@ -196,4 +196,4 @@ def trusting(old: Signer, new: Signer, gone_at: datetime) -> Trust:
 
 
 def details(step: Step) -> set[str]:
-    return {q.detail.partition(":")[0] for q in step.quarantine}
+    return {why.removeprefix("BAD_SEAL ").partition(":")[0] for why in refused(step)}
