@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from hub.base.faulty import Fault, Faults
-from hub.domain.entity import Entity
 from hub.ledger.halt import Halt
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
@@ -23,7 +22,7 @@ from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
-from hub.store.store import Changes, Claimed, LogStore, Store
+from hub.store.store import Changes, Claimed, HqRows, LogStore, Store
 
 # Everything that a Store writes, by the name that `fail` is given.
 WRITES: Final = (
@@ -151,9 +150,9 @@ class FaultyStore:
         """See Store."""
         return await self._store.entities(keys)
 
-    async def basis(self) -> tuple[int, list[Entity]]:
+    async def hq_lane(self, after: int) -> HqRows:
         """See Store."""
-        return await self._store.basis()
+        return await self._store.hq_lane(after)
 
     async def changes(self) -> Changes:
         """See Store."""

@@ -12,7 +12,6 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
-from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
@@ -22,10 +21,11 @@ from hub.protocol.tree import Edge
 from hub.store.sqlite_commit import SqliteCommit
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
 from hub.store.sqlite_entities import SqliteEntities
+from hub.store.sqlite_hq_lane import SqliteHqLane
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_publication import SqlitePublication
-from hub.store.store import QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError
+from hub.store.store import QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
 
 
 class SqliteStore(OnDatabase):
@@ -36,6 +36,7 @@ class SqliteStore(OnDatabase):
         super().__init__(SqliteDatabase(path, connection))
         self._entities = SqliteEntities(self._database)
         self._commit = SqliteCommit(self._database, self._entities, quarantine_quota_bytes)
+        self._hq_lane = SqliteHqLane(self._database)
         self._publication = SqlitePublication(self._database, self._entities)
         self.log = SqliteLog(self._database)
 
@@ -100,15 +101,9 @@ class SqliteStore(OnDatabase):
         return self._entities.find(keys)
 
     @suspends
-    async def basis(self) -> tuple[int, list[Entity]]:
+    async def hq_lane(self, after: int) -> HqRows:
         """See Store."""
-        self._connection.execute("BEGIN")
-        try:
-            row = self._connection.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center = ?", (HQ,)).fetchone()
-            documents = self._connection.execute("SELECT document FROM entity WHERE center = ?", (HQ,)).fetchall()
-        finally:
-            self._connection.execute("COMMIT")
-        return int(row[0]), [Entity.from_json(d[0]) for d in documents]
+        return self._hq_lane.page(after)
 
     @suspends
     async def changes(self) -> Changes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from hub.domain.entity import Entity
+from hub.domain.hq_lane import HqStretch
 from hub.ledger.halt import Halt
 from hub.ledger.lane import Intake
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
@@ -47,6 +47,21 @@ class Changes:
 
     basis: int
     intakes: dict[str, tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class HqRows:
+    """A page of the hq lane as it is stored, read in one transaction; nobody has verified any of it.
+
+    Shapes: `origins` are the lanes that HQ has, one where all is well; `size` is what their rows say; `stretches`
+            follow one another. `named` is the largest basis that the newest receipt of any lane names, 0 where it was not
+            looked at: that is done with the first page alone.
+    """
+
+    origins: tuple[str, ...]
+    size: int
+    stretches: tuple[HqStretch, ...]
+    named: int = 0
 
 
 class LogStore(Protocol):
@@ -117,8 +132,8 @@ class Store(Protocol):
     async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
         """Return those of `keys` that HQ knows."""
 
-    async def basis(self) -> tuple[int, list[Entity]]:
-        """Return the size of the hq lane and its entities at that size."""
+    async def hq_lane(self, after: int) -> HqRows:
+        """Return what is stored of the hq lane behind `after`, as much as one page holds; nothing of it is believed."""
 
     async def changes(self) -> Changes:
         """Return what may have changed behind a worker's back; cheap enough to ask every second."""
