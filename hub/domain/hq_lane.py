@@ -6,7 +6,7 @@ both take the same *stretches*: events with the seal over them and the receipt f
 
 A seal is over the whole lane before it, so of several stretches that are taken at once the last one's signatures stand
 for all. The receipt says when HQ recorded it: a key that was retired later may have signed, one that was retired before
-may not. What HQ rejected of its own lane, which it never does, a receipt would say; then its signature is looked at too.
+may not. What HQ rejected of its own lane, which it never does, a receipt would say; then that one is verified, too.
 """
 
 from __future__ import annotations

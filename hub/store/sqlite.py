@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from hub.domain.stream import HQ
+from hub.ledger.derived import Partition, Place
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
@@ -25,7 +26,8 @@ from hub.store.sqlite_hq_lane import SqliteHqLane
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_publication import SqlitePublication
-from hub.store.store import QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
+from hub.store.sqlite_topics import SqliteTopics
+from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
 
 
 class SqliteStore(OnDatabase):
@@ -39,6 +41,7 @@ class SqliteStore(OnDatabase):
         self._hq_lane = SqliteHqLane(self._database)
         self._publication = SqlitePublication(self._database, self._entities)
         self.log = SqliteLog(self._database)
+        self.topics = SqliteTopics(self._database, self._publication)
 
     @classmethod
     def open(cls, path: Path, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> SqliteStore:
@@ -192,6 +195,6 @@ class SqliteStore(OnDatabase):
         return self._publication.publication(origin, after, limit)
 
     @suspends
-    async def set_published(self, cursors: dict[str, int]) -> None:
+    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
         """See Store. If we crash before this, the same is published again: readers go by sequence and version."""
-        self._publication.set_published(cursors)
+        self._publication.set_published(cursors, reach)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from hub.domain.hq_lane import HqStretch
+from hub.ledger.derived import Partition, Place
 from hub.ledger.halt import Halt
 from hub.ledger.lane import Intake
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
@@ -16,9 +18,13 @@ from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
+from hub.store.topic_store import TopicStore
 
 QUARANTINE_QUOTA_BYTES = 64 * 1024 * 1024  # a center over it keeps KEPT_BYTES_MAX of a record and its digest
 KEPT_BYTES_MAX = 64 * 1024
+
+
+NOWHERE: Final[Mapping[Partition, Place]] = MappingProxyType({})
 
 
 class FencedError(Retriable):
@@ -54,8 +60,8 @@ class HqRows:
     """A page of the hq lane as it is stored, read in one transaction; nobody has verified any of it.
 
     Shapes: `origins` are the lanes that HQ has, one where all is well; `size` is what their rows say; `stretches`
-            follow one another. `named` is the largest basis that the newest receipt of any lane names, 0 where it was not
-            looked at: that is done with the first page alone.
+            follow one another. `named` is the largest basis that the newest receipt of any lane names, 0 where it
+            was not looked at: that is done with the first page alone.
     """
 
     origins: tuple[str, ...]
@@ -120,6 +126,10 @@ class Store(Protocol):
     def log(self) -> LogStore:
         """HQ's log."""
 
+    @property
+    def topics(self) -> TopicStore:
+        """What HQ's topics have."""
+
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """Take over these intakes, making them where they are new; every older term is void from then on."""
 
@@ -168,8 +178,11 @@ class Store(Protocol):
     async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """Return the next whole receipts of a lane behind sequence `after`, about `limit` events."""
 
-    async def set_published(self, cursors: dict[str, int]) -> None:
-        """Move the publisher's cursors, after the broker acknowledged. A cursor never moves back."""
+    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
+        """Move the publisher's cursors, after the broker acknowledged, and note how far it has these partitions.
+
+        Nothing of it ever moves back here.
+        """
 
     async def close(self) -> None:
         """Close every connection. Idempotent."""

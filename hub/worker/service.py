@@ -30,11 +30,13 @@ from hub.kafka.cluster import Cluster
 from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
-from hub.store.released import released_schemas, state_schema_ids
+from hub.store.released import released_schemas, state_forms, state_schemas
 from hub.store.sqlite import SqliteStore
+from hub.worker.again import Kept
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
+from hub.worker.keeper import Keeper
 from hub.worker.notary import Notary
 from hub.worker.publisher import Publisher
 from hub.worker.trust import TrustPublisher
@@ -119,7 +121,7 @@ async def run_worker(
     try:
         headquarters = Headquarters(store, identity, released)
         await headquarters.prepare()
-        publisher = Publisher(store, settings.cluster, state_schema_ids(released), enabled=settings.publish)
+        publisher = Publisher(store, settings.cluster, state_forms(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         consolidator = consolidator_type(store, headquarters, identity, publisher, owner)
         await consolidator.refresh()
@@ -153,6 +155,9 @@ async def run_worker(
                     has_heard=hearing.is_done,
                 )
                 tasks.append(run("notary", notary.run()))
+                kept = Kept(store, folder.database, identity, state_forms(released), state_schemas(released))
+                keeper = Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers)
+                tasks.append(run("keeper", keeper.run()))
             tasks.append(run("trust", trust.run()))
             tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse)))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
