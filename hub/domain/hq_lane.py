@@ -135,9 +135,8 @@ class HqLane:
         """
         if not stretches:
             return self
-        entities, newer = dict(self.entities), dict.fromkeys(self.newer)
         origin, size = self.origin, self.size
-        leaves: list[bytes] = []
+        receipts = []
         for stretch in stretches:
             note = Note.from_bytes(stretch.receipt)
             receipt = Receipt.from_text(note.text)
@@ -149,24 +148,23 @@ class HqLane:
                 said = f"{receipt.origin[:80]} {receipt.first} to {receipt.last}"
                 raise Malformed(f"a receipt for {origin} {size + 1} to {after} is expected, and this is for {said}")
             if receipt.decisions or stretch is stretches[-1]:
-                receipt = keys.signed_receipt(note)
-            rejected = {decision.sequence for decision in receipt.decisions}
-            for data in stretch.events:
-                size += 1
-                leaves.append(leaf_hash(data))
-                if size not in rejected:
-                    _take_event(entities, newer, data, origin, size, readers)
-        edge = self.edge.append(leaves)
-        if edge.root != receipt.root:
+                keys.signed_receipt(note)
+            receipts.append(receipt)
+            size = after
+        edge = self.edge.append(leaf_hash(data) for stretch in stretches for data in stretch.events)
+        if edge.root != receipts[-1].root:
             raise Malformed(f"{origin}: the events do not have the root that HQ signed at size {size}")
-        keys.check_seal(stretches[-1].seal, receipt)
+        keys.check_seal(stretches[-1].seal, receipts[-1])
+        # Only now is anything of it read: what HQ has not signed costs a hash.
+        entities, newer = dict(self.entities), dict.fromkeys(self.newer)
+        for stretch, receipt in zip(stretches, receipts, strict=True):
+            rejected = {decision.sequence for decision in receipt.decisions}
+            for sequence, data in enumerate(stretch.events, receipt.first):
+                if sequence not in rejected:
+                    _take_event(entities, newer, data, origin, sequence, readers)
+        known = tuple(newer)[:NEWER_MAX]
         return replace(
-            self,
-            origin=origin,
-            edge=edge,
-            entities=entities,
-            recorded_at=receipt.recorded_at,
-            newer=tuple(newer)[:NEWER_MAX],
+            self, origin=origin, edge=edge, entities=entities, recorded_at=receipts[-1].recorded_at, newer=known
         )
 
 

@@ -55,7 +55,9 @@ def heard(broker: MemoryBroker, centers: Iterable[str], *, in_order: bool = True
         center = headers["ce_source"].decode().removeprefix("/centers/")
         lane = events.setdefault(origin_of(HUB, center, headers["ce_epoch"].decode()), {})
         sequence = int(headers["ce_sequence"])
-        assert not in_order or sequence in lane or sequence > max(lane, default=0), "an event comes after a later one of its lane"
+        assert not in_order or sequence in lane or sequence > max(lane, default=0), (
+            "an event comes after a later one of its lane"
+        )
         lane[sequence] = (record.key, sorted(record.headers), record.value)
     return {"receipts": out, "events": events, "states": _states(broker)}
 

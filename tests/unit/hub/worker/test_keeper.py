@@ -87,7 +87,8 @@ class Bench:
 
     def lane(self) -> HqLane:
         """Return the hq lane as a reader of `hub.lane` has it who passes over what does not follow."""
-        lane, events = HqLane(), []
+        lane = HqLane()
+        events: list[bytes] = []
         for record in self.broker.records("hub.lane"):
             headers = dict(record.headers)
             assert record.key == headers["ce_subject"]
