@@ -123,7 +123,7 @@ class Registry:
         self._announced = frozenset(DATASCHEMA + schema.sha256 for schema in found.schemas.values())
         self.centers = frozenset(found.centers)
         self.code_lists = found.code_lists
-        self.rules = getattr(found, "rules", 1)
+        self.rules = found.rules
         ours = found.centers.get(self._id)
         self.center = None if ours is None else _our_center(ours)
 
