@@ -41,7 +41,7 @@ class StateForm:
     def of(cls, schema: Schema) -> StateForm:
         """Return the form that a schema of `state/` gives."""
         named = (DATASCHEMA + schema.sha256).encode()
-        return cls(schema.id, (("content-type", CONTENT_TYPE), (SCHEMA_HEADER, named)))
+        return cls(schema.id, [("content-type", CONTENT_TYPE), (SCHEMA_HEADER, named)])
 
 
 @value_class
