@@ -12,7 +12,22 @@ import typer
 
 from hub.base import command
 from hub.base.output import print_version
-from hub.cli import center, code_list, demo, key, lane, ledger, log, quarantine, run, schema, settings, show, status
+from hub.cli import (
+    center,
+    code_list,
+    demo,
+    key,
+    lane,
+    ledger,
+    log,
+    quarantine,
+    republish,
+    run,
+    schema,
+    settings,
+    show,
+    status,
+)
 from hub.cli.audit import group as audit
 from hub.cli.options import Settings
 from hub.cli.replay import group as replay
@@ -48,6 +63,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(replay.app, name="replay")
 app.add_typer(schema.app, name="schema")
 app.add_typer(settings.app, name="settings")
+republish.add_to(app)
 status.add_to(app)
 show.add_to(app)
 demo.add_to(app)
