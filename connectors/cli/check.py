@@ -220,12 +220,13 @@ async def _ask_registry(office: OpenedOffice, link: Link) -> list[Checked]:
     """Return what HQ has of this center: its status, its keys, and whether HQ reads what we write."""
     from connectors.runtime.alarm_name import AlarmName
     from connectors.runtime.alarms import alarm_text
-    from connectors.runtime.office import read_office_keys
+    from connectors.runtime.office import read_office_keys, read_trust
     from connectors.runtime.registry_reader import office_keys, read_registry
+    from connectors.runtime.settings import TRUST
     from hub.protocol.errors import Retriable
 
     try:
-        registry = await read_registry(link)
+        registry = await read_registry(link, read_trust(office.path / TRUST))
         key, long_key, witness = read_office_keys(office.path, office.settings)
     except Retriable as exc:
         return [Checked("registry", None, _told(exc))]

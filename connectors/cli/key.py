@@ -206,14 +206,17 @@ def _see_that_hq_has(opened: OpenedOffice, key: Verifier, kind: Kind) -> None:
     import asyncio
 
     from connectors.runtime.link import Link
+    from connectors.runtime.office import read_trust
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.registry_reader import read_registry
+    from connectors.runtime.settings import TRUST
     from connectors.runtime.told import OfficeError, told_of
     from hub.protocol.errors import Retriable
 
     with Outbox(Path(":memory:")) as nowhere:
         try:
-            registered = asyncio.run(read_registry(Link(opened.settings, nowhere))).center
+            trust = read_trust(opened.path / TRUST)
+            registered = asyncio.run(read_registry(Link(opened.settings, nowhere), trust)).center
         except Retriable as exc:
             raise OfficeError("key.cannot_ask", reason=told_of(exc)) from exc
     found = None if registered is None else registered.key(key)

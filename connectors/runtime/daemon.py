@@ -120,13 +120,13 @@ class Connector:
         codecs, ids = Codecs(), EventIds(lambda: int(self._wall().timestamp() * 1000))
         decided, replans = Signal(), Replans()
         link = Link(settings, outbox, self._clients)
-        registry = RegistryReader(office, outbox, link, work, replans)
+        trusted = Trusted(office.folder / TRUST, office.trust)
+        registry = RegistryReader(office, outbox, link, work, replans, lambda: trusted.trust)
         announced = registry.registry.announced
         sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, announced, office.long_key)
         clock = OfficeClock(outbox.database, lambda: replans.add(outbox.answers.replan_own_times()), self._wall)
         outbox.answers.time = lambda: clock.now() if clock.is_known else None
         sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)
-        trusted = Trusted(office.folder / TRUST, office.trust)
         trust = TrustReader(trusted, link)
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans)
         keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look)

@@ -21,6 +21,7 @@ from hub.cli import (
     ledger,
     log,
     quarantine,
+    republish,
     rules,
     run,
     schema,
@@ -64,6 +65,7 @@ app.add_typer(replay.app, name="replay")
 app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")
 app.add_typer(settings.app, name="settings")
+republish.add_to(app)
 status.add_to(app)
 show.add_to(app)
 demo.add_to(app)

@@ -25,6 +25,7 @@ from typing import Final
 
 from hub.base.durable import create_private, disk_errors, sync_folder, write
 from hub.base.lock import held
+from hub.domain.hq_lane import HqKeys
 from hub.protocol.control import HUB
 from hub.protocol.errors import Conflict, Fatal, Malformed, NotFound, Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
@@ -69,6 +70,12 @@ class Identity:
     def hqs_at(self, moment: datetime) -> tuple[Verifier, ...]:
         """Return the keys that may have sealed the hq lane at `moment`."""
         return self.hqs() if self.trust is None else self.trust.good_at(self.hqs(), moment)
+
+    def hq_keys(self) -> HqKeys:
+        """Return the keys that the hq lane and its receipts may be signed by, former ones with their ends."""
+        if self.trust is None:
+            return HqKeys(self.hub, self.hqs(), (self.receipts.verifier,))
+        return replace(HqKeys.of(self.trust), hqs=self.hqs())
 
     def renew(self, now: Identity) -> None:
         """Take over what the folder says now, all of it at once."""

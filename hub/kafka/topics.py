@@ -3,6 +3,8 @@
 in.<center>     one partition, written by the center alone, kept 30 days
 out.<center>    one partition, written by HQ alone, kept 120 days
 events          every accepted event, kept for ever
+hub.lane        HQ's own lane as it was sealed, kept for ever
+hub.schemas     the schemas of state.* (compacted)
 hub.trust       the newest trust note (compacted)
 state.<stream>  the newest record of each entity (compacted)
 hub.checkpoints what HQ has signed of its log, every size of it for ever (compacted: one is said again and again)
@@ -24,7 +26,7 @@ from hub.base.clients import closing
 from hub.base.kafka import Admin
 from hub.kafka.cluster import Cluster
 from hub.protocol.errors import Fatal, Retriable, UsageError
-from hub.protocol.topics import CHECKPOINTS, FAN_OUT_PARTITIONS, TRUST, topic_in, topic_out
+from hub.protocol.topics import CHECKPOINTS, FAN_OUT_PARTITIONS, LANE, SCHEMAS, TRUST, topic_in, topic_out
 
 DAY_MS = 86_400_000
 IN_RETENTION_MS = 30 * DAY_MS
@@ -74,6 +76,8 @@ def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[Topi
         *log_topics(),
         *trust_topics(),
         TopicSpec("events", FAN_OUT_PARTITIONS, forever),
+        TopicSpec(LANE, 1, forever),
+        TopicSpec(SCHEMAS, 1, {"cleanup.policy": "compact"}),
         *(TopicSpec(f"state.{stream}", FAN_OUT_PARTITIONS, {"cleanup.policy": "compact"}) for stream in streams),
     ]
 

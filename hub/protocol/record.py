@@ -28,6 +28,8 @@ from hub.protocol.moment import write_time
 SEQUENCE_MAX: Final = 2**63 - 1
 CONTENT_TYPE: Final = b"application/avro;framing=confluent"
 SEAL_HEADER: Final = "cohub-seal"
+RECEIPT_HEADER: Final = "cohub-receipt"  # on hub.lane: HQ's receipt for what the seal beside it closes
+SCHEMA_HEADER: Final = "cohub-schema"  # on state.*: `urn:sha256:` and the digest of the value's schema
 CONTROL_HEADER: Final = "cohub-control"
 LANE_OPENED: Final = "net.cohub.lane.opened.v1"
 CENTER_REGISTERED: Final = "net.cohub.center.registered.v1"

@@ -8,6 +8,12 @@ CHECKPOINTS: Final = "hub.checkpoints"  # what HQ signs of its log; key = the si
 
 TRUST: Final = "hub.trust"  # the newest trust note; key = the hub's name, compacted
 
+LANE: Final = "hub.lane"  # HQ's own lane as it was sealed, in its order; key = the entity id, kept for ever
+
+SCHEMAS: Final = (
+    "hub.schemas"  # the schemas of `state.*`; key = the schema's id in decimal, value = its bytes, compacted
+)
+
 # Of `events` and `state.*`, where partition = f(center): never changed later, or a center's order would break.
 FAN_OUT_PARTITIONS: Final = 8
 

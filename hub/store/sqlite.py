@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from hub.domain.entity import Entity
 from hub.domain.stream import HQ
+from hub.ledger.derived import Partition, Place
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
@@ -22,10 +22,12 @@ from hub.protocol.tree import Edge
 from hub.store.sqlite_commit import SqliteCommit
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
 from hub.store.sqlite_entities import SqliteEntities
+from hub.store.sqlite_hq_lane import SqliteHqLane
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_publication import SqlitePublication
-from hub.store.store import QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError
+from hub.store.sqlite_topics import SqliteTopics
+from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
 from hub.store.workers import KEPT, WORKER, LivingWorker
 
 
@@ -37,8 +39,10 @@ class SqliteStore(OnDatabase):
         super().__init__(SqliteDatabase(path, connection))
         self._entities = SqliteEntities(self._database)
         self._commit = SqliteCommit(self._database, self._entities, quarantine_quota_bytes)
+        self._hq_lane = SqliteHqLane(self._database)
         self._publication = SqlitePublication(self._database, self._entities)
         self.log = SqliteLog(self._database)
+        self.topics = SqliteTopics(self._database, self._publication)
 
     @classmethod
     def open(cls, path: Path, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> SqliteStore:
@@ -106,15 +110,9 @@ class SqliteStore(OnDatabase):
         return self._entities.find(keys)
 
     @suspends
-    async def basis(self) -> tuple[int, list[Entity]]:
+    async def hq_lane(self, after: int) -> HqRows:
         """See Store."""
-        self._connection.execute("BEGIN")
-        try:
-            row = self._connection.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center = ?", (HQ,)).fetchone()
-            documents = self._connection.execute("SELECT document FROM entity WHERE center = ?", (HQ,)).fetchall()
-        finally:
-            self._connection.execute("COMMIT")
-        return int(row[0]), [Entity.from_json(d[0]) for d in documents]
+        return self._hq_lane.page(after)
 
     @suspends
     async def say_alive(self, worker: LivingWorker) -> None:
@@ -225,6 +223,6 @@ class SqliteStore(OnDatabase):
         return self._publication.publication(origin, after, limit)
 
     @suspends
-    async def set_published(self, cursors: dict[str, int]) -> None:
+    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
         """See Store. If we crash before this, the same is published again: readers go by sequence and version."""
-        self._publication.set_published(cursors)
+        self._publication.set_published(cursors, reach)

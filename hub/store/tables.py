@@ -252,6 +252,32 @@ LEASE: Final = Table(
     Column("until_us", BigInteger, nullable=False),
 )
 
+# What the broker has acknowledged of each partition that HQ fills: one that has less was lost, and is said again.
+SAID: Final = Table(
+    "said",
+    METADATA,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("upto", BigInteger, nullable=False),  # of `hub.lane`: the sequences that are said; 0 elsewhere
+    PrimaryKeyConstraint("topic", "partition"),
+)
+
+# The topics that are being said again from the ledger, and those that were. A row is begun anew by the next asking.
+SAID_AGAIN: Final = Table(
+    "said_again",
+    METADATA,
+    Column("topic", Text, primary_key=True),
+    Column("partitions", Text, nullable=False),  # numbers with commas, '' for all
+    Column("why", Text, nullable=False),
+    Column("asked_at_us", BigInteger, nullable=False),
+    Column("place", Text, nullable=False),  # how far it is, in the words of whoever reads it; '' at the beginning
+    Column("done", BigInteger, nullable=False),  # records
+    Column("missing", BigInteger, nullable=False),  # records whose bytes nobody has any more
+    Column("finished_at_us", BigInteger),
+)
+
 # Ranges of the ledger whose bytes are in the archive.
 SEGMENT: Final = Table(
     "segment",

@@ -34,12 +34,14 @@ from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
 from hub.protocol.rules import RULES_KNOWN
-from hub.store.released import released_schemas, state_schema_ids
+from hub.store.released import released_schemas, state_forms, state_schemas
 from hub.store.sqlite import SqliteStore
 from hub.store.workers import LivingWorker
+from hub.worker.again import Kept
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
+from hub.worker.keeper import Keeper
 from hub.worker.notary import Notary
 from hub.worker.publisher import Publisher
 from hub.worker.trust import TrustPublisher
@@ -131,7 +133,7 @@ async def run_worker(
     try:
         headquarters = Headquarters(store, identity, released)
         await headquarters.prepare()
-        publisher = Publisher(store, settings.cluster, state_schema_ids(released), enabled=settings.publish)
+        publisher = Publisher(store, settings.cluster, state_forms(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
 
         async def say_alive() -> None:
@@ -173,6 +175,9 @@ async def run_worker(
                     has_heard=hearing.is_done,
                 )
                 tasks.append(run("notary", notary.run()))
+                kept = Kept(store, folder.database, identity, state_forms(released), state_schemas(released))
+                keeper = Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers)
+                tasks.append(run("keeper", keeper.run()))
             tasks.append(run("trust", trust.run()))
             tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, say_alive)))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)

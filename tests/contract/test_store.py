@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hub.domain.stream import HQ
+from hub.domain.hq_lane import HqLane, hq_readers
 from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
@@ -178,15 +178,34 @@ async def test_entitys_history_is_linked_and_every_commit_has_its_state_digest(
     assert step.commits[0].rows[0].previous == (center.origin, 3)
 
 
-async def test_basis_is_hqs_lane_alone(hq: Hq) -> None:
+async def test_rows_of_the_hq_lane_are_hqs_alone(hq: Hq) -> None:
     """Centers' events do not move it; each of HQ's own does, and `changes` tells the same size."""
-    size, entities = await hq.store.basis()
-    assert {"hq:uz", "hq:kz"} <= {e.id for e in entities}
-    assert {e.center for e in entities} == {HQ}
+    rows = await hq.store.hq_lane(0)
+    assert len(rows.origins) == 1
+    assert sum(len(stretch.events) for stretch in rows.stretches) == rows.size
     await hq.feed("uz", Center().opened(3))
-    assert (await hq.store.basis())[0] == (await hq.store.changes()).basis == size
+    assert (await hq.store.hq_lane(0)).size == (await hq.store.changes()).basis == rows.size
     await hq.register(Center("by"))
-    assert (await hq.store.basis())[0] == (await hq.store.changes()).basis == size + 1
+    now = await hq.store.hq_lane(rows.size)
+    assert (await hq.store.changes()).basis == now.size == rows.size + 1
+    assert [len(stretch.events) for stretch in now.stretches] == [1]
+
+
+async def test_rows_of_the_hq_lane_come_in_pages_and_name_the_largest_basis(hq: Hq) -> None:
+    """Page by page the whole lane comes, in order; the first page says under which size HQ judged last."""
+    for number in range(300):
+        await hq.said("suspended" if number % 2 == 0 else "resumed", Center("kz"), {"reason": "x"})
+    await hq.feed("uz", Center().opened(1))
+    first = await hq.store.hq_lane(0)
+    assert first.named == first.size
+    read, stretches = 0, list(first.stretches)
+    while (read := sum(len(stretch.events) for stretch in stretches)) < first.size:
+        page = await hq.store.hq_lane(read)
+        assert page.stretches
+        assert page.named == 0
+        stretches += page.stretches
+    whole = HqLane().taken(stretches, IDENTITY.hq_keys(), hq_readers(RELEASED))
+    assert whole == await hq.headquarters.lane.read()
 
 
 async def test_newest_recorded_at_is_the_newest_of_all_lanes(engine: Engine, tmp_path: Path, hq: Hq) -> None:
@@ -305,12 +324,12 @@ async def test_database_that_is_opened_again_has_everything(engine: Engine, tmp_
     center = Center()
     step = await hq.feed("uz", center.opened(3))
     await hq.store.set_published({center.origin: 4})
-    before = await hq.store.basis()
+    before = await hq.store.hq_lane(0)
     await hq.store.close()
     await hq.store.close()
     again = await engine.open(tmp_path)
     try:
-        assert (await again.basis())[0] == before[0]
+        assert await again.hq_lane(0) == before
         assert await again.edge_at(center.origin, 4) == center.edge
         stored = await again.receipt_at(center.origin, 4)
         assert stored == step.commits[0].note
@@ -332,7 +351,8 @@ async def test_every_call_lets_others_run(hq: Hq) -> None:
     empty = Edge()
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: store.claim(["kz"], "me"), lambda: store.commit(step, term), lambda: store.entities([]),
-        store.basis, store.changes, store.newest_recorded_at, lambda: store.edge_at("no/such/lane", empty.size),
+        lambda: store.hq_lane(0), store.changes,
+        store.newest_recorded_at, lambda: store.edge_at("no/such/lane", empty.size),
         lambda: store.receipt_at("no/such/lane", 1), lambda: store.set_status("uz", term, Status.READING, ""),
         lambda: store.resume("uz"), lambda: store.keep_evidence("x", 1, b"", b"", NOW),
         lambda: store.unpublished(["uz"]), lambda: store.cursors(["uz"]), lambda: store.set_published({}),

@@ -24,6 +24,7 @@ from connectors.runtime.outbox.meta import Foreign, Meta, receipted
 from connectors.runtime.outbox.queue import entity_id
 from connectors.runtime.outbox.schema import must_be_logged
 from hub.protocol.moment import write_time
+from hub.protocol.note import Note
 from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import LANE_OPENED
 from hub.protocol.verdict import Code
@@ -89,6 +90,11 @@ class Answers:
                 taken.outcomes.append(self._take(connection, answer, now, taken.replan))
             self._database.set_meta(Meta.POSITION, position)
         return taken
+
+    def newest_basis(self) -> int:
+        """Return how large HQ's own lane was when HQ signed the newest receipt that is kept here; 0 without one."""
+        rows = self._database.read("SELECT note FROM receipt ORDER BY epoch DESC, first DESC LIMIT 1")
+        return Receipt.from_text(Note.from_bytes(rows[0][0]).text).basis if rows else 0
 
     def replan_allowed(self, streams: Collection[str]) -> set[str]:
         """Have rows that HQ rejected since it had not allowed their stream planned again, now that it has.

@@ -31,6 +31,7 @@ class Meta(StrEnum):
     LINK_STATE = "link_state"  # a `LinkState`
     SETTLES_AT = "settles_at"  # when the first row that waits for its settling time may be taken
     WITNESS_STATE = "witness_state"  # what `status` says of the witness
+    REGISTRY_SEEN = "registry_seen"  # how far HQ's own lane was read: origin, size and root as JSON
     WITNESS_TOLD = "witness_told"  # what HQ was told last that is wrong with its log
 
 

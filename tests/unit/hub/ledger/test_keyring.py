@@ -165,7 +165,7 @@ async def test_hq_lane_by_a_retired_key_is_refused_now_and_good_at_its_time(hq: 
     """The same for HQ's own lane, whose keys stand in the trust note with the time of their retirement."""
     newer = Signer(f"{HUB}/hq", b"n" * 32)
     origin = f"{HUB}/hq/00000001"
-    size, entities = await hq.store.basis()
+    lane = await hq.headquarters.lane.read()
     old_note = open_seal(seal(origin, Center().edge.append([bytes(32)]), IDENTITY.hq))[1]
     new_note = open_seal(seal(origin, Center().edge.append([bytes(32)]), newer))[1]
     gone_at = NOW + timedelta(days=1)
@@ -174,7 +174,7 @@ async def test_hq_lane_by_a_retired_key_is_refused_now_and_good_at_its_time(hq: 
     def standing(note: Note, at: timedelta) -> Standing:
         sealing = trust.hqs_at(NOW + at)
         retired = [key for key in trust.hqs if key not in sealing]
-        found: Basis = basis(size, entities, sealing, RELEASED, retired)
+        found: Basis = basis(lane.size, lane.entities.values(), sealing, RELEASED, retired)
         return found.keyring.check_seal("hq", origin, note)[0]
 
     assert [standing(note, timedelta()) for note in (old_note, new_note)] == [Standing.GOOD, Standing.GOOD]
