@@ -17,7 +17,7 @@ from schemas.vectors.logs import (
     tile_vectors,
 )
 from schemas.vectors.notes import note_vectors, receipt_vectors, resend_vectors, seal_vectors
-from schemas.vectors.presence import alarm_vectors, presence_vectors
+from schemas.vectors.presence import alarm_vectors, presence_vectors, status_vectors
 from schemas.vectors.records import framing_vectors, record_vectors
 from schemas.vectors.trees import tree_vectors
 from schemas.vectors.trust import enrolment_vectors, trust_vectors
@@ -37,6 +37,7 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "records": record_vectors,
     "resends": resend_vectors,
     "seals": seal_vectors,
+    "statuses": status_vectors,
     "tiles": tile_vectors,
     "trees": tree_vectors,
     "trust": trust_vectors,
