@@ -27,7 +27,7 @@ class LastPresence(ReadModel):
     origin: str = Field(description="The lane that it writes, empty where it writes none yet")
     time: datetime = Field(description="When it said so, by its own clock")
     size: int = Field(description="How many events its lane has")
-    backlog: int = Field(description="How many events it has not sent yet")
+    backlog: int = Field(description="How many events it has not had answered yet")
     version: str = Field(description="The release of its connector")
     oldest_s: int | None = Field(
         default=None, description="The age of the oldest event that it has not had answered, in seconds"
