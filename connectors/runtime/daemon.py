@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Persons, Sealing
-from connectors.runtime.presence import tell_presence
+from connectors.runtime.presence import Sayer
 from connectors.runtime.receipts import ReceiptReader
 from connectors.runtime.registry_reader import RegistryReader
 from connectors.runtime.sealer import Sealer
@@ -70,6 +70,7 @@ class Connector:
         self.outbox: Outbox
         self.sender: Sender
         self.folder: Folder
+        self._say_last: Callable[[str], Awaitable[None]]
 
     def stop(self) -> None:
         """Have `run` return; from a task of its loop, or a signal handler that the loop calls."""
@@ -100,7 +101,12 @@ class Connector:
             tasks = self._make_tasks(outbox, persons, work) | {"life": life.beat()}
             log.info("connector_started", center=office.settings.center, origin=outbox.lane.origin)
             self.started.set()
-            await self._supervise(tasks)
+            try:
+                await self._supervise(tasks)
+            except Exception as exc:
+                await self._say_last(Ended.by(exc, self._wall()).why.text())
+                raise
+            await self._say_last(Ended.by(None, self._wall()).why.text())
             log.info("connector_stopped", backlog=outbox.backlog())
 
     def _make_tasks(self, outbox: Outbox, persons: Persons, work: Signal) -> dict[str, Coroutine[Any, Any, None]]:
@@ -121,7 +127,9 @@ class Connector:
         sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)
         trusted = Trusted(office.folder / TRUST, office.trust)
         trust = TrustReader(trusted, link)
-        reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans)
+        reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans, clock.now)
+        sayer = Sayer(settings, outbox, office.key, lambda: reader.told, clock.now)
+        self._say_last = lambda why: sayer.tell_end(link, why)
         keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look)
         witness = WitnessReader(outbox, link, sender, keys)
         gathering: dict[str, Coroutine[Any, Any, None]] = {}
@@ -146,7 +154,7 @@ class Connector:
             "trust": trust.run(),
             "registry": registry.run(),
             "witness": witness.run(),
-            "presence": tell_presence(settings, outbox, sender, office.key),
+            "presence": sayer.tell(sender),
             "purge": _purge(outbox),
         }
 

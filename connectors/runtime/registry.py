@@ -5,7 +5,7 @@ The records are those of `state.center` and `state.schema`; whoever reads them h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
@@ -90,8 +90,19 @@ class Registry:
         self._key = f"{HQ}:{center}".encode()
         self._schemas: set[int] = set()
         self._announced: set[str] = set()  # asked for before, as a `dataschema`
+        self._centers: set[str] = set()
         self.center: OurCenter | None = None
         self.complete = False
+
+    @property
+    def centers(self) -> AbstractSet[str] | None:
+        """The ids of all centers of the network, None while they are not known."""
+        return self._centers if self.known else None
+
+    @property
+    def code_lists(self) -> Mapping[str, AbstractSet[str]] | None:
+        """The codes of HQ's lists by the list's name, None while they are not known: `state.code_list` is not read."""
+        return None
 
     @property
     def known(self) -> bool:
@@ -115,7 +126,17 @@ class Registry:
         """Take a record; return whether it tells anything new. Errors: Malformed, if we can't read it."""
         if topic == SCHEMAS:
             return value is not None and self._take_schema(key or b"")
-        return key == self._key and value is not None and self._take_center(value)
+        if value is None:
+            return False
+        return self._take_name(key or b"") | (key == self._key and self._take_center(value))
+
+    def _take_name(self, key: bytes) -> bool:
+        """Take the name of a center, which the key says; return whether it is new."""
+        hub, _, name = key.decode("ascii", "replace").partition(":")
+        if hub != HQ or name in self._centers:
+            return False
+        self._centers.add(name)
+        return True
 
     def _take_schema(self, key: bytes) -> bool:
         # The key says it all (`hq:<schema id>`), so a later HQ may describe schemas as it likes.

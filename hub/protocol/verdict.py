@@ -35,6 +35,7 @@ class Code(StrEnum):
     UNKNOWN_ENTITY = "UNKNOWN_ENTITY"
     ALREADY_EXISTS = "ALREADY_EXISTS"
     ILLEGAL_TRANSITION = "ILLEGAL_TRANSITION"
+    ALREADY_SAID = "ALREADY_SAID"  # no legal next step, and yet what the entity already is: nothing is to be mended
     # The network's rules, as HQ's own lane has them
     STREAM_NOT_ALLOWED = "STREAM_NOT_ALLOWED"
     UNKNOWN_CENTER = "UNKNOWN_CENTER"

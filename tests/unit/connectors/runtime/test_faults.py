@@ -14,7 +14,7 @@ import pytest
 
 from connectors.mapping.outcome import RowOutcome, Wanted
 from connectors.runtime.codecs import Codecs
-from connectors.runtime.presence import presence_note, tell_presence
+from connectors.runtime.presence import Sayer, presence_note
 from hub.base.faulty import Fault
 from hub.domain.entity import Entity
 from hub.protocol.errors import Rejected, Retriable
@@ -24,6 +24,11 @@ from tests.support.end import CENTER, HUB, KEY, RECEIPTS, TOPIC, End, broker_of_
 
 COMMITS = 20  # of the life below, when nothing fails, or a few less: what comes together is one commit
 WRITES = 4  # of batches, likewise at most: how many batches there are is a matter of time
+
+
+def sayer(end: End) -> Sayer:
+    """Return what says that the center is there, as the daemon has it."""
+    return Sayer(end.settings, end.outbox, KEY, lambda: end.reader.told)
 
 
 def row(number: int, key: str, title: str, status: str = "published") -> RowOutcome:
@@ -273,7 +278,7 @@ async def test_events_go_out_though_a_control_record_failed(end: End, hq: Answer
 
 
 async def test_presence_is_told_when_there_is_a_link_and_tells_what_is_sealed(end: End, hq: AnsweringHq) -> None:
-    async with end.running(), running(tell_presence(end.settings, end.outbox, end.sender, KEY)):
+    async with end.running(), running(sayer(end).tell(end.sender)):
         end.take([row(2, "A", "first")])
         await end.settle({"A": "accepted"})
         await until(lambda: any(told.size == 2 and not told.backlog for told in hq.presence))

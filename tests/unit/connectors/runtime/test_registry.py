@@ -183,9 +183,11 @@ def test_record_in_an_unknown_schema_is_malformed_and_changes_nothing() -> None:
 
 
 def test_records_of_other_centers_and_deletions_are_passed_over() -> None:
-    """Only our own center's record counts."""
+    """Only our own center's record counts; of another one it is news that it is there."""
     found = registry(state(1, OURS))
-    assert not found.take(CENTERS, b"hq:kz", state(9, THEIRS))
+    assert found.take(CENTERS, b"hq:kz", state(9, THEIRS))
+    assert not found.take(CENTERS, b"hq:kz", state(10, THEIRS))
+    assert found.centers == {"uz", "kz"}
     assert not found.take(CENTERS, b"hq:uz", None)
     assert not found.take(SCHEMAS, b"hq:x", b"-")
     assert raised(found) == set()
