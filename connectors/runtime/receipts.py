@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final
 
 import structlog
@@ -40,6 +41,8 @@ from hub.protocol.receipt import Receipt, Resend
 from hub.protocol.status import StatusNote
 
 FETCH_MAX: Final = 500
+SEEN_MAX: Final = 64
+_FINAL: Final = (ReceiptOutcome.APPLIED, ReceiptOutcome.DUPLICATE)
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +77,7 @@ class ReceiptReader:
         self._replans = replans
         self._now = now
         self._passed: Counter[str] = Counter()
+        self._seen: deque[bytes] = deque(maxlen=SEEN_MAX)  # digests of receipts that can tell nothing any more
         self.told: Kept | None = None  # what HQ has said of itself since we read its answers live
         self._topic = TopicPartition(link.settings.topic_out, 0)
 
@@ -135,7 +139,7 @@ class ReceiptReader:
             position = record.offset + 1
             await self._hear(record, heard)
         answers, resend = heard.receipts, heard.resend
-        beside = Beside(heard.news, heard.passed)
+        beside = Beside(heard.news, heard.passed, heard.again)
         try:
             taken = self._outbox.answers.take(answers, position, datetime.now(UTC), beside)
         except Retriable:
@@ -147,6 +151,8 @@ class ReceiptReader:
             self._send_again(resend)
             raise
         # Durable from here: receipts, verdicts and the position are one commit.
+        said = zip(answers, taken.outcomes, strict=True)
+        self._seen.extend(sha256(each.note).digest() for each, outcome in said if outcome in _FINAL)
         if ReceiptOutcome.APPLIED in taken.outcomes:
             self._sender.receipted()
             self._decided.ring()
@@ -161,6 +167,9 @@ class ReceiptReader:
     async def _hear(self, record: Any, heard: _Heard) -> None:
         """Sort out what one record of our topic says: what is for us, and news, and by HQ."""
         settings = self._link.settings
+        if sha256(record.value or b"").digest() in self._seen:
+            heard.again += 1  # we know that it is HQ's, and what became of it: it costs nothing to say it again
+            return
         note = _note(record)
         if note is not None:
             # HQ may have a new key. Were it not to be found out now, this would be read again after the session's end.
@@ -266,6 +275,7 @@ class _Heard:
         self.receipts: list[ReceivedReceipt] = []
         self.resend: Resend | None = None
         self.passed: Counter[str] = Counter()
+        self.again = 0  # receipts that were taken before, byte for byte
 
     def pass_over(self, reason: Passed) -> None:
         self.passed[str(reason)] += 1

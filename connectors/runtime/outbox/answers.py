@@ -53,10 +53,14 @@ class ReceivedReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What else was read: HQ's newest status, if one came, and how many records were passed over, by `Passed`."""
+    """What else was read: HQ's newest status, if one came, and how many records were passed over, by `Passed`.
+
+    Shapes: again counts receipts that came before, byte for byte.
+    """
 
     status: Kept | None
     passed: Counter[str]
+    again: int = 0
 
 
 @dataclass(slots=True)
@@ -112,6 +116,8 @@ class Answers:
     def _take_beside(self, beside: Beside) -> None:
         if beside.status is not None:
             self._database.set_meta(Meta.HQ_STATUS, beside.status.to_text())
+        if beside.again:
+            self._count_duplicates(beside.again)
         if beside.passed:
             counts = Counter(passed_over(self._database)) + beside.passed
             self._database.set_meta(Meta.PASSED_OVER, orjson.dumps(dict(counts)).decode())
@@ -196,7 +202,7 @@ class Answers:
             return ReceiptOutcome.DIVERGED
         ranges = self._uncovered(connection, epoch, receipt)
         if not ranges:
-            self._database.set_meta(Meta.DUPLICATES, int(self._database.meta(Meta.DUPLICATES, 0)) + 1)
+            self._count_duplicates(1)
             return ReceiptOutcome.DUPLICATE
         for first, last in ranges:
             replan |= self._decide(connection, epoch, first, last, receipt.decisions)
@@ -227,6 +233,9 @@ class Answers:
         if at <= receipt.last:
             ranges.append((at, receipt.last))
         return ranges
+
+    def _count_duplicates(self, count: int) -> None:
+        self._database.set_meta(Meta.DUPLICATES, int(self._database.meta(Meta.DUPLICATES, 0)) + count)
 
     def _decide(
         self,

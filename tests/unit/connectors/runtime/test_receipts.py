@@ -65,9 +65,9 @@ async def write(end: End, *values: bytes | None, key: bytes | None = b"x", kind:
     producer = end.broker.producer(bootstrap_servers="memory:1")
     await producer.start()
     try:
-        for value in values:
-            headers = [("cohub-kind", kind)]
-            await producer.send_and_wait(f"out.{CENTER}", value, key=key, partition=0, headers=headers)
+        headers = [("cohub-kind", kind)]
+        sent = [await producer.send(f"out.{CENTER}", each, key=key, partition=0, headers=headers) for each in values]
+        await asyncio.gather(*sent)
     finally:
         await producer.stop()
 
@@ -157,7 +157,6 @@ async def test_request_for_what_is_not_answered_is_followed_once_until_we_send_a
     end: End, hq: AnsweringHq
 ) -> None:
     """HQ is silent, and somebody says its last request again and again."""
-    end.settings.model_copy()
     async with end.running():
         await settled(end, ["A"])
         hq.drops = 10_000  # HQ reads nothing any more
