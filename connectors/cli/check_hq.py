@@ -39,7 +39,7 @@ def said_more(office: OpenedOffice, outbox: Outbox, now: datetime) -> More | Non
     """Return what is said of this center beside a check, so that HQ does not take an office for alive that is not."""
     from connectors.cli.moment import show_time
     from connectors.runtime.life import look
-    from connectors.runtime.outbox.status import hq_status
+    from connectors.runtime.outbox.status import count_refused, hq_status
     from connectors.runtime.presence import more_of
 
     kept, vital = hq_status(outbox.database), look(office.path, office.outbox)
@@ -49,4 +49,4 @@ def said_more(office: OpenedOffice, outbox: Outbox, now: datetime) -> More | Non
     if vital.standing != "running" and life is not None:
         why = life.ended.why if life.ended else said("check.killed", at=show_time(life.seen_at))
         ended = why.text()
-    return more_of(outbox, now, ended)
+    return more_of(outbox, now, count_refused(outbox.database), ended)

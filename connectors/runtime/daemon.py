@@ -24,7 +24,7 @@ from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Persons, Sealing
-from connectors.runtime.presence import Sayer
+from connectors.runtime.presence import RefusedRows, Sayer
 from connectors.runtime.receipts import ReceiptReader
 from connectors.runtime.registry_reader import RegistryReader
 from connectors.runtime.sealer import Sealer
@@ -128,7 +128,7 @@ class Connector:
         trusted = Trusted(office.folder / TRUST, office.trust)
         trust = TrustReader(trusted, link)
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans, clock.now)
-        sayer = Sayer(settings, outbox, office.key, lambda: reader.told, clock.now)
+        sayer = Sayer(settings, outbox, office.key, RefusedRows(office.outbox), lambda: reader.told, clock.now)
         self._say_last = lambda why: sayer.tell_end(link, why)
         keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look)
         witness = WitnessReader(outbox, link, sender, keys)
