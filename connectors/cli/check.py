@@ -95,6 +95,7 @@ def _findings(office: OpenedOffice) -> Iterator[Checked]:
     yield from _check_sheets(office)
     asked = list(_network(office))
     yield from asked
+    yield _check_hq(office)
     if all(finding.name != CLOCK for finding in asked):
         yield _clock(office)
 
@@ -103,6 +104,12 @@ def _check_sheets(office: OpenedOffice) -> Iterator[Checked]:
     from connectors.cli.check_sheets import check_sheets
 
     yield from check_sheets(office)
+
+
+def _check_hq(office: OpenedOffice) -> Checked:
+    from connectors.cli.check_hq import check_hq
+
+    return check_hq(office)
 
 
 def _try(name: str, look: Callable[[], Said]) -> Checked:
@@ -277,6 +284,7 @@ async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Chec
     """
     from aiokafka.errors import KafkaError
 
+    from connectors.cli.check_hq import said_more
     from connectors.runtime.clock import find_gap
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.presence import KIND, presence_note
@@ -294,7 +302,7 @@ async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Chec
                 async with asyncio.timeout(settings.request_timeout_s):
                     written = await producer.send_and_wait(
                         settings.topic_in,
-                        presence_note(settings, outbox, key, before),
+                        presence_note(settings, outbox, key, before, said_more(office, outbox, before)),
                         key=settings.center.encode(),
                         partition=0,
                         headers=[(CONTROL_HEADER, KIND.encode())],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Persons, Sealing
-from connectors.runtime.presence import tell_presence
+from connectors.runtime.presence import RefusedRows, Sayer
 from connectors.runtime.receipts import ReceiptReader
 from connectors.runtime.registry_reader import RegistryReader
 from connectors.runtime.sealer import Sealer
@@ -76,6 +76,7 @@ class Connector:
         self.outbox: Outbox
         self.sender: Sender
         self.folder: Folder
+        self._say_last: Callable[[str], Awaitable[None]]
 
     def stop(self) -> None:
         """Have `run` return; from a task of its loop, or a signal handler that the loop calls."""
@@ -107,7 +108,12 @@ class Connector:
             log.info("connector_started", center=office.settings.center, origin=outbox.lane.origin)
             self.started.set()
             self._lives()
-            await self._supervise(tasks)
+            try:
+                await self._supervise(tasks)
+            except Exception as exc:
+                await self._say_last(Ended.by(exc, self._wall()).why.text())
+                raise
+            await self._say_last(Ended.by(None, self._wall()).why.text())
             log.info("connector_stopped", backlog=outbox.backlog())
 
     def _make_tasks(self, outbox: Outbox, persons: Persons, work: Signal) -> dict[str, Coroutine[Any, Any, None]]:
@@ -128,7 +134,9 @@ class Connector:
         outbox.answers.time = lambda: clock.now() if clock.is_known else None
         sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)
         trust = TrustReader(trusted, link)
-        reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans)
+        reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans, clock.now)
+        sayer = Sayer(settings, outbox, office.key, RefusedRows(office.outbox), lambda: reader.told, clock.now)
+        self._say_last = lambda why: sayer.tell_end(link, why)
         keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look)
         witness = WitnessReader(outbox, link, sender, keys)
         gathering: dict[str, Coroutine[Any, Any, None]] = {}
@@ -153,7 +161,7 @@ class Connector:
             "trust": trust.run(),
             "registry": registry.run(),
             "witness": witness.run(),
-            "presence": tell_presence(settings, outbox, sender, office.key),
+            "presence": sayer.tell(sender),
             "purge": _purge(outbox),
         }
 

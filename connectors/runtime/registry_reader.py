@@ -130,6 +130,7 @@ class RegistryReader:
                         self._remember()
                         self._raise_alarms()
                         self._replan_allowed()
+                        self._replan_listed()
                         self._settled.set()
                         self._work.ring()
                         read = self.registry.lane
@@ -195,6 +196,16 @@ class RegistryReader:
             raise
         if files:
             log.info("stream_allowed", files=sorted(files))
+            self._replans.add(files)
+
+    def _replan_listed(self) -> None:
+        try:
+            files = self._outbox.answers.replan_listed(self.registry.centers, self.registry.code_lists)
+        except Retriable:
+            self._replans.add_every()  # see above
+            raise
+        if files:
+            log.info("network_changed", files=sorted(files))
             self._replans.add(files)
 
 

@@ -95,11 +95,16 @@ def ago(moment: datetime | None) -> str:
     """Return how long ago that was, in words."""
     if moment is None:
         return "never"
-    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    return f"{span(int((datetime.now(UTC) - moment).total_seconds()))} ago"
+
+
+def span(seconds: int) -> str:
+    """Return how long that is, in words."""
+    seconds = max(0, seconds)
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def count(number: int, one: str) -> str:

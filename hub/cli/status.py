@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hub.base.output import ago, as_json, count, line, table
+from hub.base.output import ago, as_json, count, line, span, table
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, hub_settings, read_language, run_async
 from hub.hq.folder import HubFolder
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from schemas.words import Language
 
 LATE: Final = timedelta(minutes=2)  # HQ says its newest checkpoint every minute
-COLUMNS: Final = ("center", "status", "events", "rejected", "lag", "backlog", "receipt", "heard")
+COLUMNS: Final = (
+    "center", "status", "events", "rejected", "refused", "lag", "backlog", "oldest", "receipt", "heard",
+)  # fmt: skip
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,7 +42,9 @@ def status(
 ) -> None:
     """Show every center's status, lag and receipts, the totals, HQ's log, and whether the worker lives.
 
-    `heard` is how long ago HQ received a center's presence, `receipt` how long ago it gave one. --json has all.
+    `heard` is how long ago HQ received a center's presence, `receipt` how long ago it gave one. What the center then
+    said: `refused`, how many rows its office refused itself; `backlog`, how many events wait for an answer; `oldest`,
+    how old the oldest of these was. --json has all, `hub center show` all of one center.
 
     Exit status 0: all is well; 1: a person is needed, and a line says why (the worker has stopped or does nothing, a
     lane is parked, forked or waits for a key, HQ's log stands still, a witness holds something against it).
@@ -56,7 +60,7 @@ def status(
         as_json(found.model_dump())
         raise typer.Exit(1 if found.needs else 0)
     line(_worker(found.worker))
-    table("centers", COLUMNS, (_row(center) for center in found.centers), right=COLUMNS[2:6])
+    table("centers", COLUMNS, (_row(center) for center in found.centers), right=COLUMNS[2:7])
     for center in found.centers:
         if why := _why(center):
             line(f"{center.center}: {why}")
@@ -140,13 +144,16 @@ def _worker(worker: WorkerStanding) -> str:
 
 
 def _row(center: CenterStanding) -> list[Any]:
+    said = center.presence
     return [
         center.center,
         center.status,
         center.events,
         sum(center.rejected.values()),
+        None if said is None else said.refused,
         center.lag,
-        center.presence.backlog if center.presence else None,
+        None if said is None else said.backlog,
+        None if said is None or said.oldest_s is None else span(said.oldest_s),
         ago(center.last_receipt_at),
         ago(center.seen_at),
     ]
@@ -155,6 +162,8 @@ def _row(center: CenterStanding) -> list[Any]:
 def _why(center: CenterStanding) -> str:
     """Return what is to be known of a center beside its figures, in one line."""
     found = [center.why.splitlines()[0]] if center.why else []
+    if center.presence is not None and center.presence.ended:
+        found.append(f"its connector ended {ago(center.seen_at)}: {center.presence.ended}")
     if center.missing:
         found.append(f"{count(center.missing, 'event')} missing")
     if center.forks:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from hub.ledger.keyring import Keyring, Standing
 from hub.ledger.reading import Cosignature
 from hub.protocol.control import Presence, seal_key_name
 from hub.protocol.errors import Malformed
+from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.protocol.note import Note
 from hub.protocol.record import KafkaRecord
 from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, log_origin, open_cosigned, witness_key_name
@@ -45,6 +47,14 @@ def read_control(
     except Malformed as exc:
         return Control(Standing.BAD, detail=str(exc), reason=reason)
     return Control(Standing.BAD, detail="expected a presence, an alarm or a cosignature")
+
+
+def is_news(said: Presence, before: Presence | None, now: datetime) -> bool:
+    """Return whether a presence is newer than the one before it: whoever writes the topic can say an old one again.
+
+    One that was ahead of HQ's clock was by a clock that was wrong: it keeps nothing from being heard that comes later.
+    """
+    return before is None or said.time > before.time or before.time > now + BROKER_CLOCK_OFF_MAX
 
 
 def _said_of_itself(kind: bytes, record: KafkaRecord, keyring: Keyring, hub: str, center: str) -> Control:

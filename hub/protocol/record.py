@@ -49,6 +49,7 @@ REQUIRED: Final = (
 )
 ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 EPOCH: Final = re.compile(rb"[0-9a-f]{8}")
+_EPOCH_TEXT: Final = re.compile(r"[0-9a-f]{8}")
 _ZERO: Final = ord("0")
 _SEQUENCE_DIGITS_MAX: Final = 19
 
@@ -185,3 +186,9 @@ def write_headers(
 def origin_of(hub: str, center: str, epoch: str) -> str:
     """Return a lane's origin, `<hub>/<center>/<epoch>`."""
     return f"{hub}/{center}/{epoch}"
+
+
+def is_origin(text: str, hub: str, center: str) -> bool:
+    """Return whether a text is the origin of a lane of this center of this hub, of one that there is or not."""
+    start, _, epoch = text.rpartition("/")
+    return start == f"{hub}/{center}" and _EPOCH_TEXT.fullmatch(epoch) is not None

@@ -32,6 +32,7 @@ WRITES: Final = (
     "claim",
     "commit",
     "set_status",
+    "keep_told",
     "resume",
     "keep_evidence",
     "set_published",
@@ -190,6 +191,14 @@ class FaultyStore:
     async def set_status(self, center: str, term: int, status: str, why: str) -> None:
         """See Store."""
         await self._write("set_status", lambda: self._store.set_status(center, term, status, why))
+
+    async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+        """See Store."""
+        return await self._store.told(centers)
+
+    async def keep_told(self, center: str, term: int, text: str) -> None:
+        """See Store."""
+        await self._write("keep_told", lambda: self._store.keep_told(center, term, text))
 
     async def resume(self, center: str) -> str | None:
         """See Store."""

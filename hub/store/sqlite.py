@@ -140,7 +140,9 @@ class SqliteStore(OnDatabase):
         """See Store."""
         size = self._connection.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center = ?", (HQ,)).fetchone()[0]
         rows = self._connection.execute("SELECT center, term, status FROM intake").fetchall()
-        return Changes(int(size), {center: (term, status) for center, term, status in rows})
+        own = self._connection.execute("SELECT origin FROM lane WHERE center = ? ORDER BY id LIMIT 1", (HQ,)).fetchone()
+        intakes = {center: (term, status) for center, term, status in rows}
+        return Changes(int(size), intakes, "" if own is None else str(own[0]))
 
     @suspends
     async def newest_recorded_at(self) -> datetime | None:
@@ -182,6 +184,28 @@ class SqliteStore(OnDatabase):
             done = db.execute(
                 "UPDATE intake SET status = ?, why = ?, reads_on = 0 WHERE center = ? AND term = ?",
                 (status, why, center, term),
+            )
+            if done.rowcount != 1:
+                raise FencedError(f"intake {center}: another worker has taken it over")
+
+    @suspends
+    async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+        """See Store."""
+        rows = self._connection.execute(
+            "SELECT intake.center, presence, text FROM intake LEFT JOIN told ON told.center = intake.center"
+            " WHERE intake.center IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorted(centers)),),
+        )
+        return {center: (presence, text) for center, presence, text in rows}
+
+    @suspends
+    async def keep_told(self, center: str, term: int, text: str) -> None:
+        """See Store."""
+        with self._database.writing() as db:
+            done = db.execute(
+                "INSERT INTO told(center, text) SELECT center, ? FROM intake WHERE center = ? AND term = ?"
+                " ON CONFLICT(center) DO UPDATE SET text = excluded.text",
+                (text, center, term),
             )
             if done.rowcount != 1:
                 raise FencedError(f"intake {center}: another worker has taken it over")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from hub.ledger.control import is_news
 from hub.ledger.reading import Quarantined
 from hub.ledger.step import Commit, Step
 from hub.ledger.witness import STRANGE
+from hub.protocol.control import Presence
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
 from hub.protocol.tree import leaf_hash
 from hub.store.rows import StoredEvent, columns, ledger_rows, marks
@@ -53,13 +57,24 @@ class SqliteCommit:
                 (intake.status, intake.why, intake.reads_on, intake.center),
             )
         if step.heard.presence is not None:
-            db.execute(
-                "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
-                (to_us(step.committed_at), step.heard.presence.to_text(), intake.center),
-            )
+            self._write_presence(db, intake.center, step.heard.presence, step.committed_at)
         self._write_witness(db, step)
         self._entities.write(db, step.entities.values())
         self._write_measures(db, step.measures)
+
+    @staticmethod
+    def _write_presence(db: sqlite3.Connection, center: str, said: Presence, heard_at: datetime) -> None:
+        """Write what a center says of itself, unless it is what it said before."""
+        (text,) = db.execute("SELECT presence FROM intake WHERE center = ?", (center,)).fetchone()
+        before = None
+        if text is not None:
+            with contextlib.suppress(Malformed):  # a later release wrote it
+                before = Presence.from_text(text)
+        if is_news(said, before, heard_at):
+            db.execute(
+                "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
+                (to_us(heard_at), said.to_text(), center),
+            )
 
     @staticmethod
     def _write_witness(db: sqlite3.Connection, step: Step) -> None:

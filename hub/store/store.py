@@ -59,6 +59,7 @@ class Changes:
 
     basis: int
     intakes: dict[str, tuple[int, str]]
+    hq_lane: str = ""  # its origin, '' while there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,15 @@ class Store(Protocol):
 
     async def set_status(self, center: str, term: int, status: str, why: str) -> None:
         """Record that an intake waits, is parked or forked, without moving it. Errors: FencedError."""
+
+    async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+        """Return the text of each center's newest presence, and of the status note of its newest standing.
+
+        Shapes: only of intakes that there are; None where there is no such text.
+        """
+
+    async def keep_told(self, center: str, term: int, text: str) -> None:
+        """Keep the status note of a center's new standing. Errors: FencedError."""
 
     async def resume(self, center: str) -> str | None:
         """Let a parked or forked intake read again; return the status it had, or None where there is no such intake.

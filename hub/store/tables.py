@@ -45,6 +45,15 @@ INTAKE: Final = Table(
     Column("alarm", Text),  # what its witness last said against HQ's log, its note's text; NULL once it took that back
 )
 
+# Since when HQ stands with a center as it does: what the center is told of it, when that changed last. It follows from
+# the intake and is missed by nobody but for the time in it.
+TOLD: Final = Table(
+    "told",
+    METADATA,
+    Column("center", Text, primary_key=True),
+    Column("text", Text, nullable=False),  # the status note's
+)
+
 LANE: Final = Table(
     "lane",
     METADATA,

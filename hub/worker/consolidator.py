@@ -37,6 +37,7 @@ from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import FencedError, Store
 from hub.worker.ports import LaneHandle, Outlet
 from hub.worker.remembered import Remembered
+from hub.worker.teller import Teller
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +88,7 @@ class Consolidator:
         self._held: dict[str, HeldIntake] = {}
         self._entities = Remembered(store)
         self._driver = Driver(store, self._entities, identity)
+        self._teller = Teller(store, identity, publisher)
         self._basis: Basis | None = None
         self._looked_at = clock()  # at the hq lane
         self._answered: int | None = None  # its size, when it was last said whether it has grown
@@ -120,11 +122,13 @@ class Consolidator:
             self._entities.forget(center)
             if not intake.is_read:
                 self.lanes.pause(center)
+        await self._teller.assigned(claimed)
         await self._publisher.adopt(claimed)
         return {center: claim.intake.offset for center, claim in claimed.items()}
 
     async def revoke(self, centers: Sequence[str]) -> None:
         """See Intakes."""
+        self._teller.revoked(centers)
         for center in centers:
             self._held.pop(center, None)
             self._entities.forget(center)
@@ -177,6 +181,8 @@ class Consolidator:
                 await self._restart(center, held)
             elif intake.is_read and held.reading.is_due(self._tick()):
                 await self._step(center, held, ())
+        held_now = [(held.reading.intake, held.term) for held in self._held.values()]
+        await self._teller.look(held_now, basis, changes.hq_lane, Instant(looked_at, self._tick()))
         answered, self._answered = self._answered, changes.basis
         return changes.basis != answered
 
@@ -258,6 +264,7 @@ class Consolidator:
     async def _go_on(self, center: str, held: HeldIntake, step: Step, was: Intake) -> None:
         """Go on from a step that is committed: tell everybody whom it concerns, and stop where it says so."""
         held.reading = step.reading
+        self._teller.heard(center, step.heard.presence, Instant(step.committed_at, self._tick()))
         if step.commits:
             self._newest = max(step.committed_at, self._newest or step.committed_at)
             self._entities.remember(step.entities)
