@@ -124,6 +124,19 @@ func (v vector) keys() []key {
 	return keys
 }
 
+var pools = map[*byte]map[string]vector{}
+
+// pool returns rows by their names, read once.
+func (v vector) pool(name string) map[string]vector {
+	place := &v[name][0]
+	if pools[place] == nil {
+		var rows map[string]vector
+		v.get(name, &rows)
+		pools[place] = rows
+	}
+	return pools[place]
+}
+
 func (v vector) hash(name string) (hash, error) { return parseHash(v.hex(name)) }
 
 func (v vector) hashes(name string) ([]hash, error) {
