@@ -31,8 +31,8 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 }
 
 var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "presence",
-	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "tiles", "published/checkpoints", "sealed", "lanes",
-	"controls", "witness"}
+	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed", "lanes",
+	"controls", "witness", "tiles"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),

@@ -41,7 +41,7 @@ func main() {
 	said := map[string]outcome{"": run(cases, len(cases))}
 	for _, name := range os.Args[2:] {
 		mistaken = name
-		said[name] = run(cases, 3)
+		said[name] = run(cases, 1)
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(said)
 }
