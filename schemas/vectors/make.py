@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.vectors.controls import control_vectors
+from schemas.vectors.events import event_vectors
 from schemas.vectors.keys import key_vectors
 from schemas.vectors.lanes import lane_vectors
 from schemas.vectors.logs import (
@@ -34,6 +35,7 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "controls": control_vectors,
     "cosignatures": cosignature_vectors,
     "enrolments": enrolment_vectors,
+    "events": event_vectors,
     "framing": framing_vectors,
     "keys": key_vectors,
     "lanes": lane_vectors,
