@@ -25,6 +25,7 @@ from hub.domain.rules import check
 from hub.domain.stream import EventKind, StatusChange, Stream
 from hub.protocol.errors import Rejected, UsageError
 from hub.protocol.record import ID
+from hub.protocol.rules import NEWEST
 from hub.protocol.verdict import Code
 
 RowResult = tuple[int, str, Wanted | None, tuple[Problem, ...], bool, bytes]
@@ -271,7 +272,7 @@ def _judge(kinds: Sequence[EventKind], value: dict[str, Any], columns: dict[str,
     unread = bool(problems)
     for kind in kinds:
         try:
-            check(kind, value)
+            check(kind, value, NEWEST)  # what these accept, older rules accept too: the hub may have any
         except Rejected as exc:
             if unread and exc.code is Code.INCONSISTENT:
                 continue

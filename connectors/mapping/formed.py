@@ -19,6 +19,7 @@ from hub.domain import fields
 
 Write = Callable[[str], str]
 _LINE_END: Final = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]")
+_TAB_OR_END: Final = re.compile("\t|\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _MEANINGLESS: Final = re.compile(
     "[\u00ad\u200b\u2060\ufeff]"
 )  # joiners and directions stay: Persian is written with them
@@ -54,6 +55,13 @@ def one_line(text: str) -> str:
         return text
     parts = map(str.strip, _LINE_END.split(_MEANINGLESS.sub("", text)))
     return " ".join(filter(None, parts))
+
+
+def paragraphs(text: str) -> str:
+    """Return a text that may have paragraphs: whatever ends a line in a cell is a line feed, and a tab is a space."""
+    if text.isprintable() or not _TAB_OR_END.search(text):
+        return text
+    return _TAB_OR_END.sub(lambda found: " " if found[0] == "\t" else "\n", text)
 
 
 def website(text: str) -> str:
@@ -112,4 +120,5 @@ _BY_PATTERN: Final[dict[str, Write]] = {
     _pattern(fields.Ipc): patent_class,
     _pattern(fields.Latin): latin,
     _pattern(fields.Title): one_line,
+    _pattern(fields.Description): paragraphs,
 }

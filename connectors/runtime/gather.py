@@ -40,6 +40,7 @@ from hub.domain.rules import check
 from hub.protocol.errors import Malformed, Rejected, Retriable
 from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.moment import write_time
+from hub.protocol.rules import NEWEST
 from hub.protocol.verdict import Code
 
 CHUNK_ROWS: Final = 500  # a transaction holds the outbox for some twenty milliseconds
@@ -294,7 +295,7 @@ class Gatherer:
         events = []
         for step, event_id, link in zip(planned, ids, links, strict=True):
             if not step.kind.carries_record:
-                check(step.kind, step.value)  # the record's own rules were kept when the row was read
+                check(step.kind, step.value, NEWEST)  # the record's own rules were kept when the row was read
             status = step.kind.status_after or status
             event = self._codecs.event(
                 step.kind,

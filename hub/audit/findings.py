@@ -31,6 +31,7 @@ class What(StrEnum):
     WRONG_PLACE = "WRONG_PLACE"
     VERDICT = "VERDICT"
     HISTORY = "HISTORY"
+    REPEATED_ID = "REPEATED_ID"
     # Receipts and seals
     RECEIPT_GAP = "RECEIPT_GAP"
     RECEIPT_STRAY = "RECEIPT_STRAY"

@@ -19,6 +19,7 @@ from typing import Final
 
 from hub.audit.book import EntityBook
 from hub.audit.findings import Findings, What
+from hub.audit.ids import RepeatedIds
 from hub.audit.receipts import ReceiptCheck
 from hub.audit.rows import LedgerRows
 from hub.audit.tree import TreeCheck
@@ -79,6 +80,7 @@ class CenterCheck:
         self.progress = progress
         self._receipts = ReceiptCheck(trust, bases, findings)
         self._tree = TreeCheck(findings)
+        self._ids = RepeatedIds()
         self._fold = FoldCheck(ledger.lanes, bases, book, findings)
         self._walks: dict[int, Walk] = {}
         self._hq_size = 0  # events of HQ's own lanes so far
@@ -90,6 +92,11 @@ class CenterCheck:
     def measures(self) -> Mapping[tuple[str, str], Decimal]:
         """What the lanes add up to, by lane and measure."""
         return self._fold.measures
+
+    @property
+    def newer(self) -> str:
+        """What of these lanes only a later release can judge, '' for nothing."""
+        return self.bases.newer or self._fold.newer
 
     def check(self, stored: StoredLane, window: LaneRange = WHOLE) -> None:
         """Check one lane from where its check stands; the center's earlier lanes were checked before."""
@@ -120,6 +127,10 @@ class CenterCheck:
             self._uncovered(walk, stored.size, self.bases.size, walk.lane.recorded_at)
         if stored.center == HQ:
             self._hq_size += walk.at - before
+
+    def check_ids(self, lanes: Sequence[StoredLane]) -> None:
+        """Tell of ids that two accepted events of these lanes have, all of which were checked before."""
+        self._ids.tell(self.ledger, lanes, self.findings)
 
     def check_closing(self, lanes: Sequence[StoredLane]) -> None:
         """Check the rows of a center's lanes themselves, each at its end, and how each one closed the one before."""
@@ -173,7 +184,9 @@ class CenterCheck:
         self._receipts.key(walk, said, judged_under)
         walk.at = said.last
         if fold:
-            self._fold.fold(walk, said, rows, events, judged_under, lost=lost)
+            self._ids.add(rows, events)
+            is_vouched_for = tree_is_good and said.lines is not None
+            self._fold.fold(walk, said, rows, events, judged_under, lost=lost, is_vouched_for=is_vouched_for)
         self._fold.lose(walk, lost)
 
     def _uncovered(self, walk: Walk, last: int, basis: int, recorded_at: datetime, *, fold: bool = True) -> None:

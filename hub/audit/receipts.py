@@ -67,11 +67,15 @@ class ReceiptCheck:
         judged_under = self._bases.at(said.basis)
         if walk.stored.center == HQ and said.basis != walk.hq_before + said.first - 1:
             judged_under = None  # the hq lane is judged under what it said before
-        if judged_under is None:
+        if judged_under is None and self._bases.knows(said.basis):
             self._findings.add(
                 What.BASIS, "receipt", origin, first, said.last, detail=f"there is no basis {said.basis} for it"
             )
-        elif walk.stored.center != HQ and said.basis < self._bases.size_at(said.recorded_at - BASIS_AGE_MAX):
+        elif (
+            judged_under is not None
+            and walk.stored.center != HQ
+            and said.basis < self._bases.size_at(said.recorded_at - BASIS_AGE_MAX)
+        ):
             detail = f"basis {said.basis} was left more than {BASIS_AGE_MAX.seconds // 60} minutes before"
             self._findings.add(What.BASIS, "receipt", origin, first, said.last, detail=detail)
         return judged_under

@@ -19,8 +19,10 @@ from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, Judged
 from hub.ledger.reading import Pending
 from hub.ledger.step import EntityKey, KnownEntity
+from hub.protocol.rules import RULES
 from hub.protocol.tree import HASH_BYTES
-from hub.replay.fold import BasisBook, refold
+from hub.protocol.verdict import Code
+from hub.replay.fold import BasisBook, refold, unknown_here
 from hub.store.rows import DECIDED, StoredEvent, StoredLane, decided
 
 _STATES_MAX: Final = 3
@@ -39,6 +41,7 @@ class FoldCheck:
         self._lanes = lanes
         self._ids = {lane.origin: lane.id for lane in lanes}
         self._lost: set[tuple[int, int]] = set()  # events whose content nobody has any more
+        self.newer = ""  # what of a center's lane only a later release can judge
         self._under: Basis | None = None  # the last good one: for receipts that name none
 
     def lose(self, walk: Walk, lost: set[int]) -> None:
@@ -54,11 +57,26 @@ class FoldCheck:
         judged_under: Basis | None,
         *,
         lost: set[int],
+        is_vouched_for: bool = False,
     ) -> None:
-        """Judge and fold the events of one receipt, compare their rows and the state after them."""
+        """Judge and fold the events of one receipt, compare their rows and the state after them.
+
+        Shapes: `is_vouched_for` says that these are the bytes that the receipt was signed for.
+        """
+        size = walk.hq_before + walk.at
+        if self.newer or self._bases.newer:
+            if walk.stored.center == HQ:
+                self._bases.add(size, (), said.recorded_at)
+            return  # what the events make, a later release can say
         under = judged_under or self._under or self._bases.at(0)
         assert under is not None  # of no entities there is always one
         self._under = under
+        if walk.stored.center == HQ and is_vouched_for:
+            for row, event in zip(rows, events, strict=True):
+                if row.accepted and (why := unknown_here(event, under)):
+                    self._bases.be_newer(walk.hq_before + row.sequence, why)
+                    self._bases.add(size, (), said.recorded_at)
+                    return
         digests: list[bytes] = []
         is_mended = bool(lost)
         changed: dict[EntityKey, KnownEntity] = {}
@@ -80,7 +98,9 @@ class FoldCheck:
             walk.lane = replace(walk.lane, recorded_at=said.recorded_at)  # whether or not anything of it was folded
         self._state(walk, said, digests, is_mended=is_mended)
         if walk.stored.center == HQ:
-            self._bases.add(walk.hq_before + walk.at, changed.values(), walk.lane.recorded_at)
+            self._bases.add(size, changed.values(), walk.lane.recorded_at)
+            if is_vouched_for and self._bases.number_of_rules not in RULES:
+                self._bases.be_newer(size, f"rules {self._bases.number_of_rules} are in force from {size} on")
 
     def _parts(
         self, walk: Walk, rows: Sequence[StoredEvent], events: Sequence[Pending], lost: set[int]
@@ -163,7 +183,12 @@ class FoldCheck:
         lane_id = self._ids.__getitem__
         for kept, row in pairs:
             given = decided(row, lane_id)
-            if kept[_DECIDED_AT:] != given:
+            if kept[_DECIDED_AT:] == given:
+                continue
+            if kept.accepted and row.code == Code.UNKNOWN_TYPE and kept.type not in KINDS:
+                self.newer = f"{walk.stored.origin} {kept.sequence}: this release does not know the type {kept.type}"
+                return
+            if not self.newer:
                 self._differs(walk, kept, given)
 
     def _differs(self, walk: Walk, kept: StoredEvent, given: tuple[Any, ...]) -> None:

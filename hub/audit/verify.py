@@ -40,6 +40,7 @@ from hub.store.released import released_schemas
 from hub.store.rows import StoredLane
 from hub.store.state import SecondState, open_state
 
+_NOT_JUDGED: Final = "what only a later release can judge: verdicts from there on, and all that follows from them"
 STATE: Final = "state.sqlite3"
 
 
@@ -58,16 +59,18 @@ class AuditReport:
     cosignatures: int = 0
     segments: int = 0
     not_checked: list[str] = field(default_factory=list)
+    newer: str = ""
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
+        """Whether nothing was found, and all of it could be judged."""
+        return not self.findings and not self.newer
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         return {
             "good": self.is_good,
+            "newer": self.newer or None,
             "trusted_root": self.root,
             "lanes": self.lanes,
             "events": self.events,
@@ -132,9 +135,11 @@ def verify(
                 report.events += part.events
                 report.receipts += part.receipts
                 report.entities += part.entities
+                report.newer = report.newer or part.newer
             if scope.is_whole:
-                bases = job.bases()
                 check_strays(ledger, findings)
+            if scope.is_whole and not report.newer:
+                bases = job.bases()
                 wanted += check_beside(ledger, trust, bases, findings)
                 archive = ArchiveCheck(ledger, findings)
                 archive.check()
@@ -145,7 +150,7 @@ def verify(
         finally:
             job.close()
     report.findings = findings.sorted()
-    report.not_checked = _not_checked(scope)
+    report.not_checked = [*_not_checked(scope), *([_NOT_JUDGED] if report.newer else [])]
     return report
 
 
@@ -188,6 +193,7 @@ class CenterAudit:
     events: int = 0
     receipts: int = 0
     entities: int = 0
+    newer: str = ""
     measures: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
 
 
@@ -242,7 +248,8 @@ class LaneJob:
             for lane in lanes:
                 self._lane(check, lane)
             part = CenterAudit([], check.lanes, check.events, check.receipts)
-            if self.scope.is_whole:
+            part.newer = bases.newer or check.newer
+            if self.scope.is_whole and not part.newer:
                 part.entities = self._state(ledger, check, hq, center)
         part.findings = findings.sorted()
         return part
@@ -282,6 +289,7 @@ class LaneJob:
                         other.check(lane)
             own = [lane for lane in lanes if lane.center == center]
             check.check_closing(own)
+            check.check_ids(own)
             count = compare_entities(ledger.reader.audit, center, own, check.book, check.findings)
             compare_measures(ledger.reader.audit, own, check.measures, check.findings)
         return count

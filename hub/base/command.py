@@ -1,6 +1,7 @@
 """Running one command of `hub` or `connector`: every error of ours becomes one line, every end an exit status.
 
-Exit status: 0 done, 1 it could not be done, 2 wrong use of a command or a setting, 130 interrupted.
+Exit status: 0 done, 1 it could not be done, 2 wrong use of a command or a setting, 4 what was read is newer than this
+release, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hub.base.output import note
 from hub.base.shell import quote
-from hub.protocol.errors import CohubError, UsageError
+from hub.protocol.errors import CohubError, Newer, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import typer
 
     Tell = Callable[[BaseException], str | None]
+
+
+NEWER_STATUS: Final = 4
 
 
 def typed(program: str, arguments: str) -> str:
@@ -75,7 +79,7 @@ def _leaf(exc: BaseException) -> BaseException:
 def _tell(program: str, exc: BaseException, tell: Tell | None) -> int:
     text, status = f"{type(exc).__name__}: {exc} (set COHUB_DEBUG=1 and run it again to see where)", 1
     if isinstance(exc, CohubError):
-        text, status = str(exc), 2 if isinstance(exc, UsageError) else 1
+        text, status = str(exc), 2 if isinstance(exc, UsageError) else NEWER_STATUS if isinstance(exc, Newer) else 1
     elif type(exc).__name__ == "NoArgsIsHelpError":  # a group alone: its help is to be read, so it keeps its lines
         sys.stderr.write(f"{exc}\n")
         return 2

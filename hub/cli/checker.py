@@ -20,7 +20,7 @@ PROGRAM = "cohub-check"
 HELP = """Check an evidence bundle with HQ's root key alone: no network, nothing installed.
 
 Exit status 0 only where all of it holds, 1 where something does not, 2 for wrong use, 3 where the checker itself can't
-be run.
+be run, 4 where the bundle is newer than the checker: take that of the release that made it, or of a later one.
 
 Examples: python3 cohub-check-….pyz evidence-deal-uz_D-1.zip --root hub.example/root+1a2b3c4d+AbC… --html result.html
 """

@@ -12,7 +12,22 @@ import typer
 
 from hub.base import command
 from hub.base.output import print_version
-from hub.cli import center, code_list, demo, key, lane, ledger, log, quarantine, run, schema, settings, show, status
+from hub.cli import (
+    center,
+    code_list,
+    demo,
+    key,
+    lane,
+    ledger,
+    log,
+    quarantine,
+    rules,
+    run,
+    schema,
+    settings,
+    show,
+    status,
+)
 from hub.cli.audit import group as audit
 from hub.cli.options import Settings
 from hub.cli.replay import group as replay
@@ -46,6 +61,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(log.app, name="log")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(replay.app, name="replay")
+app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")
 app.add_typer(settings.app, name="settings")
 status.add_to(app)

@@ -61,6 +61,7 @@ def status(
         if why := _why(center):
             line(f"{center.center}: {why}")
     _tell_totals(found.totals)
+    line(_rules(found.rules))
     _tell_log(found.log, told_in)
     if not found.log.keys_signed:
         line(f"the keys of HQ's log are not in the trust note, so no center can check the log: {_renewal(where)}")
@@ -81,6 +82,14 @@ def _tell_totals(totals: Totals) -> None:
         f"receipts {totals.receipts}, quarantined {totals.quarantined}, "
         f"not yet published {totals.published_backlog}, basis {totals.basis}"
     )
+
+
+def _rules(number: int) -> str:
+    """Return which rules are in force, and how newer ones come into force."""
+    from hub.protocol.rules import NEWEST
+
+    newer = f"; this release has the rules {NEWEST.number}: `hub rules` says more" if NEWEST.number > number else ""
+    return f"rules {number} are in force{newer}"
 
 
 def _tell_log(log: LogStatus, language: Language) -> None:

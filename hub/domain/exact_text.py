@@ -1,8 +1,9 @@
 """Text measured as it is kept: the field rules of a model once more, without trimming.
 
 Rules 1 trim a text before they measure it, and keep it as it came. From rules 2 on a text that would have to be trimmed
-is refused, and so is any control character. A model's rules are data for pydantic's core, so the stricter ones are the
-same data with another text rule, and cost the judge nothing.
+is refused, and so is any control character; a line feed alone may stand within a text that has paragraphs. A model's
+rules are data for pydantic's core, so the stricter ones are the same data with another text rule, and cost the judge
+nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from hub.protocol.rules import Rules
 CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 # At least one character, and white space (Unicode's White_Space) at neither end.
 EXACT_TEXT: Final = rf"^[^\s{CONTROLS}]([^{CONTROLS}]*[^\s{CONTROLS}])?$"
+# The same of a text that may have paragraphs.
+EXACT_LINES: Final = rf"^[^\s{CONTROLS}](([^{CONTROLS}]|\n)*[^\s{CONTROLS}])?$"
 # What these parts of a schema hold is no schema.
 _OPAQUE: Final = frozenset({"config", "default", "default_factory", "function", "metadata", "serialization"})
 
@@ -59,7 +62,7 @@ def _exact_part(name: str, part: Any) -> Any:
 def _exact_text(schema: dict[str, Any]) -> CoreSchema:
     kept = {name: part for name, part in schema.items() if name not in ("strip_whitespace", "pattern")}
     own = schema.get("pattern")
-    exact = cast("CoreSchema", kept | {"pattern": EXACT_TEXT})
+    exact = cast("CoreSchema", kept | {"pattern": EXACT_LINES if own == MANY_LINES else EXACT_TEXT})
     if own is None or own in (ONE_LINE, MANY_LINES):
         return exact
     return core_schema.chain_schema([cast("CoreSchema", kept | {"pattern": own}), exact])

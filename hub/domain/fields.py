@@ -6,10 +6,10 @@ Every check here runs inside pydantic's core, but for the LEI's checksum: the ju
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, ClassVar, Final, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -36,10 +36,26 @@ CENTER_ID_PATTERN: Final = r"^[a-z0-9-]{1,63}$"
 ENTITY_ID_PATTERN: Final = r"^[a-z0-9-]{1,63}:[^\x00-\x1f\x7f\u2028\u2029]{1,120}$"
 
 
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A rule between fields, told by its name: what `schemas/rules.json` says to whoever judges in another language.
+
+    Shapes: `field` is the one that a broken rule is told of; what the names mean stands in `schemas/rules.py`.
+    """
+
+    name: str
+    field: str
+    arguments: Mapping[str, Any]
+
+
 class FieldRules(BaseModel):
-    """What every event's model has in common: exact types, no field beyond the schema's, no change afterwards."""
+    """What every event's model has in common: exact types, no field beyond the schema's, no change afterwards.
+
+    `crossed` says by name what the model's own checks look at, in their order; a property test holds them to it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    crossed: ClassVar[tuple[Crossed, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,11 @@ def one_line(length_max: int, length_min: int = 1) -> StringConstraints:
 def many_lines(length_max: int) -> StringConstraints:
     """Return the annotation for a text that may have paragraphs."""
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=length_max, pattern=MANY_LINES)
+
+
+def crossed(name: str, field: str, **arguments: Any) -> Crossed:
+    """Return a rule between fields by its name."""
+    return Crossed(name, field, arguments)
 
 
 def inconsistent(field: str, detail: str) -> PydanticCustomError:

@@ -15,7 +15,7 @@ from hub.evidence import layout
 from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.manifest import keys, reasons
 from hub.evidence.markup import entity_text, moment_text, origin_text, table, text, time_text
-from hub.evidence.report import Check, Finding, Origin, Report, Severity
+from hub.evidence.report import NEWER, Check, Finding, Origin, Report, Severity
 from hub.evidence.subject import Why
 from hub.evidence.texts import check_text, failure_text, not_proved_texts, proved_texts, say
 from hub.evidence.words import coded, event_word, field_word, purpose_word, status_word, stream_word
@@ -28,7 +28,7 @@ FINDINGS_SHOWN_MAX: Final = 500
 TAGS: Final = {"zh": "zh-Hans", "ru": "ru", "en": "en"}
 _ABOUT_LOG: Final = "logged"  # of the sentences that say what is proved, the one that needs witnesses
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
-_OUTCOMES: Final = {"proved": "proved", "not yet believed": "pending", "failed": "failed"}
+_OUTCOMES: Final = {"proved": "proved", "not yet believed": "pending", "failed": "failed", NEWER: "newer"}
 
 
 @dataclass
@@ -85,6 +85,8 @@ class Article:
     def _proved(self) -> str:
         if self.report is not None and self.report.status == "failed":
             return f"<p>{self.say('proves_nothing')}</p>"
+        if self.report is not None and self.report.status == NEWER:
+            return f"<p>{self.say('newer_means')}</p>"
         proved = proved_texts(self.language)
         if self.case.log is None or not self.case.log.is_believed:
             proved[_ABOUT_LOG] = self.say("proves_log_later")
@@ -158,6 +160,8 @@ class Article:
 
     def _means(self, finding: Finding) -> str:
         """Return what an error of this check means, in the reader's language; the detail behind it is for experts."""
+        if finding.severity is Severity.NEWER:
+            return f"{self.say('newer_means')}<br>"
         if finding.severity is not Severity.ERROR:
             return ""
         return f"{text(failure_text(finding.check, self.language))}<br>"
@@ -393,7 +397,7 @@ def _stream(held: BundledEvent) -> str:
 
 
 def _weight(severity: Severity) -> str:
-    return {Severity.ERROR: "failed", Severity.PENDING: "pending", Severity.WARNING: "warning"}[severity]
+    return "failed" if severity is Severity.ERROR else str(severity)
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -145,6 +145,7 @@ class Case:
     states_before: dict[EntityKey, KnownEntity] = field(default_factory=dict)
     states: dict[EntityKey, KnownEntity] = field(default_factory=dict)
     log: LogOf | None = None
+    is_newer: bool = False  # HQ's own lane says what only a later release can judge
     _codecs: dict[str, Codec | None] = field(default_factory=dict, repr=False)
 
     @property

@@ -63,6 +63,7 @@ class _Export:
         self.subject = subject
         self.lanes = {lane.id: lane for lane in ledger.lanes}
         self.schemas = _schemas(ledger)
+        self.announced = {record["sha256"] for record in read_records(ledger, "schema")}
         self.log = ledger.reader.log
         self.files: dict[str, bytes] = {layout.TRUST: trust_note}
 
@@ -177,7 +178,8 @@ class _Export:
         headers = dict(event.split()[0])
         name = (headers.get("ce_dataschema") or b"").decode("utf-8", "replace")
         known = self.schemas.get(name.removeprefix(DATASCHEMA))
-        if known is not None and name.startswith(DATASCHEMA):
+        # An event may name what HQ writes by and has announced to nobody: then it was rejected, and nothing reads it.
+        if known is not None and name.startswith(DATASCHEMA) and (event.accepted or known[1].sha256 in self.announced):
             self.files[f"schemas/{known[0]}"] = known[1].text.encode()
 
     def _finish(self, selection: BundleSelection) -> ExportedBundle:

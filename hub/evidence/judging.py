@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hub.domain.catalogue import KINDS
 from hub.domain.registry import registry
 from hub.domain.stream import HQ
 from hub.evidence import layout
@@ -20,7 +21,7 @@ from hub.ledger.decide import judge_again
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
 from hub.ledger.step import KnownEntity
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, Newer
 from hub.protocol.moment import EPOCH_START
 from hub.protocol.plain_record import PlainRecord
 from hub.protocol.receipt import Decision
@@ -45,7 +46,8 @@ def fold_hq(case: Case, released: dict[str, Schema]) -> None:
     """Fold HQ's own lane; keep the basis at each size that a receipt names, and the registry at its end.
 
     Shapes: `released` are the schemas of this software. Those of the bundle join them: each goes by the digest that
-    the sealed event itself names, so a false one can stand for nothing.
+            the sealed event itself names, so a false one can stand for nothing. Where the lane says what only a later
+            release can judge, the case is newer from there on.
     """
     lane, trust, report = case.hq_lane, case.trust, case.report
     if lane is None or trust is None or not trust.hqs:
@@ -62,20 +64,59 @@ def fold_hq(case: Case, released: dict[str, Schema]) -> None:
         return basis(size, (state.entity for state in states.values()), trust.hqs[-1], readable)
 
     for span in lane.spans:
+        try:
+            under = standing()
+        except Newer as exc:
+            _newer(case, lane, lane.spans[lane.spans.index(span) - 1].last, str(exc))
+            return
         if size in wanted:
-            case.bases[size] = standing()
+            case.bases[size] = under
         check_seal(case, lane, span, None)
         if span.receipt is None or span.first != size + 1 or not span.is_whole:
             break  # told by the checks of receipts and of the whole lane
         if span.receipt.basis != size:
             detail = f"judged under basis {span.receipt.basis}, expected {size}: what stood before it"
             report.error(Check.VERDICTS, detail, f"{span.folder}receipt.note", case.origin(lane), span.first)
-        _judge_all(case, lane, span, [span.events[n] for n in sorted(span.events)], standing(), states)
+        events = [span.events[n] for n in sorted(span.events)]
+        for held in events:
+            if held.is_accepted and (why := _unknown(held, under)):
+                _newer(case, lane, held.sequence, why)
+                return
+        _judge_all(case, lane, span, events, under, states)
         size = span.last
+    try:
+        under = standing()
+    except Newer as exc:
+        _newer(case, lane, size, str(exc))
+        return
     if size in wanted:
-        case.bases[size] = standing()
+        case.bases[size] = under
     case.registry = registry(size, (state.entity for state in states.values()))
     case.hq_entities = states
+
+
+def _newer(case: Case, lane: LaneOf, sequence: int, why: str) -> None:
+    case.is_newer = True
+    case.report.newer(Check.HQ_LANE, why, "", case.origin(lane), sequence)
+
+
+def _unknown(held: BundledEvent, under: Basis) -> str:
+    """Return what this release lacks to judge an event of the hq lane that HQ accepted, '' for nothing."""
+    type_, name = held.text("ce_type"), held.text("ce_dataschema")
+    if type_ not in KINDS:
+        return f"HQ's own lane has an event of the type {type_[:100]}, which this release does not know"
+    if name not in under.own:
+        return f"HQ's own lane has an event under the schema {name[:100]}, which this release does not have"
+    return ""
+
+
+def _is_of_a_later_release(held: BundledEvent, under: Basis, found: Decision | None) -> bool:
+    """Return whether HQ accepted an event of a type that it has announced and that this release does not know."""
+    if not held.is_accepted or found is None or found.code != Code.UNKNOWN_TYPE:
+        return False
+    type_ = held.text("ce_type")
+    announced = under.announced.get(held.text("ce_dataschema"))
+    return type_ not in KINDS and announced is not None and announced.type == type_
 
 
 def judge_subject(case: Case) -> None:
@@ -138,7 +179,11 @@ def _judge_all(
             held.after = states[held.entity] = after
         signed = held.decision.to_text() if held.decision else "accepted"
         found = decision.to_text() if decision else "accepted"
-        if signed != found:
+        if _is_of_a_later_release(held, under, decision):
+            case.is_newer = True
+            detail = f"an event of the type {held.text('ce_type')[:100]}, which this release does not know"
+            case.report.newer(Check.VERDICTS, detail, held.path, origin, held.sequence)
+        elif signed != found:
             case.report.error(
                 Check.VERDICTS,
                 f"HQ signed: {_said(held.decision)}; its rules give: {_said(decision)}",

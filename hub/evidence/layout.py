@@ -25,6 +25,7 @@ from hashlib import sha256
 from typing import Final
 
 FORMAT: Final = "cohub-evidence/v1"
+LATER_FORMAT: Final = re.compile(r"cohub-evidence/v([2-9]|[1-9][0-9]{1,3})")
 MANIFEST: Final = "manifest.json"
 SUMS: Final = "SHA256SUMS"
 SUMMARY: Final = "summary.html"

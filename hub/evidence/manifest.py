@@ -13,7 +13,7 @@ from hub.domain.stream import HQ
 from hub.evidence import layout
 from hub.evidence.case import Case
 from hub.evidence.subject import EntityKey, Subject, Why, related
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, Newer
 from hub.protocol.moment import write_time
 
 # What holds if every check holds, and what nobody's signature says; README and summary tell the same in their words.
@@ -32,6 +32,21 @@ CLAIMED: Final = (
     "that HQ's own lane has nothing newer than the size given, which may change whose word counts as a witness's",
     "that what a record says is true outside this network is the word of the center that sealed it",
 )
+# By what a file is; what stands here under nobody's name is nobody's word, and no verdict depends on it.
+VOUCHED_FOR: Final = {
+    "event": "its center's seal, and HQ's receipt",
+    "receipt": "HQ's key for receipts",
+    "seal": "its center's key",
+    "HQ's keys": "HQ's root key",
+    "checkpoint of HQ's log": "HQ's two keys for its log, and the witnesses that cosigned",
+    "log proof of a receipt": "the checkpoint of HQ's log",
+    "lane proof of an event": "the seal of its lane",
+    "schema": "HQ's own lane, which announced it, or the release that made this bundle",
+    "entity before": "the events that made it, where they are here; else HQ's word",
+    "entity after": "it follows from the events",
+    "Kafka key": "nobody: it is a remark of HQ's",
+    "for readers": "nobody: it follows from the evidence",
+}
 CLAIMED_OF_RANGE: Final = (
     "the version number of an entity before the range, and that an entity without a document did not exist",
     "that the center has no further lanes with events in the range",
@@ -48,7 +63,7 @@ def manifest(case: Case) -> bytes:
     for lane, _, held in case.story():
         events.setdefault(held.entity, []).append({"lane": case.origin(lane), "sequence": held.sequence})
     of_range = case.subject.kind == "center"
-    said = {
+    said: dict[str, Any] = {
         "format": layout.FORMAT,
         "hub": case.hub,
         "root": case.trust.root.to_text() if case.trust else "",
@@ -85,17 +100,21 @@ def manifest(case: Case) -> bytes:
             if path not in (layout.MANIFEST, layout.SUMS)
         },
     }
+    if case.registry.rules > 1:  # before, a manifest said nothing of it, and is compared byte for byte
+        said |= {"rules": case.registry.rules, "vouched_for": VOUCHED_FOR}
     return orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
 def read_subject(data: bytes) -> Subject:
-    """Return what a manifest says that the bundle is about. Errors: Malformed."""
+    """Return what a manifest says that the bundle is about. Errors: Malformed; Newer for a later release's format."""
     try:
         said = orjson.loads(data)
     except (orjson.JSONDecodeError, RecursionError) as exc:
         raise Malformed(f"manifest: not JSON: {exc}") from exc
     if not isinstance(said, dict) or said.get("format") != layout.FORMAT:
         found = said.get("format") if isinstance(said, dict) else type(said).__name__
+        if isinstance(found, str) and layout.LATER_FORMAT.fullmatch(found):
+            raise Newer(f"the bundle has the format {found}, and this release reads {layout.FORMAT}")
         raise Malformed(f"manifest: expected the format {layout.FORMAT}, came {str(found)[:60]!r}")
     return Subject.from_dict(said.get("subject"))
 

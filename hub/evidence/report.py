@@ -37,6 +37,7 @@ class Severity(StrEnum):
     """How much a finding weighs."""
 
     ERROR = "error"  # something is not as it must be
+    NEWER = "newer"  # only a later release can judge it: nothing is said against it
     PENDING = "pending"  # not yet in the log, or not yet seen by enough witnesses: time may mend it
     WARNING = "warning"  # worth knowing; what is proved stays proved
 
@@ -69,6 +70,7 @@ _GROUND: Final = (Check.CONTAINER, Check.FILES, Check.TRUST)
 # What follows from the evidence by rules alone.
 _DERIVED: Final = frozenset({Check.STATE, Check.MANIFEST, Check.SUMMARY})
 
+NEWER: Final = "newer than this checker"
 DETAIL_CHARACTERS_MAX: Final = 400
 FINDINGS_MAX: Final = 10_000
 
@@ -107,6 +109,12 @@ class Report:
         """Keep a finding of the heaviest kind."""
         self.found(Severity.ERROR, check, detail, file, lane, sequence)
 
+    def newer(self, check: Check, detail: object, file: str = "", lane: str = "", sequence: int | None = None) -> None:
+        """Keep that this checker can't judge something: the checks that stand on it are not made."""
+        self.found(Severity.NEWER, check, detail, file, lane, sequence)
+        for other in list(Check)[list(Check).index(Check.SCHEMAS) :]:
+            self.skip(other, NEWER)
+
     def found(
         self,
         severity: Severity,
@@ -124,10 +132,11 @@ class Report:
         self.findings.append(Finding(check, severity, shown(detail), shown(file), shown(lane), sequence))
 
     def outcome(self, check: Check) -> str:
-        """Return `failed`, `pending`, `warning`, `passed` or `skipped`."""
+        """Return `failed`, `newer`, `pending`, `warning`, `passed` or `skipped`."""
         found = {finding.severity for finding in self.findings if finding.check is check}
         for severity, word in (
             (Severity.ERROR, "failed"),
+            (Severity.NEWER, "newer"),
             (Severity.PENDING, "pending"),
             (Severity.WARNING, "warning"),
         ):
@@ -167,9 +176,11 @@ class Report:
 
     @property
     def status(self) -> str:
-        """`failed`, `not yet believed`, or `proved`."""
+        """`failed`, `newer than this checker`, `not yet believed`, or `proved`."""
         if self.has(Severity.ERROR) or self.findings_left_off:
             return "failed"
+        if self.has(Severity.NEWER):
+            return NEWER
         return "not yet believed" if self.has(Severity.PENDING) else "proved"
 
     def to_dict(self) -> dict[str, Any]:

@@ -28,10 +28,10 @@ dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:
 dl.facts dt{color:var(--soft)}dl.facts dd{margin:0;overflow-wrap:anywhere}
 .box{border:1px solid var(--line);border-left:6px solid var(--soft);border-radius:4px;background:var(--wash);
 padding:12px 16px;margin:14px 0}
-.box.proved{border-left-color:var(--good)}.box.failed{border-left-color:var(--bad)}.box.pending{
+.box.proved{border-left-color:var(--good)}.box.failed{border-left-color:var(--bad)}.box.pending,.box.newer{
 border-left-color:var(--wait)}
 .box strong{font-size:19px}.box.proved strong{color:var(--good)}.box.failed strong{color:var(--bad)}
-.box.pending strong{color:var(--wait)}
+.box.pending strong,.box.newer strong{color:var(--wait)}
 table{border-collapse:collapse;width:100%;margin:6px 0;font-size:14px}
 th,td{text-align:left;vertical-align:top;padding:4px 8px;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
 th{color:var(--soft);font-weight:600;border-bottom:1px solid var(--soft)}
@@ -41,7 +41,8 @@ td.name{width:30%;color:var(--soft)}
 tr{break-inside:avoid}
 .chip{display:inline-block;padding:0 9px;border-radius:10px;border:1px solid currentColor;font-size:13px;
 white-space:nowrap}
-.passed,.accepted{color:var(--good)}.failed,.rejected{color:var(--bad)}.pending,.warning{color:var(--wait)}
+.passed,.accepted{color:var(--good)}.failed,.rejected{color:var(--bad)}.pending,.newer,
+.warning{color:var(--wait)}
 .skipped{color:var(--soft)}
 .event{border:1px solid var(--line);border-radius:5px;margin:12px 0;padding:10px 14px}
 .event header{display:flex;flex-wrap:wrap;gap:4px 12px;align-items:baseline;margin-bottom:6px;break-after:avoid}
@@ -49,7 +50,7 @@ white-space:nowrap}
 .event .number{color:var(--soft);font-variant-numeric:tabular-nums}
 .was{color:var(--soft);text-decoration:line-through}
 .small{color:var(--soft);font-size:13px}
-.box.failed,.box.pending{color:var(--ink)}
+.box.failed,.box.pending,.box.newer{color:var(--ink)}
 p.small{margin:8px 0 2px}
 th{word-break:keep-all;overflow-wrap:normal}
 ul{margin:6px 0;padding-left:22px}

@@ -25,7 +25,16 @@ from hub.protocol.checkpoint import seal
 from hub.protocol.errors import Fatal, Rejected, Retriable
 from hub.protocol.identifier import uuid7
 from hub.protocol.plain_record import PlainRecord
-from hub.protocol.record import CENTER_REGISTERED, LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
+from hub.protocol.record import (
+    CENTER_REGISTERED,
+    LANE_OPENED,
+    RULES_ADOPTED,
+    SEAL_HEADER,
+    canonical,
+    origin_of,
+    write_headers,
+)
+from hub.protocol.rules import NEWEST, Rules
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
@@ -51,11 +60,15 @@ class Headquarters:
         self._released = released
         self._driver = Driver(store, store, identity)
 
-    async def prepare(self) -> None:
-        """Open the hq lane where it is new, and announce what this release can read and HQ has not announced."""
+    async def prepare(self, rules: Rules = NEWEST) -> None:
+        """Open the hq lane where it is new, and announce what this release can read and HQ has not announced.
+
+        A new hub begins with `rules`; one that is there keeps those in force until somebody adopts others.
+        """
         basis = await self.basis()
         events = []
-        if HQ not in basis.registry.centers:
+        is_new = HQ not in basis.registry.centers
+        if is_new:
             record = {
                 "name": self._identity.hub,
                 "country": "CN",
@@ -68,6 +81,8 @@ class Headquarters:
             }
             events.append(HqEvent(CENTER_REGISTERED, HQ, record))
         events += announcements(self._released, set(basis.registry.schemas))
+        if is_new and rules.number > basis.rules.number:
+            events.append(adoption(rules.number, "a new hub"))
         if events:
             await self.say(events)
 
@@ -179,6 +194,11 @@ def _allow_if_all_are_accepted(step: Step) -> None:
             if row.code != Code.ACCEPTED:
                 raise Rejected(Code(row.code), f"{row.subject} {row.field}".strip(), row.params)
     assert step.commits, step.reading.intake.why
+
+
+def adoption(number: int, reason: str | None) -> HqEvent:
+    """Return the event by which HQ adopts the rules of that number."""
+    return HqEvent(RULES_ADOPTED, "rules", {"number": number, "reason": reason})
 
 
 def announcements(released: Mapping[str, Schema], announced: set[int]) -> list[HqEvent]:

@@ -74,6 +74,7 @@ class HubStatus(ReadModel):
 
     centers: tuple[CenterStanding, ...] = Field(description="Every registered center, by id")
     totals: Totals = Field(description="The sums over all of them")
+    rules: int = Field(description="The number of the rules that HQ judges by")
     log: LogStatus = Field(description="HQ's log")
     broker: BrokerStanding = Field(description="The broker")
 
@@ -85,7 +86,7 @@ async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubSt
     """
     with where.snapshot() as now:
         registered, intakes = now.centers(), {intake.center: intake for intake in now.intakes()}
-        totals = now.totals()
+        totals, rules = now.totals(), now.rules()
         log = _log(now, keys_signed=_log_keys_signed(where))
     ends, state = await _ends(cluster, registered)
     at = datetime.now(UTC)
@@ -99,6 +100,7 @@ async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubSt
         needs=_needs(worker, centers, log),
         centers=centers,
         totals=totals,
+        rules=rules,
         log=log,
         broker=BrokerStanding(bootstrap=None if cluster is None else cluster.bootstrap, state=state),
     )

@@ -8,12 +8,13 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 
-from hub.domain.catalogue import KINDS
+from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.entity import Entity
 from hub.domain.registry import Center, Registry, registry
 from hub.domain.stream import HQ
 from hub.ledger.keyring import CenterKeys, Keyring
 from hub.protocol.avro import Codec
+from hub.protocol.errors import Newer
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.rules import Rules, rules
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
@@ -68,9 +69,15 @@ def basis(
     `hq_keys` are those that may seal the hq lane at the time that is asked about (`Trust.hqs_at`), `retired` those that
     may not any more, and `released` the schemas of this software by path: nothing in the hq lane could vouch for the
     keys and the schemas that it is itself read with.
-    Errors: Newer, where rules are in force that this release does not have.
+    Errors: Newer, where rules are in force that this release does not have, or the hq lane has a stream that it lacks.
     """
-    known = registry(size, entities)
+    found = list(entities)
+    for entity in found:
+        if entity.center == HQ and entity.stream not in STREAMS:
+            raise Newer(
+                f"HQ's own lane has a stream {entity.stream}, which this release does not know: take a newer one"
+            )
+    known = registry(size, found)
     in_force = rules(known.rules)
     centers = {
         center.id: CenterKeys(

@@ -13,9 +13,9 @@
 
 Foreign exceptions are translated into one of these at the edge, `from exc`.
 
-A command ends with status 2 for a UsageError, whichever it is, and with 1 for the others. A web shell answers, the
-first of these that fits: NotFound 404, Conflict 409, AgainstRules 422 with its code, field and params, UsageError 400,
-Retriable 503, and 500 for all else.
+A command ends with status 2 for a UsageError, whichever it is, with 4 for a Newer, and with 1 for the others. A web
+shell answers, the first of these that fits: NotFound 404, Conflict 409, AgainstRules 422 with its code, field and
+params, UsageError 400, Retriable 503, and 500 for all else.
 """
 
 from __future__ import annotations

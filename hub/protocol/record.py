@@ -31,6 +31,7 @@ SEAL_HEADER: Final = "cohub-seal"
 CONTROL_HEADER: Final = "cohub-control"
 LANE_OPENED: Final = "net.cohub.lane.opened.v1"
 CENTER_REGISTERED: Final = "net.cohub.center.registered.v1"
+RULES_ADOPTED: Final = "net.cohub.rules.adopted.v1"
 
 REQUIRED: Final = (
     "ce_dataschema",

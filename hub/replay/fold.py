@@ -17,6 +17,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
+from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis, basis
@@ -25,10 +26,11 @@ from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
 from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.canonical import CanonicalReader
-from hub.protocol.errors import CohubError, Malformed
+from hub.protocol.errors import CohubError, Malformed, Newer
 from hub.protocol.keys import Verifier
 from hub.protocol.moment import EPOCH_START, from_us
 from hub.protocol.plain_record import PlainRecord
+from hub.protocol.rules import FIRST, rules
 from hub.protocol.schema import Schema
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
@@ -49,6 +51,17 @@ class BasisBook:
         self._times: list[datetime] = [EPOCH_START]
         self._entities: dict[EntityKey, tuple[list[int], list[Entity]]] = {}
         self._made: OrderedDict[int, Basis] = OrderedDict()
+        self.newer = ""  # what of the hq lane only a later release can judge, '' for nothing
+        self.newer_from = 0  # the size at which it comes
+
+    def be_newer(self, size: int, why: str) -> None:
+        """Say that the hq lane, `size` events long, says what this release can't judge: no later basis is known."""
+        if not self.newer:
+            self.newer, self.newer_from = why, size
+
+    def knows(self, size: int) -> bool:
+        """Return whether this release can judge under the basis of that size, if there is one."""
+        return not self.newer or size < self.newer_from
 
     def add(self, size: int, changed: Iterable[KnownEntity], recorded_at: datetime) -> None:
         """Say what a commit to the hq lane, which was `size` events long after it, has changed."""
@@ -61,7 +74,12 @@ class BasisBook:
             entities.append(Entity.from_json(known.document))
 
     def at(self, size: int) -> Basis | None:
-        """Return the basis at `size`: None where no commit to the hq lane ended, or damaged entities make none."""
+        """Return the basis at `size`: None where no commit to the hq lane ended, or damaged entities make none.
+
+        None too where the lane is newer than this release: `knows` tells.
+        """
+        if not self.knows(size):
+            return None
         found = self._made.get(size)
         if found is not None:
             self._made.move_to_end(size)
@@ -80,6 +98,12 @@ class BasisBook:
             self._made.popitem(last=False)
         return made
 
+    @property
+    def number_of_rules(self) -> int:
+        """The number of the rules in force at the lane's end, as far as it was told."""
+        _, entities = self._entities.get(("rules", f"{HQ}:rules"), ((), ()))
+        return int(entities[-1].record["number"]) if entities else FIRST.number
+
     def at_time(self, moment: datetime) -> Basis | None:
         """Return the basis that HQ had at a time, None as for `at`."""
         return self.at(self.size_at(moment))
@@ -87,6 +111,16 @@ class BasisBook:
     def size_at(self, moment: datetime) -> int:
         """Return how many events the hq lane had at a time."""
         return self._sizes[max(0, bisect_right(self._times, moment) - 1)]
+
+
+def unknown_here(event: Pending, judged_under: Basis) -> str:
+    """Return what this release lacks to judge an event of the hq lane that HQ accepted, '' for nothing."""
+    type_, name = ((event.headers.get(n) or b"").decode("utf-8", "replace") for n in ("ce_type", "ce_dataschema"))
+    if type_ not in KINDS:
+        return f"HQ's own lane has an event of the type {type_[:100]}, which this release does not know"
+    if name not in judged_under.own:
+        return f"HQ's own lane has an event under the schema {name[:100]}, which this release does not have"
+    return ""
 
 
 def hq_lanes(ledger: Ledger) -> list[StoredLane]:
@@ -100,7 +134,10 @@ def lanes_of(ledger: Ledger, center: str) -> list[StoredLane]:
 
 
 def read_bases(ledger: Ledger, hq_keys: Verifier | Sequence[Verifier], released: Mapping[str, Schema]) -> BasisBook:
-    """Return the bases that the hq lane of an undamaged ledger gives. Errors: Fatal, where rows are missing."""
+    """Return the bases that the hq lane of an undamaged ledger gives. Errors: Fatal, where rows are missing.
+
+    Newer, where it says what only a later release can judge.
+    """
     book = BasisBook([hq_keys] if isinstance(hq_keys, Verifier) else hq_keys, released)
     entities: dict[EntityKey, KnownEntity] = {}
     before = 0
@@ -112,9 +149,13 @@ def read_bases(ledger: Ledger, hq_keys: Verifier | Sequence[Verifier], released:
             assert judged_under is not None
             events = [reader.pending(row) for row in ledger.events(stored.id, receipt.first, receipt.last)]
             judged = refold(lane, events, entities, judged_under, from_us(receipt.recorded_at_us))
+            for event, row in zip(events, judged.rows, strict=True):
+                if row.code != Code.ACCEPTED and (why := unknown_here(event, judged_under)):
+                    raise Newer(why)
             entities.update(judged.entities)
             lane = judged.lane
             book.add(before + receipt.last, judged.entities.values(), lane.recorded_at)
+            rules(book.number_of_rules)
         before += stored.size
     return book
 

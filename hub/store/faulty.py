@@ -24,6 +24,7 @@ from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
 from hub.store.store import Changes, Claimed, LogStore, Store
+from hub.store.workers import LivingWorker
 
 # Everything that a Store writes, by the name that `fail` is given.
 WRITES: Final = (
@@ -33,6 +34,7 @@ WRITES: Final = (
     "resume",
     "keep_evidence",
     "set_published",
+    "say_alive",
     "log.lead",
     "log.follow",
     "log.append",
@@ -154,6 +156,14 @@ class FaultyStore:
     async def basis(self) -> tuple[int, list[Entity]]:
         """See Store."""
         return await self._store.basis()
+
+    async def say_alive(self, worker: LivingWorker) -> None:
+        """See Store."""
+        await self._write("say_alive", lambda: self._store.say_alive(worker))
+
+    async def workers(self) -> list[LivingWorker]:
+        """See Store."""
+        return await self._store.workers()
 
     async def changes(self) -> Changes:
         """See Store."""

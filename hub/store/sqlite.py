@@ -26,6 +26,7 @@ from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_publication import SqlitePublication
 from hub.store.store import QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError
+from hub.store.workers import KEPT, WORKER, LivingWorker
 
 
 class SqliteStore(OnDatabase):
@@ -109,6 +110,27 @@ class SqliteStore(OnDatabase):
         finally:
             self._connection.execute("COMMIT")
         return int(row[0]), [Entity.from_json(d[0]) for d in documents]
+
+    @suspends
+    async def say_alive(self, worker: LivingWorker) -> None:
+        """See Store."""
+        with self._database.writing() as db:
+            db.execute(
+                "INSERT INTO lease(name, owner, until_us) VALUES (?, ?, ?)"
+                " ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until_us = excluded.until_us",
+                (worker.name, worker.to_text(), to_us(worker.until)),
+            )
+            db.execute(
+                "DELETE FROM lease WHERE name LIKE ? AND until_us < ?", (f"{WORKER}%", to_us(worker.until - KEPT))
+            )
+
+    @suspends
+    async def workers(self) -> list[LivingWorker]:
+        """See Store."""
+        rows = self._connection.execute(
+            "SELECT name, owner, until_us FROM lease WHERE name LIKE ? ORDER BY name", (f"{WORKER}%",)
+        )
+        return [LivingWorker.of(*row) for row in rows]
 
     @suspends
     async def changes(self) -> Changes:

@@ -16,6 +16,7 @@ from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
+from hub.store.workers import LivingWorker
 
 QUARANTINE_QUOTA_BYTES = 64 * 1024 * 1024  # a center over it keeps KEPT_BYTES_MAX of a record and its digest
 KEPT_BYTES_MAX = 64 * 1024
@@ -119,6 +120,12 @@ class Store(Protocol):
 
     async def basis(self) -> tuple[int, list[Entity]]:
         """Return the size of the hq lane and its entities at that size."""
+
+    async def say_alive(self, worker: LivingWorker) -> None:
+        """Record that a worker lives and which rules it knows; what others said long before that is forgotten."""
+
+    async def workers(self) -> list[LivingWorker]:
+        """Return what workers said of themselves, those too that live no more, by their names."""
 
     async def changes(self) -> Changes:
         """Return what may have changed behind a worker's back; cheap enough to ask every second."""

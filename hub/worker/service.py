@@ -10,8 +10,10 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,13 +27,16 @@ from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
+from hub.hq.pulse import SILENT_S
 from hub.hq.settings import WORKER_STOP_S, WorkerOptions
 from hub.kafka.cluster import Cluster
 from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
+from hub.protocol.rules import RULES_KNOWN
 from hub.store.released import released_schemas, state_schema_ids
 from hub.store.sqlite import SqliteStore
+from hub.store.workers import LivingWorker
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
@@ -46,6 +51,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
+LOOKS_A_LEASE: Final = 5
+LEASE: Final = timedelta(seconds=SILENT_S)  # a worker that said nothing for that long lives no more
 READING_STOP_S: Final = WORKER_STOP_S - CLOSE_S - GIVE_UP_S  # then publisher and notary close, side by side
 
 
@@ -76,12 +83,17 @@ async def look(
     app: App,
     centers: list[str],
     pulse: Callable[[], None],
+    say_alive: Callable[[], Awaitable[None]],
 ) -> None:
     """See every second whether the hq lane has grown, and read the lanes of new centers too; never returns."""
     known = set(centers)
+    looks = 0
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
+        looks += 1
         try:
+            if looks % LOOKS_A_LEASE == 0:
+                await say_alive()
             if await consolidator.look_again():
                 publisher.look(HQ)
             added = [c for c in consolidator.centers if c not in known]
@@ -121,6 +133,14 @@ async def run_worker(
         await headquarters.prepare()
         publisher = Publisher(store, settings.cluster, state_schema_ids(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
+
+        async def say_alive() -> None:
+            await store.say_alive(
+                LivingWorker(owner, f"cohub {version('cohub')}", RULES_KNOWN, datetime.now(UTC) + LEASE)
+            )
+
+        # Before the first verdict: who adopts rules asks what every living worker knows.
+        await say_alive()
         consolidator = consolidator_type(store, headquarters, identity, publisher, owner)
         await consolidator.refresh()
         centers = consolidator.centers
@@ -154,7 +174,7 @@ async def run_worker(
                 )
                 tasks.append(run("notary", notary.run()))
             tasks.append(run("trust", trust.run()))
-            tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse)))
+            tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, say_alive)))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(run("watchdog", watchdog.run()))
             await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S, ends=ends)

@@ -18,6 +18,7 @@ from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import Note
 from hub.protocol.receipt import Resend, read_answer
 from hub.protocol.record import KafkaRecord
+from hub.protocol.rules import NEWEST, Rules
 from hub.store.consolidate import Driver, Instant
 from hub.store.sqlite import SqliteStore
 from hub.store.store import QUARANTINE_QUOTA_BYTES, Store
@@ -77,11 +78,16 @@ class Hq:
 
     @classmethod
     async def open(
-        cls, folder: Path, *centers: Center, engine: Engine = SQLITE, quota_bytes: int = QUARANTINE_QUOTA_BYTES
+        cls,
+        folder: Path,
+        *centers: Center,
+        engine: Engine = SQLITE,
+        quota_bytes: int = QUARANTINE_QUOTA_BYTES,
+        rules: Rules = NEWEST,
     ) -> Hq:
         store = await engine.open(folder, quota_bytes)
         headquarters = Headquarters(store, IDENTITY, RELEASED)
-        await headquarters.prepare()
+        await headquarters.prepare(rules)
         hq = cls(store, headquarters, {})
         for center in centers:
             await hq.register(center)

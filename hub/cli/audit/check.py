@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from hub.base.command import NEWER_STATUS
 from hub.base.durable import disk_errors, write
 from hub.base.output import as_json, count, line, note, table
 from hub.protocol.errors import Malformed, UsageError
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from hub.protocol.trust import Trust
 
 FINDINGS_SHOWN_MAX: Final = 40
+TAKE_NEWER: Final = (
+    "the bundle is newer than this checker, which says nothing against it: take the checker of the release that made "
+    "it (its README names it), or of a later one"
+)
 WHERE_KEY_IS: Final = (
     "HQ prints its root key by `hub key list --json` and its trust note by `hub trust`; an office has that note as "
     "trust.note in its folder, to be given by --trust"
@@ -47,14 +52,17 @@ def check(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Check an evidence bundle: no broker, no database, no network. Exit status 0 only where all of it holds.
+    """Check an evidence bundle: no broker, no database, no network.
+
+    Exit status 0 only where all of it holds, 1 where something does not, or not yet; 4 where the bundle is newer than
+    this release, which says nothing against it.
 
     Examples: hub audit check evidence-deal-uz_D-1.zip --root hub.example/root+1a2b3c4d+AbC… --html result.html
     """
     from hub.evidence.check import check_bundle
     from hub.evidence.checkers import Checkers
     from hub.evidence.page import page
-    from hub.evidence.report import Origin
+    from hub.evidence.report import NEWER, Origin
 
     data = _read(bundle)
     origin = Origin(bundle.name, sha256(data).hexdigest(), datetime.now(UTC))
@@ -72,6 +80,9 @@ def check(
         as_json(found)
     else:
         _show(found)
+    if report.status == NEWER:
+        note(TAKE_NEWER)
+        raise typer.Exit(NEWER_STATUS)
     if report.status != "proved" and not (allow_unwitnessed and report.status == "not yet believed"):
         raise typer.Exit(1)
 

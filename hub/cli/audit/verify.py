@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hub.base.command import NEWER_STATUS
 from hub.base.output import as_json, count, line, note, table
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language
 from hub.cli.progress import Jobs, progress
@@ -59,7 +60,7 @@ def verify(
     """Check the whole ledger: every digest, tree, seal, key, verdict, receipt, leaf, checkpoint, cosignature.
 
     Every finding is told with its place, every name of one with what it means and what to do. Exit status 1 if there
-    is any.
+    is any; 4 if there is none and a later release is needed to judge all of it.
 
     Examples: hub audit verify · hub audit verify --jobs 4 --json ·
     hub audit verify --lane hub.example/uz/1a2b3c4d --from 1000 --to 2000
@@ -81,8 +82,10 @@ def verify(
         _show(found, told_in)
         if found.checkpoints and not trusted.logs:
             note("this trust note does not have the keys of HQ's log: `hub key list` says what to do")
-    if not found.is_good:
+    if found.findings:
         raise typer.Exit(1)
+    if found.newer:
+        raise typer.Exit(NEWER_STATUS)
 
 
 def _show(found: AuditReport, language: Language) -> None:
@@ -105,7 +108,9 @@ def _show(found: AuditReport, language: Language) -> None:
     )
     for what in found.not_checked:
         line(f"not checked: {what}")
-    line("nothing found" if found.is_good else count(len(found.findings), "finding"))
+    if found.newer:
+        line(words("evidence").say("newer_ledger", language, why=found.newer))
+    line("nothing found" if not found.findings else count(len(found.findings), "finding"))
 
 
 def read_trust(where: HubFolder, file: Path | None) -> Trust:

@@ -20,6 +20,7 @@ from hub.domain.fields import (
     Timezone,
     Title,
     Zone,
+    crossed,
     inconsistent,
     one_of,
 )
@@ -71,6 +72,7 @@ class Center(FieldRules):
     timezone: Timezone
     streams: Annotated[list[StreamName], Field(max_length=40)]
     keys: Annotated[list[CenterKey], Field(max_length=100)] = Field(default_factory=list)
+    crossed = (crossed("each_once", "keys", by="vkey"), crossed("keys_are_proved", "keys"))
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from hub.domain.fields import FieldRules, ListedCode, Title, inconsistent
+from hub.domain.fields import FieldRules, ListedCode, Title, crossed, inconsistent
 from hub.domain.stream import EventKind, Stream
 
 
@@ -25,6 +25,7 @@ class CodeList(FieldRules):
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     codes: Annotated[list[ListedTerm], Field(max_length=5000)]
+    crossed = (crossed("each_once", "codes", by="code"),)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import model_validator
 
@@ -12,6 +12,7 @@ from hub.domain.entity import Entity
 from hub.domain.fields import (
     Amount,
     CenterId,
+    Crossed,
     Currency,
     Day,
     EntityId,
@@ -21,6 +22,7 @@ from hub.domain.fields import (
     Rate,
     Reason,
     Title,
+    crossed,
     inconsistent,
     missing,
     one_of,
@@ -56,6 +58,12 @@ class Deal(FieldRules):
     signed_on: Day | None = None
     closed_on: Day | None = None
     reason: Reason | None = None
+    crossed: ClassVar[tuple[Crossed, ...]] = (
+        crossed("go_together", "currency", fields=["amount", "currency"]),
+        crossed("go_together", "rate", fields=["rate", "rate_currency", "rate_on"]),
+        crossed("stands_on", "rate", other="amount"),
+        crossed("not_before", "closed_on", other="signed_on"),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -74,6 +82,8 @@ class Deal(FieldRules):
 class DealSigned(Deal):
     """A signed deal says when it was signed."""
 
+    crossed: ClassVar[tuple[Crossed, ...]] = (*Deal.crossed, crossed("required", "signed_on"))
+
     @model_validator(mode="after")
     def _check_signed(self) -> Self:
         if self.signed_on is None:
@@ -83,6 +93,8 @@ class DealSigned(Deal):
 
 class DealClosed(DealSigned):
     """A closed deal was concluded and paid as agreed, on a day."""
+
+    crossed: ClassVar[tuple[Crossed, ...]] = (*DealSigned.crossed, crossed("required", "closed_on"))
 
     @model_validator(mode="after")
     def _check_closed(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from hub.domain.fields import Amount, Currency, EntityId, FieldRules, Reason, inconsistent
+from hub.domain.fields import Amount, Currency, EntityId, FieldRules, Reason, crossed, inconsistent
 from hub.domain.stream import EventKind, Stream
 
 
@@ -17,6 +17,7 @@ class DealConfirmation(FieldRules):
     note: Reason | None = None
     amount: Amount | None = None
     currency: Currency | None = None
+    crossed = (crossed("go_together", "currency", fields=["amount", "currency"]),)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

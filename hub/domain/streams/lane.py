@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import StringConstraints, model_validator
 
-from hub.domain.fields import Count, FieldRules, Reason, Sha256Hex, inconsistent
+from hub.domain.fields import Count, FieldRules, Reason, Sha256Hex, crossed, inconsistent
 from hub.domain.stream import EventKind, Stream
 
 Origin = Annotated[str, StringConstraints(max_length=300, pattern=r"^[a-z0-9.:-]+/[a-z0-9-]{1,63}/[0-9a-f]{8}$")]
@@ -21,6 +21,11 @@ class Lane(FieldRules):
     previous_size: Count = 0
     previous_root: Sha256Hex | None = None
     reason: Reason | None = None
+    crossed = (
+        crossed("differ", "previous_origin", other="origin"),
+        crossed("go_together", "previous_root", fields=["previous_origin", "previous_root"]),
+        crossed("zero_without", "previous_size", other="previous_origin"),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

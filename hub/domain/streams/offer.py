@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hub.domain.codes import lists
-from hub.domain.fields import Advantages, Day, Ipc, Number, Office, Trl, one_of
+from hub.domain.fields import Advantages, Day, Ipc, Number, Office, Trl, crossed, one_of
 from hub.domain.stream import Stream
 from hub.domain.streams.publication import Publication, lifecycle
 
@@ -30,6 +30,7 @@ class Offer(Publication):
     ip_office: Office | None = None
     ip_expires_on: Day | None = None
     ipc: Annotated[list[Ipc], Field(max_length=20)] = Field(default_factory=list)
+    crossed = (crossed("export_control", "export_control", licence="export_licence"), *Publication.crossed)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import Field
 
 from hub.domain.fields import (
     Countries,
+    Crossed,
     Day,
     Description,
     EntityId,
@@ -18,6 +19,7 @@ from hub.domain.fields import (
     Summary,
     Title,
     Zone,
+    crossed,
     inconsistent,
     missing,
 )
@@ -41,6 +43,10 @@ class Publication(FieldRules):
     zone: Zone | None = None
     published_on: Day | None = None
     expires_on: Day | None = None
+    crossed: ClassVar[tuple[Crossed, ...]] = (
+        crossed("required_with", "published_on", other="expires_on"),
+        crossed("within_days_after", "expires_on", other="published_on", days=731),
+    )
 
     def check_life(self) -> None:
         """Errors: pydantic's, if it expires before it is published, or more than two years after."""

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from hub.domain.codes import lists
-from hub.domain.fields import Advantages, Amount, Currency, Trl, inconsistent, one_of
+from hub.domain.fields import Advantages, Amount, Currency, Trl, crossed, inconsistent, one_of
 from hub.domain.stream import Stream
 from hub.domain.streams.publication import Publication, lifecycle
 
@@ -23,6 +23,10 @@ class Request(Publication):
     trl_min: Trl | None = None
     budget: Amount | None = None
     budget_currency: Currency | None = None
+    crossed = (
+        crossed("go_together", "budget_currency", fields=["budget", "budget_currency"]),
+        *Publication.crossed,
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

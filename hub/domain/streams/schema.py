@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from hub.domain.fields import FieldRules, Sha256Hex, Verbatim, inconsistent
+from hub.domain.fields import FieldRules, Sha256Hex, Verbatim, crossed, inconsistent
 from hub.domain.stream import EventKind, Stream
 from hub.protocol.schema import schema_id
 
@@ -24,6 +24,10 @@ class AnnouncedSchema(FieldRules):
     event: Word
     version: Annotated[int, Field(ge=1, le=9999)]
     definition: Annotated[str, StringConstraints(min_length=2, max_length=200_000), Verbatim()]
+    crossed = (
+        crossed("schema_id_of", "schema_id", other="definition"),
+        crossed("sha256_of", "sha256", other="definition"),
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

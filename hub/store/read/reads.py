@@ -21,7 +21,7 @@ from hub.protocol.errors import Fatal, NotFound, Retriable
 from hub.store.log import LogReader, LogStanding
 from hub.store.log_rows import LogRows
 from hub.store.migrate import check_current
-from hub.store.read import centers, entities, intakes, lanes, quarantine, totals, witnesses
+from hub.store.read import centers, entities, intakes, lanes, quarantine, totals, witnesses, workers
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.entities import HeldEntity, TracedEntity
 from hub.store.read.intakes import IntakeStanding
@@ -31,6 +31,7 @@ from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
 from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_query import BUSY_MS, Query
+from hub.store.workers import LivingWorker
 
 
 class Snapshot:
@@ -47,6 +48,14 @@ class Snapshot:
     def intakes(self) -> tuple[IntakeStanding, ...]:
         """Return where HQ stands with every center that a worker has read, by id."""
         return intakes.intakes(self._db)
+
+    def workers(self) -> tuple[LivingWorker, ...]:
+        """Return what workers said of themselves, those too that live no more."""
+        return workers.workers(self._db)
+
+    def rules(self) -> int:
+        """Return the number of the rules in force."""
+        return workers.rules(self._db)
 
     def totals(self) -> Totals:
         """Return the sums over all centers."""

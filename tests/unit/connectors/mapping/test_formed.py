@@ -6,7 +6,7 @@ import pytest
 
 from connectors.mapping import RowOutcome, compile_mapping, read_mapping
 from connectors.mapping.convert import Unfit
-from connectors.mapping.formed import formed, latin, one_line, patent_class, website
+from connectors.mapping.formed import formed, latin, one_line, paragraphs, patent_class, website
 from connectors.source import Row
 from hub.domain.catalogue import STREAMS
 
@@ -82,7 +82,9 @@ def test_only_fields_of_one_line_are_made_one() -> None:
     """A summary keeps its paragraphs."""
     fields = STREAMS["offer"].record.model_fields
     assert formed(fields["title"].rebuild_annotation()) is one_line
-    assert formed(fields["summary"].rebuild_annotation()) is None
+    assert formed(fields["summary"].rebuild_annotation()) is paragraphs
+    assert paragraphs("one\n\ntwo") == "one\n\ntwo"
+    assert paragraphs("one\r\ntwo\rthree\x85four\tfive\u2028six") == "one\ntwo\nthree\nfour five\nsix"
     mapping = read_mapping(
         "files: a\nstream: offer\nkey: k\nfields:\n  title: {column: t}\n  summary: {column: s}\n"
         "  language: {value: en}\n  export_control: {value: free}\n  ipc: {column: i, split: ;}",

@@ -28,9 +28,9 @@ def as_stored(entity: Entity) -> Entity:
 
 
 def told(name: str, value: dict[str, Any], entity: Entity | None, basis: Registry, rules: int = 2) -> Code | Entity:
-    """Return the entity after an event without line breaks, or the code by which it is rejected."""
+    """Return the entity after an event, or the code by which it is rejected."""
     kind = KINDS[f"net.cohub.{name}"]
-    value = {n: v.replace("\n", " ") if isinstance(v, str) else v for n, v in value.items()}
+
     try:
         return judge(kind, "uz:1", "uz", NOW, value, entity, NOW, replace(basis, rules=rules))
     except Rejected as exc:

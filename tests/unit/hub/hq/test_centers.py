@@ -95,8 +95,11 @@ async def test_rule_that_forbids_it_is_told_with_its_code_and_field(where: HubFo
     await centers.register(where, "uz", UZ, [])
     await centers.suspend(where, "uz", "audit")
     with pytest.raises(AgainstRules) as told:
-        await centers.suspend(where, "uz", "audit")
+        await centers.suspend(where, "uz", "another audit")
     assert told.value.code == Code.ILLEGAL_TRANSITION
+    with pytest.raises(AgainstRules, match="HQ has exactly this already") as told:
+        await centers.suspend(where, "uz", "audit")
+    assert told.value.code == Code.ALREADY_SAID
     with where.snapshot() as now:
         assert [center.id for center in now.centers()] == ["uz"]
 

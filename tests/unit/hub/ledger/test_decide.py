@@ -11,10 +11,15 @@ from typing import Any
 
 import pytest
 
+from hub.hq.headquarters import adoption
+from hub.ledger.decide import KEY_REMARK_BYTES_MAX
+from hub.ledger.publication import publications
 from hub.ledger.step import Step
+from hub.protocol.errors import Newer, Rejected
 from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
+from hub.protocol.rules import RULES, RULES_KNOWN
 from hub.protocol.verdict import Code
 from tests.support.center import NOW, Center, Sent, offer
 from tests.support.hq import IDENTITY, Hq
@@ -24,9 +29,10 @@ REVISED = "net.cohub.offer.revised.v1"
 WITHDRAWN = "net.cohub.offer.withdrawn.v1"
 
 
-@pytest.fixture
-async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
-    opened = await Hq.open(tmp_path)
+@pytest.fixture(params=RULES_KNOWN)
+async def hq(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Hq]:
+    """A hub that judges by rules of each number."""
+    opened = await Hq.open(tmp_path, rules=RULES[request.param])
     yield opened
     await opened.store.close()
 
@@ -46,6 +52,18 @@ FAULTS: dict[str, tuple[Code, Callable[[Center, Sent], Sent]]] = {
     "over 256 KiB": (Code.TOO_LARGE, lambda c, r: replace(r, value=b"\0" * (VALUE_BYTES_MAX + 1))),
     "key unlike subject": (Code.BAD_KEY, lambda c, r: replace(r, key=b"uz:K-8")),
     "null key": (Code.BAD_KEY, lambda c, r: replace(r, key=None)),
+    "empty key": (Code.BAD_KEY, lambda c, r: replace(r, key=b"")),
+    "key of 100 kB": (Code.BAD_KEY, lambda c, r: replace(r, key=b"k" * 100_000)),
+    "key not UTF-8": (Code.BAD_KEY, lambda c, r: replace(r, key=b"\xff")),
+    "id that is a word": (Code.BAD_HEADERS, lambda c, r: r.header("ce_id", b"offer-7")),
+    "id in capitals": (Code.BAD_HEADERS, lambda c, r: r.header("ce_id", b"019CA92A-4A7A-7C0E-8B1D-2F5A6B7C8D01")),
+    "id in braces": (Code.BAD_HEADERS, lambda c, r: r.header("ce_id", b"{019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d01}")),
+    "id without dashes": (Code.BAD_HEADERS, lambda c, r: r.header("ce_id", b"019ca92a4a7a7c0e8b1d2f5a6b7c8d01")),
+    "id and a line break": (
+        Code.BAD_HEADERS,
+        lambda c, r: r.header("ce_id", b"019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d01\n"),
+    ),
+    "id as a URN": (Code.BAD_HEADERS, lambda c, r: r.header("ce_id", b"urn:uuid:019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d01")),
     "wrong center": (Code.WRONG_CENTER, lambda c, r: replace(r.header("ce_subject", b"kz:K-7"), key=b"kz:K-7")),
     "wrong source": (Code.WRONG_CENTER, lambda c, r: r.header("ce_source", b"/centers/kz")),
     "repeated header": (Code.BAD_HEADERS, lambda c, r: r.plus("ce_type", PUBLISHED.encode())),
@@ -63,12 +81,23 @@ FAULTS: dict[str, tuple[Code, Callable[[Center, Sent], Sent]]] = {
 }
 
 
+# What the rules of one number say otherwise than the table.
+_KEYS = [name for name in FAULTS if "key" in name]
+_IDS = [name for name in FAULTS if name.startswith("id ")]
+DIFFERENT: dict[tuple[int, str], Code] = {
+    **{(2, name): Code.ACCEPTED for name in _KEYS},
+    **{(1, name): Code.ACCEPTED for name in _IDS if "line break" not in name},
+}
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_faulty_event_is_rejected_by_its_code_and_the_next_is_accepted(hq: Hq, fault: str) -> None:
     """The lane's proof covers the event as it is; the receipt says what is wrong with it."""
     center = Center()
     await hq.register(center)
     code, damage = FAULTS[fault]
+    rules = (await hq.headquarters.basis()).rules.number
+    code = DIFFERENT.get((rules, fault), code)
     await hq.feed("uz", center.opened(1))
     broken = center.append(damage(center, center.event(PUBLISHED, "K-7", offer())))
     step = await hq.feed("uz", [broken, *center.offers(1, first=10)])
@@ -77,7 +106,7 @@ async def test_faulty_event_is_rejected_by_its_code_and_the_next_is_accepted(hq:
     note = Note.from_bytes(step.commits[0].note)
     note.verify([IDENTITY.receipts.verifier])
     receipt = Receipt.from_text(note.text)
-    assert [(d.sequence, d.code) for d in receipt.decisions] == [(3, code)]
+    assert [(d.sequence, d.code) for d in receipt.decisions] == ([] if code is Code.ACCEPTED else [(3, code)])
 
 
 async def test_repeated_header_that_nobody_signs_is_ignored(hq: Hq) -> None:
@@ -110,15 +139,21 @@ async def test_value_outside_its_rules_is_rejected(hq: Hq, fields: dict[str, Any
 
 
 async def test_illegal_transitions_are_rejected_and_change_nothing(hq: Hq) -> None:
-    """Revising what is not there, publishing what is there, withdrawing twice."""
+    """Revising what is not there, publishing what is there, withdrawing twice: from rules 2 on it is known again."""
     center = Center()
     await hq.register(center)
+    again = {1: (Code.ALREADY_EXISTS, Code.ILLEGAL_TRANSITION)}.get(
+        (await hq.headquarters.basis()).rules.number, (Code.ALREADY_SAID, Code.ALREADY_SAID)
+    )
     events = [
         (REVISED, "K-1", offer(), Code.UNKNOWN_ENTITY),
         (PUBLISHED, "K-1", offer(), Code.ACCEPTED),
-        (PUBLISHED, "K-1", offer(), Code.ALREADY_EXISTS),
+        (PUBLISHED, "K-1", offer(), again[0]),
+        (PUBLISHED, "K-1", offer(title="Another"), Code.ALREADY_EXISTS),
         (WITHDRAWN, "K-1", {"reason": "sold"}, Code.ACCEPTED),
-        (WITHDRAWN, "K-1", {"reason": "sold"}, Code.ILLEGAL_TRANSITION),
+        (WITHDRAWN, "K-1", {"reason": "sold"}, again[1]),
+        (WITHDRAWN, "K-1", {"reason": "stolen"}, Code.ILLEGAL_TRANSITION),
+        (REVISED, "K-1", offer(), Code.ILLEGAL_TRANSITION),
     ]
     await hq.feed("uz", center.opened())
     records = [center.append(center.event(kind, key, value)) for kind, key, value, _ in events]
@@ -165,3 +200,51 @@ async def test_measures_follow_the_entities(hq: Hq) -> None:
     withdrawn = center.sealed(center.append(center.event(WITHDRAWN, "K-2", {"reason": None})))
     step = await hq.feed("uz", [withdrawn])
     assert {k[1]: int(v) for k, v in step.measures.items()} == {"offer.published": -1, "offer.withdrawn": 1}
+
+
+@pytest.mark.parametrize("key", [b"uz:K-9", b"", b"k" * 5000, b"\xff\x00"])
+async def test_kafka_key_that_nobody_signs_is_a_remark(tmp_path: Path, key: bytes) -> None:
+    """From rules 2 on it changes no verdict; it is kept beside the row, no more of it than an attribute may have."""
+    hq = await Hq.open(tmp_path)
+    center = Center()
+    await hq.register(center)
+    await hq.feed("uz", center.opened())
+    first = center.append(replace(center.event(PUBLISHED, "K-7", offer()), key=key))
+    bad = center.append(replace(center.event(PUBLISHED, "K-8", offer(trl=10)), key=key))
+    step = await hq.feed("uz", [first, center.sealed(bad)])
+    assert codes(step) == [Code.ACCEPTED, Code.OUT_OF_RANGE]
+    assert [row.key for commit in step.commits for row in commit.rows] == [key[:KEY_REMARK_BYTES_MAX]] * 2
+    published = publications(step)[0].events
+    assert [event.key for event in published] == [b"uz:K-7"]
+    await hq.store.close()
+
+
+async def test_rules_change_from_the_basis_on_that_names_them(tmp_path: Path) -> None:
+    """One lane, judged by the old rules and then by the new ones; what was decided stays decided."""
+    hq = await Hq.open(tmp_path, rules=RULES[1])
+    center = Center()
+    await hq.register(center)
+    await hq.feed("uz", center.opened())
+
+    async def said(title: str, key: str) -> list[str]:
+        record = center.append(center.event(PUBLISHED, key, offer(title=title)))
+        return codes(await hq.feed("uz", [center.sealed(record)]))
+
+    assert await said(" Pump\x85", "K-1") == [Code.ACCEPTED]
+    await hq.headquarters.say([adoption(2, None)], hq.now)
+    assert await said(" Pump", "K-2") == [Code.BAD_FIELD]
+    assert await said("Pump\x85", "K-2") == [Code.BAD_FIELD]
+    assert await said("Pump", "K-2") == [Code.ACCEPTED]
+    assert await said("Pump", "K-2") == [Code.ALREADY_SAID]
+    with pytest.raises(Rejected, match="INCONSISTENT"):
+        await hq.headquarters.say([adoption(2, None)], hq.now)
+    await hq.store.close()
+
+
+async def test_rules_that_this_release_lacks_stop_it(tmp_path: Path) -> None:
+    """It can't judge by them, and judging by others would be a lie under HQ's signature."""
+    hq = await Hq.open(tmp_path)
+    await hq.headquarters.say([adoption(3, None)], hq.now)
+    with pytest.raises(Newer, match="rules 3 are in force"):
+        await hq.headquarters.basis()
+    await hq.store.close()

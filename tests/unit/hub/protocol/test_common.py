@@ -13,13 +13,14 @@ from hub.protocol.envelope import read_alike, read_envelope
 from hub.protocol.errors import Rejected
 from hub.protocol.leaf import LINKS, LeafReader
 from hub.protocol.record import CONTENT_TYPE, REQUIRED, SEAL_HEADER, canonical, position, sequence_of
+from hub.protocol.rules import RULES, Rules
 
 Headers = list[tuple[str, bytes | None]]
 
 GOOD: dict[str, bytes] = {
     "ce_dataschema": b"urn:sha256:" + b"0" * 64,
     "ce_epoch": b"0a1b2c3d",
-    "ce_id": b"0190-1",
+    "ce_id": b"019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d01",
     "ce_sequence": b"7",
     "ce_source": b"/centers/uz",
     "ce_specversion": b"1.0",
@@ -67,9 +68,21 @@ digits_moved = st.tuples(st.integers(0, 26), st.sampled_from(b"0123456789-T:.,Z+
 subjects = st.sampled_from(
     [b"uz:K-8", b"uz:", b"uz:a b", b"kz:K-7", b"uzK", b"uz:a:b", b"uz:\x7f", "uz:ü".encode(), b"uz:" + b"k" * 121]
 ) | st.binary(max_size=6).map(lambda key: b"uz:" + key)
-ids = st.sampled_from([b"x", b"", b"a b", b"\x00", "é".encode(), b"\xff", b"i" * 1024, b"i" * 1025]) | st.binary(
-    max_size=4
-)
+ids = st.sampled_from(
+    [
+        GOOD["ce_id"],
+        GOOD["ce_id"].upper(),
+        GOOD["ce_id"] + b"\n",
+        b"x",
+        b"",
+        b"a b",
+        b"\x00",
+        "é".encode(),
+        b"\xff",
+        b"i" * 1024,
+        b"i" * 1025,
+    ]
+) | st.binary(max_size=4)
 
 
 @given(
@@ -78,26 +91,28 @@ ids = st.sampled_from([b"x", b"", b"a b", b"\x00", "é".encode(), b"\xff", b"i" 
     times | digits_moved,
     st.booleans(),
     st.dictionaries(st.sampled_from(LINKS), ids, max_size=2),
+    st.sampled_from(list(RULES.values())),
 )
 def test_alike_reads_as_the_whole_envelope(
-    event_id: bytes, subject: bytes, time: bytes, keyed: bool, links: dict[str, bytes]
+    event_id: bytes, subject: bytes, time: bytes, keyed: bool, links: dict[str, bytes], rules: Rules
 ) -> None:
     """The short reading says what the full one says, or leaves it to the full one."""
     headers: dict[str, bytes | None] = {**links, **GOOD, "ce_id": event_id, "ce_subject": subject, "ce_time": time}
     key = subject if keyed else b"uz:K-7"
-    read = read_alike("uz", key, headers, links)
+    read = read_alike("uz", key, headers, links, rules)
     if read is None:
         return
-    whole = read_envelope("uz", key, headers, len(headers))
+    whole = read_envelope("uz", key, headers, len(headers), rules)
     assert read == (whole.subject, whole.time)
     assert read[1].tzinfo is whole.time.tzinfo
 
 
 def test_alike_reads_what_a_connector_writes() -> None:
-    """The form that nearly all events have needs no second look."""
-    assert read_alike("uz", b"uz:K-7", dict(GOOD)) is not None
+    """The form that nearly all events have needs no second look, under rules of any number."""
     story = {"ce_correlationid": GOOD["ce_id"], "ce_causationid": GOOD["ce_id"]}
-    assert read_alike("uz", b"uz:K-7", {**GOOD, **story}, LINKS) is not None
+    for rules in RULES.values():
+        assert read_alike("uz", b"uz:K-7", dict(GOOD), (), rules) is not None
+        assert read_alike("uz", b"uz:K-7", {**GOOD, **story}, LINKS, rules) is not None
 
 
 def test_records_of_stories_have_something_in_common() -> None:

@@ -192,7 +192,7 @@ async def test_hq_says_all_of_it_or_none(hq: Hq) -> None:
         HqEvent("net.cohub.center.registered.v1", "kz", kz),
         HqEvent("net.cohub.center.registered.v1", "uz", center_record(Center())),
     ]
-    with pytest.raises(Rejected, match="ALREADY_EXISTS"):
+    with pytest.raises(Rejected, match="ALREADY_SAID"):
         await hq.headquarters.say(said, NOW)
     after = written(hq)
     assert {name for name in before if before[name] != after[name]} == {"intake"}  # the owner's term

@@ -15,7 +15,17 @@ from hub.store.sqlite import SqliteStore
 from hub.store.store import LogStore, Store
 from tests.support.center import NOW
 
-READS = {"basis", "changes", "cursors", "edge_at", "entities", "newest_recorded_at", "publication", "receipt_at"}
+READS = {
+    "basis",
+    "changes",
+    "cursors",
+    "edge_at",
+    "entities",
+    "newest_recorded_at",
+    "publication",
+    "receipt_at",
+    "workers",
+}
 LOG_READS = {"read", "unlogged", "stored", "notes", "note", "root", "rolled_back", "hearing"}
 
 

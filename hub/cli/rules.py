@@ -1,0 +1,87 @@
+"""`hub rules`: the rules that HQ judges by, and how it adopts newer ones."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.base.output import as_json, line, table
+from hub.cli.options import DataDir, Json, hub_folder, run_async
+
+if TYPE_CHECKING:
+    from hub.hq.rules import RulesStanding
+
+app = typer.Typer(help="The rules that HQ judges by, by their number.")
+
+
+@app.callback(invoke_without_command=True)
+def rules(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show which rules are in force, and which rules each worker knows.
+
+    Example: hub rules
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from hub.hq.rules import read_rules
+
+    standing = read_rules(hub_folder(ctx, data_dir))
+    if json:
+        as_json(standing.model_dump())
+        return
+    _show(standing)
+
+
+def _show(standing: RulesStanding) -> None:
+    line(f"rules {standing.in_force} are in force; this release knows the rules {_numbers(standing.known)}")
+    if standing.workers:
+        rows = ([w.owner, w.release or "before 0.3", _numbers(w.rules)] for w in standing.workers)
+        table("workers", ["worker", "release", "knows the rules"], rows)
+    newer = standing.adoptable
+    if newer is None:
+        return
+    lacking = standing.lacking(newer)
+    if lacking:
+        line(
+            f"rules {newer} can be adopted when every worker knows them: {', '.join(w.owner for w in lacking)} not yet"
+        )
+    else:
+        line(f"rules {newer} can be adopted: `hub rules adopt {newer}`")
+
+
+@app.command()
+def adopt(
+    ctx: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="The number of the rules.", min=2)],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why, for those who read it later.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Adopt rules: HQ judges by them from now on, and never again by older ones. What was decided stays decided.
+
+    It asks; without a terminal it does nothing and ends with status 2, unless --yes. HQ refuses while a worker lives
+    that does not know them.
+
+    Examples: hub rules adopt 2 · hub rules adopt 2 --yes --json
+    """
+    from hub.hq.rules import adopt as adopt_rules
+    from hub.hq.rules import check_adoptable, read_rules
+    from hub.protocol.errors import UsageError
+
+    where = hub_folder(ctx, data_dir)
+    if not yes:
+        check_adoptable(read_rules(where), number)
+        if json or not sys.stdin.isatty():
+            raise UsageError(f"rules {number} can't be taken back once adopted: --yes says that you mean it")
+        typer.confirm(f"HQ will never judge by older rules than {number} again. Go on?", abort=True, err=True)
+    done = run_async(adopt_rules(where, number, reason))
+    if json:
+        as_json({"before": done.before, "in_force": done.number})
+        return
+    line(f"rules {done.number} are in force; they were {done.before}. A running worker goes by them within a second")
+
+
+def _numbers(numbers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, numbers)) or "none"

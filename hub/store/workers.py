@@ -1,0 +1,42 @@
+"""What workers say of themselves in the database: which live, which release each is, which rules it knows.
+
+Such a word is a lease: it holds until a time. It lies in the table of leases, by a name that no task has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from hub.protocol.moment import from_us
+
+WORKER: Final = "worker "
+_SAYS: Final = " knows the rules "
+KEPT: Final = timedelta(days=30)  # what workers of long ago said is of no use to anybody
+
+
+@dataclass(frozen=True, slots=True)
+class LivingWorker:
+    """A worker's word of itself: it holds until `until`. `owner` is what an intake calls it, `<host>:<process>`."""
+
+    owner: str
+    release: str
+    rules: tuple[int, ...]
+    until: datetime
+
+    @property
+    def name(self) -> str:
+        """The lease's name."""
+        return WORKER + self.owner
+
+    def to_text(self) -> str:
+        """Return what is kept beside the name."""
+        return self.release + _SAYS + " ".join(map(str, self.rules))
+
+    @classmethod
+    def of(cls, name: str, said: str, until_us: int) -> Self:
+        """Return what a lease says; of a text that no release has written, a worker that knows no rules."""
+        release, _, rules = said.partition(_SAYS)
+        known = tuple(int(number) for number in rules.split() if number.isascii() and number.isdecimal())
+        return cls(name.removeprefix(WORKER), release, known, from_us(until_us))
