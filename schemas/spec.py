@@ -1,4 +1,4 @@
-"""`python -m schemas.spec`: fill the generated parts of PROTOCOL.md: verdicts, events, the worked example."""
+"""`python -m schemas.spec`: fill the generated parts of PROTOCOL.md: verdicts, events, limits, the example."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.protocol.record import canonical
 from hub.protocol.tree import leaf_hash
 from hub.protocol.verdict import Code
+from schemas.limits import limits
 from schemas.vectors.keys import RECEIPTS, SEAL
 from schemas.vectors.make import text_of
 from schemas.vectors.records import LANE_SCHEMA, opened_headers, schema_of
@@ -91,7 +92,7 @@ def example() -> str:
 
 def filled(text: str) -> str:
     """Return the text of PROTOCOL.md with its generated parts made again."""
-    parts = {"verdicts": verdicts, "events": events, "example": example}
+    parts = {"verdicts": verdicts, "events": events, "limits": limits, "example": example}
 
     def fill(found: re.Match[str]) -> str:
         return f"<!-- {found[1]}: generated -->\n{parts[found[1]]()}\n<!-- end -->\n"

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.vectors.controls import control_vectors
+from schemas.vectors.events import event_vectors
 from schemas.vectors.keys import key_vectors
+from schemas.vectors.lanes import lane_vectors
 from schemas.vectors.logs import (
     KEPT,
     consistency_vectors,
@@ -23,15 +26,19 @@ from schemas.vectors.sealed import sealed_vectors
 from schemas.vectors.trees import tree_vectors
 from schemas.vectors.trust import enrolment_vectors, trust_vectors
 from schemas.vectors.values import framing_vectors
+from schemas.vectors.witness import witness_vectors
 
 HERE: Final = Path(__file__).parent
 FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "alarms": alarm_vectors,
     "consistency": consistency_vectors,
+    "controls": control_vectors,
     "cosignatures": cosignature_vectors,
     "enrolments": enrolment_vectors,
+    "events": event_vectors,
     "framing": framing_vectors,
     "keys": key_vectors,
+    "lanes": lane_vectors,
     "notes": note_vectors,
     "presence": presence_vectors,
     "proofs": proof_vectors,
@@ -44,6 +51,7 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "tiles": tile_vectors,
     "trees": tree_vectors,
     "trust": trust_vectors,
+    "witness": witness_vectors,
 }
 
 

@@ -17,8 +17,8 @@ from hub.domain.rules import check, complete
 from hub.protocol.errors import Rejected
 from hub.protocol.rules import FIRST, NEWEST, RULES, RULES_KNOWN
 from schemas.rules import text
+from schemas.vectors.samples import RECORDS
 from tests.support.by_rules import CHECKED, CROSSED, judge_fields, rules, trim
-from tests.unit.hub.domain.conftest import RECORDS
 
 # A center's keys are proved by signatures over a note, which PROTOCOL.md describes: no rule of a field can say that.
 ELSEWHERE = {"vkey"}

@@ -31,7 +31,8 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 }
 
 var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "presence",
-	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "tiles", "published/checkpoints", "sealed"}
+	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed", "lanes",
+	"controls", "witness", "tiles"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),
@@ -52,6 +53,9 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"tiles":                 refusing(checkTiles),
 	"published/checkpoints": refusing(checkCosigned),
 	"sealed":                refusing(checkSealed),
+	"lanes":                 telling(checkLane),
+	"controls":              telling(checkControl),
+	"witness":               telling(checkWitness),
 }
 
 // extra makes the cases that stand outside the lists of a file.

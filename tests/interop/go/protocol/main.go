@@ -41,7 +41,7 @@ func main() {
 	said := map[string]outcome{"": run(cases, len(cases))}
 	for _, name := range os.Args[2:] {
 		mistaken = name
-		said[name] = run(cases, 3)
+		said[name] = run(cases, 1)
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(said)
 }
@@ -122,6 +122,19 @@ func (v vector) keys() []key {
 		panic(err)
 	}
 	return keys
+}
+
+var pools = map[*byte]map[string]vector{}
+
+// pool returns rows by their names, read once.
+func (v vector) pool(name string) map[string]vector {
+	place := &v[name][0]
+	if pools[place] == nil {
+		var rows map[string]vector
+		v.get(name, &rows)
+		pools[place] = rows
+	}
+	return pools[place]
 }
 
 func (v vector) hash(name string) (hash, error) { return parseHash(v.hex(name)) }

@@ -40,15 +40,15 @@ func parseNote(data []byte) (note, error) {
 	if !utf8.Valid(data) {
 		return note{}, fmt.Errorf("note: not UTF-8")
 	}
+	lowest, c1 := rune(0x20), false
+	if wrong("note_with_control_characters") {
+		lowest = 0
+	}
+	if wrong("note_without_del_and_c1") {
+		c1 = true
+	}
 	for _, c := range string(data) {
-		bad := c < 0x20 && c != '\n'
-		if wrong("note_with_control_characters") {
-			bad = false
-		}
-		if wrong("note_without_del_and_c1") {
-			bad = bad || c >= 0x7f && c <= 0x9f
-		}
-		if bad {
+		if c < lowest && c != '\n' || c1 && c >= 0x7f && c <= 0x9f {
 			return note{}, fmt.Errorf("note: control character %#02x", c)
 		}
 	}

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import schemas
 from hub.domain.catalogue import KINDS
+from hub.domain.judge import AHEAD_MAX
 from hub.ledger.control import BAD_CONTROL, BAD_COSIGNATURE
 from hub.ledger.take import RESEND_BACKOFF_S
 from hub.ledger.witness import OTHER_ROOT, UNKNOWN_CHECKPOINT
-from hub.protocol.control import RESERVED_IDS
-from hub.protocol.limits import ATTRIBUTE_BYTES_MAX, TAIL_BYTES_MAX, TAIL_EVENTS_MAX, VALUE_BYTES_MAX
-from hub.protocol.note import NOTE_BYTES_MAX, SIGNATURES_MAX
-from hub.protocol.receipt import LINE_BYTES_MAX
-from hub.protocol.record import REQUIRED
+from hub.protocol.control import HUB, RESERVED_IDS, Presence
+from hub.protocol.record import ID, REQUIRED, is_signed
 from hub.protocol.verdict import Code
+from schemas.limits import (
+    AHEAD_HOURS_MAX,
+    CENTER_CHARACTERS_MAX,
+    HUB_CHARACTERS_MAX,
+    LIMITS,
+    NAME_CHARACTERS_MAX,
+    REASON_CHARACTERS_MAX,
+    VERSION_CHARACTERS_MAX,
+)
 from schemas.spec import TARGET, filled
-from schemas.vectors.make import FILES
+from schemas.vectors.make import FILES, HERE
+from schemas.vectors.records import START
 
 TEXT = TARGET.read_text("utf-8")
+GENERATED = re.compile(r"<!-- (\w+): generated -->\n.*?<!-- end -->\n", re.DOTALL)
 LEDGER = Path(__file__).parents[4] / "hub" / "ledger"
 
 
@@ -34,17 +45,41 @@ def test_every_verdict_event_header_and_vector_is_named() -> None:
     assert all(f"({kind.schema_path})" in TEXT and kind.schema_path in schemas.paths() for kind in KINDS.values())
     assert all(f"`{name}`" in TEXT for name in REQUIRED)
     assert all(f"`{name}.json`" in TEXT for name in FILES)
+    named = set(re.findall(r"(?:[Vv]ectors: |, |and )`(\w+)\.json`", TEXT)) - {"manifest"}
+    assert named <= set(FILES)
 
 
-def test_limits_are_those_of_the_code() -> None:
-    """A number in the text is the number in the code."""
-    for number in (VALUE_BYTES_MAX, ATTRIBUTE_BYTES_MAX, NOTE_BYTES_MAX):
-        assert f"{number:,} bytes" in TEXT
-    assert f"{SIGNATURES_MAX} signatures" in TEXT
-    assert f"| {LINE_BYTES_MAX} bytes |" in TEXT
-    assert f"{TAIL_EVENTS_MAX} events, {TAIL_BYTES_MAX // 2**20} MiB" in TEXT
+def test_limits_stand_in_their_table_alone() -> None:
+    """Two numbers for one thing can't come to differ: whatever else speaks of a limit refers to section 12."""
+    text = GENERATED.sub("", TEXT)
+    for limit in LIMITS:
+        assert f"| {limit.of} | {limit.said} |" in TEXT
+        unit = limit.unit.split(" ")[0].removesuffix("s")
+        found = re.search(rf"(?<![\w,.]){limit.number:,} {unit}", text)
+        assert not found, f"{found and found[0]} stands outside the table of section 12"
+
+
+def test_limits_in_patterns_are_those_of_the_table() -> None:
+    """What no constant says is what the readers take and refuse."""
+    assert HUB.fullmatch("h" * HUB_CHARACTERS_MAX)
+    assert not HUB.fullmatch("h" * (HUB_CHARACTERS_MAX + 1))
+    assert ID.fullmatch("c" * CENTER_CHARACTERS_MAX)
+    assert not ID.fullmatch("c" * (CENTER_CHARACTERS_MAX + 1))
+    vectors = json.loads((HERE / "records.json").read_text("utf-8"))
+    names = {kind: {h["name"] for row in vectors[kind] for h in row["headers"]} for kind in ("good", "bad")}
+    assert max(len(name.removeprefix("ce_")) for name in names["good"] if is_signed(name)) == NAME_CHARACTERS_MAX
+    assert any(len(name.removeprefix("ce_")) == NAME_CHARACTERS_MAX + 1 for name in names["bad"])
+    said = Presence("uz", "", START, 0, 0, "v" * 1000).to_text()
+    assert f"\nversion {'v' * VERSION_CHARACTERS_MAX}\n" in said
+    reasons = [row for row in json.loads((HERE / "trust.json").read_text("utf-8"))["good"] if "ы" in row["text"]]
+    assert f"\nreason {'ы' * REASON_CHARACTERS_MAX}\n" in reasons[0]["text"]
+    assert timedelta(hours=AHEAD_HOURS_MAX) == AHEAD_MAX
+
+
+def test_resends_are_spaced_as_the_code_spaces_them() -> None:
+    """What is waited for before a lane is parked, and the ids that no center may have."""
     first, second, third = (f"{seconds:g}" for seconds in RESEND_BACKOFF_S)
-    assert f"after {first}, {second} and {third} s" in TEXT
+    assert f"{first}, {second} and {third} s" in TEXT
     assert all(f"`{name}`" in TEXT for name in RESERVED_IDS)
 
 

@@ -1,0 +1,112 @@
+"""The limits table of PROTOCOL.md: every bound of the protocol once, from the code that holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.mapping.person import PARTS_BYTES_MAX
+from connectors.runtime.witness import LEAVES_MAX as LEAVES_READ_MAX
+from hub.domain.sealed import SEALED_LENGTH_MAX
+from hub.evidence.container import (
+    ARCHIVE_BYTES_MAX,
+    FILE_BYTES_MAX,
+    FILES_MAX,
+    PATH_CHARACTERS_MAX,
+    TOTAL_BYTES_MAX,
+)
+from hub.ledger.notary import LEAVES_MAX
+from hub.ledger.settle import RECEIPT_EVENTS_MAX
+from hub.protocol.batch import KEPT_BYTES_MAX
+from hub.protocol.limits import (
+    ATTRIBUTE_BYTES_MAX,
+    BATCH_BYTES_MAX,
+    BATCH_EVENTS_MAX,
+    KAFKA_BYTES_MAX,
+    KAFKA_HEADERS_MAX,
+    KAFKA_MEMBERS_MAX,
+    KAFKA_RECORDS_MAX,
+    KEY_CHARS_MAX,
+    TAIL_BYTES_MAX,
+    TAIL_EVENTS_MAX,
+    VALUE_BYTES_MAX,
+)
+from hub.protocol.note import NOTE_BYTES_MAX, SIGNATURES_MAX
+from hub.protocol.proof import EXTRA_BYTES_MAX, PATH_MAX
+from hub.protocol.receipt import LINE_BYTES_MAX
+from hub.protocol.tiles import ENTRY_BYTES_MAX
+from hub.protocol.trust import TRUST_KEYS_MAX
+from hub.protocol.witness import REASON_BYTES_MAX
+
+# These six stand in patterns and texts, not as names of their own; a test holds them to what is read and refused.
+HUB_CHARACTERS_MAX: Final = 253
+CENTER_CHARACTERS_MAX: Final = 63
+NAME_CHARACTERS_MAX: Final = 40
+VERSION_CHARACTERS_MAX: Final = 100
+REASON_CHARACTERS_MAX: Final = 200
+AHEAD_HOURS_MAX: Final = 24
+
+WRITER: Final = "the writer"  # keeps it; readers take more
+READER: Final = "every reader"  # refuses more
+HQ: Final = "HQ"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One row: of what, how much, in which unit, and who holds it."""
+
+    of: str
+    number: int
+    unit: str
+    holder: str
+
+    @property
+    def said(self) -> str:
+        """The number with its unit, as the table has it."""
+        return f"{self.number:,} {self.unit}"
+
+
+LIMITS: Final = (
+    Limit("a hub's name", HUB_CHARACTERS_MAX, "characters", READER),
+    Limit("a center's id", CENTER_CHARACTERS_MAX, "characters", READER),
+    Limit("an entity's key, behind the colon", KEY_CHARS_MAX, "characters", "HQ: `BAD_HEADERS`"),
+    Limit("the name of a header, behind `ce_`", NAME_CHARACTERS_MAX, "characters", "HQ: `BAD_HEADERS`"),
+    Limit("the value of a signed header", ATTRIBUTE_BYTES_MAX, "bytes of UTF-8", "HQ: `BAD_HEADERS`"),
+    Limit("the value of a record", VALUE_BYTES_MAX, "bytes", "HQ: `TOO_LARGE`"),
+    Limit("`ce_time` ahead of HQ's clock", AHEAD_HOURS_MAX, "hours", "HQ: `TIME_IN_FUTURE`"),
+    Limit("a note", NOTE_BYTES_MAX, "bytes", READER),
+    Limit("a note's signatures", SIGNATURES_MAX, "lines", READER),
+    Limit("what a center puts under one seal", BATCH_EVENTS_MAX, "events", WRITER),
+    Limit("the same, by keys, values and headers", BATCH_BYTES_MAX, "bytes", WRITER),
+    Limit("a tail without a seal", TAIL_EVENTS_MAX, "events", HQ),
+    Limit("the same, by canonical bytes", TAIL_BYTES_MAX, "bytes", HQ),
+    Limit("a Kafka batch, unpacked", KAFKA_BYTES_MAX, "bytes", READER),
+    Limit("its records", KAFKA_RECORDS_MAX, "records", READER),
+    Limit("the headers of all of them", KAFKA_HEADERS_MAX, "headers", READER),
+    Limit("the members of its gzip stream", KAFKA_MEMBERS_MAX, "members", READER),
+    Limit("what is kept of a batch that is not read", KEPT_BYTES_MAX, "bytes", HQ),
+    Limit("a receipt", RECEIPT_EVENTS_MAX, "events", HQ),
+    Limit("a line of a receipt; the reason of a resend request", LINE_BYTES_MAX, "bytes", WRITER),
+    Limit("the software and version in a presence", VERSION_CHARACTERS_MAX, "characters", WRITER),
+    Limit("the reason in a trust note", REASON_CHARACTERS_MAX, "characters", READER),
+    Limit("the keys in a trust note", TRUST_KEYS_MAX, "keys", READER),
+    Limit("the reason of an alarm", REASON_BYTES_MAX, "bytes", WRITER),
+    Limit("the parts of a sealed value, before the spaces", PARTS_BYTES_MAX, "bytes", WRITER),
+    Limit("a sealed value", SEALED_LENGTH_MAX, "characters", "HQ: `TOO_LONG`"),
+    Limit("an entry of HQ's log", ENTRY_BYTES_MAX, "bytes", HQ),
+    Limit("the leaves in a record of `hub.checkpoints`, as HQ writes it", LEAVES_MAX, "leaves", HQ),
+    Limit("the same, as it is read", LEAVES_READ_MAX, "leaves", READER),
+    Limit("a proof's path", PATH_MAX, "hashes", READER),
+    Limit("a proof's extra data", EXTRA_BYTES_MAX, "bytes", READER),
+    Limit("an evidence bundle", ARCHIVE_BYTES_MAX >> 20, "MiB", READER),
+    Limit("a file in it", FILE_BYTES_MAX >> 20, "MiB", READER),
+    Limit("all of them, unpacked", TOTAL_BYTES_MAX >> 20, "MiB", READER),
+    Limit("their number", FILES_MAX, "files", READER),
+    Limit("the path of each", PATH_CHARACTERS_MAX, "characters", READER),
+)
+
+
+def limits() -> str:
+    """Return the limits as a table."""
+    rows = ["| limit of | at most | held by |", "|---|---|---|"]
+    return "\n".join(rows + [f"| {limit.of} | {limit.said} | {limit.holder} |" for limit in LIMITS])

@@ -1,0 +1,174 @@
+"""Vectors of events: one of each released schema, some that break a rule, and the verdict under each rules number."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+from hub.domain.catalogue import KINDS
+from hub.domain.entity import Entity
+from hub.domain.judge import judge
+from hub.protocol.avro import Codec
+from hub.protocol.errors import Rejected
+from hub.protocol.record import write_headers
+from hub.protocol.rules import RULES_KNOWN
+from hub.protocol.schema import DATASCHEMA, Schema
+from schemas.vectors.keys import EPOCH, text_or_hex
+from schemas.vectors.records import schema_of, value_of
+from schemas.vectors.samples import NOW, basis, basis_entities, entity_before, sample_of, subject_of
+
+Row = dict[str, Any]
+PREFIX: Final = "net.cohub."
+OFFER: Final = f"{PREFIX}offer.published.v1"
+REVISED: Final = f"{PREFIX}offer.revised.v1"
+WITHDRAWN: Final = f"{PREFIX}offer.withdrawn.v1"
+DEAL: Final = f"{PREFIX}deal.opened.v1"
+BASIS: Final = basis()
+
+PLAIN: Final = {"offer": {"description": "long text"}}
+# Type, what is changed in its sample, and whether there is an entity before it.
+BROKEN: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "title_empty": (OFFER, {"title": ""}),
+    "title_blank": (OFFER, {"title": "   "}),
+    "title_with_spaces_behind": (OFFER, {"title": "Insulation  "}),
+    "title_with_a_no_break_space_before": (OFFER, {"title": "\u00a0Insulation"}),
+    "title_with_a_newline": (OFFER, {"title": "Insulation\nfor wet lines"}),
+    "title_with_a_tab": (OFFER, {"title": "Insulation\tfor wet lines"}),
+    "title_with_del": (OFFER, {"title": "Insulation\x7f"}),
+    "title_with_c1": (OFFER, {"title": "Insulation \x85 for wet lines"}),
+    "title_with_a_line_separator": (OFFER, {"title": "Insulation \u2028 for wet lines"}),
+    "title_with_a_direction_mark": (OFFER, {"title": "Insulation \u202e for wet lines"}),
+    "title_of_spaces_and_a_letter": (OFFER, {"title": " " * 5000 + "a"}),
+    "title_too_long": (OFFER, {"title": "t" * 5000}),
+    "optional_text_empty": (OFFER, {"summary": ""}),
+    "optional_text_blank": (OFFER, {"summary": " "}),
+    "description_with_a_newline": (OFFER, {"description": "one\ntwo"}),
+    "description_with_c1": (OFFER, {"description": "one\x9ftwo"}),
+    "trl_too_high": (OFFER, {"trl": 10}),
+    "trl_too_low": (OFFER, {"trl": 0}),
+    "country_unknown": (OFFER, {"countries": ["KZ", "XX"]}),
+    "code_not_listed": (OFFER, {"technology_keywords": ["999"]}),
+    "language_unknown": (OFFER, {"language": "xx-Abcd"}),
+    "day_too_early": (OFFER, {"published_on": dt.date(1899, 12, 31)}),
+    "expires_before_it_is_published": (OFFER, {"expires_on": dt.date(2025, 1, 1)}),
+    "export_prohibited": (OFFER, {"export_control": "prohibited"}),
+    "ipc_malformed": (OFFER, {"ipc": ["H", "nothing"]}),
+    "amount_negative": (DEAL, {"amount": Decimal("-1.0000")}),
+    "currency_missing": (DEAL, {"currency": None}),
+    "center_unknown": (DEAL, {"counterpart_center": "zz", "offer": "zz:offer-7"}),
+    "contact_in_the_clear": (f"{PREFIX}partner.registered.v2", {"contact": "nigora@example.org"}),
+}
+
+
+def event_vectors() -> Row:
+    """Return events of every kind, and events that break a rule, each with its verdict under each rules number."""
+    good = [_row(kind.type.removeprefix(PREFIX), kind.type, entity_before(kind.type)) for kind in KINDS.values()]
+    bad = [_row(name, kind, entity_before(kind), changes) for name, (kind, changes) in BROKEN.items()]
+    published = _entity(OFFER)
+    withdrawn = replace(published, status="withdrawn")
+    bad += [
+        _row("published_twice_alike", OFFER, published),
+        _row("published_twice_otherwise", OFFER, published, {"title": "Another title"}),
+        _row("revised_before_it_is_published", REVISED, None),
+        _row("revised_after_it_is_withdrawn", REVISED, withdrawn),
+        _row("withdrawn_twice_otherwise", WITHDRAWN, withdrawn, {"reason": "another reason"}),
+        _row("entity_of_another_center", OFFER, None, subject="qd:offer-1"),
+        _row("time_at_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24)),
+        _row("time_beyond_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24, microseconds=1)),
+    ]
+    return {
+        "about": "Events as they stand in a lane, and the verdicts on them: code and field, by the number of the rules"
+        " in force. basis: the entities of the hq lane that they are judged under; before: what HQ has of the entity,"
+        " null for nothing; content: the decoded body, days as days since 1970-01-01, decimals as the hex of their"
+        " unscaled number. The definitions are the package's, by `schema`. A good one is accepted under all rules.",
+        "recorded_at": NOW.isoformat().replace("+00:00", ".000000Z"),
+        "rules": list(RULES_KNOWN),
+        "basis": [json.loads(entity.to_json()) for entity in basis_entities()],
+        "good": good,
+        "bad": bad,
+    }
+
+
+def _entity(event_type: str) -> Entity:
+    kind = KINDS[event_type]
+    subject, center = subject_of(kind.stream)
+    assert kind.status_after
+    record = sample_of(event_type, **PLAIN.get(kind.stream, {}))
+    return Entity(kind.stream, subject, center, kind.status_after, 3, kind.type, record)
+
+
+def _row(
+    name: str,
+    event_type: str,
+    before: Entity | None,
+    changes: dict[str, Any] | None = None,
+    *,
+    subject: str = "",
+    time: dt.datetime = NOW,
+) -> Row:
+    kind, schema = KINDS[event_type], schema_of(KINDS[event_type].schema_path)
+    own, center = subject_of(kind.stream)
+    plain = PLAIN.get(kind.stream, {}) if kind.carries_record else {}
+    value = sample_of(event_type, **(plain | (changes or {})))
+    headers = write_headers(
+        center=center,
+        epoch=EPOCH,
+        sequence=1 if kind.stream == "lane" else 2,
+        event_id="019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d02",
+        event_type=event_type,
+        subject=subject or own,
+        time=time,
+        dataschema=DATASCHEMA + schema.sha256,
+    )
+    framed = value_of(schema, value)
+    return {
+        "name": name,
+        "schema": kind.schema_path,
+        "center": center,
+        "headers": [{"name": n, **text_or_hex(c)} for n, c in headers],
+        "value": framed.hex(),
+        "content": _plain(Codec(schema).decode(framed[5:]), _avro(schema)),
+        "before": None if before is None else json.loads(before.to_json()),
+        "verdicts": {
+            str(number): _verdict(kind, subject or own, center, time, value, before, number) for number in RULES_KNOWN
+        },
+    }
+
+
+def _verdict(
+    kind: Any, subject: str, center: str, time: dt.datetime, value: dict[str, Any], before: Entity | None, number: int
+) -> list[str]:
+    try:
+        judge(kind, subject, center, time, value, before, NOW, replace(BASIS, rules=number))
+    except Rejected as refused:
+        return [str(refused.code), refused.field]
+    return ["ACCEPTED", ""]
+
+
+def _avro(schema: Schema) -> Any:
+    return json.loads(schema.text)
+
+
+def _plain(value: Any, avro: Any) -> Any:
+    """Return a decoded value as JSON of what stands in the body."""
+    if isinstance(avro, list):
+        return None if value is None else _plain(value, next(branch for branch in avro if branch != "null"))
+    kind = avro["type"] if isinstance(avro, dict) else avro
+    if isinstance(kind, (dict, list)):
+        return _plain(value, kind)
+    if kind == "record":
+        return {field["name"]: _plain(value[field["name"]], field["type"]) for field in avro["fields"]}
+    if kind == "array":
+        return [_plain(item, avro["items"]) for item in value]
+    if isinstance(value, dt.datetime):
+        return (value - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+    if isinstance(value, dt.date):
+        return (value - dt.date(1970, 1, 1)).days
+    if isinstance(value, Decimal):
+        unscaled = int(value.scaleb(avro["scale"]))
+        size = (unscaled if unscaled >= 0 else ~unscaled).bit_length() // 8 + 1
+        return unscaled.to_bytes(size, "big", signed=True).hex()
+    return value

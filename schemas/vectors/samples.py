@@ -1,0 +1,184 @@
+"""One complete, legal event of every kind, and the registry it is judged under: what events.json is made of."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from base64 import b64encode
+from decimal import Decimal
+from typing import Any
+
+import schemas
+from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.entity import Entity
+from hub.domain.registry import Registry, registry
+from hub.domain.rules import complete
+from hub.protocol.control import key_text
+from hub.protocol.note import Signer
+from hub.protocol.schema import schema_id
+
+Value = dict[str, Any]
+
+NOW = dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC)
+DEFINITION = schemas.read("offer/offer.published.v1.avsc")
+KEY = Signer("hub.example/uz", bytes(range(32)))
+VKEY = KEY.verifier.to_text()
+PROOF = b64encode(KEY.sign(key_text("hub.example", "uz", "seal", KEY.verifier).encode())).decode()
+
+RECORDS: dict[str, Value] = {
+    "center": {
+        "name": "Ташкентский центр",
+        "country": "UZ",
+        "direction": "north",
+        "languages": ["ru", "uz-Latn"],
+        "timezone": "Asia/Tashkent",
+        "streams": ["partner", "offer", "request", "deal", "deal_confirmation"],
+        "keys": [
+            {
+                "vkey": VKEY,
+                "purpose": "seal",
+                "status": "active",
+                "proof": PROOF,
+                "previous_proof": None,
+                "replaced_lost": False,
+                "status_reason": None,
+            }
+        ],
+    },
+    "schema": {
+        "schema_id": schema_id(DEFINITION),
+        "sha256": hashlib.sha256(DEFINITION).hexdigest(),
+        "stream": "offer",
+        "event": "published",
+        "version": 1,
+        "definition": DEFINITION.decode(),
+    },
+    "code_list": {"name": "technology", "codes": [{"code": "002", "zh": "机器人", "en": "Robotics", "ru": None}]},
+    "rules": {"number": 2, "reason": "every worker knows them"},
+    "lane": {
+        "origin": "hub.example/uz/0a1b2c3d",
+        "previous_origin": "hub.example/uz/00000001",
+        "previous_size": 12,
+        "previous_root": "ab" * 32,
+        "reason": "new machine",
+    },
+    "partner": {
+        "kind": "university",
+        "name": "Ўзбекистон Миллий университети",
+        "name_latin": "O\u2018zbekiston Milliy universiteti",
+        "name_language": "uz-Cyrl",
+        "country": "UZ",
+        "lei": "25340077S9WKUJJ9YT95",
+        "website": "https://example.org/",
+        "founded_year": 1918,
+        "industries": ["education"],
+    },
+    "partner.v2": {
+        "kind": "enterprise",
+        "name": "示例公司",
+        "country": "CN",
+        "contact": "sealed.v1.Q8fR0v2mT3eWkZ1aLx5uYw." + "Aa0_" * 48,
+    },
+    "offer": {
+        "title": "一种防水电源线路的绝缘保护装置",
+        "title_en": "Insulation for wet power lines",
+        "language": "zh-Hans",
+        "summary": "short",
+        "description": "long\ntext",
+        "export_control": "free",
+        "stage": "lab_tested",
+        "trl": 5,
+        "ip_status": "granted",
+        "ip_office": "CN",
+        "ipc": ["H", "A01B 1/00"],
+        "technology_keywords": ["002"],
+        "countries": ["KZ", "UZ"],
+        "partner": "uz:p-1",
+        "published_on": dt.date(2026, 1, 1),
+        "expires_on": dt.date(2027, 1, 1),
+    },
+    "request": {
+        "title": "Real time computer vision",
+        "language": "en",
+        "trl_min": 4,
+        "budget": Decimal("100000.0000"),
+        "budget_currency": "USD",
+    },
+    "deal": {
+        "title": "Лицензия на переработку берёзы",
+        "language": "ru",
+        "kind": "licence",
+        "payment": "royalty_entry_fee",
+        "amount": Decimal("1200000.5000"),
+        "currency": "CNY",
+        "rate": Decimal("0.13912000"),
+        "rate_currency": "USD",
+        "rate_on": dt.date(2026, 2, 1),
+        "registration_number": "2026-370200-001",
+        "offer": "qd:offer-7",
+        "counterpart_center": "qd",
+        "signed_on": dt.date(2026, 2, 2),
+        "closed_on": dt.date(2026, 2, 3),
+    },
+    "deal_confirmation": {
+        "deal": "qd:deal-1",
+        "note": "as agreed",
+        "amount": Decimal("1.0000"),
+        "currency": "CNY",
+    },
+}
+KEYS = {
+    "schema": str(schema_id(DEFINITION)),
+    "code_list": "technology",
+    "lane": "0a1b2c3d",
+    "center": "uz",
+    "rules": "rules",
+}
+
+
+def subject_of(stream: str) -> tuple[str, str]:
+    """Return the sample's entity id and center."""
+    center = "hq" if STREAMS[stream].writer == "hq" else "uz"
+    return f"{center}:{KEYS.get(stream, 'номер 1')}", center
+
+
+def sample_of(event_type: str, **replaced: Any) -> Value:
+    """Return a complete value of an event's type, with some fields replaced."""
+    kind = KINDS[event_type]
+    record = RECORDS.get(f"{kind.stream}.v{kind.version}", RECORDS[kind.stream])
+    if not kind.carries_record:
+        record = {"reason": "sold", "effective_on": dt.date(2026, 2, 2)}
+    return complete(kind, record | replaced)
+
+
+def hq_entity(stream: str, key: str, status: str, record: Value) -> Entity:
+    """Return an entity of HQ's own lane, as its first event makes it."""
+    kind = STREAMS[stream].events[0]
+    return Entity(stream, f"hq:{key}", "hq", status, 1, kind.type, complete(kind, record))
+
+
+def basis_entities() -> list[Entity]:
+    """Return what HQ's own lane says: two centers, one code list, one schema."""
+    center = RECORDS["center"]
+    return [
+        hq_entity("center", "uz", "active", center),
+        hq_entity("center", "qd", "active", center | {"country": "CN", "keys": []}),
+        hq_entity("code_list", "technology", "published", RECORDS["code_list"]),
+        hq_entity("schema", KEYS["schema"], "announced", RECORDS["schema"]),
+    ]
+
+
+def basis() -> Registry:
+    """Return the registry of these."""
+    return registry(4, basis_entities())
+
+
+def entity_before(event_type: str) -> Entity | None:
+    """Return an entity in a status in which the kind of event is legal, None where it may begin one."""
+    kind = KINDS[event_type]
+    if None in kind.legal_in:
+        return None
+    subject, center = subject_of(kind.stream)
+    first = STREAMS[kind.stream].events[0]
+    status = min(status for status in kind.legal_in if status is not None)
+    return Entity(kind.stream, subject, center, status, 3, first.type, sample_of(first.type))

@@ -1,0 +1,416 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Taking: PROTOCOL.md, sections 5 to 7; control records: section 10.
+
+const tailEventsMax, tailBytesMax = 256, 1 << 20
+
+// ring has the keys that HQ knows, each with whether it may still sign.
+type ring []ringKey
+
+type ringKey struct {
+	center, purpose string
+	key             key
+	active          bool
+}
+
+type standing int
+
+const (
+	good standing = iota
+	unknown
+	bad
+)
+
+// check says what is known of a note that should be signed by a key of a center under this name.
+func (r ring) check(center, purpose, name string, n note) standing {
+	revoked := false
+	for _, k := range r {
+		if k.center != center || k.purpose != purpose || k.key.alg == algMLDSA {
+			continue
+		}
+		named := k.key.named(name)
+		if n.lineOf(named) == nil {
+			continue
+		}
+		if !k.active && !wrong("revoked_key_taken") {
+			revoked = true
+			continue
+		}
+		if _, err := n.verify([]key{named}); err != nil {
+			return bad
+		}
+		return good
+	}
+	if revoked {
+		return bad
+	}
+	some := false
+	for _, l := range n.lines {
+		some = some || l.name == name
+	}
+	if !some && !wrong("unnamed_line_waits") {
+		return bad
+	}
+	for _, k := range r {
+		if k.center != center && k.purpose == purpose && n.lineOf(k.key.named(name)) != nil && !wrong("foreign_key_is_unknown") {
+			return bad
+		}
+	}
+	return unknown
+}
+
+type arrived struct {
+	name   string
+	record record
+	digest hash
+	seal   []byte
+	size   int
+	kept   string // the reason that a seal of its own gave
+}
+
+type lane struct {
+	origin, epoch string
+	edge          edge
+	tail          []arrived
+}
+
+func (l *lane) next() int64 { return l.edge.size + int64(len(l.tail)) + 1 }
+
+// intake is what HQ has of one center's topic.
+type intake struct {
+	hub, center string
+	ring        ring
+	open, begun *lane
+	closed      map[string]*lane
+	roots       map[string]hash // by origin and size
+	out         outcomeOfLane
+}
+
+type outcomeOfLane struct {
+	Taken       []string   `json:"taken"`
+	Quarantined [][]string `json:"quarantined"`
+	Resends     [][]any    `json:"resends"`
+	Answered    [][]any    `json:"answered"`
+	Forks       [][]any    `json:"forks"`
+}
+
+func (in *intake) quarantine(a arrived, reason string) {
+	in.out.Quarantined = append(in.out.Quarantined, []string{a.name, reason})
+}
+
+func (in *intake) resend(origin string, from int64) {
+	for _, r := range in.out.Resends {
+		if r[0] == origin && r[1] == from {
+			return
+		}
+	}
+	in.out.Resends = append(in.out.Resends, []any{origin, from})
+}
+
+func (in *intake) take(a arrived) {
+	epoch, sequence, found := a.record.position()
+	if !found {
+		if !wrong("records_without_a_place_dropped") {
+			in.quarantine(a, "NOT_ATTRIBUTABLE")
+		}
+		return
+	}
+	origin := in.hub + "/" + in.center + "/" + epoch
+	if l := in.closed[epoch]; l != nil && !wrong("closed_lanes_go_on") {
+		if sequence > l.edge.size {
+			in.quarantine(a, "CLOSED_LANE")
+		} else {
+			in.claim(origin, l.edge.size, a)
+		}
+		return
+	}
+	l := in.laneOf(origin, epoch, sequence)
+	if l == nil {
+		in.resend(origin, 1)
+		return
+	}
+	switch next := l.next(); {
+	case sequence <= l.edge.size:
+		in.claim(origin, l.edge.size, a)
+		return
+	case sequence < next:
+		at := sequence - l.edge.size - 1
+		if l.tail[at].digest == a.digest {
+			if a.seal != nil && !wrong("newer_seal_in_the_tail_dropped") {
+				l.tail[at].seal = a.seal
+				in.look(l, int(at))
+			}
+			return
+		}
+		if wrong("older_bytes_win") {
+			return
+		}
+		in.cut(l, int(at), "SUPERSEDED")
+		l.tail = append(l.tail, a)
+	case sequence > next:
+		if !wrong("gap_taken") {
+			if wrong("resend_from_what_came") {
+				in.resend(origin, sequence)
+				return
+			}
+			in.resend(origin, l.edge.size+1)
+			return
+		}
+		l.tail = append(l.tail, a)
+	default:
+		l.tail = append(l.tail, a)
+	}
+	if a.seal != nil {
+		in.look(l, len(l.tail)-1)
+	}
+	size := 0
+	for _, t := range l.tail {
+		size += t.size
+	}
+	if (len(l.tail) > tailEventsMax || size > tailBytesMax) && !wrong("tail_without_end") {
+		in.cut(l, 0, "OVERLONG_TAIL")
+		in.resend(origin, l.edge.size+1)
+	}
+}
+
+func (in *intake) laneOf(origin, epoch string, sequence int64) *lane {
+	for _, l := range []*lane{in.open, in.begun} {
+		if l != nil && l.epoch == epoch {
+			return l
+		}
+	}
+	if sequence != 1 {
+		return nil
+	}
+	if in.begun != nil {
+		in.cut(in.begun, 0, "SUPERSEDED")
+	}
+	in.begun = &lane{origin: origin, epoch: epoch}
+	if wrong("opening_alone_closes_the_lane") && in.open != nil {
+		in.closed[in.open.epoch] = in.open
+		in.open, in.begun = in.begun, nil
+		return in.open
+	}
+	return in.begun
+}
+
+func (in *intake) cut(l *lane, keep int, reason string) {
+	for _, a := range l.tail[keep:] {
+		if wrong("superseded_dropped") && reason == "SUPERSEDED" {
+			continue
+		}
+		in.quarantine(a, reason)
+	}
+	l.tail = l.tail[:keep]
+}
+
+// look takes the tail up to the record at this place if its seal is good.
+func (in *intake) look(l *lane, at int) {
+	c, n, err := openCheckpoint(l.tail[at].seal)
+	if err != nil || c.origin != l.origin || c.size != l.edge.size+int64(at)+1 {
+		in.resend(l.origin, l.edge.size+1)
+		return
+	}
+	switch in.ring.check(in.center, "seal", l.origin, n) {
+	case bad:
+		in.resend(l.origin, l.edge.size+1)
+		return
+	case unknown: // it may become good
+		return
+	}
+	if opening, _ := l.tail[0].record.get("ce_type"); l.edge.size == 0 && string(opening) != laneOpened && !wrong("lane_without_an_opening") {
+		in.resend(l.origin, 1)
+		return
+	}
+	e := l.edge
+	for _, a := range l.tail[:at+1] {
+		e = e.append(a.digest)
+	}
+	if e.root() != c.root && !wrong("seal_over_other_records_taken") {
+		in.resend(l.origin, l.edge.size+1)
+		return
+	}
+	for i, a := range l.tail[:at+1] {
+		if wrong("only_the_sealed_record_taken") && i < at {
+			continue
+		}
+		in.out.Taken = append(in.out.Taken, a.name)
+		l.edge = l.edge.append(a.digest)
+		in.roots[fmt.Sprint(l.origin, l.edge.size)] = l.edge.root()
+	}
+	l.tail = append([]arrived(nil), l.tail[at+1:]...)
+	if l == in.begun {
+		if in.open != nil {
+			in.closed[in.open.epoch] = in.open
+			if !wrong("tail_of_a_closed_lane_dropped") {
+				in.cut(in.open, 0, "SUPERSEDED")
+			}
+		}
+		in.open, in.begun = l, nil
+	} else if in.begun != nil {
+		in.cut(in.begun, 0, "SUPERSEDED")
+		in.begun = nil
+	}
+}
+
+// claim looks at the seal on a record that HQ has: it is answered by the stored receipt, or it is a fork.
+func (in *intake) claim(origin string, size int64, a arrived) {
+	if a.seal == nil {
+		return
+	}
+	c, n, err := openCheckpoint(a.seal)
+	if err != nil || c.origin != origin || c.size > size || in.ring.check(in.center, "seal", origin, n) != good {
+		return
+	}
+	said := []any{origin, c.size}
+	if in.roots[fmt.Sprint(origin, c.size)] == c.root || wrong("fork_is_a_duplicate") {
+		if !wrong("duplicates_not_answered") {
+			in.out.Answered = append(in.out.Answered, said)
+		}
+	} else {
+		in.out.Forks = append(in.out.Forks, said)
+	}
+}
+
+func ringOf(file vector) ring {
+	var out ring
+	for _, row := range file.rows("keys") {
+		k, err := parseKey(row.str("vkey"))
+		if err != nil {
+			panic(err)
+		}
+		var active bool
+		row.get("active", &active)
+		out = append(out, ringKey{row.str("center"), row.str("purpose"), k, active})
+	}
+	return out
+}
+
+func checkLane(file, v vector) error {
+	in := &intake{hub: file.str("hub"), center: file.str("center"), ring: ringOf(file), closed: map[string]*lane{},
+		roots: map[string]hash{}}
+	if keys := v.rows("keys"); keys != nil {
+		in.ring = ringOf(v)
+	}
+	in.out = outcomeOfLane{[]string{}, [][]string{}, [][]any{}, [][]any{}, [][]any{}}
+	records, seals := file.pool("records"), file.pool("seals")
+	var fetches [][]string
+	v.get("fetches", &fetches)
+	for _, fetch := range fetches {
+		for _, word := range fetch {
+			name, sealed, _ := strings.Cut(word, "+")
+			r := recordOf(records[name])
+			a := arrived{name: name, record: r, digest: r.digest(), size: len(r.canonical())}
+			if sealed != "" {
+				a.seal = seals[sealed].bytes()
+			}
+			in.take(a)
+		}
+		if wrong("tail_ends_with_the_fetch") && in.open != nil {
+			in.open.tail = nil
+		}
+	}
+	said := v.sub("outcome")
+	want := in.wanted(said)
+	if err := sameJSON(in.out, want); err != nil {
+		return err
+	}
+	open, size := "", int64(0)
+	if in.open != nil {
+		open, size = in.open.origin, in.open.edge.size
+	}
+	return first(same("open", open, said.str("open")), same("size", size, said.num("size")))
+}
+
+// wanted returns of what a vector says the part that is a list.
+func (in *intake) wanted(said vector) []byte {
+	parts := []string{}
+	for _, name := range []string{"taken", "quarantined", "resends", "answered", "forks"} {
+		if said[name] == nil { // what goes to quarantine is not settled yet
+			in.out.Quarantined = [][]string{}
+			said[name] = []byte("[]")
+		}
+		parts = append(parts, fmt.Sprintf("%q:%s", name, said[name]))
+	}
+	return []byte("{" + strings.Join(parts, ",") + "}")
+}
+
+// checkControl says what a control record comes to.
+func checkControl(file, v vector) error {
+	r := recordOf(v)
+	kind, _ := r.get(controlHeader)
+	said, reason := hears(string(kind), r.value, file.str("hub"), file.str("center"), ringOf(file))
+	if reason != "" {
+		return sameJSON(map[string]any{"quarantined": reason}, v["outcome"])
+	}
+	if said == "" {
+		return sameJSON(map[string]any{"said": nil}, v["outcome"])
+	}
+	return sameJSON(map[string]any{"said": said}, v["outcome"])
+}
+
+// hears returns the kind of what HQ believes (empty: passed over), or why the record is quarantined.
+func hears(kind string, value []byte, hub, center string, r ring) (string, string) {
+	if wrong("kinds_without_regard_to_case") {
+		kind = strings.ToLower(kind)
+	}
+	n, err := parseNote(value)
+	switch kind {
+	case "presence", "alarm":
+		if err != nil {
+			return "", "BAD_CONTROL"
+		}
+		p, perr := parsePresence(n.text)
+		about := p.center
+		if kind == "alarm" {
+			var a alarm
+			a, perr = parseAlarm(n.text)
+			about = a.center
+		}
+		if perr != nil {
+			return "", "BAD_CONTROL"
+		}
+		switch r.check(center, "seal", hub+"/"+center, n) {
+		case bad:
+			return "", "BAD_CONTROL"
+		case unknown:
+			return "", ""
+		}
+		if about != center && !wrong("word_of_another_center_taken") {
+			return "", "BAD_CONTROL"
+		}
+		return kind, ""
+	case "cosignature":
+		if err != nil || len(n.lines) != 1 && !wrong("cosignature_with_more_lines") {
+			return "", "BAD_COSIGNATURE"
+		}
+		c, err := parseCheckpoint(n.text)
+		l := n.lines[0]
+		if err != nil || len(l.value) <= 8 || cosignedAt(l.value) > 253402300799 {
+			return "", "BAD_COSIGNATURE"
+		}
+		if c.origin != hub+"/log" && !wrong("cosignature_on_any_log") {
+			return "", "BAD_COSIGNATURE"
+		}
+		name := hub + "/" + center + "/witness"
+		if l.name != name {
+			if wrong("outside_witness_quarantined") {
+				return "", "BAD_COSIGNATURE"
+			}
+			return "", ""
+		}
+		switch r.check(center, "witness", name, n) {
+		case bad:
+			return "", "BAD_COSIGNATURE"
+		case unknown:
+			return "", ""
+		}
+		return kind, ""
+	}
+	return "", "BAD_CONTROL"
+}
