@@ -12,7 +12,22 @@ import typer
 
 from hub.base import command
 from hub.base.output import print_version
-from hub.cli import center, code_list, demo, key, lane, ledger, log, quarantine, run, schema, settings, show, status
+from hub.cli import (
+    center,
+    clock,
+    code_list,
+    demo,
+    key,
+    lane,
+    ledger,
+    log,
+    quarantine,
+    run,
+    schema,
+    settings,
+    show,
+    status,
+)
 from hub.cli.audit import group as audit
 from hub.cli.options import Settings
 from hub.cli.replay import group as replay
@@ -39,6 +54,7 @@ app = typer.Typer(
 run.add_to(app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(center.app, name="center")
+app.add_typer(clock.app, name="clock")
 app.add_typer(code_list.app, name="code-list")
 app.add_typer(key.app, name="key")
 app.add_typer(lane.app, name="lane")

@@ -8,6 +8,8 @@ CHECKPOINTS: Final = "hub.checkpoints"  # what HQ signs of its log; key = the si
 
 TRUST: Final = "hub.trust"  # the newest trust note; key = the hub's name, compacted
 
+CLOCK: Final = "hub.clock"  # HQ writes to it to be told the broker's time; nobody reads it, and it is kept a day
+
 # Of `events` and `state.*`, where partition = f(center): never changed later, or a center's order would break.
 FAN_OUT_PARTITIONS: Final = 8
 

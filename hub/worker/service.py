@@ -26,6 +26,7 @@ from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
 from hub.hq.settings import WORKER_STOP_S, WorkerOptions
+from hub.kafka.clock import brokers_time
 from hub.kafka.cluster import Cluster
 from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
@@ -33,6 +34,7 @@ from hub.protocol.errors import Retriable
 from hub.store.released import released_schemas, state_schema_ids
 from hub.store.sqlite import SqliteStore
 from hub.worker.checkpoint_topic import CheckpointTopic
+from hub.worker.clock import ComparedClock
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
 from hub.worker.notary import Notary
@@ -117,11 +119,14 @@ async def run_worker(
     released = released_schemas()
     store = SqliteStore.open(folder.database)
     try:
+        # Before the first commit, which may be to the hq lane: what is recorded is never taken back by itself.
+        clock = ComparedClock(partial(brokers_time, settings.cluster))
+        await clock.compare()
         headquarters = Headquarters(store, identity, released)
         await headquarters.prepare()
         publisher = Publisher(store, settings.cluster, state_schema_ids(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
-        consolidator = consolidator_type(store, headquarters, identity, publisher, owner)
+        consolidator = consolidator_type(store, headquarters, identity, publisher, owner, sure=clock.sure)
         await consolidator.refresh()
         centers = consolidator.centers
         reader = ReaderSettings(cluster=settings.cluster, instance=settings.instance, session_s=settings.session_s)
@@ -155,6 +160,7 @@ async def run_worker(
                 tasks.append(run("notary", notary.run()))
             tasks.append(run("trust", trust.run()))
             tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse)))
+            tasks.append(run("clock", clock.run()))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(run("watchdog", watchdog.run()))
             await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S, ends=ends)

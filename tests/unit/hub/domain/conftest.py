@@ -58,6 +58,11 @@ RECORDS: dict[str, Value] = {
         "version": 1,
         "definition": DEFINITION.decode(),
     },
+    "clock": {
+        "since": "2026-03-01T12:00:00.000000Z",
+        "ahead_until": "2027-03-01T12:00:00.000000Z",
+        "reason": "the server's clock was a year ahead",
+    },
     "code_list": {"name": "technology", "codes": [{"code": "002", "zh": "机器人", "en": "Robotics", "ru": None}]},
     "rules": {"number": 2, "reason": "every worker knows them"},
     "lane": {
@@ -138,6 +143,7 @@ KEYS = {
     "lane": "0a1b2c3d",
     "center": "uz",
     "rules": "rules",
+    "clock": "clock",
 }
 
 
