@@ -63,7 +63,7 @@ class Clocked(Story):
 
 
 async def clocked(folder: Path, *, hq_too: bool) -> Clocked:
-    """Return a hub that recorded by the right clock, then, of two centers, by a wrong one; HQ's own lane too, or not."""
+    """Return a hub that recorded by the right clock, then, of two centers, by a wrong one; HQ's own lane too or not."""
     story = await Clocked.open(folder)
     assert isinstance(story, Clocked)
     # The hq lane was opened by the real clock just now; nothing is recorded before it.
