@@ -141,3 +141,26 @@ async def test_worker_with_a_wrong_clock_ends_before_it_records_anything(
         assert (await store.changes()).basis == 0
     finally:
         await store.close()
+
+
+async def test_clock_that_was_off_goes_on_once_it_is_set() -> None:
+    """Whichever of the two was wrong; the next start finds nothing of it."""
+    for put_right in ("ours", "broker"):
+        clocks = Clocks()
+        setattr(clocks, put_right, RIGHT + YEAR)
+        with pytest.raises(Fatal, match="set the one that is wrong"):
+            await clocks.compared().compare()
+        setattr(clocks, put_right, RIGHT)
+        compared = clocks.compared()
+        await compared.compare()
+        await compared.sure()
+
+
+async def test_topic_of_the_brokers_time_that_was_deleted_is_made_again() -> None:
+    """As a person does who reads that it carries no time of the broker's."""
+    clocks = Clocks()
+    clocks.memory.create_topic(CLOCK, 1, {})
+    with pytest.raises(Fatal, match="LogAppendTime"):
+        await clocks.compared().compare()
+    clocks.memory.delete_topic(CLOCK)
+    await clocks.compared().compare()
