@@ -47,7 +47,7 @@ def named() -> set[str]:
 
 
 def raised() -> set[str]:
-    """Return where HQ's processes raise what ends them, as `Class.method`, and what an office says, as `errors.name`."""
+    """Return where HQ's processes raise what ends them (`Class.method`), and what an office says (`errors.name`)."""
     found = {place for folder in PROCESSES for place, kind, _ in _raises(folder) if kind in ENDS}
     return found | {said for folder in OFFICE for _, kind, said in _raises(folder) if kind in SAYS and said}
 
