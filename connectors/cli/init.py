@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from connectors.cli.office import OfficeFolder, write_private
 from connectors.cli.speaker import Speaker
 
 if TYPE_CHECKING:
+    from hub.protocol.keys import Signer
     from hub.protocol.trust import Trust
     from schemas.words import Language
     from schemas.words.said import Said
@@ -68,7 +70,7 @@ def init(
     }
     settings = make_settings(data, "connector init")
     notes = _lay_out(office, settings.center, settings.language, pinned, note)
-    # The settings come last: a folder without them can be tried again, once the keys of the first try are removed.
+    # The settings come last: a folder without them is tried again, and keeps the keys of the first try.
     settings_path.write_text(
         _settings_text(speaker, settings.hub, settings.center, settings.bootstrap, settings.language), "utf-8"
     )
@@ -125,7 +127,7 @@ def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust
     from connectors.runtime.settings import SEAL_KEY, TRUST, WITNESS_KEY
     from connectors.runtime.told import OfficeError, os_reason
     from hub.protocol.control import enrolment, key_name
-    from hub.protocol.keys import COSIGNATURE_ED25519, ED25519, Signer
+    from hub.protocol.keys import COSIGNATURE_ED25519, ED25519
 
     kinds = {
         f"{center}.enrolment.note": ("seal", ED25519, office / SEAL_KEY),
@@ -136,14 +138,30 @@ def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust
             folder.mkdir(parents=True, exist_ok=True)
         for name, (purpose, algorithm, path) in kinds.items():
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            key = Signer(key_name(pinned.hub, center, purpose), os.urandom(32), algorithm)
-            write_private(path, key.to_text())
+            key = _key(path, key_name(pinned.hub, center, purpose), algorithm)
             (office / name).write_bytes(enrolment(pinned.hub, center, purpose, key))
         (office / TRUST).write_bytes(trust_note)
         write_sample(office, language)
     except OSError as exc:
         raise OfficeError("errors.unwritable", path=exc.filename or office, reason=os_reason(exc)) from exc
     return list(kinds)
+
+
+def _key(path: Path, name: str, algorithm: int) -> Signer:
+    """Return a new key of the center's, or the one that an earlier start, which was cut off, has made.
+
+    Errors: UsageError where there is a key of another name or kind: it is never overwritten.
+    """
+    from hub.protocol.errors import Malformed
+    from hub.protocol.keys import Signer
+
+    with contextlib.suppress(OSError, Malformed, UnicodeDecodeError):
+        found = Signer.from_text(path.read_text("utf-8"))
+        if (found.verifier.name, found.verifier.algorithm) == (name, algorithm):
+            return found
+    made = Signer(name, os.urandom(32), algorithm)
+    write_private(path, made.to_text())
+    return made
 
 
 def _settings_text(speaker: Speaker, hub: str, center: str, bootstrap: tuple[str, ...], language: Language) -> str:

@@ -14,6 +14,7 @@ from hub.base import command
 from hub.base.output import print_version
 from hub.cli import (
     center,
+    clock,
     code_list,
     demo,
     key,
@@ -55,6 +56,7 @@ app = typer.Typer(
 run.add_to(app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(center.app, name="center")
+app.add_typer(clock.app, name="clock")
 app.add_typer(code_list.app, name="code-list")
 app.add_typer(key.app, name="key")
 app.add_typer(lane.app, name="lane")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hub.base.output import ago, as_json, count, line, span, table
+from hub.base.output import ago, as_json, count, line, shown, span, table
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, hub_settings, read_language, run_async
 from hub.hq.folder import HubFolder
 
 if TYPE_CHECKING:
+    from hub.hq.clock import ClockStanding
     from hub.hq.pulse import WorkerStanding
     from hub.hq.status import CenterStanding, LogStatus
     from hub.store.read.totals import Totals
@@ -47,7 +48,8 @@ def status(
     how old the oldest of these was. --json has all, `hub center show` all of one center.
 
     Exit status 0: all is well; 1: a person is needed, and a line says why (the worker has stopped or does nothing, a
-    lane is parked, forked or waits for a key, HQ's log stands still, a witness holds something against it).
+    lane is parked, forked or waits for a key, HQ's log stands still, a witness holds something against it, HQ's clock
+    was ahead).
 
     Example: hub status --json
     """
@@ -67,6 +69,7 @@ def status(
     _tell_totals(found.totals)
     line(_rules(found.rules))
     _tell_log(found.log, told_in)
+    _tell_clock(found.clock, told_in)
     if not found.log.keys_signed:
         line(f"the keys of HQ's log are not in the trust note, so no center can check the log: {_renewal(where)}")
     line(f"broker {found.broker.bootstrap or '-'}: {found.broker.state}")
@@ -116,6 +119,16 @@ def _tell_log(log: LogStatus, language: Language) -> None:
     for witness in log.centers:
         if witness.alarm is not None:
             line(alarm_line(HqAlarm.WITNESS, language, center=witness.center, reason=witness.alarm.reason))
+
+
+def _tell_clock(clock: ClockStanding, language: Language) -> None:
+    """Print that HQ records nothing until the time has come that a wrong clock gave."""
+    from hub.hq.alarms import HqAlarm, alarm_line
+
+    if clock.stops:
+        furthest = clock.stops[0]
+        values = {"lanes": len(clock.stops), "origin": furthest.origin, "until": f"{shown(furthest.recorded_at)} UTC"}
+        line(alarm_line(HqAlarm.CLOCK, language, **values))
 
 
 def _late(witness: WitnessStanding, believed_size: int) -> str:

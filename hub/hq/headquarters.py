@@ -113,6 +113,8 @@ class Headquarters:
             raise Retriable(
                 f"the hq lane has moved, try again: it was read at size {expected_basis}, and is at {standing.size}"
             )
+        if standing.registry.clock is not None:  # nothing goes back before it, whatever this clock lags behind that one
+            moment = max(moment, standing.registry.clock.since)
         lane = claimed.intake.lane
         wanted = list(events)
         if lane is None:

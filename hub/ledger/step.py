@@ -65,7 +65,8 @@ class Commit:
     Shapes: a row for each event of the stretch, in order. `missing` counts the events of the lane that the stretch
             closes which its center says it wrote and HQ does not have.
     Units:  `lane.recorded_at` is when HQ recorded all of them, in UTC: it is in the receipt, and never decreases within
-            a lane, whatever HQ's clock does. The step has that clock's own word, `committed_at`.
+            a lane, whatever HQ's clock does, but where HQ took a time back. The step has that clock's own word,
+            `committed_at`.
     """
 
     stretch: Stretch

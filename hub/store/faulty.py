@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from hub.base.faulty import Fault, Faults
+from hub.domain.clock import Correction
 from hub.ledger.derived import Partition, Place
 from hub.ledger.halt import Halt
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
@@ -176,9 +177,9 @@ class FaultyStore:
         """See Store."""
         return await self._store.changes()
 
-    async def newest_recorded_at(self) -> datetime | None:
+    async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
         """See Store."""
-        return await self._store.newest_recorded_at()
+        return await self._store.newest_recorded_at(but)
 
     async def edge_at(self, origin: str, size: int) -> Edge | None:
         """See Store."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from hub.domain.clock import Correction
 from hub.domain.stream import HQ
 from hub.ledger.derived import Partition, Place
 from hub.ledger.lane import Intake, Lane, Status
@@ -145,9 +146,12 @@ class SqliteStore(OnDatabase):
         return Changes(int(size), intakes, "" if own is None else str(own[0]))
 
     @suspends
-    async def newest_recorded_at(self) -> datetime | None:
+    async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
         """See Store."""
-        row = self._connection.execute("SELECT max(recorded_at_us) FROM lane").fetchone()
+        taken_back = (to_us(but.since), to_us(but.until)) if but else (0, 0)
+        row = self._connection.execute(
+            "SELECT max(recorded_at_us) FROM lane WHERE NOT (recorded_at_us > ? AND recorded_at_us <= ?)", taken_back
+        ).fetchone()
         return from_us(row[0]) if row[0] is not None else None
 
     @suspends

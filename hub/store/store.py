@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from hub.domain.clock import Correction
 from hub.domain.hq_lane import HqStretch
 from hub.ledger.derived import Partition, Place
 from hub.ledger.halt import Halt
@@ -161,8 +162,8 @@ class Store(Protocol):
     async def changes(self) -> Changes:
         """Return what may have changed behind a worker's back; cheap enough to ask every second."""
 
-    async def newest_recorded_at(self) -> datetime | None:
-        """Return the newest recorded_at of all lanes."""
+    async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
+        """Return the newest recorded_at of all lanes, but for those that stand at a time that HQ took back."""
 
     async def edge_at(self, origin: str, size: int) -> Edge | None:
         """Return the edge of a lane at any size that HQ has."""

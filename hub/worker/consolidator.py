@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -61,6 +61,10 @@ class HeldIntake:
     sought: int | None = None
 
 
+async def _is_sure() -> None:
+    """Believe the clock, as whoever sets it himself may."""
+
+
 class Consolidator:
     """Owns the intakes of one worker. Implements the transport's Intakes.
 
@@ -78,6 +82,7 @@ class Consolidator:
         owner: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         tick: Callable[[], float] = time.monotonic,
+        sure: Callable[[], Awaitable[None]] = _is_sure,
     ) -> None:
         self._store = store
         self._headquarters = headquarters
@@ -85,6 +90,7 @@ class Consolidator:
         self._owner = owner
         self._clock = clock
         self._tick = tick
+        self._sure = sure
         self._held: dict[str, HeldIntake] = {}
         self._entities = Remembered(store)
         self._driver = Driver(store, self._entities, identity)
@@ -109,7 +115,7 @@ class Consolidator:
         """See Intakes. From here on every older owner of these lanes is fenced out."""
         basis = await self.refresh()
         if self._newest is None:
-            self._newest = await self._store.newest_recorded_at()
+            self._newest = await self._newest_recorded(basis)
         claimed = await self._store.claim(centers, self._owner)
         for center, claim in claimed.items():
             intake = claim.intake
@@ -141,9 +147,17 @@ class Consolidator:
         # newer one stays.
         self._looked_at = max(looked_at, self._looked_at)
         if self._basis is None or basis.size > self._basis.size:
+            if self._newest is not None and basis.registry.clock is not None:
+                self._newest = await self._newest_recorded(basis)
             self._basis = basis
             log.info("basis_read", basis=basis.size, centers=len(basis.registry.centers))
         return self._basis
+
+    async def _newest_recorded(self, basis: Basis) -> datetime | None:
+        """Return the time before which nothing is recorded: the newest that is, but for times that HQ took back."""
+        clock = basis.registry.clock
+        newest = await self._store.newest_recorded_at(clock)
+        return newest if clock is None else max(newest or clock.since, clock.since)
 
     @property
     def centers(self) -> list[str]:
@@ -221,7 +235,10 @@ class Consolidator:
         await self._until_newest(records[-1])
 
     async def handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
-        """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process."""
+        """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process.
+
+        Nothing is recorded before it is sure that HQ's clock is not off.
+        """
         held = self._held.get(center)
         if held is None or not held.reading.intake.is_read:
             return  # taken over by another worker, or stopped: batches that were fetched before still come
@@ -239,6 +256,7 @@ class Consolidator:
 
     async def _step(self, center: str, held: HeldIntake, records: Sequence[KafkaRecord]) -> None:
         """Take one step: with the records of a fetch, or with none, where something is due."""
+        await self._sure()
         now = self._clock()
         now = max(now, self._newest or now)  # the clock may have been set back since we were ready
         basis = self._basis
@@ -334,5 +352,8 @@ class Consolidator:
         if self._newest is not None and now < self._newest:
             behind_s = (self._newest - now).total_seconds()
             if behind_s > CLOCK_BEHIND_MAX_S:
-                raise Fatal(f"HQ's clock runs {behind_s:.0f} s behind its newest record: set it, nothing was committed")
+                raise Fatal(
+                    f"HQ's clock runs {behind_s:.0f} s behind its newest record, nothing was committed: set the clock; "
+                    "if it is right now, and was ahead then, `hub clock correct` takes the wrong times back"
+                )
             await asyncio.sleep(behind_s)

@@ -29,6 +29,7 @@ from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
 from hub.hq.pulse import SILENT_S
 from hub.hq.settings import WORKER_STOP_S, WorkerOptions
+from hub.kafka.clock import brokers_time
 from hub.kafka.cluster import Cluster
 from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
@@ -39,6 +40,7 @@ from hub.store.sqlite import SqliteStore
 from hub.store.workers import LivingWorker
 from hub.worker.again import Kept
 from hub.worker.checkpoint_topic import CheckpointTopic
+from hub.worker.clock import ComparedClock
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
 from hub.worker.keeper import Keeper
@@ -131,6 +133,9 @@ async def run_worker(
     released = released_schemas()
     store = SqliteStore.open(folder.database)
     try:
+        # Before the first commit, which may be to the hq lane: what is recorded is never taken back by itself.
+        clock = ComparedClock(partial(brokers_time, settings.cluster))
+        await clock.compare()
         headquarters = Headquarters(store, identity, released)
         await headquarters.prepare()
         publisher = Publisher(store, settings.cluster, state_forms(released), enabled=settings.publish)
@@ -143,7 +148,7 @@ async def run_worker(
 
         # Before the first verdict: who adopts rules asks what every living worker knows.
         await say_alive()
-        consolidator = consolidator_type(store, headquarters, identity, publisher, owner)
+        consolidator = consolidator_type(store, headquarters, identity, publisher, owner, sure=clock.sure)
         await consolidator.refresh()
         centers = consolidator.centers
         reader = ReaderSettings(cluster=settings.cluster, instance=settings.instance, session_s=settings.session_s)
@@ -180,6 +185,7 @@ async def run_worker(
                 tasks.append(run("keeper", keeper.run()))
             tasks.append(run("trust", trust.run()))
             tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, say_alive)))
+            tasks.append(run("clock", clock.run()))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(run("watchdog", watchdog.run()))
             await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S, ends=ends)

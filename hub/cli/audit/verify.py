@@ -11,6 +11,7 @@ import typer
 
 from hub.base.command import NEWER_STATUS
 from hub.base.output import as_json, count, line, note, table
+from hub.base.output import shown as when
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language
 from hub.cli.progress import Jobs, progress
 from hub.hq.folder import HubFolder
@@ -106,6 +107,9 @@ def _show(found: AuditReport, language: Language) -> None:
         f"{found.lanes} lanes, {found.events} events, {found.receipts} receipts, {found.entities} entities; "
         f"log: {found.leaves} leaves, {found.checkpoints} checkpoints, {found.cosignatures} cosignatures"
     )
+    for taken in found.corrections:
+        since, until = when(taken.since), when(taken.until)
+        line(f"HQ took back, {since} UTC, the times up to {until} UTC, since its clock was ahead: {taken.reason}")
     for what in found.not_checked:
         line(f"not checked: {what}")
     if found.newer:

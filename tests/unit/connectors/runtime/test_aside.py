@@ -313,3 +313,27 @@ def test_row_is_told_in_the_words_of_its_mappings_stream(bench: Bench) -> None:
         connection.execute("UPDATE row SET state='refused', code='ILLEGAL_TRANSITION', problems=?", (told,))
     bench.sheets.write()
     assert bench.block("offers.csv")[1][3] == "readiness (TRL): not possible in the present status (status: withdrawn)"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "another kind"),
+        (b"Number,Title,Number\n1,Pump,2\n", "a repeated column"),
+        (b"\x00\x01\x02\x03" * 100, "no text"),
+        ("Number,Title\n1,Üöä Pumpe\n".encode("cp1252"), "an uncertain encoding"),
+    ],
+)
+def test_file_that_was_refused_is_taken_once_it_is_mended(
+    bench: Bench, capsys: pytest.CaptureFixture[str], content: bytes, code: str
+) -> None:
+    """Whatever it was refused for: saving it right is all that is needed."""
+    path = bench.path / "offers.csv"
+    path.write_bytes(content)
+    bench.look()
+    shown = status(bench, capsys)["offers.csv"]
+    assert (shown["state"], bool(shown["message"])) == ("refused", True), code
+    bench.write("offers.csv", "1,Pump")
+    bench.look()
+    shown = status(bench, capsys)["offers.csv"]
+    assert (shown["state"], shown["message"], shown["pending"]) == ("taken", "", 1)
