@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import logging.handlers
 import sys
@@ -13,6 +14,7 @@ import structlog
 
 from connectors.cli.speaker import Speaker
 from connectors.runtime.told import error_text
+from hub.base import files
 from schemas.words import words
 from schemas.words.said import FILE as OFFICE
 from schemas.words.said import Said, said
@@ -49,10 +51,8 @@ def configure_logging(office: Path, speaker: Speaker, *, quiet: bool, terminal: 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         folder = office / "cohub"
-        folder.mkdir(exist_ok=True)
-        file = logging.handlers.RotatingFileHandler(
-            folder / FILE, maxBytes=_BYTES_MAX, backupCount=_KEPT, encoding="utf-8"
-        )
+        files.make_folder(folder, under=office)
+        file = _LogFile(office, folder / FILE)
     except OSError as exc:
         root.warning("no log file: %s", exc)
         return
@@ -64,6 +64,18 @@ def configure_logging(office: Path, speaker: Speaker, *, quiet: bool, terminal: 
         )
     )
     root.addHandler(file)
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """The log file, which its owner alone reads: nothing that has its name and is no file of its own is written to."""
+
+    def __init__(self, office: Path, path: Path) -> None:
+        self._office = office
+        self._path = path
+        super().__init__(path, maxBytes=_BYTES_MAX, backupCount=_KEPT, encoding="utf-8")
+
+    def _open(self) -> io.TextIOWrapper:
+        return io.TextIOWrapper(files.appending(self._path, under=self._office), "utf-8")
 
 
 class _ForPeople(logging.Formatter):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -51,13 +52,13 @@ class VerdictSheets:
         outbox: Outbox,
         mappings: Callable[[], list[Mapping]],
         changed: Signal,
-        write: Callable[[Path, bytes], None] = durable.write,
+        write: Callable[[Path, bytes], None] | None = None,
     ) -> None:
         self._office = office
         self._outbox = outbox
         self._mappings = mappings
         self._changed = changed
-        self._write_file = write
+        self._write_file = write or partial(durable.write, under=office.sources)
         self._written: dict[str, tuple[_Told | None, float]] = {}
 
     async def run(self) -> None:
@@ -95,7 +96,7 @@ class VerdictSheets:
                 continue
             try:
                 pages = list(self._pages(told, orphans))
-                if write_pages(path, pages, self._office.settings.language, self._write_file):
+                if write_pages(path, pages, self._office.settings.language, self._write_file, self._office.sources):
                     log.info("verdicts_written", file=name, state=shown[0].state)
             except Retriable as exc:
                 later = True

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from connectors.source.problem import FileRefused
+from hub.base.files import OversizeError, StrangeFileError
 from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
 from schemas.words import Language, words
 from schemas.words.said import Said, said
@@ -50,7 +51,11 @@ class OfficeError(OfficeFatal, UsageError):
 
 
 def os_reason(exc: OSError) -> Said:
-    """Return what the system says, as a text."""
+    """Return what the system says, or the door to files, as a text."""
+    if isinstance(exc, StrangeFileError):
+        return said(f"os.strange_{exc.kind}")
+    if isinstance(exc, OversizeError):
+        return said("os.oversize")
     code = errno.errorcode.get(exc.errno or 0, "")
     return said(f"os.{code}") if code in OS_CODES else said("os.other", number=exc.errno or type(exc).__name__)
 
