@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import stat
 import threading
 import time
 from pathlib import Path
@@ -65,10 +64,9 @@ def _find_sheets(sources: Path, ends_s: float) -> list[Path]:
     """Return the verdict sheets beneath a folder, as many as are found in time, the smallest first."""
     found: list[tuple[int, Path]] = []
     with contextlib.suppress(OSError):
-        for path in sources.rglob(f"{FOLDER}/*{SUFFIX}"):
-            facts = path.lstat()
-            if stat.S_ISREG(facts.st_mode):  # a pipe of that name would be read for ever
-                found.append((facts.st_size, path))
+        for path in files.walk(sources):
+            if path.parent.name == FOLDER and path.name.endswith(SUFFIX):
+                found.append((files.look(path).st_size, path))
             if len(found) == SHEETS_MAX or time.monotonic() >= ends_s:
                 break
     return [path for _, path in sorted(found)]

@@ -150,17 +150,16 @@ def _walk(settings: FolderSettings) -> Iterator[tuple[str, os.DirEntry[str]]]:
     pending = [(settings.path, PurePosixPath(), 0)]
     while pending:
         folder, prefix, depth = pending.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = prefix / entry.name
-                try:
-                    is_folder = entry.is_dir(follow_symlinks=False)
-                except OSError:
-                    continue
-                if not is_folder or _is_named_as_sheet(entry.name):
-                    yield str(name), entry
-                elif depth < settings.depth_max and is_source_folder(entry.name):
-                    pending.append((Path(entry.path), name, depth + 1))
+        for entry in files.entries(folder):
+            name = prefix / entry.name
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+            except OSError:
+                continue
+            if not is_folder or _is_named_as_sheet(entry.name):
+                yield str(name), entry
+            elif depth < settings.depth_max and is_source_folder(entry.name):
+                pending.append((Path(entry.path), name, depth + 1))
 
 
 def _is_named_as_sheet(name: str) -> bool:

@@ -249,6 +249,12 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
     return sorted(found, key=lambda entry: entry.name)
 
 
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield the plain files beneath a folder; no link is followed, and what can't be listed is passed over."""
+    for top, _, names in os.walk(folder):
+        yield from (path for path in (Path(top, name) for name in names) if is_file(path))
+
+
 def remove(path: Path, under: Path | None = None) -> None:
     """Remove a name, whatever has it but a folder; nothing if nothing has. Errors: OSError."""
     with contextlib.suppress(FileNotFoundError), place(path, under) as (at, name):
@@ -262,6 +268,12 @@ def rename(path: Path, name: str) -> None:
             path.replace(path.with_name(name))
         else:
             os.replace(old, name, src_dir_fd=at, dst_dir_fd=at)
+
+
+def move(path: Path, to: Path, under: Path) -> None:
+    """Give a file another place beneath `under`, in place of what is there. Errors: OSError."""
+    with place(path, under) as (old_at, old), place(to, under) as (at, new):
+        os.replace(old, new, src_dir_fd=old_at, dst_dir_fd=at)
 
 
 def make_private(path: Path) -> None:
@@ -299,25 +311,23 @@ def make_tree_private(folder: Path) -> None:
 
 
 def settle_database(path: Path, *, make: bool = True) -> None:
-    """See that a database, and what SQLite puts beside it, are private files or not there; SQLite follows any link.
+    """See that a database, and what SQLite puts beside it, are plain files or not there; SQLite follows any link.
 
-    Shapes: where there is none and one is to be made, an empty one is: whoever opens it finds it private.
+    Shapes: what is to be written is private from then on; where there is none, an empty one is made: whoever opens it
+            finds it private. Without `make` it is only read, and nothing about it is changed.
     Errors: OSError; StrangeFileError.
     """
-    for end in ("-wal", "-shm", "-journal"):
-        _settle(path.with_name(path.name + end))
-    if kind_at(path) is None and make:
+    if make and kind_at(path) is None:
         with contextlib.suppress(FileExistsError):
             creating(path, PRIVATE).close()
-    _settle(path)
-
-
-def _settle(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        facts = look(path)
-        if facts.st_nlink > 1:
-            raise StrangeFileError(path, "names")
-        make_private(path)
+    for end in ("", "-wal", "-shm", "-journal"):
+        one = path.with_name(path.name + end)
+        with contextlib.suppress(FileNotFoundError):
+            facts = look(one)
+            if make and facts.st_nlink > 1:
+                raise StrangeFileError(one, "names")
+            if make:
+                make_private(one)
 
 
 def _open(path: Path, flags: int, mode: int = PRIVATE, under: Path | None = None, *, alone: bool = False) -> int:

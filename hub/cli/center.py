@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hub.base import files
 from hub.base.output import as_json, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.protocol.errors import UsageError
@@ -261,7 +262,7 @@ def close(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDi
 def _read_note(path: Path) -> bytes:
     """Return an enrolment note's bytes. Errors: UsageError when there is no such file."""
     try:
-        return path.read_bytes()
+        return files.read_named(path)
     except OSError as exc:
         raise UsageError(f"{path}: expected the enrolment note that `connector init` made: {exc.strerror}") from exc
 
