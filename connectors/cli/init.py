@@ -12,6 +12,7 @@ import typer
 from connectors.cli.office import OfficeFolder, write_private
 from connectors.cli.speaker import Speaker
 from hub.base import durable, files
+from hub.base.output import ask
 
 if TYPE_CHECKING:
     from hub.protocol.trust import Trust
@@ -104,7 +105,7 @@ def _ask(speaker: Speaker, option: str, question: Said, default: str | None = No
 
     if not _is_asking():
         raise OfficeError("init.required", option=option)
-    return str(typer.prompt(speaker.text(question), default=default)).strip()
+    return ask(speaker.text(question), default)
 
 
 def _open_trust(path: Path) -> tuple[Trust, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import logging.handlers
 import sys
@@ -15,6 +16,7 @@ import structlog
 from connectors.cli.speaker import Speaker
 from connectors.runtime.told import error_text
 from hub.base import files
+from hub.base.text import in_one_line, visible_json
 from schemas.words import words
 from schemas.words.said import FILE as OFFICE
 from schemas.words.said import Said, said
@@ -56,7 +58,7 @@ def configure_logging(office: Path, speaker: Speaker, *, quiet: bool, terminal: 
     except OSError as exc:
         root.warning("no log file: %s", exc)
         return
-    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer = structlog.processors.JSONRenderer(serializer=_visible)
     file.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _without_said, renderer],
@@ -64,6 +66,10 @@ def configure_logging(office: Path, speaker: Speaker, *, quiet: bool, terminal: 
         )
     )
     root.addHandler(file)
+
+
+def _visible(event: Any, **how: Any) -> str:
+    return visible_json(json.dumps(event, ensure_ascii=False, **how))
 
 
 class _LogFile(logging.handlers.RotatingFileHandler):
@@ -92,8 +98,9 @@ class _ForPeople(logging.Formatter):
         name = f"log.{facts.get('event')}"
         if name not in words(OFFICE).texts:
             detail = facts.get("event") or record.getMessage()
-            return f"{at} {self._speaker.text(said('log.other', detail=detail))}"
-        return f"{at} {self._speaker.text(Said(name, {key: self._value(value) for key, value in facts.items()}))}"
+            return in_one_line(f"{at} {self._speaker.text(said('log.other', detail=detail))}")
+        values = {key: self._value(value) for key, value in facts.items()}
+        return in_one_line(f"{at} {self._speaker.text(Said(name, values))}")
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, BaseException):

@@ -85,7 +85,19 @@ def told_of(exc: BaseException) -> Said:
         return _mapping_fault(found)
     if isinstance(exc, CohubError):
         return said("errors.other", detail=detail or type(exc).__name__)
-    return said("errors.crashed", detail=f"{type(exc).__name__}: {detail}" if detail else type(exc).__name__)
+    # Its own text may quote a cell, and this is kept beside the sheets: where it was raised tells whoever mends it.
+    return said("errors.crashed", detail=f"{type(exc).__name__}{_place_of(exc)}")
+
+
+def _place_of(exc: BaseException) -> str:
+    """Return in which of our modules an error was raised, in which line: the innermost."""
+    found, at = "", exc.__traceback__
+    while at is not None:
+        module = str(at.tb_frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] in ("connectors", "hub", "schemas"):
+            found = f" ({module}:{at.tb_lineno})"
+        at = at.tb_next
+    return found
 
 
 def _mapping_fault(found: re.Match[str]) -> Said:

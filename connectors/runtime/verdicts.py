@@ -21,6 +21,7 @@ from connectors.runtime.explanation import explain, remedy
 from connectors.runtime.notice import NOTICE_HEADERS, Notice
 from connectors.runtime.told import OfficeWaits, os_reason
 from hub.base import durable, files
+from hub.base.text import visible
 from hub.base.zips import BROKEN, open_zip
 from hub.domain.key import show_key
 from schemas.words import Language, words
@@ -142,7 +143,7 @@ def _titles(wanted: Iterable[str]) -> Iterator[str]:
 
 def escape(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula, nor chokes on."""
-    text = _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    text = visible(_UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text))
     if text.startswith(_FORMULA_STARTS):
         text = f"'{text}"
     return text[:_CELL_CHARS_MAX]

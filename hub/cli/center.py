@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hub.base import files
-from hub.base.output import as_json, line, note, table
+from hub.base.output import as_json, confirm, line, note, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.protocol.errors import UsageError
 
@@ -173,7 +173,7 @@ def revise(
     except TakesAwayError as exc:
         if json or not sys.stdin.isatty():
             raise
-        typer.confirm(f"{center} could not report {', '.join(exc.streams)} any more. Go on?", abort=True, err=True)
+        confirm(f"{center} could not report {', '.join(exc.streams)} any more. Go on?", abort=True, err=True)
         done = run_async(revise_center(where, center, revision, takes_away=True))
     _tell_pinned(done)
     before, after = ({} if each is None else each.model_dump() for each in (done.before, done.center))

@@ -53,8 +53,8 @@ def hard_link(path: Path, key: Path) -> None:
     os.link(key, path)
 
 
-STRANGE = [link, loop, dangling, pipe, listening, directory]
 Strange = Callable[[Path, Path], None]
+STRANGE: list[Strange] = [link, loop, dangling, pipe, listening, directory]
 
 
 @pytest.fixture
