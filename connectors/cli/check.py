@@ -147,10 +147,12 @@ def _connector(office: OpenedOffice) -> Checked:
 
 def _check_trust(office: OpenedOffice) -> Said:
     from connectors.runtime.office import read_trust
+    from connectors.runtime.pin import check_pin
     from connectors.runtime.settings import TRUST
     from connectors.runtime.told import OfficeError
 
     trust = read_trust(office.path / TRUST)
+    check_pin(office.path, trust)
     if trust.hub != office.settings.hub:
         path, expected = office.path / TRUST, office.settings.hub
         raise OfficeError("errors.other_hub", path=path, found=trust.hub, expected=expected)

@@ -24,6 +24,7 @@ from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Persons, Sealing
+from connectors.runtime.pin import settle_pin
 from connectors.runtime.presence import RefusedRows, Sayer
 from connectors.runtime.receipts import ReceiptReader
 from connectors.runtime.registry_reader import RegistryReader
@@ -103,6 +104,7 @@ class Connector:
         work = Signal()  # rung by whoever queues events, or knows that they may go out now; the sender waits for it
         with Outbox(office.outbox, work) as outbox, Persons(office.folder, *who) as persons:
             outbox.claim(*who)
+            settle_pin(office.folder, outbox, office.trust)
             self.outbox = outbox
             tasks = self._make_tasks(outbox, persons, work) | {"life": life.beat()}
             log.info("connector_started", center=office.settings.center, origin=outbox.lane.origin)

@@ -31,6 +31,7 @@ from connectors.runtime.settings import SEAL_KEY
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.told import OfficeWaits
 from connectors.runtime.trust import Trusted, TrustReader
+from hub.base import files
 from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.domain.hq_lane import HqKeys
@@ -292,8 +293,10 @@ def office_keys(folder: Path) -> set[bytes]:
     A key that was rotated away is kept beside the new one, as `*.key` or `*.old`.
     """
     found = set()
-    for path in (folder / SEAL_KEY).parent.glob("*"):
-        if path.suffix in (".key", ".old"):
-            with contextlib.suppress(OSError, UnicodeDecodeError, Malformed):
-                found.add(Signer.from_text(path.read_text("ascii")).verifier.public)
+    keys = (folder / SEAL_KEY).parent
+    with contextlib.suppress(FileNotFoundError):
+        for path in (keys / entry.name for entry in files.entries(keys)):
+            if path.suffix in (".key", ".old"):
+                with contextlib.suppress(OSError, UnicodeDecodeError, Malformed):
+                    found.add(Signer.from_text(files.read(path).decode("ascii")).verifier.public)
     return found

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -59,14 +60,14 @@ class VerdictSheets:
         mappings: Callable[[], list[Mapping]],
         changed: Signal,
         is_sending: Callable[[], bool] = lambda: False,
-        write: Callable[[Path, bytes], None] = durable.write,
+        write: Callable[[Path, bytes], None] | None = None,
     ) -> None:
         self._office = office
         self._outbox = outbox
         self._mappings = mappings
         self._changed = changed
         self._is_sending = is_sending
-        self._write_file = write
+        self._write_file = write or partial(durable.write, under=office.sources)
         self._written: dict[str, tuple[_Told | None, float]] = {}
         self._given_s = 0.0  # for how long what is being written has given way
 
@@ -108,7 +109,8 @@ class VerdictSheets:
                 continue
             try:
                 pages = list(self._pages(told, orphans))
-                if write_pages(path, pages, self._office.settings.language, self._write_file, self._give_way):
+                language, under = self._office.settings.language, self._office.sources
+                if write_pages(path, pages, language, self._write_file, self._give_way, under):
                     log.info("verdicts_written", file=name, state=shown[0].state)
             except Retriable as exc:
                 later = True

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hub.base.output import ago, as_json, facts_table, line, note, shown, span, table
+from hub.base import files
+from hub.base.output import ago, as_json, confirm, facts_table, line, note, shown, span, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.protocol.errors import UsageError
 
@@ -226,7 +227,7 @@ def revise(
     except TakesAwayError as exc:
         if json or not sys.stdin.isatty():
             raise
-        typer.confirm(f"{center} could not report {', '.join(exc.streams)} any more. Go on?", abort=True, err=True)
+        confirm(f"{center} could not report {', '.join(exc.streams)} any more. Go on?", abort=True, err=True)
         done = run_async(revise_center(where, center, revision, takes_away=True))
     _tell_pinned(done)
     before, after = ({} if each is None else each.model_dump() for each in (done.before, done.center))
@@ -315,7 +316,7 @@ def close(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDi
 def _read_note(path: Path) -> bytes:
     """Return an enrolment note's bytes. Errors: UsageError when there is no such file."""
     try:
-        return path.read_bytes()
+        return files.read_named(path)
     except OSError as exc:
         raise UsageError(f"{path}: expected the enrolment note that `connector init` made: {exc.strerror}") from exc
 

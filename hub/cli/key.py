@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.base import files
 from hub.base.durable import disk_errors, write
-from hub.base.output import as_json, line, note, shown, table
+from hub.base.output import as_json, confirm, line, note, shown, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.cli.trust_note import TrustNoteResult, handed_out, root_of, tell_incomplete
 from hub.protocol.errors import Malformed, UsageError
@@ -176,7 +177,7 @@ def sign(
         note(
             "nothing says that HQ made this: name the note that was signed last with --previous, or ask HQ by telephone"
         )
-    if not yes and not typer.confirm("Sign it?"):
+    if not yes and not confirm("Sign it?"):
         raise typer.Exit(1)
     with disk_errors(out):
         write(out, signed(trust, root))
@@ -240,6 +241,6 @@ def _short(key: Verifier) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read_named(path)
     except OSError as exc:
         raise UsageError(f"{path}: expected a file: {exc.strerror}") from exc

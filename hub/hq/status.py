@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from pydantic import Field
 
+from hub.base import files
 from hub.hq.clock import ClockStanding, clock_standing
 from hub.hq.folder import HubFolder
 from hub.hq.identity import ROOT, TRUST_FILE
@@ -166,7 +167,7 @@ def _log_keys_signed(where: HubFolder) -> bool:
     It is read as it is: the status changes nothing. Where there is none that reads, other commands say so.
     """
     try:
-        return bool(open_trust((where.keys / TRUST_FILE).read_bytes()).logs)
+        return bool(open_trust(files.read(where.keys / TRUST_FILE)).logs)
     except (OSError, Malformed):
         return True
 

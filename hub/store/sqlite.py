@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from hub.base import files
 from hub.domain.clock import Correction
 from hub.domain.stream import HQ
 from hub.ledger.derived import Partition, Place
@@ -52,7 +53,7 @@ class SqliteStore(OnDatabase):
         Errors: Fatal when it is not ours, or newer than this release; Retriable while another program brings it up to
             date.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(path.parent, files.PRIVATE_FOLDER)
         return cls(path, open_database(path), quarantine_quota_bytes)
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
@@ -111,6 +111,19 @@ async def look(
             log.warning("look_failed", error=str(exc))
 
 
+async def say_alive(store: SqliteStore, owner: str) -> None:
+    """Say that this worker lives, and which rules it knows."""
+    await store.say_alive(LivingWorker(owner, f"cohub {version('cohub')}", RULES_KNOWN, datetime.now(UTC) + LEASE))
+
+
+async def make_topics(cluster: Cluster, centers: Sequence[str], group: str) -> None:
+    """Make what is missing of a hub's topics. Errors: see `ensure_topics`."""
+    # The lanes first: a new broker takes a while to open all that is published, and reading need not wait for it.
+    await ensure_topics(cluster, lane_topics(centers))
+    await ensure_group(cluster, group)
+    await ensure_topics(cluster, standard_topics([], list(STREAMS)))
+
+
 async def run_worker(
     settings: WorkerSettings,
     stop: asyncio.Event,
@@ -140,22 +153,13 @@ async def run_worker(
         await headquarters.prepare()
         publisher = Publisher(store, settings.cluster, state_forms(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
-
-        async def say_alive() -> None:
-            await store.say_alive(
-                LivingWorker(owner, f"cohub {version('cohub')}", RULES_KNOWN, datetime.now(UTC) + LEASE)
-            )
-
-        # Before the first verdict: who adopts rules asks what every living worker knows.
-        await say_alive()
+        alive = partial(say_alive, store, owner)
+        await alive()  # before the first verdict: who adopts rules asks what every living worker knows
         consolidator = consolidator_type(store, headquarters, identity, publisher, owner, sure=clock.sure)
         await consolidator.refresh()
         centers = consolidator.centers
         reader = ReaderSettings(cluster=settings.cluster, instance=settings.instance, session_s=settings.session_s)
-        # The lanes first: a new broker takes a while to open all that is published, and reading need not wait for it.
-        await ensure_topics(settings.cluster, lane_topics(centers))
-        await ensure_group(settings.cluster, reader.group)
-        await ensure_topics(settings.cluster, standard_topics([], list(STREAMS)))
+        await make_topics(settings.cluster, centers, reader.group)
         trust = TrustPublisher(settings.cluster, identity)
         await trust.first()
         app = create_app(reader, consolidator, centers)
@@ -184,7 +188,7 @@ async def run_worker(
                 keeper = Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers)
                 tasks.append(run("keeper", keeper.run()))
             tasks.append(run("trust", trust.run()))
-            tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, say_alive)))
+            tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, alive)))
             tasks.append(run("clock", clock.run()))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(run("watchdog", watchdog.run()))

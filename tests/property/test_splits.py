@@ -116,7 +116,7 @@ def started_again(log: Sequence[Sent], sizes: Sequence[int], restarts: Sequence[
 
 
 def healed(topic: Topic, read: Read, keys: Keyring) -> None:
-    """Whatever came before, a center that sends what HQ lacks, and an event more, is taken: nobody without a key stops it."""
+    """Whatever came before, a center that sends what HQ lacks, and an event more, is taken."""
     lane = read.reading.intake.lane
     size = lane.size if lane is not None and lane.epoch == topic.center.epoch else 0
     read.fetch(topic.rest(size), keys)

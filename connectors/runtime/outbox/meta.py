@@ -21,6 +21,7 @@ class Meta(StrEnum):
     """The names of single values."""
 
     OWNER = "owner"  # <hub>/<center>, for good
+    ROOT = "root"  # HQ's root key, as `connectors.runtime.pin` has it
     EPOCH_WANTED = "epoch_wanted"  # why a person asked for a new lane
     POSITION = "position"  # the offset in `out.<center>` that is read next
     NEWEST = "newest"  # the lane of this center of which HQ spoke last: JSON

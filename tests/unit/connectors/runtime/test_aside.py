@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -107,16 +108,16 @@ def test_locked_file_is_shown_until_it_can_be_read(
     path = bench.write("offers.csv", "1,Pump")
     bench.look()
     assert status(bench, capsys)["offers.csv"]["state"] == "taken"
-    opened = Path.open
+    opened = os.open
 
-    def locked(file: Path, *args: Any, **kwargs: Any) -> Any:
-        if file == path:
-            raise PermissionError(13, "Permission denied", str(file))
-        return opened(file, *args, **kwargs)
+    def locked(name: str, *args: Any, **kwargs: Any) -> int:
+        if Path(name).name == path.name:
+            raise PermissionError(13, "Permission denied", name)
+        return opened(name, *args, **kwargs)
 
     with capture_logs() as logs, monkeypatch.context() as patch:
         bench.write("offers.csv", "1,Pump of steel")
-        patch.setattr(Path, "open", locked)  # root reads whatever its mode says
+        patch.setattr(os, "open", locked)  # root reads whatever its mode says
         bench.look()
         bench.look()
     assert [entry["state"] for entry in logs if entry["event"] == "file_set_aside"] == ["locked"]
