@@ -139,7 +139,7 @@ class Mixed:
         for office in self.offices:
             office.start()
 
-    async def settle(self, deadline_s: float = 40.0) -> None:
+    async def settle(self, deadline_s: float = 90.0) -> None:
         """Return once every office is settled. Errors: AssertionError with everybody's last words."""
         await self.until(lambda: all(office.is_settled() for office in self.offices), deadline_s)
 
@@ -172,7 +172,8 @@ class Mixed:
         said = []
         for office in self.offices:
             found = office.status()
-            said.append(f"{office.id} by {office.release.name}: {found and (found['totals'], found['alarms'])}")
+            parts = found and [found[name] for name in ("totals", "alarms", "witness")]
+            said.append(f"{office.id} by {office.release.name}: {parts}")
         for program in self.programs:
             lines = program.log.read_text("utf-8", "replace").splitlines()[-12:] if program.log.exists() else []
             said += [f"--- {program.name}, ended by itself: {program.ended}", *lines]
