@@ -35,6 +35,7 @@ from hub.base import files
 from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.domain.hq_lane import HqKeys
+from hub.domain.registry import correction_of
 from hub.domain.state import partition_of
 from hub.protocol.errors import CohubError, Malformed, Retriable
 from hub.protocol.note import Signer
@@ -145,6 +146,8 @@ class RegistryReader:
             self._seen = Seen.of(lane)
             kept = {"origin": lane.origin, "size": lane.size, "root": lane.root.hex()}
             self._outbox.database.set_meta(Meta.REGISTRY_SEEN, orjson.dumps(kept).decode())
+            clock = lane.entities.get(("clock", "hq:clock"))
+            self._outbox.answers.origins.correct(None if clock is None else correction_of(clock))
         if lane.newer != self._told_newer:
             self._told_newer = lane.newer
             log.warning("registry_newer_than_this_release", unknown=list(lane.newer), remedy="update the connector")

@@ -19,11 +19,23 @@ from hub.ledger.halt import Why as Halt
 from hub.ledger.lane import Status
 
 ROOT: Final = Path(__file__).parents[2]
-PROCESSES: Final = ("hub/broker", "hub/hq", "hub/kafka", "hub/local", "hub/store", "hub/worker")
+PROCESSES: Final = (
+    "hub/base",
+    "hub/broker",
+    "hub/hq",
+    "hub/kafka",
+    "hub/ledger",
+    "hub/local",
+    "hub/protocol",
+    "hub/store",
+    "hub/worker",
+)
 OFFICE: Final = ("connectors/runtime",)
 # Of these rooms' files those that commands alone use: they end with a sentence, and have stopped nothing.
 COMMANDS: Final = frozenset({"archive", "depot", "log_tree", "opener", "reads", "sqlite_archive", "state"})
-ENDS: Final = frozenset({"Fatal"})  # what ends a process of HQ; of an office: whatever its runtime says with words
+ENDS: Final = frozenset(
+    {"Fatal", "Newer", "_exit_by"}
+)  # what ends a process of HQ; of an office: whatever its runtime says with words
 SAYS: Final = frozenset({"OfficeError", "OfficeFatal", "OfficeWaits", "OutboxBroken", "OutboxBusy", "OutboxFull"})
 
 
@@ -64,8 +76,9 @@ def _within(node: ast.AST, names: list[str]) -> Iterator[tuple[str, str, str]]:
         inner = names
         if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             inner = [*names, child.name]
-        if isinstance(child, ast.Call) and isinstance(child.func, ast.Name):
+        if isinstance(child, ast.Call) and isinstance(child.func, ast.Name | ast.Attribute):
             first = child.args[0] if child.args else None
             said = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
-            yield ".".join(names[-2:]), child.func.id, said
+            called = child.func.id if isinstance(child.func, ast.Name) else child.func.attr
+            yield ".".join(names[-2:]), called, said
         yield from _within(child, inner)

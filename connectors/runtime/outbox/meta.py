@@ -37,6 +37,7 @@ class Meta(StrEnum):
     SETTLES_AT = "settles_at"  # when the first row that waits for its settling time may be taken
     WITNESS_STATE = "witness_state"  # what `status` says of the witness
     REGISTRY_SEEN = "registry_seen"  # how far HQ's own lane was read: origin, size and root as JSON
+    CLOCK_CORRECTED = "clock_corrected"  # the times that HQ took back last: since and until as JSON
     WITNESS_TOLD = "witness_told"  # what HQ was told last that is wrong with its log
 
 

@@ -2,6 +2,7 @@
 
 Anybody who can write `out.<center>` can say an old receipt of HQ's again, also one for a lane that this outbox never
 had. So lanes are told apart by HQ's own clock: HQ closes a lane when it takes the next one, and the later one goes on.
+Where HQ's clock was ahead, and HQ took back what it gave then, such a time counts as that of HQ's word.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Epoch, Lane, Previous
 from connectors.runtime.outbox.meta import Foreign, Meta, began
+from hub.domain.clock import Correction
 from hub.protocol.moment import EPOCH_START, read_time, write_time
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import is_origin
@@ -60,7 +62,7 @@ class Origins:
         if foreign is None:
             return
         start = self.began()
-        is_older = start is not None and foreign.recorded_at <= start
+        is_older = start is not None and self._right(foreign.recorded_at) <= self._right(start)
         if is_older or not is_origin(foreign.origin, hub, center):
             log.warning("foreign_lane_forgotten", origin=foreign.origin)
             self._database.set_foreign(None)
@@ -73,13 +75,29 @@ class Origins:
             if known["origin"] == receipt.origin:
                 is_newer = known["size"] < receipt.last
             else:
-                is_newer = self._spoken_at(known) < receipt.recorded_at
+                is_newer = self._right(self._spoken_at(known)) < self._right(receipt.recorded_at)
             if not is_newer:
                 return
         root = base64.b64encode(receipt.root).decode()
         at = write_time(receipt.recorded_at)
         found = {"origin": receipt.origin, "size": receipt.last, "root": root, "recorded_at": at}
         self._database.set_meta(Meta.NEWEST, orjson.dumps(found).decode())
+
+    def correct(self, correction: Correction | None) -> None:
+        """Keep which times HQ took back last, so that a start knows it before HQ's lane is read."""
+        if correction is None:
+            return
+        found = {"since": write_time(correction.since), "until": write_time(correction.until)}
+        self._database.set_meta(Meta.CLOCK_CORRECTED, orjson.dumps(found).decode())
+
+    def _right(self, moment: datetime) -> datetime:
+        """Return the time of a receipt as it counts: one that HQ took back was at that word of HQ's, at the latest."""
+        text = self._database.meta(Meta.CLOCK_CORRECTED)
+        if text is None:
+            return moment
+        found = orjson.loads(text)
+        since, until = read_time(found["since"]), read_time(found["until"])
+        return since if since < moment <= until else moment
 
     def _spoken_at(self, known: Mapping[str, str]) -> datetime:
         """Return when HQ recorded the receipt that was remembered as its newest; releases before 0.3 kept no time."""
@@ -116,7 +134,7 @@ class Origins:
             return ReceiptOutcome.APPLIED
         met = Foreign.from_text(text)
         self._database.set_meta(Meta.MET, None)
-        if met.recorded_at <= receipt.recorded_at:
+        if self._right(met.recorded_at) <= self._right(receipt.recorded_at):
             return ReceiptOutcome.APPLIED
         self._database.set_foreign(met)
         return ReceiptOutcome.FOREIGN
@@ -138,7 +156,7 @@ class Origins:
             if text is None or Foreign.from_text(text).recorded_at < foreign.recorded_at:
                 self._database.set_meta(Meta.MET, foreign.to_text())
             return ReceiptOutcome.MET
-        if foreign.recorded_at <= start:
+        if self._right(foreign.recorded_at) <= self._right(start):
             return ReceiptOutcome.STRAY  # ours has followed it: somebody says it again
         self._database.set_foreign(foreign)
         return ReceiptOutcome.FOREIGN

@@ -67,11 +67,12 @@ async def test_office_of_release_0_2_works_with_an_hq_of_the_tree(tmp_path: Path
 async def test_release_0_2_as_hq_works_with_the_tree_and_the_tree_takes_up_all_that_it_wrote(
     tmp_path: Path, release_0_2: Release
 ) -> None:
-    """HQ and an office of 0.2 are replaced by the tree where they stand; bundles are checked by either release."""
+    """HQ, then an office of 0.2 are replaced by the tree where they stand; newer rules are adopted while all run."""
     bundles = tmp_path / "bundles"
     bundles.mkdir()
     async with network(tmp_path, release_0_2, {"uz": release_0_2, "kz": TREE}) as mixed:
         trust = mixed.data_dir / "keys" / "trust.note"
+        uz, _ = mixed.offices
         for office in mixed.offices:
             office.say({f"K-{number}": f"Offer {number}" for number in range(20)})
         mixed.start()
@@ -80,28 +81,40 @@ async def test_release_0_2_as_hq_works_with_the_tree_and_the_tree_takes_up_all_t
         for center in ("uz", "kz"):
             mixed.hub("audit", "export", "--entity", f"offer/{center}:K-1", "-o", str(bundles / f"{center}-0.2.zip"))
 
-        # The tree, over all of it.
+        # HQ of the tree, over all of it; its rules stay those of 0.2 until somebody adopts others.
         mixed.hq = TREE
-        for office in mixed.offices:
-            office.release = TREE
         assert json.loads(mixed.hub("audit", "verify", "--json"))["findings"] == []
         mixed.hub("replay", "rebuild")
         for office in mixed.offices:
             office.say({"K-1": "Offer 1 revised", "K-20": "New"})
         mixed.start()
         await mixed.settle()
-        await mixed.stop()
-        assert json.loads(mixed.hub("audit", "verify", "--json"))["findings"] == []
+        assert "rules 1 are in force" in mixed.hub("rules")
         mixed.hub("audit", "export", "--entity", "offer/uz:K-1", "-o", str(bundles / "uz-tree.zip"))
         for bundle in sorted(bundles.iterdir()):
             for by in (TREE, release_0_2):
                 status, said = checked(by, bundle, trust)
                 assert status == 0, (bundle.name, by.name, said)
 
+        # Newer rules, while an office of 0.2 goes on, and then is the tree too.
+        mixed.hub("rules", "adopt", "2", "--yes")
+        for office in mixed.offices:
+            office.say({"K-2": "Offer 2 revised", "K-21": "Newer"})
+        await mixed.settle()
+        await mixed.stop()
+        uz.release = TREE
+        uz.say({"K-3": "Offer 3 revised", "K-22": "Newest"})
+        mixed.start()
+        await mixed.settle()
+        await mixed.stop()
+        assert json.loads(mixed.hub("audit", "verify", "--json"))["findings"] == []
+        mixed.hub("audit", "export", "--entity", "offer/uz:K-3", "-o", str(tmp_path / "rules-2.zip"))
+        assert checked(TREE, tmp_path / "rules-2.zip", trust)[0] == 0
+
         # And back: 0.2 can't read what the tree has made of its tables, and says so instead of guessing.
         for refused in (
             release_0_2.hub(mixed.data_dir, "status"),
-            release_0_2.connector(mixed.offices[0].folder, "run", "--quiet"),
+            release_0_2.connector(uz.folder, "run", "--quiet"),
         ):
             assert refused.returncode != 0
             assert refused.stderr.count("\n") == 1, refused.stderr

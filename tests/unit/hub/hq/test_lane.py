@@ -116,6 +116,24 @@ async def test_damaged_hq_lane_stops_hq_with_the_reason_and_the_way_out(hq: Hq, 
     assert "hub audit verify" in str(raised.value)
 
 
+async def test_hq_lane_whose_rows_were_put_back_goes_on(hq: Hq, tmp_path: Path) -> None:
+    """The newest copy stands where the damaged rows were: HQ that starts on it believes and says as before."""
+    before = await hq.headquarters.basis()
+    kept = tmp_path / "kept"
+    with closing(sqlite3.connect(hq.database)) as db, closing(sqlite3.connect(kept)) as copy:
+        db.backup(copy)
+    edit(hq, f"UPDATE lane SET size = size - 1 WHERE id = {OF_HQ}")
+    with pytest.raises(Fatal, match=STOPPED):
+        await anew(hq).basis()
+    with closing(sqlite3.connect(kept)) as copy, closing(sqlite3.connect(hq.database)) as db:
+        copy.backup(db)
+    again = anew(hq)
+    assert (await again.basis()).registry == before.registry
+    kind = "net.cohub.center.resumed.v1"
+    await again.say([HqEvent(kind, "kz", {"reason": "put right", "effective_on": None})], NOW)
+    assert (await again.basis()).size == before.size + 1
+
+
 async def test_rows_behind_the_last_seal_are_not_read(hq: Hq) -> None:
     """A ledger row that somebody adds is under no seal: it says nothing, now and when HQ starts anew."""
     before = await hq.headquarters.lane.read()

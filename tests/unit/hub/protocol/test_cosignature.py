@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint, open_seal, seal, sign_checkpoint
 from hub.protocol.cosignature import cosign, cosigned_at, cosigned_message, verify_cosignature
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Fatal, Malformed
 from hub.protocol.note import (
     COSIGNATURE_ED25519,
     COSIGNATURE_MLDSA44,
@@ -239,3 +240,16 @@ def test_key_of_another_length_is_refused() -> None:
             Verifier("name", public, algorithm)
     with pytest.raises(Malformed):
         Signer("name", SEED[:-1], COSIGNATURE_MLDSA44)
+
+
+def test_library_without_ml_dsa_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build over an older OpenSSL lacks it: that is no bad signature, and the remedy is in the sentence."""
+
+    class Lacking:
+        @staticmethod
+        def from_seed_bytes(_seed: bytes) -> None:
+            raise UnsupportedAlgorithm("ML-DSA is not supported by this version of OpenSSL")
+
+    monkeypatch.setattr("hub.protocol.keys.MLDSA44PrivateKey", Lacking)
+    with pytest.raises(Fatal, match="install its wheel"):
+        Signer("hub.example/log", b"l" * 32, COSIGNATURE_MLDSA44)
