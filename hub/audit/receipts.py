@@ -75,8 +75,8 @@ class ReceiptCheck:
         elif judged_under is not None and walk.stored.center != HQ and self._is_left(walk, said):
             detail = f"basis {said.basis} was left more than {BASIS_AGE_MAX.seconds // 60} minutes before"
             self._findings.add(What.BASIS, "receipt", origin, first, said.last, detail=detail)
-        walk.basis = max(walk.basis, said.basis)
         self._clock(walk, said, judged_under)
+        walk.basis = max(walk.basis, said.basis)
         return judged_under
 
     def _is_left(self, walk: Walk, said: ReceiptFacts) -> bool:
@@ -95,7 +95,7 @@ class ReceiptCheck:
         before, after = walk.lane.recorded_at, said.recorded_at
         if said.root is None or judged_under is None:
             return  # what its columns say is nobody's word
-        if goes_back(before, after, judged_under.registry.clock):
+        if goes_back(before, walk.basis, after, judged_under.registry.clock):
             detail = f"{write_time(after)} behind {write_time(before)}"
             self._findings.add(What.CLOCK, "receipt", walk.stored.origin, said.first, said.last, detail=detail)
 

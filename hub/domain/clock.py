@@ -16,30 +16,35 @@ from datetime import datetime
 class Correction:
     """What HQ said last of its clock: times behind `since`, up to `until`, were given by a clock that was ahead.
 
-    Units:  UTC. `since` is HQ's clock when it said so: nothing goes back before it. `number` counts the corrections.
+    Units:  UTC. `since` is HQ's clock when it said so: nothing goes back before it. `number` counts the corrections,
+            `basis` is the size that the hq lane had with it: what was judged under a smaller one came before it.
     """
 
     since: datetime
     until: datetime
     reason: str
     number: int = 1
+    basis: int = 0
 
     def takes_back(self, moment: datetime) -> bool:
         """Return whether a receipt's time is one of those that HQ took back."""
         return self.since < moment <= self.until
 
-    def allows(self, before: datetime, after: datetime) -> bool:
-        """Return whether a lane that stood at `before` may go on at `after`, which is earlier."""
-        return self.takes_back(before) and self.since <= after
+    def allows(self, before: datetime, basis: int, after: datetime) -> bool:
+        """Return whether a lane that stood at `before`, judged under `basis`, may go on at `after`, which is earlier.
+
+        Once for each lane: what was judged under the correction was recorded by the right clock.
+        """
+        return basis < self.basis and self.takes_back(before) and self.since <= after
 
 
-def recorded_at(now: datetime, before: datetime, correction: Correction | None) -> datetime:
-    """Return when HQ records something in a lane that stands at `before`, by its clock `now`."""
-    if now < before and correction is not None and correction.allows(before, now):
+def recorded_at(now: datetime, before: datetime, basis: int, correction: Correction | None) -> datetime:
+    """Return when HQ records something by its clock `now`, in a lane that stands at `before`, judged under `basis`."""
+    if now < before and correction is not None and correction.allows(before, basis, now):
         return now
     return max(now, before)
 
 
-def goes_back(before: datetime, after: datetime, correction: Correction | None) -> bool:
+def goes_back(before: datetime, basis: int, after: datetime, correction: Correction | None) -> bool:
     """Return whether a lane's times go back, from `before` to `after`, and HQ has not taken the first of them back."""
-    return after < before and (correction is None or not correction.allows(before, after))
+    return after < before and (correction is None or not correction.allows(before, basis, after))

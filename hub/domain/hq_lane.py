@@ -99,12 +99,16 @@ def hq_readers(released: Mapping[str, Schema]) -> dict[str, HqReader]:
     }
 
 
+CLOCK: Final = ("clock", "hq:clock")
+
+
 @dataclass(frozen=True, slots=True)
 class HqLane:
     """The hq lane up to the last seal that was taken. `HqLane()` is the lane of which nothing was read yet.
 
     Shapes: `entities` go by stream and id; `newer` names the types and schemas of events that this release does not
-            know, which are passed over; `root` is the tree's.
+            know, which are passed over; `root` is the tree's; `corrected_at` is the size with HQ's last word of its
+            clock.
     Units:  `recorded_at` is when HQ recorded the last stretch, in UTC.
     """
 
@@ -113,6 +117,7 @@ class HqLane:
     entities: Mapping[tuple[str, str], Entity] = field(default_factory=dict)
     recorded_at: datetime | None = None
     newer: tuple[str, ...] = ()
+    corrected_at: int = 0
 
     @property
     def size(self) -> int:
@@ -126,7 +131,7 @@ class HqLane:
 
     def registry(self) -> Registry:
         """Return what the lane says at this size."""
-        return registry(self.size, self.entities.values())
+        return registry(self.size, self.entities.values(), self.corrected_at)
 
     def taken(self, stretches: Sequence[HqStretch], keys: HqKeys, readers: HqReaders) -> HqLane:
         """Return the lane after these stretches, which follow on it in order: all of them are taken, or none.
@@ -156,16 +161,20 @@ class HqLane:
             raise Malformed(f"{origin}: the events do not have the root that HQ signed at size {size}")
         keys.check_seal(stretches[-1].seal, receipts[-1])
         # Only now is anything of it read: what HQ has not signed costs a hash.
-        entities, newer = dict(self.entities), dict.fromkeys(self.newer)
+        entities, newer, corrected_at = dict(self.entities), dict.fromkeys(self.newer), self.corrected_at
         for stretch, receipt in zip(stretches, receipts, strict=True):
+            clock = entities.get(CLOCK)
             rejected = {decision.sequence for decision in receipt.decisions}
             for sequence, data in enumerate(stretch.events, receipt.first):
                 if sequence not in rejected:
                     _take_event(entities, newer, data, origin, sequence, readers)
+            if entities.get(CLOCK) is not clock:
+                corrected_at = receipt.last
         known = tuple(newer)[:NEWER_MAX]
         return replace(
-            self, origin=origin, edge=edge, entities=entities, recorded_at=receipts[-1].recorded_at, newer=known
-        )
+            self, origin=origin, edge=edge, entities=entities, recorded_at=receipts[-1].recorded_at, newer=known,
+            corrected_at=corrected_at,
+        )  # fmt: skip
 
 
 def _check_origin(origin: str, hub: str) -> None:

@@ -80,8 +80,11 @@ class Registry:
         return self.keys.get(f"{name}+{key_id.hex()}")
 
 
-def registry(basis: int, entities: Iterable[Entity]) -> Registry:
-    """Return the registry that HQ's entities make up; entities of other centers and streams are passed over."""
+def registry(basis: int, entities: Iterable[Entity], corrected_at: int = 0) -> Registry:
+    """Return the registry that HQ's entities make up; entities of other centers and streams are passed over.
+
+    `corrected_at` is the size that the hq lane had with its last word of HQ's clock: without it none takes effect.
+    """
     own = [entity for entity in entities if entity.center == HQ]
     centers = {center.id: center for center in (_center(e) for e in own if e.stream == "center")}
     keys: dict[str, Key] = {}
@@ -93,16 +96,16 @@ def registry(basis: int, entities: Iterable[Entity]) -> Registry:
     code_lists = {
         e.record["name"]: frozenset(term["code"] for term in e.record["codes"]) for e in own if e.stream == "code_list"
     }
-    clock = next((correction_of(e) for e in own if e.stream == "clock"), None)
+    clock = next((correction_of(e, corrected_at) for e in own if e.stream == "clock"), None)
     adopted = [e.record["number"] for e in own if e.stream == "rules"]
     rules = max(adopted, default=FIRST.number)
     return Registry(basis, centers, keys, schemas, code_lists, rules, clock)
 
 
-def correction_of(entity: Entity) -> Correction:
-    """Return what HQ said of its clock, out of the entity that says it."""
-    record = entity.record
-    return Correction(read_time(record["since"]), read_time(record["ahead_until"]), record["reason"], entity.version)
+def correction_of(entity: Entity, basis: int = 0) -> Correction:
+    """Return what HQ said of its clock, out of the entity that says it, in the hq lane of that size."""
+    since, until = read_time(entity.record["since"]), read_time(entity.record["ahead_until"])
+    return Correction(since, until, entity.record["reason"], entity.version, basis)
 
 
 def check_network(kind: EventKind, center: str, value: Mapping[str, Any], registry: Registry) -> None:

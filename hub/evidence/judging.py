@@ -60,8 +60,13 @@ def fold_hq(case: Case, released: dict[str, Schema]) -> None:
     states: dict[EntityKey, KnownEntity] = {}
     size = 0
 
+    def corrected_at() -> int:
+        return case.corrections[-1][0] if case.corrections else 0
+
     def standing() -> Basis:
-        return basis(size, (state.entity for state in states.values()), trust.hqs[-1], readable)
+        return basis(
+            size, (state.entity for state in states.values()), trust.hqs[-1], readable, corrected_at=corrected_at()
+        )
 
     for span in lane.spans:
         try:
@@ -85,7 +90,7 @@ def fold_hq(case: Case, released: dict[str, Schema]) -> None:
         _judge_all(case, lane, span, events, under, states)
         for held in events:
             if held.is_accepted and held.entity[0] == "clock" and (said := states.get(held.entity)) is not None:
-                case.corrections.append((span.last, correction_of(said.entity)))
+                case.corrections.append((span.last, correction_of(said.entity, span.last)))
         size = span.last
     try:
         under = standing()
@@ -94,7 +99,7 @@ def fold_hq(case: Case, released: dict[str, Schema]) -> None:
         return
     if size in wanted:
         case.bases[size] = under
-    case.registry = registry(size, (state.entity for state in states.values()))
+    case.registry = registry(size, (state.entity for state in states.values()), corrected_at())
     case.hq_entities = states
 
 

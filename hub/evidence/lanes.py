@@ -63,11 +63,11 @@ def check_order(case: Case) -> None:
 
 def _goes_back(case: Case, before: Span, after: Span) -> bool:
     """Return whether HQ's clock went back between two receipts, and not as HQ took it back before the later one."""
-    if before.recorded_at is None or after.recorded_at is None or after.receipt is None:
+    if before.recorded_at is None or after.recorded_at is None or before.receipt is None or after.receipt is None:
         return False
     basis = after.receipt.basis
     in_force = next((said for size, said in reversed(case.corrections) if size <= basis), None)
-    return goes_back(before.recorded_at, after.recorded_at, in_force)
+    return goes_back(before.recorded_at, before.receipt.basis, after.recorded_at, in_force)
 
 
 def _check_order(case: Case, lane: LaneOf) -> None:

@@ -66,7 +66,7 @@ def clock_standing(now: Snapshot, at: datetime) -> ClockStanding:
             origin=lane.origin,
             center=lane.center,
             recorded_at=lane.recorded_at,
-            taken_back=correction is not None and correction.allows(lane.recorded_at, at),
+            taken_back=correction is not None and correction.takes_back(lane.recorded_at) and correction.since <= at,
         )
         for lane in now.lanes()
         if lane.recorded_at is not None and lane.recorded_at > at + SOON

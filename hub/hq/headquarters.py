@@ -93,7 +93,7 @@ class Headquarters:
         found = await self.lane.read()
         sealing = self._identity.hqs_at(datetime.now(UTC))
         retired = [key for key in self._identity.hqs() if key not in sealing]
-        return basis(found.size, found.entities.values(), sealing, self._released, retired)
+        return basis(found.size, found.entities.values(), sealing, self._released, retired, found.corrected_at)
 
     async def say(
         self, events: Sequence[HqEvent], now: datetime | None = None, expected_basis: int | None = None

@@ -63,12 +63,14 @@ def basis(
     hq_keys: Verifier | Iterable[Verifier],
     released: Mapping[str, Schema],
     retired: Iterable[Verifier] = (),
+    corrected_at: int = 0,
 ) -> Basis:
     """Return the basis that HQ's entities make at `size`.
 
     `hq_keys` are those that may seal the hq lane at the time that is asked about (`Trust.hqs_at`), `retired` those that
     may not any more, and `released` the schemas of this software by path: nothing in the hq lane could vouch for the
     keys and the schemas that it is itself read with.
+    `corrected_at` is the size that the hq lane had with its last word of HQ's clock, if it has one.
     Errors: Newer, where rules are in force that this release does not have, or the hq lane has a stream that it lacks.
     """
     found = list(entities)
@@ -77,7 +79,7 @@ def basis(
             raise Newer(
                 f"HQ's own lane has a stream {entity.stream}, which this release does not know: take a newer one"
             )
-    known = registry(size, found)
+    known = registry(size, found, corrected_at)
     in_force = rules(known.rules)
     centers = {
         center.id: CenterKeys(

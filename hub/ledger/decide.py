@@ -156,7 +156,7 @@ class _Deciding:
         self.basis = basis
         self.registry = basis.registry
         self.rules = basis.rules
-        self.recorded_at = recorded_at(now, stretch.lane.recorded_at, self.registry.clock)
+        self.recorded_at = recorded_at(now, stretch.lane.recorded_at, stretch.lane.basis, self.registry.clock)
         self.center = stretch.lane.center
         self.origin = stretch.lane.origin
         self.alike: dict[Common, _Alike] = {}
@@ -167,7 +167,10 @@ class _Deciding:
     def lane(self) -> Lane:
         """The lane after the events decided so far."""
         stretch = self.stretch
-        return replace(stretch.lane, edge=stretch.edge, state_digest=self.state_digest, recorded_at=self.recorded_at)
+        return replace(
+            stretch.lane, edge=stretch.edge, state_digest=self.state_digest, recorded_at=self.recorded_at,
+            basis=self.basis.size,
+        )  # fmt: skip
 
     def commit(self, receipts_key: Signer) -> Commit:
         rows = tuple([self.row(event) for event in self.stretch.events])

@@ -34,6 +34,7 @@ class Lane:
     edge: Edge = field(default_factory=Edge)
     state_digest: bytes = bytes(HASH_BYTES)
     recorded_at: datetime = EPOCH_START
+    basis: int = 0  # under which its newest events were judged
 
     @property
     def size(self) -> int:

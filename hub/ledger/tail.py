@@ -83,7 +83,7 @@ class Tail:
         taken = tuple(self.records[:count])
         del self.records[:count]
         lane = self.lane
-        self.lane = Lane(lane.origin, lane.center, lane.epoch, edge, lane.state_digest, lane.recorded_at)
+        self.lane = Lane(lane.origin, lane.center, lane.epoch, edge, lane.state_digest, lane.recorded_at, lane.basis)
         self.looked = len(self.records)
         self._measure()
         return taken

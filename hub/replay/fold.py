@@ -78,7 +78,7 @@ class BasisBook:
             sizes.append(size)
             entities.append(Entity.from_json(known.document))
             if known.entity.stream == "clock":
-                self.corrections.append((size, correction_of(entities[-1])))
+                self.corrections.append((size, correction_of(entities[-1], size)))
 
     def at(self, size: int) -> Basis | None:
         """Return the basis at `size`: None where no commit to the hq lane ended, or damaged entities make none.
@@ -98,7 +98,9 @@ class BasisBook:
             entities[at - 1] for sizes, entities in self._entities.values() if (at := bisect_right(sizes, size))
         ]
         try:
-            made = self._made[size] = basis(size, entities, self._hq_keys, self._released)
+            made = self._made[size] = basis(
+                size, entities, self._hq_keys, self._released, corrected_at=self._corrected_at(size)
+            )
         except (CohubError, LookupError, TypeError, ValueError):
             return None
         if len(self._made) > BASES_KEPT:
@@ -114,6 +116,9 @@ class BasisBook:
     def at_time(self, moment: datetime) -> Basis | None:
         """Return the basis that HQ had at a time, None as for `at`."""
         return self.at(self.size_at(moment))
+
+    def _corrected_at(self, size: int) -> int:
+        return next((said_at for said_at, _ in reversed(self.corrections) if said_at <= size), 0)
 
     def taken_back(self, moment: datetime, basis: int) -> int | None:
         """Return at which size of the hq lane, behind `basis`, HQ took back a receipt's time; None where it did not."""

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from hub.base import files
 from hub.domain.clock import Correction
@@ -31,6 +32,9 @@ from hub.store.sqlite_publication import SqlitePublication
 from hub.store.sqlite_topics import SqliteTopics
 from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
 from hub.store.workers import KEPT, WORKER, LivingWorker
+
+# Under which a lane's newest events were judged.
+_BASIS: Final = "coalesce((SELECT basis FROM receipt WHERE lane_id = lane.id AND last = lane.size), 0)"
 
 
 class SqliteStore(OnDatabase):
@@ -79,15 +83,15 @@ class SqliteStore(OnDatabase):
             current = {row[0]: row[5] for row in rows}
             lanes: dict[str, Lane] = {}
             closed: dict[str, dict[str, int]] = {center: {} for center in current}
-            for lane_id, origin, center, epoch, size, edge, state_digest, recorded_at_us in db.execute(
-                "SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us FROM lane"
+            for lane_id, origin, center, epoch, size, edge, state_digest, recorded_at_us, basis in db.execute(
+                f"SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us, {_BASIS} FROM lane"  # noqa: S608
                 " WHERE center IN (SELECT value FROM json_each(?)) ORDER BY id",
                 (named,),
             ):
                 self._database.remember(origin, lane_id)
                 if lane_id == current[center]:
                     read = Edge.from_bytes(size, edge)
-                    lanes[center] = Lane(origin, center, epoch, read, state_digest, from_us(recorded_at_us))
+                    lanes[center] = Lane(origin, center, epoch, read, state_digest, from_us(recorded_at_us), basis)
                 else:
                     closed[center][epoch] = size
         return {
@@ -149,9 +153,11 @@ class SqliteStore(OnDatabase):
     @suspends
     async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
         """See Store."""
-        taken_back = (to_us(but.since), to_us(but.until)) if but else (0, 0)
+        taken_back = (to_us(but.since), to_us(but.until), but.basis) if but else (0, 0, 0)
         row = self._connection.execute(
-            "SELECT max(recorded_at_us) FROM lane WHERE NOT (recorded_at_us > ? AND recorded_at_us <= ?)", taken_back
+            "SELECT max(recorded_at_us) FROM lane"  # noqa: S608
+            f" WHERE NOT (recorded_at_us > ? AND recorded_at_us <= ? AND {_BASIS} < ?)",
+            taken_back,
         ).fetchone()
         return from_us(row[0]) if row[0] is not None else None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import sqlite3
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 
 import orjson
@@ -97,7 +97,8 @@ class Origins:
             return moment
         found = orjson.loads(text)
         since, until = read_time(found["since"]), read_time(found["until"])
-        return since if since < moment <= until else moment
+        # Behind HQ's word right times go on within what it took back: one that is to come is a wrong one.
+        return since if since < moment <= until and moment > datetime.now(UTC) else moment
 
     def _spoken_at(self, known: Mapping[str, str]) -> datetime:
         """Return when HQ recorded the receipt that was remembered as its newest; releases before 0.3 kept no time."""

@@ -10,7 +10,7 @@ from hub.domain.clock import Correction, goes_back, recorded_at
 
 SINCE = datetime(2026, 3, 1, tzinfo=UTC)
 UNTIL = SINCE + timedelta(days=365)
-SAID = Correction(SINCE, UNTIL, "a year ahead")
+SAID = Correction(SINCE, UNTIL, "a year ahead", basis=9)
 HOUR = timedelta(hours=1)
 
 
@@ -29,13 +29,15 @@ def test_lane_goes_back_from_a_time_that_was_taken_back_and_from_no_other(
     now: datetime, before: datetime, expected: datetime
 ) -> None:
     """What HQ records is what everybody who checks it allows."""
-    assert recorded_at(now, before, SAID) == expected
-    assert not goes_back(before, recorded_at(now, before, SAID), SAID)
-    assert recorded_at(now, before, None) == max(now, before)
+    assert recorded_at(now, before, 8, SAID) == expected
+    assert not goes_back(before, 8, recorded_at(now, before, 8, SAID), SAID)
+    assert recorded_at(now, before, 8, None) == max(now, before)
+    assert recorded_at(now, before, 9, SAID) == max(now, before)  # it was recorded under the correction: no second step
 
 
 def test_step_back_without_a_correction_is_one() -> None:
-    assert goes_back(UNTIL, SINCE + HOUR, None)
-    assert goes_back(UNTIL, SINCE - HOUR, SAID)
-    assert goes_back(UNTIL + HOUR, SINCE + HOUR, SAID)
-    assert not goes_back(SINCE, UNTIL, None)
+    assert goes_back(UNTIL, 8, SINCE + HOUR, None)
+    assert goes_back(UNTIL, 8, SINCE - HOUR, SAID)
+    assert goes_back(UNTIL + HOUR, 8, SINCE + HOUR, SAID)
+    assert goes_back(UNTIL, 9, SINCE + HOUR, SAID)
+    assert not goes_back(SINCE, 8, UNTIL, None)

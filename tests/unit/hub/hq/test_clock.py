@@ -106,7 +106,7 @@ async def test_hq_that_goes_back_without_its_word_is_found_by_audit_and_proves_n
             await story.correct(since)
         if believed == "another time":
             await story.correct(since, story.wrong)  # uz stands two hours behind that
-        hostile = Correction(since - DAY / 2 if believed == "before it" else since, until, "")
+        hostile = Correction(since - DAY / 2 if believed == "before it" else since, until, "", basis=10_000)
         at = since - HOUR if believed == "before it" else since + HOUR
         assert await story.antedate("uz", "K-9", at, hostile) == at
         await story.close()
@@ -136,3 +136,25 @@ async def test_second_correction_takes_the_place_of_the_first(tmp_path: Path) ->
     await story.close()
     report = verify(story.database, TRUST)
     assert (report.findings, len(report.corrections)) == ([], 2)
+
+
+async def test_lane_goes_back_once_and_not_again_within_what_was_taken_back(tmp_path: Path) -> None:
+    """Right times, too, lie in front of `ahead_until`: a clock that lags, or a hostile HQ, steps back from none."""
+    story = await healed(tmp_path, hq_too=True)
+    right = story.right + 2 * DAY
+    assert await story.offered("uz", "K-5", right) == right
+    assert await story.offered("uz", "K-6", right - HOUR) == right
+    await story.hq.claim("uz")  # another worker takes the lane over
+    assert await story.offered("uz", "K-7", right - HOUR) == right
+    hostile = Correction(story.right + DAY, story.wrong + 2 * HOUR, "", basis=10_000)
+    assert await story.antedate("uz", "K-8", right - HOUR, hostile) == right - HOUR
+    assert await story.said(right) == right
+    assert await story.said(right - HOUR) == right
+    await story.close()
+    found = verify(story.database, TRUST).findings
+    assert What.CLOCK in {finding.what for finding in found}
+    with Ledger.open(story.database) as ledger:
+        subject = Subject("center", "uz", "", story.right - DAY, story.right + 9 * DAY)
+        report = check_bundle(export_bundle(ledger, TRUST_NOTE, subject).data, ROOT.verifier).report
+    errors = [finding.detail for finding in report.findings if finding.severity is Severity.ERROR]
+    assert any("was recorded before the receipt in front of it" in error for error in errors), errors
