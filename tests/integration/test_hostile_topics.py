@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from hub.protocol.topics import CHECKPOINTS, TRUST
+from hub.protocol.topics import CHECKPOINTS, LANE, TRUST
 from tests.support.hostile import hostile, write_all
 from tests.support.network import Network, Program
 from tests.support.sheet import Row
@@ -64,7 +64,7 @@ async def test_no_batch_of_a_stranger_ends_anybody_or_fills_his_memory(network: 
 
     uz = network.offices[0]
     batches = hostile(b"hq:uz")
-    for topic in ("in.uz", "out.uz", TRUST, CHECKPOINTS, "state.center", "state.schema"):
+    for topic in ("in.uz", "out.uz", TRUST, CHECKPOINTS, LANE, "state.lane"):
         taken = await write_all(network.hub.bootstrap, topic, batches)
         assert taken >= TAKEN, (topic, TAKEN - taken)
 
@@ -87,7 +87,7 @@ async def test_no_batch_of_a_stranger_ends_anybody_or_fills_his_memory(network: 
         assert why in kept
     assert network.ask("SELECT max(length(data)) FROM quarantine WHERE reason = 'UNREADABLE_BATCH'") <= 4096
     said = uz.folder.joinpath("cohub", "connector.log").read_text()
-    for topic in ("out.uz", TRUST, CHECKPOINTS):
+    for topic in ("out.uz", TRUST, CHECKPOINTS, LANE):
         assert f'"topic": "{topic}"' in said
     assert "batches_passed_over" in said
     assert await network.stop() == {program.name: 0 for program in reversed(watched)}
