@@ -140,20 +140,14 @@ async def _run_once(office: Office, deadline_s: float) -> dict[str, Any]:
 
 def _connector(office: Office) -> tuple[Connector, Ending]:
     """Return the connector, which ends by a signal, and who watches that it does, and that its loop turns meanwhile."""
-    from connectors.runtime.daemon import Connector, leave_word
-    from connectors.runtime.life import LifeFile
-    from connectors.runtime.told import OfficeFatal
+    from connectors.runtime.daemon import Connector, leave_word_of_force
     from hub.base.ending import Ending
-
-    def last_words(_reason: str) -> None:
-        hung = OfficeFatal("errors.ended_by_force", seconds=f"{office.settings.end_s:g}")
-        leave_word(LifeFile(office.folder).end(hung), office.sources, office.settings.language)
 
     def ask() -> None:
         ending.begin("it was asked to stop")
         connector.stop()
 
-    ending = Ending(office.settings.end_s, last_words)
+    ending = Ending(office.settings.end_s, lambda _: leave_word_of_force(office))
     connector = Connector(office, ends=ending.begin, lives=ending.watch_loop)
     _stop_on_signals(ask)
     return connector, ending

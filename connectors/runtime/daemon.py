@@ -33,6 +33,7 @@ from connectors.runtime.sender import Sender
 from connectors.runtime.settings import TRUST
 from connectors.runtime.sheets import VerdictSheets
 from connectors.runtime.signals import Replans, Signal
+from connectors.runtime.told import OfficeFatal
 from connectors.runtime.trust import Trusted, TrustReader
 from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
 from hub.base.ending import Ends, ends_by_itself, telling
@@ -220,6 +221,12 @@ def leave_word(ended: Ended, sources: Path, language: Language) -> None:
         return
     log.error("connector_ended", code=ended.code, reason=ended.why.text(), said=ended.why)
     tell_end(sources, ended, language)
+
+
+def leave_word_of_force(office: Office) -> None:
+    """Leave behind that the connector's process hung, and is being ended by force. For any thread."""
+    hung = OfficeFatal("errors.ended_by_force", seconds=f"{office.settings.end_s:g}")
+    leave_word(LifeFile(office.folder).end(hung), office.sources, office.settings.language)
 
 
 async def _purge(outbox: Outbox) -> None:

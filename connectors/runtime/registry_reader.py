@@ -276,7 +276,7 @@ async def lane_reason(link: Link, origin: str) -> str | None:
                                 return str(released_states().read(record.value)["record"]["reason"] or "") or None
             finally:
                 await close(consumer)
-    except (CohubError, KafkaError, TimeoutError, OSError) as exc:
+    except (CohubError, KafkaError, TimeoutError, OSError, LookupError, TypeError) as exc:  # also no state of a lane
         log.info("lane_reason_unknown", origin=origin, reason=str(exc) or type(exc).__name__)
         return None
 

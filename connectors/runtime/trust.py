@@ -28,6 +28,7 @@ from connectors.runtime.told import OfficeWaits, os_reason
 from hub.base import durable
 from hub.base.clients import close
 from hub.base.kafka import Consumer
+from hub.base.seldom import Seldom
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
 from hub.protocol.note import Note
@@ -115,6 +116,7 @@ class TrustReader:
         self._backoff = Backoff(BACKOFF_MAX_S)
         self._steady_s = steady_s
         self._looks: deque[float] = deque(maxlen=LOOKS_MAX)
+        self._seldom = Seldom(log)
 
     async def run(self) -> None:
         """Read for as long as the task lives; an HQ of version 0.1.0 has nothing to read."""
@@ -176,7 +178,7 @@ class TrustReader:
             try:
                 news = self.trusted.take(record.value or b"")
             except Malformed as exc:
-                log.warning("trust_note_not_by_root", offset=record.offset, reason=str(exc))
+                self._seldom.warning("trust_note_not_by_root", topic=TRUST, offset=record.offset, reason=str(exc))
                 continue
             if news:
                 trust = self.trusted.trust

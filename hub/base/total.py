@@ -17,8 +17,7 @@ when it comes a third time.
 
 from __future__ import annotations
 
-import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import ConsumerRecord
 
+from hub.base.seldom import Seldom
 from hub.protocol.batch import (
     APPENDED,
     CHECKED_AT,
@@ -52,7 +52,6 @@ HEADER_WEIGHT: Final = 150
 FETCH_BYTES_MAX: Final = 16 << 20  # of one answer of a broker; of one partition in it 1 MiB, or a single larger batch
 READS_MAX: Final = 3  # of a batch with a wrong checksum
 CORRUPT_MAX: Final = 256
-TELL_EVERY_S: Final = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -283,8 +282,7 @@ class TotalConsumer(AIOKafkaConsumer):  # type: ignore[misc]
     def __init__(self, *topics: str, **settings: Any) -> None:
         read_totally()
         super().__init__(*topics, **{"fetch_max_bytes": FETCH_BYTES_MAX, **settings})
-        self.passed_over: Counter[str] = Counter()  # batches, by topic
-        self._told_at = float("-inf")
+        self._seldom = Seldom(log)
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -293,19 +291,10 @@ class TotalConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         fetched = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         found = {}
         for place, records in fetched.items():
-            bad = [record.value for record in records if type(record.value) is UnreadableBatch]
-            good = [record for record in records if type(record.value) is not UnreadableBatch] if bad else records
-            if bad:
-                self._pass_over(place, bad)
+            good = [record for record in records if type(record.value) is not UnreadableBatch]
+            if len(good) < len(records):
+                bad = [record.value.detail for record in records if type(record.value) is UnreadableBatch]
+                self._seldom.warning("batches_passed_over", topic=place.topic, times=len(bad), last=bad[-1])
             if good:
                 found[place] = good
         return found
-
-    def _pass_over(self, place: TopicPartition, batches: list[UnreadableBatch]) -> None:
-        self.passed_over[place.topic] += len(batches)
-        now = time.monotonic()
-        if now - self._told_at >= TELL_EVERY_S:
-            self._told_at = now
-            log.warning(
-                "batches_passed_over", topic=place.topic, count=self.passed_over[place.topic], last=batches[-1].detail
-            )

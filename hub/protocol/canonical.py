@@ -15,7 +15,7 @@ from hub.protocol.leaf import LINKS, Common, LeafReader
 from hub.protocol.plain_record import Headers, PlainRecord
 from hub.protocol.record import REQUIRED, split_canonical
 
-_NUMBER: Final = rb"(0|[1-9][0-9]*)"
+_NUMBER: Final = rb"(0|[1-9][0-9]{0,9})"  # Python converts no number of more than 4,300 digits
 _FORMS_MAX: Final = 128
 # Where in the bytes the first header with its schema stands, if the length of all headers has three digits.
 _SCHEMA: Final = slice(4, 100)

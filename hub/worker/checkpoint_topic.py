@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from hub.base.clients import close, closing
-from hub.base.kafka import Consumer, Producer
+from hub.base.kafka import Consumer, Producer, Record
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, log_topics
 from hub.ledger.notary import Stored, record_of
@@ -22,6 +22,8 @@ from hub.protocol.topics import CHECKPOINTS
 DEADLINE_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 10.0
 LOOK_BACK: Final = 64  # offsets
+BYTES_MAX: Final = 256 * 1024  # twice what a checkpoint with all its leaves is
+HEADERS_MAX: Final = 16
 
 Said = tuple[bytes, Sequence[tuple[str, bytes | None]]]  # value, headers
 
@@ -108,8 +110,19 @@ async def _read(consumer: Consumer, place: TopicPartition, end: int, count: int 
     found: list[Said] = []
     while await consumer.position(place) < end and (count is None or len(found) < count):
         records = (await consumer.getmany(place, timeout_ms=500, max_records=count)).get(place, ())
-        found += ((bytes(record.value or b""), list(record.headers)) for record in records if record.offset < end)
+        found += (_said(record) for record in records if record.offset < end)
     return found
+
+
+def _said(record: Record) -> Said:
+    """Return what a record says: nothing, where it is larger than any checkpoint of ours, so that few are kept."""
+    value, headers = bytes(record.value or b""), list(record.headers)
+    if (
+        len(headers) > HEADERS_MAX
+        or len(value) + sum(len(name) + len(held or b"") for name, held in headers) > BYTES_MAX
+    ):
+        return b"", []
+    return value, headers
 
 
 @contextlib.contextmanager

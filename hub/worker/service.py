@@ -26,7 +26,7 @@ from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
-from hub.hq.identity import load_identity
+from hub.hq.identity import Identity, load_identity
 from hub.hq.pulse import SILENT_S
 from hub.hq.settings import WORKER_STOP_S, WorkerOptions
 from hub.kafka.clock import brokers_time
@@ -173,17 +173,7 @@ async def run_worker(
 
             tasks = [run("publisher", publisher.run())]
             if settings.publish:
-                topic = CheckpointTopic(settings.cluster)
-                hearing = Hearing(store.log.hearing, partial(topic_ends, settings.cluster), settings.witnesses_wait_s)
-                notary = Notary(
-                    store,
-                    identity,
-                    topic,
-                    settings.instance or owner,
-                    settings.checkpoint_every_s,
-                    has_heard=hearing.is_done,
-                )
-                tasks.append(run("notary", notary.run()))
+                tasks.append(run("notary", _notary(settings, store, identity, owner).run()))
                 kept = Kept(store, folder.database, identity, state_forms(released), state_schemas(released))
                 keeper = Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers)
                 tasks.append(run("keeper", keeper.run()))
@@ -198,3 +188,10 @@ async def run_worker(
     finally:
         await store.close()
     log.info("worker_stopped")
+
+
+def _notary(settings: WorkerSettings, store: SqliteStore, identity: Identity, owner: str) -> Notary:
+    """Return the notary, which signs nothing before the witnesses were heard."""
+    hearing = Hearing(store.log.hearing, partial(topic_ends, settings.cluster), settings.witnesses_wait_s)
+    topic, name = CheckpointTopic(settings.cluster), settings.instance or owner
+    return Notary(store, identity, topic, name, settings.checkpoint_every_s, has_heard=hearing.is_done)

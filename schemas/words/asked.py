@@ -19,6 +19,7 @@ ROOT: Final = Path(schemas.__file__).parents[1]
 ROOMS: Final = ("connectors", "hub/base")
 # What takes the name of a text and its values: functions, methods and errors.
 LEVELS: Final = frozenset({"info", "warning", "error"})
+LOGGERS: Final = frozenset({"log", "_seldom"})  # the second counts too: hub/base/seldom.py
 METHODS: Final = frozenset({"say", "tell"})
 ASKS: Final = frozenset(
     {"said", "OfficeError", "OfficeFatal", "OfficeWaits", "BrokerAway", "TopicHidden"}
@@ -58,7 +59,7 @@ def asked_texts(root: Path = ROOT) -> Iterator[Asked]:
                     name = _pattern(node.args[0])
                     if name is not None:
                         name = rf"log\.(?:{name})" if is_log else name
-                        values = {word.arg for word in node.keywords}
+                        values = {word.arg for word in node.keywords} | ({"times"} if is_log else set())
                         is_known = isinstance(node.args[0], ast.Constant) and None not in values
                         known = frozenset(filter(None, values)) if is_known else None
                         yield Asked(f"{path.relative_to(root)}:{node.lineno}", re.compile(name), known, is_log)
@@ -68,7 +69,9 @@ def _logs(call: ast.Call) -> bool:
     """Return whether a call is a line of the log, which an office's terminal may have words for."""
     function = call.func
     if isinstance(function, ast.Attribute):
-        return isinstance(function.value, ast.Name) and function.value.id == "log" and function.attr in LEVELS
+        logger = function.value
+        named = logger.id if isinstance(logger, ast.Name) else logger.attr if isinstance(logger, ast.Attribute) else ""
+        return named in LOGGERS and function.attr in LEVELS
     return isinstance(function, ast.Name) and function.id == "say"  # one of two levels, where the level is chosen
 
 

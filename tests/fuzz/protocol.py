@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+
 from hub.protocol.avro import PREFIX_SIZE, Codec, frame, unframe
+from hub.protocol.batch import frames, read_patiently, unpacked
 from hub.protocol.checkpoint import open_checkpoint, open_seal
 from hub.protocol.control import Presence, open_enrolment
 from hub.protocol.envelope import read_envelope
@@ -21,6 +24,7 @@ from hub.protocol.witness import Alarm, open_cosigned
 from hub.store.released import released_schemas
 from tests.fuzz.target import Script, Target, encoded, note_texts, vectors
 from tests.support.center import Center, Sent
+from tests.support.raw import batch, old_batch, record
 
 SCHEMAS = sorted(released_schemas().items())
 CODECS = [Codec(schema) for _, schema in SCHEMAS]
@@ -123,7 +127,23 @@ def _record(data: bytes) -> None:
     read_envelope("uz", record.key, headers, len(record.headers))
 
 
+def _batches(data: bytes) -> None:
+    read = 0
+    for part in frames(data):
+        read += len(part.data)
+        if part.head is not None:
+            list(read_patiently(unpacked(part.data, part.head), part.head))
+    assert read <= len(data)
+
+
+def _batch_seeds() -> list[bytes]:
+    one = record(b"uz:K-1", b"value", [(b"ce_id", b"1"), (b"ce_\xff", None)])
+    packed = batch([one], codec=1, payload=gzip.compress(one))
+    return [batch([one]), packed, packed + batch([one], first=1), batch([one], codec=4), old_batch(1, one)]
+
+
 PROTOCOL = (
+    Target("batches", _batches, _batch_seeds),
     Target("note", _note, vectors("notes", "seals", "receipts", "trust", "cosignatures", "enrolments"), bytes_max=8192),
     Target("vkey", _vkey, vectors("keys", field="vkey")),
     Target("private-key", _signer, vectors("keys", field="private")),

@@ -12,9 +12,10 @@ import pytest
 
 from hub.base.faulty import Fault
 from hub.ledger.lane import Status
+from hub.protocol.batch import UnreadableBatch
 from hub.protocol.errors import Retriable
 from hub.store.faulty import FaultyStore
-from tests.support.center import Center
+from tests.support.center import Center, Sent
 from tests.support.consolidator import Clock, Seen, Spoilt, consolidator, intake, size
 from tests.support.hq import Hq
 from tests.support.peek import peek
@@ -182,6 +183,21 @@ async def test_hole_in_the_offsets_is_looked_back_for_once(hq: Hq) -> None:
     assert (seen.sought, size(hq, center)) == ([("uz", 2)], 2)
     await made.handle("uz", hole)
     assert size(hq, center) == 3
+
+
+async def test_batch_that_was_passed_over_is_no_hole_in_the_offsets(hq: Hq) -> None:
+    """The one record that stands for it says where it began: nobody looks back for what was refused."""
+    center, seen = Center(), Seen()
+    await hq.register(center)
+    made = consolidator(hq, seen, Clock())
+    await made.assign(["uz"])
+    await made.handle("uz", center.opened(1))
+    refused = UnreadableBatch.of(b"bytes", 2, 6, "it is compressed by zstd; expected gzip or none")
+    await made.handle("uz", [Sent(None, refused, (), 6)])
+    await made.handle("uz", [replace(r, offset=r.offset + 5) for r in center.offers(1, first=5)])
+    assert (seen.sought, size(hq, center)) == ([], 3)
+    ((reason, detail, data),) = peek(hq.database, "SELECT reason, detail, data FROM quarantine")
+    assert (reason, detail, bytes(data)) == ("UNREADABLE_BATCH", refused.detail, b"bytes")
 
 
 async def test_fork_in_a_closed_lane_is_found_too(hq: Hq) -> None:

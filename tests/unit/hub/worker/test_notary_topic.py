@@ -12,6 +12,7 @@ from hub.protocol.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from hub.protocol.keys import Signer
 from hub.protocol.topics import CHECKPOINTS
 from hub.store.faulty import FaultyStore
+from hub.worker.checkpoint_topic import Said
 from hub.worker.notary import COMPARE_EVERY_S, LEASE_S, SAY_AGAIN_S
 from tests.support.center import NOW, RELEASED, Center
 from tests.support.halts import told
@@ -218,3 +219,11 @@ async def test_notary_that_could_not_keep_the_evidence_keeps_it_before_it_stops(
     assert log_of(older.path).rolled_back() == working.stopped
     assert (topic.records, log_of(older.path).size) == (said, 0)
     await older.close()
+
+
+async def test_record_that_is_larger_than_any_checkpoint_says_nothing() -> None:
+    """HQ looks back at 64 records: whoever can write there would fill its memory with a megabyte of each."""
+    good: Said = (b"note", [("cohub-after", b"0"), ("cohub-leaves", bytes(4096 * 32))])
+    large: list[Said] = [(bytes(300_000), []), (b"note", [("x", bytes(300_000))]), (b"note", [("x", None)] * 17)]
+    window = await Board([good, *large, good]).before()
+    assert window.records == [good, (b"", []), (b"", []), (b"", []), good]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from hub.protocol.topics import center_of, topic_in
-from hub.worker.lanes import RECORDS_AHEAD_MAX, Fetched, Lanes, Stamp
+from hub.worker.lanes import RECORDS_AHEAD_MAX, WEIGHT_AHEAD_MAX, Fetched, Lanes, Stamp
 from hub.worker.ports import LaneHandle
 from hub.worker.transport import FetchScheduler, OneRecord
 from tests.support.thread import MemoryThread
@@ -194,6 +195,22 @@ async def test_room_closes_at_the_limit_and_opens_when_records_are_taken() -> No
     assert not waiting.done()
     await lanes.take(fetched)
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_room_closes_by_weight_too() -> None:
+    """A few large records are as much as many small ones."""
+    lanes, thread = reading(MemoryIntakes())
+    await lanes.assign(["uz"])
+    heavy, light = (replace(thread.fetched("uz"), weight=weight) for weight in (WEIGHT_AHEAD_MAX, 1000))
+    lanes.admit([heavy, light])
+    waiting = asyncio.create_task(lanes.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await lanes.take(heavy)
+    await asyncio.wait_for(waiting, 1)
+    lanes.admit([replace(light, weight=WEIGHT_AHEAD_MAX - 1000)])
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(lanes.room(), 0.05)
 
 
 async def test_room_opens_when_a_rebalance_swallows_what_was_fetched() -> None:
