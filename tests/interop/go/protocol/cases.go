@@ -32,7 +32,7 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 
 var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "presence",
 	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed", "lanes",
-	"controls", "witness", "tiles"}
+	"controls", "witness", "events", "tiles"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),
@@ -56,6 +56,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"lanes":                 telling(checkLane),
 	"controls":              telling(checkControl),
 	"witness":               telling(checkWitness),
+	"events":                telling(checkEvent),
 }
 
 // extra makes the cases that stand outside the lists of a file.

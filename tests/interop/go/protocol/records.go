@@ -27,6 +27,8 @@ var required = []string{"ce_dataschema", "ce_epoch", "ce_id", "ce_sequence", "ce
 
 var attribute = regexp.MustCompile(`^ce_[a-z0-9]{1,40}$`)
 
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
 type header struct {
 	name  string // its bytes
 	value []byte // nil: null
@@ -203,6 +205,9 @@ func checkHeaders(r record, center string, rules int) (envelope, *verdict) {
 	}
 	if rules == 1 && !bytes.Equal(r.key, []byte(subject)) && !wrong("kafka_key_not_compared") {
 		return envelope{}, &verdict{"BAD_KEY", "ce_subject"}
+	}
+	if rules >= 2 && !uuidForm.MatchString(text["ce_id"]) && !wrong("any_id_taken") {
+		return bad("ce_id")
 	}
 	moment, err := parseTime(text["ce_time"])
 	if err != nil {
