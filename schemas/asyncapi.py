@@ -14,10 +14,11 @@ import yaml
 import schemas
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.stream import HQ
-from hub.protocol.control import PRESENCE
+from hub.protocol.control import PRESENCE, PRESENCE_V2
 from hub.protocol.limits import ATTRIBUTE_BYTES_MAX
 from hub.protocol.receipt import RECEIPT, RESEND
 from hub.protocol.record import CONTENT_TYPE, CONTROL_HEADER, REQUIRED, SEAL_HEADER
+from hub.protocol.status import STATUS, STATUS_KIND
 from hub.protocol.topics import CHECKPOINTS, TRUST
 from hub.protocol.trust import TRUST_V2
 from hub.protocol.witness import AFTER_HEADER, ALARM, ALARM_KIND, COSIGNATURE_KIND, LEAVES_HEADER
@@ -32,6 +33,7 @@ Sealed events come in on one topic a center, receipts go back on another, and wh
 PROTOCOL.md beside this file has what AsyncAPI cannot say: canonical bytes, lanes, seals, taking, receipts.
 Seen from HQ: `receive` is what HQ reads, `send` is what HQ writes. A connector does the opposite.
 """
+OUT: Final = ["receipt", "resend", "status"]
 CONTROL: Final = ("presence", COSIGNATURE_KIND, ALARM_KIND)
 HEADERS: Final = {
     "ce_causationid": "Id of the event that caused this one.",
@@ -60,7 +62,10 @@ def document(paths: Iterable[str]) -> Json:
     messages |= {_state_name(path): _state(path) for path in states}
     messages |= {
         "presence": _note(
-            "presence", PRESENCE, "The center says that it is there.", _fixed(CONTROL_HEADER, "presence")
+            "presence",
+            f"{PRESENCE} or, once HQ has announced that it reads it, {PRESENCE_V2}",
+            "The center says that it is there, or as its last word why its connector ended.",
+            _fixed(CONTROL_HEADER, "presence"),
         ),
         "cosignature": _note(
             "cosignature",
@@ -75,11 +80,17 @@ def document(paths: Iterable[str]) -> Json:
         "checkpoint": _checkpoint(),
         "trust": _note("trust", TRUST_V2, "The keys that HQ signs with, signed by the root key.", {}),
         "resend": _note("resend", RESEND, "HQ asks for a lane again.", _fixed("cohub-kind", "resend")),
+        "status": _note(
+            "status",
+            STATUS,
+            "How HQ stands with a center that has announced that it reads this: since when, why.",
+            _fixed("cohub-kind", STATUS_KIND),
+        ),
     }
     state_names = [_state_name(path) for path in states]
     channels: Json = {
         "in": _channel("in.{center}", "Written by the center alone; one partition.", [*incoming, *CONTROL]),
-        "out": _channel("out.{center}", "Written by HQ alone, for that center; one partition.", ["receipt", "resend"]),
+        "out": _channel("out.{center}", "Written by HQ alone, for that center; one partition.", OUT),
         "events": _channel("events", "Every accepted event, each lane in its order.", list(events)),
         "checkpoints": _channel(
             CHECKPOINTS, "What HQ signs of its log, key = size; one partition, compacted.", ["checkpoint"]
@@ -101,7 +112,9 @@ def document(paths: Iterable[str]) -> Json:
         "operations": {
             "take": _operation("receive", "in", "HQ takes sealed events and control records.")
             | {"reply": {"channel": {"$ref": "#/channels/out"}}},
-            "answer": _operation("send", "out", "HQ sends a receipt for each commit, and asks for what is missing."),
+            "answer": _operation(
+                "send", "out", "HQ sends a receipt for each commit, asks for what is missing, and says how it stands."
+            ),
             "publishEvents": _operation("send", "events", "HQ publishes what it accepted."),
             "sayCheckpoint": _operation("send", "checkpoints", "HQ says what its log of all receipts is now."),
             "sayTrust": _operation("send", "trust", "HQ says which keys it signs with, before it does."),

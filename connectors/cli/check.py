@@ -95,6 +95,7 @@ def _findings(office: OpenedOffice) -> Iterator[Checked]:
     yield from _check_sheets(office)
     asked = list(_network(office))
     yield from asked
+    yield _check_hq(office)
     if all(finding.name != CLOCK for finding in asked):
         yield _clock(office)
 
@@ -103,6 +104,12 @@ def _check_sheets(office: OpenedOffice) -> Iterator[Checked]:
     from connectors.cli.check_sheets import check_sheets
 
     yield from check_sheets(office)
+
+
+def _check_hq(office: OpenedOffice) -> Checked:
+    from connectors.cli.check_hq import check_hq
+
+    return check_hq(office)
 
 
 def _try(name: str, look: Callable[[], Said]) -> Checked:
@@ -140,10 +147,12 @@ def _connector(office: OpenedOffice) -> Checked:
 
 def _check_trust(office: OpenedOffice) -> Said:
     from connectors.runtime.office import read_trust
+    from connectors.runtime.pin import check_pin
     from connectors.runtime.settings import TRUST
     from connectors.runtime.told import OfficeError
 
     trust = read_trust(office.path / TRUST)
+    check_pin(office.path, trust)
     if trust.hub != office.settings.hub:
         path, expected = office.path / TRUST, office.settings.hub
         raise OfficeError("errors.other_hub", path=path, found=trust.hub, expected=expected)
@@ -220,12 +229,13 @@ async def _ask_registry(office: OpenedOffice, link: Link) -> list[Checked]:
     """Return what HQ has of this center: its status, its keys, and whether HQ reads what we write."""
     from connectors.runtime.alarm_name import AlarmName
     from connectors.runtime.alarms import alarm_text
-    from connectors.runtime.office import read_office_keys
+    from connectors.runtime.office import read_office_keys, read_trust
     from connectors.runtime.registry_reader import office_keys, read_registry
+    from connectors.runtime.settings import TRUST
     from hub.protocol.errors import Retriable
 
     try:
-        registry = await read_registry(link)
+        registry = await read_registry(link, read_trust(office.path / TRUST))
         key, long_key, witness = read_office_keys(office.path, office.settings)
     except Retriable as exc:
         return [Checked("registry", None, _told(exc))]
@@ -276,6 +286,7 @@ async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Chec
     """
     from aiokafka.errors import KafkaError
 
+    from connectors.cli.check_hq import said_more
     from connectors.runtime.clock import find_gap
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.presence import KIND, presence_note
@@ -293,7 +304,7 @@ async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Chec
                 async with asyncio.timeout(settings.request_timeout_s):
                     written = await producer.send_and_wait(
                         settings.topic_in,
-                        presence_note(settings, outbox, key, before),
+                        presence_note(settings, outbox, key, before, said_more(office, outbox, before)),
                         key=settings.center.encode(),
                         partition=0,
                         headers=[(CONTROL_HEADER, KIND.encode())],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -11,8 +12,11 @@ import typer
 
 from connectors.cli.office import OfficeFolder, write_private
 from connectors.cli.speaker import Speaker
+from hub.base import durable, files
+from hub.base.output import ask
 
 if TYPE_CHECKING:
+    from hub.protocol.keys import Signer
     from hub.protocol.trust import Trust
     from schemas.words import Language
     from schemas.words.said import Said
@@ -68,9 +72,10 @@ def init(
     }
     settings = make_settings(data, "connector init")
     notes = _lay_out(office, settings.center, settings.language, pinned, note)
-    # The settings come last: a folder without them can be tried again, once the keys of the first try are removed.
-    settings_path.write_text(
-        _settings_text(speaker, settings.hub, settings.center, settings.bootstrap, settings.language), "utf-8"
+    # The settings come last: a folder without them is tried again, and keeps the keys of the first try.
+    durable.write(
+        settings_path,
+        _settings_text(speaker, settings.hub, settings.center, settings.bootstrap, settings.language).encode(),
     )
     speaker.tell("init.done", center=settings.center, path=office.resolve())
     speaker.tell("init.root_key", key=pinned.root.to_text())
@@ -102,7 +107,7 @@ def _ask(speaker: Speaker, option: str, question: Said, default: str | None = No
 
     if not _is_asking():
         raise OfficeError("init.required", option=option)
-    return str(typer.prompt(speaker.text(question), default=default)).strip()
+    return ask(speaker.text(question), default)
 
 
 def _open_trust(path: Path) -> tuple[Trust, bytes]:
@@ -111,7 +116,7 @@ def _open_trust(path: Path) -> tuple[Trust, bytes]:
     from hub.protocol.trust import open_trust
 
     try:
-        data = path.read_bytes()
+        data = files.read_named(path)
         return open_trust(data), data
     except OSError as exc:
         raise OfficeError("errors.trust_missing", path=path, reason=os_reason(exc)) from exc
@@ -122,10 +127,11 @@ def _open_trust(path: Path) -> tuple[Trust, bytes]:
 def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust_note: bytes) -> list[str]:
     """Make all but the settings; return the names of the enrolment notes."""
     from connectors.cli.sample import write_sample
+    from connectors.runtime.pin import write_pin
     from connectors.runtime.settings import SEAL_KEY, TRUST, WITNESS_KEY
     from connectors.runtime.told import OfficeError, os_reason
     from hub.protocol.control import enrolment, key_name
-    from hub.protocol.keys import COSIGNATURE_ED25519, ED25519, Signer
+    from hub.protocol.keys import COSIGNATURE_ED25519, ED25519
 
     kinds = {
         f"{center}.enrolment.note": ("seal", ED25519, office / SEAL_KEY),
@@ -133,17 +139,34 @@ def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust
     }
     try:
         for folder in (office, office / "mappings", office / "cohub"):
-            folder.mkdir(parents=True, exist_ok=True)
+            files.make_folder(folder, under=None if folder == office else office)
         for name, (purpose, algorithm, path) in kinds.items():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            key = Signer(key_name(pinned.hub, center, purpose), os.urandom(32), algorithm)
-            write_private(path, key.to_text())
-            (office / name).write_bytes(enrolment(pinned.hub, center, purpose, key))
-        (office / TRUST).write_bytes(trust_note)
+            files.make_folder(path.parent, files.PRIVATE_FOLDER, office)
+            key = _key(path, key_name(pinned.hub, center, purpose), algorithm)
+            durable.write(office / name, enrolment(pinned.hub, center, purpose, key))
+        durable.write(office / TRUST, trust_note)
+        write_pin(office, pinned.root)
         write_sample(office, language)
     except OSError as exc:
         raise OfficeError("errors.unwritable", path=exc.filename or office, reason=os_reason(exc)) from exc
     return list(kinds)
+
+
+def _key(path: Path, name: str, algorithm: int) -> Signer:
+    """Return a new key of the center's, or the one that an earlier start, which was cut off, has made.
+
+    Errors: UsageError where there is a key of another name or kind: it is never overwritten.
+    """
+    from hub.protocol.errors import Malformed
+    from hub.protocol.keys import Signer
+
+    with contextlib.suppress(OSError, Malformed, UnicodeDecodeError):
+        found = Signer.from_text(files.read_text(path))
+        if (found.verifier.name, found.verifier.algorithm) == (name, algorithm):
+            return found
+    made = Signer(name, os.urandom(32), algorithm)
+    write_private(path, made.to_text())
+    return made
 
 
 def _settings_text(speaker: Speaker, hub: str, center: str, bootstrap: tuple[str, ...], language: Language) -> str:

@@ -8,6 +8,8 @@ The same for the two other kinds; where there was no key of the kind before, `ke
     seal                  keys/seal.key            signs every batch
     seal, --long          keys/seal-mldsa44.key    signs every batch beside it (setting `long_seals`)
     witness               keys/witness.key         cosigns HQ's log
+
+`key pin` pins HQ's root key (`connectors.runtime.pin`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from connectors.cli.office import OfficeFolder, OpenedOffice, write_private
+from hub.base import durable, files
 from hub.base.shell import command
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ Examples:
 """
 
 app = typer.Typer(
-    help="The center's keys: make a new one, take it into use.\n" + EXAMPLES,
+    help="The center's keys: make a new one, take it into use; pin HQ's.\n" + EXAMPLES,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -123,12 +126,12 @@ def make_key(opened: OpenedOffice, kind: Kind, path: Path, note: Path, *, vouche
     before = kind if path != opened.path / kind.file else SEAL if kind is LONG else None
     previous = read_key(opened.path / before.file, before.algorithm) if vouched and before is not None else None
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        if not path.exists():
+        files.make_folder(path.parent, files.PRIVATE_FOLDER, opened.path)
+        if files.kind_at(path) is None:
             write_private(path, Signer(key_name(hub, center, kind.purpose), os.urandom(32), kind.algorithm).to_text())
         # A key that is there already was made before: the note is written again, so that it can be sent again.
         key = read_key(path, kind.algorithm)
-        note.write_bytes(enrolment(hub, center, kind.purpose, key, previous))
+        durable.write(note, enrolment(hub, center, kind.purpose, key, previous))
     except OSError as exc:
         raise OfficeError("errors.unwritable", path=opened.path, reason=os_reason(exc)) from exc
     return key
@@ -167,9 +170,38 @@ def use(
             _see_that_hq_has(opened, key, kind)
         if present.exists():
             _keep(present, kind)
-        path.replace(present)  # a crash before leaves the old key in use, and its copy; after it the new one
+        files.rename(path, present.name)  # a crash before leaves the old key in use, and its copy; after it the new one
         sync_folder(present.parent)
     opened.speaker.tell("key.used", key=_short(key))
+
+
+@app.command()
+def pin(
+    root: Annotated[str, typer.Argument(help="HQ's root key, as HQ told it by another way than trust.note.")],
+    office: OfficeFolder = Path(),
+) -> None:
+    """Pin HQ's root key anew, in place of the one pinned before. The connector must be stopped.
+
+    The trust.note in the office must be signed by this very key.
+
+    Example:
+
+      connector key pin hub.example/root+0f5c1a2b+AbCd
+    """
+    from connectors.runtime.lock import FolderLock
+    from connectors.runtime.office import read_trust
+    from connectors.runtime.outbox import Outbox
+    from connectors.runtime.pin import pin_anew
+    from connectors.runtime.settings import TRUST
+    from connectors.runtime.told import OfficeError
+
+    opened = OpenedOffice.open(office)
+    trust = read_trust(opened.path / TRUST)
+    if trust.root.to_text() != root.strip():
+        raise OfficeError("errors.pin_mismatch", path=opened.path / TRUST, found=trust.root.to_text())
+    with FolderLock(opened.outbox), Outbox(opened.outbox) as outbox:
+        pin_anew(opened.path, outbox, trust)
+    opened.speaker.tell("key.pinned", key=trust.root.to_text())
 
 
 def _options(purpose: str, *, long: bool) -> str:
@@ -197,7 +229,7 @@ def _keep(present: Path, kind: Kind) -> None:
     if old.exists():
         if read_key(old, kind.algorithm).verifier == key.verifier:
             return
-        old.unlink()  # half of one, from a crash
+        files.remove(old)  # half of one, from a crash
     write_private(old, key.to_text())
 
 
@@ -206,14 +238,17 @@ def _see_that_hq_has(opened: OpenedOffice, key: Verifier, kind: Kind) -> None:
     import asyncio
 
     from connectors.runtime.link import Link
+    from connectors.runtime.office import read_trust
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.registry_reader import read_registry
+    from connectors.runtime.settings import TRUST
     from connectors.runtime.told import OfficeError, told_of
     from hub.protocol.errors import Retriable
 
     with Outbox(Path(":memory:")) as nowhere:
         try:
-            registered = asyncio.run(read_registry(Link(opened.settings, nowhere))).center
+            trust = read_trust(opened.path / TRUST)
+            registered = asyncio.run(read_registry(Link(opened.settings, nowhere), trust)).center
         except Retriable as exc:
             raise OfficeError("key.cannot_ask", reason=told_of(exc)) from exc
     found = None if registered is None else registered.key(key)

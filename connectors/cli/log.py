@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import logging.handlers
 import sys
@@ -13,6 +15,8 @@ import structlog
 
 from connectors.cli.speaker import Speaker
 from connectors.runtime.told import error_text
+from hub.base import files
+from hub.base.text import in_one_line, visible_json
 from schemas.words import words
 from schemas.words.said import FILE as OFFICE
 from schemas.words.said import Said, said
@@ -49,14 +53,12 @@ def configure_logging(office: Path, speaker: Speaker, *, quiet: bool, terminal: 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         folder = office / "cohub"
-        folder.mkdir(exist_ok=True)
-        file = logging.handlers.RotatingFileHandler(
-            folder / FILE, maxBytes=_BYTES_MAX, backupCount=_KEPT, encoding="utf-8"
-        )
+        files.make_folder(folder, under=office)
+        file = _LogFile(office, folder / FILE)
     except OSError as exc:
         root.warning("no log file: %s", exc)
         return
-    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer = structlog.processors.JSONRenderer(serializer=_visible)
     file.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _without_said, renderer],
@@ -64,6 +66,22 @@ def configure_logging(office: Path, speaker: Speaker, *, quiet: bool, terminal: 
         )
     )
     root.addHandler(file)
+
+
+def _visible(event: Any, **how: Any) -> str:
+    return visible_json(json.dumps(event, ensure_ascii=False, **how))
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """The log file, which its owner alone reads: nothing that has its name and is no file of its own is written to."""
+
+    def __init__(self, office: Path, path: Path) -> None:
+        self._office = office
+        self._path = path
+        super().__init__(path, maxBytes=_BYTES_MAX, backupCount=_KEPT, encoding="utf-8")
+
+    def _open(self) -> io.TextIOWrapper:
+        return io.TextIOWrapper(files.appending(self._path, under=self._office), "utf-8")
 
 
 class _ForPeople(logging.Formatter):
@@ -80,8 +98,9 @@ class _ForPeople(logging.Formatter):
         name = f"log.{facts.get('event')}"
         if name not in words(OFFICE).texts:
             detail = facts.get("event") or record.getMessage()
-            return f"{at} {self._speaker.text(said('log.other', detail=detail))}"
-        return f"{at} {self._speaker.text(Said(name, {key: self._value(value) for key, value in facts.items()}))}"
+            return in_one_line(f"{at} {self._speaker.text(said('log.other', detail=detail))}")
+        values = {key: self._value(value) for key, value in facts.items()}
+        return in_one_line(f"{at} {self._speaker.text(Said(name, values))}")
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, BaseException):

@@ -19,6 +19,7 @@ from connectors.cli.mapping_files import (
 )
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from connectors.cli.speaker import Speaker
+from hub.base import files
 from hub.base.output import as_json, line, table
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def propose_mapping(
         if target is not None:
             write_mapping(target, text)
             if replaced is not None and replaced not in written:
-                replaced.unlink(missing_ok=True)
+                files.remove(replaced)
             written.append(target)
         if json:
             told.append(_plain(path, found, proposal, text, chosen))
@@ -132,7 +133,7 @@ def _worksheets(
         known = None if encoding is None else known_encoding(encoding)
     except UnknownEncoding as exc:
         raise OfficeError("propose.no_encoding", encoding=encoding) from exc
-    data = _bytes(path)
+    data = _bytes(path, limits.file_bytes_max)
     try:
         return read_worksheets(path, data, context.vocabulary, limits, sheet, known)
     except FileRefused as exc:
@@ -172,11 +173,11 @@ def _find(office: OpenedOffice, file: Path) -> Path:
     raise OfficeError("propose.no_file", file=file, folder=office.sources)
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, bytes_max: int) -> bytes:
     from connectors.runtime.told import OfficeError, os_reason
 
     try:
-        return path.read_bytes()
+        return files.read_named(path, bytes_max)
     except OSError as exc:
         raise OfficeError("errors.os", path=path, reason=os_reason(exc)) from exc
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hub.base import durable, files
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def mappings_that_read(office: OpenedOffice) -> Iterator[Mapping]:
     folder = office.mappings_folder
     for path in mapping_paths(folder) if folder.is_dir() else []:
         with contextlib.suppress(UsageError, OSError, UnicodeDecodeError):
-            yield read_mapping(path.read_text("utf-8"), path.name)
+            yield read_mapping(files.read_text(path), path.name)
 
 
 def targets_for(office: OpenedOffice, path: Path, out: Path | None, *, ask: bool, count: int) -> list[Path]:
@@ -95,7 +96,7 @@ def write_mapping(target: Path, text: str) -> None:
     from connectors.runtime.told import OfficeError, os_reason
 
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, "utf-8")
+        files.make_folder(target.parent)
+        durable.write(target, text.encode())
     except OSError as exc:
         raise OfficeError("errors.os", path=target, reason=os_reason(exc)) from exc

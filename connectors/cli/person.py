@@ -11,6 +11,7 @@ import typer
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from connectors.cli.speaker import Speaker
 from hub.base.output import as_json, line, table
+from hub.base.output import confirm as ask_whether
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -251,7 +252,7 @@ def confirm(speaker: Speaker, question: str, *, yes: bool) -> None:
         from connectors.runtime.told import OfficeError
 
         raise OfficeError("person.nobody_asked")
-    if not typer.confirm(question):
+    if not ask_whether(question):
         speaker.tell("person.nothing_done")
         raise typer.Exit(1)
 

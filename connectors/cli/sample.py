@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
+from hub.base import durable, files
 from schemas.words import LANGUAGES, Language, words
 from schemas.words.said import said
 
@@ -15,17 +16,18 @@ EXAMPLES: Final = ("pump", "pump_summary", "sorter")
 def write_sample(office: Path, language: Language) -> None:
     """Write `sample/offers.xlsx`, where the connector does not look, and `mappings/offers.yaml` for it."""
     mapping = office / "mappings" / "offers.yaml"
-    if not mapping.exists():
-        mapping.write_text(sample_mapping(language), "utf-8")
+    if files.kind_at(mapping) is None:
+        durable.write(mapping, sample_mapping(language).encode(), under=office)
     folder = office / "sample"
-    folder.mkdir(exist_ok=True)
-    _write_sheet(folder / "offers.xlsx", language)
+    files.make_folder(folder, under=office)
+    with durable.replacing(folder / "offers.xlsx", under=office) as file:
+        _write_sheet(file, language)
 
 
 def is_sample(path: Path) -> bool:
     """Return whether a mapping is the sample's, as it was written: nobody has made it their own."""
     try:
-        text = path.read_text("utf-8")
+        text = files.read_text(path)
     except (OSError, UnicodeDecodeError):
         return False
     return any(text == sample_mapping(language) for language in LANGUAGES)
@@ -61,7 +63,7 @@ def _table(field: str, language: Language) -> str:
     return "{" + ", ".join(f"{text}: {code}" for code, text in said.items()) + "}"
 
 
-def _write_sheet(path: Path, language: Language) -> None:
+def _write_sheet(file: BinaryIO, language: Language) -> None:
     from datetime import date
 
     from openpyxl import Workbook
@@ -80,4 +82,4 @@ def _write_sheet(path: Path, language: Language) -> None:
     sheet.freeze_panes = "A2"
     for letter, width in zip("ABCDEFGH", (8, 40, 50, 18, 14, 14, 14, 14), strict=True):
         sheet.column_dimensions[letter].width = width
-    book.save(path)
+    book.save(file)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hub.base import files
 from hub.base.output import line
 from hub.base.shell import quote
 
@@ -102,7 +103,7 @@ def speaker_for(arguments: Sequence[str], environment: Mapping[str, str]) -> Spe
     office = Path(_option(arguments, "--office", "-C") or environment.get("COHUB_OFFICE") or ".")
     said = _option(arguments, "--language")
     try:
-        found = _LANGUAGE.search((office / "connector.yaml").read_text("utf-8", "replace"))
+        found = _LANGUAGE.search(files.read(office / "connector.yaml").decode("utf-8", "replace"))
     except (OSError, ValueError):
         found = None
     language = said if said in ("zh", "en", "ru") else found[1] if found else "en"

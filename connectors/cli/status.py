@@ -94,6 +94,7 @@ def _show(found: dict[str, Any], needs: list[Need], speaker: Speaker, why: Said 
     speaker.tell("status.center", center=found["center"], hub=found["hub"])
     _show_connector(found["connector"], speaker, why)
     _show_link(found["link"], found["connector"]["state"] == "running", speaker)
+    _show_hq(found, speaker)
     lane = found["lane"]
     origin = lane["origin"] or speaker.say("status.no_lane")
     speaker.tell("status.lane", lane=origin, sealed=lane["sealed"], receipted=lane["receipted"])
@@ -143,6 +144,18 @@ def _show_link(link: dict[str, Any], runs: bool, speaker: Speaker) -> None:
         speaker.tell("status.link_up", since=since, at=at)
     else:
         speaker.tell("status.link_down", since=since, at=at, reason=reason)
+
+
+def _show_hq(found: dict[str, Any], speaker: Speaker) -> None:
+    """Show how HQ says that it stands with us, and what on its topic was none of its words to us, or no news."""
+    from connectors.runtime.hq_words import plain_said
+    from schemas.words.said import said
+
+    hq = found["hq"]
+    speaker.tell("status.hq", text=speaker.text(said("hq.never") if hq is None else plain_said(hq)))
+    if found["passed_over"]:
+        counts = ", ".join(f"{reason} {count}" for reason, count in sorted(found["passed_over"].items()))
+        speaker.tell("status.passed_over", counts=counts)
 
 
 def _show_answers(found: dict[str, Any], speaker: Speaker) -> None:

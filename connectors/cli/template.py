@@ -11,6 +11,7 @@ from connectors.cli.fields import LanguageOption, language_of, streams_named
 from connectors.cli.mapping_files import mapping_of
 from connectors.cli.office import OfficeFolder, OpenedOffice
 from connectors.cli.speaker import Speaker
+from hub.base import durable, files
 from hub.base.output import line
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ def template(
     text = to_yaml(mapping(facts, said, book.name, sheet, (head,)))
     _check_is_free(opened, book.name, target.name)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(target.parent)
         write_book(book, facts, columns(facts, said), chosen, book.name)
-        target.write_text(text, "utf-8")
+        durable.write(target, text.encode())
     except OSError as exc:
         raise OfficeError("errors.os", path=exc.filename or book, reason=os_reason(exc)) from exc
     speaker = Speaker(chosen, office)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from connectors.propose.template import KEY, PERSON_ID, STATUS, TemplateColumn, TemplateWords, capital
+from hub.base import durable
 from schemas.fields import code_words, explanation, form_text
 from schemas.words import Language, stream_words, words
 
@@ -79,7 +80,8 @@ def write_book(
     sheet.row_dimensions[1].height = 45
     _write_help(book, facts, made, language, file_name)
     book.move_sheet(choices, 1)
-    book.save(path)
+    with durable.replacing(path) as file:
+        book.save(file)
 
 
 def _write_column(

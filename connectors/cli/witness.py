@@ -10,6 +10,7 @@ import typer
 
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from connectors.cli.speaker import Speaker
+from hub.base import durable, files
 from hub.base.output import as_json, line
 
 if TYPE_CHECKING:
@@ -120,9 +121,9 @@ def _write(folder: Path, breaks: list[Kept]) -> None:
     from connectors.runtime.told import OfficeError, os_reason
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         for number, kept in enumerate(breaks, 1):
             for name, data in (("before.note", kept.ours), ("after.note", kept.theirs)):
-                (folder / f"{number}-{name}").write_bytes(data)
+                durable.write(folder / f"{number}-{name}", data)
     except OSError as exc:
         raise OfficeError("errors.unwritable", path=folder, reason=os_reason(exc)) from exc

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import typer
-
 from connectors.propose.guess import Option, Question, Told
 from connectors.propose.profile import shorten
 from connectors.propose.proposal import Proposal, Sheet, propose
 from connectors.propose.sources import Context
 from connectors.propose.vocabulary import fold_name
-from hub.base.output import line
+from hub.base.output import ask, line
 from schemas.words import Language, words
 
 Prompt = Callable[[str, str | None], str]
@@ -27,7 +25,7 @@ def say(told: Told | str, language: Language) -> str:
 
 def prompt(text: str, default: str | None) -> str:
     """Return what a person types. Errors: typer.Abort at the end of input."""
-    return str(typer.prompt(text, default=default or "", show_default=bool(default))).strip()
+    return ask(text, default or "")
 
 
 def answer_all(sheet: Sheet, context: Context, language: Language, ask: Prompt = prompt) -> Proposal:

@@ -85,7 +85,7 @@ _CURRENCY_OF: Final[dict[str, frozenset[str]]] = {code.casefold(): frozenset({co
 _FACTOR_OF: Final = {word: Decimal(factor) for factor, words in _FACTOR_WORDS.items() for word in words.split()}
 _CHARS_MAX: Final = max(map(len, [*_CURRENCY_OF, *_FACTOR_OF]))
 NOTHING_BESIDE: Final = Beside(frozenset(), None)
-_FORMAT_TEXT: Final = re.compile(r'\[\$([^\]\-]*)[^\]]*\]|"([^"]*)"|([$€£¥₽₸₨₹₴₺₩元])')
+_FORMAT_TEXT: Final = re.compile(r'\[\$([^\]\-]*+)[^\]]*+\]|"([^"]*)"|([$€£¥₽₸₨₹₴₺₩元])')
 _FILLING: Final = re.compile(r"[.\s]+")
 
 # In a header, only what can't be part of another word: in brackets, at an end, or apart from its neighbours.

@@ -19,3 +19,4 @@ class AlarmName(StrEnum):
     LOG = "log"  # HQ's log did not only grow: the witness stands still
     CLOCK = "clock"  # this computer's clock is wrong
     NOT_LOGGED = "not_logged"  # HQ gave a receipt that its log does not have
+    REGISTRY = "registry"  # the copy of HQ's own lane that this office reads is too short, or another

@@ -39,6 +39,8 @@ class AlarmText(StrEnum):
     CLOCK_BEHIND = "clock_behind"
     NOT_LOGGED = "not_logged"
     NOT_LOGGED_MORE = "not_logged_more"
+    REGISTRY_OLD = "registry_old"
+    REGISTRY_OTHER = "registry_other"
 
 
 # What can be said under each name; the words' check asks for each of them.
@@ -54,6 +56,7 @@ TEXTS: Final[Mapping[AlarmName, tuple[AlarmText, ...]]] = {
     AlarmName.LOG: (AlarmText.LOG,),
     AlarmName.CLOCK: (AlarmText.CLOCK_AHEAD, AlarmText.CLOCK_BEHIND),
     AlarmName.NOT_LOGGED: (AlarmText.NOT_LOGGED, AlarmText.NOT_LOGGED_MORE),
+    AlarmName.REGISTRY: (AlarmText.REGISTRY_OLD, AlarmText.REGISTRY_OTHER),
 }
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Final
 import structlog
 
 from connectors.mapping.model import Mapping
-from connectors.runtime.notice import COPY, LOCK_FILE, TEMPORARY, UNMAPPED
+from connectors.runtime.notice import COPY, LOCK_FILE, STRANGE, TEMPORARY, UNMAPPED
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import GONE, FileState, Reason
 from connectors.runtime.units import is_mapped
@@ -25,6 +26,7 @@ from connectors.source.folder import ScanState as Seen
 from connectors.source.kind import sniff
 from connectors.source.names import Beside, is_source_file
 from connectors.source.problem import FileCode
+from hub.base import files
 
 BESIDE_EVERY_S: Final = 30.0  # it is a second listing, and no file waits for it
 _LOOKED_AT: Final = 64 * 1024  # bytes at each end of a file that nobody reads, to tell what it is
@@ -49,7 +51,7 @@ def find_beside(settings: FolderSettings, mappings: Sequence[Mapping]) -> list[F
     Errors: OSError, if the folder can't be listed.
     """
     there = _list_unread(settings, mappings)
-    return [Found(name, what, _reason(settings.path / name, what)) for name, what in there.items()]
+    return [Found(name, what, _reason(settings.path / name, what, settings.path)) for name, what in there.items()]
 
 
 def _list_unread(settings: FolderSettings, mappings: Sequence[Mapping]) -> dict[str, Beside]:
@@ -58,7 +60,7 @@ def _list_unread(settings: FolderSettings, mappings: Sequence[Mapping]) -> dict[
     return {
         name: what
         for name, what in list_beside(settings).items()
-        if what is Beside.ODD_NAME
+        if what in (Beside.ODD_NAME, Beside.STRANGE)
         or not (is_mapped(mappings, name) and is_source_file(name.rpartition("/")[2], patterns))
     }
 
@@ -72,21 +74,36 @@ def copy_reason(original: str) -> Reason:
     return Reason(said, COPY, {"file": original})
 
 
-def _reason(path: Path, what: Beside) -> Reason:
-    if what is Beside.LOCK_FILE:
-        said = "a program has the workbook open: save and close it there; if nobody has it open, delete this file"
-        return Reason(said, LOCK_FILE)
-    if what is Beside.TEMPORARY:
-        return Reason("it is a temporary file: save it under its final name, or delete it", TEMPORARY)
-    if what is Beside.ODD_NAME:
-        return Reason("its name is no text: rename the file", UNMAPPED)
-    if what is Beside.SHEET:
-        return Reason(_NO_MAPPING, UNMAPPED)
+def _strange(kind: files.Kind) -> Reason:
+    said = f"it is {files.KINDS[kind]} and is not opened: put the sheet itself here"
+    return Reason(said, STRANGE, {"kind": kind})
+
+
+def _reason(path: Path, what: Beside, under: Path) -> Reason:
+    match what:
+        case Beside.STRANGE:
+            return _strange(files.kind_at(path) or "link")
+        case Beside.LOCK_FILE:
+            said = "a program has the workbook open: save and close it there; if nobody has it open, delete this file"
+            return Reason(said, LOCK_FILE)
+        case Beside.TEMPORARY:
+            return Reason("it is a temporary file: save it under its final name, or delete it", TEMPORARY)
+        case Beside.ODD_NAME:
+            return Reason("its name is no text: rename the file", UNMAPPED)
+        case Beside.SHEET:
+            return Reason(_NO_MAPPING, UNMAPPED)
+    return _kind_reason(path, under)
+
+
+def _kind_reason(path: Path, under: Path) -> Reason:
+    """Return why a file of another kind is not read, as its bytes tell."""
     try:
-        with path.open("rb") as file:
+        with files.opened(path, under) as file:
             data = file.read(_LOOKED_AT)
-            file.seek(max(0, path.stat().st_size - _LOOKED_AT))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOOKED_AT))
             data += file.read(_LOOKED_AT)
+    except files.StrangeFileError as exc:  # it has become one since it was listed
+        return _strange(exc.kind)
     except OSError as exc:
         return Reason(f"it can't be read ({exc.strerror or exc}): close it elsewhere", FileCode.UNKNOWN_KIND)
     refused = sniff(path, data)
@@ -148,9 +165,9 @@ class Aside:
         again: set[str] = set()
         for name, what in found.items():
             if self._known.get(name) is not FileState.UNMAPPED:
-                again |= self._set(name, FileState.UNMAPPED, _reason(settings.path / name, what))
+                again |= self._set(name, FileState.UNMAPPED, _reason(settings.path / name, what, settings.path))
         for name in [name for name, state in self._known.items() if state is FileState.UNMAPPED and name not in found]:
-            if (settings.path / name).exists():
+            if files.kind_at(settings.path / name) is not None:
                 del self._known[name]
             else:
                 again |= self._leave(name)

@@ -13,6 +13,7 @@ from connectors.reconcile.story import UNLINKED, StoryLink
 from connectors.runtime.outbox.queue import NewEvent
 from connectors.runtime.registry import States
 from hub.domain.catalogue import KINDS
+from hub.domain.hq_lane import HqReaders, hq_readers
 from hub.domain.rules import complete
 from hub.domain.stream import EventKind
 from hub.protocol.avro import Codec, frame, unframe
@@ -22,8 +23,14 @@ from hub.protocol.schema import DATASCHEMA, load_released
 
 @cache
 def released_states() -> States:
-    """Return what reads HQ's registry by the schemas of this release. Errors: Malformed."""
+    """Return what reads `state.lane` by the schemas of this release. Errors: Malformed."""
     return States(schemas.read)
+
+
+@cache
+def released_readers() -> HqReaders:
+    """Return what reads HQ's own lane by the schemas of this release. Errors: Malformed."""
+    return hq_readers(load_released(schemas.read("released.json"), schemas.every()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A lane is sent in its order, batch by batch, from the first event that HQ has not answered. Three things lead back:
 
     the link was lost        from the first event that the broker has not acknowledged (`linked`)
-    HQ asks                  from the event that it asks for, and on from there (`rewound`)
+    HQ asks                  from the event that it asks for, and on from there (`rewound`), once until it answers
     HQ is silent for long    from the first event without an answer, some batches, then on where it was (`awoken`)
 
 What is kept here is lost with the process and is not missed: a new process begins at the first event without receipt.
@@ -62,6 +62,7 @@ class Course:
     detour: Detour | None = None
     rewound_at_s: float = float("-inf")
     rewound_to: int = 0
+    asked_at_s: float = float("-inf")  # when a request was followed, and no receipt has come since
     is_broken: bool = False
 
     @classmethod
@@ -108,6 +109,7 @@ class Course:
             detour=None,
             flights=_speechless(self.flights),
             rewound_at_s=float("-inf"),
+            asked_at_s=float("-inf"),
         )
 
     def linked(self) -> Course:
@@ -154,15 +156,19 @@ class Course:
 
     def heard(self, now_s: float) -> Course:
         """A receipt has come: HQ is not silent."""
-        return replace(self, silent_since_s=now_s, silence_s=self.answer_wait_s)
+        return replace(self, silent_since_s=now_s, silence_s=self.answer_wait_s, asked_at_s=float("-inf"))
 
     def rewound(self, sequence: int, now_s: float) -> Course:
         """HQ asks for `sequence`: send again from the batch that it is in, and on from there.
 
-        What is still to come is not rewound to. What was rewound to a moment ago is on its way, and asking twice for it
-        is asking once. HQ may have lost what the broker had: what flies now acknowledges nothing any more.
+        What is still to come is not rewound to, nor what HQ has answered. What was rewound to a moment ago is on its
+        way, and asking twice for it is asking once: a request has no time in it, and whoever writes the topic can say
+        an old one again. So one is followed until a receipt comes, or for as long as HQ may be silent at first; then
+        we send again by ourselves, and may follow the next. HQ may have lost what the broker had: what flies now
+        acknowledges nothing any more.
         """
-        if self._is_on_its_way(sequence, now_s):
+        is_old = sequence <= self.answered or now_s - self.asked_at_s < self.answer_wait_s
+        if is_old or self._is_on_its_way(sequence, now_s):
             return self
         return replace(
             self,
@@ -172,6 +178,9 @@ class Course:
             flights=_speechless(self.flights),
             rewound_at_s=now_s,
             rewound_to=sequence,
+            asked_at_s=now_s,
+            silent_since_s=now_s,
+            silence_s=self.answer_wait_s,
         )
 
     def awoken(self, now_s: float) -> Course:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,8 @@ from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Persons, Sealing
-from connectors.runtime.presence import tell_presence
+from connectors.runtime.pin import settle_pin
+from connectors.runtime.presence import RefusedRows, Sayer
 from connectors.runtime.receipts import ReceiptReader
 from connectors.runtime.registry_reader import RegistryReader
 from connectors.runtime.sealer import Sealer
@@ -76,6 +77,7 @@ class Connector:
         self.outbox: Outbox
         self.sender: Sender
         self.folder: Folder
+        self._say_last: Callable[[str], Awaitable[None]]
 
     def stop(self) -> None:
         """Have `run` return; from a task of its loop, or a signal handler that the loop calls."""
@@ -102,12 +104,18 @@ class Connector:
         work = Signal()  # rung by whoever queues events, or knows that they may go out now; the sender waits for it
         with Outbox(office.outbox, work) as outbox, Persons(office.folder, *who) as persons:
             outbox.claim(*who)
+            settle_pin(office.folder, outbox, office.trust)
             self.outbox = outbox
             tasks = self._make_tasks(outbox, persons, work) | {"life": life.beat()}
             log.info("connector_started", center=office.settings.center, origin=outbox.lane.origin)
             self.started.set()
             self._lives()
-            await self._supervise(tasks)
+            try:
+                await self._supervise(tasks)
+            except Exception as exc:
+                await self._say_last(Ended.by(exc, self._wall()).why.text())
+                raise
+            await self._say_last(Ended.by(None, self._wall()).why.text())
             log.info("connector_stopped", backlog=outbox.backlog())
 
     def _make_tasks(self, outbox: Outbox, persons: Persons, work: Signal) -> dict[str, Coroutine[Any, Any, None]]:
@@ -120,15 +128,17 @@ class Connector:
         codecs, ids = Codecs(), EventIds(lambda: int(self._wall().timestamp() * 1000))
         decided, replans = Signal(), Replans()
         link = Link(settings, outbox, self._clients)
-        registry = RegistryReader(office, outbox, link, work, replans)
+        trusted = Trusted(office.folder / TRUST, office.trust)
+        registry = RegistryReader(office, outbox, link, work, replans, lambda: trusted.trust)
         announced = registry.registry.announced
         sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, announced, office.long_key)
         clock = OfficeClock(outbox.database, lambda: replans.add(outbox.answers.replan_own_times()), self._wall)
         outbox.answers.time = lambda: clock.now() if clock.is_known else None
         sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)
-        trusted = Trusted(office.folder / TRUST, office.trust)
         trust = TrustReader(trusted, link)
-        reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans)
+        reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans, clock.now)
+        sayer = Sayer(settings, outbox, office.key, RefusedRows(office.outbox), lambda: reader.told, clock.now)
+        self._say_last = lambda why: sayer.tell_end(link, why)
         keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look)
         witness = WitnessReader(outbox, link, sender, keys)
         gathering: dict[str, Coroutine[Any, Any, None]] = {}
@@ -153,7 +163,7 @@ class Connector:
             "trust": trust.run(),
             "registry": registry.run(),
             "witness": witness.run(),
-            "presence": tell_presence(settings, outbox, sender, office.key),
+            "presence": sayer.tell(sender),
             "purge": _purge(outbox),
         }
 

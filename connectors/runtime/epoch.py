@@ -38,7 +38,7 @@ def reason_for_epoch(outbox: Outbox) -> str | None:
     if diverged is not None:
         return f"the outbox is an old copy: HQ has {_holds(diverged)}"
     if outbox.lane.epoch is None:
-        return "a new outbox" if outbox.answers.newest() is None else "a new outbox for a center that HQ knows"
+        return "a new outbox" if outbox.answers.origins.newest() is None else "a new outbox for a center that HQ knows"
     return None
 
 
@@ -84,7 +84,7 @@ def open_epoch(outbox: Outbox, codecs: Codecs, ids: EventIds, hub: str, center: 
 
 def _previous(outbox: Outbox) -> Previous | None:
     """Return what a new lane continues: our own as we sealed it, unless HQ told of another or of more."""
-    newest, own = outbox.answers.newest(), outbox.lane.previous()
+    newest, own = outbox.answers.origins.newest(), outbox.lane.previous()
     if newest is None or (
         own is not None and own.origin == newest.origin and outbox.database.meta(AlarmName.DIVERGED) is None
     ):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,6 +27,7 @@ from connectors.runtime.units import SeveralMappings, Unit, file_of, is_mapped, 
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
 from connectors.source.copy import find_copies
 from connectors.source.folder import ScanState
+from hub.base import files
 from hub.protocol.errors import Retriable, UsageError
 
 FULL_WAIT_S: Final = 5.0
@@ -334,8 +334,8 @@ async def finish_in_thread(work: Callable[[], T], stop: Callable[[], None]) -> T
 
 def _stamp(folder: Path) -> tuple[object, ...]:
     try:
-        with os.scandir(folder) as entries:
-            return tuple(sorted((e.name, s.st_mtime_ns, s.st_size) for e in entries for s in (e.stat(),)))
+        there = ((entry.name, entry.stat(follow_symlinks=False)) for entry in files.entries(folder))
+        return tuple((name, facts.st_mtime_ns, facts.st_size) for name, facts in there)
     except OSError:
         return ()
 

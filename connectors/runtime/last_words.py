@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import io
-import stat
+import threading
 import time
-import zipfile
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import structlog
 
 from connectors.runtime.life import Ended
 from connectors.runtime.verdicts import FOLDER, SUFFIX, escape
-from hub.base import durable
+from hub.base import durable, files
+from hub.base.zips import BROKEN, open_zip
 from schemas.words import Language, words
 from schemas.words.said import said
 
 MARK: Final = "cohub:ended"  # on a sheet that has the notice
 LINES: Final = 3  # a header, the notice, a blank line
 SHEETS_MAX: Final = 200
+_SHEET_BYTES_MAX: Final = 64 << 20
+_UNPACKED_MAX: Final = 512 << 20
 TELL_S: Final = 10.0  # the end is not held up for longer
+GRACE_S: Final = 1.0  # for the sheet that is written just then
 
 log = structlog.get_logger(__name__)
 
@@ -33,27 +37,36 @@ def tell_end(sources: Path, ended: Ended, language: Language, tell_s: float = TE
     """Write on top of the verdict sheets beneath a folder how the connector ended; return on how many.
 
     A sheet that is open elsewhere, damaged, or no file at all is passed over; so is what no time is left for, for the
-    process is to end: the small ones come first.
+    process is to end: the small ones come first. A sheet that takes all of the time is left behind in its thread.
     """
-    done, ends_s = 0, time.monotonic() + tell_s
+    done: list[Path] = []
+    ends_s = time.monotonic() + tell_s
+    telling = threading.Thread(target=_tell, args=(sources, ended, language, ends_s, done), daemon=True)
+    telling.start()
+    telling.join(tell_s + GRACE_S)
+    if telling.is_alive():
+        log.warning("end_not_told", file=str(sources))
+    return len(done)
+
+
+def _tell(sources: Path, ended: Ended, language: Language, ends_s: float, done: list[Path]) -> None:
     for path in _find_sheets(sources, ends_s):
         if time.monotonic() >= ends_s:
             log.warning("end_not_told", file=str(path))
             break
-        with contextlib.suppress(OSError, ValueError, LookupError, SyntaxError, zipfile.BadZipFile):
-            durable.write(path, _topped(path.read_bytes(), ended, language))
-            done += 1
-    return done
+        with contextlib.suppress(*BROKEN, SyntaxError):
+            data = files.read(path, _SHEET_BYTES_MAX, sources)
+            durable.write(path, _topped(data, ended, language), under=sources)
+            done.append(path)
 
 
 def _find_sheets(sources: Path, ends_s: float) -> list[Path]:
     """Return the verdict sheets beneath a folder, as many as are found in time, the smallest first."""
     found: list[tuple[int, Path]] = []
     with contextlib.suppress(OSError):
-        for path in sources.rglob(f"{FOLDER}/*{SUFFIX}"):
-            facts = path.lstat()
-            if stat.S_ISREG(facts.st_mode):  # a pipe of that name would be read for ever
-                found.append((facts.st_size, path))
+        for path in files.walk(sources):
+            if path.parent.name == FOLDER and path.name.endswith(SUFFIX):
+                found.append((files.look(path).st_size, path))
             if len(found) == SHEETS_MAX or time.monotonic() >= ends_s:
                 break
     return [path for _, path in sorted(found)]
@@ -68,6 +81,9 @@ def _topped(data: bytes, ended: Ended, language: Language) -> bytes:
     from openpyxl import load_workbook  # noqa: PLC0415  a connector that goes on doesn't pay for it in memory
     from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415
 
+    with open_zip(io.BytesIO(data)) as parts:
+        if sum(part.file_size for part in parts.infolist()) > _UNPACKED_MAX:
+            raise BadZipFile("it is no sheet of verdicts")
     book = load_workbook(io.BytesIO(data))
     sheet = book.worksheets[0]
     freeze, filtered = sheet.freeze_panes, sheet.auto_filter.ref

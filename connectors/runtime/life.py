@@ -20,7 +20,7 @@ import orjson
 
 from connectors.runtime.lock import lock_of
 from connectors.runtime.told import told_of
-from hub.base import durable
+from hub.base import durable, files
 from hub.base.lock import find_holder
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time, write_time
@@ -28,6 +28,7 @@ from schemas.words.said import Said, said
 
 FILE: Final = "cohub/connector.life.json"  # beside the log: no folder that is looked through for sheets
 BEAT_S: Final = 15.0
+BYTES_MAX: Final = 1 << 20
 STOPPED: Final = "stopped"  # because somebody wished it
 
 Standing = Literal["never", "running", "stopped", "ended", "killed"]
@@ -142,15 +143,15 @@ class LifeFile:
     def _put(self, life: Life) -> None:
         self._life = life
         with contextlib.suppress(OSError):
-            self.path.parent.mkdir(exist_ok=True)
+            files.make_folder(self.path.parent, under=self.path.parents[1])
         with contextlib.suppress(OSError):  # a full disk: whoever looks is told that the end came without a word
-            durable.write(self.path, life.to_bytes())
+            durable.write(self.path, life.to_bytes(), under=self.path.parents[1])
 
 
 def look(office: Path, outbox: Path) -> Vital:
     """Return what is known of an office's connector, for those who look from another process."""
     try:
-        life = Life.from_bytes((office / FILE).read_bytes())
+        life = Life.from_bytes(files.read(office / FILE, BYTES_MAX, office))
     except (OSError, Malformed):
         life = None
     if find_holder(lock_of(outbox)) is not None:

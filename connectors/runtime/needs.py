@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from connectors.runtime.hq_words import plain_said
 from hub.protocol.moment import read_time
+from hub.protocol.status import State
 from schemas.words.said import Said, said
 
 # A link that is down goes up again by itself, mostly; after so long somebody should look.
@@ -41,6 +43,9 @@ def find_needs(found: dict[str, Any], now: datetime) -> Iterator[Need]:
     waits = found["lane"]["waits_since"]
     if connector["state"] == "running" and waits is not None and now - read_time(waits) > ANSWER_MAX:
         yield Need("answer", said("needs.answer"))
+    hq = found["hq"]
+    if hq is not None and not hq["stale"] and hq["state"] != State.READS:
+        yield Need("hq", said("needs.hq", state=plain_said(hq), remedy=said(f"hq.{hq['state']}_remedy")))
     for name in found["alarms"]:
         yield Need(f"alarm.{name}", said("needs.alarm", name=name))
     for name, entry in found["files"].items():

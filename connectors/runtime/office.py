@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.mapping.model import Mapping, read_mapping
+from connectors.runtime.pin import check_pin
 from connectors.runtime.settings import (
     LONG_KEY,
     OUTBOX,
@@ -18,6 +18,7 @@ from connectors.runtime.settings import (
     read_settings,
 )
 from connectors.runtime.told import OfficeError, os_reason
+from hub.base import files
 from hub.base.shell import quote
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
@@ -55,6 +56,7 @@ def read_office(folder: Path, overrides: Overrides | None = None) -> Office:
     """Return the office in a folder. Errors: UsageError, one line that says what to do."""
     settings = read_settings(folder, overrides)
     trust = read_trust(folder / TRUST)
+    check_pin(folder, trust)
     if trust.hub != settings.hub:
         raise OfficeError("errors.other_hub", path=folder / TRUST, found=trust.hub, expected=settings.hub)
     key, long_key, witness = read_office_keys(folder, settings)
@@ -78,13 +80,16 @@ def read_office_keys(folder: Path, settings: ConnectorSettings) -> tuple[Signer,
 def read_key(path: Path, algorithm: int = ED25519) -> Signer:
     """Return a private key of the center's. Errors: UsageError, also if others than its owner may read it."""
     try:
-        mode = path.stat().st_mode
-        text = path.read_text("ascii")
+        text = files.read_private(path).decode("ascii")
+    except files.ExposedError as exc:
+        if exc.is_foreign:
+            raise OfficeError("errors.key_foreign", path=path, quoted=quote(path)) from exc
+        raise OfficeError("errors.key_open", path=path, quoted=quote(path)) from exc
+    except files.StrangeFileError as exc:
+        raise OfficeError("errors.key_strange", path=path, reason=os_reason(exc)) from exc
     except (OSError, UnicodeDecodeError) as exc:
         remedy = "connector key new --long" if algorithm == COSIGNATURE_MLDSA44 else "connector init"
         raise OfficeError("errors.key_unreadable", path=path, command=remedy) from exc
-    if sys.platform != "win32" and mode & 0o077:
-        raise OfficeError("errors.key_open", path=path, quoted=quote(path))
     try:
         key = Signer.from_text(text)
     except Malformed as exc:
@@ -98,7 +103,7 @@ def read_key(path: Path, algorithm: int = ED25519) -> Signer:
 def read_trust(path: Path) -> Trust:
     """Return HQ's keys as they were pinned at enrolment. Errors: UsageError."""
     try:
-        return open_trust(path.read_bytes())
+        return open_trust(files.read(path))
     except OSError as exc:
         raise OfficeError("errors.trust_unreadable", path=path) from exc
     except Malformed as exc:
@@ -107,14 +112,14 @@ def read_trust(path: Path) -> Trust:
 
 def mapping_paths(folder: Path) -> list[Path]:
     """Return the files in a folder that are mappings by their names, in the order of these. Errors: OSError."""
-    found = (path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and not path.name.startswith("."))
-    return sorted(found)
+    paths = (folder / entry.name for entry in files.entries(folder))
+    return sorted(path for path in paths if path.suffix in (".yaml", ".yml") and not path.name.startswith("."))
 
 
 def read_mappings(folder: Path) -> list[Mapping]:
     """Return the mappings in a folder, in the order of their files' names. Errors: UsageError."""
     try:
-        return [read_mapping(path.read_text("utf-8"), path.name) for path in mapping_paths(folder)]
+        return [read_mapping(files.read_text(path), path.name) for path in mapping_paths(folder)]
     except OSError as exc:
         raise OfficeError("errors.mappings_unreadable", path=exc.filename or folder, reason=os_reason(exc)) from exc
     except UnicodeDecodeError as exc:

@@ -1,11 +1,17 @@
-"""Reads what HQ answers on `out.<center>`: receipts into the outbox, resend requests to the sender."""
+"""Reads what HQ answers on `out.<center>`: receipts and HQ's status into the outbox, resend requests to the sender.
+
+What is acted on is signed by HQ, addressed to this center, and news (`standing`); all else is passed over, and counted.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final
 
 import structlog
@@ -14,21 +20,29 @@ from aiokafka.errors import KafkaError
 
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import open_epoch, reason_for_epoch
+from connectors.runtime.hq_words import status_said
 from connectors.runtime.ids import EventIds
 from connectors.runtime.link import Backoff, Link
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.answers import ReceiptOutcome, ReceivedReceipt
+from connectors.runtime.outbox.answers import Beside, ReceivedReceipt
+from connectors.runtime.outbox.origins import ReceiptOutcome
+from connectors.runtime.outbox.status import hq_status
 from connectors.runtime.registry_reader import lane_reason
 from connectors.runtime.sender import Sender
 from connectors.runtime.signals import Replans, Signal
+from connectors.runtime.standing import Kept, Passed, passed_over, status_passed_over
 from connectors.runtime.trust import TrustReader
 from hub.base.clients import close
-from hub.base.kafka import Consumer
+from hub.base.kafka import LOG_APPEND_TIME, Consumer
 from hub.protocol.errors import Malformed, Retriable
+from hub.protocol.moment import write_time
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend
+from hub.protocol.status import StatusNote
 
 FETCH_MAX: Final = 500
+SEEN_MAX: Final = 64
+_FINAL: Final = (ReceiptOutcome.APPLIED, ReceiptOutcome.DUPLICATE)
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +50,8 @@ log = structlog.get_logger(__name__)
 class ReceiptReader:
     """Reads HQ's answers. When the process starts it reads them to their end before the sender may go on.
 
-    `decided` is rung when rows have got a verdict; `replans` gets the files whose rows must be planned again.
+    `decided` is rung when rows have got a verdict; `replans` gets the files whose rows must be planned again; `now` is
+    the time as far as it is known.
     """
 
     def __init__(
@@ -49,6 +64,7 @@ class ReceiptReader:
         ids: EventIds,
         decided: Signal,
         replans: Replans,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._outbox = outbox
         self._link = link
@@ -59,6 +75,10 @@ class ReceiptReader:
         self._backoff = Backoff()
         self._decided = decided
         self._replans = replans
+        self._now = now
+        self._passed: Counter[str] = Counter()
+        self._seen: deque[bytes] = deque(maxlen=SEEN_MAX)  # digests of receipts that can tell nothing any more
+        self.told: Kept | None = None  # what HQ has said of itself since we read its answers live
         self._topic = TopicPartition(link.settings.topic_out, 0)
 
     async def run(self) -> None:
@@ -113,26 +133,15 @@ class ReceiptReader:
         return int(end)
 
     async def _take(self, records: Iterable[Any]) -> None:
-        answers: list[ReceivedReceipt] = []
-        resend: Resend | None = None
+        heard = _Heard(hq_status(self._outbox.database))
         position = 0
-        looked_up = False
         for record in records:
             position = record.offset + 1
-            note = _note(record)
-            if note is not None and not looked_up and self._trust.trusted.lacks(note):
-                # HQ has a new key. Were it not to be found out now, this would be read again after the session's end.
-                looked_up = True
-                await self._trust.look()
-            said = None if note is None else self._read(record.offset, note)
-            if isinstance(said, Resend):
-                resend = said if said.origin == self._outbox.lane.origin else resend
-            elif said is not None and note is not None:
-                answers.append(ReceivedReceipt(record.offset, said, record.value, self._trust.trusted.retired_at(note)))
-                if resend is not None and said.origin == resend.origin and said.last >= resend.first:
-                    resend = None  # HQ has got what it asked for
+            await self._hear(record, heard)
+        answers, resend = heard.receipts, heard.resend
+        beside = Beside(heard.news, heard.passed, heard.again)
         try:
-            taken = self._outbox.answers.take(answers, position, datetime.now(UTC))
+            taken = self._outbox.answers.take(answers, position, datetime.now(UTC), beside)
         except Retriable:
             # It may have been done all the same, and then nobody tells again which rows have verdicts, or lost a plan,
             # nor what HQ asks for.
@@ -142,28 +151,94 @@ class ReceiptReader:
             self._send_again(resend)
             raise
         # Durable from here: receipts, verdicts and the position are one commit.
+        said = zip(answers, taken.outcomes, strict=True)
+        self._seen.extend(sha256(each.note).digest() for each, outcome in said if outcome in _FINAL)
         if ReceiptOutcome.APPLIED in taken.outcomes:
             self._sender.receipted()
             self._decided.ring()
         self._replans.add(taken.replan)
         self._send_again(resend)
+        self._tell(heard)
         if ReceiptOutcome.FOREIGN in taken.outcomes or (
             ReceiptOutcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()
         ):
             await self._open_if_due()
 
-    def _send_again(self, resend: Resend | None) -> None:
-        if resend is not None:
-            log.warning("resend_asked", first=resend.first, reason=resend.reason)
-            self._sender.rewind(resend.first)
+    async def _hear(self, record: Any, heard: _Heard) -> None:
+        """Sort out what one record of our topic says: what is for us, and news, and by HQ."""
+        settings = self._link.settings
+        if sha256(record.value or b"").digest() in self._seen:
+            heard.again += 1  # we know that it is HQ's, and what became of it: it costs nothing to say it again
+            return
+        note = _note(record)
+        if note is not None:
+            # HQ may have a new key. Were it not to be found out now, this would be read again after the session's end.
+            await self._trust.look_for(note)
+        said = None if note is None else self._read(note)
+        if said is None or note is None:
+            heard.pass_over(Passed.NOT_HQ)
+            return
+        reason = passed_over(said, settings.hub, settings.center)
+        if isinstance(said, StatusNote):
+            came = self._came_at(record)
+            reason = reason or status_passed_over(said, None if heard.status is None else heard.status.note, came)
+            if reason is None:
+                heard.status = heard.news = Kept.read(said, datetime.now(UTC), came)
+        elif isinstance(said, Resend):
+            if reason is None and (said.origin != self._outbox.lane.origin or self._is_answered(said, heard)):
+                reason = Passed.OLD
+            heard.resend = said if reason is None else heard.resend
+        elif reason is None:
+            retired_at = self._trust.trusted.retired_at(note)
+            heard.receipts.append(ReceivedReceipt(record.offset, said, record.value, retired_at))
+            asked = heard.resend
+            if asked is not None and said.origin == asked.origin and said.last >= asked.first:
+                heard.resend = None  # HQ has got what it asked for
+        if reason is not None:
+            heard.pass_over(reason)
 
-    def _read(self, offset: int, note: Note) -> Receipt | Resend | None:
-        """Return what HQ says in a record of its topic; None if it is not HQ who says it."""
+    def _is_answered(self, asked: Resend, heard: _Heard) -> bool:
+        """Return whether HQ has answered already what it asks for, as the outbox has it, or as was just read."""
+        just = any(each.receipt.first <= asked.first <= each.receipt.last for each in heard.receipts)
+        return just or self._outbox.answers.is_answered(asked.first)
+
+    def _came_at(self, record: Any) -> datetime:
+        """Return when a record came to the broker, by its clock; by ours where it does not stamp with its own."""
+        if record.timestamp_type == LOG_APPEND_TIME:
+            with contextlib.suppress(OverflowError, OSError, ValueError):
+                return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        return self._now()
+
+    def _send_again(self, resend: Resend | None) -> None:
+        if resend is not None and self._sender.rewind(resend.first):
+            log.warning("resend_asked", first=resend.first, reason=resend.reason)
+
+    def _tell(self, heard: _Heard) -> None:
+        """Tell people what HQ says of how it stands with us, if that has changed, and what was passed over."""
+        for reason, count in heard.passed.items():
+            before = self._passed[reason]
+            self._passed[reason] += count
+            if len(str(before)) < len(str(self._passed[reason])) or not before:  # one line for ten times as many
+                log.warning("answer_passed_over", reason=reason, count=self._passed[reason])
+        if heard.news is None:
+            return
+        self.told = heard.news if self._sender.ready.is_set() else None
+        note, before_it = heard.news.note, heard.before
+        if before_it is None or (note.state, note.why) != (before_it.note.state, before_it.note.why):
+            say = log.warning if heard.news.stops else log.info
+            told = status_said(heard.news)
+            say("hq_status", state=str(note.state), since=write_time(note.since), why=note.why, said=told)
+            self._decided.ring()  # the verdict sheets show it
+
+    def _read(self, note: Note) -> Receipt | Resend | StatusNote | None:
+        """Return what HQ says in a record of its topic; None if it is not HQ who says it.
+
+        Only HQ can write here; whoever else did is not believed, and what it hid from us is sent again.
+        """
         try:
             return self._trust.trusted.answer(note)
         except Malformed as exc:
-            # Only HQ can write here; whoever else did is not believed, and what it hid from us is sent again.
-            log.warning("answer_not_by_hq", offset=offset, reason=str(exc))
+            log.debug("answer_not_by_hq", reason=str(exc))
             return None
 
     async def _open_if_due(self) -> None:
@@ -191,10 +266,25 @@ class ReceiptReader:
             self._outbox.database.set_foreign(replace(foreign, opened_as=reason))
 
 
+class _Heard:
+    """What a few records of our topic come to."""
+
+    def __init__(self, status: Kept | None) -> None:
+        self.before = self.status = status
+        self.news: Kept | None = None
+        self.receipts: list[ReceivedReceipt] = []
+        self.resend: Resend | None = None
+        self.passed: Counter[str] = Counter()
+        self.again = 0  # receipts that were taken before, byte for byte
+
+    def pass_over(self, reason: Passed) -> None:
+        self.passed[str(reason)] += 1
+
+
 def _note(record: Any) -> Note | None:
     """Return the note in a record of HQ's topic, None if the record holds no note."""
     try:
         return Note.from_bytes(record.value or b"")
     except Malformed as exc:
-        log.warning("answer_not_by_hq", offset=record.offset, reason=str(exc))
+        log.debug("answer_not_by_hq", offset=record.offset, reason=str(exc))
         return None

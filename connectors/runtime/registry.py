@@ -1,29 +1,27 @@
-"""What HQ's registry says of us: our center, its keys, and the schemas that HQ reads. Pure.
+"""What HQ's registry says: our center, its keys, the schemas that HQ reads, the centers and codes that there are. Pure.
 
-The records are those of `state.center` and `state.schema`; whoever reads them hands them over in any order.
+It is folded from HQ's own lane, as HQ sealed it (`connectors.runtime.lane_window`): nobody else can add to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.alarms import CENTER, Alarm, AlarmText
+from connectors.runtime.alarms import Alarm, AlarmText
 from hub.domain.catalogue import KINDS
-from hub.domain.state import partition_of, state_path
-from hub.domain.stream import HQ
+from hub.domain.hq_lane import HqLane
+from hub.domain.registry import Center, Key
+from hub.domain.state import state_path
 from hub.protocol.avro import Codec, unframe
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Verifier
 from hub.protocol.schema import DATASCHEMA, parse_schema
 
-CENTERS: Final = f"state.{CENTER}"
-SCHEMAS: Final = "state.schema"
 LANES: Final = "state.lane"
-HQ_PARTITION: Final = partition_of(HQ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,6 @@ class OurCenter:
     """Our center as HQ has it."""
 
     status: str
-    version: int
     keys: tuple[OurKey, ...]
     streams: frozenset[str] = frozenset()  # those that it may report
 
@@ -59,14 +56,14 @@ class OurCenter:
 
 
 class States:
-    """Reads the records of centers and lanes on their `state` topics. Immutable; make it once and keep it.
+    """Reads the records of lanes on `state.lane`: hints for people. Immutable; make it once and keep it.
 
     Shapes: `schema_of` returns the bytes of a released schema by its path.
     Errors: Malformed on construction, if the installation is damaged.
     """
 
     def __init__(self, schema_of: Callable[[str], bytes]) -> None:
-        kinds = [kind for kind in KINDS.values() if kind.stream in {"center", "lane"} and kind.carries_record]
+        kinds = [kind for kind in KINDS.values() if kind.stream == "lane" and kind.carries_record]
         parsed = [parse_schema(schema_of(state_path(kind))) for kind in kinds]
         self._codecs = {schema.id: Codec(schema) for schema in parsed}
 
@@ -80,59 +77,55 @@ class States:
 
 
 class Registry:
-    """The registry of one center as far as it was read.
+    """HQ's registry as far as it was read, as one center sees it.
 
-    Shapes: `states` reads its records; `complete` is for the reader to set, when it has read all that there was.
+    Shapes: `complete` is for the reader to set, when it has read all that there was. `centers` are ids, HQ's own too;
+            `code_lists` have the codes of each list of HQ's; `rules` is the number of the rules that HQ judges by.
+            `lane` is what all of it follows from.
     """
 
-    def __init__(self, center: str, states: States) -> None:
-        self._states = states
-        self._key = f"{HQ}:{center}".encode()
-        self._schemas: set[int] = set()
-        self._announced: set[str] = set()  # asked for before, as a `dataschema`
-        self.center: OurCenter | None = None
+    def __init__(self, center: str) -> None:
+        self._id = center
+        self._announced: frozenset[str] = frozenset()  # as `dataschema`s
         self.complete = False
+        self.lane = HqLane()
+        self.center: OurCenter | None = None
+        self.centers: frozenset[str] = frozenset()
+        self.code_lists: Mapping[str, frozenset[str]] = {}
+        self.rules = 1
+
+    @property
+    def size(self) -> int:
+        """How large HQ's lane is as far as it was read: what a receipt calls its basis."""
+        return self.lane.size
+
+    @property
+    def origin(self) -> str:
+        """The origin of HQ's lane, '' while nothing of it was read."""
+        return self.lane.origin
 
     @property
     def known(self) -> bool:
         """Whether this registry can tell that a schema was not announced.
 
-        Every hub announces schemas: while none is here, HQ's topic was not read to its end, or it is not HQ's.
+        Every hub has such a lane: while nothing of it is here, HQ's topic was not read to its end, or is not there.
         """
-        return self.complete and bool(self._schemas)
+        return self.complete and self.size > 0
 
     def announced(self, dataschema: str) -> bool:
         """Return whether an event with this `ce_dataschema` may be written; also where that is not known. Hot path."""
-        if dataschema in self._announced or not self.known:
-            return True
-        # The id is the top 31 bits of the hash; see hub.protocol.schema.
-        if int(dataschema.removeprefix(DATASCHEMA)[:8], 16) & 0x7FFF_FFFF not in self._schemas:
-            return False
-        self._announced.add(dataschema)
-        return True
+        return dataschema in self._announced or not self.known
 
-    def take(self, topic: str, key: bytes | None, value: bytes | None) -> bool:
-        """Take a record; return whether it tells anything new. Errors: Malformed, if we can't read it."""
-        if topic == SCHEMAS:
-            return value is not None and self._take_schema(key or b"")
-        return key == self._key and value is not None and self._take_center(value)
-
-    def _take_schema(self, key: bytes) -> bool:
-        # The key says it all (`hq:<schema id>`), so a later HQ may describe schemas as it likes.
-        number = key.removeprefix(f"{HQ}:".encode())
-        if not number.isdigit() or int(number) in self._schemas:
-            return False
-        self._schemas.add(int(number))
-        return True
-
-    def _take_center(self, value: bytes) -> bool:
-        state = self._states.read(value)
-        if self.center is not None and state["version"] <= self.center.version:
-            return False  # a new owner of HQ's lane publishes again
-        keys = tuple(key for key in map(_our_key, state["record"]["keys"]) if key is not None)
-        streams = frozenset(state["record"]["streams"])
-        self.center = OurCenter(state["status"], state["version"], keys, streams)
-        return True
+    def follow(self, lane: HqLane) -> None:
+        """Say from now on what HQ's lane says."""
+        found = lane.registry()
+        self.lane = lane
+        self._announced = frozenset(DATASCHEMA + schema.sha256 for schema in found.schemas.values())
+        self.centers = frozenset(found.centers)
+        self.code_lists = found.code_lists
+        self.rules = found.rules
+        ours = found.centers.get(self._id)
+        self.center = None if ours is None else _our_center(ours)
 
     def alarms(
         self,
@@ -158,10 +151,15 @@ class Registry:
         }
 
 
-def _our_key(key: dict[str, Any]) -> OurKey | None:
-    """Return one key of a center's record; None if it is of a kind that this release does not know."""
+def _our_center(found: Center) -> OurCenter:
+    keys = tuple(key for key in map(_our_key, found.keys) if key is not None)
+    return OurCenter(found.status, keys, found.streams)
+
+
+def _our_key(key: Key) -> OurKey | None:
+    """Return one key of a center; None if it is of a kind that this release does not know."""
     try:
-        return OurKey(key["purpose"], Verifier.from_text(key["vkey"]), key["status"] == "active")
+        return OurKey(key.purpose, Verifier.from_text(key.vkey), key.status == "active")
     except Malformed:
         return None
 

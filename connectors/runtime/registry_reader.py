@@ -1,40 +1,53 @@
 """Reads HQ's registry for as long as the connector runs: what it says is known, and what a person must know is shown.
 
-Nothing of it is kept but the alarms: it is small, and read from its beginning at every start and after a lost link.
+It is folded from HQ's own lane on `hub.lane`, which HQ seals. Nothing of it is kept but the alarms and how far it
+reached: it is small, and read from its beginning at every start and after a lost link.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import orjson
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from connectors.runtime.alarms import alarm_text
-from connectors.runtime.codecs import released_states
+from connectors.runtime.alarm_name import AlarmName
+from connectors.runtime.alarms import Alarm, AlarmText, alarm_text
+from connectors.runtime.codecs import released_readers, released_states
+from connectors.runtime.lane_window import LaneWindow, Seen
 from connectors.runtime.link import Backoff, Link, TopicHidden
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.registry import CENTERS, HQ_PARTITION, LANES, SCHEMAS, Registry
+from connectors.runtime.outbox.meta import Meta
+from connectors.runtime.registry import LANES, Registry
 from connectors.runtime.settings import SEAL_KEY
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.told import OfficeWaits
+from connectors.runtime.trust import Trusted, TrustReader
+from hub.base import files
 from hub.base.clients import close
 from hub.base.kafka import Consumer
+from hub.domain.hq_lane import HqKeys
 from hub.domain.state import partition_of
 from hub.protocol.errors import CohubError, Malformed, Retriable
 from hub.protocol.note import Signer
+from hub.protocol.topics import LANE
+from hub.protocol.trust import Trust
 
 LANE_WAIT_S: Final = 3.0
 FETCH_WAIT_MS: Final = 5000
 FETCH_MAX: Final = 500
 BACKOFF_MAX_S: Final = 60.0
-PLACES: Final = tuple(TopicPartition(topic, HQ_PARTITION) for topic in (CENTERS, SCHEMAS))
+PLACE: Final = TopicPartition(LANE, 0)
+LOOK_EVERY_MS: Final = 10_000
+SHORTER_MAX_S: Final = 600.0  # a copy may be shorter for a while: receipts and the lane come on two topics
 
 log = structlog.get_logger(__name__)
 
@@ -42,12 +55,22 @@ log = structlog.get_logger(__name__)
 class RegistryReader:
     """Keeps `registry` as HQ has it, and the alarms that follow from it.
 
-    `work` is rung when it has changed: what waited for a schema may go out. `replans` gets the files whose rows HQ
-    rejected because it had not allowed their stream, when it has.
+    `trust` tells HQ's keys as they are believed now. `work` is rung when the registry has changed: what waited for a
+    schema may go out. `replans` gets the files whose rows HQ rejected because it had not allowed their stream, when it
+    has.
     """
 
-    def __init__(self, office: Office, outbox: Outbox, link: Link, work: Signal, replans: Replans) -> None:
-        self.registry = Registry(office.settings.center, released_states())
+    def __init__(
+        self,
+        office: Office,
+        outbox: Outbox,
+        link: Link,
+        work: Signal,
+        replans: Replans,
+        trust: Callable[[], Trust],
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.registry = Registry(office.settings.center)
         self._office = office
         self._outbox = outbox
         self._link = link
@@ -56,6 +79,12 @@ class RegistryReader:
         self._backoff = Backoff(BACKOFF_MAX_S)
         self._work = work
         self._replans = replans
+        self._trust = trust
+        self._tick = tick
+        self._seen = _seen(outbox)
+        self._window = LaneWindow(released_readers(), self._seen)
+        self._shorter_since: float | None = None  # when this copy was first found to be shorter than it has to be
+        self._told_newer: tuple[str, ...] = ()
 
     async def settled(self) -> None:
         """Return when it is known what HQ has announced; also when it can't be: at once if it is hidden from us.
@@ -90,18 +119,50 @@ class RegistryReader:
             await self._backoff.wait()
 
     async def _session(self) -> None:
-        consumer = await self._link.consumer(CENTERS, SCHEMAS, wait_ms=FETCH_WAIT_MS)
+        consumer = await self._link.consumer(LANE, wait_ms=FETCH_WAIT_MS)
+        read = None
+        reading = read_on(consumer, self._window, self.registry, lambda: HqKeys.of(self._trust()), self._timeout_s)
         try:
-            async with contextlib.aclosing(read_on(consumer, self.registry, self._timeout_s)) as changes:
+            async with contextlib.aclosing(reading) as changes:
                 async for _ in changes:
                     self._backoff.reset()
-                    if self.registry.known:
+                    self._look_at_age()
+                    if self.registry.known and read is not self.registry.lane:
+                        self._remember()
                         self._raise_alarms()
                         self._replan_allowed()
+                        self._replan_listed()
                         self._settled.set()
                         self._work.ring()
+                        read = self.registry.lane
         finally:
             await close(consumer)
+
+    def _remember(self) -> None:
+        """Keep how far HQ's lane was read: a copy that is shorter, or another, is told from it at the next start."""
+        lane = self.registry.lane
+        if self._seen is None or lane.size > self._seen.size:
+            self._seen = Seen.of(lane)
+            kept = {"origin": lane.origin, "size": lane.size, "root": lane.root.hex()}
+            self._outbox.database.set_meta(Meta.REGISTRY_SEEN, orjson.dumps(kept).decode())
+        if lane.newer != self._told_newer:
+            self._told_newer = lane.newer
+            log.warning("registry_newer_than_this_release", unknown=list(lane.newer), remedy="update the connector")
+
+    def _look_at_age(self) -> None:
+        """Raise the alarm of a copy that has been shorter for long than HQ's lane must be, or that is another lane."""
+        wanted = max(self._outbox.answers.newest_basis(), 0 if self._seen is None else self._seen.size)
+        size, now = self.registry.size, self._tick()
+        if size >= wanted:
+            self._shorter_since = None
+        elif self._shorter_since is None:
+            self._shorter_since = now
+        alarm = None
+        if self._shorter_since is not None and now - self._shorter_since >= SHORTER_MAX_S:
+            alarm = Alarm(AlarmText.REGISTRY_OLD, {"size": str(size), "wanted": str(wanted)})
+        elif self._window.contradiction and size <= wanted:
+            alarm = Alarm(AlarmText.REGISTRY_OTHER, {"detail": self._window.contradiction})
+        self._set_alarm(AlarmName.REGISTRY, alarm)
 
     def _raise_alarms(self) -> None:
         office, key = self._office, self._office.key.verifier
@@ -111,17 +172,20 @@ class RegistryReader:
             None if office.long_key is None else office.long_key.verifier,
             None if office.witness_key is None else office.witness_key.verifier,
         )
-        database = self._outbox.database
         for name, alarm in found.items():
-            kept = None if alarm is None else alarm.to_text()
-            if database.meta(name) == kept:
-                continue
-            if alarm is not None:
-                said = alarm_text(alarm, office.settings.language)
-                log.warning("alarm_raised", alarm=str(name), text=alarm_text(alarm, "en"), said=said)
-            else:
-                log.info("alarm_cleared", alarm=str(name))
-            database.set_meta(name, kept)
+            self._set_alarm(name, alarm)
+
+    def _set_alarm(self, name: AlarmName, alarm: Alarm | None) -> None:
+        database = self._outbox.database
+        kept = None if alarm is None else alarm.to_text()
+        if database.meta(name) == kept:
+            return
+        if alarm is not None:
+            said = alarm_text(alarm, self._office.settings.language)
+            log.warning("alarm_raised", alarm=str(name), text=alarm_text(alarm, "en"), said=said)
+        else:
+            log.info("alarm_cleared", alarm=str(name))
+        database.set_meta(name, kept)
 
     def _replan_allowed(self) -> None:
         if self.registry.center is None:
@@ -135,41 +199,55 @@ class RegistryReader:
             log.info("stream_allowed", files=sorted(files))
             self._replans.add(files)
 
+    def _replan_listed(self) -> None:
+        try:
+            files = self._outbox.answers.replan_listed(self.registry.centers, self.registry.code_lists)
+        except Retriable:
+            self._replans.add_every()  # see above
+            raise
+        if files:
+            log.info("network_changed", files=sorted(files))
+            self._replans.add(files)
 
-async def read_on(consumer: Consumer, registry: Registry, timeout_s: float) -> AsyncGenerator[None, None]:
-    """Read the registry from its beginning and go on; yield when all that there was is read, and after each change."""
-    consumer.assign(PLACES)
-    async with asyncio.timeout(timeout_s):
-        ends = await consumer.end_offsets(PLACES)
-        await consumer.seek_to_beginning(*PLACES)
-    told = False
+
+async def read_on(
+    consumer: Consumer, window: LaneWindow, registry: Registry, keys: Callable[[], HqKeys], timeout_s: float
+) -> AsyncGenerator[None, None]:
+    """Read HQ's lane from the topic's beginning and go on; yield when all that there was is read, and now and then.
+
+    Where HQ's keys have changed the topic is read again: what they have signed could not be taken before. So it is
+    where records stood so far from their place that they were pushed out, as long as that leads on.
+    """
+    consumer.assign([PLACE])
     while True:
-        if not told and all([await consumer.position(place) >= ends[place] for place in PLACES]):
-            registry.complete = told = True
-            yield
-        changed = False
-        for records in (await consumer.getmany(timeout_ms=60_000 if told else 500, max_records=FETCH_MAX)).values():
-            for record in records:
-                changed |= _take(registry, record)
-        if changed and told:
-            yield
+        window.keys, window.passed_over, size, is_read = keys(), 0, window.lane.size, False
+        async with asyncio.timeout(timeout_s):
+            end = (await consumer.end_offsets([PLACE]))[PLACE]
+            await consumer.seek_to_beginning(PLACE)
+        while keys() == window.keys:
+            if is_read or await consumer.position(PLACE) >= end:
+                if not is_read and window.passed_over and window.lane.size > size:
+                    break
+                registry.complete = is_read = True
+                yield
+            wait_ms = LOOK_EVERY_MS if is_read else 500
+            for records in (await consumer.getmany(PLACE, timeout_ms=wait_ms, max_records=FETCH_MAX)).values():
+                if window.take(records):
+                    registry.follow(window.lane)
 
 
-def _take(registry: Registry, record: Any) -> bool:
-    try:
-        return registry.take(record.topic, record.key, record.value)
-    except Malformed as exc:
-        log.warning("registry_record_unreadable", topic=record.topic, offset=record.offset, reason=str(exc))
-        return False
-
-
-async def read_registry(link: Link) -> Registry:
-    """Return HQ's registry as it is now. Errors: Retriable."""
-    registry = Registry(link.settings.center, released_states())
-    consumer = await link.consumer(CENTERS, SCHEMAS)
+async def read_registry(link: Link, trust: Trust) -> Registry:
+    """Return HQ's registry as it is now, by keys that the pinned root vouches for. Errors: Retriable."""
+    trusted = Trusted(Path(), trust, lambda _path, _data: None)  # what is newer on the topic counts, and is not kept
+    registry, window = Registry(link.settings.center), LaneWindow(released_readers())
+    await TrustReader(trusted, link).look()
+    consumer = await link.consumer(LANE)
     try:
         async with asyncio.timeout(link.settings.request_timeout_s):
-            async with contextlib.aclosing(read_on(consumer, registry, link.settings.request_timeout_s)) as changes:
+            reading = read_on(
+                consumer, window, registry, lambda: HqKeys.of(trusted.trust), link.settings.request_timeout_s
+            )
+            async with contextlib.aclosing(reading) as changes:
                 await anext(changes)
     except (KafkaError, TimeoutError, OSError) as exc:
         raise OfficeWaits("errors.registry_unreadable", detail=type(exc).__name__) from exc
@@ -200,14 +278,25 @@ async def lane_reason(link: Link, origin: str) -> str | None:
         return None
 
 
+def _seen(outbox: Outbox) -> Seen | None:
+    """Return how far HQ's lane was read before this start."""
+    kept = outbox.database.meta(Meta.REGISTRY_SEEN)
+    if kept is None:
+        return None
+    found = orjson.loads(str(kept))
+    return Seen(found["origin"], found["size"], bytes.fromhex(found["root"]))
+
+
 def office_keys(folder: Path) -> set[bytes]:
     """Return the public halves of the keys that lie in an office: those in use, and those from before them.
 
     A key that was rotated away is kept beside the new one, as `*.key` or `*.old`.
     """
     found = set()
-    for path in (folder / SEAL_KEY).parent.glob("*"):
-        if path.suffix in (".key", ".old"):
-            with contextlib.suppress(OSError, UnicodeDecodeError, Malformed):
-                found.add(Signer.from_text(path.read_text("ascii")).verifier.public)
+    keys = (folder / SEAL_KEY).parent
+    with contextlib.suppress(FileNotFoundError):
+        for path in (keys / entry.name for entry in files.entries(keys)):
+            if path.suffix in (".key", ".old"):
+                with contextlib.suppress(OSError, UnicodeDecodeError, Malformed):
+                    found.add(Signer.from_text(files.read(path).decode("ascii")).verifier.public)
     return found

@@ -93,10 +93,12 @@ class Sender:
         """Whether batches are going out just now. Any thread may ask."""
         return self._clock() - self._departed_at < SENDS_FOR_S
 
-    def rewind(self, sequence: int) -> None:
-        """Send again from the start of the batch that `sequence` is in: HQ asks for it."""
+    def rewind(self, sequence: int) -> bool:
+        """Send again from the start of the batch that HQ asks for; return whether it was not asked for before."""
         self._follow_lane()
-        self._resend(self._course.rewound(sequence, self._clock()))
+        before, course = self._course, self._course.rewound(sequence, self._clock())
+        self._resend(course)
+        return course is not before
 
     def receipted(self) -> None:
         """Tell that a receipt has come: HQ is not silent."""

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.runtime.told import OfficeError, os_reason
 from connectors.source.table import Limits
+from hub.base import files
 from hub.base.access import Security, Servers
 from hub.base.ending import END_S
 from hub.protocol import topics
@@ -112,7 +113,7 @@ def read_settings(office: Path, overrides: Overrides | None = None) -> Connector
     """Return the settings of the office in a folder. Errors: UsageError, one line naming the file and the setting."""
     path = office / FILE
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
+        data = yaml.safe_load(files.read_text(path))
     except OSError as exc:
         raise OfficeError("errors.settings_unreadable", path=path, reason=os_reason(exc)) from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +18,16 @@ import structlog
 from connectors.mapping.model import Mapping
 from connectors.mapping.problem import LocalCode, Problem
 from connectors.runtime.folder import finish_in_thread
+from connectors.runtime.hq_words import hq_notice
 from connectors.runtime.notice import notices_for, orphans_notice
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lookup import recorded_at, standings
 from connectors.runtime.outbox.orphans import LEFT
 from connectors.runtime.outbox.rows import FileState, FileSummary, RowVerdict
+from connectors.runtime.outbox.status import hq_status
 from connectors.runtime.signals import Signal
+from connectors.runtime.standing import Kept
 from connectors.runtime.units import file_of, mapping_of, sheet_of_unit
 from connectors.runtime.verdicts import TITLE, Page, VerdictRow, paced, verdicts_path, write_pages
 from connectors.source.copy import find_copies
@@ -55,14 +60,14 @@ class VerdictSheets:
         mappings: Callable[[], list[Mapping]],
         changed: Signal,
         is_sending: Callable[[], bool] = lambda: False,
-        write: Callable[[Path, bytes], None] = durable.write,
+        write: Callable[[Path, bytes], None] | None = None,
     ) -> None:
         self._office = office
         self._outbox = outbox
         self._mappings = mappings
         self._changed = changed
         self._is_sending = is_sending
-        self._write_file = write
+        self._write_file = write or partial(durable.write, under=office.sources)
         self._written: dict[str, tuple[_Told | None, float]] = {}
         self._given_s = 0.0  # for how long what is being written has given way
 
@@ -77,8 +82,11 @@ class VerdictSheets:
 
     def write(self) -> bool:
         """Write what has changed; return whether something is left for later."""
-        later, self._given_s = False, 0.0
+        self._given_s = 0.0
         summaries = self._outbox.rows.summaries()
+        hq = hq_status(self._outbox.database)
+        word = _Word(hq, hq.is_stale(datetime.now(UTC))) if hq is not None and hq.stops else None
+        later = word is not None and not word.is_stale  # it is to be seen when it has become stale
         orphans = _orphans(self._outbox)
         copies = find_copies(file_of(one.name) for one in summaries if one.state not in LEFT)
         files: dict[str, list[FileSummary]] = {}
@@ -91,7 +99,7 @@ class VerdictSheets:
             shown = [unit for unit in units if _is_shown(unit, path)]
             if len(units) > 1:  # the other units of a workbook are there; of one that left, the strays tell
                 shown = [unit for unit in shown if unit.state != FileState.VANISHED] or shown
-            told = _Told(tuple(shown), strays, copies.get(name))
+            told = _Told(tuple(shown), strays, copies.get(name), word)
             before, at = self._written.get(name, (None, float("-inf")))
             if not shown or told == before:
                 continue
@@ -101,7 +109,8 @@ class VerdictSheets:
                 continue
             try:
                 pages = list(self._pages(told, orphans))
-                if write_pages(path, pages, self._office.settings.language, self._write_file, self._give_way):
+                language, under = self._office.settings.language, self._office.sources
+                if write_pages(path, pages, language, self._write_file, self._give_way, under):
                     log.info("verdicts_written", file=name, state=shown[0].state)
             except Retriable as exc:
                 later = True
@@ -120,7 +129,9 @@ class VerdictSheets:
         language = self._office.settings.language
         for number, unit in enumerate(told.units):
             notices = notices_for(unit, orphans.get(unit.name, []), language, copy_of=told.copy_of)
-            if number == 0:  # what nobody's sheet names is said once in a workbook
+            if number == 0:  # what HQ says, and what nobody's sheet names, is said once in a workbook
+                if told.word is not None:
+                    notices.insert(0, hq_notice(told.word.kept, language, is_stale=told.word.is_stale))
                 notices += [orphans_notice(file, keys, language) for file, keys in told.strays if file != unit.name]
             yield Page(self._rows(unit.name), notices, sheet_of_unit(unit.name) or TITLE)
 
@@ -161,12 +172,35 @@ def _local(at: str) -> str:
 
 
 @dataclass(frozen=True)
+class _Word:
+    """What HQ says of how it stands with us: the same while HQ says the same, whenever it says it."""
+
+    kept: Kept
+    is_stale: bool
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """What of it is shown."""
+        note = self.kept.note
+        return note.state, note.since, note.why, self.is_stale and note.time
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is shown."""
+        return isinstance(other, _Word) and self.said == other.said
+
+    def __hash__(self) -> int:
+        """Return what equal words share."""
+        return hash(self.said)
+
+
+@dataclass(frozen=True)
 class _Told:
     """What a file of verdicts is made from, but for its rows, which change with the summaries."""
 
     units: tuple[FileSummary, ...]
     strays: tuple[tuple[str, list[str]], ...]  # what HQ has of files that are gone, and no sheet names
     copy_of: str | None
+    word: _Word | None  # HQ's, where it does not read the lane
 
     @property
     def has_pending(self) -> bool:
@@ -176,7 +210,7 @@ class _Told:
     def about_files(self) -> tuple[object, ...]:
         """What the notices are made from: when that changes, nobody waits for it."""
         about = tuple((unit.name, unit.state, unit.reason, unit.counts.get("vanished")) for unit in self.units)
-        return about, self.strays, self.copy_of
+        return about, self.strays, self.copy_of, self.word and self.word.said
 
 
 def _orphans(outbox: Outbox) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from connectors.source.problem import FileRefused
+from hub.base.files import OversizeError, StrangeFileError
 from hub.protocol.errors import CohubError, Fatal, Retriable, UsageError
 from schemas.words import Language, words
 from schemas.words.said import Said, said
@@ -50,7 +51,11 @@ class OfficeError(OfficeFatal, UsageError):
 
 
 def os_reason(exc: OSError) -> Said:
-    """Return what the system says, as a text."""
+    """Return what the system says, or the door to files, as a text."""
+    if isinstance(exc, StrangeFileError):
+        return said(f"os.strange_{exc.kind}")
+    if isinstance(exc, OversizeError):
+        return said("os.oversize")
     code = errno.errorcode.get(exc.errno or 0, "")
     return said(f"os.{code}") if code in OS_CODES else said("os.other", number=exc.errno or type(exc).__name__)
 
@@ -80,7 +85,19 @@ def told_of(exc: BaseException) -> Said:
         return _mapping_fault(found)
     if isinstance(exc, CohubError):
         return said("errors.other", detail=detail or type(exc).__name__)
-    return said("errors.crashed", detail=f"{type(exc).__name__}: {detail}" if detail else type(exc).__name__)
+    # Its own text may quote a cell, and this is kept beside the sheets: where it was raised tells whoever mends it.
+    return said("errors.crashed", detail=f"{type(exc).__name__}{_place_of(exc)}")
+
+
+def _place_of(exc: BaseException) -> str:
+    """Return in which of our modules an error was raised, in which line: the innermost."""
+    found, at = "", exc.__traceback__
+    while at is not None:
+        module = str(at.tb_frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] in ("connectors", "hub", "schemas"):
+            found = f" ({module}:{at.tb_lineno})"
+        at = at.tb_next
+    return found
 
 
 def _mapping_fault(found: re.Match[str]) -> Said:

@@ -12,6 +12,8 @@ What is true when the process dies behind each step:
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,12 +31,15 @@ from hub.base.kafka import Consumer
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
 from hub.protocol.note import Note
-from hub.protocol.receipt import Receipt, Resend, read_answer
+from hub.protocol.receipt import Receipt, Resend
+from hub.protocol.status import StatusNote, read_said
 from hub.protocol.topics import TRUST
 from hub.protocol.trust import Trust, open_trust
 
 FETCH_WAIT_MS: Final = 5000
 BACKOFF_MAX_S: Final = 60.0
+LOOKS_MAX: Final = 8
+LOOKS_EVERY_S: Final = 60.0
 PLACE: Final = TopicPartition(TRUST, 0)
 
 log = structlog.get_logger(__name__)
@@ -83,24 +88,33 @@ class Trusted:
         times = (moment for moment, key in self.trust.retired if (key.name, key.key_id) in signed_by)
         return min(times, default=None)
 
-    def answer(self, note: Note) -> Receipt | Resend:
+    def answer(self, note: Note) -> Receipt | Resend | StatusNote:
         """Return what HQ says in a record of our topic. Errors: Malformed, if it is not HQ who says it."""
         key = note.verify(self.trust.receipts)
-        said = read_answer(note.text)
+        said = read_said(note.text)
         retired_at = self.trust.retired_at(key)
         # A request has no time. It is new, or has been dealt with: none by a retired key is missed.
-        if retired_at is not None and (isinstance(said, Resend) or said.recorded_at >= retired_at):
+        if retired_at is not None and (isinstance(said, Resend) or _said_at(said) >= retired_at):
             raise Malformed(f"{key.name}+{key.key_id.hex()} was retired at {retired_at:%Y-%m-%dT%H:%M:%SZ}")
         return said
 
 
-class TrustReader:
-    """Keeps `trusted` up to what HQ publishes."""
+def _said_at(said: Receipt | StatusNote) -> datetime:
+    return said.recorded_at if isinstance(said, Receipt) else said.time
 
-    def __init__(self, trusted: Trusted, link: Link) -> None:
+
+class TrustReader:
+    """Keeps `trusted` up to what HQ publishes.
+
+    Shapes: `steady_s` never goes back.
+    """
+
+    def __init__(self, trusted: Trusted, link: Link, steady_s: Callable[[], float] = time.monotonic) -> None:
         self.trusted = trusted
         self._link = link
         self._backoff = Backoff(BACKOFF_MAX_S)
+        self._steady_s = steady_s
+        self._looks: deque[float] = deque(maxlen=LOOKS_MAX)
 
     async def run(self) -> None:
         """Read for as long as the task lives; an HQ of version 0.1.0 has nothing to read."""
@@ -112,6 +126,19 @@ class TrustReader:
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
                 self._link.tell_lost("trust_lost", exc)
             await self._backoff.wait()
+
+    async def look_for(self, note: Note) -> None:
+        """Look an answer's key up, if it may be one of HQ's that is not known here. Errors: Retriable.
+
+        Anybody can write a key's id into a line: after a few looks a minute we wait for what `run` reads meanwhile.
+        """
+        now_s = self._steady_s()
+        if not self.trusted.lacks(note):
+            return
+        if len(self._looks) == LOOKS_MAX and now_s - self._looks[0] < LOOKS_EVERY_S:
+            return
+        self._looks.append(now_s)
+        await self.look()
 
     async def look(self) -> None:
         """Return when all that is published now was read. Errors: Retriable, if it can't be asked."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,9 @@ from connectors.reconcile.belief import RowState
 from connectors.runtime.explanation import explain, remedy
 from connectors.runtime.notice import NOTICE_HEADERS, Notice
 from connectors.runtime.told import OfficeWaits, os_reason
-from hub.base import durable
+from hub.base import durable, files
+from hub.base.text import visible
+from hub.base.zips import BROKEN, open_zip
 from hub.domain.key import show_key
 from schemas.words import Language, words
 
@@ -28,6 +30,7 @@ T = TypeVar("T")
 
 FOLDER: Final = "cohub"
 SUFFIX: Final = ".verdicts.xlsx"
+_NAME_BYTES_MAX: Final = 255
 STATES: Final[tuple[RowState, ...]] = ("rejected", "refused", "pending", "accepted", "unchanged", "blank")
 
 _FORM: Final = 1  # raise it when the same rows are shown in another way
@@ -37,6 +40,8 @@ _CELL_CHARS_MAX: Final = 32_767
 _FORMULA_STARTS: Final = tuple("=+-@\t\r＝＋－＠")
 _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _IDENTIFIER: Final = re.compile(rb"<dc:identifier>([^<]*)</dc:identifier>")
+_PROPERTIES: Final = "docProps/core.xml"
+_PROPERTIES_BYTES_MAX: Final = 1 << 16
 _WIDTHS: Final = (8, 24, 14, 62, 62)
 _FILLS: Final[dict[RowState, str]] = {
     "rejected": "F8CBAD",
@@ -67,7 +72,11 @@ class VerdictRow:
 
 def verdicts_path(source: Path) -> Path:
     """Return where the verdicts of a source file belong."""
-    return source.parent / FOLDER / f"{source.name}{SUFFIX}"
+    name = source.name
+    if len(os.fsencode(name + SUFFIX)) > _NAME_BYTES_MAX:  # the sheet's own name has all that a name may have
+        cut = os.fsencode(name)[: _NAME_BYTES_MAX - len(SUFFIX) - 9].decode("utf-8", "ignore")
+        name = f"{cut}~{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+    return source.parent / FOLDER / f"{name}{SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +103,14 @@ def write_pages(
     language: Language,
     write: Callable[[Path, bytes], None] = durable.write,
     give_way: Callable[[], None] = lambda: None,
+    under: Path | None = None,
 ) -> bool:
     """Write the verdicts to `path`, a worksheet each, unless they are there already; return whether any was written.
 
     Shapes: notices on the source as a whole stand above the rows, in a block of their own;
             rows with problems come first, then those that wait, then the others, each group in the sheet's order;
             `write` puts bytes at a path durably, in place of what is there; `give_way` is called every few hundred
-            rows, and may wait.
+            rows, and may wait; no link is followed beneath `under`.
     Errors: Retriable while the file is open elsewhere or the folder cannot be written; nothing is lost, call again.
     """
     filled = [
@@ -113,10 +123,10 @@ def write_pages(
     ]
     lines = [line for page in filled for line in (*page.block, *page.lines, *([(page.title,)] if pages[1:] else []))]
     mark = _mark(lines, language)
-    if _written_mark(path) == mark:
+    if _written_mark(path, under) == mark:
         return False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(path.parent, under=under)
         write(path, _workbook(filled, language, mark, give_way))
     except OSError as exc:
         raise OfficeWaits("errors.verdicts_unwritable", path=path, reason=os_reason(exc)) from exc
@@ -138,7 +148,7 @@ def _titles(wanted: Iterable[str]) -> Iterator[str]:
 
 def escape(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula, nor chokes on."""
-    text = _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    text = visible(_UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text))
     if text.startswith(_FORMULA_STARTS):
         text = f"'{text}"
     return text[:_CELL_CHARS_MAX]
@@ -172,12 +182,12 @@ def _mark(lines: Sequence[tuple[Any, ...]], language: Language) -> str:
     return f"cohub:{digest.hexdigest()}"
 
 
-def _written_mark(path: Path) -> str | None:
+def _written_mark(path: Path, under: Path | None) -> str | None:
     """Return the mark of the file that is there; None if there is none, or another program wrote it since."""
     try:
-        with zipfile.ZipFile(path) as parts:
-            found = _IDENTIFIER.search(parts.read("docProps/core.xml"))
-    except (OSError, KeyError, zipfile.BadZipFile):
+        with files.opened(path, under) as file, open_zip(file) as parts, parts.open(_PROPERTIES) as part:
+            found = _IDENTIFIER.search(part.read(_PROPERTIES_BYTES_MAX))
+    except BROKEN:
         return None
     return found[1].decode("ascii", "replace") if found else None
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.source.encoding import is_encodable
 from connectors.source.names import Beside, is_source_file, is_source_folder, what_is_beside
+from hub.base import files
 
 
 class FolderSettings(BaseModel):
@@ -108,7 +109,8 @@ Reading = Callable[[Path, int], tuple[bytes, FileStamp]]
 def list_files(settings: FolderSettings) -> dict[str, FileStamp]:
     """Return the folder's source files and their stamps, in the order of their names.
 
-    Links to folders are not followed, so no loop can be. What is neither a file nor a link to one is not looked at.
+    No link is followed: neither to a folder, so no loop can be, nor to a file, so nothing outside is read, and nothing
+    inside twice. What is no plain file is not looked at.
     Errors: OSError if the folder cannot be listed; ValueError if it holds more files than the limit.
     """
     found: dict[str, FileStamp] = {}
@@ -116,12 +118,10 @@ def list_files(settings: FolderSettings) -> dict[str, FileStamp]:
         if not is_source_file(name, settings.patterns) or not is_encodable(name):
             continue
         try:
-            # Path.stat and not entry.stat: the entry's is stale on Windows while a file is written.
-            facts = Path(entry.path).stat()
+            # Not entry.stat: the entry's is stale on Windows while a file is written.
+            found[name] = stamp_of(files.look(Path(entry.path)))
         except OSError:
-            continue  # gone, or a link to nothing, between the listing and the look
-        if stat.S_ISREG(facts.st_mode):
-            found[name] = stamp_of(facts)
+            continue  # gone between the listing and the look, or no plain file: `list_beside` has those
         if len(found) > settings.files_max:
             message = f"expected at most {settings.files_max} files in {settings.path}; name patterns"
             raise ValueError(message)
@@ -136,7 +136,11 @@ def list_beside(settings: FolderSettings) -> dict[str, Beside]:
     found: dict[str, Beside] = {}
     for name, entry in _walk(settings):
         what = Beside.ODD_NAME if not is_encodable(name) else what_is_beside(name)
-        if what is not None and entry.is_file() and len(found) < settings.files_max:
+        if what is None and is_source_file(name, settings.patterns):
+            what = Beside.SHEET
+        if what is not None and not entry.is_file(follow_symlinks=False):
+            what = Beside.STRANGE
+        if what is not None and len(found) < settings.files_max:
             found[name if is_encodable(name) else name.encode("utf-8", "replace").decode()] = what
     return dict(sorted(found.items()))
 
@@ -146,27 +150,31 @@ def _walk(settings: FolderSettings) -> Iterator[tuple[str, os.DirEntry[str]]]:
     pending = [(settings.path, PurePosixPath(), 0)]
     while pending:
         folder, prefix, depth = pending.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = prefix / entry.name
-                try:
-                    is_folder = entry.is_dir(follow_symlinks=False)
-                except OSError:
-                    continue
-                if not is_folder:
-                    yield str(name), entry
-                elif depth < settings.depth_max and is_source_folder(entry.name):
-                    pending.append((Path(entry.path), name, depth + 1))
+        for entry in files.entries(folder):
+            name = prefix / entry.name
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+            except OSError:
+                continue
+            if not is_folder or _is_named_as_sheet(entry.name):
+                yield str(name), entry
+            elif depth < settings.depth_max and is_source_folder(entry.name):
+                pending.append((Path(entry.path), name, depth + 1))
 
 
-def read_file(path: Path, bytes_max: int) -> tuple[bytes, FileStamp]:
+def _is_named_as_sheet(name: str) -> bool:
+    """Return whether a folder has the name of a workbook: then it is shown, and not looked into."""
+    return PurePosixPath(name).suffix.lower() in (".xlsx", ".xlsm", ".csv")
+
+
+def read_file(path: Path, bytes_max: int, under: Path | None = None) -> tuple[bytes, FileStamp]:
     """Return a file's bytes (one more than the limit at most) and its stamp after reading.
 
     Errors: OSError.
     """
-    with path.open("rb") as file:
+    with files.opened(path, under) as file:
         data = file.read(bytes_max + 1)
-    return data, stamp_of(path.stat())
+    return data, stamp_of(files.look(path))
 
 
 def stamp_of(facts: os.stat_result) -> FileStamp:
@@ -186,12 +194,12 @@ class FolderSource:
         settings: FolderSettings,
         known: dict[str, str] | None = None,
         listing: Listing = list_files,
-        reading: Reading = read_file,
+        reading: Reading | None = None,
     ) -> None:
         self._settings = settings
         self._digests = dict(known or {})
         self._listing = listing
-        self._reading = reading
+        self._reading = reading or partial(read_file, under=settings.path)
         self._files: dict[str, _Known] = {}
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -57,6 +59,7 @@ class Grid:
                 if len(text) > self._limits.cell_chars_max:
                     message = f"a cell is longer than the limit of {self._limits.cell_chars_max} characters"
                     self._note(number, len(values), ProblemCode.CELL_TOO_LONG, message)
+                    text = ""  # nothing is made of it
                 values.append(self._texts.setdefault(text, text) if text else None)
             elif kind is float:
                 values.append(self._number(number, len(values), cell))
@@ -135,30 +138,32 @@ def _label(value: Cell) -> str:
     return "" if value is None else clean_name(str(value).replace("\0", "\ufffd"))
 
 
-def fill_down(grid: Grid, below: dict[int, list[Cell]], header_end: int) -> bool:
+def fill_down(
+    grid: Grid, below: dict[int, list[Cell]], header_end: int, columns: Collection[int] | None = None
+) -> bool:
     """Give the rows under a vertical merge its value, unless they are otherwise empty; return whether any got it.
+
+    Shapes: `columns` are those that are used; the others are as they were, so that what nobody reads costs nothing.
 
     What keeps the merge's own cell from being read does so in each of the rows, too.
     Errors: FileRefused, if two areas give one cell a value.
     """
     is_filled = False
-    last_row = max(below, default=-1)
+    numbers = sorted(below)
     filled_to: dict[int, int] = {}
     for (top, left), (bottom, _) in sorted(grid.merges, key=lambda merge: merge[0]):
         if top <= filled_to.get(left, -1):
             raise _overlapping()
         filled_to[left] = bottom
-        if top <= header_end or bottom == top:
+        if top <= header_end or bottom == top or (columns is not None and left not in columns):
             continue
         index = left - grid.first_column
         value = grid.cell(top, left)
         why = grid.bad.get(top, {}).get(left)
         if value is None and why is None:
             continue
-        for number in range(top + 1, min(bottom, last_row) + 1):
-            values = below.get(number)
-            if values is None:
-                continue
+        for number in numbers[bisect_right(numbers, top) : bisect_right(numbers, bottom)]:
+            values = below[number]
             if why is not None:
                 grid.bad.setdefault(number, {})[left] = why
             elif values[index] is None:

@@ -16,7 +16,9 @@ from connectors.source.table import Cell, FormatOptions
 
 _COLOURS_BYTES = 4 * 1024 * 1024  # how far down a sheet is searched for colours
 _NAMES_SHOWN = 5
-_WORD = re.compile(r'"[^"]*[^"\s.,\-()][^"]*"|\[\$[^\]\-]|[$€£¥₽₸₨₹₴₺₩\u5143]')
+_QUOTED = re.compile(r'"([^"]*)"')
+_COIN = re.compile(r"\[\$[^\]\-]|[$€£¥₽₸₨₹₴₺₩\u5143]")
+_NO_WORD = frozenset(" \t\n\r\x0b\x0c\xa0.,-()")
 
 
 def show_cells(
@@ -37,7 +39,7 @@ def show_cells(
         decimals = _having(below, shown, first, Decimal)
         _show_numbers(package, grid, below, odd, ints - decimals)
         _show_numbers(package, grid, below, odd | whole, decimals)
-    worded = frozenset(i for i, form in enumerate(formats) if not form.is_moment and _WORD.search(form.code))
+    worded = frozenset(i for i, form in enumerate(formats) if not form.is_moment and _has_word(form.code))
     if worded:  # a number that is shown with a unit or a currency beside it
         others = _chosen(places, wanted.columns) - shown
         numbers = _having(below, others, first, int) | _having(below, others, first, Decimal)
@@ -45,6 +47,11 @@ def show_cells(
     if texts:
         for cell in package.styled_cells(grid.facts, texts, _having(below, shown, first, str)):
             _show_text(package, below, cell.row, cell.column - first, cell.style)
+
+
+def _has_word(code: str) -> bool:
+    """Return whether a format shows a text or a currency beside a number."""
+    return _COIN.search(code) is not None or any(set(text) - _NO_WORD for text in _QUOTED.findall(code))
 
 
 def _chosen(places: Mapping[int, str], names: frozenset[str] | None) -> frozenset[int]:

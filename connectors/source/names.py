@@ -46,6 +46,7 @@ class Beside(StrEnum):
     LOCK_FILE = "lock_file"  # a program has the workbook open
     TEMPORARY = "temporary"
     ODD_NAME = "odd_name"  # its name is no text
+    STRANGE = "strange"  # a link, a pipe, a device, … under the name of a sheet
 
 
 def is_source_folder(name: str) -> bool:

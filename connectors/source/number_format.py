@@ -217,7 +217,7 @@ def read_format(code: str) -> NumberFormat:
     first = sections[0]
     is_general = len(sections) == 1 and (first.parts in ([("general", "")], [("text", "")]) or not code)
     return NumberFormat(
-        code=code,
+        code=code[:_CODE_CHARS_MAX],
         is_plain=is_general or (len(sections) == 1 and first.is_certain and first.parts == [("digit", "0")]),
         is_general=is_general,
         is_moment=all(section.has_day or section.has_clock for section in sections),

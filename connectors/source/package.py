@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import posixpath
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +26,7 @@ from connectors.source.sheet_text import (
 )
 from connectors.source.styles import Styles, local_name, parse_xml, read_styles
 from connectors.source.table import Limits
+from hub.base.zips import BROKEN, open_zip
 
 _WORKBOOK = "xl/workbook.xml"  # the parser knows no other place
 _PARTS_MAX = 10_000
@@ -36,17 +35,6 @@ _ROW_BYTES_MAX = 64 * 1024 * 1024
 _INDEX_BYTES_MAX = 32 * 1024 * 1024
 _ROW_END = b"row>"
 _STRING_TOTAL_MAX = 1024 * 1024 * 1024
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-    LookupError,
-)
-
 _STRING_END = re.compile(rb"</(?:\w{1,9}:)?si>")
 
 
@@ -70,9 +58,9 @@ class Package:
     def __init__(self, data: bytes, limits: Limits) -> None:
         self._limits = limits
         try:
-            self._zip = zipfile.ZipFile(io.BytesIO(data))
+            self._zip = open_zip(io.BytesIO(data))
             parts = self._zip.infolist()
-        except _BROKEN as exc:
+        except BROKEN as exc:
             raise _broken(str(exc)) from exc
         names = {part.filename for part in parts}
         if len(parts) > _PARTS_MAX or len(names) < len(parts):
@@ -230,7 +218,7 @@ class Package:
             with self._zip.open(name) as part:
                 while piece := part.read(_PIECE_BYTES):
                     yield piece
-        except _BROKEN as exc:
+        except BROKEN as exc:
             raise _broken(f"{name}: {exc}") from exc
 
     def _rows_of(self, name: str, bytes_max: int | None = None) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from connectors.source.kind import ZIP, sniff
 from connectors.source.problem import FileBusy, FileCode, FileRefused
 from connectors.source.table import FormatOptions, Kind, Limits, Table
 from connectors.source.workbook import read_workbook, worksheets
+from hub.base import files
 
 KINDS: dict[str, Kind] = {
     ".csv": "csv",
@@ -34,11 +35,7 @@ def read_table(
     wanted = wanted or FormatOptions()
     limits = limits or Limits()
     if len(data) > limits.file_bytes_max:
-        raise FileRefused(
-            FileCode.FILE_TOO_LARGE,
-            f"expected at most {limits.file_bytes_max} bytes, {path.name} has {len(data)}",
-            bytes_max=limits.file_bytes_max,
-        )
+        raise _too_large(path, limits.file_bytes_max)
     return _READERS[_kind(path, data, wanted.kind)](path, data, wanted, limits)
 
 
@@ -55,11 +52,17 @@ def load(path: Path, wanted: FormatOptions | None = None, limits: Limits | None 
     """
     limits = limits or Limits()
     try:
-        with path.open("rb") as file:
-            data = file.read(limits.file_bytes_max + 1)
+        data = files.read_named(path, limits.file_bytes_max)
+    except files.OversizeError:
+        raise _too_large(path, limits.file_bytes_max) from None
     except OSError as exc:
         raise FileBusy(f"cannot read {path}: {exc.strerror or exc}; close it elsewhere, or check the share") from exc
     return read_table(path, data, wanted, limits)
+
+
+def _too_large(path: PurePath, bytes_max: int) -> FileRefused:
+    said = f"expected at most {bytes_max} bytes, {path.name} has more"
+    return FileRefused(FileCode.FILE_TOO_LARGE, said, bytes_max=bytes_max)
 
 
 def _kind(path: PurePath, data: bytes, named: Kind | None) -> Kind:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
-from xml.etree.ElementTree import Element, ParseError, fromstring
+from xml.etree.ElementTree import Element, ParseError, XMLParser
 
 from connectors.source.number_format import BUILT_IN, NumberFormat, read_format
 
 _T = TypeVar("_T")
 _NO_FORMAT: Final = "[unknown]"  # a format that a file names by a number of which every country makes its own
+_PIECE_CHARS: Final = 1 << 16
 _PLAIN_FONTS: Final = frozenset({"", "indexed=64", "indexed=8", "theme=1", "rgb=FF000000"})
 _PLAIN_FILLS: Final = frozenset({"", "indexed=64", "indexed=9", "theme=0", "rgb=FFFFFFFF"})
 
@@ -68,9 +69,14 @@ def parse_xml(text: str) -> Element | None:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError("a part has a document type")
     try:
-        return fromstring(text)  # noqa: S314
+        # In pieces: while one is parsed, nothing else of this process runs.
+        parser = XMLParser()  # noqa: S314
+        for at in range(0, len(text), _PIECE_CHARS):
+            parser.feed(text[at : at + _PIECE_CHARS])
+        root = parser.close()
     except ParseError as exc:
         raise ValueError(str(exc)) from exc
+    return root
 
 
 def local_name(element: Element) -> str:

@@ -165,7 +165,8 @@ def _read_sheet(
     )
     places = {first + index: name for index, name in zip(indexes, header, strict=True)}
     show_cells(package, grid, below, places, wanted)
-    is_filled = fill_down(grid, below, header_end)
+    used_places = None if wanted.columns is None else {at for at, name in places.items() if name in wanted.columns}
+    is_filled = fill_down(grid, below, header_end, used_places)
     if is_filled or any(first[0] <= header_end and header_number <= last[0] for first, last in grid.merges):
         message = "merged cells are read as a person reads them: their value counts for every row and name they cover"
         warnings.append(TableWarning(WarningCode.MERGED_CELLS, message))

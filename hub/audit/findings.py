@@ -42,6 +42,7 @@ class What(StrEnum):
     SEAL = "SEAL"
     SEAL_KEY = "SEAL_KEY"
     BASIS = "BASIS"
+    CLOCK = "CLOCK"
     STATE_DIGEST = "STATE_DIGEST"
     # HQ's log
     LOG_GAP = "LOG_GAP"

@@ -23,6 +23,7 @@ from hub.audit.book import EntityBook
 from hub.audit.compare import compare_entities, compare_measures
 from hub.audit.findings import Finding, Findings, What
 from hub.audit.jobs import Tick, run
+from hub.base import files
 from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, fold_again
 from hub.ledger.lane import Lane
@@ -113,9 +114,9 @@ def rebuild(
 def _prepare(folder: Path, *, resume: bool) -> None:
     if resume and not folder.is_dir():
         raise UsageError(f"{folder}: there is no rebuild to go on with")
-    if not resume and folder.exists() and any(folder.iterdir()):
+    if not resume and folder.exists() and files.entries(folder):
         raise UsageError(f"{folder} holds an earlier rebuild: --resume goes on with it; or remove it")
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder, files.PRIVATE_FOLDER)
 
 
 def _centers(lanes: Sequence[StoredLane]) -> list[str]:

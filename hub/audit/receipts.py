@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from hub.audit.findings import Findings, What
 from hub.audit.walk import ReceiptFacts, Walk, bytes_of, differences
+from hub.domain.clock import goes_back
 from hub.domain.stream import HQ
 from hub.ledger.basis import BASIS_AGE_MAX, Basis
 from hub.ledger.keyring import Standing
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Malformed
-from hub.protocol.moment import EPOCH_START, from_us, to_us
+from hub.protocol.moment import EPOCH_START, from_us, to_us, write_time
 from hub.protocol.note import Note
 from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.trust import Trust
@@ -71,14 +72,32 @@ class ReceiptCheck:
             self._findings.add(
                 What.BASIS, "receipt", origin, first, said.last, detail=f"there is no basis {said.basis} for it"
             )
-        elif (
-            judged_under is not None
-            and walk.stored.center != HQ
-            and said.basis < self._bases.size_at(said.recorded_at - BASIS_AGE_MAX)
-        ):
+        elif judged_under is not None and walk.stored.center != HQ and self._is_left(walk, said):
             detail = f"basis {said.basis} was left more than {BASIS_AGE_MAX.seconds // 60} minutes before"
             self._findings.add(What.BASIS, "receipt", origin, first, said.last, detail=detail)
+        walk.basis = max(walk.basis, said.basis)
+        self._clock(walk, said, judged_under)
         return judged_under
+
+    def _is_left(self, walk: Walk, said: ReceiptFacts) -> bool:
+        """Return whether HQ's lane had left a receipt's basis long before.
+
+        How old a basis was tells a receipt's time; where HQ took that back, nobody can say: only that the receipt must
+        come before what its lane has under the correction.
+        """
+        if said.basis >= self._bases.size_at(said.recorded_at - BASIS_AGE_MAX):
+            return False
+        corrected_at = self._bases.taken_back(said.recorded_at, said.basis)
+        return corrected_at is None or walk.basis >= corrected_at
+
+    def _clock(self, walk: Walk, said: ReceiptFacts, judged_under: Basis | None) -> None:
+        """Check that the lane's times do not go back, but where HQ took the time before back."""
+        before, after = walk.lane.recorded_at, said.recorded_at
+        if said.root is None or judged_under is None:
+            return  # what its columns say is nobody's word
+        if goes_back(before, after, judged_under.registry.clock):
+            detail = f"{write_time(after)} behind {write_time(before)}"
+            self._findings.add(What.CLOCK, "receipt", walk.stored.origin, said.first, said.last, detail=detail)
 
     def seal(self, walk: Walk, said: ReceiptFacts, *, tree_is_good: bool) -> None:
         """Check that the seal is over these events."""

@@ -19,9 +19,10 @@ from hub.replay.source import Ledger
 from hub.store.audit_reader import AuditReader, Numbered
 from hub.store.reader import Unreadable
 from hub.store.rows import StoredLane
-from hub.store.store import KEPT_BYTES_MAX
+from hub.store.store import KEPT_BYTES_MAX, KEPT_BYTES_MAX_BEFORE_0_3
 
 NOTES_ASKED: Final = 8  # receipts of a lane that are asked for its name
+CUT_AT: Final = (KEPT_BYTES_MAX, KEPT_BYTES_MAX_BEFORE_0_3)  # what is kept of a record that is not kept whole
 _OF_NOBODY: Final = "it belongs to no lane"
 
 
@@ -152,7 +153,7 @@ def check_beside(ledger: Ledger, trust: Trust, bases: BasisBook, findings: Findi
     reader = ledger.reader.audit
     for id_, center, offset, digest, data, size in reader.walk_quarantine(findings.unread):
         if not isinstance(data, bytes) or not isinstance(digest, bytes) or size != len(data):
-            if isinstance(data, bytes) and len(data) == KEPT_BYTES_MAX and isinstance(size, int) and size > len(data):
+            if isinstance(data, bytes) and len(data) in CUT_AT and isinstance(size, int) and size > len(data):
                 continue  # over its center's quota: the digest is all that is left of the rest
             findings.add(What.QUARANTINE, "quarantine", first=id_, key=f"{center} {offset}", detail="size_bytes")
         elif sha256(b"\x00" + data).digest() != digest:

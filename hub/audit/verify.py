@@ -30,8 +30,10 @@ from hub.audit.lane import WHOLE, CenterCheck, LaneRange
 from hub.audit.log import LogCheck, read_outside
 from hub.audit.rows import open_damaged
 from hub.audit.strays import check_beside, check_strays, sound_lanes
+from hub.domain.clock import Correction
 from hub.domain.stream import HQ
 from hub.protocol.errors import Fatal, UsageError
+from hub.protocol.moment import write_time
 from hub.protocol.schema import Schema
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook
@@ -60,6 +62,7 @@ class AuditReport:
     segments: int = 0
     not_checked: list[str] = field(default_factory=list)
     newer: str = ""
+    corrections: list[Correction] = field(default_factory=list)  # times that HQ took back
 
     @property
     def is_good(self) -> bool:
@@ -79,6 +82,10 @@ class AuditReport:
             "log": {"leaves": self.leaves, "checkpoints": self.checkpoints, "cosignatures": self.cosignatures},
             "segments": self.segments,
             "not_checked": self.not_checked,
+            "clock": [
+                {"since": write_time(c.since), "ahead_until": write_time(c.until), "reason": c.reason}
+                for c in self.corrections
+            ],
             "findings": [finding.to_json() for finding in self.findings],
         }
 
@@ -140,6 +147,7 @@ def verify(
                 check_strays(ledger, findings)
             if scope.is_whole and not report.newer:
                 bases = job.bases()
+                report.corrections = [correction for _, correction in bases.corrections]
                 wanted += check_beside(ledger, trust, bases, findings)
                 archive = ArchiveCheck(ledger, findings)
                 archive.check()

@@ -40,6 +40,7 @@ class Walk:
     at: int = 0
     states: list[bytes] = field(default_factory=lambda: [bytes(HASH_BYTES)])
     edge_known: bool = True
+    basis: int = 0  # the newest that a receipt of it was judged under
     digest_due: bool = False  # a receipt with a state digest was seen: the later ones have it too
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,8 +65,14 @@ def run_command(
         return 0
     except BaseException as exc:
         if debug or not isinstance(exc, (Exception, BaseExceptionGroup)):
+            sys.excepthook = _show_traceback
             raise
         return _tell(program, _leaf(exc), tell)
+
+
+def _show_traceback(_kind: type[BaseException], exc: BaseException, _at: object) -> None:
+    """Print where an error was raised, and what it says, as any other text."""
+    note("".join(traceback.format_exception(exc)).removesuffix("\n"))
 
 
 def _leaf(exc: BaseException) -> BaseException:

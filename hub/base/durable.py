@@ -6,17 +6,34 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from hub.base.files import PRIVATE, SHARED, StrangeFileError, place
 from hub.protocol.errors import Fatal, UsageError
 
 # What systems say of a second name for a file where their file system has none: exFAT, FAT32, many network drives.
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK})
 _WINDOWS_NO_LINKS: Final = 1  # ERROR_INVALID_FUNCTION
 # A place that was named wrongly; whatever else the system says of a write is the disk's.
-_WRONG_PLACE: Final = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_WRONG_PLACE: Final = (
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+    StrangeFileError,
+)
+_NEW: Final = (
+    os.O_WRONLY
+    | os.O_CREAT
+    | os.O_EXCL
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_NAME_BYTES_MAX: Final = 200  # of 255 that file systems have
 
 
 @contextmanager
@@ -32,30 +49,33 @@ def disk_errors(what: object, then: str = "") -> Iterator[None]:
         raise kind(f"{what} can't be written: {exc.strerror or exc}{then and f'; {then}'}") from exc
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, *, under: Path | None = None, mode: int = SHARED) -> None:
     """Put `data` at `path`, in place of what is there; return when it is on the disk. Errors: OSError."""
-    with replacing(path) as file:
+    with replacing(path, under=under, mode=mode) as file:
         file.write(data)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, under: Path | None = None, mode: int = SHARED) -> Iterator[BinaryIO]:
     """Yield a file that takes the place of `path` when the block ends, and is on the disk then.
 
     Where the block raises, `path` stays as it was and nothing is left beside it. After a crash at any moment `path` has
-    the old bytes or the new ones; a file `path.<hex>.part` may be left.
+    the old bytes or the new ones; a file `path.<hex>.part` may be left. A link of that name is replaced, not followed,
+    and what is on the way to it beneath `under` is no link.
     Errors: OSError.
     """
-    part = _beside(path)
-    try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with place(path, under) as (at, name):
+        part = _beside(name)
+        try:
+            with os.fdopen(os.open(part, _NEW, mode, dir_fd=at), "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, name, src_dir_fd=at, dst_dir_fd=at)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(part, dir_fd=at)
+            raise
     sync_folder(path.parent)
 
 
@@ -66,30 +86,32 @@ def create_private(path: Path, text: str) -> None:
     on a file system that gives no file a second name may it be half there.
     Errors: FileExistsError; OSError.
     """
-    part = _beside(path)
-    try:
-        _create(part, text)
+    with place(path) as (at, name):
+        part = _beside(name)
         try:
-            os.link(part, path)  # which, unlike a rename, fails where there is a file already
-        except OSError as exc:
-            if not _says_no_links(exc):
-                raise
-            _create(path, text)
-    finally:
-        part.unlink(missing_ok=True)
+            _create(part, text, at)
+            try:
+                os.link(part, name, src_dir_fd=at, dst_dir_fd=at)  # unlike a rename, it fails where there is a file
+            except OSError as exc:
+                if not _says_no_links(exc):
+                    raise
+                _create(name, text, at)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(part, dir_fd=at)
     sync_folder(path.parent)
 
 
-def _create(path: Path, text: str) -> None:
+def _create(name: str, text: str, at: int | None) -> None:
     """Make a file that only its owner can read; where it can't be written whole, it is not there."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle = os.open(name, _NEW, PRIVATE, dir_fd=at)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        path.unlink()
+        os.unlink(name, dir_fd=at)
         raise
 
 
@@ -108,5 +130,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+def _beside(name: str) -> str:
+    """Return a name for a part beside a file, short enough for any name that a file may have."""
+    folder, name = os.path.split(name)
+    short = name if len(os.fsencode(name)) <= _NAME_BYTES_MAX else "cohub"
+    return str(Path(folder, f"{short}.{secrets.token_hex(8)}.part"))

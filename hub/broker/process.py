@@ -37,6 +37,7 @@ def spawn(
         stdout=output,
         stderr=output,
         env=environment,
+        umask=0o077 if sys.platform != "win32" else -1,  # what it writes is its owner's alone
         cwd=folder,  # a JVM that crashes writes its report where it stands
         **own_group,
     )

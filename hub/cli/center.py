@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hub.base.output import as_json, line, note, table
+from hub.base import files
+from hub.base.output import ago, as_json, confirm, facts_table, line, note, shown, span, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from hub.hq.centers import Changed
-    from hub.store.read.centers import RegisteredKey
+    from hub.store.read.centers import RegisteredCenter, RegisteredKey
+    from hub.store.read.intakes import IntakeStanding
 
 EXAMPLES: Final = """
 \b
@@ -22,6 +25,7 @@ Examples:
   hub center add uz --name "…" --country UZ --direction north \\
       --language ru --stream offer --enrolment uz.enrolment.note
   hub center list                         what each may report, and its keys
+  hub center show uz                      how it is, and what its office says
   hub center set uz --add-stream deal     it may report deals, too
   hub center add-key uz --enrolment uz.rotation.note
   hub center suspend uz --reason "…"      its lane waits, nothing is lost
@@ -120,6 +124,57 @@ def list_centers(ctx: typer.Context, data_dir: DataDir = None, json: Json = Fals
     )
 
 
+@app.command()
+def show(ctx: typer.Context, center: CenterId, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show one center: what it may report, its keys, how HQ stands with it, what its office says of itself.
+
+    Exit status 0: all is well; 1: it is not read, or its connector ended, and a line says why.
+
+    Example: hub center show uz --json
+    """
+    from hub.hq.lookup import find_center
+    from hub.hq.pulse import worker_standing
+    from hub.hq.status import as_it_lives
+
+    where = hub_folder(ctx, data_dir)
+    with where.snapshot() as now:
+        found = find_center(now, center)
+    standing = as_it_lives(found.standing, worker_standing(where.worker_file, datetime.now(UTC)))
+    needs_person = standing.status not in ("reading", "new") or bool(standing.presence and standing.presence.ended)
+    if json:
+        as_json({"registered": found.registered.model_dump(), "standing": standing.model_dump()})
+    else:
+        facts_table(_facts(found.registered, standing))
+        table("keys", ["id", "purpose", "status"], [[k.id, _purpose(k), k.status] for k in found.registered.keys])
+    if needs_person:
+        raise typer.Exit(1)
+
+
+def _facts(registered: RegisteredCenter, standing: IntakeStanding) -> dict[str, object]:
+    said, told = standing.presence, standing.told
+    age = None if said is None or said.oldest_s is None else f"{span(said.oldest_s)} old when it said so"
+    return {
+        "center": registered.id,
+        "name": registered.name,
+        "registered": registered.status,
+        "may report": registered.streams,
+        "lane": standing.status,
+        "since": told and f"{shown(told.since)} UTC, {ago(told.since)}",
+        "why": standing.why,
+        "open lane": standing.origin,
+        "events": standing.events,
+        "rejected": standing.rejected,
+        "last heard": standing.seen_at and f"{shown(standing.seen_at)} UTC, {ago(standing.seen_at)}",
+        "its connector": said and (f"ended: {said.ended}" if said.ended else "runs, as it then said"),
+        "its release": said and said.version,
+        "its clock then": said and said.time,
+        "events that wait": said and said.backlog,
+        "oldest of them": age,
+        "rows it refused": said and said.refused,
+        "is told this": said and ("yes" if said.reads else "no: its release does not read it"),
+    }
+
+
 @app.command("set")
 def revise(
     ctx: typer.Context,
@@ -172,7 +227,7 @@ def revise(
     except TakesAwayError as exc:
         if json or not sys.stdin.isatty():
             raise
-        typer.confirm(f"{center} could not report {', '.join(exc.streams)} any more. Go on?", abort=True, err=True)
+        confirm(f"{center} could not report {', '.join(exc.streams)} any more. Go on?", abort=True, err=True)
         done = run_async(revise_center(where, center, revision, takes_away=True))
     _tell_pinned(done)
     before, after = ({} if each is None else each.model_dump() for each in (done.before, done.center))
@@ -261,7 +316,7 @@ def close(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDi
 def _read_note(path: Path) -> bytes:
     """Return an enrolment note's bytes. Errors: UsageError when there is no such file."""
     try:
-        return path.read_bytes()
+        return files.read_named(path)
     except OSError as exc:
         raise UsageError(f"{path}: expected the enrolment note that `connector init` made: {exc.strerror}") from exc
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.base import files
 from hub.base.output import line
 from hub.cli.options import DataDir, hub_folder, run_async
 from hub.protocol.errors import UsageError
@@ -51,7 +52,7 @@ def _read(file: Path) -> list[Term]:
     from hub.hq.code_lists import read_terms
 
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = files.read_named(file).decode("utf-8-sig")
     except FileNotFoundError as exc:
         raise UsageError(f"{file}: expected a CSV file of codes, there is no such file") from exc
     except (UnicodeDecodeError, OSError) as exc:

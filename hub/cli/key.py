@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.base import files
 from hub.base.durable import disk_errors, write
-from hub.base.output import as_json, line, note, table
+from hub.base.output import as_json, confirm, line, note, shown, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.cli.trust_note import TrustNoteResult, handed_out, root_of, tell_incomplete
 from hub.protocol.errors import Malformed, UsageError
@@ -97,9 +98,13 @@ def retire(
     """Say that from now on nothing new is signed by former keys. Example: hub key retire 1f2e3d4c"""
     from hub.hq.identity import load_identity
     from hub.hq.issuing import retire as retire_keys
+    from hub.hq.issuing import signed_ahead
 
-    identity = load_identity(hub_folder(ctx, data_dir).keys)
-    issued = retire_keys(identity, key, reason, root_of(identity, request, root_key))
+    where = hub_folder(ctx, data_dir)
+    identity, ahead = load_identity(where.keys), signed_ahead(where)
+    issued = retire_keys(identity, key, reason, root_of(identity, request, root_key), ahead)
+    if ahead is not None:
+        note(f"HQ's clock was ahead, and what it signed names times up to {shown(ahead)} UTC: retired from then on")
     told = [f"retired: {' '.join(key)}; what was signed before stays good"] if issued.is_in_force else []
     handed_out(issued, "retire", request).tell(told, json=json)
 
@@ -172,7 +177,7 @@ def sign(
         note(
             "nothing says that HQ made this: name the note that was signed last with --previous, or ask HQ by telephone"
         )
-    if not yes and not typer.confirm("Sign it?"):
+    if not yes and not confirm("Sign it?"):
         raise typer.Exit(1)
     with disk_errors(out):
         write(out, signed(trust, root))
@@ -236,6 +241,6 @@ def _short(key: Verifier) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read_named(path)
     except OSError as exc:
         raise UsageError(f"{path}: expected a file: {exc.strerror}") from exc

@@ -67,9 +67,11 @@ def show(ctx: typer.Context, center: Center, data_dir: DataDir = None, json: Jso
     said = report.presence
     facts: dict[str, object] = {
         **{name: getattr(report, name) for name in _FACTS},
+        "since": _when(report.told.since) if report.told else None,
         "last receipt": _when(report.last_receipt_at),
         "last heard": _when(report.seen_at),
-        "it then said": said and f"{said.version}, lane of {said.size} events, {said.backlog} not sent yet",
+        "it then said": said and f"{said.version}, lane of {said.size} events, {said.backlog} not answered yet",
+        "connector ended": said and said.ended,
         "by its clock": said and said.time,
     }
     facts_table(facts)

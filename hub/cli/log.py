@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hub.base.output import ago, as_json, line, note
+from hub.base.output import ago, as_json, line, note, raw
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language
 
 EXAMPLES: Final = """
@@ -75,8 +75,7 @@ def checkpoint(
     """
     from hub.hq.log import checkpoint as read_checkpoint
 
-    sys.stdout.buffer.write(read_checkpoint(hub_folder(ctx, data_dir), size, believed=believed))
-    sys.stdout.flush()
+    raw(read_checkpoint(hub_folder(ctx, data_dir), size, believed=believed))
 
 
 @app.command()
@@ -95,8 +94,7 @@ def proof(
     """
     from hub.hq.log import prove
 
-    sys.stdout.buffer.write(prove(hub_folder(ctx, data_dir), lane, sequence).to_text().encode())
-    sys.stdout.flush()
+    raw(prove(hub_folder(ctx, data_dir), lane, sequence).to_text().encode())
 
 
 @app.command()

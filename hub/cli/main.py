@@ -14,6 +14,7 @@ from hub.base import command
 from hub.base.output import print_version
 from hub.cli import (
     center,
+    clock,
     code_list,
     demo,
     key,
@@ -21,6 +22,7 @@ from hub.cli import (
     ledger,
     log,
     quarantine,
+    republish,
     rules,
     run,
     schema,
@@ -54,6 +56,7 @@ app = typer.Typer(
 run.add_to(app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(center.app, name="center")
+app.add_typer(clock.app, name="clock")
 app.add_typer(code_list.app, name="code-list")
 app.add_typer(key.app, name="key")
 app.add_typer(lane.app, name="lane")
@@ -64,6 +67,7 @@ app.add_typer(replay.app, name="replay")
 app.add_typer(rules.app, name="rules")
 app.add_typer(schema.app, name="schema")
 app.add_typer(settings.app, name="settings")
+republish.add_to(app)
 status.add_to(app)
 show.add_to(app)
 demo.add_to(app)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hub.base.output import ago, as_json, count, line, table
+from hub.base.output import ago, as_json, count, line, shown, span, table
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, hub_settings, read_language, run_async
 from hub.hq.folder import HubFolder
 
 if TYPE_CHECKING:
+    from hub.hq.clock import ClockStanding
     from hub.hq.pulse import WorkerStanding
     from hub.hq.status import CenterStanding, LogStatus
     from hub.store.read.totals import Totals
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from schemas.words import Language
 
 LATE: Final = timedelta(minutes=2)  # HQ says its newest checkpoint every minute
-COLUMNS: Final = ("center", "status", "events", "rejected", "lag", "backlog", "receipt", "heard")
+COLUMNS: Final = (
+    "center", "status", "events", "rejected", "refused", "lag", "backlog", "oldest", "receipt", "heard",
+)  # fmt: skip
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,10 +43,13 @@ def status(
 ) -> None:
     """Show every center's status, lag and receipts, the totals, HQ's log, and whether the worker lives.
 
-    `heard` is how long ago HQ received a center's presence, `receipt` how long ago it gave one. --json has all.
+    `heard` is how long ago HQ received a center's presence, `receipt` how long ago it gave one. What the center then
+    said: `refused`, how many rows its office refused itself; `backlog`, how many events wait for an answer; `oldest`,
+    how old the oldest of these was. --json has all, `hub center show` all of one center.
 
     Exit status 0: all is well; 1: a person is needed, and a line says why (the worker has stopped or does nothing, a
-    lane is parked, forked or waits for a key, HQ's log stands still, a witness holds something against it).
+    lane is parked, forked or waits for a key, HQ's log stands still, a witness holds something against it, HQ's clock
+    was ahead).
 
     Example: hub status --json
     """
@@ -56,13 +62,14 @@ def status(
         as_json(found.model_dump())
         raise typer.Exit(1 if found.needs else 0)
     line(_worker(found.worker))
-    table("centers", COLUMNS, (_row(center) for center in found.centers), right=COLUMNS[2:6])
+    table("centers", COLUMNS, (_row(center) for center in found.centers), right=COLUMNS[2:7])
     for center in found.centers:
         if why := _why(center):
             line(f"{center.center}: {why}")
     _tell_totals(found.totals)
     line(_rules(found.rules))
     _tell_log(found.log, told_in)
+    _tell_clock(found.clock, told_in)
     if not found.log.keys_signed:
         line(f"the keys of HQ's log are not in the trust note, so no center can check the log: {_renewal(where)}")
     line(f"broker {found.broker.bootstrap or '-'}: {found.broker.state}")
@@ -114,6 +121,16 @@ def _tell_log(log: LogStatus, language: Language) -> None:
             line(alarm_line(HqAlarm.WITNESS, language, center=witness.center, reason=witness.alarm.reason))
 
 
+def _tell_clock(clock: ClockStanding, language: Language) -> None:
+    """Print that HQ records nothing until the time has come that a wrong clock gave."""
+    from hub.hq.alarms import HqAlarm, alarm_line
+
+    if clock.stops:
+        furthest = clock.stops[0]
+        values = {"lanes": len(clock.stops), "origin": furthest.origin, "until": f"{shown(furthest.recorded_at)} UTC"}
+        line(alarm_line(HqAlarm.CLOCK, language, **values))
+
+
 def _late(witness: WitnessStanding, believed_size: int) -> str:
     """Return why a center's word is missing where others have cosigned, '' where it is not, or not for long."""
     if witness.key != "active":
@@ -140,13 +157,16 @@ def _worker(worker: WorkerStanding) -> str:
 
 
 def _row(center: CenterStanding) -> list[Any]:
+    said = center.presence
     return [
         center.center,
         center.status,
         center.events,
         sum(center.rejected.values()),
+        None if said is None else said.refused,
         center.lag,
-        center.presence.backlog if center.presence else None,
+        None if said is None else said.backlog,
+        None if said is None or said.oldest_s is None else span(said.oldest_s),
         ago(center.last_receipt_at),
         ago(center.seen_at),
     ]
@@ -155,6 +175,8 @@ def _row(center: CenterStanding) -> list[Any]:
 def _why(center: CenterStanding) -> str:
     """Return what is to be known of a center beside its figures, in one line."""
     found = [center.why.splitlines()[0]] if center.why else []
+    if center.presence is not None and center.presence.ended:
+        found.append(f"its connector ended {ago(center.seen_at)}: {center.presence.ended}")
     if center.missing:
         found.append(f"{count(center.missing, 'event')} missing")
     if center.forks:

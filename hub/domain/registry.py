@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.domain.catalogue import STREAMS
+from hub.domain.clock import Correction
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ, EventKind, Stream
 from hub.protocol.errors import Rejected
+from hub.protocol.moment import read_time
 from hub.protocol.rules import FIRST
 from hub.protocol.verdict import Code
 
@@ -71,6 +73,7 @@ class Registry:
     schemas: Mapping[int, SchemaInfo] = field(default_factory=dict)
     code_lists: Mapping[str, frozenset[str]] = field(default_factory=dict)
     rules: int = FIRST.number
+    clock: Correction | None = None
 
     def key(self, name: str, key_id: bytes) -> Key | None:
         """Return the key of that name and id, whosever it is, revoked or not."""
@@ -90,8 +93,16 @@ def registry(basis: int, entities: Iterable[Entity]) -> Registry:
     code_lists = {
         e.record["name"]: frozenset(term["code"] for term in e.record["codes"]) for e in own if e.stream == "code_list"
     }
+    clock = next((correction_of(e) for e in own if e.stream == "clock"), None)
     adopted = [e.record["number"] for e in own if e.stream == "rules"]
-    return Registry(basis, centers, keys, schemas, code_lists, max(adopted, default=FIRST.number))
+    rules = max(adopted, default=FIRST.number)
+    return Registry(basis, centers, keys, schemas, code_lists, rules, clock)
+
+
+def correction_of(entity: Entity) -> Correction:
+    """Return what HQ said of its clock, out of the entity that says it."""
+    record = entity.record
+    return Correction(read_time(record["since"]), read_time(record["ahead_until"]), record["reason"], entity.version)
 
 
 def check_network(kind: EventKind, center: str, value: Mapping[str, Any], registry: Registry) -> None:

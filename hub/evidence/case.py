@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.domain.catalogue import KINDS
+from hub.domain.clock import Correction
 from hub.domain.registry import Registry
 from hub.domain.stream import HQ
 from hub.evidence import layout
@@ -141,6 +142,7 @@ class Case:
     schemas: dict[str, Schema] = field(default_factory=dict)  # by path below schemas/
     bases: dict[int, Basis] = field(default_factory=dict)  # those that receipts name
     registry: Registry = field(default_factory=Registry)  # at the end of the hq lane
+    corrections: list[tuple[int, Correction]] = field(default_factory=list)  # of HQ's clock, at these sizes of its lane
     hq_entities: dict[EntityKey, KnownEntity] = field(default_factory=dict)
     states_before: dict[EntityKey, KnownEntity] = field(default_factory=dict)
     states: dict[EntityKey, KnownEntity] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from hub.evidence.case import Case, take_apart
 from hub.evidence.checkers import Checkers
 from hub.evidence.container import AGAIN, read_zip
 from hub.evidence.judging import check_after, check_schemas, fold_hq, judge_subject, read_schemas
-from hub.evidence.lanes import check_inclusion, check_receipts
+from hub.evidence.lanes import check_inclusion, check_order, check_receipts
 from hub.evidence.log import check_log
 from hub.evidence.manifest import differing, manifest, read_subject, reasons, root_hint
 from hub.evidence.page import check_page
@@ -85,6 +85,7 @@ def examine(case: Case, root: Verifier | None) -> None:
     read_schemas(case)
     check_receipts(case)
     fold_hq(case, released_schemas())
+    check_order(case)
     check_inclusion(case)
     if case.is_newer:
         return  # what was sealed and receipted is looked at; what follows from it a later release can say

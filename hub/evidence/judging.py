@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub.domain.catalogue import KINDS
-from hub.domain.registry import registry
+from hub.domain.registry import correction_of, registry
 from hub.domain.stream import HQ
 from hub.evidence import layout
 from hub.evidence.case import BundledEvent, Case, LaneOf, Span
@@ -83,6 +83,9 @@ def fold_hq(case: Case, released: dict[str, Schema]) -> None:
                 _newer(case, lane, held.sequence, why)
                 return
         _judge_all(case, lane, span, events, under, states)
+        for held in events:
+            if held.is_accepted and held.entity[0] == "clock" and (said := states.get(held.entity)) is not None:
+                case.corrections.append((span.last, correction_of(said.entity)))
         size = span.last
     try:
         under = standing()
@@ -150,11 +153,25 @@ def _check_age(case: Case, lane: LaneOf, span: Span) -> None:
     later = next((s for s in case.hq_lane.spans if s.first == receipt.basis + 1), None) if case.hq_lane else None
     if later is None or later.recorded_at is None or receipt.recorded_at - later.recorded_at <= BASIS_AGE_MAX:
         return
+    if _is_taken_back(case, lane, span):
+        return
     detail = (
         f"recorded at {receipt.recorded_at:%Y-%m-%d %H:%M:%S} under basis {receipt.basis}, "
         f"which HQ's lane had left at {later.recorded_at:%Y-%m-%d %H:%M:%S}"
     )
     case.report.error(Check.VERDICTS, detail, f"{span.folder}receipt.note", case.origin(lane), span.first)
+
+
+def _is_taken_back(case: Case, lane: LaneOf, span: Span) -> bool:
+    """Return whether HQ took a receipt's time back afterwards: then it does not tell how old its basis was.
+
+    It has to stand before what its lane has under that correction, or HQ could use an old basis for ever.
+    """
+    receipt = span.receipt
+    assert receipt is not None
+    known = [size for size, said in case.corrections if size > receipt.basis and said.takes_back(receipt.recorded_at)]
+    before = [other.receipt.basis for other in lane.spans if other.last < span.first and other.receipt]
+    return bool(known) and max(before, default=0) < known[0]
 
 
 def _judge_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.domain.clock import goes_back
 from hub.domain.stream import HQ
 from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.report import Check, Severity
@@ -10,6 +11,7 @@ from hub.ledger.keyring import Standing
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
+from hub.protocol.moment import write_time
 from hub.protocol.note import Note
 from hub.protocol.proof import TlogProof
 from hub.protocol.receipt import Receipt
@@ -41,20 +43,42 @@ def check_receipts(case: Case) -> None:
             if decision.sequence in span.events:
                 span.events[decision.sequence].decision = decision
         report.passed(Check.RECEIPTS)
+
+
+def check_order(case: Case) -> None:
+    """Check that receipts follow one another, in a lane and from lane to lane; the hq lane was folded before.
+
+    HQ's clock does not go back but where HQ took a time back, in its own lane: that is allowed, and shown.
+    """
     for lane in case.lanes:
         _check_order(case, lane)
     _check_lanes(case)
+    clock = case.registry.clock
+    if clock is not None:
+        since, until = write_time(clock.since), write_time(clock.until)
+        detail = f"HQ took back, at {since}, the times up to {until}, since its clock was ahead: {clock.reason}"
+        origin = case.origin(case.hq_lane) if case.hq_lane else ""
+        case.report.found(Severity.WARNING, Check.RECEIPTS, detail, "", origin)
+
+
+def _goes_back(case: Case, before: Span, after: Span) -> bool:
+    """Return whether HQ's clock went back between two receipts, and not as HQ took it back before the later one."""
+    if before.recorded_at is None or after.recorded_at is None or after.receipt is None:
+        return False
+    basis = after.receipt.basis
+    in_force = next((said for size, said in reversed(case.corrections) if size <= basis), None)
+    return goes_back(before.recorded_at, after.recorded_at, in_force)
 
 
 def _check_order(case: Case, lane: LaneOf) -> None:
-    """No two receipts of a lane cover one event, and HQ's clock does not go back within a lane."""
+    """No two receipts of a lane cover one event, and its times do not go back."""
     before: Span | None = None
     for span in lane.spans:
         if before is not None:
             place = (f"{span.folder}receipt.note", case.origin(lane), span.first)
             if span.first <= before.last:
                 case.report.error(Check.RECEIPTS, f"overlaps the receipt of {before.first} to {before.last}", *place)
-            elif before.recorded_at and span.recorded_at and span.recorded_at < before.recorded_at:
+            elif _goes_back(case, before, span):
                 case.report.error(Check.RECEIPTS, "was recorded before the receipt in front of it", *place)
         before = span
 
@@ -69,7 +93,7 @@ def _check_lanes(case: Case) -> None:
         before = newest.get(lane.center)
         if before is not None and before.lane is not lane and before.recorded_at and span.recorded_at:
             place = (f"{span.folder}receipt.note", case.origin(lane), span.first)
-            if span.recorded_at < before.recorded_at:
+            if _goes_back(case, before, span):
                 detail = f"was recorded before {case.origin(before.lane)}, which stands in front of it"
                 case.report.error(Check.RECEIPTS, detail, *place)
             elif span.recorded_at == before.recorded_at:

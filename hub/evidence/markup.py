@@ -9,6 +9,7 @@ from html import escape
 from typing import Final
 from urllib.parse import unquote
 
+from hub.base.text import spelled
 from hub.evidence.report import Origin
 from hub.evidence.texts import say
 from hub.protocol.errors import Malformed
@@ -23,7 +24,11 @@ _UNSEEN: Final = re.compile(
 
 def text(value: object) -> str:
     """Return a value as HTML text: escaped, and characters that can't be seen shown by their number."""
-    return escape(_UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(value)))
+    return escape(spelled(_UNSEEN.sub(lambda found: _named(found[0]), str(value)), _named))
+
+
+def _named(character: str) -> str:
+    return f"[U+{ord(character):04X}]"
 
 
 def entity_text(entity_id: str) -> str:

@@ -17,6 +17,7 @@ class HqAlarm(StrEnum):
 
     LOG_STOPPED = "LOG_STOPPED"  # the database is not what it was when HQ signed: nothing is signed any more
     STRANGE_COSIGNATURES = "STRANGE_COSIGNATURES"  # under checkpoints that the database does not have
+    CLOCK = "CLOCK"  # lanes stand at times to come: HQ's clock was ahead, and nothing is recorded until then
     WITNESS = "WITNESS"  # what a center's witness holds against HQ's log
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from hub.domain.catalogue import KINDS
 from hub.hq.enrolment import id_of, proven, proven_all
 from hub.hq.folder import HubFolder
-from hub.hq.headquarters import HqEvent
+from hub.hq.headquarters import Headquarters, HqEvent
 from hub.hq.identity import load_identity
 from hub.hq.issuing import pin_witness_keys
 from hub.hq.profile import Profile, Record, Revision, checked_streams, plain
@@ -20,7 +20,6 @@ from hub.hq.saying import again, say, say_once
 from hub.protocol.errors import Conflict, NotFound, UsageError
 from hub.protocol.record import CENTER_REGISTERED
 from hub.store.read.centers import RegisteredCenter, center_of_record
-from hub.store.store import Store
 
 REVISED: Final = "net.cohub.center.revised.v1"
 KEY_ADDED: Final = "net.cohub.center.key_added.v1"
@@ -47,9 +46,9 @@ class Changed:
 async def register(where: HubFolder, center: str, profile: Profile, enrolments: Sequence[bytes]) -> Changed:
     """Register a center with the keys that its enrolment notes prove. Errors: UsageError, Conflict, AgainstRules."""
     record = {**plain(profile), "streams": checked_streams(profile.streams)}
-    async with where.headquarters() as (store, headquarters):
+    async with where.headquarters() as (_, headquarters):
         keys = proven_all(enrolments, load_identity(where.keys).hub, center)
-        if await _standing(store, center) is not None:
+        if await _standing(headquarters, center) is not None:
             raise Conflict(f"center {center} is registered already: see `hub center set` and `hub center add-key`")
         record["keys"] = keys
         await say(headquarters, [HqEvent(CENTER_REGISTERED, center, record)])
@@ -136,12 +135,12 @@ async def change(where: HubFolder, center: str, kind: str, changed: Callable[[Re
 
     Errors: NotFound, AgainstRules, Retriable, and those of `changed`.
     """
-    async with where.headquarters() as (store, headquarters):
+    async with where.headquarters() as (_, headquarters):
 
         async def attempt() -> tuple[RegisteredCenter, RegisteredCenter]:
             # The size before the record: what is said between the two is noticed, too.
             size = (await headquarters.basis()).size
-            status, record = await _known(store, center)
+            status, record = await _known(headquarters, center)
             before, record = record, changed(record)
             if record != before:
                 await say_once(headquarters, [HqEvent(kind, center, record)], size)
@@ -152,23 +151,21 @@ async def change(where: HubFolder, center: str, kind: str, changed: Callable[[Re
 
 
 async def _turn(where: HubFolder, center: str, kind: str, reason: str) -> Changed:
-    async with where.headquarters() as (store, headquarters):
-        _, record = await _known(store, center)
+    async with where.headquarters() as (_, headquarters):
+        _, record = await _known(headquarters, center)
         await say(headquarters, [HqEvent(kind, center, {"reason": reason, "effective_on": None})])
         found = center_of_record(center, str(KINDS[kind].status_after), record)
         return Changed(found, await pin_witness_keys(where, headquarters))
 
 
-async def _standing(store: Store, center: str) -> tuple[str, Record] | None:
-    """Return a center's status and record as HQ has them."""
-    found = await store.entities([("center", f"hq:{center}")])
-    for known in found.values():
-        return known.entity.status, known.entity.record
-    return None
+async def _standing(headquarters: Headquarters, center: str) -> tuple[str, Record] | None:
+    """Return a center's status and record as the sealed hq lane has them; what HQ says next is made of it."""
+    found = await headquarters.lane.entity("center", center)
+    return None if found is None else (found.status, found.record)
 
 
-async def _known(store: Store, center: str) -> tuple[str, Record]:
-    found = await _standing(store, center)
+async def _known(headquarters: Headquarters, center: str) -> tuple[str, Record]:
+    found = await _standing(headquarters, center)
     if found is None:
         raise NotFound(f"there is no center {center}; `hub center list` has them all")
     return found

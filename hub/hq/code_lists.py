@@ -43,10 +43,10 @@ async def publish(where: HubFolder, name: str, terms: Sequence[Term]) -> Publish
 
     Errors: AgainstRules, Retriable.
     """
-    async with where.headquarters() as (store, headquarters):
-        known = await store.entities([("code_list", f"hq:{name}")])
-        await say(headquarters, [HqEvent(REVISED if known else PUBLISHED, name, list_record(name, terms))])
-    return PublishedList(name, tuple(terms), is_new=not known)
+    async with where.headquarters() as (_, headquarters):
+        known = await headquarters.lane.entity("code_list", name)
+        await say(headquarters, [HqEvent(PUBLISHED if known is None else REVISED, name, list_record(name, terms))])
+    return PublishedList(name, tuple(terms), is_new=known is None)
 
 
 def list_record(name: str, terms: Sequence[Term]) -> dict[str, Any]:

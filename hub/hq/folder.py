@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hub.base import files
+from hub.base.durable import disk_errors
 from hub.protocol.errors import Conflict
 
 if TYPE_CHECKING:
@@ -81,8 +83,8 @@ class HubFolder:
 
     def _last_bootstrap(self) -> str | None:
         try:
-            return str(json.loads(self.worker_file.read_text("utf-8"))["bootstrap"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return str(json.loads(files.read_text(self.worker_file))["bootstrap"])
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def reads(self) -> Reads:
@@ -122,12 +124,21 @@ class HubFolder:
         """
         from hub.hq.identity import load_identity, make_identity
 
+        self._close_to_others()
         if not (self.keys / "hub.name").exists():
             return make_identity(self.keys, hub or DEFAULT_HUB)
         there = load_identity(self.keys).hub
         if hub is not None and hub != there:
             raise Conflict(f"{self.data_dir} is the hub {there}, expected {hub}; a hub's name is never changed")
         return None
+
+    def _close_to_others(self) -> None:
+        """Take from others what releases up to 0.2 let them read. Errors: UsageError for what is no file."""
+        is_hub = files.kind_at(self.keys / "hub.name") == "file"
+        with disk_errors(self.data_dir):
+            files.make_folder(self.data_dir, files.PRIVATE_FOLDER)
+            for path in (self.keys, self.worker_file, self.worker_log, *((self.data_dir,) if is_hub else ())):
+                files.make_private(path)
 
     @asynccontextmanager
     async def headquarters(self) -> AsyncIterator[tuple[Store, Headquarters]]:

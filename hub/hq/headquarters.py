@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.stream import HQ
 from hub.hq.identity import Identity
+from hub.hq.lane import OwnLane
 from hub.ledger.basis import Basis, basis
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Reading
-from hub.ledger.step import Step
+from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.avro import Codec, frame
 from hub.protocol.checkpoint import seal
 from hub.protocol.errors import Fatal, Rejected, Retriable
@@ -58,7 +59,8 @@ class Headquarters:
         self._store = store
         self._identity = identity
         self._released = released
-        self._driver = Driver(store, store, identity)
+        self.lane = OwnLane(store, identity, released)
+        self._driver = Driver(store, _Sealed(store, self.lane), identity)
 
     async def prepare(self, rules: Rules = NEWEST) -> None:
         """Open the hq lane where it is new, and announce what this release can read and HQ has not announced.
@@ -87,11 +89,11 @@ class Headquarters:
             await self.say(events)
 
     async def basis(self) -> Basis:
-        """Return the basis as the hq lane stands."""
-        size, entities = await self._store.basis()
+        """Return the basis as the sealed hq lane stands. Errors: Fatal where it does not verify."""
+        found = await self.lane.read()
         sealing = self._identity.hqs_at(datetime.now(UTC))
         retired = [key for key in self._identity.hqs() if key not in sealing]
-        return basis(size, entities, sealing, self._released, retired)
+        return basis(found.size, found.entities.values(), sealing, self._released, retired)
 
     async def say(
         self, events: Sequence[HqEvent], now: datetime | None = None, expected_basis: int | None = None
@@ -111,6 +113,8 @@ class Headquarters:
             raise Retriable(
                 f"the hq lane has moved, try again: it was read at size {expected_basis}, and is at {standing.size}"
             )
+        if standing.registry.clock is not None:  # nothing goes back before it, whatever this clock lags behind that one
+            moment = max(moment, standing.registry.clock.since)
         lane = claimed.intake.lane
         wanted = list(events)
         if lane is None:
@@ -185,6 +189,26 @@ class Headquarters:
         sealed = (SEAL_HEADER, seal(lane.origin, edge, self._identity.hq))
         records[-1] = replace(last, listed=[*last.headers, sealed])
         return records, edge
+
+
+class _Sealed:
+    """HQ's entities as the store has them, compared with what the sealed lane makes of them. Implements Entities."""
+
+    def __init__(self, store: Store, lane: OwnLane) -> None:
+        self._store = store
+        self._lane = lane
+
+    async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, KnownEntity]:
+        """See Entities. Errors: Fatal where a row is another than the lane makes it: what HQ says would build on it."""
+        found, sealed = await self._store.entities(keys), (await self._lane.read()).entities
+        for key in keys:
+            own, row = sealed.get(key), found.get(key)
+            if key[0] != "lane" and (None if own is None else own.to_json()) != (None if row is None else row.document):
+                raise Fatal(
+                    f"the database has another {key[0]} {key[1]} than the sealed hq lane makes, and HQ says nothing of "
+                    "it before that is mended: `hub audit verify` names the rows; put the database back as last copied"
+                )
+        return found
 
 
 def _allow_if_all_are_accepted(step: Step) -> None:

@@ -23,8 +23,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from hub.base import files
 from hub.base.durable import create_private, disk_errors, sync_folder, write
 from hub.base.lock import held
+from hub.base.shell import command
+from hub.domain.hq_lane import HqKeys
 from hub.protocol.control import HUB
 from hub.protocol.errors import Conflict, Fatal, Malformed, NotFound, Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
@@ -70,6 +73,12 @@ class Identity:
         """Return the keys that may have sealed the hq lane at `moment`."""
         return self.hqs() if self.trust is None else self.trust.good_at(self.hqs(), moment)
 
+    def hq_keys(self) -> HqKeys:
+        """Return the keys that the hq lane and its receipts may be signed by, former ones with their ends."""
+        if self.trust is None:
+            return HqKeys(self.hub, self.hqs(), (self.receipts.verifier,))
+        return replace(HqKeys.of(self.trust), hqs=self.hqs())
+
     def renew(self, now: Identity) -> None:
         """Take over what the folder says now, all of it at once."""
         assert now.hub == self.hub
@@ -85,13 +94,13 @@ def make_identity(folder: Path, hub: str) -> Identity:
     if not HUB.fullmatch(hub):
         raise UsageError(f"hub name {hub!r}: expected a DNS-like name such as hub.example")
     if (folder / "hub.name").exists():
-        raise Conflict(f"{folder} already holds the keys of {(folder / 'hub.name').read_text().strip()}")
+        raise Conflict(f"{folder} already holds the keys of {files.read_text(folder / 'hub.name').strip()}")
     with disk_errors(folder):
         return _make(folder, hub)
 
 
 def _make(folder: Path, hub: str) -> Identity:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files.make_folder(folder, files.PRIVATE_FOLDER)
     root = _first_root(folder / ROOT, hub)
     made = {name: _made(folder, hub, name) for name in KEY_KINDS}
     trust = _first_trust(hub, root.verifier, made, FIRST_REASON)
@@ -107,8 +116,8 @@ def load_identity(folder: Path) -> Identity:
     Errors: NotFound, UsageError, each with the remedy.
     """
     try:
-        hub = (folder / "hub.name").read_text(encoding="utf-8").strip()
-        trust = open_trust(note := (folder / TRUST_FILE).read_bytes())
+        hub = files.read_text(folder / "hub.name").strip()
+        trust = open_trust(note := files.read(folder / TRUST_FILE))
         there = private_keys(folder)
         found = {name: _in_use(folder, trust, there, name) for name in KEY_KINDS}
     except FileNotFoundError as exc:
@@ -127,16 +136,28 @@ def load_identity(folder: Path) -> Identity:
     return Identity(hub, **found, trust=trust, note=note, folder=folder)
 
 
+def read_signer(path: Path) -> Signer:
+    """Return a private key. Errors: UsageError where others may read or write it; FileNotFoundError; Malformed."""
+    try:
+        return Signer.from_text(files.read_private(path).decode("utf-8"))
+    except files.ExposedError as exc:
+        owner = "chown it to the user that runs the hub, and " if exc.is_foreign else ""
+        raise UsageError(f"{path}: {exc.strerror}: {owner}run `{command('chmod', '600', path)}`") from exc
+    except files.StrangeFileError as exc:
+        raise UsageError(f"{path}: {exc.strerror}") from exc
+
+
 def private_keys(folder: Path) -> dict[Verifier, Signer]:
     """Return every private key in `folder` but the root's, by its public half. Errors: Malformed."""
-    found = (Signer.from_text(path.read_text(encoding="utf-8")) for path in folder.glob("*.key") if path.name != ROOT)
+    names = (entry.name for entry in files.entries(folder))
+    found = (read_signer(folder / name) for name in names if name.endswith(".key") and name != ROOT)
     return {signer.verifier: signer for signer in found}
 
 
 def read_root(path: Path, expected: Verifier) -> Signer:
     """Return the root key. Errors: UsageError when it is not there, or another."""
     try:
-        root = Signer.from_text(path.read_text(encoding="utf-8"))
+        root = read_signer(path)
     except (OSError, UnicodeDecodeError, Malformed) as exc:
         raise UsageError(f"{path}: expected the root key {expected.to_text()}: {exc}") from exc
     if root.verifier != expected:
@@ -161,7 +182,7 @@ def write_trust(folder: Path, note: bytes, after: int) -> None:
         disk refuses: then the message says which note is in force.
     """
     with held(folder / LOCK):
-        serial = open_trust((folder / TRUST_FILE).read_bytes()).serial
+        serial = open_trust(files.read(folder / TRUST_FILE)).serial
         if serial != after:
             raise Retriable(
                 f"another command has made trust note {serial} meanwhile, and nothing was written: try again"
@@ -174,7 +195,7 @@ def _put_in_force(path: Path, note: bytes) -> None:
         write(path, note)
     except OSError as exc:
         serial = open_trust(note).serial
-        if path.read_bytes() != note:
+        if files.read(path) != note:
             raise Fatal(
                 f"{path} can't be written: {exc.strerror or exc}; trust note {serial} is not in force, and the one "
                 "before it still is"
@@ -198,7 +219,7 @@ def _in_use(folder: Path, trust: Trust, there: Mapping[Verifier, Signer], name: 
         return signer
     # A note of version 1 says nothing of this purpose: it is the first key of its kind.
     path = folder / f"{stem}.key"
-    return Signer.from_text(path.read_text(encoding="utf-8")) if path.exists() else _made(folder, trust.hub, name)
+    return read_signer(path) if path.exists() else _made(folder, trust.hub, name)
 
 
 def _made(folder: Path, hub: str, name: str) -> Signer:
@@ -209,7 +230,7 @@ def _made(folder: Path, hub: str, name: str) -> Signer:
     path = folder / f"{stem}.key"
     with disk_errors(path), contextlib.suppress(FileExistsError):
         create_private(path, Signer(f"{hub}/{purpose}", os.urandom(32), algorithm).to_text() + "\n")
-    return Signer.from_text(path.read_text(encoding="utf-8"))
+    return read_signer(path)
 
 
 def _first_root(path: Path, hub: str) -> Signer:
@@ -217,7 +238,7 @@ def _first_root(path: Path, hub: str) -> Signer:
     with disk_errors(path), contextlib.suppress(FileExistsError):
         create_private(path, Signer(f"{hub}/root", os.urandom(32)).to_text() + "\n")
     try:
-        root = Signer.from_text(path.read_text(encoding="utf-8"))
+        root = read_signer(path)
     except (UnicodeDecodeError, Malformed) as exc:
         raise UsageError(f"{path}: a key file is damaged, and there is no hub here yet: move it away: {exc}") from exc
     if root.name != f"{hub}/root":

@@ -15,11 +15,13 @@ from typing import Final, Protocol
 from pydantic import Field
 
 from hub.hq import rotation
+from hub.hq.clock import clock_standing
 from hub.hq.folder import HubFolder
 from hub.hq.identity import ROOT, Identity, load_identity, read_root
 from hub.hq.rotation import current, is_same, next_note, put, retired, rotated, with_witnesses, witness_keys
 from hub.hq.saying import again
 from hub.ledger.basis import Basis
+from hub.protocol.errors import NotFound
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
@@ -112,9 +114,29 @@ def rotate(identity: Identity, purpose: str, reason: str, root: Signer | None) -
     return Rotated(issued, made, former)
 
 
-def retire(identity: Identity, key_ids: Sequence[str], reason: str, root: Signer | None) -> Issued:
-    """Say that from now on nothing new is signed by these former keys. Errors: NotFound, Conflict, Retriable."""
-    return issue(identity, retired(identity, key_ids, datetime.now(UTC)), f"{reason}: {' '.join(key_ids)}", root)
+def retire(
+    identity: Identity,
+    key_ids: Sequence[str],
+    reason: str,
+    root: Signer | None,
+    signed_until: datetime | None = None,
+) -> Issued:
+    """Say that from now on nothing new is signed by these former keys, or from behind `signed_until` on.
+
+    Errors: NotFound, Conflict, Retriable.
+    """
+    trust = retired(identity, key_ids, datetime.now(UTC), signed_until)
+    return issue(identity, trust, f"{reason}: {' '.join(key_ids)}", root)
+
+
+def signed_ahead(where: HubFolder) -> datetime | None:
+    """Return the latest time to come that something signed names, None where nothing does. Errors: Retriable."""
+    try:
+        with where.snapshot() as now:
+            ahead = clock_standing(now, datetime.now(UTC)).ahead
+    except NotFound:
+        return None
+    return ahead[0].recorded_at if ahead else None
 
 
 async def renewal(where: HubFolder, identity: Identity, outside: Sequence[Verifier]) -> Trust | None:

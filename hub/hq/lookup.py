@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from hub.domain.catalogue import STREAMS
 from hub.domain.key import typed_id
 from hub.protocol.errors import NotFound
+from hub.store.read.centers import RegisteredCenter
 from hub.store.read.entities import HeldEntity, TracedEntity
+from hub.store.read.intakes import IntakeStanding
 from hub.store.read.lanes import LaneReport
+from hub.store.read.model import ReadModel
 from hub.store.read.quarantine import QuarantinedContent
 from hub.store.read.reads import Snapshot
 
@@ -44,6 +49,22 @@ def find_lanes(now: Snapshot, center: str) -> LaneReport:
         what = "HQ has read nothing of it yet" if center in known else f"known are {', '.join(known) or 'none'}"
         raise NotFound(f"no lane of a center {center}: {what}")
     return found
+
+
+class CenterReport(ReadModel):
+    """A center as it is registered, and where HQ stands with it."""
+
+    registered: RegisteredCenter = Field(description="What the hq lane says of it")
+    standing: IntakeStanding = Field(description="Where HQ stands with it, and what it said of itself")
+
+
+def find_center(now: Snapshot, center: str) -> CenterReport:
+    """Return all that there is to say of one center. Errors: NotFound."""
+    centers = {registered.id: registered for registered in now.centers()}
+    if center not in centers:
+        raise NotFound(f"there is no center {center}; known are {', '.join(centers) or 'none'}")
+    intakes = {intake.center: intake for intake in now.intakes()}
+    return CenterReport(registered=centers[center], standing=intakes.get(center) or IntakeStanding(center=center))
 
 
 def find_quarantined(now: Snapshot, number: int) -> QuarantinedContent:

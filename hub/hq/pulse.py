@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from hub.base import files
 from hub.store.read.model import ReadModel
 
 SILENT_S: Final = 15.0  # a worker looks every second; a machine that swaps may need a few
@@ -43,8 +44,8 @@ def beat(worker_file: Path) -> None:
 def worker_standing(worker_file: Path, now: datetime) -> WorkerStanding:
     """Return how the worker is, as far as its file and its process tell."""
     try:
-        seen_at = datetime.fromtimestamp(worker_file.stat().st_mtime, UTC)
-        said = json.loads(worker_file.read_text("utf-8"))
+        seen_at = datetime.fromtimestamp(files.look(worker_file).st_mtime, UTC)
+        said = json.loads(files.read_text(worker_file))
         pid, host = said.get("pid"), said.get("host")
     except (OSError, ValueError, AttributeError):
         return WorkerStanding(state="unknown")

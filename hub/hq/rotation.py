@@ -16,6 +16,7 @@ from hub.domain.registry import Registry
 from hub.hq.identity import KEY_KINDS, Identity, add_key, private_keys, write_trust
 from hub.protocol.errors import Conflict, Malformed, NotFound, UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer, Verifier
+from hub.protocol.moment import MICROSECOND
 from hub.protocol.note import Note, sign_note
 from hub.protocol.trust import Trust, open_trust
 
@@ -51,11 +52,17 @@ def rotated(identity: Identity, purpose: str) -> Trust:
     return replace(trust, logs=(*trust.logs, *made)) if purpose == "log" else replace(trust, hqs=(*trust.hqs, *made))
 
 
-def retired(identity: Identity, key_ids: Iterable[str], now: datetime) -> Trust:
-    """Return the trust note by which former keys sign nothing new from `now` on. Errors: NotFound, Conflict."""
+def retired(identity: Identity, key_ids: Iterable[str], now: datetime, signed_until: datetime | None = None) -> Trust:
+    """Return the trust note by which former keys sign nothing new from `now` on.
+
+    Where HQ's clock was ahead they may have signed what names a time to come: then from behind that time,
+    `signed_until`, on, or that would not be theirs any more.
+    Errors: NotFound, Conflict.
+    """
     trust = current(identity)
     gone = [_former(trust, key_id.lower(), now) for key_id in dict.fromkeys(key_ids)]
-    return replace(trust, retired=(*trust.retired, *((now, key) for key in gone)))
+    moment = now if signed_until is None else max(now, signed_until + MICROSECOND)
+    return replace(trust, retired=(*trust.retired, *((moment, key) for key in gone)))
 
 
 def _former(trust: Trust, key_id: str, now: datetime) -> Verifier:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hub.base import files
 from hub.base.access import Security, Servers
 from hub.base.ending import END_S
 from hub.protocol.errors import UsageError
@@ -132,7 +133,7 @@ def read_settings(data_dir: Path, environment: Mapping[str, str]) -> InForce:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
+        data = yaml.safe_load(files.read_text(path))
     except FileNotFoundError:
         return {}
     except OSError as exc:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from pydantic import Field
 
+from hub.base import files
+from hub.hq.clock import ClockStanding, clock_standing
 from hub.hq.folder import HubFolder
 from hub.hq.identity import ROOT, TRUST_FILE
 from hub.hq.pulse import WorkerStanding, owner_is_gone, worker_standing
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "not known: no worker has run here; bootstrap in hub.yaml or --bootstrap names one"
 
 Intake = TypeVar("Intake", bound=IntakeStanding)
-Need = Literal["worker", "lanes", "keys", "log", "witnesses"]
+Need = Literal["worker", "clock", "lanes", "keys", "log", "witnesses"]
 Ends = dict[str, tuple[int, int]]
 
 
@@ -76,6 +78,7 @@ class HubStatus(ReadModel):
     totals: Totals = Field(description="The sums over all of them")
     rules: int = Field(description="The number of the rules that HQ judges by")
     log: LogStatus = Field(description="HQ's log")
+    clock: ClockStanding = Field(description="Whether lanes stand at times to come, since HQ's clock was ahead")
     broker: BrokerStanding = Field(description="The broker")
 
 
@@ -88,6 +91,7 @@ async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubSt
         registered, intakes = now.centers(), {intake.center: intake for intake in now.intakes()}
         totals, rules = now.totals(), now.rules()
         log = _log(now, keys_signed=_log_keys_signed(where))
+        clock = clock_standing(now, datetime.now(UTC))
     ends, state = await _ends(cluster, registered)
     at = datetime.now(UTC)
     worker = worker_standing(where.worker_file, at)
@@ -97,11 +101,12 @@ async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubSt
     return HubStatus(
         at=at,
         worker=worker,
-        needs=_needs(worker, centers, log),
+        needs=_needs(worker, clock, centers, log),
         centers=centers,
         totals=totals,
         rules=rules,
         log=log,
+        clock=clock,
         broker=BrokerStanding(bootstrap=None if cluster is None else cluster.bootstrap, state=state),
     )
 
@@ -111,8 +116,12 @@ def has_root_key(where: HubFolder) -> bool:
     return (where.keys / ROOT).exists()
 
 
-def _needs(worker: WorkerStanding, centers: tuple[CenterStanding, ...], log: LogStatus) -> tuple[Need, ...]:
+def _needs(
+    worker: WorkerStanding, clock: ClockStanding, centers: tuple[CenterStanding, ...], log: LogStatus
+) -> tuple[Need, ...]:
     found: list[Need] = ["worker"] if worker.state in ("silent", "stopped") else []
+    if clock.stops:
+        found.append("clock")
     if any(center.status in (Status.PARKED, Status.FORKED) for center in centers):
         found.append("lanes")
     if any(center.registered == "active" and center.status == Status.WAITING for center in centers):
@@ -158,7 +167,7 @@ def _log_keys_signed(where: HubFolder) -> bool:
     It is read as it is: the status changes nothing. Where there is none that reads, other commands say so.
     """
     try:
-        return bool(open_trust((where.keys / TRUST_FILE).read_bytes()).logs)
+        return bool(open_trust(files.read(where.keys / TRUST_FILE)).logs)
     except (OSError, Malformed):
         return True
 

@@ -56,7 +56,9 @@ class MemoryBatch:
         self, *, timestamp: int | None, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, Any]] = ()
     ) -> object | None:
         """Add a record; return None if the batch has no room for it, or is closed."""
-        added: object | None = self._measure.append(timestamp=timestamp, key=key, value=value, headers=list(headers))
+        # As aiokafka's own, it takes a list and nothing else.
+        listed: Any = headers or []
+        added: object | None = self._measure.append(timestamp=timestamp, key=key, value=value, headers=listed)
         if added is not None:
             self.records.append(_unwritten(timestamp, key, value, headers))
         return added

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,38 +15,61 @@ BROKERS_CLOCK = 1  # the kind of a timestamp that is not its writer's
 Record = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
 
 
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What the broker answered: its own time, if a topic tells it, and where each partition ends by what was written.
+
+    Shapes: of each place the offset of the first record that was written, and the one behind the last.
+    """
+
+    at: datetime | None
+    places: Mapping[tuple[str, int], tuple[int, int]]
+
+
 async def send_all(
     producer: Producer, places: Mapping[tuple[str, int], Sequence[Record]], deadline_s: float
-) -> datetime | None:
-    """Write all of this, and return once the broker has it; the broker's time, if a topic tells it.
+) -> Acknowledged:
+    """Write all of this, and return once the broker has it.
 
     Errors: KafkaError, TimeoutError: of each partition the first records may have been written.
     """
-    futures: list[asyncio.Future[Any]] = []
+    sent: list[tuple[asyncio.Future[Any], int]] = []  # with how many records each is of
     try:
         async with asyncio.timeout(deadline_s):
             for (topic, partition), records in places.items():
-                await _send(producer, topic, partition, records, futures)
-            acknowledged = await asyncio.gather(*futures)
+                await _send(producer, topic, partition, records, sent)
+            acknowledged = await asyncio.gather(*(future for future, _ in sent))
     except BaseException:
-        for future in futures:  # nobody waits for them any more
+        for future, _ in sent:  # nobody waits for them any more
             if not future.cancel() and not future.cancelled():
                 future.exception()
         raise
+    reached: dict[tuple[str, int], tuple[int, int]] = {}
+    for metadata, (_, count) in zip(acknowledged, sent, strict=True):
+        if metadata.offset >= 0:  # a batch that the broker had already is acknowledged without its place
+            at = (metadata.topic, metadata.partition)
+            first, after = reached.get(at, (metadata.offset, 0))
+            reached[at] = (min(first, metadata.offset), max(after, metadata.offset + count))
     stamps = [metadata.timestamp for metadata in acknowledged if metadata.timestamp_type == BROKERS_CLOCK]
-    return datetime.fromtimestamp(max(stamps) / 1000, UTC) if stamps else None
+    return Acknowledged(datetime.fromtimestamp(max(stamps) / 1000, UTC) if stamps else None, reached)
 
 
 async def _send(
-    producer: Producer, topic: str, partition: int, records: Sequence[Record], futures: list[asyncio.Future[Any]]
+    producer: Producer,
+    topic: str,
+    partition: int,
+    records: Sequence[Record],
+    sent: list[tuple[asyncio.Future[Any], int]],
 ) -> None:
     batch = producer.create_batch()
     for key, value, headers in records:
         if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-            futures.append(await producer.send_batch(batch, topic, partition=partition))
+            if count := batch.record_count():
+                sent.append((await producer.send_batch(batch, topic, partition=partition), count))
             batch = producer.create_batch()
             if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
                 # Larger than a batch may be: a record of its own, up to the broker's limit.
-                futures.append(await producer.send(topic, value, key=key, partition=partition, headers=list(headers)))
-    if batch.record_count():
-        futures.append(await producer.send_batch(batch, topic, partition=partition))
+                alone = await producer.send(topic, value, key=key, partition=partition, headers=list(headers))
+                sent.append((alone, 1))
+    if count := batch.record_count():
+        sent.append((await producer.send_batch(batch, topic, partition=partition), count))

@@ -3,9 +3,12 @@
 in.<center>     one partition, written by the center alone, kept 30 days
 out.<center>    one partition, written by HQ alone, kept 120 days
 events          every accepted event, kept for ever
+hub.lane        HQ's own lane as it was sealed, kept for ever
+hub.schemas     the schemas of state.* (compacted)
 hub.trust       the newest trust note (compacted)
 state.<stream>  the newest record of each entity (compacted)
 hub.checkpoints what HQ has signed of its log, every size of it for ever (compacted: one is said again and again)
+hub.clock       what HQ writes to be told the broker's time; nobody reads it
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -24,12 +27,14 @@ from hub.base.clients import closing
 from hub.base.kafka import Admin
 from hub.kafka.cluster import Cluster
 from hub.protocol.errors import Fatal, Retriable, UsageError
-from hub.protocol.topics import CHECKPOINTS, FAN_OUT_PARTITIONS, TRUST, topic_in, topic_out
+from hub.protocol.topics import CHECKPOINTS, CLOCK, FAN_OUT_PARTITIONS, LANE, SCHEMAS, TRUST, topic_in, topic_out
 
 DAY_MS = 86_400_000
 IN_RETENTION_MS = 30 * DAY_MS
 OUT_RETENTION_MS = 120 * DAY_MS  # connectors keep 90 days themselves; HQ's side must not be the shorter one
 REPLICAS_WANTED = 3
+# The broker's own clock stands in the records of such a topic: HQ and connectors compare theirs with it.
+ARRIVAL: Final = {"message.timestamp.type": "LogAppendTime"}
 DEADLINE_S = 20.0
 POLL_S = 0.05
 
@@ -48,11 +53,9 @@ class TopicSpec:
 
 def lane_topics(centers: Sequence[str]) -> list[TopicSpec]:
     """Return the topics that these centers write and read: without them nothing comes in."""
-    # The broker's own clock stands in these records: HQ and connectors compare theirs with it.
-    arrival = {"message.timestamp.type": "LogAppendTime"}
     return [
-        *(TopicSpec(topic_in(center), 1, {"retention.ms": str(IN_RETENTION_MS), **arrival}) for center in centers),
-        *(TopicSpec(topic_out(center), 1, {"retention.ms": str(OUT_RETENTION_MS), **arrival}) for center in centers),
+        *(TopicSpec(topic_in(center), 1, {"retention.ms": str(IN_RETENTION_MS), **ARRIVAL}) for center in centers),
+        *(TopicSpec(topic_out(center), 1, {"retention.ms": str(OUT_RETENTION_MS), **ARRIVAL}) for center in centers),
     ]
 
 
@@ -66,6 +69,11 @@ def trust_topics() -> list[TopicSpec]:
     return [TopicSpec(TRUST, 1, {"cleanup.policy": "compact"})]
 
 
+def clock_topics() -> list[TopicSpec]:
+    """Return the topic that tells the broker's time, whatever other topics' settings an older release has made."""
+    return [TopicSpec(CLOCK, 1, {"retention.ms": str(DAY_MS), **ARRIVAL})]
+
+
 def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[TopicSpec]:
     """Return the topics of a hub with these centers and streams."""
     forever = {"retention.ms": "-1", "retention.bytes": "-1"}
@@ -73,7 +81,10 @@ def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[Topi
         *lane_topics(centers),
         *log_topics(),
         *trust_topics(),
+        *clock_topics(),
         TopicSpec("events", FAN_OUT_PARTITIONS, forever),
+        TopicSpec(LANE, 1, forever),
+        TopicSpec(SCHEMAS, 1, {"cleanup.policy": "compact"}),
         *(TopicSpec(f"state.{stream}", FAN_OUT_PARTITIONS, {"cleanup.policy": "compact"}) for stream in streams),
     ]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from hub.ledger.keyring import Keyring, Standing
 from hub.ledger.reading import Cosignature
 from hub.protocol.control import Presence, seal_key_name
 from hub.protocol.errors import Malformed
+from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.protocol.note import Note
 from hub.protocol.record import KafkaRecord
 from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, log_origin, open_cosigned, witness_key_name
@@ -22,8 +24,8 @@ _PRESENCE, _ALARM, _COSIGNATURE = b"presence", ALARM_KIND.encode(), COSIGNATURE_
 class Control:
     """What a control record comes to.
 
-    Shapes: GOOD has what it says, or None where it is passed over; BAD the reason and the detail for quarantine;
-            WAITS what HQ has to say first, as the detail.
+    Shapes: GOOD has what it says, or None where it is meant for others; BAD the reason and the detail for quarantine;
+            WAITS comes of a key that HQ does not know: it is passed over and counted, for nothing waits for it.
     """
 
     standing: Standing
@@ -47,6 +49,14 @@ def read_control(
     return Control(Standing.BAD, detail="expected a presence, an alarm or a cosignature")
 
 
+def is_news(said: Presence, before: Presence | None, now: datetime) -> bool:
+    """Return whether a presence is newer than the one before it: whoever writes the topic can say an old one again.
+
+    One that was ahead of HQ's clock was by a clock that was wrong: it keeps nothing from being heard that comes later.
+    """
+    return before is None or said.time > before.time or before.time > now + BROKER_CLOCK_OFF_MAX
+
+
 def _said_of_itself(kind: bytes, record: KafkaRecord, keyring: Keyring, hub: str, center: str) -> Control:
     """Read a presence or an alarm, signed by a seal key of the center."""
     note = Note.from_bytes(record.value or b"")
@@ -60,7 +70,7 @@ def _said_of_itself(kind: bytes, record: KafkaRecord, keyring: Keyring, hub: str
 
 
 def _cosignature(record: KafkaRecord, data: bytes, keyring: Keyring, hub: str, center: str) -> Control:
-    """Read a cosignature on HQ's log. One by a key that HQ does not know is passed over: it makes no lane wait."""
+    """Read a cosignature on HQ's log. What an outside witness signs under its own name is meant for others."""
     said, name = open_cosigned(record.value or b""), witness_key_name(hub, center)
     if said.checkpoint.origin != log_origin(hub):
         detail = f"expected one of {log_origin(hub)}, got one of {said.checkpoint.origin[:100]}"
@@ -68,6 +78,6 @@ def _cosignature(record: KafkaRecord, data: bytes, keyring: Keyring, hub: str, c
     if said.line.name != name:
         return Control(Standing.GOOD)
     standing, detail = keyring.check_cosignature(center, name, said.note)
-    if standing is Standing.BAD:
+    if standing is not Standing.GOOD:
         return Control(standing, detail=detail, reason=BAD_COSIGNATURE)
-    return Control(Standing.GOOD, Cosignature(said, record, data) if standing is Standing.GOOD else None)
+    return Control(Standing.GOOD, Cosignature(said, record, data))

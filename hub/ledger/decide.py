@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from hub.domain.catalogue import KINDS, STREAMS
+from hub.domain.clock import recorded_at
 from hub.domain.entity import Entity
 from hub.domain.fold import fold
 from hub.domain.judge import judge
@@ -71,7 +72,8 @@ def decide(
     """Return what becomes of the stretches of one fetch, in order.
 
     Shapes: `entities` has every known entity that `subjects` names.
-    Units:  `now` is HQ's clock in UTC; what a lane records is never earlier than what it has recorded.
+    Units:  `now` is HQ's clock in UTC; what a lane records is never earlier than what it has recorded, but for times
+            that HQ took back (hub/domain/clock.py).
     Errors: none for any event; an exception is a fault of ours and parks the lane.
     """
     state = _State(entities)
@@ -154,7 +156,7 @@ class _Deciding:
         self.basis = basis
         self.registry = basis.registry
         self.rules = basis.rules
-        self.recorded_at = max(now, stretch.lane.recorded_at)
+        self.recorded_at = recorded_at(now, stretch.lane.recorded_at, self.registry.clock)
         self.center = stretch.lane.center
         self.origin = stretch.lane.origin
         self.alike: dict[Common, _Alike] = {}

@@ -86,6 +86,7 @@ def judge(need: Need, answers: Answers, basis: Basis, now: datetime, key: Signer
         cosignatures=good,
         resends=tuple(sign_note(resend.to_text(), [key]).to_bytes() for resend in taken.resends),
         heard=taken.heard,
+        restates=taken.restates,
     )
 
 
@@ -93,8 +94,4 @@ def _after(reading: Reading, commits: Sequence[Commit]) -> Reading:
     """Return the reading with the open lane as it was decided: only then its state digest and its time are known."""
     if not commits:
         return reading
-    lane = commits[-1].lane
-    builds_on = reading.lane
-    if builds_on is not None and builds_on.origin == lane.origin:
-        builds_on = lane
-    return replace(reading, intake=replace(reading.intake, lane=lane), lane=builds_on)
+    return replace(reading, intake=replace(reading.intake, lane=commits[-1].lane))

@@ -21,7 +21,7 @@ class Standing(Enum):
     """What is known of a signature's key."""
 
     GOOD = auto()
-    WAITS = auto()  # unknown center or key, or a suspended center: the lane waits for HQ
+    WAITS = auto()  # unknown center or key, or a suspended center: HQ may say more, and it is good then
     BAD = auto()  # a revoked key, a key of another center, or a signature that does not verify
 
 
@@ -64,6 +64,10 @@ class Keyring:
                 self._named.clear()
             self._named[center, name, algorithm] = found
         return found
+
+    def says_the_same(self, other: Keyring) -> bool:
+        """Return whether every seal is as good under `other`: whatever else HQ has said in between."""
+        return self.centers == other.centers and self.rules == other.rules
 
     def waits(self, center: str) -> str:
         """Return why nothing of `center` may be read now, '' when it may."""
@@ -120,4 +124,5 @@ class Keyring:
         for other in self.centers:
             if other != center and any((k.name, k.key_id) in lines for k, _ in self._keys(other, name, algorithm)):
                 return Standing.BAD, f"FOREIGN_KEY: the key is known for center {other}"
-        return Standing.WAITS, f"no key of {center} that HQ knows has signed {name}"
+        ids = ", ".join(s.key_id.hex() for s in note.signatures if s.name == name)
+        return Standing.WAITS, f"HQ does not know the key {ids[:100]} that has signed as {name}"

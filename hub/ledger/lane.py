@@ -12,11 +12,11 @@ from hub.protocol.tree import HASH_BYTES, Edge
 
 
 class Status(StrEnum):
-    """What an intake is doing. Only READING moves by itself."""
+    """What an intake is doing, and what it needs. An intake is read while it is READING, or `reads_on`."""
 
     READING = "reading"
-    WAITING = "waiting"  # unknown center or key, or a suspended center: looked at again when the hq lane moves
-    PARKED = "parked"  # a gap that was not filled, or a fault in the engine: `hub lane resume`
+    WAITING = "waiting"  # unknown or suspended center; an unknown key, and then it reads on: for HQ to say more
+    PARKED = "parked"  # a gap that was not filled, and then it reads on; a fault in the engine: `hub lane resume`
     FORKED = "forked"  # two valid seals of one size with different roots: the two notes are the evidence
 
 
@@ -46,7 +46,10 @@ class Intake:
     """Where HQ stands in one center's topic.
 
     `offset` is the next Kafka offset to read again after a crash (None: from the earliest); the unsealed tail lies at
-    or behind it. `closed` has the epochs that were closed and the size at which they were.
+    or behind it, and what waits for a key. `why` is why it is not read, or what of it waits or can't be taken; empty
+    where all is well. `closed` has the epochs that were closed and the size at which they were. `reads_on` tells that
+    reading goes on though the status is not READING. `read_upto` is the offset behind all that was ever read: what
+    comes from before it was counted then. That alone is nothing to write down.
     """
 
     center: str
@@ -55,3 +58,10 @@ class Intake:
     why: str = ""
     lane: Lane | None = None
     closed: Mapping[str, int] = field(default_factory=dict)
+    reads_on: bool = False
+    read_upto: int = field(default=0, compare=False)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the topic is read: of what waits, is parked or forked, only what may heal by itself."""
+        return self.status is Status.READING or self.reads_on

@@ -6,25 +6,42 @@ store reads for the same rows (a contract test holds it).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hub.domain.hq_lane import HqStretch
 from hub.domain.state import encode_state_prefix, partition_of
 from hub.domain.stream import HQ
 from hub.ledger.reading import Pending
 from hub.ledger.step import KnownEntity, Step
 from hub.protocol.avro import PREFIX_SIZE, frame
 from hub.protocol.moment import to_us
-from hub.protocol.record import SEAL_HEADER
+from hub.protocol.record import CONTENT_TYPE, RECEIPT_HEADER, SCHEMA_HEADER, SEAL_HEADER, split_canonical
+from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.topics import topic_out
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
 KIND: Final = "cohub-kind"  # of a note to a center
+RECEIPT: Final = "receipt"
 
 Outbound = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]  # key, value, headers
 Places = dict[tuple[str, int], list[Outbound]]  # topic and partition → what is to be written there, in order
+
+
+@dataclass(frozen=True, slots=True)
+class StateForm:
+    """How the state of an entity is written whose record came with one kind of event: its schema's id, the headers."""
+
+    schema_id: int
+    headers: Sequence[tuple[str, bytes | None]]
+
+    @classmethod
+    def of(cls, schema: Schema) -> StateForm:
+        """Return the form that a schema of `state/` gives."""
+        named = (DATASCHEMA + schema.sha256).encode()
+        return cls(schema.id, [("content-type", CONTENT_TYPE), (SCHEMA_HEADER, named)])
 
 
 @value_class
@@ -111,36 +128,67 @@ def state_value(known: KnownEntity, state_schema_id: int) -> bytes:
 
 
 def answer_records(answers: Sequence[Answer]) -> Places:
-    """Return the records that answer centers."""
+    """Return the records that answer centers. A receipt has the key that it had the first time: its lane's origin."""
     places: Places = {}
     for answer in answers:
+        key = answer.note.split(b"\n", 2)[1] if answer.kind == RECEIPT else answer.center.encode()
         place = places.setdefault((topic_out(answer.center), 0), [])
-        place.append((answer.center.encode(), answer.note, [(KIND, answer.kind.encode())]))
+        place.append((key, answer.note, [(KIND, answer.kind.encode())]))
     return places
 
 
-def published_records(found: Sequence[Publication], state_schemas: Mapping[str, int]) -> Places:
+def receipt_records(origin: str, notes: Iterable[bytes]) -> list[Outbound]:
+    """Return the records that say receipts of a lane."""
+    return [(origin.encode(), note, [(KIND, RECEIPT.encode())]) for note in notes]
+
+
+def event_record(data: bytes) -> Outbound:
+    """Return the record of an accepted event by its canonical bytes. Errors: Malformed."""
+    headers, value = split_canonical(data)
+    # The key of an accepted event is its subject.
+    return next(content for name, content in headers if name == "ce_subject"), value, headers
+
+
+def lane_records(stretches: Iterable[HqStretch]) -> list[Outbound]:
+    """Return the records of `hub.lane`: the hq lane's events, the seal and the receipt with the last of each stretch.
+
+    Shapes: the stretches were taken (`HqLane.taken`), so that their bytes are what they are.
+    """
+    found: list[Outbound] = []
+    for stretch in stretches:
+        for number, data in enumerate(stretch.events, 1):
+            key, value, headers = event_record(data)
+            signatures = [(SEAL_HEADER, stretch.seal), (RECEIPT_HEADER, stretch.receipt)]
+            found.append((key, value, [*headers, *(signatures if number == len(stretch.events) else ())]))
+    return found
+
+
+def published_records(found: Sequence[Publication], state_forms: Mapping[str, StateForm]) -> Places:
     """Return the records that publish all of this: receipts, events, and the newest state of each entity.
 
-    Shapes: `state_schemas` has the schema id of each kind of event that carries an entity's record.
+    Shapes: `state_forms` has the form of each kind of event that carries an entity's record.
     """
     places: Places = {}
     for publication in found:
         if publication.center != HQ:
             out = places.setdefault((topic_out(publication.center), 0), [])
-            kind = [(KIND, b"receipt")]
-            out.extend((publication.origin.encode(), note, kind) for note in publication.receipts)
+            out.extend(receipt_records(publication.origin, publication.receipts))
         events = places.setdefault(("events", partition_of(publication.center)), [])
         events.extend((e.key, e.value, e.headers) for e in publication.events)
-    return places | state_records(found, state_schemas)
+    return places | state_records(found, state_forms)
 
 
-def state_records(found: Sequence[Publication], state_schemas: Mapping[str, int]) -> Places:
+def state_records(found: Sequence[Publication], state_forms: Mapping[str, StateForm]) -> Places:
     """Return the records of the newest state of each entity alone; see `published_records`."""
     newest = {(known.entity.stream, known.entity.id): known for p in found for known in p.entities}
     places: Places = {}
-    for (stream, entity_id), known in newest.items():
-        value = state_value(known, state_schemas[known.entity.kind])
+    for (stream, _), known in newest.items():
         place = (f"state.{stream}", partition_of(known.entity.center))
-        places.setdefault(place, []).append((entity_id.encode(), value, []))
+        places.setdefault(place, []).append(state_record(known, state_forms))
     return places
+
+
+def state_record(known: KnownEntity, state_forms: Mapping[str, StateForm]) -> Outbound:
+    """Return the record of an entity on `state.<stream>`. Shapes: `known.value` is there."""
+    form = state_forms[known.entity.kind]
+    return known.entity.id.encode(), state_value(known, form.schema_id), form.headers

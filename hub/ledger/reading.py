@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from math import inf
 
 from hub.ledger.lane import Intake, Lane
 from hub.protocol.checkpoint import Checkpoint
@@ -15,9 +17,37 @@ from hub.protocol.value import value_class
 from hub.protocol.witness import Alarm, Cosigned
 
 
+class Reason(StrEnum):
+    """Why a record is quarantined, where taking says so. The bytes are kept, and are nobody's word."""
+
+    NOT_ATTRIBUTABLE = "NOT_ATTRIBUTABLE"  # no readable epoch and sequence
+    UNREADABLE_BATCH = "UNREADABLE_BATCH"  # a batch of records that can't be unpacked, or is over its limits
+    OVERSIZED = "OVERSIZED"  # more headers, or more beside what a seal covers, than any record needs
+    BAD_SEAL = "BAD_SEAL"  # it lay under a seal that was not good
+    UNKNOWN_KEY = "UNKNOWN_KEY"  # it lay under a seal by a key that HQ did not know
+    SUPERSEDED = "SUPERSEDED"  # it was cut from the tail by a newer record, or by another epoch
+    OVERLONG_TAIL = "OVERLONG_TAIL"  # its tail grew over the limit without a seal
+    CLOSED_LANE = "CLOSED_LANE"  # it lies beyond the size at which its lane was closed
+
+
+@value_class
+class Refusal:
+    """Why a seal is not good: the reason and detail with which the records under it go to quarantine, if they do.
+
+    `is_word` tells that a key of the center has signed it all the same: the center has sealed its lane to that size.
+    """
+
+    reason: Reason
+    detail: str
+    is_word: bool = False
+
+
 @value_class
 class Pending:
-    """A record with its number, headers, canonical bytes, digest (leaf) and the newest seal seen on it."""
+    """A record with its number, headers, canonical bytes, digest (leaf) and the newest seal seen on it.
+
+    `refusal` says why that seal is not good, once it was looked at.
+    """
 
     sequence: int
     record: KafkaRecord
@@ -26,16 +56,21 @@ class Pending:
     leaf: bytes
     seal: bytes | None
     common: Common | None = None  # what it shares with other records of the lane; None where its headers are unusual
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A record that is kept without becoming an event. `reason` is a fixed code, `detail` says more."""
+    """A record that is kept without becoming an event. `reason` is a fixed code, `detail` says more.
+
+    `is_again` tells that it was quarantined before, and is only read again: whoever counts passes over it.
+    """
 
     reason: str
     detail: str
     record: KafkaRecord
     data: bytes
+    is_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +116,85 @@ class Heard:
     """What a center was heard to say besides new events. Nothing of it is judged: a step has it as it was taken.
 
     `duplicates` counts the events that HQ had already, `claims` has the seals on them. `presence` and `alarm` are the
-    last of their kind, None where the fetch had none.
+    last of their kind, None where the fetch had none. `strangers` counts the control records that were passed over, for
+    HQ does not know the key that signed them.
     """
 
     presence: Presence | None = None
     alarm: Alarm | None = None
     claims: tuple[Claim, ...] = ()
     duplicates: int = 0
+    strangers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A hole in a lane: how often a resend was asked for, and when the next may be."""
+    """A hole in a lane: why it is thought to be there, how often a resend was asked for, when the next step is due.
 
+    `is_proved` tells that a key of the center has sealed what lies behind it. Anybody can write a number that is too
+    high: only a hole that is proved can park a lane.
+    Units: `due` is a tick, in seconds; infinite once the lane is parked.
+    """
+
+    origin: str
+    why: str
+    is_proved: bool
     tries: int
-    next_at: float
+    due: float
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether nothing more is asked for."""
+        return self.due == inf
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A seal by a key that HQ does not know: what lies under it is read again from `offset` when HQ knows the key."""
+
+    offset: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A lane that begins, and is not open before a good seal covers its first record: with its records so far."""
+
+    lane: Lane
+    tail: tuple[Pending, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An intake and what is only in memory: the lane the tail builds on, the unsealed tail, and an open gap.
+    """An intake and what is only in memory: what came of the open lane and of an opening one without a good seal.
 
+    Shapes: `unsealed` follows on the intake's lane. `gap` is a hole in it, `lost` one in a lane that is not open.
+            `wait` is there while a key is waited for. All of it comes back when the topic is read again from the
+            intake's offset, but for the holes: their lanes are sent again.
     `reader` remembers what the last records looked like. It makes reading faster and changes nothing of what is read.
     """
 
     intake: Intake
-    lane: Lane | None = None
-    tail: tuple[Pending, ...] = ()
+    unsealed: tuple[Pending, ...] = ()
+    opening: Opening | None = None
     gap: Gap | None = None
+    lost: Gap | None = None
+    wait: Wait | None = None
     reader: LeafReader = field(default_factory=LeafReader, compare=False, repr=False)
 
     @classmethod
     def of(cls, intake: Intake) -> Reading:
         """Return a reading that starts where `intake` stands."""
-        return cls(intake, intake.lane)
+        return cls(intake)
+
+    @property
+    def tail(self) -> tuple[Pending, ...]:
+        """All records that no good seal covers."""
+        return self.unsealed if self.opening is None else self.unsealed + self.opening.tail
+
+    def is_due(self, tick: float) -> bool:
+        """Return whether there is something to ask for, or to give up, though no record came."""
+        return any(gap is not None and gap.due <= tick for gap in (self.gap, self.lost))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +202,7 @@ class Taken:
     """One fetch put in place: the events to decide, what is quarantined, what to ask for, what else was said.
 
     `reading` is where reading goes on, but for what deciding adds to its lanes: the step's reading has that too.
+    `restates` tells whether the intake's status, or why, is another than before.
     """
 
     reading: Reading
@@ -130,3 +211,4 @@ class Taken:
     resends: tuple[Resend, ...]
     cosignatures: tuple[Cosignature, ...]
     heard: Heard
+    restates: bool

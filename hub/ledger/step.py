@@ -65,7 +65,8 @@ class Commit:
     Shapes: a row for each event of the stretch, in order. `missing` counts the events of the lane that the stretch
             closes which its center says it wrote and HQ does not have.
     Units:  `lane.recorded_at` is when HQ recorded all of them, in UTC: it is in the receipt, and never decreases within
-            a lane, whatever HQ's clock does. The step has that clock's own word, `committed_at`.
+            a lane, whatever HQ's clock does, but where HQ took a time back. The step has that clock's own word,
+            `committed_at`.
     """
 
     stretch: Stretch
@@ -87,12 +88,13 @@ class Step:
       measures           by how much each measure of a lane changes, by (lane origin, measure key); never by zero
       quarantine         records that are kept without becoming events, in the order in which they came
       cosignatures       those under a checkpoint that HQ has signed; the first of a key at a size counts
-      heard              presence, alarm and the number of duplicates; its claims are not written
+      heard              presence, alarm, the numbers of duplicates and strangers; its claims are not written
 
     After the commit, and only then, the caller goes on from `reading`, publishes `commits`, sends `resends` (signed
     notes) and answers `heard.claims` from what is stored: a claim may be of what this very step has stored.
 
-    Shapes: nothing of it is changed once it is made. No commit means no entity and no measure.
+    Shapes: nothing of it is changed once it is made. No commit means no entity and no measure. The intake's status is
+            written only where the step `restates` it: a person may have changed it since the reading was made.
     Units:  `committed_at` is HQ's clock at the step, in UTC: when what is no event was received. An event's time is its
             commit's `lane.recorded_at`, which is `committed_at` unless the lane was recorded at a later one already.
     Source: ARCHITECTURE.md, "One fetch, step by step"; made by `hub.ledger.engine.judge`.
@@ -107,18 +109,21 @@ class Step:
     cosignatures: tuple[Cosignature, ...]
     resends: tuple[bytes, ...]
     heard: Heard
+    restates: bool = True
 
     def unanswered(self, offset: int | None) -> Step:
         """Return what is written before its claims are answered: all of it, with the position left at `offset`."""
         intake = replace(self.reading.intake, offset=offset)
-        return replace(self, reading=replace(self.reading, intake=intake), heard=replace(self.heard, duplicates=0))
+        heard = replace(self.heard, duplicates=0, strangers=0)
+        return replace(self, reading=replace(self.reading, intake=intake), heard=heard)
 
     def answered(self, reading: Reading) -> Step:
         """Return what is written when its claims are answered: where reading goes on, and what came twice."""
-        heard = Heard(duplicates=self.heard.duplicates)
-        return Step(reading, self.committed_at, (), {}, {}, (), (), (), heard)
+        heard = Heard(duplicates=self.heard.duplicates, strangers=self.heard.strangers)
+        restates = self.restates or reading.intake.status is not self.reading.intake.status
+        return Step(reading, self.committed_at, (), {}, {}, (), (), (), heard, restates)
 
     def changes(self, intake: Intake) -> bool:
         """Return whether there is anything to write where the intake stands at `intake`: a duplicate alone is not."""
-        said = self.cosignatures or self.heard.presence or self.heard.alarm
+        said = self.cosignatures or self.heard.presence or self.heard.alarm or self.heard.strangers
         return bool(self.commits or self.quarantine or said) or self.reading.intake != intake

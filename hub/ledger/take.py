@@ -1,45 +1,78 @@
 """Taking: which records of a fetch become the next events of a lane. Pure; schemas/PROTOCOL.md, "Taking".
 
-A fetch is read record by record against what HQ has of the lane (`size` events) and the unsealed tail behind it:
+A topic is read record by record against what HQ has of the open lane (`size` events) and the tail behind it, which no
+good seal covers yet. A lane that begins has a tail of its own until it is open.
 
-    next number           → joins the tail
+    next number           → joins the tail; with a good seal, the tail up to it is taken
     at or below the size  → duplicate; its seal is a *claim*, answered with the stored receipt (or a fork)
-    inside the tail       → the same bytes: nothing; other bytes: the newest wins and cuts the tail from there
-    higher                → gap: the tail is dropped and a resend asked for
-    sequence 1 elsewhere  → a new epoch begins; it becomes the lane when it is sealed
+    inside the tail       → the same bytes: a newer seal counts; other bytes: the newest wins, and cuts the tail there
+    higher                → gap: passed over, and a resend asked for
+    sequence 1 elsewhere  → a lane begins; it is open, and the one before it closed, when it is sealed
 
-The tail is taken up to its last good seal (hub/ledger/settle.py). Whatever is cut, over-long, unattributable or under a
-bad seal goes to quarantine with its bytes. Nothing here changes what it was given: a Reading goes in, and a Taken, with
-the next one, comes out.
+*A seal that is not good is no seal.* It is remembered, and the tail stays; the right seal, or the right bytes, may
+still come. A tail ends by a good seal, by other bytes, by a good seal of the other lane, or by one record more than a
+seal may cover: but for a good seal it goes to quarantine, as do all bytes that are nobody's word. A seal by a key that
+HQ does not know may become good: the intake's offset stays before what lies under it, and reading goes on for what is
+good already.
+
+Where a fetch ends decides nothing. What is looked at late, for speed, is looked at before anything but the next number
+counts. Nothing here changes what it was given: a Reading goes in, and a Taken, with the next one, comes out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 from hub.ledger.control import read_control
 from hub.ledger.keyring import Keyring, Standing
-from hub.ledger.lane import Lane, Status
-from hub.ledger.reading import Claim, Cosignature, Gap, Heard, Pending, Quarantined, Reading, Stretch, Taken
-from hub.ledger.settle import RECEIPT_EVENTS_MAX, settle
+from hub.ledger.lane import Intake, Lane, Status
+from hub.ledger.reading import (
+    Claim,
+    Cosignature,
+    Gap,
+    Heard,
+    Opening,
+    Pending,
+    Quarantined,
+    Reading,
+    Reason,
+    Stretch,
+    Taken,
+    Wait,
+)
+from hub.ledger.settle import RECEIPT_EVENTS_MAX, Settled
+from hub.ledger.tail import Tail
 from hub.protocol.batch import UnreadableBatch
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
-from hub.protocol.limits import TAIL_BYTES_MAX, TAIL_EVENTS_MAX
+from hub.protocol.leaf import Common
+from hub.protocol.limits import ASIDE_BYTES_MAX, HEADERS_MAX, TAIL_BYTES_MAX, TAIL_EVENTS_MAX
+from hub.protocol.moment import write_ms
 from hub.protocol.receipt import Resend
-from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER, KafkaRecord, canonical, origin_of, position, sequence_of
+from hub.protocol.record import (
+    CONTROL_HEADER,
+    SEAL_HEADER,
+    KafkaRecord,
+    aside_bytes,
+    canonical,
+    origin_of,
+    position,
+    sequence_of,
+)
 from hub.protocol.tree import Edge
 from hub.protocol.witness import Alarm
 
 CLAIMS_MAX: Final = 64
 RESEND_BACKOFF_S: Final = (5.0, 20.0, 60.0)
+PLAIN_BYTES_MAX: Final = ASIDE_BYTES_MAX // 3  # of a key, or of a seal: two of them need no exact count
 
 
 def take(reading: Reading, records: Sequence[KafkaRecord], keyring: Keyring, hub: str, tick: float) -> Taken:
-    """Return what `records` (one fetch of one center's topic, in order) bring.
+    """Return what `records` (one fetch of one center's topic, in order; none, where only time has passed) bring.
 
     Units:  `tick` is the shell's monotonic clock in seconds, used only to space resend requests.
     Errors: none for any bytes; an exception is a fault of ours and parks the lane.
@@ -56,12 +89,15 @@ class _Fetch:
         self.hub = hub
         self.tick = tick
         self.intake = reading.intake
-        self.center = reading.intake.center
-        self.lane = reading.lane
-        self.tail = list(reading.tail)
-        self.gap = reading.gap
-        self.status, self.why = Status.READING, ""
-        self.closed = dict(reading.intake.closed)
+        self.center = self.intake.center
+        lane, opening = self.intake.lane, reading.opening
+        self.open = None if lane is None else Tail(lane, reading.unsealed)
+        self.opening = None if opening is None else Tail(opening.lane, opening.tail)
+        self.tail = self.open or self.opening  # whose record came last: all others have no seal to look at
+        self.gap, self.lost, self.wait = reading.gap, reading.lost, reading.wait
+        self.parked = self.intake.why if self.intake.status is Status.PARKED else ""
+        self.read_upto = self.intake.read_upto
+        self.closed = dict(self.intake.closed)
         self.stretches: list[Stretch] = []
         self.quarantine: list[Quarantined] = []
         self.claims: list[Claim] = []
@@ -69,152 +105,273 @@ class _Fetch:
         self.cosignatures: list[Cosignature] = []
         self.presence: Presence | None = None
         self.alarm: Alarm | None = None
-        self.duplicates = 0
+        self.duplicates = self.strangers = 0
 
     def run(self, records: Sequence[KafkaRecord]) -> Taken:
-        offset = self.intake.offset
         reason = self.keyring.waits(self.center)
         if reason:
-            return self._stopped(Status.WAITING, reason)
+            return self._taken(Reading.of(replace(self.intake, status=Status.WAITING, why=reason, reads_on=False)))
+        if records and records[0].offset < (self.intake.offset or 0):
+            self.read_upto = records[0].offset  # nothing is read again from there: the topic was made anew
         for record in records:
             self._one(record)
-            if self.status is not Status.READING:
-                return self._stopped(self.status, self.why)
-            offset = record.offset + 1
         self._settle()
-        if self.status is not Status.READING:
-            return self._stopped(self.status, self.why)
-        if len(self.tail) > TAIL_EVENTS_MAX or sum(len(p.data) for p in self.tail) > TAIL_BYTES_MAX:
-            limits = f"expected a seal within {TAIL_EVENTS_MAX} records and {TAIL_BYTES_MAX} bytes"
-            self._quarantine_tail("OVERLONG_TAIL", limits)
-            self._hole("the tail grew over its limit without a seal")
-        if self.tail:
-            offset = min(p.record.offset for p in self.tail)
-        return self._finished(offset)
+        if self.gap is not None and self.open is not None:
+            self.gap = self._ask(self.gap, self.open.lane.size + 1)
+        if self.lost is not None:
+            self.lost = self._ask(self.lost, 1)
+        return self._taken(self._reading(records))
 
-    def _finished(self, offset: int | None) -> Taken:
-        lane = self._committed() if self.stretches else self.intake.lane
-        intake = replace(self.intake, offset=offset, status=self.status, why=self.why, lane=lane, closed=self.closed)
-        if self.status is Status.READING:
-            reading = Reading(intake, self.lane, tuple(self.tail), self.gap, self.reader)
+    def _reading(self, records: Sequence[KafkaRecord]) -> Reading:
+        offset = records[-1].offset + 1 if records else self.intake.offset
+        starts = [] if self.wait is None else [self.wait.offset]
+        lane: Lane | None = None
+        unsealed: tuple[Pending, ...] = ()
+        opening: Opening | None = None
+        if self.open is not None:
+            lane, unsealed = self.open.lane, tuple(self.open.records)
+            starts += [p.record.offset for p in unsealed[:1]]
+        if self.opening is not None and self.opening.records:
+            opening = Opening(self.opening.lane, tuple(self.opening.records))
+            starts.append(opening.tail[0].record.offset)
+        status, why = Status.READING, ""
+        if self.wait is not None:
+            status, why = Status.WAITING, self.wait.why
+        elif self.parked:
+            status, why = Status.PARKED, self.parked
         else:
-            reading = Reading.of(intake)
+            for tail in (self.opening, self.open):
+                if tail is not None and tail.refused is not None:
+                    why = f"not taken, for its seal is not good: {tail.refused.detail}"
+        intake = Intake(
+            self.center,
+            min(starts) if starts else offset,
+            status,
+            why,
+            lane,
+            self.closed,
+            status is not Status.READING,
+            max(self.read_upto, offset or 0),
+        )
+        return Reading(intake, unsealed, opening, self.gap, self.lost, self.wait, self.reader)
+
+    def _taken(self, reading: Reading) -> Taken:
+        was, now = self.intake, reading.intake
         return Taken(
             reading,
             tuple(self.stretches),
             tuple(self.quarantine),
             tuple(self.resends),
             tuple(self.cosignatures),
-            Heard(self.presence, self.alarm, tuple(self.claims), self.duplicates),
+            Heard(self.presence, self.alarm, tuple(self.claims), self.duplicates, self.strangers),
+            (now.status, now.why, now.reads_on) != (was.status, was.why, was.reads_on),
         )
-
-    def _stopped(self, status: Status, why: str) -> Taken:
-        """Stop reading here. What was taken before stands; the rest is read again when the lane goes on."""
-        self.status, self.why = status, why
-        first = min((p.record.offset for p in self.tail), default=None)
-        seen = [p.record.offset for s in self.stretches for p in s.events] + [q.record.offset for q in self.quarantine]
-        return self._finished(first if first is not None else (max(seen) + 1 if seen else self.intake.offset))
 
     def _one(self, record: KafkaRecord) -> None:
         if type(record.value) is UnreadableBatch:
-            self._quarantine("UNREADABLE_BATCH", record.value.detail, record, bytes(record.value))
+            self._quarantine(Reason.UNREADABLE_BATCH, record.value.detail, record, bytes(record.value), record)
+            return
+        if len(record.headers) > HEADERS_MAX:
+            detail = f"expected at most {HEADERS_MAX} headers, got {len(record.headers)}"
+            self._quarantine(Reason.OVERSIZED, detail, record, canonical((), record.value), record)
             return
         headers, data, leaf = self.reader.read(record)
-        lane, common = self.lane, self.reader.common
-        if common is not None and common.is_event and lane is not None and common.epoch == lane.epoch:
+        tail, common = self.tail, self.reader.common
+        if common is not None and common.is_event and tail is not None and common.epoch == tail.epoch:
             # What follows is all that nearly every record needs, and it is asked for each of them.
             number = sequence_of(headers["ce_sequence"])
-            if number == lane.edge.size + len(self.tail) + 1:
-                self.tail.append(Pending(number, record, headers, data, leaf, headers.get(SEAL_HEADER), common))
+            seal = headers.get(SEAL_HEADER)
+            if (
+                number == tail.next <= tail.last
+                and len(data) <= tail.room
+                and ((key := record.key) is None or len(key) <= PLAIN_BYTES_MAX)
+                and (
+                    common.is_plain
+                    or (common.is_sealed and seal is not None and len(seal) <= PLAIN_BYTES_MAX)
+                    or aside_bytes(record) <= ASIDE_BYTES_MAX
+                )
+            ):
+                tail.records.append(Pending(number, record, headers, data, leaf, seal, common))
+                tail.next = number + 1
+                tail.room -= len(data)
                 return
+        self._other(record, headers, data, leaf, common)
+
+    def _other(
+        self, record: KafkaRecord, headers: dict[str, bytes | None], data: bytes, leaf: bytes, common: Common | None
+    ) -> None:
+        """Deal with a record that is not plainly the next of the lane that the record before it was of."""
+        aside = aside_bytes(record)
+        if aside > ASIDE_BYTES_MAX:
+            detail = f"expected at most {ASIDE_BYTES_MAX} bytes of key and unsigned headers, got {aside}"
+            self._quarantine(Reason.OVERSIZED, detail, record, data, record)
+            return
         if CONTROL_HEADER in headers:
             self._control(record, headers, data)
             return
         place = position(headers)
         if place is None:
-            self._quarantine("NOT_ATTRIBUTABLE", "no readable ce_epoch and ce_sequence", record, data)
+            self._quarantine(Reason.NOT_ATTRIBUTABLE, "no readable ce_epoch and ce_sequence", record, data, record)
             return
-        epoch, sequence = place
-        if self.lane is None or epoch != self.lane.epoch:
-            if self._is_closed(epoch, sequence, record, data):
-                return
-            self._settle()
-            # Settling may just have closed that lane: a late record of it must not open it again.
-            if self.status is not Status.READING or self._is_closed(epoch, sequence, record, data):
-                return
-            self._switch(epoch, sequence)
-            if self.lane is None or epoch != self.lane.epoch:
-                self._hole_in(origin_of(self.hub, self.center, epoch), 1, f"sequence {sequence} of an unopened lane")
-                return
-        pending = Pending(sequence, record, headers, data, leaf, headers.get(SEAL_HEADER), common)
-        if sequence != self.lane.size + len(self.tail) + 1 and self._out_of_order(pending):
-            return
-        self.tail.append(pending)
-
-    def _is_closed(self, epoch: str, sequence: int, record: KafkaRecord, data: bytes) -> bool:
-        """Deal with a record of a closed lane, which is a duplicate or comes too late; False if its lane is not."""
-        size = self.closed.get(epoch)
-        if size is None:
-            return False
-        if sequence > size:
-            self._quarantine("CLOSED_LANE", f"the lane was closed at size {size}", record, data)
-        else:
-            self._claim(origin_of(self.hub, self.center, epoch), size, record)
-        return True
-
-    def _switch(self, epoch: str, sequence: int) -> None:
-        """Turn to another epoch: back to the open lane, or on to a new one that begins here."""
-        current = self._committed() if self.stretches else self.intake.lane
-        if current is not None and current.epoch == epoch:
-            self._quarantine_tail("SUPERSEDED", "records of another epoch came before its seal")
-            self.lane, self.gap = current, None
-        elif sequence == 1:
-            self._quarantine_tail("SUPERSEDED", f"epoch {epoch} began before the tail was sealed")
-            self.lane, self.gap = Lane(origin_of(self.hub, self.center, epoch), self.center, epoch), None
-
-    def _committed(self) -> Lane:
-        last = self.stretches[-1]
-        return replace(last.lane, edge=last.edge)
-
-    def _out_of_order(self, pending: Pending) -> bool:
-        """Deal with a record that is not the tail's next; True when it is done with, False when it joins the tail."""
-        assert self.lane is not None
-        sequence = pending.sequence
-        index = sequence - self.lane.size - 1
-        if 0 <= index < len(self.tail) and self.tail[index].leaf != pending.leaf:
-            # What is sealed is taken before anything is cut: only the unsealed tail can be replaced.
-            self._settle()
-            if self.status is not Status.READING:
-                return True
-            index = sequence - self.lane.size - 1
-        if index < 0:
-            self._claim(self.lane.origin, self.lane.size, pending.record)
-            return True
-        if index < len(self.tail):
-            if self.tail[index].leaf == pending.leaf:
-                self.duplicates += 1
-                self.tail[index] = replace(self.tail[index], seal=pending.seal or self.tail[index].seal)
-                return True
-            cut, self.tail = self.tail[index:], self.tail[:index]
-            for old in cut:
-                self._quarantine(
-                    "SUPERSEDED", f"sequence {old.sequence} came again with other bytes", old.record, old.data
-                )
-            return False
-        if index == len(self.tail):
-            return False
+        # What is sealed so far is taken before anything of it is cut, closed, or come again.
         self._settle()
-        if self.status is Status.READING:
-            if sequence == self.lane.size + len(self.tail) + 1:
-                return False
-            self.tail = []
-            self._hole(f"expected {self.lane.size + 1}, got {sequence}")
-        return True
+        epoch, sequence = place
+        origin = origin_of(self.hub, self.center, epoch)
+        size = self.closed.get(epoch)
+        if size is not None:
+            if sequence > size:
+                detail = f"the lane was closed at size {size}"
+                self._quarantine(Reason.CLOSED_LANE, detail, record, data, record)
+            else:
+                self._claim(origin, size, record)
+            return
+        pending = Pending(sequence, record, headers, data, leaf, self._seal_of(record, headers), common)
+        tail = self._tail_of(epoch, pending)
+        if tail is None:
+            self._missing(origin, f"sequence {sequence} of an unopened lane", pending)
+            return
+        self.tail = tail
+        self._place(tail, pending)
+
+    def _place(self, tail: Tail, pending: Pending) -> None:
+        """Deal with a record of a lane that is open or begins, by its number."""
+        sequence = pending.sequence
+        if sequence <= tail.lane.size:
+            self._claim(tail.lane.origin, tail.lane.size, pending.record)
+            return
+        if sequence < tail.next:
+            place = sequence - tail.lane.size - 1
+            if tail.records[place].leaf == pending.leaf:
+                self._again(tail, place, pending)
+                return
+            why = f"sequence {sequence} came again with other bytes"
+            self._drop(tail, place, Reason.SUPERSEDED, why, pending.record)
+        if sequence == tail.next and tail.has_room(pending.data):
+            tail.join(pending)
+        elif sequence > tail.next or tail.awaited is not None:
+            self._missing(tail.lane.origin, f"expected {tail.lane.size + 1}, got {sequence}", pending)
+        else:
+            tail.records.append(pending)
+            limits = f"expected a good seal within {TAIL_EVENTS_MAX} records and {TAIL_BYTES_MAX} bytes"
+            self._drop(tail, 0, Reason.OVERLONG_TAIL, limits, pending.record)
+            self._missing(tail.lane.origin, limits, pending)
+
+    def _seal_of(self, record: KafkaRecord, headers: dict[str, bytes | None]) -> bytes | None:
+        seal = headers.get(SEAL_HEADER)
+        if seal is None or not self.keyring.rules.strict_seals:
+            return seal
+        return seal if [name for name, _ in record.headers].count(SEAL_HEADER) == 1 else None
+
+    def _tail_of(self, epoch: str, pending: Pending) -> Tail | None:
+        """Return the tail that a record of `epoch` belongs to, a new one where a lane begins; None for any other."""
+        for tail in (self.open, self.opening):
+            if tail is not None and tail.epoch == epoch:
+                return tail
+        if pending.sequence != 1:
+            return None
+        if self.opening is not None:
+            self._drop(self.opening, 0, Reason.SUPERSEDED, f"epoch {epoch} began before its seal", pending.record)
+        self.opening = Tail(Lane(origin_of(self.hub, self.center, epoch), self.center, epoch))
+        return self.opening
+
+    def _again(self, tail: Tail, place: int, pending: Pending) -> None:
+        """Deal with a record that the tail has at `place`: a newer seal on it may be good."""
+        self.duplicates += pending.record.offset >= self.read_upto
+        if pending.seal is not None and pending.seal != tail.records[place].seal:
+            self._go_by(tail, tail.settle_at(place, pending.seal, self.keyring), pending.record)
+
+    def _settle(self) -> None:
+        """Look at the seals of the tail that the last record came to: no other has any to look at."""
+        tail = self.tail
+        if tail is not None and tail.looked < len(tail.records):
+            self._go_by(tail, tail.settle(self.keyring))
+
+    def _go_by(self, tail: Tail, settled: Settled, by: KafkaRecord | None = None) -> None:
+        """Take what a good seal covers, and remember what is wrong with the others.
+
+        `by` is the record that brought the seal, where it is not the one that has it.
+        """
+        if settled.count:
+            self._accept(tail, settled.count, settled.edge, by or tail.records[settled.count - 1].record)
+        for refusal in settled.refused.values():
+            if refusal.reason is Reason.BAD_SEAL and (self.wait is None or refusal.is_word):
+                self._hole(tail.lane.origin, f"bad seal: {refusal.detail}", is_proved=refusal.is_word)
+        awaited = tail.awaited
+        if self.wait is None and awaited is not None and awaited.refusal is not None:
+            since = write_ms(awaited.record.timestamp)
+            why = f"{awaited.refusal.detail}, since {since}; what is sealed by a key that HQ knows is read on"
+            self.wait = Wait(tail.records[0].record.offset, why)
+
+    def _accept(self, tail: Tail, count: int, edge: Edge, by: KafkaRecord) -> None:
+        """Take the first `count` records of a tail: with the stretch before them, where one receipt has room."""
+        before, was_open = tail.lane, self.open
+        events = tail.take(count, edge)
+        closes = None
+        if tail is not was_open:
+            self.open, self.opening = tail, None
+            if was_open is not None:
+                closes = was_open.lane
+                self.closed[closes.epoch] = closes.size
+                self._drop(was_open, 0, Reason.SUPERSEDED, f"epoch {tail.epoch} began before their seal", by)
+        elif self.opening is not None:
+            why = f"the lane of epoch {tail.epoch} went on before their seal"
+            self._drop(self.opening, 0, Reason.SUPERSEDED, why, by)
+            self.opening = None
+        last = self.stretches[-1] if self.stretches and closes is None else None
+        if last is not None and len(last.events) + count <= RECEIPT_EVENTS_MAX:
+            self.stretches[-1] = Stretch(last.lane, last.events + events, edge, last.closes)
+        else:
+            self.stretches.append(Stretch(before, events, edge, closes))
+        # A key holder has spoken: whatever was asked for or waited for is filled, or lies behind.
+        self.gap, self.wait, self.parked = None, None, ""
+
+    def _missing(self, origin: str, why: str, pending: Pending) -> None:
+        """Ask for what lies before a record that can't join. HQ asks for nothing that may wait for a key."""
+        is_proved = self._is_sealed(origin, pending)
+        if is_proved or self.wait is None:
+            self._hole(origin, why, is_proved=is_proved)
+
+    def _is_sealed(self, origin: str, pending: Pending) -> bool:
+        """Return whether a key of the center has sealed the lane up to this record, though HQ can't know its root."""
+        if pending.seal is None:
+            return False
+        try:
+            checkpoint, note = open_seal(pending.seal)
+        except Malformed:
+            return False
+        if (checkpoint.origin, checkpoint.size) != (origin, pending.sequence):
+            return False
+        return self.keyring.check_seal(self.center, origin, note)[0] is Standing.GOOD
+
+    def _hole(self, origin: str, why: str, *, is_proved: bool) -> None:
+        is_open = self.open is not None and origin == self.open.lane.origin
+        old = self.gap if is_open else self.lost
+        if old is not None and (old.is_proved or not is_proved):
+            return
+        tries = old.tries if old is not None and old.origin == origin else 0
+        new = Gap(origin, why, is_proved, tries, self.tick if old is None else old.due)
+        if is_open:
+            self.gap = new
+        else:
+            self.lost = new
+
+    def _ask(self, gap: Gap, first: int) -> Gap | None:
+        """Ask for a resend where it is due. After the last try a hole that is proved parks the lane, which reads on."""
+        if self.tick < gap.due:
+            return gap
+        if gap.tries < len(RESEND_BACKOFF_S):
+            self.resends.append(Resend(gap.origin, first, gap.why))
+            return replace(gap, tries=gap.tries + 1, due=self.tick + RESEND_BACKOFF_S[gap.tries])
+        if not gap.is_proved:
+            return None
+        asked = f"{gap.tries} resend requests did not fill it"
+        self.parked = f"gap in {gap.origin}: {gap.why}; {asked}; what comes is read on"
+        return replace(gap, due=inf)
 
     def _claim(self, origin: str, size: int, record: KafkaRecord) -> None:
         """Count a duplicate; a good seal on it claims the stored receipt, or proves a fork, also of a closed lane."""
-        self.duplicates += 1
-        seal = dict(record.headers).get(SEAL_HEADER)
+        self.duplicates += record.offset >= self.read_upto
+        seal = self._seal_of(record, dict(record.headers))
         if seal is None or len(self.claims) >= CLAIMS_MAX:
             return
         try:
@@ -225,62 +382,12 @@ class _Fetch:
         if standing is Standing.GOOD and checkpoint.origin == origin and checkpoint.size <= size:
             self.claims.append(Claim(origin, checkpoint, seal))
 
-    def _settle(self) -> None:
-        """Take the tail up to its last good seal; quarantine what lies under a bad one."""
-        if self.lane is None:
-            return
-        settled = settle(self.lane, self.tail, self.keyring)
-        if settled.waits is not None:
-            self.status, self.why = Status.WAITING, settled.waits
-            return
-        for part in settled.parts:
-            self._accept(part.count, part.edge)
-        if settled.bad:
-            for old in self.tail[: settled.bad]:
-                self._quarantine("BAD_SEAL", settled.detail, old.record, old.data)
-            self.tail = []
-            self._hole(f"bad seal: {settled.detail}")
-
-    def _accept(self, count: int, edge: Edge) -> None:
-        """Take the next `count` records of the tail: with the stretch before them, where one receipt has room."""
-        assert self.lane is not None
-        events, self.tail = tuple(self.tail[:count]), self.tail[count:]
-        stretches = self.stretches
-        last = stretches[-1] if stretches and stretches[-1].lane.origin == self.lane.origin else None
-        if last is not None and len(last.events) + len(events) <= RECEIPT_EVENTS_MAX:
-            stretches[-1] = Stretch(last.lane, last.events + events, edge, last.closes)
-        else:
-            old = self._committed() if stretches else self.intake.lane
-            if old is not None and old.origin == self.lane.origin:
-                old = None
-            if old is not None:
-                self.closed[old.epoch] = old.size
-            stretches.append(Stretch(self.lane, events, edge, old))
-        self.lane = replace(self.lane, edge=edge)
-        self.gap = None
-
-    def _hole(self, why: str) -> None:
-        assert self.lane is not None
-        self._hole_in(self.lane.origin, self.lane.size + 1, why)
-
-    def _hole_in(self, origin: str, first: int, why: str) -> None:
-        """Ask for a resend; after the last try the lane is parked for a person to look at."""
-        if self.gap is None:
-            self.gap = Gap(0, self.tick)
-        if self.tick < self.gap.next_at:
-            return
-        if self.gap.tries == len(RESEND_BACKOFF_S):
-            self.status, self.why = Status.PARKED, f"gap: {why}; {self.gap.tries} resend requests did not fill it"
-            return
-        self.gap = Gap(self.gap.tries + 1, self.tick + RESEND_BACKOFF_S[self.gap.tries])
-        self.resends.append(Resend(origin, first, why))
-
     def _control(self, record: KafkaRecord, headers: dict[str, bytes | None], data: bytes) -> None:
         control = read_control(headers[CONTROL_HEADER], record, data, self.keyring, self.hub, self.center)
         if control.standing is Standing.BAD:
-            self._quarantine(control.reason, control.detail, record, data)
+            self._quarantine(control.reason, control.detail, record, data, record)
         elif control.standing is Standing.WAITS:
-            self.status, self.why = Status.WAITING, control.detail
+            self.strangers += record.offset >= self.read_upto
         elif isinstance(control.said, Presence):
             self.presence = control.said
         elif isinstance(control.said, Alarm):
@@ -288,10 +395,16 @@ class _Fetch:
         elif control.said is not None:
             self.cosignatures.append(control.said)
 
-    def _quarantine(self, reason: str, detail: str, record: KafkaRecord, data: bytes) -> None:
-        self.quarantine.append(Quarantined(reason, detail, record, data or canonical(record.headers, record.value)))
+    def _drop(self, tail: Tail, keep: int, reason: Reason, detail: str, by: KafkaRecord) -> None:
+        """Cut a tail behind its first `keep` records, because `by` came. What lay under a seal goes for its sake."""
+        found = []
+        refusal = None
+        for old in reversed(tail.cut(keep)):
+            refusal = old.refusal or refusal
+            found.append((old, (reason, detail) if refusal is None else (refusal.reason, refusal.detail)))
+        for old, why in reversed(found):
+            self._quarantine(*why, old.record, old.data, by)
 
-    def _quarantine_tail(self, reason: str, detail: str) -> None:
-        for old in self.tail:
-            self._quarantine(reason, detail, old.record, old.data)
-        self.tail = []
+    def _quarantine(self, reason: str, detail: str, record: KafkaRecord, data: bytes, by: KafkaRecord) -> None:
+        """Keep a record, because `by` came: where that is read again, the record was kept before."""
+        self.quarantine.append(Quarantined(reason, detail, record, data, by.offset < self.read_upto))

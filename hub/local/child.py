@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import Final
 
+from hub.base import files
 from hub.broker.process import Process, end, spawn
 
 LOG_SIZE_MAX: Final = 8 << 20
@@ -31,10 +33,11 @@ class Child:
 
     def start(self) -> None:
         """Start it. On Linux it dies with the thread that calls this, so call it from the main thread."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > LOG_SIZE_MAX:
-            self.log.replace(self.log.with_name(self.log.name + ".1"))
-        with self.log.open("ab") as output:
+        files.make_folder(self.log.parent, files.PRIVATE_FOLDER)
+        with contextlib.suppress(FileNotFoundError):
+            if files.look(self.log).st_size > LOG_SIZE_MAX:
+                files.rename(self.log, self.log.name + ".1")
+        with files.appending(self.log) as output:
             self._log_start = output.seek(0, os.SEEK_END)
             self._process = spawn(self._command, self._folder, output)
 
@@ -52,7 +55,7 @@ class Child:
     def last_words(self) -> str:
         """Return the last line that this run printed, '' when it printed none."""
         try:
-            with self.log.open("rb") as file:
+            with files.opened(self.log) as file:
                 file.seek(max(self._log_start, file.seek(0, os.SEEK_END) - TAIL_BYTES))
                 lines = file.read().decode("utf-8", "replace").strip().splitlines()
                 return lines[-1][:500] if lines else ""

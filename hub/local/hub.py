@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+from hub.base import files
 from hub.base.durable import disk_errors, write
 from hub.base.ending import Ending
 from hub.broker.embedded import EmbeddedKafka
@@ -58,7 +59,7 @@ class LocalHub:
 
     async def begin(self) -> str:
         """Start the broker and return its address, which is known before it answers."""
-        self._place.data_dir.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self._place.data_dir, files.PRIVATE_FOLDER)
         self._starting = asyncio.create_task(self.kafka.start(), name="broker")
         while True:
             with contextlib.suppress(Fatal):
@@ -69,7 +70,7 @@ class LocalHub:
 
     def start_worker(self) -> None:
         """Start the worker; its imports take a second, in which the broker may still be starting."""
-        self._place.worker_file.unlink(missing_ok=True)
+        files.remove(self._place.worker_file)
         data_dir = self._place.data_dir.absolute()
         arguments = ["-m", "hub.cli.main", "--data-dir", str(data_dir), "worker", "--bootstrap", self.bootstrap]
         arguments += ["--instance", "local"]  # a killed one's lanes are its successor's at once, not after 6 s

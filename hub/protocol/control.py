@@ -10,6 +10,20 @@ A center writes control records on its `in.<center>` topic under the header `coh
     backlog <events queued or not yet receipted>
     version <software name and version>
 
+Once HQ has announced that it reads them (hub/protocol/forms.py), presences of the second form, which say more:
+
+    cohub-presence/v2
+    <center>
+    origin <the lane it writes, or ->
+    time <RFC 3339, the center's clock>
+    size <events sealed so far>
+    backlog <events queued or not yet receipted>
+    oldest <the age of the oldest of these in whole seconds, or ->
+    refused <rows of its sheets that the office itself refused>
+    ended <why the connector ended, one line of at most 200 bytes, or - while it runs>
+    version <software name and version>
+    reads <the forms that the center reads from HQ, or ->
+
 A new key proves itself (and, on rotation, is vouched for by the one before it) over this text:
 
     cohub-key/v1
@@ -36,6 +50,7 @@ from datetime import datetime
 from typing import Final, Self
 
 from hub.protocol.errors import Malformed
+from hub.protocol.forms import announced, read_forms, read_lines, read_reason, write_forms
 from hub.protocol.keys import (
     COSIGNATURE_ED25519,
     COSIGNATURE_MLDSA44,
@@ -47,10 +62,14 @@ from hub.protocol.keys import (
 )
 from hub.protocol.moment import write_time
 from hub.protocol.note import Note
-from hub.protocol.receipt import one_line, read_number, read_own_time
-from hub.protocol.record import ID
+from hub.protocol.receipt import cut_line, one_line, read_number, read_own_time
+from hub.protocol.record import ID, is_origin
 
 PRESENCE: Final = "cohub-presence/v1"
+PRESENCE_V2: Final = "cohub-presence/v2"
+VERSION_CHARS_MAX: Final = 100
+_NAMES: Final = ("origin", "time", "size", "backlog", "version")
+_NAMES_V2: Final = ("origin", "time", "size", "backlog", "oldest", "refused", "ended", "version", "reads")
 KEY: Final = "cohub-key/v1"
 PURPOSES: Final = ("seal", "witness")
 # Which keys a purpose may have. A witness key of 0x01 is one of version 0.1.0, which had no cosignatures: it proves
@@ -69,8 +88,22 @@ RESERVED_IDS: Final = frozenset({"root", "log", "receipts", "hq"})
 
 
 @dataclass(frozen=True, slots=True)
+class More:
+    """What only the second form of presence says.
+
+    Shapes: ended is '' while the connector runs.
+    Units:  oldest_s is the age of the oldest event that waits for an answer, None where none does.
+    """
+
+    oldest_s: int | None
+    refused: int
+    ended: str = ""
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Presence:
-    """A center says that it is there. `time` is by its own clock."""
+    """A center says that it is there, in the second form where it says `more`. `time` is by its own clock."""
 
     center: str
     origin: str
@@ -78,32 +111,59 @@ class Presence:
     size: int
     backlog: int
     version: str
+    more: More | None = None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The forms that the center announces to read from HQ."""
+        return announced(self.version) if self.more is None else self.more.reads
 
     def to_text(self) -> str:
         """Return the note text, byte for byte as it is signed."""
+        more, version = self.more, one_line(self.version)[:VERSION_CHARS_MAX]
+        head = f"{self.center}\norigin {self.origin or '-'}\ntime {write_time(self.time)}\n"
+        counts = f"size {self.size}\nbacklog {self.backlog}\n"
+        if more is None:
+            return f"{PRESENCE}\n{head}{counts}version {version}\n"
+        oldest = "-" if more.oldest_s is None else more.oldest_s
         return (
-            f"{PRESENCE}\n{self.center}\norigin {self.origin or '-'}\ntime {write_time(self.time)}\n"
-            f"size {self.size}\nbacklog {self.backlog}\nversion {one_line(self.version)[:100]}\n"
+            f"{PRESENCE_V2}\n{head}{counts}oldest {oldest}\nrefused {more.refused}\n"
+            f"ended {cut_line(more.ended) or '-'}\nversion {version}\nreads {write_forms(more.reads)}\n"
         )
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Return the presence in a note's text. Errors: Malformed."""
+        """Return the presence in a note's text, of either form. Errors: Malformed."""
+        is_first = not text.startswith(PRESENCE_V2 + "\n")
+        names = _NAMES if is_first else _NAMES_V2
         lines = text.split("\n")
-        if len(lines) != 8 or lines[7] or lines[0] != PRESENCE or not ID.fullmatch(lines[1]):
-            raise Malformed(f"presence: expected 7 lines, the first {PRESENCE!r}, the second a center id")
-        values = {}
-        for line, name in zip(lines[2:7], ("origin", "time", "size", "backlog", "version"), strict=True):
-            head, _, values[name] = line.partition(" ")
-            if head != name:
-                raise Malformed(f"presence: expected a line {name!r}, got {line[:60]!r}")
+        first = PRESENCE if is_first else PRESENCE_V2
+        if len(lines) != len(names) + 3 or lines.pop() or lines[0] != first or not ID.fullmatch(lines[1]):
+            raise Malformed(f"presence: expected {len(names) + 2} lines, the first {first!r}, the second a center id")
+        said = read_lines(lines[2:], names, "presence")
         try:
-            moment = read_own_time(values["time"])
+            moment = read_own_time(said["time"])
         except Malformed as exc:
             raise Malformed("presence: expected an RFC 3339 time in UTC with microseconds") from exc
-        origin = "" if values["origin"] == "-" else values["origin"]
-        size, backlog = (read_number(values[name], name) for name in ("size", "backlog"))
-        return cls(lines[1], origin, moment, size, backlog, values["version"])
+        origin = "" if said["origin"] == "-" else said["origin"]
+        size, backlog = (read_number(said[name], name) for name in ("size", "backlog"))
+        more = None if is_first else _read_more(said, lines[1])
+        return cls(lines[1], origin, moment, size, backlog, said["version"], more)
+
+
+def _read_more(said: Mapping[str, str], center: str) -> More:
+    """Return what the second form says more; it is strict where the first one is not. Errors: Malformed."""
+    origin, version, oldest = said["origin"], said["version"], said["oldest"]
+    if origin != "-" and not is_origin(origin, origin.partition("/")[0], center):
+        raise Malformed(f"presence: expected a lane of {center}, or -, got {origin[:100]!r}")
+    if not 1 <= len(version) <= VERSION_CHARS_MAX or one_line(version) != version:
+        raise Malformed(f"presence: expected a version of one line and 1 to {VERSION_CHARS_MAX} characters")
+    return More(
+        None if oldest == "-" else read_number(oldest, "oldest"),
+        read_number(said["refused"], "refused"),
+        read_reason(said["ended"], "presence: ended"),
+        read_forms(said["reads"]),
+    )
 
 
 def key_text(hub: str, center: str, purpose: str, key: Verifier) -> str:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from operator import itemgetter
 from typing import Any, Final
 
-from hub.protocol.record import CONTROL_HEADER, EPOCH, REQUIRED, KafkaRecord, canonical, is_signed
+from hub.protocol.record import CONTROL_HEADER, EPOCH, REQUIRED, SEAL_HEADER, KafkaRecord, canonical, is_signed
 
 _REPEATED: Final = ("ce_dataschema", "ce_epoch", "ce_source", "ce_specversion", "ce_type", "content-type")
 _VARYING: Final = ("ce_id", "ce_sequence", "ce_subject", "ce_time")
@@ -26,7 +26,7 @@ class Common:
     of the `links` (which of LINKS the records have), and four more.
     """
 
-    __slots__ = ("contents", "epoch", "is_event", "is_plain", "links", "names", "template")
+    __slots__ = ("contents", "epoch", "is_event", "is_plain", "is_sealed", "links", "names", "template")
 
     def __init__(self, names: tuple[str, ...], contents: tuple[bytes, ...]) -> None:
         self.names: Final = names
@@ -34,7 +34,9 @@ class Common:
         epoch = contents[_REPEATED.index("ce_epoch")]
         self.epoch: Final = epoch.decode() if EPOCH.fullmatch(epoch) else None
         self.is_event: Final = CONTROL_HEADER not in names
-        self.is_plain: Final = all(map(is_signed, names))  # no header but the signed ones
+        unsigned = [name for name in names if not is_signed(name)]
+        self.is_plain: Final = not unsigned  # no header but the signed ones
+        self.is_sealed: Final = unsigned == [SEAL_HEADER]
         self.links: Final = tuple(name for name in LINKS if name in names)
         known = dict(zip(_REPEATED, contents, strict=True))
         parts = []

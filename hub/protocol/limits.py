@@ -17,10 +17,16 @@ KEY_CHARS_MAX: Final = 120  # of an entity's id behind its center
 BATCH_EVENTS_MAX: Final = 256
 BATCH_BYTES_MAX: Final = 1_000_000  # keys, values and headers, the headers estimated from above
 
-# HQ keeps this much of a lane in memory without a seal; behind it the tail goes into quarantine. A whole batch fits,
-# by events exactly and by bytes with room to spare, since HQ counts canonical bytes without Kafka's framing.
+# One seal covers no more than this, wherever a fetch ends, and HQ keeps no more of a lane in memory without a good one:
+# with the next record the tail goes into quarantine. A whole batch fits, by events exactly and by bytes with room to
+# spare, since HQ counts canonical bytes without Kafka's framing.
 TAIL_EVENTS_MAX: Final = BATCH_EVENTS_MAX
 TAIL_BYTES_MAX: Final = 1024 * 1024
+
+# What no event needs: a record with more is not looked at. The second is of its Kafka key and its unsigned headers, the
+# seal among them, which no limit of a tail counts.
+HEADERS_MAX: Final = 256
+ASIDE_BYTES_MAX: Final = 16 * 1024
 
 # The brokers' clock stands in every record of a lane. HQ stops when its own differs by more, since what it records it
 # never takes back; a connector's `check` complains long before, since nothing is lost by that.

@@ -43,6 +43,16 @@ def one_line(text: str) -> str:
     return _BREAKS.sub(" ", text).strip(" ")
 
 
+def cut_line(text: str) -> str:
+    """Return `text` as one line of at most `LINE_BYTES_MAX` bytes; what is longer is cut between two characters."""
+    return one_line(text).encode("utf-8", "replace")[:LINE_BYTES_MAX].decode("utf-8", "ignore").rstrip(" ")
+
+
+def is_line(text: str) -> bool:
+    """Return whether `text` is one line as `cut_line` leaves it, and not empty."""
+    return bool(text) and cut_line(text) == text
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One event that was not plainly accepted: its sequence, verdict code, field path ('' if none) and parameters."""

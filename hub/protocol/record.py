@@ -28,6 +28,8 @@ from hub.protocol.moment import write_time
 SEQUENCE_MAX: Final = 2**63 - 1
 CONTENT_TYPE: Final = b"application/avro;framing=confluent"
 SEAL_HEADER: Final = "cohub-seal"
+RECEIPT_HEADER: Final = "cohub-receipt"  # on hub.lane: HQ's receipt for what the seal beside it closes
+SCHEMA_HEADER: Final = "cohub-schema"  # on state.*: `urn:sha256:` and the digest of the value's schema
 CONTROL_HEADER: Final = "cohub-control"
 LANE_OPENED: Final = "net.cohub.lane.opened.v1"
 CENTER_REGISTERED: Final = "net.cohub.center.registered.v1"
@@ -47,6 +49,7 @@ REQUIRED: Final = (
 )
 ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 EPOCH: Final = re.compile(rb"[0-9a-f]{8}")
+_EPOCH_TEXT: Final = re.compile(r"[0-9a-f]{8}")
 _ZERO: Final = ord("0")
 _SEQUENCE_DIGITS_MAX: Final = 19
 
@@ -71,6 +74,12 @@ class KafkaRecord(Protocol):
 def is_signed(name: str) -> bool:
     """Return whether a header of this name is among those that a record's digest covers."""
     return name.startswith("ce_") or name == "content-type"
+
+
+def aside_bytes(record: KafkaRecord) -> int:
+    """Return how many bytes a record has that its digest does not cover: its Kafka key and its unsigned headers."""
+    unsigned = sum(len(_bytes(n)) + len(c or b"") for n, c in record.headers if not is_signed(n))
+    return len(record.key or b"") + unsigned
 
 
 def canonical(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> bytes:
@@ -177,3 +186,9 @@ def write_headers(
 def origin_of(hub: str, center: str, epoch: str) -> str:
     """Return a lane's origin, `<hub>/<center>/<epoch>`."""
     return f"{hub}/{center}/{epoch}"
+
+
+def is_origin(text: str, hub: str, center: str) -> bool:
+    """Return whether a text is the origin of a lane of this center of this hub, of one that there is or not."""
+    start, _, epoch = text.rpartition("/")
+    return start == f"{hub}/{center}" and _EPOCH_TEXT.fullmatch(epoch) is not None

@@ -8,6 +8,13 @@ CHECKPOINTS: Final = "hub.checkpoints"  # what HQ signs of its log; key = the si
 
 TRUST: Final = "hub.trust"  # the newest trust note; key = the hub's name, compacted
 
+LANE: Final = "hub.lane"  # HQ's own lane as it was sealed, in its order; key = the entity id, kept for ever
+
+SCHEMAS: Final = (
+    "hub.schemas"  # the schemas of `state.*`; key = the schema's id in decimal, value = its bytes, compacted
+)
+CLOCK: Final = "hub.clock"  # HQ writes to it to be told the broker's time; nobody reads it, and it is kept a day
+
 # Of `events` and `state.*`, where partition = f(center): never changed later, or a center's order would break.
 FAN_OUT_PARTITIONS: Final = 8
 

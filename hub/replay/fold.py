@@ -18,7 +18,9 @@ from hashlib import sha256
 from typing import Final
 
 from hub.domain.catalogue import KINDS
+from hub.domain.clock import Correction
 from hub.domain.entity import Entity
+from hub.domain.registry import correction_of
 from hub.domain.stream import HQ
 from hub.ledger.basis import Basis, basis
 from hub.ledger.decide import Judged, judge_again
@@ -51,6 +53,7 @@ class BasisBook:
         self._times: list[datetime] = [EPOCH_START]
         self._entities: dict[EntityKey, tuple[list[int], list[Entity]]] = {}
         self._made: OrderedDict[int, Basis] = OrderedDict()
+        self.corrections: list[tuple[int, Correction]] = []  # each with the size of the hq lane at which it was said
         self.newer = ""  # what of the hq lane only a later release can judge, '' for nothing
         self.newer_from = 0  # the size at which it comes
 
@@ -67,11 +70,15 @@ class BasisBook:
         """Say what a commit to the hq lane, which was `size` events long after it, has changed."""
         self.size = size
         self._sizes.append(size)
-        self._times.append(max(recorded_at, self._times[-1]))
+        # Where HQ took times back, what was recorded at one of them was known when the next commit was, at the latest.
+        at = bisect_right(self._times, recorded_at)
+        self._times[at:] = [recorded_at] * (len(self._times) - at + 1)
         for known in changed:
             sizes, entities = self._entities.setdefault((known.entity.stream, known.entity.id), ([], []))
             sizes.append(size)
             entities.append(Entity.from_json(known.document))
+            if known.entity.stream == "clock":
+                self.corrections.append((size, correction_of(entities[-1])))
 
     def at(self, size: int) -> Basis | None:
         """Return the basis at `size`: None where no commit to the hq lane ended, or damaged entities make none.
@@ -107,6 +114,10 @@ class BasisBook:
     def at_time(self, moment: datetime) -> Basis | None:
         """Return the basis that HQ had at a time, None as for `at`."""
         return self.at(self.size_at(moment))
+
+    def taken_back(self, moment: datetime, basis: int) -> int | None:
+        """Return at which size of the hq lane, behind `basis`, HQ took back a receipt's time; None where it did not."""
+        return next((size for size, said in self.corrections if size > basis and said.takes_back(moment)), None)
 
     def size_at(self, moment: datetime) -> int:
         """Return how many events the hq lane had at a time."""

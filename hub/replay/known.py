@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from hub.domain.stream import HQ
 from hub.protocol.errors import Fatal
 from hub.protocol.moment import to_us
 from hub.replay.source import Ledger
@@ -14,7 +15,9 @@ from hub.store.rows import StoredLane, StoredStretch
 class KnownSizes:
     """How far HQ knew each lane at one moment: the newest commit with recorded_at at or before it.
 
-    `recorded_at` never decreases within a lane, so the place is found by halving, one look-up by key a step.
+    `recorded_at` never decreases within a lane, so the place is found by halving, one look-up by key a step. Where HQ
+    has taken times back it does, once for each correction: then the newest such commit is looked for among all, and
+    what a wrong clock recorded before it was known with it.
     """
 
     def __init__(self, ledger: Ledger, moment: datetime) -> None:
@@ -23,6 +26,7 @@ class KnownSizes:
         self._us = to_us(moment)
         self._lanes = {lane.id: lane for lane in ledger.lanes}
         self._sizes: dict[int, int] = {}
+        self._goes_back: bool | None = None  # asked for once it is needed
 
     @classmethod
     def all(cls, ledger: Ledger) -> KnownSizes:
@@ -44,6 +48,11 @@ class KnownSizes:
     def _find(self, lane: StoredLane) -> int:
         if lane.recorded_at_us <= self._us:
             return lane.size
+        if self._goes_back is None:
+            self._goes_back = self._ledger.reader.entities.newest("clock", f"{HQ}:clock") is not None
+        if self._goes_back:
+            found = self._ledger.reader.ends_recorded(lane.id, 0, self._us + 1, lane.size)
+            return found[1] if found else 0
         low, high = 0, lane.size  # known up to `low`, not beyond `high`
         while low < high:
             receipt = _covering(self._ledger, lane.id, (low + high) // 2 + 1)

@@ -115,6 +115,6 @@ class Driver:
             await self.store.commit(first, term)
         after, fork = step.reading, await answer(step)
         if fork is not None:
-            after = Reading.of(replace(after.intake, status=Status.FORKED, why=fork))
+            after = Reading.of(replace(after.intake, status=Status.FORKED, why=fork, reads_on=False))
         await self.store.commit(step.answered(after), term)
         return replace(step, reading=after)

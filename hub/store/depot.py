@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from hub.base import files
 from hub.base.durable import disk_errors, write
 from hub.protocol.errors import Fatal, Retriable, UsageError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 RETRY_MAX: Final = timedelta(seconds=30)
+SEGMENT_BYTES_MAX: Final = 1 << 30
 SCHEMES: Final = ("s3://", "gs://", "az://")
 
 
@@ -60,12 +62,12 @@ class _DirectoryDepot:
 
     def put(self, name: str, data: bytes) -> None:
         with disk_errors(f"archive {self._folder}: {name}"):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write(self._folder / name, data)
+            files.make_folder(self._folder, files.PRIVATE_FOLDER)
+            write(self._folder / name, data, mode=files.PRIVATE)
 
     def get(self, name: str) -> bytes:
         try:
-            return (self._folder / name).read_bytes()
+            return files.read(self._folder / name, SEGMENT_BYTES_MAX)
         except FileNotFoundError as exc:
             raise Fatal(
                 f"archive {self._folder}: {name} is missing; copy it back from a backup of the archive"

@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from hub.base.faulty import Fault, Faults
-from hub.domain.entity import Entity
+from hub.domain.clock import Correction
+from hub.ledger.derived import Partition, Place
 from hub.ledger.halt import Halt
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
@@ -23,7 +24,8 @@ from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Retriable
 from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
-from hub.store.store import Changes, Claimed, LogStore, Store
+from hub.store.store import NOWHERE, Changes, Claimed, HqRows, LogStore, Store
+from hub.store.topic_store import TopicStore
 from hub.store.workers import LivingWorker
 
 # Everything that a Store writes, by the name that `fail` is given.
@@ -31,6 +33,7 @@ WRITES: Final = (
     "claim",
     "commit",
     "set_status",
+    "keep_told",
     "resume",
     "keep_evidence",
     "set_published",
@@ -141,6 +144,11 @@ class FaultyStore:
         """See Store."""
         return self._log
 
+    @property
+    def topics(self) -> TopicStore:
+        """See Store. What is kept of topics fails with no store: the keeper's own tests let its broker fail."""
+        return self._store.topics
+
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """See Store."""
         return await self._write("claim", lambda: self._store.claim(centers, owner))
@@ -153,9 +161,9 @@ class FaultyStore:
         """See Store."""
         return await self._store.entities(keys)
 
-    async def basis(self) -> tuple[int, list[Entity]]:
+    async def hq_lane(self, after: int) -> HqRows:
         """See Store."""
-        return await self._store.basis()
+        return await self._store.hq_lane(after)
 
     async def say_alive(self, worker: LivingWorker) -> None:
         """See Store."""
@@ -169,9 +177,9 @@ class FaultyStore:
         """See Store."""
         return await self._store.changes()
 
-    async def newest_recorded_at(self) -> datetime | None:
+    async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
         """See Store."""
-        return await self._store.newest_recorded_at()
+        return await self._store.newest_recorded_at(but)
 
     async def edge_at(self, origin: str, size: int) -> Edge | None:
         """See Store."""
@@ -184,6 +192,14 @@ class FaultyStore:
     async def set_status(self, center: str, term: int, status: str, why: str) -> None:
         """See Store."""
         await self._write("set_status", lambda: self._store.set_status(center, term, status, why))
+
+    async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+        """See Store."""
+        return await self._store.told(centers)
+
+    async def keep_told(self, center: str, term: int, text: str) -> None:
+        """See Store."""
+        await self._write("keep_told", lambda: self._store.keep_told(center, term, text))
 
     async def resume(self, center: str) -> str | None:
         """See Store."""
@@ -205,9 +221,9 @@ class FaultyStore:
         """See Store."""
         return await self._store.publication(origin, after, limit)
 
-    async def set_published(self, cursors: dict[str, int]) -> None:
+    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
         """See Store."""
-        await self._write("set_published", lambda: self._store.set_published(cursors))
+        await self._write("set_published", lambda: self._store.set_published(cursors, reach))
 
     async def close(self) -> None:
         """See Store."""

@@ -13,6 +13,7 @@ one goes when its full tile has been there for one checkpoint already.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hub.base import files
 from hub.base.durable import sync_folder
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.errors import Fatal, Malformed, UsageError
@@ -83,7 +85,7 @@ def _export(reader: LogReader, folder: Path, newest: bool, progress: Callable[[i
         writing.settle()
         note = reader.cosigned_note(size)
         assert note is not None
-        if done.files or note != (folder / CHECKPOINT).read_bytes():
+        if done.files or note != files.read(folder / CHECKPOINT):
             writing.file(CHECKPOINT, note)
             writing.settle()
     finally:
@@ -96,13 +98,13 @@ def _there(reader: LogReader, folder: Path) -> Checkpoint | None:
     """Return the checkpoint that the folder has, None in a new one. Errors: UsageError where it is of another log."""
     path = folder / CHECKPOINT
     if not path.exists():
-        strange = [f.name for f in folder.iterdir()] if folder.exists() else []
+        strange = [entry.name for entry in files.entries(folder)] if folder.exists() else []
         # A first run that was killed leaves tiles without a checkpoint.
         if any(name != "tile" and not name.startswith(PART) for name in strange):
             raise UsageError(f"{folder}: expected an empty folder, or one that `hub log export` has written")
         return None
     try:
-        there, _ = open_checkpoint(path.read_bytes())
+        there, _ = open_checkpoint(files.read(path))
     except Malformed as exc:
         raise UsageError(f"{path}: it is no checkpoint ({exc}); export into an empty folder") from exc
     ours = reader.newest()
@@ -148,11 +150,12 @@ class _Writing:
     def __init__(self, folder: Path, done: ExportedLog) -> None:
         self.done = done
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob(f"{PART}*"):  # left by a run that was killed
-            if time.time() - old.stat().st_mtime > PART_AGE_MAX_S:
-                old.unlink(missing_ok=True)
-        self._part = folder / f"{PART}{os.getpid()}"
+        files.make_folder(folder)
+        parts = (folder / entry.name for entry in files.entries(folder) if entry.name.startswith(PART))
+        for old in parts:  # left by a run that was killed
+            if time.time() - old.lstat().st_mtime > PART_AGE_MAX_S:
+                files.remove(old)
+        self._part = folder / f"{PART}{os.getpid()}-{secrets.token_hex(8)}"
         self._folders: set[Path] = {folder}
 
     def file(self, name: str, data: bytes) -> None:
@@ -163,12 +166,12 @@ class _Writing:
         through the tree.
         """
         path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self._part.open("wb") as part:
+        files.make_folder(path.parent, under=self._folder)
+        with files.creating(self._part) as part:
             part.write(data)
             part.flush()
             os.fsync(part.fileno())
-        self._part.replace(path)
+        files.move(self._part, path, self._folder)
         self._folders.update(path.parents[: len(Path(name).parts)])
         self.done.files += 1
         self.done.bytes += len(data)
@@ -179,7 +182,7 @@ class _Writing:
             sync_folder(folder)
 
     def close(self) -> None:
-        self._part.unlink(missing_ok=True)
+        files.remove(self._part)
 
 
 def _drop_partial(folder: Path, before: int) -> None:

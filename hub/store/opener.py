@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from hub.base import files
+from hub.base.durable import disk_errors
 from hub.protocol.errors import Fatal, UsageError
 from hub.store.archive import Archiver
 from hub.store.reader import LedgerReader
@@ -20,6 +22,8 @@ def open_reader(path: Path) -> LedgerReader:
     """
     if not path.exists():
         raise UsageError(f"{path}: there is no database; expected HQ's data directory")
+    with disk_errors(path):
+        files.settle_database(path, make=False)
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_MS / 1000)
         db.execute("PRAGMA query_only=1")

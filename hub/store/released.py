@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 import schemas
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.state import state_path
+from hub.ledger.publication import StateForm
 from hub.protocol.avro import Codec, frame
 from hub.protocol.schema import Schema, load_released, parse_schema
 
@@ -17,14 +19,19 @@ def released_schemas() -> dict[str, Schema]:
     return load_released(schemas.read("released.json"), schemas.every())
 
 
-def state_schema_ids(released: dict[str, Schema]) -> dict[str, int]:
-    """Return the id of the state schema for each type of event that carries a record."""
+def state_schemas(released: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Return the schema of `state.*` for each type of event that carries a record."""
     found = {}
     for kind in KINDS.values():
         if kind.carries_record:
             path = state_path(kind)
-            found[kind.type] = (released.get(path) or parse_schema(schemas.read(path))).id
+            found[kind.type] = released.get(path) or parse_schema(schemas.read(path))
     return found
+
+
+def state_forms(released: Mapping[str, Schema]) -> dict[str, StateForm]:
+    """Return how the state is written of an entity whose record came with each of these types of event."""
+    return {kind: StateForm.of(schema) for kind, schema in state_schemas(released).items()}
 
 
 def record_value(entity: Entity) -> bytes:

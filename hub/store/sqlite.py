@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from hub.domain.entity import Entity
+from hub.base import files
+from hub.domain.clock import Correction
 from hub.domain.stream import HQ
+from hub.ledger.derived import Partition, Place
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
@@ -22,10 +24,12 @@ from hub.protocol.tree import Edge
 from hub.store.sqlite_commit import SqliteCommit
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
 from hub.store.sqlite_entities import SqliteEntities
+from hub.store.sqlite_hq_lane import SqliteHqLane
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_publication import SqlitePublication
-from hub.store.store import QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError
+from hub.store.sqlite_topics import SqliteTopics
+from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
 from hub.store.workers import KEPT, WORKER, LivingWorker
 
 
@@ -37,8 +41,10 @@ class SqliteStore(OnDatabase):
         super().__init__(SqliteDatabase(path, connection))
         self._entities = SqliteEntities(self._database)
         self._commit = SqliteCommit(self._database, self._entities, quarantine_quota_bytes)
+        self._hq_lane = SqliteHqLane(self._database)
         self._publication = SqlitePublication(self._database, self._entities)
         self.log = SqliteLog(self._database)
+        self.topics = SqliteTopics(self._database, self._publication)
 
     @classmethod
     def open(cls, path: Path, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> SqliteStore:
@@ -47,7 +53,7 @@ class SqliteStore(OnDatabase):
         Errors: Fatal when it is not ours, or newer than this release; Retriable while another program brings it up to
             date.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(path.parent, files.PRIVATE_FOLDER)
         return cls(path, open_database(path), quarantine_quota_bytes)
 
     async def close(self) -> None:
@@ -66,7 +72,7 @@ class SqliteStore(OnDatabase):
                 (owner, named),
             )
             rows = db.execute(
-                "SELECT center, next_offset, term, status, why, lane_id FROM intake"
+                "SELECT center, next_offset, term, status, why, lane_id, reads_on, read_upto FROM intake"
                 " WHERE center IN (SELECT value FROM json_each(?))",
                 (named,),
             ).fetchall()
@@ -85,8 +91,13 @@ class SqliteStore(OnDatabase):
                 else:
                     closed[center][epoch] = size
         return {
-            center: Claimed(Intake(center, offset, Status(status), why, lanes.get(center), closed[center]), term)
-            for center, offset, term, status, why, _ in rows
+            center: Claimed(
+                Intake(
+                    center, offset, Status(status), why, lanes.get(center), closed[center], bool(reads_on), read_upto
+                ),
+                term,
+            )
+            for center, offset, term, status, why, _, reads_on, read_upto in rows
         }
 
     @suspends
@@ -101,15 +112,9 @@ class SqliteStore(OnDatabase):
         return self._entities.find(keys)
 
     @suspends
-    async def basis(self) -> tuple[int, list[Entity]]:
+    async def hq_lane(self, after: int) -> HqRows:
         """See Store."""
-        self._connection.execute("BEGIN")
-        try:
-            row = self._connection.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center = ?", (HQ,)).fetchone()
-            documents = self._connection.execute("SELECT document FROM entity WHERE center = ?", (HQ,)).fetchall()
-        finally:
-            self._connection.execute("COMMIT")
-        return int(row[0]), [Entity.from_json(d[0]) for d in documents]
+        return self._hq_lane.page(after)
 
     @suspends
     async def say_alive(self, worker: LivingWorker) -> None:
@@ -137,12 +142,17 @@ class SqliteStore(OnDatabase):
         """See Store."""
         size = self._connection.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center = ?", (HQ,)).fetchone()[0]
         rows = self._connection.execute("SELECT center, term, status FROM intake").fetchall()
-        return Changes(int(size), {center: (term, status) for center, term, status in rows})
+        own = self._connection.execute("SELECT origin FROM lane WHERE center = ? ORDER BY id LIMIT 1", (HQ,)).fetchone()
+        intakes = {center: (term, status) for center, term, status in rows}
+        return Changes(int(size), intakes, "" if own is None else str(own[0]))
 
     @suspends
-    async def newest_recorded_at(self) -> datetime | None:
+    async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
         """See Store."""
-        row = self._connection.execute("SELECT max(recorded_at_us) FROM lane").fetchone()
+        taken_back = (to_us(but.since), to_us(but.until)) if but else (0, 0)
+        row = self._connection.execute(
+            "SELECT max(recorded_at_us) FROM lane WHERE NOT (recorded_at_us > ? AND recorded_at_us <= ?)", taken_back
+        ).fetchone()
         return from_us(row[0]) if row[0] is not None else None
 
     @suspends
@@ -177,7 +187,30 @@ class SqliteStore(OnDatabase):
         """See Store."""
         with self._database.writing() as db:
             done = db.execute(
-                "UPDATE intake SET status = ?, why = ? WHERE center = ? AND term = ?", (status, why, center, term)
+                "UPDATE intake SET status = ?, why = ?, reads_on = 0 WHERE center = ? AND term = ?",
+                (status, why, center, term),
+            )
+            if done.rowcount != 1:
+                raise FencedError(f"intake {center}: another worker has taken it over")
+
+    @suspends
+    async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+        """See Store."""
+        rows = self._connection.execute(
+            "SELECT intake.center, presence, text FROM intake LEFT JOIN told ON told.center = intake.center"
+            " WHERE intake.center IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorted(centers)),),
+        )
+        return {center: (presence, text) for center, presence, text in rows}
+
+    @suspends
+    async def keep_told(self, center: str, term: int, text: str) -> None:
+        """See Store."""
+        with self._database.writing() as db:
+            done = db.execute(
+                "INSERT INTO told(center, text) SELECT center, ? FROM intake WHERE center = ? AND term = ?"
+                " ON CONFLICT(center) DO UPDATE SET text = excluded.text",
+                (text, center, term),
             )
             if done.rowcount != 1:
                 raise FencedError(f"intake {center}: another worker has taken it over")
@@ -188,7 +221,7 @@ class SqliteStore(OnDatabase):
         with self._database.writing() as db:
             row = db.execute("SELECT status FROM intake WHERE center = ?", (center,)).fetchone()
             db.execute(
-                "UPDATE intake SET status = ?, why = '' WHERE center = ? AND status IN (?, ?)",
+                "UPDATE intake SET status = ?, why = '', reads_on = 0 WHERE center = ? AND status IN (?, ?)",
                 (Status.READING, center, Status.PARKED, Status.FORKED),
             )
             return str(row[0]) if row else None
@@ -219,6 +252,6 @@ class SqliteStore(OnDatabase):
         return self._publication.publication(origin, after, limit)
 
     @suspends
-    async def set_published(self, cursors: dict[str, int]) -> None:
+    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
         """See Store. If we crash before this, the same is published again: readers go by sequence and version."""
-        self._publication.set_published(cursors)
+        self._publication.set_published(cursors, reach)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from hub.base import files
+from hub.base.durable import disk_errors
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.store.reader import LedgerReader
 from hub.store.rows import StoredSegment, columns, marks
@@ -31,6 +33,8 @@ class SqliteArchiveWriter:
         """Open a database that is there. Errors: UsageError, Fatal."""
         if not database.exists():
             raise UsageError(f"{database}: there is no hub here yet")
+        with disk_errors(database):
+            files.settle_database(database, make=False)
         db = sqlite3.connect(database, isolation_level=None, timeout=BUSY_MS / 1000)
         try:
             db.execute("PRAGMA synchronous=FULL")

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from hashlib import sha256
+from typing import Final
 
+from hub.ledger.control import is_news
 from hub.ledger.reading import Quarantined
 from hub.ledger.step import Commit, Step
+from hub.ledger.witness import STRANGE
+from hub.protocol.control import Presence
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
+from hub.protocol.tree import leaf_hash
 from hub.store.rows import StoredEvent, columns, ledger_rows, marks
 from hub.store.sqlite_database import SqliteDatabase
 from hub.store.sqlite_entities import SqliteEntities
-from hub.store.store import KEPT_BYTES_MAX, FencedError
+from hub.store.store import JUNK_SHARE, KEPT_BYTES_MAX, KEPT_KEY_BYTES_MAX, ROW_BYTES, WHOLE_SHARE, FencedError
+
+KEPT_DETAIL_CHARS_MAX: Final = 500
 
 
 class SqliteCommit:
@@ -37,19 +45,36 @@ class SqliteCommit:
             self._write_commit(db, commit)
         lane_id = self._database.lane_id(intake.lane.origin) if intake.lane else None
         quarantined = self._write_quarantine(db, intake.center, step.quarantine, step.committed_at)
+        heard = step.heard
         db.execute(
-            "UPDATE intake SET next_offset = ?, status = ?, why = ?, lane_id = ?, duplicates = duplicates + ?,"
-            " quarantined_bytes = quarantined_bytes + ? WHERE center = ?",
-            (intake.offset, intake.status, intake.why, lane_id, step.heard.duplicates, quarantined, intake.center),
+            "UPDATE intake SET next_offset = ?, read_upto = ?, lane_id = ?, duplicates = duplicates + ?,"
+            " strangers = strangers + ?, quarantined_bytes = quarantined_bytes + ? WHERE center = ?",
+            (intake.offset, intake.read_upto, lane_id, heard.duplicates, heard.strangers, quarantined, intake.center),
         )
-        if step.heard.presence is not None:
+        if step.restates:
             db.execute(
-                "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
-                (to_us(step.committed_at), step.heard.presence.to_text(), intake.center),
+                "UPDATE intake SET status = ?, why = ?, reads_on = ? WHERE center = ?",
+                (intake.status, intake.why, intake.reads_on, intake.center),
             )
+        if step.heard.presence is not None:
+            self._write_presence(db, intake.center, step.heard.presence, step.committed_at)
         self._write_witness(db, step)
         self._entities.write(db, step.entities.values())
         self._write_measures(db, step.measures)
+
+    @staticmethod
+    def _write_presence(db: sqlite3.Connection, center: str, said: Presence, heard_at: datetime) -> None:
+        """Write what a center says of itself, unless it is what it said before."""
+        (text,) = db.execute("SELECT presence FROM intake WHERE center = ?", (center,)).fetchone()
+        before = None
+        if text is not None:
+            with contextlib.suppress(Malformed):  # a later release wrote it
+                before = Presence.from_text(text)
+        if is_news(said, before, heard_at):
+            db.execute(
+                "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
+                (to_us(heard_at), said.to_text(), center),
+            )
 
     @staticmethod
     def _write_witness(db: sqlite3.Connection, step: Step) -> None:
@@ -119,32 +144,49 @@ class SqliteCommit:
         )
 
     def _write_quarantine(
-        self, db: sqlite3.Connection, center: str, records: Iterable[Quarantined], committed_at: datetime
+        self, db: sqlite3.Connection, center: str, records: Sequence[Quarantined], committed_at: datetime
     ) -> int:
-        total = 0
+        """Keep what the center's quota has room for, and count the rest. Returns how much of the quota it took."""
+        if not records:
+            return 0
+        row = db.execute("SELECT quarantined_bytes FROM intake WHERE center = ?", (center,)).fetchone()
+        quota, before, used = self._quarantine_quota_bytes, int(row[0]), int(row[0])
+        unkept: dict[str, tuple[int, int]] = {}
         for item in records:
-            if not total:
-                row = db.execute("SELECT quarantined_bytes FROM intake WHERE center = ?", (center,)).fetchone()
-                used = int(row[0]) if row else 0
-            over = used + total > self._quarantine_quota_bytes
-            kept = item.data[:KEPT_BYTES_MAX] if over else item.data
+            data = item.data if used + len(item.data) <= quota * WHOLE_SHARE else item.data[:KEPT_BYTES_MAX]
+            key, detail = item.record.key and item.record.key[:KEPT_KEY_BYTES_MAX], item.detail[:KEPT_DETAIL_CHARS_MAX]
+            takes = len(data) + len(key or b"") + len(detail.encode()) + ROW_BYTES
+            if used + takes > quota * (1 if item.reason in STRANGE else JUNK_SHARE):
+                if not item.is_again:
+                    count, size = unkept.get(item.reason, (0, 0))
+                    unkept[item.reason] = count + 1, size + len(item.data)
+                continue
             done = db.execute(
                 "INSERT INTO quarantine(center, kafka_offset, digest, reason, detail, key, data, size_bytes,"
                 " recorded_at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (
                     center,
                     item.record.offset,
-                    sha256(b"\x00" + item.data).digest(),
+                    leaf_hash(item.data),
                     item.reason,
-                    item.detail[:500],
-                    item.record.key,
-                    kept,
+                    detail,
+                    key,
+                    data,
                     len(item.data),
                     to_us(committed_at),
                 ),
             )
-            total += len(kept) if done.rowcount else 0
-        return total
+            used += takes if done.rowcount else 0
+        db.executemany(
+            "INSERT INTO unkept(center, reason, records, size_bytes, first_at_us, last_at_us) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT(center, reason) DO UPDATE SET records = records + excluded.records,"
+            " size_bytes = size_bytes + excluded.size_bytes, last_at_us = excluded.last_at_us",
+            [
+                (center, reason, count, size, to_us(committed_at), to_us(committed_at))
+                for reason, (count, size) in unkept.items()
+            ],
+        )
+        return used - before
 
     def _write_measures(self, db: sqlite3.Connection, changes: Mapping[tuple[str, str], Decimal]) -> None:
         for (origin, key), change in changes.items():

@@ -185,10 +185,14 @@ class SqliteLogRows:
         cosigned = self._cosigners(_NEWEST_COSIGNED)
         if not witnesses <= cosigned:  # all rows are gone through only where the newest do not tell of everybody
             cosigned = self._cosigners("cosignature")
-        rows = self._query.all("SELECT center, next_offset, status FROM intake")
+        # A lane that waits for a seal, or for a key, stands still at its position, and is heard further on.
+        rows = self._query.all(
+            "SELECT center, CASE WHEN read_upto > next_offset THEN read_upto ELSE next_offset END, status, reads_on"
+            " FROM intake"
+        )
         return {
-            center: Heard(position, status == Status.READING, center in cosigned)
-            for center, position, status in rows
+            center: Heard(position, status == Status.READING or bool(reads_on), center in cosigned)
+            for center, position, status, reads_on in rows
             if center in witnesses
         }
 

@@ -18,6 +18,7 @@ from typing import Final
 from sqlalchemy import Connection, StaticPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
+from hub.base import files
 from hub.protocol.errors import Fatal, Retriable
 from hub.store.migrate import HEAD, migrate, refuse_others
 from hub.store.sqlite_query import BUSY_MS
@@ -32,6 +33,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     Errors: Fatal when it is not ours, or newer than this release; Retriable while another program brings it up to date.
     """
     try:
+        files.settle_database(path)
         _settle(path)
         _bring_up_to_date(path)
         return _connect(path)
@@ -40,6 +42,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         if getattr(cause, "sqlite_errorcode", None) in _IN_USE:
             raise Retriable(f"{path}: another program makes it or brings it up to date just now: try again") from exc
         raise Fatal(f"{path}: cannot be opened as HQ's database: {cause}") from exc
+    except OSError as exc:
+        raise Fatal(f"{exc.filename or path}: cannot be opened as HQ's database: {exc.strerror or exc}") from exc
     except Fatal as exc:
         raise Fatal(f"{path}: {exc}") from exc
 

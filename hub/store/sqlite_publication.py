@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from sqlite3 import Connection
 
 from hub.domain.catalogue import KINDS
+from hub.ledger.derived import Partition, Place
 from hub.ledger.publication import Event, Publication
 from hub.ledger.step import KnownEntity
 from hub.protocol.record import split_canonical
@@ -38,7 +40,7 @@ class SqlitePublication:
         rows = self._database.connection.execute(_CURSORS, (json.dumps(list(centers)),))
         return [(origin, published) for origin, published, _ in rows]
 
-    def set_published(self, cursors: dict[str, int]) -> None:
+    def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place]) -> None:
         """See Store."""
         # In the order of the lanes' numbers, as the notary does: two writers of many rows never wait for each other.
         rows = sorted((self._database.lane_id(origin), last) for origin, last in cursors.items())
@@ -48,6 +50,7 @@ class SqlitePublication:
                 " ON CONFLICT(lane_id) DO UPDATE SET upto = excluded.upto WHERE published.upto < excluded.upto",
                 rows,
             )
+            write_reach(db, reach)
 
     def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """See Store."""
@@ -74,13 +77,24 @@ class SqlitePublication:
             events.append(Event(sequence, subject.encode(), headers, value))
             touched.add((KINDS[kind].stream, subject))
         # The state as it is now, perhaps newer than `last`: readers keep the highest version.
-        entities = [self._with_value(known) for known in self._entities.find(touched).values()]
+        entities = [self.with_value(known) for known in self._entities.find(touched).values()]
         return Publication(origin, origin.split("/")[-2], after + 1, last, receipts, events, entities)
 
-    def _with_value(self, known: KnownEntity) -> KnownEntity:
+    def with_value(self, known: KnownEntity) -> KnownEntity:
+        """Return an entity with the framed value that its record came with."""
         row = self._database.connection.execute(
             "SELECT data FROM ledger WHERE lane_id = ? AND sequence = ?",
             (self._database.lane_id(known.record_origin), known.record_sequence),
         ).fetchone()
         # What was archived is encoded again: a worker must not wait for an archive.
         return replace(known, value=split_canonical(row[0])[1] if row[0] else record_value(known.entity))
+
+
+def write_reach(db: Connection, places: Mapping[Partition, Place]) -> None:
+    """Note how far partitions reach, inside the caller's transaction `db`; the first offset that was noted stays."""
+    db.executemany(
+        "INSERT INTO said(topic, partition, first_offset, next_offset, upto) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT(topic, partition) DO UPDATE SET next_offset = max(next_offset, excluded.next_offset),"
+        " upto = max(upto, excluded.upto)",
+        [(*at, place.first, place.next, place.upto) for at, place in sorted(places.items())],
+    )

@@ -14,6 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from hub.base import files
+from hub.base.durable import disk_errors
 from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.errors import Fatal
 from hub.store.rows import entity_row, known_of
@@ -196,6 +198,9 @@ def open_state(path: Path | None = None, *, is_kept: bool = False) -> SecondStat
     Errors: Fatal, where the file can't be opened.
     """
     name = "memory" if path is None else str(path)
+    if path is not None:
+        with disk_errors(path):
+            files.settle_database(path)
     try:
         db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, cached_statements=64)
         db.execute("PRAGMA journal_mode=WAL")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
-from hub.domain.entity import Entity
+from hub.domain.clock import Correction
+from hub.domain.hq_lane import HqStretch
+from hub.ledger.derived import Partition, Place
 from hub.ledger.halt import Halt
 from hub.ledger.lane import Intake
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
@@ -16,10 +19,19 @@ from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
+from hub.store.topic_store import TopicStore
 from hub.store.workers import LivingWorker
 
-QUARANTINE_QUOTA_BYTES = 64 * 1024 * 1024  # a center over it keeps KEPT_BYTES_MAX of a record and its digest
-KEPT_BYTES_MAX = 64 * 1024
+QUARANTINE_QUOTA_BYTES: Final = 64 * 1024 * 1024  # of each center: what its quarantined records take of the database
+KEPT_BYTES_MAX: Final = 4 * 1024  # of one record's canonical bytes, once the center has used its share for whole ones
+KEPT_KEY_BYTES_MAX: Final = 1024
+KEPT_BYTES_MAX_BEFORE_0_3: Final = 64 * 1024
+ROW_BYTES: Final = 256  # of a row in quarantine beside its texts and bytes, with its index
+WHOLE_SHARE: Final = 0.25  # of the quota: so much of it may go to records that are kept whole
+JUNK_SHARE: Final = 0.75  # of the quota: the rest is for what is signed, and speaks against HQ itself
+
+
+NOWHERE: Final[Mapping[Partition, Place]] = MappingProxyType({})
 
 
 class FencedError(Retriable):
@@ -48,6 +60,22 @@ class Changes:
 
     basis: int
     intakes: dict[str, tuple[int, str]]
+    hq_lane: str = ""  # its origin, '' while there is none
+
+
+@dataclass(frozen=True, slots=True)
+class HqRows:
+    """A page of the hq lane as it is stored, read in one transaction; nobody has verified any of it.
+
+    Shapes: `origins` are the lanes that HQ has, one where all is well; `size` is what their rows say; `stretches`
+            follow one another. `named` is the largest basis that the newest receipt of any lane names, 0 where it
+            was not looked at: that is done with the first page alone.
+    """
+
+    origins: tuple[str, ...]
+    size: int
+    stretches: tuple[HqStretch, ...]
+    named: int = 0
 
 
 class LogStore(Protocol):
@@ -106,6 +134,10 @@ class Store(Protocol):
     def log(self) -> LogStore:
         """HQ's log."""
 
+    @property
+    def topics(self) -> TopicStore:
+        """What HQ's topics have."""
+
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """Take over these intakes, making them where they are new; every older term is void from then on."""
 
@@ -118,8 +150,8 @@ class Store(Protocol):
     async def entities(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
         """Return those of `keys` that HQ knows."""
 
-    async def basis(self) -> tuple[int, list[Entity]]:
-        """Return the size of the hq lane and its entities at that size."""
+    async def hq_lane(self, after: int) -> HqRows:
+        """Return what is stored of the hq lane behind `after`, as much as one page holds; nothing of it is believed."""
 
     async def say_alive(self, worker: LivingWorker) -> None:
         """Record that a worker lives and which rules it knows; what others said long before that is forgotten."""
@@ -130,8 +162,8 @@ class Store(Protocol):
     async def changes(self) -> Changes:
         """Return what may have changed behind a worker's back; cheap enough to ask every second."""
 
-    async def newest_recorded_at(self) -> datetime | None:
-        """Return the newest recorded_at of all lanes."""
+    async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
+        """Return the newest recorded_at of all lanes, but for those that stand at a time that HQ took back."""
 
     async def edge_at(self, origin: str, size: int) -> Edge | None:
         """Return the edge of a lane at any size that HQ has."""
@@ -141,6 +173,15 @@ class Store(Protocol):
 
     async def set_status(self, center: str, term: int, status: str, why: str) -> None:
         """Record that an intake waits, is parked or forked, without moving it. Errors: FencedError."""
+
+    async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+        """Return the text of each center's newest presence, and of the status note of its newest standing.
+
+        Shapes: only of intakes that there are; None where there is no such text.
+        """
+
+    async def keep_told(self, center: str, term: int, text: str) -> None:
+        """Keep the status note of a center's new standing. Errors: FencedError."""
 
     async def resume(self, center: str) -> str | None:
         """Let a parked or forked intake read again; return the status it had, or None where there is no such intake.
@@ -160,8 +201,11 @@ class Store(Protocol):
     async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """Return the next whole receipts of a lane behind sequence `after`, about `limit` events."""
 
-    async def set_published(self, cursors: dict[str, int]) -> None:
-        """Move the publisher's cursors, after the broker acknowledged. A cursor never moves back."""
+    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
+        """Move the publisher's cursors, after the broker acknowledged, and note how far it has these partitions.
+
+        Nothing of it ever moves back here.
+        """
 
     async def close(self) -> None:
         """Close every connection. Idempotent."""

@@ -36,10 +36,22 @@ INTAKE: Final = Table(
     Column("why", Text, nullable=False),
     Column("lane_id", Integer),
     Column("duplicates", BigInteger, nullable=False),
-    Column("quarantined_bytes", BigInteger, nullable=False),
+    Column("quarantined_bytes", BigInteger, nullable=False),  # what its quota counts
+    Column("reads_on", Integer, nullable=False, server_default="0"),  # 1: it is read, whatever its status says
+    Column("read_upto", BigInteger, nullable=False, server_default="0"),  # what lies before that offset was counted
+    Column("strangers", BigInteger, nullable=False, server_default="0"),  # control records by keys HQ does not know
     Column("seen_at_us", BigInteger),  # when HQ last received a presence
     Column("presence", Text),  # its note's text
     Column("alarm", Text),  # what its witness last said against HQ's log, its note's text; NULL once it took that back
+)
+
+# Since when HQ stands with a center as it does: what the center is told of it, when that changed last. It follows from
+# the intake and is missed by nobody but for the time in it.
+TOLD: Final = Table(
+    "told",
+    METADATA,
+    Column("center", Text, primary_key=True),
+    Column("text", Text, nullable=False),  # the status note's
 )
 
 LANE: Final = Table(
@@ -167,10 +179,23 @@ QUARANTINE: Final = Table(
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("key", LargeBinary),
-    Column("data", LargeBinary, nullable=False),  # canonical bytes, the first 64 KiB of them over the quota
+    Column("data", LargeBinary, nullable=False),  # canonical bytes, or the first of them: `store.KEPT`
     Column("size_bytes", BigInteger, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),
     UniqueConstraint("center", "kafka_offset", "digest"),  # a record that is read again is kept once
+)
+
+# What was quarantined and is over its center's quota: counted, and not kept.
+UNKEPT: Final = Table(
+    "unkept",
+    METADATA,
+    Column("center", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("first_at_us", BigInteger, nullable=False),
+    Column("last_at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("center", "reason"),
 )
 
 EVIDENCE: Final = Table(
@@ -234,6 +259,32 @@ LEASE: Final = Table(
     Column("name", Text, primary_key=True),
     Column("owner", Text, nullable=False),
     Column("until_us", BigInteger, nullable=False),
+)
+
+# What the broker has acknowledged of each partition that HQ fills: one that has less was lost, and is said again.
+SAID: Final = Table(
+    "said",
+    METADATA,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("upto", BigInteger, nullable=False),  # of `hub.lane`: the sequences that are said; 0 elsewhere
+    PrimaryKeyConstraint("topic", "partition"),
+)
+
+# The topics that are being said again from the ledger, and those that were. A row is begun anew by the next asking.
+SAID_AGAIN: Final = Table(
+    "said_again",
+    METADATA,
+    Column("topic", Text, primary_key=True),
+    Column("partitions", Text, nullable=False),  # numbers with commas, '' for all
+    Column("why", Text, nullable=False),
+    Column("asked_at_us", BigInteger, nullable=False),
+    Column("place", Text, nullable=False),  # how far it is, in the words of whoever reads it; '' at the beginning
+    Column("done", BigInteger, nullable=False),  # records
+    Column("missing", BigInteger, nullable=False),  # records whose bytes nobody has any more
+    Column("finished_at_us", BigInteger),
 )
 
 # Ranges of the ledger whose bytes are in the archive.

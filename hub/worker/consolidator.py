@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -25,7 +25,7 @@ from hub.domain.stream import HQ
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity
 from hub.ledger.basis import Basis
-from hub.ledger.lane import Status
+from hub.ledger.lane import Intake, Status
 from hub.ledger.publication import publications
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
@@ -37,11 +37,13 @@ from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import FencedError, Store
 from hub.worker.ports import LaneHandle, Outlet
 from hub.worker.remembered import Remembered
+from hub.worker.teller import Teller
 
 log = structlog.get_logger(__name__)
 
 CLOCK_BEHIND_MAX_S: Final = 5.0
 WHY_BYTES_MAX: Final = 2_000
+QUARANTINE_LOGGED_MAX: Final = 8  # of one step: a stranger fills no log
 LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
 
 
@@ -49,14 +51,18 @@ LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
 class HeldIntake:
     """An intake that this worker owns: its reading, owner term, next offset, and the hole it went back for.
 
-    `basis` is the size that the hq lane had when it was read last: what waits asks again once that has grown.
+    `basis` is what HQ had said when it was read last, or, where it waits, when it began to.
     """
 
     reading: Reading
     term: int
     next_read: int | None
-    basis: int
+    basis: Basis
     sought: int | None = None
+
+
+async def _is_sure() -> None:
+    """Believe the clock, as whoever sets it himself may."""
 
 
 class Consolidator:
@@ -76,6 +82,7 @@ class Consolidator:
         owner: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         tick: Callable[[], float] = time.monotonic,
+        sure: Callable[[], Awaitable[None]] = _is_sure,
     ) -> None:
         self._store = store
         self._headquarters = headquarters
@@ -83,9 +90,11 @@ class Consolidator:
         self._owner = owner
         self._clock = clock
         self._tick = tick
+        self._sure = sure
         self._held: dict[str, HeldIntake] = {}
         self._entities = Remembered(store)
         self._driver = Driver(store, self._entities, identity)
+        self._teller = Teller(store, identity, publisher)
         self._basis: Basis | None = None
         self._looked_at = clock()  # at the hq lane
         self._answered: int | None = None  # its size, when it was last said whether it has grown
@@ -106,24 +115,26 @@ class Consolidator:
         """See Intakes. From here on every older owner of these lanes is fenced out."""
         basis = await self.refresh()
         if self._newest is None:
-            self._newest = await self._store.newest_recorded_at()
+            self._newest = await self._newest_recorded(basis)
         claimed = await self._store.claim(centers, self._owner)
         for center, claim in claimed.items():
             intake = claim.intake
             if intake.status is Status.WAITING and self._may_go_on(center):
                 # HQ has spoken while nobody held this lane: reading it asks the keyring again.
-                intake = replace(intake, status=Status.READING, why="")
+                intake = replace(intake, status=Status.READING, why="", reads_on=False)
                 with contextlib.suppress(FencedError):  # overtaken already: our first commit will be told
                     await self._store.set_status(center, claim.term, intake.status, intake.why)
-            self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis.size)
+            self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis)
             self._entities.forget(center)
-            if intake.status is not Status.READING:
+            if not intake.is_read:
                 self.lanes.pause(center)
+        await self._teller.assigned(claimed)
         await self._publisher.adopt(claimed)
         return {center: claim.intake.offset for center, claim in claimed.items()}
 
     async def revoke(self, centers: Sequence[str]) -> None:
         """See Intakes."""
+        self._teller.revoked(centers)
         for center in centers:
             self._held.pop(center, None)
             self._entities.forget(center)
@@ -136,9 +147,17 @@ class Consolidator:
         # newer one stays.
         self._looked_at = max(looked_at, self._looked_at)
         if self._basis is None or basis.size > self._basis.size:
+            if self._newest is not None and basis.registry.clock is not None:
+                self._newest = await self._newest_recorded(basis)
             self._basis = basis
             log.info("basis_read", basis=basis.size, centers=len(basis.registry.centers))
         return self._basis
+
+    async def _newest_recorded(self, basis: Basis) -> datetime | None:
+        """Return the time before which nothing is recorded: the newest that is, but for times that HQ took back."""
+        clock = basis.registry.clock
+        newest = await self._store.newest_recorded_at(clock)
+        return newest if clock is None else max(newest or clock.since, clock.since)
 
     @property
     def centers(self) -> list[str]:
@@ -147,12 +166,13 @@ class Consolidator:
         return sorted(c for c in self._basis.registry.centers if c != HQ)
 
     def positions(self) -> dict[str, int | None]:
-        """Return the offset to be read next of each lane that reads: not of those that wait, or were stopped."""
-        return {c: held.next_read for c, held in self._held.items() if held.reading.intake.status is Status.READING}
+        """Return the offset to be read next of each lane that reads: not of those that were stopped, or wait."""
+        return {c: held.next_read for c, held in self._held.items() if held.reading.intake.is_read}
 
     async def look_again(self) -> bool:
-        """Look at the lanes that wait for HQ, and at those that a person resumed. Called every second.
+        """Look at the lanes that wait for HQ, at those that a person resumed, and at what is due by time alone.
 
+        Called every second.
         Returns whether the hq lane has grown since a look has said so. Errors: Retriable from the store; the next look
         says and does what this one did not.
         """
@@ -169,20 +189,32 @@ class Consolidator:
             intake = held.reading.intake
             term, status = changes.intakes.get(center, (held.term, intake.status))
             resumed = intake.status in {Status.PARKED, Status.FORKED} and status == Status.READING
-            woken = intake.status is Status.WAITING and basis.size > held.basis and self._may_go_on(center)
-            if term == held.term and (woken or resumed):
+            if term != held.term:
+                continue
+            if resumed or self._is_woken(center, held, basis):
                 await self._restart(center, held)
+            elif intake.is_read and held.reading.is_due(self._tick()):
+                await self._step(center, held, ())
+        held_now = [(held.reading.intake, held.term) for held in self._held.values()]
+        await self._teller.look(held_now, basis, changes.hq_lane, Instant(looked_at, self._tick()))
         answered, self._answered = self._answered, changes.basis
         return changes.basis != answered
 
+    def _is_woken(self, center: str, held: HeldIntake, basis: Basis) -> bool:
+        """Return whether HQ has said what a lane waits for, or may have: then it is read again from its position."""
+        intake = held.reading.intake
+        if intake.status is not Status.WAITING or basis.size <= held.basis.size or not self._may_go_on(center):
+            return False
+        return not intake.reads_on or not basis.keyring.says_the_same(held.basis.keyring)
+
     def _may_go_on(self, center: str) -> bool:
-        """Return whether HQ lets this center's lane be read; a key that it does not know shows only in reading."""
+        """Return whether HQ lets this center's lane be read."""
         assert self._basis is not None
         return not self._basis.keyring.waits(center)
 
     async def _restart(self, center: str, held: HeldIntake) -> None:
         """Read a lane again from its position in SQL. Where that can't be said there, the next look tries again."""
-        intake = replace(held.reading.intake, status=Status.READING, why="")
+        intake = replace(held.reading.intake, status=Status.READING, why="", reads_on=False)
         try:
             # Said in SQL too: what it waited for may be gone from the topic, and then no commit would say it.
             await self._store.set_status(center, held.term, intake.status, intake.why)
@@ -203,9 +235,12 @@ class Consolidator:
         await self._until_newest(records[-1])
 
     async def handle(self, center: str, records: Sequence[KafkaRecord]) -> None:
-        """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process."""
+        """See Intakes. What the pure engine raises parks the lane; what the shell raises ends the process.
+
+        Nothing is recorded before it is sure that HQ's clock is not off.
+        """
         held = self._held.get(center)
-        if held is None or held.reading.intake.status is not Status.READING:
+        if held is None or not held.reading.intake.is_read:
             return  # taken over by another worker, or stopped: batches that were fetched before still come
         first, last = first_offset(records[0]), records[-1].offset
         if held.next_read is not None and first > held.next_read and held.sought != held.next_read:
@@ -217,12 +252,17 @@ class Consolidator:
             held.reading = Reading.of(held.reading.intake)
             return
         held.next_read = last + 1
+        await self._step(center, held, records)
+
+    async def _step(self, center: str, held: HeldIntake, records: Sequence[KafkaRecord]) -> None:
+        """Take one step: with the records of a fetch, or with none, where something is due."""
+        await self._sure()
         now = self._clock()
         now = max(now, self._newest or now)  # the clock may have been set back since we were ready
         basis = self._basis
         if basis is None or now - self._looked_at > LOOK_BEFORE:
             basis = await self.refresh()  # we were stopped for a while: nothing is recorded under what HQ said long ago
-        held.basis = basis.size
+        was = held.reading
         at = Instant(now, self._tick())
         try:
             step = await self._driver.consolidate(
@@ -235,25 +275,37 @@ class Consolidator:
             self._held.pop(center, None)
             self.lanes.pause(center)
         else:
-            await self._go_on(center, held, step)
+            if step.reading.wait is None or step.reading.wait is not was.wait:
+                held.basis = basis
+            await self._go_on(center, held, step, was.intake)
 
-    async def _go_on(self, center: str, held: HeldIntake, step: Step) -> None:
+    async def _go_on(self, center: str, held: HeldIntake, step: Step, was: Intake) -> None:
         """Go on from a step that is committed: tell everybody whom it concerns, and stop where it says so."""
         held.reading = step.reading
+        self._teller.heard(center, step.heard.presence, Instant(step.committed_at, self._tick()))
         if step.commits:
             self._newest = max(step.committed_at, self._newest or step.committed_at)
             self._entities.remember(step.entities)
             self._publisher.offer(publications(step))
         for note in step.resends:
             self._publisher.answer(center, "resend", note)
-        for item in step.quarantine:
+        for item in step.quarantine[:QUARANTINE_LOGGED_MAX]:
             log.warning(
                 "record_quarantined", center=center, reason=item.reason, detail=item.detail, offset=item.record.offset
             )
+        if len(step.quarantine) > QUARANTINE_LOGGED_MAX:
+            log.warning("records_quarantined", center=center, records=len(step.quarantine))
         intake = step.reading.intake
-        if intake.status is not Status.READING:
+        if not intake.is_read:
             log.warning("lane_stopped", center=center, status=str(intake.status), why=intake.why)
             self.lanes.pause(center)
+        elif (intake.status, intake.why) != (was.status, was.why):
+            log.warning(
+                "lane_reads_on" if intake.why else "lane_reads",
+                center=center,
+                status=str(intake.status),
+                why=intake.why,
+            )
 
     async def _answer_claims(self, step: Step) -> str | None:
         """Send stored receipts again for what came twice. Return what forked, by a root that is not ours, if one did.
@@ -285,7 +337,7 @@ class Consolidator:
             await self._store.set_status(center, held.term, status, why)
         except FencedError:
             self._held.pop(center, None)
-        held.reading = Reading.of(replace(held.reading.intake, status=status, why=why))
+        held.reading = Reading.of(replace(held.reading.intake, status=status, why=why, reads_on=False))
         log.warning("lane_stopped", center=center, status=str(status), why=why.splitlines()[0])
         self.lanes.pause(center)
 
@@ -300,5 +352,8 @@ class Consolidator:
         if self._newest is not None and now < self._newest:
             behind_s = (self._newest - now).total_seconds()
             if behind_s > CLOCK_BEHIND_MAX_S:
-                raise Fatal(f"HQ's clock runs {behind_s:.0f} s behind its newest record: set it, nothing was committed")
+                raise Fatal(
+                    f"HQ's clock runs {behind_s:.0f} s behind its newest record, nothing was committed: set the clock; "
+                    "if it is right now, and was ahead then, `hub clock correct` takes the wrong times back"
+                )
             await asyncio.sleep(behind_s)

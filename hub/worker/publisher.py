@@ -26,8 +26,9 @@ from hub.domain.catalogue import STREAMS
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.sending import send_all
 from hub.kafka.topics import ensure_topics, standard_topics
+from hub.ledger.derived import Partition, Place
 from hub.ledger.outgoing import SEND_EVENTS_MAX, Answering, Loading, Looking, Outgoing, Publishing
-from hub.ledger.publication import Answer, Publication, answer_records, published_records, state_records
+from hub.ledger.publication import Answer, Publication, StateForm, answer_records, published_records, state_records
 from hub.protocol.errors import CohubError, Fatal
 from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.store.store import Store
@@ -54,7 +55,7 @@ class Publisher:
         self,
         store: Store,
         cluster: Cluster,
-        state_schemas: Mapping[str, int],
+        forms: Mapping[str, StateForm],
         *,
         enabled: bool = True,
         pace: Pace = Pace(),
@@ -62,7 +63,7 @@ class Publisher:
     ) -> None:
         self._store = store
         self._cluster = cluster
-        self._state_schemas = state_schemas
+        self._forms = forms
         self._enabled = enabled
         self._pace = pace
         self._clock = clock
@@ -70,6 +71,8 @@ class Publisher:
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
         self._producer: Producer | None = None
+        self._reach: dict[Partition, int] = {}  # where each partition ends by what this process has written
+        self._unstored_reach: dict[Partition, Place] = {}
 
     def offer(self, found: Iterable[Publication]) -> None:
         """See Outlet."""
@@ -141,7 +144,8 @@ class Publisher:
     async def _fly(self) -> None:
         await self._send()
         self._outgoing = self._outgoing.landed()
-        await self._store_cursors(self._outgoing.to_store(self._now_s()))
+        if cursors := self._outgoing.to_store(self._now_s()):
+            await self._store_cursors(cursors)
 
     async def _send(self) -> None:
         """Send what is in flight, and wait for every acknowledgement."""
@@ -150,10 +154,25 @@ class Publisher:
         if isinstance(flight, Answering):
             places = answer_records(flight.answers)
         elif flight.states_only:
-            places = state_records(flight.publications, self._state_schemas)
+            places = state_records(flight.publications, self._forms)
         else:
-            places = published_records(flight.publications, self._state_schemas)
-        self._check_clock(await send_all(await self._linked(), places, REQUEST_TIMEOUT_S * 3))
+            places = published_records(flight.publications, self._forms)
+        told = await send_all(await self._linked(), places, REQUEST_TIMEOUT_S * 3)
+        self._check_clock(told.at)
+        await self._reached(told.places)
+
+    async def _reached(self, places: Mapping[Partition, tuple[int, int]]) -> None:
+        """Remember how far partitions reach; one that reaches less far than it did was lost, and is said again."""
+        fallen = {at: upto for at, (first, upto) in places.items() if first < self._reach.get(at, 0)}
+        self._reach.update((at, upto) for at, (_, upto) in places.items())
+        self._unstored_reach.update((at, Place(0, upto)) for at, (_, upto) in places.items())
+        if fallen:
+            topics: dict[str, list[int]] = {}
+            for topic, partition in fallen:
+                topics.setdefault(topic, []).append(partition)
+            log.warning("topics_lost", topics=sorted(topics))
+            await self._store.topics.forget({at: Place(0, upto) for at, upto in fallen.items()})
+            await self._store.topics.ask(topics, "a record was acknowledged before where others stood", self._clock())
 
     def _check_clock(self, broker: datetime | None) -> None:
         if broker is not None and abs(broker - self._clock()) > BROKER_CLOCK_OFF_MAX:
@@ -199,9 +218,13 @@ class Publisher:
             await self._store_cursors(self._outgoing.unstored)
 
     async def _store_cursors(self, cursors: Mapping[str, int]) -> None:
-        if cursors:
+        reach = dict(self._unstored_reach)
+        if cursors or reach:
             # What is refused, or cancelled, is stored with the next; to store a cursor twice does no harm.
-            await self._store.set_published(dict(cursors))
+            await self._store.set_published(dict(cursors), reach)
+            for at, place in reach.items():
+                if self._unstored_reach.get(at) == place:
+                    del self._unstored_reach[at]
             self._outgoing = self._outgoing.stored(cursors, self._now_s())
 
     def _now_s(self) -> float:

@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
@@ -29,17 +29,21 @@ from hub.hq.headquarters import Headquarters
 from hub.hq.identity import load_identity
 from hub.hq.pulse import SILENT_S
 from hub.hq.settings import WORKER_STOP_S, WorkerOptions
+from hub.kafka.clock import brokers_time
 from hub.kafka.cluster import Cluster
 from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
 from hub.protocol.rules import RULES_KNOWN
-from hub.store.released import released_schemas, state_schema_ids
+from hub.store.released import released_schemas, state_forms, state_schemas
 from hub.store.sqlite import SqliteStore
 from hub.store.workers import LivingWorker
+from hub.worker.again import Kept
 from hub.worker.checkpoint_topic import CheckpointTopic
+from hub.worker.clock import ComparedClock
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
+from hub.worker.keeper import Keeper
 from hub.worker.notary import Notary
 from hub.worker.publisher import Publisher
 from hub.worker.trust import TrustPublisher
@@ -107,6 +111,19 @@ async def look(
             log.warning("look_failed", error=str(exc))
 
 
+async def say_alive(store: SqliteStore, owner: str) -> None:
+    """Say that this worker lives, and which rules it knows."""
+    await store.say_alive(LivingWorker(owner, f"cohub {version('cohub')}", RULES_KNOWN, datetime.now(UTC) + LEASE))
+
+
+async def make_topics(cluster: Cluster, centers: Sequence[str], group: str) -> None:
+    """Make what is missing of a hub's topics. Errors: see `ensure_topics`."""
+    # The lanes first: a new broker takes a while to open all that is published, and reading need not wait for it.
+    await ensure_topics(cluster, lane_topics(centers))
+    await ensure_group(cluster, group)
+    await ensure_topics(cluster, standard_topics([], list(STREAMS)))
+
+
 async def run_worker(
     settings: WorkerSettings,
     stop: asyncio.Event,
@@ -129,26 +146,20 @@ async def run_worker(
     released = released_schemas()
     store = SqliteStore.open(folder.database)
     try:
+        # Before the first commit, which may be to the hq lane: what is recorded is never taken back by itself.
+        clock = ComparedClock(partial(brokers_time, settings.cluster))
+        await clock.compare()
         headquarters = Headquarters(store, identity, released)
         await headquarters.prepare()
-        publisher = Publisher(store, settings.cluster, state_schema_ids(released), enabled=settings.publish)
+        publisher = Publisher(store, settings.cluster, state_forms(released), enabled=settings.publish)
         owner = f"{socket.gethostname()}:{os.getpid()}"
-
-        async def say_alive() -> None:
-            await store.say_alive(
-                LivingWorker(owner, f"cohub {version('cohub')}", RULES_KNOWN, datetime.now(UTC) + LEASE)
-            )
-
-        # Before the first verdict: who adopts rules asks what every living worker knows.
-        await say_alive()
-        consolidator = consolidator_type(store, headquarters, identity, publisher, owner)
+        alive = partial(say_alive, store, owner)
+        await alive()  # before the first verdict: who adopts rules asks what every living worker knows
+        consolidator = consolidator_type(store, headquarters, identity, publisher, owner, sure=clock.sure)
         await consolidator.refresh()
         centers = consolidator.centers
         reader = ReaderSettings(cluster=settings.cluster, instance=settings.instance, session_s=settings.session_s)
-        # The lanes first: a new broker takes a while to open all that is published, and reading need not wait for it.
-        await ensure_topics(settings.cluster, lane_topics(centers))
-        await ensure_group(settings.cluster, reader.group)
-        await ensure_topics(settings.cluster, standard_topics([], list(STREAMS)))
+        await make_topics(settings.cluster, centers, reader.group)
         trust = TrustPublisher(settings.cluster, identity)
         await trust.first()
         app = create_app(reader, consolidator, centers)
@@ -173,8 +184,12 @@ async def run_worker(
                     has_heard=hearing.is_done,
                 )
                 tasks.append(run("notary", notary.run()))
+                kept = Kept(store, folder.database, identity, state_forms(released), state_schemas(released))
+                keeper = Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers)
+                tasks.append(run("keeper", keeper.run()))
             tasks.append(run("trust", trust.run()))
-            tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, say_alive)))
+            tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, alive)))
+            tasks.append(run("clock", clock.run()))
             watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
             tasks.append(run("watchdog", watchdog.run()))
             await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S, ends=ends)

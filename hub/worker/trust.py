@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from aiokafka.errors import KafkaError
 
+from hub.base import files
 from hub.base.clients import closing
 from hub.hq.identity import TRUST_FILE, Identity, load_identity
 from hub.kafka.cluster import Cluster, Unreachable
@@ -94,7 +95,7 @@ class TrustPublisher:
         """Return what changes when the note is replaced."""
         assert self._identity.folder is not None
         try:
-            found = (self._identity.folder / TRUST_FILE).stat()
+            found = files.look(self._identity.folder / TRUST_FILE)
         except OSError:
             return 0, 0
         return found.st_mtime_ns, found.st_ino

@@ -202,7 +202,8 @@ def shown(headers: Headers, value: bytes | None) -> Row:
 
 def outcome_of(fetches: Sequence[Sequence[str]], pool: Pool, keyring: Keyring) -> Row:
     """Return what `take` makes of these fetches."""
-    reading, names, out = Reading.of(Intake(CENTER)), [], _nothing()
+    names: list[str] = []
+    reading, out = Reading.of(Intake(CENTER)), _nothing()
     for fetch in fetches:
         records = []
         for word in fetch:
@@ -223,11 +224,11 @@ def outcome_of(fetches: Sequence[Sequence[str]], pool: Pool, keyring: Keyring) -
             lane = next(n for n, epoch in EPOCHS.items() if checkpoint.origin.endswith(epoch))
             known = pool.edge(lane, checkpoint.size, {}).root == checkpoint.root
             out["answered" if known else "forks"].append([checkpoint.origin, checkpoint.size])
-    lane = reading.intake.lane
+    opened = reading.intake.lane
     return out | {
-        "open": None if lane is None else lane.origin,
-        "size": 0 if lane is None else lane.size,
-        "root": None if lane is None else base64.b64encode(lane.edge.root).decode(),
+        "open": None if opened is None else opened.origin,
+        "size": 0 if opened is None else opened.size,
+        "root": None if opened is None else base64.b64encode(opened.edge.root).decode(),
     }
 
 

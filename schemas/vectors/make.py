@@ -21,7 +21,7 @@ from schemas.vectors.logs import (
     tile_vectors,
 )
 from schemas.vectors.notes import note_vectors, receipt_vectors, resend_vectors, seal_vectors
-from schemas.vectors.presence import alarm_vectors, presence_vectors
+from schemas.vectors.presence import alarm_vectors, presence_vectors, status_vectors
 from schemas.vectors.records import record_vectors
 from schemas.vectors.sealed import sealed_vectors
 from schemas.vectors.topics import topic_vectors
@@ -50,6 +50,7 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "resends": resend_vectors,
     "sealed": sealed_vectors,
     "seals": seal_vectors,
+    "statuses": status_vectors,
     "tiles": tile_vectors,
     "topics": topic_vectors,
     "trees": tree_vectors,

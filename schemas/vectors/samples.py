@@ -55,6 +55,11 @@ RECORDS: dict[str, Value] = {
     },
     "code_list": {"name": "technology", "codes": [{"code": "002", "zh": "机器人", "en": "Robotics", "ru": None}]},
     "rules": {"number": 2, "reason": "every worker knows them"},
+    "clock": {
+        "since": "2026-03-01T12:00:00.000000Z",
+        "ahead_until": "2027-03-01T12:00:00.000000Z",
+        "reason": "the server's clock was a year ahead",
+    },
     "lane": {
         "origin": "hub.example/uz/0a1b2c3d",
         "previous_origin": "hub.example/uz/00000001",
@@ -133,6 +138,7 @@ KEYS = {
     "lane": "0a1b2c3d",
     "center": "uz",
     "rules": "rules",
+    "clock": "clock",
 }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from hub.base.text import in_one_line
 from schemas.words import Language, words
 
 FILE: Final = "office"
@@ -53,7 +54,8 @@ def _value(value: object, language: Language) -> object:
         return value.text(language)
     if isinstance(value, tuple):
         return _JOINTS[language].join(str(_value(one, language)) for one in value)
-    return value
+    # What is named within a sentence comes from strangers: it does not end the line, nor hide.
+    return value if isinstance(value, int | float) else in_one_line(str(value))
 
 
 def _plain(value: object) -> object:

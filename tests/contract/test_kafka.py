@@ -143,17 +143,18 @@ async def test_paused_partition_gives_nothing_until_it_is_resumed(bench: Bench) 
 
 
 async def test_many_records_go_out_at_once_of_each_partition_in_order(bench: Bench) -> None:
-    """Small ones in batches, one that no batch holds by itself; the broker's clock is told."""
+    """Small ones in batches, one that no batch holds by itself; the broker's clock and the places are told."""
     settings = {"max_batch_size": 400, "max_request_size": 4000}
     producer, consumer = await bench.producer(**settings), await bench.consumer(auto_offset_reset="earliest")
     values = [*(b"%d" % n for n in range(40)), b"x" * 1000, *(b"%d" % n for n in range(40, 50))]
     places = {(bench.topic, number): [(b"k", value, [("h", b"1")]) for value in values] for number in (0, 1)}
     told = await send_all(producer, places, PROMPT_S)
-    assert told is not None
+    assert told.at is not None
+    assert told.places == {(bench.topic, number): (0, len(values)) for number in (0, 1)}
     consumer.assign([bench.place])
     found = await bench.read(consumer, len(values))
     assert [record.value for record in found] == values
-    assert max(record.timestamp for record in found) <= round(told.timestamp() * 1000)
+    assert max(record.timestamp for record in found) <= round(told.at.timestamp() * 1000)
 
 
 async def test_batch_is_written_together_and_its_place_is_the_first_records(bench: Bench) -> None:

@@ -10,23 +10,31 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub.domain.stream import HQ
+from hub.domain.hq_lane import HqLane, hq_readers
 from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
+from hub.ledger.reading import Reading
+from hub.ledger.witness import STRANGE
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
 from hub.protocol.tree import Edge, leaf_hash
 from hub.store.migrate import HEAD
-from hub.store.store import KEPT_BYTES_MAX, FencedError, TakenError
-from tests.contract.conftest import position, prepared
+from hub.store.store import (
+    JUNK_SHARE,
+    KEPT_BYTES_MAX,
+    KEPT_KEY_BYTES_MAX,
+    WHOLE_SHARE,
+    FencedError,
+    TakenError,
+)
+from tests.contract.conftest import QUOTA_BYTES, position, prepared
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
 from tests.support.engines import Engine
 from tests.support.hq import IDENTITY, Hq, center_record
@@ -170,15 +178,34 @@ async def test_entitys_history_is_linked_and_every_commit_has_its_state_digest(
     assert step.commits[0].rows[0].previous == (center.origin, 3)
 
 
-async def test_basis_is_hqs_lane_alone(hq: Hq) -> None:
+async def test_rows_of_the_hq_lane_are_hqs_alone(hq: Hq) -> None:
     """Centers' events do not move it; each of HQ's own does, and `changes` tells the same size."""
-    size, entities = await hq.store.basis()
-    assert {"hq:uz", "hq:kz"} <= {e.id for e in entities}
-    assert {e.center for e in entities} == {HQ}
+    rows = await hq.store.hq_lane(0)
+    assert len(rows.origins) == 1
+    assert sum(len(stretch.events) for stretch in rows.stretches) == rows.size
     await hq.feed("uz", Center().opened(3))
-    assert (await hq.store.basis())[0] == (await hq.store.changes()).basis == size
+    assert (await hq.store.hq_lane(0)).size == (await hq.store.changes()).basis == rows.size
     await hq.register(Center("by"))
-    assert (await hq.store.basis())[0] == (await hq.store.changes()).basis == size + 1
+    now = await hq.store.hq_lane(rows.size)
+    assert (await hq.store.changes()).basis == now.size == rows.size + 1
+    assert [len(stretch.events) for stretch in now.stretches] == [1]
+
+
+async def test_rows_of_the_hq_lane_come_in_pages_and_name_the_largest_basis(hq: Hq) -> None:
+    """Page by page the whole lane comes, in order; the first page says under which size HQ judged last."""
+    for number in range(300):
+        await hq.said("suspended" if number % 2 == 0 else "resumed", Center("kz"), {"reason": "x"})
+    await hq.feed("uz", Center().opened(1))
+    first = await hq.store.hq_lane(0)
+    assert first.named == first.size
+    read, stretches = 0, list(first.stretches)
+    while (read := sum(len(stretch.events) for stretch in stretches)) < first.size:
+        page = await hq.store.hq_lane(read)
+        assert page.stretches
+        assert page.named == 0
+        stretches += page.stretches
+    whole = HqLane().taken(stretches, IDENTITY.hq_keys(), hq_readers(RELEASED))
+    assert whole == await hq.headquarters.lane.read()
 
 
 async def test_newest_recorded_at_is_the_newest_of_all_lanes(engine: Engine, tmp_path: Path, hq: Hq) -> None:
@@ -243,24 +270,53 @@ async def test_evidence_is_kept_once(hq: Hq, engine: Engine, tmp_path: Path) -> 
     assert rows == [(4, b"ours", b"theirs"), (5, b"ours", b"theirs")]
 
 
-async def test_quarantine_over_quota_keeps_a_beginning_and_the_digest(hq: Hq, engine: Engine, tmp_path: Path) -> None:
-    """Up to the quota all bytes are kept, over it 64 KiB of each; another center's quota is its own."""
-    big = [Sent(b"x", bytes([n]) * 90_000, (("no", b"header of ours"),), offset=n) for n in range(3)]
-    await hq.feed("uz", big)
-    await hq.feed("uz", big)  # the same records again, as after a crash: kept once
-    await hq.feed("kz", big[:1])
-    query = "SELECT center, kafka_offset, length(data), size_bytes, digest FROM quarantine ORDER BY id"
-    rows = engine.peek(tmp_path, query)
-    whole = rows[0][3]
-    assert whole > 90_000
-    lengths = [(center, offset, length) for center, offset, length, _, _ in rows]
-    assert lengths == [("uz", 0, whole), ("uz", 1, whole), ("uz", 2, KEPT_BYTES_MAX), ("kz", 0, whole)]
-    assert {row[3] for row in rows} == {whole}
-    assert len({row[4] for row in rows}) == 3
-    kept = engine.peek(tmp_path, "SELECT data, digest FROM quarantine WHERE center = 'uz'")
-    assert [sha256(b"\0" + data).digest() == digest for data, digest in kept] == [True, True, False]
-    used = engine.peek(tmp_path, "SELECT center, quarantined_bytes FROM intake")
-    assert dict(used) | {HQ: 0} == {"uz": 2 * whole + KEPT_BYTES_MAX, "kz": whole, HQ: 0}
+async def test_quarantine_stays_within_its_quota(hq: Hq, engine: Engine, tmp_path: Path) -> None:
+    """A few records are kept whole, of more their beginnings, and the rest is counted; another center's is its own."""
+    share = int(QUOTA_BYTES * WHOLE_SHARE) // 2 - 1_500
+    records = [
+        Sent(b"x" * 5_000, n.to_bytes(4, "big") * (share // 4), (("no", b"header of ours"),), offset=n)
+        for n in range(40)
+    ]
+    await hq.feed("uz", records[:30])
+    await hq.feed("uz", records[30:])
+    await hq.feed("kz", records[:1])
+    rows = engine.peek(
+        tmp_path,
+        "SELECT kafka_offset, length(data), size_bytes, digest, length(key), data FROM quarantine"
+        " WHERE center = 'uz' ORDER BY id",
+    )
+    whole = rows[0][2]
+    assert [row[1] for row in rows[:2]] == [whole, whole]
+    assert {row[1] for row in rows[2:]} == {KEPT_BYTES_MAX}
+    assert 10 < len(rows) < 40
+    assert {(row[2], row[4]) for row in rows} == {(whole, KEPT_KEY_BYTES_MAX)}
+    assert len({row[3] for row in rows}) == len(rows)
+    assert [leaf_hash(row[5]) == row[3] for row in rows] == [True] * 2 + [False] * (len(rows) - 2)
+    used = dict(engine.peek(tmp_path, "SELECT center, quarantined_bytes FROM intake"))
+    assert QUOTA_BYTES * (JUNK_SHARE - 0.05) < used["uz"] <= QUOTA_BYTES * JUNK_SHARE
+    assert used["uz"] >= sum(row[1] + row[4] for row in rows)
+    assert whole < used["kz"] < 2 * whole
+    unkept = "SELECT center, reason, records, size_bytes FROM unkept"
+    missing = 40 - len(rows)
+    assert engine.peek(tmp_path, unkept) == [("uz", "NOT_ATTRIBUTABLE", missing, missing * whole)]
+    # Read again from the beginning, as after a crash: nothing is kept or counted twice.
+    reading, term = hq.readings["uz"]
+    hq.readings["uz"] = Reading.of(replace(reading.intake, offset=None)), term
+    await hq.feed("uz", records)
+    assert engine.peek(tmp_path, unkept) == [("uz", "NOT_ATTRIBUTABLE", missing, missing * whole)]
+    assert engine.peek(tmp_path, "SELECT count(*) FROM quarantine WHERE center = 'uz'") == [(len(rows),)]
+
+
+async def test_junk_leaves_room_for_what_speaks_against_hq(hq: Hq, engine: Engine, tmp_path: Path) -> None:
+    """A stranger who fills a center's quarantine hides no cosignature of another log than HQ's."""
+    junk = [Sent(b"x", bytes([n]) * 5_000, (), offset=n) for n in range(200)]
+    step = await hq.feed("uz", junk)
+    strange = replace(step.quarantine[0], reason=STRANGE[0], record=replace(junk[0], offset=900))
+    _, term = hq.readings["uz"]
+    await hq.store.commit(replace(step, quarantine=(strange,)), term)
+    assert engine.peek(tmp_path, "SELECT reason FROM quarantine WHERE kafka_offset = 900") == [(STRANGE[0],)]
+    used = engine.peek(tmp_path, "SELECT quarantined_bytes FROM intake WHERE center = 'uz'")
+    assert used[0][0] <= QUOTA_BYTES
 
 
 async def test_database_that_is_opened_again_has_everything(engine: Engine, tmp_path: Path, hq: Hq) -> None:
@@ -268,12 +324,12 @@ async def test_database_that_is_opened_again_has_everything(engine: Engine, tmp_
     center = Center()
     step = await hq.feed("uz", center.opened(3))
     await hq.store.set_published({center.origin: 4})
-    before = await hq.store.basis()
+    before = await hq.store.hq_lane(0)
     await hq.store.close()
     await hq.store.close()
     again = await engine.open(tmp_path)
     try:
-        assert (await again.basis())[0] == before[0]
+        assert await again.hq_lane(0) == before
         assert await again.edge_at(center.origin, 4) == center.edge
         stored = await again.receipt_at(center.origin, 4)
         assert stored == step.commits[0].note
@@ -295,7 +351,8 @@ async def test_every_call_lets_others_run(hq: Hq) -> None:
     empty = Edge()
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: store.claim(["kz"], "me"), lambda: store.commit(step, term), lambda: store.entities([]),
-        store.basis, store.changes, store.newest_recorded_at, lambda: store.edge_at("no/such/lane", empty.size),
+        lambda: store.hq_lane(0), store.changes,
+        store.newest_recorded_at, lambda: store.edge_at("no/such/lane", empty.size),
         lambda: store.receipt_at("no/such/lane", 1), lambda: store.set_status("uz", term, Status.READING, ""),
         lambda: store.resume("uz"), lambda: store.keep_evidence("x", 1, b"", b"", NOW),
         lambda: store.unpublished(["uz"]), lambda: store.cursors(["uz"]), lambda: store.set_published({}),

@@ -28,7 +28,7 @@ CAUGHT_MIN: Final = 0.9
 
 def run_vectors(*mistakes: str) -> dict[str, Any]:
     """Return, for an honest run ('') and for one with each mistake, how many vectors it met and which went wrong."""
-    command = [go_program("./protocol"), HERE, *mistakes]
+    command: list[str | Path] = [go_program("./protocol"), HERE, *mistakes]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=120)
     said: dict[str, Any] = json.loads(done.stdout)
     return said

@@ -24,8 +24,9 @@ from hub.domain.stream import HQ
 from hub.hq.identity import Identity
 from hub.ledger.step import EntityKey
 from hub.protocol.note import Note, Signer
-from hub.protocol.receipt import Decision, Receipt, read_answer
+from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import canonical, write_headers
+from hub.protocol.status import read_said
 from hub.protocol.tree import leaf_hash
 from hub.protocol.trust import Trust
 from hub.store.rows import StoredEvent
@@ -265,7 +266,7 @@ class _Checker:
         told: dict[bytes, None] = {}
         for record in records:
             note = Note.from_bytes(record.value)
-            if isinstance(read_answer(note.text), Receipt):
+            if isinstance(read_said(note.text), Receipt):
                 told[record.value] = None
         for note_bytes in told.keys() - set(stored):
             self.found("RECEIPT_STRAY", f"out.{center}", note_bytes.decode())

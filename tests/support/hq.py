@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from hub.domain.catalogue import STREAMS
 from hub.hq.headquarters import Headquarters, HqEvent
 from hub.hq.identity import Identity
+from hub.ledger.keyring import Keyring
 from hub.ledger.lane import Status
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
@@ -67,6 +68,7 @@ class Hq:
     store: Store
     headquarters: Headquarters
     readings: dict[str, tuple[Reading, int]]
+    keyrings: dict[str, Keyring] = field(default_factory=dict)  # that each was read by last
     monotonic_s: float = 0.0
     now: datetime = NOW  # when HQ says something in its own lane
 
@@ -112,9 +114,12 @@ class Hq:
         if center not in self.readings:
             await self.claim(center)
         reading, term = self.readings[center]
-        if reading.intake.status is Status.WAITING:
-            reading = Reading.of(replace(reading.intake, status=Status.READING, why=""))
         basis = await self.headquarters.basis()
+        if reading.intake.status is Status.WAITING and not (
+            reading.intake.reads_on and basis.keyring.says_the_same(self.keyrings[center])
+        ):
+            reading = Reading.of(replace(reading.intake, status=Status.READING, why="", reads_on=False))
+        self.keyrings[center] = basis.keyring
         driver = Driver(self.store, self.store, IDENTITY)
         step = await driver.consolidate(reading, term, records, basis, Instant(now, self.monotonic_s))
         self.readings[center] = (step.reading, term)
@@ -133,6 +138,11 @@ def resends(step: Step) -> list[Resend]:
 def reasons(step: Step) -> list[str]:
     """Return why each record of a step went to quarantine."""
     return [item.reason for item in step.quarantine]
+
+
+def refused(step: Step) -> list[str]:
+    """Return why each seal behind what was taken is not good: the reason, then what is wrong."""
+    return [f"{p.refusal.reason} {p.refusal.detail}" for p in step.reading.tail if p.refusal is not None]
 
 
 def accepted(step: Step) -> list[int]:

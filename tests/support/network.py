@@ -56,14 +56,16 @@ MAPPING: Final = {
 class Program:
     """One process of ours that can be killed and started again. It prints into a file."""
 
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], folder: Path, python: Sequence[str] = (sys.executable,)
+    ) -> None:
         self.name = name
         self.folder = folder
         self.log = folder / f"{name}.log"
         self.kills = 0
         self.ended: list[int] = []  # statuses of runs that ended by themselves
         self.log_start = 0
-        self._command = [sys.executable, *arguments]
+        self._command = [*python, *arguments]
         self._process: Process | None = None
 
     @property

@@ -18,7 +18,8 @@ from hub.hq.identity import Identity, load_identity, make_identity
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, standard_topics
 from hub.protocol.note import Note
-from hub.protocol.receipt import Receipt, Resend, read_answer
+from hub.protocol.receipt import Receipt, Resend
+from hub.protocol.status import StatusNote, read_said
 from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
 from hub.worker.service import WorkerSettings, run_worker
@@ -135,10 +136,12 @@ async def read_topic(bootstrap: str, topic: str, partition: int = 0) -> list[Any
 
 
 async def answers(hub: Hub, center: str) -> list[Receipt | Resend]:
-    """Return what HQ has said to a center, every signature checked."""
+    """Return what HQ has answered a center, every signature checked."""
     found = []
     for record in await read_topic(hub.bootstrap, f"out.{center}"):
         note = Note.from_bytes(record.value)
         note.verify([hub.identity.receipts.verifier])
-        found.append(read_answer(note.text))
+        said = read_said(note.text)
+        if not isinstance(said, StatusNote):
+            found.append(said)
     return found

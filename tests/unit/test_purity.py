@@ -18,6 +18,7 @@ PURE: Final = (
     "connectors/propose",
     "connectors/reconcile",
     "connectors/runtime/course.py",
+    "connectors/runtime/lane_window.py",
     "connectors/runtime/registry.py",
     "connectors/runtime/witness.py",
 )

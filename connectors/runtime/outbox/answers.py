@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
+import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from typing import Final
 
 import orjson
 import structlog
@@ -19,27 +20,23 @@ from connectors.runtime.alarms import Alarm, AlarmText
 from connectors.runtime.ids import is_misdated
 from connectors.runtime.outbox.beliefs import files_of, load, load_all, save, save_accepted
 from connectors.runtime.outbox.database import Database
-from connectors.runtime.outbox.lane import Epoch, Lane, Previous
-from connectors.runtime.outbox.meta import Foreign, Meta, receipted
+from connectors.runtime.outbox.lane import Epoch, Lane
+from connectors.runtime.outbox.meta import Meta, receipted
+from connectors.runtime.outbox.origins import Origins, ReceiptOutcome
 from connectors.runtime.outbox.queue import entity_id
 from connectors.runtime.outbox.schema import must_be_logged
+from connectors.runtime.outbox.status import passed_over
+from connectors.runtime.standing import Kept
 from hub.protocol.moment import write_time
+from hub.protocol.note import Note
 from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import LANE_OPENED
 from hub.protocol.verdict import Code
 
+_UNLISTED: Final = (Code.UNKNOWN_CENTER, Code.CODE_NOT_LISTED)
+_PARAMS: Final = re.compile(r"(?:list=(?P<list>\S+) )?value=(?P<value>\S+)")  # of these verdicts, as HQ writes them
+
 log = structlog.get_logger(__name__)
-
-
-class ReceiptOutcome(Enum):
-    """What one receipt was to this outbox."""
-
-    APPLIED = "applied"
-    DUPLICATE = "duplicate"  # all of it was receipted before
-    DIVERGED = "diverged"  # HQ holds more of our lane than we do, or another tree: a new epoch is due
-    STRAY = "stray"  # for a lane that is closed
-    FOREIGN = "foreign"  # for a lane of our center that this outbox never opened
-    BACKDATED = "backdated"  # by a key that was retired, and later than one from after that: not HQ's word
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,18 @@ class ReceivedReceipt:
     receipt: Receipt
     note: bytes
     retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else was read: HQ's newest status, if one came, and how many records were passed over, by `Passed`.
+
+    Shapes: again counts receipts that came before, byte for byte.
+    """
+
+    status: Kept | None
+    passed: Counter[str]
+    again: int = 0
 
 
 @dataclass(slots=True)
@@ -69,6 +78,7 @@ class Answers:
     def __init__(self, database: Database, lane: Lane) -> None:
         self._database = database
         self._lane = lane
+        self.origins = Origins(database, lane)
         # What time it is, once that is known for sure: then a row that HQ rejected for a time that the connector gave,
         # and that is to come still, is planned again.
         self.time: Callable[[], datetime | None] = lambda: None
@@ -78,8 +88,10 @@ class Answers:
         """Return the offset in `out.<center>` that is read next."""
         return int(self._database.meta(Meta.POSITION, 0))
 
-    def take(self, answers: Sequence[ReceivedReceipt], position: int, now: datetime) -> AnswersTaken:
-        """Take `answers`, in their order, and remember `position`.
+    def take(
+        self, answers: Sequence[ReceivedReceipt], position: int, now: datetime, beside: Beside | None = None
+    ) -> AnswersTaken:
+        """Take `answers`, in their order, and what came `beside` them, and remember `position`.
 
         When it returns all of it is on the disk; after a crash before that, the same answers are read again.
         """
@@ -87,8 +99,34 @@ class Answers:
         with self._database.transaction() as connection:
             for answer in answers:
                 taken.outcomes.append(self._take(connection, answer, now, taken.replan))
+            if beside is not None:
+                self._take_beside(beside)
             self._database.set_meta(Meta.POSITION, position)
         return taken
+
+    def newest_basis(self) -> int:
+        """Return how large HQ's own lane was when HQ signed the newest receipt that is kept here; 0 without one."""
+        rows = self._database.read("SELECT note FROM receipt ORDER BY epoch DESC, first DESC LIMIT 1")
+        return Receipt.from_text(Note.from_bytes(rows[0][0]).text).basis if rows else 0
+
+    def is_answered(self, sequence: int) -> bool:
+        """Return whether there is a receipt for an event of the open lane."""
+        epoch = self._lane.epoch
+        if epoch is None or sequence <= self._lane.receipted():
+            return epoch is not None
+        found = self._database.read(
+            "SELECT 1 FROM receipt WHERE epoch=? AND last>=? AND first<=? LIMIT 1", (epoch.number, sequence, sequence)
+        )
+        return bool(found)
+
+    def _take_beside(self, beside: Beside) -> None:
+        if beside.status is not None:
+            self._database.set_meta(Meta.HQ_STATUS, beside.status.to_text())
+        if beside.again:
+            self._count_duplicates(beside.again)
+        if beside.passed:
+            counts = Counter(passed_over(self._database)) + beside.passed
+            self._database.set_meta(Meta.PASSED_OVER, orjson.dumps(dict(counts)).decode())
 
     def replan_allowed(self, streams: Collection[str]) -> set[str]:
         """Have rows that HQ rejected since it had not allowed their stream planned again, now that it has.
@@ -102,6 +140,26 @@ class Answers:
                     entity: belief.replan()
                     for entity, belief in beliefs.items()
                     if belief.is_rejected_for(Code.STREAM_NOT_ALLOWED) and entity.partition("/")[0] in streams
+                }
+                files |= files_of(changed)
+                save(connection, changed)
+        return files
+
+    def replan_listed(
+        self, centers: Collection[str] | None, code_lists: Mapping[str, Collection[str]] | None
+    ) -> set[str]:
+        """Have rows planned again that HQ rejected for a center or a code that its lists lacked, now that they have it.
+
+        Shapes: centers are those of the network, code_lists the codes by the list's name; None where that is not known.
+        Nothing is wrong with these rows, so that nobody would change them. Returns their files.
+        """
+        files: set[str] = set()
+        with self._database.transaction() as connection:
+            for beliefs in load_all(connection, "state='rejected' AND code IN (?, ?)", _UNLISTED):
+                changed = {
+                    entity: belief.replan()
+                    for entity, belief in beliefs.items()
+                    if any(map(belief.is_rejected_for, _UNLISTED)) and _is_listed(belief.verdict, centers, code_lists)
                 }
                 files |= files_of(changed)
                 save(connection, changed)
@@ -131,14 +189,6 @@ class Answers:
                 save(connection, changed)
         return files
 
-    def newest(self) -> Previous | None:
-        """Return the lane of this center of which HQ spoke last, whoever wrote it."""
-        text = self._database.meta(Meta.NEWEST)
-        if text is None:
-            return None
-        found = orjson.loads(text)
-        return Previous(found["origin"], found["size"], base64.b64decode(found["root"]))
-
     def _take(
         self, connection: sqlite3.Connection, answer: ReceivedReceipt, now: datetime, replan: set[str]
     ) -> ReceiptOutcome:
@@ -147,18 +197,18 @@ class Answers:
         if answer.retired_at is not None and _is_backdated(connection, receipt, answer.retired_at):
             log.warning("answer_backdated", offset=answer.offset, origin=receipt.origin, last=receipt.last)
             return ReceiptOutcome.BACKDATED
-        self._remember_newest(receipt)
+        self.origins.remember(receipt)
         if epoch is None or receipt.origin != epoch.origin:
             if receipt.origin in self._lane.own_origins():
                 return ReceiptOutcome.STRAY
-            return self._take_foreign(connection, receipt)
+            return self.origins.take_foreign(connection, receipt)
         if receipt.last > self._lane.sealed.size or self._lane.root_at(receipt.last) not in (None, receipt.root):
             values = {"size": str(receipt.last), "recorded_at": write_time(receipt.recorded_at)}
             self._database.set_meta(AlarmName.DIVERGED, Alarm(AlarmText.DIVERGED, values).to_text())
             return ReceiptOutcome.DIVERGED
         ranges = self._uncovered(connection, epoch, receipt)
         if not ranges:
-            self._database.set_meta(Meta.DUPLICATES, int(self._database.meta(Meta.DUPLICATES, 0)) + 1)
+            self._count_duplicates(1)
             return ReceiptOutcome.DUPLICATE
         for first, last in ranges:
             replan |= self._decide(connection, epoch, first, last, receipt.decisions)
@@ -171,27 +221,7 @@ class Answers:
         )  # fmt: skip
         must_be_logged(connection, [(answer.note, epoch.number, receipt.last, write_time(now))])
         self._advance(connection, epoch)
-        return ReceiptOutcome.APPLIED
-
-    def _remember_newest(self, receipt: Receipt) -> None:
-        known = self.newest()
-        if known is None or known.origin != receipt.origin or known.size < receipt.last:
-            root = base64.b64encode(receipt.root).decode()
-            found = {"origin": receipt.origin, "size": receipt.last, "root": root}
-            self._database.set_meta(Meta.NEWEST, orjson.dumps(found).decode())
-
-    def _take_foreign(self, connection: sqlite3.Connection, receipt: Receipt) -> ReceiptOutcome:
-        known = connection.execute("SELECT 1 FROM foreign_lane WHERE origin=?", (receipt.origin,)).fetchone()
-        if known:
-            return ReceiptOutcome.STRAY
-        if self._lane.epoch is None or self._database.meta(Meta.EPOCH_WANTED) is not None:
-            # The lane that we are about to open will continue it.
-            connection.execute(
-                "INSERT INTO foreign_lane VALUES (?, ?)", (receipt.origin, write_time(receipt.recorded_at))
-            )
-            return ReceiptOutcome.STRAY
-        self._database.set_foreign(Foreign(receipt.origin, receipt.recorded_at))
-        return ReceiptOutcome.FOREIGN
+        return self.origins.begin(epoch, receipt) if receipt.first == 1 else ReceiptOutcome.APPLIED
 
     def _uncovered(self, connection: sqlite3.Connection, epoch: Epoch, receipt: Receipt) -> list[tuple[int, int]]:
         """Return the parts of a receipt that no earlier receipt covers: a verdict is final, the first one counts."""
@@ -210,6 +240,9 @@ class Answers:
             ranges.append((at, receipt.last))
         return ranges
 
+    def _count_duplicates(self, count: int) -> None:
+        self._database.set_meta(Meta.DUPLICATES, int(self._database.meta(Meta.DUPLICATES, 0)) + count)
+
     def _decide(
         self,
         connection: sqlite3.Connection,
@@ -219,7 +252,10 @@ class Answers:
         decisions: Iterable[Decision],
     ) -> set[str]:
         """Have what is believed follow from HQ's verdicts on a part of the lane; return the files to plan again."""
-        rejections = {d.sequence + epoch.base: d for d in decisions if first <= d.sequence <= last}
+        # What HQ had already is as good as accepted: it holds what the event says.
+        rejections = {
+            d.sequence + epoch.base: d for d in decisions if first <= d.sequence <= last and d.code != Code.ALREADY_SAID
+        }
         rows = connection.execute(
             "SELECT type, subject, id, status, digest, creates, ce_id, correlation, time FROM event "
             "WHERE id BETWEEN ? AND ? AND type <> ? ORDER BY id",
@@ -261,6 +297,21 @@ class Answers:
                 break  # a hole: it is filled when its batch is sent again
             mark = max(mark, last)
         self._database.set_meta(receipted(epoch.number), mark)
+
+
+def _is_listed(
+    verdict: Verdict | None, centers: Collection[str] | None, code_lists: Mapping[str, Collection[str]] | None
+) -> bool:
+    """Return whether HQ's lists have by now what an event was rejected for, as far as they are known."""
+    found = None if verdict is None else _PARAMS.fullmatch(verdict.params)
+    if verdict is None or found is None:
+        return False
+    if verdict.code == Code.UNKNOWN_CENTER:
+        return centers is not None and found["value"] in centers
+    if code_lists is None or found["list"] is None:
+        return False
+    listed = code_lists.get(found["list"])
+    return listed is None or found["value"] in listed  # a list that HQ does not have any more forbids nothing
 
 
 def _misdated(connection: sqlite3.Connection, now: datetime) -> set[str]:

@@ -19,7 +19,8 @@ from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.outbox.meta import NEVER_LINKED, Foreign, LinkState, Meta
 from connectors.runtime.outbox.schema import VERSION, bring_up_to_date, read_version
 from connectors.runtime.outbox.turn import Turn
-from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits
+from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits, os_reason
+from hub.base import files
 
 BUSY_MS: Final = 5000
 
@@ -51,6 +52,10 @@ class Database:
         self._lock = Turn()
         self._depth = 0
         self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+        try:
+            files.settle_database(path, make=not read_only)
+        except OSError as exc:
+            raise OfficeError("errors.os", path=exc.filename or path, reason=os_reason(exc)) from exc
         with self._translated():
             if read_only:
                 self._connection = sqlite3.connect(

@@ -148,6 +148,7 @@ class Lane:
             (self.epoch.number + 1 if self.epoch else 1, origin, base, write_time(now), reason),
         )
         self._database.set_meta(AlarmName.DIVERGED, None)
+        self._database.set_meta(Meta.MET, None)
         self._database.set_meta(Meta.EPOCH_WANTED, None)
 
     def _move(self, connection: sqlite3.Connection, epoch: Epoch, base: int) -> None:

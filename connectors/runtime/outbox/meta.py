@@ -21,9 +21,14 @@ class Meta(StrEnum):
     """The names of single values."""
 
     OWNER = "owner"  # <hub>/<center>, for good
+    ROOT = "root"  # HQ's root key, as `connectors.runtime.pin` has it
     EPOCH_WANTED = "epoch_wanted"  # why a person asked for a new lane
     POSITION = "position"  # the offset in `out.<center>` that is read next
     NEWEST = "newest"  # the lane of this center of which HQ spoke last: JSON
+    BEGAN = "began"  # see the function of that name
+    MET = "met"  # a lane that we never opened, met before HQ had recorded anything of ours: a `Foreign`
+    HQ_STATUS = "hq_status"  # what HQ said last of how it stands with us: a `standing.Kept`
+    PASSED_OVER = "passed_over"  # how many records of our topic were, by `standing.Passed`: JSON
     EVENTS = "events"  # how many were ever queued
     DUPLICATES = "duplicates"  # receipts that came twice
     PURGED_RECEIPTS = "purged_receipts"
@@ -31,7 +36,13 @@ class Meta(StrEnum):
     LINK_STATE = "link_state"  # a `LinkState`
     SETTLES_AT = "settles_at"  # when the first row that waits for its settling time may be taken
     WITNESS_STATE = "witness_state"  # what `status` says of the witness
+    REGISTRY_SEEN = "registry_seen"  # how far HQ's own lane was read: origin, size and root as JSON
     WITNESS_TOLD = "witness_told"  # what HQ was told last that is wrong with its log
+
+
+def began(epoch: int) -> str:
+    """Return the name under which stands when HQ recorded the first event of an epoch."""
+    return f"{Meta.BEGAN}:{epoch}"
 
 
 def receipted(epoch: int) -> str:

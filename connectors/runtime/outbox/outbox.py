@@ -61,6 +61,7 @@ class Outbox:
             self.database.set_meta(Meta.OWNER, f"{hub}/{center}")
         elif owner != f"{hub}/{center}":
             raise OfficeError("errors.outbox_others", path=self.path, owner=owner, center=f"{hub}/{center}")
+        self.answers.origins.forget_others(hub, center)
 
     def enqueue_events(self, events: Iterable[NewEvent]) -> int:
         """Queue events that no file stands behind, in one transaction; return how many.

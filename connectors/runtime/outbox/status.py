@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
 import orjson
@@ -15,7 +16,9 @@ from connectors.runtime.outbox.lane import Lane
 from connectors.runtime.outbox.meta import Foreign, Meta
 from connectors.runtime.outbox.orphans import Orphans
 from connectors.runtime.outbox.rows import FileState, count_rows
+from connectors.runtime.standing import Kept
 from connectors.source.copy import find_copies
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import write_time
 from schemas.words import Language
 
@@ -28,7 +31,9 @@ def status(database: Database, lane: Lane, language: Language) -> dict[str, Any]
     Shapes: files by name; every row of a file that is there is in exactly one of accepted, refused, rejected,
             unchanged, blank, pending; the totals add them up. A file that is gone is not among them: what is left
             of it at HQ is among the orphans, of which the totals have the count. backlog counts events without a
-            receipt. Alarms are said in `language`. The link is a `LinkState` as plain values.
+            receipt. Alarms are said in `language`. The link is a `LinkState` as plain values; hq is what HQ said last
+            of how it stands with us, None where it said nothing; passed_over counts the records of our topic that
+            were none for us, or no news.
     """
     with database.transaction():  # one moment for all of it
         files = _files(database)
@@ -53,7 +58,24 @@ def status(database: Database, lane: Lane, language: Language) -> dict[str, Any]
             "lane": _lane(database, lane),
             "alarms": _alarms(database, language),
             "link": database.link().plain(),
+            "hq": None if (told := hq_status(database)) is None else told.plain(datetime.now(UTC)),
+            "passed_over": passed_over(database),
         }
+
+
+def hq_status(database: Database) -> Kept | None:
+    """Return what HQ said last of how it stands with us, None where it said nothing that is kept."""
+    text = database.meta(Meta.HQ_STATUS)
+    try:
+        return None if text is None else Kept.from_text(text)
+    except (Malformed, ValueError, KeyError, TypeError):
+        return None  # a later release wrote it; HQ says it again within minutes
+
+
+def passed_over(database: Database) -> dict[str, int]:
+    """Return how many records of our topic were passed over, by `standing.Passed`."""
+    text = database.meta(Meta.PASSED_OVER)
+    return {} if text is None else dict(orjson.loads(text))
 
 
 def _alarms(database: Database, language: Language) -> dict[str, str]:
@@ -114,18 +136,25 @@ def _lane(database: Database, lane: Lane) -> dict[str, Any]:
         "sealed": lane.sealed.size,
         "sent": max(int(database.meta(Meta.SENT, 0)), lane.receipted()),
         "receipted": lane.receipted(),
-        "waits_since": _waits_since(database, lane),
+        "waits_since": None if (oldest := oldest_waiting(database, lane)) is None else write_time(oldest),
         "settles_at": database.meta(Meta.SETTLES_AT),
         "last_receipt_recorded_at": newest[0],
         "last_receipt_stored_at": newest[1],
     }
 
 
-def _waits_since(database: Database, lane: Lane) -> str | None:
+def oldest_waiting(database: Database, lane: Lane) -> datetime | None:
     """Return when the oldest event without a receipt was made, which its id says; None if there is none."""
     mark = 0 if lane.epoch is None else lane.epoch.base + lane.receipted()
     found = database.read("SELECT ce_id FROM event WHERE id > ? ORDER BY id LIMIT 1", (mark,))
-    return None if not found else write_time(time_of(found[0][0]))
+    return None if not found else time_of(found[0][0])
+
+
+def count_refused(database: Database) -> int:
+    """Return how many rows the connector itself refused, of all files that are there."""
+    gone = (FileState.VANISHED,)
+    there = {name for (name,) in database.read("SELECT name FROM file WHERE state <> ?", gone)}
+    return sum(count for name, state, _, count in count_rows(database) if state == "refused" and name in there)
 
 
 def backlog(database: Database, lane: Lane) -> int:

@@ -10,7 +10,8 @@ from typing import Final
 
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.persons.keyfile import KeyFile
-from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits
+from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits, os_reason
+from hub.base import files
 
 BUSY_MS: Final = 20_000  # a sheet of new persons holds it for some milliseconds at a time
 VERSION: Final = 1
@@ -59,9 +60,12 @@ def open_files(path: Path, keys: KeyFile, *, read_only: bool) -> tuple[sqlite3.C
 
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    if not read_only and not path.exists():
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    try:
+        if not read_only:
+            files.make_folder(path.parent, files.PRIVATE_FOLDER, path.parents[1])
+        files.settle_database(path, make=not read_only)
+    except OSError as exc:
+        raise OfficeError("errors.os", path=exc.filename or path, reason=os_reason(exc)) from exc
     # Also for reading alone it is opened so: after a crash whoever comes next has to take back half a transaction.
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False

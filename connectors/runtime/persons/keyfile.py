@@ -7,11 +7,14 @@ a key is on the disk once. A slot of zeros is one whose key was destroyed; slots
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits, os_reason
+from hub.base import files
 from hub.base.durable import sync_folder
 
 _GONE: Final = bytes(KEY_BYTES)
@@ -27,7 +30,7 @@ class KeyFile:
     def count(self) -> int:
         """Return how many slots there are; half a slot, left by a crash, does not count."""
         try:
-            return self.path.stat().st_size // KEY_BYTES
+            return files.look(self.path).st_size // KEY_BYTES
         except FileNotFoundError:
             return 0
 
@@ -42,10 +45,9 @@ class KeyFile:
         assert len(key) == KEY_BYTES
         assert key != _GONE
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-            with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            with _updated(self.path, make=True) as handle:
                 self._unsynced = True
-                _write(file.fileno(), slot, key)
+                _write(handle, slot, key)
         except OSError as exc:
             raise self._full(exc) from exc
 
@@ -54,8 +56,8 @@ class KeyFile:
         if not self._unsynced:
             return
         try:
-            with self.path.open("r+b", buffering=0) as file:
-                os.fsync(file.fileno())
+            with _updated(self.path) as handle:
+                os.fsync(handle)
             sync_folder(self.path.parent)
         except OSError as exc:
             raise self._full(exc) from exc
@@ -70,7 +72,7 @@ class KeyFile:
         Errors: UsageError, if the file can't be read; Fatal, if it has no such slot: it is not the register's.
         """
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with files.opened(self.path) as file:
                 file.seek(slot * KEY_BYTES)
                 key = file.read(KEY_BYTES)
         except OSError as exc:
@@ -85,11 +87,20 @@ class KeyFile:
         Errors: UsageError, if the file can't be written: the key is there still.
         """
         try:
-            with self.path.open("r+b", buffering=0) as file:
-                _write(file.fileno(), slot, _GONE)
-                os.fsync(file.fileno())
+            with _updated(self.path) as handle:
+                _write(handle, slot, _GONE)
+                os.fsync(handle)
         except OSError as exc:
             raise OfficeError("errors.person_key_stays", path=self.path, reason=os_reason(exc)) from exc
+
+
+@contextmanager
+def _updated(path: Path, *, make: bool = False) -> Iterator[int]:
+    handle = files.updating(path, make=make)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _write(descriptor: int, slot: int, key: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from hub.base import files
 from hub.base.command import NEWER_STATUS
 from hub.base.durable import disk_errors, write
 from hub.base.output import as_json, count, line, note, table
@@ -91,8 +92,7 @@ def _read(bundle: Path) -> bytes:
     from hub.evidence.container import ARCHIVE_BYTES_MAX
 
     try:
-        with bundle.open("rb") as file:
-            return file.read(ARCHIVE_BYTES_MAX + 1)
+        return files.read_named(bundle, ARCHIVE_BYTES_MAX + 1)
     except OSError as exc:
         raise UsageError(f"{bundle} can't be read: {exc.strerror or exc}") from exc
 
@@ -118,7 +118,7 @@ def _keys(data: bytes, root: str | None, trust: Path | None) -> tuple[Verifier, 
                 )
             return key, None
         assert trust is not None
-        pinned = open_trust(trust.read_bytes())
+        pinned = open_trust(files.read_named(trust))
     except Malformed as exc:
         given = "--root" if root is not None else str(trust)
         raise UsageError(f"{given}: {exc}; {WHERE_KEY_IS}") from exc

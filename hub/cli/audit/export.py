@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.base import files
 from hub.base.durable import disk_errors, write
 from hub.base.output import as_json, count, line, note
 from hub.cli.options import DataDir, Json, hub_folder
@@ -103,7 +104,7 @@ def _trust_note(path: Path) -> bytes:
     from hub.protocol.trust import open_trust
 
     try:
-        data = path.read_bytes()
+        data = files.read_named(path)
         trust = open_trust(data)
     except (OSError, Malformed) as exc:
         raise UsageError(f"{path}: the trust note, which has HQ's keys, can't be read: {exc}") from exc

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hub.base import files
 from hub.base.command import NEWER_STATUS
 from hub.base.output import as_json, count, line, note, table
+from hub.base.output import shown as when
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language
 from hub.cli.progress import Jobs, progress
 from hub.hq.folder import HubFolder
@@ -106,6 +108,9 @@ def _show(found: AuditReport, language: Language) -> None:
         f"{found.lanes} lanes, {found.events} events, {found.receipts} receipts, {found.entities} entities; "
         f"log: {found.leaves} leaves, {found.checkpoints} checkpoints, {found.cosignatures} cosignatures"
     )
+    for taken in found.corrections:
+        since, until = when(taken.since), when(taken.until)
+        line(f"HQ took back, {since} UTC, the times up to {until} UTC, since its clock was ahead: {taken.reason}")
     for what in found.not_checked:
         line(f"not checked: {what}")
     if found.newer:
@@ -117,8 +122,8 @@ def read_trust(where: HubFolder, file: Path | None) -> Trust:
     """Return the trust note that an audit stands on. Errors: UsageError where no trust note is found that reads."""
     from dataclasses import replace
 
+    from hub.hq.identity import read_signer
     from hub.protocol.errors import Malformed
-    from hub.protocol.note import Signer
     from hub.protocol.trust import open_trust
 
     path = where.keys / "trust.note" if file is None else file
@@ -127,7 +132,7 @@ def read_trust(where: HubFolder, file: Path | None) -> Trust:
         trust = open_trust(data)
         if not trust.hqs and (where.keys / "hq.key").exists():
             # Version 1 did not name the key of HQ's own lane.
-            own = Signer.from_text((where.keys / "hq.key").read_text(encoding="utf-8")).verifier
+            own = read_signer(where.keys / "hq.key").verifier
             trust = replace(trust, hqs=(own,))
     except (Malformed, UnicodeDecodeError) as exc:
         raise UsageError(f"{path}: expected a hub's trust note: {exc}") from exc
@@ -137,7 +142,7 @@ def read_trust(where: HubFolder, file: Path | None) -> Trust:
 def read_file(path: Path) -> bytes:
     """Return a file's bytes. Errors: UsageError."""
     try:
-        return path.read_bytes()
+        return files.read_named(path)
     except OSError as exc:
         raise UsageError(f"{path}: cannot be read: {exc.strerror}") from exc
 

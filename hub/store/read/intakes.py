@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, sel
 from hub.domain.stream import HQ
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
+from hub.protocol.status import StatusNote
 from hub.protocol.witness import Alarm
 from hub.store.read.model import ReadModel, moment
-from hub.store.tables import EVIDENCE, INTAKE, LANE, LANE_AND_CURSOR, LEDGER, PUBLISHED_UPTO
+from hub.store.tables import EVIDENCE, INTAKE, LANE, LANE_AND_CURSOR, LEDGER, PUBLISHED_UPTO, TOLD
 
 # Written out, not bound: so the partial index on rejected rows serves it.
 _REJECTED: Final[ColumnElement[bool]] = literal_column("ledger.code <> 'ACCEPTED'")
@@ -26,8 +27,24 @@ class LastPresence(ReadModel):
     origin: str = Field(description="The lane that it writes, empty where it writes none yet")
     time: datetime = Field(description="When it said so, by its own clock")
     size: int = Field(description="How many events its lane has")
-    backlog: int = Field(description="How many events it has not sent yet")
+    backlog: int = Field(description="How many events it has not had answered yet")
     version: str = Field(description="The release of its connector")
+    oldest_s: int | None = Field(
+        default=None, description="The age of the oldest event that it has not had answered, in seconds"
+    )
+    refused: int | None = Field(
+        default=None, description="How many rows of its sheets it refused itself; None: an older release says nothing"
+    )
+    ended: str = Field(default="", description="Why its connector ended, empty while it runs")
+    reads: tuple[str, ...] = Field(default=(), description="The forms that it announced to read, such as status/v1")
+
+
+class LastTold(ReadModel):
+    """How HQ stands with a center, as the center is told, if it reads that."""
+
+    state: str = Field(description="reads, waits, parked, forked, suspended or closed")
+    since: datetime = Field(description="Since when")
+    why: str = Field(description="Why, empty where there is nothing to say")
 
 
 class LastAlarm(ReadModel):
@@ -43,7 +60,10 @@ class IntakeStanding(ReadModel):
 
     center: str = Field(description="The center's id")
     status: str = Field(default="new", description="new, reading, waiting, parked or forked")
-    why: str = Field(default="no worker has read it yet", description="Why it is not being read, empty where it is")
+    why: str = Field(
+        default="no worker has read it yet",
+        description="Why it is not being read, or what of it waits or is not taken; empty where all is well",
+    )
     owner: str = Field(default="", description="The worker that reads it")
     position: int | None = Field(
         default=None, description="The offset of the next record of `in.<center>`; None: from the earliest on"
@@ -65,6 +85,7 @@ class IntakeStanding(ReadModel):
     last_receipt_at: datetime | None = Field(default=None, description="When HQ gave it its newest receipt")
     seen_at: datetime | None = Field(default=None, description="When HQ last heard its presence")
     presence: LastPresence | None = Field(default=None, description="What it then said of itself")
+    told: LastTold | None = Field(default=None, description="What it is told of how HQ stands with it, and since when")
     alarm: LastAlarm | None = Field(default=None, description="What its witness holds against HQ's log")
     quarantined_bytes: int = Field(default=0, description="How much of it was kept without becoming events")
 
@@ -73,7 +94,8 @@ def intakes(db: Connection) -> tuple[IntakeStanding, ...]:
     """Return where HQ stands with every center that a worker has read, by id; the hq lane is left out."""
     last = select(LANE.c.center, func.max(LANE.c.recorded_at_us).label("at")).group_by(LANE.c.center).subquery()
     query = (
-        select(INTAKE, LANE.c.origin, LANE.c.epoch, LANE.c.size, last.c.at)
+        select(INTAKE, LANE.c.origin, LANE.c.epoch, LANE.c.size, last.c.at, TOLD.c.text.label("told"))
+        .outerjoin(TOLD, TOLD.c.center == INTAKE.c.center)
         .outerjoin(LANE, LANE.c.id == INTAKE.c.lane_id)
         .outerjoin(last, last.c.center == INTAKE.c.center)
         .where(INTAKE.c.center != HQ)
@@ -151,6 +173,7 @@ def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str], forks:
         last_receipt_at=moment(row.at),
         seen_at=moment(row.seen_at_us),
         presence=_presence(row.presence),
+        told=_told(row.told),
         alarm=_alarm(row.alarm),
         quarantined_bytes=row.quarantined_bytes,
     )
@@ -163,7 +186,28 @@ def _presence(text: str | None) -> LastPresence | None:
         said = Presence.from_text(text)
     except Malformed:
         return None
-    return LastPresence(origin=said.origin, time=said.time, size=said.size, backlog=said.backlog, version=said.version)
+    more = said.more
+    return LastPresence(
+        origin=said.origin,
+        time=said.time,
+        size=said.size,
+        backlog=said.backlog,
+        version=said.version,
+        oldest_s=None if more is None else more.oldest_s,
+        refused=None if more is None else more.refused,
+        ended="" if more is None else more.ended,
+        reads=said.reads,
+    )
+
+
+def _told(text: str | None) -> LastTold | None:
+    if text is None:
+        return None
+    try:
+        said = StatusNote.from_text(text)
+    except Malformed:
+        return None
+    return LastTold(state=str(said.state), since=said.since, why=said.why)
 
 
 def _alarm(text: str | None) -> LastAlarm | None:

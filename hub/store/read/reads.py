@@ -17,6 +17,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from hub.base import files
+from hub.base.durable import disk_errors
 from hub.protocol.errors import Fatal, NotFound, Retriable
 from hub.store.log import LogReader, LogStanding
 from hub.store.log_rows import LogRows
@@ -122,6 +124,8 @@ class Reads:
         """
         if not path.exists():
             raise NotFound(f"{path}: there is no hub here yet: run `hub up` or `hub init`, or name another --data-dir")
+        with disk_errors(path):
+            files.settle_database(path, make=False)
         reads = cls(_engine(path, busy_ms), lambda db: _sqlite_log_rows(path, db))
         try:
             with _translated():

@@ -26,7 +26,8 @@ from hub.protocol.control import enrolment, seal_key_name
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
 from hub.protocol.note import Note, sign_note
-from hub.protocol.receipt import Receipt, Resend, read_answer
+from hub.protocol.receipt import Receipt, Resend
+from hub.protocol.status import read_said
 from hub.protocol.topics import CHECKPOINTS, TRUST
 from hub.protocol.trust import Trust, open_trust
 from tests.support.center import Center
@@ -69,7 +70,7 @@ async def receipts(hub: Hub, center: str) -> list[tuple[bytes, Receipt]]:
     found = []
     for record in await read_topic(hub.bootstrap, f"out.{center}"):
         note = Note.from_bytes(record.value)
-        said = read_answer(note.text)
+        said = read_said(note.text)
         if isinstance(said, Receipt):
             found.append((note.signatures[0].key_id, said))
     return found

@@ -8,9 +8,8 @@ import pytest
 
 from connectors.cli.check import _schemas, _streams
 from connectors.cli.office import OpenedOffice
-from connectors.runtime.codecs import Codecs, released_states
-from connectors.runtime.registry import SCHEMAS, OurCenter, Registry
-from hub.protocol.schema import DATASCHEMA
+from connectors.runtime.registry import OurCenter, Registry
+from tests.support.hq_lane import LaneWriter
 
 PARTNERS = """\
 files: partners.csv
@@ -23,12 +22,7 @@ PERSONS = "persons: {contact: {id: Mail, name: Who}}\n"
 
 def registry_of(*types: str) -> Registry:
     """Return the registry of an HQ that has announced these types, and has said all."""
-    registry = Registry("uz", released_states())
-    for name in types:
-        number = int(Codecs().dataschemas()[name].removeprefix(DATASCHEMA)[:8], 16) & 0x7FFF_FFFF
-        registry.take(SCHEMAS, f"hq:{number}".encode(), b"x")
-    registry.complete = True
-    return registry
+    return LaneWriter().open(*types).registry()
 
 
 OLD = [f"net.cohub.{name}.v1" for name in (
@@ -68,5 +62,5 @@ def test_check_names_streams_that_hq_does_not_allow(streams: set[str], ok: bool,
     (tmp_path / "mappings").mkdir()
     (tmp_path / "mappings" / "partners.yaml").write_text(PARTNERS, "utf-8")
     (tmp_path / "connector.yaml").write_text("hub: hub.example\ncenter: uz\nbootstrap: 127.0.0.1:1\n", "utf-8")
-    found = _streams(OpenedOffice.open(tmp_path), OurCenter("active", 1, (), frozenset(streams)))
+    found = _streams(OpenedOffice.open(tmp_path), OurCenter("active", (), frozenset(streams)))
     assert (found.ok, str(found.said).startswith(said)) == (ok, True)

@@ -82,15 +82,18 @@ def test_init_lays_out_an_office_that_hq_can_enrol(office: Path) -> None:
 
 
 def test_init_twice_is_refused_and_keeps_the_key(office: Path, trust: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A center's identity is never overwritten, not even when its settings are gone."""
+    """A center's identity is never overwritten; one that a start which was cut off has made is taken up."""
     before = (office / "keys" / "seal.key").read_bytes()
     capsys.readouterr()
     options = ["init", "--trust", str(trust), "--center", "uz", "--bootstrap", NOWHERE, "--language", "en"]
     assert run_command([*options, "--office", str(office)]) == 2
     assert "is there already: this folder is an office" in said(capsys)
     (office / "connector.yaml").unlink()
+    options[4] = "kz"
     assert run_command([*options, "--office", str(office)]) == 2
     assert "never overwritten" in said(capsys)
+    options[4] = "uz"
+    assert run_command([*options, "--office", str(office)]) == 0
     assert (office / "keys" / "seal.key").read_bytes() == before
 
 

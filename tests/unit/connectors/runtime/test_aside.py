@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -107,16 +108,16 @@ def test_locked_file_is_shown_until_it_can_be_read(
     path = bench.write("offers.csv", "1,Pump")
     bench.look()
     assert status(bench, capsys)["offers.csv"]["state"] == "taken"
-    opened = Path.open
+    opened = os.open
 
-    def locked(file: Path, *args: Any, **kwargs: Any) -> Any:
-        if file == path:
-            raise PermissionError(13, "Permission denied", str(file))
-        return opened(file, *args, **kwargs)
+    def locked(name: str, *args: Any, **kwargs: Any) -> int:
+        if Path(name).name == path.name:
+            raise PermissionError(13, "Permission denied", name)
+        return opened(name, *args, **kwargs)
 
     with capture_logs() as logs, monkeypatch.context() as patch:
         bench.write("offers.csv", "1,Pump of steel")
-        patch.setattr(Path, "open", locked)  # root reads whatever its mode says
+        patch.setattr(os, "open", locked)  # root reads whatever its mode says
         bench.look()
         bench.look()
     assert [entry["state"] for entry in logs if entry["event"] == "file_set_aside"] == ["locked"]
@@ -313,3 +314,27 @@ def test_row_is_told_in_the_words_of_its_mappings_stream(bench: Bench) -> None:
         connection.execute("UPDATE row SET state='refused', code='ILLEGAL_TRANSITION', problems=?", (told,))
     bench.sheets.write()
     assert bench.block("offers.csv")[1][3] == "readiness (TRL): not possible in the present status (status: withdrawn)"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "another kind"),
+        (b"Number,Title,Number\n1,Pump,2\n", "a repeated column"),
+        (b"\x00\x01\x02\x03" * 100, "no text"),
+        ("Number,Title\n1,Üöä Pumpe\n".encode("cp1252"), "an uncertain encoding"),
+    ],
+)
+def test_file_that_was_refused_is_taken_once_it_is_mended(
+    bench: Bench, capsys: pytest.CaptureFixture[str], content: bytes, code: str
+) -> None:
+    """Whatever it was refused for: saving it right is all that is needed."""
+    path = bench.path / "offers.csv"
+    path.write_bytes(content)
+    bench.look()
+    shown = status(bench, capsys)["offers.csv"]
+    assert (shown["state"], bool(shown["message"])) == ("refused", True), code
+    bench.write("offers.csv", "1,Pump")
+    bench.look()
+    shown = status(bench, capsys)["offers.csv"]
+    assert (shown["state"], shown["message"], shown["pending"]) == ("taken", "", 1)

@@ -73,12 +73,32 @@ MOVES: dict[str, tuple[Course, Callable[[Course], Course], tuple[int, int, int]]
     "HQ asks for more at once": (
         sent(5, 9),
         lambda c: c.rewound(6, NOW).departed(6, 9, NOW).rewound(1, LATER - 0.01),
-        (1, 0, 3),
+        (10, 0, 3),
     ),
-    "HQ asks again later": (
+    "HQ asks again before it has answered": (
         sent(5, 9),
-        lambda c: c.rewound(6, NOW).departed(6, 9, NOW).rewound(6, LATER),
+        lambda c: c.rewound(6, NOW).departed(6, 9, NOW).rewound(6, NOW + WAIT_S - 0.01),
+        (10, 0, 3),
+    ),
+    "HQ asks again when it has been silent": (
+        sent(5, 9),
+        lambda c: c.rewound(6, NOW).departed(6, 9, NOW).rewound(6, NOW + WAIT_S),
         (6, 0, 3),
+    ),
+    "HQ asks for more when a receipt has come": (
+        sent(5, 9),
+        lambda c: c.rewound(1, NOW).departed(1, 9, NOW).answered_to(5).heard(NOW).rewound(6, LATER),
+        (6, 0, 3),
+    ),
+    "a request of before is said again": (
+        sent(5, 9),
+        lambda c: c.answered_to(9).heard(NOW).rewound(6, LATER),
+        (10, 0, 2),
+    ),
+    "another lane is asked for at once": (
+        sent(5, 9),
+        lambda c: c.rewound(1, NOW).restarted(0).departed(1, 5, NOW).rewound(3, LATER),
+        (3, 0, 3),
     ),
     "HQ is silent": (sent(5, 9), lambda c: c.awoken(NOW), (1, 0, 2)),
     "a detour goes on where it was": (sent(5, 9), lambda c: c.awoken(NOW).departed(1, 9, NOW), (10, 0, 3)),

@@ -6,6 +6,7 @@ the same lane, every event was accepted once, and every row has its verdict.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 
 from connectors.mapping.outcome import RowOutcome, Wanted
 from connectors.runtime.codecs import Codecs
-from connectors.runtime.presence import presence_note, tell_presence
+from connectors.runtime.course import Course
+from connectors.runtime.presence import RefusedRows, Sayer, presence_note
 from hub.base.faulty import Fault
 from hub.domain.entity import Entity
 from hub.protocol.errors import Rejected, Retriable
@@ -24,6 +26,11 @@ from tests.support.end import CENTER, HUB, KEY, RECEIPTS, TOPIC, End, broker_of_
 
 COMMITS = 20  # of the life below, when nothing fails, or a few less: what comes together is one commit
 WRITES = 4  # of batches, likewise at most: how many batches there are is a matter of time
+
+
+def sayer(end: End) -> Sayer:
+    """Return what says that the center is there, as the daemon has it."""
+    return Sayer(end.settings, end.outbox, KEY, RefusedRows(end.outbox.path), lambda: end.reader.told)
 
 
 def row(number: int, key: str, title: str, status: str = "published") -> RowOutcome:
@@ -229,15 +236,18 @@ async def test_lane_is_opened_while_it_runs_though_a_commit_failed(
 
 @pytest.mark.parametrize("fault", Fault)
 async def test_what_hq_asks_for_is_sent_again_though_a_commit_failed(end: End, hq: AnsweringHq, fault: Fault) -> None:
-    """HQ asks once, and then not for a while; where every event has its receipt nothing else would send it again."""
+    """HQ asks once, and then not for a while; where its silence is no reason yet nothing else would send it again."""
+    end.sender._course = Course.begin(60.0, time.monotonic())
+    hq.loses_receipts = 100
     async with end.running():
         end.take([row(2, "A", "first")])
-        await end.settle({"A": "accepted"})
+        await until(lambda: len(hq.accepted) == 2)  # the lane, and A
         await end.rest()
         sent = end.sent()
         end.faults.plan(fault)
         await hq.ask_again(hq.lanes[end.outbox.lane.origin.rpartition("/")[2]], 1)
         await until(lambda: end.sent() == [*sent, *sent])
+        await end.settle({"A": "accepted"})
     end.check(hq)
 
 
@@ -273,7 +283,7 @@ async def test_events_go_out_though_a_control_record_failed(end: End, hq: Answer
 
 
 async def test_presence_is_told_when_there_is_a_link_and_tells_what_is_sealed(end: End, hq: AnsweringHq) -> None:
-    async with end.running(), running(tell_presence(end.settings, end.outbox, end.sender, KEY)):
+    async with end.running(), running(sayer(end).tell(end.sender)):
         end.take([row(2, "A", "first")])
         await end.settle({"A": "accepted"})
         await until(lambda: any(told.size == 2 and not told.backlog for told in hq.presence))

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from connectors.runtime.needs import ANSWER_MAX, KNOWN_FOR, LINK_DOWN_MAX, find_needs, is_known
+from connectors.runtime.standing import STALE, Kept
 from hub.protocol.moment import write_time
-from tests.support.office import NOW
+from hub.protocol.status import State, StatusNote
+from tests.support.office import CENTER, HUB, NOW
 
 SECOND = timedelta(seconds=1)
 
@@ -21,10 +23,17 @@ def status(**changes: Any) -> dict[str, Any]:
         "link": {"state": "up", "since": write_time(NOW), "last_true": write_time(NOW)},
         "lane": {"waits_since": None},
         "alarms": {},
+        "hq": None,
         "files": {"offers.xlsx": {"state": "taken"}},
         "totals": {"refused": 0, "rejected": 0},
     }
     return found | changes
+
+
+def hq(state: State, age: timedelta = timedelta()) -> dict[str, Any]:
+    """Return what HQ said of itself so long ago, as the status has it."""
+    note = StatusNote(HUB, CENTER, NOW - age, "", 0, state, NOW - age, "a reason", 17, f"{HUB}/hq/00c0ffee", 1)
+    return Kept.read(note, NOW, NOW).plain(NOW)
 
 
 def down(since: timedelta) -> dict[str, Any]:
@@ -44,6 +53,10 @@ def down(since: timedelta) -> dict[str, Any]:
         ({"link": down(LINK_DOWN_MAX + SECOND), "connector": {"state": "stopped"}}, []),
         ({"lane": {"waits_since": write_time(NOW - ANSWER_MAX)}}, []),
         ({"lane": {"waits_since": write_time(NOW - ANSWER_MAX - SECOND)}}, ["answer"]),
+        ({"hq": hq(State.READS)}, []),
+        ({"hq": hq(State.WAITS)}, ["hq"]),
+        ({"hq": hq(State.CLOSED)}, ["hq"]),
+        ({"hq": hq(State.PARKED, age=STALE + SECOND)}, []),
         ({"alarms": {"key": "…", "clock": "…"}}, ["alarm.key", "alarm.clock"]),
         ({"files": {"a": {"state": "refused"}, "b": {"state": "waiting"}}}, ["file.refused", "file.waiting"]),
         ({"files": {"a": {"state": "locked"}, "b": {"state": "vanished"}, "c": {"state": "unmapped"}}}, []),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import orjson
 import pytest
 
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.epoch import reason_for_epoch
-from connectors.runtime.outbox.answers import ReceiptOutcome
+from connectors.runtime.outbox.meta import Foreign, Meta, began
+from connectors.runtime.outbox.origins import ReceiptOutcome
+from hub.protocol.errors import Fatal
 from hub.protocol.moment import write_time
 from hub.protocol.receipt import Decision
 from tests.support.office import CENTER, HUB, NOW, Office
@@ -123,7 +126,7 @@ def test_take_of_a_receipt_beyond_what_we_sealed_is_divergence(office: Office) -
     office.seal()
     assert office.answer(1, 9).outcomes == [ReceiptOutcome.DIVERGED]
     assert office.outbox.lane.receipted() == 0
-    previous = office.outbox.answers.newest()
+    previous = office.outbox.answers.origins.newest()
     assert previous is not None
     assert previous.size == 9
     at = write_time(NOW)
@@ -149,8 +152,11 @@ def test_take_of_a_foreign_lane_stops_only_after_ours_was_opened(office: Office)
     """A lane from before ours is the one that ours continues; one that comes later means another machine."""
     assert office.answer(1, 5, origin=FOREIGN).outcomes == [ReceiptOutcome.STRAY]
     office.open()
+    office.seal()
+    office.answer(1, 1)
     assert office.answer(1, 5, origin=FOREIGN).outcomes == [ReceiptOutcome.STRAY]
-    assert office.answer(1, 5, origin=f"{HUB}/{CENTER}/eeeeeeee").outcomes == [ReceiptOutcome.FOREIGN]
+    later = NOW + timedelta(seconds=1)
+    assert office.answer(1, 5, origin=f"{HUB}/{CENTER}/eeeeeeee", at=later).outcomes == [ReceiptOutcome.FOREIGN]
     assert office.outbox.status()["alarms"]["foreign"].startswith("another machine writes for this center")
     assert f"the lane {HUB}/{CENTER}/eeeeeeee, recorded" in office.outbox.status()["alarms"]["foreign"]
     office.outbox.epoch_new("this machine goes on")
@@ -212,9 +218,150 @@ def test_receipt_by_a_retired_key_that_is_dated_back_is_refused(office: Office) 
     assert office.answer(2, 2, retired_at=retired).outcomes == [ReceiptOutcome.APPLIED]
     office.queue("D")
     office.seal()
-    before = office.outbox.answers.newest()
+    before = office.outbox.answers.origins.newest()
     assert office.answer(4, 5, Decision(5, "BAD_FIELD"), retired_at=retired).outcomes == [ReceiptOutcome.BACKDATED]
     assert office.answer(6, 9, retired_at=retired).outcomes == [ReceiptOutcome.BACKDATED]  # nor does it open a new lane
-    assert (office.outbox.answers.newest(), office.outbox.lane.receipted()) == (before, 3)
+    assert (office.outbox.answers.origins.newest(), office.outbox.lane.receipted()) == (before, 3)
     assert office.entity("D")[3] == "pending"
     assert office.answer(4, 5, at=retired).outcomes == [ReceiptOutcome.APPLIED]
+
+
+OTHER = f"{HUB}/{CENTER}/eeeeeeee"
+EARLIER, LATER = NOW - timedelta(days=9), NOW + timedelta(seconds=1)
+
+
+def test_receipt_of_a_former_lane_that_is_said_again_stops_nobody(office: Office) -> None:
+    """An office that was made anew does not know its former lanes: HQ's clock tells that ours has followed them."""
+    office.open()
+    office.seal()
+    office.answer(1, 1)
+    newest = office.outbox.answers.origins.newest()
+    for at in (EARLIER, NOW):
+        assert office.answer(1, 9, origin=OTHER, at=at).outcomes == [ReceiptOutcome.STRAY]
+    assert reason_for_epoch(office.outbox) is None
+    assert office.outbox.answers.origins.newest() == newest  # nor does our next lane say that it continues that one
+    office.reopen()
+    assert office.answer(1, 9, origin=OTHER, at=EARLIER).outcomes == [ReceiptOutcome.STRAY]
+    assert office.answer(1, 9, origin=OTHER, at=LATER).outcomes == [ReceiptOutcome.FOREIGN]
+    with pytest.raises(Fatal):
+        reason_for_epoch(office.outbox)
+
+
+@pytest.mark.parametrize(("at", "stops"), [(EARLIER, False), (NOW, False), (LATER, True)])
+def test_lane_that_is_met_before_hq_has_recorded_ours_is_judged_when_it_has(
+    office: Office, at: datetime, stops: bool
+) -> None:
+    """Of two lanes that are open at once HQ closes the one that it took first: the later one goes on."""
+    office.open()
+    office.queue("A")
+    office.seal()
+    assert office.answer(1, 9, origin=OTHER, at=at).outcomes == [ReceiptOutcome.MET]
+    assert office.answer(1, 2, origin=OTHER, at=EARLIER).outcomes == [ReceiptOutcome.MET]
+    assert reason_for_epoch(office.outbox) is None
+    office.reopen()
+    expected = ReceiptOutcome.FOREIGN if stops else ReceiptOutcome.APPLIED
+    assert office.answer(1, 2).outcomes == [expected]
+    assert office.entity("A")[3] == "accepted"
+    assert ("foreign" in office.outbox.status()["alarms"]) == stops
+
+
+def test_outbox_of_an_older_release_knows_when_its_lane_began(office: Office) -> None:
+    """It kept no such time: then it is that of its oldest receipt."""
+    office.open()
+    office.seal()
+    office.answer(1, 1)
+    office.outbox.database.set_meta(began(1), None)
+    assert office.answer(1, 9, origin=OTHER, at=EARLIER).outcomes == [ReceiptOutcome.STRAY]
+    assert office.answer(1, 9, origin=OTHER, at=LATER).outcomes == [ReceiptOutcome.FOREIGN]
+
+
+@pytest.mark.parametrize(
+    ("origin", "at"),
+    [(f"{HUB}/kz/eeeeeeee", LATER), (f"other.example/{CENTER}/eeeeeeee", LATER), (OTHER, EARLIER)],
+)
+def test_what_an_older_release_was_stopped_by_is_forgotten_where_it_was_nothing(
+    office: Office, origin: str, at: datetime
+) -> None:
+    """One receipt of another center, copied onto our topic, ended it at every start; its next lane continued that."""
+    office.open()
+    office.seal()
+    office.answer(1, 1)
+    office.outbox.database.set_foreign(Foreign(origin, at))
+    if CENTER not in origin or HUB not in origin:
+        newest = {"origin": origin, "size": 9, "root": "eHh4"}
+        office.outbox.database.set_meta(Meta.NEWEST, orjson.dumps(newest).decode())
+    office.outbox.claim(HUB, CENTER)
+    assert reason_for_epoch(office.outbox) is None
+    found = office.outbox.answers.origins.newest()
+    assert found is None or found.origin == office.outbox.lane.origin
+
+
+def test_foreign_lane_that_is_one_still_stops_after_an_update(office: Office) -> None:
+    """What an older release was stopped by rightly stays."""
+    office.open()
+    office.seal()
+    office.answer(1, 1)
+    office.outbox.database.set_foreign(Foreign(OTHER, LATER))
+    office.outbox.claim(HUB, CENTER)
+    with pytest.raises(Fatal):
+        reason_for_epoch(office.outbox)
+
+
+def test_event_that_hq_had_already_reads_accepted(office: Office) -> None:
+    """What is said again in a new lane, and is what HQ has, is no rejection: of the row, its entity and the counts."""
+    office.open()
+    office.queue("A")
+    office.seal()
+    office.answer(1, 2, Decision(2, "ALREADY_SAID", "", "status=published"))
+    assert office.entity("A") == ("published", "published", 0, "accepted", "")
+    assert office.outbox.database.read("SELECT count(*) FROM rejection") == [(0,)]
+    assert office.outbox.database.read("SELECT digest = presumed_digest FROM entity") == [(1,)]
+
+
+def test_story_that_is_said_again_and_whose_last_event_hq_has_is_planned_to_be_accepted(office: Office) -> None:
+    """Published and withdrawn, both in HQ already: the first is rejected as that is no step, the last was said."""
+    office.open()
+    office.queue("A")
+    office.queue("A", name="withdrawn")
+    office.seal()
+    with office.outbox.database.transaction() as connection:
+        connection.execute("UPDATE entity SET file='offers.csv', fingerprint=x'01'")
+    taken = office.answer(
+        1, 3, Decision(2, "ALREADY_EXISTS", "", "status=withdrawn"), Decision(3, "ALREADY_SAID", "", "")
+    )
+    assert taken.replan == {"offers.csv"}
+    assert office.entity("A") == ("withdrawn", "withdrawn", 0, "pending", "")
+
+
+LISTS = {"technology": {"laser", "plasma"}}
+
+
+@pytest.mark.parametrize(
+    ("code", "params", "centers", "lists", "again"),
+    [
+        ("UNKNOWN_CENTER", "value=kz", {"kz", "uz"}, {}, True),
+        ("UNKNOWN_CENTER", "value=kz", {"uz"}, {}, False),
+        ("UNKNOWN_CENTER", "value=kz", None, None, False),
+        ("UNKNOWN_CENTER", "", {"kz"}, LISTS, False),
+        ("CODE_NOT_LISTED", "list=technology value=laser", {"uz"}, LISTS, True),
+        ("CODE_NOT_LISTED", "list=technology value=maser", {"uz"}, LISTS, False),
+        ("CODE_NOT_LISTED", "list=technology value=laser", {"uz"}, None, False),
+        ("CODE_NOT_LISTED", "list=gone value=laser", {"uz"}, LISTS, True),
+        ("CODE_NOT_LISTED", "value=laser", {"uz"}, LISTS, False),
+        ("CODE_NOT_LISTED", "value=kz", {"kz"}, LISTS, False),
+        ("BAD_FIELD", "value=kz", {"kz"}, LISTS, False),
+    ],
+)
+def test_rows_rejected_for_what_hq_lacked_are_planned_again_once_it_has_it(
+    office: Office, code: str, params: str, centers: set[str] | None, lists: dict[str, set[str]] | None, again: bool
+) -> None:
+    """A center that joined, a code that was listed: nobody would change such a row. Others stay as they are."""
+    office.open()
+    office.queue("A")
+    office.seal()
+    with office.outbox.database.transaction() as connection:
+        connection.execute("UPDATE entity SET file='offers.csv', fingerprint=x'01'")
+    office.answer(1, 2, Decision(2, code, "partner_center", params))
+    assert office.outbox.answers.replan_listed(centers, lists) == ({"offers.csv"} if again else set())
+    assert office.entity("A")[3:] == (("pending", "") if again else ("rejected", code))
+    assert office.outbox.answers.replan_listed(centers, lists) == set()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.reconcile.story import tell
+from connectors.runtime.epoch import open_epoch, reason_for_epoch
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import Batch
 from connectors.runtime.outbox.queue import NewEvent
@@ -245,3 +246,24 @@ def test_outbox_of_a_later_release_is_refused(tmp_path: Path) -> None:
         outbox.database._connection.execute("PRAGMA user_version=99")
     with pytest.raises(UsageError, match="later release"):
         Outbox(path)
+
+
+def test_office_whose_events_were_altered_goes_on_in_a_new_epoch(office: Office) -> None:
+    """What HQ has no receipt for is sealed again, as it stands now, in the lane that `connector epoch new` asks for."""
+    office.open()
+    office.queue("A", "B")
+    office.seal()
+    with office.outbox.database.transaction() as connection:
+        connection.execute("UPDATE event SET time='2020-01-01T00:00:00.000000Z' WHERE id=2")
+    with pytest.raises(Fatal, match="connector epoch new --reason"):
+        office.outbox.lane.load(1, office.key)
+    office.outbox.epoch_new("the outbox was changed")
+    reason = reason_for_epoch(office.outbox)
+    assert reason == "the outbox was changed"
+    open_epoch(office.outbox, office.codecs, office.ids, HUB, CENTER, reason)
+    batch = office.seal()
+    assert (batch.first, batch.last) == (1, 3)
+    again = office.outbox.lane.load(1, office.key)
+    assert again is not None
+    assert again.last == 3
+    assert reason_for_epoch(office.outbox) is None

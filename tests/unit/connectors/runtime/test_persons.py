@@ -262,3 +262,19 @@ def test_register_of_a_later_release_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     with make(tmp_path) as persons, pytest.raises(UsageError, match="later release"):
         persons.seal(PLACE, NIGORA)
+
+
+def test_register_and_keys_that_are_both_removed_are_made_anew(tmp_path: Path) -> None:
+    """What a message about damaged files offers at last: persons are sealed again, under other keys."""
+    with make(tmp_path) as persons:
+        before = text(persons.seal(PLACE, NIGORA))
+    (tmp_path / REGISTER).write_bytes(b"no database at all, for sure")
+    with make(tmp_path) as persons, pytest.raises(Fatal, match="is damaged"):
+        persons.seal(PLACE, NIGORA)
+    for path in (tmp_path / "keys").glob("persons.*"):
+        path.unlink()
+    with make(tmp_path) as persons:
+        after = text(persons.seal(PLACE, NIGORA))
+        assert persons.unseal(PLACE, after) == NIGORA.parts
+        assert persons.unseal(PLACE, before) is None
+    assert after != before

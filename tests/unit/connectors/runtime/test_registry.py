@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,63 +13,61 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-import schemas
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, alarm_text
-from connectors.runtime.codecs import Codecs, released_states
+from connectors.runtime.codecs import Codecs
 from connectors.runtime.link import Link
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.beliefs import save
 from connectors.runtime.outbox.faulty import FaultyDatabase
 from connectors.runtime.outbox.queue import NewEvent, append
-from connectors.runtime.registry import CENTERS, HQ_PARTITION, SCHEMAS, Registry
-from connectors.runtime.registry_reader import RegistryReader, office_keys
+from connectors.runtime.registry import Registry
+from connectors.runtime.registry_reader import RegistryReader, office_keys, read_registry
 from connectors.runtime.settings import ConnectorSettings
 from connectors.runtime.signals import Replans, Signal
 from hub.base.faulty import Fault
 from hub.domain.catalogue import KINDS
+from hub.domain.state import partition_of
 from hub.kafka.memory import MemoryBroker
-from hub.protocol.avro import Codec, frame
-from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
-from hub.protocol.schema import DATASCHEMA, parse_schema
+from hub.protocol.note import sign_note
+from hub.protocol.record import CENTER_REGISTERED
+from hub.protocol.schema import DATASCHEMA
+from hub.protocol.topics import LANE
 from hub.protocol.trust import Trust
 from hub.protocol.verdict import Code
-from tests.support.center import HUB, Center
+from tests.support.center import HUB, RELEASED, Center
 from tests.support.end import running, until
 from tests.support.hq import center_record
+from tests.support.hq_lane import ROOT, TRUST, LaneWriter
 from tests.support.office import Office as Outboxed
 
 OURS, THEIRS = Center("uz"), Center("uz", seed=b"x" * 32)
 KEY = OURS.signer.verifier
-STATE = Codec(parse_schema(schemas.read("state/center.key_added.v1.avsc")))
+OFFER = "net.cohub.offer.published.v1"
+REVISED = "net.cohub.center.revised.v1"
+SAID = {"suspended": "net.cohub.center.suspended.v1", "closed": "net.cohub.center.closed.v1"}
+CODES = "net.cohub.code_list.published.v1"
 
 
-def state(version: int, *keys: Center, status: str = "active", **fields: Any) -> bytes:
-    """Return a record of `state.center`, as HQ writes it."""
-    value = {
-        "id": "hq:uz",
-        "center": "hq",
-        "epoch": "00000001",
-        "sequence": version,
-        "version": version,
-        "status": status,
-        "recorded_at": datetime(2026, 1, 1, tzinfo=UTC),
-        "changed_by": "net.cohub.center.key_added.v1",
-        "record": center_record(*keys, **fields),
-    }
-    return frame(STATE.schema.id, STATE.encode(value))
+def lane(*keys: Center, **fields: Any) -> LaneWriter:
+    """Return HQ's lane with one announced schema and our center, with these keys or in this form."""
+    return LaneWriter().open(OFFER).say((CENTER_REGISTERED, "uz", center_record(*keys, **fields)))
 
 
-def registry(*values: bytes, schema: int = 7) -> Registry:
-    """Return a registry, read to its end, with one announced schema."""
-    found = Registry("uz", released_states())
-    found.take(SCHEMAS, f"hq:{schema}".encode(), b"-")
-    for value in values:
-        found.take(CENTERS, b"hq:uz", value)
-    found.complete = True
-    return found
+def revised(said: LaneWriter, *keys: Center, **fields: Any) -> LaneWriter:
+    """Have HQ say another record of our center."""
+    return said.say((REVISED, "uz", center_record(*keys, **fields)))
+
+
+def turned(said: LaneWriter, status: str) -> LaneWriter:
+    """Have HQ suspend or close our center."""
+    return said.say((SAID[status], "uz", {"reason": "audit", "effective_on": None}))
+
+
+def urn(event_type: str) -> str:
+    return DATASCHEMA + RELEASED[KINDS[event_type].schema_path].sha256
 
 
 def told(alarms: dict[AlarmName, Alarm | None]) -> dict[AlarmName, str]:
@@ -80,18 +82,18 @@ def raised(found: Registry, *known: Signer) -> set[str]:
 
 def test_center_with_its_own_key_alone_raises_no_alarm() -> None:
     """What is in order is not told."""
-    assert raised(registry(state(1, OURS))) == set()
+    assert raised(lane(OURS).registry()) == set()
 
 
 def test_active_key_that_the_office_never_had_is_an_alarm_that_names_it() -> None:
     """Whoever registers a key in a center's name is seen by the center."""
-    found = registry(state(1, OURS), state(2, OURS, THEIRS))
+    found = revised(lane(OURS), OURS, THEIRS).registry()
     assert THEIRS.signer.verifier.to_text() in told(found.alarms(KEY, {KEY.public}))[AlarmName.FOREIGN_KEY]
 
 
 def test_key_that_was_rotated_away_is_no_alarm() -> None:
     """A key that the office still has beside the new one is its own."""
-    assert raised(registry(state(1, OURS, THEIRS)), THEIRS.signer) == set()
+    assert raised(lane(OURS, THEIRS).registry(), THEIRS.signer) == set()
 
 
 def test_revoked_foreign_key_is_no_alarm_and_our_own_revoked_key_is_one() -> None:
@@ -99,32 +101,27 @@ def test_revoked_foreign_key_is_no_alarm_and_our_own_revoked_key_is_one() -> Non
     record = center_record(OURS, THEIRS)
     theirs = [record["keys"][0], record["keys"][1] | {"status": "revoked"}]
     ours = [record["keys"][0] | {"status": "revoked"}]
-    assert raised(registry(state(1, keys=theirs))) == set()
-    assert raised(registry(state(1, keys=ours))) == {"key"}
+    assert raised(lane(keys=theirs).registry()) == set()
+    assert raised(lane(keys=ours).registry()) == {"key"}
 
 
 def test_unknown_key_says_what_to_send_and_an_unknown_center_nothing() -> None:
     """A key that was not enrolled yet is told of; of a center that HQ has not added, the link tells."""
-    assert "enrolment note" in told(registry(state(1)).alarms(KEY, {KEY.public}))[AlarmName.KEY]
-    assert registry().alarms(KEY, {KEY.public}) == {}
+    assert "enrolment note" in told(lane().registry().alarms(KEY, {KEY.public}))[AlarmName.KEY]
+    assert LaneWriter().open(OFFER).registry().alarms(KEY, {KEY.public}) == {}
 
 
 @pytest.mark.parametrize("status", ["suspended", "closed"])
 def test_center_that_is_not_active_is_an_alarm(status: str) -> None:
     """A center whose lane waits learns why."""
-    assert raised(registry(state(1, OURS), state(2, OURS, status=status))) == {"suspended"}
-
-
-def test_older_version_that_is_published_again_changes_nothing() -> None:
-    """Of two records the higher version is the newer, whichever comes last."""
-    assert raised(registry(state(2, OURS), state(1, OURS, status="suspended"))) == set()
+    assert raised(turned(lane(OURS), status).registry()) == {"suspended"}
 
 
 def test_key_of_a_kind_from_the_future_is_passed_over() -> None:
     """What this release can't read is no reason to believe nothing of the center."""
     record = center_record(OURS)
     strange = record["keys"][0] | {"purpose": "witness", "vkey": "hub.example/uz/witness+00000000+BAAA"}
-    assert raised(registry(state(1, keys=[*record["keys"], strange]))) == set()
+    assert raised(lane(keys=[*record["keys"], strange]).registry()) == set()
 
 
 def test_witness_key_is_asked_for_until_hq_has_it_and_a_foreign_one_alarms() -> None:
@@ -132,12 +129,12 @@ def test_witness_key_is_asked_for_until_hq_has_it_and_a_foreign_one_alarms() -> 
     witness = Signer(f"{HUB}/{OURS.id}/witness", b"w" * 32, COSIGNATURE_ED25519).verifier
     record = center_record(OURS)
     key = record["keys"][0] | {"purpose": "witness", "vkey": witness.to_text()}
-    without, having = registry(state(1, OURS)), registry(state(1, keys=[*record["keys"], key]))
+    without, having = lane(OURS).registry(), lane(keys=[*record["keys"], key]).registry()
     asked = told(without.alarms(KEY, {KEY.public}, witness=witness))
     assert (set(asked), "uz.witness.note" in asked[AlarmName.WITNESS_KEY]) == ({"witness_key"}, True)
     assert told(having.alarms(KEY, {KEY.public, witness.public}, witness=witness)) == {}
     assert set(told(having.alarms(KEY, {KEY.public}))) == {"foreign_key"}
-    revoked = registry(state(1, keys=[*record["keys"], key | {"status": "revoked"}]))
+    revoked = lane(keys=[*record["keys"], key | {"status": "revoked"}]).registry()
     assert "revoked" in told(revoked.alarms(KEY, {KEY.public}, witness=witness))[AlarmName.WITNESS_KEY]
 
 
@@ -146,49 +143,44 @@ def test_ml_dsa_key_that_hq_wants_and_the_office_does_not_seal_by_raises_an_alar
     long_key = Signer(f"{HUB}/{OURS.id}", b"m" * 32, COSIGNATURE_MLDSA44).verifier
     record = center_record(OURS)
     key = record["keys"][0] | {"vkey": long_key.to_text()}
-    having = registry(state(1, keys=[*record["keys"], key]))
+    having = lane(keys=[*record["keys"], key]).registry()
     known = {KEY.public, long_key.public}
     assert set(told(having.alarms(KEY, known))) == {"long_seals"}
     assert told(having.alarms(KEY, known, long_key)) == {}
-    assert told(registry(state(1, OURS)).alarms(KEY, known, long_key)) == {}
+    assert told(lane(OURS).registry().alarms(KEY, known, long_key)) == {}
 
 
-def test_schema_is_announced_by_its_key_alone_and_only_in_a_known_registry() -> None:
+def test_schema_is_announced_by_its_whole_digest_and_only_in_a_known_registry() -> None:
     """An unread or empty registry holds nothing back; a read one holds back what it does not have."""
-    listed, missing = f"{DATASCHEMA}{'00000007':0<64}", f"{DATASCHEMA}{'00000008':0<64}"
-    assert Registry("uz", released_states()).announced(missing)
-    found = registry()
-    assert (found.announced(listed), found.announced(missing)) == (True, False)
-    assert found.take(SCHEMAS, b"hq:8", b"-")
-    assert not found.take(SCHEMAS, b"hq:8", b"-")
-    assert found.announced(missing)
-    empty = Registry("uz", released_states())
+    missing = urn("net.cohub.deal.opened.v1")
+    empty = Registry("uz")
+    assert empty.announced(missing)
     empty.complete = True
-    assert (empty.known, empty.alarms(KEY, set())) == (False, {})
+    assert (empty.known, empty.announced(missing), empty.alarms(KEY, set())) == (False, True, {})
+    said = lane(OURS)
+    found = said.registry()
+    assert (found.announced(urn(OFFER)), found.announced(missing)) == (True, False)
+    assert not found.announced(urn(OFFER)[:-1] + "f")
+    found.follow(LaneWriter().open().lane())
+    assert found.announced(missing)
 
 
-def test_top_bit_of_the_hash_is_no_part_of_a_schema_id() -> None:
-    """Ids have 31 bits, hashes have 32 in the same place."""
-    assert registry().announced(f"{DATASCHEMA}{'80000007':0<64}")
+def test_registry_has_what_rows_are_planned_by() -> None:
+    """The centers that there are, the codes of HQ's lists, the streams that are ours, and the lane they follow from."""
+    terms = [{"code": code, "zh": None, "en": None, "ru": None} for code in ("A", "B")]
+    said = lane(OURS, streams=["offer"]).register(Center("kz")).say((CODES, "ipc", {"name": "ipc", "codes": terms}))
+    found = said.registry()
+    assert found.centers == {"uz", "kz"}
+    assert found.code_lists == {"ipc": {"A", "B"}}
+    assert found.center is not None
+    assert found.center.streams == {"offer"}
+    assert (found.origin, found.size, found.rules) == (said.origin, said.edge.size, 1)
 
 
-def test_record_in_an_unknown_schema_is_malformed_and_changes_nothing() -> None:
-    """What a later HQ writes is reported, and what was known stays."""
-    found = registry(state(1, OURS))
-    with pytest.raises(Malformed, match="update"):
-        found.take(CENTERS, b"hq:uz", frame(1, b"x"))
-    with pytest.raises(Malformed):
-        released_states().read(state(1, OURS)[:-3])
-    assert raised(found) == set()
-
-
-def test_records_of_other_centers_and_deletions_are_passed_over() -> None:
-    """Only our own center's record counts."""
-    found = registry(state(1, OURS))
-    assert not found.take(CENTERS, b"hq:kz", state(9, THEIRS))
-    assert not found.take(CENTERS, b"hq:uz", None)
-    assert not found.take(SCHEMAS, b"hq:x", b"-")
-    assert raised(found) == set()
+def test_of_several_words_of_hq_the_last_in_its_lane_counts() -> None:
+    """Its place in the lane says which is the newer; no number in a record does."""
+    said = revised(turned(lane(THEIRS), "suspended"), OURS)
+    assert raised(said.registry()) == {"suspended"}
 
 
 async def test_registry_that_stays_unknown_holds_nothing_back_for_ever(office: Outboxed, tmp_path: Path) -> None:
@@ -201,12 +193,13 @@ async def test_registry_that_stays_unknown_holds_nothing_back_for_ever(office: O
         Link(settings, office.outbox),
         Signal(),
         Replans(),
+        lambda: trust,
     )
     with capture_logs() as logs:
         await reader.settled()
         await reader.settled()
     assert [line["event"] for line in logs] == ["registry_unknown"]
-    assert reader.registry.announced(f"{DATASCHEMA}{'00000008':0<64}")
+    assert reader.registry.announced(urn(OFFER))
 
 
 def test_office_keys_are_those_that_are_kept_as_key_or_old(tmp_path: Path) -> None:
@@ -236,23 +229,127 @@ async def test_alarms_and_plans_follow_the_registry_though_a_commit_failed(
                 "UPDATE entity SET state='rejected', code=?, inflight=0, file='a.csv'", (Code.STREAM_NOT_ALLOWED,)
             )
         settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("memory:1",), request_timeout_s=1.0)
-        broker = MemoryBroker({CENTERS: 8, SCHEMAS: 8})
-        await say(broker, SCHEMAS, b"hq:7", b"-")
-        await say(broker, CENTERS, b"hq:uz", state(1, THEIRS, streams=["deal"]))
-        office, replans = Office(tmp_path, settings, OURS.signer, Trust(HUB, KEY, (KEY,))), Replans()
-        reader = RegistryReader(office, outbox, Link(settings, outbox, broker), Signal(), replans)
+        broker, said = MemoryBroker({LANE: 1}), lane(THEIRS, streams=["deal"])
+        await said.publish(broker)
+        office, replans = Office(tmp_path, settings, OURS.signer, TRUST), Replans()
+        link = Link(settings, outbox, broker)
+        reader = RegistryReader(office, outbox, link, Signal(), replans, lambda: TRUST)
         database.faults.plan(fault, nth)
         async with running(reader.run()):
             await until(lambda: database.meta("key") and database.meta("foreign_key"))
-            await say(broker, CENTERS, b"hq:uz", state(2, OURS, streams=["deal", "offer"]))
+            await revised(said, OURS, streams=["deal", "offer"]).publish(broker, 2)
             await until(lambda: not database.meta("key") and not database.meta("foreign_key"))
             await until(lambda: (asked := replans.take()).every or asked.files == {"a.csv"})
             await until(lambda: database.read("SELECT state, fingerprint FROM entity") == [("pending", None)])
 
 
-async def say(broker: MemoryBroker, topic: str, key: bytes, value: bytes) -> None:
-    """Publish as HQ does."""
-    await broker.producer().send_and_wait(topic, value, key=key, partition=HQ_PARTITION)
+@dataclass
+class Reading:
+    """An office that reads `hub.lane` of a broker, with a clock of its own."""
+
+    outbox: Outbox
+    reader: RegistryReader
+    broker: MemoryBroker
+    trust: list[Trust]
+    tick: list[float]
+
+    def alarm(self) -> str | None:
+        kept = self.outbox.database.meta(AlarmName.REGISTRY)
+        return None if kept is None else Alarm.from_text(str(kept)).text  # type: ignore[union-attr]
+
+
+@contextmanager
+def reading(folder: Path, broker: MemoryBroker, *, trust: Trust = TRUST) -> Iterator[Reading]:
+    settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("memory:1",), request_timeout_s=5.0)
+    trusts, tick = [trust], [0.0]
+    with Outbox(folder / "outbox.sqlite3") as outbox:
+        office = Office(folder, settings, OURS.signer, trust)
+        link = Link(settings, outbox, broker)
+        reader = RegistryReader(office, outbox, link, Signal(), Replans(), lambda: trusts[-1], tick=lambda: tick[-1])
+        yield Reading(outbox, reader, broker, trusts, tick)
+
+
+async def test_office_reads_hqs_lane_and_nothing_that_others_write_beside_it(tmp_path: Path) -> None:
+    """A record on `state.center` with the highest version, and strangers' records on `hub.lane`, change nothing."""
+    broker, said = MemoryBroker({LANE: 1, "state.center": 8}), lane(OURS)
+    await broker.producer().send_and_wait("state.center", b"revoked", key=b"hq:uz", partition=partition_of("hq"))
+    thief = LaneWriter(hq=Signer(f"{HUB}/hq", b"x" * 32)).open(OFFER).register(THEIRS)
+    await thief.publish(broker)
+    await said.publish(broker)
+    await thief.publish(broker)
+    await broker.producer().send_and_wait(LANE, None, key=b"hq:uz", partition=0)
+    with reading(tmp_path, broker) as office:
+        async with running(office.reader.run()):
+            await asyncio.wait_for(office.reader.settled(), 20)
+            assert office.reader.registry.lane == said.lane()
+            assert raised(office.reader.registry) == set()
+
+
+async def test_lane_is_read_again_when_hqs_keys_are_known(tmp_path: Path) -> None:
+    """A rotation whose trust note comes after what the new key has sealed loses nothing."""
+    broker, said = MemoryBroker({LANE: 1}), lane(OURS)
+    newer = Signer(f"{HUB}/hq", b"n" * 32)
+    said.hq = newer
+    await turned(said, "suspended").publish(broker)
+    with reading(tmp_path, broker) as office:
+        async with running(office.reader.run()):
+            await asyncio.wait_for(office.reader.settled(), 20)
+            assert raised(office.reader.registry) == set()
+            office.trust.append(replace(TRUST, hqs=(*TRUST.hqs, newer.verifier), serial=2))
+            await broker.producer().send_and_wait(LANE, None, key=b"x", partition=0)
+            await until(lambda: raised(office.reader.registry) == {"suspended"})
+
+
+async def test_copy_that_stays_shorter_than_what_was_read_is_told_and_the_alarm_ends_with_it(tmp_path: Path) -> None:
+    """A stale copy for days: what it says still counts, for HQ has signed it, and a person is told."""
+    said = lane(OURS)
+    whole, short = MemoryBroker({LANE: 1}), MemoryBroker({LANE: 1})
+    await said.publish(short)
+    await turned(said, "suspended").publish(whole)
+    with reading(tmp_path, whole) as office:
+        async with running(office.reader.run()):
+            await asyncio.wait_for(office.reader.settled(), 20)
+    with reading(tmp_path, short) as office:
+        async with running(office.reader.run()):
+            await asyncio.wait_for(office.reader.settled(), 20)
+            assert office.alarm() is None
+            office.tick.append(3 * 86_400.0)
+            await short.producer().send_and_wait(LANE, None, key=b"x", partition=0)
+            await until(lambda: office.alarm() == "registry_old")
+            await said.publish(short, 2)
+            await until(lambda: office.alarm() is None)
+            assert office.reader.registry.lane == said.lane()
+
+
+async def test_another_lane_by_hqs_keys_is_told_until_it_has_grown_past_the_one_before(tmp_path: Path) -> None:
+    """HQ went back to an older database and went on: it has signed both, and the office says so."""
+    first, second = MemoryBroker({LANE: 1}), MemoryBroker({LANE: 1})
+    await turned(lane(OURS), "suspended").publish(first)
+    other = revised(lane(OURS), OURS, THEIRS)
+    await other.publish(second)
+    for broker in (first, second):
+        with reading(tmp_path, broker) as office:
+            async with running(office.reader.run()):
+                await asyncio.wait_for(office.reader.settled(), 20)
+                if broker is second:
+                    await until(lambda: office.alarm() == "registry_other")
+                    await revised(other, OURS).publish(second, 3)
+                    await until(lambda: office.alarm() is None)
+
+
+async def test_check_reads_the_lane_by_the_newest_keys_that_the_root_vouches_for(tmp_path: Path) -> None:
+    """Also where the trust file is older than what HQ has sealed; the file is left as it is."""
+    newer = Signer(f"{HUB}/hq", b"n" * 32)
+    broker, said = MemoryBroker({LANE: 1, "hub.trust": 1}), lane(OURS)
+    said.hq = newer
+    await revised(said, OURS, THEIRS).publish(broker)
+    note = sign_note(replace(TRUST, hqs=(*TRUST.hqs, newer.verifier), serial=2).to_text(), [ROOT]).to_bytes()
+    await broker.producer().send_and_wait("hub.trust", note, key=HUB.encode(), partition=0)
+    settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("memory:1",), request_timeout_s=5.0)
+    with Outbox(tmp_path / "outbox.sqlite3") as outbox:
+        found = await read_registry(Link(settings, outbox, broker), TRUST)
+    assert found.lane == said.lane(replace(TRUST, hqs=(*TRUST.hqs, newer.verifier)))
+    assert raised(found) == {"foreign_key"}
 
 
 def published(codecs: Codecs) -> NewEvent:

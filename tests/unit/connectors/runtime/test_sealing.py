@@ -11,21 +11,21 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.mapping import PersonField, PersonSaid, person_identity
-from connectors.runtime.codecs import Codecs, released_states
+from connectors.runtime.codecs import Codecs
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import Gatherer
 from connectors.runtime.ids import EventIds
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Persons, RegisteredPerson, Sealing
-from connectors.runtime.registry import SCHEMAS, Registry
+from connectors.runtime.registry import Registry
 from connectors.runtime.settings import make_settings
 from connectors.runtime.sheets import VerdictSheets, sheet_of
 from connectors.runtime.signals import Replans, Signal
 from hub.domain.sealed import key_id_of
 from hub.protocol.note import Signer
-from hub.protocol.schema import DATASCHEMA
 from hub.protocol.trust import Trust
+from tests.support.hq_lane import LaneWriter
 
 HUB = "hub.example"
 MAPPING = """\
@@ -65,7 +65,7 @@ class Bench:
     def start(self) -> None:
         """Begin as a new process does."""
         self.outbox = Outbox(self.office.outbox)
-        self.registry = Registry("uz", released_states())
+        self.registry = Registry("uz")
         self.persons = Persons(self.path, HUB, "uz")
         gatherer = Gatherer(
             self.outbox, self.codecs, EventIds(), settle_s=0, guard=self.office.settings.guard, clock=time.monotonic
@@ -79,10 +79,7 @@ class Bench:
 
     def announce(self, *types: str) -> None:
         """Have HQ read these events; it has said all that it reads."""
-        for name in types:
-            uri = self.codecs.dataschemas()[name]
-            number = int(uri.removeprefix(DATASCHEMA)[:8], 16) & 0x7FFF_FFFF
-            self.registry.take(SCHEMAS, f"hq:{number}".encode(), b"x")
+        self.registry.follow(LaneWriter().open(*types).lane())
         self.registry.complete = True
 
     def write(self, *rows: str) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.codecs import released_states
 from connectors.runtime.office import Office
 from connectors.runtime.registry import OurCenter, OurKey, Registry
 from connectors.runtime.settings import make_settings
@@ -15,6 +14,7 @@ from connectors.runtime.witness_reader import WitnessKeys
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer
 from hub.protocol.trust import Trust
 from hub.protocol.witness import witness_key_name
+from tests.support.hq_lane import LaneWriter
 from tests.support.log import TestLog, leaf
 
 HUB = "hub.example"
@@ -26,12 +26,12 @@ def keys(witness: Signer | None, *, known: bool, status: bool | None = None) -> 
     """Return the keys of an office; `status` is how HQ has its witness key, None where it has not."""
     trust = Trust(HUB, Signer(f"{HUB}/root", b"o" * 32).verifier, (Signer(f"{HUB}/receipts", b"r" * 32).verifier,))
     settings = make_settings({"hub": HUB, "center": "uz", "bootstrap": "127.0.0.1:9"}, "test")
-    registry = Registry("uz", released_states())
+    registry = Registry("uz")
     if known:
+        registry.follow(LaneWriter().open().lane())
         registry.complete = True
-        registry._schemas.add(1)
         theirs = () if status is None else (OurKey("witness", KEY.verifier, status),)
-        registry.center = OurCenter("active", 1, theirs)
+        registry.center = OurCenter("active", theirs)
     return WitnessKeys(Office(Path(), settings, SEAL, trust, None, witness), registry, lambda: (), dict, _look)
 
 

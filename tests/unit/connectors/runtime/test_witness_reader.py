@@ -16,7 +16,6 @@ import pytest
 
 from connectors.cli.main import run_command
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.codecs import released_states
 from connectors.runtime.link import Link
 from connectors.runtime.office import read_office
 from connectors.runtime.outbox import Outbox
@@ -94,7 +93,7 @@ class Bench:
         self.faults = database.faults
         with Outbox(self.path, database=database) as outbox:
             link = Link(office.settings, outbox, self.office.clients)
-            keys = WitnessKeys(office, Registry("uz", released_states()), self.keys, dict, self.look)
+            keys = WitnessKeys(office, Registry("uz"), self.keys, dict, self.look)
             reader = WitnessReader(outbox, link, cast("Sender", self.answers), keys)
             task = asyncio.create_task(reader.run())
             try:

@@ -34,7 +34,7 @@ def test_write_replaces_what_was_there(tmp_path: Path) -> None:
 def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a file system that gives no file a second name, as exFAT does."""
 
-    def link(*_: object) -> None:
+    def link(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", link)
@@ -79,18 +79,18 @@ def test_write_that_raises_leaves_the_old_file(tmp_path: Path) -> None:
 def test_write_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bytes are synced before the name is given, the folder's entry after it."""
     order: list[str] = []
-    fsync, rename = os.fsync, Path.replace
+    fsync, rename = os.fsync, os.replace
 
     def synced(fd: int) -> None:
         order.append("folder" if folder(fd) else "file")
         fsync(fd)
 
-    def renamed(old: Path, new: Path) -> Path:
+    def renamed(old: str, new: str, **places: int | None) -> None:
         order.append("rename")
-        return rename(old, new)
+        rename(old, new, **places)
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(Path, "replace", renamed)
+    monkeypatch.setattr(os, "replace", renamed)
     write(tmp_path / "x", b"1")
     assert order == ["file", "rename", "folder"]
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from hub.ledger.reading import Heard, Reading
+from hub.ledger.step import Step
+from hub.protocol.control import More, Presence
+from hub.store.sqlite import SqliteStore
 
 ADD = ("center", "add", "uz", "--name", "Ташкент", "--country", "UZ", "--direction", "north", "--language", "ru")
 
@@ -170,3 +179,53 @@ def test_init_twice_is_refused_and_keeps_the_keys(made: Any, tmp_path: Any) -> N
     assert made("init").status == 2
     assert made("init", "--hub", "other.example").status == 2
     assert (tmp_path / "data" / "keys" / "hq.key").read_text() == before
+
+
+def hear(data: Path, *texts: Presence) -> None:
+    """Have HQ hear what a center says of itself."""
+
+    async def feed() -> None:
+        store = SqliteStore.open(data / "hub.sqlite3")
+        try:
+            claimed = (await store.claim(["uz"], "test"))["uz"]
+            for presence in texts:
+                step = Step(Reading.of(claimed.intake), presence.time, (), {}, {}, (), (), (), Heard(presence))
+                await store.commit(step, claimed.term)
+        finally:
+            await store.close()
+
+    asyncio.run(feed())
+
+
+def test_show_tells_what_the_office_says_of_itself(made: Any, note: Callable[..., str], tmp_path: Path) -> None:
+    """How old its oldest waiting report is, how many rows it refused, why its connector ended; so does status."""
+    assert made(*ADD, "--enrolment", note()).status == 0
+    now = datetime.now(UTC)
+    more = More(7_300, 12, "", ("status/v1",))
+    hear(tmp_path / "data", Presence("uz", "", now - timedelta(minutes=5), 9, 3, "cohub 0.3.0", more))
+    shown = made("center", "show", "uz")
+    assert shown.status == 0
+    assert "2 h old" in shown.out
+    assert "12" in shown.out
+    status = made("status").out
+    assert {"oldest", "refused", "2", "12"} <= set(status.split())
+    assert "ended" not in status
+
+    last = replace(more, ended="the disk is full", oldest_s=None)
+    hear(tmp_path / "data", Presence("uz", "", now, 9, 3, "cohub 0.3.0", last))
+    shown = made("center", "show", "uz")
+    assert (shown.status, "ended: the disk is full" in shown.out) == (1, True)
+    assert "uz: its connector ended" in made("status").out
+    found = json.loads(made("status", "--json").out)["centers"][0]["presence"]
+    assert (found["ended"], found["refused"], found["oldest_s"], found["reads"]) == (
+        "the disk is full", 12, None, ["status/v1"],
+    )  # fmt: skip
+    found = json.loads(made("center", "show", "uz", "--json").out)
+    assert (found["registered"]["id"], found["standing"]["presence"]["ended"]) == ("uz", "the disk is full")
+
+
+def test_show_of_a_center_that_is_not_there_names_those_that_are(made: Any, note: Callable[..., str]) -> None:
+    """A typing error is told from a center that nobody has heard."""
+    made(*ADD, "--enrolment", note())
+    done = made("center", "show", "zz")
+    assert (done.status, "known are uz" in done.err) == (2, True)

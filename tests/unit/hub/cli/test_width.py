@@ -23,7 +23,8 @@ from tests.support.lived import lived
 from tests.support.witness import Witness
 
 COMMANDS = [
-    ["status"], ["center", "list"], ["lane", "list"], ["lane", "show", "uz"], ["lane", "show", "kz"], ["key", "list"],
+    ["status"], ["center", "show", "uz"],
+    ["center", "list"], ["lane", "list"], ["lane", "show", "uz"], ["lane", "show", "kz"], ["key", "list"],
     ["show", "offer"], ["show", "deal"], ["show", "code_list"], ["show", "offer", "uz:K-1"], ["show", "deal", "kz:D-1"],
     ["show", "code_list", "hq:technology"], ["quarantine", "list"], ["quarantine", "show", "1"],
     ["quarantine", "show", "2"],

@@ -27,7 +27,14 @@ PER_TYPE = pytest.mark.parametrize("event_type", sorted(KINDS))
 
 def subject_of(stream: str) -> tuple[str, str]:
     center = "hq" if STREAMS[stream].writer == "hq" else "uz"
-    keys = {"schema": None, "code_list": "technology", "lane": "0a1b2c3d", "center": "uz", "rules": "rules"}
+    keys = {
+        "schema": None,
+        "clock": "clock",
+        "code_list": "technology",
+        "lane": "0a1b2c3d",
+        "center": "uz",
+        "rules": "rules",
+    }
     return f"{center}:{keys.get(stream, 'номер 1')}", center
 
 

@@ -12,7 +12,14 @@ from hub.hq.alarms import PARTS, HqAlarm, alarm_line
 from schemas.words import LANGUAGES, words
 
 HUB = Path(__file__).parents[4] / "hub"
-VALUES = {"reason": "two roots at size 2", "center": "kz", "cosignatures": "3 cosignatures"}
+VALUES = {
+    "reason": "two roots at size 2",
+    "center": "kz",
+    "cosignatures": "3 cosignatures",
+    "lanes": 2,
+    "origin": "hub.example/hq/1a2b3c4d",
+    "until": "2027-03-01 12:00:00 UTC",
+}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

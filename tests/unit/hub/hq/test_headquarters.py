@@ -15,6 +15,7 @@ from hub.protocol.keys import Signer
 from hub.protocol.note import Note
 from hub.protocol.record import split_canonical
 from hub.protocol.tree import Edge
+from hub.protocol.trust import Trust
 from hub.store.faulty import FaultyStore
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.checker import check, trust_of
@@ -80,7 +81,9 @@ async def test_hq_signs_what_it_says_by_the_keys_that_are_in_use_then(tmp_path: 
     plain, identity = await Hq.open(tmp_path), replace(IDENTITY)
     headquarters = Headquarters(plain.store, identity, RELEASED)
     keys = (Signer(f"{HUB}/receipts", b"n" * 32), Signer(f"{HUB}/hq", b"o" * 32))
-    identity.renew(replace(IDENTITY, receipts=keys[0], hq=keys[1]))
+    both = [(old.verifier, new.verifier) for old, new in zip((IDENTITY.receipts, IDENTITY.hq), keys, strict=True)]
+    trust = Trust(HUB, Signer(f"{HUB}/root", b"t" * 32).verifier, both[0], hqs=both[1], serial=2, time=NOW)
+    identity.renew(replace(IDENTITY, receipts=keys[0], hq=keys[1], trust=trust))
     event = HqEvent("net.cohub.center.registered.v1", "uz", center_record(Center()))
     step = await headquarters.say([event], NOW)
     (commit,) = step.commits

@@ -15,7 +15,7 @@ from hub.protocol.keys import ED25519, Signer
 from hub.protocol.note import Note, sign_note
 from hub.protocol.witness import COSIGNATURE_KIND, log_origin
 from tests.support.center import HUB, NOW, Center
-from tests.support.hq import IDENTITY, Hq, center_record, reasons
+from tests.support.hq import IDENTITY, Hq, accepted, center_record, reasons
 from tests.support.peek import ask, log_of, peek
 from tests.support.witness import Witness, control
 
@@ -162,13 +162,14 @@ async def checkpoint_again(hq: Hq) -> bytes:
     return newest.note
 
 
-async def test_alarm_by_unknown_key_has_the_lane_wait(hq: Hq, uz: Witness) -> None:
-    """As presence does: it may be the key that HQ is about to register."""
+async def test_alarm_by_unknown_key_is_passed_over_and_counted(hq: Hq, uz: Witness) -> None:
+    """As presence is: a center says it again, and whoever has no key of the center's stops nothing."""
     await hq.register(uz.center)
     stranger = Witness(Center(seed=b"n" * 32))
-    step = await hq.feed("uz", [stranger.alarm("something")])
-    assert step.reading.intake.status is Status.WAITING
-    assert alarm_of(hq, "uz") is None
+    step = await hq.feed("uz", [stranger.alarm("something"), *uz.center.opened(1)])
+    assert (step.reading.intake.status, accepted(step), reasons(step)) == (Status.READING, [1, 2], [])
+    assert (alarm_of(hq, "uz"), step.heard.strangers) == (None, 1)
+    assert ask(hq.database, "SELECT strangers FROM intake WHERE center = 'uz'") == 1
 
 
 async def test_unknown_control_record_is_quarantined(hq: Hq, uz: Witness) -> None:

@@ -21,7 +21,7 @@ from hub.protocol.note import Note
 from hub.protocol.record import SEAL_HEADER
 from hub.protocol.trust import Trust
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent
-from tests.support.hq import IDENTITY, Hq, accepted, center_record, resends
+from tests.support.hq import IDENTITY, Hq, accepted, center_record, refused, resends
 
 LONG = Signer(seal_key_name(HUB, "uz"), b"m" * 32, COSIGNATURE_MLDSA44)
 
@@ -104,7 +104,7 @@ async def test_ml_dsa_line_that_is_not_good_spoils_the_seal(hq: Hq, damage: str)
         good[-1] = good[-1].header(SEAL_HEADER, Note(note.text, (own, line)).to_bytes())
     step = await hq.feed("uz", good)
     assert accepted(step) == []
-    assert {q.reason for q in step.quarantine} == {"BAD_SEAL"}
+    assert [why.partition(" ")[0] for why in refused(step)] == ["BAD_SEAL"]
 
 
 async def test_ml_dsa_line_is_no_seal_alone(hq: Hq) -> None:
@@ -165,7 +165,7 @@ async def test_hq_lane_by_a_retired_key_is_refused_now_and_good_at_its_time(hq: 
     """The same for HQ's own lane, whose keys stand in the trust note with the time of their retirement."""
     newer = Signer(f"{HUB}/hq", b"n" * 32)
     origin = f"{HUB}/hq/00000001"
-    size, entities = await hq.store.basis()
+    lane = await hq.headquarters.lane.read()
     old_note = open_seal(seal(origin, Center().edge.append([bytes(32)]), IDENTITY.hq))[1]
     new_note = open_seal(seal(origin, Center().edge.append([bytes(32)]), newer))[1]
     gone_at = NOW + timedelta(days=1)
@@ -174,7 +174,7 @@ async def test_hq_lane_by_a_retired_key_is_refused_now_and_good_at_its_time(hq: 
     def standing(note: Note, at: timedelta) -> Standing:
         sealing = trust.hqs_at(NOW + at)
         retired = [key for key in trust.hqs if key not in sealing]
-        found: Basis = basis(size, entities, sealing, RELEASED, retired)
+        found: Basis = basis(lane.size, lane.entities.values(), sealing, RELEASED, retired)
         return found.keyring.check_seal("hq", origin, note)[0]
 
     assert [standing(note, timedelta()) for note in (old_note, new_note)] == [Standing.GOOD, Standing.GOOD]
@@ -196,4 +196,4 @@ def trusting(old: Signer, new: Signer, gone_at: datetime) -> Trust:
 
 
 def details(step: Step) -> set[str]:
-    return {q.detail.partition(":")[0] for q in step.quarantine}
+    return {why.removeprefix("BAD_SEAL ").partition(":")[0] for why in refused(step)}

@@ -20,6 +20,7 @@ from hub.protocol.note import Note, Signer, Verifier
 from hub.protocol.receipt import Receipt, Resend, read_answer
 from hub.protocol.record import canonical, is_signed, position, split_canonical
 from hub.protocol.schema import parse_schema
+from hub.protocol.status import StatusNote, read_said
 from hub.protocol.tree import Edge, verify_inclusion
 from hub.protocol.trust import open_trust
 from hub.protocol.witness import Alarm
@@ -252,6 +253,23 @@ def test_presence_is_read(vector: Vector) -> None:
     said, content = Presence.from_text(note.text), vector["content"]
     assert (said.center, said.origin or None, said.size) == (content["center"], content["origin"], content["size"])
     assert (said.backlog, said.version, said.to_text()) == (content["backlog"], content["version"], note.text)
+    assert list(said.reads) == content.get("reads", [])
+    assert (said.more is not None) == ("refused" in content)
+    if said.more is not None:
+        assert (said.more.oldest_s, said.more.refused) == (content["oldest"], content["refused"])
+        assert (said.more.ended or None) == content["ended"]
+
+
+@cases("statuses", "good")
+def test_status_is_read(vector: Vector) -> None:
+    """HQ says how it stands with a center, since when, and why."""
+    said, content = read_said(_read_note(vector).text), vector["content"]
+    assert isinstance(said, StatusNote)
+    assert (said.hub, said.center, said.lane or None) == (content["hub"], content["center"], content["lane"])
+    assert (said.size, str(said.state), said.why or None) == (content["size"], content["state"], content["why"])
+    assert (said.basis, said.hq_lane, said.rules) == (content["basis"], content["hq_lane"], content["rules"])
+    assert list(said.reads) == content["reads"]
+    assert said.to_text() == _read_note(vector).text
 
 
 @cases("alarms", "good")
@@ -285,6 +303,7 @@ READERS: dict[str, Callable[[Vector], object]] = {
     "resends": lambda vector: read_answer(_read_note(vector).text),
     "enrolments": lambda vector: open_enrolment(bytes_of(vector)),
     "trust": lambda vector: open_trust(bytes_of(vector), keys_of(vector)[0]),
+    "statuses": lambda vector: read_said(_read_note(vector).text),
     "presence": lambda vector: Presence.from_text(_read_note(vector).text),
     "alarms": lambda vector: Alarm.from_text(_read_note(vector).text),
 }

@@ -25,6 +25,7 @@ READS = {
     "publication",
     "receipt_at",
     "workers",
+    "told",
 }
 LOG_READS = {"read", "unlogged", "stored", "notes", "note", "root", "rolled_back", "hearing"}
 

@@ -82,7 +82,12 @@ async def test_commit_that_was_done_though_it_failed_may_be_tried_again(tmp_path
 async def test_read_that_fails_is_heard_as_an_error_of_ours(tmp_path: Path, code: int, error: type[CohubError]) -> None:
     """The store's reads and the log's."""
     store, connection = failing(tmp_path / "hub.sqlite3")
-    for read in (store.changes, store.basis, store.newest_recorded_at, lambda: store.log.read(f"{HUB}/log")):
+    for read in (
+        store.changes,
+        lambda: store.hq_lane(0),
+        store.newest_recorded_at,
+        lambda: store.log.read(f"{HUB}/log"),
+    ):
         connection.beginning, connection.code = "SELECT", code
         with pytest.raises(error, match="the disk says no"):
             await read()

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from hub.base.kafka import LOG_APPEND_TIME
+from hub.hq.clock import CORRECTED
+from hub.hq.headquarters import HqEvent
 from hub.protocol.errors import Fatal
+from hub.protocol.moment import from_us, write_time
 from hub.protocol.record import KafkaRecord
 from hub.worker.consolidator import CLOCK_BEHIND_MAX_S, Consolidator
 from tests.support.center import Center, Sent
 from tests.support.consolidator import LATER, Clock, Seen, consolidator, size
-from tests.support.hq import Hq
+from tests.support.hq import IDENTITY, Hq
 from tests.support.peek import peek
 
 
@@ -82,3 +85,51 @@ async def test_centers_clock_far_ahead_stops_nobody(hq: Hq, kind: int | None) ->
     await made.assign(["uz"])
     await take(made, "uz", stamped(center.opened(1), LATER + timedelta(days=400), kind))
     assert size(hq, center) == 2
+
+
+async def test_lane_that_stands_at_a_time_to_come_goes_on_once_hq_took_it_back(hq: Hq) -> None:
+    """The worker ends, and names the command; the next one, and one that is running, records by the right clock."""
+    center, clock = Center(), Clock()
+    await hq.register(center)
+    clock.now = LATER + timedelta(days=365)
+    made = consolidator(hq, Seen(), clock)
+    await made.assign(["uz"])
+    await take(made, "uz", center.opened(1))
+    clock.now = LATER
+    second = center.offers(1, first=5)
+    with pytest.raises(Fatal, match="hub clock correct"):
+        await take(made, "uz", second)
+    value = {
+        "since": write_time(LATER),
+        "ahead_until": write_time(LATER + timedelta(days=365)),
+        "reason": "it was ahead",
+    }
+    await hq.headquarters.say([HqEvent(CORRECTED, "clock", value)], LATER)
+    await made.look_again()
+    clock.now = LATER + timedelta(seconds=1)
+    await take(made, "uz", second)
+    again = consolidator(hq, Seen(), clock)
+    await again.assign(["uz"])
+    await take(again, "uz", center.offers(1, first=6))
+    moments = "SELECT r.recorded_at_us FROM receipt r JOIN lane l ON l.id = lane_id WHERE center = 'uz' ORDER BY last"
+    assert [from_us(us) for (us,) in peek(hq.database, moments)] == [
+        LATER + timedelta(days=365),
+        LATER + timedelta(seconds=1),
+        LATER + timedelta(seconds=1),
+    ]
+
+
+async def test_nothing_is_recorded_before_it_is_sure_that_the_clock_is_right(hq: Hq) -> None:
+    """The broker's time is asked before the commit, not behind it."""
+    center = Center()
+    await hq.register(center)
+
+    async def unsure() -> None:
+        raise Fatal("a year ahead of the broker's")
+
+    made = Consolidator(hq.store, hq.headquarters, IDENTITY, Seen(), "test", Clock(), sure=unsure)
+    made.attach(Seen())
+    await made.assign(["uz"])
+    with pytest.raises(Fatal, match="a year ahead"):
+        await take(made, "uz", center.opened(1))
+    assert size(hq, center) == 0

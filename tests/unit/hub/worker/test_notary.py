@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from hub.ledger.notary import LEAVES_MAX
@@ -155,6 +159,40 @@ async def test_log_that_somebody_edited_is_not_built_on(staffed: Hq, clock: Cloc
         assert reader(staffed).damaged() or why == "contradicts"
     if "DELETE FROM checkpoint" not in damage and "SET size" not in damage:
         assert (reader(staffed).size, topic.records) == (size, said)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE log_leaf SET hash = zeroblob(32) WHERE leaf_index = 2",  # TILES
+        "UPDATE checkpoint SET edge = zeroblob(length(edge))",  # EDGE
+        "UPDATE checkpoint SET note = replace(note, 'log', 'lag')",  # CHECKPOINT
+        "DELETE FROM log_leaf WHERE leaf_index > 0",  # LEAVES
+        "UPDATE receipt SET note = x'00' WHERE lane_id = (SELECT id FROM lane WHERE center = 'uz')",  # ROW
+        "UPDATE checkpoint SET size = 'x'",  # FAULT
+    ],
+)
+async def test_log_whose_rows_were_put_back_goes_on(staffed: Hq, clock: Clock, tmp_path: Path, damage: str) -> None:
+    """The newest copy stands where the damaged database was: the next notary signs what waited meanwhile."""
+    topic, uz, kz = Board(), Center("uz"), Center("kz")
+    await staffed.feed("kz", kz.opened(1))
+    await notary(staffed.store, topic, clock).round()
+    await staffed.feed("uz", uz.opened(5))
+    kept = tmp_path / "kept"
+    with closing(sqlite3.connect(staffed.database)) as db, closing(sqlite3.connect(kept)) as copy:
+        db.backup(copy)
+    edit(staffed.database, damage)
+    clock.move(LEASE_S)
+    stopped = notary(staffed.store, topic, clock, "second")
+    await stopped.round()
+    assert stopped.stopped is not None
+    with closing(sqlite3.connect(kept)) as copy, closing(sqlite3.connect(staffed.database)) as db:
+        copy.backup(db)
+    clock.move(LEASE_S)
+    again = notary(staffed.store, topic, clock, "third")
+    await again.round()
+    assert again.stopped is None
+    assert witness(topic) == every_receipt_is_a_leaf(staffed)
 
 
 async def test_backlog_of_an_older_release_is_logged_in_steps(staffed: Hq, clock: Clock) -> None:

@@ -25,7 +25,7 @@ from hub.store.faulty import FaultyStore
 from hub.store.sqlite import SqliteStore
 from hub.worker.publisher import Pace, Publisher
 from tests.support.center import RELEASED, Center, Sent, offer
-from tests.support.fanned import STATE_SCHEMAS, at, heard, ledgered
+from tests.support.fanned import STATE_FORMS, at, heard, ledgered
 from tests.support.hq import IDENTITY, Hq
 
 CENTERS = ("uz", "kz")
@@ -65,7 +65,7 @@ class Bench:
         self.publisher = Publisher(
             self.store,
             at(self.broker),
-            STATE_SCHEMAS,
+            STATE_FORMS,
             pace=Pace(0.0, 0.01, self.states_s),
             clock=lambda: clock or datetime.now(UTC),
         )
@@ -292,7 +292,7 @@ async def test_record_that_is_larger_than_a_batch_goes_out_by_itself(bench: Benc
     await bench.settle()
     large = b"n" * 920_000
     for note in (b"before", large, b"after"):
-        publisher.answer("uz", "receipt", note)
+        publisher.answer("uz", "resend", note)
     async with asyncio.timeout(PROMPT_S):
         while len(bench.broker.records("out.uz")) < 3:
             await asyncio.sleep(0.002)
@@ -301,7 +301,7 @@ async def test_record_that_is_larger_than_a_batch_goes_out_by_itself(bench: Benc
 
 async def test_publisher_that_is_off_sends_nothing(bench: Bench) -> None:
     """What only measures the rest leaves every cursor where it is."""
-    off = Publisher(bench.store, at(bench.broker), STATE_SCHEMAS, enabled=False)
+    off = Publisher(bench.store, at(bench.broker), STATE_FORMS, enabled=False)
     running = asyncio.create_task(off.run())
     off.offer(publications(await bench.hq.feed("uz", bench.lanes["uz"].opened(2))))
     await off.room()

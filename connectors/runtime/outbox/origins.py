@@ -1,0 +1,144 @@
+"""Whose lanes HQ speaks of: the newest of this center, ours, and one that another machine opened after ours.
+
+Anybody who can write `out.<center>` can say an old receipt of HQ's again, also one for a lane that this outbox never
+had. So lanes are told apart by HQ's own clock: HQ closes a lane when it takes the next one, and the later one goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+
+import orjson
+import structlog
+
+from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.lane import Epoch, Lane, Previous
+from connectors.runtime.outbox.meta import Foreign, Meta, began
+from hub.protocol.moment import EPOCH_START, read_time, write_time
+from hub.protocol.receipt import Receipt
+from hub.protocol.record import is_origin
+
+log = structlog.get_logger(__name__)
+
+
+class ReceiptOutcome(Enum):
+    """What one receipt was to this outbox."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"  # all of it was receipted before
+    DIVERGED = "diverged"  # HQ holds more of our lane than we do, or another tree: a new epoch is due
+    STRAY = "stray"  # for a lane that is closed
+    FOREIGN = "foreign"  # for a lane of our center that this outbox never opened, and that is newer than ours
+    MET = "met"  # the same, before HQ has recorded anything of ours: which of the two is newer is found out then
+    BACKDATED = "backdated"  # by a key that was retired, and later than one from after that: not HQ's word
+
+
+class Origins:
+    """Tells the lanes of this center apart, inside the transactions of whoever takes receipts."""
+
+    def __init__(self, database: Database, lane: Lane) -> None:
+        self._database = database
+        self._lane = lane
+
+    def newest(self) -> Previous | None:
+        """Return the lane of this center of which HQ spoke last, whoever wrote it."""
+        text = self._database.meta(Meta.NEWEST)
+        if text is None:
+            return None
+        found = orjson.loads(text)
+        return Previous(found["origin"], found["size"], base64.b64decode(found["root"]))
+
+    def forget_others(self, hub: str, center: str) -> None:
+        """Forget what releases before 0.3 took for lanes of this center, and are none, or are older than ours."""
+        newest, foreign = self.newest(), self._database.foreign()
+        if newest is not None and not is_origin(newest.origin, hub, center):
+            self._database.set_meta(Meta.NEWEST, None)
+        if foreign is None:
+            return
+        start = self.began()
+        is_older = start is not None and foreign.recorded_at <= start
+        if is_older or not is_origin(foreign.origin, hub, center):
+            log.warning("foreign_lane_forgotten", origin=foreign.origin)
+            self._database.set_foreign(None)
+
+    def remember(self, receipt: Receipt) -> None:
+        """Remember the lane of which HQ spoke last: by HQ's clock, for anybody may say an old receipt again."""
+        text = self._database.meta(Meta.NEWEST)
+        if text is not None:
+            known = orjson.loads(text)
+            if known["origin"] == receipt.origin:
+                is_newer = known["size"] < receipt.last
+            else:
+                is_newer = self._spoken_at(known) < receipt.recorded_at
+            if not is_newer:
+                return
+        root = base64.b64encode(receipt.root).decode()
+        at = write_time(receipt.recorded_at)
+        found = {"origin": receipt.origin, "size": receipt.last, "root": root, "recorded_at": at}
+        self._database.set_meta(Meta.NEWEST, orjson.dumps(found).decode())
+
+    def _spoken_at(self, known: Mapping[str, str]) -> datetime:
+        """Return when HQ recorded the receipt that was remembered as its newest; releases before 0.3 kept no time."""
+        if "recorded_at" in known:
+            return read_time(known["recorded_at"])
+        found = self._database.read(
+            "SELECT max(recorded_at) FROM receipt JOIN epoch ON epoch.number=receipt.epoch WHERE origin=?",
+            (known["origin"],),
+        )
+        return EPOCH_START if found[0][0] is None else read_time(found[0][0])
+
+    def began(self) -> datetime | None:
+        """Return when HQ recorded the first event of the open lane, None if there is no receipt for it yet.
+
+        Releases before 0.3 kept no such time: then it is that of the oldest receipt that is still kept.
+        """
+        epoch = self._lane.epoch
+        if epoch is None:
+            return None
+        text = self._database.meta(began(epoch.number))
+        if text is None:
+            found = self._database.read("SELECT min(recorded_at) FROM receipt WHERE epoch=?", (epoch.number,))
+            text = found[0][0]
+        return None if text is None else read_time(text)
+
+    def begin(self, epoch: Epoch, receipt: Receipt) -> ReceiptOutcome:
+        """HQ has recorded the first event of the open lane: of a lane that was met before, it is known whose is newer.
+
+        HQ closes a lane when it takes the next one: the later of the two is the one that goes on.
+        """
+        self._database.set_meta(began(epoch.number), write_time(receipt.recorded_at))
+        text = self._database.meta(Meta.MET)
+        if text is None:
+            return ReceiptOutcome.APPLIED
+        met = Foreign.from_text(text)
+        self._database.set_meta(Meta.MET, None)
+        if met.recorded_at <= receipt.recorded_at:
+            return ReceiptOutcome.APPLIED
+        self._database.set_foreign(met)
+        return ReceiptOutcome.FOREIGN
+
+    def take_foreign(self, connection: sqlite3.Connection, receipt: Receipt) -> ReceiptOutcome:
+        """Take a receipt for a lane of our center that this outbox never opened; return what it is to us."""
+        known = connection.execute("SELECT 1 FROM foreign_lane WHERE origin=?", (receipt.origin,)).fetchone()
+        if known:
+            return ReceiptOutcome.STRAY
+        if self._lane.epoch is None or self._database.meta(Meta.EPOCH_WANTED) is not None:
+            # The lane that we are about to open will continue it.
+            connection.execute(
+                "INSERT INTO foreign_lane VALUES (?, ?)", (receipt.origin, write_time(receipt.recorded_at))
+            )
+            return ReceiptOutcome.STRAY
+        foreign, start = Foreign(receipt.origin, receipt.recorded_at), self.began()
+        if start is None:
+            text = self._database.meta(Meta.MET)
+            if text is None or Foreign.from_text(text).recorded_at < foreign.recorded_at:
+                self._database.set_meta(Meta.MET, foreign.to_text())
+            return ReceiptOutcome.MET
+        if foreign.recorded_at <= start:
+            return ReceiptOutcome.STRAY  # ours has followed it: somebody says it again
+        self._database.set_foreign(foreign)
+        return ReceiptOutcome.FOREIGN

@@ -1,0 +1,95 @@
+"""The hq lane as HQ itself knows it: read from the ledger, verified, and folded on as it grows; no other row counts.
+
+What does not verify stops HQ: to go on would be to believe whoever has edited the database. `Fatal` says what is wrong
+and what to do. What only looks as if it were of the lane (rows behind its last seal, edited entities) is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from hub.domain.entity import Entity
+from hub.domain.hq_lane import HqKeys, HqLane, hq_readers
+from hub.hq.identity import Identity, load_identity
+from hub.protocol.errors import Fatal, Malformed, UsageError
+from hub.protocol.schema import Schema
+from hub.store.store import HqRows, Store
+
+REMEDY: Final = (
+    "HQ reads nothing and signs nothing before this is mended: `hub audit verify` says which rows are damaged; put the "
+    "database back as it was last copied, or find who has edited it"
+)
+
+
+class OwnLane:
+    """Follows the hq lane of one store."""
+
+    def __init__(self, store: Store, identity: Identity, released: Mapping[str, Schema]) -> None:
+        self._store = store
+        self._identity = identity
+        self._readers = hq_readers(released)
+        self._lane = HqLane()
+
+    async def read(self) -> HqLane:
+        """Return the lane as the ledger has it now. Errors: Fatal where it does not verify, or went back."""
+        # Two who read at once each go on from what they began with; of two answers the longer one stays.
+        lane = self._lane
+        while True:
+            rows = await self._store.hq_lane(lane.size)
+            lane = self._taken(lane, rows)
+            if lane.size == rows.size:
+                break
+            if not rows.stretches:
+                raise _stopped(f"it has {rows.size} events by its own row, and receipts for {lane.size} alone")
+        if lane.size > self._lane.size:
+            self._lane = lane
+        return lane
+
+    async def entity(self, stream: str, key: str) -> Entity | None:
+        """Return one entity of HQ's as the sealed lane makes it. Errors: as `read`."""
+        return (await self.read()).entities.get((stream, f"hq:{key}"))
+
+    def _taken(self, lane: HqLane, rows: HqRows) -> HqLane:
+        if len(rows.origins) > 1 or (lane.origin and rows.origins != (lane.origin,)):
+            raise _stopped(f"the database has the lanes {', '.join(rows.origins)[:300] or 'none'}, expected one")
+        if rows.size < lane.size:
+            raise _stopped(f"it went back: HQ has read {lane.size} events of it, and {rows.size} are left")
+        if rows.named > rows.size:
+            raise _stopped(f"a receipt was judged under its size {rows.named}, and {rows.size} events of it are left")
+        try:
+            found = self._verified(lane, rows)
+        except Malformed as exc:
+            raise _stopped(str(exc)) from exc
+        except (TypeError, ValueError) as exc:  # a column that holds what no release of ours writes there
+            raise _stopped(f"its rows cannot be read: {exc}") from exc
+        if found.origin and rows.origins != (found.origin,):
+            raise _stopped(f"the database calls it {rows.origins[0][:100]}, and HQ has sealed it as {found.origin}")
+        if found.newer:
+            raise Fatal(
+                f"the hq lane has events that a newer release wrote ({', '.join(found.newer)[:200]}), "
+                "and this one can't read them: update cohub here"
+            )
+        return found
+
+    def _verified(self, lane: HqLane, rows: HqRows) -> HqLane:
+        keys = self._identity.hq_keys()
+        try:
+            return lane.taken(rows.stretches, keys, self._readers)
+        except Malformed:
+            # Keys are rotated beside a running worker, and what the new ones sign may come before they are taken over.
+            fresh = self._newest_keys()
+            if fresh is None or fresh == keys:
+                raise
+            return lane.taken(rows.stretches, fresh, self._readers)
+
+    def _newest_keys(self) -> HqKeys | None:
+        folder = self._identity.folder
+        try:
+            return None if folder is None else load_identity(folder).hq_keys()
+        except UsageError:
+            return None
+
+
+def _stopped(why: str) -> Fatal:
+    return Fatal(f"the hq lane is not what HQ has sealed: {why}. {REMEDY}")

@@ -1,0 +1,78 @@
+"""What HQ's topics have, and what is said again of them. All that they hold is derived: the ledger has it. Pure.
+
+the broker acknowledges    the partition reaches at least so far
+it reaches less far        it was lost: made anew, or cut; what was there is said again from the ledger
+it begins later            so it was where it is kept for ever; elsewhere the broker lets old records go
+a person asks              the same
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from hub.protocol.topics import LANE
+
+Partition = tuple[str, int]  # topic and number
+FOR_EVER: Final = frozenset({"events", LANE})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What HQ knows of a partition: its first offset, the one behind what was acknowledged, the sequences said."""
+
+    first: int
+    next: int
+    upto: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A topic that is said again: of which partitions (none: of all), why, how far it is, and what came of it.
+
+    Shapes: `place` is '' at the beginning; `missing` counts records whose bytes nobody has any more.
+    """
+
+    topic: str
+    partitions: frozenset[int]
+    why: str
+    asked_at: datetime
+    place: str = ""
+    done: int = 0
+    missing: int = 0
+    finished_at: datetime | None = None
+
+    def covers(self, partition: int) -> bool:
+        """Return whether what stands in this partition is said again."""
+        return not self.partitions or partition in self.partitions
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Partitions of one topic that have less than was acknowledged, and why HQ thinks so."""
+
+    topic: str
+    partitions: frozenset[int]
+    why: str
+
+
+def lost(known: Mapping[Partition, Place], found: Mapping[Partition, tuple[int, int]]) -> list[Lost]:
+    """Return what was lost of the topics that are there, in their order.
+
+    Shapes: `found` has the first and the next offset of each partition as the broker has it now.
+    """
+    topics: dict[str, dict[int, str]] = {}
+    for (topic, partition), place in sorted(known.items()):
+        now = found.get((topic, partition))
+        if now is None:
+            continue
+        if now[1] < place.next:
+            why = f"partition {partition} ends at {now[1]}, and {place.next} was acknowledged"
+        elif topic in FOR_EVER and now[0] > place.first:
+            why = f"partition {partition} begins at {now[0]}, and began at {place.first}"
+        else:
+            continue
+        topics.setdefault(topic, {})[partition] = why
+    return [Lost(topic, frozenset(reasons), next(iter(reasons.values()))) for topic, reasons in topics.items()]

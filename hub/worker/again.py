@@ -1,0 +1,172 @@
+"""What HQ's topics held, read again from where it is kept: the ledger, the entities, the log, the keys.
+
+Each page is small, so that a worker goes on with its lanes between two of them. The ledger is read in a thread and with
+a connection of its own: events whose bytes are in the archive are fetched from there, and that may take its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from hub.domain.state import partition_of
+from hub.hq.identity import Identity
+from hub.kafka.topics import OUT_RETENTION_MS
+from hub.ledger.derived import Again
+from hub.ledger.notary import record_of
+from hub.ledger.publication import (
+    Outbound,
+    Places,
+    StateForm,
+    event_record,
+    lane_records,
+    receipt_records,
+    state_record,
+)
+from hub.protocol.errors import Fatal, Malformed, Retriable
+from hub.protocol.moment import to_us
+from hub.protocol.schema import Schema
+from hub.protocol.topics import CHECKPOINTS, LANE, SCHEMAS, TRUST, topic_out
+from hub.replay.source import Ledger
+from hub.store.rows import StoredEvent, StoredLane
+from hub.store.store import Store
+
+EVENTS_PAGE: Final = 500
+STATES_PAGE: Final = 250
+RECEIPTS_PAGE: Final = 500
+CHECKPOINTS_PAGE: Final = 16  # they may have 128 KiB of leaves each
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is said next of a topic, the place behind it (None: it is done), how many records nobody has any more."""
+
+    places: Places
+    place: str | None
+    missing: int = 0
+
+
+class Kept:
+    """Reads pages of every topic that HQ fills. Errors: Retriable, Fatal as of stores and depots."""
+
+    def __init__(
+        self,
+        store: Store,
+        database: Path,
+        identity: Identity,
+        forms: Mapping[str, StateForm],
+        schemas: Mapping[str, Schema],
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._identity = identity
+        self._forms = forms
+        self._schemas = schemas
+
+    async def page(self, again: Again, now: datetime) -> Page:
+        """Return the next page of a topic that is said again."""
+        topic, place = again.topic, again.place
+        if topic == "events":
+            return await asyncio.to_thread(self._events, again)
+        if topic.startswith("state."):
+            return await self._states(again)
+        if topic == LANE:
+            return await self.lane(int(place or 0))
+        if topic == CHECKPOINTS:
+            return await self._checkpoints(int(place or 0))
+        if topic == TRUST:
+            note = self._identity.note
+            return Page({(TRUST, 0): [(self._identity.hub.encode(), note, [])]} if note else {}, None)
+        if topic == SCHEMAS:
+            return Page({(SCHEMAS, 0): self.schemas()}, None)
+        if topic.startswith(topic_out("")):
+            since = now - timedelta(milliseconds=OUT_RETENTION_MS)
+            return await asyncio.to_thread(self._receipts, again, to_us(since))
+        return Page({}, None)
+
+    def schemas(self) -> list[Outbound]:
+        """Return the records of `hub.schemas`, which go by what is in them: to say them twice says nothing new."""
+        by_id = {schema.id: schema for schema in self._schemas.values()}
+        return [(str(number).encode(), schema.text.encode(), []) for number, schema in sorted(by_id.items())]
+
+    async def lane(self, after: int) -> Page:
+        """Return the records of `hub.lane` behind a sequence; the place is a sequence too."""
+        rows = await self._store.hq_lane(after)
+        try:
+            records = lane_records(rows.stretches)
+        except (Malformed, StopIteration) as exc:
+            raise Fatal(f"the hq lane's rows are damaged: {exc}; `hub audit verify` says which") from exc
+        read = after + sum(len(stretch.events) for stretch in rows.stretches)
+        return Page({(LANE, 0): records} if records else {}, str(read) if rows.stretches else None)
+
+    async def _states(self, again: Again) -> Page:
+        found = await self._store.topics.states(again.topic.removeprefix("state."), again.place, STATES_PAGE)
+        places: Places = {}
+        for known in found:
+            partition = partition_of(known.entity.center)
+            if again.covers(partition):
+                places.setdefault((again.topic, partition), []).append(state_record(known, self._forms))
+        return Page(places, found[-1].entity.id if found else None)
+
+    async def _checkpoints(self, after: int) -> Page:
+        if await self._store.log.rolled_back() is not None:
+            return Page({}, None)  # nothing of the log is said while it stands still
+        found = await self._store.log.stored(after, CHECKPOINTS_PAGE)
+        return Page({(CHECKPOINTS, 0): [record_of(one) for one in found]}, str(found[-1].size) if found else None)
+
+    def _events(self, again: Again) -> Page:
+        """Return the next accepted events; the place is `<lane's number>:<sequence>`."""
+        with Ledger.open(self._database) as ledger:
+            lanes = [lane for lane in ledger.lanes if again.covers(partition_of(lane.center))]
+            at = _next(lanes, again.place)
+            if at is None:
+                return Page({}, None)
+            lane, after = at
+            last = min(after + EVENTS_PAGE, lane.size)
+            records, missing = [], 0
+            for row in _rows(ledger, lane, after + 1, last):
+                if row.accepted:
+                    try:
+                        records.append(event_record(row.data))
+                    except (Malformed, StopIteration):
+                        missing += 1
+            return Page({("events", partition_of(lane.center)): records}, f"{lane.id}:{last}", missing)
+
+    def _receipts(self, again: Again, since_us: int) -> Page:
+        with Ledger.open(self._database) as ledger:
+            lanes = [lane for lane in ledger.lanes if topic_out(lane.center) == again.topic]
+            at = _next(lanes, again.place)
+            if at is None:
+                return Page({}, None)
+            lane, after = at
+            notes, last = [], lane.size
+            for receipt in ledger.receipts(lane, after):
+                if receipt.recorded_at_us >= since_us:
+                    notes.append(receipt.note)
+                if len(notes) >= RECEIPTS_PAGE:
+                    last = receipt.last
+                    break
+            return Page({(again.topic, 0): receipt_records(lane.origin, notes)}, f"{lane.id}:{last}")
+
+
+def _next(lanes: list[StoredLane], place: str) -> tuple[StoredLane, int] | None:
+    """Return the lane to go on with, and the sequence behind which; None where all of them are done."""
+    number, _, sequence = place.partition(":")
+    reached = (int(number), int(sequence)) if place else (0, 0)
+    for lane in lanes:
+        after = reached[1] if lane.id == reached[0] else 0
+        if lane.id >= reached[0] and after < lane.size:
+            return lane, after
+    return None
+
+
+def _rows(ledger: Ledger, lane: StoredLane, first: int, last: int) -> list[StoredEvent]:
+    """Return these rows, without the bytes of those that the archive does not give back."""
+    try:
+        return ledger.events(lane.id, first, last)
+    except (Retriable, Fatal):
+        return ledger.reader.events(lane.id, first, last)
