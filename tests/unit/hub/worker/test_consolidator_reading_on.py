@@ -1,4 +1,4 @@
-"""The consolidator where a lane waits or is parked, and is read on: what heals it, what is asked for, what read again."""
+"""The consolidator where a lane waits or is parked and is read on: what heals it, what is asked for and read again."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def position(hq: Hq) -> int | None:
 
 
 async def test_stray_key_stops_nobody(hq: Hq) -> None:
-    """What a stranger sealed is waited for, and shown; what the center seals is taken all the same and ends the wait."""
+    """What a stranger sealed is waited for, and shown; what the center seals is taken and ends the wait."""
     center, log = Center(), list[Sent]()
     await hq.register(center)
     worker = Worker(hq, log)
@@ -76,7 +76,8 @@ async def test_stray_key_stops_nobody(hq: Hq) -> None:
     assert why.startswith(
         f"HQ does not know the key {key} that has signed as {center.origin}, since 2026-03-01 12:00:00"
     )
-    log += [*Center(offsets=iter(range(4, 99))).opened(1)]
+    real = Center(offsets=iter(range(4, 99)))
+    log += [real.opening(), *real.offers(1, first=50)]
     await worker.read()
     assert (size(hq, center), intake(hq, center), position(hq)) == (2, (Status.READING, ""), 6)
 
