@@ -21,9 +21,11 @@ from hub.protocol.batch import KEPT_BYTES_MAX
 from hub.protocol.control import VERSION_CHARS_MAX
 from hub.protocol.forms import FORMS_MAX
 from hub.protocol.limits import (
+    ASIDE_BYTES_MAX,
     ATTRIBUTE_BYTES_MAX,
     BATCH_BYTES_MAX,
     BATCH_EVENTS_MAX,
+    HEADERS_MAX,
     KAFKA_BYTES_MAX,
     KAFKA_HEADERS_MAX,
     KAFKA_MEMBERS_MAX,
@@ -85,6 +87,8 @@ LIMITS: Final = (
     Limit("its records", KAFKA_RECORDS_MAX, "records", READER),
     Limit("the headers of all of them", KAFKA_HEADERS_MAX, "headers", READER),
     Limit("the members of its gzip stream", KAFKA_MEMBERS_MAX, "members", READER),
+    Limit("the headers of a record", HEADERS_MAX, "headers", "HQ: `OVERSIZED`"),
+    Limit("its key and unsigned headers", ASIDE_BYTES_MAX, "bytes", "HQ: `OVERSIZED`"),
     Limit("what is kept of a batch that is not read", KEPT_BYTES_MAX, "bytes", HQ),
     Limit("a receipt", RECEIPT_EVENTS_MAX, "events", HQ),
     Limit("a line of a receipt; the reason of a resend request", LINE_BYTES_MAX, "bytes", WRITER),
