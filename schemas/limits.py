@@ -19,9 +19,11 @@ from hub.ledger.notary import LEAVES_MAX
 from hub.ledger.settle import RECEIPT_EVENTS_MAX
 from hub.protocol.batch import KEPT_BYTES_MAX
 from hub.protocol.limits import (
+    ASIDE_BYTES_MAX,
     ATTRIBUTE_BYTES_MAX,
     BATCH_BYTES_MAX,
     BATCH_EVENTS_MAX,
+    HEADERS_MAX,
     KAFKA_BYTES_MAX,
     KAFKA_HEADERS_MAX,
     KAFKA_MEMBERS_MAX,
@@ -78,7 +80,9 @@ LIMITS: Final = (
     Limit("a note's signatures", SIGNATURES_MAX, "lines", READER),
     Limit("what a center puts under one seal", BATCH_EVENTS_MAX, "events", WRITER),
     Limit("the same, by keys, values and headers", BATCH_BYTES_MAX, "bytes", WRITER),
-    Limit("a tail without a seal", TAIL_EVENTS_MAX, "events", HQ),
+    Limit("a record's headers", HEADERS_MAX, "headers", "HQ: `OVERSIZED`"),
+    Limit("its key and unsigned headers", ASIDE_BYTES_MAX, "bytes", "HQ: `OVERSIZED`"),
+    Limit("what HQ takes under one seal, and a tail without a good one", TAIL_EVENTS_MAX, "events", HQ),
     Limit("the same, by canonical bytes", TAIL_BYTES_MAX, "bytes", HQ),
     Limit("a Kafka batch, unpacked", KAFKA_BYTES_MAX, "bytes", READER),
     Limit("its records", KAFKA_RECORDS_MAX, "records", READER),
