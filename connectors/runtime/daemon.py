@@ -23,10 +23,12 @@ from connectors.runtime.link import Link
 from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.answers import Listed
 from connectors.runtime.persons import Persons, Sealing
 from connectors.runtime.pin import settle_pin
 from connectors.runtime.presence import RefusedRows, Sayer
 from connectors.runtime.receipts import ReceiptReader
+from connectors.runtime.registry import Registry
 from connectors.runtime.registry_reader import RegistryReader
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.sender import Sender
@@ -134,6 +136,7 @@ class Connector:
         sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, announced, office.long_key)
         clock = OfficeClock(outbox.database, lambda: replans.add(outbox.answers.replan_own_times()), self._wall)
         outbox.answers.time = lambda: clock.now() if clock.is_known else None
+        outbox.answers.listed = lambda: _listed(registry.registry)
         sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)
         trust = TrustReader(trusted, link)
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans, clock.now)
@@ -212,6 +215,13 @@ def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
             if isinstance(error, kind):
                 return error
     return leaves[0]
+
+
+def _listed(registry: Registry) -> Listed | None:
+    """Return what a rejected row may be planned again by, None while HQ's registry is not known."""
+    if not registry.known or registry.center is None:
+        return None
+    return Listed(registry.size, registry.center.streams, registry.centers, registry.code_lists)
 
 
 def leave_word(ended: Ended, sources: Path, language: Language) -> None:

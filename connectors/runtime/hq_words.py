@@ -9,6 +9,7 @@ from typing import Any
 from connectors.runtime.notice import Notice
 from connectors.runtime.standing import Kept
 from hub.protocol.moment import read_time
+from hub.protocol.status import State
 from schemas.words import Language
 from schemas.words.said import Said, said
 
@@ -16,14 +17,20 @@ from schemas.words.said import Said, said
 def status_said(kept: Kept, *, is_stale: bool = False) -> Said:
     """Return in one sentence how HQ stands with us, since when and why; of what is stale, when it was said."""
     note = kept.note
-    state = said(f"hq.{note.state}", since=_local(note.since), why=note.why or "-")
+    state = _state_said(note.state, note.since, note.why)
     return said("hq.stale", at=_local(note.time), state=state) if is_stale else state
 
 
 def plain_said(hq: Mapping[str, Any]) -> Said:
     """Return the same of what `Kept.plain` has made."""
-    state = said(f"hq.{hq['state']}", since=_local(read_time(hq["since"])), why=hq["why"] or "-")
+    state = _state_said(State(hq["state"]), read_time(hq["since"]), hq["why"])
     return said("hq.stale", at=_local(read_time(hq["said_at"])), state=state) if hq["stale"] else state
+
+
+def _state_said(state: State, since: datetime, why: str) -> Said:
+    if state is State.READS and why:
+        return said("hq.but", since=_local(since), why=why)
+    return said(f"hq.{state}", since=_local(since), why=why or "-")
 
 
 def hq_notice(kept: Kept, language: Language, *, is_stale: bool) -> Notice:

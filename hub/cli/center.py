@@ -128,7 +128,7 @@ def list_centers(ctx: typer.Context, data_dir: DataDir = None, json: Json = Fals
 def show(ctx: typer.Context, center: CenterId, data_dir: DataDir = None, json: Json = False) -> None:
     """Show one center: what it may report, its keys, how HQ stands with it, what its office says of itself.
 
-    Exit status 0: all is well; 1: it is not read, or its connector ended, and a line says why.
+    Exit status 0: HQ reads what it sends; 1: it does not, and a line says why.
 
     Example: hub center show uz --json
     """
@@ -140,13 +140,12 @@ def show(ctx: typer.Context, center: CenterId, data_dir: DataDir = None, json: J
     with where.snapshot() as now:
         found = find_center(now, center)
     standing = as_it_lives(found.standing, worker_standing(where.worker_file, datetime.now(UTC)))
-    needs_person = standing.status not in ("reading", "new") or bool(standing.presence and standing.presence.ended)
     if json:
         as_json({"registered": found.registered.model_dump(), "standing": standing.model_dump()})
     else:
         facts_table(_facts(found.registered, standing))
         table("keys", ["id", "purpose", "status"], [[k.id, _purpose(k), k.status] for k in found.registered.keys])
-    if needs_person:
+    if standing.status not in ("reading", "new"):
         raise typer.Exit(1)
 
 

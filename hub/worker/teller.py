@@ -8,7 +8,6 @@ What is true when the process dies behind each step:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Final
 
 import structlog
 
@@ -22,8 +21,6 @@ from hub.protocol.status import STATUS_KIND
 from hub.store.consolidate import Instant, Signatory
 from hub.store.store import FencedError, Store
 from hub.worker.ports import Outlet
-
-RULES: Final = 1
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +69,7 @@ class Teller:
                 0 if lane is None else lane.size,
                 basis.size,
                 hq_lane,
-                RULES,
+                basis.registry.rules,
             )
             text = after.note(place, at.now).to_text()
             if after is not before and not await self._keep(center, term, text):

@@ -140,7 +140,6 @@ def status_vectors() -> Row:
     bad = {
         "version_unknown": ("status/v1", "status/v2"),
         "center_in_capitals": ("\nuz\n", "\nUZ\n"),
-        "of_hq": ("\nuz\n", "\nhq\n"),
         "hub_missing": ("hub.example\nuz\n", "uz\n"),
         "time_in_another_form": (".250000Z\nlane", ".25Z\nlane"),
         "time_missing": ("time 2026-03-01T12:00:00.250000Z\n", ""),
@@ -188,6 +187,7 @@ def status_vectors() -> Row:
         [
             fault("signed_by_the_root_key", sign_note(text, [ROOT]).to_bytes(), [RECEIPTS], "no line by the key"),
             *changed_notes(text, bad, RECEIPTS),
+            *changed_notes(rows[1][1].to_text(), {"of_hq": ("\nuz\n", "\nhq\n")}, RECEIPTS),
         ],
     )
 

@@ -64,6 +64,16 @@ class Beside:
     again: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What HQ's lane says at a size: which streams we may report, which centers there are, the codes of each list."""
+
+    size: int
+    streams: Collection[str]
+    centers: Collection[str]
+    code_lists: Mapping[str, Collection[str]]
+
+
 @dataclass(slots=True)
 class AnswersTaken:
     """What a few answers led to."""
@@ -82,6 +92,8 @@ class Answers:
         # What time it is, once that is known for sure: then a row that HQ rejected for a time that the connector gave,
         # and that is to come still, is planned again.
         self.time: Callable[[], datetime | None] = lambda: None
+        # What HQ's lane is known to say: a verdict under an earlier basis may be one that it would not give any more.
+        self.listed: Callable[[], Listed | None] = lambda: None
 
     @property
     def position(self) -> int:
@@ -102,7 +114,21 @@ class Answers:
             if beside is not None:
                 self._take_beside(beside)
             self._database.set_meta(Meta.POSITION, position)
+            said = zip(answers, taken.outcomes, strict=True)
+            news = [answer.receipt for answer, outcome in said if outcome is ReceiptOutcome.APPLIED]
+            taken.replan |= self._replan_outdated(news)
         return taken
+
+    def _replan_outdated(self, receipts: Sequence[Receipt]) -> set[str]:
+        """Have rows planned again that were rejected for what HQ lacked at an earlier basis than is known here.
+
+        What HQ has listed since was looked at when it became known, and by then their verdicts had not come.
+        """
+        listed = self.listed()
+        codes = {d.code for receipt in receipts if listed and receipt.basis < listed.size for d in receipt.decisions}
+        if listed is None or codes.isdisjoint({*_UNLISTED, Code.STREAM_NOT_ALLOWED}):
+            return set()
+        return self.replan_allowed(listed.streams) | self.replan_listed(listed.centers, listed.code_lists)
 
     def newest_basis(self) -> int:
         """Return how large HQ's own lane was when HQ signed the newest receipt that is kept here; 0 without one."""

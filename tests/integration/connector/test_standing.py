@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt, Resend
 from hub.protocol.record import CONTROL_HEADER
 from hub.protocol.status import State, StatusNote, read_said
-from hub.protocol.trust import Trust
 from tests.support.center import Center, Sent, filled
 from tests.support.folder import HUB, ROOT, OfficeFolder, until
 from tests.support.worker import Hub, produce, read_topic
@@ -44,7 +44,8 @@ async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> AsyncIterator[Hub]:
 async def office(hub: Hub, tmp_path: Path, topic_prefix: str) -> OfficeFolder:
     """Return the office of a center that this HQ has."""
     office = OfficeFolder(tmp_path / "office", topic_prefix, hub.bootstrap, language="ru")
-    trust = sign_note(Trust(HUB, ROOT.verifier, (hub.identity.receipts.verifier,)).to_text(), [ROOT])
+    assert hub.identity.trust is not None
+    trust = sign_note(replace(hub.identity.trust, root=ROOT.verifier).to_text(), [ROOT])
     (office.folder / "trust.note").write_bytes(trust.to_bytes())
     await hub.register(Center(office.center, seed=b"k" * 32))
     return office

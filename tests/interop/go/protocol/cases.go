@@ -30,7 +30,7 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 	return func(file, v vector, kind string) func() error { return func() error { return read(file, v) } }
 }
 
-var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "presence", "statuses",
+var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "statuses", "presence",
 	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed", "lanes",
 	"controls", "witness", "events", "topics", "tiles",
 	"bundles"}

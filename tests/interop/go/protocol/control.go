@@ -21,9 +21,6 @@ type presence struct {
 func parsePresence(text string) (presence, error) {
 	var p presence
 	lines, err := textLines(text)
-	if err == nil && lines[0] == "cohub-presence/v2" {
-		return parseSecond(lines)
-	}
 	if err != nil || len(lines) != 7 && !wrong("presence_of_any_length") || lines[0] != "cohub-presence/v1" {
 		return p, fmt.Errorf("presence: expected 7 lines, the first cohub-presence/v1")
 	}

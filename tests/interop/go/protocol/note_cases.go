@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 )
 
 // What the files of vectors of notes, proofs and tiles ask.
@@ -58,11 +59,14 @@ func checkPresence(_, v vector) error {
 	if err != nil {
 		return err
 	}
+	said := v.sub("content")
+	if strings.HasPrefix(n.text, "cohub-presence/v2\n") {
+		return checkSecondPresence(n.text, said)
+	}
 	p, err := parsePresence(n.text)
-	if said := v.sub("content"); err == nil && said != nil {
-		err = first(same("center", p.center, said.str("center")), same("origin", p.origin, said.str("origin")),
-			same("size", p.size, said.num("size")), same("backlog", p.backlog, said.num("backlog")),
-			same("version", p.version, said.str("version")))
+	if err == nil && said != nil {
+		reads := strings.Join(announced(p.version), " ")
+		err = first(samePresence(p, said), same("reads", reads, strings.Join(said.strs("reads"), " ")))
 	}
 	return err
 }

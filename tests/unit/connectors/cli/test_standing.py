@@ -11,7 +11,7 @@ import pytest
 from connectors.cli.check_hq import check_hq
 from connectors.cli.main import run_command
 from connectors.cli.office import OpenedOffice
-from connectors.runtime.hq_words import hq_notice
+from connectors.runtime.hq_words import hq_notice, plain_said, status_said
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.standing import STALE, Kept
@@ -22,6 +22,7 @@ from hub.protocol.trust import Trust
 from schemas.words import LANGUAGES, Language
 
 HUB = "hub.example"
+NOW = datetime.now(UTC)
 SAID = {
     "en": {State.READS: "reads", State.WAITS: "waited", State.PARKED: "stopped reading", State.SUSPENDED: "suspended"},
     "ru": {State.READS: "читает", State.WAITS: "ждёт", State.PARKED: "не читает", State.SUSPENDED: "приостановила"},
@@ -83,6 +84,19 @@ def test_status_and_check_show_what_hq_says(
     notice = hq_notice(kept, language, is_stale=False)
     assert SAID[language][state] in notice.said
     assert notice.todo
+
+
+BUT = {"en": "can't take some of it", "ru": "кое-что принять не может", "zh": "有些内容无法接收"}
+
+
+def test_what_hq_cannot_take_is_shown_though_it_reads(language: Language) -> None:
+    """The lane goes on, and something of it does not: the reason is shown, and nobody is called for it."""
+    note = StatusNote(HUB, "uz", NOW, "", 0, State.READS, NOW, "a seal is not good", 17, f"{HUB}/hq/00c0ffee", 1)
+    kept = Kept.read(note, NOW, NOW)
+    for text in (status_said(kept).text(language), plain_said(kept.plain(NOW)).text(language)):
+        assert BUT[language] in text
+        assert "a seal is not good" in text
+    assert not kept.stops
 
 
 def test_what_hq_said_long_ago_is_shown_as_that(

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.epoch import reason_for_epoch
+from connectors.runtime.outbox.answers import Listed
 from connectors.runtime.outbox.meta import Foreign, Meta, began
 from connectors.runtime.outbox.origins import ReceiptOutcome
 from hub.protocol.errors import Fatal
@@ -365,3 +366,30 @@ def test_rows_rejected_for_what_hq_lacked_are_planned_again_once_it_has_it(
     assert office.outbox.answers.replan_listed(centers, lists) == ({"offers.csv"} if again else set())
     assert office.entity("A")[3:] == (("pending", "") if again else ("rejected", code))
     assert office.outbox.answers.replan_listed(centers, lists) == set()
+
+
+@pytest.mark.parametrize(
+    ("decision", "size", "again"),
+    [
+        (Decision(2, "UNKNOWN_CENTER", "partner_center", "value=kz"), 2, True),
+        (Decision(2, "CODE_NOT_LISTED", "technologies.0", "list=technology value=laser"), 2, True),
+        (Decision(2, "STREAM_NOT_ALLOWED", "", "stream=offer"), 2, True),
+        (Decision(2, "UNKNOWN_CENTER", "partner_center", "value=kz"), 1, False),
+        (Decision(2, "UNKNOWN_CENTER", "partner_center", "value=am"), 2, False),
+        (Decision(2, "BAD_FIELD", "title", "value=kz"), 2, False),
+    ],
+)
+def test_verdict_of_an_earlier_basis_than_is_known_is_not_waited_with(
+    office: Office, decision: Decision, size: int, again: bool
+) -> None:
+    """HQ listed it while the event was on its way: when that became known, there was no verdict yet to look at."""
+    office.open()
+    office.queue("A")
+    office.seal()
+    with office.outbox.database.transaction() as connection:
+        connection.execute("UPDATE entity SET file='offers.csv', fingerprint=x'01'")
+    office.outbox.answers.listed = lambda: Listed(size, {"offer"}, {"uz", "kz"}, LISTS)
+    taken = office.answer(1, 2, decision)  # judged at the basis 1
+    assert taken.replan == ({"offers.csv"} if again else set())
+    assert office.entity("A")[3:] == (("pending", "") if again else ("rejected", decision.code))
+    assert office.answer(1, 2, decision).replan == set()

@@ -214,7 +214,7 @@ def test_show_tells_what_the_office_says_of_itself(made: Any, note: Callable[...
     last = replace(more, ended="the disk is full", oldest_s=None)
     hear(tmp_path / "data", Presence("uz", "", now, 9, 3, "cohub 0.3.0", last))
     shown = made("center", "show", "uz")
-    assert (shown.status, "ended: the disk is full" in shown.out) == (1, True)
+    assert (shown.status, "ended: the disk is full" in shown.out) == (0, True)  # it may have been stopped on purpose
     assert "uz: its connector ended" in made("status").out
     found = json.loads(made("status", "--json").out)["centers"][0]["presence"]
     assert (found["ended"], found["refused"], found["oldest_s"], found["reads"]) == (

@@ -120,8 +120,8 @@ async def test_connector_that_starts_hears_how_hq_stands_with_it(desk: Desk) -> 
     ((center, note),) = desk.told.notes
     assert (center, note.center, note.hub) == ("uz", "uz", IDENTITY.hub)
     assert (note.state, note.lane, note.size, note.why) == (State.READS, uz.origin, 4, "")
-    assert (note.reads, note.rules, note.time) == ((PRESENCE_V2,), 1, desk.ticks.wall.now)
     basis = await desk.hq.headquarters.basis()
+    assert (note.reads, note.rules, note.time) == ((PRESENCE_V2,), basis.registry.rules, desk.ticks.wall.now)
     assert (note.basis, note.hq_lane) == (basis.size, (await desk.hq.store.changes()).hq_lane)
     await desk.say(uz, form=2)
     await desk.look(ANSWERS_PAUSE_S)
@@ -138,7 +138,7 @@ async def test_what_changes_is_told_within_a_look(desk: Desk) -> None:
     await desk.worker.handle("uz", [uz.sealed(record, stranger.signer)])
     await desk.look(CHANGES_PAUSE_S)
     assert desk.told.states == [State.READS, State.WAITS]
-    assert "no key of uz that HQ knows" in desk.told.notes[-1][1].why
+    assert "HQ does not know the key" in desk.told.notes[-1][1].why
     since = desk.told.notes[-1][1].since
     await desk.look(SAY_EVERY_S)
     assert desk.told.notes[-1][1].since == since
