@@ -18,10 +18,14 @@ from hub.evidence.container import (
 from hub.ledger.notary import LEAVES_MAX
 from hub.ledger.settle import RECEIPT_EVENTS_MAX
 from hub.protocol.batch import KEPT_BYTES_MAX
+from hub.protocol.control import VERSION_CHARS_MAX
+from hub.protocol.forms import FORMS_MAX
 from hub.protocol.limits import (
+    ASIDE_BYTES_MAX,
     ATTRIBUTE_BYTES_MAX,
     BATCH_BYTES_MAX,
     BATCH_EVENTS_MAX,
+    HEADERS_MAX,
     KAFKA_BYTES_MAX,
     KAFKA_HEADERS_MAX,
     KAFKA_MEMBERS_MAX,
@@ -38,11 +42,10 @@ from hub.protocol.tiles import ENTRY_BYTES_MAX
 from hub.protocol.trust import TRUST_KEYS_MAX
 from hub.protocol.witness import REASON_BYTES_MAX
 
-# These six stand in patterns and texts, not as names of their own; a test holds them to what is read and refused.
+# These five stand in patterns and texts, not as names of their own; a test holds them to what is read and refused.
 HUB_CHARACTERS_MAX: Final = 253
 CENTER_CHARACTERS_MAX: Final = 63
 NAME_CHARACTERS_MAX: Final = 40
-VERSION_CHARACTERS_MAX: Final = 100
 REASON_CHARACTERS_MAX: Final = 200
 AHEAD_HOURS_MAX: Final = 24
 
@@ -78,16 +81,22 @@ LIMITS: Final = (
     Limit("a note's signatures", SIGNATURES_MAX, "lines", READER),
     Limit("what a center puts under one seal", BATCH_EVENTS_MAX, "events", WRITER),
     Limit("the same, by keys, values and headers", BATCH_BYTES_MAX, "bytes", WRITER),
-    Limit("a tail without a seal", TAIL_EVENTS_MAX, "events", HQ),
+    Limit("a record's headers", HEADERS_MAX, "headers", "HQ: `OVERSIZED`"),
+    Limit("its key and unsigned headers", ASIDE_BYTES_MAX, "bytes", "HQ: `OVERSIZED`"),
+    Limit("what HQ takes under one seal, and a tail without a good one", TAIL_EVENTS_MAX, "events", HQ),
     Limit("the same, by canonical bytes", TAIL_BYTES_MAX, "bytes", HQ),
     Limit("a Kafka batch, unpacked", KAFKA_BYTES_MAX, "bytes", READER),
     Limit("its records", KAFKA_RECORDS_MAX, "records", READER),
     Limit("the headers of all of them", KAFKA_HEADERS_MAX, "headers", READER),
     Limit("the members of its gzip stream", KAFKA_MEMBERS_MAX, "members", READER),
+    Limit("the headers of a record", HEADERS_MAX, "headers", "HQ: `OVERSIZED`"),
+    Limit("its key and unsigned headers", ASIDE_BYTES_MAX, "bytes", "HQ: `OVERSIZED`"),
     Limit("what is kept of a batch that is not read", KEPT_BYTES_MAX, "bytes", HQ),
     Limit("a receipt", RECEIPT_EVENTS_MAX, "events", HQ),
     Limit("a line of a receipt; the reason of a resend request", LINE_BYTES_MAX, "bytes", WRITER),
-    Limit("the software and version in a presence", VERSION_CHARACTERS_MAX, "characters", WRITER),
+    Limit("a reason in a status note or presence/v2", LINE_BYTES_MAX, "bytes", READER),
+    Limit("the forms that one side announces", FORMS_MAX, "forms", READER),
+    Limit("the software and version in a presence", VERSION_CHARS_MAX, "characters", "the writer; in v2 every reader"),
     Limit("the reason in a trust note", REASON_CHARACTERS_MAX, "characters", READER),
     Limit("the keys in a trust note", TRUST_KEYS_MAX, "keys", READER),
     Limit("the reason of an alarm", REASON_BYTES_MAX, "bytes", WRITER),

@@ -22,7 +22,7 @@ app = typer.Typer(help="Lanes: list, show, let one go on.\n" + EXAMPLES, no_args
 
 _FACTS: Final = (
     "center", "status", "why", "origin", "position", "events", "accepted", "rejected", "duplicates", "missing",
-    "unpublished",
+    "strangers", "unkept", "unpublished",
 )  # fmt: skip
 
 Center = Annotated[str, typer.Argument(metavar="CENTER", help="The center's id, such as uz.")]
@@ -98,6 +98,8 @@ def _when(moment: datetime | None) -> str | None:
 @app.command()
 def resume(ctx: typer.Context, center: Center, data_dir: DataDir = None) -> None:
     """Let a parked or forked lane be read again; a running worker goes on within a second.
+
+    A lane that is parked for a gap is read on anyway: this has HQ ask its center again for what is missing.
 
     Example: hub lane resume uz
     """

@@ -27,7 +27,7 @@ def list_records(
 ) -> None:
     """List quarantined records, the newest first. Example: hub quarantine list --center uz"""
     with hub_folder(ctx, data_dir).snapshot() as now:
-        found = now.quarantined(limit + 1, center)
+        found, unkept = now.quarantined(limit + 1, center), now.unkept(center)
     if len(found) > limit:
         found = found[:limit]
         note(f"the newest {limit}; --limit shows more")
@@ -37,6 +37,11 @@ def list_records(
     columns = ["id", "center", "offset", "reason", "detail", "bytes", "recorded_at"]
     rows = ([getattr(record, name) for name in columns] for record in found)
     table("quarantine", columns, rows, right=["id", "offset", "bytes"])
+    if unkept:
+        line("over its center's quota (`worker.quarantine_bytes_max`), so counted and not kept:")
+        columns = ["center", "reason", "records", "bytes", "first_at", "last_at"]
+        rows = ([getattr(each, name) for name in columns] for each in unkept)
+        table("unkept", columns, rows, right=["records", "bytes"])
 
 
 @app.command()

@@ -177,6 +177,10 @@ def _why(center: CenterStanding) -> str:
     found = [center.why.splitlines()[0]] if center.why else []
     if center.presence is not None and center.presence.ended:
         found.append(f"its connector ended {ago(center.seen_at)}: {center.presence.ended}")
+    if center.strangers:
+        found.append(f"{count(center.strangers, 'control record')} passed over, by keys that HQ does not know")
+    if center.unkept:
+        found.append(f"{count(center.unkept, 'record')} over its quota of quarantine")
     if center.missing:
         found.append(f"{count(center.missing, 'event')} missing")
     if center.forks:

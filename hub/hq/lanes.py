@@ -35,6 +35,6 @@ async def resume(where: HubFolder, center: str) -> Resumed:
     if before == Status.WAITING:
         raise Conflict(
             f"the lane of {center} waits for HQ, not for this: `hub lane show {center}` says what for "
-            "(a key to add, a center to resume)"
+            "(a key to add, a center to resume). Where it waits for a key it is read on"
         )
     return Resumed(center, before)

@@ -19,6 +19,7 @@ from hub.base import files
 from hub.base.access import Security, Servers
 from hub.base.ending import END_S
 from hub.protocol.errors import UsageError
+from hub.store.store import QUARANTINE_QUOTA_BYTES
 
 FILE: Final = "hub.yaml"
 DEFAULT: Final = "default"
@@ -84,6 +85,12 @@ class WorkerOptions(GroupOptions):
         le=3_600,
         description="how long after its start HQ signs no checkpoint before it has heard the centers that cosigned its "
         "log: they tell whether this is an older copy of the database",
+    )
+    quarantine_bytes_max: int = Field(
+        default=QUARANTINE_QUOTA_BYTES,
+        ge=1 << 20,
+        description="what the records of one center that become no events may take of the database; what is over it is "
+        "counted",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
 
@@ -186,6 +186,10 @@ class Reading:
     def of(cls, intake: Intake) -> Reading:
         """Return a reading that starts where `intake` stands."""
         return cls(intake)
+
+    def again(self, intake: Intake) -> Reading:
+        """Return a reading that starts where `intake` stands, and asks anew for what its lane was found to lack."""
+        return Reading(intake, gap=self.gap and replace(self.gap, tries=0, due=0.0))
 
     @property
     def tail(self) -> tuple[Pending, ...]:

@@ -71,3 +71,18 @@ def look(lane: Lane, events: Sequence[Pending], keyring: Keyring) -> Edge | Refu
         detail = f"WRONG_ROOT: the records do not give the root sealed at size {checkpoint.size}"
         return Refusal(Reason.BAD_SEAL, detail, is_word)
     return edge if is_word else Refusal(Reason.UNKNOWN_KEY, why)
+
+
+def is_sealed(center: str, origin: str, pending: Pending, keyring: Keyring) -> bool:
+    """Return whether a key of the center has sealed its lane up to this record, over whatever root."""
+    if pending.seal is None:
+        return False
+    try:
+        checkpoint, note = open_seal(pending.seal)
+    except Malformed:
+        return False
+    if (checkpoint.origin, checkpoint.size) != (origin, pending.sequence):
+        return False
+    if checkpoint.extensions and keyring.rules.strict_seals:
+        return False
+    return keyring.check_seal(center, origin, note)[0] is Standing.GOOD

@@ -43,7 +43,7 @@ from hub.ledger.reading import (
     Taken,
     Wait,
 )
-from hub.ledger.settle import RECEIPT_EVENTS_MAX, Settled
+from hub.ledger.settle import RECEIPT_EVENTS_MAX, Settled, is_sealed
 from hub.ledger.tail import Tail
 from hub.protocol.batch import UnreadableBatch
 from hub.protocol.checkpoint import open_seal
@@ -327,21 +327,9 @@ class _Fetch:
 
     def _missing(self, origin: str, why: str, pending: Pending) -> None:
         """Ask for what lies before a record that can't join. HQ asks for nothing that may wait for a key."""
-        is_proved = self._is_sealed(origin, pending)
+        is_proved = is_sealed(self.center, origin, pending, self.keyring)
         if is_proved or self.wait is None:
             self._hole(origin, why, is_proved=is_proved)
-
-    def _is_sealed(self, origin: str, pending: Pending) -> bool:
-        """Return whether a key of the center has sealed the lane up to this record, though HQ can't know its root."""
-        if pending.seal is None:
-            return False
-        try:
-            checkpoint, note = open_seal(pending.seal)
-        except Malformed:
-            return False
-        if (checkpoint.origin, checkpoint.size) != (origin, pending.sequence):
-            return False
-        return self.keyring.check_seal(self.center, origin, note)[0] is Standing.GOOD
 
     def _hole(self, origin: str, why: str, *, is_proved: bool) -> None:
         is_open = self.open is not None and origin == self.open.lane.origin

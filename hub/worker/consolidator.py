@@ -223,7 +223,7 @@ class Consolidator:
         except Retriable as exc:  # a database that is busy for one lane must hold up no other
             log.warning("lane_not_read_again", center=center, error=str(exc))
             return
-        held.reading = Reading.of(intake)
+        held.reading = held.reading.again(intake)
         held.next_read, held.sought = intake.offset, None
         await self.lanes.seek(center, intake.offset)
         self.lanes.resume(center)

@@ -144,7 +144,7 @@ async def run_worker(
     folder = HubFolder(settings.data_dir)
     identity = load_identity(folder.keys)
     released = released_schemas()
-    store = SqliteStore.open(folder.database)
+    store = SqliteStore.open(folder.database, settings.quarantine_bytes_max)
     try:
         # Before the first commit, which may be to the hq lane: what is recorded is never taken back by itself.
         clock = ComparedClock(partial(brokers_time, settings.cluster))

@@ -11,10 +11,12 @@ from typing import Any, Final
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.judge import judge
+from hub.domain.stream import EventKind
 from hub.protocol.avro import Codec
+from hub.protocol.envelope import read_envelope
 from hub.protocol.errors import Rejected
 from hub.protocol.record import write_headers
-from hub.protocol.rules import RULES_KNOWN
+from hub.protocol.rules import RULES, RULES_KNOWN
 from hub.protocol.schema import DATASCHEMA, Schema
 from schemas.vectors.keys import EPOCH, text_or_hex
 from schemas.vectors.records import schema_of, value_of
@@ -29,6 +31,13 @@ DEAL: Final = f"{PREFIX}deal.opened.v1"
 BASIS: Final = basis()
 
 PLAIN: Final = {"offer": {"description": "long text"}}
+IDS: Final = {
+    "id_that_is_no_uuid": "note-2",
+    "id_in_capitals": "019CA92A-4A7A-7C0E-8B1D-2F5A6B7C8D02",
+    "id_without_hyphens": "019ca92a4a7a7c0e8b1d2f5a6b7c8d02",
+    "id_in_braces": "{019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d02}",
+    "id_of_another_version": "f47ac10b-58cc-4372-a567-0e02b2c3d479",
+}
 # Type, what is changed in its sample, and whether there is an entity before it.
 BROKEN: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "title_empty": (OFFER, {"title": ""}),
@@ -57,6 +66,11 @@ BROKEN: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "export_prohibited": (OFFER, {"export_control": "prohibited"}),
     "ipc_malformed": (OFFER, {"ipc": ["H", "nothing"]}),
     "amount_negative": (DEAL, {"amount": Decimal("-1.0000")}),
+    "rate_zero": (DEAL, {"rate": Decimal("0.00000000")}),
+    "own_center_as_counterpart": (DEAL, {"counterpart_center": "uz", "offer": "qd:offer-7"}),
+    "own_deal_confirmed": (f"{PREFIX}deal_confirmation.given.v1", {"deal": "uz:deal-1"}),
+    "title_as_long_as_may_be": (OFFER, {"title": "置" * 256}),
+    "title_of_one_character_more": (OFFER, {"title": "置" * 257}),
     "currency_missing": (DEAL, {"currency": None}),
     "center_unknown": (DEAL, {"counterpart_center": "zz", "offer": "zz:offer-7"}),
     "contact_in_the_clear": (f"{PREFIX}partner.registered.v2", {"contact": "nigora@example.org"}),
@@ -76,6 +90,9 @@ def event_vectors() -> Row:
         _row("revised_after_it_is_withdrawn", REVISED, withdrawn),
         _row("withdrawn_twice_otherwise", WITHDRAWN, withdrawn, {"reason": "another reason"}),
         _row("entity_of_another_center", OFFER, None, subject="qd:offer-1"),
+        _row("center_unknown_to_hq", OFFER, None, subject="zz:offer-1", center="zz"),
+        _row("stream_of_centers_by_hq", OFFER, None, subject="hq:offer-1", center="hq"),
+        *(_row(name, OFFER, None, event_id=said) for name, said in IDS.items()),
         _row("time_at_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24)),
         _row("time_beyond_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24, microseconds=1)),
     ]
@@ -108,16 +125,19 @@ def _row(
     *,
     subject: str = "",
     time: dt.datetime = NOW,
+    center: str = "",
+    event_id: str = "019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d02",
 ) -> Row:
     kind, schema = KINDS[event_type], schema_of(KINDS[event_type].schema_path)
-    own, center = subject_of(kind.stream)
+    own, writer = subject_of(kind.stream)
+    center = center or writer
     plain = PLAIN.get(kind.stream, {}) if kind.carries_record else {}
     value = sample_of(event_type, **(plain | (changes or {})))
     headers = write_headers(
         center=center,
         epoch=EPOCH,
         sequence=1 if kind.stream == "lane" else 2,
-        event_id="019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d02",
+        event_id=event_id,
         event_type=event_type,
         subject=subject or own,
         time=time,
@@ -133,16 +153,22 @@ def _row(
         "content": _plain(Codec(schema).decode(framed[5:]), _avro(schema)),
         "before": None if before is None else json.loads(before.to_json()),
         "verdicts": {
-            str(number): _verdict(kind, subject or own, center, time, value, before, number) for number in RULES_KNOWN
+            str(number): _verdict(kind, center, dict(headers), value, before, number) for number in RULES_KNOWN
         },
     }
 
 
 def _verdict(
-    kind: Any, subject: str, center: str, time: dt.datetime, value: dict[str, Any], before: Entity | None, number: int
+    kind: EventKind,
+    center: str,
+    headers: dict[str, bytes | None],
+    value: dict[str, Any],
+    before: Entity | None,
+    number: int,
 ) -> list[str]:
     try:
-        judge(kind, subject, center, time, value, before, NOW, replace(BASIS, rules=number))
+        said = read_envelope(center, headers["ce_subject"], headers, len(headers), RULES[number])
+        judge(kind, said.subject, center, said.time, value, before, NOW, replace(BASIS, rules=number))
     except Rejected as refused:
         return [str(refused.code), refused.field]
     return ["ACCEPTED", ""]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.vectors.bundles import bundle_vectors
 from schemas.vectors.controls import control_vectors
 from schemas.vectors.events import event_vectors
 from schemas.vectors.keys import key_vectors
@@ -23,6 +24,7 @@ from schemas.vectors.notes import note_vectors, receipt_vectors, resend_vectors,
 from schemas.vectors.presence import alarm_vectors, presence_vectors, status_vectors
 from schemas.vectors.records import record_vectors
 from schemas.vectors.sealed import sealed_vectors
+from schemas.vectors.topics import topic_vectors
 from schemas.vectors.trees import tree_vectors
 from schemas.vectors.trust import enrolment_vectors, trust_vectors
 from schemas.vectors.values import framing_vectors
@@ -31,6 +33,7 @@ from schemas.vectors.witness import witness_vectors
 HERE: Final = Path(__file__).parent
 FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "alarms": alarm_vectors,
+    "bundles": bundle_vectors,
     "consistency": consistency_vectors,
     "controls": control_vectors,
     "cosignatures": cosignature_vectors,
@@ -49,6 +52,7 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "seals": seal_vectors,
     "statuses": status_vectors,
     "tiles": tile_vectors,
+    "topics": topic_vectors,
     "trees": tree_vectors,
     "trust": trust_vectors,
     "witness": witness_vectors,

@@ -234,6 +234,15 @@ BAD_SUBJECTS: Final = {
 }
 
 
+ODD_NAMES: Final = (
+    ("header_name_in_latin_1", "ce_é", r"ce_\xe9"),
+    ("header_name_in_other_letters", "ce_技术", r"ce_\u6280\u672f"),
+    ("header_name_beyond_16_bits", "ce_\U0001f600", r"ce_\U0001f600"),
+    ("header_name_with_a_newline", "ce_a\nb", r"ce_a\nb"),
+    ("header_name_of_70", "ce_" + "A" * 70, "ce_" + "A" * 57),
+)
+
+
 def _bad_headers(plain: Headers, value: bytes) -> list[dict[str, Any]]:
     """Return records with one defect each, which comes to BAD_HEADERS, and two that have several."""
     key, bad = f"{CENTER}:note-2".encode(), "BAD_HEADERS"
@@ -248,6 +257,7 @@ def _bad_headers(plain: Headers, value: bytes) -> list[dict[str, Any]]:
         _record("header_name_of_41", key, [*plain, ("ce_" + "a" * 41, b"1")], value, bad, "ce_" + "a" * 41),
         _record("header_name_of_none", key, [*plain, ("ce_", b"1")], value, bad, "ce_"),
         _record("header_name_with_underscore", key, [*plain, ("ce_a_b", b"1")], value, bad, "ce_a_b"),
+        *(_record(name, key, [*plain, (header, b"1")], value, bad, field) for name, header, field in ODD_NAMES),
         _record("two_faults_first_by_name", key, spoiled, value, bad, "ce_id"),
         _record("two_faults_first_by_name_though_not_as_they_came", key, spoiled[::-1], value, bad, "ce_id"),
         _record("names_before_contents", key, name_at_fault, value, bad, "ce_Note"),

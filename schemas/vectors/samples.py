@@ -145,7 +145,7 @@ KEYS = {
 def subject_of(stream: str) -> tuple[str, str]:
     """Return the sample's entity id and center."""
     center = "hq" if STREAMS[stream].writer == "hq" else "uz"
-    return f"{center}:{KEYS.get(stream, 'номер 1')}", center
+    return f"{center}:{KEYS.get(stream, 'no-1')}", center
 
 
 def sample_of(event_type: str, **replaced: Any) -> Value:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 
+from schemas.spec import TARGET
 from schemas.vectors.make import HERE
 from tests.support.interop import PROGRAM, go_program, needs_go
 
@@ -41,12 +42,19 @@ def test_list_has_every_mistake_that_the_program_can_make() -> None:
     assert len(MISTAKES) >= 66
 
 
+def test_list_has_a_mistake_of_every_section_that_says_what_to_do() -> None:
+    """No section of PROTOCOL.md is left out but the example and the list of what conforms."""
+    headings = dict(re.findall(r"^## (\d+)\. (.+)$", TARGET.read_text("utf-8"), re.MULTILINE))
+    without = {number for number, title in headings.items() if title in {"A worked example", "Conformance"}}
+    assert {section for section in LISTED if section.isdecimal()} == set(headings) - without
+
+
 @needs_go
 def test_another_implementation_passes_every_vector() -> None:
     """What PROTOCOL.md says is enough to read and refuse what the vectors want read and refused."""
     honest = run_vectors()[""]
     assert honest["failed"] == []
-    assert honest["cases"] >= 469
+    assert honest["cases"] >= 724
 
 
 @needs_go

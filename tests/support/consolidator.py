@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -64,8 +65,10 @@ class Clock:
         return self.now
 
 
-def consolidator(hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any = None) -> Consolidator:
-    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock)
+def consolidator(
+    hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any = None, tick: Any = time.monotonic
+) -> Consolidator:
+    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock, tick)
     made.attach(seen)
     return made
 

@@ -15,7 +15,7 @@ from hub.protocol.errors import Malformed
 from hub.protocol.status import StatusNote
 from hub.protocol.witness import Alarm
 from hub.store.read.model import ReadModel, moment
-from hub.store.tables import EVIDENCE, INTAKE, LANE, LANE_AND_CURSOR, LEDGER, PUBLISHED_UPTO, TOLD
+from hub.store.tables import EVIDENCE, INTAKE, LANE, LANE_AND_CURSOR, LEDGER, PUBLISHED_UPTO, TOLD, UNKEPT
 
 # Written out, not bound: so the partial index on rejected rows serves it.
 _REJECTED: Final[ColumnElement[bool]] = literal_column("ledger.code <> 'ACCEPTED'")
@@ -87,7 +87,12 @@ class IntakeStanding(ReadModel):
     presence: LastPresence | None = Field(default=None, description="What it then said of itself")
     told: LastTold | None = Field(default=None, description="What it is told of how HQ stands with it, and since when")
     alarm: LastAlarm | None = Field(default=None, description="What its witness holds against HQ's log")
+    reads_on: bool = Field(default=False, description="Whether it is read all the same, though it waits or is parked")
+    strangers: int = Field(
+        default=0, description="How many control records were passed over, for HQ does not know the key they are under"
+    )
     quarantined_bytes: int = Field(default=0, description="How much of it was kept without becoming events")
+    unkept: int = Field(default=0, description="How many records more are over its quota: counted, and not kept")
 
 
 def intakes(db: Connection) -> tuple[IntakeStanding, ...]:
@@ -103,9 +108,11 @@ def intakes(db: Connection) -> tuple[IntakeStanding, ...]:
     )
     rejected = rejected_by_center(db)
     sums = _sums(db)
-    forks = _forks(db)
+    forks, unkept = _forks(db), _unkept(db)
     return tuple(
-        _intake(row, sums.get(row.center), rejected.get(row.center, Counter()), forks.get(row.center, 0))
+        _intake(row, sums.get(row.center), rejected.get(row.center, Counter())).model_copy(
+            update={"forks": forks.get(row.center, 0), "unkept": unkept.get(row.center, 0)}
+        )
         for row in db.execute(query)
     )
 
@@ -152,7 +159,12 @@ def _forks(db: Connection) -> dict[str, int]:
     return {row.center: int(row.forks) for row in rows}
 
 
-def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str], forks: int) -> IntakeStanding:
+def _unkept(db: Connection) -> dict[str, int]:
+    rows = db.execute(select(UNKEPT.c.center, func.sum(UNKEPT.c.records).label("records")).group_by(UNKEPT.c.center))
+    return {row.center: int(row.records) for row in rows}
+
+
+def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str]) -> IntakeStanding:
     events = int(sums.events) if sums else 0
     return IntakeStanding(
         center=row.center,
@@ -169,12 +181,13 @@ def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str], forks:
         duplicates=row.duplicates,
         missing=int(sums.missing) if sums else 0,
         unpublished=int(sums.unpublished) if sums else 0,
-        forks=forks,
         last_receipt_at=moment(row.at),
         seen_at=moment(row.seen_at_us),
         presence=_presence(row.presence),
         told=_told(row.told),
         alarm=_alarm(row.alarm),
+        reads_on=bool(row.reads_on),
+        strangers=row.strangers,
         quarantined_bytes=row.quarantined_bytes,
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, select
 from hub.protocol.errors import Malformed
 from hub.protocol.record import split_canonical
 from hub.store.read.model import ReadModel, moment
-from hub.store.tables import QUARANTINE
+from hub.store.tables import QUARANTINE, UNKEPT
 
 
 class QuarantinedRecord(ReadModel):
@@ -38,6 +38,35 @@ class QuarantinedContent(QuarantinedRecord):
         description="The same as text, where it is UTF-8 and mostly printable: a stranger's word"
     )
     value_hex: str = Field(description="Its value, or all that was kept where the bytes are not those of a record")
+
+
+class Unkept(ReadModel):
+    """Records that are over their center's quota: counted, and not kept."""
+
+    center: str = Field(description="The center in whose topic they came")
+    reason: str = Field(description="Why they became no events")
+    records: int = Field(description="How many")
+    bytes: int = Field(description="How large they were together")
+    first_at: datetime | None = Field(description="When the first of them came")
+    last_at: datetime | None = Field(description="When the last of them came")
+
+
+def unkept(db: Connection, center: str | None = None) -> tuple[Unkept, ...]:
+    """Return what is over the centers' quotas, or over one's."""
+    query = select(UNKEPT).order_by(UNKEPT.c.center, UNKEPT.c.reason)
+    if center is not None:
+        query = query.where(UNKEPT.c.center == center)
+    return tuple(
+        Unkept(
+            center=row.center,
+            reason=row.reason,
+            records=row.records,
+            bytes=row.size_bytes,
+            first_at=moment(row.first_at_us),
+            last_at=moment(row.last_at_us),
+        )
+        for row in db.execute(query)
+    )
 
 
 def quarantined(db: Connection, limit: int, center: str | None = None) -> tuple[QuarantinedRecord, ...]:

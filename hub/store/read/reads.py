@@ -28,7 +28,7 @@ from hub.store.read.centers import RegisteredCenter
 from hub.store.read.entities import HeldEntity, TracedEntity
 from hub.store.read.intakes import IntakeStanding
 from hub.store.read.lanes import LaneReport, LaneStanding
-from hub.store.read.quarantine import QuarantinedContent, QuarantinedRecord
+from hub.store.read.quarantine import QuarantinedContent, QuarantinedRecord, Unkept
 from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
 from hub.store.sqlite_log_rows import SqliteLogRows
@@ -86,6 +86,10 @@ class Snapshot:
     def quarantined(self, limit: int, center: str | None = None) -> tuple[QuarantinedRecord, ...]:
         """Return the newest records that were kept without becoming events."""
         return quarantine.quarantined(self._db, limit, center)
+
+    def unkept(self, center: str | None = None) -> tuple[Unkept, ...]:
+        """Return what is over the quotas of the centers' quarantine, and was counted only."""
+        return quarantine.unkept(self._db, center)
 
     def quarantined_content(self, number: int) -> QuarantinedContent | None:
         """Return one of them with what was in it, None where there is no such one."""

@@ -32,7 +32,8 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 
 var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "statuses", "presence",
 	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed", "lanes",
-	"controls", "witness", "tiles"}
+	"controls", "witness", "events", "topics", "tiles",
+	"bundles"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),
@@ -57,6 +58,9 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"lanes":                 telling(checkLane),
 	"controls":              telling(checkControl),
 	"witness":               telling(checkWitness),
+	"events":                telling(checkEvent),
+	"topics":                refusing(checkTopic),
+	"bundles":               refusing(checkBundle),
 }
 
 // extra makes the cases that stand outside the lists of a file.

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Taking: PROTOCOL.md, sections 5 to 7; control records: section 10.
+// Taking: PROTOCOL.md, sections 5 to 7.
 
 const tailEventsMax, tailBytesMax = 256, 1 << 20
 
@@ -142,7 +142,7 @@ func (in *intake) take(a arrived) {
 		at := sequence - l.edge.size - 1
 		if l.tail[at].digest == a.digest {
 			if a.seal != nil && !wrong("newer_seal_in_the_tail_dropped") {
-				l.tail[at].seal = a.seal
+				l.tail[at].seal, l.tail[at].kept = a.seal, ""
 				in.look(l, int(at))
 			}
 			return
@@ -154,6 +154,9 @@ func (in *intake) take(a arrived) {
 		l.tail = append(l.tail, a)
 	case sequence > next:
 		if !wrong("gap_taken") {
+			if wrong("gap_drops_the_tail") {
+				in.cut(l, 0, "SUPERSEDED")
+			}
 			if wrong("resend_from_what_came") {
 				in.resend(origin, sequence)
 				return
@@ -199,32 +202,63 @@ func (in *intake) laneOf(origin, epoch string, sequence int64) *lane {
 	return in.begun
 }
 
+// cut quarantines a tail behind its first records; what lay under a seal that was not good goes for its sake.
 func (in *intake) cut(l *lane, keep int, reason string) {
-	for _, a := range l.tail[keep:] {
+	reasons, kept := make([]string, len(l.tail)), ""
+	for at := len(l.tail) - 1; at >= keep; at-- {
+		if l.tail[at].kept != "" && !wrong("reasons_of_seals_forgotten") {
+			kept = l.tail[at].kept
+		}
+		if reasons[at] = reason; kept != "" {
+			reasons[at] = kept
+		}
+	}
+	for at := keep; at < len(l.tail); at++ {
 		if wrong("superseded_dropped") && reason == "SUPERSEDED" {
 			continue
 		}
-		in.quarantine(a, reason)
+		in.quarantine(l.tail[at], reasons[at])
 	}
 	l.tail = l.tail[:keep]
+}
+
+// refuse remembers a seal that is not good: the tail stays.
+func (in *intake) refuse(l *lane, at int) {
+	l.tail[at].kept = "BAD_SEAL"
+	if wrong("bad_seal_drops_the_tail") {
+		in.cut(l, 0, "BAD_SEAL")
+	}
+	in.resend(l.origin, l.edge.size+1)
+}
+
+func digestsOf(tail []arrived) (out []hash) {
+	for _, a := range tail {
+		out = append(out, a.digest)
+	}
+	return out
 }
 
 // look takes the tail up to the record at this place if its seal is good.
 func (in *intake) look(l *lane, at int) {
 	c, n, err := openCheckpoint(l.tail[at].seal)
 	if err != nil || c.origin != l.origin || c.size != l.edge.size+int64(at)+1 {
-		in.resend(l.origin, l.edge.size+1)
+		in.refuse(l, at)
 		return
 	}
 	switch in.ring.check(in.center, "seal", l.origin, n) {
 	case bad:
-		in.resend(l.origin, l.edge.size+1)
+		in.refuse(l, at)
 		return
-	case unknown: // it may become good
+	case unknown: // it may become good, if it is over these records
+		if over := l.edge.append(digestsOf(l.tail[:at+1])...); over.root() == c.root {
+			l.tail[at].kept = "UNKNOWN_KEY"
+			return
+		}
+		in.refuse(l, at)
 		return
 	}
 	if opening, _ := l.tail[0].record.get("ce_type"); l.edge.size == 0 && string(opening) != laneOpened && !wrong("lane_without_an_opening") {
-		in.resend(l.origin, 1)
+		in.refuse(l, at)
 		return
 	}
 	e := l.edge
@@ -232,7 +266,7 @@ func (in *intake) look(l *lane, at int) {
 		e = e.append(a.digest)
 	}
 	if e.root() != c.root && !wrong("seal_over_other_records_taken") {
-		in.resend(l.origin, l.edge.size+1)
+		in.refuse(l, at)
 		return
 	}
 	for i, a := range l.tail[:at+1] {
@@ -331,86 +365,7 @@ func checkLane(file, v vector) error {
 func (in *intake) wanted(said vector) []byte {
 	parts := []string{}
 	for _, name := range []string{"taken", "quarantined", "resends", "answered", "forks"} {
-		if said[name] == nil { // what goes to quarantine is not settled yet
-			in.out.Quarantined = [][]string{}
-			said[name] = []byte("[]")
-		}
 		parts = append(parts, fmt.Sprintf("%q:%s", name, said[name]))
 	}
 	return []byte("{" + strings.Join(parts, ",") + "}")
-}
-
-// checkControl says what a control record comes to.
-func checkControl(file, v vector) error {
-	r := recordOf(v)
-	kind, _ := r.get(controlHeader)
-	said, reason := hears(string(kind), r.value, file.str("hub"), file.str("center"), ringOf(file))
-	if reason != "" {
-		return sameJSON(map[string]any{"quarantined": reason}, v["outcome"])
-	}
-	if said == "" {
-		return sameJSON(map[string]any{"said": nil}, v["outcome"])
-	}
-	return sameJSON(map[string]any{"said": said}, v["outcome"])
-}
-
-// hears returns the kind of what HQ believes (empty: passed over), or why the record is quarantined.
-func hears(kind string, value []byte, hub, center string, r ring) (string, string) {
-	if wrong("kinds_without_regard_to_case") {
-		kind = strings.ToLower(kind)
-	}
-	n, err := parseNote(value)
-	switch kind {
-	case "presence", "alarm":
-		if err != nil {
-			return "", "BAD_CONTROL"
-		}
-		p, perr := parsePresence(n.text)
-		about := p.center
-		if kind == "alarm" {
-			var a alarm
-			a, perr = parseAlarm(n.text)
-			about = a.center
-		}
-		if perr != nil {
-			return "", "BAD_CONTROL"
-		}
-		switch r.check(center, "seal", hub+"/"+center, n) {
-		case bad:
-			return "", "BAD_CONTROL"
-		case unknown:
-			return "", ""
-		}
-		if about != center && !wrong("word_of_another_center_taken") {
-			return "", "BAD_CONTROL"
-		}
-		return kind, ""
-	case "cosignature":
-		if err != nil || len(n.lines) != 1 && !wrong("cosignature_with_more_lines") {
-			return "", "BAD_COSIGNATURE"
-		}
-		c, err := parseCheckpoint(n.text)
-		l := n.lines[0]
-		if err != nil || len(l.value) <= 8 || cosignedAt(l.value) > 253402300799 {
-			return "", "BAD_COSIGNATURE"
-		}
-		if c.origin != hub+"/log" && !wrong("cosignature_on_any_log") {
-			return "", "BAD_COSIGNATURE"
-		}
-		name := hub + "/" + center + "/witness"
-		if l.name != name {
-			if wrong("outside_witness_quarantined") {
-				return "", "BAD_COSIGNATURE"
-			}
-			return "", ""
-		}
-		switch r.check(center, "witness", name, n) {
-		case bad:
-			return "", "BAD_COSIGNATURE"
-		case unknown:
-			return "", ""
-		}
-		return kind, ""
-	}
-	return "", "BAD_CONTROL"
 }

@@ -33,6 +33,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: protocol VECTORS [MISTAKE...]")
 		os.Exit(2)
 	}
+	schemasDir = filepath.Dir(os.Args[1])
 	cases, err := load(os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -27,6 +27,8 @@ var required = []string{"ce_dataschema", "ce_epoch", "ce_id", "ce_sequence", "ce
 
 var attribute = regexp.MustCompile(`^ce_[a-z0-9]{1,40}$`)
 
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
 type header struct {
 	name  string // its bytes
 	value []byte // nil: null
@@ -152,6 +154,9 @@ func checkHeaders(r record, center string, rules int) (envelope, *verdict) {
 	}
 	for _, h := range signed {
 		if h.name != "content-type" && !attribute.MatchString(h.name) && !wrong("any_attribute_name") {
+			if wrong("names_not_escaped") {
+				return bad(h.name)
+			}
 			return bad(ascii(h.name))
 		}
 	}
@@ -204,6 +209,9 @@ func checkHeaders(r record, center string, rules int) (envelope, *verdict) {
 	if rules == 1 && !bytes.Equal(r.key, []byte(subject)) && !wrong("kafka_key_not_compared") {
 		return envelope{}, &verdict{"BAD_KEY", "ce_subject"}
 	}
+	if rules >= 2 && !uuidForm.MatchString(text["ce_id"]) && !wrong("any_id_taken") {
+		return bad("ce_id")
+	}
 	moment, err := parseTime(text["ce_time"])
 	if err != nil {
 		return bad("ce_time")
@@ -211,15 +219,29 @@ func checkHeaders(r record, center string, rules int) (envelope, *verdict) {
 	return envelope{subject, text["ce_type"], text["ce_dataschema"], text["ce_id"], moment}, nil
 }
 
-// ascii returns a name as a receipt's line may say it: at most 60 characters, all else escaped.
+// ascii returns a name as a receipt's line may say it: escaped beyond ASCII, and cut after 60 characters.
 func ascii(name string) string {
-	out := ""
-	for _, c := range []byte(name) {
-		if c >= 0x20 && c < 0x7f {
-			out += string(rune(c))
-		} else {
+	out, short := "", map[rune]string{'\n': `\n`, '\r': `\r`, '\t': `\t`, '\\': `\\`}
+	for len(name) > 0 {
+		c, size := utf8.DecodeRuneInString(name)
+		switch {
+		case short[c] != "":
+			out += short[c]
+		case c == utf8.RuneError && size == 1:
+			out += fmt.Sprintf(`\udc%02x`, name[0])
+		case c >= 0x20 && c < 0x7f:
+			out += string(c)
+		case c < 0x100:
 			out += fmt.Sprintf(`\x%02x`, c)
+		case c < 0x10000:
+			out += fmt.Sprintf(`\u%04x`, c)
+		default:
+			out += fmt.Sprintf(`\U%08x`, c)
 		}
+		name = name[size:]
+	}
+	if wrong("field_of_any_length") {
+		return out
 	}
 	return out[:min(60, len(out))]
 }

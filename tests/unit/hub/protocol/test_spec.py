@@ -11,9 +11,10 @@ import schemas
 from hub.domain.catalogue import KINDS
 from hub.domain.judge import AHEAD_MAX
 from hub.ledger.control import BAD_CONTROL, BAD_COSIGNATURE
+from hub.ledger.reading import Reason
 from hub.ledger.take import RESEND_BACKOFF_S
 from hub.ledger.witness import OTHER_ROOT, UNKNOWN_CHECKPOINT
-from hub.protocol.control import HUB, RESERVED_IDS, Presence
+from hub.protocol.control import HUB, RESERVED_IDS, VERSION_CHARS_MAX, Presence
 from hub.protocol.record import ID, REQUIRED, is_signed
 from hub.protocol.verdict import Code
 from schemas.limits import (
@@ -23,7 +24,6 @@ from schemas.limits import (
     LIMITS,
     NAME_CHARACTERS_MAX,
     REASON_CHARACTERS_MAX,
-    VERSION_CHARACTERS_MAX,
 )
 from schemas.spec import TARGET, filled
 from schemas.vectors.make import FILES, HERE
@@ -70,7 +70,7 @@ def test_limits_in_patterns_are_those_of_the_table() -> None:
     assert max(len(name.removeprefix("ce_")) for name in names["good"] if is_signed(name)) == NAME_CHARACTERS_MAX
     assert any(len(name.removeprefix("ce_")) == NAME_CHARACTERS_MAX + 1 for name in names["bad"])
     said = Presence("uz", "", START, 0, 0, "v" * 1000).to_text()
-    assert f"\nversion {'v' * VERSION_CHARACTERS_MAX}\n" in said
+    assert f"\nversion {'v' * VERSION_CHARS_MAX}\n" in said
     reasons = [row for row in json.loads((HERE / "trust.json").read_text("utf-8"))["good"] if "ы" in row["text"]]
     assert f"\nreason {'ы' * REASON_CHARACTERS_MAX}\n" in reasons[0]["text"]
     assert timedelta(hours=AHEAD_HOURS_MAX) == AHEAD_MAX
@@ -79,7 +79,9 @@ def test_limits_in_patterns_are_those_of_the_table() -> None:
 def test_resends_are_spaced_as_the_code_spaces_them() -> None:
     """What is waited for before a lane is parked, and the ids that no center may have."""
     first, second, third = (f"{seconds:g}" for seconds in RESEND_BACKOFF_S)
-    assert f"{first}, {second} and {third} s" in TEXT
+    text = " ".join(TEXT.split())
+    assert f"at once, {first} s later, and {second} s after that" in text
+    assert f"{third} s after the third request" in text
     assert all(f"`{name}`" in TEXT for name in RESERVED_IDS)
 
 
@@ -89,5 +91,6 @@ def test_every_reason_of_quarantine_is_named() -> None:
     reasons = set(re.findall(r'_quarantine(?:_tail)?\(\s*"([A-Z_]+)"', source))
     reasons |= set(re.findall(r'"([A-Z_]{5,}): ', source))
     reasons |= {BAD_CONTROL, BAD_COSIGNATURE, UNKNOWN_CHECKPOINT, OTHER_ROOT}
+    reasons |= set(Reason)
     assert len(reasons) >= 11
     assert all(f"`{reason}`" in TEXT for reason in reasons)

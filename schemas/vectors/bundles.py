@@ -1,0 +1,163 @@
+"""Vectors of evidence bundles: a good one, and what a checker must find in it once it is changed."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from schemas.vectors.keys import HUB, signer
+
+Row = dict[str, Any]
+BUNDLE: Final = "tests/data/evidence/deal-v1.zip"
+TREE: Final = Path(__file__).parents[2]
+UZ: Final = "lanes/000002-uz-00000001/000000000004-000000000004/"
+HQ: Final = "lanes/000001-hq-a939b661/000000000023-000000000023/"
+EVENT: Final = f"{UZ}events/000000000004.event"
+# A change is of one file: it is gone, or one text in it stands for another, or it is new. `again`: SHA256SUMS and the
+# digests in the manifest are made again, so that they don't tell.
+CHANGED: Final[dict[str, Row]] = {
+    "event_changed": {"file": EVENT, "old": "uz:", "new": "kz:"},
+    "event_changed_and_sums_made_again": {"file": EVENT, "old": "uz:", "new": "kz:", "again": True},
+    "hq_event_changed_and_sums_made_again": {
+        "file": f"{HQ}events/000000000023.event", "old": "2026-", "new": "2025-", "again": True,
+    },
+    "receipt_changed": {"file": f"{UZ}receipt.note", "old": "basis ", "new": "basis 1", "again": True},
+    "receipt_missing": {"file": f"{UZ}receipt.note", "again": True},
+    "seal_missing": {"file": f"{UZ}seal.note", "again": True},
+    "seal_of_another_root": {"file": f"{UZ}seal.note", "old": "\n4\n", "new": "\n5\n", "again": True},
+    "proof_of_an_event_missing": {"file": f"{UZ}events/000000000004.tlog-proof", "again": True},
+    "proof_of_another_index": {
+        "file": f"{UZ}events/000000000004.tlog-proof", "old": "index 3", "new": "index 2", "again": True,
+    },
+    "proof_of_a_receipt_of_another_index": {
+        "file": f"{UZ}receipt.tlog-proof", "old": "index ", "new": "index 1", "again": True,
+    },
+    "event_of_hq_missing": {"file": f"{HQ}events/000000000023.event", "again": True},
+    "trust_note_missing": {"file": "trust.note", "again": True},
+    "trust_note_changed": {"file": "trust.note", "old": "serial ", "new": "serial 1", "again": True},
+    "sums_missing": {"file": "SHA256SUMS"},
+    "sums_changed": {"file": "SHA256SUMS", "old": "README.en.txt", "new": "README.xx.txt"},
+    "manifest_missing": {"file": "manifest.json", "again": True},
+    "readme_changed": {"file": "README.en.txt", "old": "e", "new": "E"},
+    "file_of_another_name": {"file": "lanes/notes.txt", "new": "what else I know", "again": True},
+    "path_that_goes_up": {"file": "../trust.note", "new": "x", "again": True},
+    "path_with_a_backslash": {"file": "state\\after\\x.json", "new": "{}", "again": True},
+}  # fmt: skip
+ZIPPED: Final = (
+    "descriptor", "name_twice", "comment", "bytes_before", "bytes_behind", "extra_field", "other_sizes_in_front", "cut",
+)  # fmt: skip
+OTHER_ROOT: Final = signer(f"{HUB}/root").verifier.to_text()
+
+
+def bundle_vectors() -> Row:
+    """Return what is done to the bundle, and whether it is still good."""
+    root = json.loads(files_of(bundle())["manifest.json"])["root"]
+    return {
+        "about": f"The bundle is {BUNDLE}. change: what is done to one of its files (`file` is gone without `new`, new"
+        " without `old`, else the first `old` in it stands as `new`; `again`: SHA256SUMS and the digests and sizes in"
+        " the manifest are made again); zip: what is done to its container. root: the key that the checker pins.",
+        "bundle": BUNDLE,
+        "good": [{"name": "as_it_is", "root": root}, {"name": "entries_stored", "root": root, "zip": "stored"}],
+        "bad": [
+            {"name": "of_another_root", "root": OTHER_ROOT},
+            *({"name": name, "root": root, "change": change} for name, change in CHANGED.items()),
+            *({"name": f"zip_with_{kind}", "root": root, "zip": kind} for kind in ZIPPED),
+        ],
+    }
+
+
+def bundle() -> bytes:
+    """Return the bundle."""
+    return (TREE / BUNDLE).read_bytes()
+
+
+def files_of(data: bytes) -> dict[str, bytes]:
+    """Return the files of a zip."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def made(row: Mapping[str, Any], data: bytes) -> bytes:
+    """Return the bundle that a row describes."""
+    files = files_of(data)
+    change = row.get("change")
+    if change:
+        _change(files, change)
+    return _zipped(files, row.get("zip", ""))
+
+
+def _change(files: dict[str, bytes], change: Mapping[str, Any]) -> None:
+    path, old, new = change["file"], change.get("old"), change.get("new")
+    if new is None:
+        del files[path]
+    else:
+        files[path] = new.encode() if old is None else files[path].replace(old.encode(), new.encode(), 1)
+    if not change.get("again"):
+        return
+    if "manifest.json" in files:
+        said = json.loads(files["manifest.json"])
+        known = said["files"]
+        said["files"] = {
+            name: {"bytes": len(data), "sha256": sha256(data).hexdigest(), "what": known.get(name, {}).get("what", "")}
+            for name, data in sorted(files.items())
+            if name not in {"manifest.json", "SHA256SUMS"}
+        }
+        files["manifest.json"] = (json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    sums = "".join(
+        f"{sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items()) if name != "SHA256SUMS"
+    )
+    files["SHA256SUMS"] = sums.encode()
+
+
+class _Stream(io.RawIOBase):
+    """A file that can't go back: what is written to it has its sizes behind the entries."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.data += data
+        return len(data)
+
+
+def _zipped(files: Mapping[str, bytes], kind: str) -> bytes:
+    out: Any = _Stream() if kind == "descriptor" else io.BytesIO()
+    method = zipfile.ZIP_STORED if kind == "stored" else zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for path in sorted(files):
+            info = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+            info.compress_type, info.create_system, info.external_attr = method, 3, 0o100644 << 16
+            if kind == "extra_field" and path == "trust.note":
+                info.extra = b"\x75\x70\x05\x00\x01\x00\x00\x00\x00"  # a name in Unicode, beside the one that it has
+            archive.writestr(info, files[path])
+        if kind == "comment":
+            archive.comment = b"believe me"
+    if kind == "descriptor":
+        return bytes(out.data)
+    data = bytes(out.getvalue())
+    if kind == "name_twice":
+        data = _twice(files)
+    elif kind == "bytes_before":
+        data = b"\0" + data
+    elif kind == "bytes_behind":
+        data += b"\0"
+    elif kind == "cut":
+        data = data[:-1]
+    elif kind == "other_sizes_in_front":
+        data = data[:22] + bytes([data[22] ^ 1]) + data[23:]  # the size that the first entry's own header says
+    return data
+
+
+def _twice(files: Mapping[str, bytes]) -> bytes:
+    """Return a zip in which one name stands twice: written under two names of one length, then renamed."""
+    data = _zipped({**files, "trust.nott": b"another"}, "")
+    return re.sub(rb"trust\.nott", b"trust.note", data)

@@ -1,0 +1,133 @@
+"""Taking where a stranger writes the topic, or a key comes late: what heals, what is waited for, what is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hub.ledger.lane import Status
+from hub.ledger.step import Step
+from hub.ledger.take import take
+from hub.protocol.checkpoint import seal
+from hub.protocol.limits import TAIL_EVENTS_MAX
+from hub.protocol.note import Signer
+from hub.protocol.record import SEAL_HEADER
+from hub.protocol.rules import RULES
+from tests.support.center import HUB, Center, Sent, offer
+from tests.support.hq import Hq, accepted, center_record, reasons, resends
+
+PUBLISHED = "net.cohub.offer.published.v1"
+NAME = "hub.example/uz"
+
+
+@pytest.fixture
+async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
+    opened = await Hq.open(tmp_path)
+    yield opened
+    await opened.store.close()
+
+
+async def ready(hq: Hq, count: int = 3) -> tuple[Center, list[Sent]]:
+    """Return a registered center whose opening and `count` offers HQ has taken, and those records."""
+    center = Center()
+    await hq.register(center)
+    records = center.opened(count)
+    step = await hq.feed("uz", records)
+    assert accepted(step) == list(range(1, count + 2))
+    return center, records
+
+
+async def feed(hq: Hq, records: Sequence[Sent]) -> Step:
+    return await hq.feed("uz", records)
+
+
+async def test_junk_under_a_stray_key_is_replaced_by_what_the_center_sends(hq: Hq) -> None:
+    """More of it than fits, in one fetch or in many: the lane waits for a key that may come, and is read on."""
+    center, _ = await ready(hq)
+    stray = Center(seed=b"s" * 32, edge=center.edge, offsets=center.offsets)
+    junk = [*stray.offers(1, first=700), *stray.offers(400, first=1_000)]
+    for at in range(0, len(junk), 150):
+        step = await feed(hq, junk[at : at + 150])
+        assert (accepted(step), reasons(step), step.resends) == ([], [], ())
+    intake = hq.reading("uz").intake
+    assert (intake.status, intake.is_read, intake.offset) == (Status.WAITING, True, junk[0].offset)
+    assert len(hq.reading("uz").tail) == TAIL_EVENTS_MAX
+    step = await feed(hq, center.offers(3, first=10))
+    assert accepted(step) == [5, 6, 7]
+    assert Counter(reasons(step)) == {"UNKNOWN_KEY": 1, "SUPERSEDED": TAIL_EVENTS_MAX - 1}
+    assert (step.reading.intake.status, step.reading.intake.why) == (Status.READING, "")
+
+
+async def test_right_seal_over_the_same_bytes_heals_what_a_stray_key_sealed(hq: Hq) -> None:
+    """The records come again, or only the last of them does: what vouches for them is all that was missing."""
+    center, _ = await ready(hq)
+    records = center.offers(3, first=10)
+    stray = records[-1].header(SEAL_HEADER, seal(center.origin, center.edge, Signer(NAME, b"s" * 32)))
+    assert (await feed(hq, [*records[:-1], stray])).reading.intake.status is Status.WAITING
+    step = await feed(hq, [records[-1]])
+    assert (accepted(step), reasons(step), step.reading.intake.status) == ([5, 6, 7], [], Status.READING)
+
+
+async def test_lane_that_begins_disturbs_the_open_one_no_more_than_junk_does(hq: Hq) -> None:
+    """Thousands of epochs that nobody sealed well come and go; the open lane's records wait for their seal."""
+    center, _ = await ready(hq)
+    first, *rest = center.offers(3, first=10)
+    strays = [Center("uz", f"{n:08x}", seed=b"s" * 32) for n in range(2_000)]
+    record = strays[0].event(PUBLISHED, "K-1", offer())
+    junk = [replace(record, offset=100 + n).header("ce_epoch", c.epoch.encode()) for n, c in enumerate(strays)]
+    step = await feed(hq, [first, *junk])
+    assert ([p.record for p in step.reading.tail], step.reading.intake.offset) == ([first, junk[-1]], first.offset)
+    assert Counter(reasons(step)) == {"SUPERSEDED": len(junk) - 1}
+    step = await feed(hq, rest)
+    assert (accepted(step), reasons(step)) == ([5, 6, 7], ["SUPERSEDED"])
+    assert (step.reading.tail, dict(step.reading.intake.closed)) == ((), {})
+
+
+async def test_new_epoch_under_an_unknown_key_waits_while_the_old_one_is_read(hq: Hq) -> None:
+    """A restored office with a new key: HQ remembers from where; the topic is read again when the key is enrolled."""
+    center, _ = await ready(hq)
+    again = replace(center.next_epoch("0000beef"), seed=b"n" * 32)
+    records = [again.opening(), *again.offers(2, first=50), *again.offers(300, first=100)]
+    step = await feed(hq, records)
+    assert (accepted(step), step.reading.intake.status) == ([], Status.WAITING)
+    assert (step.reading.intake.offset, step.reading.intake.lane and step.reading.intake.lane.epoch) == (4, "0000abcd")
+    await hq.said("key_added", center, center_record(center, again))
+    step = await feed(hq, records[:3])
+    assert (accepted(step), dict(step.reading.intake.closed)) == ([1, 2, 3], {"0000abcd": 4})
+
+
+@pytest.mark.parametrize("how", ["headers", "seal", "key", "unsigned"])
+async def test_record_with_more_beside_its_events_than_any_needs_is_not_looked_at(hq: Hq, how: str) -> None:
+    """What no limit of a tail counts is limited by itself; what follows is asked for."""
+    center, _ = await ready(hq)
+    record, last = center.offers(2, first=10)
+    large = {
+        "headers": replace(record, headers=(*record.headers, *[("", None)] * 300)),
+        "seal": record.plus(SEAL_HEADER, b"x" * 20_000),
+        "key": replace(record, key=b"x" * 20_000),
+        "unsigned": record.plus("else", b"x" * 20_000),
+    }[how]
+    step = await feed(hq, [large, last])
+    assert (accepted(step), reasons(step), [r.first for r in resends(step)]) == ([], ["OVERSIZED"], [5])
+    assert accepted(await feed(hq, [record, last])) == [5, 6]
+
+
+@pytest.mark.parametrize("rules", [1, 2])
+@pytest.mark.parametrize("order", ["good last", "good first"])
+async def test_record_with_two_seals_has_none_under_rules_2(hq: Hq, rules: int, order: str) -> None:
+    """Two readers could take different ones for the seal; under rules 1 the last one counts, as it always did."""
+    center, _ = await ready(hq)
+    (record,) = center.offers(1, first=10)
+    good = dict(record.headers)[SEAL_HEADER]
+    seals = [b"no note", good] if order == "good last" else [good, b"no note"]
+    double = record.without(SEAL_HEADER)
+    for each in seals:
+        double = double.plus(SEAL_HEADER, each)
+    keyring = replace((await hq.headquarters.basis()).keyring, rules=RULES[rules])
+    taken = take(hq.reading("uz"), [double], keyring, HUB, 0.0)
+    assert len(taken.stretches) == (rules == 1 and order == "good last")
+    assert len(take(taken.reading, [record], keyring, HUB, 0.0).stretches) + len(taken.stretches) == 1
