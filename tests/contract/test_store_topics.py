@@ -57,14 +57,14 @@ async def test_asking_stands_with_its_place_until_it_is_done(hq: Hq) -> None:
     topics = hq.store.topics
     await topics.ask({"events": (3,), "out.uz": ()}, "lost", NOW)
     first, second = await topics.agains()
-    assert (first.topic, first.partitions, first.why, first.asked_at) == ("events", {3}, "lost", NOW)
+    assert (first.topic, first.partitions, first.why, first.asked_at) == ("events", frozenset({3}), "lost", NOW)
     assert (second.covers(0), first.covers(0), first.covers(3)) == (True, False, True)
     assert await topics.advance(replace(first, place="1:2", done=2, missing=1))
     assert (await topics.agains())[0] == replace(first, place="1:2", done=2, missing=1)
     await topics.ask({"events": (4,)}, "lost again", NOW + timedelta(seconds=1))
     assert not await topics.advance(replace(first, place="1:3"))
     again = next(found for found in await topics.agains() if found.topic == "events")
-    assert (again.partitions, again.place, again.done) == ({3, 4}, "", 0)
+    assert (again.partitions, again.place, again.done) == (frozenset({3, 4}), "", 0)
 
 
 async def test_one_at_a_time_keeps_the_topics_and_its_lease_ends(hq: Hq) -> None:
