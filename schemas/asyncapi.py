@@ -17,9 +17,17 @@ from hub.domain.stream import HQ
 from hub.protocol.control import PRESENCE, PRESENCE_V2
 from hub.protocol.limits import ATTRIBUTE_BYTES_MAX
 from hub.protocol.receipt import RECEIPT, RESEND
-from hub.protocol.record import CONTENT_TYPE, CONTROL_HEADER, REQUIRED, SEAL_HEADER
+from hub.protocol.record import (
+    CONTENT_TYPE,
+    CONTROL_HEADER,
+    LANE_OPENED,
+    RECEIPT_HEADER,
+    REQUIRED,
+    SCHEMA_HEADER,
+    SEAL_HEADER,
+)
 from hub.protocol.status import STATUS, STATUS_KIND
-from hub.protocol.topics import CHECKPOINTS, TRUST
+from hub.protocol.topics import CHECKPOINTS, LANE, SCHEMAS, TRUST
 from hub.protocol.trust import TRUST_V2
 from hub.protocol.witness import AFTER_HEADER, ALARM, ALARM_KIND, COSIGNATURE_KIND, LEAVES_HEADER
 
@@ -78,6 +86,7 @@ def document(paths: Iterable[str]) -> Json:
         ),
         "receipt": _note("receipt", RECEIPT, "One commit at HQ, with its verdicts.", _fixed("cohub-kind", "receipt")),
         "checkpoint": _checkpoint(),
+        "schema": _schema(),
         "trust": _note("trust", TRUST_V2, "The keys that HQ signs with, signed by the root key.", {}),
         "resend": _note("resend", RESEND, "HQ asks for a lane again.", _fixed("cohub-kind", "resend")),
         "status": _note(
@@ -88,6 +97,7 @@ def document(paths: Iterable[str]) -> Json:
         ),
     }
     state_names = [_state_name(path) for path in states]
+    own = [t for t, kind in events.items() if STREAMS[kind.stream].writer == HQ or kind.type == LANE_OPENED]
     channels: Json = {
         "in": _channel("in.{center}", "Written by the center alone; one partition.", [*incoming, *CONTROL]),
         "out": _channel("out.{center}", "Written by HQ alone, for that center; one partition.", OUT),
@@ -96,6 +106,8 @@ def document(paths: Iterable[str]) -> Json:
             CHECKPOINTS, "What HQ signs of its log, key = size; one partition, compacted.", ["checkpoint"]
         ),
         "trust": _channel(TRUST, "The newest trust note, key = the hub's name; one partition, compacted.", ["trust"]),
+        "lane": _channel(LANE, "HQ's own lane as it was sealed; one partition, kept for ever.", own),
+        "schemas": _channel(SCHEMAS, "The schemas of state.*; one partition, compacted.", ["schema"]),
         "state": _channel("state.{stream}", "The newest record of each entity; compacted.", state_names),
     }
     channels["state"]["parameters"]["stream"]["enum"] = sorted({name.split(".")[1] for name in state_names})
@@ -118,6 +130,10 @@ def document(paths: Iterable[str]) -> Json:
             "publishEvents": _operation("send", "events", "HQ publishes what it accepted."),
             "sayCheckpoint": _operation("send", "checkpoints", "HQ says what its log of all receipts is now."),
             "sayTrust": _operation("send", "trust", "HQ says which keys it signs with, before it does."),
+            "sayLane": _operation(
+                "send", "lane", "HQ says what it has sealed of centers, keys and schemas."
+            ),
+            "saySchema": _operation("send", "schemas", "HQ says by which schemas it writes states."),
             "publishState": _operation("send", "state", "HQ publishes the entities that changed."),
         },
         "components": {
@@ -172,8 +188,30 @@ def _state(path: str) -> Json:
         "name": name,
         "summary": f"An entity whose record came with {name.removeprefix('state.')}.",
         "contentType": CONTENT_TYPE.decode(),
+        "headers": _state_headers(),
         "payload": _avro(path),
         "bindings": _keyed("The entity's id."),
+    }
+
+
+def _state_headers() -> Json:
+    named = {"type": "string", "description": "urn:sha256: and the SHA-256 (hex) of the value's schema."}
+    content = {"type": "string", "const": CONTENT_TYPE.decode()}
+    return {
+        "type": "object",
+        "required": ["content-type", SCHEMA_HEADER],
+        "properties": {"content-type": content, SCHEMA_HEADER: named},
+    }
+
+
+def _schema() -> Json:
+    key = {"type": "string", "description": "The schema's id, decimal."}
+    return {
+        "name": "schema",
+        "summary": "A schema of state.*, by its id.",
+        "contentType": "application/json",
+        "payload": {"type": "string", "description": "An Avro schema: the file's exact bytes."},
+        "bindings": {"kafka": {"key": key, "bindingVersion": KAFKA_BINDING}},
     }
 
 
@@ -212,7 +250,11 @@ def _headers() -> Json:
     properties["content-type"]["const"] = CONTENT_TYPE.decode()
     properties[SEAL_HEADER] = {
         "type": "string",
-        "description": "On the last record of a batch, and only on the way in: the seal, a signed note.",
+        "description": "On the last record of a batch, on in.{center} and hub.lane: the seal, a signed note.",
+    }
+    properties[RECEIPT_HEADER] = {
+        "type": "string",
+        "description": "Beside the seal on hub.lane: HQ's receipt for the batch, a signed note.",
     }
     return {"type": "object", "required": list(REQUIRED), "properties": properties}
 

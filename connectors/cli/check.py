@@ -70,6 +70,9 @@ def check(office: OfficeFolder = Path(), json: Json = False) -> None:
 
       connector check --json
     """
+    from connectors.cli.log import log_beside
+
+    log_beside()
     opened = OpenedOffice.open(office)
     findings = list(_findings(opened))
     if json:

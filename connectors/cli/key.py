@@ -237,6 +237,7 @@ def _see_that_hq_has(opened: OpenedOffice, key: Verifier, kind: Kind) -> None:
     """Errors: UsageError, if HQ does not have the key as active, or can't be asked."""
     import asyncio
 
+    from connectors.cli.log import log_beside
     from connectors.runtime.link import Link
     from connectors.runtime.office import read_trust
     from connectors.runtime.outbox import Outbox
@@ -245,6 +246,7 @@ def _see_that_hq_has(opened: OpenedOffice, key: Verifier, kind: Kind) -> None:
     from connectors.runtime.told import OfficeError, told_of
     from hub.protocol.errors import Retriable
 
+    log_beside()
     with Outbox(Path(":memory:")) as nowhere:
         try:
             trust = read_trust(opened.path / TRUST)

@@ -26,6 +26,15 @@ _BYTES_MAX: Final = 4 * 1024 * 1024
 _KEPT: Final = 3
 
 
+def log_beside(least: int = logging.ERROR) -> None:
+    """Send what is logged to stderr: a command's findings say what a person needs, and its output is theirs alone."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
 def configure_logging(office: Path, speaker: Speaker, *, quiet: bool, terminal: bool = True) -> None:
     """Send every log line to the office's log file, and to stderr, in its language, those that a person should see."""
     logging.raiseExceptions = False  # a full disk must not stop the daemon by way of its log

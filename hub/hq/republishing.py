@@ -10,7 +10,7 @@ from hub.domain.catalogue import STREAMS
 from hub.kafka.topics import standard_topics
 from hub.ledger.derived import Again
 from hub.protocol.errors import NotFound
-from hub.protocol.topics import topic_in
+from hub.protocol.topics import CLOCK, topic_in
 from hub.store.store import Store
 
 BY_A_PERSON: Final = "a person asked"
@@ -19,7 +19,7 @@ BY_A_PERSON: Final = "a person asked"
 def sayable(centers: Sequence[str]) -> list[str]:
     """Return the topics whose records HQ can say again: all of a hub's but what its centers write."""
     names = [spec.name for spec in standard_topics(sorted(centers), list(STREAMS))]
-    return [name for name in names if not name.startswith(topic_in(""))]
+    return [name for name in names if not name.startswith(topic_in("")) and name != CLOCK]
 
 
 async def ask(store: Store, topics: Sequence[str], centers: Sequence[str], now: datetime) -> list[str]:

@@ -160,8 +160,7 @@ async def run_worker(
         centers = consolidator.centers
         reader = ReaderSettings(cluster=settings.cluster, instance=settings.instance, session_s=settings.session_s)
         await make_topics(settings.cluster, centers, reader.group)
-        trust = TrustPublisher(settings.cluster, identity)
-        await trust.first()
+        await (trust := TrustPublisher(settings.cluster, identity)).first()
         app = create_app(reader, consolidator, centers)
         spare_the_collector()
         log.info("worker_started", hub=identity.hub, centers=len(centers), bootstrap=settings.cluster.bootstrap)
@@ -175,8 +174,9 @@ async def run_worker(
             if settings.publish:
                 tasks.append(run("notary", _notary(settings, store, identity, owner).run()))
                 kept = Kept(store, folder.database, identity, state_forms(released), state_schemas(released))
-                keeper = Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers)
-                tasks.append(run("keeper", keeper.run()))
+                tasks.append(
+                    run("keeper", Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers).run())
+                )
             tasks.append(run("trust", trust.run()))
             tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, alive)))
             tasks.append(run("clock", clock.run()))

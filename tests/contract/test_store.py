@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from hub.domain.hq_lane import HqLane, hq_readers
 from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
@@ -176,36 +175,6 @@ async def test_entitys_history_is_linked_and_every_commit_has_its_state_digest(
         assert digests[-1] == (state_digest,)
         assert (None,) not in digests
     assert step.commits[0].rows[0].previous == (center.origin, 3)
-
-
-async def test_rows_of_the_hq_lane_are_hqs_alone(hq: Hq) -> None:
-    """Centers' events do not move it; each of HQ's own does, and `changes` tells the same size."""
-    rows = await hq.store.hq_lane(0)
-    assert len(rows.origins) == 1
-    assert sum(len(stretch.events) for stretch in rows.stretches) == rows.size
-    await hq.feed("uz", Center().opened(3))
-    assert (await hq.store.hq_lane(0)).size == (await hq.store.changes()).basis == rows.size
-    await hq.register(Center("by"))
-    now = await hq.store.hq_lane(rows.size)
-    assert (await hq.store.changes()).basis == now.size == rows.size + 1
-    assert [len(stretch.events) for stretch in now.stretches] == [1]
-
-
-async def test_rows_of_the_hq_lane_come_in_pages_and_name_the_largest_basis(hq: Hq) -> None:
-    """Page by page the whole lane comes, in order; the first page says under which size HQ judged last."""
-    for number in range(300):
-        await hq.said("suspended" if number % 2 == 0 else "resumed", Center("kz"), {"reason": "x"})
-    await hq.feed("uz", Center().opened(1))
-    first = await hq.store.hq_lane(0)
-    assert first.named == first.size
-    read, stretches = 0, list(first.stretches)
-    while (read := sum(len(stretch.events) for stretch in stretches)) < first.size:
-        page = await hq.store.hq_lane(read)
-        assert page.stretches
-        assert page.named == 0
-        stretches += page.stretches
-    whole = HqLane().taken(stretches, IDENTITY.hq_keys(), hq_readers(RELEASED))
-    assert whole == await hq.headquarters.lane.read()
 
 
 async def test_newest_recorded_at_is_the_newest_of_all_lanes(engine: Engine, tmp_path: Path, hq: Hq) -> None:

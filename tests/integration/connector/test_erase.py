@@ -22,12 +22,10 @@ from hub.cli.main import run_command as run_hub
 from hub.cli.options import Settings
 from hub.domain.sealed import key_id_of
 from hub.hq.folder import HubFolder
-from hub.protocol.note import sign_note
 from hub.protocol.topics import FAN_OUT_PARTITIONS
-from hub.protocol.trust import Trust
 from tests.support.center import Center
 from tests.support.checker import check, trust_of
-from tests.support.folder import HUB, ROOT, OfficeFolder, until
+from tests.support.folder import HUB, OfficeFolder, until
 from tests.support.peek import ask, is_published
 from tests.support.worker import Hub, read_topic
 
@@ -57,8 +55,7 @@ async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> AsyncIterator[Hub]:
 async def office(hub: Hub, tmp_path: Path, topic_prefix: str) -> OfficeFolder:
     """Return the office of a center that this HQ has, with a mapping of partners and their contacts."""
     office = OfficeFolder(tmp_path / "office", topic_prefix, hub.bootstrap)
-    trust = sign_note(Trust(HUB, ROOT.verifier, (hub.identity.receipts.verifier,)).to_text(), [ROOT])
-    (office.folder / "trust.note").write_bytes(trust.to_bytes())
+    (office.folder / "trust.note").write_bytes(hub.identity.note)
     (office.folder / "mappings" / "partners.yaml").write_text(yaml.safe_dump(MAPPING))
     await hub.register(Center(office.center, seed=b"k" * 32))
     return office

@@ -20,10 +20,8 @@ from connectors.runtime.signals import Replans, Signal
 from hub.broker.embedded import EmbeddedKafka
 from hub.hq.centers import add_key, revoke_key
 from hub.hq.folder import HubFolder
-from hub.protocol.note import sign_note
-from hub.protocol.trust import Trust
 from tests.support.center import Center
-from tests.support.folder import HUB, ROOT, OfficeFolder, until
+from tests.support.folder import OfficeFolder, until
 from tests.support.worker import Hub
 
 pytestmark = pytest.mark.integration
@@ -55,8 +53,7 @@ async def test_batches_sealed_by_the_old_key_are_receipted_after_it_was_revoked(
 ) -> None:
     """A rotation loses nothing: what the old key sealed and nobody has read yet is sealed again by the new one."""
     office = OfficeFolder(tmp_path / "office", topic_prefix, kafka.bootstrap)
-    trust = sign_note(Trust(HUB, ROOT.verifier, (hub.identity.receipts.verifier,)).to_text(), [ROOT])
-    (office.folder / "trust.note").write_bytes(trust.to_bytes())
+    (office.folder / "trust.note").write_bytes(hub.identity.note)
     await hub.register(Center(office.center, seed=b"k" * 32))
     office.sheet({"A": "Pump"})
     async with office.running() as connector:

@@ -23,6 +23,8 @@ VALUES = {
     "reason": "HQ has signed two roots at size 3",
     "last": "3",
     "gap": "51:00:04",
+    "wanted": "12",
+    "detail": "hub.example/hq/00000001 does not go on",
     "stored_at": "2026-01-02T03:04:05.000000Z",
 }
 

@@ -132,6 +132,23 @@ async def test_hq_lane_whose_rows_were_put_back_goes_on(hq: Hq, tmp_path: Path) 
     kind = "net.cohub.center.resumed.v1"
     await again.say([HqEvent(kind, "kz", {"reason": "put right", "effective_on": None})], NOW)
     assert (await again.basis()).size == before.size + 1
+async def test_lane_that_is_mended_is_read_again(hq: Hq) -> None:
+    """The way out: with the rows as they were HQ goes on, and says what it has to say."""
+    last = f"WHERE last = {SIZE} AND lane_id = {OF_HQ}"
+    before = one(hq, f"SELECT seal FROM receipt {last}")
+    edit(hq, f"UPDATE receipt SET seal = x'00' {last}")
+    with pytest.raises(Fatal, match=STOPPED):
+        await anew(hq).basis()
+    edit(hq, f"UPDATE receipt SET seal = ? {last}", before)
+    await anew(hq).say([HqEvent("net.cohub.center.registered.v1", "tj", center_record(Center("tj")))], NOW)
+    assert "tj" in (await anew(hq).basis()).registry.centers
+
+
+async def test_lane_of_a_newer_release_stops_hq_and_says_so(hq: Hq) -> None:
+    """What it does not know it can't judge under: here the schema of a center's suspension is missing."""
+    known = {path: schema for path, schema in RELEASED.items() if "suspended" not in path}
+    with pytest.raises(Fatal, match=r"a newer release wrote .*: update cohub here"):
+        await Headquarters(hq.store, IDENTITY, known).basis()
 
 
 async def test_rows_behind_the_last_seal_are_not_read(hq: Hq) -> None:
