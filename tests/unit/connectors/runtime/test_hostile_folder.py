@@ -65,6 +65,17 @@ def test_links_pipes_and_folders_among_the_sheets_are_shown_and_not_opened(bench
     assert bench.outbox.backlog() == 1
 
 
+def test_hard_link_to_a_key_is_told_nowhere(bench: SheetsOffice) -> None:
+    """A second name of a key, or a copy of it, is no sheet, and none of it stands in log or verdict sheet."""
+    os.link(bench.path / "keys" / "seal.key", bench.path / "offers.csv")
+    with capture_logs() as logs:
+        bench.look()
+    secret = key_bytes(bench).decode().rpartition("+")[2]
+    assert states(bench)["offers.csv"] is FileState.REFUSED
+    assert secret not in str(logs)
+    assert secret.encode() not in (bench.path / "outbox.sqlite3").read_bytes()
+
+
 def test_sheet_that_a_link_replaces_is_not_followed(bench: SheetsOffice, tmp_path: Path) -> None:
     """What was a sheet and is a link now is gone, and shown as what it is."""
     outside = tmp_path / "outside.csv"
