@@ -50,6 +50,8 @@ def configure_logging(office: Path, speaker: Speaker, *, quiet: bool, terminal: 
         cache_logger_on_first_use=False,  # a second call, in one process, is to count
     )
     root = logging.getLogger()
+    for old in root.handlers:
+        old.close()
     root.handlers = []
     root.setLevel(logging.INFO)
     if terminal:

@@ -104,6 +104,8 @@ def read_trust(path: Path) -> Trust:
     """Return HQ's keys as they were pinned at enrolment. Errors: UsageError."""
     try:
         return open_trust(files.read(path))
+    except files.StrangeFileError as exc:
+        raise OfficeError("errors.os", path=path, reason=os_reason(exc)) from exc
     except OSError as exc:
         raise OfficeError("errors.trust_unreadable", path=path) from exc
     except Malformed as exc:

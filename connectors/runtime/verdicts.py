@@ -148,10 +148,10 @@ def _titles(wanted: Iterable[str]) -> Iterator[str]:
 
 def escape(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula, nor chokes on."""
-    text = visible(_UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text))
-    if text.startswith(_FORMULA_STARTS):
-        text = f"'{text}"
-    return text[:_CELL_CHARS_MAX]
+    shown = visible(_UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text))
+    if text.startswith(_FORMULA_STARTS) or shown.startswith(_FORMULA_STARTS):
+        shown = f"'{shown}"
+    return shown[:_CELL_CHARS_MAX]
 
 
 def paced(items: Iterable[T], give_way: Callable[[], None]) -> Iterator[T]:

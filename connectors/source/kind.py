@@ -37,6 +37,7 @@ _OTHERS: Final = (
     (b"\x1f\x8b", "a compressed file (gzip)"),
     (b"7z\xbc\xaf\x27\x1c", "an archive (7z)"),
     (b"Rar!", "an archive (RAR)"),
+    (b"PRIVATE+KEY+", "a private key"),  # what of it were told as a header would be beside the sheets
     (b"{\\rtf", "a text document (RTF)"),
     (b"SQLite format 3\0", "a database (SQLite)"),
     (b"\x00\x01\x00\x00Standard", "a database (Access)"),

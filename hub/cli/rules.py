@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.base.output import as_json, line, table
+from hub.base.output import as_json, confirm, line, table
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def adopt(
         check_adoptable(read_rules(where), number)
         if json or not sys.stdin.isatty():
             raise UsageError(f"rules {number} can't be taken back once adopted: --yes says that you mean it")
-        typer.confirm(f"HQ will never judge by older rules than {number} again. Go on?", abort=True, err=True)
+        confirm(f"HQ will never judge by older rules than {number} again. Go on?", abort=True, err=True)
     done = run_async(adopt_rules(where, number, reason))
     if json:
         as_json({"before": done.before, "in_force": done.number})

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Final
 
+from hub.base.zips import open_zip
 from hub.evidence.layout import is_known
 from hub.evidence.report import Check, Report
 
@@ -72,7 +73,7 @@ def read_zip(data: bytes, report: Report) -> dict[str, bytes]:
 
 def _read(data: bytes, report: Report) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with open_zip(io.BytesIO(data)) as archive:
         infos = archive.infolist()
         if len(infos) > FILES_MAX:
             report.error(Check.CONTAINER, f"{len(infos)} files: a bundle has at most {FILES_MAX}")

@@ -23,6 +23,7 @@ OTHERS: Final = {
     "hub/demo/run.py": "the demonstration's own folder",
     "hub/demo/view.py": "the demonstration's own folder",
     "hub/broker/process.py": "no file: it starts a process",
+    "hub/base/ending.py": "a file without a name, which nobody else can open",
     "hub/base/command.py": "the null device, in place of a closed pipe",
 }
 PATH_CALLS: Final = frozenset(

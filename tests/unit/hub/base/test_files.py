@@ -119,12 +119,13 @@ def test_second_name_of_a_key_is_not_written_in_its_place(shared: Path, key: Pat
     """A log is appended to and a lock file is written over: not where its bytes are a key's."""
     path = shared / "connector.log"
     hard_link(path, key)
-    for use in (
+    uses: list[Callable[[], object]] = [
         lambda: files.appending(path).close(),
         lambda: os.close(files.updating(path)),
         lambda: files.settle_database(path),
         Lock(path).acquire,
-    ):
+    ]
+    for use in uses:
         with pytest.raises(StrangeFileError, match="second name"):
             use()
     assert key.read_bytes() == SECRET
