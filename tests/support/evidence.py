@@ -30,6 +30,7 @@ from hub.protocol.control import key_name, key_text
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer
 from hub.protocol.note import sign_note
 from hub.protocol.record import CONTROL_HEADER
+from hub.protocol.rules import FIRST, Rules
 from hub.protocol.trust import Trust
 from hub.protocol.witness import COSIGNATURE_KIND, cosigned_note
 from hub.replay.source import Ledger
@@ -89,10 +90,13 @@ class Story:
     now: datetime = NOW
 
     @classmethod
-    async def open(cls, folder: Path) -> Story:
-        """Return a hub with three registered centers that have witness keys; their lanes are opened."""
+    async def open(cls, folder: Path, rules: Rules = FIRST) -> Story:
+        """Return a hub with three registered centers that have witness keys; their lanes are opened.
+
+        Rules 1 take texts with marks of direction, which a page has to show.
+        """
         centers = {name: Center(name, f"0000{number:04x}") for number, name in enumerate(NAMES, 1)}
-        hq = await Hq.open(folder)
+        hq = await Hq.open(folder, rules=rules)
         for name, center in centers.items():
             title, country, zone = NAMES[name]
             record = center_record(center)
