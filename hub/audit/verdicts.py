@@ -19,7 +19,8 @@ from hub.ledger.basis import Basis
 from hub.ledger.decide import ZERO, Judged
 from hub.ledger.reading import Pending
 from hub.ledger.step import EntityKey, KnownEntity
-from hub.protocol.rules import RULES
+from hub.protocol.errors import Newer
+from hub.protocol.rules import rules
 from hub.protocol.tree import HASH_BYTES
 from hub.protocol.verdict import Code
 from hub.replay.fold import BasisBook, refold, unknown_here
@@ -99,8 +100,11 @@ class FoldCheck:
         self._state(walk, said, digests, is_mended=is_mended)
         if walk.stored.center == HQ:
             self._bases.add(size, changed.values(), walk.lane.recorded_at)
-            if is_vouched_for and self._bases.number_of_rules not in RULES:
-                self._bases.be_newer(size, f"rules {self._bases.number_of_rules} are in force from {size} on")
+            try:
+                rules(self._bases.number_of_rules)
+            except Newer as exc:
+                if is_vouched_for:
+                    self._bases.be_newer(size, str(exc))
 
     def _parts(
         self, walk: Walk, rows: Sequence[StoredEvent], events: Sequence[Pending], lost: set[int]

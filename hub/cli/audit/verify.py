@@ -114,7 +114,7 @@ def _show(found: AuditReport, language: Language) -> None:
     for what in found.not_checked:
         line(f"not checked: {what}")
     if found.newer:
-        line(words("evidence").say("newer_ledger", language, why=found.newer))
+        line(f"{found.newer}. {words('evidence').say('newer_means', language)}")
     line("nothing found" if not found.findings else count(len(found.findings), "finding"))
 
 

@@ -48,7 +48,7 @@ def export(told: Told, subject: Subject = WHOLE) -> ExportedBundle:
         return export_bundle(ledger, TRUST_NOTE, subject)
 
 
-async def faulty_story(folder: Path, rules: Rules) -> Told:
+async def faulty_story(folder: Path, rules: Rules, *witnesses: str) -> Told:
     """Tell of an offer for each fault that an event may have, and what is said after each."""
     story = await Story.open(folder, rules)
     center = story.centers["uz"]
@@ -58,7 +58,7 @@ async def faulty_story(folder: Path, rules: Rules) -> Told:
         await story.take("uz", [broken, again])
     await story.take("uz", [_by_a_schema_of_hqs(center)])
     await story.notarize()
-    await story.cosign("uz", "kz")
+    await story.cosign(*witnesses)
     await story.close()
     with Ledger.open(story.database) as ledger:
         lane = next(lane for lane in ledger.lanes if lane.center == "uz")
@@ -74,7 +74,7 @@ def _by_a_schema_of_hqs(center: Center) -> Sent:
 @pytest.mark.parametrize("number", RULES)
 def test_whatever_hq_decided_is_proved(tmp_path: Path, number: int) -> None:
     """Each fault of an event, under rules of each number: one rejected event leaves the others provable."""
-    told = asyncio.run(faulty_story(tmp_path, RULES[number]))
+    told = asyncio.run(faulty_story(tmp_path, RULES[number], "uz", "kz"))
     assert {"UNKNOWN_SCHEMA", "BAD_HEADERS", "WRONG_CENTER", "NO_VALUE", "TOO_LARGE"} <= set(told.codes)
     assert ("BAD_KEY" in told.codes) == (number == 1)
     bundle = export(told)
@@ -87,7 +87,7 @@ def test_whatever_hq_decided_is_proved(tmp_path: Path, number: int) -> None:
 @pytest.mark.parametrize("number", RULES)
 def test_altered_kafka_key_proves_nothing_and_spoils_nothing_that_is_signed(tmp_path: Path, number: int) -> None:
     """Under rules 2 no verdict is about it; under rules 1 the row says that nobody signed it."""
-    told = asyncio.run(faulty_story(tmp_path, RULES[number]))
+    told = asyncio.run(faulty_story(tmp_path, RULES[number], "uz", "kz"))
     files = files_of(export(told))
     path = find(files, ".key")
     report = checked(remade(files | {path: b"uz:another"}, WHOLE))
