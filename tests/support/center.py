@@ -100,7 +100,7 @@ class Center:
             "center": self.id,
             "epoch": self.epoch,
             "sequence": self.edge.size + 1,
-            "event_id": uuid7(NOW, next(self._numbers).to_bytes(10, "big")),
+            "event_id": uuid7(NOW, sha256(f"{self.epoch}/{next(self._numbers)}".encode()).digest()[:10]),
             "event_type": event_type,
             "subject": f"{self.id}:{key}",
             "time": NOW,
