@@ -28,6 +28,7 @@ FINDINGS_SHOWN_MAX: Final = 500
 TAGS: Final = {"zh": "zh-Hans", "ru": "ru", "en": "en"}
 _ABOUT_LOG: Final = "logged"  # of the sentences that say what is proved, the one that needs witnesses
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
+_WEIGHTS: Final = {Severity.ERROR: "failed"}  # other severities are called as they are
 _OUTCOMES: Final = {"proved": "proved", "not yet believed": "pending", "failed": "failed", NEWER: "newer"}
 
 
@@ -83,10 +84,9 @@ class Article:
         return '<dl class="facts">' + "".join(f"<dt>{self.say(n)}</dt><dd>{v}</dd>" for n, v in facts) + "</dl>"
 
     def _proved(self) -> str:
-        if self.report is not None and self.report.status == "failed":
-            return f"<p>{self.say('proves_nothing')}</p>"
-        if self.report is not None and self.report.status == NEWER:
-            return f"<p>{self.say('newer_means')}</p>"
+        status = "" if self.report is None else self.report.status
+        if status in ("failed", NEWER):
+            return f"<p>{self.say('newer_means' if status == NEWER else 'proves_nothing')}</p>"
         proved = proved_texts(self.language)
         if self.case.log is None or not self.case.log.is_believed:
             proved[_ABOUT_LOG] = self.say("proves_log_later")
@@ -150,7 +150,8 @@ class Article:
     def _table_of(self, findings: list[Finding]) -> str:
         rows = [
             [
-                f'<span class="{_weight(finding.severity)}">{check_text(finding.check, self.language)}</span>',
+                f'<span class="{_WEIGHTS.get(finding.severity, finding.severity)}">'
+                f"{check_text(finding.check, self.language)}</span>",
                 f'<span class="mono">{text(_place(finding))}</span>',
                 f'{self._means(finding)}<span class="small" lang="en">{text(finding.detail)}</span>',
             ]
@@ -394,10 +395,6 @@ def _stream(held: BundledEvent) -> str:
     """Return the stream that an event says it is of; "" for a type that this release doesn't know."""
     kind = KINDS.get(held.text("ce_type"))
     return kind.stream if kind is not None else ""
-
-
-def _weight(severity: Severity) -> str:
-    return "failed" if severity is Severity.ERROR else str(severity)
 
 
 def _same(left: Any, right: Any) -> bool:

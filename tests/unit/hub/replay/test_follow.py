@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub.protocol.rules import FIRST
 from hub.replay.decoding import Decoder
 from hub.replay.follow import Story, follow
 from hub.replay.named import follow_entity
@@ -145,7 +146,7 @@ async def test_entity_is_followed_to_what_it_names_and_what_names_it(tmp_path: P
 async def test_rejected_event_stands_before_what_was_said_instead(tmp_path: Path) -> None:
     """An entity's story begins with the rejection, not with the first event that was accepted."""
     uz, kz = Center("uz"), Center("kz")
-    hq = await Hq.open(tmp_path, uz, kz)
+    hq = await Hq.open(tmp_path, uz, kz, rules=FIRST)  # by which an id may be any word
     await hq.feed("uz", [uz.opening(), uz.sealed(uz.append(uz.event(OPENED, "D-1", deal(counterpart_center="kz"))))])
     opening = [kz.opening()]
     for event_id, cause, named in (("r1", None, "kz:D-1"), ("r2", "r1", "kz:D-2"), ("a1", "r2", "uz:D-1")):
