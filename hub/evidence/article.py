@@ -28,7 +28,6 @@ FINDINGS_SHOWN_MAX: Final = 500
 TAGS: Final = {"zh": "zh-Hans", "ru": "ru", "en": "en"}
 _ABOUT_LOG: Final = "logged"  # of the sentences that say what is proved, the one that needs witnesses
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
-_WEIGHTS: Final = {Severity.ERROR: "failed"}  # other severities are called as they are
 _OUTCOMES: Final = {"proved": "proved", "not yet believed": "pending", "failed": "failed", NEWER: "newer"}
 
 
@@ -150,8 +149,7 @@ class Article:
     def _table_of(self, findings: list[Finding]) -> str:
         rows = [
             [
-                f'<span class="{_WEIGHTS.get(finding.severity, finding.severity)}">'
-                f"{check_text(finding.check, self.language)}</span>",
+                f'<span class="{finding.weight}">{check_text(finding.check, self.language)}</span>',
                 f'<span class="mono">{text(_place(finding))}</span>',
                 f'{self._means(finding)}<span class="small" lang="en">{text(finding.detail)}</span>',
             ]

@@ -53,6 +53,11 @@ class Finding:
     lane: str = ""
     sequence: int | None = None
 
+    @property
+    def weight(self) -> str:
+        """What the outcome of its check is called, as far as it decides it."""
+        return "failed" if self.severity is Severity.ERROR else str(self.severity)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {
