@@ -117,7 +117,7 @@ class ReceiptCheck:
         """Check that the seal's key was good for the center when HQ received it."""
         origin, center = walk.stored.origin, walk.stored.center
         try:
-            _, note = open_seal(said.seal)
+            checkpoint, note = open_seal(said.seal)
             if center == HQ:
                 note.verify([key.named(origin) for key in self._trust.hqs_at(said.recorded_at)])
                 return
@@ -127,6 +127,9 @@ class ReceiptCheck:
             return
         if judged_under is None:
             return
+        if checkpoint.extensions and judged_under.rules.strict_seals:
+            detail = f"it has extension lines, which no seal has under rules {judged_under.rules.number}"
+            self._findings.add(What.SEAL, "receipt", origin, said.first, said.last, detail=detail)
         standing, why = judged_under.keyring.check_seal(center, origin, note)
         if standing is not Standing.GOOD:
             self._findings.add(What.SEAL_KEY, "receipt", origin, said.first, said.last, detail=why)

@@ -19,10 +19,11 @@ from hub.protocol.rules import Rules
 
 # C0, DEL, C1; the line and paragraph separators; the marks that embed, override or isolate a direction.
 CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_BUT_LINE_FEED: Final = CONTROLS.replace(r"\x00-\x1f", r"\x00-\x09\x0b-\x1f")
 # At least one character, and white space (Unicode's White_Space) at neither end.
 EXACT_TEXT: Final = rf"^[^\s{CONTROLS}]([^{CONTROLS}]*[^\s{CONTROLS}])?$"
 # The same of a text that may have paragraphs.
-EXACT_LINES: Final = rf"^[^\s{CONTROLS}](([^{CONTROLS}]|\n)*[^\s{CONTROLS}])?$"
+EXACT_LINES: Final = rf"^[^\s{CONTROLS}]([^{_BUT_LINE_FEED}]*[^\s{CONTROLS}])?$"
 # What these parts of a schema hold is no schema.
 _OPAQUE: Final = frozenset({"config", "default", "default_factory", "function", "metadata", "serialization"})
 

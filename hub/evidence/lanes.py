@@ -123,6 +123,8 @@ def check_seal(case: Case, lane: LaneOf, span: Span, basis: Basis | None) -> Non
         else:
             if basis is None:
                 raise Malformed(f"the bundle has no hq lane of size {receipt.basis}, which says whose key it is")
+            if checkpoint.extensions and basis.rules.strict_seals:
+                raise Malformed(f"it has extension lines, which no seal has under rules {basis.rules.number}")
             standing, why = basis.keyring.check_seal(lane.center, origin, note)
             if standing is not Standing.GOOD:
                 raise Malformed(f"at basis {receipt.basis}: {why}")

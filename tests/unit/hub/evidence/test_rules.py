@@ -14,6 +14,8 @@ import pytest
 
 import hub.domain.catalogue
 import hub.protocol.rules
+from hub.audit.findings import What
+from hub.audit.verify import verify
 from hub.domain.streams.rules import RULES as RULES_STREAM
 from hub.evidence import layout
 from hub.evidence.check import check_bundle
@@ -23,11 +25,13 @@ from hub.evidence.page import page
 from hub.evidence.report import NEWER, Check, Severity
 from hub.evidence.subject import Subject
 from hub.hq.headquarters import adoption
+from hub.protocol.checkpoint import seal
+from hub.protocol.record import SEAL_HEADER
 from hub.protocol.rules import FIRST, NEWEST, RULES, Rules
 from hub.replay.source import Ledger
 from tests.support.center import NOW, Center, Sent
 from tests.support.center import offer as offer_value
-from tests.support.evidence import DAY, ROOT, TRUST_NOTE, Story, remade
+from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, remade
 from tests.unit.hub.evidence.conftest import checked, files_of, find
 from tests.unit.hub.ledger.test_decide import FAULTS
 
@@ -215,3 +219,27 @@ def test_format_of_a_later_release_is_newer(newer: ExportedBundle) -> None:
     files[layout.MANIFEST] = orjson.dumps(said | {"format": "nonsense/v2"})
     files[layout.SUMS] = layout.sums(layout.digests(files))
     assert checked(files).status == "failed"
+
+
+@pytest.mark.parametrize("number", RULES)
+def test_seal_with_extension_lines_is_one_under_rules_1_alone(tmp_path: Path, number: int) -> None:
+    """HQ of a release that took it under rules 2 did not go by its own rules: bundle and audit say so."""
+
+    async def tell() -> Path:
+        story = await Story.open(tmp_path, FIRST)
+        if number > 1:
+            await story.hq.headquarters.say([adoption(number, None)], story.now)
+        center = story.centers["uz"]
+        record = story.event("uz", "offer.published", "K-1", offer_value())
+        strange = record.plus(SEAL_HEADER, seal(center.origin, center.edge, center.signer, ("more",)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hub.protocol.rules, "RULES", {1: FIRST, 2: replace(NEWEST, strict_seals=False)})
+            await story.hq.feed("uz", [strange], story.now)
+        await story.notarize()
+        await story.close()
+        return story.database
+
+    told = Told(asyncio.run(tell()), [])
+    found = {finding.check for finding in export(told).case.report.findings if finding.severity is Severity.ERROR}
+    assert found == ({Check.SEALS} if number == 2 else set())
+    assert {f.what for f in verify(told.database, TRUST).findings} == ({What.SEAL} if number == 2 else set())
