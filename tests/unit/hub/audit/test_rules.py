@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_id_of_two_accepted_events_is_found(tmp_path: Path) -> None:
     async def tell() -> Path:
         story = await Story.open(tmp_path, NEWEST)
 
-        def event(center: str, key: str, **fields: object) -> None:
+        def event(center: str, key: str, **fields: Any) -> None:
             events.append(story.event(center, "offer.published", key, offer(**fields), event_id=repeated))
 
         events: list[object] = []

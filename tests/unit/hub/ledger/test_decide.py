@@ -53,7 +53,7 @@ FAULTS: dict[str, tuple[Code, Callable[[Center, Sent], Sent]]] = {
     "key unlike subject": (Code.BAD_KEY, lambda c, r: replace(r, key=b"uz:K-8")),
     "null key": (Code.BAD_KEY, lambda c, r: replace(r, key=None)),
     "empty key": (Code.BAD_KEY, lambda c, r: replace(r, key=b"")),
-    "key of 100 kB": (Code.BAD_KEY, lambda c, r: replace(r, key=b"k" * 100_000)),
+    "key of 3 kB": (Code.BAD_KEY, lambda c, r: replace(r, key=b"k" * 3000)),
     "key not UTF-8": (Code.BAD_KEY, lambda c, r: replace(r, key=b"\xff")),
     "id that is a word": (Code.BAD_HEADERS, lambda c, r: r.header("ce_id", b"offer-7")),
     "id in capitals": (Code.BAD_HEADERS, lambda c, r: r.header("ce_id", b"019CA92A-4A7A-7C0E-8B1D-2F5A6B7C8D01")),
@@ -202,7 +202,7 @@ async def test_measures_follow_the_entities(hq: Hq) -> None:
     assert {k[1]: int(v) for k, v in step.measures.items()} == {"offer.published": -1, "offer.withdrawn": 1}
 
 
-@pytest.mark.parametrize("key", [b"uz:K-9", b"", b"k" * 5000, b"\xff\x00"])
+@pytest.mark.parametrize("key", [b"uz:K-9", b"", b"k" * 3000, b"\xff\x00"])
 async def test_kafka_key_that_nobody_signs_is_a_remark(tmp_path: Path, key: bytes) -> None:
     """From rules 2 on it changes no verdict; it is kept beside the row, no more of it than an attribute may have."""
     hq = await Hq.open(tmp_path)
