@@ -168,9 +168,6 @@ class _Fetch:
         )
 
     def _one(self, record: KafkaRecord) -> None:
-        if type(record.value) is UnreadableBatch:
-            self._quarantine(Reason.UNREADABLE_BATCH, record.value.detail, record, bytes(record.value), record)
-            return
         if len(record.headers) > HEADERS_MAX:
             detail = f"expected at most {HEADERS_MAX} headers, got {len(record.headers)}"
             self._quarantine(Reason.OVERSIZED, detail, record, canonical((), record.value), record)
@@ -201,6 +198,9 @@ class _Fetch:
         self, record: KafkaRecord, headers: dict[str, bytes | None], data: bytes, leaf: bytes, common: Common | None
     ) -> None:
         """Deal with a record that is not plainly the next of the lane that the record before it was of."""
+        if type(record.value) is UnreadableBatch:  # it has no headers, so it is no plain record either
+            self._quarantine(Reason.UNREADABLE_BATCH, record.value.detail, record, bytes(record.value), record)
+            return
         aside = aside_bytes(record)
         if aside > ASIDE_BYTES_MAX:
             detail = f"expected at most {ASIDE_BYTES_MAX} bytes of key and unsigned headers, got {aside}"

@@ -18,23 +18,17 @@ import pytest
 from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
-from hub.ledger.reading import Reading
-from hub.ledger.witness import STRANGE
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
 from hub.protocol.tree import Edge, leaf_hash
 from hub.store.migrate import HEAD
 from hub.store.store import (
-    JUNK_SHARE,
-    KEPT_BYTES_MAX,
-    KEPT_KEY_BYTES_MAX,
-    WHOLE_SHARE,
     FencedError,
     TakenError,
 )
-from tests.contract.conftest import QUOTA_BYTES, position, prepared
-from tests.support.center import HUB, NOW, RELEASED, Center, Sent, offer
+from tests.contract.conftest import position, prepared
+from tests.support.center import HUB, NOW, RELEASED, Center, offer
 from tests.support.engines import Engine
 from tests.support.hq import IDENTITY, Hq, center_record
 from tests.support.witness import Witness
@@ -237,55 +231,6 @@ async def test_evidence_is_kept_once(hq: Hq, engine: Engine, tmp_path: Path) -> 
     await hq.store.keep_evidence("hub.example/uz/1", 5, b"ours", b"theirs", NOW)
     rows = engine.peek(tmp_path, "SELECT size, ours, theirs FROM evidence ORDER BY size")
     assert rows == [(4, b"ours", b"theirs"), (5, b"ours", b"theirs")]
-
-
-async def test_quarantine_stays_within_its_quota(hq: Hq, engine: Engine, tmp_path: Path) -> None:
-    """A few records are kept whole, of more their beginnings, and the rest is counted; another center's is its own."""
-    share = int(QUOTA_BYTES * WHOLE_SHARE) // 2 - 1_500
-    records = [
-        Sent(b"x" * 5_000, n.to_bytes(4, "big") * (share // 4), (("no", b"header of ours"),), offset=n)
-        for n in range(40)
-    ]
-    await hq.feed("uz", records[:30])
-    await hq.feed("uz", records[30:])
-    await hq.feed("kz", records[:1])
-    rows = engine.peek(
-        tmp_path,
-        "SELECT kafka_offset, length(data), size_bytes, digest, length(key), data FROM quarantine"
-        " WHERE center = 'uz' ORDER BY id",
-    )
-    whole = rows[0][2]
-    assert [row[1] for row in rows[:2]] == [whole, whole]
-    assert {row[1] for row in rows[2:]} == {KEPT_BYTES_MAX}
-    assert 10 < len(rows) < 40
-    assert {(row[2], row[4]) for row in rows} == {(whole, KEPT_KEY_BYTES_MAX)}
-    assert len({row[3] for row in rows}) == len(rows)
-    assert [leaf_hash(row[5]) == row[3] for row in rows] == [True] * 2 + [False] * (len(rows) - 2)
-    used = dict(engine.peek(tmp_path, "SELECT center, quarantined_bytes FROM intake"))
-    assert QUOTA_BYTES * (JUNK_SHARE - 0.05) < used["uz"] <= QUOTA_BYTES * JUNK_SHARE
-    assert used["uz"] >= sum(row[1] + row[4] for row in rows)
-    assert whole < used["kz"] < 2 * whole
-    unkept = "SELECT center, reason, records, size_bytes FROM unkept"
-    missing = 40 - len(rows)
-    assert engine.peek(tmp_path, unkept) == [("uz", "NOT_ATTRIBUTABLE", missing, missing * whole)]
-    # Read again from the beginning, as after a crash: nothing is kept or counted twice.
-    reading, term = hq.readings["uz"]
-    hq.readings["uz"] = Reading.of(replace(reading.intake, offset=None)), term
-    await hq.feed("uz", records)
-    assert engine.peek(tmp_path, unkept) == [("uz", "NOT_ATTRIBUTABLE", missing, missing * whole)]
-    assert engine.peek(tmp_path, "SELECT count(*) FROM quarantine WHERE center = 'uz'") == [(len(rows),)]
-
-
-async def test_junk_leaves_room_for_what_speaks_against_hq(hq: Hq, engine: Engine, tmp_path: Path) -> None:
-    """A stranger who fills a center's quarantine hides no cosignature of another log than HQ's."""
-    junk = [Sent(b"x", bytes([n]) * 5_000, (), offset=n) for n in range(200)]
-    step = await hq.feed("uz", junk)
-    strange = replace(step.quarantine[0], reason=STRANGE[0], record=replace(junk[0], offset=900))
-    _, term = hq.readings["uz"]
-    await hq.store.commit(replace(step, quarantine=(strange,)), term)
-    assert engine.peek(tmp_path, "SELECT reason FROM quarantine WHERE kafka_offset = 900") == [(STRANGE[0],)]
-    used = engine.peek(tmp_path, "SELECT quarantined_bytes FROM intake WHERE center = 'uz'")
-    assert used[0][0] <= QUOTA_BYTES
 
 
 async def test_database_that_is_opened_again_has_everything(engine: Engine, tmp_path: Path, hq: Hq) -> None:
