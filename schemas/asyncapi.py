@@ -130,9 +130,7 @@ def document(paths: Iterable[str]) -> Json:
             "publishEvents": _operation("send", "events", "HQ publishes what it accepted."),
             "sayCheckpoint": _operation("send", "checkpoints", "HQ says what its log of all receipts is now."),
             "sayTrust": _operation("send", "trust", "HQ says which keys it signs with, before it does."),
-            "sayLane": _operation(
-                "send", "lane", "HQ says what it has sealed of centers, keys and schemas."
-            ),
+            "sayLane": _operation("send", "lane", "HQ says what it has sealed of centers, keys and schemas."),
             "saySchema": _operation("send", "schemas", "HQ says by which schemas it writes states."),
             "publishState": _operation("send", "state", "HQ publishes the entities that changed."),
         },

@@ -132,6 +132,8 @@ async def test_hq_lane_whose_rows_were_put_back_goes_on(hq: Hq, tmp_path: Path) 
     kind = "net.cohub.center.resumed.v1"
     await again.say([HqEvent(kind, "kz", {"reason": "put right", "effective_on": None})], NOW)
     assert (await again.basis()).size == before.size + 1
+
+
 async def test_lane_that_is_mended_is_read_again(hq: Hq) -> None:
     """The way out: with the rows as they were HQ goes on, and says what it has to say."""
     last = f"WHERE last = {SIZE} AND lane_id = {OF_HQ}"
