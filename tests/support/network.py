@@ -308,8 +308,10 @@ class Network:
         return int(self.ask("SELECT coalesce(sum(size), 0) FROM lane WHERE center <> 'hq'"))
 
     def is_published(self) -> bool:
-        """Whether the publisher's cursors are where the lanes are."""
-        return is_published(HubFolder(self.hub.data_dir).database)
+        """Whether the publisher's cursors are where the lanes are, and HQ's own lane stands on `hub.lane`."""
+        upto = "coalesce((SELECT upto FROM said WHERE topic = 'hub.lane'), 0)"
+        said = f"SELECT {upto} = size FROM lane WHERE center = 'hq'"
+        return is_published(HubFolder(self.hub.data_dir).database) and bool(self.ask(said))
 
     def ask(self, query: str) -> Any:
         """Return one value out of HQ's database."""
