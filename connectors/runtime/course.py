@@ -168,7 +168,11 @@ class Course:
         acknowledges nothing any more.
         """
         is_old = sequence <= self.answered or now_s - self.asked_at_s < self.answer_wait_s
-        if is_old or self._is_on_its_way(sequence, now_s):
+        return self if is_old else self.lost(sequence, now_s)
+
+    def lost(self, sequence: int, now_s: float) -> Course:
+        """HQ has nothing from `sequence` on, whatever it had answered: send again from there."""
+        if self._is_on_its_way(sequence, now_s):
             return self
         return replace(
             self,

@@ -30,7 +30,7 @@ from connectors.runtime.outbox.status import hq_status
 from connectors.runtime.registry_reader import lane_reason
 from connectors.runtime.sender import Sender
 from connectors.runtime.signals import Replans, Signal
-from connectors.runtime.standing import Kept, Passed, passed_over, status_passed_over
+from connectors.runtime.standing import Kept, Passed, lost_from, passed_over, status_passed_over
 from connectors.runtime.trust import TrustReader
 from hub.base.clients import close
 from hub.base.kafka import LOG_APPEND_TIME, Consumer
@@ -158,6 +158,7 @@ class ReceiptReader:
             self._decided.ring()
         self._replans.add(taken.replan)
         self._send_again(resend)
+        self._send_lost(heard)
         self._tell(heard)
         if ReceiptOutcome.FOREIGN in taken.outcomes or (
             ReceiptOutcome.DIVERGED in taken.outcomes and self._sender.ready.is_set()
@@ -212,6 +213,16 @@ class ReceiptReader:
     def _send_again(self, resend: Resend | None) -> None:
         if resend is not None and self._sender.rewind(resend.first):
             log.warning("resend_asked", first=resend.first, reason=resend.reason)
+
+    def _send_lost(self, heard: _Heard) -> None:
+        """Send again what HQ says that it has no more."""
+        if heard.news is None:
+            return
+        lane, answers = self._outbox.lane, self._outbox.answers
+        first = lost_from(heard.news.note, lane.origin, lane.receipted(), answers.newest_recorded_at())
+        if first is not None:
+            log.warning("hq_went_back", first=first, receipted=lane.receipted())
+            self._sender.lost(first)
 
     def _tell(self, heard: _Heard) -> None:
         """Tell people what HQ says of how it stands with us, if that has changed, and what was passed over."""

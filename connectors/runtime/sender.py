@@ -100,6 +100,11 @@ class Sender:
         self._resend(course)
         return course is not before
 
+    def lost(self, sequence: int) -> None:
+        """Send again from the start of the batch from which on HQ has lost the lane."""
+        self._follow_lane()
+        self._resend(self._course.lost(sequence, self._clock()))
+
     def receipted(self) -> None:
         """Tell that a receipt has come: HQ is not silent."""
         self._course = self._course.heard(self._clock())

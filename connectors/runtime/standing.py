@@ -100,6 +100,20 @@ def passed_over(said: Receipt | Resend | StatusNote, hub: str, center: str) -> P
     return None if is_ours else Passed.OTHERS
 
 
+def lost_from(note: StatusNote, lane: str, receipted: int, recorded_at: datetime | None) -> int | None:
+    """Return the first event of our open lane that HQ has receipted and lost since; None if it has lost none.
+
+    So it is where HQ's ledger was put back from an older copy. A request to send again has no time, and says nothing
+    new of what is receipted; this note has one.
+
+    Shapes: `lane` is our open lane's origin, `recorded_at` that of its newest receipt, None where it has none.
+    """
+    if recorded_at is None or recorded_at >= note.time:
+        return None
+    size = note.size if note.lane == lane else 0
+    return size + 1 if size < receipted else None
+
+
 def status_passed_over(note: StatusNote, newest: StatusNote | None, now: datetime) -> Passed | None:
     """Return why a status note of HQ's to us is no news; None if it is. `now` is the broker's clock when it came."""
     if note.time > now + BROKER_CLOCK_OFF_MAX:

@@ -27,7 +27,7 @@ from connectors.runtime.outbox.queue import entity_id
 from connectors.runtime.outbox.schema import must_be_logged
 from connectors.runtime.outbox.status import passed_over
 from connectors.runtime.standing import Kept
-from hub.protocol.moment import write_time
+from hub.protocol.moment import read_time, write_time
 from hub.protocol.note import Note
 from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import LANE_OPENED
@@ -134,6 +134,14 @@ class Answers:
         """Return how large HQ's own lane was when HQ signed the newest receipt that is kept here; 0 without one."""
         rows = self._database.read("SELECT note FROM receipt ORDER BY epoch DESC, first DESC LIMIT 1")
         return Receipt.from_text(Note.from_bytes(rows[0][0]).text).basis if rows else 0
+
+    def newest_recorded_at(self) -> datetime | None:
+        """Return when HQ recorded what the newest receipt of the open lane is of; None where it has none."""
+        epoch = self._lane.epoch
+        rows = (
+            self._database.read("SELECT max(recorded_at) FROM receipt WHERE epoch=?", (epoch.number,)) if epoch else []
+        )
+        return read_time(rows[0][0]) if rows and rows[0][0] else None
 
     def is_answered(self, sequence: int) -> bool:
         """Return whether there is a receipt for an event of the open lane."""

@@ -95,6 +95,11 @@ MOVES: dict[str, tuple[Course, Callable[[Course], Course], tuple[int, int, int]]
         lambda c: c.answered_to(9).heard(NOW).rewound(6, LATER),
         (10, 0, 2),
     ),
+    "HQ says that it lost what it had answered": (
+        sent(5, 9),
+        lambda c: c.answered_to(9).heard(NOW).lost(6, LATER),
+        (6, 0, 2),
+    ),
     "another lane is asked for at once": (
         sent(5, 9),
         lambda c: c.rewound(1, NOW).restarted(0).departed(1, 5, NOW).rewound(3, LATER),

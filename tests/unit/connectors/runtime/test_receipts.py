@@ -17,7 +17,7 @@ import pytest
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import reason_for_epoch
 from connectors.runtime.outbox.status import hq_status
-from connectors.runtime.standing import STALE, Kept, Passed, passed_over, status_passed_over
+from connectors.runtime.standing import STALE, Kept, Passed, lost_from, passed_over, status_passed_over
 from connectors.runtime.trust import LOOKS_MAX
 from hub.protocol.forms import PRESENCE_V2
 from hub.protocol.note import Signer, sign_note
@@ -47,6 +47,10 @@ async def hq(end: End) -> AsyncIterator[AnsweringHq]:
 
 def signed(said: Receipt | Resend | StatusNote, key: Signer = RECEIPTS) -> bytes:
     return sign_note(said.to_text(), [key]).to_bytes()
+
+
+LANE = f"{HUB}/{CENTER}/0000abcd"
+BEFORE = NOW - timedelta(seconds=1)
 
 
 def receipt(origin: str, last: int = 9, at: datetime = NOW) -> bytes:
@@ -306,3 +310,24 @@ def test_words_for_us_are_told_from_those_for_others() -> None:
     assert status_passed_over(status(time=NOW), None, NOW - timedelta(minutes=4)) is None
     assert status_passed_over(status(time=NOW), None, NOW - timedelta(minutes=6)) is Passed.AHEAD
     assert status_passed_over(status(time=NOW), status(time=NOW), NOW) is Passed.OLD
+
+
+@pytest.mark.parametrize(
+    ("lane", "size", "recorded_at", "expected"),
+    [
+        (LANE, 9, BEFORE, None),
+        (LANE, 12, BEFORE, None),
+        (LANE, 4, BEFORE, 5),
+        (LANE, 0, BEFORE, 1),
+        ("", 0, BEFORE, 1),
+        (f"{HUB}/{CENTER}/0000beef", 40, BEFORE, 1),
+        (LANE, 4, NOW, None),
+        (LANE, 4, None, None),
+    ],
+)
+def test_hq_that_went_back_says_so_by_a_note_newer_than_the_receipt(
+    lane: str, size: int, recorded_at: datetime | None, expected: int | None
+) -> None:
+    """Nine events are receipted: what HQ has less of them, in a note behind that receipt, it has lost."""
+    note = status(time=NOW, lane=lane, size=size)
+    assert lost_from(note, LANE, 9, recorded_at) == expected
