@@ -103,8 +103,8 @@ class _Fetch:
         self.claims: list[Claim] = []
         self.resends: list[Resend] = []
         self.cosignatures: list[Cosignature] = []
-        self.presence: Presence | None = None
-        self.alarm: Alarm | None = None
+        self.presences: list[Presence] = []
+        self.alarms: list[Alarm] = []
         self.duplicates = self.strangers = 0
 
     def run(self, records: Sequence[KafkaRecord]) -> Taken:
@@ -163,7 +163,7 @@ class _Fetch:
             tuple(self.quarantine),
             tuple(self.resends),
             tuple(self.cosignatures),
-            Heard(self.presence, self.alarm, tuple(self.claims), self.duplicates, self.strangers),
+            Heard(tuple(self.presences), tuple(self.alarms), tuple(self.claims), self.duplicates, self.strangers),
             (now.status, now.why, now.reads_on) != (was.status, was.why, was.reads_on),
         )
 
@@ -377,9 +377,9 @@ class _Fetch:
         elif control.standing is Standing.WAITS:
             self.strangers += record.offset >= self.read_upto
         elif isinstance(control.said, Presence):
-            self.presence = control.said
+            self.presences.append(control.said)
         elif isinstance(control.said, Alarm):
-            self.alarm = control.said
+            self.alarms.append(control.said)
         elif control.said is not None:
             self.cosignatures.append(control.said)
 
