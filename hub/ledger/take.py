@@ -336,8 +336,10 @@ class _Fetch:
         old = self.gap if is_open else self.lost
         if old is not None and (old.is_proved or not is_proved):
             return
-        tries = old.tries if old is not None and old.origin == origin else 0
-        new = Gap(origin, why, is_proved, tries, self.tick if old is None else old.due)
+        new = Gap(origin, why, is_proved, 0, self.tick)
+        if old is not None and old.origin == origin and old.tries == 1:
+            # What was just asked for may be this very hole. How often a stranger made us ask before says nothing of it.
+            new = replace(new, tries=1, due=old.due)
         if is_open:
             self.gap = new
         else:
