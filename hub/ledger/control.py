@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -55,6 +56,25 @@ def is_news(said: Presence, before: Presence | None, now: datetime) -> bool:
     One that was ahead of HQ's clock was by a clock that was wrong: it keeps nothing from being heard that comes later.
     """
     return before is None or said.time > before.time or before.time > now + BROKER_CLOCK_OFF_MAX
+
+
+def newest_presence(said: Iterable[Presence], before: Presence | None, now: datetime) -> Presence | None:
+    """Return the presence that counts after these, which came in this order behind the one before them."""
+    for presence in said:
+        if is_news(presence, before, now):
+            before = presence
+    return before
+
+
+def newest_alarm(said: Iterable[Alarm], before: Alarm | None, now: datetime) -> Alarm | None:
+    """Return the alarm that counts after these: what is taken back stays so, though the alarm is said again.
+
+    Of two of one moment the later one counts.
+    """
+    for alarm in said:
+        if before is None or alarm.time >= before.time or before.time > now + BROKER_CLOCK_OFF_MAX:
+            before = alarm
+    return before
 
 
 def _said_of_itself(kind: bytes, record: KafkaRecord, keyring: Keyring, hub: str, center: str) -> Control:

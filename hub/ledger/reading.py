@@ -115,13 +115,14 @@ class Cosignature:
 class Heard:
     """What a center was heard to say besides new events. Nothing of it is judged: a step has it as it was taken.
 
-    `duplicates` counts the events that HQ had already, `claims` has the seals on them. `presence` and `alarm` are the
-    last of their kind, None where the fetch had none. `strangers` counts the control records that were passed over, for
-    HQ does not know the key that signed them.
+    `duplicates` counts the events that HQ had already, `claims` has the seals on them. `presences` and `alarms` are all
+    that the fetch had, as they came: which of them is news, `hub.ledger.control` says, for an old one may come behind a
+    newer one. `strangers` counts the control records that were passed over, for HQ does not know the key that signed
+    them.
     """
 
-    presence: Presence | None = None
-    alarm: Alarm | None = None
+    presences: tuple[Presence, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
     claims: tuple[Claim, ...] = ()
     duplicates: int = 0
     strangers: int = 0

@@ -88,7 +88,7 @@ class Step:
       measures           by how much each measure of a lane changes, by (lane origin, measure key); never by zero
       quarantine         records that are kept without becoming events, in the order in which they came
       cosignatures       those under a checkpoint that HQ has signed; the first of a key at a size counts
-      heard              presence, alarm, the numbers of duplicates and strangers; its claims are not written
+      heard              presences, alarms, the numbers of duplicates and strangers; its claims are not written
 
     After the commit, and only then, the caller goes on from `reading`, publishes `commits`, sends `resends` (signed
     notes) and answers `heard.claims` from what is stored: a claim may be of what this very step has stored.
@@ -125,5 +125,5 @@ class Step:
 
     def changes(self, intake: Intake) -> bool:
         """Return whether there is anything to write where the intake stands at `intake`: a duplicate alone is not."""
-        said = self.cosignatures or self.heard.presence or self.heard.alarm or self.heard.strangers
+        said = self.cosignatures or self.heard.presences or self.heard.alarms or self.heard.strangers
         return bool(self.commits or self.quarantine or said) or self.reading.intake != intake

@@ -103,8 +103,8 @@ class _Fetch:
         self.claims: list[Claim] = []
         self.resends: list[Resend] = []
         self.cosignatures: list[Cosignature] = []
-        self.presence: Presence | None = None
-        self.alarm: Alarm | None = None
+        self.presences: list[Presence] = []
+        self.alarms: list[Alarm] = []
         self.duplicates = self.strangers = 0
 
     def run(self, records: Sequence[KafkaRecord]) -> Taken:
@@ -163,7 +163,7 @@ class _Fetch:
             tuple(self.quarantine),
             tuple(self.resends),
             tuple(self.cosignatures),
-            Heard(self.presence, self.alarm, tuple(self.claims), self.duplicates, self.strangers),
+            Heard(tuple(self.presences), tuple(self.alarms), tuple(self.claims), self.duplicates, self.strangers),
             (now.status, now.why, now.reads_on) != (was.status, was.why, was.reads_on),
         )
 
@@ -336,8 +336,10 @@ class _Fetch:
         old = self.gap if is_open else self.lost
         if old is not None and (old.is_proved or not is_proved):
             return
-        tries = old.tries if old is not None and old.origin == origin else 0
-        new = Gap(origin, why, is_proved, tries, self.tick if old is None else old.due)
+        new = Gap(origin, why, is_proved, 0, self.tick)
+        if old is not None and old.origin == origin and old.tries == 1:
+            # What was just asked for may be this very hole. How often a stranger made us ask before says nothing of it.
+            new = replace(new, tries=1, due=old.due)
         if is_open:
             self.gap = new
         else:
@@ -377,9 +379,9 @@ class _Fetch:
         elif control.standing is Standing.WAITS:
             self.strangers += record.offset >= self.read_upto
         elif isinstance(control.said, Presence):
-            self.presence = control.said
+            self.presences.append(control.said)
         elif isinstance(control.said, Alarm):
-            self.alarm = control.said
+            self.alarms.append(control.said)
         elif control.said is not None:
             self.cosignatures.append(control.said)
 

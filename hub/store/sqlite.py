@@ -26,12 +26,13 @@ from hub.store.sqlite_commit import SqliteCommit
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.sqlite_hq_lane import SqliteHqLane
+from hub.store.sqlite_lease import say_alive
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_publication import SqlitePublication
 from hub.store.sqlite_topics import SqliteTopics
 from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
-from hub.store.workers import KEPT, WORKER, LivingWorker
+from hub.store.workers import WORKER, LivingWorker
 
 # Under which a lane's newest events were judged.
 _BASIS: Final = "coalesce((SELECT basis FROM receipt WHERE lane_id = lane.id AND last = lane.size), 0)"
@@ -124,14 +125,7 @@ class SqliteStore(OnDatabase):
     async def say_alive(self, worker: LivingWorker) -> None:
         """See Store."""
         with self._database.writing() as db:
-            db.execute(
-                "INSERT INTO lease(name, owner, until_us) VALUES (?, ?, ?)"
-                " ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until_us = excluded.until_us",
-                (worker.name, worker.to_text(), to_us(worker.until)),
-            )
-            db.execute(
-                "DELETE FROM lease WHERE name LIKE ? AND until_us < ?", (f"{WORKER}%", to_us(worker.until - KEPT))
-            )
+            say_alive(db, worker)
 
     @suspends
     async def workers(self) -> list[LivingWorker]:

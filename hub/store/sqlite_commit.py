@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
-from hub.ledger.control import is_news
-from hub.ledger.reading import Quarantined
+from hub.ledger.control import newest_alarm, newest_presence
+from hub.ledger.reading import Heard, Quarantined
 from hub.ledger.step import Commit, Step
 from hub.ledger.witness import STRANGE
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
 from hub.protocol.tree import leaf_hash
+from hub.protocol.witness import Alarm
 from hub.store.rows import StoredEvent, columns, ledger_rows, marks
 from hub.store.sqlite_database import SqliteDatabase
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.store import JUNK_SHARE, KEPT_BYTES_MAX, KEPT_KEY_BYTES_MAX, ROW_BYTES, WHOLE_SHARE, FencedError
 
 KEPT_DETAIL_CHARS_MAX: Final = 500
+Said = TypeVar("Said", Presence, Alarm)
 
 
 class SqliteCommit:
@@ -56,25 +57,30 @@ class SqliteCommit:
                 "UPDATE intake SET status = ?, why = ?, reads_on = ? WHERE center = ?",
                 (intake.status, intake.why, intake.reads_on, intake.center),
             )
-        if step.heard.presence is not None:
-            self._write_presence(db, intake.center, step.heard.presence, step.committed_at)
+        if heard.presences or heard.alarms:
+            self._write_heard(db, intake.center, heard, step.committed_at)
         self._write_witness(db, step)
         self._entities.write(db, step.entities.values())
         self._write_measures(db, step.measures)
 
     @staticmethod
-    def _write_presence(db: sqlite3.Connection, center: str, said: Presence, heard_at: datetime) -> None:
-        """Write what a center says of itself, unless it is what it said before."""
-        (text,) = db.execute("SELECT presence FROM intake WHERE center = ?", (center,)).fetchone()
-        before = None
-        if text is not None:
-            with contextlib.suppress(Malformed):  # a later release wrote it
-                before = Presence.from_text(text)
-        if is_news(said, before, heard_at):
+    def _write_heard(db: sqlite3.Connection, center: str, heard: Heard, heard_at: datetime) -> None:
+        """Write what a center says of itself and of HQ's log, unless it is what it said before.
+
+        An alarm that was taken back stays, without a reason: so one that is said again is known to be older.
+        """
+        presence, alarm = db.execute("SELECT presence, alarm FROM intake WHERE center = ?", (center,)).fetchone()
+        before = _read(Presence.from_text, presence)
+        newest = newest_presence(heard.presences, before, heard_at)
+        if newest is not None and newest is not before:
             db.execute(
                 "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
-                (to_us(heard_at), said.to_text(), center),
+                (to_us(heard_at), newest.to_text(), center),
             )
+        held = _read(Alarm.from_text, alarm)
+        holds = newest_alarm(heard.alarms, held, heard_at)
+        if holds is not None and holds is not held:
+            db.execute("UPDATE intake SET alarm = ? WHERE center = ?", (holds.to_text(), center))
 
     @staticmethod
     def _write_witness(db: sqlite3.Connection, step: Step) -> None:
@@ -97,10 +103,6 @@ class SqliteCommit:
                 for line in [c.said.line]
             ],
         )
-        alarm = step.heard.alarm
-        if alarm is not None:
-            text = alarm.to_text() if alarm.reason else None
-            db.execute("UPDATE intake SET alarm = ? WHERE center = ?", (text, center))
 
     def _write_commit(self, db: sqlite3.Connection, commit: Commit) -> None:
         lane, receipt = commit.lane, commit.receipt
@@ -198,3 +200,13 @@ class SqliteCommit:
                 " ON CONFLICT(lane_id, key) DO UPDATE SET value = excluded.value",
                 (lane_id, key, format(value, "f")),
             )
+
+
+def _read(from_text: Callable[[str], Said], text: str | None) -> Said | None:
+    """Return what was said before; None where nothing was, or a later release wrote it."""
+    if text is None:
+        return None
+    try:
+        return from_text(text)
+    except Malformed:
+        return None

@@ -14,6 +14,7 @@ from hub.protocol.moment import to_us
 from hub.store.log import LogReader
 from hub.store.log_rows import Heard
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
+from hub.store.sqlite_lease import follow, lead
 from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_query import Query
 from hub.store.store import OvertakenError
@@ -33,19 +34,13 @@ class SqliteLog(OnDatabase):
     async def lead(self, owner: str, now: datetime, until: datetime) -> bool:
         """See LogStore."""
         with self._database.writing() as db:
-            done = db.execute(
-                "INSERT INTO lease(name, owner, until_us) VALUES (?, ?, ?)"
-                " ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until_us = excluded.until_us"
-                " WHERE lease.owner = excluded.owner OR lease.until_us <= ?",
-                (NOTARY, owner, to_us(until), to_us(now)),
-            )
-            return done.rowcount == 1
+            return lead(db, NOTARY, owner, now, until)
 
     @suspends
     async def follow(self, owner: str) -> None:
         """See LogStore."""
         with self._database.writing() as db:
-            db.execute("DELETE FROM lease WHERE name = ? AND owner = ?", (NOTARY, owner))
+            follow(db, NOTARY, owner)
 
     @suspends
     async def read(self, origin: str) -> Log:

@@ -11,6 +11,7 @@ from hub.ledger.step import KnownEntity
 from hub.protocol.moment import from_us, to_us
 from hub.store.rows import StoredEntity, columns, known_of
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
+from hub.store.sqlite_lease import follow, lead
 from hub.store.sqlite_publication import SqlitePublication, write_reach
 
 KEEPER: Final = "keeper"
@@ -27,19 +28,13 @@ class SqliteTopics(OnDatabase):
     async def lead(self, owner: str, now: datetime, until: datetime) -> bool:
         """See TopicStore."""
         with self._database.writing() as db:
-            done = db.execute(
-                "INSERT INTO lease(name, owner, until_us) VALUES (?, ?, ?)"
-                " ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until_us = excluded.until_us"
-                " WHERE lease.owner = excluded.owner OR lease.until_us <= ?",
-                (KEEPER, owner, to_us(until), to_us(now)),
-            )
-            return done.rowcount == 1
+            return lead(db, KEEPER, owner, now, until)
 
     @suspends
     async def follow(self, owner: str) -> None:
         """See TopicStore."""
         with self._database.writing() as db:
-            db.execute("DELETE FROM lease WHERE name = ? AND owner = ?", (KEEPER, owner))
+            follow(db, KEEPER, owner)
 
     @suspends
     async def places(self) -> dict[Partition, Place]:

@@ -42,7 +42,7 @@ INTAKE: Final = Table(
     Column("strangers", BigInteger, nullable=False, server_default="0"),  # control records by keys HQ does not know
     Column("seen_at_us", BigInteger),  # when HQ last received a presence
     Column("presence", Text),  # its note's text
-    Column("alarm", Text),  # what its witness last said against HQ's log, its note's text; NULL once it took that back
+    Column("alarm", Text),  # what its witness last said of HQ's log, its note's text: `reason -` once all is well
 )
 
 # Since when HQ stands with a center as it does: what the center is told of it, when that changed last. It follows from

@@ -5,14 +5,17 @@ Such a word is a lease: it holds until a time. It lies in the table of leases, b
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from hub.protocol.moment import from_us
 
 WORKER: Final = "worker "
 _SAYS: Final = " knows the rules "
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 KEPT: Final = timedelta(days=30)  # what workers of long ago said is of no use to anybody
 
 
@@ -35,8 +38,16 @@ class LivingWorker:
         return self.release + _SAYS + " ".join(map(str, self.rules))
 
     @classmethod
-    def of(cls, name: str, said: str, until_us: int) -> Self:
-        """Return what a lease says; of a text that no release has written, a worker that knows no rules."""
-        release, _, rules = said.partition(_SAYS)
-        known = tuple(int(number) for number in rules.split() if number.isascii() and number.isdecimal())
-        return cls(name.removeprefix(WORKER), release, known, from_us(until_us))
+    def of(cls, name: str, said: object, until_us: object) -> Self:
+        """Return what a lease says; of a text that no release has written, a worker that knows no rules.
+
+        A time that no calendar has is taken for one that never comes: the next worker that starts takes such a row
+        away, and until then it may be somebody's who lives.
+        """
+        release, _, rules = str(said).partition(_SAYS)
+        known = tuple(int(number) for number in rules.split() if _NUMBER.fullmatch(number))
+        try:
+            until = from_us(until_us) if isinstance(until_us, int) else NEVER
+        except OverflowError:
+            until = NEVER
+        return cls(name.removeprefix(WORKER), release, known, until)

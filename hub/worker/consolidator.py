@@ -282,7 +282,7 @@ class Consolidator:
     async def _go_on(self, center: str, held: HeldIntake, step: Step, was: Intake) -> None:
         """Go on from a step that is committed: tell everybody whom it concerns, and stop where it says so."""
         held.reading = step.reading
-        self._teller.heard(center, step.heard.presence, Instant(step.committed_at, self._tick()))
+        self._teller.heard(center, step.heard.presences, Instant(step.committed_at, self._tick()))
         if step.commits:
             self._newest = max(step.committed_at, self._newest or step.committed_at)
             self._entities.remember(step.entities)

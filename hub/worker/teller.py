@@ -44,9 +44,9 @@ class Teller:
         for center in centers:
             self._tellings.pop(center, None)
 
-    def heard(self, center: str, presence: Presence | None, at: Instant) -> None:
-        """Note what a center said of itself, if it did."""
-        if presence is not None:
+    def heard(self, center: str, presences: Iterable[Presence], at: Instant) -> None:
+        """Note what a center said of itself, as it came."""
+        for presence in presences:
             self._tellings[center] = self._tellings.get(center, Telling()).heard(presence, at.now, at.tick)
 
     async def look(self, held: Iterable[tuple[Intake, int]], basis: Basis, hq_lane: str, at: Instant) -> None:

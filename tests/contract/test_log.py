@@ -145,6 +145,15 @@ async def test_lease_is_one_owners_until_its_end(hq: Hq) -> None:
     assert await log.lead("one", NOW + 10 * SECOND, NOW + 20 * SECOND)
 
 
+async def test_lease_by_a_clock_that_was_ahead_is_nobodys(hq: Hq) -> None:
+    """A notary that was killed while its clock was a year ahead: the next one does not wait for that year."""
+    log, year = hq.store.log, timedelta(days=365)
+    assert await log.lead("one", NOW + year, NOW + year + 6 * SECOND)
+    assert await log.lead("two", NOW, NOW + 6 * SECOND)
+    assert not await log.lead("three", NOW, NOW + 6 * SECOND)
+    assert not await log.lead("three", NOW - timedelta(minutes=9), NOW - timedelta(minutes=9) + 6 * SECOND)
+
+
 async def test_evidence_against_the_log_counts_while_it_does_not_fit(hq: Hq) -> None:
     """A checkpoint of HQ's own that this log has never had is remembered; one that it has, or comes to, is none."""
     store, done = hq.store, await logged(hq, 2)

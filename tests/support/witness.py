@@ -56,9 +56,11 @@ class Witness:
         value = cosigned_note(Note.from_bytes(checkpoint).text, self.signer, at)
         return control(COSIGNATURE_KIND, value, offset)
 
-    def alarm(self, reason: str, size: int = 0, offset: int = 100, center: str | None = None) -> Sent:
+    def alarm(
+        self, reason: str, size: int = 0, offset: int = 100, center: str | None = None, at: datetime = NOW
+    ) -> Sent:
         """Return the record that raises an alarm, or takes it back."""
-        text = Alarm(center or self.center.id, NOW, size, reason).to_text()
+        text = Alarm(center or self.center.id, at, size, reason).to_text()
         return control(ALARM_KIND, sign_note(text, [self.center.signer]).to_bytes(), offset)
 
     def faults(self, records: Iterable[KafkaRecord], outbox: Path) -> list[str]:

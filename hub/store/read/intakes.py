@@ -230,4 +230,4 @@ def _alarm(text: str | None) -> LastAlarm | None:
         said = Alarm.from_text(text)
     except Malformed:
         return None
-    return LastAlarm(time=said.time, size=said.size, reason=said.reason)
+    return LastAlarm(time=said.time, size=said.size, reason=said.reason) if said.reason else None

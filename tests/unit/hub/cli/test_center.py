@@ -189,7 +189,7 @@ def hear(data: Path, *texts: Presence) -> None:
         try:
             claimed = (await store.claim(["uz"], "test"))["uz"]
             for presence in texts:
-                step = Step(Reading.of(claimed.intake), presence.time, (), {}, {}, (), (), (), Heard(presence))
+                step = Step(Reading.of(claimed.intake), presence.time, (), {}, {}, (), (), (), Heard((presence,)))
                 await store.commit(step, claimed.term)
         finally:
             await store.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -147,3 +148,19 @@ async def test_words_of_long_ago_are_forgotten(tmp_path: Path) -> None:
     )
     async with where.store() as store:
         assert [worker.owner for worker in await store.workers()] == ["a:2", "a:3"]
+
+
+async def test_word_by_a_clock_that_was_ahead_is_forgotten_when_a_worker_speaks(tmp_path: Path) -> None:
+    """It would keep HQ from newer rules for a year; so would a row that somebody has written into the table."""
+    where = await hub(tmp_path, 1)
+    now = datetime.now(UTC)
+    await say(where, LivingWorker("elsewhere:1", "cohub 0.3.0", (1,), now + timedelta(days=365)))
+    with sqlite3.connect(where.database) as db:
+        for name, until in (("worker a:1", 2**62), ("worker b:1", "never"), ("worker c:1", -(2**62)), ("worker d", 1)):
+            db.execute("INSERT INTO lease(name, owner, until_us) VALUES (?, 5, ?)", (name, until))
+    db.close()
+    with pytest.raises(Conflict, match="start this release in its place"):
+        await adopt(where, 2)
+    await say(where, LivingWorker("elsewhere:2", "cohub 0.3.0", (1, 2), now + timedelta(seconds=15)))
+    assert [worker.owner for worker in read_rules(where).workers] == ["elsewhere:2"]
+    assert (await adopt(where, 2)).number == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hub.ledger.notary import append
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.keys import ED25519, Signer
 from hub.protocol.note import Note, sign_note
-from hub.protocol.witness import COSIGNATURE_KIND, log_origin
+from hub.protocol.witness import COSIGNATURE_KIND, Alarm, log_origin
 from tests.support.center import HUB, NOW, Center
 from tests.support.hq import IDENTITY, Hq, accepted, center_record, reasons
 from tests.support.peek import ask, log_of, peek
@@ -54,8 +55,9 @@ def rows(hq: Hq) -> list[tuple[object, ...]]:
 
 
 def alarm_of(hq: Hq, center: str) -> str | None:
+    """Return the text of a center's alarm, None where it has none, or has taken it back."""
     text: str | None = ask(hq.database, "SELECT alarm FROM intake WHERE center = ?", center)
-    return None if text is None else str(text)
+    return None if text is None or not Alarm.from_text(text).reason else str(text)
 
 
 async def test_cosignature_under_our_checkpoint_is_stored_once(hq: Hq, uz: Witness) -> None:
@@ -153,6 +155,33 @@ async def test_alarm_stands_until_it_is_taken_back(hq: Hq, uz: Witness) -> None:
     await hq.feed("uz", [uz.cosignature(await checkpoint_again(hq), offset=102)])
     assert alarm_of(hq, "uz") is not None
     await hq.feed("uz", [uz.alarm("", 8, offset=103)])
+    assert alarm_of(hq, "uz") is None
+
+
+@pytest.mark.parametrize("fetches", [1, 2, 4])
+async def test_alarm_that_is_said_again_is_no_news(hq: Hq, uz: Witness, fetches: int) -> None:
+    """Whoever writes the topic can neither raise an alarm again that was taken back, nor take back one that stands.
+
+    Wherever fetches end.
+    """
+    await register(hq, uz)
+    raised, taken_back = uz.alarm("two roots", 7), uz.alarm("", 8, 101, at=NOW + timedelta(seconds=5))
+    records = [raised, taken_back, replace(raised, offset=102), replace(raised, offset=103)]
+    for at in range(0, 4, 4 // fetches):
+        await hq.feed("uz", records[at : at + 4 // fetches])
+    assert alarm_of(hq, "uz") is None
+    anew = uz.alarm("three roots", 9, 104, at=NOW + timedelta(seconds=9))
+    for record in (anew, replace(taken_back, offset=105)):
+        await hq.feed("uz", [record])
+    assert "three roots" in (alarm_of(hq, "uz") or "")
+
+
+async def test_alarm_by_a_clock_that_was_ahead_can_be_taken_back(hq: Hq, uz: Witness) -> None:
+    """The office has set its clock since: what it says by the right one counts."""
+    await register(hq, uz)
+    await hq.feed("uz", [uz.alarm("two roots", 7, at=NOW + timedelta(days=365))])
+    assert alarm_of(hq, "uz") is not None
+    await hq.feed("uz", [uz.alarm("", 8, 101, at=NOW + timedelta(seconds=1))])
     assert alarm_of(hq, "uz") is None
 
 

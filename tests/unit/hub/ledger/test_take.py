@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER
 from hub.protocol.tree import Edge
 from tests.support.center import NOW, Center, Sent, offer
 from tests.support.hq import Hq, accepted, center_record, reasons, refused, resends
+from tests.support.peek import ask
 
 PUBLISHED = "net.cohub.offer.published.v1"
 NAME = "hub.example/uz"
@@ -346,7 +348,24 @@ async def test_presence_is_read_and_a_false_one_kept(hq: Hq) -> None:
     good = Sent(b"uz", sign_note(presence.to_text(), [center.signer]).to_bytes(), ((CONTROL_HEADER, b"presence"),), 50)
     bad = Sent(b"uz", b"I am here", ((CONTROL_HEADER, b"presence"),), 51)
     step = await feed(hq, [good, bad])
-    assert (step.heard.presence, reasons(step)) == (presence, ["BAD_CONTROL"])
+    assert (step.heard.presences, reasons(step)) == ((presence,), ["BAD_CONTROL"])
+
+
+@pytest.mark.parametrize("fetches", [1, 2])
+async def test_newest_presence_counts_wherever_an_old_one_is_said_again(hq: Hq, fetches: int) -> None:
+    """A stranger copies an old presence behind every new one: HQ shows the new one."""
+    center, _ = await ready(hq)
+
+    def presence(seconds: int, offset: int) -> Sent:
+        said = Presence("uz", center.origin, NOW + timedelta(seconds=seconds), 4, seconds, "cohub 0.1.0")
+        note = sign_note(said.to_text(), [center.signer]).to_bytes()
+        return Sent(b"uz", note, ((CONTROL_HEADER, b"presence"),), offset)
+
+    await feed(hq, [presence(1, 50)])
+    records = [presence(2, 51), presence(1, 52)]
+    for at in range(0, 2, 2 // fetches):
+        await feed(hq, records[at : at + 2 // fetches])
+    assert "backlog 2\n" in ask(hq.database, "SELECT presence FROM intake WHERE center = 'uz'")
 
 
 async def test_rotated_key_seals_the_same_tree_again(hq: Hq) -> None:

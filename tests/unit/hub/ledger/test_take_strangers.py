@@ -131,3 +131,38 @@ async def test_record_with_two_seals_has_none_under_rules_2(hq: Hq, rules: int, 
     taken = take(hq.reading("uz"), [double], keyring, HUB, 0.0)
     assert len(taken.stretches) == (rules == 1 and order == "good last")
     assert len(take(taken.reading, [record], keyring, HUB, 0.0).stretches) + len(taken.stretches) == 1
+
+
+async def test_hole_that_is_proved_is_asked_for_at_once_whatever_a_stranger_made_hq_ask(hq: Hq) -> None:
+    """A stranger's numbers use up the requests; the center's own lost record is asked for three times all the same."""
+    center, _ = await ready(hq)
+    stray = Center(edge=center.edge, offsets=center.offsets)
+    junk = stray.offers(5, first=700)[2].without(SEAL_HEADER)
+    for moment in (0.0, 5.0, 25.0):
+        hq.monotonic_s = moment
+        assert len(resends(await feed(hq, [replace(junk, offset=next(center.offsets))]))) == 1
+    hq.monotonic_s = 26.0
+    batch = center.offers(3, first=10)
+    asked = [resends(await feed(hq, batch[1:]))]  # the first one is lost on its way
+    for moment in (31.0, 51.0):
+        hq.monotonic_s = moment
+        asked.append(resends(await feed(hq, [])))
+    assert [(note.origin, note.first) for notes in asked for note in notes] == [(center.origin, 5)] * 3
+    assert hq.reading("uz").intake.status is Status.READING
+    step = await feed(hq, [replace(record, offset=next(center.offsets)) for record in batch])
+    assert accepted(step) == [5, 6, 7]
+
+
+async def test_lane_that_begins_is_asked_for_at_once_whatever_epoch_a_stranger_made_up(hq: Hq) -> None:
+    """The first record of a new lane is lost; a stranger's epoch is asked for, and holds up nothing."""
+    center, _ = await ready(hq)
+    stray = Center(epoch="00000bad", offsets=center.offsets)
+    stray.opening()
+    await feed(hq, [stray.offers(1)[0].without(SEAL_HEADER)])
+    hq.monotonic_s = 1.0
+    newer = center.next_epoch("0000abce")
+    records = [newer.opening(), *newer.offers(2, first=50)]
+    step = await feed(hq, records[1:])
+    assert [note.origin for note in resends(step)] == [newer.origin]
+    step = await feed(hq, [replace(record, offset=next(center.offsets)) for record in records])
+    assert accepted(step) == [1, 2, 3]
