@@ -6,6 +6,7 @@ import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def lived(office: Office) -> None:
     office.queue("B", title="Other")
     with office.outbox.database.transaction() as connection:
         connection.execute("UPDATE entity SET fingerprint=x'01', file='offers.csv' WHERE id LIKE '%:_'")
-    office.answer(1, 9, origin=FOREIGN)
+    office.answer(1, 9, origin=FOREIGN, at=NOW + timedelta(seconds=1))  # newer than what HQ says of our own lane
 
 
 def kept(foreign: Foreign, form: int) -> str:
