@@ -47,6 +47,7 @@ CROSSED: Final[Mapping[str, tuple[Code, str]]] = {
     "export_control": (Code.EXPORT_CONTROLLED, "`field` is free, or restricted with `licence` given"),
     "go_together": (Code.INCONSISTENT, "all of `fields` are given, or none"),
     "keys_are_proved": (Code.INCONSISTENT, "PROTOCOL.md, Enrolment: each key's name, kind and proofs"),
+    "later_than": (Code.INCONSISTENT, "`field` is a later moment than `other`"),
     "not_before": (Code.INCONSISTENT, "where `field` is given, `other` is too, and is no later day"),
     "required": (Code.MISSING_FIELD, "`field` is given"),
     "required_with": (Code.MISSING_FIELD, "where `other` is given, `field` is too"),
@@ -58,6 +59,7 @@ CROSSED: Final[Mapping[str, tuple[Code, str]]] = {
 }
 CHECKED: Final[Mapping[str, str]] = {
     "lei": "ISO 17442: letters count from A = 10; the number so written is 1 modulo 97",
+    "moment": "PROTOCOL.md, Records, Form of `ce_time`: the day exists, hours go to 23, minutes and seconds to 59",
     "vkey": "PROTOCOL.md, Names and keys: the id is that of the name and the key, which is a canonical one",
 }
 _ESCAPED: Final = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\[sn]")

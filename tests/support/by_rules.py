@@ -150,13 +150,21 @@ def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-CHECKED: dict[str, Callable[[str], bool]] = {"lei": _lei}
+def _moment(text: str) -> bool:
+    try:
+        return text[:4] != "0000" and dt.datetime.fromisoformat(text).second < 60
+    except ValueError:
+        return False
+
+
+CHECKED: dict[str, Callable[[str], bool]] = {"lei": _lei, "moment": _moment}
 CROSSED: dict[str, Callable[[Value, Mapping[str, Any]], bool]] = {
     "differ": lambda v, r: _given(v, r["field"]) != v[r["other"]],
     "each_once": lambda v, r: len({item[r["by"]] for item in v[r["field"]]}) == len(v[r["field"]]),
     "export_control": _export_control,
     "go_together": lambda v, r: len({_given(v, name) is None for name in r["fields"]}) == 1,
     "keys_are_proved": _keys_are_proved,
+    "later_than": lambda v, r: v[r["field"]] > v[r["other"]],
     "not_before": _not_before,
     "required": lambda v, r: _given(v, r["field"]) is not None,
     "required_with": lambda v, r: _given(v, r["other"]) is None or _given(v, r["field"]) is not None,

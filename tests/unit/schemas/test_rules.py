@@ -27,6 +27,7 @@ ODD = [
     *map(chr, (*range(0x21), *range(0x7E, 0xA2), 0xAD, 0x1680, *range(0x2000, 0x2010), *range(0x2027, 0x2030))),
     *map(chr, (0x205F, 0x2060, *range(0x2065, 0x206B), 0x3000, 0xFEFF, 0x61C, ord("a"), ord("я"), ord("青"))),
 ]
+TIMES = ["00:00:00", "23:59:59", "24:00:00", "12:60:00", "12:00:60"]
 LEI = "25340077S9WKUJJ9YT95"
 
 
@@ -39,6 +40,7 @@ def odd_texts(rule: dict[str, Any], good: Any) -> st.SearchStrategy[str]:
         st.text(st.sampled_from(ODD), max_size=3),
         st.tuples(st.sampled_from(ODD), st.booleans()).map(lambda p: p[0] + whole if p[1] else whole + p[0]),
         st.sampled_from(["", " ", "\x1c", "\x85", "a b", "a\nb", LEI, LEI[:-1] + "6", "http://\x1c", "H", "uz:1"]),
+        st.sampled_from([f"2026-0{month}-01T{at}.000000Z" for month in (0, 2, 9) for at in TIMES]),
         st.sampled_from([f"{before}{'x' * (length - len(before + after))}{after}" for length in lengths
                          for before, after in (("", ""), (" ", ""), ("", "\n"))] or ["a"]),
         st.sampled_from([before + "x" * length + " " for length in lengths for before in ("", " ")] or ["a"]),
