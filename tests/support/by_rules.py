@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -36,14 +36,38 @@ def judge_fields(event_type: str, value: Value, number: int) -> Broken | None:
     return None
 
 
-def _record(fields: Mapping[str, Any], value: Value, number: Mapping[str, Any], path: str) -> Iterator[Broken]:
-    for name, rule in fields.items():
+def entity_key(event_type: str, value: Value) -> str | None:
+    """Return what the record says that its entity's id is behind the colon, None where it says nothing of it."""
+    rule = rules()["events"][event_type]["entity_key"]
+    if rule is None:
+        return None
+    return _KEYS[rule["is"]](value, rule)
+
+
+def _center_of(value: Value, rule: Mapping[str, Any]) -> str | None:
+    names = [key["vkey"].partition("+")[0].split("/") for key in value[rule["field"]]]
+    return names[0][1] if names else None
+
+
+_KEYS: dict[str, Callable[[Value, Mapping[str, Any]], str | None]] = {
+    "center": _center_of,
+    "epoch": lambda v, r: str(v[r["field"]].rpartition("/")[2]),
+    "field": lambda v, r: str(v[r["field"]]),
+    "text": lambda _, r: str(r["text"]),
+}
+
+
+def _record(
+    fields: Sequence[Mapping[str, Any]], value: Value, number: Mapping[str, Any], path: str
+) -> Iterator[Broken]:
+    for rule in fields:
+        name = rule["name"]
         if name in value:
             yield from _value(rule, value[name], number, path + name)
         elif "absent" not in rule:
             yield "MISSING_FIELD", path + name
     for name in value:
-        if name not in fields:
+        if name not in {rule["name"] for rule in fields}:
             yield "BAD_FIELD", path + name
 
 
