@@ -81,8 +81,6 @@ LIMITS: Final = (
     Limit("a note's signatures", SIGNATURES_MAX, "lines", READER),
     Limit("what a center puts under one seal", BATCH_EVENTS_MAX, "events", WRITER),
     Limit("the same, by keys, values and headers", BATCH_BYTES_MAX, "bytes", WRITER),
-    Limit("a record's headers", HEADERS_MAX, "headers", "HQ: `OVERSIZED`"),
-    Limit("its key and unsigned headers", ASIDE_BYTES_MAX, "bytes", "HQ: `OVERSIZED`"),
     Limit("what HQ takes under one seal, and a tail without a good one", TAIL_EVENTS_MAX, "events", HQ),
     Limit("the same, by canonical bytes", TAIL_BYTES_MAX, "bytes", HQ),
     Limit("a Kafka batch, unpacked", KAFKA_BYTES_MAX, "bytes", READER),

@@ -47,6 +47,7 @@ CROSSED: Final[Mapping[str, tuple[Code, str]]] = {
     "export_control": (Code.EXPORT_CONTROLLED, "`field` is free, or restricted with `licence` given"),
     "go_together": (Code.INCONSISTENT, "all of `fields` are given, or none"),
     "keys_are_proved": (Code.INCONSISTENT, "PROTOCOL.md, Enrolment: each key's name, kind and proofs"),
+    "later_than": (Code.INCONSISTENT, "`field` is a later moment than `other`"),
     "not_before": (Code.INCONSISTENT, "where `field` is given, `other` is too, and is no later day"),
     "required": (Code.MISSING_FIELD, "`field` is given"),
     "required_with": (Code.MISSING_FIELD, "where `other` is given, `field` is too"),
@@ -58,7 +59,17 @@ CROSSED: Final[Mapping[str, tuple[Code, str]]] = {
 }
 CHECKED: Final[Mapping[str, str]] = {
     "lei": "ISO 17442: letters count from A = 10; the number so written is 1 modulo 97",
+    "moment": "PROTOCOL.md, Records, Form of `ce_time`: the day exists, hours go to 23, minutes and seconds to 59",
     "vkey": "PROTOCOL.md, Names and keys: the id is that of the name and the key, which is a canonical one",
+}
+# What an entity's id is behind its colon, of the streams whose record says it; `center`: in the names of its keys.
+ENTITY_KEYS: Final[Mapping[str, Mapping[str, str]]] = {
+    "center": {"is": "center", "field": "keys"},
+    "clock": {"is": "text", "text": "clock"},
+    "code_list": {"is": "field", "field": "name"},
+    "lane": {"is": "epoch", "field": "origin"},
+    "rules": {"is": "text", "text": "rules"},
+    "schema": {"is": "field", "field": "schema_id"},
 }
 _ESCAPED: Final = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\[sn]")
 _BOUNDS: Final = {"ge": "least", "gt": "above", "le": "most", "lt": "below", "decimal_places": "decimals"}
@@ -115,27 +126,27 @@ def _event(kind: EventKind) -> dict[str, Any]:
         "carries_record": kind.carries_record,
         "legal_in": sorted(kind.legal_in, key=lambda status: (status is not None, status)),
         "status_after": kind.status_after,
-        "fields": dict(_fields(kind.model)),
+        "fields": list(_fields(kind.model)),
         "crossed": [{"rule": c.name, "field": c.field, **c.arguments} for c in kind.model.crossed],
         "centers": list(names.network_fields) if names else [],
-        "entities": dict(names.references) if names else {},
+        "entities": [{"field": field, "stream": of} for field, of in names.references.items()] if names else [],
         "of_others": sorted(names.foreign_fields) if names else [],
-        "listed": dict(names.code_list_fields) if names else {},
+        "listed": [{"field": field, "list": of} for field, of in names.code_list_fields.items()] if names else [],
         "growing": list(names.growing_fields) if names else [],
-        "names_its_entity": bool(names and names.key_of),
+        "entity_key": ENTITY_KEYS[stream.name] if names and names.key_of else None,
     }
 
 
-def _fields(model: type[FieldRules]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _fields(model: type[FieldRules]) -> Iterator[dict[str, Any]]:
     schema: Any = model.__pydantic_core_schema__
     while schema["type"] != "model":  # the model's own checks stand around it
         schema = schema["schema"]
     yield from _fields_of(schema)
 
 
-def _fields_of(model: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _fields_of(model: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, field in model["schema"]["fields"].items():
-        yield name, _value(field["schema"])
+        yield {"name": name, **_value(field["schema"])}
 
 
 def _value(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +167,7 @@ def _value(schema: Mapping[str, Any]) -> dict[str, Any]:
         found = {"type": "list", "items": _value(schema["items_schema"])}
         return found | {name: schema[f"{name}_length"] for name in ("min", "max") if f"{name}_length" in schema}
     if kind == "model":
-        return {"type": "record", "fields": dict(_fields_of(schema))}
+        return {"type": "record", "fields": list(_fields_of(schema))}
     if kind in ("int", "decimal", "date", "bool"):
         return {"type": kind} | {ours: schema[name] for name, ours in _BOUNDS.items() if name in schema}
     raise NotImplementedError(f"a rule of the kind {kind} has no form in rules.json yet")

@@ -11,6 +11,7 @@ from typing import Any, Final
 from hub.domain.catalogue import KINDS
 from hub.domain.entity import Entity
 from hub.domain.judge import judge
+from hub.domain.rules import complete
 from hub.domain.stream import EventKind
 from hub.protocol.avro import Codec
 from hub.protocol.envelope import read_envelope
@@ -20,7 +21,16 @@ from hub.protocol.rules import RULES, RULES_KNOWN
 from hub.protocol.schema import DATASCHEMA, Schema
 from schemas.vectors.keys import EPOCH, text_or_hex
 from schemas.vectors.records import schema_of, value_of
-from schemas.vectors.samples import NOW, basis, basis_entities, entity_before, sample_of, subject_of
+from schemas.vectors.samples import (
+    NOW,
+    RECORDS,
+    basis,
+    basis_entities,
+    center_keys,
+    entity_before,
+    sample_of,
+    subject_of,
+)
 
 Row = dict[str, Any]
 PREFIX: Final = "net.cohub."
@@ -28,6 +38,13 @@ OFFER: Final = f"{PREFIX}offer.published.v1"
 REVISED: Final = f"{PREFIX}offer.revised.v1"
 WITHDRAWN: Final = f"{PREFIX}offer.withdrawn.v1"
 DEAL: Final = f"{PREFIX}deal.opened.v1"
+REGISTERED: Final = f"{PREFIX}center.registered.v1"
+CORRECTED: Final = f"{PREFIX}clock.corrected.v1"
+ADOPTED: Final = f"{PREFIX}rules.adopted.v1"
+PARTNER: Final = f"{PREFIX}partner.registered.v1"
+CONTACT: Final = {"contact": RECORDS["partner.v2"]["contact"]}
+OTHERWISE: Final = {"reason": "another reason"}
+TERM: Final = RECORDS["code_list"]["codes"][0]
 BASIS: Final = basis()
 
 PLAIN: Final = {"offer": {"description": "long text"}}
@@ -73,6 +90,13 @@ BROKEN: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "title_of_one_character_more": (OFFER, {"title": "置" * 257}),
     "currency_missing": (DEAL, {"currency": None}),
     "center_unknown": (DEAL, {"counterpart_center": "zz", "offer": "zz:offer-7"}),
+    "lei_of_other_check_digits": (f"{PREFIX}partner.registered.v1", {"lei": "25340077S9WKUJJ9YT96"}),
+    "schema_of_another_id": (f"{PREFIX}schema.announced.v1", {"schema_id": 7}),
+    "schema_of_another_sum": (f"{PREFIX}schema.announced.v1", {"sha256": "ab" * 32}),
+    "code_twice_in_a_list": (f"{PREFIX}code_list.published.v1", {"codes": [TERM, TERM | {"en": "Another"}]}),
+    "clock_that_was_not_ahead": (CORRECTED, {"ahead_until": "2026-03-01T12:00:00.000000Z"}),
+    "clock_of_a_day_that_is_none": (CORRECTED, {"since": "2026-02-30T12:00:00.000000Z"}),
+    **{name: (REGISTERED, {"keys": keys}) for name, keys in center_keys().items()},
     "contact_in_the_clear": (f"{PREFIX}partner.registered.v2", {"contact": "nigora@example.org"}),
 }
 
@@ -89,9 +113,23 @@ def event_vectors() -> Row:
         _row("revised_before_it_is_published", REVISED, None),
         _row("revised_after_it_is_withdrawn", REVISED, withdrawn),
         _row("withdrawn_twice_otherwise", WITHDRAWN, withdrawn, {"reason": "another reason"}),
+        _row("withdrawn_twice_alike", WITHDRAWN, replace(withdrawn, changed=sample_of(WITHDRAWN))),
+        _row(
+            "withdrawn_twice_for_another_reason", WITHDRAWN, replace(withdrawn, changed=sample_of(WITHDRAWN)), OTHERWISE
+        ),
+        _row("registered_again_by_a_newer_schema", f"{PREFIX}partner.registered.v2", _entity(PARTNER), _older()),
+        _row("registered_again_with_a_contact", f"{PREFIX}partner.registered.v2", _entity(PARTNER), _older() | CONTACT),
+        _row("revised_alike", REVISED, published),
+        _row("id_and_source_at_fault", OFFER, None, event_id="note-2", source="/centers/qd"),
         _row("entity_of_another_center", OFFER, None, subject="qd:offer-1"),
         _row("center_unknown_to_hq", OFFER, None, subject="zz:offer-1", center="zz"),
         _row("stream_of_centers_by_hq", OFFER, None, subject="hq:offer-1", center="hq"),
+        _row("rules_that_do_not_grow", ADOPTED, _entity(ADOPTED)),
+        _row("rules_that_grow", ADOPTED, _entity(ADOPTED), {"number": 3}),
+        _row("rules_under_another_name", ADOPTED, None, subject="hq:others"),
+        _row("center_under_the_name_of_another", REGISTERED, None, subject="hq:kz"),
+        _row("list_under_the_name_of_another", f"{PREFIX}code_list.published.v1", None, subject="hq:industry"),
+        _row("lane_under_another_epoch", f"{PREFIX}lane.opened.v1", None, subject="uz:1b2c3d4e"),
         *(_row(name, OFFER, None, event_id=said) for name, said in IDS.items()),
         _row("time_at_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24)),
         _row("time_beyond_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24, microseconds=1)),
@@ -117,6 +155,12 @@ def _entity(event_type: str) -> Entity:
     return Entity(kind.stream, subject, center, kind.status_after, 3, kind.type, record)
 
 
+def _older() -> Row:
+    """Return what a partner's first schema says, and nothing of what the second has more."""
+    kind = KINDS[f"{PREFIX}partner.registered.v2"]
+    return {field: default for field, default in complete(kind, {}).items()} | sample_of(PARTNER)
+
+
 def _row(
     name: str,
     event_type: str,
@@ -127,6 +171,7 @@ def _row(
     time: dt.datetime = NOW,
     center: str = "",
     event_id: str = "019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d02",
+    source: str = "",
 ) -> Row:
     kind, schema = KINDS[event_type], schema_of(KINDS[event_type].schema_path)
     own, writer = subject_of(kind.stream)
@@ -143,6 +188,8 @@ def _row(
         time=time,
         dataschema=DATASCHEMA + schema.sha256,
     )
+    if source:
+        headers = [(n, source.encode() if n == "ce_source" else c) for n, c in headers]
     framed = value_of(schema, value)
     return {
         "name": name,

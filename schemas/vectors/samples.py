@@ -14,7 +14,7 @@ from hub.domain.entity import Entity
 from hub.domain.registry import Registry, registry
 from hub.domain.rules import complete
 from hub.protocol.control import key_text
-from hub.protocol.note import Signer
+from hub.protocol.note import COSIGNATURE_ED25519, Signer
 from hub.protocol.schema import schema_id
 
 Value = dict[str, Any]
@@ -132,6 +132,44 @@ RECORDS: dict[str, Value] = {
         "currency": "CNY",
     },
 }
+
+
+def center_keys() -> dict[str, list[Value]]:
+    """Return lists of a center's keys, the first two as they may be, the others each with one fault."""
+    first = RECORDS["center"]["keys"][0]
+    following = _center_key(Signer("hub.example/uz", bytes(range(1, 33))), vouched_by=KEY)
+    elsewhere = _center_key(Signer("hub.example/kz", bytes(range(2, 34))))
+    witness = _center_key(Signer("hub.example/uz/witness", bytes(32), COSIGNATURE_ED25519), "witness")
+    lost = following | {"previous_proof": None, "replaced_lost": True}
+    return {
+        "keys_of_both_purposes": [first, following, witness],
+        "key_that_replaces_a_lost_one": [first, lost],
+        "key_with_the_proof_of_another": [first | {"proof": following["proof"]}],
+        "key_of_another_id": [first | {"vkey": VKEY.replace("+", "+0", 1).replace(VKEY.split("+")[1], "0000000", 1)}],
+        "key_that_none_before_vouches_for": [first, following | {"previous_proof": following["proof"]}],
+        "key_before_that_is_not_said_to_be_lost": [first, lost | {"replaced_lost": False}],
+        "first_key_that_replaces_a_lost_one": [first | {"replaced_lost": True}],
+        "key_vouched_for_by_a_later_one": [following, first],
+        "keys_of_two_centers": [first, elsewhere | {"replaced_lost": True}],
+        "seal_key_as_a_witness_key": [first | {"purpose": "witness"}],
+        "key_twice": [first, first],
+    }
+
+
+def _center_key(key: Signer, purpose: str = "seal", vouched_by: Signer | None = None) -> Value:
+    hub, center = key.name.split("/")[:2]
+    text = key_text(hub, center, purpose, key.verifier).encode()
+    return {
+        "vkey": key.verifier.to_text(),
+        "purpose": purpose,
+        "status": "active",
+        "proof": b64encode(key.sign(text)).decode(),
+        "previous_proof": None if vouched_by is None else b64encode(vouched_by.sign(text)).decode(),
+        "replaced_lost": False,
+        "status_reason": None,
+    }
+
+
 KEYS = {
     "schema": str(schema_id(DEFINITION)),
     "code_list": "technology",

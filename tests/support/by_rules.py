@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -36,14 +36,38 @@ def judge_fields(event_type: str, value: Value, number: int) -> Broken | None:
     return None
 
 
-def _record(fields: Mapping[str, Any], value: Value, number: Mapping[str, Any], path: str) -> Iterator[Broken]:
-    for name, rule in fields.items():
+def entity_key(event_type: str, value: Value) -> str | None:
+    """Return what the record says that its entity's id is behind the colon, None where it says nothing of it."""
+    rule = rules()["events"][event_type]["entity_key"]
+    if rule is None:
+        return None
+    return _KEYS[rule["is"]](value, rule)
+
+
+def _center_of(value: Value, rule: Mapping[str, Any]) -> str | None:
+    names = [key["vkey"].partition("+")[0].split("/") for key in value[rule["field"]]]
+    return names[0][1] if names else None
+
+
+_KEYS: dict[str, Callable[[Value, Mapping[str, Any]], str | None]] = {
+    "center": _center_of,
+    "epoch": lambda v, r: str(v[r["field"]].rpartition("/")[2]),
+    "field": lambda v, r: str(v[r["field"]]),
+    "text": lambda _, r: str(r["text"]),
+}
+
+
+def _record(
+    fields: Sequence[Mapping[str, Any]], value: Value, number: Mapping[str, Any], path: str
+) -> Iterator[Broken]:
+    for rule in fields:
+        name = rule["name"]
         if name in value:
             yield from _value(rule, value[name], number, path + name)
         elif "absent" not in rule:
             yield "MISSING_FIELD", path + name
     for name in value:
-        if name not in fields:
+        if name not in {rule["name"] for rule in fields}:
             yield "BAD_FIELD", path + name
 
 
@@ -150,13 +174,21 @@ def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-CHECKED: dict[str, Callable[[str], bool]] = {"lei": _lei}
+def _moment(text: str) -> bool:
+    try:
+        return text[:4] != "0000" and dt.datetime.fromisoformat(text).second < 60
+    except ValueError:
+        return False
+
+
+CHECKED: dict[str, Callable[[str], bool]] = {"lei": _lei, "moment": _moment}
 CROSSED: dict[str, Callable[[Value, Mapping[str, Any]], bool]] = {
     "differ": lambda v, r: _given(v, r["field"]) != v[r["other"]],
     "each_once": lambda v, r: len({item[r["by"]] for item in v[r["field"]]}) == len(v[r["field"]]),
     "export_control": _export_control,
     "go_together": lambda v, r: len({_given(v, name) is None for name in r["fields"]}) == 1,
     "keys_are_proved": _keys_are_proved,
+    "later_than": lambda v, r: v[r["field"]] > v[r["other"]],
     "not_before": _not_before,
     "required": lambda v, r: _given(v, r["field"]) is not None,
     "required_with": lambda v, r: _given(v, r["other"]) is None or _given(v, r["field"]) is not None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from hub.domain.fields import FieldRules, Reason, inconsistent
+from hub.domain.fields import FieldRules, Reason, crossed, inconsistent
 from hub.domain.stream import EventKind, Stream
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import read_time
@@ -36,6 +36,8 @@ class Clock(FieldRules):
     since: Moment
     ahead_until: Moment
     reason: Reason
+
+    crossed = (crossed("later_than", "ahead_until", other="since"),)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

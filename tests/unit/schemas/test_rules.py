@@ -16,9 +16,9 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.rules import check, complete
 from hub.protocol.errors import Rejected
 from hub.protocol.rules import FIRST, NEWEST, RULES, RULES_KNOWN
-from schemas.rules import text
+from schemas.rules import ENTITY_KEYS, text
 from schemas.vectors.samples import RECORDS
-from tests.support.by_rules import CHECKED, CROSSED, judge_fields, rules, trim
+from tests.support.by_rules import CHECKED, CROSSED, entity_key, judge_fields, rules, trim
 
 # A center's keys are proved by signatures over a note, which PROTOCOL.md describes: no rule of a field can say that.
 ELSEWHERE = {"vkey"}
@@ -27,7 +27,13 @@ ODD = [
     *map(chr, (*range(0x21), *range(0x7E, 0xA2), 0xAD, 0x1680, *range(0x2000, 0x2010), *range(0x2027, 0x2030))),
     *map(chr, (0x205F, 0x2060, *range(0x2065, 0x206B), 0x3000, 0xFEFF, 0x61C, ord("a"), ord("я"), ord("青"))),
 ]
+TIMES = ["00:00:00", "23:59:59", "24:00:00", "12:60:00", "12:00:60"]
 LEI = "25340077S9WKUJJ9YT95"
+
+
+def names_of(event: dict[str, Any]) -> set[str]:
+    """The names of an event's fields."""
+    return {rule["name"] for rule in event["fields"]}
 
 
 def odd_texts(rule: dict[str, Any], good: Any) -> st.SearchStrategy[str]:
@@ -39,6 +45,7 @@ def odd_texts(rule: dict[str, Any], good: Any) -> st.SearchStrategy[str]:
         st.text(st.sampled_from(ODD), max_size=3),
         st.tuples(st.sampled_from(ODD), st.booleans()).map(lambda p: p[0] + whole if p[1] else whole + p[0]),
         st.sampled_from(["", " ", "\x1c", "\x85", "a b", "a\nb", LEI, LEI[:-1] + "6", "http://\x1c", "H", "uz:1"]),
+        st.sampled_from([f"2026-0{month}-01T{at}.000000Z" for month in (0, 2, 9) for at in TIMES]),
         st.sampled_from([f"{before}{'x' * (length - len(before + after))}{after}" for length in lengths
                          for before, after in (("", ""), (" ", ""), ("", "\n"))] or ["a"]),
         st.sampled_from([before + "x" * length + " " for length in lengths for before in ("", " ")] or ["a"]),
@@ -66,7 +73,7 @@ def values(rule: dict[str, Any], good: Any) -> st.SearchStrategy[Any]:
     elif rule["type"] == "bool":
         found = st.booleans()
     elif rule["type"] == "record":
-        found = st.fixed_dictionaries({name: values(inner, None) for name, inner in rule["fields"].items()})
+        found = st.fixed_dictionaries({inner["name"]: values(inner, None) for inner in rule["fields"]})
     else:
         item = good[0] if good else None
         few = st.lists(values(rule["items"], item) | (st.just(item) if item else st.nothing()), max_size=3)
@@ -86,9 +93,10 @@ def events(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     value = complete(kind, sample)
     if kind.stream == "center" and kind.carries_record:
         value["keys"] = []
-    touched = [name for name in event["fields"] if (kind.stream, name) != ("center", "keys")]
+    fields = {rule["name"]: rule for rule in event["fields"]}
+    touched = [name for name in fields if (kind.stream, name) != ("center", "keys")]
     for name in draw(st.lists(st.sampled_from(touched), max_size=3)):
-        value[name] = draw(values(event["fields"][name], value.get(name)))
+        value[name] = draw(values(fields[name], value.get(name)))
     if draw(st.integers(0, 20)) == 0:
         value.pop(draw(st.sampled_from(touched)), None)
     if draw(st.integers(0, 40)) == 0:
@@ -137,7 +145,7 @@ def test_every_rule_by_name_is_one_that_a_reader_finds() -> None:
     assert named - ELSEWHERE == set(CHECKED)
     for event in rules()["events"].values():
         for rule in event["crossed"]:
-            assert {rule["field"], *rule.get("fields", []), *filter(None, [rule.get("other")])} <= set(event["fields"])
+            assert {rule["field"], *rule.get("fields", []), *filter(None, [rule.get("other")])} <= names_of(event)
 
 
 def test_file_says_what_the_catalogue_says_of_every_event() -> None:
@@ -145,13 +153,29 @@ def test_file_says_what_the_catalogue_says_of_every_event() -> None:
     assert set(rules()["events"]) == set(KINDS)
     for kind in KINDS.values():
         event, stream = rules()["events"][kind.type], STREAMS[kind.stream]
-        assert set(event["fields"]) == set(kind.model.model_fields)
+        assert [rule["name"] for rule in event["fields"]] == list(kind.model.model_fields)
         assert set(event["legal_in"]) == set(kind.legal_in)
         assert event["status_after"] == kind.status_after
         if kind.carries_record:
-            assert event["entities"] == dict(stream.references)
+            assert [(row["field"], row["stream"]) for row in event["entities"]] == list(stream.references.items())
             assert event["centers"] == list(stream.network_fields)
-            assert event["listed"] == dict(stream.code_list_fields)
+            assert [(row["field"], row["list"]) for row in event["listed"]] == list(stream.code_list_fields.items())
+
+
+def test_record_says_its_entity_s_key_as_the_file_says() -> None:
+    """Whoever goes by the file comes to the id that HQ asks for, and to none where HQ asks for none."""
+    assert {stream.name for stream in STREAMS.values() if stream.key_of} == set(ENTITY_KEYS)
+    for kind in KINDS.values():
+        key_of = STREAMS[kind.stream].key_of
+        if key_of is None or not kind.carries_record:
+            assert rules()["events"][kind.type]["entity_key"] is None
+            continue
+        value = complete(kind, RECORDS[kind.stream])
+        assert entity_key(kind.type, value) == key_of(value)
+        for name, other in (("name", "another"), ("origin", "hub.example/uz/1b2c3d4e"), ("schema_id", 7), ("keys", [])):
+            if name in value and (kind.stream, name) != ("center", "name"):
+                changed = value | {name: other}
+                assert entity_key(kind.type, changed) == key_of(changed)
 
 
 def test_file_is_ascii_and_its_patterns_need_no_dialect() -> None:

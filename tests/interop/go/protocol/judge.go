@@ -32,8 +32,8 @@ func judge(number int64, e envelope, center string, body map[string]any, before 
 	for name, item := range body {
 		value[name] = item
 	}
-	for _, name := range event.Fields.names {
-		r := event.Fields.rule(name)
+	for _, r := range event.Fields {
+		name := r.Name
 		if _, there := value[name]; !there && r.Absent != nil {
 			var absent any
 			_ = json.Unmarshal(r.Absent, &absent)
@@ -46,8 +46,18 @@ func judge(number int64, e envelope, center string, body map[string]any, before 
 	if v := j.crossed(event, value); v != nil {
 		return *v
 	}
+	if key, says := event.Key.of(value); says && key != keyOf(e.subject) && !wrong("entity_key_not_compared") {
+		return verdict{"INCONSISTENT", "ce_subject"}
+	}
 	if v := network(event, center, value, basis); v != nil {
 		return *v
+	}
+	if before != nil && event.Whole && !wrong("growing_not_looked_at") {
+		for _, name := range event.Growing {
+			if value[name].(int64) <= int64(before.Record[name].(float64)) {
+				return verdict{"INCONSISTENT", name}
+			}
+		}
 	}
 	return transition(j, event, center, value, before)
 }
@@ -96,15 +106,16 @@ func network(e eventRules, center string, value map[string]any, basis []entityJS
 			}
 		}
 	}
-	for _, field := range e.Entities.names {
-		if text, given := value[field].(string); given {
-			if v := named(field, strings.SplitN(text, ":", 2)[0]); v != nil {
+	for _, row := range e.Entities {
+		if text, given := value[row.Field].(string); given {
+			if v := named(row.Field, strings.SplitN(text, ":", 2)[0]); v != nil {
 				return v
 			}
 		}
 	}
-	for _, field := range sortedNames(e.Listed) {
-		listed, found := lists[e.Listed[field]]
+	for _, row := range e.Listed {
+		field := row.Field
+		listed, found := lists[row.List]
 		if !found {
 			continue
 		}
@@ -116,15 +127,6 @@ func network(e eventRules, center string, value map[string]any, basis []entityJS
 		}
 	}
 	return nil
-}
-
-func sortedNames(of map[string]string) []string {
-	var names []string
-	for name := range of {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 func transition(j judging, e eventRules, center string, value map[string]any, before *entityJSON) verdict {
@@ -154,7 +156,7 @@ func saysAgain(e eventRules, center string, value map[string]any, before *entity
 		return true
 	}
 	if !e.Whole {
-		return before.Changed == nil || sameAs(value, before.Changed)
+		return before.Changed == nil || wrong("reason_said_again_is_not_compared") || sameAs(value, before.Changed)
 	}
 	return sameAs(value, before.Record)
 }

@@ -188,6 +188,10 @@ func checkHeaders(r record, center string, rules int) (envelope, *verdict) {
 	if text["content-type"] != contentType && !wrong("any_content_type") {
 		return bad("content-type")
 	}
+	badID := rules >= 2 && !uuidForm.MatchString(text["ce_id"]) && !wrong("any_id_taken")
+	if badID && !wrong("id_judged_last") {
+		return bad("ce_id")
+	}
 	if text["ce_source"] != "/centers/"+center && !wrong("source_not_compared") {
 		return envelope{}, &verdict{"WRONG_CENTER", "ce_source"}
 	}
@@ -209,7 +213,7 @@ func checkHeaders(r record, center string, rules int) (envelope, *verdict) {
 	if rules == 1 && !bytes.Equal(r.key, []byte(subject)) && !wrong("kafka_key_not_compared") {
 		return envelope{}, &verdict{"BAD_KEY", "ce_subject"}
 	}
-	if rules >= 2 && !uuidForm.MatchString(text["ce_id"]) && !wrong("any_id_taken") {
+	if badID {
 		return bad("ce_id")
 	}
 	moment, err := parseTime(text["ce_time"])

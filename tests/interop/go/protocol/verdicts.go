@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -37,21 +36,23 @@ type ruleSet struct {
 }
 
 type eventRules struct {
-	Stream   string            `json:"stream"`
-	Writer   string            `json:"writer"`
-	Whole    bool              `json:"carries_record"`
-	LegalIn  []*string         `json:"legal_in"`
-	After    *string           `json:"status_after"`
-	Fields   ordered           `json:"fields"`
-	Crossed  []crossRule       `json:"crossed"`
-	Centers  []string          `json:"centers"`
-	Entities ordered           `json:"entities"`
-	OfOthers []string          `json:"of_others"`
-	Listed   map[string]string `json:"listed"`
-	Growing  []string          `json:"growing"`
+	Stream   string                         `json:"stream"`
+	Writer   string                         `json:"writer"`
+	Whole    bool                           `json:"carries_record"`
+	LegalIn  []*string                      `json:"legal_in"`
+	After    *string                        `json:"status_after"`
+	Fields   []fieldRule                    `json:"fields"`
+	Crossed  []crossRule                    `json:"crossed"`
+	Centers  []string                       `json:"centers"`
+	Entities []struct{ Field string }       `json:"entities"`
+	OfOthers []string                       `json:"of_others"`
+	Listed   []struct{ Field, List string } `json:"listed"`
+	Growing  []string                       `json:"growing"`
+	Key      *entityKey                     `json:"entity_key"`
 }
 
 type fieldRule struct {
+	Name     string          `json:"name"`
 	Type     string          `json:"type"`
 	Min      int             `json:"min"`
 	Max      *int            `json:"max"`
@@ -63,7 +64,8 @@ type fieldRule struct {
 	Absent   json.RawMessage `json:"absent"`
 	Codes    json.RawMessage `json:"codes"`
 	Items    *fieldRule      `json:"items"`
-	Fields   ordered         `json:"fields"`
+	Fields   []fieldRule     `json:"fields"`
+	Checked  string          `json:"checked"`
 	Decimals *int            `json:"decimals"`
 	Least    json.RawMessage `json:"least"`
 	Most     json.RawMessage `json:"most"`
@@ -75,43 +77,6 @@ type crossRule struct {
 	Rule, Field, Other, By, Licence string
 	Fields                          []string
 	Days                            int64
-}
-
-// ordered is a JSON object whose order counts.
-type ordered struct {
-	names []string
-	rows  map[string]json.RawMessage
-}
-
-func (o *ordered) UnmarshalJSON(data []byte) error {
-	o.names = nil // what is decoded twice is decoded anew
-	if err := json.Unmarshal(data, &o.rows); err != nil {
-		return err
-	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if _, err := decoder.Token(); err != nil {
-		return err
-	}
-	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		o.names = append(o.names, name.(string))
-		var skip json.RawMessage
-		if err := decoder.Decode(&skip); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o ordered) rule(name string) fieldRule {
-	var r fieldRule
-	if err := json.Unmarshal(o.rows[name], &r); err != nil {
-		panic(err)
-	}
-	return r
 }
 
 var (
@@ -202,8 +167,8 @@ func (j judging) field(name string, r fieldRule, value any) *verdict {
 			return &verdict{"BAD_FIELD", name}
 		}
 	case "record":
-		for _, inner := range r.Fields.names {
-			if v := j.field(name+"."+inner, r.Fields.rule(inner), value.(map[string]any)[inner]); v != nil {
+		for _, inner := range r.Fields {
+			if v := j.field(name+"."+inner.Name, inner, value.(map[string]any)[inner.Name]); v != nil {
 				return v
 			}
 		}
@@ -241,6 +206,8 @@ func (j judging) text(name string, r fieldRule, text string) *verdict {
 	case r.Pattern != nil && !matches(*r.Pattern, text):
 		code = "BAD_FIELD"
 	case j.set.ExactText && !r.Verbatim && !matches(exact, text) && !wrong("rules_2_like_rules_1"):
+		code = "BAD_FIELD"
+	case !checkedText(r.Checked, text):
 		code = "BAD_FIELD"
 	}
 	if code != "" && j.blank(whole) && !wrong("blank_text_is_a_bad_field") {
@@ -301,42 +268,4 @@ func boundOf(raw json.RawMessage) *big.Rat {
 		panic("a bound " + text)
 	}
 	return n
-}
-
-func (j judging) crossed(e eventRules, value map[string]any) *verdict {
-	for _, c := range e.Crossed {
-		broken := false
-		has := func(name string) bool { return value[name] != nil }
-		switch c.Rule {
-		case "differ":
-			broken = has(c.Field) && value[c.Field] == value[c.Other]
-		case "required":
-			broken = !has(c.Field)
-		case "required_with":
-			broken = has(c.Other) && !has(c.Field)
-		case "stands_on":
-			broken = has(c.Field) && !has(c.Other)
-		case "go_together":
-			some, all := false, true
-			for _, name := range c.Fields {
-				some, all = some || has(name), all && has(name)
-			}
-			broken = some && !all
-		case "not_before":
-			broken = has(c.Field) && (!has(c.Other) || value[c.Other].(day) > value[c.Field].(day))
-		case "within_days_after":
-			if has(c.Field) && has(c.Other) {
-				days := int64(value[c.Field].(day) - value[c.Other].(day))
-				broken = days < 1 || days > c.Days
-			}
-		case "export_control":
-			broken = value[c.Field] != "free" && !(value[c.Field] == "restricted" && has(c.Licence))
-		case "zero_without":
-			broken = !has(c.Other) && value[c.Field] != int64(0)
-		}
-		if broken && !wrong("rules_between_fields_passed_over") {
-			return &verdict{j.file.Cross[c.Rule].Code, c.Field}
-		}
-	}
-	return nil
 }
