@@ -9,6 +9,7 @@ from typing import Any
 from connectors.runtime.notice import Notice
 from connectors.runtime.standing import Kept
 from hub.protocol.moment import read_time
+from hub.protocol.remark import RepeatedIds
 from hub.protocol.status import State
 from schemas.words import Language
 from schemas.words.said import Said, said
@@ -28,6 +29,8 @@ def plain_said(hq: Mapping[str, Any]) -> Said:
 
 
 def _state_said(state: State, since: datetime, why: str) -> Said:
+    if state is State.READS and (found := RepeatedIds.read(why)):
+        return said("hq.repeated", since=_local(since), count=found.count, epoch=found.epoch, sequence=found.sequence)
     if state is State.READS and why:
         return said("hq.but", since=_local(since), why=why)
     return said(f"hq.{state}", since=_local(since), why=why or "-")

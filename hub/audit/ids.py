@@ -14,6 +14,7 @@ from hub.audit.findings import Findings, What
 from hub.ledger.reading import Pending
 from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import Malformed
+from hub.protocol.remark import RepeatedIds as Repeated
 from hub.replay.source import Ledger
 from hub.store.rows import StoredEvent, StoredLane
 
@@ -46,25 +47,30 @@ class RepeatedIds:
                 before = hashed
         return found
 
-    def tell(self, ledger: Ledger, lanes: Sequence[StoredLane], findings: Findings) -> None:
-        """Tell of every accepted event whose id one before it has, in the order of the center's lanes."""
+    def tell(self, ledger: Ledger, lanes: Sequence[StoredLane], findings: Findings) -> Repeated | None:
+        """Tell of every accepted event whose id one before it has, in the order of the center's lanes.
+
+        Returns the same in short, for the center itself; None where there is no such event.
+        """
         suspects = self._suspects()
         if not suspects:
-            return
+            return None
         first: dict[bytes, str] = {}
-        told = 0
+        told, place = 0, ("", 0)
         for origin, sequence, event_id in _ids(ledger, lanes):
             if hash(event_id) not in suspects:
                 continue
             before = first.setdefault(event_id, f"{origin} {sequence}")
             if before == f"{origin} {sequence}":
                 continue
+            place = place if told else (origin.rpartition("/")[2], sequence)
             if told < TOLD_MAX:
                 detail = f"{event_id.decode('utf-8', 'replace')[:60]} is that of {before}"
                 findings.add(What.REPEATED_ID, "ledger", origin, sequence, detail=detail)
             told += 1
         if told > TOLD_MAX:
             findings.add(What.REPEATED_ID, "ledger", lanes[-1].origin, detail=f"and {told - TOLD_MAX} more")
+        return Repeated(told, *place) if told else None
 
 
 def _ids(ledger: Ledger, lanes: Sequence[StoredLane]) -> Iterator[tuple[str, int, bytes]]:

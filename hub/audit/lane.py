@@ -27,6 +27,7 @@ from hub.audit.verdicts import FoldCheck
 from hub.audit.walk import ReceiptFacts, Walk
 from hub.domain.stream import HQ
 from hub.protocol.moment import to_us
+from hub.protocol.remark import RepeatedIds as Repeated
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook, begin
 from hub.replay.source import Ledger
@@ -128,9 +129,9 @@ class CenterCheck:
         if stored.center == HQ:
             self._hq_size += walk.at - before
 
-    def check_ids(self, lanes: Sequence[StoredLane]) -> None:
+    def check_ids(self, lanes: Sequence[StoredLane]) -> Repeated | None:
         """Tell of ids that two accepted events of these lanes have, all of which were checked before."""
-        self._ids.tell(self.ledger, lanes, self.findings)
+        return self._ids.tell(self.ledger, lanes, self.findings)
 
     def check_closing(self, lanes: Sequence[StoredLane]) -> None:
         """Check the rows of a center's lanes themselves, each at its end, and how each one closed the one before."""

@@ -34,6 +34,7 @@ from hub.domain.clock import Correction
 from hub.domain.stream import HQ
 from hub.protocol.errors import Fatal, UsageError
 from hub.protocol.moment import write_time
+from hub.protocol.remark import RepeatedIds
 from hub.protocol.schema import Schema
 from hub.protocol.trust import Trust
 from hub.replay.fold import BasisBook
@@ -63,6 +64,7 @@ class AuditReport:
     not_checked: list[str] = field(default_factory=list)
     newer: str = ""
     corrections: list[Correction] = field(default_factory=list)  # times that HQ took back
+    repeated: dict[str, RepeatedIds] = field(default_factory=dict)  # what centers are to be told, by center
 
     @property
     def is_good(self) -> bool:
@@ -136,13 +138,15 @@ def verify(
         begun(sum(lane.size for lane in lanes if lane.center in centers))
         job = LaneJob(path, trust, scope)
         try:
-            for _, part in run(job, centers, processes, tick):
+            for center, part in run(job, centers, processes, tick):
                 findings.extend(part.findings)
                 report.lanes += part.lanes
                 report.events += part.events
                 report.receipts += part.receipts
                 report.entities += part.entities
                 report.newer = report.newer or part.newer
+                if part.repeated is not None and center != HQ:
+                    report.repeated[center] = part.repeated
             if scope.is_whole:
                 check_strays(ledger, findings)
             if scope.is_whole and not report.newer:
@@ -203,6 +207,7 @@ class CenterAudit:
     entities: int = 0
     newer: str = ""
     measures: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+    repeated: RepeatedIds | None = None
 
 
 class LaneJob:
@@ -258,7 +263,7 @@ class LaneJob:
             part = CenterAudit([], check.lanes, check.events, check.receipts)
             part.newer = bases.newer or check.newer
             if self.scope.is_whole and not part.newer:
-                part.entities = self._state(ledger, check, hq, center)
+                part.entities = self._state(ledger, check, hq, part, center)
         part.findings = findings.sorted()
         return part
 
@@ -285,7 +290,7 @@ class LaneJob:
             with check.findings.unheard():  # an earlier lane, gone through for the fold's sake
                 check.check(lane)
 
-    def _state(self, ledger: Ledger, check: CenterCheck, hq: CenterCheck | None, center: str) -> int:
+    def _state(self, ledger: Ledger, check: CenterCheck, hq: CenterCheck | None, part: CenterAudit, center: str) -> int:
         """Fold what was committed meanwhile, and compare the state with HQ's, all as of one moment."""
         with ledger.reader.snapshot():
             lanes = sound_lanes(ledger, self.trust.hub, Findings())
@@ -297,7 +302,7 @@ class LaneJob:
                         other.check(lane)
             own = [lane for lane in lanes if lane.center == center]
             check.check_closing(own)
-            check.check_ids(own)
+            part.repeated = check.check_ids(own)
             count = compare_entities(ledger.reader.audit, center, own, check.book, check.findings)
             compare_measures(ledger.reader.audit, own, check.measures, check.findings)
         return count

@@ -47,11 +47,15 @@ class Standing:
     why: str = ""
 
 
-def standing_of(intake: Intake, registered: str) -> Standing:
-    """Return how HQ stands with a center; `registered` is the status of the center itself, '' where it is none."""
+def standing_of(intake: Intake, registered: str, remark: str = "") -> Standing:
+    """Return how HQ stands with a center; `registered` is the status of the center itself, '' where it is none.
+
+    What an audit found about its events is said where there is nothing to say of how they are read.
+    """
     if registered in _CENTERS:
         return Standing(_CENTERS[registered])
-    return Standing(_STATES[intake.status], cut_line(intake.why.partition("\n")[0]))
+    state, why = _STATES[intake.status], intake.why.partition("\n")[0]
+    return Standing(state, cut_line(why or (remark if state is State.READS else "")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Retriable
+from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
 from hub.store.store import NOWHERE, Changes, Claimed, HqRows, LogStore, Store
@@ -34,6 +35,7 @@ WRITES: Final = (
     "commit",
     "set_status",
     "keep_told",
+    "remark",
     "resume",
     "keep_evidence",
     "set_published",
@@ -200,6 +202,10 @@ class FaultyStore:
     async def keep_told(self, center: str, term: int, text: str) -> None:
         """See Store."""
         await self._write("keep_told", lambda: self._store.keep_told(center, term, text))
+
+    async def remark(self, found: Mapping[str, RepeatedIds], now: datetime) -> list[str]:
+        """See Store."""
+        return await self._write("remark", lambda: self._store.remark(found, now))
 
     async def resume(self, center: str) -> str | None:
         """See Store."""

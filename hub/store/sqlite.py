@@ -21,6 +21,7 @@ from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.moment import from_us, to_us
+from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
 from hub.store.sqlite_commit import SqliteCommit
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
@@ -30,6 +31,7 @@ from hub.store.sqlite_lease import say_alive
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_publication import SqlitePublication
+from hub.store.sqlite_remarks import read_remarks, write_remarks
 from hub.store.sqlite_topics import SqliteTopics
 from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
 from hub.store.workers import WORKER, LivingWorker
@@ -142,7 +144,7 @@ class SqliteStore(OnDatabase):
         rows = self._connection.execute("SELECT center, term, status FROM intake").fetchall()
         own = self._connection.execute("SELECT origin FROM lane WHERE center = ? ORDER BY id LIMIT 1", (HQ,)).fetchone()
         intakes = {center: (term, status) for center, term, status in rows}
-        return Changes(int(size), intakes, "" if own is None else str(own[0]))
+        return Changes(int(size), intakes, "" if own is None else str(own[0]), read_remarks(self._connection))
 
     @suspends
     async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
@@ -214,6 +216,12 @@ class SqliteStore(OnDatabase):
             )
             if done.rowcount != 1:
                 raise FencedError(f"intake {center}: another worker has taken it over")
+
+    @suspends
+    async def remark(self, found: Mapping[str, RepeatedIds], now: datetime) -> list[str]:
+        """See Store."""
+        with self._database.writing() as db:
+            return write_remarks(db, found, now)
 
     @suspends
     async def resume(self, center: str) -> str | None:

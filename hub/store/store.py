@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -17,6 +17,7 @@ from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.errors import Fatal, Retriable
+from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
 from hub.store.topic_store import TopicStore
@@ -56,11 +57,12 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a worker looks at between fetches: the hq lane's size and every intake's term and status."""
+    """What a worker looks at between fetches: the hq lane's size, every intake's term and status, what is remarked."""
 
     basis: int
     intakes: dict[str, tuple[int, str]]
     hq_lane: str = ""  # its origin, '' while there is none
+    remarks: Mapping[str, str] = field(default_factory=dict)  # what audits found, to be told, by center
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,12 @@ class Store(Protocol):
 
     async def keep_told(self, center: str, term: int, text: str) -> None:
         """Keep the status note of a center's new standing. Errors: FencedError."""
+
+    async def remark(self, found: Mapping[str, RepeatedIds], now: datetime) -> list[str]:
+        """Put what an audit of the whole ledger found about centers' events in the place of what the last one did.
+
+        Returns the centers that are told anything now. `changes` says what.
+        """
 
     async def resume(self, center: str) -> str | None:
         """Let a parked or forked intake read again; return the status it had, or None where there is no such intake.

@@ -54,6 +54,16 @@ TOLD: Final = Table(
     Column("text", Text, nullable=False),  # the status note's
 )
 
+# What an audit found about a center's events, which their center is told beside how HQ stands with it.
+REMARK: Final = Table(
+    "remark",
+    METADATA,
+    Column("center", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),  # how much was found
+    Column("text", Text, nullable=False),  # what is told; empty once that was heard and no more was found
+    Column("kept_at_us", BigInteger, nullable=False),
+)
+
 LANE: Final = Table(
     "lane",
     METADATA,

@@ -196,7 +196,7 @@ class Consolidator:
             elif intake.is_read and held.reading.is_due(self._tick()):
                 await self._step(center, held, ())
         held_now = [(held.reading.intake, held.term) for held in self._held.values()]
-        await self._teller.look(held_now, basis, changes.hq_lane, Instant(looked_at, self._tick()))
+        await self._teller.look(held_now, basis, changes, Instant(looked_at, self._tick()))
         answered, self._answered = self._answered, changes.basis
         return changes.basis != answered
 

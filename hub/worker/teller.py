@@ -19,7 +19,7 @@ from hub.protocol.errors import Retriable
 from hub.protocol.note import sign_note
 from hub.protocol.status import STATUS_KIND
 from hub.store.consolidate import Instant, Signatory
-from hub.store.store import FencedError, Store
+from hub.store.store import Changes, FencedError, Store
 from hub.worker.ports import Outlet
 
 log = structlog.get_logger(__name__)
@@ -49,15 +49,16 @@ class Teller:
         for presence in presences:
             self._tellings[center] = self._tellings.get(center, Telling()).heard(presence, at.now, at.tick)
 
-    async def look(self, held: Iterable[tuple[Intake, int]], basis: Basis, hq_lane: str, at: Instant) -> None:
+    async def look(self, held: Iterable[tuple[Intake, int]], basis: Basis, changes: Changes, at: Instant) -> None:
         """Say what is due: for each intake that this worker holds, with its owner term."""
-        if not hq_lane:
+        if not changes.hq_lane:
             return
         for intake, term in held:
             center = intake.center
             registered = basis.registry.centers.get(center)
             before = self._tellings.get(center, Telling())
-            after = before.stands(standing_of(intake, "" if registered is None else registered.status), at.now)
+            status, remark = "" if registered is None else registered.status, changes.remarks.get(center, "")
+            after = before.stands(standing_of(intake, status, remark), at.now)
             is_due = after.is_due(at.tick)
             if after is before and not is_due:
                 continue
@@ -68,7 +69,7 @@ class Teller:
                 "" if lane is None else lane.origin,
                 0 if lane is None else lane.size,
                 basis.size,
-                hq_lane,
+                changes.hq_lane,
                 basis.registry.rules,
             )
             text = after.note(place, at.now).to_text()

@@ -13,7 +13,7 @@ from hub.base import files
 from hub.base.command import NEWER_STATUS
 from hub.base.output import as_json, count, line, note, table
 from hub.base.output import shown as when
-from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language
+from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language, run_async
 from hub.cli.progress import Jobs, progress
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import UsageError
@@ -55,6 +55,9 @@ def verify(
         Path | None,
         typer.Option("--checkpoint", help="A checkpoint of HQ's log from elsewhere, which the log must contain."),
     ] = None,
+    tell: Annotated[
+        bool, typer.Option("--tell", help="Have the worker tell each center what was found about its own events.")
+    ] = False,
     language: InLanguage = "en",
     data_dir: DataDir = None,
     json: Json = False,
@@ -62,9 +65,10 @@ def verify(
     """Check the whole ledger: every digest, tree, seal, key, verdict, receipt, leaf, checkpoint, cosignature.
 
     Every finding is told with its place, every name of one with what it means and what to do. Exit status 1 if there
-    is any; 4 if there is none and a later release is needed to judge all of it.
+    is any; 4 if there is none and a later release is needed to judge all of it. Nothing is written but by --tell, and
+    then only what centers are to be told (REPEATED_ID).
 
-    Examples: hub audit verify · hub audit verify --jobs 4 --json ·
+    Examples: hub audit verify · hub audit verify --jobs 4 --json · hub audit verify --tell ·
     hub audit verify --lane hub.example/uz/1a2b3c4d --from 1000 --to 2000
     """
     from hub.audit.verify import verify as check
@@ -73,6 +77,8 @@ def verify(
     told_in = read_language(language)
     trusted = read_trust(where, trust)
     scope = _scope(lane, since, until)
+    if tell and not scope.is_whole:
+        raise UsageError("--tell is for an audit of the whole ledger: leave out --lane, --from and --to")
     outside = read_file(checkpoint) if checkpoint is not None else None
     with progress("events", shown=not json) as bar:
         found = check(
@@ -84,10 +90,21 @@ def verify(
         _show(found, told_in)
         if found.checkpoints and not trusted.logs:
             note("this trust note does not have the keys of HQ's log: `hub key list` says what to do")
+    if tell and found.newer:
+        note("nothing is told to centers: a later release is needed to judge all of it")
+    elif tell:
+        told = run_async(_tell(where, found))
+        note(f"HQ tells these centers what was found about their events: {', '.join(told) or 'none'}")
     if found.findings:
         raise typer.Exit(1)
     if found.newer:
         raise typer.Exit(NEWER_STATUS)
+
+
+async def _tell(where: HubFolder, found: AuditReport) -> list[str]:
+    """Keep what centers are to be told for the worker, which says it; return the centers that are told anything."""
+    async with where.store() as store:
+        return await store.remark(found.repeated, datetime.now(UTC))
 
 
 def _show(found: AuditReport, language: Language) -> None:

@@ -26,7 +26,7 @@ NOW = datetime.now(UTC)
 SAID = {
     "en": {State.READS: "reads", State.WAITS: "waited", State.PARKED: "stopped reading", State.SUSPENDED: "suspended"},
     "ru": {State.READS: "читает", State.WAITS: "ждёт", State.PARKED: "не читает", State.SUSPENDED: "приостановила"},
-    "zh": {State.READS: "正常读取", State.WAITS: "等待", State.PARKED: "停止读取", State.SUSPENDED: "暂停"},
+    "zh": {State.READS: "读取本中心的报送", State.WAITS: "等待", State.PARKED: "停止读取", State.SUSPENDED: "暂停"},
 }
 NEVER = {"en": "has not said yet", "ru": "ещё не сообщила", "zh": "尚未说明"}
 OLD = {"en": "nothing newer since", "ru": "новее нет", "zh": "之后没有新的消息"}
@@ -97,6 +97,28 @@ def test_what_hq_cannot_take_is_shown_though_it_reads(language: Language) -> Non
         assert BUT[language] in text
         assert "a seal is not good" in text
     assert not kept.stops
+
+
+REPEATED = {"en": "an earlier one has: 3", "ru": "уже был у другого: 3", "zh": "发现 3 个事件"}
+
+
+def test_what_an_audit_found_is_shown_as_a_remark(
+    office: Path, language: Language, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the office's words, by the status and by a check, with what to do; nobody is called for it."""
+    note = StatusNote(HUB, "uz", NOW, "", 0, State.READS, NOW, "REPEATED_ID 3 0a1b2c3d 71", 17, f"{HUB}/hq/00c0ffee", 1)
+    with Outbox(office / "outbox.sqlite3") as outbox:
+        outbox.database.set_meta(Meta.HQ_STATUS, Kept.read(note, NOW, NOW).to_text())
+    capsys.readouterr()
+    assert run_command(["status", "--office", str(office)]) == 0
+    checked = check_hq(OpenedOffice.open(office))
+    assert checked.ok is True
+    shown = capsys.readouterr().out.replace("\n", " " if language != "zh" else "")
+    for text in (shown, checked.text(OpenedOffice.open(office).speaker)):
+        assert REPEATED[language] in text
+        for part in ("71", "0a1b2c3d", "ce_id", "UUID"):
+            assert part in text
+        assert BUT[language] not in text
 
 
 def test_what_hq_said_long_ago_is_shown_as_that(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,14 +18,19 @@ from hub.cli.main import run_command
 from hub.cli.options import Settings
 from hub.hq.headquarters import adoption
 from hub.protocol.errors import Newer
+from hub.protocol.remark import RepeatedIds
 from hub.protocol.rules import NEWEST, RULES
 from hub.replay.fold import read_bases
 from hub.replay.rejudge import newest_basis, rejudge
 from hub.replay.source import Ledger
 from hub.store.released import released_schemas
+from hub.store.sqlite import SqliteStore
 from tests.support.center import offer
 from tests.support.evidence import TRUST, TRUST_NOTE, Story
 from tests.unit.hub.evidence.test_rules import faulty_story, later_release
+
+UZ = "hub.example/uz/00000001"
+REPEATED = "019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d01"
 
 
 @pytest.mark.parametrize("number", RULES)
@@ -57,12 +63,12 @@ def test_ledger_that_went_from_rules_to_rules_is_decided_again(tmp_path: Path) -
     assert [(j.subject, j.then[0], j.now[0]) for j in other] == [("uz:K-1", "ACCEPTED", "BAD_FIELD")]
 
 
-def test_id_of_two_accepted_events_is_found(tmp_path: Path) -> None:
-    """It is no verdict, for nothing that a verdict depends on says so; a rejected event's id may come again."""
-    repeated = "019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d01"
+def repeating_story(folder: Path) -> Path:
+    """Return the database of an HQ that accepted one id twice of a center; a rejected event's may come again."""
+    repeated = REPEATED
 
     async def tell() -> Path:
-        story = await Story.open(tmp_path, NEWEST)
+        story = await Story.open(folder, NEWEST)
 
         def event(center: str, key: str, **fields: Any) -> None:
             events.append(story.event(center, "offer.published", key, offer(**fields), event_id=repeated))
@@ -80,9 +86,48 @@ def test_id_of_two_accepted_events_is_found(tmp_path: Path) -> None:
         await story.close()
         return story.database
 
-    found = verify(asyncio.run(tell()), TRUST).findings
-    assert [(f.what, f.lane, f.first) for f in found] == [(What.REPEATED_ID, "hub.example/uz/00000001", 4)]
-    assert found[0].detail == f"{repeated} is that of hub.example/uz/00000001 3"
+    return asyncio.run(tell())
+
+
+def test_id_of_two_accepted_events_is_found(tmp_path: Path) -> None:
+    """It is no verdict, for nothing that a verdict depends on says so; a rejected event's id may come again."""
+    for processes in (1, 2):
+        report = verify(repeating_story(tmp_path / str(processes)), TRUST, processes=processes)
+        found = report.findings
+        assert [(f.what, f.lane, f.first) for f in found] == [(What.REPEATED_ID, UZ, 4)]
+        assert found[0].detail == f"{REPEATED} is that of {UZ} 3"
+        assert report.repeated == {"uz": RepeatedIds(1, "00000001", 4)}
+
+
+def tell_of(folder: Path, *options: str) -> tuple[int, dict[str, str]]:
+    """Run an audit, and return its exit status and what is to be told to centers then."""
+
+    async def remarks() -> dict[str, str]:
+        store = SqliteStore.open(folder / "hub.sqlite3")
+        try:
+            return dict((await store.changes()).remarks)
+        finally:
+            await store.close()
+
+    status = run_command(["audit", "verify", *options], Settings(folder))
+    return status, asyncio.run(remarks())
+
+
+def test_center_is_told_of_its_repeated_ids_where_that_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is written without the option; a part of the ledger says nothing of all of it."""
+    database = repeating_story(tmp_path / "story")
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "trust.note").write_bytes(TRUST_NOTE)
+    database.rename(tmp_path / "hub.sqlite3")
+    assert tell_of(tmp_path) == (1, {})
+    assert tell_of(tmp_path, "--tell", "--lane", UZ) == (2, {})
+    assert "--tell is for an audit of the whole ledger" in capsys.readouterr().err
+    assert tell_of(tmp_path, "--tell", "--json") == (1, {"uz": "REPEATED_ID 1 00000001 4"})
+    said = capsys.readouterr()
+    assert said.err == "HQ tells these centers what was found about their events: uz\n"
+    assert [f["what"] for f in json.loads(said.out)["findings"]] == ["REPEATED_ID"]
 
 
 # -- newer than this release ------------------------------------------------------------------------------------------

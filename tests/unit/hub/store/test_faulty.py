@@ -21,6 +21,7 @@ READS = {
     "cursors",
     "edge_at",
     "entities",
+    "hq_lane",
     "newest_recorded_at",
     "publication",
     "receipt_at",

@@ -14,6 +14,7 @@ from hub.protocol.control import More, Presence
 from hub.protocol.forms import PRESENCE_V2, STATUS_V1, announce
 from hub.protocol.note import Note, sign_note
 from hub.protocol.record import CONTROL_HEADER
+from hub.protocol.remark import RepeatedIds
 from hub.protocol.status import State, StatusNote
 from hub.store.faulty import FaultyStore
 from hub.store.store import Store
@@ -217,3 +218,47 @@ async def test_last_word_is_kept_and_an_old_presence_does_not_take_it_back(desk:
     await desk.worker.handle("uz", [Sent(b"uz", note, ((CONTROL_HEADER, b"presence"),), next(uz.offsets))])
     ((text, _),) = (await desk.hq.store.told(["uz"])).values()
     assert "ended the disk is full" in (text or "")
+
+
+async def test_what_an_audit_found_is_a_remark_and_no_stop(desk: Desk) -> None:
+    """Told beside `reads`, as soon as it is kept; what is wrong with the lane itself goes first."""
+    uz, found = Center("uz"), {"uz": RepeatedIds(2, "00000001", 3)}
+    await desk.worker.handle("uz", uz.opened(1))
+    await desk.say(uz)
+    await desk.look()
+    assert await desk.hq.store.remark(found, desk.ticks.wall.now) == ["uz"]
+    await desk.look(CHANGES_PAUSE_S)
+    stranger = Center("uz", seed=b"s" * 32)
+    record = uz.append(uz.event("net.cohub.offer.withdrawn.v1", "K-1", {}))
+    await desk.worker.handle("uz", [uz.sealed(record, stranger.signer)])
+    await desk.look(CHANGES_PAUSE_S)
+    said = [(note.state, note.why) for _, note in desk.told.notes]
+    assert said[:2] == [(State.READS, ""), (State.READS, "REPEATED_ID 2 00000001 3")]
+    assert said[2][0] is State.WAITS
+    assert not said[2][1].startswith("REPEATED_ID")
+
+
+async def test_remark_ends_when_no_more_is_found_after_the_center_was_heard(desk: Desk) -> None:
+    """More of it is told again; what another ledger has, such as one put back from a copy, is told anew."""
+    uz, store = Center("uz"), desk.hq.store
+
+    async def audit(count: int) -> str:
+        found = {"uz": RepeatedIds(count, "00000001", 3)} if count else {}
+        told = await store.remark(found, desk.ticks.pass_by(60))
+        remarks = (await store.changes()).remarks
+        assert told == list(remarks)
+        return remarks.get("uz", "")
+
+    await desk.worker.handle("uz", uz.opened(1))
+    assert await audit(2) == "REPEATED_ID 2 00000001 3"
+    assert await audit(2) == "REPEATED_ID 2 00000001 3"  # nobody was there to hear it
+    await desk.say(uz, reads=False)
+    assert await audit(2) == "REPEATED_ID 2 00000001 3"  # who was there could not read it
+    await desk.say(uz)
+    assert await audit(2) == ""
+    assert await audit(2) == ""
+    assert await audit(3) == "REPEATED_ID 3 00000001 3"
+    await desk.say(uz, form=2)
+    assert await audit(1) == "REPEATED_ID 1 00000001 3"
+    assert await audit(0) == ""
+    assert await audit(1) == "REPEATED_ID 1 00000001 3"
