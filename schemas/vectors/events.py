@@ -158,7 +158,7 @@ def _entity(event_type: str) -> Entity:
 def _older() -> Row:
     """Return what a partner's first schema says, and nothing of what the second has more."""
     kind = KINDS[f"{PREFIX}partner.registered.v2"]
-    return {field: default for field, default in complete(kind, {}).items()} | sample_of(PARTNER)
+    return dict(complete(kind, {})) | sample_of(PARTNER)
 
 
 def _row(
