@@ -24,6 +24,7 @@ from aiokafka.errors import IllegalStateError
 from hub.protocol.errors import Fatal
 from hub.protocol.topics import center_of, topic_in
 from hub.worker.ports import LaneHandle
+from hub.worker.turns import Turns
 
 # Fetched and not yet handled; fetching goes on below both, so at most one poll more is in memory.
 RECORDS_AHEAD_MAX = 4000
@@ -127,6 +128,7 @@ class Lanes:
         self._records_ahead = 0
         self._weight_ahead = 0
         self._round = 0  # counts assignments: what a rebalance swallowed must not be counted as waiting
+        self._turns = Turns()
         self._closed = False
         intakes.attach(self)
 
@@ -187,14 +189,18 @@ class Lanes:
 
     async def take(self, fetched: Fetched) -> None:
         """Hand what was fetched to the Intakes, or drop it if its lane has moved on since."""
-        self.in_hand = fetched.center, asyncio.get_running_loop().time()
+        clock_s = asyncio.get_running_loop().time
+        self.in_hand = fetched.center, clock_s()
+        began_s = 0.0
         try:
             await self._intakes.ready(fetched.records)
             async with self._turn:
+                began_s = clock_s()
                 await self._take(fetched)
         finally:
             self.in_hand = None, 0.0
             if fetched.round == self._round:
+                self._turns.handled(fetched.center, len(fetched.records), clock_s() - began_s if began_s else 0.0)
                 self._records_ahead -= len(fetched.records)
                 self._weight_ahead -= fetched.weight
                 self._wake.set()
@@ -225,6 +231,7 @@ class Lanes:
                 await self._release()
                 self._round += 1
                 self._records_ahead = self._weight_ahead = 0
+                self._turns.clear()
                 self._wake.set()
                 self._claimed = list(centers)
                 positions = await self._intakes.assign(centers)
@@ -274,14 +281,22 @@ class Lanes:
 
     def admit(self, found: Iterable[Fetched]) -> None:
         """Count what was fetched."""
+        now_s = asyncio.get_running_loop().time()
         for fetched in found:
             fetched.round = self._round
+            self._turns.admitted(fetched.center, len(fetched.records), now_s)
             self._records_ahead += len(fetched.records)
             self._weight_ahead += fetched.weight
 
     def paused(self, topic: str) -> bool:
         """Tell whether this topic is not to be fetched now."""
         return center_of(topic) in self._paused
+
+    def wanted(self, topics: Iterable[str]) -> tuple[set[str], int | None]:
+        """Return which of these topics are to be fetched now, and how many records at most (None: as ever)."""
+        reading = (center_of(topic) for topic in topics if not self.paused(topic))
+        centers, records_max = self._turns.next(reading, asyncio.get_running_loop().time())
+        return {topic_in(center) for center in centers}, records_max
 
     def patience(self, timeout_s: float) -> float:
         """Return how long a poll may last: a moment while lanes are paused."""

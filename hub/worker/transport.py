@@ -113,9 +113,9 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             # the app would wait for it until its deadline.
             await self._ensure_consumer()._client.close()  # noqa: SLF001
 
-    async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, OneRecord]:  # noqa: ASYNC109
+    async def fetch(self, wanted: set[TP], timeout_s: float, records_max: int | None) -> dict[TP, OneRecord]:
         """Fetch what is there, one message a partition, in the consumer's thread."""
-        fetched: dict[TP, OneRecord] = await self.call_thread(self._fetch, active_partitions, timeout)
+        fetched: dict[TP, OneRecord] = await self.call_thread(self._fetch, wanted, timeout_s, records_max)
         return fetched
 
     async def move(self, positions: Mapping[str, int | None], number: int) -> None:
@@ -148,13 +148,12 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             found[tp.topic] = self._stamps.get(tp.topic, Stamp(0, 0)), more
         return found
 
-    async def _fetch(self, active_partitions: set[TP] | None, timeout_s: float) -> dict[TP, OneRecord]:
-        consumer = self._ensure_consumer()
+    async def _fetch(self, wanted: set[TP], timeout_s: float, records_max: int | None = None) -> dict[TP, OneRecord]:
         fetched = await self._fetch_records(
-            consumer,
-            active_partitions,
+            self._ensure_consumer(),
+            wanted,
             timeout=timeout_s,
-            max_records=self.app.conf.broker_max_poll_records,
+            max_records=records_max or self.app.conf.broker_max_poll_records,
         )
         # No await stands between taking the records and stamping them, nor in `_move` between seek and stamp.
         return {
@@ -218,12 +217,13 @@ class Consumer(driver.Consumer):
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, OneRecord]:  # noqa: ASYNC109
         lanes: Lanes = self.app.lanes
         await lanes.room()
-        wanted = {tp for tp in active_partitions or () if not lanes.paused(tp.topic)}
+        topics, records_max = lanes.wanted(tp.topic for tp in active_partitions or ())
+        wanted = {tp for tp in active_partitions or () if tp.topic in topics}
         timeout_s = lanes.patience(timeout)
         if not wanted:  # to aiokafka an empty set means all partitions
             await lanes.resumed(timeout_s)
             return {}
-        found: dict[TP, OneRecord] = await self._thread.getmany(wanted, timeout_s)
+        found: dict[TP, OneRecord] = await self._thread.fetch(wanted, timeout_s, records_max)
         while not self.flow_active:
             # A rebalance. Were records returned now, Faust would seek in the middle of it. They are kept all the same:
             # they may have been fetched after the seek that ends it. If not, their stamp says so.
