@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from benchmarks.setting import rss_mb, running, until
+from benchmarks.setting import rss_mb, running
 from hub.base.clients import close, start
 from hub.broker.embedded import EmbeddedKafka
 from hub.hq.folder import HubFolder
@@ -189,11 +189,10 @@ async def test_others_are_answered(weapon: Any, tmp_path: Path, kafka: EmbeddedK
         await watching
         assert worker.poll() is None
     grown = database.stat().st_size - idle_bytes
-    print(
+    sys.stderr.write(
         f"\n{weapon.__name__}: {records} records, {len(busy)} rows; p50 {statistics.median(idle) * 1e3:.1f} → "
         f"{statistics.median(busy) * 1e3:.1f} ms, p99 {p99(idle) * 1e3:.1f} → {p99(busy) * 1e3:.1f} ms, "
-        f"RSS {idle_mb:.0f} → {peak_mb:.0f} MB, database +{grown / 1e6:.0f} MB",
-        file=sys.stderr,
+        f"RSS {idle_mb:.0f} → {peak_mb:.0f} MB, database +{grown / 1e6:.0f} MB\n"
     )
     assert peak_mb < idle_mb + 200
     assert p99(busy) < 3 * p99(idle)
