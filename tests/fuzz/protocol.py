@@ -10,6 +10,7 @@ from hub.protocol.checkpoint import open_checkpoint, open_seal
 from hub.protocol.control import Presence, open_enrolment
 from hub.protocol.envelope import read_envelope
 from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.forms import announce, announced
 from hub.protocol.keys import Signature, Signer, Verifier
 from hub.protocol.leaf import LeafReader
 from hub.protocol.moment import read_time
@@ -18,6 +19,7 @@ from hub.protocol.proof import TlogProof
 from hub.protocol.receipt import read_answer
 from hub.protocol.record import canonical, position
 from hub.protocol.schema import parse_released, parse_schema
+from hub.protocol.status import StatusNote
 from hub.protocol.tiles import read_bundle, write_bundle
 from hub.protocol.trust import open_trust
 from hub.protocol.witness import Alarm, open_cosigned
@@ -65,11 +67,22 @@ def _answer(data: bytes) -> None:
 
 
 def _presence(data: bytes) -> None:
-    assert Presence.from_text(text(data)).to_text() == text(data)
+    written = Presence.from_text(text(data)).to_text()  # its version is cut, and put on one line
+    assert Presence.from_text(written).to_text() == written
+
+
+def _status(data: bytes) -> None:
+    assert StatusNote.from_text(text(data)).to_text() == text(data)
+
+
+def _announced(data: bytes) -> None:
+    for form in announced(text(data)):
+        assert form in text(data)
 
 
 def _alarm(data: bytes) -> None:
-    assert Alarm.from_text(text(data)).to_text() == text(data)
+    written = Alarm.from_text(text(data)).to_text()
+    assert Alarm.from_text(written).to_text() == written
 
 
 def _proof(data: bytes) -> None:
@@ -153,6 +166,8 @@ PROTOCOL = (
     Target("answer", _answer, note_texts("receipts", "resends"), bytes_max=8192),
     Target("trust", open_trust, vectors("trust"), bytes_max=16384),
     Target("presence", _presence, note_texts("presence")),
+    Target("status", _status, note_texts("statuses")),
+    Target("announced", _announced, lambda: [announce("cohub 0.3.0", ("status/v1",)).encode()], refusals=(Malformed,)),
     Target("alarm", _alarm, note_texts("alarms")),
     Target("cosigned", open_cosigned, vectors("cosignatures"), bytes_max=8192),
     Target("enrolment", open_enrolment, vectors("enrolments"), bytes_max=8192),

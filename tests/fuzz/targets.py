@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.fuzz.engine import ENGINE
 from tests.fuzz.evidence import EVIDENCE
+from tests.fuzz.hq_lane import HQ_LANE
 from tests.fuzz.offices import OFFICES
 from tests.fuzz.protocol import PROTOCOL
 
-TARGETS = {target.name: target for target in (*PROTOCOL, *ENGINE, *OFFICES, *EVIDENCE)}
+TARGETS = {target.name: target for target in (*PROTOCOL, *ENGINE, *HQ_LANE, *OFFICES, *EVIDENCE)}
