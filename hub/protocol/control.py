@@ -120,7 +120,7 @@ class Presence:
 
     def to_text(self) -> str:
         """Return the note text, byte for byte as it is signed."""
-        more, version = self.more, one_line(self.version)[:VERSION_CHARS_MAX]
+        more, version = self.more, one_line(self.version)[:VERSION_CHARS_MAX].rstrip()
         head = f"{self.center}\norigin {self.origin or '-'}\ntime {write_time(self.time)}\n"
         counts = f"size {self.size}\nbacklog {self.backlog}\n"
         if more is None:
