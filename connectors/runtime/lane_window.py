@@ -156,7 +156,7 @@ class LaneWindow:
             self._sealed -= gone.is_sealed
 
     def _advance(self) -> None:
-        """Take what has become whole: the first stretch, then all others at once if they can be, or else each by itself.
+        """Take what has become whole: the first stretch, then all others at once if that can be, or else each alone.
 
         What does not begin with HQ's word costs a look at its beginning, however much waits behind it.
         """
