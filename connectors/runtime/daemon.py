@@ -143,7 +143,7 @@ class Connector:
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans, clock.now)
         sayer = Sayer(settings, outbox, office.key, RefusedRows(office.outbox), lambda: reader.told, clock.now)
         self._say_last = lambda why: sayer.tell_end(link, why)
-        keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look)
+        keys = WitnessKeys(office, registry.registry, trusted.logs, trusted.retired, trust.look_seldom)
         witness = WitnessReader(outbox, link, sender, keys)
         gathering: dict[str, Coroutine[Any, Any, None]] = {}
         if self._gathers:

@@ -116,6 +116,8 @@ class TrustReader:
         self._backoff = Backoff(BACKOFF_MAX_S)
         self._steady_s = steady_s
         self._looks: deque[float] = deque(maxlen=LOOKS_MAX)
+        self._looks_from_s = float("-inf")  # after a look that failed there is none for a while
+        self._read_to = 0  # up to where the topic was read, by whichever consumer: each goes on from there at most
         self._seldom = Seldom(log)
 
     async def run(self) -> None:
@@ -130,20 +132,28 @@ class TrustReader:
             await self._backoff.wait()
 
     async def look_for(self, note: Note) -> None:
-        """Look an answer's key up, if it may be one of HQ's that is not known here. Errors: Retriable.
+        """Look an answer's key up, if it may be one of HQ's that is not known here. Errors: Retriable."""
+        if self.trusted.lacks(note):
+            await self.look_seldom()
 
-        Anybody can write a key's id into a line: after a few looks a minute we wait for what `run` reads meanwhile.
+    async def look_seldom(self) -> None:
+        """Look for a key that somebody names, a few times a minute at most. Errors: Retriable.
+
+        Anybody can write a key's id into a line, and fill the topic so that it is not read to its end in time: then we
+        go on, and wait for what `run` reads meanwhile.
         """
         now_s = self._steady_s()
-        if not self.trusted.lacks(note):
-            return
-        if len(self._looks) == LOOKS_MAX and now_s - self._looks[0] < LOOKS_EVERY_S:
+        if now_s < self._looks_from_s or (len(self._looks) == LOOKS_MAX and now_s - self._looks[0] < LOOKS_EVERY_S):
             return
         self._looks.append(now_s)
-        await self.look()
+        try:
+            await self.look()
+        except Retriable:
+            self._looks_from_s = self._steady_s() + LOOKS_EVERY_S
+            raise
 
     async def look(self) -> None:
-        """Return when all that is published now was read. Errors: Retriable, if it can't be asked."""
+        """Return when all that is published now was read, by `run` or here. Errors: Retriable, if it can't be asked."""
         try:
             consumer = await self._link.consumer(TRUST)
         except TopicHidden:
@@ -152,7 +162,10 @@ class TrustReader:
             async with asyncio.timeout(self._link.settings.request_timeout_s):
                 consumer.assign([PLACE])
                 end = (await consumer.end_offsets([PLACE]))[PLACE]
-                await consumer.seek_to_beginning(PLACE)
+                begin = (await consumer.beginning_offsets([PLACE]))[PLACE]
+                consumer.seek(
+                    PLACE, self._read_to if begin <= self._read_to <= end else begin
+                )  # or it is another topic
                 while await consumer.position(PLACE) < end:
                     await self._read(consumer, 500)
         except TopicAuthorizationFailedError:
@@ -166,12 +179,16 @@ class TrustReader:
         consumer = await self._link.consumer(TRUST, wait_ms=FETCH_WAIT_MS)
         try:
             consumer.assign([PLACE])
-            await consumer.seek_to_beginning(PLACE)
+            await self._begin(consumer)
             self._backoff.reset()
             while True:
                 await self._read(consumer, 60_000)
         finally:
             await close(consumer)
+
+    async def _begin(self, consumer: Consumer) -> None:
+        await consumer.seek_to_beginning(PLACE)
+        self._read_to = 0
 
     async def _read(self, consumer: Consumer, timeout_ms: int) -> None:
         for record in (await consumer.getmany(PLACE, timeout_ms=timeout_ms)).get(PLACE, ()):
@@ -179,7 +196,8 @@ class TrustReader:
                 news = self.trusted.take(record.value or b"")
             except Malformed as exc:
                 self._seldom.warning("trust_note_not_by_root", topic=TRUST, offset=record.offset, reason=str(exc))
-                continue
+                news = False
+            self._read_to = max(self._read_to, record.offset + 1)
             if news:
                 trust = self.trusted.trust
                 log.info("trust_changed", serial=trust.serial, reason=trust.reason)

@@ -86,7 +86,7 @@ class WitnessKeys:
     registry: Registry
     logs: Callable[[], Sequence[Verifier]]  # HQ's log keys, also former ones; none in a trust file of version 1
     retired: Callable[[], Mapping[Verifier, datetime]]  # which of HQ's keys sign nothing new, since when
-    look: Callable[[], Awaitable[None]]  # returns when all that HQ has published of its keys was read
+    look: Callable[[], Awaitable[None]]  # reads what HQ has published of its keys, a few times a minute
 
     def witness(self) -> Signer | None:
         """Return the key to cosign with; None while HQ would not know whose it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import tracemalloc
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +15,9 @@ from connectors.runtime.lane_window import BYTES_MAX, RECORDS_MAX, LaneWindow, S
 from hub.domain.hq_lane import HqKeys
 from hub.ledger.publication import Outbound
 from hub.protocol.keys import Signer
-from tests.support.center import HUB, Center
+from hub.protocol.note import sign_note
+from hub.protocol.receipt import Receipt
+from tests.support.center import HUB, NOW, Center
 from tests.support.hq_lane import TRUST, LaneWriter
 
 UZ, KZ = Center("uz"), Center("kz")
@@ -131,6 +134,32 @@ def test_memory_is_bounded_whatever_is_on_the_topic() -> None:
     tracemalloc.stop()
     assert peak < 4 * BYTES_MAX
     assert found.passed_over >= 20_000 - RECORDS_MAX
+    found.take(read(said.records()))
+    assert found.lane == said.lane()
+
+
+def forged(origin: str, number: int, salt: int = 0) -> Read:
+    """Return a record with a seal, and with a receipt that says the right things and that a stranger has signed."""
+    said = Receipt(origin, number, number, b"?" * 32, NOW, 1)
+    note = sign_note(said.to_text(), [Signer(f"{HUB}/receipts", b"x" * 32)]).to_bytes()
+    headers = (*junk(number).headers, ("cohub-seal", b"a seal"), ("cohub-receipt", note))
+    return Read(str(salt).encode(), headers)
+
+
+def test_strangers_receipts_cost_each_record_the_same_however_much_waits() -> None:
+    """A thousand of them wait, and each further one in the first place is no reason to look at all of them."""
+    said, found = lane(), window()
+    found.take(read(said.records()))
+    size = said.edge.size
+    few = [forged(said.origin, size + 1, salt) for salt in range(100)]
+    begun = time.process_time()
+    found.take(few)
+    alone_s = time.process_time() - begun
+    found.take([forged(said.origin, size + number) for number in range(1, RECORDS_MAX + 1)])
+    begun = time.process_time()
+    found.take(few)
+    assert time.process_time() - begun < 5 * alone_s + 0.05
+    said.register(Center("tj"))
     found.take(read(said.records()))
     assert found.lane == said.lane()
 

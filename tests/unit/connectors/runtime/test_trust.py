@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from connectors.runtime.link import Link
 from connectors.runtime.office import read_trust
-from connectors.runtime.trust import Trusted
+from connectors.runtime.outbox import Outbox
+from connectors.runtime.settings import ConnectorSettings
+from connectors.runtime.trust import LOOKS_MAX, Trusted, TrustReader
 from hub.base.faulty import Fault, FaultyFiles
+from hub.kafka.memory import MemoryBroker
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt, Resend
+from hub.protocol.topics import TRUST
 from hub.protocol.trust import Trust
 
 HUB = "hub.example"
+JUNK = 500
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ROOT, OLD, NEW = (
     Signer(f"{HUB}/{name}", seed * 32) for name, seed in (("root", b"o"), ("receipts", b"r"), ("receipts", b"s"))
@@ -149,3 +157,66 @@ def test_retired_key_says_nothing_after_its_time(trusted: Trusted) -> None:
     assert isinstance(trusted.answer(sign_note(asked, [NEW])), Resend)
     # Its own time is its own word: the outbox compares it with what came since.
     assert (trusted.retired_at(receipt(OLD, NOW)), trusted.retired_at(receipt(NEW, NOW))) == (NOW, None)
+
+
+class Counting(Trusted):
+    """Counts the records that are looked at."""
+
+    taken = 0
+
+    def take(self, data: bytes) -> bool:
+        self.taken += 1
+        return super().take(data)
+
+
+@contextmanager
+def reader(trusted: Trusted, broker: MemoryBroker, tick: list[float]) -> Iterator[TrustReader]:
+    settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("memory:1",), request_timeout_s=5.0)
+    with Outbox(trusted._path.parent / "outbox.sqlite3") as outbox:
+        yield TrustReader(trusted, Link(settings, outbox, broker), lambda: tick[-1])
+
+
+async def test_what_was_read_of_the_topic_is_not_read_again(path: Path) -> None:
+    """A stranger fills it: each look goes on from the one before, and finds HQ's newer note behind all of it."""
+    broker, trusted = MemoryBroker({TRUST: 1}), Counting(path, read_trust(path))
+    for _ in range(JUNK):
+        await broker.producer().send_and_wait(TRUST, b"junk", key=b"x", partition=0)
+    with reader(trusted, broker, [0.0]) as looking:
+        for _ in range(3):
+            await looking.look()
+        assert trusted.taken == JUNK
+        await broker.producer().send_and_wait(TRUST, note(ROTATED), key=b"x", partition=0)
+        await looking.look()
+    assert (trusted.taken, trusted.trust) == (JUNK + 1, ROTATED)
+
+
+async def test_strangers_names_of_keys_are_looked_up_a_few_times_a_minute(path: Path) -> None:
+    """However many there are; and where a look fails, none is tried for a while, and the answers behind it are read."""
+    trusted, tick = Counting(path, read_trust(path)), [0.0]
+    broker = MemoryBroker({TRUST: 1})
+    await broker.producer().send_and_wait(TRUST, b"junk", key=b"x", partition=0)
+    looks = []
+
+    class Looking(TrustReader):
+        async def look(self) -> None:
+            looks.append(tick[-1])
+            if tick[-1] >= 1000:
+                raise Retriable("not to its end in time")
+
+    settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("memory:1",))
+    with Outbox(path.parent / "outbox.sqlite3") as outbox:
+        looking = Looking(trusted, Link(settings, outbox, broker), lambda: tick[-1])
+        for _ in range(100):
+            await looking.look_seldom()
+            await looking.look_for(receipt(NEW, NOW))
+        assert len(looks) == LOOKS_MAX
+        looks.clear()
+        tick.append(1000.0)
+        with pytest.raises(Retriable):
+            await looking.look_for(receipt(NEW, NOW))
+        for _ in range(100):
+            await looking.look_for(receipt(NEW, NOW))
+        assert len(looks) == 1
+        tick.append(1061.0)
+        with pytest.raises(Retriable):
+            await looking.look_for(receipt(NEW, NOW))
