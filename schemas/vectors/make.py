@@ -10,6 +10,7 @@ from typing import Any, Final
 from schemas.vectors.bundles import bundle_vectors
 from schemas.vectors.controls import control_vectors
 from schemas.vectors.events import event_vectors
+from schemas.vectors.hq_lane import hq_lane_vectors
 from schemas.vectors.keys import key_vectors
 from schemas.vectors.lanes import lane_vectors
 from schemas.vectors.logs import (
@@ -40,6 +41,7 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "enrolments": enrolment_vectors,
     "events": event_vectors,
     "framing": framing_vectors,
+    "hq_lane": hq_lane_vectors,
     "keys": key_vectors,
     "lanes": lane_vectors,
     "notes": note_vectors,

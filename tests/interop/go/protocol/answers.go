@@ -26,6 +26,16 @@ type receipt struct {
 	decisions   []decision
 }
 
+// refuses returns whether the receipt says that an event was not accepted.
+func (r receipt) refuses(sequence int64) bool {
+	for _, d := range r.decisions {
+		if d.sequence == sequence {
+			return true
+		}
+	}
+	return false
+}
+
 func parseReceipt(text string) (receipt, error) {
 	var r receipt
 	lines, err := textLines(text)

@@ -31,9 +31,8 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 }
 
 var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "statuses", "presence",
-	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed", "lanes",
-	"controls", "witness", "events", "topics", "tiles",
-	"bundles"}
+	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed",
+	"controls", "witness", "events", "topics", "lanes", "hq_lane", "tiles", "bundles"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),
@@ -60,6 +59,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"witness":               telling(checkWitness),
 	"events":                telling(checkEvent),
 	"topics":                refusing(checkTopic),
+	"hq_lane":               telling(checkHqLane),
 	"bundles":               refusing(checkBundle),
 }
 
