@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.vectors.bundles import bundle_vectors
+from schemas.vectors.clocks import clock_vectors
 from schemas.vectors.controls import control_vectors
 from schemas.vectors.events import event_vectors
 from schemas.vectors.hq_lane import hq_lane_vectors
@@ -35,6 +36,7 @@ HERE: Final = Path(__file__).parent
 FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "alarms": alarm_vectors,
     "bundles": bundle_vectors,
+    "clocks": clock_vectors,
     "consistency": consistency_vectors,
     "controls": control_vectors,
     "cosignatures": cosignature_vectors,

@@ -30,7 +30,7 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 	return func(file, v vector, kind string) func() error { return func() error { return read(file, v) } }
 }
 
-var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "statuses", "presence",
+var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "clocks", "resends", "statuses", "presence",
 	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed",
 	"controls", "witness", "events", "topics", "lanes", "hq_lane", "tiles", "bundles"}
 
@@ -42,6 +42,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"trees":                 refusing(checkTree),
 	"seals":                 refusing(checkSeal),
 	"receipts":              refusing(checkReceipt),
+	"clocks":                refusing(checkClock),
 	"resends":               refusing(checkResend),
 	"statuses":              refusing(checkStatus),
 	"presence":              refusing(checkPresence),
