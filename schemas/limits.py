@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.mapping.person import PARTS_BYTES_MAX
+from connectors.runtime.lane_window import BYTES_MAX as LANE_BYTES_MAX
+from connectors.runtime.lane_window import HEADER_BYTES_MAX as LANE_HEADER_BYTES_MAX
+from connectors.runtime.lane_window import HEADERS_MAX as LANE_HEADERS_MAX
+from connectors.runtime.lane_window import RECORDS_MAX as LANE_RECORDS_MAX
 from connectors.runtime.witness import LEAVES_MAX as LEAVES_READ_MAX
 from hub.domain.sealed import SEALED_LENGTH_MAX
 from hub.evidence.container import (
@@ -105,6 +109,10 @@ LIMITS: Final = (
     Limit("the same, as it is read", LEAVES_READ_MAX, "leaves", READER),
     Limit("a proof's path", PATH_MAX, "hashes", READER),
     Limit("a proof's extra data", EXTRA_BYTES_MAX, "bytes", READER),
+    Limit("the headers of a record of `hub.lane`", LANE_HEADERS_MAX, "headers", READER),
+    Limit("the same, names and contents", LANE_HEADER_BYTES_MAX >> 10, "KiB", READER),
+    Limit("what waits of `hub.lane` for a seal", LANE_RECORDS_MAX, "records", "each reader"),
+    Limit("the same, by canonical bytes, seals and receipts", LANE_BYTES_MAX >> 20, "MiB", "each reader"),
     Limit("an evidence bundle", ARCHIVE_BYTES_MAX >> 20, "MiB", READER),
     Limit("a file in it", FILE_BYTES_MAX >> 20, "MiB", READER),
     Limit("all of them, unpacked", TOTAL_BYTES_MAX >> 20, "MiB", READER),

@@ -368,6 +368,8 @@ class _Fetch:
             checkpoint, note = open_seal(seal)
         except Malformed:
             return
+        if checkpoint.extensions and self.keyring.rules.strict_seals:
+            return
         standing, _ = self.keyring.check(self.center, origin, note)
         if standing is Standing.GOOD and checkpoint.origin == origin and checkpoint.size <= size:
             self.claims.append(Claim(origin, checkpoint, seal))

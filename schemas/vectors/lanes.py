@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from hub.ledger.keyring import CenterKeys, Keyring
 from hub.ledger.lane import Intake
 from hub.ledger.reading import Reading
 from hub.ledger.take import take
-from hub.protocol.checkpoint import seal
-from hub.protocol.note import Signer
+from hub.protocol.checkpoint import Checkpoint, seal
+from hub.protocol.limits import TAIL_EVENTS_MAX
+from hub.protocol.note import COSIGNATURE_MLDSA44, Note, Signer
 from hub.protocol.plain_record import PlainRecord
 from hub.protocol.record import SEAL_HEADER, canonical, origin_of, write_headers
+from hub.protocol.rules import RULES
 from hub.protocol.schema import DATASCHEMA, parse_schema
 from hub.protocol.tree import Edge, leaf_hash
 from schemas.vectors.keys import (
@@ -28,6 +31,7 @@ from schemas.vectors.keys import (
     signer,
     text_or_hex,
 )
+from schemas.vectors.logs import line
 from schemas.vectors.records import LANE_SCHEMA, NOTE_SCHEMA, START, Headers, schema_of, value_of
 
 Row = dict[str, Any]
@@ -36,6 +40,8 @@ STRANGER: Final = signer(f"{HUB}/{CENTER}", 9)
 EPOCHS: Final = {"a": EPOCH, "b": NEXT_EPOCH, "c": "2c3d4e5f"}
 SIZE: Final = 8  # of lane a, as its center has it; the others have three records
 Record = tuple[Headers, bytes]
+# Records with so many zero bytes as their value: with a5^ a tail has exactly as many canonical bytes as it may.
+ZEROS: Final = {"a2^": 262_144, "a3^": 262_144, "a4^": 262_144, "a5^": 260_088, "a5^^": 260_089}
 
 
 class Pool:
@@ -47,6 +53,7 @@ class Pool:
         }
         self.records["a3*"] = _record("a", 3, "Another technology")
         self.records["a1-"] = _record("a", 1, "No opening")
+        self._made()
         self.records["x"] = ([h for h in _record("a", 2)[0] if h[0] != "ce_epoch"], _record("a", 2)[1])
         self.seals: dict[str, bytes] = {}
         for lane, size in (("a", SIZE), ("b", 3), ("c", 3)):
@@ -60,15 +67,48 @@ class Pool:
             "a3-of-a3*": self._seal("a", 3, SEAL, {"a3": "a3*"}),
             "a2-of-a1-": self._seal("a", 2, SEAL, {"a1": "a1-"}),
             "a5-spoiled": self._seal("a", 5, SEAL)[:-20],
+            "a2-by-a-stranger": self._seal("a", 2, STRANGER),
+            "a2-spoiled": self._seal("a", 2, SEAL)[:-20],
+            "a2-and-more": self._seal("a", 2, SEAL, extensions=("more",)),
+            "a256": self._seal("a", TAIL_EVENTS_MAX, SEAL),
+            "a257": self._seal("a", TAIL_EVENTS_MAX + 1, SEAL),
+            "a4-of-long-ones": self._seal("a", 4, SEAL, {f"a{n}": f"a{n}^" for n in range(2, 5)}),
+            "a5-of-long-ones": self._seal("a", 5, SEAL, {f"a{n}": f"a{n}^" for n in range(2, 6)}),
+            "a5-of-longer-ones": self._seal("a", 5, SEAL, {f"a{n}": f"a{n}^" for n in range(2, 5)} | {"a5": "a5^^"}),
         }
+        self.seals |= self._long_seals()
 
     def edge(self, lane: str, size: int, instead: dict[str, str]) -> Edge:
         """Return the edge of a lane at this size, where some records stand in place of others."""
         names = [instead.get(f"{lane}{n}", f"{lane}{n}") for n in range(1, size + 1)]
         return Edge().append(leaf_hash(canonical(*self.records[name])) for name in names)
 
-    def _seal(self, lane: str, size: int, key: Signer, instead: dict[str, str] | None = None) -> bytes:
-        return seal(origin_of(HUB, CENTER, EPOCHS[lane]), self.edge(lane, size, instead or {}), key)
+    def _seal(
+        self, lane: str, size: int, key: Signer, instead: dict[str, str] | None = None, extensions: tuple[str, ...] = ()
+    ) -> bytes:
+        return seal(origin_of(HUB, CENTER, EPOCHS[lane]), self.edge(lane, size, instead or {}), key, extensions)
+
+    def _long_seals(self) -> dict[str, bytes]:
+        """Return seals of a2 with a second line: by the center's long-lived key, by another one, of other records."""
+        origin, plain = origin_of(HUB, CENTER, EPOCH), Note.from_bytes(self.seals["a2"])
+        stranger = Signer(SEAL.name, signer(SEAL.name, 4).seed, COSIGNATURE_MLDSA44)
+        right, other = Checkpoint.from_text(plain.text), Checkpoint(origin, 2, bytes(32))
+        lines = {
+            "a2-by-both-keys": line(right, LONG.named(origin)),
+            "a2-by-a-strange-long-key": line(right, stranger.named(origin)),
+            "a2-with-the-long-line-of-another": line(other, LONG.named(origin)),
+        }
+        return {name: Note(plain.text, (*plain.signatures, by)).to_bytes() for name, by in lines.items()}
+
+    def _made(self) -> None:
+        """Make the records that nobody wants to read: many, and long ones."""
+        for n in range(SIZE + 1, TAIL_EVENTS_MAX + 2):
+            headers, value = self.records[f"a{SIZE}"]
+            self.records[f"a{n}"] = (
+                [(name, str(n).encode() if name == "ce_sequence" else content) for name, content in headers], value,
+            )  # fmt: skip
+        for name, zeros in ZEROS.items():
+            self.records[name] = (self.records[name.rstrip("^")][0], bytes(zeros))
 
 
 def _record(lane: str, sequence: int, title: str = "") -> Record:
@@ -162,6 +202,48 @@ BAD_SEALS: Final = {
 }
 
 
+# Rows under a keyring of their own: its name, the fetches.
+KEYRINGS: Final = {"rules 2": replace(KEYRING, rules=RULES[2]), "a long-lived key": WITH_LONG}
+FURTHER: Final = {
+    "as_many_records_as_one_seal_may_cover": ("", ["a1..a256+a256"]),
+    "one_record_more_than_a_seal_may_cover": ("", ["a1..a257+a257"]),
+    "tail_that_grows_over_its_limit": ("", ["a1..a200", "a201..a257", "a1..a256+a256"]),
+    "tail_that_grows_over_its_limit_under_a_bad_seal": ("", ["a1..a4 a5+a5-spoiled a6..a257"]),
+    "tail_over_its_limit_that_waits_for_a_key": ("", ["a1..a4 a5+a5-by-a-stranger a6..a257+a257", "a256+a256"]),
+    "gap_behind_a_tail_that_waits_for_a_key": ("", ["a1+a1 a2+a2-by-a-stranger a4", "a3 a4+a4"]),
+    "sealed_gap_behind_a_tail_that_waits_for_a_key": ("", ["a1+a1 a2+a2-by-a-stranger a4+a4", "a3 a4+a4"]),
+    "as_many_bytes_as_one_seal_may_cover": ("", ["a1 a2^ a3^ a4^ a5^+a5-of-long-ones"]),
+    "one_byte_more_than_a_seal_may_cover": ("", ["a1 a2^ a3^ a4^ a5^^+a5-of-longer-ones"]),
+    "bytes_of_two_seals": ("", ["a1 a2^ a3^ a4^+a4-of-long-ones a5^^+a5-of-longer-ones"]),
+    "extension_line_under_rules_1": ("", ["a1 a2+a2-and-more"]),
+    "extension_line_under_rules_2": ("rules 2", ["a1 a2+a2-and-more", "a2+a2"]),
+    "two_seals_under_rules_1": ("", ["a1 a2+a2-spoiled+a2"]),
+    "two_seals_the_last_no_note_under_rules_1": ("", ["a1 a2+a2+a2-spoiled"]),
+    "two_seals_under_rules_2": ("rules 2", ["a1 a2+a2-spoiled+a2"]),
+    "two_seals_alike_under_rules_2": ("rules 2", ["a1 a2+a2+a2", "a2+a2"]),
+    "two_seals_on_what_is_taken_under_rules_2": ("rules 2", ["a1 a2+a2", "a2+a2+a2"]),
+    "extension_line_on_what_is_taken_under_rules_2": ("rules 2", ["a1 a2+a2", "a2+a2-and-more"]),
+    "long_key_missing": ("a long-lived key", ["a1 a2+a2", "a2+a2-by-both-keys"]),
+    "long_key_of_another": ("a long-lived key", ["a1 a2+a2-by-a-strange-long-key"]),
+    "long_line_of_another_root": ("a long-lived key", ["a1 a2+a2-with-the-long-line-of-another"]),
+    "long_line_before_its_key_is_known": ("", ["a1 a2+a2-by-both-keys"]),
+}
+
+
+def expanded(fetches: Sequence[str]) -> list[list[str]]:
+    """Return the words of each fetch: `a1..a3+a3` is `a1 a2 a3+a3`."""
+    out = []
+    for fetch in fetches:
+        words: list[str] = []
+        for word in fetch.split():
+            first, dots, last = word.partition("..")
+            end, plus, sealed = last.partition("+")
+            words += [f"a{n}" for n in range(int(first[1:]), int(end[1:]) + 1)] if dots else [word]
+            words[-1] += f"+{sealed}" if plus else ""
+        out.append(words)
+    return out
+
+
 def lane_vectors() -> Row:
     """Return sequences of fetches, and what HQ makes of them."""
     pool = Pool()
@@ -170,24 +252,34 @@ def lane_vectors() -> Row:
         " nothing but whether a resend is asked for. A record is a name of records, behind + the name of the seal that"
         " it carries. taken: in order, of all lanes; quarantined, with the reason; resends: origin and sequence, each"
         " once; answered: the stored receipt of that size is sent again; forks: two good seals of one size. keys: who"
-        " may seal, and still may.",
+        " may seal, and still may; a row with keys of its own has no others. rules: 1, where a row says nothing."
+        " a2..a5+a5 stands for a2 a3 a4 a5+a5, in what comes and in what is said of it; +s+t is two headers. Not shown"
+        " are the records a9 to a257: each is a8 but for its ce_sequence; and those of zeros: the headers of the record"
+        " before the ^, and a value of so many zero bytes.",
         "hub": HUB,
         "center": CENTER,
         "keys": keys_shown(KEYRING),
-        "records": {name: shown(*record) for name, record in pool.records.items()},
+        "records": {name: shown(*record) for name, record in pool.records.items() if is_shown(name)},
+        "zeros": ZEROS,
         "seals": {name: text_or_hex(data) for name, data in pool.seals.items()},
         "good": [_row(name, fetches, pool) for name, fetches in GOOD.items()],
         "bad": [_row(name, fetches, pool) for name, fetches in BAD.items()]
-        + [_row(name, fetches, pool) for name, fetches in BAD_SEALS.items()],
+        + [_row(name, fetches, pool) for name, fetches in BAD_SEALS.items()]
+        + [_row(name, fetches, pool, under) for name, (under, fetches) in FURTHER.items()],
     }
+
+
+def is_shown(name: str) -> bool:
+    """Return whether a record is not made by a rule."""
+    return name not in ZEROS and (not name[1:].isdecimal() or int(name[1:]) <= SIZE)
 
 
 def keys_shown(keyring: Keyring) -> list[Row]:
     """Return the keys of a keyring, for people and programs."""
     rows = []
     for center, known in keyring.centers.items():
-        for purpose, signers in (("seal", (SEAL, SEAL_NEXT, FOREIGN)), ("witness", (COSIGNER,))):
-            keys = known.keys if purpose == "seal" else known.witness_keys
+        for purpose, signers in (("seal", (SEAL, SEAL_NEXT, FOREIGN, LONG)), ("witness", (COSIGNER,))):
+            keys = {**known.keys, **known.long_keys} if purpose == "seal" else known.witness_keys
             rows += [
                 {
                     "center": center,
@@ -216,9 +308,9 @@ def outcome_of(fetches: Sequence[Sequence[str]], pool: Pool, keyring: Keyring) -
     for fetch in fetches:
         records = []
         for word in fetch:
-            name, _, sealed = word.partition("+")
+            name, *sealed = word.split("+")
             headers, value = pool.records[name]
-            sent = [*headers, (SEAL_HEADER, pool.seals[sealed])] if sealed else headers
+            sent = [*headers, *((SEAL_HEADER, pool.seals[seal]) for seal in sealed)]
             key = dict(headers)["ce_subject"]
             records.append(PlainRecord(key, value, sent, len(names)))
             names.append(name)
@@ -245,6 +337,39 @@ def _nothing() -> dict[str, list[Any]]:
     return {"taken": [], "quarantined": [], "resends": [], "answered": [], "forks": []}
 
 
-def _row(name: str, fetches: Sequence[str], pool: Pool) -> Row:
-    words = [fetch.split() for fetch in fetches]
-    return {"name": name, "fetches": words, "outcome": outcome_of(words, pool, KEYRING)}
+def _row(name: str, fetches: Sequence[str], pool: Pool, under: str = "") -> Row:
+    keyring = KEYRINGS.get(under, KEYRING)
+    row: Row = {"name": name, "fetches": [fetch.split() for fetch in fetches]}
+    if keyring.rules.number != 1:
+        row["rules"] = keyring.rules.number
+    if keyring.centers is not KEYRING.centers:
+        row["keys"] = keys_shown(keyring)
+    return row | {"outcome": runs_of(outcome_of(expanded(fetches), pool, keyring))}
+
+
+def runs_of(said: Row) -> Row:
+    """Return an outcome as the rows have it: many records that follow on each other are one name."""
+    taken = [run for run, _ in _runs([(name, "") for name in said["taken"]])]
+    quarantined = [list(run) for run in _runs([(name, reason) for name, reason in said["quarantined"]])]
+    return {**said, "taken": taken, "quarantined": quarantined}
+
+
+def _runs(rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return rows with `a1..a200` for many that follow on each other."""
+    out: list[list[tuple[str, str]]] = []
+    for row in rows:
+        before = out[-1][-1] if out else ("", "")
+        if (
+            row[1] == before[1]
+            and all(is_number(name) for name in (row[0], before[0]))
+            and (int(row[0][1:]) == int(before[0][1:]) + 1)
+        ):
+            out[-1].append(row)
+        else:
+            out.append([row])
+    return [row for run in out for row in ([(f"{run[0][0]}..{run[-1][0]}", run[0][1])] if len(run) > SIZE else run)]
+
+
+def is_number(name: str) -> bool:
+    """Return whether a name is of lane a, and nothing more than a number in it."""
+    return name[:1] == "a" and name[1:].isdecimal()

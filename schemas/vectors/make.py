@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.vectors.bundles import bundle_vectors
+from schemas.vectors.clocks import clock_vectors
 from schemas.vectors.controls import control_vectors
 from schemas.vectors.events import event_vectors
+from schemas.vectors.hq_lane import hq_lane_vectors
 from schemas.vectors.keys import key_vectors
 from schemas.vectors.lanes import lane_vectors
 from schemas.vectors.logs import (
@@ -34,12 +36,14 @@ HERE: Final = Path(__file__).parent
 FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "alarms": alarm_vectors,
     "bundles": bundle_vectors,
+    "clocks": clock_vectors,
     "consistency": consistency_vectors,
     "controls": control_vectors,
     "cosignatures": cosignature_vectors,
     "enrolments": enrolment_vectors,
     "events": event_vectors,
     "framing": framing_vectors,
+    "hq_lane": hq_lane_vectors,
     "keys": key_vectors,
     "lanes": lane_vectors,
     "notes": note_vectors,

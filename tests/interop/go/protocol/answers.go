@@ -26,6 +26,41 @@ type receipt struct {
 	decisions   []decision
 }
 
+// checkClock returns an error where a lane's times go back by a step that is not allowed.
+func checkClock(_, v vector) error {
+	moment := func(of vector, name string) time.Time {
+		t, err := parseOwnTime(of.str(name))
+		if err != nil {
+			panic(err)
+		}
+		return t
+	}
+	one, next := v.sub("before"), v.sub("after")
+	before, after := moment(one, "recorded_at"), moment(next, "recorded_at")
+	if !after.Before(before) || wrong("times_may_go_back") {
+		return nil
+	}
+	if said := v.sub("correction"); said != nil && !wrong("corrections_passed_over") {
+		since, until := moment(said, "since"), moment(said, "ahead_until")
+		once := one.num("basis") < said.num("basis") || wrong("corrected_as_often_as_one_likes")
+		taken := before.After(since) && (!before.After(until) || wrong("correction_without_end"))
+		if once && taken && (!after.Before(since) || wrong("corrected_back_to_any_time")) {
+			return nil
+		}
+	}
+	return fmt.Errorf("recorded_at goes back")
+}
+
+// refuses returns whether the receipt says that an event was not accepted.
+func (r receipt) refuses(sequence int64) bool {
+	for _, d := range r.decisions {
+		if d.sequence == sequence {
+			return true
+		}
+	}
+	return false
+}
+
 func parseReceipt(text string) (receipt, error) {
 	var r receipt
 	lines, err := textLines(text)

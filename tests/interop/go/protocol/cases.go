@@ -30,10 +30,9 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 	return func(file, v vector, kind string) func() error { return func() error { return read(file, v) } }
 }
 
-var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "resends", "statuses", "presence",
-	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed", "lanes",
-	"controls", "witness", "events", "topics", "tiles",
-	"bundles"}
+var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "clocks", "resends", "statuses", "presence",
+	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed",
+	"controls", "witness", "events", "topics", "lanes", "hq_lane", "tiles", "bundles"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),
@@ -43,6 +42,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"trees":                 refusing(checkTree),
 	"seals":                 refusing(checkSeal),
 	"receipts":              refusing(checkReceipt),
+	"clocks":                refusing(checkClock),
 	"resends":               refusing(checkResend),
 	"statuses":              refusing(checkStatus),
 	"presence":              refusing(checkPresence),
@@ -60,6 +60,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"witness":               telling(checkWitness),
 	"events":                telling(checkEvent),
 	"topics":                refusing(checkTopic),
+	"hq_lane":               telling(checkHqLane),
 	"bundles":               refusing(checkBundle),
 }
 

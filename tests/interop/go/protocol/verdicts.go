@@ -37,6 +37,7 @@ type ruleSet struct {
 
 type eventRules struct {
 	Stream   string                         `json:"stream"`
+	Schema   string                         `json:"schema"`
 	Writer   string                         `json:"writer"`
 	Whole    bool                           `json:"carries_record"`
 	LegalIn  []*string                      `json:"legal_in"`
