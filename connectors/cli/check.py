@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,6 @@ from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from connectors.cli.speaker import Speaker
 from hub.base.output import as_json, line
 from hub.protocol.errors import CohubError, UsageError
-from hub.protocol.limits import BROKER_CLOCK_NOTICED
 from schemas.words.said import Said, said
 
 if TYPE_CHECKING:
@@ -113,6 +111,18 @@ def _check_hq(office: OpenedOffice) -> Checked:
     from connectors.cli.check_hq import check_hq
 
     return check_hq(office)
+
+
+async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Checked]:
+    from connectors.cli.check_clock import ask_clock
+
+    return await ask_clock(office, link, key)
+
+
+def _clock(office: OpenedOffice) -> Checked:
+    from connectors.cli.check_clock import check_clock
+
+    return check_clock(office)
 
 
 def _try(name: str, look: Callable[[], Said]) -> Checked:
@@ -282,48 +292,6 @@ async def _ask_registry(office: OpenedOffice, link: Link) -> list[Checked]:
     return found
 
 
-async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Checked]:
-    """Compare our clock with the broker's, which stamps what is written; nothing, if it can't be had.
-
-    What is written is a presence record: signed, and true.
-    """
-    from aiokafka.errors import KafkaError
-
-    from connectors.cli.check_hq import said_more
-    from connectors.runtime.clock import find_gap
-    from connectors.runtime.outbox import Outbox
-    from connectors.runtime.presence import KIND, presence_note
-    from hub.base.clients import close
-    from hub.base.kafka import LOG_APPEND_TIME
-    from hub.protocol.errors import Retriable
-    from hub.protocol.record import CONTROL_HEADER
-
-    settings, outbox_path = office.settings, office.outbox if office.outbox.exists() else None
-    try:
-        with Outbox(outbox_path or Path(":memory:"), read_only=outbox_path is not None) as outbox:
-            producer = await link.producer()
-            try:
-                before = datetime.now(UTC)
-                async with asyncio.timeout(settings.request_timeout_s):
-                    written = await producer.send_and_wait(
-                        settings.topic_in,
-                        presence_note(settings, outbox, key, before, said_more(office, outbox, before)),
-                        key=settings.center.encode(),
-                        partition=0,
-                        headers=[(CONTROL_HEADER, KIND.encode())],
-                    )
-                after = datetime.now(UTC)
-            finally:
-                await close(producer)
-    except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-        reason = str(exc) or type(exc).__name__
-        return [Checked("may write", False, said("check.not_written", topic=settings.topic_in, reason=reason))]
-    if written.timestamp_type != LOG_APPEND_TIME:
-        return []  # a topic that an administrator made otherwise: that time is our own
-    stamped = datetime.fromtimestamp(written.timestamp / 1000, UTC)
-    return [_judge_clock(find_gap(before, stamped, after))]
-
-
 def _streams(office: OpenedOffice, center: OurCenter) -> Checked:
     """Compare what our mappings are for with what HQ lets this center report: the rest it would reject."""
     try:
@@ -363,39 +331,3 @@ def _schemas(office: OpenedOffice, registry: Registry) -> Checked:
 
 def _is_older(kind: EventKind, than: EventKind) -> bool:
     return (kind.stream, kind.name) == (than.stream, than.name) and kind.version < than.version
-
-
-def _clock(office: OpenedOffice) -> Checked:
-    """Compare our clock with HQ's: a receipt is stored here a moment after it was recorded there."""
-    from connectors.runtime.outbox import Outbox
-    from connectors.runtime.outbox.lookup import receipt_times
-
-    rows: list[tuple[str, str]] = []
-    if office.outbox.exists():
-        with Outbox(office.outbox, read_only=True) as outbox:
-            rows = receipt_times(outbox.database)
-    if not rows:
-        return Checked(CLOCK, None, said("check.no_clock", now=_now()))
-    gap = min((_moment(stored) - _moment(recorded) for recorded, stored in rows), key=abs)
-    return _judge_clock(gap)
-
-
-def _judge_clock(gap: timedelta) -> Checked:
-    seconds = f"{abs(gap.total_seconds()):.3f}"
-    if abs(gap) <= BROKER_CLOCK_NOTICED:
-        return Checked(CLOCK, True, said("check.clock_right", seconds=seconds))
-    if gap > timedelta():
-        return Checked(CLOCK, False, said("check.clock_ahead", seconds=seconds))
-    return Checked(CLOCK, False, said("check.clock_behind", seconds=seconds))
-
-
-def _now() -> str:
-    from connectors.cli.moment import show_time
-
-    return show_time(datetime.now(UTC))
-
-
-def _moment(text: str) -> datetime:
-    from hub.protocol.moment import read_time
-
-    return read_time(text)

@@ -38,16 +38,16 @@ def _show(standing: RulesStanding) -> None:
     if standing.workers:
         rows = ([w.owner, w.release or "before 0.3", _numbers(w.rules)] for w in standing.workers)
         table("workers", ["worker", "release", "knows the rules"], rows)
-    newer = standing.adoptable
-    if newer is None:
+    number = standing.adoptable
+    if number is None:
         return
-    lacking = standing.lacking(newer)
+    lacking = standing.lacking(number)
     if lacking:
         line(
-            f"rules {newer} can be adopted when every worker knows them: {', '.join(w.owner for w in lacking)} not yet"
+            f"rules {number} can be adopted when every worker knows them: {', '.join(w.owner for w in lacking)} not yet"
         )
     else:
-        line(f"rules {newer} can be adopted: `hub rules adopt {newer}`")
+        line(f"rules {number} can be adopted: `hub rules adopt {number}`")
 
 
 @app.command()

@@ -71,6 +71,7 @@ class Hq:
     keyrings: dict[str, Keyring] = field(default_factory=dict)  # that each was read by last
     monotonic_s: float = 0.0
     now: datetime = NOW  # when HQ says something in its own lane
+    identity: Identity = field(default_factory=lambda: IDENTITY)
 
     @property
     def database(self) -> Path:
@@ -86,11 +87,12 @@ class Hq:
         engine: Engine = SQLITE,
         quota_bytes: int = QUARANTINE_QUOTA_BYTES,
         rules: Rules = NEWEST,
+        identity: Identity = IDENTITY,
     ) -> Hq:
         store = await engine.open(folder, quota_bytes)
-        headquarters = Headquarters(store, IDENTITY, RELEASED)
+        headquarters = Headquarters(store, identity, RELEASED)
         await headquarters.prepare(rules)
-        hq = cls(store, headquarters, {})
+        hq = cls(store, headquarters, {}, identity=identity)
         for center in centers:
             await hq.register(center)
         return hq
@@ -120,7 +122,7 @@ class Hq:
         ):
             reading = Reading.of(replace(reading.intake, status=Status.READING, why="", reads_on=False))
         self.keyrings[center] = basis.keyring
-        driver = Driver(self.store, self.store, IDENTITY)
+        driver = Driver(self.store, self.store, self.identity)
         step = await driver.consolidate(reading, term, records, basis, Instant(now, self.monotonic_s))
         self.readings[center] = (step.reading, term)
         return step

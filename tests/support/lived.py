@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hub.hq.identity import Identity
 from hub.protocol.identifier import uuid7
 from tests.support.center import NOW, Center, Sent, filled, offer
-from tests.support.hq import Hq
+from tests.support.hq import IDENTITY, Hq
 
 PUBLISHED, REVISED, WITHDRAWN = (f"net.cohub.offer.{name}.v1" for name in ("published", "revised", "withdrawn"))
 OPENED, AMENDED, SIGNED = (f"net.cohub.deal.{name}.v1" for name in ("opened", "amended", "signed"))
@@ -46,7 +47,7 @@ class Lived:
         await self.hq.feed(center.id, [*records[:-1], center.sealed(records[-1])], now)
 
 
-async def lived(folder: Path) -> Lived:
+async def lived(folder: Path, identity: Identity = IDENTITY) -> Lived:
     """Return the hub after:
 
     day 1  uz opens its lane and publishes K-1 and K-2; kz opens its own
@@ -56,7 +57,7 @@ async def lived(folder: Path) -> Lived:
     day 6  uz loses its outbox: a new lane; K-1 is revised in it
     """
     uz, kz = Center("uz", "0000aaaa"), Center("kz", "0000bbbb")
-    found = Lived(await Hq.open(folder, uz, kz), uz, kz, folder / "hub.sqlite3")
+    found = Lived(await Hq.open(folder, uz, kz, identity=identity), uz, kz, folder / "hub.sqlite3")
     event, take = found.event, found.take
     opening = uz.opening()
     first = event(uz, PUBLISHED, "K-1", offer("First", trl=4), time=day(1, 9), correlation_id=CORRELATION)

@@ -54,7 +54,8 @@ def hear(office: Path, state: State, age: timedelta = timedelta()) -> Kept:
     """Have the office have heard from HQ how it stands, so long ago."""
     now = datetime.now(UTC)
     since = now - timedelta(hours=5)
-    note = StatusNote(HUB, "uz", now - age, "", 0, state, since, "a reason", 17, f"{HUB}/hq/00c0ffee", 1)
+    why = "" if state is State.READS else "a reason"
+    note = StatusNote(HUB, "uz", now - age, "", 0, state, since, why, 17, f"{HUB}/hq/00c0ffee", 1)
     kept = Kept.read(note, now, now)
     with Outbox(office / "outbox.sqlite3") as outbox:
         outbox.database.set_meta(Meta.HQ_STATUS, kept.to_text())

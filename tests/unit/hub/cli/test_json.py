@@ -25,6 +25,7 @@ LANE = "origin center epoch size published missing closed_by recorded_at state_d
 ENTITY = "center changed id kind record status stream version"
 QUARANTINED = "id center offset reason detail bytes recorded_at digest"
 LOG = "size signed_at cosigned witnesses believed believed_size behind rolled_back"
+CLOCK = "at ahead since ahead_until reason corrections"
 TOTALS = "events accepted rejected duplicates missing receipts quarantined forks entities published_backlog basis"
 
 
@@ -59,14 +60,23 @@ def test_json_of_every_reading_command_has_the_keys_that_programs_know(old: Any)
         return json.loads(done.out)
 
     status = read("status")
-    assert keys(status) == "at worker needs centers totals log broker"
+    assert keys(status) == "at worker needs centers totals rules log clock broker"
     assert keys(status, "centers", 0) == f"{INTAKE} registered lag"
     assert keys(status, "totals") == TOTALS
     assert keys(status, "log") == f"{LOG} centers strange_cosignatures keys_signed"
     assert keys(status, "log", "centers", 0) == "center key cosigned cosigned_at alarm"
+    assert keys(status, "clock") == CLOCK
+    assert keys(read("clock", "show")) == CLOCK
+    assert keys(read("rules")) == "in_force known workers"
     assert keys(status, "broker") == "bootstrap state"
     centers = read("center", "list")
     assert (keys(centers, 0), keys(centers, 0, "keys", 0)) == (CENTER, KEY)
+    center = read("center", "show", "uz")
+    assert (keys(center), keys(center, "registered"), keys(center, "standing")) == (
+        "registered standing",
+        CENTER,
+        INTAKE,
+    )
     assert keys(read("lane", "list"), 0) == LANE
     shown = read("lane", "show", "uz")
     assert keys(shown) == f"{INTAKE} lanes measures evidence"

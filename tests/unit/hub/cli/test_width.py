@@ -42,13 +42,12 @@ def hub_of_many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wide") / "data"
 
     async def live() -> None:
-        found = await lived(folder)
+        found = await lived(folder, make_identity(folder / "keys", HUB))
         uz, kz = Center("uz"), Center("kz")
         strange = Witness(uz).alarm("x", offset=900, center="kz")
         await found.hq.feed("uz", [strange])
         await found.hq.feed("kz", [Witness(kz).alarm("y", offset=901, center="uz")])
         await found.hq.store.close()
-        make_identity(folder / "keys", HUB)
         terms = [Term(f"code-{n}", "技术转让", "technology", "технология") for n in range(12)]
         await publish(HubFolder(folder), "technology", terms)
 
