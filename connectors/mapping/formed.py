@@ -16,6 +16,7 @@ from connectors.mapping.convert import Unfit, rules_of
 from connectors.mapping.problem import LocalCode
 from connectors.source.folding import visible
 from hub.domain import fields
+from hub.domain.exact_text import CONTROLS
 
 Write = Callable[[str], str]
 _LINE_END: Final = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]")
@@ -23,6 +24,12 @@ _TAB_OR_END: Final = re.compile("\t|\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _MEANINGLESS: Final = re.compile(
     "[\u00ad\u200b\u2060\ufeff]"
 )  # joiners and directions stay: Persian is written with them
+# Where U+0085 stands it ends a line, so it is none of these.
+_MISREAD: Final = re.compile("[\x80-\x84\x86-\x9f]")
+_BY_BYTES: Final = re.compile("\xe2\x80[\x90-\xa6\xb0-\xba]")  # U+2010–2026, 2030–203A
+_WINDOWS: Final = bytes.fromhex("82 84 86 87 89 8b 91 92 93 94 95 96 97 99 9b")  # the same in 1250 to 1258
+_WINDOWS_SIGNS: Final = str.maketrans(_WINDOWS.decode("latin-1"), _WINDOWS.decode("windows-1252"))
+_HIDDEN: Final = re.compile(rf"(?!\n)[{CONTROLS}]")
 _CHARS_MAX: Final = 256
 _SCHEME: Final = re.compile(r"(https?)\s*:\s*//\s*(\S+)", re.IGNORECASE)
 _HOST: Final = re.compile(r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+([^\W\d_]{2,24}|xn--[\w-]+)(?::\d{1,5})?(?:[/?#]\S*)?")
@@ -50,18 +57,43 @@ def formed(annotation: Any) -> Write | None:
 
 
 def one_line(text: str) -> str:
-    """Return a text that stands in one line, as a person reads it: a line break in a cell is a space."""
+    """Return a text that stands in one line, as a person reads it: a line break in a cell is a space.
+
+    Errors: Unfit(HIDDEN_SIGN).
+    """
     if text.isprintable():
         return text
-    parts = map(str.strip, _LINE_END.split(_MEANINGLESS.sub("", text)))
-    return " ".join(filter(None, parts))
+    parts = map(str.strip, _LINE_END.split(_MEANINGLESS.sub("", _read_again(text))))
+    return _without_hidden(" ".join(filter(None, parts)), text)
 
 
 def paragraphs(text: str) -> str:
-    """Return a text that may have paragraphs: whatever ends a line in a cell is a line feed, and a tab is a space."""
-    if text.isprintable() or not _TAB_OR_END.search(text):
+    """Return a text that may have paragraphs: whatever ends a line in a cell is a line feed, and a tab is a space.
+
+    Errors: Unfit(HIDDEN_SIGN).
+    """
+    if text.isprintable():
         return text
-    return _TAB_OR_END.sub(lambda found: " " if found[0] == "\t" else "\n", text)
+    plain = _TAB_OR_END.sub(lambda found: " " if found[0] == "\t" else "\n", _read_again(text))
+    return _without_hidden(plain, text)
+
+
+def _read_again(text: str) -> str:
+    """Return a text with the quotes and dashes of Windows and of UTF-8 that some program has read byte by byte.
+
+    What it left in their place are controls, which nobody writes; and each of those here is one sign alone, whichever
+    of the Windows encodings it came from. All others stay.
+    """
+    if _MISREAD.search(text) is None:
+        return text
+    whole = _BY_BYTES.sub(lambda found: found[0].encode("latin-1").decode("utf-8"), text)
+    return whole.translate(_WINDOWS_SIGNS)
+
+
+def _without_hidden(plain: str, text: str) -> str:
+    if found := _HIDDEN.search(plain):
+        raise Unfit(LocalCode.HIDDEN_SIGN, text, sign=f"U+{ord(found[0]):04X}", at=found.start() + 1)
+    return plain
 
 
 def website(text: str) -> str:

@@ -45,6 +45,7 @@ class LocalCode(StrEnum):
     BAD_WEBSITE = "BAD_WEBSITE"
     BAD_IPC = "BAD_IPC"
     NOT_LATIN = "NOT_LATIN"
+    HIDDEN_SIGN = "HIDDEN_SIGN"  # a control that nobody sees, and that is not certain to be another sign misread
     SHOWN_OTHERWISE = "SHOWN_OTHERWISE"  # the sheet shows something else than it stores, and what is not certain
     MADE_A_DATE = "MADE_A_DATE"  # a spreadsheet made a date or a time of it
     FORMULA_TEXT = "FORMULA_TEXT"  # the text of a formula, not its result

@@ -34,6 +34,8 @@ PARAMS: Final = (
     "file",
     "stream",
     "letter",
+    "sign",
+    "at",
     "readings",
     "unit",
 )

@@ -107,7 +107,7 @@ class Link:
         elif before.state == "down" and before.since is not None:
             log.info("link_up", down_s=round((now - before.since).total_seconds()))
         else:
-            log.info("link_up", down_s=0)
+            log.info("link_made")
 
     def tell_lost(self, event: str, exc: BaseException) -> None:
         """Log that a reader has lost its place, once for each reason: bad weather is the link's own line to tell."""

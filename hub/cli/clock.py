@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,7 +12,16 @@ from hub.base.output import as_json, line, shown, table
 from hub.cli.options import DataDir, Json, hub_folder, hub_settings, run_async
 from hub.protocol.errors import UsageError
 
-app = typer.Typer(help="HQ's clock: what it was when it was wrong.", no_args_is_help=True)
+EXAMPLES: Final = """
+\b
+Examples:
+  hub clock show                          does any lane stand at a time to come
+  hub clock correct --reason "…"          go on by the right clock
+"""
+
+app = typer.Typer(
+    help="HQ's clock: what it was when it was wrong.\n" + EXAMPLES, no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command()
@@ -31,11 +40,14 @@ def show(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> No
         as_json(found.model_dump())
         raise typer.Exit(1 if found.stops else 0)
     line(f"this computer's clock: {shown(found.at)} UTC")
-    table(
-        "lanes at a time to come",
-        ["lane", "stands at", "taken back"],
-        ([lane.origin, f"{shown(lane.recorded_at)} UTC", "yes" if lane.taken_back else "no"] for lane in found.ahead),
-    )
+    if found.ahead:
+        table(
+            "lanes at a time to come",
+            ["lane", "stands at", "taken back"],
+            ([at.origin, f"{shown(at.recorded_at)} UTC", "yes" if at.taken_back else "no"] for at in found.ahead),
+        )
+    else:
+        line("no lane stands at a time to come")
     if found.since is not None and found.ahead_until is not None:
         line(
             f"HQ took back, {shown(found.since)} UTC, the times up to {shown(found.ahead_until)} UTC: {found.reason} "

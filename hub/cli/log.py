@@ -65,7 +65,7 @@ def status(ctx: typer.Context, language: InLanguage = "en", data_dir: DataDir = 
 @app.command()
 def checkpoint(
     ctx: typer.Context,
-    size: Annotated[int | None, typer.Argument(metavar="[SIZE]", min=1, help="Default: the newest.")] = None,
+    size: Annotated[int | None, typer.Argument(metavar="SIZE", min=1, help="Default: the newest.")] = None,
     believed: Annotated[bool, typer.Option("--believed", help="The newest that most centers have cosigned.")] = False,
     data_dir: DataDir = None,
 ) -> None:

@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 def republish(
     ctx: typer.Context,
     topics: Annotated[
-        list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Such as events, state.offer. Default: all.")
+        list[str] | None, typer.Argument(metavar="TOPIC", help="Such as events, state.offer. Default: all.")
     ] = None,
     bootstrap: Annotated[
         str | None, typer.Option("--bootstrap", help="The broker, host:port. Default: as the worker's.")

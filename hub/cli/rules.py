@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,7 +13,14 @@ from hub.cli.options import DataDir, Json, hub_folder, run_async
 if TYPE_CHECKING:
     from hub.hq.rules import RulesStanding
 
-app = typer.Typer(help="The rules that HQ judges by, by their number.")
+EXAMPLES: Final = """
+\b
+Examples:
+  hub rules                               which are in force, which each worker knows
+  hub rules adopt 2                       take newer ones into force, for good
+"""
+
+app = typer.Typer(help="The rules that HQ judges by, by their number.\n" + EXAMPLES, rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
@@ -60,6 +67,9 @@ def adopt(
     json: Json = False,
 ) -> None:
     """Adopt rules: HQ judges by them from now on, and never again by older ones. What was decided stays decided.
+
+    What a number changes stands in schemas/PROTOCOL.md, section 8. Connectors from release 0.3 on keep to the newest
+    rules already; of what older ones send, rows are rejected that these refuse, such as those with control characters.
 
     It asks; without a terminal it does nothing and ends with status 2, unless --yes. HQ refuses while a worker lives
     that does not know them.

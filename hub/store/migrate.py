@@ -63,7 +63,7 @@ def check_current(engine: Engine) -> None:
     if version is None or version < HEAD:
         raise UsageError(
             f"the database is at version {version or 'none'}, expected {HEAD}: start the worker of this release, which "
-            "brings it up to date"
+            "brings it up to date (`hub up` or `hub worker`)"
         )
     if version > HEAD:
         raise UsageError(f"the database is at version {version}, this release knows up to {HEAD}: use a newer cohub")

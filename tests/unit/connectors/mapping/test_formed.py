@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from connectors.mapping import RowOutcome, compile_mapping, read_mapping
@@ -108,3 +110,40 @@ def test_value_that_is_not_in_the_table_is_told_with_those_that_are() -> None:
     )
     outcome = RowOutcome(*compile_mapping(mapping, "uz").read(Row(2, {"k": "1", "t": "x", "e": "other"})))
     assert outcome.problems[0].params == "value=other allowed=value 0, value 1, value 2, value 3 … (30)"
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("today\x92s \x93pump\x94 \x96 1", "today’s “pump” – 1"),
+        ("today\xe2\x80\x99s \xe2\x80\x9cpump\xe2\x80\x9d", "today’s “pump”"),
+        ("5\x89, \x8bа\x9b\x99", "5‰, ‹а›™"),
+        ("â, ’ and \u200f stay", "â, ’ and \u200f stay"),
+    ],
+)
+@pytest.mark.parametrize("write", [one_line, paragraphs])
+def test_signs_that_were_misread_byte_by_byte_are_read_again(
+    write: Callable[[str], str], said: str, meant: str
+) -> None:
+    """A control is nothing that anybody wrote, and these are one sign in every Windows encoding."""
+    assert write(said) == meant
+
+
+def test_signs_that_are_read_again_are_the_same_in_every_windows_encoding() -> None:
+    """Those on which two of them differ are open to two readings."""
+    for number in [*range(0x80, 0x85), *range(0x86, 0xA0)]:
+        meant = {bytes([number]).decode(f"cp125{page}", "replace") for page in range(9)}
+        if len(meant) == 1:
+            assert one_line(f"a{chr(number)}b") == f"a{meant.pop()}b"
+        else:
+            with pytest.raises(Unfit, match="HIDDEN_SIGN"):
+                one_line(f"a{chr(number)}b")
+
+
+@pytest.mark.parametrize("sign", "\x00\x07\x1b\x7f\x80\x9d\u202a\u202e\u2066\u2069")
+@pytest.mark.parametrize("write", [one_line, paragraphs])
+def test_sign_that_nobody_sees_is_refused_with_its_place(write: Callable[[str], str], sign: str) -> None:
+    """HQ refuses it as a bad value: here a person is told what is bad in it."""
+    with pytest.raises(Unfit, match="HIDDEN_SIGN") as refused:
+        write(f"Pump{sign}s")
+    assert refused.value.params.endswith(f" sign=U+{ord(sign):04X} at=5")

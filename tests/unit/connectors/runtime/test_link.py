@@ -87,5 +87,5 @@ def test_outage_is_a_line_of_the_log_at_its_start_and_one_at_its_end(office: Off
             link.tell_lost("trust_lost", TopicAuthorizationFailedError("hub.trust"))
         link.is_up()
     told = [(entry["event"], entry["log_level"]) for entry in logs if entry["log_level"] != "debug"]
-    assert told == [("link_up", "info"), ("link_down", "warning"), ("trust_lost", "info"), ("link_up", "info")]
+    assert told == [("link_made", "info"), ("link_down", "warning"), ("trust_lost", "info"), ("link_up", "info")]
     assert logs[-1]["down_s"] == 29
