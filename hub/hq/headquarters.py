@@ -107,6 +107,8 @@ class Headquarters:
         """
         moment = now or datetime.now(UTC)
         claimed = (await self._store.claim([HQ], "headquarters"))[HQ]
+        if claimed.is_damaged:
+            raise Fatal(claimed.intake.why)
         # Read after the claim: whoever moves the lane from here on claims it first, and that fences our commit.
         standing = await self.basis()
         if expected_basis is not None and standing.size != expected_basis:

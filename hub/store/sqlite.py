@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hub.base import files
 from hub.domain.clock import Correction
 from hub.domain.stream import HQ
 from hub.ledger.derived import Partition, Place
-from hub.ledger.lane import Intake, Lane, Status
+from hub.ledger.lane import Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.moment import from_us, to_us
@@ -27,6 +27,7 @@ from hub.store.sqlite_commit import SqliteCommit
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.sqlite_hq_lane import SqliteHqLane
+from hub.store.sqlite_intakes import INTAKE, LANE, claimed
 from hub.store.sqlite_lease import say_alive
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
@@ -38,6 +39,7 @@ from hub.store.workers import WORKER, LivingWorker
 
 # Under which a lane's newest events were judged.
 _BASIS: Final = "coalesce((SELECT basis FROM receipt WHERE lane_id = lane.id AND last = lane.size), 0)"
+_LAST_US: Final = to_us(datetime.max.replace(tzinfo=UTC))
 
 
 class SqliteStore(OnDatabase):
@@ -79,33 +81,27 @@ class SqliteStore(OnDatabase):
                 (owner, named),
             )
             rows = db.execute(
-                "SELECT center, next_offset, term, status, why, lane_id, reads_on, read_upto FROM intake"
-                " WHERE center IN (SELECT value FROM json_each(?))",
+                f"SELECT {INTAKE} FROM intake WHERE center IN (SELECT value FROM json_each(?))",  # noqa: S608
                 (named,),
             ).fetchall()
-            current = {row[0]: row[5] for row in rows}
-            lanes: dict[str, Lane] = {}
-            closed: dict[str, dict[str, int]] = {center: {} for center in current}
-            for lane_id, origin, center, epoch, size, edge, state_digest, recorded_at_us, basis in db.execute(
-                f"SELECT id, origin, center, epoch, size, edge, state_digest, recorded_at_us, {_BASIS} FROM lane"  # noqa: S608
+            lanes: dict[str, list[Sequence[Any]]] = {}
+            for center, *lane in db.execute(
+                f"SELECT center, {LANE}, {_BASIS} FROM lane"  # noqa: S608
                 " WHERE center IN (SELECT value FROM json_each(?)) ORDER BY id",
                 (named,),
             ):
-                self._database.remember(origin, lane_id)
-                if lane_id == current[center]:
-                    read = Edge.from_bytes(size, edge)
-                    lanes[center] = Lane(origin, center, epoch, read, state_digest, from_us(recorded_at_us), basis)
-                else:
-                    closed[center][epoch] = size
-        return {
-            center: Claimed(
-                Intake(
-                    center, offset, Status(status), why, lanes.get(center), closed[center], bool(reads_on), read_upto
-                ),
-                term,
+                lanes.setdefault(center, []).append(lane)
+            found = {row[0]: claimed(row, lanes.get(row[0], ())) for row in rows}
+            damaged = [claim.intake for claim in found.values() if claim.is_damaged]
+            db.executemany(
+                "UPDATE intake SET status = ?, why = ?, reads_on = 0 WHERE center = ?",
+                [(intake.status, intake.why, intake.center) for intake in damaged],
             )
-            for center, offset, term, status, why, _, reads_on, read_upto in rows
-        }
+        for row in rows:
+            if not found[row[0]].is_damaged:
+                for number, origin, *_ in lanes.get(row[0], ()):
+                    self._database.remember(str(origin), number)
+        return found
 
     @suspends
     async def commit(self, step: Step, term: int) -> None:
@@ -152,8 +148,9 @@ class SqliteStore(OnDatabase):
         taken_back = (to_us(but.since), to_us(but.until), but.basis) if but else (0, 0, 0)
         row = self._connection.execute(
             "SELECT max(recorded_at_us) FROM lane"  # noqa: S608
-            f" WHERE NOT (recorded_at_us > ? AND recorded_at_us <= ? AND {_BASIS} < ?)",
-            taken_back,
+            " WHERE typeof(recorded_at_us) = 'integer' AND recorded_at_us <= ?"  # others are of a lane that is parked
+            f" AND NOT (recorded_at_us > ? AND recorded_at_us <= ? AND {_BASIS} < ?)",
+            (_LAST_US, *taken_back),
         ).fetchone()
         return from_us(row[0]) if row[0] is not None else None
 
@@ -203,7 +200,8 @@ class SqliteStore(OnDatabase):
             " WHERE intake.center IN (SELECT value FROM json_each(?))",
             (json.dumps(sorted(centers)),),
         )
-        return {center: (presence, text) for center, presence, text in rows}
+        # Both are found out anew where somebody has edited them.
+        return {center: (_text(presence), _text(text)) for center, presence, text in rows}
 
     @suspends
     async def keep_told(self, center: str, term: int, text: str) -> None:
@@ -263,3 +261,7 @@ class SqliteStore(OnDatabase):
     async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
         """See Store. If we crash before this, the same is published again: readers go by sequence and version."""
         self._publication.set_published(cursors, reach)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

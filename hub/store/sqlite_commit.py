@@ -203,8 +203,8 @@ class SqliteCommit:
 
 
 def _read(from_text: Callable[[str], Said], text: str | None) -> Said | None:
-    """Return what was said before; None where nothing was, or a later release wrote it."""
-    if text is None:
+    """Return what was said before; None where nothing was, a later release wrote it, or somebody has edited it."""
+    if not isinstance(text, str):
         return None
     try:
         return from_text(text)

@@ -49,10 +49,14 @@ class OvertakenError(Retriable):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An intake and the owner term under which this process may write it."""
+    """An intake and the owner term under which this process may write it.
+
+    `is_damaged` tells that its rows can't be read: it is parked, with what is wrong, and no step may be taken on it.
+    """
 
     intake: Intake
     term: int
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

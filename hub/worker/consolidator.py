@@ -51,13 +51,15 @@ LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
 class HeldIntake:
     """An intake that this worker owns: its reading, owner term, next offset, and the hole it went back for.
 
-    `basis` is what HQ had said when it was read last, or, where it waits, when it began to.
+    `basis` is what HQ had said when it was read last, or, where it waits, when it began to. One that `is_damaged` is
+    not read before it is claimed again.
     """
 
     reading: Reading
     term: int
     next_read: int | None
     basis: Basis
+    is_damaged: bool = False
     sought: int | None = None
 
 
@@ -124,12 +126,14 @@ class Consolidator:
                 intake = replace(intake, status=Status.READING, why="", reads_on=False)
                 with contextlib.suppress(FencedError):  # overtaken already: our first commit will be told
                     await self._store.set_status(center, claim.term, intake.status, intake.why)
-            self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis)
+            self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis, claim.is_damaged)
             self._entities.forget(center)
+            if claim.is_damaged:
+                log.error("lane_damaged", center=center, why=intake.why)
             if not intake.is_read:
                 self.lanes.pause(center)
         await self._teller.assigned(claimed)
-        await self._publisher.adopt(claimed)
+        await self._publisher.adopt([center for center, claim in claimed.items() if not claim.is_damaged])
         return {center: claim.intake.offset for center, claim in claimed.items()}
 
     async def revoke(self, centers: Sequence[str]) -> None:
@@ -191,7 +195,9 @@ class Consolidator:
             resumed = intake.status in {Status.PARKED, Status.FORKED} and status == Status.READING
             if term != held.term:
                 continue
-            if resumed or self._is_woken(center, held, basis):
+            if resumed and held.is_damaged:
+                await self._stop(center, held, intake.status, intake.why)  # it still is: the rows are read at a start
+            elif resumed or self._is_woken(center, held, basis):
                 await self._restart(center, held)
             elif intake.is_read and held.reading.is_due(self._tick()):
                 await self._step(center, held, ())
