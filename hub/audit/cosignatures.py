@@ -69,11 +69,14 @@ class CosignatureCheck:
     def _witnesses(self, center: Any, moment: datetime) -> list[Verifier]:
         """Return the witness keys that a center had at a moment, and those of witnesses outside.
 
-        A worker looks at the hq lane every second, so what HQ has just revoked may have been good to it.
+        A worker looks at the hq lane every second, so what HQ has just revoked may have been good to it. Where HQ took
+        the moment back, it may have been named by a clock that was ahead: then the keys are those of that time, too.
         """
         found: dict[str, Verifier] = {}
-        for at in (moment - BASIS_AGE_MAX, moment):
-            basis = self._bases.at_time(at)
+        sizes = [self._bases.size_at(at) for at in (moment - BASIS_AGE_MAX, moment)]
+        sizes += [size for size, said in self._bases.corrections if said.takes_back(moment)]
+        for size in dict.fromkeys(sizes):
+            basis = self._bases.at(size)
             known = basis.registry.centers.get(center) if basis is not None else None
             for key in known.keys if known is not None else ():
                 if key.purpose == "witness" and key.status == "active":
