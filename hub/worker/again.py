@@ -96,6 +96,8 @@ class Kept:
     async def lane(self, after: int) -> Page:
         """Return the records of `hub.lane` behind a sequence; the place is a sequence too."""
         rows = await self._store.hq_lane(after)
+        if after > rows.size:  # it can't have been said so far: the row that says so was edited
+            after, rows = 0, await self._store.hq_lane(0)
         try:
             records = lane_records(rows.stretches)
         except (Malformed, StopIteration) as exc:

@@ -33,6 +33,7 @@ from hub.worker.publisher import Pace, Publisher
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.fanned import STATE_FORMS, at, heard, ledgered
 from tests.support.hq import IDENTITY, Hq
+from tests.support.peek import edit
 
 CENTERS = ("uz", "kz")
 PROMPT_S = 20.0
@@ -136,6 +137,15 @@ async def test_hq_lane_is_said_as_it_was_sealed_and_goes_on(bench: Bench) -> Non
     await bench.settle(bench.keeper())  # another process goes on from SQL
     assert bench.lane() == await bench.hq.headquarters.lane.read()
     assert len(bench.broker.records("hub.lane")) == said + 1
+
+
+async def test_hq_lane_that_was_said_further_than_it_goes_is_said_from_its_beginning(bench: Bench) -> None:
+    """The row that says so was edited: offices would never hear what HQ says next."""
+    await bench.settle(bench.keeper())
+    edit(bench.hq.database, "UPDATE said SET upto = 1000000 WHERE topic = 'hub.lane'")
+    await bench.hq.register(Center("tj"))
+    await bench.settle(bench.keeper())
+    assert bench.lane() == await bench.hq.headquarters.lane.read()
 
 
 async def test_states_name_their_schema_and_hub_schemas_has_its_bytes(bench: Bench) -> None:
