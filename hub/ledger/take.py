@@ -340,10 +340,7 @@ class _Fetch:
         if old is not None and old.origin == origin and old.tries == 1:
             # What was just asked for may be this very hole. How often a stranger made us ask before says nothing of it.
             new = replace(new, tries=1, due=old.due)
-        if is_open:
-            self.gap = new
-        else:
-            self.lost = new
+        self.gap, self.lost = (new, self.lost) if is_open else (self.gap, new)
 
     def _ask(self, gap: Gap, first: int) -> Gap | None:
         """Ask for a resend where it is due. After the last try a hole that is proved parks the lane, which reads on."""
