@@ -110,7 +110,7 @@ BROKEN: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 
 
 Change = dict[str, Any]
-LATER: Final = {"ce_time": "2026-03-03T12:00:00Z"}
+LATER: Final = "2026-03-03T12:00:00Z"
 
 
 def _changed(value: Callable[[bytes], bytes] = bytes, event_type: str = OFFER, **headers: str) -> Change:
@@ -133,8 +133,8 @@ WHOLE: Final[dict[str, Change]] = {
     "value_of_another_schema": _changed(lambda value: value[:4] + bytes([value[4] ^ 1]) + value[5:]),
     "value_of_another_schema_and_cut": _changed(lambda value: value[:4] + bytes([value[4] ^ 1])),
     "body_cut": _changed(lambda value: value[:-1]),
-    "body_cut_and_time_in_future": _changed(lambda value: value[:-1], **LATER),
-    "time_in_future": _changed(**LATER),
+    "body_cut_and_time_in_future": _changed(lambda value: value[:-1], ce_time=LATER),
+    "time_in_future": _changed(ce_time=LATER),
 }
 
 
