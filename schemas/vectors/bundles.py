@@ -79,10 +79,10 @@ def bundle_vectors() -> Row:
     changed = {"file": f"{ASIDE}.event", "old": "uz:", "new": "kz:", "again": True}
     return {
         "about": f"The bundle is {BUNDLE}, or what a row has as bundle. newer: by rules that this version does not"
-        " have, which is no fault. change: what is done to one of its files (`file` is gone without `new`, new without"
-        " `old`, else the first `old` in it stands as `new`; `again`: SHA256SUMS and the digests and sizes in the manifest"
-        " are made again; `folder`: all that is below it is gone; `swap`: two events, each with its proof, change their"
-        " names); zip: what is done to its container. root: the key that the checker pins.",
+        " have, which is no fault. change: what is done to one of its files (`file` is gone without `new`, new"
+        " without `old`, else the first `old` in it stands as `new`; `again`: SHA256SUMS and the digests and sizes in"
+        " the manifest are made again; `folder`: all that is below it is gone; `swap`: two events, each with its proof,"
+        " change their names); zip: what is done to its container. root: the key that the checker pins.",
         "bundle": BUNDLE,
         "good": [
             {"name": "as_it_is", "root": root},
