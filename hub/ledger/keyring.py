@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from hub.protocol.errors import Malformed
+from hub.protocol.head import Checkpoint
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.note import Note
 from hub.protocol.rules import FIRST, Rules
@@ -68,6 +69,10 @@ class Keyring:
     def says_the_same(self, other: Keyring) -> bool:
         """Return whether every seal is as good under `other`: whatever else HQ has said in between."""
         return self.centers == other.centers and self.rules == other.rules
+
+    def is_seal(self, checkpoint: Checkpoint) -> bool:
+        """Return whether a checkpoint may be a seal: from rules 2 on it has no extension lines."""
+        return not (checkpoint.extensions and self.rules.strict_seals)
 
     def waits(self, center: str) -> str:
         """Return why nothing of `center` may be read now, '' when it may."""

@@ -365,10 +365,8 @@ class _Fetch:
             checkpoint, note = open_seal(seal)
         except Malformed:
             return
-        if checkpoint.extensions and self.keyring.rules.strict_seals:
-            return
-        standing, _ = self.keyring.check(self.center, origin, note)
-        if standing is Standing.GOOD and checkpoint.origin == origin and checkpoint.size <= size:
+        is_own = checkpoint.origin == origin and checkpoint.size <= size and self.keyring.is_seal(checkpoint)
+        if is_own and self.keyring.check(self.center, origin, note)[0] is Standing.GOOD:
             self.claims.append(Claim(origin, checkpoint, seal))
 
     def _control(self, record: KafkaRecord, headers: dict[str, bytes | None], data: bytes) -> None:

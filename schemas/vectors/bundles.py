@@ -15,6 +15,9 @@ from schemas.vectors.keys import HUB, signer
 
 Row = dict[str, Any]
 BUNDLE: Final = "tests/data/evidence/deal-v1.zip"
+RULES_2: Final = "tests/data/evidence/rules-2.zip"
+RULES_3: Final = "tests/data/evidence/rules-3.zip"
+ASIDE: Final = "lanes/000002-uz-00000001/000000000002-000000000002/events/000000000002"
 TREE: Final = Path(__file__).parents[2]
 UZ: Final = "lanes/000002-uz-00000001/000000000004-000000000004/"
 HQ: Final = "lanes/000001-hq-a939b661/000000000023-000000000023/"
@@ -38,6 +41,11 @@ CHANGED: Final[dict[str, Row]] = {
     "proof_of_a_receipt_of_another_index": {
         "file": f"{UZ}receipt.tlog-proof", "old": "index ", "new": "index 1", "again": True,
     },
+    "events_in_each_other_s_places": {
+        "swap": [f"lanes/000002-uz-00000001/000000000002-000000000003/events/00000000000{n}" for n in (2, 3)],
+        "again": True,
+    },
+    "end_of_the_hq_lane_missing": {"folder": "lanes/000001-hq-a939b661/000000000025-000000000025/", "again": True},
     "event_of_hq_missing": {"file": f"{HQ}events/000000000023.event", "again": True},
     "trust_note_missing": {"file": "trust.note", "again": True},
     "trust_note_changed": {"file": "trust.note", "old": "serial ", "new": "serial 1", "again": True},
@@ -50,31 +58,56 @@ CHANGED: Final[dict[str, Row]] = {
     "path_with_a_backslash": {"file": "state\\after\\x.json", "new": "{}", "again": True},
 }  # fmt: skip
 ZIPPED: Final = (
-    "descriptor", "name_twice", "comment", "bytes_before", "bytes_behind", "extra_field", "other_sizes_in_front", "cut",
-)  # fmt: skip
+    "descriptor",
+    "name_twice",
+    "name_twice_the_right_one_last",
+    "comment",
+    "bytes_before",
+    "bytes_behind",
+    "extra_field",
+    "other_sizes_in_front",
+    "cut",
+)
 OTHER_ROOT: Final = signer(f"{HUB}/root").verifier.to_text()
 
 
 def bundle_vectors() -> Row:
     """Return what is done to the bundle, and whether it is still good."""
-    root = json.loads(files_of(bundle())["manifest.json"])["root"]
+    root = _root(BUNDLE)
+    under_2, under_3 = ({"bundle": path, "root": _root(path)} for path in (RULES_2, RULES_3))
+    key: Row = {"file": f"{ASIDE}.key", "again": True}
+    changed = {"file": f"{ASIDE}.event", "old": "uz:", "new": "kz:", "again": True}
     return {
-        "about": f"The bundle is {BUNDLE}. change: what is done to one of its files (`file` is gone without `new`, new"
+        "about": f"The bundle is {BUNDLE}, or what a row has as bundle. newer: by rules that this version does not"
+        " have, which is no fault. change: what is done to one of its files (`file` is gone without `new`, new"
         " without `old`, else the first `old` in it stands as `new`; `again`: SHA256SUMS and the digests and sizes in"
-        " the manifest are made again); zip: what is done to its container. root: the key that the checker pins.",
+        " the manifest are made again; `folder`: all that is below it is gone; `swap`: two events, each with its proof,"
+        " change their names); zip: what is done to its container. root: the key that the checker pins.",
         "bundle": BUNDLE,
-        "good": [{"name": "as_it_is", "root": root}, {"name": "entries_stored", "root": root, "zip": "stored"}],
+        "good": [
+            {"name": "as_it_is", "root": root},
+            {"name": "entries_stored", "root": root, "zip": "stored"},
+            {"name": "under_rules_2", **under_2},
+            {"name": "kafka_key_of_another_under_rules_2", **under_2, "change": key | {"new": "uz:K-9"}},
+            {"name": "kafka_key_missing_under_rules_2", **under_2, "change": key},
+        ],
+        "newer": [{"name": "under_rules_3", **under_3}],
         "bad": [
             {"name": "of_another_root", "root": OTHER_ROOT},
+            {"name": "event_changed_under_rules_3", **under_3, "change": changed},
             *({"name": name, "root": root, "change": change} for name, change in CHANGED.items()),
             *({"name": f"zip_with_{kind}", "root": root, "zip": kind} for kind in ZIPPED),
         ],
     }
 
 
-def bundle() -> bytes:
-    """Return the bundle."""
-    return (TREE / BUNDLE).read_bytes()
+def bundle(path: str = BUNDLE) -> bytes:
+    """Return a bundle."""
+    return (TREE / path).read_bytes()
+
+
+def _root(path: str) -> str:
+    return str(json.loads(files_of(bundle(path))["manifest.json"])["root"])
 
 
 def files_of(data: bytes) -> dict[str, bytes]:
@@ -93,8 +126,15 @@ def made(row: Mapping[str, Any], data: bytes) -> bytes:
 
 
 def _change(files: dict[str, bytes], change: Mapping[str, Any]) -> None:
-    path, old, new = change["file"], change.get("old"), change.get("new")
-    if new is None:
+    path, old, new = change.get("file", ""), change.get("old"), change.get("new")
+    if "folder" in change:
+        for gone in [name for name in files if name.startswith(change["folder"])]:
+            del files[gone]
+    elif "swap" in change:
+        one, other = change["swap"]
+        for kind in (".event", ".tlog-proof"):
+            files[one + kind], files[other + kind] = files[other + kind], files[one + kind]
+    elif new is None:
         del files[path]
     else:
         files[path] = new.encode() if old is None else files[path].replace(old.encode(), new.encode(), 1)
@@ -144,8 +184,8 @@ def _zipped(files: Mapping[str, bytes], kind: str) -> bytes:
     if kind == "descriptor":
         return bytes(out.data)
     data = bytes(out.getvalue())
-    if kind == "name_twice":
-        data = _twice(files)
+    if kind.startswith("name_twice"):
+        data = _twice(files, "trust.nott" if kind == "name_twice" else "trust.notd")
     elif kind == "bytes_before":
         data = b"\0" + data
     elif kind == "bytes_behind":
@@ -157,7 +197,7 @@ def _zipped(files: Mapping[str, bytes], kind: str) -> bytes:
     return data
 
 
-def _twice(files: Mapping[str, bytes]) -> bytes:
+def _twice(files: Mapping[str, bytes], name: str) -> bytes:
     """Return a zip in which one name stands twice: written under two names of one length, then renamed."""
-    data = _zipped({**files, "trust.nott": b"another"}, "")
-    return re.sub(rb"trust\.nott", b"trust.note", data)
+    data = _zipped({**files, name: b"another"}, "")
+    return re.sub(re.escape(name.encode()), b"trust.note", data)

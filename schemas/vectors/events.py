@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
@@ -13,13 +14,20 @@ from hub.domain.entity import Entity
 from hub.domain.judge import judge
 from hub.domain.rules import complete
 from hub.domain.stream import EventKind
+from hub.ledger.basis import basis as basis_of
+from hub.ledger.decide import decide
+from hub.ledger.lane import Lane
+from hub.ledger.reading import Pending, Stretch
 from hub.protocol.avro import Codec
 from hub.protocol.envelope import read_envelope
 from hub.protocol.errors import Rejected
-from hub.protocol.record import write_headers
+from hub.protocol.limits import VALUE_BYTES_MAX
+from hub.protocol.plain_record import PlainRecord
+from hub.protocol.record import canonical, origin_of, write_headers
 from hub.protocol.rules import RULES, RULES_KNOWN
 from hub.protocol.schema import DATASCHEMA, Schema
-from schemas.vectors.keys import EPOCH, text_or_hex
+from hub.protocol.tree import leaf_hash
+from schemas.vectors.keys import EPOCH, HUB, RECEIPTS, bytes_of, text_or_hex
 from schemas.vectors.records import schema_of, value_of
 from schemas.vectors.samples import (
     NOW,
@@ -101,6 +109,35 @@ BROKEN: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 }
 
 
+Change = dict[str, Any]
+LATER: Final = "2026-03-03T12:00:00Z"
+
+
+def _changed(value: Callable[[bytes], bytes] = bytes, event_type: str = OFFER, **headers: str) -> Change:
+    return {"type": event_type, "headers": headers, "value": value}
+
+
+# What is refused before fields are read, and what of two faults counts.
+WHOLE: Final[dict[str, Change]] = {
+    "value_missing_and_headers_at_fault": _changed(lambda _: b"", ce_specversion="2.0"),
+    "value_as_long_as_may_be_of_no_schema": _changed(lambda _: bytes(VALUE_BYTES_MAX)),
+    "value_too_large_and_headers_at_fault": _changed(lambda _: bytes(VALUE_BYTES_MAX + 1), ce_specversion="2.0"),
+    "headers_at_fault_and_type_unknown": _changed(ce_specversion="2.0", ce_type="net.cohub.offer.sung.v1"),
+    "type_unknown_and_schema_unknown": _changed(ce_type="net.cohub.offer.sung.v1", ce_dataschema="urn:sha256:00"),
+    "schema_unknown_and_value_cut": _changed(lambda value: value[:4], ce_dataschema="urn:sha256:" + "0" * 64),
+    "schema_of_another_type": _changed(ce_type=REVISED),
+    "schema_that_is_not_announced": _changed(event_type=DEAL),
+    "lane_opened_behind_the_first": _changed(event_type=f"{PREFIX}lane.opened.v1", ce_sequence="2"),
+    "value_of_four_bytes": _changed(lambda value: value[:4]),
+    "value_with_another_first_byte": _changed(lambda value: b"\x01" + value[1:]),
+    "value_of_another_schema": _changed(lambda value: value[:4] + bytes([value[4] ^ 1]) + value[5:]),
+    "value_of_another_schema_and_cut": _changed(lambda value: value[:4] + bytes([value[4] ^ 1])),
+    "body_cut": _changed(lambda value: value[:-1]),
+    "body_cut_and_time_in_future": _changed(lambda value: value[:-1], ce_time=LATER),
+    "time_in_future": _changed(ce_time=LATER),
+}
+
+
 def event_vectors() -> Row:
     """Return events of every kind, and events that break a rule, each with its verdict under each rules number."""
     good = [_row(kind.type.removeprefix(PREFIX), kind.type, entity_before(kind.type)) for kind in KINDS.values()]
@@ -134,17 +171,40 @@ def event_vectors() -> Row:
         _row("time_at_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24)),
         _row("time_beyond_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24, microseconds=1)),
     ]
+    bad += [_whole(name, change) for name, change in WHOLE.items()]
     return {
         "about": "Events as they stand in a lane, and the verdicts on them: code and field, by the number of the rules"
         " in force. basis: the entities of the hq lane that they are judged under; before: what HQ has of the entity,"
         " null for nothing; content: the decoded body, days as days since 1970-01-01, decimals as the hex of their"
-        " unscaled number. The definitions are the package's, by `schema`. A good one is accepted under all rules.",
+        " unscaled number. The definitions are the package's, by `schema`. A good one is accepted under all rules."
+        " Those without content are judged from the record alone, the basis having all schemas that are announced.",
         "recorded_at": NOW.isoformat().replace("+00:00", ".000000Z"),
         "rules": list(RULES_KNOWN),
         "basis": [json.loads(entity.to_json()) for entity in basis_entities()],
         "good": good,
         "bad": bad,
     }
+
+
+def _whole(name: str, change: Change) -> Row:
+    """Return a record that is judged from its bytes on, changed so that it is refused before its fields are read."""
+    row = _row(name, change.get("type", OFFER), None)
+    headers = {h["name"]: bytes_of(h) for h in row["headers"]} | {n: v.encode() for n, v in change["headers"].items()}
+    value = change["value"](bytes.fromhex(row["value"]))
+    record = PlainRecord(headers["ce_subject"], value, list(headers.items()))
+    sequence = int(headers["ce_sequence"])
+    data = canonical(record.headers, value)
+    pending = Pending(sequence, record, dict(record.headers), data, leaf_hash(data), b"")
+    lane = Lane(origin_of(HUB, "uz", EPOCH), "uz", EPOCH)
+    found = basis_of(4, basis_entities(), [], {})
+    said = {}
+    for number in RULES_KNOWN:
+        under = replace(found, keyring=replace(found.keyring, rules=RULES[number]))
+        decided = decide([Stretch(lane, (pending,), lane.edge)], {}, under, NOW, RECEIPTS).commits[0].rows[0]
+        said[str(number)] = [str(decided.code), decided.field]
+    shown = [{"name": n, **text_or_hex(c)} for n, c in headers.items()]
+    long = {"value": None, "zeros": len(value)} if value and not any(value) else {}
+    return row | {"headers": shown, "value": value.hex() if value else None, "content": None, "verdicts": said} | long
 
 
 def _entity(event_type: str) -> Entity:

@@ -37,7 +37,7 @@ TRUSTED: Final = HqKeys(
     (RECEIPTS_OLD.verifier, RECEIPTS.verifier),
     ((RETIRED_AT, HQ_OLD.verifier), (RETIRED_AT, RECEIPTS_OLD.verifier)),
 )
-EVENTS: Final = (
+EVENTS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
     ("lane.opened.v1", EPOCH, {"origin": origin_of(HUB, HQ, EPOCH), "previous_origin": None, "previous_size": 0,
                                "previous_root": None}),
     ("center.registered.v1", "uz", {}),

@@ -191,6 +191,10 @@ def receipt_vectors() -> Row:
         ("all_accepted", Receipt(ORIGIN, 1, 5, root, moment, 17)),
         ("with_decisions", Receipt(ORIGIN, 2, 5, root, moment, 17, decisions)),
         ("one_event", Receipt(ORIGIN, 5, 5, root, moment, 17, decisions[2:])),
+        (
+            "said_already",
+            Receipt(ORIGIN, 1, 5, root, moment, 17, (Decision(2, "ALREADY_SAID", "", "status=published"),)),
+        ),
         ("largest_numbers", Receipt(ORIGIN, SEQUENCE_MAX, SEQUENCE_MAX, root, moment, SEQUENCE_MAX)),
         (
             "code_unknown_to_the_reader",

@@ -61,7 +61,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"events":                telling(checkEvent),
 	"topics":                refusing(checkTopic),
 	"hq_lane":               telling(checkHqLane),
-	"bundles":               refusing(checkBundle),
+	"bundles":               checkBundleOf,
 }
 
 // extra makes the cases that stand outside the lists of a file.

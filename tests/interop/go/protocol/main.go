@@ -168,7 +168,7 @@ func load(directory string) ([]vcase, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		check := checkers[name]
-		for _, kind := range []string{"keys", "good", "bad"} {
+		for _, kind := range []string{"keys", "good", "newer", "bad"} {
 			if kind == "keys" && name != "cosignatures" {
 				continue
 			}

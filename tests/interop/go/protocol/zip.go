@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -56,7 +58,11 @@ func readZip(data []byte) (map[string][]byte, error) {
 		extra := data[at+centralSize+nameLen : at+centralSize+nameLen+extraLen]
 		at += centralSize + nameLen + extraLen + commentLen
 		_, twice := files[name]
-		if twice {
+		if twice && wrong("first_of_a_name_in_a_zip_counts") {
+			behind = u32(h[42:]) + localSize + nameLen + u16(data[u32(h[42:])+28:]) + u32(h[20:])
+			continue
+		}
+		if twice && !wrong("last_of_a_name_in_a_zip_counts") {
 			return nil, fmt.Errorf("zip: %s stands twice", name)
 		}
 		if !known.MatchString(name) && !wrong("any_file_in_a_bundle") {
@@ -122,13 +128,18 @@ func writeZip(files map[string][]byte, kind string) []byte {
 	if kind == "name_twice" {
 		names = append(names, "trust.note")
 	}
+	another := len(files)
+	if kind == "name_twice_the_right_one_last" {
+		another = sort.SearchStrings(names, "trust.note")
+		names = slices.Insert(names, another, "trust.note")
+	}
 	var out, directory []byte
 	if kind == "bytes_before" {
 		out = []byte{0}
 	}
 	for n, name := range names {
 		content, method, flags := files[name], 8, 0
-		if n == len(files) {
+		if n == another {
 			content = []byte("another")
 		}
 		var packed bytes.Buffer
@@ -196,6 +207,16 @@ func writeZip(files map[string][]byte, kind string) []byte {
 func changed(files map[string][]byte, v vector) {
 	change := v.sub("change")
 	if change == nil {
+		return
+	}
+	if folder := change.str("folder"); folder != "" {
+		maps.DeleteFunc(files, func(path string, _ []byte) bool { return strings.HasPrefix(path, folder) })
+		return
+	}
+	if two := change.strs("swap"); two != nil {
+		for _, kind := range []string{".event", ".tlog-proof"} {
+			files[two[0]+kind], files[two[1]+kind] = files[two[1]+kind], files[two[0]+kind]
+		}
 		return
 	}
 	path := change.str("file")
