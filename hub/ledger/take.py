@@ -13,10 +13,8 @@ good seal covers yet. A lane that begins has a tail of its own until it is open.
 still come. A tail ends by a good seal, by other bytes, by a good seal of the other lane, or by one record more than a
 seal may cover: but for a good seal it goes to quarantine, as do all bytes that are nobody's word. A seal by a key that
 HQ does not know may become good: the intake's offset stays before what lies under it, and reading goes on for what is
-good already.
-
-Where a fetch ends decides nothing. What is looked at late, for speed, is looked at before anything but the next number
-counts. Nothing here changes what it was given: a Reading goes in, and a Taken, with the next one, comes out.
+good already. Where a fetch ends decides nothing: what is looked at late, for speed, is looked at before anything but
+the next number counts. A Reading goes in and is not changed; a Taken, with the next one, comes out.
 """
 
 from __future__ import annotations

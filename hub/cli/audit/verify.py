@@ -79,6 +79,8 @@ def verify(
     scope = _scope(lane, since, until)
     if tell and not scope.is_whole:
         raise UsageError("--tell is for an audit of the whole ledger: leave out --lane, --from and --to")
+    if tell:
+        where.reads().close()  # what can't be written to is told before hours of work
     outside = read_file(checkpoint) if checkpoint is not None else None
     with progress("events", shown=not json) as bar:
         found = check(

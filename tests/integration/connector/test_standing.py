@@ -15,6 +15,7 @@ import openpyxl
 import pytest
 
 from connectors.runtime.daemon import Connector
+from connectors.runtime.hq_words import status_said
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.status import hq_status
 from hub.broker.embedded import EmbeddedKafka
@@ -23,7 +24,9 @@ from hub.protocol.control import Presence
 from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Receipt, Resend
 from hub.protocol.record import CONTROL_HEADER
+from hub.protocol.remark import RepeatedIds
 from hub.protocol.status import State, StatusNote, read_said
+from hub.store.sqlite import SqliteStore
 from tests.support.center import Center, Sent, filled
 from tests.support.folder import HUB, ROOT, OfficeFolder, until
 from tests.support.worker import Hub, produce, read_topic
@@ -112,6 +115,27 @@ async def test_each_end_says_how_it_stands_with_the_other(hub: Hub, office: Offi
     await until(lambda: (said := heard(hub, office.center)) is not None and bool(said.more and said.more.ended))
     kinds = [dict(record.headers)["cohub-kind"] for record in await read_topic(hub.bootstrap, f"out.{office.center}")]
     assert kinds.count(b"status") <= 6
+
+
+async def test_what_an_audit_found_reaches_the_office(hub: Hub, office: OfficeFolder) -> None:
+    """Kept beside the ledger, said by the running worker, read by the running connector; nothing stops for it."""
+    office.sheet(rows(1))
+    async with office.running() as connector:
+        await until(lambda: state(connector.outbox) is State.READS)
+        store = SqliteStore.open(hub.database)
+        try:
+            found = RepeatedIds(2, "0a1b2c3d", 2)
+            assert await store.remark({office.center: found}, datetime.now(UTC)) == [office.center]
+        finally:
+            await store.close()
+        await until(lambda: (kept := hq_status(connector.outbox.database)) is not None and bool(kept.note.why))
+        kept = hq_status(connector.outbox.database)
+        assert kept is not None
+        assert RepeatedIds.read(kept.note.why) == found
+        assert "уже был у другого: 2" in status_said(kept).text("ru")
+        assert not kept.stops
+        office.sheet(rows(2))
+        await until(lambda: accepted(connector) == 2)
 
 
 async def test_center_that_announces_nothing_hears_nothing_new(hub: Hub, office: OfficeFolder) -> None:
