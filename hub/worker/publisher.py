@@ -26,7 +26,7 @@ from hub.domain.catalogue import STREAMS
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.sending import send_all
 from hub.kafka.topics import ensure_topics, standard_topics
-from hub.ledger.derived import Partition, Place
+from hub.ledger.derived import Partition, Reach
 from hub.ledger.outgoing import SEND_EVENTS_MAX, Answering, Loading, Looking, Outgoing, Publishing
 from hub.ledger.publication import Answer, Publication, StateForm, answer_records, published_records, state_records
 from hub.protocol.errors import CohubError, Fatal
@@ -72,7 +72,7 @@ class Publisher:
         self._moved = asyncio.Event()
         self._producer: Producer | None = None
         self._reach: dict[Partition, int] = {}  # where each partition ends by what this process has written
-        self._unstored_reach: dict[Partition, Place] = {}
+        self._unstored_reach: dict[Partition, Reach] = {}
 
     def offer(self, found: Iterable[Publication]) -> None:
         """See Outlet."""
@@ -165,13 +165,13 @@ class Publisher:
         """Remember how far partitions reach; one that reaches less far than it did was lost, and is said again."""
         fallen = {at: upto for at, (first, upto) in places.items() if first < self._reach.get(at, 0)}
         self._reach.update((at, upto) for at, (_, upto) in places.items())
-        self._unstored_reach.update((at, Place(0, upto)) for at, (_, upto) in places.items())
+        self._unstored_reach.update((at, Reach(0, upto)) for at, (_, upto) in places.items())
         if fallen:
             topics: dict[str, list[int]] = {}
             for topic, partition in fallen:
                 topics.setdefault(topic, []).append(partition)
             log.warning("topics_lost", topics=sorted(topics))
-            await self._store.topics.forget({at: Place(0, upto) for at, upto in fallen.items()})
+            await self._store.topics.forget({at: Reach(0, upto) for at, upto in fallen.items()})
             await self._store.topics.ask(topics, "a record was acknowledged before where others stood", self._clock())
 
     def _check_clock(self, broker: datetime | None) -> None:
@@ -222,8 +222,8 @@ class Publisher:
         if cursors or reach:
             # What is refused, or cancelled, is stored with the next; to store a cursor twice does no harm.
             await self._store.set_published(dict(cursors), reach)
-            for at, place in reach.items():
-                if self._unstored_reach.get(at) == place:
+            for at, reached in reach.items():
+                if self._unstored_reach.get(at) == reached:
                     del self._unstored_reach[at]
             self._outgoing = self._outgoing.stored(cursors, self._now_s())
 
