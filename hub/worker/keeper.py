@@ -12,10 +12,9 @@ workers one keeps the topics. What is true when the process dies behind each ste
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -34,11 +33,11 @@ from hub.protocol.errors import Retriable
 from hub.protocol.topics import LANE, SCHEMAS, topic_in
 from hub.store.store import Store
 from hub.worker.again import Kept
+from hub.worker.lease import Lease
 from hub.worker.publisher import BATCH_BYTES_MAX, REQUEST_TIMEOUT_S
 
 LOOK_EVERY_S: Final = 2.0
 RETRY_S: Final = 1.0
-LEASE_S: Final = 6.0
 DEADLINE_S: Final = 20.0
 
 log = structlog.get_logger(__name__)
@@ -63,12 +62,11 @@ class Keeper:
         self._store = store
         self._cluster = cluster
         self._kept = kept
-        self._owner = owner
         self._centers = centers
         self._clock = clock
         self._look_every_s = look_every_s
         self._looked_s = float("-inf")
-        self._leads_until: datetime | None = None
+        self._lease = Lease(store.topics, owner, clock)
         self._suspected: dict[str, Lost] = {}  # what a look found and the next one has to find, too
         self._lane_upto: int | None = None  # sequences that hub.lane has; None: ask SQL
         self._said_schemas = False
@@ -83,13 +81,12 @@ class Keeper:
                 await asyncio.sleep(pause_s)
         finally:
             await self._drop_clients()
-            with contextlib.suppress(Retriable):  # a lease that stays is over soon
-                await self._store.topics.follow(self._owner)
+            await self._lease.end()
 
     async def round(self) -> float:
         """Do what there is to do now; return after how many seconds to look again."""
         try:
-            if not await self._leads():
+            if not await self._lease.is_ours():
                 self._lane_upto, self._suspected = None, {}
                 return RETRY_S
             if self._now_s() - self._looked_s >= self._look_every_s:
@@ -202,13 +199,6 @@ class Keeper:
         return reached
 
     # -- whom it talks to ---------------------------------------------------------------------------------------------
-
-    async def _leads(self) -> bool:
-        now = self._clock()
-        if self._leads_until is None or self._leads_until - now < timedelta(seconds=LEASE_S / 2):
-            until = now + timedelta(seconds=LEASE_S)
-            self._leads_until = until if await self._store.topics.lead(self._owner, now, until) else None
-        return self._leads_until is not None
 
     async def _writing(self) -> Producer:
         if self._producer is None:
