@@ -46,7 +46,7 @@ class Gap:
         return self
 
     def asked(self, tick: float) -> Gap | None:
-        """Return the hole after it was due: asked for once more; after the last try parked if it is proved, else None."""
+        """Return the hole once it was due: asked for again, or after the last try parked if it is proved, else None."""
         if self.tries < len(RESEND_BACKOFF_S):
             return replace(self, tries=self.tries + 1, due=tick + RESEND_BACKOFF_S[self.tries])
         return replace(self, due=inf) if self.is_proved else None

@@ -29,9 +29,9 @@ from hub.kafka.topics import ensure_topics, standard_topics
 from hub.ledger.derived import Partition, Reach
 from hub.ledger.outgoing import SEND_EVENTS_MAX, Answering, Loading, Looking, Outgoing, Publishing
 from hub.ledger.publication import Answer, Publication, StateForm, answer_records, published_records, state_records
-from hub.protocol.errors import CohubError, Fatal
-from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
+from hub.protocol.errors import CohubError
 from hub.store.store import Store
+from hub.worker.clock import refuse_apart
 
 log = structlog.get_logger(__name__)
 
@@ -158,7 +158,9 @@ class Publisher:
         else:
             places = published_records(flight.publications, self._forms)
         told = await send_all(await self._linked(), places, REQUEST_TIMEOUT_S * 3)
-        self._check_clock(told.at)
+        if told.at is not None:
+            ours = self._clock()
+            refuse_apart(ours - told.at, ours, told.at)
         await self._reached(told.places)
 
     async def _reached(self, places: Mapping[Partition, tuple[int, int]]) -> None:
@@ -173,10 +175,6 @@ class Publisher:
             log.warning("topics_lost", topics=sorted(topics))
             await self._store.topics.forget({at: Reach(0, upto) for at, upto in fallen.items()})
             await self._store.topics.ask(topics, "a record was acknowledged before where others stood", self._clock())
-
-    def _check_clock(self, broker: datetime | None) -> None:
-        if broker is not None and abs(broker - self._clock()) > BROKER_CLOCK_OFF_MAX:
-            raise Fatal(f"HQ's clock and the broker's ({broker:%Y-%m-%dT%H:%M:%SZ}) are over 5 min apart: set it")
 
     async def _linked(self) -> Producer:
         if self._producer is None:
