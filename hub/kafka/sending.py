@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.base.kafka import Headers, Producer
-
-BROKERS_CLOCK = 1  # the kind of a timestamp that is not its writer's
+from hub.base.kafka import LOG_APPEND_TIME, Headers, Producer
 
 Record = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
 
@@ -50,7 +48,7 @@ async def send_all(
             at = (metadata.topic, metadata.partition)
             first, after = reached.get(at, (metadata.offset, 0))
             reached[at] = (min(first, metadata.offset), max(after, metadata.offset + count))
-    stamps = [metadata.timestamp for metadata in acknowledged if metadata.timestamp_type == BROKERS_CLOCK]
+    stamps = [metadata.timestamp for metadata in acknowledged if metadata.timestamp_type == LOG_APPEND_TIME]
     return Acknowledged(datetime.fromtimestamp(max(stamps) / 1000, UTC) if stamps else None, reached)
 
 

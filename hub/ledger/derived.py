@@ -20,8 +20,8 @@ FOR_EVER: Final = frozenset({"events", LANE})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What HQ knows of a partition: its first offset, the one behind what was acknowledged, the sequences said."""
+class Reach:
+    """How far a partition reaches: its first offset, the one behind what was acknowledged, the sequences said."""
 
     first: int
     next: int
@@ -58,20 +58,20 @@ class Lost:
     why: str
 
 
-def lost(known: Mapping[Partition, Place], found: Mapping[Partition, tuple[int, int]]) -> list[Lost]:
+def lost(known: Mapping[Partition, Reach], found: Mapping[Partition, tuple[int, int]]) -> list[Lost]:
     """Return what was lost of the topics that are there, in their order.
 
     Shapes: `found` has the first and the next offset of each partition as the broker has it now.
     """
     topics: dict[str, dict[int, str]] = {}
-    for (topic, partition), place in sorted(known.items()):
+    for (topic, partition), reach in sorted(known.items()):
         now = found.get((topic, partition))
         if now is None:
             continue
-        if now[1] < place.next:
-            why = f"partition {partition} ends at {now[1]}, and {place.next} was acknowledged"
-        elif topic in FOR_EVER and now[0] > place.first:
-            why = f"partition {partition} begins at {now[0]}, and began at {place.first}"
+        if now[1] < reach.next:
+            why = f"partition {partition} ends at {now[1]}, and {reach.next} was acknowledged"
+        elif topic in FOR_EVER and now[0] > reach.first:
+            why = f"partition {partition} begins at {now[0]}, and began at {reach.first}"
         else:
             continue
         topics.setdefault(topic, {})[partition] = why

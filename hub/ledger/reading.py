@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import inf
 
+from hub.ledger.gap import Gap
 from hub.ledger.lane import Intake, Lane
 from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import Presence
@@ -126,27 +126,6 @@ class Heard:
     claims: tuple[Claim, ...] = ()
     duplicates: int = 0
     strangers: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A hole in a lane: why it is thought to be there, how often a resend was asked for, when the next step is due.
-
-    `is_proved` tells that a key of the center has sealed what lies behind it. Anybody can write a number that is too
-    high: only a hole that is proved can park a lane.
-    Units: `due` is a tick, in seconds; infinite once the lane is parked.
-    """
-
-    origin: str
-    why: str
-    is_proved: bool
-    tries: int
-    due: float
-
-    @property
-    def is_parked(self) -> bool:
-        """Whether nothing more is asked for."""
-        return self.due == inf
 
 
 @dataclass(frozen=True, slots=True)

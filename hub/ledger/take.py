@@ -21,16 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf
 from typing import Final
 
 from hub.ledger.control import read_control
+from hub.ledger.gap import Gap
 from hub.ledger.keyring import Keyring, Standing
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.reading import (
     Claim,
     Cosignature,
-    Gap,
     Heard,
     Opening,
     Pending,
@@ -65,7 +64,6 @@ from hub.protocol.tree import Edge
 from hub.protocol.witness import Alarm
 
 CLAIMS_MAX: Final = 64
-RESEND_BACKOFF_S: Final = (5.0, 20.0, 60.0)
 PLAIN_BYTES_MAX: Final = ASIDE_BYTES_MAX // 3  # of a key, or of a seal: two of them need no exact count
 
 
@@ -331,27 +329,22 @@ class _Fetch:
 
     def _hole(self, origin: str, why: str, *, is_proved: bool) -> None:
         is_open = self.open is not None and origin == self.open.lane.origin
-        old = self.gap if is_open else self.lost
-        if old is not None and (old.is_proved or not is_proved):
-            return
         new = Gap(origin, why, is_proved, 0, self.tick)
-        if old is not None and old.origin == origin and old.tries == 1:
-            # What was just asked for may be this very hole. How often a stranger made us ask before says nothing of it.
-            new = replace(new, tries=1, due=old.due)
-        self.gap, self.lost = (new, self.lost) if is_open else (self.gap, new)
+        if is_open:
+            self.gap = new.after(self.gap)
+        else:
+            self.lost = new.after(self.lost)
 
     def _ask(self, gap: Gap, first: int) -> Gap | None:
         """Ask for a resend where it is due. After the last try a hole that is proved parks the lane, which reads on."""
         if self.tick < gap.due:
             return gap
-        if gap.tries < len(RESEND_BACKOFF_S):
+        asked = gap.asked(self.tick)
+        if asked is not None and asked.is_parked:
+            self.parked = asked.parked_why
+        elif asked is not None:
             self.resends.append(Resend(gap.origin, first, gap.why))
-            return replace(gap, tries=gap.tries + 1, due=self.tick + RESEND_BACKOFF_S[gap.tries])
-        if not gap.is_proved:
-            return None
-        asked = f"{gap.tries} resend requests did not fill it"
-        self.parked = f"gap in {gap.origin}: {gap.why}; {asked}; what comes is read on"
-        return replace(gap, due=inf)
+        return asked
 
     def _claim(self, origin: str, size: int, record: KafkaRecord) -> None:
         """Count a duplicate; a good seal on it claims the stored receipt, or proves a fork, also of a closed lane."""

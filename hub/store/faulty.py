@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from hub.base.faulty import Fault, Faults
 from hub.domain.clock import Correction
-from hub.ledger.derived import Partition, Place
+from hub.ledger.derived import Partition, Reach
 from hub.ledger.halt import Halt
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
@@ -227,7 +227,7 @@ class FaultyStore:
         """See Store."""
         return await self._store.publication(origin, after, limit)
 
-    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
+    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach] = NOWHERE) -> None:
         """See Store."""
         await self._write("set_published", lambda: self._store.set_published(cursors, reach))
 

@@ -18,6 +18,8 @@ from hub.domain.clock import Correction
 from hub.domain.stream import HQ
 from hub.ledger.derived import Partition, Place
 from hub.ledger.lane import Status
+from hub.ledger.derived import Partition, Reach
+from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.moment import from_us, to_us
@@ -258,7 +260,7 @@ class SqliteStore(OnDatabase):
         return self._publication.publication(origin, after, limit)
 
     @suspends
-    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
+    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach] = NOWHERE) -> None:
         """See Store. If we crash before this, the same is published again: readers go by sequence and version."""
         self._publication.set_published(cursors, reach)
 

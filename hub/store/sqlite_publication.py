@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlite3 import Connection
 
 from hub.domain.catalogue import KINDS
-from hub.ledger.derived import Partition, Place
+from hub.ledger.derived import Partition, Reach
 from hub.ledger.publication import Event, Publication
 from hub.ledger.step import KnownEntity
 from hub.protocol.record import split_canonical
@@ -40,7 +40,7 @@ class SqlitePublication:
         rows = self._database.connection.execute(_CURSORS, (json.dumps(list(centers)),))
         return [(origin, published) for origin, published, _ in rows]
 
-    def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place]) -> None:
+    def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach]) -> None:
         """See Store."""
         # In the order of the lanes' numbers, as the notary does: two writers of many rows never wait for each other.
         rows = sorted((self._database.lane_id(origin), last) for origin, last in cursors.items())
@@ -90,11 +90,11 @@ class SqlitePublication:
         return replace(known, value=split_canonical(row[0])[1] if row[0] else record_value(known.entity))
 
 
-def write_reach(db: Connection, places: Mapping[Partition, Place]) -> None:
+def write_reach(db: Connection, reaches: Mapping[Partition, Reach]) -> None:
     """Note how far partitions reach, inside the caller's transaction `db`; the first offset that was noted stays."""
     db.executemany(
         "INSERT INTO said(topic, partition, first_offset, next_offset, upto) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT(topic, partition) DO UPDATE SET next_offset = max(next_offset, excluded.next_offset),"
         " upto = max(upto, excluded.upto)",
-        [(*at, place.first, place.next, place.upto) for at, place in sorted(places.items())],
+        [(*at, reach.first, reach.next, reach.upto) for at, reach in sorted(reaches.items())],
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from hub.ledger.derived import Again, Partition, Place
+from hub.ledger.derived import Again, Partition, Reach
 from hub.ledger.step import KnownEntity
 from hub.protocol.moment import from_us, to_us
 from hub.store.rows import StoredEntity, columns, known_of
@@ -37,26 +37,26 @@ class SqliteTopics(OnDatabase):
             follow(db, KEEPER, owner)
 
     @suspends
-    async def places(self) -> dict[Partition, Place]:
+    async def reaches(self) -> dict[Partition, Reach]:
         """See TopicStore."""
         rows = self._database.connection.execute("SELECT topic, partition, first_offset, next_offset, upto FROM said")
-        return {(topic, partition): Place(first, after, upto) for topic, partition, first, after, upto in rows}
+        return {(topic, partition): Reach(first, after, upto) for topic, partition, first, after, upto in rows}
 
     @suspends
-    async def acknowledged(self, places: Mapping[Partition, Place]) -> None:
+    async def acknowledged(self, reaches: Mapping[Partition, Reach]) -> None:
         """See TopicStore."""
         with self._database.writing() as db:
-            write_reach(db, places)
+            write_reach(db, reaches)
 
     @suspends
-    async def forget(self, places: Mapping[Partition, Place]) -> None:
+    async def forget(self, reaches: Mapping[Partition, Reach]) -> None:
         """See TopicStore."""
         with self._database.writing() as db:
             db.executemany(
                 "INSERT INTO said(topic, partition, first_offset, next_offset, upto) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT(topic, partition) DO UPDATE SET first_offset = excluded.first_offset,"
                 " next_offset = excluded.next_offset, upto = excluded.upto",
-                [(*at, place.first, place.next, place.upto) for at, place in sorted(places.items())],
+                [(*at, reach.first, reach.next, reach.upto) for at, reach in sorted(reaches.items())],
             )
 
     @suspends

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from hub.domain.clock import Correction
 from hub.domain.hq_lane import HqStretch
-from hub.ledger.derived import Partition, Place
+from hub.ledger.derived import Partition, Reach
 from hub.ledger.halt import Halt
 from hub.ledger.lane import Intake
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
@@ -32,7 +32,7 @@ WHOLE_SHARE: Final = 0.25  # of the quota: so much of it may go to records that 
 JUNK_SHARE: Final = 0.75  # of the quota: the rest is for what is signed, and speaks against HQ itself
 
 
-NOWHERE: Final[Mapping[Partition, Place]] = MappingProxyType({})
+NOWHERE: Final[Mapping[Partition, Reach]] = MappingProxyType({})
 
 
 class FencedError(Retriable):
@@ -213,7 +213,7 @@ class Store(Protocol):
     async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """Return the next whole receipts of a lane behind sequence `after`, about `limit` events."""
 
-    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Place] = NOWHERE) -> None:
+    async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach] = NOWHERE) -> None:
         """Move the publisher's cursors, after the broker acknowledged, and note how far it has these partitions.
 
         Nothing of it ever moves back here.

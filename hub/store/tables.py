@@ -262,7 +262,7 @@ COSIGNATURE: Final = Table(
     PrimaryKeyConstraint("size", "name", "key_id"),
 )
 
-# Who does a hub-wide task (the notary's) for now, and which workers live (hub/store/workers.py).
+# Who does a hub-wide task (the notary's, the keeper's) for now, and which workers live (hub/store/workers.py).
 LEASE: Final = Table(
     "lease",
     METADATA,

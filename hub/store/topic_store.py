@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from hub.ledger.derived import Again, Partition, Place
+from hub.ledger.derived import Again, Partition, Reach
 from hub.ledger.step import KnownEntity
 
 
@@ -22,13 +22,13 @@ class TopicStore(Protocol):
     async def follow(self, owner: str) -> None:
         """Keep the topics no longer, if `owner` did."""
 
-    async def places(self) -> dict[Partition, Place]:
+    async def reaches(self) -> dict[Partition, Reach]:
         """Return what was acknowledged of every partition that anything was said on."""
 
-    async def acknowledged(self, places: Mapping[Partition, Place]) -> None:
+    async def acknowledged(self, reaches: Mapping[Partition, Reach]) -> None:
         """Note how far these partitions reach. What was noted never goes back but by `forget`."""
 
-    async def forget(self, places: Mapping[Partition, Place]) -> None:
+    async def forget(self, reaches: Mapping[Partition, Reach]) -> None:
         """Note where these partitions stand now, whatever was noted before."""
 
     async def ask(self, topics: Mapping[str, Collection[int]], why: str, now: datetime) -> None:

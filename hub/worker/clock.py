@@ -26,6 +26,16 @@ SET_S: Final = 60.0  # by so much the clock may part from the steady one before 
 log = structlog.get_logger(__name__)
 
 
+def refuse_apart(gap: timedelta, ours: datetime, brokers: datetime) -> None:
+    """Return if HQ's clock, ahead of the broker's by `gap`, may be recorded by. Errors: Fatal."""
+    if abs(gap) > BROKER_CLOCK_OFF_MAX:
+        side = "ahead of" if gap > timedelta(0) else "behind"
+        raise Fatal(
+            f"HQ's clock ({ours:%Y-%m-%dT%H:%M:%SZ}) is {abs(gap).total_seconds():.0f} s {side} the broker's "
+            f"({brokers:%Y-%m-%dT%H:%M:%SZ}), nothing is recorded by it: set the one that is wrong"
+        )
+
+
 class ComparedClock:
     """Whether HQ's clock may be believed.
 
@@ -48,13 +58,7 @@ class ComparedClock:
     async def compare(self) -> None:
         """Compare the clocks. Errors: Fatal where they are apart; Retriable if no broker answers."""
         stamped = await self._ask()
-        gap = stamped.gap
-        if abs(gap) > BROKER_CLOCK_OFF_MAX:
-            side = "ahead of" if gap > timedelta(0) else "behind"
-            raise Fatal(
-                f"HQ's clock ({stamped.after:%Y-%m-%dT%H:%M:%SZ}) is {abs(gap).total_seconds():.0f} s {side} the "
-                f"broker's ({stamped.stamp:%Y-%m-%dT%H:%M:%SZ}), nothing is recorded by it: set the one that is wrong"
-            )
+        refuse_apart(stamped.gap, stamped.after, stamped.stamp)
         self._epoch_s = self._parted()
 
     async def sure(self) -> None:

@@ -12,10 +12,9 @@ workers one keeps the topics. What is true when the process dies behind each ste
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -28,17 +27,17 @@ from hub.domain.catalogue import STREAMS
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.sending import send_all
 from hub.kafka.topics import TopicSpec, ensure_topics, standard_topics
-from hub.ledger.derived import Lost, Partition, Place, lost
+from hub.ledger.derived import Lost, Partition, Reach, lost
 from hub.ledger.publication import Places
 from hub.protocol.errors import Retriable
 from hub.protocol.topics import LANE, SCHEMAS, topic_in
 from hub.store.store import Store
 from hub.worker.again import Kept
+from hub.worker.lease import Lease
 from hub.worker.publisher import BATCH_BYTES_MAX, REQUEST_TIMEOUT_S
 
 LOOK_EVERY_S: Final = 2.0
 RETRY_S: Final = 1.0
-LEASE_S: Final = 6.0
 DEADLINE_S: Final = 20.0
 
 log = structlog.get_logger(__name__)
@@ -63,12 +62,11 @@ class Keeper:
         self._store = store
         self._cluster = cluster
         self._kept = kept
-        self._owner = owner
         self._centers = centers
         self._clock = clock
         self._look_every_s = look_every_s
         self._looked_s = float("-inf")
-        self._leads_until: datetime | None = None
+        self._lease = Lease(store.topics, owner, clock)
         self._suspected: dict[str, Lost] = {}  # what a look found and the next one has to find, too
         self._lane_upto: int | None = None  # sequences that hub.lane has; None: ask SQL
         self._said_schemas = False
@@ -83,13 +81,12 @@ class Keeper:
                 await asyncio.sleep(pause_s)
         finally:
             await self._drop_clients()
-            with contextlib.suppress(Retriable):  # a lease that stays is over soon
-                await self._store.topics.follow(self._owner)
+            await self._lease.end()
 
     async def round(self) -> float:
         """Do what there is to do now; return after how many seconds to look again."""
         try:
-            if not await self._leads():
+            if not await self._lease.is_ours():
                 self._lane_upto, self._suspected = None, {}
                 return RETRY_S
             if self._now_s() - self._looked_s >= self._look_every_s:
@@ -109,7 +106,7 @@ class Keeper:
         """Make topics that are missing, and ask for what is lost to be said again."""
         specs = {spec.name: spec for spec in standard_topics(list(self._centers()), list(STREAMS))}
         # SQL first: what the publisher adds meanwhile is in the broker by then, and no loss.
-        known = await self._store.topics.places()
+        known = await self._store.topics.reaches()
         consumer = await self._reading()
         async with asyncio.timeout(DEADLINE_S):
             there = await consumer.topics()
@@ -125,21 +122,21 @@ class Keeper:
         self._suspected = losses
         for loss in sure:
             await self._ask(loss, found)
-        grown = {at: Place(*ends) for at, ends in found.items() if at not in known or ends[1] > known[at].next}
+        grown = {at: Reach(*ends) for at, ends in found.items() if at not in known or ends[1] > known[at].next}
         if grown:
             await self._store.topics.acknowledged(grown)
 
-    async def _make(self, missing: Sequence[TopicSpec], known: Mapping[Partition, Place]) -> None:
+    async def _make(self, missing: Sequence[TopicSpec], known: Mapping[Partition, Reach]) -> None:
         made = await ensure_topics(self._cluster, missing)
         log.warning("topics_made_again", topics=made)
-        gone = {at: Place(0, 0) for at in known if at[0] in made}
+        gone = {at: Reach(0, 0) for at in known if at[0] in made}
         if gone:
             await self._store.topics.forget(gone)
             await self._asked({topic: () for topic, _ in gone}, "it was gone")
 
     async def _ask(self, loss: Lost, found: Mapping[Partition, tuple[int, int]]) -> None:
         log.warning("topic_lost", topic=loss.topic, why=loss.why)
-        at = {(loss.topic, number): Place(*found[loss.topic, number]) for number in loss.partitions}
+        at = {(loss.topic, number): Reach(*found[loss.topic, number]) for number in loss.partitions}
         await self._store.topics.forget(at)
         await self._asked({loss.topic: loss.partitions}, loss.why)
         self._suspected.pop(loss.topic, None)
@@ -167,8 +164,8 @@ class Keeper:
     async def _say_lane(self) -> None:
         """Say what the hq lane has more than `hub.lane`."""
         if self._lane_upto is None:
-            place = (await self._store.topics.places()).get((LANE, 0))
-            self._lane_upto = 0 if place is None else place.upto
+            reach = (await self._store.topics.reaches()).get((LANE, 0))
+            self._lane_upto = 0 if reach is None else reach.upto
         while True:
             page = await self._kept.lane(self._lane_upto)
             if page.place is None:
@@ -176,7 +173,7 @@ class Keeper:
             reached = await self._send(page.places)
             self._lane_upto = int(page.place)
             end = reached.get((LANE, 0), (0, 0))[1]
-            await self._store.topics.acknowledged({(LANE, 0): Place(0, end, self._lane_upto)})
+            await self._store.topics.acknowledged({(LANE, 0): Reach(0, end, self._lane_upto)})
 
     async def go_on(self) -> bool:
         """Say the next page of the topic that was asked for first; return whether there was any."""
@@ -198,17 +195,10 @@ class Keeper:
         if not any(places.values()):
             return {}
         reached = (await send_all(await self._writing(), places, REQUEST_TIMEOUT_S * 3)).places
-        await self._store.topics.acknowledged({at: Place(0, end) for at, (_, end) in reached.items()})
+        await self._store.topics.acknowledged({at: Reach(0, end) for at, (_, end) in reached.items()})
         return reached
 
     # -- whom it talks to ---------------------------------------------------------------------------------------------
-
-    async def _leads(self) -> bool:
-        now = self._clock()
-        if self._leads_until is None or self._leads_until - now < timedelta(seconds=LEASE_S / 2):
-            until = now + timedelta(seconds=LEASE_S)
-            self._leads_until = until if await self._store.topics.lead(self._owner, now, until) else None
-        return self._leads_until is not None
 
     async def _writing(self) -> Producer:
         if self._producer is None:

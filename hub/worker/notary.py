@@ -16,10 +16,9 @@ more, until what is kept of that fits the log again: the evidence is looked at e
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import structlog
@@ -43,6 +42,7 @@ from hub.protocol.keys import Verifier
 from hub.protocol.witness import log_origin
 from hub.store.store import OvertakenError, Store
 from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
+from hub.worker.lease import Lease
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,6 @@ LOOK_EVERY_S: Final = 0.25
 SAY_AGAIN_S: Final = 60.0
 COMPARE_EVERY_S: Final = 60.0  # a topic made anew, and a copy of this hub that signs elsewhere, are found by then
 LOOK_FURTHER: Final = 2048  # offsets at a time, where the newest records are none of ours
-LEASE_S: Final = 6.0
 RETRY_S: Final = 1.0
 SAID_MAX: Final = 64  # at a time; they may have 128 KiB of leaves each
 
@@ -91,12 +90,11 @@ class Notary:
         self._store = store
         self._identity = identity
         self._topic = topic
-        self._owner = owner
         self._every_s = every_s
         self._clock = clock
         self._monotonic_s = monotonic_s
         self._has_heard = has_heard  # whether the witnesses were listened to; see Hearing
-        self._leads_until: datetime | None = None
+        self._lease = Lease(store.log, owner, clock)
         self._log: Log | None = None  # None: read it from SQL first
         self._said: int | None = None  # size up to which the topic has everything; None: ask it
         self._signed_s = float("-inf")
@@ -125,8 +123,7 @@ class Notary:
                 await asyncio.sleep(pause_s)
         finally:
             await self._topic.close()
-            with contextlib.suppress(Retriable):  # a lease that stays is over soon
-                await self._store.log.follow(self._owner)
+            await self._lease.end()
 
     async def round(self) -> float:
         """Do what there is to do now; return after how many seconds to look again."""
@@ -135,7 +132,7 @@ class Notary:
         try:
             if self.stopped is not None:
                 return await self._look_whether_it_fits()
-            if not await self._leads():
+            if not await self._lease.is_ours():
                 self._log = self._said = None  # what somebody else does meanwhile is read again
                 return LOOK_EVERY_S * 4
             if self._said is None or self._monotonic_s() - self._compared_s >= COMPARE_EVERY_S:
@@ -172,13 +169,6 @@ class Notary:
         self.stopped = self._log = self._said = None
         log.info("log_goes_on")
         return LOOK_EVERY_S
-
-    async def _leads(self) -> bool:
-        now = self._clock()
-        if self._leads_until is None or self._leads_until - now < timedelta(seconds=LEASE_S / 2):
-            until = now + timedelta(seconds=LEASE_S)
-            self._leads_until = until if await self._store.log.lead(self._owner, now, until) else None
-        return self._leads_until is not None
 
     async def _compare(self) -> None:
         """Look at what the topic has; stop for good where this database is not the one that said it."""

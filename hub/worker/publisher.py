@@ -26,12 +26,12 @@ from hub.domain.catalogue import STREAMS
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.sending import send_all
 from hub.kafka.topics import ensure_topics, standard_topics
-from hub.ledger.derived import Partition, Place
+from hub.ledger.derived import Partition, Reach
 from hub.ledger.outgoing import SEND_EVENTS_MAX, Answering, Loading, Looking, Outgoing, Publishing
 from hub.ledger.publication import Answer, Publication, StateForm, answer_records, published_records, state_records
-from hub.protocol.errors import CohubError, Fatal
-from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
+from hub.protocol.errors import CohubError
 from hub.store.store import Store
+from hub.worker.clock import refuse_apart
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ class Publisher:
         self._moved = asyncio.Event()
         self._producer: Producer | None = None
         self._reach: dict[Partition, int] = {}  # where each partition ends by what this process has written
-        self._unstored_reach: dict[Partition, Place] = {}
+        self._unstored_reach: dict[Partition, Reach] = {}
 
     def offer(self, found: Iterable[Publication]) -> None:
         """See Outlet."""
@@ -158,25 +158,23 @@ class Publisher:
         else:
             places = published_records(flight.publications, self._forms)
         told = await send_all(await self._linked(), places, REQUEST_TIMEOUT_S * 3)
-        self._check_clock(told.at)
+        if told.at is not None:
+            ours = self._clock()
+            refuse_apart(ours - told.at, ours, told.at)
         await self._reached(told.places)
 
     async def _reached(self, places: Mapping[Partition, tuple[int, int]]) -> None:
         """Remember how far partitions reach; one that reaches less far than it did was lost, and is said again."""
         fallen = {at: upto for at, (first, upto) in places.items() if first < self._reach.get(at, 0)}
         self._reach.update((at, upto) for at, (_, upto) in places.items())
-        self._unstored_reach.update((at, Place(0, upto)) for at, (_, upto) in places.items())
+        self._unstored_reach.update((at, Reach(0, upto)) for at, (_, upto) in places.items())
         if fallen:
             topics: dict[str, list[int]] = {}
             for topic, partition in fallen:
                 topics.setdefault(topic, []).append(partition)
             log.warning("topics_lost", topics=sorted(topics))
-            await self._store.topics.forget({at: Place(0, upto) for at, upto in fallen.items()})
+            await self._store.topics.forget({at: Reach(0, upto) for at, upto in fallen.items()})
             await self._store.topics.ask(topics, "a record was acknowledged before where others stood", self._clock())
-
-    def _check_clock(self, broker: datetime | None) -> None:
-        if broker is not None and abs(broker - self._clock()) > BROKER_CLOCK_OFF_MAX:
-            raise Fatal(f"HQ's clock and the broker's ({broker:%Y-%m-%dT%H:%M:%SZ}) are over 5 min apart: set it")
 
     async def _linked(self) -> Producer:
         if self._producer is None:
@@ -222,8 +220,8 @@ class Publisher:
         if cursors or reach:
             # What is refused, or cancelled, is stored with the next; to store a cursor twice does no harm.
             await self._store.set_published(dict(cursors), reach)
-            for at, place in reach.items():
-                if self._unstored_reach.get(at) == place:
+            for at, reached in reach.items():
+                if self._unstored_reach.get(at) == reached:
                     del self._unstored_reach[at]
             self._outgoing = self._outgoing.stored(cursors, self._now_s())
 

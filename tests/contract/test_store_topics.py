@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from hub.domain.hq_lane import HqLane, hq_readers
-from hub.ledger.derived import Place
+from hub.ledger.derived import Reach
 from tests.support.center import NOW, RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
 
@@ -44,12 +44,12 @@ async def test_rows_of_the_hq_lane_come_in_pages_and_name_the_largest_basis(hq: 
 async def test_what_a_broker_has_acknowledged_goes_back_only_where_it_is_forgotten(hq: Hq) -> None:
     """An older acknowledgement that comes later changes nothing; the first offset that was noted stays."""
     topics, at = hq.store.topics, ("events", 3)
-    assert await topics.places() == {}
-    await hq.store.set_published({}, {at: Place(0, 10)})
-    await topics.acknowledged({at: Place(5, 7, 4)})
-    assert await topics.places() == {at: Place(0, 10, 4)}
-    await topics.forget({at: Place(6, 8)})
-    assert await topics.places() == {at: Place(6, 8)}
+    assert await topics.reaches() == {}
+    await hq.store.set_published({}, {at: Reach(0, 10)})
+    await topics.acknowledged({at: Reach(5, 7, 4)})
+    assert await topics.reaches() == {at: Reach(0, 10, 4)}
+    await topics.forget({at: Reach(6, 8)})
+    assert await topics.reaches() == {at: Reach(6, 8)}
 
 
 async def test_asking_stands_with_its_place_until_it_is_done(hq: Hq) -> None:

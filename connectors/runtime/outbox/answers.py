@@ -25,7 +25,7 @@ from connectors.runtime.outbox.meta import Meta, receipted
 from connectors.runtime.outbox.origins import Origins, ReceiptOutcome
 from connectors.runtime.outbox.queue import entity_id
 from connectors.runtime.outbox.schema import must_be_logged
-from connectors.runtime.outbox.status import passed_over
+from connectors.runtime.outbox.status import count_passed_over
 from connectors.runtime.standing import Kept
 from hub.protocol.moment import read_time, write_time
 from hub.protocol.note import Note
@@ -159,7 +159,7 @@ class Answers:
         if beside.again:
             self._count_duplicates(beside.again)
         if beside.passed:
-            counts = Counter(passed_over(self._database)) + beside.passed
+            counts = Counter(count_passed_over(self._database)) + beside.passed
             self._database.set_meta(Meta.PASSED_OVER, orjson.dumps(dict(counts)).decode())
 
     def replan_allowed(self, streams: Collection[str]) -> set[str]:

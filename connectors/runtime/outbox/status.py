@@ -59,7 +59,7 @@ def status(database: Database, lane: Lane, language: Language) -> dict[str, Any]
             "alarms": _alarms(database, language),
             "link": database.link().plain(),
             "hq": None if (told := hq_status(database)) is None else told.plain(datetime.now(UTC)),
-            "passed_over": passed_over(database),
+            "passed_over": count_passed_over(database),
         }
 
 
@@ -72,7 +72,7 @@ def hq_status(database: Database) -> Kept | None:
         return None  # a later release wrote it; HQ says it again within minutes
 
 
-def passed_over(database: Database) -> dict[str, int]:
+def count_passed_over(database: Database) -> dict[str, int]:
     """Return how many records of our topic were passed over, by `standing.Passed`."""
     text = database.meta(Meta.PASSED_OVER)
     return {} if text is None else dict(orjson.loads(text))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from hub.ledger.gap import RESEND_BACKOFF_S
 from hub.ledger.lane import Status
 from hub.ledger.settle import RECEIPT_EVENTS_MAX
 from hub.ledger.step import Step
-from hub.ledger.take import RESEND_BACKOFF_S
 from hub.protocol.checkpoint import seal
 from hub.protocol.control import Presence
 from hub.protocol.limits import TAIL_EVENTS_MAX

@@ -11,8 +11,8 @@ import schemas
 from hub.domain.catalogue import KINDS
 from hub.domain.judge import AHEAD_MAX
 from hub.ledger.control import BAD_CONTROL, BAD_COSIGNATURE
+from hub.ledger.gap import RESEND_BACKOFF_S
 from hub.ledger.reading import Reason
-from hub.ledger.take import RESEND_BACKOFF_S
 from hub.ledger.witness import OTHER_ROOT, UNKNOWN_CHECKPOINT
 from hub.protocol.control import HUB, RESERVED_IDS, VERSION_CHARS_MAX, Presence
 from hub.protocol.record import ID, REQUIRED, is_signed

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.ledger.gap import RESEND_BACKOFF_S
 from hub.ledger.lane import Status
-from hub.ledger.take import RESEND_BACKOFF_S
 from hub.worker.consolidator import Consolidator
 from tests.support.center import Center, Sent
 from tests.support.consolidator import Clock, Seen, consolidator, intake, size

@@ -250,7 +250,7 @@ async def test_keeper_that_dies_goes_on_where_it_was(bench: Bench) -> None:
     for owner in range(200):
         bench.clock += timedelta(minutes=1)  # the last one's lease is over
         keeper = bench.keeper(f"keeper {owner}")
-        await keeper._leads()
+        await keeper._lease.is_ours()
         if not await keeper.go_on():
             break
     await bench.agrees()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hub.ledger.notary import LEAVES_MAX
-from hub.worker.notary import LEASE_S, SAY_AGAIN_S
+from hub.worker.lease import LEASE_S
+from hub.worker.notary import SAY_AGAIN_S
 from tests.support.center import Center
 from tests.support.halts import told
 from tests.support.hq import Hq

@@ -19,7 +19,8 @@ from hub.store.faulty import FaultyStore
 from hub.store.sqlite import SqliteStore
 from hub.store.sqlite_log import write_addition
 from hub.store.store import OvertakenError
-from hub.worker.notary import COMPARE_EVERY_S, LEASE_S, SAY_AGAIN_S, Notary
+from hub.worker.lease import LEASE_S
+from hub.worker.notary import COMPARE_EVERY_S, SAY_AGAIN_S, Notary
 from tests.support.center import Center
 from tests.support.hq import IDENTITY, Hq
 from tests.support.notaries import (

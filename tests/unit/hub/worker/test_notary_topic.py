@@ -13,7 +13,8 @@ from hub.protocol.keys import Signer
 from hub.protocol.topics import CHECKPOINTS
 from hub.store.faulty import FaultyStore
 from hub.worker.checkpoint_topic import Said
-from hub.worker.notary import COMPARE_EVERY_S, LEASE_S, SAY_AGAIN_S
+from hub.worker.lease import LEASE_S
+from hub.worker.notary import COMPARE_EVERY_S, SAY_AGAIN_S
 from tests.support.center import NOW, RELEASED, Center
 from tests.support.halts import told
 from tests.support.hq import IDENTITY, Hq
