@@ -196,6 +196,8 @@ class Sender:
             batch = self._pick()
             if batch is not None:
                 await self._send(producer, batch)
+                # No send need ever wait, and each batch waits its turn for the outbox: the others have theirs meanwhile.
+                await asyncio.sleep(0)
             else:
                 await self._work.wait(self._wait_s())
 
