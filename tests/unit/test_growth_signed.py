@@ -69,7 +69,7 @@ def test_control_records_are_read_in_time_of_their_size(name: str, kind: bytes) 
     def read(value: bytes) -> None:
         headers = ((CONTROL_HEADER, kind),)
         record = Sent(b"uz", value, headers)
-        read_control(kind, record, canonical(headers, value), known, HUB, "uz")  # type: ignore[arg-type]
+        read_control(kind, record, canonical(headers, value), known, HUB, "uz")
 
     check_growth(CONTROLS[name], read, size_max=1 << 15, refused=REFUSED)
 
