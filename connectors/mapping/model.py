@@ -23,6 +23,7 @@ from connectors.source.folding import fold
 from connectors.source.header import clean_name
 from connectors.source.table import FormatOptions, Notation
 from hub.protocol.errors import UsageError
+from hub.protocol.plain_yaml import BoundedLoader, load_yaml
 
 MAPPING_CHARS_MAX: Final = 1024 * 1024
 PARTS_MAX: Final = 12
@@ -303,7 +304,7 @@ def _origins(source: Source) -> tuple[str, ...]:
     return source.used_columns or ((source.path,) if source.path is not None else ())
 
 
-class _TextLoader(yaml.SafeLoader):
+class _TextLoader(BoundedLoader):
     """The safe loader without YAML's guesses: scalars are text, an empty one is nothing, a repeated key an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  PyYAML's signature
@@ -333,11 +334,11 @@ def load_text_yaml(text: str, name: str) -> Any:
     if len(text) > MAPPING_CHARS_MAX:
         raise UsageError(f"{name}: expected at most {MAPPING_CHARS_MAX} characters, came {len(text)}")
     try:
-        return yaml.load(text, Loader=_TextLoader)  # noqa: S506  a SafeLoader with fewer types
+        return load_yaml(text, _TextLoader)
     except yaml.MarkedYAMLError as exc:
         line = f", line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
         raise UsageError(f"{name}{line}: {exc.problem or 'no valid YAML'}") from exc
-    except (yaml.YAMLError, RecursionError) as exc:
+    except yaml.YAMLError as exc:
         raise UsageError(f"{name}: no valid YAML: {' '.join(str(exc).split())[:200]}") from exc
 
 

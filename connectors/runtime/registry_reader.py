@@ -34,6 +34,7 @@ from connectors.runtime.trust import Trusted, TrustReader
 from hub.base import files
 from hub.base.clients import close
 from hub.base.kafka import Consumer
+from hub.base.text import in_one_line
 from hub.domain.hq_lane import HqKeys
 from hub.domain.registry import correction_of
 from hub.domain.state import partition_of
@@ -43,6 +44,7 @@ from hub.protocol.topics import LANE
 from hub.protocol.trust import Trust
 
 LANE_WAIT_S: Final = 3.0
+REASON_CHARS_MAX: Final = 200
 FETCH_WAIT_MS: Final = 5000
 FETCH_MAX: Final = 500
 BACKOFF_MAX_S: Final = 60.0
@@ -273,7 +275,8 @@ async def lane_reason(link: Link, origin: str) -> str | None:
                     for records in (await consumer.getmany(place, timeout_ms=500)).values():
                         for record in records:
                             if record.key == key and record.value:
-                                return str(released_states().read(record.value)["record"]["reason"] or "") or None
+                                said = str(released_states().read(record.value)["record"]["reason"] or "")
+                                return in_one_line(said[:REASON_CHARS_MAX]) or None  # nobody has signed it
             finally:
                 await close(consumer)
     except (CohubError, KafkaError, TimeoutError, OSError, LookupError, TypeError) as exc:  # also no state of a lane

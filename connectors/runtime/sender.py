@@ -196,6 +196,8 @@ class Sender:
             batch = self._pick()
             if batch is not None:
                 await self._send(producer, batch)
+                # A send need not wait, and each batch waits for the outbox: all others have a turn meanwhile.
+                await asyncio.sleep(0)
             else:
                 await self._work.wait(self._wait_s())
 

@@ -16,6 +16,7 @@ from hub.base import files
 from hub.base.access import Security, Servers
 from hub.base.ending import END_S
 from hub.protocol import topics
+from hub.protocol.plain_yaml import load_yaml
 from hub.protocol.record import ID
 from schemas.words import Language
 from schemas.words.said import Said, said
@@ -113,7 +114,7 @@ def read_settings(office: Path, overrides: Overrides | None = None) -> Connector
     """Return the settings of the office in a folder. Errors: UsageError, one line naming the file and the setting."""
     path = office / FILE
     try:
-        data = yaml.safe_load(files.read_text(path))
+        data = load_yaml(files.read_text(path))
     except OSError as exc:
         raise OfficeError("errors.settings_unreadable", path=path, reason=os_reason(exc)) from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:

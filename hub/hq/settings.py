@@ -19,6 +19,7 @@ from hub.base import files
 from hub.base.access import Security, Servers
 from hub.base.ending import END_S
 from hub.protocol.errors import UsageError
+from hub.protocol.plain_yaml import load_yaml
 from hub.store.store import QUARANTINE_QUOTA_BYTES
 
 FILE: Final = "hub.yaml"
@@ -140,7 +141,7 @@ def read_settings(data_dir: Path, environment: Mapping[str, str]) -> InForce:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(files.read_text(path))
+        data = load_yaml(files.read_text(path))
     except FileNotFoundError:
         return {}
     except OSError as exc:

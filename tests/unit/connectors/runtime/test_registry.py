@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+import schemas
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, alarm_text
 from connectors.runtime.codecs import Codecs
@@ -22,22 +23,23 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.beliefs import save
 from connectors.runtime.outbox.faulty import FaultyDatabase
 from connectors.runtime.outbox.queue import NewEvent, append
-from connectors.runtime.registry import Registry
-from connectors.runtime.registry_reader import RegistryReader, office_keys, read_registry
+from connectors.runtime.registry import LANES, Registry
+from connectors.runtime.registry_reader import RegistryReader, lane_reason, office_keys, read_registry
 from connectors.runtime.settings import ConnectorSettings
 from connectors.runtime.signals import Replans, Signal
 from hub.base.faulty import Fault
 from hub.domain.catalogue import KINDS
-from hub.domain.state import partition_of
+from hub.domain.state import encode_state_prefix, partition_of
 from hub.kafka.memory import MemoryBroker
+from hub.protocol.avro import frame
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import sign_note
-from hub.protocol.record import CENTER_REGISTERED
-from hub.protocol.schema import DATASCHEMA
+from hub.protocol.record import CENTER_REGISTERED, LANE_OPENED
+from hub.protocol.schema import DATASCHEMA, parse_schema
 from hub.protocol.topics import LANE
 from hub.protocol.trust import Trust
 from hub.protocol.verdict import Code
-from tests.support.center import HUB, RELEASED, Center
+from tests.support.center import CODECS, HUB, RELEASED, Center, filled
 from tests.support.end import running, until
 from tests.support.hq import center_record
 from tests.support.hq_lane import ROOT, TRUST, LaneWriter
@@ -350,6 +352,29 @@ async def test_check_reads_the_lane_by_the_newest_keys_that_the_root_vouches_for
         found = await read_registry(Link(settings, outbox, broker), TRUST)
     assert found.lane == said.lane(replace(TRUST, hqs=(*TRUST.hqs, newer.verifier)))
     assert raised(found) == {"foreign_key"}
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xff" * 9, b"\0" * 200])
+async def test_reason_on_an_unsigned_topic_is_one_short_line(tmp_path: Path, junk: bytes) -> None:
+    """Anybody may have written it: it forges no line, draws nothing, and what can't be read is no reason."""
+    broker, origin = MemoryBroker({LANES: 8}), f"{HUB}/uz/0badcafe"
+    form = parse_schema(schemas.read("state/lane.opened.v1.avsc"))
+    hostile = "moved\n\x1b[2Jall is \u202ewell" + "!" * 9999
+    opening = filled(LANE_OPENED, {"origin": origin, "previous_size": 0, "reason": hostile})
+    body = CODECS[KINDS[LANE_OPENED].schema_path].encode(opening)
+    prefix = encode_state_prefix("uz:0badcafe", "uz", "0badcafe", 1, 1, "open", 0, LANE_OPENED)
+    settings = ConnectorSettings(hub=HUB, center="uz", bootstrap=("memory:1",), request_timeout_s=5.0)
+    producer = broker.producer()
+    value = frame(form.id, prefix + body) if not junk else frame(form.id, junk)
+    await producer.send_and_wait(LANES, value, key=b"uz:0badcafe", partition=partition_of("uz"))
+    with Outbox(tmp_path / "outbox.sqlite3") as outbox:
+        said = await lane_reason(Link(settings, outbox, broker), origin)
+    if junk:
+        assert said is None
+    else:
+        assert said is not None
+        assert said.startswith("moved \\x1b[2Jall is \\u202ewell!")
+        assert len(said) < 300
 
 
 def published(codecs: Codecs) -> NewEvent:

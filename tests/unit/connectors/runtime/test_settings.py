@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.runtime.office import read_key, read_office
-from connectors.runtime.settings import Overrides, make_settings, read_settings
+from connectors.runtime.settings import FILE, Overrides, make_settings, read_settings
 from hub.protocol.errors import UsageError
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.trust import Trust
@@ -110,3 +110,11 @@ def test_read_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "keys" / "seal.key").chmod(0o644)
     with pytest.raises(UsageError, match="chmod 600"):
         read_key(tmp_path / "keys" / "seal.key")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "a: " + "9" * 6_000, "a: 2001-99-99", "a: &a [*a]"])
+def test_read_settings_of_a_hostile_file_says_that_it_is_no_yaml(tmp_path: Path, text: str) -> None:
+    """Whatever stands in it, it is one line for a person, and no crash."""
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(UsageError, match="is not YAML"):
+        read_settings(tmp_path)
