@@ -16,10 +16,8 @@ from typing import Any, Final
 from hub.base import files
 from hub.domain.clock import Correction
 from hub.domain.stream import HQ
-from hub.ledger.derived import Partition, Place
-from hub.ledger.lane import Status
 from hub.ledger.derived import Partition, Reach
-from hub.ledger.lane import Intake, Lane, Status
+from hub.ledger.lane import Status
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.moment import from_us, to_us
