@@ -30,7 +30,6 @@ from tests.support.folder import HUB, MAPPING, RECEIPTS, OfficeFolder, until
 
 CENTER = "uz"
 DAYS = timedelta(days=3)
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def office_with(tmp_path: Path, **settings: object) -> OfficeFolder:
@@ -136,7 +135,7 @@ async def test_end_of_a_connector_reaches_log_sheets_check_and_status(
             await until(sheet.exists)
         assert look(office.folder, office.folder / "outbox.sqlite3").standing == "stopped"
         with Outbox(office.folder / "outbox.sqlite3") as outbox:
-            outbox.database.set_foreign(Foreign(f"{HUB}/{CENTER}/ffffffff", NOW))
+            outbox.database.set_foreign(Foreign(f"{HUB}/{CENTER}/ffffffff", datetime.now(UTC)))
         with capture_logs() as logs, pytest.raises(Fatal, match="another machine"):
             await Connector(read_office(office.folder), clients=office.clients).run()
         (ended,) = [entry for entry in logs if entry["event"] == "connector_ended"]
