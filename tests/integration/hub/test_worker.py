@@ -91,27 +91,29 @@ async def test_bad_records_of_one_center_stop_nobody(hub: Hub, topic_prefix: str
 
 
 async def test_record_far_over_the_limit_is_judged_and_kept(hub: Hub, topic_prefix: str) -> None:
-    """A topic whose limit was raised brings 3 MiB in one record: a verdict, every byte kept, and nobody waits."""
-    bad, good = Center(f"{topic_prefix}b"), Center(f"{topic_prefix}g")
-    raised = [
-        replace(spec, configs={**spec.configs, "max.message.bytes": str(4 * MIB)}) for spec in lane_topics([bad.id])
-    ]
+    """What one seal can cover gets a verdict, every byte kept; what is larger is no event. Nobody waits for either."""
+    bad, worse, good = (Center(f"{topic_prefix}{name}") for name in "bwg")
+    centers = [bad.id, worse.id]
+    raised = [replace(s, configs={**s.configs, "max.message.bytes": str(4 * MIB)}) for s in lane_topics(centers)]
     await ensure_topics(hub.cluster, raised)
-    await hub.register(bad, good)
-    opened = bad.opened(1)
-    event = bad.event("net.cohub.offer.published.v1", "BIG", offer())
-    # A batch of its own: what is over 1 MiB and has no seal with it is no event, but an over-long tail.
-    big = bad.sealed(bad.append(replace(event, value=Random(3).randbytes(3 * MIB))))
-    await produce(hub.bootstrap, f"in.{bad.id}", [*opened, big, *bad.offers(2, first=5)], request_bytes_max=4 * MIB)
+    await hub.register(bad, worse, good)
+    for center, size in ((bad, MIB - 1024), (worse, 3 * MIB)):
+        opened = center.opened(1)
+        event = center.event("net.cohub.offer.published.v1", "BIG", offer())
+        big = center.sealed(center.append(replace(event, value=Random(3).randbytes(size))))
+        sent = [*opened, big, *center.offers(2, first=5)]
+        await produce(hub.bootstrap, f"in.{center.id}", sent, request_bytes_max=4 * MIB)
+        if center is bad:
+            kept = canonical(big.headers, big.value)
     await produce(hub.bootstrap, f"in.{good.id}", good.opened(3))
     async with hub.running():
-        await hub.until(lambda s: sizes(s).get(bad.origin) == 5 and sizes(s).get(good.origin) == 4)
+        await hub.until(lambda s: [sizes(s).get(c.origin) for c in (bad, worse, good)] == [5, 2, 4])
         await hub.until(is_published)
     decisions = [d for a in await answers(hub, bad.id) if isinstance(a, Receipt) for d in a.decisions]
     assert [(d.sequence, d.code) for d in decisions] == [(3, Code.TOO_LARGE)]
     query = "SELECT data FROM ledger JOIN lane ON id = lane_id WHERE origin = ? AND sequence = 3"
-    ((data,),) = peek(hub.database, query, bad.origin)
-    assert data == canonical(big.headers, big.value)
+    assert peek(hub.database, query, bad.origin) == [(kept,)]
+    assert peek(hub.database, "SELECT reason FROM quarantine WHERE center = ?", worse.id)[0] == ("OVERLONG_TAIL",)
     partition = partition_of(bad.id)
     events = [r for r in await read_topic(hub.bootstrap, "events", partition) if r.key.startswith(bad.id.encode())]
     assert [dict(r.headers)["ce_sequence"] for r in events] == [b"1", b"2", b"4", b"5"]
