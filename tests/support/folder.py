@@ -60,6 +60,7 @@ class OfficeFolder:
             "receipt_wait_s": 1.0,
             "request_timeout_s": 3.0,
             "presence_s": 0.2,
+            "registry_wait_s": 3,  # tests of other hubs leave their lanes on the shared broker
         } | settings
         (folder / "connector.yaml").write_text(yaml.safe_dump(self.settings))
 

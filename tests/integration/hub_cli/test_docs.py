@@ -145,7 +145,7 @@ def test_a_hub_of_your_own_has_offers_an_audit_and_other_keys(own: Terminal) -> 
     own.stand_ins |= {"hub.example/uz/1a2b3c4d": lane_of(own.folder / "hub-data", "uz")}
     audits = run(own, "docs/audit.md", "hub audit")
     told = [text for command, text in audits.items() if command.startswith("hub audit") and "--json" not in command]
-    assert [text.splitlines()[-1] for text in told] == ["nothing found"] * 5
+    assert [text.splitlines()[-1] for text in told] == ["nothing found"] * 6
     assert json.loads(audits["hub audit verify --jobs 4 --json"])["findings"] == []
     assert audits["hub replay rebuild"].endswith("equal\n")
 
