@@ -14,6 +14,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from hub.base.ending import close_all
 from hub.broker.embedded import EmbeddedKafka
 
 # How long an example takes is the machine's affair: a slow one is no failure.
@@ -41,6 +42,7 @@ def _process_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, levels = list(root.handlers), root.level, {one.name: one.level for one in _loggers()}
     yield
+    close_all()  # a command that failed is about to end its process: not this one
     csv.field_size_limit(cell_chars_max)
     structlog.reset_defaults()
     for handler in [h for h in root.handlers if h not in handlers]:

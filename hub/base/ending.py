@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ GRACE_S: Final = 5.0  # more, until even the interpreter's lock is not waited fo
 STACKS_CHARS_MAX: Final = 20_000
 
 log = structlog.get_logger(__name__)
+
+_ENDINGS: Final[weakref.WeakSet[Ending]] = weakref.WeakSet()
 
 Ends = Callable[[str], None]
 
@@ -60,6 +63,7 @@ class Ending:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
+        _ENDINGS.add(self)
 
     def begin(self, why: str) -> None:
         """Have the process end within the deadline from now on, or be ended. The first reason counts."""
@@ -153,6 +157,12 @@ class Ending:
         with contextlib.suppress(RuntimeError):  # they come and go meanwhile
             return sorted(task.get_name() for task in asyncio.all_tasks(loop))
         return []
+
+
+def close_all() -> None:
+    """Watch over nothing any more, in a process that lives on though a command has ended in it."""
+    for ending in list(_ENDINGS):
+        ending.close()
 
 
 def stacks() -> str:
