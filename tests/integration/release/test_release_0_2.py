@@ -64,6 +64,7 @@ async def test_office_of_release_0_2_works_with_an_hq_of_the_tree(tmp_path: Path
         assert "Offer 1 revised" in json.dumps(shown)
 
 
+@pytest.mark.long  # over a minute: HQ, office and audits of two releases
 async def test_release_0_2_as_hq_works_with_the_tree_and_the_tree_takes_up_all_that_it_wrote(
     tmp_path: Path, release_0_2: Release
 ) -> None:

@@ -114,7 +114,7 @@ async def is_as(hub: Hub, before: dict[str, int], deadline_s: float = 40.0) -> N
             await asyncio.sleep(0.2)
 
 
-@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("anew", [pytest.param(False, marks=pytest.mark.long), True])
 async def test_topics_that_are_deleted_under_a_live_worker_are_filled_again(hub: Hub, *, anew: bool) -> None:
     """Also those that somebody makes anew at once; HQ goes on with what its centers say meanwhile."""
     before = await settled(hub)
@@ -135,6 +135,7 @@ async def test_topics_that_are_deleted_under_a_live_worker_are_filled_again(hub:
     assert (await lane(hub)).size == before[LANE]
 
 
+@pytest.mark.long
 async def test_records_that_are_deleted_from_what_is_kept_for_ever_are_there_again(hub: Hub) -> None:
     """As by `kafka-delete-records`: the end stays where it was, and the beginning tells."""
     before = await settled(hub)
@@ -150,6 +151,7 @@ async def test_records_that_are_deleted_from_what_is_kept_for_ever_are_there_aga
     assert await settled(hub) == before
 
 
+@pytest.mark.long
 async def test_topics_that_are_lost_while_no_worker_runs_are_filled_at_the_next_start(hub: Hub) -> None:
     """The start makes them; what they had is known from SQL."""
     before = await settled(hub)
