@@ -320,6 +320,8 @@ class _Fetch:
             self.stretches.append(Stretch(before, events, edge, closes))
         # A key holder has spoken: whatever was asked for or waited for is filled, or lies behind.
         self.gap, self.wait, self.parked = None, None, ""
+        if self.lost is not None and self.lost.origin == self.stretches[-1].lane.origin:
+            self.lost = None
 
     def _missing(self, origin: str, why: str, pending: Pending) -> None:
         """Ask for what lies before a record that can't join. HQ asks for nothing that may wait for a key."""
