@@ -11,7 +11,7 @@ may not. What HQ rejected of its own lane, which it never does, a receipt would 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -30,7 +30,7 @@ from hub.protocol.receipt import Receipt
 from hub.protocol.record import LANE_OPENED, origin_of, position, split_canonical
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.tree import Edge, leaf_hash
-from hub.protocol.trust import Trust
+from hub.protocol.trust import Trust, good_at
 
 NEWER_MAX: Final = 32  # names of what this release does not know; more are counted nowhere
 
@@ -49,15 +49,10 @@ class HqKeys:
         """Return those of a trust note; one of version 1 names no key of the hq lane."""
         return cls(trust.hub, trust.hqs, trust.receipts, trust.retired)
 
-    def good_at(self, keys: Iterable[Verifier], moment: datetime) -> list[Verifier]:
-        """Return those of `keys` that may have signed something at `moment`."""
-        gone = {key for since, key in self.retired if moment >= since}
-        return [key for key in keys if key not in gone]
-
     def signed_receipt(self, note: Note) -> Receipt:
         """Return the receipt that a note is, signed by a key that was good when it was recorded. Errors: Malformed."""
         receipt = Receipt.from_text(note.text)
-        note.verify(self.good_at(self.receipts, receipt.recorded_at))
+        note.verify(good_at(self.receipts, self.retired, receipt.recorded_at))
         return receipt
 
     def check_seal(self, seal: bytes, receipt: Receipt) -> Verifier:
@@ -65,7 +60,7 @@ class HqKeys:
         checkpoint, note = open_seal(seal)
         if (checkpoint.origin, checkpoint.size, checkpoint.root) != (receipt.origin, receipt.last, receipt.root):
             raise Malformed(f"the seal is over {checkpoint.origin[:80]} of size {checkpoint.size}, or has another root")
-        hqs = self.good_at(self.hqs, receipt.recorded_at)
+        hqs = good_at(self.hqs, self.retired, receipt.recorded_at)
         return note.verify([key.named(receipt.origin) for key in hqs])
 
 

@@ -82,8 +82,7 @@ class Tail:
         """Give out the first `count` records, which are the lane's next events: `edge` is the lane's behind them."""
         taken = tuple(self.records[:count])
         del self.records[:count]
-        lane = self.lane
-        self.lane = Lane(lane.origin, lane.center, lane.epoch, edge, lane.state_digest, lane.recorded_at, lane.basis)
+        self.lane = replace(self.lane, edge=edge)
         self.looked = len(self.records)
         self._measure()
         return taken

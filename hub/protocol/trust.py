@@ -38,6 +38,14 @@ TRUST_V2: Final = "cohub-trust/v2"
 TRUST_KEYS_MAX: Final = 1000
 
 
+def good_at(
+    keys: Iterable[Verifier], retired: Iterable[tuple[datetime, Verifier]], moment: datetime
+) -> tuple[Verifier, ...]:
+    """Return those of `keys` that may have signed something at `moment`, by when some of them were retired."""
+    gone = {key for since, key in retired if moment >= since}
+    return tuple(key for key in keys if key not in gone)
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """What a center pins at enrolment: the hub's name, its root key, and the online keys that the root key signed.
@@ -67,8 +75,7 @@ class Trust:
 
     def good_at(self, keys: Iterable[Verifier], moment: datetime) -> tuple[Verifier, ...]:
         """Return those of `keys` that may have signed something at `moment`: what was signed earlier stays good."""
-        gone = {key for since, key in self.retired if moment >= since}
-        return tuple(key for key in keys if key not in gone)
+        return good_at(keys, self.retired, moment)
 
     def hqs_at(self, moment: datetime) -> tuple[Verifier, ...]:
         """Return the keys that may have sealed the hq lane at `moment`."""
