@@ -22,9 +22,10 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import IllegalStateError
 
 from hub.protocol.errors import Fatal
+from hub.protocol.record import CONTROL_HEADER
 from hub.protocol.topics import center_of, topic_in
 from hub.worker.ports import LaneHandle
-from hub.worker.turns import Turns
+from hub.worker.turns import LITTLE_RECORDS_MAX, Turns
 
 # Fetched and not yet handled; fetching goes on below both, so at most one poll more is in memory.
 RECORDS_AHEAD_MAX = 4000
@@ -101,6 +102,13 @@ class _Lane:
     move: int
     serial: int
     next_offset: int | None
+
+
+def _has_events(records: Sequence[ConsumerRecord]) -> bool:
+    """Return whether a fetch has anything but control records; of one that has much it need not be looked at."""
+    return len(records) > LITTLE_RECORDS_MAX or any(
+        all(name != CONTROL_HEADER for name, _ in record.headers) for record in records
+    )
 
 
 class Lanes:
@@ -284,7 +292,7 @@ class Lanes:
         now_s = asyncio.get_running_loop().time()
         for fetched in found:
             fetched.round = self._round
-            self._turns.admitted(fetched.center, len(fetched.records), now_s)
+            self._turns.admitted(fetched.center, len(fetched.records), now_s, has_events=_has_events(fetched.records))
             self._records_ahead += len(fetched.records)
             self._weight_ahead += fetched.weight
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 LITTLE_RECORDS_MAX: Final = 64  # in one fetch
-LITTLE_FOR_S: Final = 5.0  # so long after its last fetch a lane is thought to have little to say, and soon
+LITTLE_FOR_S: Final = 5.0  # so long after its last event a lane is thought to have little to say, and soon
 SLICE_S: Final = 0.010
 SLICE_RECORDS_MIN: Final = 16
 SLICE_RECORDS_MAX: Final = 512
@@ -22,7 +22,7 @@ PACE_WEIGHT: Final = 0.3  # of the newest slice in what a record is thought to t
 
 @dataclass(slots=True)
 class _Turn:
-    """One lane: whether it has much to say, when it was last fetched, what waits, how long a record of it takes."""
+    """One lane: whether it has much to say, when its last event was fetched, what waits, how long a record takes."""
 
     has_much: bool = False
     fetched_at_s: float = float("-inf")
@@ -40,11 +40,12 @@ class Turns:
         """Forget what waits: the lanes are dealt out anew."""
         self._turns.clear()
 
-    def admitted(self, center: str, records: int, now_s: float) -> None:
-        """A fetch has brought so many records of this lane."""
+    def admitted(self, center: str, records: int, now_s: float, *, has_events: bool = True) -> None:
+        """A fetch has brought so many records of this lane. Nobody waits for the answer to a control record."""
         turn = self._turns.setdefault(center, _Turn())
         turn.has_much = records > LITTLE_RECORDS_MAX
-        turn.fetched_at_s = now_s
+        if has_events:
+            turn.fetched_at_s = now_s
         turn.waiting += 1
 
     def handled(self, center: str, records: int, took_s: float) -> None:

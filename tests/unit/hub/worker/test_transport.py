@@ -285,3 +285,17 @@ async def test_lane_is_behind_while_a_record_waits_anywhere() -> None:
     intakes.release.set()
     await taking
     assert await lanes.behind(["uz"]) == set()
+
+
+@pytest.mark.parametrize(("headers", "is_slow"), [((), True), ((("cohub-control", b"presence"),), False)])
+async def test_large_topic_is_fetched_in_slices_beside_rows_and_not_beside_presence(
+    headers: tuple[tuple[str, bytes], ...], *, is_slow: bool
+) -> None:
+    """What another center says of itself is waited for by nobody."""
+    lanes, thread = reading(MemoryIntakes())
+    await lanes.assign(["kz", "uz"])
+    little = thread.fetched("kz")
+    little = replace(little, records=[replace(record, headers=headers) for record in little.records])
+    lanes.admit([thread.fetched("uz", records=500), little])
+    wanted, records_max = lanes.wanted(["in.kz", "in.uz"])
+    assert (wanted, records_max is not None) == ({"in.kz"} if is_slow else {"in.kz", "in.uz"}, is_slow)

@@ -69,3 +69,12 @@ def test_lanes_that_were_dealt_out_anew_begin_anew() -> None:
     turns.clear()
     turns.handled("uz", MUCH, 0.1)
     assert turns.next({"uz", "kz"}, 0.1) == ({"uz", "kz"}, None)
+
+
+def test_presence_is_no_row_that_waits() -> None:
+    """Every center says twice a minute that it is there: a topic is not read in slices for that."""
+    turns = fed(uz=MUCH)
+    turns.admitted("kz", 1, 0.0, has_events=False)
+    assert turns.next({"uz", "kz"}, 0.0) == ({"uz", "kz"}, None)
+    turns.admitted("kz", 1, 0.0)
+    assert turns.next({"uz", "kz"}, 0.0)[1] is not None
