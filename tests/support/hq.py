@@ -23,7 +23,7 @@ from hub.protocol.rules import NEWEST, Rules
 from hub.store.consolidate import Driver, Instant
 from hub.store.sqlite import SqliteStore
 from hub.store.store import QUARANTINE_QUOTA_BYTES, Store
-from tests.support.center import HUB, NOW, RELEASED, Center, filled
+from tests.support.center import HUB, NOW, RELEASED, Center, Sent, filled
 from tests.support.engines import SQLITE, Engine
 
 IDENTITY = Identity(
@@ -150,3 +150,18 @@ def refused(step: Step) -> list[str]:
 def accepted(step: Step) -> list[int]:
     """Return the sequences of a step's accepted events."""
     return [row.sequence for commit in step.commits for row in commit.rows if row.code == "ACCEPTED"]
+
+
+async def ready(hq: Hq, count: int = 3) -> tuple[Center, list[Sent]]:
+    """Return a registered center whose opening and `count` offers HQ has taken, and those records."""
+    center = Center()
+    await hq.register(center)
+    records = center.opened(count)
+    step = await hq.feed("uz", records)
+    assert accepted(step) == list(range(1, count + 2))
+    return center, records
+
+
+async def feed(hq: Hq, records: Sequence[Sent]) -> Step:
+    """Take one step with a fetch of the center that is `ready`."""
+    return await hq.feed("uz", records)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -21,13 +19,6 @@ from tests.support.peek import ask, log_of, peek
 from tests.support.witness import Witness, control
 
 KEYS = [IDENTITY.log, IDENTITY.log_long]
-
-
-@pytest.fixture
-async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
-    opened = await Hq.open(tmp_path)
-    yield opened
-    await opened.store.close()
 
 
 @pytest.fixture

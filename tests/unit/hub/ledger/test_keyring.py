@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +23,6 @@ from tests.support.center import HUB, NOW, RELEASED, Center, Sent
 from tests.support.hq import IDENTITY, Hq, accepted, center_record, refused, resends
 
 LONG = Signer(seal_key_name(HUB, "uz"), b"m" * 32, COSIGNATURE_MLDSA44)
-
-
-@pytest.fixture
-async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
-    opened = await Hq.open(tmp_path)
-    yield opened
-    await opened.store.close()
 
 
 def long_entry(key: Signer, by: Signer, status: str = "active") -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from hub.ledger.gap import RESEND_BACKOFF_S
 from hub.ledger.lane import Status
 from hub.ledger.settle import RECEIPT_EVENTS_MAX
-from hub.ledger.step import Step
 from hub.protocol.checkpoint import seal
 from hub.protocol.control import Presence
 from hub.protocol.limits import TAIL_EVENTS_MAX
@@ -21,32 +19,11 @@ from hub.protocol.note import Signer, sign_note
 from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER
 from hub.protocol.tree import Edge
 from tests.support.center import NOW, Center, Sent, offer
-from tests.support.hq import Hq, accepted, center_record, reasons, refused, resends
+from tests.support.hq import Hq, accepted, center_record, feed, ready, reasons, refused, resends
 from tests.support.peek import ask
 
 PUBLISHED = "net.cohub.offer.published.v1"
 NAME = "hub.example/uz"
-
-
-@pytest.fixture
-async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
-    opened = await Hq.open(tmp_path)
-    yield opened
-    await opened.store.close()
-
-
-async def ready(hq: Hq, count: int = 3) -> tuple[Center, list[Sent]]:
-    """Return a registered center whose opening and `count` offers HQ has taken, and those records."""
-    center = Center()
-    await hq.register(center)
-    records = center.opened(count)
-    step = await hq.feed("uz", records)
-    assert accepted(step) == list(range(1, count + 2))
-    return center, records
-
-
-async def feed(hq: Hq, records: Sequence[Sent]) -> Step:
-    return await hq.feed("uz", records)
 
 
 async def test_sealed_batch_is_taken_with_one_receipt(hq: Hq) -> None:

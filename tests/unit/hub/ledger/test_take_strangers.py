@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from hub.ledger.lane import Status
-from hub.ledger.step import Step
 from hub.ledger.take import take
 from hub.protocol.checkpoint import seal
 from hub.protocol.limits import TAIL_EVENTS_MAX
 from hub.protocol.note import Signer
 from hub.protocol.record import SEAL_HEADER
 from hub.protocol.rules import RULES
-from tests.support.center import HUB, Center, Sent, offer
-from tests.support.hq import Hq, accepted, center_record, reasons, resends
+from tests.support.center import HUB, Center, offer
+from tests.support.hq import Hq, accepted, center_record, feed, ready, reasons, resends
 
 PUBLISHED = "net.cohub.offer.published.v1"
 NAME = "hub.example/uz"
-
-
-@pytest.fixture
-async def hq(tmp_path: Path) -> AsyncIterator[Hq]:
-    opened = await Hq.open(tmp_path)
-    yield opened
-    await opened.store.close()
-
-
-async def ready(hq: Hq, count: int = 3) -> tuple[Center, list[Sent]]:
-    """Return a registered center whose opening and `count` offers HQ has taken, and those records."""
-    center = Center()
-    await hq.register(center)
-    records = center.opened(count)
-    step = await hq.feed("uz", records)
-    assert accepted(step) == list(range(1, count + 2))
-    return center, records
-
-
-async def feed(hq: Hq, records: Sequence[Sent]) -> Step:
-    return await hq.feed("uz", records)
 
 
 async def test_junk_under_a_stray_key_is_replaced_by_what_the_center_sends(hq: Hq) -> None:
@@ -166,3 +142,17 @@ async def test_lane_that_begins_is_asked_for_at_once_whatever_epoch_a_stranger_m
     assert [note.origin for note in resends(step)] == [newer.origin]
     step = await feed(hq, [replace(record, offset=next(center.offsets)) for record in records])
     assert accepted(step) == [1, 2, 3]
+
+
+async def test_new_lane_that_came_after_its_middle_is_not_missed_any_more(hq: Hq) -> None:
+    """A hole that the center's key has sealed is asked for; once the lane is there, time brings nothing more."""
+    center, _ = await ready(hq)
+    again = center.next_epoch("0000beef")
+    records = [again.opening(), *again.offers(3, first=50)]
+    step = await feed(hq, records[-1:])
+    assert [(asked.origin, asked.first) for asked in resends(step)] == [(again.origin, 1)]
+    assert accepted(await feed(hq, records)) == [1, 2, 3, 4]
+    for _ in range(5):
+        hq.monotonic_s += 61
+        step = await feed(hq, [])
+        assert (step.resends, step.reading.intake.status) == ((), Status.READING)
