@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import logging
-import shutil
 import uuid
-from collections.abc import Coroutine, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -16,20 +13,11 @@ from hypothesis import settings
 
 from hub.base.ending import close_all
 from hub.broker.embedded import EmbeddedKafka
+from tests.support.broker import own_broker
 
 # How long an example takes is the machine's affair: a slow one is no failure.
 settings.register_profile("cohub", deadline=None)
 settings.load_profile("cohub")
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    # A loop of its own, never made current: the broker outlives the loops of the tests, and must not disturb them.
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(work)
-        loop.run_until_complete(loop.shutdown_default_executor())
-    finally:
-        loop.close()
 
 
 @pytest.fixture(autouse=True)
@@ -61,12 +49,8 @@ def _loggers() -> list[logging.Logger]:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """Yield a running broker, shared by the whole run: use `topic_prefix` for names, and leave it running."""
-    data_dir = tmp_path_factory.mktemp("kafka")
-    broker = EmbeddedKafka(data_dir)
-    _run(broker.start())
-    yield broker
-    _run(broker.stop())
-    shutil.rmtree(data_dir, ignore_errors=True)
+    with own_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def told(found: list[str]) -> dict[str, str]:
     return dict(said)
 
 
-@pytest.mark.parametrize(
+hanging = pytest.mark.parametrize(
     ("fault", "is_asked", "reason", "place"),
     [
         (SWALLOWS, True, "it was asked to stop", "trust"),
@@ -140,6 +140,9 @@ def told(found: list[str]) -> dict[str, str]:
     ],
     ids=["a task that swallows its cancellation", "a blocked loop", "a thread that computes on"],
 )
+
+
+@hanging
 async def test_worker_that_cannot_end_is_ended(
     hub: Hub, programs: list[Program], fault: str, is_asked: bool, reason: str, place: str
 ) -> None:
@@ -157,15 +160,7 @@ async def test_worker_that_cannot_end_is_ended(
     assert place in said["stacks"] or place in said["tasks"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "is_asked", "reason", "place"),
-    [
-        (SWALLOWS, True, "it was asked to stop", "trust"),
-        (BLOCKS, False, "its event loop has stood still", "in run"),
-        (COMPUTES, True, "it was asked to stop", "compute_for_ever"),
-    ],
-    ids=["a task that swallows its cancellation", "a blocked loop", "a thread that computes on"],
-)
+@hanging
 async def test_connector_that_cannot_end_is_ended_and_the_office_is_told(
     office: Office, programs: list[Program], fault: str, is_asked: bool, reason: str, place: str
 ) -> None:

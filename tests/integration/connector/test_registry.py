@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -21,7 +20,6 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.daemon import Connector
 from connectors.runtime.ids import EventIds
 from connectors.runtime.office import read_office
-from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import KINDS
 from hub.hq.headquarters import HqEvent
 from hub.protocol.control import Presence
@@ -34,15 +32,6 @@ from tests.support.hq import center_record
 from tests.support.worker import Hub, read_topic
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> AsyncIterator[Hub]:
-    """Yield a real HQ without centers, its worker running."""
-    (tmp_path / "hub").mkdir()
-    hub = Hub.make(tmp_path / "hub", kafka.bootstrap)
-    async with hub.running():
-        yield hub
 
 
 @pytest.fixture

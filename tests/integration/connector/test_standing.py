@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,6 @@ from connectors.runtime.daemon import Connector
 from connectors.runtime.hq_words import status_said
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.status import hq_status
-from hub.broker.embedded import EmbeddedKafka
 from hub.hq.headquarters import HqEvent
 from hub.protocol.control import Presence
 from hub.protocol.note import Note, sign_note
@@ -32,15 +30,6 @@ from tests.support.folder import HUB, ROOT, OfficeFolder, until
 from tests.support.worker import Hub, produce, read_topic
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> AsyncIterator[Hub]:
-    """Yield a real HQ without centers, its worker running."""
-    (tmp_path / "hub").mkdir()
-    hub = Hub.make(tmp_path / "hub", kafka.bootstrap)
-    async with hub.running():
-        yield hub
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +21,7 @@ from hub.kafka.topics import delete_topic, ensure_topics, standard_topics
 from hub.protocol.record import canonical
 from hub.protocol.topics import FAN_OUT_PARTITIONS, LANE
 from hub.store.released import released_schemas
-from tests.conftest import _run
+from tests.support.broker import own_broker
 from tests.support.center import Center
 from tests.support.peek import peek
 from tests.support.worker import Hub, produce, read_topic
@@ -37,12 +36,8 @@ LOST = ("events", "state.offer", "hub.lane", "out.uz", "hub.checkpoints", "hub.t
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """Yield a broker of these tests' own: they delete what others rely on."""
-    data_dir = tmp_path_factory.mktemp("lost")
-    made = EmbeddedKafka(data_dir)
-    _run(made.start())
-    yield made
-    _run(made.stop())
-    shutil.rmtree(data_dir, ignore_errors=True)
+    with own_broker(tmp_path_factory.mktemp("lost")) as made:
+        yield made
 
 
 @pytest.fixture
