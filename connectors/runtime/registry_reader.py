@@ -35,7 +35,7 @@ from hub.base import files
 from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.base.text import in_one_line
-from hub.domain.hq_lane import HqKeys
+from hub.domain.hq_lane import CLOCK, HqKeys
 from hub.domain.registry import correction_of
 from hub.domain.state import partition_of
 from hub.protocol.errors import CohubError, Malformed, Retriable
@@ -148,7 +148,7 @@ class RegistryReader:
             self._seen = Seen.of(lane)
             kept = {"origin": lane.origin, "size": lane.size, "root": lane.root.hex()}
             self._outbox.database.set_meta(Meta.REGISTRY_SEEN, orjson.dumps(kept).decode())
-            clock = lane.entities.get(("clock", "hq:clock"))
+            clock = lane.entities.get(CLOCK)
             self._outbox.answers.origins.correct(None if clock is None else correction_of(clock))
         if lane.newer != self._told_newer:
             self._told_newer = lane.newer

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -85,7 +85,7 @@ class VerdictSheets:
         self._given_s = 0.0
         summaries = self._outbox.rows.summaries()
         hq = hq_status(self._outbox.database)
-        word = _Word(hq, hq.is_stale(datetime.now(UTC))) if hq is not None and hq.stops else None
+        word = _Word.of(hq, datetime.now(UTC)) if hq is not None and hq.stops else None
         later = word is not None and not word.is_stale  # it is to be seen when it has become stale
         orphans = _orphans(self._outbox)
         copies = find_copies(file_of(one.name) for one in summaries if one.state not in LEFT)
@@ -173,24 +173,16 @@ def _local(at: str) -> str:
 
 @dataclass(frozen=True)
 class _Word:
-    """What HQ says of how it stands with us: the same while HQ says the same, whenever it says it."""
+    """What HQ says of how it stands with us: the same while what is `shown` is, whenever HQ says it."""
 
-    kept: Kept
-    is_stale: bool
+    shown: tuple[object, ...]
+    kept: Kept = field(compare=False)
+    is_stale: bool = field(compare=False)
 
-    @property
-    def said(self) -> tuple[object, ...]:
-        """What of it is shown."""
-        note = self.kept.note
-        return note.state, note.since, note.why, self.is_stale and note.time
-
-    def __eq__(self, other: object) -> bool:
-        """Compare what is shown."""
-        return isinstance(other, _Word) and self.said == other.said
-
-    def __hash__(self) -> int:
-        """Return what equal words share."""
-        return hash(self.said)
+    @classmethod
+    def of(cls, kept: Kept, now: datetime) -> _Word:
+        note, is_stale = kept.note, kept.is_stale(now)
+        return cls((note.state, note.since, note.why, is_stale and note.time), kept, is_stale)
 
 
 @dataclass(frozen=True)
@@ -210,7 +202,7 @@ class _Told:
     def about_files(self) -> tuple[object, ...]:
         """What the notices are made from: when that changes, nobody waits for it."""
         about = tuple((unit.name, unit.state, unit.reason, unit.counts.get("vanished")) for unit in self.units)
-        return about, self.strays, self.copy_of, self.word and self.word.said
+        return about, self.strays, self.copy_of, self.word and self.word.shown
 
 
 def _orphans(outbox: Outbox) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from hub.base.files import PRIVATE, SHARED, StrangeFileError, place
+from hub.base.files import NEW, PRIVATE, SHARED, StrangeFileError, place
 from hub.protocol.errors import Fatal, UsageError
 
 # What systems say of a second name for a file where their file system has none: exFAT, FAT32, many network drives.
@@ -24,14 +24,6 @@ _WRONG_PLACE: Final = (
     NotADirectoryError,
     PermissionError,
     StrangeFileError,
-)
-_NEW: Final = (
-    os.O_WRONLY
-    | os.O_CREAT
-    | os.O_EXCL
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
 )
 _NAME_BYTES_MAX: Final = 200  # of 255 that file systems have
 
@@ -67,7 +59,7 @@ def replacing(path: Path, *, under: Path | None = None, mode: int = SHARED) -> I
     with place(path, under) as (at, name):
         part = _beside(name)
         try:
-            with os.fdopen(os.open(part, _NEW, mode, dir_fd=at), "wb") as file:
+            with os.fdopen(os.open(part, NEW, mode, dir_fd=at), "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -104,7 +96,7 @@ def create_private(path: Path, text: str) -> None:
 
 def _create(name: str, text: str, at: int | None) -> None:
     """Make a file that only its owner can read; where it can't be written whole, it is not there."""
-    handle = os.open(name, _NEW, PRIVATE, dir_fd=at)
+    handle = os.open(name, NEW, PRIVATE, dir_fd=at)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)

@@ -49,6 +49,7 @@ _PLAIN: Final = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN  # whatever has the name, it is not opened
 _SHELLS: Final = (("dev",), ("proc",))  # where a shell has the pipes that it makes: <(command), /dev/stdin
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _HAS_PLACES: Final = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd
@@ -212,7 +213,7 @@ def updating(path: Path, *, make: bool = True, mode: int = PRIVATE, under: Path 
 def creating(path: Path, mode: int = SHARED, under: Path | None = None) -> BinaryIO:
     """Return a new file, open for writing. Errors: FileExistsError, whatever has the name; OSError."""
     with place(path, under) as (at, name):
-        return os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, mode, dir_fd=at), "wb")
+        return os.fdopen(os.open(name, NEW, mode, dir_fd=at), "wb")
 
 
 def make_folder(path: Path, mode: int = 0o777, under: Path | None = None) -> None:
