@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from hub.ledger.gap import Gap
+from hub.ledger.keyring import Keyring
 from hub.ledger.lane import Intake, Lane
 from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import Presence
@@ -151,6 +152,7 @@ class Reading:
     Shapes: `unsealed` follows on the intake's lane. `gap` is a hole in it, `lost` one in a lane that is not open.
             `wait` is there while a key is waited for. All of it comes back when the topic is read again from the
             intake's offset, but for the holes: their lanes are sent again.
+    `keyring` is the one that the tails' seals were looked at with.
     `reader` remembers what the last records looked like. It makes reading faster and changes nothing of what is read.
     """
 
@@ -161,6 +163,7 @@ class Reading:
     lost: Gap | None = None
     wait: Wait | None = None
     reader: LeafReader = field(default_factory=LeafReader, compare=False, repr=False)
+    keyring: Keyring | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, intake: Intake) -> Reading:
@@ -175,6 +178,16 @@ class Reading:
     def tail(self) -> tuple[Pending, ...]:
         """All records that no good seal covers."""
         return self.unsealed if self.opening is None else self.unsealed + self.opening.tail
+
+    def may_heal(self, keyring: Keyring) -> bool:
+        """Return whether a seal that is not good may be good by now, for HQ has said something else of keys.
+
+        Where a key is waited for, the topic is read again from the intake's offset, with all that was passed over.
+        """
+        known = self.keyring
+        if known is None or known is keyring or self.wait is not None:
+            return False
+        return any(pending.refusal is not None for pending in self.tail) and not keyring.says_the_same(known)
 
     def is_due(self, tick: float) -> bool:
         """Return whether there is something to ask for, or to give up, though no record came."""

@@ -64,6 +64,14 @@ class Tail:
         """Look at the seals that nobody has looked at."""
         return self._look(keyring, range(len(self.records) - 1, self.looked - 1, -1))
 
+    def forget(self) -> None:
+        """Look at every seal anew: HQ has said something of keys since it was not good."""
+        self.records = [
+            pending if pending.refusal is None else replace(pending, refusal=None) for pending in self.records
+        ]
+        self.looked = 0
+        self._measure()
+
     def settle_at(self, place: int, seal: bytes, keyring: Keyring) -> Settled:
         """Look at a newer seal on the record at `place`."""
         self.records[place] = replace(self.records[place], seal=seal, refusal=None)

@@ -23,12 +23,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from hub.ledger.claims import Claims
 from hub.ledger.control import read_control
 from hub.ledger.gap import Gap
 from hub.ledger.keyring import Keyring, Standing
 from hub.ledger.lane import Intake, Lane, Status
 from hub.ledger.reading import (
-    Claim,
     Cosignature,
     Heard,
     Opening,
@@ -43,9 +43,7 @@ from hub.ledger.reading import (
 from hub.ledger.settle import RECEIPT_EVENTS_MAX, Settled, is_sealed
 from hub.ledger.tail import Tail
 from hub.protocol.batch import UnreadableBatch
-from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import Presence
-from hub.protocol.errors import Malformed
 from hub.protocol.leaf import Common
 from hub.protocol.limits import ASIDE_BYTES_MAX, HEADERS_MAX, TAIL_BYTES_MAX, TAIL_EVENTS_MAX
 from hub.protocol.moment import write_ms
@@ -63,7 +61,6 @@ from hub.protocol.record import (
 from hub.protocol.tree import Edge
 from hub.protocol.witness import Alarm
 
-CLAIMS_MAX: Final = 64
 PLAIN_BYTES_MAX: Final = ASIDE_BYTES_MAX // 3  # of a key, or of a seal: two of them need no exact count
 
 
@@ -82,6 +79,7 @@ class _Fetch:
     def __init__(self, reading: Reading, keyring: Keyring, hub: str, tick: float) -> None:
         self.reader = reading.reader
         self.keyring = keyring
+        self.may_heal = reading.may_heal(keyring)
         self.hub = hub
         self.tick = tick
         self.intake = reading.intake
@@ -96,7 +94,7 @@ class _Fetch:
         self.closed = dict(self.intake.closed)
         self.stretches: list[Stretch] = []
         self.quarantine: list[Quarantined] = []
-        self.claims: list[Claim] = []
+        self.claims = Claims(self.center, keyring)
         self.resends: list[Resend] = []
         self.cosignatures: list[Cosignature] = []
         self.presences: list[Presence] = []
@@ -109,6 +107,8 @@ class _Fetch:
             return self._taken(Reading.of(replace(self.intake, status=Status.WAITING, why=reason, reads_on=False)))
         if records and records[0].offset < (self.intake.offset or 0):
             self.read_upto = records[0].offset  # nothing is read again from there: the topic was made anew
+        if self.may_heal:
+            self._heal()
         for record in records:
             self._one(record)
         self._settle()
@@ -117,6 +117,14 @@ class _Fetch:
         if self.lost is not None:
             self.lost = self._ask(self.lost, 1)
         return self._taken(self._reading(records))
+
+    def _heal(self) -> None:
+        """Look at the seals again that were not good: HQ has said something else of keys since."""
+        for tail in (self.open, self.opening):
+            if tail is not None and tail.refused is not None:
+                tail.forget()
+                self._go_by(tail, tail.settle(self.keyring))
+        self.tail = self.open or self.opening
 
     def _reading(self, records: Sequence[KafkaRecord]) -> Reading:
         offset = records[-1].offset + 1 if records else self.intake.offset
@@ -149,7 +157,7 @@ class _Fetch:
             status is not Status.READING,
             max(self.read_upto, offset or 0),
         )
-        return Reading(intake, unsealed, opening, self.gap, self.lost, self.wait, self.reader)
+        return Reading(intake, unsealed, opening, self.gap, self.lost, self.wait, self.reader, self.keyring)
 
     def _taken(self, reading: Reading) -> Taken:
         was, now = self.intake, reading.intake
@@ -159,7 +167,7 @@ class _Fetch:
             tuple(self.quarantine),
             tuple(self.resends),
             tuple(self.cosignatures),
-            Heard(tuple(self.presences), tuple(self.alarms), tuple(self.claims), self.duplicates, self.strangers),
+            Heard(tuple(self.presences), tuple(self.alarms), self.claims.found(), self.duplicates, self.strangers),
             (now.status, now.why, now.reads_on) != (was.status, was.why, was.reads_on),
         )
 
@@ -320,7 +328,7 @@ class _Fetch:
             self.stretches.append(Stretch(before, events, edge, closes))
         # A key holder has spoken: whatever was asked for or waited for is filled, or lies behind.
         self.gap, self.wait, self.parked = None, None, ""
-        if self.lost is not None and self.lost.origin == self.stretches[-1].lane.origin:
+        if self.lost is not None and (self.lost.is_parked or self.lost.origin == self.stretches[-1].lane.origin):
             self.lost = None
 
     def _missing(self, origin: str, why: str, pending: Pending) -> None:
@@ -352,15 +360,8 @@ class _Fetch:
         """Count a duplicate; a good seal on it claims the stored receipt, or proves a fork, also of a closed lane."""
         self.duplicates += record.offset >= self.read_upto
         seal = self._seal_of(record, dict(record.headers))
-        if seal is None or len(self.claims) >= CLAIMS_MAX:
-            return
-        try:
-            checkpoint, note = open_seal(seal)
-        except Malformed:
-            return
-        is_own = checkpoint.origin == origin and checkpoint.size <= size and self.keyring.is_seal(checkpoint)
-        if is_own and self.keyring.check(self.center, origin, note)[0] is Standing.GOOD:
-            self.claims.append(Claim(origin, checkpoint, seal))
+        if seal is not None:
+            self.claims.add(origin, size, seal)
 
     def _control(self, record: KafkaRecord, headers: dict[str, bytes | None], data: bytes) -> None:
         control = read_control(headers[CONTROL_HEADER], record, data, self.keyring, self.hub, self.center)

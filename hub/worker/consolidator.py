@@ -199,7 +199,7 @@ class Consolidator:
                 await self._stop(center, held, intake.status, intake.why)  # it still is: the rows are read at a start
             elif resumed or self._is_woken(center, held, basis):
                 await self._restart(center, held)
-            elif intake.is_read and held.reading.is_due(self._tick()):
+            elif intake.is_read and (held.reading.is_due(self._tick()) or held.reading.may_heal(basis.keyring)):
                 await self._step(center, held, ())
         held_now = [(held.reading.intake, held.term) for held in self._held.values()]
         await self._teller.look(held_now, basis, changes, Instant(looked_at, self._tick()))

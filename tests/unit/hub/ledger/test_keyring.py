@@ -189,3 +189,31 @@ def trusting(old: Signer, new: Signer, gone_at: datetime) -> Trust:
 
 def details(step: Step) -> set[str]:
     return {why.removeprefix("BAD_SEAL ").partition(":")[0] for why in refused(step)}
+
+
+async def test_seal_that_hq_lets_be_good_by_now_is_taken_though_nothing_else_came(hq: Hq) -> None:
+    """What spoiled it is revoked; the center sends the same bytes again and again, and nothing in them is new."""
+    center = await with_long_key(hq)
+    step = await hq.feed("uz", center.offers(2, first=10))
+    assert (accepted(step), details(step)) == ([], {"LONG_KEY_MISSING"})
+    assert accepted(await hq.feed("uz", [])) == []
+    record = center_record(center)
+    record["keys"].append(long_entry(LONG, center.signer, "revoked"))
+    await hq.said("key_revoked", center, record)
+    step = await hq.feed("uz", [])
+    assert (accepted(step), step.reading.tail, step.reading.intake.why) == ([5, 6], (), "")
+
+
+async def test_seal_by_a_key_that_was_another_centers_is_good_once_it_is_this_ones(hq: Hq) -> None:
+    """A lane that begins heals as one that is open does."""
+    center = Center()
+    await hq.register(center)
+    await hq.feed("uz", center.opened(3))
+    await hq.register(Center("kz", seed=b"n" * 32))
+    new = Center("uz", "0000beef", seed=b"n" * 32, offsets=center.offsets)
+    step = await hq.feed("uz", [new.opening(), *new.offers(1, first=6)])
+    assert (accepted(step), details(step)) == ([], {"FOREIGN_KEY"})
+    await hq.said("key_added", center, center_record(center, new))
+    step = await hq.feed("uz", [])
+    assert (accepted(step), step.reading.opening) == ([1, 2], None)
+    assert accepted(await hq.feed("uz", new.offers(1, first=7))) == [3]

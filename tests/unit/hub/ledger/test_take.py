@@ -358,3 +358,25 @@ async def test_rotated_key_seals_the_same_tree_again(hq: Hq) -> None:
     records[-1] = center.sealed(records[-1].without(SEAL_HEADER), new.signer)
     step = await feed(hq, records)
     assert accepted(step) == [5, 6]
+
+
+async def test_fork_is_found_however_many_claims_come_before_it_in_a_fetch(hq: Hq) -> None:
+    """More claims than are answered at once: the newest is among those that are, for it is over all before it."""
+    center = Center()
+    await hq.register(center)
+    await hq.feed("uz", singly(center, 80))
+    other = Center(offsets=center.offsets)
+    step = await hq.feed("uz", singly(other, 80, changed=70))
+    assert (len(step.heard.claims), step.heard.duplicates) == (64, 81)
+    newest = step.heard.claims[-1]
+    edge = await hq.store.edge_at(center.origin, newest.checkpoint.size)
+    assert edge is not None
+    assert (newest.checkpoint.size, newest.checkpoint.root == edge.root) == (81, False)
+
+
+def singly(center: Center, count: int, changed: int = 1_000) -> list[Sent]:
+    """Return a lane whose every event is sealed, from `changed` on with other titles."""
+    records = [center.sealed(center.opening())]
+    for number in range(count):
+        records += center.offers(1, first=number if number < changed else number + 1_000)
+    return records

@@ -156,3 +156,24 @@ async def test_new_lane_that_came_after_its_middle_is_not_missed_any_more(hq: Hq
         hq.monotonic_s += 61
         step = await feed(hq, [])
         assert (step.resends, step.reading.intake.status) == ((), Status.READING)
+
+
+async def test_hole_that_was_given_up_keeps_no_other_lane_from_being_asked_for(hq: Hq) -> None:
+    """A lane that never got whole is parked; another one goes on, and of a third the beginning is lost."""
+    center, _ = await ready(hq)
+    lost = center.next_epoch("0000000a")
+    await feed(hq, [lost.opening(), *lost.offers(3, first=50)][2:])
+    for moment in (5.0, 25.0, 85.0):
+        hq.monotonic_s = moment
+        step = await feed(hq, [])
+    assert step.reading.intake.status is Status.PARKED
+    other = center.next_epoch("0000000b")
+    assert accepted(await feed(hq, [other.opening(), *other.offers(2, first=60)])) == [1, 2, 3]
+    third = center.next_epoch("0000000c")
+    asked = [resends(await feed(hq, [third.opening(), *third.offers(3, first=70)][2:]))]
+    for moment in (90.0, 110.0, 170.0):
+        hq.monotonic_s = moment
+        step = await feed(hq, [])
+        asked.append(resends(step))
+    assert [note.origin for notes in asked for note in notes] == [third.origin] * 3
+    assert step.reading.intake.status is Status.PARKED

@@ -216,3 +216,25 @@ async def test_suspended_center_is_not_read_on(hq: Hq) -> None:
     await worker.look()
     await worker.read()
     assert (size(hq, center), intake(hq, center)) == (2, (Status.READING, ""))
+
+
+async def test_tail_heals_by_a_look_when_hq_says_something_else_of_keys(hq: Hq) -> None:
+    """Nothing more comes, and nothing is asked for any more: what HQ has said is enough."""
+    center = Center()
+    await hq.register(center)
+    await hq.register(Center("kz", seed=b"n" * 32))
+    log = center.opened(1)
+    worker = Worker(hq, log)
+    await worker.assign()
+    await worker.read()
+    new = stranger()
+    new.edge, new.offsets = center.edge, center.offsets
+    log += new.offers(2, first=10)
+    await worker.read()
+    for _ in range(5):
+        worker.tick_s += 100.0
+        await worker.look()
+    assert (size(hq, center), intake(hq, center)[1].count("FOREIGN_KEY")) == (2, 1)
+    await hq.said("key_added", center, center_record(center, new))
+    await worker.look()
+    assert (size(hq, center), intake(hq, center)) == (4, (Status.READING, ""))
