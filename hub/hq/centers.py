@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.domain.catalogue import KINDS
-from hub.hq.enrolment import id_of, proven, proven_all
+from hub.domain.stream import HQ
+from hub.hq.enrolment import check_unshared, id_of, proven, proven_all
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters, HqEvent
 from hub.hq.identity import load_identity
 from hub.hq.issuing import pin_witness_keys
 from hub.hq.profile import Profile, Record, Revision, checked_streams, plain
+from hub.hq.rotation import current
 from hub.hq.saying import again, say, say_once
+from hub.protocol.control import RESERVED_IDS, is_center_id
 from hub.protocol.errors import Conflict, NotFound, UsageError
 from hub.protocol.record import CENTER_REGISTERED
 from hub.store.read.centers import RegisteredCenter, center_of_record
@@ -45,11 +48,18 @@ class Changed:
 
 async def register(where: HubFolder, center: str, profile: Profile, enrolments: Sequence[bytes]) -> Changed:
     """Register a center with the keys that its enrolment notes prove. Errors: UsageError, Conflict, AgainstRules."""
+    if not is_center_id(center):
+        raise UsageError(
+            f"center {center[:70]!r}: expected an id of 1 to 63 of a-z, 0-9 and -, which begins and ends with a "
+            f"letter or a digit, and is none of {', '.join(sorted(RESERVED_IDS))}"
+        )
     record = {**plain(profile), "streams": checked_streams(profile.streams)}
     async with where.headquarters() as (_, headquarters):
-        keys = proven_all(enrolments, load_identity(where.keys).hub, center)
+        identity = load_identity(where.keys)
+        keys = proven_all(enrolments, identity.hub, center)
         if await _standing(headquarters, center) is not None:
             raise Conflict(f"center {center} is registered already: see `hub center set` and `hub center add-key`")
+        check_unshared(keys, center, (await headquarters.basis()).registry, current(identity))
         record["keys"] = keys
         await say(headquarters, [HqEvent(CENTER_REGISTERED, center, record)])
         return Changed(center_of_record(center, "active", record), await pin_witness_keys(where, headquarters))
@@ -88,12 +98,15 @@ async def revise(where: HubFolder, center: str, revision: Revision, *, takes_awa
 
 async def add_key(where: HubFolder, center: str, enrolment: bytes, *, replaces_lost: bool) -> Changed:
     """Add the key of an enrolment note; it is the last of the center's. Errors: UsageError, NotFound, Conflict."""
-    hub = load_identity(where.keys).hub
+    identity = load_identity(where.keys)
+    async with where.headquarters() as (_, headquarters):
+        registry = (await headquarters.basis()).registry
 
     def added(record: Record) -> Record:
-        key = proven(enrolment, hub, center, record["keys"], replaces_lost=replaces_lost)
+        key = proven(enrolment, identity.hub, center, record["keys"], replaces_lost=replaces_lost)
         if any(key["vkey"] == old["vkey"] for old in record["keys"]):
             raise Conflict(f"center {center} has this key already ({id_of(key)})")
+        check_unshared([key], center, registry, current(identity))
         return {**record, "keys": [*record["keys"], key]}
 
     return await change(where, center, KEY_ADDED, added)
@@ -166,6 +179,6 @@ async def _standing(headquarters: Headquarters, center: str) -> tuple[str, Recor
 
 async def _known(headquarters: Headquarters, center: str) -> tuple[str, Record]:
     found = await _standing(headquarters, center)
-    if found is None:
+    if found is None or center == HQ:
         raise NotFound(f"there is no center {center}; `hub center list` has them all")
     return found

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hub.domain.registry import Registry
 from hub.protocol.control import open_enrolment
 from hub.protocol.errors import Conflict, Malformed, UsageError
 from hub.protocol.keys import ED25519, Verifier
+from hub.protocol.trust import Trust
 
 
 def proven_all(enrolments: Sequence[bytes], hub: str, center: str) -> list[dict[str, Any]]:
@@ -72,6 +74,25 @@ def proven(data: bytes, hub: str, center: str, known: list[dict[str, Any]], *, r
         "replaced_lost": bool(earlier) and previous is None,
         "status_reason": None,
     }
+
+
+def check_unshared(keys: Iterable[Mapping[str, Any]], center: str, registry: Registry, trust: Trust) -> None:
+    """Return if nobody else has one of these new keys of `center`'s. Errors: Conflict.
+
+    A trust note names every key once, and of a key that two have nobody could say whose word a signature is.
+    """
+    own = f"{trust.hub}/{center}/"
+    owners = {key.public: f"the witness {key.name}" for key in trust.witnesses if not key.name.startswith(own)}
+    owners |= {key.public: f"center {other.id}" for other in registry.centers.values() for key in other.keys}
+    owners |= {key.public: f"HQ ({key.name})" for key in (trust.root, *trust.receipts, *trust.logs, *trust.hqs)}
+    owners = {public: owner for public, owner in owners.items() if owner != f"center {center}"}
+    for key in keys:
+        owner = owners.get(Verifier.from_text(key["vkey"]).public)
+        if owner is not None:
+            raise Conflict(
+                f"the key {id_of(key)} is that of {owner} already: no key has two uses. Have the office of {center} "
+                "make one of its own: `connector key new`"
+            )
 
 
 def _base64(signature: bytes | None) -> str | None:

@@ -88,7 +88,8 @@ def _former(trust: Trust, key_id: str, now: datetime) -> Verifier:
 def with_witnesses(trust: Trust, registered: Iterable[Verifier], now: datetime) -> Trust:
     """Return the trust note with these witness keys of centers; one that is not among them any more is retired.
 
-    Outside witnesses, whose names do not begin with the hub's, stay as they are.
+    Outside witnesses, whose names do not begin with the hub's, stay as they are. A key that stands in the note already
+    under another name is left out: a note names every key once.
     """
     wanted = list(registered)
     gone = [
@@ -96,7 +97,8 @@ def with_witnesses(trust: Trust, registered: Iterable[Verifier], now: datetime) 
         for key in trust.witnesses
         if key.name.startswith(f"{trust.hub}/") and key not in wanted and trust.retired_at(key) is None
     ]
-    added = [key for key in wanted if key not in trust.witnesses]
+    named = {key.public for keys in trust.keys().values() for key in keys} | {trust.root.public}
+    added = list({key.public: key for key in wanted if key.public not in named}.values())
     return replace(trust, witnesses=(*trust.witnesses, *added), retired=(*trust.retired, *((now, key) for key in gone)))
 
 

@@ -15,6 +15,7 @@ from hub.hq.identity import ROOT, TRUST_FILE
 from hub.hq.pulse import WorkerStanding, owner_is_gone, worker_standing
 from hub.ledger.halt import Halt
 from hub.ledger.lane import Status
+from hub.protocol.control import is_center_id
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.topics import topic_in
 from hub.protocol.trust import open_trust
@@ -179,6 +180,6 @@ async def _ends(cluster: Cluster | None, centers: tuple[RegisteredCenter, ...]) 
     from hub.kafka.ends import topic_ends  # noqa: PLC0415 -- only who asks a broker waits for the client
 
     try:
-        return await topic_ends(cluster, [topic_in(center.id) for center in centers]), "up"
+        return await topic_ends(cluster, [topic_in(c.id) for c in centers if is_center_id(c.id)]), "up"
     except Retriable as exc:
         return {}, f"does not answer, so lags are unknown ({exc})"

@@ -26,6 +26,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_c
 from hub.base.clients import closing
 from hub.base.kafka import Admin
 from hub.kafka.cluster import Cluster
+from hub.protocol.control import is_center_id
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.protocol.topics import CHECKPOINTS, CLOCK, FAN_OUT_PARTITIONS, LANE, SCHEMAS, TRUST, topic_in, topic_out
 
@@ -52,7 +53,11 @@ class TopicSpec:
 
 
 def lane_topics(centers: Sequence[str]) -> list[TopicSpec]:
-    """Return the topics that these centers write and read: without them nothing comes in."""
+    """Return the topics that these centers write and read: without them nothing comes in.
+
+    Releases before 0.3 registered centers without a key under any name: one that no topic can have is left out.
+    """
+    centers = [center for center in centers if is_center_id(center)]
     return [
         *(TopicSpec(topic_in(center), 1, {"retention.ms": str(IN_RETENTION_MS), **ARRIVAL}) for center in centers),
         *(TopicSpec(topic_out(center), 1, {"retention.ms": str(OUT_RETENTION_MS), **ARRIVAL}) for center in centers),

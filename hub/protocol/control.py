@@ -87,6 +87,11 @@ HUB: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 RESERVED_IDS: Final = frozenset({"root", "log", "receipts", "hq"})
 
 
+def is_center_id(text: str) -> bool:
+    """Return whether a center may be called so: its topics, keys and lanes have names that begin with it."""
+    return ID.fullmatch(text) is not None and text not in RESERVED_IDS
+
+
 @dataclass(frozen=True, slots=True)
 class More:
     """What only the second form of presence says.
@@ -230,7 +235,7 @@ def open_enrolment(data: bytes) -> Enrolment:
     if len(lines) != 6 or lines[0] != KEY:
         raise Malformed(f"enrolment: expected 5 lines, the first {KEY!r}")
     _, hub, center, purpose, vkey, _ = lines
-    if not HUB.fullmatch(hub) or not ID.fullmatch(center) or center in RESERVED_IDS or purpose not in PURPOSES:
+    if not HUB.fullmatch(hub) or not is_center_id(center) or purpose not in PURPOSES:
         raise Malformed(
             f"enrolment: expected a hub name, a center id that is not reserved and a purpose of {PURPOSES}, "
             f"got {hub[:70]!r}, {center[:70]!r}, {purpose[:20]!r}"

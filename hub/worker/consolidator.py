@@ -21,7 +21,6 @@ from typing import Final
 import structlog
 
 from hub.base.kafka import LOG_APPEND_TIME
-from hub.domain.stream import HQ
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity
 from hub.ledger.basis import Basis
@@ -30,6 +29,7 @@ from hub.ledger.publication import publications
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
 from hub.protocol.batch import first_offset
+from hub.protocol.control import is_center_id
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.protocol.record import KafkaRecord
@@ -167,7 +167,7 @@ class Consolidator:
     def centers(self) -> list[str]:
         """The centers whose topics are to be read, as the hq lane has them."""
         assert self._basis is not None
-        return sorted(c for c in self._basis.registry.centers if c != HQ)
+        return sorted(filter(is_center_id, self._basis.registry.centers))
 
     def positions(self) -> dict[str, int | None]:
         """Return the offset to be read next of each lane that reads: not of those that were stopped, or wait."""

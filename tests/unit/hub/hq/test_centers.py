@@ -9,14 +9,20 @@ import pytest
 
 from hub.hq import centers
 from hub.hq.centers import REVISED, change
+from hub.hq.enrolment import proven_all
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import HqEvent
-from hub.hq.profile import Profile, Revision
+from hub.hq.identity import ROOT, load_identity, read_root
+from hub.hq.profile import Profile, Revision, plain
+from hub.hq.rotation import current
+from hub.protocol.control import enrolment, key_name
 from hub.protocol.errors import AgainstRules, Conflict, NotFound, Retriable, UsageError
-from hub.protocol.keys import COSIGNATURE_ED25519
+from hub.protocol.keys import COSIGNATURE_ED25519, ED25519, Signer
+from hub.protocol.record import CENTER_REGISTERED
 from hub.protocol.trust import open_trust
 from hub.protocol.verdict import Code
 from hub.store.read.centers import RegisteredCenter
+from tests.support.center import HUB
 from tests.unit.hub.hq.conftest import enrolled
 
 UZ = Profile(name="Ташкент", country="UZ", direction="north", languages=("ru",), streams=("offer", "deal", "offer"))
@@ -157,3 +163,54 @@ async def test_saying_at_a_basis_that_has_moved_is_refused_and_writes_nothing(wh
             await headquarters.say([HqEvent("net.cohub.center.resumed.v1", "uz", STATUS)], expected_basis=read_at)
         assert (await headquarters.basis()).size == read_at + 1
     assert stored(where).status == "suspended"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "UZ", "in.uz", "a/b", "a:b", "x!", "..", "a-", "-a", "a" * 64, "ўз", "receipts", "log", "root", "hq"]
+)
+async def test_center_has_an_id_that_topics_and_keys_can_be_named_by(where: HubFolder, name: str) -> None:
+    """Also where it has no key yet: no broker makes a topic `in.x!`, and no worker would start again."""
+    with pytest.raises(UsageError, match="expected an id of 1 to 63"):
+        await centers.register(where, name, UZ, [])
+    await centers.register(where, "a-1", UZ, [])
+    assert stored(where).id == "a-1"
+
+
+async def test_hq_itself_is_no_center_that_could_be_suspended_or_closed(where: HubFolder) -> None:
+    await centers.register(where, "uz", UZ, [])
+    for change_it in (
+        centers.suspend(where, "hq", "x"),
+        centers.close(where, "hq", "x"),
+        centers.revise(where, "hq", Revision(name="X")),
+    ):
+        with pytest.raises(NotFound, match="there is no center hq"):
+            await change_it
+
+
+@pytest.mark.parametrize(("purpose", "algorithm"), [("seal", ED25519), ("witness", COSIGNATURE_ED25519)])
+async def test_no_key_is_that_of_two_centers(where: HubFolder, purpose: str, algorithm: int) -> None:
+    """Whoever runs two offices may copy a folder; a trust note names every key once."""
+    key: dict[str, Any] = {"purpose": purpose, "algorithm": algorithm, "seed": b"k"}
+    await centers.register(where, "uz", UZ, [enrolled("uz", **key)])
+    with pytest.raises(Conflict, match="is that of center uz already: no key has two uses"):
+        await centers.register(where, "kz", UZ, [enrolled("kz", **key)])
+    await centers.register(where, "kz", UZ, [])
+    with pytest.raises(Conflict, match="is that of center uz already"):
+        await centers.add_key(where, "kz", enrolled("kz", **key), replaces_lost=False)
+    root = read_root(where.keys / ROOT, current(load_identity(where.keys)).root)
+    copied = Signer(key_name(HUB, "kz", purpose), root.seed, algorithm)
+    with pytest.raises(Conflict, match=r"is that of HQ \(hub.example/root\) already"):
+        await centers.add_key(where, "kz", enrolment(HUB, "kz", purpose, copied), replaces_lost=False)
+
+
+async def test_witness_key_that_two_centers_have_keeps_no_trust_note_from_being_made(where: HubFolder) -> None:
+    """Releases before 0.3 registered it: the note names it once, and everything else goes on."""
+    key = enrolled("uz", purpose="witness", algorithm=COSIGNATURE_ED25519, seed=b"k")
+    await centers.register(where, "uz", UZ, [key])
+    same = proven_all([enrolled("kz", purpose="witness", algorithm=COSIGNATURE_ED25519, seed=b"k")], HUB, "kz")
+    async with where.headquarters() as (_, headquarters):
+        record = {**plain(UZ), "streams": ["offer"], "keys": same}
+        await headquarters.say([HqEvent(CENTER_REGISTERED, "kz", record)])
+    done = await centers.register(where, "cn", UZ, [enrolled("cn", "witness", b"c", COSIGNATURE_ED25519)])
+    names = [key.name for key in open_trust((where.keys / "trust.note").read_bytes()).witnesses]
+    assert (done.is_pinned, names) == (True, [f"{HUB}/uz/witness", f"{HUB}/cn/witness"])
