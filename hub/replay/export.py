@@ -22,7 +22,7 @@ from hub.protocol.record import SEAL_HEADER
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 from hub.replay.decoding import Decoded, Decoder
-from hub.replay.known import KnownSizes, damaged, recorded_at_us
+from hub.replay.known import KnownSizes, RecordedOrder, damaged, recorded_at_us
 from hub.replay.source import Ledger
 from hub.replay.target import REPLAY_HEADER
 from hub.store.rows import StoredEvent, StoredLane
@@ -36,9 +36,13 @@ Order = tuple[int, int, int]  # recorded_at in microseconds, lane, sequence
 
 @value_class
 class RepublishedEvent:
-    """One event to be published again. `seal` is there on the last event of a commit, as it was on its record."""
+    """One event to be published again. `seal` is there on the last event of a commit, as it was on its record.
+
+    `counted_us` is what it stands by among events of other lanes (`RecordedOrder`).
+    """
 
     lane: StoredLane
+    counted_us: int
     recorded_at_us: int
     event: StoredEvent
     seal: bytes | None
@@ -46,7 +50,7 @@ class RepublishedEvent:
     @property
     def order(self) -> Order:
         """Its place among all events."""
-        return self.recorded_at_us, self.lane.id, self.event.sequence
+        return self.counted_us, self.lane.id, self.event.sequence
 
     @property
     def place(self) -> str:
@@ -157,7 +161,8 @@ def again(
 
     `looked_at` is called with how many events more were looked at. Errors: UsageError of the filter; Fatal.
     """
-    lanes = [_lane(ledger, lane, first, last, page) for lane, first, last in spans(ledger, selection)]
+    order = RecordedOrder(ledger)
+    lanes = [_lane(ledger, order, lane, first, last, page) for lane, first, last in spans(ledger, selection)]
     for number, found in enumerate(merge(*lanes, key=lambda one: one.order), start=1):
         event = found.event
         if number % page == 0:
@@ -203,7 +208,8 @@ def place_of(ledger: Ledger, text: str) -> Order:
     lane = find_lane(ledger, origin)
     if not number.isdecimal() or not 1 <= int(number) <= lane.size:
         raise UsageError(f"{text}: expected an event of {lane.origin}, 1 to {lane.size}")
-    return recorded_at_us(ledger, lane.id, int(number)), lane.id, int(number)
+    at_us = recorded_at_us(ledger, lane.id, int(number))
+    return RecordedOrder(ledger).at_us(lane.id, int(number), at_us), lane.id, int(number)
 
 
 def find_lane(ledger: Ledger, name: str) -> StoredLane:
@@ -214,7 +220,9 @@ def find_lane(ledger: Ledger, name: str) -> StoredLane:
     raise UsageError(f"there is no lane {name!r}; `hub lane list` has them")
 
 
-def _lane(ledger: Ledger, lane: StoredLane, first: int, last: int, page: int) -> Iterator[RepublishedEvent]:
+def _lane(
+    ledger: Ledger, order: RecordedOrder, lane: StoredLane, first: int, last: int, page: int
+) -> Iterator[RepublishedEvent]:
     at = first - 1
     while at < last:
         # A page, and no cursor left open: a slow replay must not hold the database's old pages for hours.
@@ -222,7 +230,7 @@ def _lane(ledger: Ledger, lane: StoredLane, first: int, last: int, page: int) ->
         if not receipts:
             raise damaged(f"{lane.origin}: no receipt covers event {at + 1}")
         for receipt in receipts:
-            end = min(receipt.last, last)
+            end, at_us = min(receipt.last, last), order.at_us(lane.id, receipt.last, receipt.recorded_at_us)
             while at < end:
                 upto = min(at + page, end)
                 events = ledger.events(lane.id, at + 1, upto)
@@ -230,7 +238,8 @@ def _lane(ledger: Ledger, lane: StoredLane, first: int, last: int, page: int) ->
                     raise damaged(f"{lane.origin}: of the events {at + 1} to {upto} some are missing")
                 for event in events:
                     is_last = event.sequence == receipt.last
-                    yield RepublishedEvent(lane, receipt.recorded_at_us, event, receipt.seal if is_last else None)
+                    seal = receipt.seal if is_last else None
+                    yield RepublishedEvent(lane, at_us, receipt.recorded_at_us, event, seal)
                 at = upto
             if at >= last:
                 return

@@ -13,7 +13,7 @@ from hub.protocol.value import value_class
 from hub.replay.chain import back, newest
 from hub.replay.changes import FieldChange, changes
 from hub.replay.decoding import Decoded, Decoder
-from hub.replay.known import KnownSizes, damaged, recorded_at_us
+from hub.replay.known import KnownSizes, RecordedOrder, damaged, recorded_at_us
 from hub.replay.source import Ledger
 from hub.store.rows import StoredEvent
 
@@ -68,8 +68,9 @@ class Told:
 
 @value_class
 class _Row:
-    """A ledger row with its lane and when it was recorded: what a history is sorted by."""
+    """A ledger row with its lane and by when it counts as recorded: what a history is sorted by."""
 
+    counted_us: int
     recorded_at_us: int
     lane_id: int
     event: StoredEvent
@@ -79,7 +80,7 @@ class _Row:
 
     @property
     def _place(self) -> tuple[int, int, int]:
-        return self.recorded_at_us, self.lane_id, self.event.sequence
+        return self.counted_us, self.lane_id, self.event.sequence
 
 
 def history(ledger: Ledger, decoder: Decoder, stream: str, entity_id: str) -> Iterator[Told]:
@@ -89,14 +90,16 @@ def history(ledger: Ledger, decoder: Decoder, stream: str, entity_id: str) -> It
     Errors: Fatal where the ledger contradicts itself.
     """
     origins = {lane.id: lane.origin for lane in ledger.lanes}
-    known = KnownSizes.all(ledger)
+    known, order = KnownSizes.all(ledger), RecordedOrder(ledger)
     found = newest(ledger, stream, entity_id)
     links = [] if found is None else list(back(ledger, found.lane_id, found.sequence))
     accepted = (
-        _row(ledger, link.lane_id, link.sequence) for link in reversed(links) if known.has(link.lane_id, link.sequence)
+        _row(ledger, order, link.lane_id, link.sequence)
+        for link in reversed(links)
+        if known.has(link.lane_id, link.sequence)
     )
     status, record = "", None
-    for row in merge(accepted, _rejected(ledger, known, stream, entity_id)):
+    for row in merge(accepted, _rejected(ledger, known, order, stream, entity_id)):
         event = row.event
         decoded = decoder.decode(event)
         changed: list[FieldChange] = []
@@ -118,16 +121,17 @@ def history(ledger: Ledger, decoder: Decoder, stream: str, entity_id: str) -> It
         )
 
 
-def _rejected(ledger: Ledger, known: KnownSizes, stream: str, entity_id: str) -> list[_Row]:
+def _rejected(ledger: Ledger, known: KnownSizes, order: RecordedOrder, stream: str, entity_id: str) -> list[_Row]:
     return sorted(
-        _row(ledger, lane_id, sequence)
+        _row(ledger, order, lane_id, sequence)
         for lane_id, sequence, event_type in ledger.reader.entities.rejected(entity_id)
         if known.has(lane_id, sequence) and (event_type not in KINDS or KINDS[event_type].stream == stream)
     )
 
 
-def _row(ledger: Ledger, lane_id: int, sequence: int) -> _Row:
+def _row(ledger: Ledger, order: RecordedOrder, lane_id: int, sequence: int) -> _Row:
     event = ledger.event(lane_id, sequence)
     if event is None:
         raise damaged(f"event {sequence} of lane {lane_id} is missing")
-    return _Row(recorded_at_us(ledger, lane_id, sequence), lane_id, event)
+    at_us = recorded_at_us(ledger, lane_id, sequence)
+    return _Row(order.at_us(lane_id, sequence, at_us), at_us, lane_id, event)

@@ -63,6 +63,29 @@ class KnownSizes:
         return low
 
 
+class RecordedOrder:
+    """The order in which HQ recorded events of all lanes, though its clock once was ahead.
+
+    A receipt names the time that HQ's clock had. Where HQ has taken that back it was recorded, at the latest, when the
+    lane went on: so by that time it stands among those of other lanes, and the order of a lane is that of its numbers.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._goes_back = ledger.reader.entities.newest("clock", f"{HQ}:clock") is not None
+        self._sizes = {lane.id: lane.size for lane in ledger.lanes}
+        self._steps: dict[int, list[tuple[int, int]]] = {}
+
+    def at_us(self, lane_id: int, sequence: int, recorded_at_us: int) -> int:
+        """Return by when an event counts as recorded whose receipt names the time `recorded_at_us`."""
+        if not self._goes_back:
+            return recorded_at_us
+        steps = self._steps.get(lane_id)
+        if steps is None:
+            steps = self._steps[lane_id] = self._ledger.reader.steps_back(lane_id, self._sizes[lane_id])
+        return min([recorded_at_us, *(later_us for last, later_us in steps if last >= sequence)])
+
+
 def recorded_at_us(ledger: Ledger, lane_id: int, sequence: int) -> int:
     """Return when HQ recorded an event. Errors: Fatal where no receipt covers it."""
     return _covering(ledger, lane_id, sequence).recorded_at_us

@@ -117,6 +117,12 @@ class LedgerReader(Protocol):
         Shapes: only receipts that end at `upto` or before; None where there is none.
         """
 
+    def steps_back(self, lane_id: int, upto: int) -> list[tuple[int, int]]:
+        """Return after which receipts, that end at `upto` or before, a lane's time went back: their ends, and to when.
+
+        Units: microseconds since 1970.
+        """
+
     def events(self, lane_id: int, first: int, last: int) -> list[StoredEvent]:
         """Return the rows `first` to `last` of a lane in order, as they are stored; those missing are missing."""
 
@@ -144,7 +150,10 @@ class LedgerReader(Protocol):
         """
 
     def receipts_before(self, lane_id: int, after: int, upto: int, before_us: int) -> list[StoredReceipt]:
-        """Return the receipts of a lane that `receipts` yields and that were recorded before a moment."""
+        """Return the receipts of a lane that `receipts` yields, up to the last that was recorded before a moment.
+
+        What stands in front of that was recorded before it, whatever a clock that was ahead has called the time.
+        """
 
     def newest_segment(self) -> StoredSegment | None:
         """Return the segment that was written last."""

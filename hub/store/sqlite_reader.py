@@ -37,7 +37,12 @@ _RECEIPTS: Final = (
 )
 _RECEIPTS_BEFORE: Final = (
     f"SELECT {columns(StoredReceipt)} FROM receipt"  # noqa: S608
-    " WHERE lane_id = ? AND last > ? AND last <= ? AND recorded_at_us < ? ORDER BY last"
+    " WHERE lane_id = ?1 AND last > ?2 AND last <= (SELECT last FROM receipt"
+    " WHERE lane_id = ?1 AND last <= ?3 AND recorded_at_us < ?4 ORDER BY last DESC LIMIT 1) ORDER BY last"
+)
+_STEPS_BACK: Final = (
+    "SELECT last, later FROM (SELECT last, recorded_at_us, lead(recorded_at_us) OVER (ORDER BY last) AS later"
+    " FROM receipt WHERE lane_id = ? AND last <= ?) WHERE later < recorded_at_us ORDER BY last"
 )
 _COVERING: Final = f"SELECT {columns(StoredStretch)} FROM receipt WHERE lane_id = ? AND last >= ? ORDER BY last LIMIT 1"  # noqa: S608
 _TOUCHES: Final = (
@@ -151,6 +156,10 @@ class SqliteReader:
             (lane_id, since_us, before_us, upto),
         )
         return None if row is None or row[0] is None else (row[0], row[1])
+
+    def steps_back(self, lane_id: int, upto: int) -> list[tuple[int, int]]:
+        """See LedgerReader."""
+        return [(last, later_us) for last, later_us in self._query.all(_STEPS_BACK, (lane_id, upto))]
 
     def events(self, lane_id: int, first: int, last: int) -> list[StoredEvent]:
         """See LedgerReader."""

@@ -149,6 +149,8 @@ def test_receipts_of_a_time_are_bounded_by_it(made: Made) -> None:
     assert made.reader.ends_recorded(lane.id, early, late, of_then[1]) == (of_then[0], of_then[1])
     assert made.reader.ends_recorded(lane.id, late, late, MAX) is None
     assert [r.last for r in made.reader.receipts_before(lane.id, 0, MAX, late)] == of_then
+    assert made.reader.receipts_before(lane.id, 0, MAX, early) == []
+    assert made.reader.steps_back(lane.id, MAX) == []
     assert [r.last for r in made.reader.receipts_before(lane.id, of_then[0], of_then[1], late)] == of_then[1:2]
 
 

@@ -19,7 +19,12 @@ from hub.protocol.errors import Rejected
 from hub.replay.asof import AsOf
 from hub.replay.chain import newest
 from hub.replay.decoding import Decoder
+from hub.replay.export import Selection, again, place_of
+from hub.replay.history import history
 from hub.replay.source import Ledger
+from hub.store.depot import open_depot
+from hub.store.opener import open_archiver
+from tests.support.archived import settle
 from tests.support.clocked import HOUR, Clocked, clocked
 from tests.support.evidence import ROOT, TRUST, TRUST_NOTE
 
@@ -158,3 +163,50 @@ async def test_lane_goes_back_once_and_not_again_within_what_was_taken_back(tmp_
         report = check_bundle(export_bundle(ledger, TRUST_NOTE, subject).data, ROOT.verifier).report
     errors = [finding.detail for finding in report.findings if finding.severity is Severity.ERROR]
     assert any("was recorded before the receipt in front of it" in error for error in errors), errors
+
+
+async def test_replay_goes_on_behind_any_event_though_a_lane_went_back(tmp_path: Path) -> None:
+    """Nothing is left out and nothing comes twice; lanes and their events come in order."""
+    story = await gone_on(tmp_path)
+    with Ledger.open(story.database) as ledger:
+        decoder = Decoder(ledger)
+
+        def places(after: str | None = None) -> list[str]:
+            behind = None if after is None else place_of(ledger, after)
+            return [found.place for found, _ in again(ledger, decoder, Selection(ledger.lanes, after=behind))]
+
+        whole = places()
+        assert [places(place) for place in whole] == [whole[number:] for number in range(1, len(whole) + 1)]
+        for lane in ledger.lanes:
+            own = [place for place in whole if place.startswith(f"{lane.origin}:")]
+            assert own == [f"{lane.origin}:{number}" for number in range(1, lane.size + 1)]
+        keys = {place: n for n, place in enumerate(whole)}
+        uz, cn = (story.centers[center].origin for center in ("uz", "cn"))
+        assert keys[f"{uz}:4"] < keys[f"{cn}:3"]  # the wrong clock's time, and one by the right clock, a day later
+        told = [event.event.sequence for event in history(ledger, decoder, "offer", "uz:K-2")]
+        assert told == [3]
+
+
+async def test_archive_takes_what_a_wrong_clock_recorded_with_what_came_behind_it(tmp_path: Path) -> None:
+    """Its time is to come, and what stands behind it was recorded by the right clock: the ledger is not damaged."""
+    story = await gone_on(tmp_path)
+    settle(story.database)
+    with open_archiver(story.database) as archiver:
+        made = list(
+            archiver.archive(open_depot(str(tmp_path / "depot")), story.right + 30 * DAY, story.right + 60 * DAY)
+        )
+    assert {(one.origin.split("/")[1], one.first, one.last) for one in made} == {
+        ("uz", 1, 5), ("kz", 1, 4), ("cn", 1, 3),
+    }  # fmt: skip
+    assert verify(story.database, TRUST).findings == []
+
+
+async def gone_on(folder: Path) -> Clocked:
+    """Return a hub whose lanes all went on by the right clock, which says nothing more."""
+    story = await healed(folder, hq_too=True)
+    for number, center in enumerate(("uz", "kz", "cn")):
+        await story.offered(center, "K-6", story.right + 2 * DAY + number * HOUR)
+    await story.said(story.right + 3 * DAY)
+    await story.notarize()
+    await story.close()
+    return story
