@@ -83,13 +83,18 @@ def republish(
 
 
 async def _republish(where: HubFolder, cluster: Cluster, topics: list[str], *, shown: bool) -> list[Again]:
-    """Ask, and keep the topics until all is said; where a worker keeps them, watch it."""
+    """Ask, and keep the topics until all is said; where a worker keeps them, watch it.
+
+    Errors: Retriable where no broker answers at the beginning: then nothing is asked.
+    """
     from hub.hq.identity import load_identity
     from hub.hq.republishing import ask, standing, unfinished
+    from hub.kafka.ends import topic_ends
     from hub.store.released import released_schemas, state_forms, state_schemas
     from hub.worker.again import Kept
     from hub.worker.keeper import Keeper
 
+    await topic_ends(cluster, [])
     released = released_schemas()
     async with where.headquarters() as (store, headquarters):
         centers = sorted((await headquarters.basis()).registry.centers.keys() - {"hq"})
