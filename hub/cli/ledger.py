@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hub.store.archive import Archived
 
 DAYS: Final = 365
+DAYS_MAX: Final = 36_500
 
 EXAMPLES: Final = """
 \b
@@ -38,7 +39,10 @@ def archive(
         typer.Option("--to", metavar="PLACE", help="A directory or s3://bucket/prefix. Default: DATA_DIR/archive."),
     ] = None,
     older_than: Annotated[
-        int, typer.Option("--older-than", metavar="DAYS", min=0, help="What HQ recorded at least so long ago.")
+        int,
+        typer.Option(
+            "--older-than", metavar="DAYS", min=0, max=DAYS_MAX, help="What HQ recorded at least so long ago."
+        ),
     ] = DAYS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would move, and move nothing.")] = False,
     compact: Annotated[

@@ -12,6 +12,7 @@ import typer
 
 from hub.base.output import ago, as_json, line, note, raw
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, read_language
+from hub.protocol.record import SEQUENCE_MAX
 
 EXAMPLES: Final = """
 \b
@@ -65,7 +66,9 @@ def status(ctx: typer.Context, language: InLanguage = "en", data_dir: DataDir = 
 @app.command()
 def checkpoint(
     ctx: typer.Context,
-    size: Annotated[int | None, typer.Argument(metavar="SIZE", min=1, help="Default: the newest.")] = None,
+    size: Annotated[
+        int | None, typer.Argument(metavar="SIZE", min=1, max=SEQUENCE_MAX, help="Default: the newest.")
+    ] = None,
     believed: Annotated[bool, typer.Option("--believed", help="The newest that most centers have cosigned.")] = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -82,7 +85,9 @@ def checkpoint(
 def proof(
     ctx: typer.Context,
     lane: Annotated[str, typer.Argument(metavar="LANE", help="A lane's origin, or a center: its newest lane.")],
-    sequence: Annotated[int, typer.Argument(metavar="SEQUENCE", min=1, help="Any event that the receipt covers.")],
+    sequence: Annotated[
+        int, typer.Argument(metavar="SEQUENCE", min=1, max=SEQUENCE_MAX, help="Any event that the receipt covers.")
+    ],
     data_dir: DataDir = None,
 ) -> None:
     """Print the proof that an event's receipt is in the log: a C2SP tlog-proof, with the receipt's text as its extra.

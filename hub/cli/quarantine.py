@@ -10,6 +10,7 @@ import typer
 from hub.base.output import as_json, facts_table, line, note, table, width
 from hub.base.text import visible
 from hub.cli.options import DataDir, Json, hub_folder
+from hub.protocol.record import SEQUENCE_MAX
 
 app = typer.Typer(help="Records that became no event, and why.", no_args_is_help=True)
 
@@ -47,7 +48,9 @@ def list_records(
 @app.command()
 def show(
     ctx: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="ID", help="The number that the list shows.")],
+    number: Annotated[
+        int, typer.Argument(metavar="ID", min=1, max=SEQUENCE_MAX, help="The number that the list shows.")
+    ],
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:

@@ -23,6 +23,7 @@ from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 from hub.replay.decoding import Decoded, Decoder
 from hub.replay.known import KnownSizes, RecordedOrder, damaged, recorded_at_us
+from hub.replay.moment import read_sequence
 from hub.replay.source import Ledger
 from hub.replay.target import REPLAY_HEADER
 from hub.store.rows import StoredEvent, StoredLane
@@ -206,7 +207,7 @@ def place_of(ledger: Ledger, text: str) -> Order:
     """Return the place that `<origin>:<sequence>` names; the origin's hub may be left out. Errors: UsageError."""
     origin, _, number = text.rpartition(":")
     lane = find_lane(ledger, origin)
-    if not number.isdecimal() or not 1 <= int(number) <= lane.size:
+    if not number.isdecimal() or not 1 <= read_sequence(number) <= lane.size:
         raise UsageError(f"{text}: expected an event of {lane.origin}, 1 to {lane.size}")
     at_us = recorded_at_us(ledger, lane.id, int(number))
     return RecordedOrder(ledger).at_us(lane.id, int(number), at_us), lane.id, int(number)

@@ -170,6 +170,7 @@ def _scope(lane: str | None, since: str | None, until: str | None) -> Scope:
     from hub.audit.lane import LaneRange
     from hub.audit.verify import Scope
     from hub.protocol.moment import to_us
+    from hub.replay.moment import read_sequence
 
     window: dict[str, int | None] = {"first": None, "last": None, "since_us": None, "until_us": None}
     for option, text, number, time in (("--from", since, "first", "since_us"), ("--to", until, "last", "until_us")):
@@ -180,7 +181,7 @@ def _scope(lane: str | None, since: str | None, until: str | None) -> Scope:
                 raise UsageError(
                     f"{option} {text}: a sequence belongs to one lane; name it with --lane, or give a time"
                 )
-            window[number] = int(text)
+            window[number] = read_sequence(text)
         else:
             window[time] = to_us(_moment(option, text))
     return Scope(lane, LaneRange(**window))

@@ -140,13 +140,15 @@ def chosen_lanes(ledger: Ledger, lanes: list[str], centers: list[str]) -> list[S
 
 def bound(text: str | None, lanes: list[str], *, begins: bool) -> tuple[int | None, datetime | None]:
     """Return a bound as a sequence or as a moment. Errors: UsageError."""
+    from hub.replay.moment import read_sequence
+
     if text is None:
         return None, None
     if not text.isdecimal():
         return None, moment(text, begins=begins)
     if len(lanes) != 1:
         raise UsageError(f"{text} is a sequence, and they are counted in each lane: name one with --lane")
-    return int(text), None
+    return read_sequence(text), None
 
 
 def _check_streams(streams: list[str]) -> None:
