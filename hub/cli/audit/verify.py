@@ -184,6 +184,9 @@ def _scope(lane: str | None, since: str | None, until: str | None) -> Scope:
             window[number] = read_sequence(text)
         else:
             window[time] = to_us(_moment(option, text))
+    for begin, end in (("first", "last"), ("since_us", "until_us")):
+        if (begins := window[begin]) is not None and (ends := window[end]) is not None and begins > ends:
+            raise UsageError(f"the window ends at {until}, before it begins at {since}")
     return Scope(lane, LaneRange(**window))
 
 

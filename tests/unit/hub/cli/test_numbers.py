@@ -35,5 +35,7 @@ def test_sequence_beyond_every_lane_bounds_nothing(made: Run, number: str) -> No
     assert made("center", "add", "uz", *profile).status == 0
     lane = made("lane", "list", "--json").out.split('"origin": "')[1].split('"')[0]
     assert made("audit", "verify", "--lane", lane, "--from", "1", "--to", number).status == 0
+    done = made("audit", "verify", "--lane", lane, "--from", number, "--to", "1")
+    assert (done.status, "before it begins" in done.err) == (2, True)
     done = made("replay", "to", "file.avro", "--after", f"{lane}:{number}")
     assert (done.status, "Error" in done.err) == (2, False)
