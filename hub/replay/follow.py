@@ -17,7 +17,7 @@ from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us
 from hub.protocol.record import split_canonical
 from hub.protocol.value import value_class
-from hub.replay.known import recorded_at_us
+from hub.replay.known import RecordedOrder, recorded_at_us
 from hub.replay.source import Ledger
 from hub.store.rows import StoredEvent, StoredLane
 
@@ -35,6 +35,7 @@ class StoryEvent:
     lane: StoredLane
     event: StoredEvent
     recorded_at: datetime
+    counted_us: int  # what it stands by among events of other lanes (`RecordedOrder`)
     id: str
     correlation_id: str | None
     causation_id: str | None
@@ -46,9 +47,9 @@ class StoryEvent:
         return self.event.type if kind is None else f"{kind.stream}.{kind.name}"
 
     @property
-    def order(self) -> tuple[datetime, int, int]:
+    def order(self) -> tuple[int, int, int]:
         """Its place among all events."""
-        return self.recorded_at, self.lane.id, self.event.sequence
+        return self.counted_us, self.lane.id, self.event.sequence
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -174,6 +175,7 @@ def follow(
 
 def search(ledger: Ledger, has_one: Callable[[bytes], bool], looked_at: Callable[[int], None]) -> Iterator[StoryEvent]:
     """Yield every event whose canonical bytes `has_one` is true of, lane by lane."""
+    order = RecordedOrder(ledger)
     for lane in ledger.lanes:
         for first in range(1, lane.size + 1, PAGE):
             last = min(first + PAGE - 1, lane.size)
@@ -183,17 +185,19 @@ def search(ledger: Ledger, has_one: Callable[[bytes], bool], looked_at: Callable
             for sequence in [sequence for sequence, data in rows if has_one(data)]:
                 event = ledger.event(lane.id, sequence)
                 if event is not None:
-                    yield said_of(ledger, lane, event)
+                    yield said_of(ledger, order, lane, event)
             looked_at(len(rows))
 
 
-def said_of(ledger: Ledger, lane: StoredLane, event: StoredEvent) -> StoryEvent:
+def said_of(ledger: Ledger, order: RecordedOrder, lane: StoredLane, event: StoredEvent) -> StoryEvent:
     """Return a row as an event of a story."""
     ids = _ids_in(event.data)
+    at_us = recorded_at_us(ledger, lane.id, event.sequence)
     return StoryEvent(
         lane,
         event,
-        from_us(recorded_at_us(ledger, lane.id, event.sequence)),
+        from_us(at_us),
+        order.at_us(lane.id, event.sequence, at_us),
         ids.get("ce_id", ""),
         ids.get("ce_correlationid"),
         ids.get("ce_causationid"),

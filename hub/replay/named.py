@@ -14,7 +14,7 @@ from hub.ledger.step import EntityKey
 from hub.replay.chain import back, newest
 from hub.replay.decoding import Decoder
 from hub.replay.follow import EVENTS_MAX, PASSES_MAX, Node, Story, StoryEvent, hang, ordered, said_of, search
-from hub.replay.known import KnownSizes
+from hub.replay.known import KnownSizes, RecordedOrder
 from hub.replay.source import Ledger
 from hub.store.rows import EventPlace, StoredEvent
 
@@ -122,10 +122,11 @@ def _accepted(ledger: Ledger, key: EntityKey) -> Iterator[StoryEvent]:
     if found is None:
         return
     lanes, known = {lane.id: lane for lane in ledger.lanes}, KnownSizes.all(ledger)
+    order = RecordedOrder(ledger)
     for link in back(ledger, found.lane_id, found.sequence):
         event = ledger.event(link.lane_id, link.sequence) if known.has(link.lane_id, link.sequence) else None
         if event is not None:
-            yield said_of(ledger, lanes[link.lane_id], event)
+            yield said_of(ledger, order, lanes[link.lane_id], event)
 
 
 def _place(node: Node) -> EventPlace:

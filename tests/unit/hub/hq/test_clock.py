@@ -20,11 +20,14 @@ from hub.replay.asof import AsOf
 from hub.replay.chain import newest
 from hub.replay.decoding import Decoder
 from hub.replay.export import Selection, again, place_of
+from hub.replay.follow import search
 from hub.replay.history import history
+from hub.replay.named import follow_entity
 from hub.replay.source import Ledger
 from hub.store.depot import open_depot
 from hub.store.opener import open_archiver
 from tests.support.archived import settle
+from tests.support.center import offer
 from tests.support.clocked import HOUR, Clocked, clocked
 from tests.support.evidence import ROOT, TRUST, TRUST_NOTE
 
@@ -210,3 +213,17 @@ async def gone_on(folder: Path) -> Clocked:
     await story.notarize()
     await story.close()
     return story
+
+
+async def test_story_begins_with_what_opened_it_whatever_a_wrong_clock_called_the_time(tmp_path: Path) -> None:
+    """What was recorded a year ahead stands above what followed on it by the right clock."""
+    story = await healed(tmp_path, hq_too=True)
+    uz = story.centers["uz"]
+    revised = story.event("uz", "offer.revised", "K-2", offer("Another title"), time=story.right)
+    await story.hq.feed("uz", [uz.sealed(revised)], story.right + 2 * DAY)
+    await story.close()
+    with Ledger.open(story.database) as ledger:
+        found = follow_entity(ledger, Decoder(ledger), [("offer", "uz:K-2")])
+        whole = sorted(search(ledger, lambda _: True, lambda _: None), key=lambda said: said.order)
+    assert [(depth, node.said.event.sequence) for depth, node in found.walk()] == [(0, 3), (1, 5)]
+    assert [said.event.sequence for said in whole if said.lane.center == "uz"] == [1, 2, 3, 4, 5]
