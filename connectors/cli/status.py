@@ -111,7 +111,7 @@ def _show(found: dict[str, Any], needs: list[Need], speaker: Speaker, why: Said 
     for text in found["alarms"].values():
         speaker.tell("status.alarm", text=speaker.text(text))
     for need in needs:
-        if not need.code.startswith("alarm."):
+        if need.code != "hq" and not need.code.startswith("alarm."):  # both are shown above
             speaker.tell("status.need", text=speaker.text(need.text))
 
 

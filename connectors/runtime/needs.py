@@ -45,7 +45,7 @@ def find_needs(found: dict[str, Any], now: datetime) -> Iterator[Need]:
         yield Need("answer", said("needs.answer"))
     hq = found["hq"]
     if hq is not None and not hq["stale"] and hq["state"] != State.READS:
-        yield Need("hq", said("needs.hq", state=plain_said(hq), remedy=said(f"hq.{hq['state']}_remedy")))
+        yield Need("hq", plain_said(hq))
     for name in found["alarms"]:
         yield Need(f"alarm.{name}", said("needs.alarm", name=name))
     for name, entry in found["files"].items():

@@ -120,7 +120,7 @@ async def test_what_an_audit_found_reaches_the_office(hub: Hub, office: OfficeFo
         await until(lambda: (kept := hq_status(connector.outbox.database)) is not None and bool(kept.note.why))
         kept = hq_status(connector.outbox.database)
         assert kept is not None
-        assert RepeatedIds.read(kept.note.why) == found
+        assert kept.note.why == found.to_text()
         assert "уже был у другого: 2" in status_said(kept).text("ru")
         assert not kept.stops
         office.sheet(rows(2))

@@ -179,7 +179,7 @@ async def test_status_is_kept_and_what_is_older_or_for_others_or_from_the_future
     end: End, hq: AnsweringHq
 ) -> None:
     """The newest of HQ's to us counts; each that is passed over is counted by why."""
-    newest = status(state=State.PARKED, why="a gap")
+    newest = status(state=State.PARKED, why="GAP 0a1b2c3d 6 8")
     notes = {
         "old": [signed(replace(newest, time=newest.time - timedelta(seconds=age))) for age in (1, 60, 86_400)],
         "others": [

@@ -139,7 +139,8 @@ async def test_what_changes_is_told_within_a_look(desk: Desk) -> None:
     await desk.worker.handle("uz", [uz.sealed(record, stranger.signer)])
     await desk.look(CHANGES_PAUSE_S)
     assert desk.told.states == [State.READS, State.WAITS]
-    assert "HQ does not know the key" in desk.told.notes[-1][1].why
+    key = stranger.signer.named(uz.origin).verifier.key_id.hex()
+    assert desk.told.notes[-1][1].why == f"UNKNOWN_KEY {key} {uz.epoch}"
     since = desk.told.notes[-1][1].since
     await desk.look(SAY_EVERY_S)
     assert desk.told.notes[-1][1].since == since
