@@ -148,11 +148,13 @@ def _show_link(link: dict[str, Any], runs: bool, speaker: Speaker) -> None:
 
 def _show_hq(found: dict[str, Any], speaker: Speaker) -> None:
     """Show how HQ says that it stands with us, and what on its topic was none of its words to us, or no news."""
-    from connectors.runtime.hq_words import plain_said
+    from connectors.runtime.hq_words import plain_said, plain_todo
     from schemas.words.said import said
 
     hq = found["hq"]
     speaker.tell("status.hq", text=speaker.text(said("hq.never") if hq is None else plain_said(hq)))
+    if hq is not None and (todo := plain_todo(hq)) is not None:
+        speaker.tell("status.hq_todo", text=speaker.text(todo))
     if found["passed_over"]:
         counts = ", ".join(f"{reason} {count}" for reason, count in sorted(found["passed_over"].items()))
         speaker.tell("status.passed_over", counts=counts)
@@ -162,11 +164,13 @@ def _show_answers(found: dict[str, Any], speaker: Speaker) -> None:
     from hub.protocol.moment import read_time
 
     lane, backlog = found["lane"], found["totals"]["backlog"]
-    last = speaker.moment(lane["last_receipt_recorded_at"])
+    last, receipt = lane["last_receipt_recorded_at"], speaker.say("status.no_receipt")
+    if last is not None:
+        receipt = speaker.say("status.last_receipt", last=speaker.moment(last))
     if backlog and lane["waits_since"]:
-        speaker.tell("status.waits", count=backlog, since=speaker.moment(lane["waits_since"]), last=last)
+        speaker.tell("status.waits", count=backlog, since=speaker.moment(lane["waits_since"]), receipt=receipt)
     else:
-        speaker.tell("status.nothing_waits", last=last)
+        speaker.tell("status.nothing_waits", receipt=receipt)
     pending = found["totals"]["pending"]
     if pending and not backlog:
         due = lane["settles_at"] if found["connector"]["state"] == "running" else None

@@ -28,18 +28,18 @@ def todo_said(kept: Kept) -> Said | None:
     return _todo_said(note.state, note.why)
 
 
-def whole_said(told: Said, todo: Said | None) -> Said:
-    """Return how HQ stands with us, with what to do about it, if there is anything."""
-    return told if todo is None else said("hq.todo", state=told, remedy=todo)
-
-
 def plain_said(hq: Mapping[str, Any]) -> Said:
-    """Return the whole of what `Kept.plain` has made."""
+    """Return in one sentence what `Kept.plain` has made."""
     state, why = State(hq["state"]), hq["why"]
     told = _state_said(state, read_time(hq["since"]), why)
     if hq["stale"]:
-        told = said("hq.stale", at=_local(read_time(hq["said_at"])), state=told)
-    return whole_said(told, _todo_said(state, why))
+        return said("hq.stale", at=_local(read_time(hq["said_at"])), state=told)
+    return told
+
+
+def plain_todo(hq: Mapping[str, Any]) -> Said | None:
+    """Return what the office does about it; None where there is nothing."""
+    return _todo_said(State(hq["state"]), hq["why"])
 
 
 def _todo_said(state: State, why: str) -> Said | None:

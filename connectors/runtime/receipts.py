@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import open_epoch, reason_for_epoch
-from connectors.runtime.hq_words import status_said
+from connectors.runtime.hq_words import status_said, todo_said
 from connectors.runtime.ids import EventIds
 from connectors.runtime.link import Backoff, Link
 from connectors.runtime.outbox import Outbox
@@ -41,6 +41,7 @@ from hub.protocol.moment import write_time
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend
 from hub.protocol.status import StatusNote
+from schemas.words.causes import whole_said
 
 FETCH_MAX: Final = 500
 SEEN_MAX: Final = 64
@@ -240,7 +241,7 @@ class ReceiptReader:
         note, before_it = heard.news.note, heard.before
         if before_it is None or (note.state, note.why) != (before_it.note.state, before_it.note.why):
             say = log.warning if heard.news.stops else log.info
-            told = status_said(heard.news)
+            told = whole_said(status_said(heard.news), todo_said(heard.news))
             say("hq_status", state=str(note.state), since=write_time(note.since), why=note.why, said=told)
             self._decided.ring()  # the verdict sheets show it
 

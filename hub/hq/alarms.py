@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.ledger.halt import Halt
 from schemas.words import Language, words
-from schemas.words.causes import cause_said, remedy_said
+from schemas.words.causes import cause_said, remedy_said, whole_said
 
 if TYPE_CHECKING:
     from hub.store.read.intakes import IntakeStanding
@@ -45,4 +45,4 @@ def why_line(center: IntakeStanding, language: Language = "en") -> str:
     if not center.cause:
         return center.why
     line = center.cause.partition("\n")[0]
-    return f"{cause_said(line).text(language)}. {remedy_said(line, 'hq', center.center).text(language)}"
+    return whole_said(cause_said(line), remedy_said(line, "hq", center.center)).text(language)

@@ -23,6 +23,11 @@ def cause_said(line: str) -> Said:
     return Said("quoted", {"said": said, "text": text}, FILE) if text else said
 
 
+def whole_said(told: Said, todo: Said | None) -> Said:
+    """Return what is so with what to do about it, if there is anything."""
+    return told if todo is None else Said("todo", {"state": told, "remedy": todo}, FILE)
+
+
 def remedy_said(line: str, end: End, center: str = "") -> Said:
     """Return what somebody at that end does about it, or whom he asks; HQ is told of which center."""
     cause = Cause.read(line)

@@ -112,6 +112,7 @@ def needed() -> dict[str, set[str]]:
         "unknown",
         "unknown_office",
         "unsaid",
+        "todo",
         *_each(CauseCode, "message", "office", "hq"),
     }
     wanted[OFFICE] = set()  # the code itself asks for each of them, see `schemas.words.asked`

@@ -32,7 +32,7 @@ SAID = {
     },
     "ru": {
         State.READS: "читает",
-        State.WAITS: "ничего не решает",
+        State.WAITS: "пока не рассматривает",
         State.PARKED: "ничего не принимает",
         State.SUSPENDED: "приостановила",
     },

@@ -159,6 +159,7 @@ async def test_suspended_center_is_told_so_and_not_that_a_lane_waits(desk: Desk,
     await hq.said("resumed", uz, {"reason": "done"})
     await desk.look(CHANGES_PAUSE_S)
     assert desk.told.states == [State.READS, State.SUSPENDED, State.READS]
+    assert [note.why for _, note in desk.told.notes] == ["", "SUSPENDED audit", ""]
 
 
 async def test_next_owner_tells_it_again_with_the_same_since(desk: Desk) -> None:
