@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.protocol.cause import Cause, CauseCode, is_coded
+from hub.protocol.cause import VALUES, Cause, CauseCode, is_coded
 from hub.protocol.receipt import cut_line, is_line
 from hub.protocol.remark import RepeatedIds
+from schemas.spec import TARGET
 from tests.support.causes import example
 
 LARGEST = 2**63 - 1
@@ -66,6 +69,13 @@ def test_seals_detail_names_its_cause(code: str) -> None:
     assert Cause.of_seal(f"{code}: more", "0a1b2c3d", 5) == Cause.of(CauseCode(code), "0a1b2c3d", 5)
     for other in ("no note", f"{code} is not it", "GAP: a code of something else"):
         assert Cause.of_seal(other, "0a1b2c3d", 5) == Cause.of(CauseCode.BAD_SEAL, "0a1b2c3d", 5, text=other)
+
+
+def test_protocol_has_every_cause_with_its_values_in_their_order() -> None:
+    """What a foreign office reads of it is the list itself."""
+    rows = re.findall(r"^\| `([A-Z][A-Z_]+)((?: <\w+>)*)` \| (?:`|any)", TARGET.read_text("utf-8"), re.MULTILINE)
+    told = {code: tuple(re.findall(r"\w+", values)) for code, values in rows}
+    assert told == {str(code): VALUES[code] for code in CauseCode}
 
 
 @pytest.mark.parametrize("count", [1, LARGEST])
