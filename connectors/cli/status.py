@@ -149,6 +149,7 @@ def _show_link(link: dict[str, Any], runs: bool, speaker: Speaker) -> None:
 def _show_hq(found: dict[str, Any], speaker: Speaker) -> None:
     """Show how HQ says that it stands with us, and what on its topic was none of its words to us, or no news."""
     from connectors.runtime.hq_words import plain_said, plain_todo
+    from connectors.runtime.standing import Passed
     from schemas.words.said import said
 
     hq = found["hq"]
@@ -156,7 +157,8 @@ def _show_hq(found: dict[str, Any], speaker: Speaker) -> None:
     if hq is not None and (todo := plain_todo(hq)) is not None:
         speaker.tell("status.hq_todo", text=speaker.text(todo))
     if found["passed_over"]:
-        counts = ", ".join(f"{reason} {count}" for reason, count in sorted(found["passed_over"].items()))
+        passed = sorted(found["passed_over"].items())
+        counts = "; ".join(speaker.say(f"status.passed_{Passed(reason)}", count=count) for reason, count in passed)
         speaker.tell("status.passed_over", counts=counts)
 
 

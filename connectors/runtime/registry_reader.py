@@ -166,7 +166,7 @@ class RegistryReader:
         if self._shorter_since is not None and now - self._shorter_since >= SHORTER_MAX_S:
             alarm = Alarm(AlarmText.REGISTRY_OLD, {"size": str(size), "wanted": str(wanted)})
         elif self._window.contradiction and size <= wanted:
-            alarm = Alarm(AlarmText.REGISTRY_OTHER, {"detail": self._window.contradiction})
+            alarm = Alarm(AlarmText.REGISTRY_OTHER, self._window.contradiction)
         self._set_alarm(AlarmName.REGISTRY, alarm)
 
     def _raise_alarms(self) -> None:

@@ -39,6 +39,7 @@ SAID = {
     "zh": {State.READS: "读取本中心的报送", State.WAITS: "暂不处理", State.PARKED: "不再处理", State.SUSPENDED: "暂停"},
 }
 WHY = {State.WAITS: "UNKNOWN_KEY 1f2e3d4c 0a1b2c3d", State.PARKED: "GAP 0a1b2c3d 6 8", State.SUSPENDED: "SUSPENDED"}
+OTHERS = {"en": "for another center 3", "ru": "для другого центра — 3", "zh": "写给别的中心的 3"}
 NEVER = {"en": "has not said yet", "ru": "ещё не сообщила", "zh": "尚未说明"}
 OLD = {"en": "nothing newer since", "ru": "новее нет", "zh": "之后没有新的消息"}
 
@@ -84,7 +85,7 @@ def test_status_and_check_show_what_hq_says(
     found = run_command(["status", "--office", str(office)])
     shown = capsys.readouterr().out
     assert SAID[language][state] in shown.replace("\n", " ")
-    assert "others 3" in shown
+    assert OTHERS[language] in shown.replace("\n", " ")
     assert found == (0 if state is State.READS else 1)
     assert run_command(["status", "--office", str(office), "--json"]) == found
     status = json.loads(capsys.readouterr().out)
