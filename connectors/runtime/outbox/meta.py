@@ -81,11 +81,6 @@ class Foreign:
         found = {"origin": self.origin, "recorded_at": write_time(self.recorded_at), "opened_as": self.opened_as}
         return orjson.dumps({**found, "basis": self.basis}).decode()
 
-    def told(self) -> str:
-        """Return the record as a program that stops for it says it, and as 0.2 kept it."""
-        said = f"{self.origin} recorded {write_time(self.recorded_at)}"
-        return f"{said}, opened as {self.opened_as!r}" if self.opened_as else said
-
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
