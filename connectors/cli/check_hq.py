@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from connectors.cli.check import Checked
 from connectors.cli.office import OpenedOffice
 from hub.protocol.errors import CohubError
+from schemas.words.causes import whole_said
 from schemas.words.said import said
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def check_hq(office: OpenedOffice) -> Checked:
     """Say how HQ stands with this center, as HQ said it last to a running connector."""
-    from connectors.runtime.hq_words import status_said
+    from connectors.runtime.hq_words import status_said, todo_said
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.outbox.status import hq_status
     from connectors.runtime.told import told_of
@@ -32,7 +33,8 @@ def check_hq(office: OpenedOffice) -> Checked:
     if kept is None:
         return Checked("hq", None, said("hq.never"))
     is_stale = kept.is_stale(datetime.now(UTC))
-    return Checked("hq", None if is_stale else not kept.stops, status_said(kept, is_stale=is_stale))
+    told = whole_said(status_said(kept, is_stale=is_stale), todo_said(kept))
+    return Checked("hq", None if is_stale else not kept.stops, told)
 
 
 def said_more(office: OpenedOffice, outbox: Outbox, now: datetime) -> More | None:

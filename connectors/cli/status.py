@@ -111,7 +111,7 @@ def _show(found: dict[str, Any], needs: list[Need], speaker: Speaker, why: Said 
     for text in found["alarms"].values():
         speaker.tell("status.alarm", text=speaker.text(text))
     for need in needs:
-        if not need.code.startswith("alarm."):
+        if need.code != "hq" and not need.code.startswith("alarm."):  # both are shown above
             speaker.tell("status.need", text=speaker.text(need.text))
 
 
@@ -148,13 +148,17 @@ def _show_link(link: dict[str, Any], runs: bool, speaker: Speaker) -> None:
 
 def _show_hq(found: dict[str, Any], speaker: Speaker) -> None:
     """Show how HQ says that it stands with us, and what on its topic was none of its words to us, or no news."""
-    from connectors.runtime.hq_words import plain_said
+    from connectors.runtime.hq_words import plain_said, plain_todo
+    from connectors.runtime.standing import Passed
     from schemas.words.said import said
 
     hq = found["hq"]
     speaker.tell("status.hq", text=speaker.text(said("hq.never") if hq is None else plain_said(hq)))
+    if hq is not None and (todo := plain_todo(hq)) is not None:
+        speaker.tell("status.hq_todo", text=speaker.text(todo))
     if found["passed_over"]:
-        counts = ", ".join(f"{reason} {count}" for reason, count in sorted(found["passed_over"].items()))
+        passed = sorted(found["passed_over"].items())
+        counts = "; ".join(speaker.say(f"status.passed_{Passed(reason)}", count=count) for reason, count in passed)
         speaker.tell("status.passed_over", counts=counts)
 
 
@@ -162,11 +166,13 @@ def _show_answers(found: dict[str, Any], speaker: Speaker) -> None:
     from hub.protocol.moment import read_time
 
     lane, backlog = found["lane"], found["totals"]["backlog"]
-    last = speaker.moment(lane["last_receipt_recorded_at"])
+    last, receipt = lane["last_receipt_recorded_at"], speaker.say("status.no_receipt")
+    if last is not None:
+        receipt = speaker.say("status.last_receipt", last=speaker.moment(last))
     if backlog and lane["waits_since"]:
-        speaker.tell("status.waits", count=backlog, since=speaker.moment(lane["waits_since"]), last=last)
+        speaker.tell("status.waits", count=backlog, since=speaker.moment(lane["waits_since"]), receipt=receipt)
     else:
-        speaker.tell("status.nothing_waits", last=last)
+        speaker.tell("status.nothing_waits", receipt=receipt)
     pending = found["totals"]["pending"]
     if pending and not backlog:
         due = lane["settles_at"] if found["connector"]["state"] == "running" else None

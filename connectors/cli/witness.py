@@ -94,7 +94,7 @@ def witness_text(found: dict[str, Any], speaker: Speaker) -> str:
     state = str(found["state"])
     if state in {str(one) for one in WitnessState}:
         state = speaker.say(f"witness.state_{WitnessState(state).name.lower()}")
-    if "size" not in found:
+    if found.get("seen_at") is None:
         return speaker.say("witness.only_state", state=state)
     cosigned, waiting = found["cosigned"], found["receipts_waiting"]
     return speaker.say(

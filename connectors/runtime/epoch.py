@@ -15,10 +15,12 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.ids import EventIds
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import Previous, new_origin
-from connectors.runtime.outbox.meta import Meta
+from connectors.runtime.outbox.meta import Foreign, Meta
 from connectors.runtime.told import OfficeFatal
 from hub.domain.catalogue import KINDS
+from hub.protocol.moment import write_time
 from hub.protocol.record import LANE_OPENED
+from schemas.words.said import Said, said
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +32,7 @@ def reason_for_epoch(outbox: Outbox) -> str | None:
     """
     foreign = outbox.database.foreign()
     if foreign is not None:
-        raise OfficeFatal("errors.foreign", lane=foreign.told(), path=outbox.path)
+        raise OfficeFatal("errors.foreign", lane=_lane_said(foreign), path=outbox.path)
     wanted = outbox.database.meta(Meta.EPOCH_WANTED)
     if wanted is not None:
         return str(wanted)
@@ -40,6 +42,14 @@ def reason_for_epoch(outbox: Outbox) -> str | None:
     if outbox.lane.epoch is None:
         return "a new outbox" if outbox.answers.origins.newest() is None else "a new outbox for a center that HQ knows"
     return None
+
+
+def _lane_said(foreign: Foreign) -> Said:
+    """Return what is known of the lane that another machine opened."""
+    at = write_time(foreign.recorded_at)
+    if not foreign.opened_as:
+        return said("errors.foreign_lane", origin=foreign.origin, at=at)
+    return said("errors.foreign_lane_opened", origin=foreign.origin, at=at, opened_as=foreign.opened_as)
 
 
 def _holds(diverged: str) -> str:

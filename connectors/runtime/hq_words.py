@@ -9,9 +9,9 @@ from typing import Any
 from connectors.runtime.notice import Notice
 from connectors.runtime.standing import Kept
 from hub.protocol.moment import read_time
-from hub.protocol.remark import RepeatedIds
 from hub.protocol.status import State
 from schemas.words import Language
+from schemas.words.causes import cause_said, remedy_said
 from schemas.words.said import Said, said
 
 
@@ -22,25 +22,48 @@ def status_said(kept: Kept, *, is_stale: bool = False) -> Said:
     return said("hq.stale", at=_local(note.time), state=state) if is_stale else state
 
 
+def todo_said(kept: Kept) -> Said | None:
+    """Return what the office does about what HQ says; None where there is nothing."""
+    note = kept.note
+    return _todo_said(note.state, note.why)
+
+
 def plain_said(hq: Mapping[str, Any]) -> Said:
-    """Return the same of what `Kept.plain` has made."""
-    state = _state_said(State(hq["state"]), read_time(hq["since"]), hq["why"])
-    return said("hq.stale", at=_local(read_time(hq["said_at"])), state=state) if hq["stale"] else state
+    """Return in one sentence what `Kept.plain` has made."""
+    state, why = State(hq["state"]), hq["why"]
+    told = _state_said(state, read_time(hq["since"]), why)
+    if hq["stale"]:
+        return said("hq.stale", at=_local(read_time(hq["said_at"])), state=told)
+    return told
+
+
+def plain_todo(hq: Mapping[str, Any]) -> Said | None:
+    """Return what the office does about it; None where there is nothing."""
+    return _todo_said(State(hq["state"]), hq["why"])
+
+
+def _todo_said(state: State, why: str) -> Said | None:
+    return remedy_said(_line(state, why), "office") if why or state is not State.READS else None
+
+
+def _line(state: State, why: str) -> str:
+    """Return why HQ stands so with us; where it does not say why, its state does if it is the center's own."""
+    return why or (state.upper() if state in (State.SUSPENDED, State.CLOSED) else "")
 
 
 def _state_said(state: State, since: datetime, why: str) -> Said:
-    if state is State.READS and (found := RepeatedIds.read(why)):
-        return said("hq.repeated", since=_local(since), count=found.count, epoch=found.epoch, sequence=found.sequence)
-    if state is State.READS and why:
-        return said("hq.but", since=_local(since), why=why)
-    return said(f"hq.{state}", since=_local(since), why=why or "-")
+    if state is not State.READS:
+        return said(f"hq.{state}", since=_local(since), why=cause_said(_line(state, why)))
+    if why:
+        return said("hq.but", since=_local(since), why=cause_said(why))
+    return said("hq.reads", since=_local(since))
 
 
 def hq_notice(kept: Kept, language: Language, *, is_stale: bool) -> Notice:
     """Return what stands above the verdicts where HQ does not read the lane."""
-    todo = said(f"hq.{kept.note.state}_remedy")
-    title = said("hq.title").text(language)
-    return Notice("", title, status_said(kept, is_stale=is_stale).text(language), todo.text(language))
+    todo, title = todo_said(kept), said("hq.title").text(language)
+    told = status_said(kept, is_stale=is_stale).text(language)
+    return Notice("", title, told, "" if todo is None else todo.text(language))
 
 
 def _local(moment: datetime) -> str:

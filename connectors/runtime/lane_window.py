@@ -66,8 +66,8 @@ class _Held:
 class LaneWindow:
     """Reads one hub's lane. `lane` is what was taken; `passed_over` counts what cannot be of it, or was pushed out.
 
-    Shapes: `keys` are HQ's as they are believed now: None until there are any. `contradiction` says why the lane is
-            not the one that was `seen` before: HQ has signed both.
+    Shapes: `keys` are HQ's as they are believed now: None until there are any. `contradiction` names the lane
+            and the one that was `seen` before, where it does not go on from that: HQ has signed both.
     """
 
     def __init__(self, readers: HqReaders, seen: Seen | None = None) -> None:
@@ -79,7 +79,7 @@ class LaneWindow:
         self.lane = HqLane()
         self.keys: HqKeys | None = None
         self.passed_over = 0
-        self.contradiction = ""
+        self.contradiction: dict[str, str] = {}
 
     @property
     def held_bytes(self) -> int:
@@ -210,7 +210,7 @@ class LaneWindow:
         if seen is None or (lane.origin == seen.origin and lane.size < seen.size):
             return
         if Seen.of(lane) != seen:  # also where it has no seal any more at that size
-            self.contradiction = f"{lane.origin} does not go on from {seen.origin} at size {seen.size}"
+            self.contradiction = {"origin": lane.origin, "before": seen.origin, "size": str(seen.size)}
         self._seen = None
 
     def _forget_what_is_behind(self) -> None:

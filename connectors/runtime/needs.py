@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from connectors.runtime.hq_words import plain_said
+from connectors.runtime.hq_words import plain_said, plain_todo
 from hub.protocol.moment import read_time
 from hub.protocol.status import State
+from schemas.words.causes import whole_said
 from schemas.words.said import Said, said
 
 # A link that is down goes up again by itself, mostly; after so long somebody should look.
@@ -45,7 +46,7 @@ def find_needs(found: dict[str, Any], now: datetime) -> Iterator[Need]:
         yield Need("answer", said("needs.answer"))
     hq = found["hq"]
     if hq is not None and not hq["stale"] and hq["state"] != State.READS:
-        yield Need("hq", said("needs.hq", state=plain_said(hq), remedy=said(f"hq.{hq['state']}_remedy")))
+        yield Need("hq", whole_said(plain_said(hq), plain_todo(hq)))
     for name in found["alarms"]:
         yield Need(f"alarm.{name}", said("needs.alarm", name=name))
     for name, entry in found["files"].items():

@@ -20,25 +20,28 @@ from aiokafka.errors import KafkaError
 
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import open_epoch, reason_for_epoch
-from connectors.runtime.hq_words import status_said
+from connectors.runtime.hq_words import status_said, todo_said
 from connectors.runtime.ids import EventIds
 from connectors.runtime.link import Backoff, Link
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.answers import Beside, ReceivedReceipt
 from connectors.runtime.outbox.origins import ReceiptOutcome
 from connectors.runtime.outbox.status import hq_status
-from connectors.runtime.registry_reader import lane_reason
+from connectors.runtime.registry_reader import lane_reason, read_registry
 from connectors.runtime.sender import Sender
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.standing import Kept, Passed, lost_from, passed_over, status_passed_over
 from connectors.runtime.trust import TrustReader
 from hub.base.clients import close
 from hub.base.kafka import LOG_APPEND_TIME, Consumer
-from hub.protocol.errors import Malformed, Retriable
+from hub.domain.hq_lane import CLOCK
+from hub.domain.registry import correction_of
+from hub.protocol.errors import CohubError, Malformed, Retriable
 from hub.protocol.moment import write_time
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, Resend
 from hub.protocol.status import StatusNote
+from schemas.words.causes import whole_said
 
 FETCH_MAX: Final = 500
 SEEN_MAX: Final = 64
@@ -98,7 +101,8 @@ class ReceiptReader:
             # have failed, or was done though we were told that it failed.
             await self._open_if_due()
         else:
-            reason_for_epoch(self._outbox)  # a foreign lane that was seen before stops us before we connect
+            await self._reconsider_foreign()
+            reason_for_epoch(self._outbox)  # a foreign lane that was seen before stops us before we read answers
         consumer = await self._link.consumer()
         self._backoff.reset()
         try:
@@ -237,7 +241,7 @@ class ReceiptReader:
         note, before_it = heard.news.note, heard.before
         if before_it is None or (note.state, note.why) != (before_it.note.state, before_it.note.why):
             say = log.warning if heard.news.stops else log.info
-            told = status_said(heard.news)
+            told = whole_said(status_said(heard.news), todo_said(heard.news))
             say("hq_status", state=str(note.state), since=write_time(note.since), why=note.why, said=told)
             self._decided.ring()  # the verdict sheets show it
 
@@ -253,6 +257,7 @@ class ReceiptReader:
             return None
 
     async def _open_if_due(self) -> None:
+        await self._reconsider_foreign()
         await self._name_foreign()
         reason = reason_for_epoch(self._outbox)
         if reason is not None:
@@ -265,6 +270,27 @@ class ReceiptReader:
             finally:
                 self._sender.wake()
             self._replans.add(files)
+
+    async def _reconsider_foreign(self) -> None:
+        """Read HQ's lane before we stop: HQ may have taken back the time by which the other lane is the newer one.
+
+        Where it can't be read, nothing is known to have been taken back.
+        """
+        if self._outbox.database.foreign() is None:
+            return
+        was_ready, settings = self._sender.ready.is_set(), self._link.settings
+        self._sender.ready.clear()  # we may be about to stop
+        try:
+            async with asyncio.timeout(settings.registry_wait_s):
+                lane = (await read_registry(self._link, self._trust.trusted.trust)).lane
+        except (CohubError, KafkaError, TimeoutError, OSError) as exc:
+            log.info("clock_unknown", reason=str(exc) or type(exc).__name__)
+            return
+        clock = lane.entities.get(CLOCK)
+        correction = None if clock is None else correction_of(clock, lane.corrected_at)
+        if not self._outbox.answers.origins.reconsider(correction, settings.hub, settings.center) and was_ready:
+            self._sender.ready.set()
+            self._sender.wake()
 
     async def _name_foreign(self) -> None:
         """Add to what is noted of a foreign lane why, and on which machine, it was opened, if HQ has published that."""

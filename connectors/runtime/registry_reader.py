@@ -149,7 +149,7 @@ class RegistryReader:
             kept = {"origin": lane.origin, "size": lane.size, "root": lane.root.hex()}
             self._outbox.database.set_meta(Meta.REGISTRY_SEEN, orjson.dumps(kept).decode())
             clock = lane.entities.get(CLOCK)
-            self._outbox.answers.origins.correct(None if clock is None else correction_of(clock))
+            self._outbox.answers.origins.correct(None if clock is None else correction_of(clock, lane.corrected_at))
         if lane.newer != self._told_newer:
             self._told_newer = lane.newer
             log.warning("registry_newer_than_this_release", unknown=list(lane.newer), remedy="update the connector")
@@ -166,7 +166,7 @@ class RegistryReader:
         if self._shorter_since is not None and now - self._shorter_since >= SHORTER_MAX_S:
             alarm = Alarm(AlarmText.REGISTRY_OLD, {"size": str(size), "wanted": str(wanted)})
         elif self._window.contradiction and size <= wanted:
-            alarm = Alarm(AlarmText.REGISTRY_OTHER, {"detail": self._window.contradiction})
+            alarm = Alarm(AlarmText.REGISTRY_OTHER, self._window.contradiction)
         self._set_alarm(AlarmName.REGISTRY, alarm)
 
     def _raise_alarms(self) -> None:

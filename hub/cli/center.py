@@ -150,6 +150,8 @@ def show(ctx: typer.Context, center: CenterId, data_dir: DataDir = None, json: J
 
 
 def _facts(registered: RegisteredCenter, standing: IntakeStanding) -> dict[str, object]:
+    from hub.hq.alarms import why_line
+
     said, told = standing.presence, standing.told
     age = None if said is None or said.oldest_s is None else f"{span(said.oldest_s)} old when it said so"
     return {
@@ -159,7 +161,7 @@ def _facts(registered: RegisteredCenter, standing: IntakeStanding) -> dict[str, 
         "may report": registered.streams,
         "lane": standing.status,
         "since": told and f"{shown(told.since)} UTC, {ago(told.since)}",
-        "why": standing.why,
+        "why": why_line(standing),
         "open lane": standing.origin,
         "events": standing.events,
         "rejected": standing.rejected,

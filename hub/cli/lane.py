@@ -21,7 +21,7 @@ Examples:
 app = typer.Typer(help="Lanes: list, show, let one go on.\n" + EXAMPLES, no_args_is_help=True, rich_markup_mode=None)
 
 _FACTS: Final = (
-    "center", "status", "why", "origin", "position", "events", "accepted", "rejected", "duplicates", "missing",
+    "center", "status", "why", "cause", "origin", "position", "events", "accepted", "rejected", "duplicates", "missing",
     "strangers", "unkept", "unpublished",
 )  # fmt: skip
 
@@ -52,6 +52,7 @@ def show(ctx: typer.Context, center: Center, data_dir: DataDir = None, json: Jso
 
     Example: hub lane show uz
     """
+    from hub.hq.alarms import why_line
     from hub.hq.lookup import find_lanes
     from hub.hq.pulse import worker_standing
     from hub.hq.status import as_it_lives
@@ -67,6 +68,7 @@ def show(ctx: typer.Context, center: Center, data_dir: DataDir = None, json: Jso
     said = report.presence
     facts: dict[str, object] = {
         **{name: getattr(report, name) for name in _FACTS},
+        "why": why_line(report),
         "since": _when(report.told.since) if report.told else None,
         "last receipt": _when(report.last_receipt_at),
         "last heard": _when(report.seen_at),

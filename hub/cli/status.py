@@ -64,7 +64,7 @@ def status(
     line(_worker(found.worker))
     table("centers", COLUMNS, (_row(center) for center in found.centers), right=COLUMNS[2:7])
     for center in found.centers:
-        if why := _why(center):
+        if why := _why(center, told_in):
             line(f"{center.center}: {why}")
     _tell_totals(found.totals)
     line(_rules(found.rules))
@@ -172,9 +172,11 @@ def _row(center: CenterStanding) -> list[Any]:
     ]
 
 
-def _why(center: CenterStanding) -> str:
+def _why(center: CenterStanding, language: Language) -> str:
     """Return what is to be known of a center beside its figures, in one line."""
-    found = [center.why.splitlines()[0]] if center.why else []
+    from hub.hq.alarms import why_line
+
+    found = [why_line(center, language)] if center.why else []
     if center.presence is not None and center.presence.ended:
         found.append(f"its connector ended {ago(center.seen_at)}: {center.presence.ended}")
     if center.strangers:

@@ -103,7 +103,7 @@ class HqLane:
 
     Shapes: `entities` go by stream and id; `newer` names the types and schemas of events that this release does not
             know, which are passed over; `root` is the tree's; `corrected_at` is the size with HQ's last word of its
-            clock.
+            clock; `reasons` has by center why its status was changed last.
     Units:  `recorded_at` is when HQ recorded the last stretch, in UTC.
     """
 
@@ -113,6 +113,7 @@ class HqLane:
     recorded_at: datetime | None = None
     newer: tuple[str, ...] = ()
     corrected_at: int = 0
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -126,7 +127,7 @@ class HqLane:
 
     def registry(self) -> Registry:
         """Return what the lane says at this size."""
-        return registry(self.size, self.entities.values(), self.corrected_at)
+        return registry(self.size, self.entities.values(), self.corrected_at, self.reasons)
 
     def taken(self, stretches: Sequence[HqStretch], keys: HqKeys, readers: HqReaders) -> HqLane:
         """Return the lane after these stretches, which follow on it in order: all of them are taken, or none.
@@ -157,19 +158,36 @@ class HqLane:
         keys.check_seal(stretches[-1].seal, receipts[-1])
         # Only now is anything of it read: what HQ has not signed costs a hash.
         entities, newer, corrected_at = dict(self.entities), dict.fromkeys(self.newer), self.corrected_at
+        reasons = dict(self.reasons)
         for stretch, receipt in zip(stretches, receipts, strict=True):
             clock = entities.get(CLOCK)
             rejected = {decision.sequence for decision in receipt.decisions}
             for sequence, data in enumerate(stretch.events, receipt.first):
                 if sequence not in rejected:
-                    _take_event(entities, newer, data, origin, sequence, readers)
+                    event = _take_event(entities, newer, data, origin, sequence, readers)
+                    if event is not None and event.changes_a_center:
+                        reasons[event.subject.partition(":")[2]] = str(event.value["reason"] or "")
             if entities.get(CLOCK) is not clock:
                 corrected_at = receipt.last
         known = tuple(newer)[:NEWER_MAX]
         return replace(
             self, origin=origin, edge=edge, entities=entities, recorded_at=receipts[-1].recorded_at, newer=known,
-            corrected_at=corrected_at,
+            corrected_at=corrected_at, reasons=reasons,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One event of HQ's, read."""
+
+    kind: EventKind
+    subject: str
+    value: Mapping[str, Any]
+
+    @property
+    def changes_a_center(self) -> bool:
+        """Whether it suspends, resumes or closes one."""
+        return self.kind.stream == "center" and not self.kind.carries_record
 
 
 def _check_origin(origin: str, hub: str) -> None:
@@ -184,8 +202,11 @@ def _take_event(
     origin: str,
     sequence: int,
     readers: HqReaders,
-) -> None:
-    """Fold one event into `entities`, or note in `newer` what this release does not know of it. Errors: Malformed."""
+) -> _Said | None:
+    """Fold one event into `entities`, or note in `newer` what this release does not know of it; return what it says.
+
+    Errors: Malformed.
+    """
     listed, value = split_canonical(data)
     headers = dict(listed)
     epoch = origin.rpartition("/")[2]
@@ -198,7 +219,7 @@ def _take_event(
     reader = readers.get(dataschema)
     if kind is None or reader is None:
         newer[name[:80] if kind is None else dataschema[:80]] = None
-        return
+        return None
     subject = _text(headers, "ce_subject")
     if reader.kind is not kind or schema_id_of(value) != reader.schema_id or not subject.startswith(f"{HQ}:"):
         raise Malformed(f"{origin}: the event at {sequence} is not of its schema, or not about what is HQ's")
@@ -208,6 +229,7 @@ def _take_event(
         entities[key] = fold(entities.get(key), kind, subject, HQ, said)
     except Rejected as exc:
         raise Malformed(f"{origin}: the event at {sequence} was accepted, and can't follow: {exc}") from exc
+    return _Said(kind, subject, said)
 
 
 def _text(headers: Mapping[str, bytes | None], name: str) -> str:

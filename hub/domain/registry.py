@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from hub.domain.catalogue import STREAMS
 from hub.domain.clock import Correction
@@ -15,6 +16,8 @@ from hub.protocol.errors import Rejected
 from hub.protocol.moment import read_time
 from hub.protocol.rules import FIRST
 from hub.protocol.verdict import Code
+
+NO_REASONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Center:
-    """One center: its status (active, suspended, closed), what it may report, its keys, revoked ones too."""
+    """One center: its status (active, suspended, closed), what it may report, its keys, revoked ones too.
+
+    `status_reason` is what the person gave who suspended or closed it, '' where nobody did.
+    """
 
     id: str
     status: str
@@ -45,6 +51,7 @@ class Center:
     timezone: str
     streams: frozenset[str]
     keys: tuple[Key, ...]
+    status_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +87,16 @@ class Registry:
         return self.keys.get(f"{name}+{key_id.hex()}")
 
 
-def registry(basis: int, entities: Iterable[Entity], corrected_at: int = 0) -> Registry:
+def registry(
+    basis: int, entities: Iterable[Entity], corrected_at: int = 0, reasons: Mapping[str, str] = NO_REASONS
+) -> Registry:
     """Return the registry that HQ's entities make up; entities of other centers and streams are passed over.
 
     `corrected_at` is the size that the hq lane had with its last word of HQ's clock: without it none takes effect.
+    `reasons` has by center why its status was changed last, which no verdict depends on.
     """
     own = [entity for entity in entities if entity.center == HQ]
-    centers = {center.id: center for center in (_center(e) for e in own if e.stream == "center")}
+    centers = {center.id: center for center in (_center(e, reasons) for e in own if e.stream == "center")}
     keys: dict[str, Key] = {}
     for _, center in sorted(centers.items()):
         for key in center.keys:
@@ -153,7 +163,7 @@ def _check_center(stream: Stream, name: str, named: str, center: str, registry: 
         raise Rejected(Code.UNKNOWN_CENTER, name, f"value={named}")
 
 
-def _center(entity: Entity) -> Center:
+def _center(entity: Entity, reasons: Mapping[str, str]) -> Center:
     record = entity.record
     center_id = entity.id.partition(":")[2]
     return Center(
@@ -167,6 +177,7 @@ def _center(entity: Entity) -> Center:
         timezone=record["timezone"],
         streams=frozenset(record["streams"]),
         keys=tuple(_key(center_id, key) for key in record["keys"]),
+        status_reason="" if entity.status == "active" else reasons.get(center_id, ""),
     )
 
 

@@ -1,12 +1,19 @@
-"""HQ's alarms: a closed list, and the line by which each is told; its words stand in schemas/words/alarms.toml."""
+"""What an operator is told that something is wrong, in one line: HQ's alarms, a closed list, and why a lane stops.
+
+The words stand in schemas/words, in alarms.toml and causes.toml.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hub.ledger.halt import Halt
 from schemas.words import Language, words
+from schemas.words.causes import cause_said, remedy_said, whole_said
+
+if TYPE_CHECKING:
+    from hub.store.read.intakes import IntakeStanding
 
 PARTS: Final = ("message", "meaning", "remedy")
 HALTS: Final = "hq.halts"  # the group of words that say why HQ's log stands still
@@ -31,3 +38,11 @@ def alarm_line(alarm: HqAlarm, language: Language = "en", **values: object) -> s
     """Return an alarm in one line: what is wrong, what it means, what to do."""
     message, meaning, remedy = (words("alarms").say(f"hq.{alarm}.{part}", language, **values) for part in PARTS)
     return f"ALARM {message}. {meaning} {remedy}"
+
+
+def why_line(center: IntakeStanding, language: Language = "en") -> str:
+    """Return in one line why HQ takes nothing of a center, or not all of it, and what a person here does about it."""
+    if not center.cause:
+        return center.why
+    line = center.cause.partition("\n")[0]
+    return whole_said(cause_said(line), remedy_said(line, "hq", center.center)).text(language)

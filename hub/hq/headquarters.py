@@ -22,6 +22,7 @@ from hub.ledger.lane import Lane
 from hub.ledger.reading import Reading
 from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.avro import Codec, frame
+from hub.protocol.cause import Cause
 from hub.protocol.checkpoint import seal
 from hub.protocol.errors import Fatal, Rejected, Retriable
 from hub.protocol.identifier import uuid7
@@ -93,7 +94,8 @@ class Headquarters:
         found = await self.lane.read()
         sealing = self._identity.hqs_at(datetime.now(UTC))
         retired = [key for key in self._identity.hqs() if key not in sealing]
-        return basis(found.size, found.entities.values(), sealing, self._released, retired, found.corrected_at)
+        entities, at = found.entities.values(), found.corrected_at
+        return basis(found.size, entities, sealing, self._released, retired, at, found.reasons)
 
     async def say(
         self, events: Sequence[HqEvent], now: datetime | None = None, expected_basis: int | None = None
@@ -108,7 +110,10 @@ class Headquarters:
         moment = now or datetime.now(UTC)
         claimed = (await self._store.claim([HQ], "headquarters"))[HQ]
         if claimed.is_damaged:
-            raise Fatal(claimed.intake.why)
+            raise Fatal(
+                f"what the database has of hq can't be read: {Cause.stored(claimed.intake.why).text}. `hub audit "
+                "verify` says more; put the newest copy back, and start again"
+            )
         # Read after the claim: whoever moves the lane from here on claims it first, and that fences our commit.
         standing = await self.basis()
         if expected_basis is not None and standing.size != expected_basis:

@@ -141,7 +141,7 @@ def as_it_lives(found: Intake, worker: WorkerStanding) -> Intake:
         return found
     seen = "" if worker.seen_at is None else f", the last one was seen at {worker.seen_at:%Y-%m-%d %H:%M:%S} UTC"
     why = f"no worker runs{seen}: start it" if is_gone else f"the worker does nothing{seen}: see its log"
-    return found.model_copy(update={"status": "stopped" if is_gone else "silent", "why": why})
+    return found.model_copy(update={"status": "stopped" if is_gone else "silent", "why": why, "cause": ""})
 
 
 def _standing(

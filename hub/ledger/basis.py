@@ -10,12 +10,14 @@ from typing import Final
 
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.entity import Entity
-from hub.domain.registry import Center, Registry, registry
+from hub.domain.registry import NO_REASONS, Center, Registry, registry
 from hub.domain.stream import HQ
 from hub.ledger.keyring import CenterKeys, Keyring
 from hub.protocol.avro import Codec
+from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.errors import Newer
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.protocol.receipt import one_line
 from hub.protocol.rules import Rules, rules
 from hub.protocol.schema import DATASCHEMA, Schema, parse_schema
 
@@ -64,13 +66,15 @@ def basis(
     released: Mapping[str, Schema],
     retired: Iterable[Verifier] = (),
     corrected_at: int = 0,
+    reasons: Mapping[str, str] = NO_REASONS,
 ) -> Basis:
     """Return the basis that HQ's entities make at `size`.
 
     `hq_keys` are those that may seal the hq lane at the time that is asked about (`Trust.hqs_at`), `retired` those that
     may not any more, and `released` the schemas of this software by path: nothing in the hq lane could vouch for the
     keys and the schemas that it is itself read with.
-    `corrected_at` is the size that the hq lane had with its last word of HQ's clock, if it has one.
+    `corrected_at` is the size that the hq lane had with its last word of HQ's clock, if it has one; `reasons` is why
+    centers are suspended or closed.
     Errors: Newer, where rules are in force that this release does not have, or the hq lane has a stream that it lacks.
     """
     found = list(entities)
@@ -79,7 +83,7 @@ def basis(
             raise Newer(
                 f"HQ's own lane has a stream {entity.stream}, which this release does not know: take a newer one"
             )
-    known = registry(size, found, corrected_at)
+    known = registry(size, found, corrected_at, reasons)
     in_force = rules(known.rules)
     centers = {
         center.id: CenterKeys(
@@ -87,6 +91,7 @@ def basis(
             _keys(center, "seal", ED25519),
             _keys(center, "seal", COSIGNATURE_MLDSA44),
             _keys(center, "witness", COSIGNATURE_ED25519),
+            _stopped(center),
         )
         for center in known.centers.values()
         if center.id != HQ
@@ -106,6 +111,14 @@ def basis(
         for info in known.schemas.values()
     }
     return Basis(known, Keyring(size, centers, in_force), announced, own)
+
+
+def _stopped(center: Center) -> Cause | None:
+    """Return why a center is not active, with the reason that a person gave."""
+    if center.status == "active":
+        return None
+    code = CauseCode.CLOSED if center.status == "closed" else CauseCode.SUSPENDED
+    return Cause.of(code, text=one_line(center.status_reason))
 
 
 def _keys(center: Center, purpose: str, algorithm: int) -> dict[bytes, bool]:

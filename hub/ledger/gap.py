@@ -6,12 +6,16 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
+from hub.protocol.cause import Cause
+
 RESEND_BACKOFF_S: Final = (5.0, 20.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A hole in a lane: why it is thought to be there, how often a resend was asked for, when the next step is due.
+
+    `why` is what the request to the center says, `cause` what the lane is parked for.
 
     `is_proved` tells that a key of the center has sealed what lies behind it. Anybody can write a number that is too
     high: only a hole that is proved can park a lane.
@@ -20,6 +24,7 @@ class Gap:
 
     origin: str
     why: str
+    cause: Cause
     is_proved: bool
     tries: int
     due: float
@@ -28,11 +33,6 @@ class Gap:
     def is_parked(self) -> bool:
         """Whether nothing more is asked for."""
         return self.due == inf
-
-    @property
-    def parked_why(self) -> str:
-        """Why the lane is parked."""
-        return f"gap in {self.origin}: {self.why}; {self.tries} resend requests did not fill it; what comes is read on"
 
     def after(self, old: Gap | None) -> Gap:
         """Return which of two holes HQ goes on with: this one, which was just found, or the `old` one, if any."""

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Final
 
+from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.errors import Malformed
 from hub.protocol.head import Checkpoint
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.note import Note
 from hub.protocol.rules import FIRST, Rules
+
+SIGNERS_NAMED_MAX: Final = 8
 
 
 class Standing(Enum):
@@ -30,13 +34,15 @@ class Standing(Enum):
 class CenterKeys:
     """A center's life and its keys by public key; True while a key is active.
 
-    Shapes: keys are those of Ed25519 that seal, long_keys those of ML-DSA-44; witness_keys cosign HQ's log.
+    Shapes: keys are those of Ed25519 that seal, long_keys those of ML-DSA-44; witness_keys cosign HQ's log; stopped is
+            why the center is not active.
     """
 
     active: bool
     keys: Mapping[bytes, bool]
     long_keys: Mapping[bytes, bool] = field(default_factory=dict)
     witness_keys: Mapping[bytes, bool] = field(default_factory=dict)
+    stopped: Cause | None = None
 
     def of(self, algorithm: int) -> Mapping[bytes, bool]:
         """Return the keys of one kind: each has its one use here."""
@@ -74,12 +80,14 @@ class Keyring:
         """Return whether a checkpoint may be a seal: from rules 2 on it has no extension lines."""
         return not (checkpoint.extensions and self.rules.strict_seals)
 
-    def waits(self, center: str) -> str:
-        """Return why nothing of `center` may be read now, '' when it may."""
+    def waits(self, center: str) -> Cause | None:
+        """Return why nothing of `center` may be read now, None when it may."""
         known = self.centers.get(center)
         if known is None:
-            return f"center {center} is not registered"
-        return "" if known.active else f"center {center} is suspended or closed"
+            return Cause.of(CauseCode.UNKNOWN_CENTER)
+        if known.active:
+            return None
+        return known.stopped or Cause.of(CauseCode.SUSPENDED)
 
     def check_seal(self, center: str, origin: str, note: Note) -> tuple[Standing, str]:
         """Return the standing of the seal of a lane of `center`, and the reason."""
@@ -90,7 +98,7 @@ class Keyring:
         lines = {(s.name, s.key_id) for s in note.signatures}
         signed = [key for key in wanted if (key.name, key.key_id) in lines]
         if wanted and not signed:
-            return Standing.BAD, "LONG_KEY_MISSING: expected a signature by the center's ML-DSA-44 key too"
+            return Standing.BAD, f"{CauseCode.LONG_KEY_MISSING}: expected a signature by the center's ML-DSA-44 key too"
         try:
             for key in signed:
                 note.verify([key])
@@ -107,9 +115,9 @@ class Keyring:
 
     def check(self, center: str, name: str, note: Note, algorithm: int = ED25519) -> tuple[Standing, str]:
         """Return the standing of a note that should be signed by a key of `center` under `name`, and the reason."""
-        reason = self.waits(center)
-        if reason:
-            return Standing.WAITS, reason
+        cause = self.waits(center)
+        if cause is not None:
+            return Standing.WAITS, cause.to_text()
         lines = {(s.name, s.key_id) for s in note.signatures}
         revoked = False
         for key, active in self._keys(center, name, algorithm):
@@ -123,11 +131,15 @@ class Keyring:
                     return Standing.BAD, str(exc)
                 return Standing.GOOD, ""
         if revoked:
-            return Standing.BAD, "REVOKED_KEY: the key was revoked"
+            return Standing.BAD, f"{CauseCode.REVOKED_KEY}: the key was revoked"
         if not any(s.name == name for s in note.signatures):
             return Standing.BAD, f"no signature named {name}"
         for other in self.centers:
             if other != center and any((k.name, k.key_id) in lines for k, _ in self._keys(other, name, algorithm)):
-                return Standing.BAD, f"FOREIGN_KEY: the key is known for center {other}"
-        ids = ", ".join(s.key_id.hex() for s in note.signatures if s.name == name)
-        return Standing.WAITS, f"HQ does not know the key {ids[:100]} that has signed as {name}"
+                return Standing.BAD, f"{CauseCode.FOREIGN_KEY}: the key is known for center {other}"
+        return Standing.WAITS, f"HQ does not know the key {signed_by(note, name)} that has signed as {name}"
+
+
+def signed_by(note: Note, name: str) -> str:
+    """Return the ids of the keys that are said to have signed a note under a name, the first of them."""
+    return ",".join(s.key_id.hex() for s in note.signatures if s.name == name)[: 9 * SIGNERS_NAMED_MAX - 1]

@@ -47,10 +47,11 @@ class Intake:
     """Where HQ stands in one center's topic.
 
     `offset` is the next Kafka offset to read again after a crash (None: from the earliest); the unsealed tail lies at
-    or behind it, and what waits for a key. `why` is why it is not read, or what of it waits or can't be taken; empty
-    where all is well. `closed` has the epochs that were closed and the size at which they were. `reads_on` tells that
-    reading goes on though the status is not READING. `read_upto` is the offset behind all that was ever read: what
-    comes from before it was counted then. That alone is nothing to write down.
+    or behind it, and what waits for a key. `why` is a cause's text (`hub.protocol.cause`): why it is not read, or what
+    of it waits or can't be taken; empty where all is well, and free words where an older release has written them.
+    `closed` has the epochs that were closed and the size at which they were. `reads_on` tells that reading goes on
+    though the status is not READING. `read_upto` is the offset behind all that was ever read: what comes from before it
+    was counted then. That alone is nothing to write down.
     """
 
     center: str

@@ -8,6 +8,7 @@ from enum import StrEnum
 from hub.ledger.gap import Gap
 from hub.ledger.keyring import Keyring
 from hub.ledger.lane import Intake, Lane
+from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import Presence
 from hub.protocol.leaf import Common, LeafReader
@@ -36,11 +37,19 @@ class Refusal:
     """Why a seal is not good: the reason and detail with which the records under it go to quarantine, if they do.
 
     `is_word` tells that a key of the center has signed it all the same: the center has sealed its lane to that size.
+    `keys` are the ids of those that HQ does not know, where that is the reason.
     """
 
     reason: Reason
     detail: str
     is_word: bool = False
+    keys: str = ""
+
+    def cause(self, epoch: str, sequence: int) -> Cause:
+        """Return why HQ does not take what lies under this seal, which stands at that place."""
+        if self.reason is Reason.UNKNOWN_KEY:
+            return Cause.of(CauseCode.UNKNOWN_KEY, self.keys, epoch)
+        return Cause.of_seal(self.detail, epoch, sequence)
 
 
 @value_class
@@ -134,7 +143,7 @@ class Wait:
     """A seal by a key that HQ does not know: what lies under it is read again from `offset` when HQ knows the key."""
 
     offset: int
-    why: str
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)

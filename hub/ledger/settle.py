@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.ledger.keyring import Keyring, Standing
+from hub.ledger.keyring import Keyring, Standing, signed_by
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Reason, Refusal
+from hub.protocol.cause import CauseCode
 from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Malformed
 from hub.protocol.record import LANE_OPENED
@@ -65,12 +66,12 @@ def look(lane: Lane, events: Sequence[Pending], keyring: Keyring) -> Edge | Refu
     # Also asked of a key that HQ does not know: only what could become good is waited for.
     is_word = standing is Standing.GOOD
     if not lane.size and events[0].headers.get("ce_type") != LANE_OPENED.encode():
-        return Refusal(Reason.BAD_SEAL, f"NO_OPENING: expected {LANE_OPENED} as sequence 1", is_word)
+        return Refusal(Reason.BAD_SEAL, f"{CauseCode.NO_OPENING}: expected {LANE_OPENED} as sequence 1", is_word)
     edge = lane.edge.append(p.leaf for p in events)
     if checkpoint.root != edge.root:
-        detail = f"WRONG_ROOT: the records do not give the root sealed at size {checkpoint.size}"
+        detail = f"{CauseCode.WRONG_ROOT}: the records do not give the root sealed at size {checkpoint.size}"
         return Refusal(Reason.BAD_SEAL, detail, is_word)
-    return edge if is_word else Refusal(Reason.UNKNOWN_KEY, why)
+    return edge if is_word else Refusal(Reason.UNKNOWN_KEY, why, keys=signed_by(note, lane.origin))
 
 
 def is_sealed(center: str, origin: str, pending: Pending, keyring: Keyring) -> bool:

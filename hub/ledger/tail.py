@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hub.ledger.keyring import Keyring
 from hub.ledger.lane import Lane
-from hub.ledger.reading import Pending, Reason, Refusal
+from hub.ledger.reading import Pending, Reason
 from hub.ledger.settle import Settled, settle
 from hub.protocol.limits import TAIL_BYTES_MAX, TAIL_EVENTS_MAX
 from hub.protocol.tree import Edge
@@ -17,7 +17,7 @@ class Tail:
     """What one seal may cover at most, and no more. It changes while a fetch is read, and never outlives that.
 
     Shapes: `next` is the number that joins, if it is at most `last` and its bytes are at most `room`.
-    `refused` is what is wrong with the newest seal in it; `awaited` is of the first by a key that HQ does not know.
+    `refused` has the newest seal in it that is not good, `awaited` the first by a key that HQ does not know.
     """
 
     __slots__ = ("awaited", "epoch", "lane", "last", "looked", "next", "records", "refused", "room")
@@ -35,11 +35,11 @@ class Tail:
         self.last = size + TAIL_EVENTS_MAX
         self.room = TAIL_BYTES_MAX
         self.awaited: Pending | None = None
-        self.refused: Refusal | None = None
+        self.refused: Pending | None = None
         for pending in records:
             self.room -= len(pending.data)
             if pending.refusal is not None:
-                self.refused = pending.refusal
+                self.refused = pending
                 if self.awaited is None and pending.refusal.reason is Reason.UNKNOWN_KEY:
                     self.awaited = pending
 

@@ -43,10 +43,10 @@ from hub.ledger.reading import (
 from hub.ledger.settle import RECEIPT_EVENTS_MAX, Settled, is_sealed
 from hub.ledger.tail import Tail
 from hub.protocol.batch import UnreadableBatch
+from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import Presence
 from hub.protocol.leaf import Common
 from hub.protocol.limits import ASIDE_BYTES_MAX, HEADERS_MAX, TAIL_BYTES_MAX, TAIL_EVENTS_MAX
-from hub.protocol.moment import write_ms
 from hub.protocol.receipt import Resend
 from hub.protocol.record import (
     CONTROL_HEADER,
@@ -102,9 +102,10 @@ class _Fetch:
         self.duplicates = self.strangers = 0
 
     def run(self, records: Sequence[KafkaRecord]) -> Taken:
-        reason = self.keyring.waits(self.center)
-        if reason:
-            return self._taken(Reading.of(replace(self.intake, status=Status.WAITING, why=reason, reads_on=False)))
+        cause = self.keyring.waits(self.center)
+        if cause is not None:
+            stopped = replace(self.intake, status=Status.WAITING, why=cause.to_text(), reads_on=False)
+            return self._taken(Reading.of(stopped))
         if records and records[0].offset < (self.intake.offset or 0):
             self.read_upto = records[0].offset  # nothing is read again from there: the topic was made anew
         if self.may_heal:
@@ -140,13 +141,13 @@ class _Fetch:
             starts.append(opening.tail[0].record.offset)
         status, why = Status.READING, ""
         if self.wait is not None:
-            status, why = Status.WAITING, self.wait.why
+            status, why = Status.WAITING, self.wait.cause.to_text()
         elif self.parked:
             status, why = Status.PARKED, self.parked
         else:
             for tail in (self.opening, self.open):
-                if tail is not None and tail.refused is not None:
-                    why = f"not taken, for its seal is not good: {tail.refused.detail}"
+                if tail is not None and (bad := tail.refused) is not None and bad.refusal is not None:
+                    why = bad.refusal.cause(tail.epoch, bad.sequence).to_text()
         intake = Intake(
             self.center,
             min(starts) if starts else offset,
@@ -232,7 +233,8 @@ class _Fetch:
         pending = Pending(sequence, record, headers, data, leaf, self._seal_of(record, headers), common)
         tail = self._tail_of(epoch, pending)
         if tail is None:
-            self._missing(origin, f"sequence {sequence} of an unopened lane", pending)
+            cause = Cause.of(CauseCode.GAP, epoch, 1, sequence - 1)
+            self._missing(origin, f"sequence {sequence} of an unopened lane", cause, pending)
             return
         self.tail = tail
         self._place(tail, pending)
@@ -253,12 +255,15 @@ class _Fetch:
         if sequence == tail.next and tail.has_room(pending.data):
             tail.join(pending)
         elif sequence > tail.next or tail.awaited is not None:
-            self._missing(tail.lane.origin, f"expected {tail.lane.size + 1}, got {sequence}", pending)
+            first = tail.lane.size + 1
+            cause = Cause.of(CauseCode.GAP, tail.epoch, first, sequence - 1)
+            self._missing(tail.lane.origin, f"expected {first}, got {sequence}", cause, pending)
         else:
             tail.records.append(pending)
             limits = f"expected a good seal within {TAIL_EVENTS_MAX} records and {TAIL_BYTES_MAX} bytes"
             self._drop(tail, 0, Reason.OVERLONG_TAIL, limits, pending.record)
-            self._missing(tail.lane.origin, limits, pending)
+            cause = Cause.of(CauseCode.OVERLONG_TAIL, tail.epoch, tail.lane.size + 1)
+            self._missing(tail.lane.origin, limits, cause, pending)
 
     def _seal_of(self, record: KafkaRecord, headers: dict[str, bytes | None]) -> bytes | None:
         seal = headers.get(SEAL_HEADER)
@@ -295,16 +300,17 @@ class _Fetch:
 
         `by` is the record that brought the seal, where it is not the one that has it.
         """
+        first = tail.lane.size + 1
         if settled.count:
             self._accept(tail, settled.count, settled.edge, by or tail.records[settled.count - 1].record)
-        for refusal in settled.refused.values():
+        for place, refusal in settled.refused.items():
             if refusal.reason is Reason.BAD_SEAL and (self.wait is None or refusal.is_word):
-                self._hole(tail.lane.origin, f"bad seal: {refusal.detail}", is_proved=refusal.is_word)
+                cause = refusal.cause(tail.epoch, first + place)
+                self._hole(tail.lane.origin, f"bad seal: {refusal.detail}", cause, is_proved=refusal.is_word)
         awaited = tail.awaited
         if self.wait is None and awaited is not None and awaited.refusal is not None:
-            since = write_ms(awaited.record.timestamp)
-            why = f"{awaited.refusal.detail}, since {since}; what is sealed by a key that HQ knows is read on"
-            self.wait = Wait(tail.records[0].record.offset, why)
+            cause = awaited.refusal.cause(tail.epoch, awaited.sequence)
+            self.wait = Wait(tail.records[0].record.offset, cause)
 
     def _accept(self, tail: Tail, count: int, edge: Edge, by: KafkaRecord) -> None:
         """Take the first `count` records of a tail: with the stretch before them, where one receipt has room."""
@@ -331,15 +337,15 @@ class _Fetch:
         if self.lost is not None and (self.lost.is_parked or self.lost.origin == self.stretches[-1].lane.origin):
             self.lost = None
 
-    def _missing(self, origin: str, why: str, pending: Pending) -> None:
+    def _missing(self, origin: str, why: str, cause: Cause, pending: Pending) -> None:
         """Ask for what lies before a record that can't join. HQ asks for nothing that may wait for a key."""
         is_proved = is_sealed(self.center, origin, pending, self.keyring)
         if is_proved or self.wait is None:
-            self._hole(origin, why, is_proved=is_proved)
+            self._hole(origin, why, cause, is_proved=is_proved)
 
-    def _hole(self, origin: str, why: str, *, is_proved: bool) -> None:
+    def _hole(self, origin: str, why: str, cause: Cause, *, is_proved: bool) -> None:
         is_open = self.open is not None and origin == self.open.lane.origin
-        new = Gap(origin, why, is_proved, 0, self.tick)
+        new = Gap(origin, why, cause, is_proved, 0, self.tick)
         if is_open:
             self.gap = new.after(self.gap)
         else:
@@ -351,7 +357,7 @@ class _Fetch:
             return gap
         asked = gap.asked(self.tick)
         if asked is not None and asked.is_parked:
-            self.parked = asked.parked_why
+            self.parked = asked.cause.to_text()
         elif asked is not None:
             self.resends.append(Resend(gap.origin, first, gap.why))
         return asked

@@ -17,6 +17,7 @@ from typing import Final
 
 from hub.ledger.control import is_news
 from hub.ledger.lane import Intake, Status
+from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
 from hub.protocol.forms import PRESENCE_V2, STATUS_V1
@@ -36,25 +37,26 @@ _STATES: Final = {
     Status.PARKED: State.PARKED,
     Status.FORKED: State.FORKED,
 }
-_CENTERS: Final = {"suspended": State.SUSPENDED, "closed": State.CLOSED}
+_CENTERS: Final = {CauseCode.SUSPENDED: State.SUSPENDED, CauseCode.CLOSED: State.CLOSED}
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What HQ does with a center's lane, and why, on one line."""
+    """What HQ does with a center's lane, and why: a cause's line, '' where there is nothing to say."""
 
     state: State
     why: str = ""
 
 
-def standing_of(intake: Intake, registered: str, remark: str = "") -> Standing:
-    """Return how HQ stands with a center; `registered` is the status of the center itself, '' where it is none.
+def standing_of(intake: Intake, stopped: Cause | None, remark: str = "") -> Standing:
+    """Return how HQ stands with a center; `stopped` is why nothing of it may be read, None where it may.
 
     What an audit found about its events is said where there is nothing to say of how they are read.
     """
-    if registered in _CENTERS:
-        return Standing(_CENTERS[registered])
-    state, why = _STATES[intake.status], intake.why.partition("\n")[0]
+    if stopped is not None and stopped.code in _CENTERS:
+        return Standing(_CENTERS[stopped.code], cut_line(stopped.to_line()))
+    state = _STATES[intake.status]
+    why = Cause.stored(intake.why).to_line() if intake.why else ""
     return Standing(state, cut_line(why or (remark if state is State.READS else "")))
 
 

@@ -44,11 +44,3 @@ def read_time(text: str) -> datetime:
 def write_time(moment: datetime) -> str:
     """Return `moment` as RFC 3339 in UTC with microseconds, the one form that cohub writes."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def write_ms(moment_ms: int) -> str:
-    """Return the moment of milliseconds since 1970 for people, to the second; `-` for what no calendar has."""
-    try:
-        return f"{EPOCH_START + timedelta(milliseconds=moment_ms):%Y-%m-%d %H:%M:%S} UTC"
-    except OverflowError:
-        return "-"

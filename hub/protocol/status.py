@@ -8,7 +8,7 @@
     size <how many of its events HQ has taken>
     state <reads, waits, parked, forked, suspended or closed>
     since <RFC 3339>
-    why <one line of at most 200 bytes, or ->
+    why <one line of at most 200 bytes, a code first (`hub.protocol.cause`), or ->
     basis <size of the hq lane> <its origin>
     rules <the number of the rules in force>
     reads <the forms that HQ reads from centers, or ->
@@ -24,6 +24,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
+from hub.protocol.cause import is_coded
 from hub.protocol.control import HUB
 from hub.protocol.errors import Malformed
 from hub.protocol.forms import read_forms, read_lines, read_reason, write_forms
@@ -52,8 +53,8 @@ class State(StrEnum):
 class StatusNote:
     """What HQ says of its own standing with a center, at `time` by HQ's clock.
 
-    Shapes: lane is '' where none is open yet, why '' where there is nothing to say; basis is a size of the hq lane
-            whose origin hq_lane is; reads names the forms that HQ reads.
+    Shapes: lane is '' where none is open yet, why is a cause's line, '' where there is nothing to say; basis is a
+            size of the hq lane whose origin hq_lane is; reads names the forms that HQ reads.
     """
 
     hub: str
@@ -94,6 +95,9 @@ class StatusNote:
             raise Malformed("status: expected a lane of the center, or -, and the hq lane behind the basis")
         if said["state"] not in tuple(State):
             raise Malformed(f"status: expected a state of {', '.join(State)}, got {said['state'][:30]!r}")
+        why = read_reason(said["why"], "status: why")
+        if why and not is_coded(why):
+            raise Malformed(f"status: why: expected a code and what it is about, or -, got {why[:60]!r}")
         rules = read_number(said["rules"], "rules")
         if not rules or (not lane and said["size"] != "0"):
             raise Malformed("status: expected rules from 1 on, and the size 0 where no lane is open")
@@ -105,7 +109,7 @@ class StatusNote:
             read_number(said["size"], "size"),
             State(said["state"]),
             read_own_time(said["since"]),
-            read_reason(said["why"], "status: why"),
+            why,
             read_number(basis, "basis"),
             hq_lane,
             rules,

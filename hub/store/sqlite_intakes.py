@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from hub.ledger.lane import Intake, Lane, Status
+from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us
 from hub.protocol.tree import HASH_BYTES, Edge
@@ -28,12 +29,8 @@ def claimed(row: Sequence[Any], lanes: Sequence[Sequence[Any]]) -> Claimed:
     try:
         return Claimed(_intake(row, lanes), term)
     except (ArithmeticError, AttributeError, LookupError, Malformed, TypeError, ValueError) as exc:
-        why = (
-            f"what the database has of {center} can't be read: {exc or type(exc).__name__}. It was edited, or its disk "
-            "is damaged: `hub audit verify` says more; put the newest copy back, start the worker again, and "
-            f"`hub lane resume {center}`"
-        )
-        return Claimed(Intake(center, None, Status.PARKED, why), term, is_damaged=True)
+        cause = Cause.of(CauseCode.ROWS_DAMAGED, text=str(exc) or type(exc).__name__)
+        return Claimed(Intake(center, None, Status.PARKED, cause.to_text()), term, is_damaged=True)
 
 
 def _intake(row: Sequence[Any], lanes: Sequence[Sequence[Any]]) -> Intake:

@@ -29,15 +29,18 @@ from hub.ledger.publication import publications
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
 from hub.protocol.batch import first_offset
+from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import is_center_id
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
+from hub.protocol.receipt import one_line
 from hub.protocol.record import KafkaRecord
 from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import FencedError, Store
 from hub.worker.ports import LaneHandle, Outlet
 from hub.worker.remembered import Remembered
 from hub.worker.teller import Teller
+from schemas.words.causes import cause_said
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +64,14 @@ class HeldIntake:
     basis: Basis
     is_damaged: bool = False
     sought: int | None = None
+
+
+def _told(why: str) -> dict[str, str]:
+    """Return a cause as the log has it: by its code, and as a sentence."""
+    if not why:
+        return {"why": ""}
+    line = Cause.stored(why).to_line()
+    return {"why": line, "said": cause_said(line).text()}
 
 
 async def _is_sure() -> None:
@@ -129,7 +140,7 @@ class Consolidator:
             self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis, claim.is_damaged)
             self._entities.forget(center)
             if claim.is_damaged:
-                log.error("lane_damaged", center=center, why=intake.why)
+                log.error("lane_damaged", center=center, **_told(intake.why))
             if not intake.is_read:
                 self.lanes.pause(center)
         await self._teller.assigned(claimed)
@@ -303,14 +314,14 @@ class Consolidator:
             log.warning("records_quarantined", center=center, records=len(step.quarantine))
         intake = step.reading.intake
         if not intake.is_read:
-            log.warning("lane_stopped", center=center, status=str(intake.status), why=intake.why)
+            log.warning("lane_stopped", center=center, status=str(intake.status), **_told(intake.why))
             self.lanes.pause(center)
         elif (intake.status, intake.why) != (was.status, was.why):
             log.warning(
                 "lane_reads_on" if intake.why else "lane_reads",
                 center=center,
                 status=str(intake.status),
-                why=intake.why,
+                **_told(intake.why),
             )
 
     async def _answer_claims(self, step: Step) -> str | None:
@@ -327,7 +338,7 @@ class Consolidator:
                 continue
             if edge.root != claim.checkpoint.root:
                 await self._store.keep_evidence(origin, size, receipt, claim.note, step.committed_at)
-                return f"fork of {origin}: two valid seals of size {size} with different roots"
+                return Cause.of(CauseCode.FORK, origin.rpartition("/")[2], size).to_text()
             if receipt not in sent:
                 sent.add(receipt)
                 self._publisher.answer(step.reading.intake.center, "receipt", receipt)
@@ -336,7 +347,8 @@ class Consolidator:
     async def _park(self, center: str, held: HeldIntake, exc: Exception) -> None:
         log.error("engine_fault", center=center, exc_info=exc)
         text = "".join(traceback.format_exception(exc))[-WHY_BYTES_MAX:]
-        await self._stop(center, held, Status.PARKED, f"engine fault: {exc!r}\n{text}")
+        cause = Cause.of(CauseCode.ENGINE_FAULT, text=f"{one_line(repr(exc))}\n{text}")
+        await self._stop(center, held, Status.PARKED, cause.to_text())
 
     async def _stop(self, center: str, held: HeldIntake, status: Status, why: str) -> None:
         try:
@@ -344,7 +356,7 @@ class Consolidator:
         except FencedError:
             self._held.pop(center, None)
         held.reading = Reading.of(replace(held.reading.intake, status=status, why=why, reads_on=False))
-        log.warning("lane_stopped", center=center, status=str(status), why=why.splitlines()[0])
+        log.warning("lane_stopped", center=center, status=str(status), **_told(why))
         self.lanes.pause(center)
 
     async def _until_newest(self, newest: KafkaRecord) -> None:

@@ -55,10 +55,9 @@ class Teller:
             return
         for intake, term in held:
             center = intake.center
-            registered = basis.registry.centers.get(center)
             before = self._tellings.get(center, Telling())
-            status, remark = "" if registered is None else registered.status, changes.remarks.get(center, "")
-            after = before.stands(standing_of(intake, status, remark), at.now)
+            stopped, remark = basis.keyring.waits(center), changes.remarks.get(center, "")
+            after = before.stands(standing_of(intake, stopped, remark), at.now)
             is_due = after.is_due(at.tick)
             if after is before and not is_due:
                 continue

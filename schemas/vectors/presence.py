@@ -122,15 +122,42 @@ def _said_more(presence: Presence) -> Row:
 def status_vectors() -> Row:
     """Return status notes, and what a connector does not take for one."""
     since, hq_lane = START - timedelta(hours=2), f"{HUB}/hq/00c0ffee"
-    reads, why = (PRESENCE_V2,), "no key of uz that HQ knows has signed hub.example/uz/0a1b2c3d"
+    reads, why = (PRESENCE_V2,), "UNKNOWN_KEY 1f2e3d4c 0a1b2c3d"
     rows = [
         ("reads", StatusNote(HUB, CENTER, START, ORIGIN, 5, State.READS, since, "", 17, hq_lane, 1, reads)),
         ("no_lane_yet", StatusNote(HUB, CENTER, START, "", 0, State.READS, START, "", 17, hq_lane, 1)),
         ("waits", StatusNote(HUB, CENTER, START, ORIGIN, 5, State.WAITS, since, why, 17, hq_lane, 2, reads)),
-        ("parked", StatusNote(HUB, CENTER, START, ORIGIN, 5, State.PARKED, since, "缺口：3、4", 17, hq_lane, 2, reads)),
-        ("forked", StatusNote(HUB, CENTER, START, ORIGIN, 5, State.FORKED, since, "я" * 200, 17, hq_lane, 2, reads)),
-        ("suspended", StatusNote(HUB, CENTER, START, ORIGIN, 5, State.SUSPENDED, since, "", 17, hq_lane, 2, reads)),
-        ("closed", StatusNote(HUB, CENTER, START, "", 0, State.CLOSED, since, "", 18, hq_lane, 2, reads)),
+        (
+            "parked",
+            StatusNote(HUB, CENTER, START, ORIGIN, 5, State.PARKED, since, "GAP 0a1b2c3d 6 8", 17, hq_lane, 2, reads),
+        ),
+        (
+            "forked",
+            StatusNote(HUB, CENTER, START, ORIGIN, 5, State.FORKED, since, "FORK 0a1b2c3d 5", 17, hq_lane, 2, reads),
+        ),
+        (
+            "suspended",
+            StatusNote(
+                HUB, CENTER, START, ORIGIN, 5, State.SUSPENDED, since, "SUSPENDED 等待年审", 17, hq_lane, 2, reads
+            ),
+        ),
+        ("closed", StatusNote(HUB, CENTER, START, "", 0, State.CLOSED, since, "CLOSED", 18, hq_lane, 2, reads)),
+        (
+            "fault_cut_to_200_bytes",
+            StatusNote(
+                HUB, CENTER, START, ORIGIN, 5, State.PARKED, since, "ENGINE_FAULT " + "я" * 200, 17, hq_lane, 2, reads
+            ),
+        ),
+        (
+            "remark",
+            StatusNote(
+                HUB, CENTER, START, ORIGIN, 5, State.READS, since, "REPEATED_ID 3 0a1b2c3d 4", 17, hq_lane, 2, reads
+            ),
+        ),
+        (
+            "cause_of_a_later_hq",
+            StatusNote(HUB, CENTER, START, ORIGIN, 5, State.WAITS, since, "MOON_TOO_HIGH 7 x", 17, hq_lane, 9, reads),
+        ),
         (
             "by_a_later_hq",
             StatusNote(HUB, CENTER, START, ORIGIN, 5, State.READS, since, "", 17, hq_lane, 9, (*reads, "presence/v3")),
@@ -153,8 +180,13 @@ def status_vectors() -> Row:
         "since_without_offset": ("10:00:00.250000Z", "10:00:00.250000"),
         "why_empty": (f"why {why}", "why "),
         "why_longer_than_200_bytes": (f"why {why}", "why " + "w" * 201),
-        "why_with_two_spaces": ("no key of", "no  key of"),
-        "why_that_turns_the_direction": ("no key of", "no \u202ekey of"),
+        "why_longer_in_bytes_than_in_letters": (why, "FORK " + "я" * 100),
+        "why_with_two_spaces": (why, why.replace(" ", "  ", 1)),
+        "why_that_turns_the_direction": (why, f"{why} \u202egood"),
+        "why_in_free_words": (why, "no key that HQ knows has signed"),
+        "why_in_small_letters": (why, why.lower()),
+        "why_of_a_code_with_a_digit": (why, "KEY2 0a1b2c3d"),
+        "why_of_41_letters": (why, "K" * 41),
         "basis_without_a_lane": (f"basis 17 {hq_lane}", "basis 17"),
         "basis_of_a_center's_lane": (f"basis 17 {hq_lane}", f"basis 17 {ORIGIN}"),
         "basis_negative": ("basis 17", "basis -17"),
@@ -165,7 +197,7 @@ def status_vectors() -> Row:
         "line_too_many": ("presence/v2\n", "presence/v2\nmore\n"),
     }
     return file_of(
-        "Status notes: HQ's word on out.<center> of how it stands with that center. No reason or lane is null.",
+        "Status notes: HQ's word on out.<center> of how it stands with that center. No cause or lane is null.",
         [
             {
                 **row_of(name, sign_note(s.to_text(), [RECEIPTS]).to_bytes(), [RECEIPTS]),
@@ -176,6 +208,7 @@ def status_vectors() -> Row:
                     "size": s.size,
                     "state": str(s.state),
                     "why": StatusNote.from_text(s.to_text()).why or None,
+                    "code": s.why.partition(" ")[0] or None,
                     "basis": s.basis,
                     "hq_lane": s.hq_lane,
                     "rules": s.rules,

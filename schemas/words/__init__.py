@@ -10,6 +10,7 @@ this folder:
     sheets.toml     the sheet of verdicts: headers, states, parameters
     notices.toml    what is said of a file as a whole
     alarms.toml     what an office must know of its standing at HQ
+    causes.toml     why HQ takes nothing of what a center sends, what each end does about it
     findings.toml   what an audit of HQ's ledger finds: what is wrong, what that means, what to do
     evidence.toml   the page of an evidence bundle; bundle_readme.*.txt is the README beside it
     fields.toml     what is said of a field's form, by `connector fields`, docs/fields.md and the templates

@@ -37,6 +37,7 @@ from hub.evidence.report import Check
 from hub.hq.alarms import HALTS, PARTS, HqAlarm
 from hub.hq.rotation import PURPOSES
 from hub.ledger.halt import Why as Halted
+from hub.protocol.cause import CauseCode
 from hub.protocol.errors import Malformed
 from hub.protocol.verdict import Code
 from schemas.vocabulary import NAMES
@@ -105,6 +106,14 @@ def needed() -> dict[str, set[str]]:
         *_group("states", states),
         # What is said of a file that is too large stands under its code alone.
         *_each((*(set(states) - {FileState.TOO_LARGE, IS_COPY}), *NOTICE_CODES, *FileCode), "message", "remedy"),
+    }
+    wanted["words/causes.toml"] = {
+        "quoted",
+        "unknown",
+        "unknown_office",
+        "unsaid",
+        "todo",
+        *_each(CauseCode, "message", "office", "hq"),
     }
     wanted[OFFICE] = set()  # the code itself asks for each of them, see `schemas.words.asked`
     wanted["words/findings.toml"] = _each(What, "message", "meaning", "remedy")

@@ -1,4 +1,4 @@
-"""A text that is said later: its name in schemas/words/office.toml and what is filled in.
+"""A text that is said later: its name in schemas/words/office.toml, or another file there, and what is filled in.
 
 Code says what is the case; in which words is decided where it is known who reads. A log and `--json` are in English, a
 terminal and a verdict sheet in the office's language.
@@ -23,21 +23,24 @@ class Said:
 
     name: str
     values: Mapping[str, Any]
+    file: str = FILE
 
     def text(self, language: Language = "en") -> str:
         """Return the text in a language."""
-        return words(FILE).say(
+        return words(self.file).say(
             self.name, language, **{name: _value(value, language) for name, value in self.values.items()}
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, to be kept."""
-        return {"text": self.name, "values": {name: _plain(value) for name, value in self.values.items()}}
+        found = {"text": self.name, "values": {name: _plain(value) for name, value in self.values.items()}}
+        return found if self.file == FILE else {**found, "file": self.file}
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
         """Return the text that `to_json` has written."""
-        return cls(found["text"], {name: _revive(value) for name, value in found["values"].items()})
+        values = {name: _revive(value) for name, value in found["values"].items()}
+        return cls(found["text"], values, found.get("file", FILE))
 
     def __str__(self) -> str:
         """Return the text in English, as logs have it."""

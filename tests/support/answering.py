@@ -72,6 +72,7 @@ class AnsweringHq:
         self.accepted: list[str] = []  # ce_id, in order
         self.presence: list[Presence] = []
         self.loses_receipts = 0  # how many of the next receipts are made and never sent
+        self.basis = 1  # under which it judges
         self.drops = 0  # how many of the next records are not read, as if the broker had lost them
         self.refuse: Refuse = lambda _entity, _value: None
         self.unknown_seals = 0
@@ -169,7 +170,7 @@ class AnsweringHq:
             except Rejected as exc:
                 decisions.append(Decision(sequence, exc.code, exc.field, exc.params))
         first = lane.edge.size + 1
-        receipt = Receipt(lane.origin, first, edge.size, edge.root, datetime.now(UTC), 1, tuple(decisions))
+        receipt = Receipt(lane.origin, first, edge.size, edge.root, datetime.now(UTC), self.basis, tuple(decisions))
         stored = sign_note(receipt.to_text(), [self.receipts_key]).to_bytes()
         lane.receipts.append((first, edge.size, stored))
         lane.edge, lane.tail = edge, []

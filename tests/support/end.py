@@ -39,6 +39,7 @@ FILE = "offers.csv"
 KEY = Signer(seal_key_name(HUB, CENTER), b"k" * 32)
 ROOT = Signer(f"{HUB}/root", b"o" * 32)
 RECEIPTS = Signer(f"{HUB}/receipts", b"r" * 32)
+HQ = Signer(f"{HUB}/hq", b"q" * 32)
 
 
 def broker_of_a_center() -> MemoryBroker:
@@ -80,7 +81,8 @@ class End:
         self.link = Link(self.settings, self.outbox, broker)
         sealer = Sealer(self.outbox, KEY, self.settings.linger_ms, time.monotonic, lambda _dataschema: True)
         self.sender = Sender(self.outbox, self.link, sealer, self._settled, self.work)
-        trust = Trusted(folder / "trust.note", Trust(HUB, ROOT.verifier, (RECEIPTS.verifier,)))
+        said = Trust(HUB, ROOT.verifier, (RECEIPTS.verifier,), hqs=(HQ.verifier,))
+        trust = Trusted(folder / "trust.note", said)
         self.reader = ReceiptReader(
             self.outbox,
             self.link,

@@ -74,6 +74,7 @@ class Office:
         origin: str | None = None,
         at: datetime = NOW,
         retired_at: datetime | None = None,
+        basis: int = 1,
     ) -> AnswersTaken:
         """Take the receipt of `first` to `last`, as HQ would sign it; by a key that was retired, if that is given."""
         receipt = Receipt(
@@ -82,7 +83,7 @@ class Office:
             last,
             root or self.outbox.lane.root_at(last) or b"?" * 32,
             at,
-            1,
+            basis,
             decisions,
         )
         note = sign_note(receipt.to_text(), [self.hq]).to_bytes()

@@ -17,6 +17,7 @@ from hub.hq.alarms import HqAlarm
 from hub.hq.status import Need
 from hub.ledger.halt import Why as Halt
 from hub.ledger.lane import Status
+from hub.protocol.cause import CauseCode
 
 ROOT: Final = Path(__file__).parents[2]
 PROCESSES: Final = (
@@ -49,6 +50,7 @@ def named() -> set[str]:
         "AlarmName": AlarmName,
         "Break": Break,
         "FileCode": FileCode,
+        "CauseCode": CauseCode,
     }
     for name, members in lists.items():
         found |= {f"{name}.{member.name}" for member in members}

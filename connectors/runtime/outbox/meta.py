@@ -60,29 +60,26 @@ def persons_wait(stream: str, field: str) -> str:
 class Foreign:
     """A lane of our center that another machine opened after ours, as the alarm of that name keeps it.
 
-    Shapes: recorded_at is the time of HQ's receipt for it; opened_as is the reason that its first event gives, which
-            names the machine, '' until HQ has told it.
+    Shapes: recorded_at is the time of HQ's receipt for it, basis the size of HQ's lane that this was judged under, 0
+            where an earlier release did not keep it; opened_as is the reason that its first event gives, which names
+            the machine, '' until HQ has told it.
     """
 
     origin: str
     recorded_at: datetime
     opened_as: str = ""
+    basis: int = 0
 
     @classmethod
     def from_text(cls, text: str) -> Self:
         """Return the record that `to_text` has written."""
         found = orjson.loads(text)
-        return cls(found["origin"], read_time(found["recorded_at"]), found["opened_as"])
+        return cls(found["origin"], read_time(found["recorded_at"]), found["opened_as"], found.get("basis", 0))
 
     def to_text(self) -> str:
         """Return the record as it is kept."""
         found = {"origin": self.origin, "recorded_at": write_time(self.recorded_at), "opened_as": self.opened_as}
-        return orjson.dumps(found).decode()
-
-    def told(self) -> str:
-        """Return the record as a program that stops for it says it, and as 0.2 kept it."""
-        said = f"{self.origin} recorded {write_time(self.recorded_at)}"
-        return f"{said}, opened as {self.opened_as!r}" if self.opened_as else said
+        return orjson.dumps({**found, "basis": self.basis}).decode()
 
 
 @dataclass(frozen=True, slots=True)

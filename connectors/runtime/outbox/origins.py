@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Any
 
 import orjson
 import structlog
@@ -61,8 +62,8 @@ class Origins:
             self._database.set_meta(Meta.NEWEST, None)
         if foreign is None:
             return
-        start = self.began()
-        is_older = start is not None and self._right(foreign.recorded_at) <= self._right(start)
+        start = self._start()
+        is_older = start is not None and self._order(foreign.recorded_at, foreign.basis) <= start
         if is_older or not is_origin(foreign.origin, hub, center):
             log.warning("foreign_lane_forgotten", origin=foreign.origin)
             self._database.set_foreign(None)
@@ -75,12 +76,13 @@ class Origins:
             if known["origin"] == receipt.origin:
                 is_newer = known["size"] < receipt.last
             else:
-                is_newer = self._right(self._spoken_at(known)) < self._right(receipt.recorded_at)
+                before = self._order(self._spoken_at(known), known.get("basis", 0))
+                is_newer = before < self._order(receipt.recorded_at, receipt.basis)
             if not is_newer:
                 return
         root = base64.b64encode(receipt.root).decode()
-        at = write_time(receipt.recorded_at)
-        found = {"origin": receipt.origin, "size": receipt.last, "root": root, "recorded_at": at}
+        found = {"origin": receipt.origin, "size": receipt.last, "root": root, "basis": receipt.basis}
+        found["recorded_at"] = write_time(receipt.recorded_at)
         self._database.set_meta(Meta.NEWEST, orjson.dumps(found).decode())
 
     def correct(self, correction: Correction | None) -> None:
@@ -88,19 +90,35 @@ class Origins:
         if correction is None:
             return
         found = {"since": write_time(correction.since), "until": write_time(correction.until)}
-        self._database.set_meta(Meta.CLOCK_CORRECTED, orjson.dumps(found).decode())
+        self._database.set_meta(Meta.CLOCK_CORRECTED, orjson.dumps({**found, "basis": correction.basis}).decode())
 
-    def _right(self, moment: datetime) -> datetime:
-        """Return the time of a receipt as it counts: one that HQ took back was at that word of HQ's, at the latest."""
+    def reconsider(self, correction: Correction | None, hub: str, center: str) -> bool:
+        """Return whether another machine still counts as writing for this center, now that HQ's lane was read."""
+        self.correct(correction)
+        self.forget_others(hub, center)
+        return self._database.foreign() is not None
+
+    def _order(self, moment: datetime, basis: int) -> tuple[datetime, datetime]:
+        """Return by what receipts are put in order; `basis` is what this one was judged under, 0 where nobody kept it.
+
+        A time that HQ took back was at that word of HQ's, at the latest; of two of them the later is the later.
+        """
         text = self._database.meta(Meta.CLOCK_CORRECTED)
         if text is None:
-            return moment
+            return moment, moment
         found = orjson.loads(text)
-        since, until = read_time(found["since"]), read_time(found["until"])
-        # Behind HQ's word right times go on within what it took back: one that is to come is a wrong one.
-        return since if since < moment <= until and moment > datetime.now(UTC) else moment
+        since, until, corrected_at = read_time(found["since"]), read_time(found["until"]), found.get("basis", 0)
+        # Behind HQ's word right times go on within what it took back. What was judged before it was recorded by the
+        # wrong clock; where that is not known, a time that is to come is a wrong one.
+        is_before = basis < corrected_at if basis and corrected_at else moment > datetime.now(UTC)
+        return (since if since < moment <= until and is_before else moment), moment
 
-    def _spoken_at(self, known: Mapping[str, str]) -> datetime:
+    def _start(self) -> tuple[datetime, datetime] | None:
+        """Return where the open lane stands in this order, None if there is no receipt for it yet."""
+        began_at = self.began()
+        return None if began_at is None else self._order(*began_at)
+
+    def _spoken_at(self, known: Mapping[str, Any]) -> datetime:
         """Return when HQ recorded the receipt that was remembered as its newest; releases before 0.3 kept no time."""
         if "recorded_at" in known:
             return read_time(known["recorded_at"])
@@ -110,10 +128,11 @@ class Origins:
         )
         return EPOCH_START if found[0][0] is None else read_time(found[0][0])
 
-    def began(self) -> datetime | None:
+    def began(self) -> tuple[datetime, int] | None:
         """Return when HQ recorded the first event of the open lane, None if there is no receipt for it yet.
 
-        Releases before 0.3 kept no such time: then it is that of the oldest receipt that is still kept.
+        With the basis that it was judged under, 0 where that is not known. Releases before 0.3 kept no such time: then
+        it is that of the oldest receipt that is still kept.
         """
         epoch = self._lane.epoch
         if epoch is None:
@@ -122,20 +141,21 @@ class Origins:
         if text is None:
             found = self._database.read("SELECT min(recorded_at) FROM receipt WHERE epoch=?", (epoch.number,))
             text = found[0][0]
-        return None if text is None else read_time(text)
+        at, _, basis = (text or "").partition(" ")
+        return (read_time(at), int(basis or 0)) if at else None
 
     def begin(self, epoch: Epoch, receipt: Receipt) -> ReceiptOutcome:
         """HQ has recorded the first event of the open lane: of a lane that was met before, it is known whose is newer.
 
         HQ closes a lane when it takes the next one: the later of the two is the one that goes on.
         """
-        self._database.set_meta(began(epoch.number), write_time(receipt.recorded_at))
+        self._database.set_meta(began(epoch.number), f"{write_time(receipt.recorded_at)} {receipt.basis}")
         text = self._database.meta(Meta.MET)
         if text is None:
             return ReceiptOutcome.APPLIED
         met = Foreign.from_text(text)
         self._database.set_meta(Meta.MET, None)
-        if self._right(met.recorded_at) <= self._right(receipt.recorded_at):
+        if self._order(met.recorded_at, met.basis) <= self._order(receipt.recorded_at, receipt.basis):
             return ReceiptOutcome.APPLIED
         self._database.set_foreign(met)
         return ReceiptOutcome.FOREIGN
@@ -151,13 +171,13 @@ class Origins:
                 "INSERT INTO foreign_lane VALUES (?, ?)", (receipt.origin, write_time(receipt.recorded_at))
             )
             return ReceiptOutcome.STRAY
-        foreign, start = Foreign(receipt.origin, receipt.recorded_at), self.began()
+        foreign, start = Foreign(receipt.origin, receipt.recorded_at, basis=receipt.basis), self._start()
         if start is None:
             text = self._database.meta(Meta.MET)
             if text is None or Foreign.from_text(text).recorded_at < foreign.recorded_at:
                 self._database.set_meta(Meta.MET, foreign.to_text())
             return ReceiptOutcome.MET
-        if self._right(foreign.recorded_at) <= self._right(start):
+        if self._order(foreign.recorded_at, foreign.basis) <= start:
             return ReceiptOutcome.STRAY  # ours has followed it: somebody says it again
         self._database.set_foreign(foreign)
         return ReceiptOutcome.FOREIGN

@@ -10,12 +10,14 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, select
 
 from hub.domain.stream import HQ
+from hub.protocol.cause import Cause
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
 from hub.protocol.status import StatusNote
 from hub.protocol.witness import Alarm
 from hub.store.read.model import ReadModel, moment
 from hub.store.tables import EVIDENCE, INTAKE, LANE, LANE_AND_CURSOR, LEDGER, PUBLISHED_UPTO, TOLD, UNKEPT
+from schemas.words.causes import cause_said
 
 # Written out, not bound: so the partial index on rejected rows serves it.
 _REJECTED: Final[ColumnElement[bool]] = literal_column("ledger.code <> 'ACCEPTED'")
@@ -44,7 +46,7 @@ class LastTold(ReadModel):
 
     state: str = Field(description="reads, waits, parked, forked, suspended or closed")
     since: datetime = Field(description="Since when")
-    why: str = Field(description="Why, empty where there is nothing to say")
+    why: str = Field(description="Why, by its code; empty where there is nothing to say")
 
 
 class LastAlarm(ReadModel):
@@ -63,6 +65,9 @@ class IntakeStanding(ReadModel):
     why: str = Field(
         default="no worker has read it yet",
         description="Why it is not being read, or what of it waits or is not taken; empty where all is well",
+    )
+    cause: str = Field(
+        default="", description="The same by its code (schemas/PROTOCOL.md), with all that is kept of a fault"
     )
     owner: str = Field(default="", description="The worker that reads it")
     position: int | None = Field(
@@ -166,10 +171,12 @@ def _unkept(db: Connection) -> dict[str, int]:
 
 def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str]) -> IntakeStanding:
     events = int(sums.events) if sums else 0
+    cause = Cause.stored(row.why) if row.why else None
     return IntakeStanding(
         center=row.center,
         status=row.status,
-        why=row.why,
+        why=cause_said(cause.to_line()).text() if cause else "",
+        cause=cause.to_text() if cause else "",
         owner=row.owner,
         position=row.next_offset,
         origin=row.origin,

@@ -17,6 +17,7 @@ type more struct {
 var (
 	formName  = regexp.MustCompile(`^[a-z][a-z_]{0,19}/v[1-9][0-9]{0,3}$`)
 	announces = regexp.MustCompile(`^.* \(reads ([^()]+)\)$`)
+	causeForm = regexp.MustCompile(`^[A-Z][A-Z_]{0,39}( .+)?$`)
 )
 
 // parseForms returns the forms that a line `reads` names.
@@ -163,6 +164,9 @@ func parseStatus(text string) (status, error) {
 	if s.why, err = parseReason(found["why"]); err != nil {
 		return s, err
 	}
+	if s.why != "" && !causeForm.MatchString(s.why) && !wrong("why_in_any_words") {
+		return s, fmt.Errorf("status: why %.60q", s.why)
+	}
 	s.reads, err = parseForms(found["reads"])
 	return s, err
 }
@@ -196,6 +200,6 @@ func checkStatus(_, v vector) error {
 	}
 	return first(same("hub", s.hub, said.str("hub")), same("center", s.center, said.str("center")),
 		same("lane", s.lane, said.str("lane")), same("size", s.size, said.num("size")), same("state", s.state, said.str("state")),
-		same("why", s.why, said.str("why")), same("basis", s.basis, said.num("basis")), same("hq_lane", s.hqLane, said.str("hq_lane")),
+		same("why", s.why, said.str("why")), same("code", strings.SplitN(s.why, " ", 2)[0], said.str("code")), same("basis", s.basis, said.num("basis")), same("hq_lane", s.hqLane, said.str("hq_lane")),
 		same("rules", s.rules, said.num("rules")), same("reads", strings.Join(s.reads, " "), strings.Join(said.strs("reads"), " ")))
 }

@@ -24,7 +24,7 @@ VALUES = {
     "last": "3",
     "gap": "51:00:04",
     "wanted": "12",
-    "detail": "hub.example/hq/00000001 does not go on",
+    "before": "hub.example/hq/00000001",
     "stored_at": "2026-01-02T03:04:05.000000Z",
 }
 

@@ -32,7 +32,7 @@ def status(**changes: Any) -> dict[str, Any]:
 
 def hq(state: State, age: timedelta = timedelta()) -> dict[str, Any]:
     """Return what HQ said of itself so long ago, as the status has it."""
-    note = StatusNote(HUB, CENTER, NOW - age, "", 0, state, NOW - age, "a reason", 17, f"{HUB}/hq/00c0ffee", 1)
+    note = StatusNote(HUB, CENTER, NOW - age, "", 0, state, NOW - age, "OTHER a reason", 17, f"{HUB}/hq/00c0ffee", 1)
     return Kept.read(note, NOW, NOW).plain(NOW)
 
 

@@ -20,6 +20,7 @@ from connectors.runtime.outbox.database import OutboxBusy
 from connectors.runtime.outbox.meta import NEVER_LINKED, Foreign, LinkState
 from connectors.runtime.outbox.schema import FIRST_BELIEVED, FIRST_WITNESSED, VERSION, bring_up_to_date, read_version
 from hub.protocol.errors import Fatal, Malformed, UsageError
+from hub.protocol.moment import write_time
 from hub.protocol.receipt import Decision
 from tests.support.office import CENTER, HUB, NOW, Office
 from tests.support.power import cut_at_each_statement
@@ -57,7 +58,10 @@ def lived(office: Office) -> None:
 
 def kept(foreign: Foreign, form: int) -> str:
     """Return what the release that wrote a form of the file kept of a foreign lane."""
-    return foreign.told() if form < FIRST_BELIEVED else foreign.to_text()
+    if form >= FIRST_BELIEVED:
+        return foreign.to_text()
+    said = f"{foreign.origin} recorded {write_time(foreign.recorded_at)}"
+    return f"{said}, opened as {foreign.opened_as!r}" if foreign.opened_as else said
 
 
 @pytest.fixture
@@ -160,7 +164,7 @@ def test_sentence_of_a_foreign_lane_becomes_a_record(old: Callable[[int], Path],
         said = outbox.status("ru")["alarms"]["foreign"]
         assert said.startswith(f"за этот центр пишет другая машина: штаб-квартира ответила каналу {FOREIGN}")
         assert opened_as in said
-        with pytest.raises(Fatal, match=f"HQ has answered the lane {FOREIGN} recorded 2026-01-02T03:04:05.000000Z"):
+        with pytest.raises(Fatal, match=f"HQ has answered the lane {FOREIGN} .recorded 2026-01-02T03:04:05.000000Z"):
             reason_for_epoch(outbox)
         outbox.epoch_new("this machine goes on")
         assert outbox.database.foreign() is None

@@ -16,18 +16,25 @@ import pytest
 
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import reason_for_epoch
+from connectors.runtime.outbox.meta import Foreign
 from connectors.runtime.outbox.status import hq_status
 from connectors.runtime.standing import STALE, Kept, Passed, lost_from, passed_over, status_passed_over
+from connectors.runtime.told import OfficeFatal
 from connectors.runtime.trust import LOOKS_MAX
 from hub.protocol.forms import PRESENCE_V2
+from hub.protocol.moment import write_time
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.receipt import Receipt, Resend
 from hub.protocol.status import State, StatusNote
+from hub.protocol.topics import LANE as HQ_TOPIC
 from tests.support.answering import AnsweringHq
-from tests.support.end import CENTER, HUB, KEY, RECEIPTS, End, broker_of_a_center, running, until
+from tests.support.center import filled
+from tests.support.end import CENTER, HQ, HUB, KEY, RECEIPTS, End, broker_of_a_center, running, until
+from tests.support.hq_lane import LaneWriter
 from tests.unit.connectors.runtime.test_faults import row, sayer
 
 NOW = datetime.now(UTC)
+CORRECTED = "net.cohub.clock.corrected.v1"
 OTHERS = f"{HUB}/kz/0a1b2c3d"
 OURS = f"{HUB}/{CENTER}/0a1b2c3d"
 
@@ -179,7 +186,7 @@ async def test_status_is_kept_and_what_is_older_or_for_others_or_from_the_future
     end: End, hq: AnsweringHq
 ) -> None:
     """The newest of HQ's to us counts; each that is passed over is counted by why."""
-    newest = status(state=State.PARKED, why="a gap")
+    newest = status(state=State.PARKED, why="GAP 0a1b2c3d 6 8")
     notes = {
         "old": [signed(replace(newest, time=newest.time - timedelta(seconds=age))) for age in (1, 60, 86_400)],
         "others": [
@@ -331,3 +338,62 @@ def test_hq_that_went_back_says_so_by_a_note_newer_than_the_receipt(
     """Nine events are receipted: what HQ has less of them, in a note behind that receipt, it has lost."""
     note = status(time=NOW, lane=lane, size=size)
     assert lost_from(note, LANE, 9, recorded_at) == expected
+
+
+AHEAD = NOW + timedelta(days=365)
+
+
+async def corrected(end: End, hq: AnsweringHq, until: datetime) -> None:
+    """Have HQ's own lane say that its clock was ahead until then, and HQ judge under that."""
+    hq.basis = 99
+    end.broker.create_topic(HQ_TOPIC, 1)
+    lane = LaneWriter(hub=HUB, hq=HQ, receipts=RECEIPTS).open(CORRECTED)
+    record = {"since": write_time(NOW - timedelta(hours=1)), "ahead_until": write_time(until), "reason": "a year ahead"}
+    await lane.say((CORRECTED, "clock", filled(CORRECTED, record))).publish(end.broker)
+
+
+async def test_office_that_a_wrong_clock_stopped_goes_on_by_itself_once_hq_took_it_back(
+    end: End, hq: AnsweringHq
+) -> None:
+    """Its own former lane, dated a year ahead, was taken for another machine's: HQ's word is read before it stops."""
+    hq.basis = 99
+    async with end.running():
+        await settled(end, ["A"])
+    end.database.set_foreign(Foreign(LANE, AHEAD, basis=1))
+    with pytest.raises(OfficeFatal):
+        await end.reader.run()
+    await corrected(end, hq, AHEAD)
+    async with end.running():
+        await settled(end, ["A", "B"])
+        await write(end, receipt(LANE, at=AHEAD))  # while it runs, too
+        await settled(end, ["A", "B", "C"])
+    assert end.database.foreign() is None
+    end.check(hq)
+
+
+async def test_office_that_runs_hears_of_hqs_correction_before_it_stops(end: End, hq: AnsweringHq) -> None:
+    """The receipt came before the correction was read; the lane goes on where it was."""
+    await corrected(end, hq, AHEAD)
+    async with end.running():
+        await settled(end, ["A"])
+        await write(end, receipt(LANE, at=AHEAD))
+        await settled(end, ["A", "B"])
+    assert end.database.foreign() is None
+    assert len(hq.lanes) == 1
+    end.check(hq)
+
+
+@pytest.mark.parametrize("at", [AHEAD + timedelta(days=1), NOW + timedelta(minutes=30)])
+async def test_correction_that_is_not_of_the_other_lanes_time_ends_no_stop(
+    end: End, hq: AnsweringHq, at: datetime
+) -> None:
+    """A receipt beyond what HQ took back is not explained by it; nor is one where HQ has taken nothing back."""
+    if at > AHEAD:
+        await corrected(end, hq, AHEAD)
+    async with end.running():
+        await settled(end, ["A"])
+    end.database.set_foreign(Foreign(LANE, at))
+    with pytest.raises(OfficeFatal):
+        await end.reader.run()
+    assert end.database.foreign() is not None
+    end.check(hq)

@@ -18,8 +18,8 @@ from tests.support.lived import lived
 KEY = "id purpose status replaced_lost status_reason vkey"
 CENTER = "id status country direction keys languages name streams timezone zone"
 INTAKE = (
-    "center status why owner position origin size epochs events accepted rejected duplicates missing unpublished forks "
-    "last_receipt_at seen_at presence told alarm reads_on strangers quarantined_bytes unkept"
+    "center status why cause owner position origin size epochs events accepted rejected duplicates missing unpublished "
+    "forks last_receipt_at seen_at presence told alarm reads_on strangers quarantined_bytes unkept"
 )
 LANE = "origin center epoch size published missing closed_by recorded_at state_digest"
 ENTITY = "center changed id kind record status stream version"

@@ -57,6 +57,7 @@ def test_lane_taken_at_once_and_piece_by_piece_is_the_same(stretches: list[HqStr
     assert {center: found.status for center, found in registry.centers.items()} == {
         "hq": "active", "uz": "active", "kz": "suspended"
     }  # fmt: skip
+    assert [registry.centers[center].status_reason for center in ("uz", "kz")] == ["", "audit"]
     assert whole.origin.startswith(f"{HUB}/hq/")
     assert not whole.newer
 

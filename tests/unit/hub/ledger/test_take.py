@@ -12,6 +12,7 @@ import pytest
 from hub.ledger.gap import RESEND_BACKOFF_S
 from hub.ledger.lane import Status
 from hub.ledger.settle import RECEIPT_EVENTS_MAX
+from hub.protocol.cause import Cause
 from hub.protocol.checkpoint import seal
 from hub.protocol.control import Presence
 from hub.protocol.limits import TAIL_EVENTS_MAX
@@ -134,7 +135,7 @@ async def test_gap_that_is_never_filled_parks_the_lane(hq: Hq, comes: bool) -> N
     assert asked == len(RESEND_BACKOFF_S)
     intake = hq.reading("uz").intake
     assert (intake.status, intake.is_read) == (Status.PARKED, True)
-    assert intake.why.startswith(f"gap in {center.origin}: expected 5, got 6; 3 resend requests")
+    assert intake.why == f"GAP {center.epoch} 5 5"
     assert not hq.reading("uz").is_due(hq.monotonic_s + 1e9)
     # It is read on: when what is missing comes after all, nobody has to do anything.
     step = await feed(hq, [*lost, *behind])
@@ -223,7 +224,11 @@ async def test_bad_seal_is_no_seal_and_is_asked_for_again(hq: Hq, damage: str) -
     assert [why.partition(" ")[0] for why in refused(step)] == ["BAD_SEAL"]
     assert [r.first for r in resends(step)] == [7]
     assert hq.reading("uz").intake.status is Status.READING
-    assert hq.reading("uz").intake.why.startswith("not taken, for its seal is not good: ")
+    cause = Cause.read(hq.reading("uz").intake.why)
+    assert cause is not None
+    codes = {"root": "WRONG_ROOT", "revoked": "REVOKED_KEY", "foreign": "FOREIGN_KEY"}
+    assert (cause.code, cause.values) == (codes.get(damage, "BAD_SEAL"), {"epoch": center.epoch, "sequence": "8"})
+    assert bool(cause.text) == (damage not in codes)
     step = await feed(hq, [right])
     assert (accepted(step), reasons(step), step.reading.intake.why) == ([7, 8], [], "")
 

@@ -18,6 +18,7 @@ from hub.ledger.telling import (
     Telling,
     standing_of,
 )
+from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import More, Presence
 from hub.protocol.forms import STATUS_V1, announce
 from hub.protocol.status import State, StatusNote
@@ -25,7 +26,8 @@ from hub.protocol.status import State, StatusNote
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HUB, ORIGIN = "hub.example", "hub.example/uz/0a1b2c3d"
 PLACE = Place(HUB, "uz", ORIGIN, 5, 17, "hub.example/hq/00c0ffee", 1)
-READS, WAITS = Standing(State.READS), Standing(State.WAITS, "no key")
+READS, WAITS = Standing(State.READS), Standing(State.WAITS, "UNKNOWN_KEY 1f2e3d4c 0a1b2c3d")
+AUDIT, UNKNOWN = Cause.of(CauseCode.SUSPENDED, text="an audit"), Cause.of(CauseCode.UNKNOWN_CENTER)
 OLD = Presence("uz", ORIGIN, NOW, 5, 0, "cohub 0.2.0")
 STARTED = Presence("uz", ORIGIN, NOW, 5, 0, announce("cohub 0.3.0", (STATUS_V1,)))
 ALIVE = Presence("uz", ORIGIN, NOW, 5, 0, "cohub 0.3.0", More(None, 0, "", (STATUS_V1,)))
@@ -40,22 +42,22 @@ def standing() -> Telling:
 
 
 @pytest.mark.parametrize(
-    ("status", "why", "registered", "expected"),
+    ("status", "why", "stopped", "expected"),
     [
-        (Status.READING, "", "active", READS),
-        (Status.WAITING, "no key\nmore", "active", WAITS),
-        (Status.PARKED, "gap: expected 5, got 9", "active", Standing(State.PARKED, "gap: expected 5, got 9")),
-        (Status.FORKED, "fork", "active", Standing(State.FORKED, "fork")),
-        (Status.READING, "", "suspended", Standing(State.SUSPENDED)),
-        (Status.WAITING, "center uz is suspended or closed", "closed", Standing(State.CLOSED)),
-        (Status.WAITING, "center uz is not registered", "", Standing(State.WAITS, "center uz is not registered")),
+        (Status.READING, "", None, READS),
+        (Status.WAITING, f"{WAITS.why} text\nmore", None, Standing(State.WAITS, f"{WAITS.why} text")),
+        (Status.PARKED, "gap: expected 5, got 9", None, Standing(State.PARKED, "OTHER gap: expected 5, got 9")),
+        (Status.FORKED, "FORK 0a1b2c3d 5", None, Standing(State.FORKED, "FORK 0a1b2c3d 5")),
+        (Status.READING, "", AUDIT, Standing(State.SUSPENDED, "SUSPENDED an audit")),
+        (Status.WAITING, "SUSPENDED an audit", Cause.of(CauseCode.CLOSED), Standing(State.CLOSED, "CLOSED")),
+        (Status.WAITING, str(UNKNOWN.code), UNKNOWN, Standing(State.WAITS, "UNKNOWN_CENTER")),
     ],
 )
 def test_standing_is_the_centers_own_first_and_then_its_lanes(
-    status: Status, why: str, registered: str, expected: Standing
+    status: Status, why: str, stopped: Cause | None, expected: Standing
 ) -> None:
     """One function says it, from the intake and the center's own status; of a traceback the first line."""
-    assert standing_of(Intake("uz", None, status, why, Lane(ORIGIN, "uz", "0a1b2c3d")), registered) == expected
+    assert standing_of(Intake("uz", None, status, why, Lane(ORIGIN, "uz", "0a1b2c3d")), stopped) == expected
 
 
 @pytest.mark.parametrize("presence", [None, OLD, later(replace(ALIVE, more=More(None, 0)), 1)])

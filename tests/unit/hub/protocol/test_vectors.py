@@ -269,6 +269,7 @@ def test_status_is_read(vector: Vector) -> None:
     assert (said.size, str(said.state), said.why or None) == (content["size"], content["state"], content["why"])
     assert (said.basis, said.hq_lane, said.rules) == (content["basis"], content["hq_lane"], content["rules"])
     assert list(said.reads) == content["reads"]
+    assert (said.why.partition(" ")[0] or None) == content["code"]
     assert said.to_text() == _read_note(vector).text
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from hub.hq.alarms import why_line
 from hub.hq.headquarters import HqEvent
 from hub.ledger.lane import Status
 from hub.protocol.errors import Fatal
+from hub.store.read.intakes import IntakeStanding
 from tests.support.center import Center
 from tests.support.consolidator import Clock, Seen, consolidator, intake, size
 from tests.support.hq import Hq, center_record
@@ -45,8 +47,8 @@ async def test_center_whose_rows_are_damaged_is_parked_and_no_other_waits(staffe
     for _ in range(2):
         status, why = intake(staffed, uz)
         assert status == Status.PARKED
-        assert why.startswith("what the database has of uz can't be read: ")
-        assert "`hub lane resume uz`" in why
+        assert why.startswith("ROWS_DAMAGED ")
+        assert "`hub lane resume uz`" in why_line(IntakeStanding(center="uz", cause=why))
         await staffed.store.resume("uz")
         await worker.look_again()
     await worker.handle("uz", uz.offers(1, first=50))

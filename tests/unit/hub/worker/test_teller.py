@@ -139,7 +139,8 @@ async def test_what_changes_is_told_within_a_look(desk: Desk) -> None:
     await desk.worker.handle("uz", [uz.sealed(record, stranger.signer)])
     await desk.look(CHANGES_PAUSE_S)
     assert desk.told.states == [State.READS, State.WAITS]
-    assert "HQ does not know the key" in desk.told.notes[-1][1].why
+    key = stranger.signer.named(uz.origin).verifier.key_id.hex()
+    assert desk.told.notes[-1][1].why == f"UNKNOWN_KEY {key} {uz.epoch}"
     since = desk.told.notes[-1][1].since
     await desk.look(SAY_EVERY_S)
     assert desk.told.notes[-1][1].since == since
@@ -158,6 +159,7 @@ async def test_suspended_center_is_told_so_and_not_that_a_lane_waits(desk: Desk,
     await hq.said("resumed", uz, {"reason": "done"})
     await desk.look(CHANGES_PAUSE_S)
     assert desk.told.states == [State.READS, State.SUSPENDED, State.READS]
+    assert [note.why for _, note in desk.told.notes] == ["", "SUSPENDED audit", ""]
 
 
 async def test_next_owner_tells_it_again_with_the_same_since(desk: Desk) -> None:
