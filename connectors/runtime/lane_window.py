@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from hub.domain.hq_lane import HqKeys, HqLane, HqReaders, HqStretch
+from hub.domain.hq_lane import HqLane, HqReaders, HqStretch
 from hub.protocol.errors import Malformed
 from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import RECEIPT_HEADER, SEAL_HEADER, canonical, position
+from hub.protocol.trust import HqKeys
 
 RECORDS_MAX: Final = 1_024
 BYTES_MAX: Final = 8 << 20

@@ -35,13 +35,13 @@ from hub.base import files
 from hub.base.clients import close
 from hub.base.kafka import Consumer
 from hub.base.text import in_one_line
-from hub.domain.hq_lane import CLOCK, HqKeys
+from hub.domain.hq_lane import CLOCK
 from hub.domain.registry import correction_of
 from hub.domain.state import partition_of
 from hub.protocol.errors import CohubError, Malformed, Retriable
 from hub.protocol.note import Signer
 from hub.protocol.topics import LANE
-from hub.protocol.trust import Trust
+from hub.protocol.trust import HqKeys, Trust
 
 LANE_WAIT_S: Final = 3.0
 REASON_CHARS_MAX: Final = 200

@@ -14,8 +14,8 @@ from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import EPOCH_START, from_us, to_us, write_time
 from hub.protocol.note import Note
-from hub.protocol.receipt import Decision, Receipt
-from hub.protocol.trust import Trust
+from hub.protocol.receipt import Decision
+from hub.protocol.trust import HqKeys, Trust
 from hub.replay.fold import BasisBook
 from hub.store.rows import StoredEvent, StoredLane, StoredReceipt
 
@@ -24,7 +24,7 @@ class ReceiptCheck:
     """What of a receipt can be checked without the ledger's bytes: who signed what, and under which basis."""
 
     def __init__(self, trust: Trust, bases: BasisBook, findings: Findings) -> None:
-        self._trust = trust
+        self._keys = HqKeys.of(trust)
         self._bases = bases
         self._findings = findings
 
@@ -36,9 +36,7 @@ class ReceiptCheck:
         try:
             if type(note) is not bytes:
                 raise Malformed(f"the note is {type(note).__name__}")
-            opened = Note.from_bytes(note)
-            receipt = Receipt.from_text(opened.text)
-            opened.verify(self._trust.good_at(self._trust.receipts, receipt.recorded_at))
+            receipt = self._keys.signed_receipt(Note.from_bytes(note))
         except Malformed as exc:
             told(What.RECEIPT_NOTE, "receipt", stored.origin, *_span(first, last), detail=exc)
         else:
@@ -119,7 +117,7 @@ class ReceiptCheck:
         try:
             checkpoint, note = open_seal(said.seal)
             if center == HQ:
-                note.verify([key.named(origin) for key in self._trust.hqs_at(said.recorded_at)])
+                self._keys.sealer(note, origin, said.recorded_at)
                 return
         except Malformed as exc:
             if center == HQ or not self._told(What.SEAL, origin, said):
@@ -127,9 +125,8 @@ class ReceiptCheck:
             return
         if judged_under is None:
             return
-        if checkpoint.extensions and judged_under.rules.strict_seals:
-            detail = f"it has extension lines, which no seal has under rules {judged_under.rules.number}"
-            self._findings.add(What.SEAL, "receipt", origin, said.first, said.last, detail=detail)
+        if no_seal := judged_under.keyring.no_seal(checkpoint):
+            self._findings.add(What.SEAL, "receipt", origin, said.first, said.last, detail=no_seal)
         standing, why = judged_under.keyring.check_seal(center, origin, note)
         if standing is not Standing.GOOD:
             self._findings.add(What.SEAL_KEY, "receipt", origin, said.first, said.last, detail=why)

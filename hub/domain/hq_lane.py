@@ -5,8 +5,8 @@ from here at both ends (docs/adr/0029). HQ reads the lane's rows from its ledger
 both take the same *stretches*: events with the seal over them and the receipt for them.
 
 A seal is over the whole lane before it, so of several stretches that are taken at once the last one's signatures stand
-for all. The receipt says when HQ recorded it: a key that was retired later may have signed, one that was retired before
-may not. What HQ rejected of its own lane, which it never does, a receipt would say; then that one is verified, too.
+for all; `hub.protocol.trust` says whose they may be. What HQ rejected of its own lane, which it never does, a receipt
+would say; then that one is verified, too.
 """
 
 from __future__ import annotations
@@ -22,46 +22,15 @@ from hub.domain.fold import fold
 from hub.domain.registry import Registry, registry
 from hub.domain.stream import HQ, EventKind
 from hub.protocol.avro import PREFIX_SIZE, Codec, schema_id_of
-from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Malformed, Rejected
-from hub.protocol.keys import Verifier
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import LANE_OPENED, origin_of, position, split_canonical
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.tree import Edge, leaf_hash
-from hub.protocol.trust import Trust, good_at
+from hub.protocol.trust import HqKeys, seal_of
 
 NEWER_MAX: Final = 32  # names of what this release does not know; more are counted nowhere
-
-
-@dataclass(frozen=True, slots=True)
-class HqKeys:
-    """The keys that may have signed the hq lane and its receipts, former ones too, as a trust note has them."""
-
-    hub: str
-    hqs: tuple[Verifier, ...]
-    receipts: tuple[Verifier, ...]
-    retired: tuple[tuple[datetime, Verifier], ...] = ()
-
-    @classmethod
-    def of(cls, trust: Trust) -> HqKeys:
-        """Return those of a trust note; one of version 1 names no key of the hq lane."""
-        return cls(trust.hub, trust.hqs, trust.receipts, trust.retired)
-
-    def signed_receipt(self, note: Note) -> Receipt:
-        """Return the receipt that a note is, signed by a key that was good when it was recorded. Errors: Malformed."""
-        receipt = Receipt.from_text(note.text)
-        note.verify(good_at(self.receipts, self.retired, receipt.recorded_at))
-        return receipt
-
-    def check_seal(self, seal: bytes, receipt: Receipt) -> Verifier:
-        """Return the key by which HQ sealed what the receipt is for. Errors: Malformed."""
-        checkpoint, note = open_seal(seal)
-        if (checkpoint.origin, checkpoint.size, checkpoint.root) != (receipt.origin, receipt.last, receipt.root):
-            raise Malformed(f"the seal is over {checkpoint.origin[:80]} of size {checkpoint.size}, or has another root")
-        hqs = good_at(self.hqs, self.retired, receipt.recorded_at)
-        return note.verify([key.named(receipt.origin) for key in hqs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +124,9 @@ class HqLane:
         edge = self.edge.append(leaf_hash(data) for stretch in stretches for data in stretch.events)
         if edge.root != receipts[-1].root:
             raise Malformed(f"{origin}: the events do not have the root that HQ signed at size {size}")
-        keys.check_seal(stretches[-1].seal, receipts[-1])
+        last = receipts[-1]
+        _, sealed = seal_of(last, stretches[-1].seal)
+        keys.sealer(sealed, origin, last.recorded_at)
         # Only now is anything of it read: what HQ has not signed costs a hash.
         entities, newer, corrected_at = dict(self.entities), dict.fromkeys(self.newer), self.corrected_at
         reasons = dict(self.reasons)

@@ -8,14 +8,13 @@ from hub.evidence.case import BundledEvent, Case, LaneOf, Span
 from hub.evidence.report import Check, Severity
 from hub.ledger.basis import Basis
 from hub.ledger.keyring import Standing
-from hub.protocol.checkpoint import open_seal
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Verifier
 from hub.protocol.moment import write_time
 from hub.protocol.note import Note
 from hub.protocol.proof import TlogProof
-from hub.protocol.receipt import Receipt
 from hub.protocol.tree import Edge, verify_inclusion
+from hub.protocol.trust import HqKeys, seal_of
 
 
 def check_receipts(case: Case) -> None:
@@ -28,11 +27,9 @@ def check_receipts(case: Case) -> None:
             continue
         try:
             note = Note.from_bytes(span.receipt_note)
-            receipt = Receipt.from_text(note.text)
-            keys = case.keys
-            if keys is None:
+            if case.keys is None:
                 raise Malformed("HQ's keys are not known")
-            note.verify(keys.good_at(keys.receipts, receipt.recorded_at))
+            receipt = HqKeys.of(case.keys).signed_receipt(note)
             if (receipt.origin, receipt.first, receipt.last) != (origin, span.first, span.last):
                 raise Malformed(f"it is for {receipt.origin[:80]} {receipt.first} to {receipt.last}")
         except Malformed as exc:
@@ -113,22 +110,19 @@ def check_seal(case: Case, lane: LaneOf, span: Span, basis: Basis | None) -> Non
     if receipt is None:
         return  # told already
     try:
-        checkpoint, note = open_seal(span.seal_note)
-        if (checkpoint.origin, checkpoint.size, checkpoint.root) != (origin, span.last, receipt.root):
-            raise Malformed(f"it is over {checkpoint.origin[:80]} of size {checkpoint.size}, or has another root")
-        span.seal = note
+        checkpoint, span.seal = seal_of(receipt, span.seal_note)
         if lane.center == HQ:
             assert case.keys is not None
-            span.sealed_by = note.verify([key.named(origin) for key in case.keys.hqs_at(receipt.recorded_at)])
+            span.sealed_by = HqKeys.of(case.keys).sealer(span.seal, origin, receipt.recorded_at)
         else:
             if basis is None:
                 raise Malformed(f"the bundle has no hq lane of size {receipt.basis}, which says whose key it is")
-            if checkpoint.extensions and basis.rules.strict_seals:
-                raise Malformed(f"it has extension lines, which no seal has under rules {basis.rules.number}")
-            standing, why = basis.keyring.check_seal(lane.center, origin, note)
+            if no_seal := basis.keyring.no_seal(checkpoint):
+                raise Malformed(no_seal)
+            standing, why = basis.keyring.check_seal(lane.center, origin, span.seal)
             if standing is not Standing.GOOD:
                 raise Malformed(f"at basis {receipt.basis}: {why}")
-            span.sealed_by = _signer(basis, lane.center, origin, note)
+            span.sealed_by = _signer(basis, lane.center, origin, span.seal)
     except Malformed as exc:
         report.error(Check.SEALS, exc, file, origin, span.first)
         return

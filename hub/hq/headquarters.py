@@ -92,7 +92,7 @@ class Headquarters:
     async def basis(self) -> Basis:
         """Return the basis as the sealed hq lane stands. Errors: Fatal where it does not verify."""
         found = await self.lane.read()
-        sealing = self._identity.hqs_at(datetime.now(UTC))
+        sealing = self._identity.hq_keys().hqs_at(datetime.now(UTC))
         retired = [key for key in self._identity.hqs() if key not in sealing]
         entities, at = found.entities.values(), found.corrected_at
         return basis(found.size, entities, sealing, self._released, retired, at, found.reasons)

@@ -27,12 +27,11 @@ from hub.base import files
 from hub.base.durable import create_private, disk_errors, sync_folder, write
 from hub.base.lock import held
 from hub.base.shell import command
-from hub.domain.hq_lane import HqKeys
 from hub.protocol.control import HUB
 from hub.protocol.errors import Conflict, Fatal, Malformed, NotFound, Retriable, UsageError
 from hub.protocol.keys import COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
-from hub.protocol.trust import Trust, open_trust
+from hub.protocol.trust import HqKeys, Trust, open_trust
 
 TRUST_FILE: Final = "trust.note"
 LOCK: Final = "trust.lock"
@@ -68,10 +67,6 @@ class Identity:
     def hqs(self) -> tuple[Verifier, ...]:
         """Return the keys that the hq lane was ever sealed by."""
         return self.trust.hqs if self.trust is not None and self.trust.hqs else (self.hq.verifier,)
-
-    def hqs_at(self, moment: datetime) -> tuple[Verifier, ...]:
-        """Return the keys that may have sealed the hq lane at `moment`."""
-        return self.hqs() if self.trust is None else self.trust.good_at(self.hqs(), moment)
 
     def hq_keys(self) -> HqKeys:
         """Return the keys that the hq lane and its receipts may be signed by, former ones with their ends."""

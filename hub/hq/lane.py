@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from hub.domain.entity import Entity
-from hub.domain.hq_lane import HqKeys, HqLane, hq_readers
+from hub.domain.hq_lane import HqLane, hq_readers
 from hub.hq.identity import Identity, load_identity
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.schema import Schema
+from hub.protocol.trust import HqKeys
 from hub.store.store import HqRows, Store
 
 REMEDY: Final = (

@@ -70,9 +70,9 @@ def basis(
 ) -> Basis:
     """Return the basis that HQ's entities make at `size`.
 
-    `hq_keys` are those that may seal the hq lane at the time that is asked about (`Trust.hqs_at`), `retired` those that
-    may not any more, and `released` the schemas of this software by path: nothing in the hq lane could vouch for the
-    keys and the schemas that it is itself read with.
+    `hq_keys` are those that may seal the hq lane at the time that is asked about (`HqKeys.hqs_at`), `retired` those
+    that may not any more, and `released` the schemas of this software by path: nothing in the hq lane could vouch for
+    the keys and the schemas that it is itself read with.
     `corrected_at` is the size that the hq lane had with its last word of HQ's clock, if it has one; `reasons` is why
     centers are suspended or closed.
     Errors: Newer, where rules are in force that this release does not have, or the hq lane has a stream that it lacks.

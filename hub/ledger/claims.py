@@ -45,7 +45,7 @@ class Claims:
             checkpoint, note = open_seal(seal)
         except Malformed:
             return None
-        if checkpoint.origin != origin or checkpoint.size > size or not self._keyring.is_seal(checkpoint):
+        if checkpoint.origin != origin or checkpoint.size > size or self._keyring.no_seal(checkpoint):
             return None
         is_good = self._keyring.check(self._center, origin, note)[0] is Standing.GOOD
         return Claim(origin, checkpoint, seal) if is_good else None

@@ -76,9 +76,11 @@ class Keyring:
         """Return whether every seal is as good under `other`: whatever else HQ has said in between."""
         return self.centers == other.centers and self.rules == other.rules
 
-    def is_seal(self, checkpoint: Checkpoint) -> bool:
-        """Return whether a checkpoint may be a seal: from rules 2 on it has no extension lines."""
-        return not (checkpoint.extensions and self.rules.strict_seals)
+    def no_seal(self, checkpoint: Checkpoint) -> str:
+        """Return why a checkpoint is no seal, '' where it may be one: from rules 2 on it has no extension lines."""
+        if checkpoint.extensions and self.rules.strict_seals:
+            return f"it has extension lines, which no seal has under rules {self.rules.number}"
+        return ""
 
     def waits(self, center: str) -> Cause | None:
         """Return why nothing of `center` may be read now, None when it may."""

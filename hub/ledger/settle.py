@@ -55,7 +55,7 @@ def look(lane: Lane, events: Sequence[Pending], keyring: Keyring) -> Edge | Refu
         checkpoint, note = open_seal(last.seal)
     except Malformed as exc:
         return Refusal(Reason.BAD_SEAL, str(exc))
-    if not keyring.is_seal(checkpoint):
+    if keyring.no_seal(checkpoint):
         return Refusal(Reason.BAD_SEAL, "expected a seal of three lines, got one with extension lines")
     if checkpoint.origin != lane.origin or checkpoint.size != last.sequence:
         said = f"{checkpoint.origin[:100]} at size {checkpoint.size}"
@@ -84,6 +84,6 @@ def is_sealed(center: str, origin: str, pending: Pending, keyring: Keyring) -> b
         return False
     if (checkpoint.origin, checkpoint.size) != (origin, pending.sequence):
         return False
-    if not keyring.is_seal(checkpoint):
+    if keyring.no_seal(checkpoint):
         return False
     return keyring.check_seal(center, origin, note)[0] is Standing.GOOD

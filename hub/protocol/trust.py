@@ -26,12 +26,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
+from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import HUB
 from hub.protocol.errors import Malformed
+from hub.protocol.head import Checkpoint
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
 from hub.protocol.moment import write_time
 from hub.protocol.note import Note
-from hub.protocol.receipt import one_line, read_number, read_own_time
+from hub.protocol.receipt import Receipt, one_line, read_number, read_own_time
 
 TRUST_V1: Final = "cohub-trust/v1"
 TRUST_V2: Final = "cohub-trust/v2"
@@ -76,10 +78,6 @@ class Trust:
     def good_at(self, keys: Iterable[Verifier], moment: datetime) -> tuple[Verifier, ...]:
         """Return those of `keys` that may have signed something at `moment`: what was signed earlier stays good."""
         return good_at(keys, self.retired, moment)
-
-    def hqs_at(self, moment: datetime) -> tuple[Verifier, ...]:
-        """Return the keys that may have sealed the hq lane at `moment`."""
-        return self.good_at(self.hqs, moment)
 
     def in_use(self, purpose: str, algorithm: int = ED25519) -> Verifier | None:
         """Return the key of a purpose that signs what is new, None where the note has no such key."""
@@ -163,6 +161,47 @@ class Trust:
         for purpose in ("receipts", "log", "hq"):
             if {self.in_use(purpose, algorithm) for algorithm in kinds["log"]} & set(gone):
                 raise Malformed(f"trust file: the {purpose} key in use is retired, expected a newer one behind it")
+
+
+@dataclass(frozen=True, slots=True)
+class HqKeys:
+    """The keys that may have signed the hq lane and its receipts, former ones too: who reads either asks here.
+
+    The receipt says when HQ recorded what it is for: a key that was retired later may have signed, one that was retired
+    before may not. Who may seal a center's lane the hq lane says (`hub.ledger.keyring`).
+    """
+
+    hub: str
+    hqs: tuple[Verifier, ...]
+    receipts: tuple[Verifier, ...]
+    retired: tuple[tuple[datetime, Verifier], ...] = ()
+
+    @classmethod
+    def of(cls, trust: Trust) -> HqKeys:
+        """Return those of a trust note; one of version 1 names no key of the hq lane."""
+        return cls(trust.hub, trust.hqs, trust.receipts, trust.retired)
+
+    def hqs_at(self, moment: datetime) -> tuple[Verifier, ...]:
+        """Return the keys that may have sealed the hq lane at `moment`."""
+        return good_at(self.hqs, self.retired, moment)
+
+    def signed_receipt(self, note: Note) -> Receipt:
+        """Return the receipt that a note is, signed by a key that was good when it was recorded. Errors: Malformed."""
+        receipt = Receipt.from_text(note.text)
+        note.verify(good_at(self.receipts, self.retired, receipt.recorded_at))
+        return receipt
+
+    def sealer(self, seal: Note, origin: str, moment: datetime) -> Verifier:
+        """Return the key by which HQ sealed its lane `origin` at `moment`. Errors: Malformed, where none of it has."""
+        return seal.verify([key.named(origin) for key in self.hqs_at(moment)])
+
+
+def seal_of(receipt: Receipt, data: bytes) -> tuple[Checkpoint, Note]:
+    """Return the seal over what a receipt is for, its signatures not looked at. Errors: Malformed if it is another."""
+    checkpoint, note = open_seal(data)
+    if (checkpoint.origin, checkpoint.size, checkpoint.root) != (receipt.origin, receipt.last, receipt.root):
+        raise Malformed(f"the seal is over {checkpoint.origin[:80]} of size {checkpoint.size}, or has another root")
+    return checkpoint, note
 
 
 def open_trust(data: bytes, root: Verifier | None = None) -> Trust:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from connectors.runtime.lane_window import LaneWindow
 from hub.domain.catalogue import KINDS
-from hub.domain.hq_lane import HqKeys, HqLane, hq_readers
+from hub.domain.hq_lane import HqLane, hq_readers
 from hub.domain.stream import HQ
 from hub.protocol.checkpoint import seal
 from hub.protocol.note import Signer, sign_note
@@ -18,6 +18,7 @@ from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import RECEIPT_HEADER, SEAL_HEADER, canonical, origin_of, write_headers
 from hub.protocol.schema import DATASCHEMA
 from hub.protocol.tree import Edge, leaf_hash
+from hub.protocol.trust import HqKeys
 from schemas.vectors.keys import HUB, RECEIPTS, signer, text_or_hex
 from schemas.vectors.lanes import Record, shown
 from schemas.vectors.records import START, schema_of, value_of

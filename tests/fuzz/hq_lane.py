@@ -7,7 +7,7 @@ from functools import cache
 
 from connectors.runtime.codecs import released_readers
 from connectors.runtime.lane_window import BYTES_MAX, LaneWindow
-from hub.domain.hq_lane import HqKeys
+from hub.protocol.trust import HqKeys
 from tests.fuzz.target import Script, Target
 from tests.support.center import Center
 from tests.support.hq_lane import TRUST, LaneWriter

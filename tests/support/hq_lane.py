@@ -10,7 +10,7 @@ from typing import Any
 from connectors.runtime.codecs import released_readers
 from connectors.runtime.registry import Registry
 from hub.domain.catalogue import KINDS
-from hub.domain.hq_lane import HqKeys, HqLane, HqStretch
+from hub.domain.hq_lane import HqLane, HqStretch
 from hub.domain.stream import HQ
 from hub.hq.headquarters import announcements
 from hub.kafka.memory import MemoryBroker
@@ -24,7 +24,7 @@ from hub.protocol.record import CENTER_REGISTERED, LANE_OPENED, canonical, origi
 from hub.protocol.schema import DATASCHEMA
 from hub.protocol.topics import LANE
 from hub.protocol.tree import Edge, leaf_hash
-from hub.protocol.trust import Trust
+from hub.protocol.trust import HqKeys, Trust
 from tests.support.center import CODECS, HUB, NOW, RELEASED, Center, filled
 from tests.support.hq import center_record
 

@@ -12,11 +12,11 @@ import pytest
 
 from connectors.runtime.codecs import released_readers
 from connectors.runtime.lane_window import BYTES_MAX, RECORDS_MAX, LaneWindow, Seen
-from hub.domain.hq_lane import HqKeys
 from hub.ledger.publication import Outbound
 from hub.protocol.keys import Signer
 from hub.protocol.note import sign_note
 from hub.protocol.receipt import Receipt
+from hub.protocol.trust import HqKeys
 from tests.support.center import HUB, NOW, Center
 from tests.support.hq_lane import TRUST, LaneWriter
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.domain.hq_lane import HqKeys, HqLane, HqStretch, hq_readers
+from hub.domain.hq_lane import HqLane, HqStretch, hq_readers
 from hub.protocol.checkpoint import open_seal, seal
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import Signer
@@ -17,6 +17,7 @@ from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import LANE_OPENED, canonical, split_canonical
 from hub.protocol.tree import Edge, leaf_hash
+from hub.protocol.trust import HqKeys
 from tests.support.center import HUB, RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
 

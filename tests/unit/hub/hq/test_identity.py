@@ -298,8 +298,8 @@ def test_former_key_is_retired_once_every_worker_has_the_new_one(made: Identity)
         retired(last, [old.key_id.hex()], gone_at + timedelta(minutes=1))
     with pytest.raises(UsageError, match="there is no key"):
         retired(last, ["00000000"], gone_at)
-    assert last.hqs_at(NOW) == (old, last.hq.verifier)
-    assert last.hqs_at(gone_at) == (last.hq.verifier,)
+    assert last.hq_keys().hqs_at(NOW) == (old, last.hq.verifier)
+    assert last.hq_keys().hqs_at(gone_at) == (last.hq.verifier,)
 
 
 def test_witnesses_in_the_note_follow_the_registry(made: Identity) -> None:

@@ -18,7 +18,7 @@ from hub.protocol.control import key_text, seal_key_name
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
 from hub.protocol.note import Note
 from hub.protocol.record import SEAL_HEADER
-from hub.protocol.trust import Trust
+from hub.protocol.trust import HqKeys, Trust
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent
 from tests.support.hq import IDENTITY, Hq, accepted, center_record, refused, resends
 
@@ -164,7 +164,7 @@ async def test_hq_lane_by_a_retired_key_is_refused_now_and_good_at_its_time(hq: 
     trust = trusting(IDENTITY.hq, newer, gone_at)
 
     def standing(note: Note, at: timedelta) -> Standing:
-        sealing = trust.hqs_at(NOW + at)
+        sealing = HqKeys.of(trust).hqs_at(NOW + at)
         retired = [key for key in trust.hqs if key not in sealing]
         found: Basis = basis(lane.size, lane.entities.values(), sealing, RELEASED, retired)
         return found.keyring.check_seal("hq", origin, note)[0]

@@ -11,7 +11,7 @@ import pytest
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer, Verifier
 from hub.protocol.note import sign_note
-from hub.protocol.trust import Trust, open_trust
+from hub.protocol.trust import HqKeys, Trust, open_trust
 from tests.unit.hub.protocol.conftest import HUB, make_key
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -68,8 +68,8 @@ def test_last_key_of_each_kind_is_in_use() -> None:
 def test_retired_key_is_good_for_what_was_before() -> None:
     """A time decides, which the log gives; a key that was never retired is good at any time."""
     before = NOW - timedelta(microseconds=1)
-    assert FULL.hqs_at(before) == (HQ, HQ_2)
-    assert FULL.hqs_at(NOW) == (HQ_2,)
+    assert HqKeys.of(FULL).hqs_at(before) == (HQ, HQ_2)
+    assert HqKeys.of(FULL).hqs_at(NOW) == (HQ_2,)
     assert FULL.good_at(FULL.receipts, NOW + timedelta(days=9)) == (RECEIPTS_2,)
     assert (FULL.retired_at(RECEIPTS), FULL.retired_at(RECEIPTS_2)) == (NOW, None)
 
