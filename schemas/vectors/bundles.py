@@ -21,6 +21,7 @@ ASIDE: Final = "lanes/000002-uz-00000001/000000000002-000000000002/events/000000
 TREE: Final = Path(__file__).parents[2]
 UZ: Final = "lanes/000002-uz-00000001/000000000004-000000000004/"
 HQ: Final = "lanes/000001-hq-a939b661/000000000023-000000000023/"
+DEAL: Final = "state/after/deal.uz_D-1.d506c7902621.json"
 EVENT: Final = f"{UZ}events/000000000004.event"
 # A change is of one file: it is gone, or one text in it stands for another, or it is new. `again`: SHA256SUMS and the
 # digests in the manifest are made again, so that they don't tell.
@@ -54,6 +55,9 @@ CHANGED: Final[dict[str, Row]] = {
     "manifest_missing": {"file": "manifest.json", "again": True},
     "readme_changed": {"file": "README.en.txt", "old": "e", "new": "E"},
     "file_of_another_name": {"file": "lanes/notes.txt", "new": "what else I know", "again": True},
+    "entity_changed": {"file": DEAL, "old": "closed", "new": "signed", "again": True},
+    "entity_missing": {"file": DEAL, "again": True},
+    "entity_of_no_event": {"file": DEAL.replace("D-1", "D-9"), "new": "{}", "again": True},
     "path_that_goes_up": {"file": "../trust.note", "new": "x", "again": True},
     "path_with_a_backslash": {"file": "state\\after\\x.json", "new": "{}", "again": True},
 }  # fmt: skip

@@ -140,38 +140,43 @@ WHOLE: Final[dict[str, Change]] = {
 
 def event_vectors() -> Row:
     """Return events of every kind, and events that break a rule, each with its verdict under each rules number."""
-    good = [_row(kind.type.removeprefix(PREFIX), kind.type, entity_before(kind.type)) for kind in KINDS.values()]
-    bad = [_row(name, kind, entity_before(kind), changes) for name, (kind, changes) in BROKEN.items()]
+    good = [event_row(kind.type.removeprefix(PREFIX), kind.type, entity_before(kind.type)) for kind in KINDS.values()]
+    bad = [event_row(name, kind, entity_before(kind), changes) for name, (kind, changes) in BROKEN.items()]
     published = _entity(OFFER)
     withdrawn = replace(published, status="withdrawn")
     bad += [
-        _row("published_twice_alike", OFFER, published),
-        _row("published_twice_otherwise", OFFER, published, {"title": "Another title"}),
-        _row("revised_before_it_is_published", REVISED, None),
-        _row("revised_after_it_is_withdrawn", REVISED, withdrawn),
-        _row("withdrawn_twice_otherwise", WITHDRAWN, withdrawn, {"reason": "another reason"}),
-        _row("withdrawn_twice_alike", WITHDRAWN, replace(withdrawn, changed=sample_of(WITHDRAWN))),
-        _row(
+        event_row("published_twice_alike", OFFER, published),
+        event_row("published_twice_otherwise", OFFER, published, {"title": "Another title"}),
+        event_row("revised_before_it_is_published", REVISED, None),
+        event_row("revised_after_it_is_withdrawn", REVISED, withdrawn),
+        event_row("withdrawn_twice_otherwise", WITHDRAWN, withdrawn, {"reason": "another reason"}),
+        event_row("withdrawn_twice_alike", WITHDRAWN, replace(withdrawn, changed=sample_of(WITHDRAWN))),
+        event_row(
             "withdrawn_twice_for_another_reason", WITHDRAWN, replace(withdrawn, changed=sample_of(WITHDRAWN)), OTHERWISE
         ),
-        _row("registered_again_by_a_newer_schema", f"{PREFIX}partner.registered.v2", _entity(PARTNER), _older()),
-        _row("registered_again_with_a_contact", f"{PREFIX}partner.registered.v2", _entity(PARTNER), _older() | CONTACT),
-        _row("revised_alike", REVISED, published),
-        _row("id_and_source_at_fault", OFFER, None, event_id="note-2", source="/centers/qd"),
-        _row("entity_of_another_center", OFFER, None, subject="qd:offer-1"),
-        _row("center_unknown_to_hq", OFFER, None, subject="zz:offer-1", center="zz"),
-        _row("stream_of_centers_by_hq", OFFER, None, subject="hq:offer-1", center="hq"),
-        _row("rules_that_do_not_grow", ADOPTED, _entity(ADOPTED)),
-        _row("rules_that_grow", ADOPTED, _entity(ADOPTED), {"number": 3}),
-        _row("rules_under_another_name", ADOPTED, None, subject="hq:others"),
-        _row("center_under_the_name_of_another", REGISTERED, None, subject="hq:kz"),
-        _row("list_under_the_name_of_another", f"{PREFIX}code_list.published.v1", None, subject="hq:industry"),
-        _row("lane_under_another_epoch", f"{PREFIX}lane.opened.v1", None, subject="uz:1b2c3d4e"),
-        *(_row(name, OFFER, None, event_id=said) for name, said in IDS.items()),
-        _row("time_at_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24)),
-        _row("time_beyond_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24, microseconds=1)),
+        event_row("registered_again_by_a_newer_schema", f"{PREFIX}partner.registered.v2", _entity(PARTNER), _older()),
+        event_row("registered_again_with_a_contact", f"{PARTNER[:-1]}2", _entity(PARTNER), _older() | CONTACT),
+        event_row("revised_alike", REVISED, published),
+        event_row("id_and_source_at_fault", OFFER, None, event_id="note-2", source="/centers/qd"),
+        event_row("entity_of_another_center", OFFER, None, subject="qd:offer-1"),
+        event_row("center_unknown_to_hq", OFFER, None, subject="zz:offer-1", center="zz"),
+        event_row("stream_of_centers_by_hq", OFFER, None, subject="hq:offer-1", center="hq"),
+        event_row("rules_that_do_not_grow", ADOPTED, _entity(ADOPTED)),
+        event_row("rules_that_grow", ADOPTED, _entity(ADOPTED), {"number": 3}),
+        event_row("rules_under_another_name", ADOPTED, None, subject="hq:others"),
+        event_row("center_under_the_name_of_another", REGISTERED, None, subject="hq:kz"),
+        event_row("list_under_the_name_of_another", f"{PREFIX}code_list.published.v1", None, subject="hq:industry"),
+        event_row("lane_under_another_epoch", f"{PREFIX}lane.opened.v1", None, subject="uz:1b2c3d4e"),
+        *(event_row(name, OFFER, None, event_id=said) for name, said in IDS.items()),
+        event_row("time_at_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24)),
+        event_row("time_beyond_its_limit", OFFER, None, time=NOW + dt.timedelta(hours=24, microseconds=1)),
     ]
     bad += [_whole(name, change) for name, change in WHOLE.items()]
+    return file_of_events(good, bad)
+
+
+def file_of_events(good: list[Row], bad: list[Row]) -> Row:
+    """Return a file of events, with what they are judged under."""
     return {
         "about": "Events as they stand in a lane, and the verdicts on them: code and field, by the number of the rules"
         " in force. basis: the entities of the hq lane that they are judged under; before: what HQ has of the entity,"
@@ -188,7 +193,7 @@ def event_vectors() -> Row:
 
 def _whole(name: str, change: Change) -> Row:
     """Return a record that is judged from its bytes on, changed so that it is refused before its fields are read."""
-    row = _row(name, change.get("type", OFFER), None)
+    row = event_row(name, change.get("type", OFFER), None)
     headers = {h["name"]: bytes_of(h) for h in row["headers"]} | {n: v.encode() for n, v in change["headers"].items()}
     value = change["value"](bytes.fromhex(row["value"]))
     record = PlainRecord(headers["ce_subject"], value, list(headers.items()))
@@ -221,7 +226,7 @@ def _older() -> Row:
     return dict(complete(kind, {})) | sample_of(PARTNER)
 
 
-def _row(
+def event_row(
     name: str,
     event_type: str,
     before: Entity | None,
@@ -233,6 +238,7 @@ def _row(
     event_id: str = "019ca92a-4a7a-7c0e-8b1d-2f5a6b7c8d02",
     source: str = "",
 ) -> Row:
+    """Return the sample of an event's type with these changes, and the verdicts on it where HQ has `before`."""
     kind, schema = KINDS[event_type], schema_of(KINDS[event_type].schema_path)
     own, writer = subject_of(kind.stream)
     center = center or writer

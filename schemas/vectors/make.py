@@ -12,6 +12,7 @@ from schemas.vectors.clocks import clock_vectors
 from schemas.vectors.controls import control_vectors
 from schemas.vectors.events import event_vectors
 from schemas.vectors.hq_lane import hq_lane_vectors
+from schemas.vectors.judged import judged_vectors
 from schemas.vectors.keys import key_vectors
 from schemas.vectors.lanes import lane_vectors
 from schemas.vectors.logs import (
@@ -44,6 +45,7 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "events": event_vectors,
     "framing": framing_vectors,
     "hq_lane": hq_lane_vectors,
+    "judged": judged_vectors,
     "keys": key_vectors,
     "lanes": lane_vectors,
     "notes": note_vectors,

@@ -37,16 +37,12 @@ func checkClock(_, v vector) error {
 	}
 	one, next := v.sub("before"), v.sub("after")
 	before, after := moment(one, "recorded_at"), moment(next, "recorded_at")
-	if !after.Before(before) || wrong("times_may_go_back") {
-		return nil
+	var known *correction
+	if said := v.sub("correction"); said != nil {
+		known = &correction{said.num("basis"), moment(said, "since"), moment(said, "ahead_until")}
 	}
-	if said := v.sub("correction"); said != nil && !wrong("corrections_passed_over") {
-		since, until := moment(said, "since"), moment(said, "ahead_until")
-		once := one.num("basis") < said.num("basis") || wrong("corrected_as_often_as_one_likes")
-		taken := before.After(since) && (!before.After(until) || wrong("correction_without_end"))
-		if once && taken && (!after.Before(since) || wrong("corrected_back_to_any_time")) {
-			return nil
-		}
+	if !goesBack(before, one.num("basis"), after, known) {
+		return nil
 	}
 	return fmt.Errorf("recorded_at goes back")
 }

@@ -32,7 +32,7 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 
 var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "clocks", "resends", "statuses", "presence",
 	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed",
-	"controls", "witness", "events", "topics", "lanes", "hq_lane", "tiles", "bundles"}
+	"controls", "witness", "events", "judged", "topics", "lanes", "hq_lane", "tiles", "bundles"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),
@@ -59,6 +59,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"controls":              telling(checkControl),
 	"witness":               telling(checkWitness),
 	"events":                telling(checkEvent),
+	"judged":                refusing(checkJudged),
 	"topics":                refusing(checkTopic),
 	"hq_lane":               telling(checkHqLane),
 	"bundles":               checkBundleOf,

@@ -12,6 +12,8 @@ import (
 // entityJSON is an entity as a bundle and events.json have it.
 type entityJSON struct {
 	Stream, ID, Center, Status string
+	Kind                       string
+	Version                    int64
 	Record                     map[string]any
 	Changed                    map[string]any
 }

@@ -4,8 +4,9 @@
 //	protocol VECTORS                        one JSON object: the cases that went wrong, and how many there are
 //	protocol VECTORS MISTAKE...             the same for each of these mistakes made on purpose: a vector that goes
 //	                                        wrong has caught it
+//	protocol -events FILE SCHEMAS           the cases of one file, which is as events.json
 //
-// VECTORS is the directory of schemas/vectors.
+// VECTORS is the directory of schemas/vectors, SCHEMAS the one above it.
 package main
 
 import (
@@ -33,8 +34,16 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: protocol VECTORS [MISTAKE...]")
 		os.Exit(2)
 	}
-	schemasDir = filepath.Dir(os.Args[1])
-	cases, err := load(os.Args[1])
+	var cases []vcase
+	var err error
+	if os.Args[1] == "-events" && len(os.Args) == 4 {
+		schemasDir = os.Args[3]
+		cases, err = loadFile(os.Args[2], "events")
+		os.Args = os.Args[:2]
+	} else {
+		schemasDir = filepath.Dir(os.Args[1])
+		cases, err = load(os.Args[1])
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
@@ -159,26 +168,35 @@ func (v vector) hashes(name string) ([]hash, error) {
 func load(directory string) ([]vcase, error) {
 	var cases []vcase
 	for _, name := range order {
-		data, err := os.ReadFile(filepath.Join(directory, name+".json"))
+		more, err := loadFile(filepath.Join(directory, name+".json"), name)
 		if err != nil {
 			return nil, err
 		}
-		var file vector
-		if err := json.Unmarshal(data, &file); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		cases = append(cases, more...)
+	}
+	return cases, nil
+}
+
+func loadFile(path, name string) ([]vcase, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var file vector
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var cases []vcase
+	for _, kind := range []string{"keys", "good", "newer", "bad"} {
+		if kind == "keys" && name != "cosignatures" {
+			continue
 		}
-		check := checkers[name]
-		for _, kind := range []string{"keys", "good", "newer", "bad"} {
-			if kind == "keys" && name != "cosignatures" {
-				continue
-			}
-			for _, v := range file.rows(kind) {
-				cases = append(cases, vcase{name + "/" + v.str("name"), check(file, v, kind)})
-			}
+		for _, v := range file.rows(kind) {
+			cases = append(cases, vcase{name + "/" + v.str("name"), checkers[name](file, v, kind)})
 		}
-		for _, v := range extra[name](file) {
-			cases = append(cases, vcase{name + "/" + v.name, v.check})
-		}
+	}
+	for _, v := range extra[name](file) {
+		cases = append(cases, vcase{name + "/" + v.name, v.check})
 	}
 	return cases, nil
 }

@@ -101,20 +101,28 @@ func canonicalJSON(parts map[string]string) string {
 	return "{" + strings.Join(items, ",") + "}"
 }
 
+var jsonShort = map[rune]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}
+
 func jsonText(text string) string {
-	short := map[rune]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}
-	out := `"`
+	var out strings.Builder
+	ascii := wrong("json_in_ascii")
+	out.WriteByte('"')
 	for _, c := range text {
+		short := ""
+		if c < 0x20 || c == '"' || c == '\\' {
+			short = jsonShort[c]
+		}
 		switch {
-		case short[c] != "":
-			out += short[c]
-		case c < 0x20 || c > 0x7e && wrong("json_in_ascii"):
-			out += fmt.Sprintf(`\u%04x`, c)
+		case short != "":
+			out.WriteString(short)
+		case c < 0x20 || c > 0x7e && ascii:
+			fmt.Fprintf(&out, `\u%04x`, c)
 		default:
-			out += string(c)
+			out.WriteRune(c)
 		}
 	}
-	return out + `"`
+	out.WriteByte('"')
+	return out.String()
 }
 
 // cmac is RFC 4493's, over a whole message.

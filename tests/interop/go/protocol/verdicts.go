@@ -27,6 +27,7 @@ type rulesFile struct {
 }
 
 type ruleSet struct {
+	Number     int64  `json:"number"`
 	ExactText  bool   `json:"exact_text"`
 	Repeats    bool   `json:"repeats_known"`
 	KafkaKey   bool   `json:"kafka_key_judged"`

@@ -1,20 +1,24 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"time"
 )
 
 // What an event is refused for before its fields are read: PROTOCOL.md, section 8, 1 to 5.
 
-// judgeWhole returns the verdict on a record of which nothing is known.
-func judgeWhole(number int64, r record, center string, file vector) verdict {
-	var basis []entityJSON
-	file.get("basis", &basis)
-	now, err := parseOwnTime(file.str("recorded_at"))
-	if err != nil {
-		panic(err)
-	}
+// judged is what was read of a record on the way to its verdict.
+type judged struct {
+	envelope envelope
+	kind     eventRules
+	body     map[string]any
+}
+
+// judgeRecord returns the verdict on a record as it stands in a lane; before returns what HQ has of an entity.
+func judgeRecord(number int64, r record, center string, now time.Time, basis []entityJSON, before func(stream, subject string) *entityJSON) (judged, verdict) {
+	var read judged
 	sized := func() *verdict {
 		switch {
 		case len(r.value) == 0:
@@ -26,17 +30,18 @@ func judgeWhole(number int64, r record, center string, file vector) verdict {
 	}
 	e, bad := checkHeaders(r, center, int(number))
 	if v := sized(); v != nil && !(bad != nil && wrong("headers_before_the_value")) {
-		return *v
+		return read, *v
 	}
 	if bad != nil {
-		return *bad
+		return read, *bad
 	}
 	kind, known := rules().Events[e.typ]
+	read.envelope, read.kind = e, kind
 	if !known && !wrong("schema_before_the_type") {
-		return verdict{"UNKNOWN_TYPE", "ce_type"}
+		return read, verdict{"UNKNOWN_TYPE", "ce_type"}
 	}
 	if _, sequence, _ := r.position(); e.typ == laneOpened && sequence != 1 {
-		return verdict{"ILLEGAL_TRANSITION", ""}
+		return read, verdict{"ILLEGAL_TRANSITION", ""}
 	}
 	var definition []byte
 	for _, entity := range basis {
@@ -48,46 +53,59 @@ func judgeWhole(number int64, r record, center string, file vector) verdict {
 			definition = []byte(entity.Record["definition"].(string))
 		}
 	}
+	if center == "hq" && !wrong("hq_needs_announcements") {
+		if definition = schemaAt(kind.Schema); e.dataschema != fmt.Sprintf("urn:sha256:%x", sha256.Sum256(definition)) {
+			definition = nil
+		}
+	}
 	if definition == nil && wrong("released_schemas_are_announced") {
 		definition = schemaAt(kind.Schema)
 	}
 	if definition == nil {
-		return verdict{"UNKNOWN_SCHEMA", "ce_dataschema"}
+		return read, verdict{"UNKNOWN_SCHEMA", "ce_dataschema"}
 	}
 	s, err := parseSchema(definition)
 	if err != nil {
 		panic(err)
 	}
 	if e.time.Sub(now).Hours() > 24 && wrong("time_before_the_body") {
-		return verdict{"TIME_IN_FUTURE", "ce_time"}
+		return read, verdict{"TIME_IN_FUTURE", "ce_time"}
 	}
 	if len(r.value) < 5 || r.value[0] != 0 {
-		return verdict{"BAD_VALUE", ""}
+		return read, verdict{"BAD_VALUE", ""}
 	}
 	if binary.BigEndian.Uint32(r.value[1:5]) != s.id {
 		if wrong("other_schema_is_a_bad_value") {
-			return verdict{"BAD_VALUE", ""}
+			return read, verdict{"BAD_VALUE", ""}
 		}
-		return verdict{"UNKNOWN_SCHEMA", ""}
+		return read, verdict{"UNKNOWN_SCHEMA", ""}
 	}
 	body, err := s.decode(r.value)
 	if err != nil {
-		return verdict{"BAD_VALUE", ""}
+		return read, verdict{"BAD_VALUE", ""}
 	}
-	return judge(number, e, center, valuesOf(body, s.parsed), nil, now, basis)
+	read.body = valuesOf(body, s.parsed)
+	return read, judge(number, e, center, read.body, before(kind.Stream, e.subject), now, basis)
 }
 
 func checkWhole(file, v vector, r record) error {
 	if zeros := v.num("zeros"); zeros > 0 {
 		r.value = make([]byte, zeros)
 	}
+	var basis []entityJSON
+	file.get("basis", &basis)
+	now, err := parseOwnTime(file.str("recorded_at"))
+	if err != nil {
+		return err
+	}
+	nothing := func(string, string) *entityJSON { return nil }
 	var verdicts map[string][]string
 	v.get("verdicts", &verdicts)
 	var numbers []int64
 	file.get("rules", &numbers)
 	for _, number := range numbers {
 		want := verdicts[fmt.Sprint(number)]
-		said := judgeWhole(number, r, v.str("center"), file)
+		_, said := judgeRecord(number, r, v.str("center"), now, basis, nothing)
 		if err := same(fmt.Sprintf("verdict under rules %d", number), said, verdict{want[0], want[1]}); err != nil {
 			return err
 		}
