@@ -18,7 +18,7 @@ from hub.ledger.basis import basis as basis_of
 from hub.ledger.decide import decide
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending, Stretch
-from hub.protocol.avro import Codec
+from hub.protocol.avro import PREFIX_SIZE, Codec
 from hub.protocol.envelope import read_envelope
 from hub.protocol.errors import Rejected
 from hub.protocol.limits import VALUE_BYTES_MAX
@@ -263,7 +263,7 @@ def event_row(
         "center": center,
         "headers": [{"name": n, **text_or_hex(c)} for n, c in headers],
         "value": framed.hex(),
-        "content": _plain(Codec(schema).decode(framed[5:]), _avro(schema)),
+        "content": plain_body(schema, framed),
         "before": None if before is None else json.loads(before.to_json()),
         "verdicts": {
             str(number): _verdict(kind, center, dict(headers), value, before, number) for number in RULES_KNOWN
@@ -287,8 +287,9 @@ def _verdict(
     return ["ACCEPTED", ""]
 
 
-def _avro(schema: Schema) -> Any:
-    return json.loads(schema.text)
+def plain_body(schema: Schema, value: bytes) -> Any:
+    """Return what a framed value says, as JSON of what stands in its body."""
+    return _plain(Codec(schema).decode(value[PREFIX_SIZE:]), json.loads(schema.text))
 
 
 def _plain(value: Any, avro: Any) -> Any:

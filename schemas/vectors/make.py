@@ -27,6 +27,8 @@ from schemas.vectors.notes import note_vectors, receipt_vectors, resend_vectors,
 from schemas.vectors.presence import alarm_vectors, presence_vectors, status_vectors
 from schemas.vectors.records import record_vectors
 from schemas.vectors.sealed import sealed_vectors
+from schemas.vectors.standing import standing_vectors
+from schemas.vectors.states import state_vectors
 from schemas.vectors.topics import topic_vectors
 from schemas.vectors.trees import tree_vectors
 from schemas.vectors.trust import enrolment_vectors, trust_vectors
@@ -56,6 +58,8 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "resends": resend_vectors,
     "sealed": sealed_vectors,
     "seals": seal_vectors,
+    "standing": standing_vectors,
+    "states": state_vectors,
     "statuses": status_vectors,
     "tiles": tile_vectors,
     "topics": topic_vectors,

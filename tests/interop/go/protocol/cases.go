@@ -30,9 +30,9 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 	return func(file, v vector, kind string) func() error { return func() error { return read(file, v) } }
 }
 
-var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "clocks", "resends", "statuses", "presence",
+var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "clocks", "resends", "statuses", "standing", "presence",
 	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed",
-	"controls", "witness", "events", "judged", "topics", "lanes", "hq_lane", "tiles", "bundles"}
+	"controls", "witness", "events", "judged", "topics", "states", "lanes", "hq_lane", "tiles", "bundles"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),
@@ -45,6 +45,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"clocks":                refusing(checkClock),
 	"resends":               refusing(checkResend),
 	"statuses":              refusing(checkStatus),
+	"standing":              telling(checkStanding),
 	"presence":              refusing(checkPresence),
 	"alarms":                refusing(checkAlarm),
 	"enrolments":            refusing(checkEnrolment),
@@ -61,6 +62,7 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"events":                telling(checkEvent),
 	"judged":                refusing(checkJudged),
 	"topics":                refusing(checkTopic),
+	"states":                refusing(checkPublished),
 	"hq_lane":               telling(checkHqLane),
 	"bundles":               checkBundleOf,
 }
@@ -74,6 +76,7 @@ var extra = func() map[string]func(file vector) []vcase {
 	out["seals"] = forkCase
 	out["tiles"] = pathCases
 	out["sealed"] = shapeCases
+	out["states"] = stateCases
 	return out
 }()
 

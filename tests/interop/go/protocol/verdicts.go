@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -102,15 +103,20 @@ func rules() *rulesFile {
 	return rulesRead
 }
 
-func schemaAt(path string) []byte {
-	if schemaRead[path] == nil {
-		data, err := os.ReadFile(filepath.Join(schemasDir, path))
+// statePath returns where the schema is by which an entity's state is written, whose record came with such an event.
+func (e eventRules) statePath() string {
+	return "state/" + path.Base(e.Schema)
+}
+
+func schemaAt(place string) []byte {
+	if schemaRead[place] == nil {
+		data, err := os.ReadFile(filepath.Join(schemasDir, place))
 		if err != nil {
 			panic(err)
 		}
-		schemaRead[path] = data
+		schemaRead[place] = data
 	}
-	return schemaRead[path]
+	return schemaRead[place]
 }
 
 func matches(pattern, text string) bool {
