@@ -17,6 +17,11 @@ Row = dict[str, Any]
 BUNDLE: Final = "tests/data/evidence/deal-v1.zip"
 RULES_2: Final = "tests/data/evidence/rules-2.zip"
 RULES_3: Final = "tests/data/evidence/rules-3.zip"
+# By an HQ that does not go by the rules in force; whatever else there is in them follows.
+WRONG: Final = {
+    "text_that_the_rules_forbid_accepted": "tests/data/evidence/misjudged.zip",
+    "seal_with_extension_lines_under_rules_2": "tests/data/evidence/extended.zip",
+}
 ASIDE: Final = "lanes/000002-uz-00000001/000000000002-000000000002/events/000000000002"
 TREE: Final = Path(__file__).parents[2]
 UZ: Final = "lanes/000002-uz-00000001/000000000004-000000000004/"
@@ -99,6 +104,7 @@ def bundle_vectors() -> Row:
         "bad": [
             {"name": "of_another_root", "root": OTHER_ROOT},
             {"name": "event_changed_under_rules_3", **under_3, "change": changed},
+            *({"name": name, "bundle": path, "root": _root(path)} for name, path in WRONG.items()),
             *({"name": name, "root": root, "change": change} for name, change in CHANGED.items()),
             *({"name": f"zip_with_{kind}", "root": root, "zip": kind} for kind in ZIPPED),
         ],

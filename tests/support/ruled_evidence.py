@@ -1,7 +1,8 @@
 """`python -m tests.support.ruled_evidence FOLDER`: bundles of a lane under rules 2, and under rules that are to come.
 
 Each is of one offer: rules-2.zip says it twice, once with the Kafka key of another; rules-3.zip was judged, in its end,
-by rules that no release has.
+by rules that no release has. misjudged.zip and extended.zip are by an HQ that does not go by its own rules 2: it has
+accepted a text with a space before it, and a seal with an extension line. All else in them is good.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import hub.protocol.rules
 from hub.evidence.export import export_bundle
 from hub.evidence.subject import Subject
 from hub.hq.headquarters import adoption
-from hub.protocol.rules import NEWEST, RULES
+from hub.protocol.checkpoint import seal
+from hub.protocol.record import SEAL_HEADER
+from hub.protocol.rules import NEWEST, RULES, Rules
 from hub.replay.source import Ledger
 from tests.support.center import offer
 from tests.support.evidence import TRUST_NOTE, Story
@@ -40,6 +43,29 @@ async def _told(folder: Path, number: int) -> Path:
     return story.database
 
 
+async def _told_otherwise(folder: Path, forgotten: Rules, *, is_extended: bool) -> Path:
+    """Tell of an HQ that has forgotten a part of the rules in force while it takes one record."""
+    story = await Story.open(folder, NEWEST)
+    center = story.centers["uz"]
+    said = story.event("uz", "offer.published", "K-1", offer("Pump" if is_extended else " Pump"))
+    last = said.plus(SEAL_HEADER, seal(center.origin, center.edge, center.signer, ("more",)))
+    with patch.object(hub.protocol.rules, "RULES", {**RULES, NEWEST.number: forgotten}):
+        await story.hq.feed("uz", [last if is_extended else center.sealed(said)], story.now)
+    await story.notarize()
+    await story.cosign("uz", "kz")
+    await story.close()
+    return story.database
+
+
+def misjudged(*, is_extended: bool) -> bytes:
+    """Return the bundle of an HQ that took what its rules forbid: a seal, or a text."""
+    forgotten = replace(NEWEST, strict_seals=False) if is_extended else replace(NEWEST, exact_text=False)
+    with tempfile.TemporaryDirectory() as folder:
+        database = asyncio.run(_told_otherwise(Path(folder), forgotten, is_extended=is_extended))
+        with Ledger.open(database) as ledger:
+            return export_bundle(ledger, TRUST_NOTE, SUBJECT).data
+
+
 def bundle(number: int) -> bytes:
     """Return the bundle of a lane under rules of that number."""
     later = {**RULES, number: replace(NEWEST, number=number)}
@@ -52,3 +78,5 @@ def bundle(number: int) -> bytes:
 if __name__ == "__main__":
     for wanted in (2, 3):
         (Path(sys.argv[1]) / f"rules-{wanted}.zip").write_bytes(bundle(wanted))
+    (Path(sys.argv[1]) / "misjudged.zip").write_bytes(misjudged(is_extended=False))
+    (Path(sys.argv[1]) / "extended.zip").write_bytes(misjudged(is_extended=True))

@@ -150,6 +150,13 @@ func judgeBundle(files map[string][]byte, spans []span) error {
 	if err != nil {
 		return err
 	}
+	for _, s := range spans {
+		c, _, err := openCheckpoint(files[s.folder+"seal.note"])
+		extended := err == nil && s.center != "hq" && len(c.extensions) > 0 && rulesOf(told.bases[s.receipt.basis]) >= 2
+		if extended && !wrong("extended_seals_in_a_bundle_taken") {
+			return fmt.Errorf("%s: a seal with extension lines", s.folder)
+		}
+	}
 	stated := 0
 	for path := range files {
 		if strings.HasPrefix(path, "state/after/") {
