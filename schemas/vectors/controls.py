@@ -7,7 +7,7 @@ from typing import Any, Final
 from hub.ledger.control import read_control
 from hub.ledger.keyring import Standing
 from hub.protocol.checkpoint import Checkpoint
-from hub.protocol.control import Presence
+from hub.protocol.control import More, Presence
 from hub.protocol.cosignature import cosign
 from hub.protocol.note import COSIGNATURE_ED25519, Note, Signer, sign_note
 from hub.protocol.plain_record import PlainRecord
@@ -31,6 +31,10 @@ def control_vectors() -> Row:
     alarm = Alarm(CENTER, START, 3, "the log is broken").to_text()
     noted = {key: sign_note(presence, [by]).to_bytes() for key, by in {"own": SEAL, "revoked": SEAL_NEXT}.items()}
     foreign = Signer(SEAL.name, FOREIGN.seed)
+    more = More(None, 0, "the disk is full")
+    second = Presence(CENTER, origin_of(HUB, CENTER, EPOCH), START, 5, 2, "another connector 1", more).to_text()
+    third = second.replace("presence/v2", "presence/v3")
+    seconds_other = Presence("kz", "", START, 0, 0, "another connector 1", more).to_text()
     other = Presence("kz", "", START, 0, 0, "another connector 1").to_text()
     text = HEAD.to_text()
     cosigned = Note(text, (cosign(text, COSIGNER, START),)).to_bytes()
@@ -43,6 +47,7 @@ def control_vectors() -> Row:
         ("cosignature", "cosignature", cosigned),
         ("cosignature_of_an_outside_witness", "cosignature", Note(text, (cosign(text, outside, START),)).to_bytes()),
         ("cosignature_by_an_unknown_key", "cosignature", Note(text, (cosign(text, stranger, START),)).to_bytes()),
+        ("presence_of_the_second_form", "presence", sign_note(second, [SEAL]).to_bytes()),
         ("presence_with_a_line_by_another_too", "presence", sign_note(presence, [FOREIGN, SEAL]).to_bytes()),
     ]
     two = Note(text, (cosign(text, COSIGNER, START), cosign(text, outside, START))).to_bytes()
@@ -55,6 +60,8 @@ def control_vectors() -> Row:
         ("presence_by_another_center", "presence", sign_note(presence, [foreign]).to_bytes()),
         ("presence_of_another_center", "presence", sign_note(other, [SEAL]).to_bytes()),
         ("presence_under_the_lane_s_origin", "presence", sign_note(presence, [SEAL.named(ORIGIN)]).to_bytes()),
+        ("presence_of_an_unknown_form", "presence", sign_note(third, [SEAL]).to_bytes()),
+        ("presence_of_the_second_form_of_another_center", "presence", sign_note(seconds_other, [SEAL]).to_bytes()),
         ("presence_spoiled", "presence", noted["own"].replace(b"size 5", b"size 6")),
         ("alarm_as_presence", "presence", sign_note(alarm, [SEAL]).to_bytes()),
         ("presence_as_alarm", "alarm", noted["own"]),

@@ -30,6 +30,9 @@ func hears(kind string, value []byte, hub, center string, r ring) (string, strin
 			return "", "BAD_CONTROL"
 		}
 		p, perr := parsePresence(n.text)
+		if perr != nil && !wrong("second_presence_is_no_control_record") {
+			p, _, perr = parsePresenceV2(n.text)
+		}
 		about := p.center
 		if kind == "alarm" {
 			var a alarm
