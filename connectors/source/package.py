@@ -34,7 +34,8 @@ _PARTS_MAX = 10_000
 _PIECE_BYTES = 1024 * 1024
 _ROW_BYTES_MAX = 64 * 1024 * 1024
 _INDEX_BYTES_MAX = 32 * 1024 * 1024
-_ROW_END = b"row>"
+_ROW_END_BYTES = 16
+_ROW_ENDS = re.compile(rb"</(?:\w{1,9}:)?$")
 _STRING_TOTAL_MAX = 1024 * 1024 * 1024
 _STRING_END = re.compile(rb"</(?:\w{1,9}:)?si\s{0,9}>")
 
@@ -231,10 +232,9 @@ class Package:
         rest: list[bytes] = []
         rest_bytes = taken = 0
         for piece in self._pieces(name):
-            last = rest[-1][-len(_ROW_END) :] if rest else b""
-            found = (last + piece).rfind(_ROW_END)
-            cut = found + len(_ROW_END) - len(last)
-            if found >= 0 and cut > 0:
+            last = rest[-1][-_ROW_END_BYTES:] if rest else b""
+            cut = _last_row_end(last + piece) - len(last)
+            if cut > 0:
                 yield b"".join((*rest, piece[:cut]))
                 rest, rest_bytes = [piece[cut:]], len(piece) - cut
             else:
@@ -246,6 +246,15 @@ class Package:
             if bytes_max is not None and taken >= bytes_max:
                 return
         yield b"".join(rest)
+
+
+def _last_row_end(text: bytes) -> int:
+    """Return where the last row ends in a text, 0 if none does; a text in a cell may end in `row>` as well."""
+    at = len(text)
+    while (at := text.rfind(b"row>", 0, at)) > 0:
+        if _ROW_ENDS.search(text, max(at - 12, 0), at):
+            return at + 4
+    return 0
 
 
 def _plain_name(name: str) -> str:

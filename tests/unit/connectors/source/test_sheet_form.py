@@ -178,6 +178,21 @@ def test_what_programs_write_is_read() -> None:
     assert [dict(row.cells) for row in table.rows] == [{"a": 2, "b": "y"}, {"a": 1, "b": "a > b r=5"}]
 
 
+@pytest.mark.parametrize("prefix", ["", "x:"])
+def test_text_that_ends_like_a_row_cuts_none(prefix: str) -> None:
+    """A sheet of some megabytes is taken in pieces, and each of them ends where a row does."""
+    long = f"arrow>{'x' * 900}row>"
+    rows = "".join(
+        f'<row r="{n}"><c r="A{n}"><v>{n}</v></c><c r="B{n}" t="inlineStr"><is><t>{long}</t></is></c></row>'
+        for n in range(2, 3_000)
+    )
+    sheet = '<worksheet xmlns:x="x"><sheetData>{}</sheetData></worksheet>'
+    text = sheet.replace("<", f"<{prefix}").replace(f"<{prefix}/", f"</{prefix}")
+    rows = (HEAD + rows).replace("<", f"<{prefix}").replace(f"<{prefix}/", f"</{prefix}")
+    table = read(package(rows, sheet=text))
+    assert [(row.number, row.cells["a"]) for row in table.rows] == [(n, n) for n in range(2, 3_000)]
+
+
 def test_merged_areas_without_end_are_not_laid_out() -> None:
     """A few kilobytes hold millions of one area, and while the parser collects them nothing else goes on."""
     area = '<mergeCell ref="B2:B3"/>'
