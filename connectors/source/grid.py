@@ -14,11 +14,11 @@ from python_calamine import CalamineSheet
 from connectors.source.header import clean_name
 from connectors.source.package import SheetFacts
 from connectors.source.problem import FileCode, FileRefused, ProblemCode
+from connectors.source.sheet_form import MERGES_MAX
 from connectors.source.shown import ClockText
 from connectors.source.table import Cell, Limits
 
 _HEADER_LEVELS_MAX = 5
-_MERGES_MAX = 100_000
 _DIGITS_LOST_FROM = 10**15  # a sheet keeps 15 digits of a number
 Merge = tuple[tuple[int, int], tuple[int, int]]  # top left and bottom right, (row, column) from 0, both inside
 
@@ -33,8 +33,8 @@ class Grid:
         self.bad = facts.broken  # row -> column -> why its value is none
         self.rows: dict[int, list[Cell]] = {}
         self.merges: list[Merge] = list(dict.fromkeys(sheet.merged_cell_ranges or ()))
-        if len(self.merges) > _MERGES_MAX:
-            raise FileRefused(FileCode.EXPANDS_TOO_MUCH, f"expected at most {_MERGES_MAX} merged areas on a sheet")
+        if len(self.merges) > MERGES_MAX:
+            raise FileRefused(FileCode.EXPANDS_TOO_MUCH, f"expected at most {MERGES_MAX} merged areas on a sheet")
         self.first_column = sheet.start[1] if sheet.start else 0
         # Texts repeat in office sheets (a status, a country): one object for all of them saves most of their memory.
         self._texts: dict[str, str] = {}

@@ -128,7 +128,7 @@ def _coloured(
 ) -> list[TableWarning]:
     """Return a note if the cells of a column are not all coloured alike: then it may mean something."""
     colours = dict(package.styles.colours)
-    if facts.part is None or not colours:
+    if not colours:
         return []
     found: dict[int, Counter[str]] = defaultdict(Counter)
     last = -1

@@ -10,13 +10,14 @@ import io
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from xml.etree.ElementTree import Element
 
 from connectors.source.problem import FileCode, FileRefused, ProblemCode
+from connectors.source.sheet_form import Form, check_strings, reach_of_filled
 from connectors.source.sheet_text import (
-    Bounds,
     BrokenCells,
     StyledCell,
     hidden_columns,
@@ -33,16 +34,17 @@ _PARTS_MAX = 10_000
 _PIECE_BYTES = 1024 * 1024
 _ROW_BYTES_MAX = 64 * 1024 * 1024
 _INDEX_BYTES_MAX = 32 * 1024 * 1024
-_ROW_END = b"row>"
+_ROW_END_BYTES = 16
+_ROW_ENDS = re.compile(rb"</(?:\w{1,9}:)?$")
 _STRING_TOTAL_MAX = 1024 * 1024 * 1024
-_STRING_END = re.compile(rb"</(?:\w{1,9}:)?si>")
+_STRING_END = re.compile(rb"</(?:\w{1,9}:)?si\s{0,9}>")
 
 
 @dataclass(frozen=True, slots=True)
 class SheetFacts:
     """What a sheet's own text says. Places are (row, column), both from 0."""
 
-    part: str | None = None
+    part: str
     broken: dict[int, dict[int, tuple[ProblemCode, str]]] = field(default_factory=dict)  # row -> column -> why
     hidden_rows: frozenset[int] = frozenset()
     hidden_columns: tuple[range, ...] = ()
@@ -62,7 +64,8 @@ class Package:
             parts = self._zip.infolist()
         except BROKEN as exc:
             raise _broken(str(exc)) from exc
-        names = {part.filename for part in parts}
+        # The parser takes a part by any spelling of its name, the first that fits.
+        names = {_plain_name(part.filename): part.filename for part in parts}
         if len(parts) > _PARTS_MAX or len(names) < len(parts):
             raise _broken("its list of parts is too long or repeats a name")
         if any(part.flag_bits & 1 for part in parts):
@@ -72,7 +75,7 @@ class Package:
                 FileCode.EXPANDS_TOO_MUCH,
                 f"expected at most {limits.expanded_bytes_max} bytes when unpacked, the workbook declares {total}",
             )
-        self._names = names
+        self._names = names  # as they are compared, and as they are spelled
         self._strings_part: str | None = None
         self._has_nul = False
         self._string_longest = 0
@@ -81,7 +84,7 @@ class Package:
             if not name.startswith(("xl/worksheets/", "xl/media/")):
                 self._check_part(name)
         roots = self._relations("_rels/.rels")
-        starts = {target.lstrip("/") for target, kind in roots.values() if kind.endswith("/officeDocument")}
+        starts = {_plain_name(target) for target, kind in roots.values() if kind.endswith("/officeDocument")}
         if starts != {_WORKBOOK} or _WORKBOOK not in names:
             raise _broken("it is a package of another kind")
 
@@ -96,15 +99,10 @@ class Package:
     def styled_cells(
         self, facts: SheetFacts, styles: Iterable[int], columns: frozenset[int], bytes_max: int | None = None
     ) -> Iterator[StyledCell]:
-        """Yield the cells of a sheet that have one of these styles, in these columns (from 0).
-
-        Errors: FileRefused(BROKEN_WORKBOOK) where the workbook does not plainly say which part the sheet is.
-        """
+        """Yield the cells of a sheet that have one of these styles, in these columns (from 0)."""
         wanted = frozenset(styles)
         if not wanted or not columns:
             return
-        if facts.part is None:
-            raise _broken("its index of sheets is unusual")
         yield from styled_cells(self._rows_of(facts.part, bytes_max), wanted, columns)
 
     def inspect_sheet(self, sheet_name: str) -> SheetFacts:
@@ -112,37 +110,35 @@ class Package:
 
         Errors: FileRefused(EXPANDS_TOO_MUCH, BROKEN_WORKBOOK).
         """
-        part = self._sheet_part(sheet_name)
-        if part is not None:
-            return self._inspect_part(part)
-        # If the workbook's index is unusual, every part must pass, since any of them may be the one that is read.
-        all_facts = [self._inspect_part(name) for name in sorted(self._names) if name.lower().endswith(".xml")]
-        return SheetFacts(has_nul=any(facts.has_nul for facts in all_facts))
+        return self._inspect_part(self._sheet_part(sheet_name))
 
     def _inspect_part(self, name: str) -> SheetFacts:
-        bounds = Bounds()
         broken = BrokenCells()
         hidden: set[int] = set()
         head = b""
         has_nul = self._has_nul
-        for index, piece in enumerate(self._rows_of(name)):
-            head = head if index else piece[: piece.find(b"sheetData") + 1]
-            bounds.take(piece)
-            has_nul = has_nul or b"_x0000_" in piece
-            broken.take(piece)
-            hidden.update(hidden_rows(piece))
-        if not bounds.fit(self._limits.sheet_cells_max):
+        form = Form()
+        with _told(name):
+            for index, piece in enumerate(self._rows_of(name)):
+                head = head if index else piece[: piece.find(b"sheetData") + 1]
+                form.take(piece)
+                has_nul = has_nul or b"_x0000_" in piece
+                broken.take(piece)
+                hidden.update(hidden_rows(piece))
+        if broken.has_unplaced:
+            raise _broken(f"{name}: a cell has no value, and does not say where it stands")
+        reach = form.reach
+        if not reach.fits(self._limits.sheet_cells_max):
             # Cells that only have a style take no room in the parser; whole formatted columns are common.
-            bounds = Bounds()
-            for piece in self._rows_of(name):
-                bounds.take_filled(piece)
-        if not bounds.fit(self._limits.sheet_cells_max):
+            with _told(name):
+                reach = reach_of_filled(self._rows_of(name))
+        if not reach.fits(self._limits.sheet_cells_max):
             raise FileRefused(
                 FileCode.EXPANDS_TOO_MUCH,
-                f"the sheet reaches to row {bounds.height} and column {bounds.width}, over "
+                f"the sheet reaches to row {reach.height} and column {reach.width}, over "
                 f"{self._limits.sheet_cells_max} cells; delete the stray cells far from the table",
             )
-        if bounds.cell_count * self._string_longest > _STRING_TOTAL_MAX:
+        if reach.cell_count * self._string_longest > _STRING_TOTAL_MAX:
             self._check_string_total(name)
         return SheetFacts(name, broken.found, frozenset(hidden), tuple(hidden_columns(head)), has_nul)
 
@@ -158,27 +154,28 @@ class Package:
                 FileCode.EXPANDS_TOO_MUCH, f"the sheet's texts take {total} bytes, at most {_STRING_TOTAL_MAX} are read"
             )
 
-    def _sheet_part(self, sheet_name: str) -> str | None:
-        """Return the part that holds a sheet, or None if the workbook's index does not plainly say."""
+    def _sheet_part(self, sheet_name: str) -> str:
+        """Return the part that holds a sheet. Errors: FileRefused, if the index does not plainly say which it is."""
         relations = self._relations("xl/_rels/workbook.xml.rels")
         index = self._xml(_WORKBOOK)
-        for found in () if index is None else index.iter():
-            if local_name(found) == "sheet" and found.get("name") == sheet_name:
-                ids = [value for key, value in found.items() if key.rpartition("}")[2] == "id"]
-                target = relations.get(ids[0], ("", ""))[0] if len(ids) == 1 else ""
-                part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
-                return part if part in self._names else None
-        return None
+        found = () if index is None else [one for one in index.iter() if local_name(one) == "sheet"]
+        sheets = [one for one in found if one.get("name") == sheet_name]
+        ids = [value for one in sheets for key, value in one.items() if key.rpartition("}")[2] == "id"]
+        target = relations.get(ids[0], ("", ""))[0] if len(ids) == 1 else ""
+        # Where a target counts from is read in more than one way.
+        names = {_plain_name(target.lstrip("/")), _plain_name(posixpath.normpath(f"xl/{target}"))} & self._names.keys()
+        if len(sheets) != 1 or len(names) != 1:
+            raise _broken("its index does not plainly say where the sheet is")
+        return names.pop()
 
     def _relations(self, name: str) -> dict[str, tuple[str, str]]:
         """Return the target and the kind of each relation in a part, by its id."""
         root = self._xml(name)
-        found = () if root is None else root.iter()
-        return {
-            one.get("Id", ""): (one.get("Target", ""), one.get("Type", ""))
-            for one in found
-            if local_name(one) == "Relationship"
-        }
+        found = [] if root is None else [one for one in root.iter() if local_name(one) == "Relationship"]
+        relations = {one.get("Id", ""): (one.get("Target", ""), one.get("Type", "")) for one in found}
+        if len(relations) < len(found):
+            raise _broken(f"{name} names two parts by one id")
+        return relations
 
     def _xml(self, name: str) -> Element | None:
         try:
@@ -189,7 +186,7 @@ class Package:
     def _text(self, name: str) -> str:
         if name not in self._names:
             return ""
-        if self._zip.getinfo(name).file_size > _INDEX_BYTES_MAX:
+        if self._zip.getinfo(self._names[name]).file_size > _INDEX_BYTES_MAX:
             raise _broken(f"{name} is larger than 32 MiB")
         return b"".join(self._pieces(name)).decode("utf-8-sig", "replace")
 
@@ -206,16 +203,25 @@ class Package:
             rest_bytes += len(piece)
             if b"si>" in piece or b"si>" in b"".join(rest[-2:])[-len(piece) - 3 :]:
                 whole = b"".join(rest)
-                *strings, last = _STRING_END.split(whole)
-                self._string_longest = max([self._string_longest, *map(len, strings)])
-                self._has_nul = self._has_nul or b"_x0000_" in whole
-                rest, rest_bytes = [last], len(last)
+                rest = [self._take_strings(name, whole)]
+                rest_bytes = len(rest[0])
             if rest_bytes > _ROW_BYTES_MAX:
                 raise _broken("one text is larger than 64 MiB")
+        if rest_bytes:
+            self._take_strings(name, b"".join(rest))
+
+    def _take_strings(self, name: str, whole: bytes) -> bytes:
+        """Look through some shared texts; return what stands behind the last end of one."""
+        *strings, last = _STRING_END.split(whole)
+        with _told(name):
+            check_strings(whole.removesuffix(last) if strings else whole)
+        self._string_longest = max([self._string_longest, *map(len, strings)])
+        self._has_nul = self._has_nul or b"_x0000_" in whole
+        return last
 
     def _pieces(self, name: str) -> Iterator[bytes]:
         try:
-            with self._zip.open(name) as part:
+            with self._zip.open(self._names[name]) as part:
                 while piece := part.read(_PIECE_BYTES):
                     yield piece
         except BROKEN as exc:
@@ -226,10 +232,9 @@ class Package:
         rest: list[bytes] = []
         rest_bytes = taken = 0
         for piece in self._pieces(name):
-            last = rest[-1][-len(_ROW_END) :] if rest else b""
-            found = (last + piece).rfind(_ROW_END)
-            cut = found + len(_ROW_END) - len(last)
-            if found >= 0 and cut > 0:
+            last = rest[-1][-_ROW_END_BYTES:] if rest else b""
+            cut = _last_row_end(last + piece) - len(last)
+            if cut > 0:
                 yield b"".join((*rest, piece[:cut]))
                 rest, rest_bytes = [piece[cut:]], len(piece) - cut
             else:
@@ -241,6 +246,29 @@ class Package:
             if bytes_max is not None and taken >= bytes_max:
                 return
         yield b"".join(rest)
+
+
+def _last_row_end(text: bytes) -> int:
+    """Return where the last row ends in a text, 0 if none does; a text in a cell may end in `row>` as well."""
+    at = len(text)
+    while (at := text.rfind(b"row>", 0, at)) > 0:
+        if _ROW_ENDS.search(text, max(at - 12, 0), at):
+            return at + 4
+    return 0
+
+
+def _plain_name(name: str) -> str:
+    """Return a part's name as all of its spellings are: names differ neither by letter case nor by the slash."""
+    return name.replace("\\", "/").lstrip("/").lower()
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Say in which part it is that something is no form of a sheet."""
+    try:
+        yield
+    except ValueError as exc:
+        raise _broken(f"{name}: {exc}") from exc
 
 
 def _broken(reason: str) -> FileRefused:

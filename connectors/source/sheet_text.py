@@ -1,8 +1,8 @@
 """What a sheet's XML says that the parser does not tell: how far it reaches, broken cells, styles, what is hidden.
 
-The text comes in pieces that end where a row ends, and is searched by regular expressions, which takes a tenth of an
-XML parser's time. No expression here reads over a `<`, which cannot stand inside a tag: so each character is looked
-at a bounded number of times, whatever the text.
+The text comes in pieces that end where a row ends, in the form that `sheet_form` has found it in, and is searched by
+regular expressions, which takes a tenth of an XML parser's time. No expression here reads over a `<`, which cannot
+stand inside a tag: so each character is looked at a bounded number of times, whatever the text.
 """
 
 from __future__ import annotations
@@ -14,15 +14,10 @@ from typing import Final, NamedTuple
 
 from connectors.source.header import column_letters
 from connectors.source.problem import ProblemCode
+from connectors.source.sheet_form import COLUMNS_MAX, ROW_OR_CELL, attributes, column_number
 
-ROWS_MAX: Final = 1_048_576
-COLUMNS_MAX: Final = 16_384
-
-_PLAIN_REF: Final = re.compile(rb'<c r="([A-Z]{1,7})')
-_PLAIN_ROW: Final = re.compile(rb'<row r="(\d{1,9})"')
 _CELL: Final = re.compile(rb"<(?:\w{1,9}:)?c(?:\s([^<>]*))?/?>")
 _ROW: Final = re.compile(rb"<(?:\w{1,9}:)?row(?:\s([^<>]*))?/?>")
-_ROW_OR_CELL: Final = re.compile(rb"<(?:\w{1,9}:)?(row|c)(?:\s([^<>]*))?/?>")
 _COLUMN: Final = re.compile(rb"<(?:\w{1,9}:)?col\s([^<>]*)>")
 _FORMULA: Final = re.compile(rb"<(?:\w{1,9}:)?c(?:\s([^<>]*))?>\s*<(?:\w{1,9}:)?f\b[^<>]*>(?:[^<]*</(?:\w{1,9}:)?f>)?")
 _NO_RESULT: Final = re.compile(rb"\s*(?:</(?:\w{1,9}:)?c>|<(?:\w{1,9}:)?v\s*/>|<(?:\w{1,9}:)?v>\s*</)")
@@ -33,10 +28,13 @@ _CDATA: Final = re.compile(  # the parser passes it over where a value is
     rb"<(?:\w{1,9}:)?c\s([^<>]*)>\s*(?:<(?:\w{1,9}:)?f\b[^<>]*>[^<]*</(?:\w{1,9}:)?f>\s*)?"
     rb"<(?:\w{1,9}:)?v\b[^<>]*>[^<]*<!\[CDATA\["
 )
+_NUMBERED: Final = re.compile(  # of a number, or of a shared text's place, the parser takes what stands before it
+    rb"<(?:\w{1,9}:)?c\s([^<>]*)>\s*(?:<(?:\w{1,9}:)?f\b[^<>]*>[^<]*</(?:\w{1,9}:)?f>\s*)?"
+    rb"<(?:\w{1,9}:)?v\b[^<>]*>[^<&]*&"
+)
 _EMPTY_SHARED: Final = re.compile(rb"<(?:\w{1,9}:)?c\s([^<>]*)>\s*<(?:\w{1,9}:)?v(?:\s*/>|>\s*</)")
 _SHARED: Final = re.compile(rb"<(?:\w{1,9}:)?c\s([^<>]*)>\s*<(?:\w{1,9}:)?v>\s*(\d{1,9})")
-_ATTRIBUTE: Final = re.compile(rb"(?:^|\s)(\w{1,20})\s{0,9}=\s{0,9}[\"']([^\"'<>]*)[\"']")
-_REF: Final = re.compile(rb"([A-Z]{1,7})(\d{1,9})")
+_REF: Final = re.compile(rb"([A-Za-z]{1,7})(\d{1,9})")
 
 _BROKEN_FORMULA: Final = "the formula in this cell shows an error; mend it and save"
 _NO_STORED_RESULT: Final = "the formula's result was not stored; open the file in Excel and save it"
@@ -52,56 +50,15 @@ class StyledCell(NamedTuple):
 
 
 @dataclass(slots=True)
-class Bounds:
-    """How far a sheet's cells reach; height and width count from the sheet's first row and column."""
-
-    height: int = 0
-    width: int = 0
-    cell_count: int = 0
-    _row_count: int = 0
-
-    def fit(self, cells_max: int) -> bool:
-        """Return whether a dense block of this size may be laid out."""
-        if self.width > COLUMNS_MAX or self.height > ROWS_MAX:
-            return False
-        return self.height * self.width <= cells_max
-
-    def take(self, piece: bytes) -> None:
-        """Count in some rows, as nearly all programs write them; what is written otherwise is looked at closely."""
-        columns = _PLAIN_REF.findall(piece)
-        rows = _PLAIN_ROW.findall(piece)
-        cell_count = piece.count(b"<c ") + piece.count(b"<c>") + piece.count(b"<c/")
-        row_count = piece.count(b"<row")
-        if len(columns) != cell_count or len(rows) != row_count or b":c " in piece or b":row" in piece:
-            self.take_filled(piece)
-            return
-        self.cell_count += cell_count
-        self._row_count += row_count
-        self.width = max(self.width, *map(column_number, set(columns)), 0)
-        self.height = max(self.height, *map(int, rows), 0)
-
-    def take_filled(self, piece: bytes) -> None:
-        """Count in some rows, whatever their form, leaving out the cells that have no content."""
-        filled = [cell[1] or b"" for cell in _CELL.finditer(piece) if not cell[0].endswith(b"/>")]
-        places = [place for place in map(_place, filled) if place is not None]
-        self.cell_count += len(filled)
-        self._row_count += len(_ROW.findall(piece))
-        self.width = max(self.width, *(column + 1 for _, column in places), 0)
-        self.height = max(self.height, *(row + 1 for row, _ in places), 0)
-        if len(filled) > len(places):  # cells may leave out where they are; then they follow one another
-            self.width = max(self.width, *(len(_CELL.findall(row)) for row in piece.split(b"row>")))
-            self.height = max(self.height, self._row_count)
-
-
-@dataclass(slots=True)
 class BrokenCells:
     """The cells that have no value, or not where it is looked for: row -> column -> why, both from 0."""
 
     found: dict[int, dict[int, tuple[ProblemCode, str]]] = field(default_factory=dict)
+    has_unplaced: bool = False  # there is one that does not say where it stands
 
     def take(self, piece: bytes) -> None:
         """Look through some rows."""
-        if b't="e"' in piece or b"t='e'" in piece:
+        if b'"e"' in piece or b"'e'" in piece:
             for cell in _CELL.finditer(piece):
                 if attributes(cell[1]).get(b"t") == b"e":
                     self._note(cell[1], ProblemCode.ERROR_CELL, _BROKEN_FORMULA)
@@ -110,6 +67,9 @@ class BrokenCells:
                 # A formula may well have the empty text as its result.
                 if _NO_RESULT.match(piece, cell.end()) and attributes(cell[1]).get(b"t") != b"str":
                     self._note(cell[1], ProblemCode.ERROR_CELL, _NO_STORED_RESULT)
+        self._take_misplaced(piece)
+
+    def _take_misplaced(self, piece: bytes) -> None:
         if piece.count(b'inlineStr"><is><t') != piece.count(b"inlineStr"):
             for cell in _MISPLACED.finditer(piece):
                 if attributes(cell[1]).get(b"t") == b"inlineStr":
@@ -117,14 +77,21 @@ class BrokenCells:
         if b"<![CDATA[" in piece:
             for cell in _CDATA.finditer(piece):
                 self._note(cell[1], ProblemCode.MISPLACED_TEXT, _TEXT_ELSEWHERE)
+        if b"&#" in piece:
+            for cell in _NUMBERED.finditer(piece):
+                if attributes(cell[1]).get(b"t") != b"str":
+                    self._note(cell[1], ProblemCode.MISPLACED_TEXT, _TEXT_ELSEWHERE)
         if b"<v></" in piece or b"<v/>" in piece or b"<v />" in piece:
             for cell in _EMPTY_SHARED.finditer(piece):
                 if attributes(cell[1]).get(b"t") == b"s":
                     self._note(cell[1], ProblemCode.MISPLACED_TEXT, _TEXT_ELSEWHERE)
 
     def _note(self, tag: bytes | None, code: ProblemCode, message: str) -> None:
-        if place := _place(tag):
-            self.found.setdefault(place[0], {})[place[1]] = (code, message)
+        place = _place(tag)
+        if place is None:
+            self.has_unplaced = True
+            return
+        self.found.setdefault(place[0], {})[place[1]] = (code, message)
 
 
 def styled_cells(pieces: Iterable[bytes], styles: frozenset[int], columns: frozenset[int]) -> Iterator[StyledCell]:
@@ -148,7 +115,7 @@ def styled_cells(pieces: Iterable[bytes], styles: frozenset[int], columns: froze
                     yield StyledCell(int(number) - 1, place, style)
             row += piece.count(b"<row")
             continue
-        for tag in _ROW_OR_CELL.finditer(piece):
+        for tag in ROW_OR_CELL.finditer(piece):
             said = attributes(tag[2])
             if tag[1] == b"row":
                 number = said.get(b"r", b"")
@@ -190,23 +157,10 @@ def shared_texts(piece: bytes) -> Iterator[int]:
             yield int(cell[2])
 
 
-def attributes(tag: bytes | None) -> dict[bytes, bytes]:
-    """Return the attributes of a tag that have no prefix."""
-    return dict(_ATTRIBUTE.findall(tag)) if tag else {}
-
-
-def column_number(letters: bytes) -> int:
-    """Return a column's number, from 1, by its letters."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
-
-
 def _place(tag: bytes | None) -> tuple[int, int] | None:
     return _place_of(attributes(tag).get(b"r", b"")) if tag else None
 
 
 def _place_of(ref: bytes) -> tuple[int, int] | None:
     found = _REF.fullmatch(ref)
-    return (int(found[2]) - 1, column_number(found[1]) - 1) if found else None
+    return (int(found[2]) - 1, column_number(found[1].upper()) - 1) if found else None

@@ -10,19 +10,21 @@ Fatal
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.outbox.meta import NEVER_LINKED, Foreign, LinkState, Meta
+from connectors.runtime.outbox.meta import NEVER_LINKED, Foreign, LinkState, Meta, is_number
 from connectors.runtime.outbox.schema import VERSION, bring_up_to_date, read_version
 from connectors.runtime.outbox.turn import Turn
 from connectors.runtime.told import OfficeError, OfficeFatal, OfficeWaits, os_reason
 from hub.base import files
+from hub.protocol.errors import Malformed
 
 BUSY_MS: Final = 5000
+T = TypeVar("T")
 
 
 class OutboxFull(OfficeWaits):
@@ -51,6 +53,7 @@ class Database:
         self.path = path
         self._lock = Turn()
         self._depth = 0
+        self.is_current = False  # until it is known which release has written the file
         self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
         try:
             files.settle_database(path, make=not read_only)
@@ -127,9 +130,23 @@ class Database:
             return self._connection.execute(sql, values).fetchall()
 
     def meta(self, name: str, default: Any = None) -> Any:
-        """Return one named value."""
+        """Return one named value. Errors: OutboxBroken, if it is none that any release has written under the name."""
         rows = self.read("SELECT value FROM meta WHERE name=?", (name,))
-        return rows[0][0] if rows else default
+        if not rows:
+            return default
+        value = rows[0][0]
+        is_known = str(value).isdigit() if is_number(name) else isinstance(value, str)
+        if isinstance(value, bytes) or not is_known:
+            raise OutboxBroken("errors.outbox_broken", path=self.path)
+        return value
+
+    def record(self, name: str, read: Callable[[str], T]) -> T | None:
+        """Return one named value as `read` returns it, None if there is none. Errors: OutboxBroken."""
+        text = self.meta(name)
+        try:
+            return None if text is None else read(text)
+        except (Malformed, ValueError, LookupError, TypeError, AttributeError) as exc:
+            raise OutboxBroken("errors.outbox_broken", path=self.path) from exc
 
     def set_meta(self, name: str, value: Any) -> None:
         """Store one named value; None removes it."""
@@ -144,8 +161,7 @@ class Database:
 
         None too where an older release has kept its sentence instead, for those who only look.
         """
-        text = self.meta(AlarmName.FOREIGN)
-        return Foreign.from_text(text) if text is not None and text.startswith("{") else None
+        return self.record(AlarmName.FOREIGN, lambda text: Foreign.from_text(text) if text.startswith("{") else None)
 
     def set_foreign(self, foreign: Foreign | None) -> None:
         """Keep what is known of such a lane; None: it is no reason to stop any more."""
@@ -153,8 +169,7 @@ class Database:
 
     def link(self) -> LinkState:
         """Return how the link was when it was last looked at."""
-        text = self.meta(Meta.LINK_STATE)
-        return NEVER_LINKED if text is None else LinkState.from_text(text)
+        return self.record(Meta.LINK_STATE, LinkState.from_text) or NEVER_LINKED
 
     def set_link(self, link: LinkState) -> None:
         """Keep how the link is."""
@@ -176,8 +191,11 @@ class Database:
                 raise OutboxFull("errors.outbox_full", path=self.path) from exc
             if "locked" in text or "busy" in text:
                 raise OutboxBusy("errors.outbox_busy", path=self.path) from exc
-            if "unable to open" in text:
+            if "unable to open" in text or "readonly" in text:
+                # Also where a program died while it wrote, and who only reads may not put right what it left.
                 raise OfficeError("errors.outbox_unopened", path=self.path) from exc
+            if "no such" in text and self.is_current:
+                raise OutboxBroken("errors.outbox_broken", path=self.path) from exc
             raise
         except sqlite3.DatabaseError as exc:
             if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):

@@ -51,6 +51,14 @@ def receipted(epoch: int) -> str:
     return f"receipted:{epoch}"
 
 
+def is_number(name: str) -> bool:
+    """Return whether what stands under a name is a whole number."""
+    return name in _NUMBERS or name.startswith(("receipted:", "persons_wait:"))
+
+
+_NUMBERS = frozenset((Meta.POSITION, Meta.EVENTS, Meta.DUPLICATES, Meta.PURGED_RECEIPTS, Meta.SENT))
+
+
 def persons_wait(stream: str, field: str) -> str:
     """Return the name that is set while HQ can't take the persons of a field."""
     return f"persons_wait:{stream}.{field}"

@@ -49,11 +49,7 @@ class Origins:
 
     def newest(self) -> Previous | None:
         """Return the lane of this center of which HQ spoke last, whoever wrote it."""
-        text = self._database.meta(Meta.NEWEST)
-        if text is None:
-            return None
-        found = orjson.loads(text)
-        return Previous(found["origin"], found["size"], base64.b64decode(found["root"]))
+        return self._database.record(Meta.NEWEST, _previous)
 
     def forget_others(self, hub: str, center: str) -> None:
         """Forget what releases before 0.3 took for lanes of this center, and are none, or are older than ours."""
@@ -150,10 +146,9 @@ class Origins:
         HQ closes a lane when it takes the next one: the later of the two is the one that goes on.
         """
         self._database.set_meta(began(epoch.number), f"{write_time(receipt.recorded_at)} {receipt.basis}")
-        text = self._database.meta(Meta.MET)
-        if text is None:
+        met = self._database.record(Meta.MET, Foreign.from_text)
+        if met is None:
             return ReceiptOutcome.APPLIED
-        met = Foreign.from_text(text)
         self._database.set_meta(Meta.MET, None)
         if self._order(met.recorded_at, met.basis) <= self._order(receipt.recorded_at, receipt.basis):
             return ReceiptOutcome.APPLIED
@@ -181,3 +176,8 @@ class Origins:
             return ReceiptOutcome.STRAY  # ours has followed it: somebody says it again
         self._database.set_foreign(foreign)
         return ReceiptOutcome.FOREIGN
+
+
+def _previous(text: str) -> Previous:
+    found = orjson.loads(text)
+    return Previous(found["origin"], found["size"], base64.b64decode(found["root"]))

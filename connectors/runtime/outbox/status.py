@@ -74,8 +74,7 @@ def hq_status(database: Database) -> Kept | None:
 
 def count_passed_over(database: Database) -> dict[str, int]:
     """Return how many records of our topic were passed over, by `standing.Passed`."""
-    text = database.meta(Meta.PASSED_OVER)
-    return {} if text is None else dict(orjson.loads(text))
+    return database.record(Meta.PASSED_OVER, lambda text: dict(orjson.loads(text))) or {}
 
 
 def _alarms(database: Database, language: Language) -> dict[str, str]:

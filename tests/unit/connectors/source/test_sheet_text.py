@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from itertools import pairwise
 from time import process_time
@@ -11,7 +12,8 @@ import pytest
 
 from connectors.source import FileRefused, FormatOptions, ProblemCode, Table, read_table
 from connectors.source.problem import FileCode
-from connectors.source.sheet_text import Bounds, BrokenCells, StyledCell, hidden_rows, shared_texts, styled_cells
+from connectors.source.sheet_form import Form, reach_of_filled
+from connectors.source.sheet_text import BrokenCells, StyledCell, hidden_rows, shared_texts, styled_cells
 from connectors.source.styles import read_styles
 from tests.unit.connectors.source.test_package import package
 
@@ -97,10 +99,13 @@ def test_styles_with_a_document_type_are_refused() -> None:
 
 
 def search(piece: bytes) -> None:
-    bounds, broken = Bounds(), BrokenCells()
-    bounds.take(piece)
-    bounds.take_filled(piece)
-    broken.take(piece)
+    with suppress(ValueError):
+        Form().take(b"<sheetData>" + piece)
+    with suppress(ValueError):
+        Form().take(piece)
+    with suppress(ValueError):
+        reach_of_filled([piece])
+    BrokenCells().take(piece)
     list(hidden_rows(piece))
     list(shared_texts(piece))
     list(styled_cells([piece], frozenset({3}), frozenset(range(30))))
