@@ -39,6 +39,7 @@ from hub.ledger.notary import (
 )
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
+from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import log_origin
 from hub.store.store import OvertakenError, Store
 from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
@@ -209,7 +210,14 @@ class Notary:
         return said.size
 
     async def _begins_whole(self) -> bool:
-        """Return whether the topic still has the log's first checkpoint: a topic made again might not."""
+        """Return whether the topic still has the log's first checkpoint: a topic made again might not.
+
+        Once the keeper looks after the topic, it sees to both: a stranger's copy moves the first checkpoint from its
+        place at the next compaction, and all of the log would be said for it again and again.
+        """
+        reach = (await self._store.topics.reaches()).get((CHECKPOINTS, 0))
+        if reach is not None and reach.upto:
+            return True
         first = await self._topic.first()
         try:
             return first is not None and read_record(*first)[1].after == 0

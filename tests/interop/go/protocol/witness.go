@@ -34,14 +34,36 @@ type witness struct {
 	broken   bool
 }
 
-// read returns what HQ says in a record, or false where it is nobody's word.
-func (w *witness) read(v vector) (told, bool) {
-	c, n, err := openCheckpoint(v.bytes())
-	if err != nil || c.origin != "hub.example/log" && !wrong("checkpoint_of_any_log") {
-		return told{}, false
+// signed is a checkpoint that HQ's log keys have signed, by algorithm, and when.
+type signed struct {
+	checkpoint
+	by   map[byte]key
+	at   time.Time
+	word bool
+}
+
+// opened are the notes that were verified under the mistake of this run: the rows of witness.json share them.
+var opened = map[string]signed{}
+var openedUnder string
+
+func (w *witness) open(note []byte) signed {
+	if openedUnder != mistaken {
+		opened, openedUnder = map[string]signed{}, mistaken
 	}
-	t := told{checkpoint: c}
-	signed := map[byte]key{}
+	found, known := opened[string(note)]
+	if !known {
+		found = w.verify(note)
+		opened[string(note)] = found
+	}
+	return found
+}
+
+func (w *witness) verify(note []byte) signed {
+	c, n, err := openCheckpoint(note)
+	if err != nil || c.origin != "hub.example/log" && !wrong("checkpoint_of_any_log") {
+		return signed{}
+	}
+	s := signed{checkpoint: c, by: map[byte]key{}, word: true}
 	for _, alg := range []byte{algEd25519, algMLDSA} {
 		var keys []key
 		for _, k := range w.keys {
@@ -51,16 +73,27 @@ func (w *witness) read(v vector) (told, bool) {
 		}
 		by, err := n.verify(keys)
 		if err != nil {
-			if wrong("one_log_key_is_enough") && len(signed)+int(alg) != 6 {
+			if wrong("one_log_key_is_enough") && len(s.by)+int(alg) != 6 {
 				continue
 			}
-			return told{}, false
+			return signed{}
 		}
-		signed[alg] = by
+		s.by[alg] = by
 		if alg == algMLDSA {
-			t.at = time.Unix(int64(cosignedAt(n.lineOf(by).value)), 0)
+			s.at = time.Unix(int64(cosignedAt(n.lineOf(by).value)), 0)
 		}
 	}
+	return s
+}
+
+// read returns what HQ says in a record, or false where it is nobody's word.
+func (w *witness) read(v vector) (told, bool) {
+	s := w.open(v.bytes())
+	if !s.word {
+		return told{}, false
+	}
+	c, signed := s.checkpoint, s.by
+	t := told{checkpoint: c, at: s.at}
 	for _, by := range signed {
 		since, gone := w.retired[by.text()]
 		late := !t.at.Before(since)
@@ -80,6 +113,7 @@ func (w *witness) read(v vector) (told, bool) {
 		t.fault = true
 		return t, true
 	}
+	var err error
 	t.after, err = parseNumber(*after)
 	if wrong("after_in_any_form") {
 		t.after, err = strconv.ParseInt(*after, 10, 64)
