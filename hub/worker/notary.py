@@ -33,6 +33,7 @@ from hub.ledger.notary import (
     append,
     check,
     read_record,
+    record_of,
     signed_by_hq,
     size_of,
     spacing_s,
@@ -179,10 +180,11 @@ class Notary:
             return
         newest, foreign, window = 0, 0, await self._topic.before()
         while True:
-            for value, _ in window.records:
-                size = await self._fits(value)
+            for said in window.records:
+                size = await self._fits(said[0])
                 foreign += size is None
-                newest = max(newest, size or 0)
+                if size is not None and size > newest and await self._is_whole(size, said):
+                    newest = size
             if newest or window.is_first or self.stopped is not None:
                 break
             window = await self._topic.before(window.start, LOOK_FURTHER)
@@ -208,6 +210,11 @@ class Notary:
             await self._store.keep_evidence(self.origin, said.size, ours.note, value, self._clock())
             self._stop(why)
         return said.size
+
+    async def _is_whole(self, size: int, said: Said) -> bool:
+        """Return whether a record is what we say of this size, leaves and all: its note alone may be anybody's copy."""
+        found = await self._store.log.stored(size - 1, 1)
+        return bool(found) and record_of(found[0])[1:] == (bytes(said[0]), list(said[1]))
 
     async def _begins_whole(self) -> bool:
         """Return whether the topic still has the log's first checkpoint: a topic made again might not.
