@@ -129,7 +129,7 @@ class WitnessReader:
             self._load()
             await self._seek(consumer)
             self._backoff.reset()
-            self._note(WitnessState.READS if self._keys.office.witness_key else WitnessState.NO_KEY)
+            self._note_reading()
             while self._kept.stopped() is None and self._keys.logs():
                 wait_ms = RESTLESS_MS if self._is_restless() else QUIET_MS
                 fetched = await consumer.getmany(PLACE, timeout_ms=wait_ms, max_records=FETCH_MAX)
@@ -245,11 +245,13 @@ class WitnessReader:
                 self._stood_by = self._log
                 self._passed, self._leaves = [], []
         if at_end and not is_all:
+            self._note(WitnessState.MISSING)
             self._wait_for_missing()
             await self._look_further(consumer)
         if not is_all:
             return False
         self._unmet_since, self._search_wait_s = None, 0.0
+        self._note_reading()
         if self._log.doubted and self._clock() - self._searched_at > SEARCH_EVERY_S:
             log.info("log_read_again", doubted=len(self._log.doubted))
             await self._begin_again(consumer, self._log.from_beginning())
@@ -381,6 +383,9 @@ class WitnessReader:
             or self._told_size < self._log.size == self._kept.newest_cosigned()[0]
             or self._wrong() != self._database.meta(Meta.WITNESS_TOLD, "")
         )
+
+    def _note_reading(self) -> None:
+        self._note(WitnessState.READS if self._keys.office.witness_key else WitnessState.NO_KEY)
 
     def _note(self, state: WitnessState) -> None:
         if state != self._state:

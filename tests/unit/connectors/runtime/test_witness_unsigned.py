@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.witness_state import WitnessState
 from hub.kafka.memory import MemoryBroker
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
@@ -40,9 +41,11 @@ async def test_new_witness_waits_where_a_stranger_displaced_hqs_record(
         await until(lambda: len(bench.answers.alarms) == 1)
         assert "the leaves from 1 on are nowhere, and HQ has signed 4" in bench.answers.alarms[0]
         assert (outbox.witnessed.stopped(), sizes(bench)) == (None, [])
+        assert outbox.witnessed.status()["state"] == WitnessState.MISSING
     async with bench.running() as outbox:  # what it had read in vain is read again by the next run
         await publish(broker, records[1])
         await until(lambda: sizes(bench) == [4])
+        assert outbox.witnessed.status()["state"] == WitnessState.READS
         await until(lambda: bench.answers.alarms[1:] == [""])
         assert outbox.witnessed.breaks() == []
     assert bench.answers.tries < 20
