@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -267,6 +268,7 @@ class WitnessReader:
 
         What is missing may stand before what follows from it, for compaction keeps the place of what was said last.
         """
+        self._log = replace(self._log, forward=False)
         if self._log.dropped and self._log.size > self._read_from:
             await self._begin_again(consumer, self._log.once_more())
         elif self._clock() - self._searched_at >= self._search_wait_s:
