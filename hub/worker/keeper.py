@@ -101,9 +101,10 @@ class Keeper:
                 self._looked_s = self._now_s()
             await self._say_schemas()
             await self._say_lane()
-            if await self._guard():
-                return GUARD_S
-            return 0.0 if await self.go_on() else min(self._look_every_s, RETRY_S) / 2
+            is_more = await self._guard()
+            if await self.go_on():
+                return 0.0  # a stranger's flood keeps nothing from being said again
+            return GUARD_S if is_more else min(self._look_every_s, RETRY_S) / 2
         except (Retriable, Unreachable, KafkaError, TimeoutError, OSError) as exc:
             log.warning("keeper_waits", error=str(exc) or type(exc).__name__)
             await self._drop_clients()
@@ -174,8 +175,9 @@ class Keeper:
                 remedy = f"only HQ may write {topic}; it was said again"
                 self._seldom.warning("records_displaced", topic=topic, times=len(displaced), remedy=remedy)
                 await self._send({(topic, 0): displaced})
-            await self._store.topics.acknowledged({(topic, 0): Reach(reach.first, behind, behind)})
-            more = more or behind < reach.next
+            if behind > reach.upto:
+                await self._store.topics.acknowledged({(topic, 0): Reach(reach.first, behind, behind)})
+            more = more or begin < behind < reach.next
         return more
 
     async def _ends(self, consumer: Consumer, specs: Sequence[TopicSpec]) -> dict[Partition, tuple[int, int]]:

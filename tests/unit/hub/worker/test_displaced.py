@@ -140,6 +140,23 @@ async def test_flood_of_copies_is_read_in_pages_and_ends_with_hqs_own(bench: Ben
     assert len(bench.broker.records(CHECKPOINTS)) - written <= 5 * 7
 
 
+async def test_flood_keeps_no_lost_topic_from_being_said_again(bench: Bench) -> None:
+    """Both go on by pages, side by side."""
+    for _ in range(20 * PAGE):
+        bench.write(CHECKPOINTS, b"junk", b"junk")
+    keeper = bench.keeper()
+    await bench.hq.store.topics.ask({TRUST: ()}, "test", datetime.now(UTC))
+    for _ in range(3):
+        await keeper.round()
+    assert all(again.finished_at is not None for again in await bench.hq.store.topics.agains())
+    reach = (await bench.hq.store.topics.reaches())[(CHECKPOINTS, 0)]
+    assert reach.upto < reach.next
+    for _ in range(25):
+        await keeper.round()
+    reach = (await bench.hq.store.topics.reaches())[(CHECKPOINTS, 0)]
+    assert reach.upto == reach.next == len(bench.broker.records(CHECKPOINTS))
+
+
 async def test_notary_does_not_say_all_of_a_log_whose_first_record_compaction_has_moved(bench: Bench) -> None:
     """Nobody can have HQ say its whole log every minute by one record under the first key."""
     clock = Clock()
