@@ -16,7 +16,7 @@ class AlarmName(StrEnum):
     FOREIGN_KEY = "foreign_key"  # HQ has a key in our name that this office never made
     SUSPENDED = "suspended"  # HQ takes no events of this center
     SCHEMA_NOT_ANNOUNCED = "schema_not_announced"  # an event waits until HQ can read it
-    LOG = "log"  # HQ's log did not only grow: the witness stands still
+    LOG = "log"  # HQ's log did not only grow, or the topic does not show all of it: nothing is cosigned
     CLOCK = "clock"  # this computer's clock is wrong
     NOT_LOGGED = "not_logged"  # HQ gave a receipt that its log does not have
     REGISTRY = "registry"  # the copy of HQ's own lane that this office reads is too short, or another

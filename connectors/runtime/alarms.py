@@ -1,7 +1,7 @@
 """What an alarm says: kept as the name of its text and the values in it, said in the words of whoever reads.
 
 Each stands in the outbox under its `AlarmName`. What HQ is told of an alarm is signed, and no word of these:
-`witness_reader` writes that.
+`told_to_hq` has that.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class AlarmText(StrEnum):
     NOT_ACTIVE = "not_active"
     SCHEMA_NOT_ANNOUNCED = "schema_not_announced"
     LOG = "log"
+    LOG_MISSING = "log_missing"
     CLOCK_AHEAD = "clock_ahead"
     CLOCK_BEHIND = "clock_behind"
     NOT_LOGGED = "not_logged"
@@ -53,7 +54,7 @@ TEXTS: Final[Mapping[AlarmName, tuple[AlarmText, ...]]] = {
     AlarmName.FOREIGN_KEY: (AlarmText.FOREIGN_KEY,),
     AlarmName.SUSPENDED: (AlarmText.NOT_ACTIVE,),
     AlarmName.SCHEMA_NOT_ANNOUNCED: (AlarmText.SCHEMA_NOT_ANNOUNCED,),
-    AlarmName.LOG: (AlarmText.LOG,),
+    AlarmName.LOG: (AlarmText.LOG, AlarmText.LOG_MISSING),
     AlarmName.CLOCK: (AlarmText.CLOCK_AHEAD, AlarmText.CLOCK_BEHIND),
     AlarmName.NOT_LOGGED: (AlarmText.NOT_LOGGED, AlarmText.NOT_LOGGED_MORE),
     AlarmName.REGISTRY: (AlarmText.REGISTRY_OLD, AlarmText.REGISTRY_OTHER),
@@ -99,3 +100,20 @@ def kept_text(kept: str, language: Language) -> str:
     """Return what an alarm of the outbox says to people; the sentence of an older release as it stands."""
     alarm = Alarm.from_text(kept)
     return kept if alarm is None else alarm_text(alarm, language)
+
+
+def told_to_hq(kept: str) -> str:
+    """Return how HQ is told of an alarm of ours about its log: in English, whatever the office reads.
+
+    It is signed, so it is no word of the catalogue, which may come to say the same better; and what 0.2 kept was this
+    very sentence, so that nothing is told anew after an update.
+    """
+    alarm = Alarm.from_text(kept)
+    if alarm is None:
+        return kept
+    if alarm.text is AlarmText.LOG:
+        return f"{alarm.values['reason']}; nothing is cosigned any more, see `connector witness status`"
+    if alarm.text is AlarmText.LOG_MISSING:
+        return f"{alarm.values['reason']}; nothing is cosigned until hub.checkpoints has it"
+    more = " and more" if alarm.text is AlarmText.NOT_LOGGED_MORE else ""
+    return "HQ gave a receipt that is not in its log: {origin} to {last}, {stored_at}".format(**alarm.values) + more

@@ -37,7 +37,8 @@ from connectors.runtime.sheets import VerdictSheets
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.told import OfficeFatal
 from connectors.runtime.trust import Trusted, TrustReader
-from connectors.runtime.witness_reader import WitnessKeys, WitnessReader
+from connectors.runtime.witness_keys import WitnessKeys
+from connectors.runtime.witness_reader import WitnessReader
 from hub.base.ending import Ends, ends_by_itself, telling
 from hub.base.kafka import AIOKAFKA, Clients
 from hub.protocol.errors import CohubError, Fatal, Retriable

@@ -3,14 +3,19 @@
 A record of `hub.checkpoints` is a checkpoint that HQ signed and the leaves appended since an earlier one. Appending
 them to our own edge gives its root, or HQ's log is not append-only: that is the consistency proof (docs/adr/0008).
 
-    the next one            → its leaves are appended; they lead to its root, or it is a break
-    one that we know        → nothing new: HQ says its newest again every minute
-    one that we don't know  → smaller than ours, or beyond a gap: everything is read again from the topic's beginning,
-                              and must lead through all that was seen before, to the same roots
+    the next one            → its leaves are appended, if they lead to its root
+    one that we know        → nothing new, or another root: a break
+    one that we don't know  → smaller than ours: it is looked for when everything is read again
+    beyond a gap            → waits for what is before it
     not signed by HQ        → passed over, since nobody vouches for it; so is what goes on by a key that was
                               retired before
 
-A *break* is final until a person says otherwise: the two notes are kept, and the witness signs nothing any more.
+HQ signs the note and nothing beside it. Whoever can write to the topic can put a note there again without its leaves,
+or with others, and compaction then drops the record that was whole. So leaves that lead nowhere are nobody's: the
+checkpoint is waited for. What is still missing at the topic's end is looked for from its beginning, and told; it
+accuses nobody. A *break* is two notes by HQ that can't both stand in one log, where need be with leaves that lead to
+the root of one of them and not through that of the other. It is final until a person says otherwise: the two notes are
+kept, and the witness signs nothing any more.
 """
 
 from __future__ import annotations
@@ -31,15 +36,18 @@ from hub.protocol.note import Note
 from hub.protocol.tree import HASH_BYTES, Edge, leaf_hash
 from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
 
-WAITING_MAX: Final = 16  # checkpoints beyond a gap, each with up to 128 KiB of leaves
-PROMISES_MAX: Final = 16
+WAITING_MAX: Final = 256  # checkpoints beyond a gap, and the leaves of all of them
+WAITING_LEAVES_MAX: Final = 1 << 17
+PROMISES_MAX: Final = 1024  # notes of about 3 kB
+DOUBTS_MAX: Final = 512
+BRANCHES_MAX: Final = 16
 LEAVES_MAX: Final = 1 << 15  # of one record: what Kafka takes at all
 _NONE_RETIRED: Final[Mapping[Verifier, datetime]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class SignedCheckpoint:
-    """A checkpoint that HQ has signed, its note, and the leaves of its record; `fault` says why they don't read."""
+    """A checkpoint that HQ has signed, and the leaves beside it, which nobody has; `fault` says why they don't read."""
 
     checkpoint: Checkpoint
     note: bytes
@@ -84,7 +92,7 @@ def read(
         gone = retired.get(key)
         if gone is not None and any(time is not None and time >= gone for time in times):
             raise Malformed(f"checkpoint {checkpoint.size} by {key.name}+{key.key_id.hex()}, which was retired before")
-    # From here on it is HQ's word: what is wrong with the record is HQ's fault, and no reason to look away.
+    # From here on it is HQ's word, but for the headers, which nobody signs.
     found = dict(headers)
     data = found.get(LEAVES_HEADER) or b""
     try:
@@ -126,103 +134,152 @@ class Promise:
 class Log:
     """HQ's log as far as it was read: its edge, and the newest checkpoint that was found to follow.
 
-    While it is read again, from the beginning, `again` is set: `promised` has by size what it must lead through, and
-    `waiting` has the checkpoints beyond a gap. What is ahead of `edge` is not yet met.
+    Shapes: `promised` has by size what HQ has signed and the log has to lead through: what is ahead of `edge` is not
+            met yet. `stood` is the size that we have stood by, where it is read again from the beginning. `waiting` has
+            checkpoints beyond a gap. `doubted` are smaller ones that are not remembered: the next reading from the
+            beginning must lead through them. `branches` are edges at sizes from which leaves led nowhere, None before
+            they are passed. `dropped`: more was read than is kept, so that to read it again may lead on; `forward`: it
+            is read again only for that.
     """
 
     edge: Edge = field(default_factory=Edge)
     note: bytes = b""
-    again: bool = False
+    stood: int = 0
     promised: Mapping[int, Promise] = field(default_factory=dict)
+    doubted: Mapping[int, Promise] = field(default_factory=dict)
     waiting: tuple[SignedCheckpoint, ...] = ()
+    branches: Mapping[int, Edge | None] = field(default_factory=dict)
+    dropped: bool = False
+    forward: bool = False
 
     @property
     def size(self) -> int:
-        """The size of the newest checkpoint."""
+        """The size of the newest checkpoint that was found to follow."""
         return self.edge.size
 
     @property
+    def again(self) -> bool:
+        """Whether it is read again, and has not come to where we stood."""
+        return self.size < self.stood
+
+    @property
     def ahead(self) -> int:
-        """The largest size that was promised and is not met, 0 if there is none."""
+        """The largest size that HQ has signed and the log does not lead to yet, 0 if there is none."""
         return max((size for size in self.promised if size > self.size), default=0)
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing: all that was promised is met, and no checkpoint waits for one before it."""
-        return not self.ahead and not self.waiting
+        """Whether the log leads to all that HQ has signed, as far as was read."""
+        return not self.ahead
 
-    def from_beginning(self, said: SignedCheckpoint | None = None) -> Log:
+    def from_beginning(self) -> Log:
         """Return the log to be read from the topic's first record on; it must lead through all that it has now."""
-        promised = dict(self.promised)
+        promised = {**self.promised, **self.doubted}
         if self.size:
             promised[self.size] = Promise(self.edge.root, self.note)
-        if said is not None:
-            promised[said.size] = Promise(said.root, said.note)
-        return Log(again=True, promised=promised)
+        return Log(
+            stood=max(self.stood, self.size),
+            promised=promised,
+            branches={size: None if size else Edge() for size in self.branches},
+        )
+
+    def once_more(self) -> Log:
+        """Return the log to be read on from the topic's first record, for what was not kept on the way."""
+        return replace(self, dropped=False, forward=True)
 
     def settled(self) -> Log:
         """Return the log to go on with where everything was met."""
-        return Log(self.edge, self.note)
+        return Log(self.edge, self.note, doubted=self.doubted)
+
+    def signed(self, size: int) -> Promise | None:
+        """Return what is held of a size that HQ has signed."""
+        return self.promised.get(size) or self.doubted.get(size)
+
+    def doubting(self, said: SignedCheckpoint) -> Log:
+        """Return the log with a smaller checkpoint that is to be looked for on the way."""
+        if self.forward or len(self.doubted) >= DOUBTS_MAX:
+            return self
+        return replace(self, doubted={**self.doubted, said.size: Promise(said.root, said.note)})
+
+    def promising(self, said: SignedCheckpoint) -> Log:
+        """Return the log that has to lead to a checkpoint."""
+        if said.size in self.promised:
+            return self
+        held = self.promised
+        if len(held) >= PROMISES_MAX:
+            held = {size: promise for size, promise in held.items() if size > self.size}
+        if len(held) >= PROMISES_MAX:  # those that are there keep us waiting; this one is read again
+            return replace(self, dropped=True)
+        return replace(self, promised={**held, said.size: Promise(said.root, said.note)})
+
+    def holding(self, said: SignedCheckpoint) -> Log:
+        """Return the log with a checkpoint beyond a gap; of one size the newest, of all of them the smallest."""
+        held = {other.size: other for other in self.waiting}
+        dropped = self.dropped or held.get(said.size, said) != said
+        held[said.size] = said
+        kept, left = [], WAITING_LEAVES_MAX
+        for size in sorted(held)[:WAITING_MAX]:
+            left -= len(held[size].leaves)
+            if left < 0:
+                break
+            kept.append(held[size])
+        return replace(self, waiting=tuple(kept), dropped=dropped or len(kept) < len(held))
+
+    def branching(self, size: int) -> Log:
+        """Return the log that keeps its edge at a size, now or when it is read from the beginning."""
+        if self.branches.get(size) is not None:
+            return self
+        edge = self.edge if size == self.size else None
+        others = [branch for branch in self.branches.items() if branch[0] != size]
+        return replace(self, branches=dict([*others, (size, edge)][-BRANCHES_MAX:]))
 
 
 @dataclass(frozen=True, slots=True)
 class Follows:
-    """The log after a checkpoint, and the leaves that are new in it; without any, it said nothing new."""
+    """The log after a checkpoint, and the leaves that are new in it; without any, it said nothing new.
+
+    Shapes: `unusable` says why leaves that nobody has signed did not lead to what HQ has, '' if they did.
+    """
 
     log: Log
     leaves: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadAgain:
-    """The topic is to be read from its beginning, as this log."""
-
-    log: Log
-    reason: str
+    unusable: str = ""
 
 
 class Why(StrEnum):
-    """In which way HQ's log is broken: the name of its words under `breaks` in schemas/words/alarms.toml."""
+    """What is wrong with HQ's log: the name of its words under `breaks` in schemas/words/alarms.toml."""
 
-    NOT_SHOWN = "not_shown"
     OTHER_ROOT = "other_root"
-    GOES_BACK = "goes_back"
-    NOWHERE_FROM = "nowhere_from"
-    NOWHERE = "nowhere"
     TWO_ROOTS = "two_roots"
     OTHER_STORY = "other_story"
     DOES_NOT_FOLLOW = "does_not_follow"
+    NOWHERE = "nowhere"
     CUT_OFF = "cut_off"
 
 
-# How a break is told to HQ, signed, and kept: the same bytes in every release, whatever people are told.
+# How HQ is told of it, signed, and how it is kept: the same bytes in every release, whatever people are told.
 _REASONS: Final[Mapping[Why, str]] = MappingProxyType(
     {
-        Why.NOT_SHOWN: "checkpoint {size} does not show how it follows: {fault}",
         Why.OTHER_ROOT: "HQ has signed another root at size {size} than before",
-        Why.GOES_BACK: "HQ goes back, to size {size} behind {ours}, again and again",
-        Why.NOWHERE_FROM: "the leaves from {ours} on are nowhere, and HQ has signed {size}",
-        Why.NOWHERE: "the leaves {ours} to {after} are nowhere, and HQ has signed {size}",
         Why.TWO_ROOTS: "HQ has signed two roots at size {size}",
         Why.OTHER_STORY: "what HQ shows now does not lead to the root that it signed at {size}",
         Why.DOES_NOT_FOLLOW: "checkpoint {size} does not follow from {ours}: its leaves lead to another root",
+        Why.NOWHERE: "the leaves from {ours} on are nowhere, and HQ has signed {size}",
         Why.CUT_OFF: "HQ's log ends at {ours}, and it has signed one of {size}",
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """HQ's log is not append-only, or it does not show that it is: why, and the two notes that stand against it.
+class Missing:
+    """What HQ has signed and the topic does not lead to. Nobody signs what a topic lacks: it accuses nobody.
 
-    Shapes: `values` has `size`, of the checkpoint that breaks it, and what else the reason names; `ours` in it is the
+    Shapes: `values` has `size`, of the checkpoint that it is about, and what else the reason names; `ours` in it is the
             size that we had read.
     """
 
     why: Why
     values: Mapping[str, str]
-    ours: bytes
-    theirs: bytes
 
     @property
     def reason(self) -> str:
@@ -230,95 +287,105 @@ class Break:
         return _REASONS[self.why].format(**self.values)
 
 
-Step = Follows | ReadAgain | Break
+@dataclass(frozen=True, slots=True)
+class Break(Missing):
+    """HQ's log is not append-only: why, and the two notes by HQ that contradict each other."""
+
+    ours: bytes
+    theirs: bytes
+
+
+Step = Follows | Break
 
 
 def step(log: Log, said: SignedCheckpoint, known: Callable[[int], bytes | None]) -> Step:
-    """Return what one checkpoint does. Total: defined for whatever HQ has signed.
+    """Return what one checkpoint does. Total: defined for whatever HQ has signed, and whatever stands beside it.
 
-    Shapes: `known` gives the root that was seen at a size, None where that is not remembered (any more).
+    Shapes: `known` gives the note that was seen at a size, None where that is not remembered (any more).
     """
     if said.size <= log.size:
         return _look_back(log, said, known)
+    promise = log.signed(said.size)
+    if promise is not None and promise.root != said.root:
+        return _break(Why.TWO_ROOTS, promise.note, said.note, size=said.size)
+    log = log.promising(said)
     if said.fault:
-        return _break(Why.NOT_SHOWN, log.note, said.note, size=said.size, fault=said.fault)
+        return Follows(log, unusable=f"checkpoint {said.size}: {said.fault}")
     if said.after > log.size:
-        return _beyond_gap(log, said)
+        return Follows(log.holding(said))
     return _append_waiting(_append(log, said), known)
 
 
 def _look_back(log: Log, said: SignedCheckpoint, known: Callable[[int], bytes | None]) -> Step:
-    promise = log.promised.get(said.size)
     if said.size == log.size:
-        ours: bytes | None = log.edge.root
+        ours: Promise | None = Promise(log.edge.root, log.note)
     else:
-        ours = promise.root if promise else known(said.size)
-    if ours == said.root:
+        ours = log.signed(said.size) or _promise(known(said.size))
+    if ours is None:
+        return Follows(log.doubting(said))
+    if ours.root == said.root:
         return Follows(log)
-    if ours is not None:
-        note = promise.note if promise else log.note
-        return _break(Why.OTHER_ROOT, note, said.note, size=said.size)
-    if len(log.promised) >= PROMISES_MAX:
-        return _break(Why.GOES_BACK, log.note, said.note, size=said.size, ours=log.size)
-    return ReadAgain(log.from_beginning(said), f"a checkpoint of size {said.size} came behind {log.size}")
+    return _break(Why.OTHER_ROOT, ours.note, said.note, size=said.size)
 
 
-def _beyond_gap(log: Log, said: SignedCheckpoint) -> Step:
-    if not log.again:
-        return ReadAgain(log.from_beginning(), f"the leaves {log.size} to {said.after} are missing before {said.size}")
-    if len(log.waiting) >= WAITING_MAX:
-        return _break(Why.NOWHERE_FROM, log.note, said.note, size=said.size, ours=log.size)
-    waiting = {other.size: other for other in log.waiting}
-    found = waiting.setdefault(said.size, said)
-    if found.root != said.root:
-        return _break(Why.TWO_ROOTS, found.note, said.note, size=said.size)
-    return Follows(replace(log, waiting=tuple(waiting[size] for size in sorted(waiting))))
+def _promise(note: bytes | None) -> Promise | None:
+    return None if note is None else Promise(open_checkpoint(note)[0].root, note)
 
 
-def _append(log: Log, said: SignedCheckpoint) -> Follows | Break:
-    """Append the leaves of a checkpoint that begin at or before our size; the others we have."""
+def _append(log: Log, said: SignedCheckpoint) -> Step:
+    """Append the leaves of a checkpoint that begin at or before our size; the others we have.
+
+    Only leaves that lead to the signed root are HQ's. If they do, and not through what HQ signed before, then HQ has
+    signed two logs. If they don't, they may be anybody's: those that HQ says again will lead there.
+    """
     new = said.leaves[log.size - said.after :]
-    edge = log.edge
-    for size in sorted(size for size in log.promised if log.size < size <= said.size):
-        promise = log.promised[size]
+    edge, branches, broken = log.edge, dict(log.branches), 0
+    for size in sorted(size for size in {*log.promised, *branches, said.size} if log.size < size <= said.size):
         edge = edge.append(new[edge.size - log.size : size - log.size])
-        if edge.root != promise.root:
-            return _break(Why.OTHER_STORY, promise.note, said.note, size=size)
-    edge = edge.append(new[edge.size - log.size :])
-    if edge.root != said.root:
+        if not broken and size in log.promised and edge.root != log.promised[size].root:
+            broken = size
+        if size in branches:
+            branches[size] = edge
+    if edge.root == said.root:
+        if broken:
+            return _break(Why.OTHER_STORY, log.promised[broken].note, said.note, size=broken)
+        kept = {size: promise for size, promise in log.promised.items() if size > edge.size or size <= log.stood}
+        return Follows(replace(log, edge=edge, note=said.note, promised=kept, branches=branches), new)
+    starts = (start for start in log.branches.values() if start and said.after <= start.size < log.size)
+    if any(start.append(said.leaves[start.size - said.after :]).root == said.root for start in starts):
         return _break(Why.DOES_NOT_FOLLOW, log.note, said.note, size=said.size, ours=log.size)
-    return Follows(replace(log, edge=edge, note=said.note), new)
+    return Follows(log.branching(said.after), unusable=f"checkpoint {said.size}: its leaves lead to another root")
 
 
-def _append_waiting(after: Follows | Break, known: Callable[[int], bytes | None]) -> Step:
+def _append_waiting(done: Step, known: Callable[[int], bytes | None]) -> Step:
     """Append what had waited for this."""
-    done: Step = after
     while isinstance(done, Follows):
-        log, leaves = done.log, done.leaves
+        log, leaves, unusable = done.log, done.leaves, done.unusable
         said = next((s for s in log.waiting if s.after <= log.size), None)
         if said is None:
             break
         log = replace(log, waiting=tuple(s for s in log.waiting if s is not said))
         done = _look_back(log, said, known) if said.size <= log.size else _append(log, said)
         if isinstance(done, Follows):
-            done = Follows(done.log, leaves + done.leaves)
+            done = Follows(done.log, leaves + done.leaves, done.unusable or unusable)
     return done
 
 
-def unmet(log: Log) -> Break | None:
-    """Return why the whole topic was read and something is still missing; None where nothing is."""
+def missing(log: Log) -> Missing | None:
+    """Return what the whole topic was read for and does not have; None where nothing is missing."""
     if log.is_whole:
         return None
-    size = log.ahead
-    if size:
-        promise = log.promised[size]
-        return _break(Why.CUT_OFF, promise.note, log.note, size=size, ours=log.size)
-    said = log.waiting[0]
-    return _break(Why.NOWHERE, log.note, said.note, size=said.size, ours=log.size, after=said.after)
+    why = Why.CUT_OFF if log.again else Why.NOWHERE
+    size = log.stood if log.again else log.ahead
+    return Missing(why, _texts(size=size, ours=log.size))
+
+
+def _texts(**values: object) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
 
 
 def _break(why: Why, before: bytes, theirs: bytes, **values: object) -> Break:
-    return Break(why, {name: str(value) for name, value in values.items()}, before, theirs)
+    return Break(why, _texts(**values), before, theirs)
 
 
 def receipt_leaf(note: bytes) -> bytes:

@@ -15,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -25,22 +25,20 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from connectors.runtime.alarm_name import AlarmName
-from connectors.runtime.alarms import Alarm, AlarmText, kept_text
+from connectors.runtime.alarms import Alarm, AlarmText, kept_text, told_to_hq
 from connectors.runtime.link import Backoff, Link, TopicHidden
-from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.outbox.witnessed import LEAVES_KEPT
-from connectors.runtime.registry import Registry
 from connectors.runtime.sender import Sender
-from connectors.runtime.witness import Break, Follows, Log, ReadAgain, read, signed_at, step, unknown_keys, unmet
+from connectors.runtime.witness import Break, Follows, Log, missing, read, signed_at, step, unknown_keys
+from connectors.runtime.witness_keys import WitnessKeys
 from connectors.runtime.witness_state import WitnessState
 from hub.base.clients import close
 from hub.base.kafka import Consumer
-from hub.protocol.checkpoint import open_checkpoint
+from hub.base.seldom import Seldom
 from hub.protocol.control import seal_key_name
 from hub.protocol.errors import Malformed, Retriable
-from hub.protocol.keys import Signer, Verifier
 from hub.protocol.moment import write_time
 from hub.protocol.note import Note, sign_note
 from hub.protocol.topics import CHECKPOINTS
@@ -57,48 +55,11 @@ STOPPED_POLL_S: Final = 2.0
 PASSED_MAX: Final = 256
 STRANGERS_MAX: Final = 1_000
 SEARCH_EVERY_S: Final = 3_600.0
+SEARCH_AFTER_S: Final = 60.0
 RACE: Final = timedelta(seconds=2)  # a receipt and its leaf come on two topics, in any order
 PLACE: Final = TopicPartition(CHECKPOINTS, 0)
 
 log = structlog.get_logger(__name__)
-
-
-def told_to_hq(kept: str) -> str:
-    """Return how HQ is told of an alarm of ours about its log: in English, whatever the office reads.
-
-    It is signed, so it is no word of the catalogue, which may come to say the same better; and what 0.2 kept was this
-    very sentence, so that nothing is told anew after an update.
-    """
-    alarm = Alarm.from_text(kept)
-    if alarm is None:
-        return kept
-    if alarm.text is AlarmText.LOG:
-        return f"{alarm.values['reason']}; nothing is cosigned any more, see `connector witness status`"
-    more = " and more" if alarm.text is AlarmText.NOT_LOGGED_MORE else ""
-    return "HQ gave a receipt that is not in its log: {origin} to {last}, {stored_at}".format(**alarm.values) + more
-
-
-@dataclass(frozen=True, slots=True)
-class WitnessKeys:
-    """Which keys count, asked each time: HQ's for its log as they are pinned, and the office's."""
-
-    office: Office
-    registry: Registry
-    logs: Callable[[], Sequence[Verifier]]  # HQ's log keys, also former ones; none in a trust file of version 1
-    retired: Callable[[], Mapping[Verifier, datetime]]  # which of HQ's keys sign nothing new, since when
-    look: Callable[[], Awaitable[None]]  # reads what HQ has published of its keys, a few times a minute
-
-    def witness(self) -> Signer | None:
-        """Return the key to cosign with; None while HQ would not know whose it is."""
-        key, center = self.office.witness_key, self.registry.center
-        if key is None or center is None or not self.registry.known:
-            return key
-        known = center.key(key.verifier)
-        return key if known is not None and known.active else None
-
-    def seal(self) -> Signer:
-        """Return the key that alarms are signed by."""
-        return self.office.key
 
 
 class WitnessReader:
@@ -126,18 +87,22 @@ class WitnessReader:
         self._told_size = 0  # of the newest cosignature that the broker has taken in this run
         self._state = ""
         self._strangers: set[bytes] = set()  # ids of keys that HQ has not published, however often one looks
+        self._unmet_since: float | None = None  # since when everything was read, and something is missing
+        self._searched_at = float("-inf")  # when the whole log was last read again
+        self._seldom = Seldom(log)
         self._load()
 
     def _load(self) -> None:
         self._log, self._position = self._kept.load()
         self._stood_by = self._log  # what is kept; `_log` is it, and what was read since
+        self._whole_to = self._position  # up to where the topic was read when nothing was missing
+        self._search_wait_s = 0.0  # how long after `_searched_at` the topic may be read again for what is missing
+        self._read_from = self._log.size  # the log's size when we began to read the topic, or began again
         self._passed: list[tuple[int, bytes]] = []  # checkpoints and leaves that are read and not kept yet
         self._leaves: list[tuple[int, Sequence[bytes]]] = []
         self._reminds = False  # whether HQ is to be told again what it seems not to know
         self._end_then = 0  # of the topic, when the session began
         self._whole_since: float | None = None  # since when everything was read, and fits together
-        self._unmet_since: float | None = None  # since when everything was read, and something is missing
-        self._searched_at = float("-inf")  # when the whole log was last read for a receipt
 
     async def run(self) -> None:
         """Witness for as long as the task lives."""
@@ -165,7 +130,7 @@ class WitnessReader:
             self._load()
             await self._seek(consumer)
             self._backoff.reset()
-            self._note(WitnessState.READS if self._keys.office.witness_key else WitnessState.NO_KEY)
+            self._note_reading()
             while self._kept.stopped() is None and self._keys.logs():
                 wait_ms = RESTLESS_MS if self._is_restless() else QUIET_MS
                 fetched = await consumer.getmany(PLACE, timeout_ms=wait_ms, max_records=FETCH_MAX)
@@ -180,7 +145,9 @@ class WitnessReader:
     async def _seek(self, consumer: Consumer) -> None:
         """Go to where we were; to the beginning if the topic ends before that, for then it is another topic."""
         end = self._end_then = await self._end(consumer)
-        if self._position > end:
+        if self._log.size and not self._position:
+            await self._begin_again(consumer, self._log.from_beginning())
+        elif self._position > end:
             await self._start_over(consumer, end)
         else:
             consumer.seek(PLACE, self._position)
@@ -196,14 +163,17 @@ class WitnessReader:
             return int((await consumer.end_offsets([PLACE]))[PLACE])
 
     async def _begin_again(self, consumer: Consumer, begun: Log) -> None:
-        self._log, self._unmet_since, self._position = begun, None, 0
-        self._passed, self._leaves = [], []
+        self._log, self._read_from, self._position, self._whole_to = begun, begun.size, 0, 0
+        if not begun.forward:
+            self._searched_at, self._whole_since = self._clock(), None
+            self._passed, self._leaves = [], []
         async with asyncio.timeout(self._link.settings.request_timeout_s):
             await consumer.seek_to_beginning(PLACE)
 
     async def _take(self, consumer: Consumer, records: Sequence[Any]) -> bool:
         """Take what was fetched; return whether everything was read and fits together."""
         strange: list[str] = []
+        unusable: list[str] = []
         for record in records:
             await self._look_up_keys(record)
         keys, retired, newest = self._keys.logs(), self._keys.retired(), self._newest()
@@ -217,21 +187,19 @@ class WitnessReader:
             except Malformed as exc:
                 strange.append(f"offset {record.offset}: {exc}")
                 continue
-            done = step(self._log, said, self._root_at)
+            done = step(self._log, said, self._note_at)
             if isinstance(done, Break):
                 self._stop(done)
                 return False
-            if isinstance(done, ReadAgain):
-                log.info("log_read_again", reason=done.reason)
-                self._whole_since = None
-                await self._begin_again(consumer, done.log)
-                return False
             self._remember(done)
+            unusable += [done.unusable] if done.unusable else []
         if strange:  # only HQ can write here; whoever else did is not believed
             log.warning("checkpoints_not_by_hq", count=len(strange), last=strange[-1])
+        for reason in unusable:
+            self._seldom.warning("checkpoint_unusable", topic=CHECKPOINTS, reason=reason)
         # Before the first answer only the end as it was asked for is known; the broker holds that answer back.
         at_end = await consumer.position(PLACE) >= max(self._end_then, consumer.highwater(PLACE) or 0)
-        return self._settle(at_end=at_end)
+        return await self._settle(consumer, at_end=at_end)
 
     async def _look_up_keys(self, record: Any) -> None:
         """See whether HQ has published a key that we do not know: a rotation must not look like a gap in its log."""
@@ -246,12 +214,14 @@ class WitnessReader:
         kept = self._stood_by
         return kept.size, signed_at(Note.from_bytes(kept.note), self._keys.logs()) if kept.note else None
 
-    def _root_at(self, size: int) -> bytes | None:
+    def _note_at(self, size: int) -> bytes | None:
         note = next((note for passed, note in self._passed if passed == size), None)
-        return open_checkpoint(note)[0].root if note is not None else self._kept.root_at(size)
+        return note if note is not None else self._kept.note_at(size)
 
     def _remember(self, done: Follows) -> None:
         before, self._log = self._log, done.log
+        if done.log.is_whole:
+            self._whole_to = self._position
         if done.leaves:
             self._passed.append((done.log.size, done.log.note))
             self._leaves.append((before.size, done.leaves))
@@ -261,38 +231,67 @@ class WitnessReader:
             if done.log.again:  # what is not kept until all was read again is not lost for our receipts
                 self._kept.logged(done.leaves)
 
-    def _settle(self, *, at_end: bool) -> bool:
+    async def _settle(self, consumer: Consumer, *, at_end: bool) -> bool:
         """Keep what was read, with the cosignature that follows from it; return whether it is all, and whole."""
-        if self._log.again:
-            if not at_end:
-                return False
-            if not self._log.is_whole:
-                self._wait_for_missing()
-                return False
+        is_all = at_end and self._log.is_whole
+        if self._log.is_whole:
+            self._whole_to = self._position
+        if is_all:
             self._log = self._log.settled()
-            log.info("log_read_to_end", size=self._log.size)
-        cosigned = self._cosign() if at_end else None
-        if self._passed or cosigned is not None:
-            self._kept.saw(self._log, self._position, self._passed, self._leaves, self._now(), cosigned)
-            # Durable from here, and nobody was told anything yet.
-            self._stood_by = self._log
-            self._passed, self._leaves = [], []
-        if not at_end:
+        if not self._log.again:
+            cosigned = self._cosign() if is_all else None
+            if self._passed or cosigned is not None:
+                self._kept.saw(self._log, self._whole_to, self._passed, self._leaves, self._now(), cosigned)
+                # Durable from here, and nobody was told anything yet.
+                self._stood_by = self._log
+                self._passed, self._leaves = [], []
+        if at_end and not is_all:
+            self._note(WitnessState.MISSING)
+            self._wait_for_missing()
+            await self._look_further(consumer)
+        if not is_all:
+            return False
+        self._unmet_since, self._search_wait_s = None, 0.0
+        self._note_reading()
+        if self._log.doubted and self._clock() - self._searched_at > SEARCH_EVERY_S:
+            log.info("log_read_again", doubted=len(self._log.doubted))
+            await self._begin_again(consumer, self._log.from_beginning())
             return False
         if self._whole_since is None:
+            log.info("log_read_to_end", size=self._log.size)
             self._whole_since = self._clock()
             self._alarm(AlarmName.LOG, None)
         return True
 
+    async def _look_further(self, consumer: Consumer) -> None:
+        """Read the topic again where that may lead on: at once for what was not kept, seldom for all of it.
+
+        What is missing may stand before what follows from it, for compaction keeps the place of what was said last.
+        """
+        self._log = replace(self._log, forward=False)
+        if self._log.dropped and self._log.size > self._read_from:
+            await self._begin_again(consumer, self._log.once_more())
+        elif self._clock() - self._searched_at >= self._search_wait_s:
+            log.info("log_read_again", size=self._log.size, signed=self._log.ahead)
+            self._search_wait_s = min(max(self._search_wait_s * 2, SEARCH_AFTER_S), SEARCH_EVERY_S)
+            await self._begin_again(consumer, self._log.from_beginning())
+
     def _wait_for_missing(self) -> None:
-        """HQ may be about to fill its topic again: what is missing is a break only after a while."""
+        """HQ says its log again where its topic has lost it: what is missing is told only after a while.
+
+        It is no break, and ends by itself: nobody has signed what is not there.
+        """
         if self._unmet_since is None:
-            self._unmet_since = self._clock()
-            self._reminds = True
-            log.warning("log_incomplete", size=self._log.size, promised=self._log.ahead)
-        found = unmet(self._log)
-        if found is not None and self._clock() - self._unmet_since >= self._within_s:
-            self._stop(found)
+            self._unmet_since, self._whole_since = self._clock(), None
+            self._reminds = self._reminds or self._log.again
+            log.warning("log_incomplete", size=self._log.size, signed=self._log.ahead)
+        found = missing(self._log)
+        if found is None or self._clock() - self._unmet_since < self._within_s:
+            return
+        kept = Alarm.from_text(self._database.meta(AlarmName.LOG) or "")
+        if kept is None or kept.text is not AlarmText.LOG_MISSING:  # told once, though HQ signs on meanwhile
+            values = {"reason": found.reason, "why": str(found.why), **found.values}
+            self._alarm(AlarmName.LOG, Alarm(AlarmText.LOG_MISSING, values))
 
     def _cosign(self) -> bytes | None:
         """Return our cosignature on the newest checkpoint, None if it has one, or we have no key that HQ knows."""
@@ -334,7 +333,6 @@ class WitnessReader:
         elif self._clock() - self._whole_since >= self._within_s and self._position >= await self._end(consumer):
             if self._kept.remembers_from() and self._clock() - self._searched_at > SEARCH_EVERY_S:
                 # Its leaf may have gone by so long ago that we do not remember: an alarm must not be wrong.
-                self._searched_at = self._clock()
                 await self._begin_again(consumer, self._log.from_beginning())
                 return
             oldest = overdue[0]
@@ -381,12 +379,15 @@ class WitnessReader:
 
     def _is_restless(self) -> bool:
         return (
-            self._log.again
+            not self._log.is_whole
             or self._whole_since is None
             or self._kept.waiting() > 0
             or self._told_size < self._log.size == self._kept.newest_cosigned()[0]
             or self._wrong() != self._database.meta(Meta.WITNESS_TOLD, "")
         )
+
+    def _note_reading(self) -> None:
+        self._note(WitnessState.READS if self._keys.office.witness_key else WitnessState.NO_KEY)
 
     def _note(self, state: WitnessState) -> None:
         if state != self._state:

@@ -15,4 +15,5 @@ class WitnessState(StrEnum):
     NO_LOG = "waits: HQ publishes no log yet, or does not show it to this center"
     READS = "reads"
     NO_KEY = "reads, and cosigns nothing: there is no witness key, `connector key new --purpose witness` makes one"
+    MISSING = "waits: hub.checkpoints does not have all that HQ has signed of its log"
     STOPPED = "stopped"

@@ -21,7 +21,11 @@ FOR_EVER: Final = frozenset({"events", LANE})
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far a partition reaches: its first offset, the one behind what was acknowledged, the sequences said."""
+    """How far a partition reaches: its first offset, the one behind what was acknowledged, and what is done with it.
+
+    Shapes: `upto` is of `hub.lane` the sequences said, of compacted topics the offset up to which HQ has looked whether
+            somebody displaced what it says.
+    """
 
     first: int
     next: int

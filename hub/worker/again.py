@@ -34,6 +34,7 @@ from hub.protocol.topics import CHECKPOINTS, LANE, SCHEMAS, TRUST, topic_out
 from hub.replay.source import Ledger
 from hub.store.rows import StoredEvent, StoredLane
 from hub.store.store import Store
+from hub.worker.displaced import Displaced
 
 EVENTS_PAGE: Final = 500
 STATES_PAGE: Final = 250
@@ -66,6 +67,7 @@ class Kept:
         self._identity = identity
         self._forms = forms
         self._schemas = schemas
+        self.displaced = Displaced(store, identity, self.schemas).among
 
     async def page(self, again: Again, now: datetime) -> Page:
         """Return the next page of a topic that is said again."""

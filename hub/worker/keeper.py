@@ -1,12 +1,14 @@
 """The keeper: HQ's topics are there, have what they should, and get it again where a broker lost it.
 
 All that they hold is derived (ARCHITECTURE.md, "Four laws"), so it can be said again: HQ does so by itself where a
-topic is missing or ends before what the broker acknowledged, and a person has it done by `hub republish`. Of several
-workers one keeps the topics. What is true when the process dies behind each step:
+topic is missing or ends before what the broker acknowledged, and a person has it done by `hub republish`. What a
+stranger has put under HQ's keys on a compacted topic is said again, too (`displaced`). Of several workers one keeps
+the topics. What is true when the process dies behind each step:
 
     noticed     the asking is in SQL, before anything is said; the next keeper takes it up
     page said   it is said again from where SQL has it: readers go by sequence, version, size
     advanced    it is behind us
+    looked at   what was displaced is there again, and the place behind it in SQL
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from aiokafka.errors import KafkaError
 
 from hub.base.clients import close
 from hub.base.kafka import Consumer, Producer
+from hub.base.seldom import Seldom
 from hub.domain.catalogue import STREAMS
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.sending import send_all
@@ -33,11 +36,13 @@ from hub.protocol.errors import Retriable
 from hub.protocol.topics import LANE, SCHEMAS, topic_in
 from hub.store.store import Store
 from hub.worker.again import Kept
+from hub.worker.displaced import GUARDED, read_on
 from hub.worker.lease import Lease
 from hub.worker.publisher import BATCH_BYTES_MAX, REQUEST_TIMEOUT_S
 
 LOOK_EVERY_S: Final = 2.0
 RETRY_S: Final = 1.0
+GUARD_S: Final = 0.05  # between two pages of what others may have written
 DEADLINE_S: Final = 20.0
 
 log = structlog.get_logger(__name__)
@@ -72,6 +77,8 @@ class Keeper:
         self._said_schemas = False
         self._producer: Producer | None = None
         self._consumer: Consumer | None = None
+        self._guarding: Consumer | None = None  # of the compacted topics
+        self._seldom = Seldom(log)
 
     async def run(self) -> None:
         """Keep them until cancelled. Errors: faults of the store, which end the process."""
@@ -94,7 +101,10 @@ class Keeper:
                 self._looked_s = self._now_s()
             await self._say_schemas()
             await self._say_lane()
-            return 0.0 if await self.go_on() else min(self._look_every_s, RETRY_S) / 2
+            is_more = await self._guard()
+            if await self.go_on():
+                return 0.0  # a stranger's flood keeps nothing from being said again
+            return GUARD_S if is_more else min(self._look_every_s, RETRY_S) / 2
         except (Retriable, Unreachable, KafkaError, TimeoutError, OSError) as exc:
             log.warning("keeper_waits", error=str(exc) or type(exc).__name__)
             await self._drop_clients()
@@ -147,6 +157,28 @@ class Keeper:
         others = {topic: partitions for topic, partitions in topics.items() if topic != LANE}
         if others:
             await self._store.topics.ask(others, why, self._clock())
+
+    async def _guard(self) -> bool:
+        """Say again what was displaced on the compacted topics, a page of each; return whether there is more to read.
+
+        What HQ itself has written is read as well: it is what it says.
+        """
+        reaches, more = await self._store.topics.reaches(), False
+        for topic in GUARDED:
+            reach = reaches.get((topic, 0))
+            if reach is None or reach.upto >= reach.next:
+                continue
+            begin = max(reach.upto, reach.first)
+            records, behind = await read_on(await self._guard_reading(reaches), topic, begin, reach.next)
+            displaced = await self._kept.displaced(topic, records)
+            if displaced:
+                remedy = f"only HQ may write {topic}; it was said again"
+                self._seldom.warning("records_displaced", topic=topic, times=len(displaced), remedy=remedy)
+                await self._send({(topic, 0): displaced})
+            if behind > reach.upto:
+                await self._store.topics.acknowledged({(topic, 0): Reach(reach.first, behind, behind)})
+            more = more or begin < behind < reach.next
+        return more
 
     async def _ends(self, consumer: Consumer, specs: Sequence[TopicSpec]) -> dict[Partition, tuple[int, int]]:
         places = [TopicPartition(spec.name, number) for spec in specs for number in range(spec.partitions)]
@@ -217,8 +249,18 @@ class Keeper:
             self._consumer = await self._cluster.consumer("cohub-keeper", deadline_s=REQUEST_TIMEOUT_S)
         return self._consumer
 
+    async def _guard_reading(self, reaches: Mapping[Partition, Reach]) -> Consumer:
+        places = [TopicPartition(topic, 0) for topic in GUARDED if (topic, 0) in reaches]
+        if self._guarding is None or set(self._guarding.assignment()) != set(places):
+            if self._guarding is None:
+                self._guarding = await self._cluster.consumer("cohub-guard", deadline_s=REQUEST_TIMEOUT_S)
+            self._guarding.assign(places)
+            self._guarding.pause(*places)
+        return self._guarding
+
     async def _drop_clients(self) -> None:
-        clients, self._producer, self._consumer = (self._producer, self._consumer), None, None
+        clients = (self._producer, self._consumer, self._guarding)
+        self._producer = self._consumer = self._guarding = None
         for client in clients:
             if client is not None:
                 await close(client)

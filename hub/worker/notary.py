@@ -33,12 +33,14 @@ from hub.ledger.notary import (
     append,
     check,
     read_record,
+    record_of,
     signed_by_hq,
     size_of,
     spacing_s,
 )
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
+from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import log_origin
 from hub.store.store import OvertakenError, Store
 from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
@@ -178,10 +180,11 @@ class Notary:
             return
         newest, foreign, window = 0, 0, await self._topic.before()
         while True:
-            for value, _ in window.records:
-                size = await self._fits(value)
+            for said in window.records:
+                size = await self._fits(said[0])
                 foreign += size is None
-                newest = max(newest, size or 0)
+                if size is not None and size > newest and await self._is_whole(size, said):
+                    newest = size
             if newest or window.is_first or self.stopped is not None:
                 break
             window = await self._topic.before(window.start, LOOK_FURTHER)
@@ -208,8 +211,20 @@ class Notary:
             self._stop(why)
         return said.size
 
+    async def _is_whole(self, size: int, said: Said) -> bool:
+        """Return whether a record is what we say of this size, leaves and all: its note alone may be anybody's copy."""
+        found = await self._store.log.stored(size - 1, 1)
+        return bool(found) and record_of(found[0])[1:] == (bytes(said[0]), list(said[1]))
+
     async def _begins_whole(self) -> bool:
-        """Return whether the topic still has the log's first checkpoint: a topic made again might not."""
+        """Return whether the topic still has the log's first checkpoint: a topic made again might not.
+
+        Once the keeper looks after the topic, it sees to both: a stranger's copy moves the first checkpoint from its
+        place at the next compaction, and all of the log would be said for it again and again.
+        """
+        reach = (await self._store.topics.reaches()).get((CHECKPOINTS, 0))
+        if reach is not None and reach.upto:
+            return True
         first = await self._topic.first()
         try:
             return first is not None and read_record(*first)[1].after == 0

@@ -15,7 +15,6 @@ from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.witness import Break, Log
 from connectors.runtime.witness_state import WitnessState
-from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.moment import write_time
 from hub.protocol.tree import HASH_BYTES, Edge
 
@@ -61,10 +60,10 @@ class Witnessed:
         size, edge, note, position = rows[0]
         return Log(Edge.from_bytes(size, edge), note), position
 
-    def root_at(self, size: int) -> bytes | None:
-        """Return the root that HQ signed at a size, None if that was not seen or is forgotten."""
+    def note_at(self, size: int) -> bytes | None:
+        """Return the note that HQ signed at a size, None if that was not seen or is forgotten."""
         rows = self._database.read("SELECT note FROM log_checkpoint WHERE size=?", (size,))
-        return open_checkpoint(rows[0][0])[0].root if rows else None
+        return bytes(rows[0][0]) if rows else None
 
     def newest_cosigned(self) -> tuple[int, bytes]:
         """Return size and note of the newest cosignature, size 0 if there is none."""

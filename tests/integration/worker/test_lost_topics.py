@@ -22,7 +22,7 @@ from hub.protocol.record import canonical
 from hub.protocol.topics import FAN_OUT_PARTITIONS, LANE
 from hub.store.released import released_schemas
 from tests.support.broker import own_broker
-from tests.support.center import Center
+from tests.support.center import Center, Sent
 from tests.support.peek import peek
 from tests.support.worker import Hub, produce, read_topic
 
@@ -67,6 +67,11 @@ async def counts(hub: Hub) -> dict[str, int]:
     return {topic: len(await records(hub, topic)) for topic in LOST}
 
 
+async def last(hub: Hub, topic: str) -> dict[bytes | None, tuple[bytes | None, tuple[object, ...]]]:
+    """Return what compaction leaves of a topic."""
+    return {record.key: (record.value, tuple(record.headers)) for record in await read_topic(hub.bootstrap, topic)}
+
+
 async def lane(hub: Hub) -> HqLane:
     """Return the hq lane as a reader of `hub.lane` has it."""
     found = HqLane()
@@ -107,6 +112,19 @@ async def is_as(hub: Hub, before: dict[str, int], deadline_s: float = 40.0) -> N
             if all(now[topic] >= count for topic, count in before.items()):
                 return
             await asyncio.sleep(0.2)
+
+
+async def test_records_that_a_stranger_displaces_are_the_last_of_their_keys_again(hub: Hub) -> None:
+    """A genuine note without its leaves, junk in the place of keys and schemas: what compaction leaves is HQ's."""
+    before = {topic: await last(hub, topic) for topic in ("hub.checkpoints", "hub.trust", "hub.schemas")}
+    for topic, said in before.items():
+        key, (value, _) = next(iter(said.items()))
+        assert key is not None
+        await produce(hub.bootstrap, topic, [Sent(key, value if topic == "hub.checkpoints" else b"junk", ())])
+    async with asyncio.timeout(30):
+        for topic, said in before.items():
+            while not said.items() <= (await last(hub, topic)).items():
+                await asyncio.sleep(0.2)
 
 
 @pytest.mark.parametrize("anew", [pytest.param(False, marks=pytest.mark.long), True])

@@ -221,3 +221,24 @@ def test_record_that_comes_right_behind_hqs_in_one_fetch_does_not_take_its_place
     found = window()
     assert found.take(read([*thief.records(), *said.records(), *thief.records()]))
     assert found.lane == said.lane()
+
+
+@pytest.mark.parametrize("step", [1, 3, 1000])
+def test_copies_of_hqs_records_with_other_seals_and_receipts_take_nothing_from_the_lane(step: int) -> None:
+    """Seal and receipt are signed by themselves, and what they stand beside is not: HQ's own records are found."""
+    said = lane()
+    records = read(said.records())
+    seals = [dict(record.headers).get("cohub-seal") for record in records]
+    receipts = [dict(record.headers).get("cohub-receipt") for record in records]
+    for seed in range(12):
+        chance = random.Random(seed)
+        mixed: list[Read] = []
+        for record in records:
+            plain = tuple(header for header in record.headers if not header[0].startswith("cohub-"))
+            other = (("cohub-seal", chance.choice(seals)), ("cohub-receipt", chance.choice(receipts)))
+            copies = [replace(record, headers=plain), replace(record, headers=(*plain, *other))]
+            mixed += [*chance.sample(copies, chance.randrange(3)), record, *chance.sample(copies, chance.randrange(3))]
+        found = window()
+        for first in range(0, len(mixed), step):
+            found.take(mixed[first : first + step])
+        assert found.lane == said.lane(), seed

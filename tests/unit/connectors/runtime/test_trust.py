@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,26 @@ async def test_what_was_read_of_the_topic_is_not_read_again(path: Path) -> None:
         await broker.producer().send_and_wait(TRUST, note(ROTATED), key=b"x", partition=0)
         await looking.look()
     assert (trusted.taken, trusted.trust) == (JUNK + 1, ROTATED)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_newest_note_by_the_root_counts_wherever_it_stands(path: Path, order: tuple[int, ...]) -> None:
+    """Said again by whomever, under whichever key and headers: of HQ's notes that with the highest serial is taken."""
+    broker, trusted = MemoryBroker({TRUST: 1}), Trusted(path, read_trust(path))
+    strangers_root = Signer(f"{HUB}/root", b"x" * 32)
+    said = [
+        (HUB.encode(), note(ROTATED)),
+        (b"x", note(RETIRED)),
+        (HUB.encode(), note(FIRST)),
+        (HUB.encode(), note(replace(RETIRED, root=strangers_root.verifier, serial=9), strangers_root)),
+    ]
+    for index in order:
+        key, value = said[index]
+        headers = [("cohub-kind", b"receipt"), ("serial", b"7")]
+        await broker.producer().send_and_wait(TRUST, value, key=key, partition=0, headers=headers)
+    with reader(trusted, broker, [0.0]) as looking:
+        await looking.look()
+    assert (trusted.trust, read_trust(path)) == (RETIRED, RETIRED)
 
 
 async def test_strangers_names_of_keys_are_looked_up_a_few_times_a_minute(path: Path) -> None:

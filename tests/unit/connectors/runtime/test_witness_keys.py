@@ -10,7 +10,7 @@ from connectors.runtime.office import Office
 from connectors.runtime.registry import OurCenter, OurKey, Registry
 from connectors.runtime.settings import make_settings
 from connectors.runtime.witness import unknown_keys
-from connectors.runtime.witness_reader import WitnessKeys
+from connectors.runtime.witness_keys import WitnessKeys
 from hub.protocol.keys import COSIGNATURE_ED25519, Signer
 from hub.protocol.trust import Trust
 from hub.protocol.witness import witness_key_name

@@ -90,6 +90,27 @@ async def test_topic_that_the_broker_lost_is_filled_again_in_order(staffed: Hq, 
     assert topic.records == [*before[2:], *before]
 
 
+@pytest.mark.parametrize("junk", [(), (("cohub-after", b"0"), ("cohub-leaves", b"?"))])
+async def test_copy_of_the_newest_note_does_not_say_that_all_before_it_is_there(
+    staffed: Hq, clock: Clock, junk: tuple[tuple[str, bytes], ...]
+) -> None:
+    """The broker lost the end of the topic, and a stranger has put a genuine note there: HQ says what is missing."""
+    topic, uz = Board(), Center("uz")
+    working = notary(staffed.store, topic, clock)
+    for n in range(4):
+        await staffed.feed("uz", uz.offers(1, first=n) if n else uz.opened())
+        await working.round()
+        clock.move(REST_S)
+    before = topic.records
+    topic.records = [*before[:2], (before[3][0], junk)]
+    clock.move(COMPARE_EVERY_S)
+    await working.round()
+    assert topic.records[3:5] == before[2:]
+    assert witness(Board([record for record in topic.records if record[1] != list(junk)])) == every_receipt_is_a_leaf(
+        staffed
+    )
+
+
 async def test_topic_made_anew_behind_our_back_is_filled_within_a_minute(staffed: Hq, clock: Clock) -> None:
     """No write was refused, and yet what was said is gone: it is looked at again, and said again from the beginning."""
     topic, uz = Board(), Center("uz")
