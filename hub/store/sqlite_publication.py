@@ -9,9 +9,10 @@ from sqlite3 import Connection
 
 from hub.domain.catalogue import KINDS
 from hub.ledger.derived import Partition, Reach
-from hub.ledger.publication import Event, Publication
-from hub.ledger.step import KnownEntity
+from hub.ledger.publication import Event, Publication, closed_by
+from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.errors import Malformed
+from hub.protocol.moment import from_us
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt
 from hub.protocol.record import split_canonical
@@ -103,11 +104,28 @@ class SqlitePublication:
             subject = headers["ce_subject"] or b""
             events.append(Event(sequence, subject, listed, value))
             touched.add((KINDS[(headers["ce_type"] or b"").decode()].stream, subject.decode()))
+        if after == 0:
+            touched.update(self._closed_by(origin))
         if expected != last + 1:
             raise Malformed(f"event {expected} is not there")
         # The state as it is now, perhaps newer than `last`: readers keep the highest version.
         entities = [self.with_value(known) for known in self._entities.find(touched).values()]
         return Publication(origin, origin.split("/")[-2], after + 1, last, notes, events, entities)
+
+    def _closed_by(self, origin: str) -> set[EntityKey]:
+        """Return the entity of the lane that this one has followed, whose state is another since it opened."""
+        query = "SELECT center, epoch FROM lane WHERE closed_by = ?"
+        rows = self._database.connection.execute(query, (origin,)).fetchall()
+        return {("lane", f"{center}:{epoch}") for center, epoch in rows}
+
+    def _as_closed(self, known: KnownEntity) -> KnownEntity:
+        """Return a lane's entity as its state is told: closed where another lane has followed it."""
+        row = self._database.connection.execute(
+            "SELECT l.closed_by, r.recorded_at_us FROM lane l JOIN lane n ON n.origin = l.closed_by"
+            " JOIN receipt r ON r.lane_id = n.id AND r.first = 1 WHERE l.origin = ?",
+            (known.record_origin,),
+        ).fetchone()
+        return known if row is None else closed_by(known, row[0], from_us(row[1]))
 
     def _archived_upto(self, lane_id: int) -> int:
         query = "SELECT max(last) FROM segment WHERE lane_id = ?"
@@ -125,6 +143,8 @@ class SqlitePublication:
             "SELECT data FROM ledger WHERE lane_id = ? AND sequence = ?",
             (self._database.lane_id(known.record_origin), known.record_sequence),
         ).fetchone()
+        if known.entity.stream == "lane":
+            known = self._as_closed(known)
         # What was archived is encoded again: a worker must not wait for an archive.
         return replace(known, value=split_canonical(row[0])[1] if row[0] else record_value(known.entity))
 
