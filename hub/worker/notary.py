@@ -150,7 +150,7 @@ class Notary:
         except Malformed as exc:
             self._stop(halt_of(exc))
         except Damaged as exc:
-            self._stop(Halt.of(Why.ROW, fault=exc))
+            self._stop(Halt.of(Why.ROW, fault=exc.__cause__ or exc))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
             # A fault of ours, or rows that nobody of us wrote. The lanes must not stop for it, nor start in circles.
             log.exception("notary_fault")
