@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
+from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
 from hub.protocol.forms import STATUS_V1
@@ -57,8 +58,9 @@ def _is_later(at_us: object, than_us: int) -> bool:
     return isinstance(at_us, int) and at_us > than_us
 
 
-def _said(text: object) -> RepeatedIds | None:
-    return RepeatedIds.read(text) if isinstance(text, str) else None
+def _said(text: object) -> Cause | None:
+    found = Cause.read(text) if isinstance(text, str) else None
+    return found if found is not None and found.code is CauseCode.REPEATED_ID and not found.text else None
 
 
 def _reads(presence: object) -> bool:
