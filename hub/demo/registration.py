@@ -22,19 +22,19 @@ async def register_network(where: HubFolder, network: Network, enrolments: Mappi
 
     Errors: UsageError when a rule forbids something (nothing is written then).
     """
-    async with where.headquarters() as (store, headquarters):
+    async with where.headquarters() as (_, headquarters):
         wanted: list[tuple[tuple[str, str], HqEvent]] = []
         for name, terms in network.code_lists.items():
             wanted.append((("code_list", f"hq:{name}"), HqEvent(PUBLISHED, name, list_record(name, terms))))
         for center, record in network.centers.items():
             keys = proven_all(enrolments[center], network.hub, center)
             wanted.append((("center", f"hq:{center}"), HqEvent(CENTER_REGISTERED, center, {**record, "keys": keys})))
-        known = await store.entities([entity_key for entity_key, _ in wanted])
+        known = (await headquarters.lane.read()).entities
         events = [said for entity_key, said in wanted if entity_key not in known]
         for entity_key, said in wanted:
             there = known.get(entity_key)
             if there is not None and entity_key[0] == "center":
-                events += _added_keys(said.key, there.entity.record, said.value["keys"])
+                events += _added_keys(said.key, there.record, said.value["keys"])
         if events:
             await say(headquarters, events)
             await pin_witness_keys(where, headquarters)

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
-from hub.domain.clock import Correction
-from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import HqEvent
 from hub.hq.saying import again, say_once
 from hub.protocol.errors import Conflict, UsageError
 from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
-from hub.protocol.moment import read_time, write_time
+from hub.protocol.moment import write_time
 from hub.store.read.model import ReadModel
 from hub.store.read.reads import Snapshot
 
@@ -54,13 +52,7 @@ class ClockStanding(ReadModel):
 
 def clock_standing(now: Snapshot, at: datetime) -> ClockStanding:
     """Return how the lanes stand to a clock. Errors: Retriable."""
-    found = now.entity("clock", f"{HQ}:clock")
-    correction = None
-    if found is not None:
-        record = found.record
-        correction = Correction(
-            read_time(record["since"]), read_time(record["ahead_until"]), record["reason"], found.version
-        )
+    correction = now.registry.clock
     ahead = [
         LaneAhead(
             origin=lane.origin,

@@ -13,7 +13,7 @@ What opens a database is imported where it is needed: `hub --help` needs none of
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from hub.base.durable import disk_errors
 from hub.protocol.errors import Conflict
 
 if TYPE_CHECKING:
+    from hub.domain.hq_lane import HqLane
     from hub.hq.headquarters import Headquarters
     from hub.hq.identity import Identity
     from hub.hq.settings import HubSettings
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from hub.store.log import LogReader
     from hub.store.read.reads import Reads, Snapshot
     from hub.store.sqlite import SqliteStore
-    from hub.store.store import Store
+    from hub.store.store import HqRows, Store
 
 DEFAULT_HUB: Final = "hub.example"
 
@@ -91,7 +92,15 @@ class HubFolder:
         """Open the database for people, for whoever stays. Errors: NotFound; UsageError for one of another release."""
         from hub.store.read.reads import Reads
 
-        return Reads.open(self.database)
+        return Reads.open(self.database, self._hq_lane)
+
+    def _hq_lane(self, page: Callable[[int], HqRows]) -> HqLane:
+        """Return the hq lane of these rows, verified by the keys here. Errors: Fatal; NotFound without keys."""
+        from hub.hq.identity import read_hq_keys
+        from hub.hq.lane import read_lane
+        from hub.store.released import released_schemas
+
+        return read_lane(page, read_hq_keys(self.keys), released_schemas())
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

@@ -142,6 +142,23 @@ def read_signer(path: Path) -> Signer:
         raise UsageError(f"{path}: {exc.strerror}") from exc
 
 
+def read_hq_keys(folder: Path) -> HqKeys:
+    """Return the keys that the hq lane and its receipts may be signed by; nothing is changed by it.
+
+    Errors: NotFound, UsageError, each with the remedy.
+    """
+    try:
+        trust = open_trust(files.read(folder / TRUST_FILE))
+        if trust.hqs:
+            return HqKeys.of(trust)
+        # A note of version 1 does not name the key of the hq lane: it is the first of its kind.
+        return replace(HqKeys.of(trust), hqs=(read_signer(folder / "hq.key").verifier,))
+    except FileNotFoundError as exc:
+        raise NotFound(f"{folder}: there is no hub here yet ({exc.filename} is missing): run `hub up`") from exc
+    except (OSError, Malformed, UnicodeDecodeError) as exc:
+        raise UsageError(f"{folder}: {TRUST_FILE}, by which HQ's words are known, can't be read: {exc}") from exc
+
+
 def private_keys(folder: Path) -> dict[Verifier, Signer]:
     """Return every private key in `folder` but the root's, by its public half. Errors: Malformed."""
     names = (entry.name for entry in files.entries(folder))

@@ -52,6 +52,21 @@ class TopicSpec:
     configs: Mapping[str, str] = field(default_factory=dict)
 
 
+class OtherPartitions(UsageError):
+    """Somebody has made a topic with another number of partitions: what is written would be looked for elsewhere."""
+
+    def __init__(self, topic: str, count: int, expected: int) -> None:
+        way_out = (
+            "it has what centers wrote, which HQ can't say again: stop the center's connector before"
+            if topic.startswith(topic_in(""))
+            else "HQ says all that it held again, from its ledger"
+        )
+        super().__init__(
+            f"topic {topic} has {count} partitions, expected {expected}; partitions are never changed under data: "
+            f"delete the topic and start the worker, which makes it anew ({way_out}), or use another cluster"
+        )
+
+
 def lane_topics(centers: Sequence[str]) -> list[TopicSpec]:
     """Return the topics that these centers write and read: without them nothing comes in.
 
@@ -98,8 +113,8 @@ async def ensure_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[st
     """Return the names of the topics that had to be made, once all of them take writes. Idempotent.
 
     An existing topic is left as it is.
-    Errors: Retriable if no broker answers; UsageError if a topic exists with another number of partitions, because
-        what was written under the old number would be looked for in the wrong place; Fatal if the broker refuses.
+    Errors: Retriable if no broker answers; OtherPartitions if a topic exists with another number of partitions; Fatal
+        if the broker refuses.
     """
     wanted = {spec.name: spec for spec in specs}
     if not wanted:
@@ -108,10 +123,7 @@ async def ensure_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[st
         present = await _partitions(admin, list(wanted))
         for name, count in present.items():
             if count != wanted[name].partitions:
-                raise UsageError(
-                    f"topic {name} has {count} partitions, expected {wanted[name].partitions}; partitions are never "
-                    "changed under data: delete the topic if it is empty, or use another cluster"
-                )
+                raise OtherPartitions(name, count, wanted[name].partitions)
         made = await _create(admin, [spec for name, spec in wanted.items() if name not in present])
         await _wait_for_leaders(admin, wanted)
         return made

@@ -8,14 +8,17 @@ a person asks              the same
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from hub.protocol.topics import LANE
+from hub.protocol.topics import CHECKPOINTS, LANE, topic_out
 
 Partition = tuple[str, int]  # topic and number
+_SEQUENCE: Final = re.compile(r"[0-9]{1,18}")
+_IN_A_LANE: Final = re.compile(r"[0-9]{1,18}:[0-9]{1,18}")
 FOR_EVER: Final = frozenset({"events", LANE})
 
 
@@ -51,6 +54,20 @@ class Again:
     def covers(self, partition: int) -> bool:
         """Return whether what stands in this partition is said again."""
         return not self.partitions or partition in self.partitions
+
+
+def is_place(topic: str, place: str) -> bool:
+    """Return whether a topic that is said again can be so far: by a lane's number and a sequence, by a size, by an id.
+
+    What somebody has edited is none, and such a topic is begun anew.
+    """
+    if not place:
+        return True
+    if topic == "events" or topic.startswith(topic_out("")):
+        return _IN_A_LANE.fullmatch(place) is not None
+    if topic in (LANE, CHECKPOINTS):
+        return _SEQUENCE.fullmatch(place) is not None
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,17 @@ class Outgoing:
             return self._went_on(repeats=self.flight.states_only, last=None)
         return replace(self, flight=Publishing((found,), self.flight.states_only))
 
+    def unreadable(self) -> Outgoing:
+        """SQL can't give back what was asked for: nothing of its center is asked for until somebody looks again."""
+        assert isinstance(self.flight, Loading)
+        center = self.flight.backlog.center
+        return replace(
+            self,
+            backlogs=tuple(backlog for backlog in self.backlogs if backlog.center != center),
+            repeats=tuple(repeat for repeat in self.repeats if repeat.backlog.center != center),
+            flight=None,
+        )
+
     def landed(self) -> Outgoing:
         """The broker has acknowledged all that was in flight: cursors move, and answers are done."""
         flight = self.flight

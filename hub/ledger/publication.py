@@ -7,22 +7,27 @@ store reads for the same rows (a contract test holds it).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
+from hub.domain.entity import Entity
 from hub.domain.hq_lane import HqStretch
 from hub.domain.state import encode_state_prefix, partition_of
 from hub.domain.stream import HQ
+from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending
 from hub.ledger.step import KnownEntity, Step
 from hub.protocol.avro import PREFIX_SIZE, frame
 from hub.protocol.moment import to_us
-from hub.protocol.record import CONTENT_TYPE, RECEIPT_HEADER, SCHEMA_HEADER, SEAL_HEADER, split_canonical
+from hub.protocol.receipt import Receipt
+from hub.protocol.record import CONTENT_TYPE, LANE_OPENED, RECEIPT_HEADER, SCHEMA_HEADER, SEAL_HEADER, split_canonical
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.topics import topic_out
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
+CLOSED: Final = "closed"
 KIND: Final = "cohub-kind"  # of a note to a center
 RECEIPT: Final = "receipt"
 
@@ -92,12 +97,31 @@ def publications(step: Step) -> list[Publication]:
             for known in step.entities.values()
             if known.origin == receipt.origin and receipt.first <= known.sequence <= receipt.last
         ]
+        closes = commit.stretch.closes
+        if closes is not None:  # its record is not in memory, so that SQL will tell of all this
+            touched.append(_closed_lane(closes, receipt))
         found.append(
             Publication(
                 commit.lane.origin, commit.lane.center, receipt.first, receipt.last, [commit.note], events, touched
             )
         )
     return found
+
+
+def closed_by(lane: KnownEntity, origin: str, recorded_at: datetime) -> KnownEntity:
+    """Return the state of a lane that another one has followed: closed, as of that one's opening.
+
+    No event says so of the lane itself, and no verdict follows from it: its entity stays as its opening left it.
+    """
+    was = lane.entity
+    entity = Entity.unread(was.stream, was.id, was.center, CLOSED, was.version + 1, lane.document)
+    return replace(lane, entity=entity, origin=origin, sequence=1, recorded_at=recorded_at)
+
+
+def _closed_lane(lane: Lane, by: Receipt) -> KnownEntity:
+    entity = Entity.unread("lane", f"{lane.center}:{lane.epoch}", lane.center, "open", 1, b"")
+    known = KnownEntity(entity, b"", b"", lane.origin, 1, LANE_OPENED, by.recorded_at, lane.origin, 1)
+    return closed_by(known, by.origin, by.recorded_at)
 
 
 def _signed(event: Pending) -> list[tuple[str, bytes | None]]:

@@ -6,14 +6,42 @@ something that its database does not know: then it was rolled back, or its key i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
 
+from hub.domain.registry import Registry
+from hub.domain.stream import HQ
 from hub.ledger.reading import Cosignature, Quarantined
+from hub.protocol.keys import COSIGNATURE_ED25519, Verifier
 
 UNKNOWN_CHECKPOINT: Final = "UNKNOWN_CHECKPOINT"
 OTHER_ROOT: Final = "OTHER_ROOT"
 STRANGE: Final = (UNKNOWN_CHECKPOINT, OTHER_ROOT)  # reasons of quarantine that say something about HQ itself
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """Who may cosign HQ's log, by the hq lane: the active centers, and the witness keys that each of them has now."""
+
+    active: frozenset[str] = frozenset()
+    keys: Mapping[str, Sequence[Verifier]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, registry: Registry) -> Self:
+        """Return those that a registry has; HQ itself is none."""
+        centers = [center for center in registry.centers.values() if center.status == "active" and center.id != HQ]
+        return cls(
+            frozenset(center.id for center in centers),
+            {
+                center.id: tuple(
+                    Verifier.from_text(key.vkey)
+                    for key in center.keys
+                    if (key.purpose, key.status, key.algorithm) == ("witness", "active", COSIGNATURE_ED25519)
+                )
+                for center in centers
+            },
+        )
 
 
 def weigh(

@@ -13,8 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from hub.domain.catalogue import KINDS
-from hub.domain.entity import Entity
-from hub.domain.stream import HQ
+from hub.domain.hq_lane import HqLane
 from hub.ledger.basis import Basis, basis
 from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.moment import from_us
@@ -63,11 +62,9 @@ class Judgement:
         }
 
 
-def newest_basis(ledger: Ledger) -> Basis:
-    """Return the basis that HQ's entities make today. It has no keys of HQ: a verdict asks for none."""
-    documents = ledger.reader.entities.documents_of(HQ)
-    size = sum(lane.size for lane in ledger.lanes if lane.center == HQ)
-    return basis(size, [Entity.from_json(document) for document in documents], (), released_schemas())
+def newest_basis(lane: HqLane) -> Basis:
+    """Return the basis that the hq lane makes today. It has no keys of HQ: a verdict asks for none."""
+    return basis(lane.size, lane.entities.values(), (), released_schemas(), (), lane.corrected_at)
 
 
 def rejudge(

@@ -21,6 +21,7 @@ from hub.ledger.halt import Halt
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
+from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Retriable
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
@@ -107,13 +108,13 @@ class FaultyLog:
         """See LogStore."""
         return await self._log.root(size)
 
-    async def rolled_back(self) -> Halt | None:
+    async def rolled_back(self, witnesses: Witnesses) -> Halt | None:
         """See LogStore."""
-        return await self._log.rolled_back()
+        return await self._log.rolled_back(witnesses)
 
-    async def hearing(self) -> Mapping[str, Heard]:
+    async def hearing(self, witnesses: Witnesses) -> Mapping[str, Heard]:
         """See LogStore."""
-        return await self._log.hearing()
+        return await self._log.hearing(witnesses)
 
 
 class FaultyStore:

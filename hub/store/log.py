@@ -1,6 +1,7 @@
 """HQ's log, to be read: leaves, proofs, checkpoints, cosignatures.
 
 A LogReader asks an engine for rows (`hub.store.log_rows`), and has all that follows from them, for every engine alike.
+Who may cosign, it is told by who has verified the hq lane; an audit, which compares all rows, goes by them.
 It remembers the roots of full tiles, which never change, and the strange cosignatures that it has seen. Indexes count
 from 0, sizes from 1.
 """
@@ -8,13 +9,14 @@ from 0, sizes from 1.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from hub.ledger.halt import DamagedLog, Halt, Why, cosigned_elsewhere, halt_of, signed_elsewhere
 from hub.ledger.notary import LEAVES_MAX, Leaf, Log, Right, Stored, Unlogged, check_tree, receipt_text
+from hub.ledger.witness import Witnesses
 from hub.protocol import tiles
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
 from hub.protocol.errors import Malformed
@@ -51,8 +53,9 @@ class LogStanding:
 class LogReader:
     """Reads HQ's log from the rows of an engine. Errors: Unreadable, of every method, where its rows do not come."""
 
-    def __init__(self, rows: LogRows) -> None:
+    def __init__(self, rows: LogRows, witnesses: Callable[[], Witnesses] | None = None) -> None:
         self._rows = rows
+        self._witnesses = rows.witnesses if witnesses is None else witnesses
         self._roots: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._strange: dict[tuple[str, bytes, str], Cosigned] = {}  # two for each key of a witness at most
         self._strange_upto = 0  # the last quarantined record that was looked at
@@ -191,7 +194,7 @@ class LogReader:
 
     def active(self) -> set[str]:
         """Return the centers that are active, HQ excluded: more than half of them make a checkpoint believed."""
-        return self._rows.active()
+        return set(self._witnesses().active)
 
     def cosignatures(self, size: int) -> list[StoredCosignature]:
         """Return the cosignatures under the checkpoint of this size, in the order in which they came."""
@@ -273,7 +276,7 @@ class LogReader:
         self._strange_upto = newest
         if not self._strange:
             return []
-        keys = self._rows.witness_keys()
+        keys = self._witnesses().keys
         return [
             (center, said.checkpoint)
             for (center, key_id, _), said in sorted(self._strange.items())
@@ -301,7 +304,7 @@ class LogReader:
 
     def _believed(self, after: int, *, newest: bool) -> StoredCheckpoint | None:
         # Who is not active any more counts on neither side: else those who left would make a majority.
-        size = self._rows.cosigned(after, self._rows.active(), newest=newest)
+        size = self._rows.cosigned(after, self._witnesses().active, newest=newest)
         return None if size is None else self.checkpoint(size)
 
 

@@ -6,13 +6,13 @@ stands there, and what is wrong with them is found by who reads them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from hub.ledger.notary import Leaf
+from hub.ledger.witness import Witnesses
 from hub.protocol.checkpoint import Checkpoint, open_checkpoint
-from hub.protocol.keys import Verifier
 from hub.protocol.note import Signature
 from hub.protocol.value import value_class
 
@@ -102,9 +102,6 @@ class LogRows(Protocol):
     def cosigned(self, after: int, centers: Collection[str], *, newest: bool) -> int | None:
         """Return the first or newest size above `after` of a checkpoint that more than half of `centers` cosigned."""
 
-    def active(self) -> set[str]:
-        """Return the centers that are active, HQ excluded."""
-
     def lanes_behind(self) -> list[tuple[int, int]]:
         """Return the lanes whose end is not in the log, in their order, and up to where each of them is."""
 
@@ -126,8 +123,8 @@ class LogRows(Protocol):
         They are the records of a number above `after`, and `upto` at most.
         """
 
-    def witness_keys(self) -> Mapping[str, Sequence[Verifier]]:
-        """Return the witness keys that are active now, by the center, of active centers alone."""
+    def witnesses(self) -> Witnesses:
+        """Return who may cosign by the entities' rows, which nobody has verified."""
 
-    def hearing(self) -> Mapping[str, Heard]:
+    def hearing(self, witnesses: Witnesses) -> Mapping[str, Heard]:
         """Return how far HQ has heard each center that has a witness key, by its id."""

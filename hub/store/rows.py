@@ -9,6 +9,7 @@ Units: names that end in `_us` are microseconds since 1970, UTC.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
@@ -18,12 +19,15 @@ from hub.domain.entity import Entity
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
 from hub.ledger.step import KnownEntity, LedgerRow
 from hub.protocol.errors import Malformed
+from hub.protocol.head import SIZE_MAX
 from hub.protocol.moment import EPOCH_START, MICROSECOND, from_us, to_us
 from hub.protocol.receipt import Decision
 from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
 
 EventPlace = tuple[int, int]  # a lane's id and a sequence in it
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 R = TypeVar("R", bound=tuple[Any, ...])
 
@@ -192,6 +196,16 @@ class Touch(NamedTuple):
     previous: int | None
 
 
+def is_count(value: object) -> bool:
+    """Return whether a column holds a number that a release of ours writes there: of events, offsets, bytes."""
+    return isinstance(value, int) and 0 <= value <= SIZE_MAX
+
+
+def is_text(value: object) -> bool:
+    """Return whether a column holds a text: no bytes, no number, nothing that is no UTF-8 (`Query.lenient`)."""
+    return isinstance(value, str) and (value.isascii() or not _SURROGATE.search(value))
+
+
 def columns(row: type[tuple[Any, ...]], table: str = "") -> str:
     """Return a row's columns in its order, as statements list them; with their table's name, if one is given."""
     names: Sequence[str] = row._fields  # type: ignore[attr-defined] # of a NamedTuple, which has no type of its own
@@ -268,12 +282,18 @@ def entity_row(known: KnownEntity, lane_id: Callable[[str], Any]) -> tuple[Any, 
     )
 
 
+_ENTITY_TYPES: Final = (str, str, str, str, int, str, bytes, int, int, str)
+
+
 def known_of(row: Sequence[Any], origin: Callable[[Any], str]) -> KnownEntity:
     """Return the entity that StoredEntity's columns stand for; its document is read when somebody asks for it.
 
     Shapes: `origin` gives the origin for what stands for its lane. The value of the record's event is not there.
+    Errors: Malformed for columns of other types.
     """
     stream, entity_id, center, status, version, text, digest, lane, sequence, source, at, changed_by, us = row
+    if (*map(type, row[:7]), type(sequence), type(at), type(changed_by)) != _ENTITY_TYPES:
+        raise Malformed(f"a column of {str(stream)[:40]} {str(entity_id)[:80]} holds what no release has written there")
     document = text.encode()
     return KnownEntity(
         Entity.unread(stream, entity_id, center, status, version, document),

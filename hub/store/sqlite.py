@@ -23,15 +23,16 @@ from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.moment import from_us, to_us
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
+from hub.store.rows import is_text
 from hub.store.sqlite_commit import SqliteCommit
-from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
+from hub.store.sqlite_database import OnDatabase, SqliteDatabase, reading, suspends
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.sqlite_hq_lane import SqliteHqLane
 from hub.store.sqlite_intakes import INTAKE, LANE, claimed
 from hub.store.sqlite_lease import say_alive
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
-from hub.store.sqlite_publication import SqlitePublication
+from hub.store.sqlite_publication import SqlitePublication, stored_receipt
 from hub.store.sqlite_remarks import read_remarks, write_remarks
 from hub.store.sqlite_topics import SqliteTopics
 from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
@@ -80,12 +81,12 @@ class SqliteStore(OnDatabase):
                 " ON CONFLICT(center) DO UPDATE SET term = term + 1, owner = excluded.owner",
                 (owner, named),
             )
-            rows = db.execute(
+            rows = self._database.lenient(
                 f"SELECT {INTAKE} FROM intake WHERE center IN (SELECT value FROM json_each(?))",  # noqa: S608
                 (named,),
-            ).fetchall()
+            )
             lanes: dict[str, list[Sequence[Any]]] = {}
-            for center, *lane in db.execute(
+            for center, *lane in self._database.lenient(
                 f"SELECT center, {LANE}, {_BASIS} FROM lane"  # noqa: S608
                 " WHERE center IN (SELECT value FROM json_each(?)) ORDER BY id",
                 (named,),
@@ -128,7 +129,7 @@ class SqliteStore(OnDatabase):
     @suspends
     async def workers(self) -> list[LivingWorker]:
         """See Store."""
-        rows = self._connection.execute(
+        rows = self._database.lenient(
             "SELECT name, owner, until_us FROM lease WHERE name LIKE ? ORDER BY name", (f"{WORKER}%",)
         )
         return [LivingWorker.of(*row) for row in rows]
@@ -137,10 +138,11 @@ class SqliteStore(OnDatabase):
     async def changes(self) -> Changes:
         """See Store."""
         size = self._connection.execute("SELECT coalesce(sum(size), 0) FROM lane WHERE center = ?", (HQ,)).fetchone()[0]
-        rows = self._connection.execute("SELECT center, term, status FROM intake").fetchall()
-        own = self._connection.execute("SELECT origin FROM lane WHERE center = ? ORDER BY id LIMIT 1", (HQ,)).fetchone()
-        intakes = {center: (term, status) for center, term, status in rows}
-        return Changes(int(size), intakes, "" if own is None else str(own[0]), read_remarks(self._connection))
+        rows = self._database.lenient("SELECT center, term, status FROM intake")
+        own = self._database.lenient("SELECT origin FROM lane WHERE center = ? ORDER BY id LIMIT 1", (HQ,))
+        # What else stands in an intake's row is read when it is claimed.
+        intakes = {center: (term, status) for center, term, status in rows if is_text(center) and is_text(status)}
+        return Changes(int(size), intakes, str(own[0][0]) if own else "", read_remarks(self._database))
 
     @suspends
     async def newest_recorded_at(self, but: Correction | None = None) -> datetime | None:
@@ -164,22 +166,28 @@ class SqliteStore(OnDatabase):
             "SELECT last, edge FROM receipt WHERE lane_id = ? AND last <= ? ORDER BY last DESC LIMIT 1",
             (lane[0], size),
         ).fetchone()
-        edge = Edge.from_bytes(*row) if row else Edge()
-        digests = self._connection.execute(
-            "SELECT digest FROM ledger WHERE lane_id = ? AND sequence > ? AND sequence <= ? ORDER BY sequence",
-            (lane[0], edge.size, size),
-        )
-        return edge.append(d[0] for d in digests)
+        with reading(self.path, f"the ledger of {origin}"):
+            edge = Edge.from_bytes(*row) if row else Edge()
+            digests = self._connection.execute(
+                "SELECT digest FROM ledger WHERE lane_id = ? AND sequence > ? AND sequence <= ? ORDER BY sequence",
+                (lane[0], edge.size, size),
+            )
+            return edge.append(d[0] for d in digests)
 
     @suspends
     async def receipt_at(self, origin: str, sequence: int) -> bytes | None:
         """See Store."""
         row = self._connection.execute(
-            "SELECT r.note FROM receipt r JOIN lane l ON l.id = r.lane_id"
+            "SELECT r.note, r.first, r.last FROM receipt r JOIN lane l ON l.id = r.lane_id"
             " WHERE l.origin = ? AND r.last >= ? AND r.first <= ? ORDER BY r.last LIMIT 1",
             (origin, sequence, sequence),
         ).fetchone()
-        return bytes(row[0]) if row else None
+        if row is None:
+            return None
+        with reading(self.path, f"a receipt of {origin}"):
+            note, first, last = row
+            stored_receipt(note, origin, first, last)
+            return bytes(note)
 
     @suspends
     async def set_status(self, center: str, term: int, status: str, why: str) -> None:
@@ -195,7 +203,7 @@ class SqliteStore(OnDatabase):
     @suspends
     async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
         """See Store."""
-        rows = self._connection.execute(
+        rows = self._database.lenient(
             "SELECT intake.center, presence, text FROM intake LEFT JOIN told ON told.center = intake.center"
             " WHERE intake.center IN (SELECT value FROM json_each(?))",
             (json.dumps(sorted(centers)),),
@@ -219,7 +227,7 @@ class SqliteStore(OnDatabase):
     async def remark(self, found: Mapping[str, RepeatedIds], now: datetime) -> list[str]:
         """See Store."""
         with self._database.writing() as db:
-            return write_remarks(db, found, now)
+            return write_remarks(self._database, db, found, now)
 
     @suspends
     async def resume(self, center: str) -> str | None:
@@ -264,4 +272,4 @@ class SqliteStore(OnDatabase):
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return str(value) if is_text(value) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -23,6 +24,7 @@ from hub.store.sqlite_entities import SqliteEntities
 from hub.store.store import JUNK_SHARE, KEPT_BYTES_MAX, KEPT_KEY_BYTES_MAX, ROW_BYTES, WHOLE_SHARE, FencedError
 
 KEPT_DETAIL_CHARS_MAX: Final = 500
+_MEASURE: Final = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
 Said = TypeVar("Said", Presence, Alarm)
 
 
@@ -194,6 +196,8 @@ class SqliteCommit:
         for (origin, key), change in changes.items():
             lane_id = self._database.lane_id(origin)
             row = db.execute("SELECT value FROM measure WHERE lane_id = ? AND key = ?", (lane_id, key)).fetchone()
+            if row is not None and not (isinstance(row[0], str) and _MEASURE.fullmatch(row[0])):
+                continue  # somebody has edited it: it stays as it is, and an audit counts anew
             value = change + Decimal(row[0]) if row else change
             db.execute(
                 "INSERT INTO measure(lane_id, key, value) VALUES (?, ?, ?)"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from hub.protocol.errors import CohubError, Fatal, Retriable
+from hub.protocol.errors import CohubError, Malformed, Retriable
 from hub.store.reader import Unreadable
-from hub.store.store import TakenError
+from hub.store.sqlite_query import Query
+from hub.store.store import Damaged, TakenError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -31,6 +32,18 @@ _PASSING: Final = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
+
+# What Python raises over a row that no release of ours has written.
+UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Let rows that can't be read inside be told as damage to `what`. Errors: Damaged."""
+    try:
+        yield
+    except (*UNREADABLE, Malformed) as exc:
+        raise Damaged(path, what, exc) from exc
 
 
 def suspends(
@@ -54,6 +67,8 @@ def suspends(
             if isinstance(exc.__cause__, sqlite3.Error):
                 raise _typed(asked.path, exc.__cause__) from exc.__cause__
             raise
+        except UNREADABLE as exc:
+            raise Damaged(asked.path, "what was asked for", exc) from exc
         await asyncio.sleep(0)
         return found
 
@@ -65,7 +80,7 @@ def _typed(path: Path, exc: sqlite3.Error) -> CohubError:
     code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the rest of it says which call of the file system it was
     if code == sqlite3.SQLITE_CONSTRAINT:
         return TakenError(f"{path}: what is to be written is there already: {exc}")
-    return Retriable(f"{path}: {exc}") if code in _PASSING else Fatal(f"{path}: {exc}")
+    return Retriable(f"{path}: {exc}") if code in _PASSING else Damaged(path, "what was asked for", exc)
 
 
 class SqliteDatabase:
@@ -80,6 +95,10 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close the connection. Idempotent."""
         self.connection.close()
+
+    def lenient(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query, also those with a text that is no UTF-8, which is no `is_text`."""
+        return Query(str(self.path), self.connection).lenient(sql, values)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -101,12 +120,12 @@ class SqliteDatabase:
             raise
 
     def lane_id(self, origin: str) -> int:
-        """Return a lane's number. Errors: Fatal where there is no such lane."""
+        """Return a lane's number. Errors: Damaged where there is no such lane."""
         found = self._lane_ids.get(origin)
         if found is None:
             row = self.connection.execute("SELECT id FROM lane WHERE origin = ?", (origin,)).fetchone()
             if row is None:
-                raise Fatal(f"lane {origin} is not in the database")
+                raise Damaged(self.path, f"lane {origin}", "it is not there")
             found = self._lane_ids[origin] = int(row[0])
         return found
 
@@ -119,6 +138,8 @@ class SqliteDatabase:
         found = self._origins.get(lane_id)
         if found is None:
             row = self.connection.execute("SELECT origin FROM lane WHERE id = ?", (lane_id,)).fetchone()
+            if row is None:
+                raise Damaged(self.path, f"the lane of number {lane_id}", "it is not there")
             found = self._origins[lane_id] = str(row[0])
         return found
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from hub.ledger.step import EntityKey, KnownEntity
 from hub.store.rows import StoredEntity, columns, entity_row, known_of, marks
-from hub.store.sqlite_database import SqliteDatabase
+from hub.store.sqlite_database import SqliteDatabase, reading
 
 
 class SqliteEntities:
@@ -18,13 +18,16 @@ class SqliteEntities:
         self._database = database
 
     def find(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
-        """Return those of `keys` that HQ knows."""
+        """Return those of `keys` that HQ knows. Errors: Damaged."""
         by_stream: dict[str, list[str]] = {}
         for stream, entity_id in keys:
             by_stream.setdefault(stream, []).append(entity_id)
-        return {
-            (stream, known.entity.id): known for stream, ids in by_stream.items() for known in self._known(stream, ids)
-        }
+        with reading(self._database.path, "entities"):
+            return {
+                (stream, known.entity.id): known
+                for stream, ids in by_stream.items()
+                for known in self._known(stream, ids)
+            }
 
     def _known(self, stream: str, ids: list[str]) -> list[KnownEntity]:
         rows = self._database.connection.execute(

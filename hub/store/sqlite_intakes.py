@@ -14,9 +14,10 @@ from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us
 from hub.protocol.tree import HASH_BYTES, Edge
+from hub.store.rows import is_count, is_text
 from hub.store.store import Claimed
 
-INTAKE: Final = "center, next_offset, term, status, why, lane_id, reads_on, read_upto"
+INTAKE: Final = "center, next_offset, term, status, why, lane_id, reads_on, read_upto, quarantined_bytes"
 LANE: Final = "id, origin, epoch, size, edge, state_digest, recorded_at_us"  # and the basis of its last receipt
 
 
@@ -34,30 +35,27 @@ def claimed(row: Sequence[Any], lanes: Sequence[Sequence[Any]]) -> Claimed:
 
 
 def _intake(row: Sequence[Any], lanes: Sequence[Sequence[Any]]) -> Intake:
-    center, offset, _, status, why, lane_id, reads_on, read_upto = row
-    _must(offset is None or _is_count(offset), "next_offset", offset)
-    _must(_is_count(read_upto), "read_upto", read_upto)
-    _must(isinstance(why, str), "why", why)
+    center, offset, _, status, why, lane_id, reads_on, read_upto, quarantined_bytes = row
+    _must(offset is None or is_count(offset), "next_offset", offset)
+    _must(is_count(read_upto), "read_upto", read_upto)
+    _must(is_count(quarantined_bytes), "quarantined_bytes", quarantined_bytes)
+    _must(is_text(why), "why", why)
     lane: Lane | None = None
     closed: dict[str, int] = {}
     for number, origin, epoch, size, edge, state_digest, recorded_at_us, basis in lanes:
-        _must(isinstance(origin, str) and origin.endswith(f"/{center}/{epoch}"), "origin", origin)
-        _must(_is_count(size), "size", size)
+        _must(is_text(origin) and origin.endswith(f"/{center}/{epoch}"), "origin", origin)
+        _must(is_count(size), "size", size)
         if number != lane_id:
             closed[epoch] = size
             continue
         _must(type(edge) is bytes, "edge", edge)
         _must(type(state_digest) is bytes and len(state_digest) == HASH_BYTES, "state_digest", state_digest)
         _must(isinstance(recorded_at_us, int), "recorded_at_us", recorded_at_us)
-        _must(_is_count(basis), "basis", basis)
+        _must(is_count(basis), "basis", basis)
         lane = Lane(origin, center, epoch, Edge.from_bytes(size, edge), state_digest, from_us(recorded_at_us), basis)
     # A center that has lanes has one that is open: without it what it sends next would be taken for a closed lane's.
     _must((lane is None) == (lane_id is None) and (lane is not None or not closed), "lane_id", lane_id)
     return Intake(center, offset, Status(status), why, lane, closed, bool(reads_on), read_upto)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and value >= 0
 
 
 def _must(is_so: object, column: str, value: object) -> None:

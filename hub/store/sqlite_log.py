@@ -9,6 +9,7 @@ from datetime import datetime
 
 from hub.ledger.halt import Halt
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
+from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
 from hub.store.log import LogReader
@@ -28,7 +29,8 @@ class SqliteLog(OnDatabase):
     def __init__(self, database: SqliteDatabase) -> None:
         super().__init__(database)
         self._rows = SqliteLogRows(Query(str(database.path), database.connection))
-        self._reader = LogReader(self._rows)
+        self._witnesses = Witnesses()
+        self._reader = LogReader(self._rows, lambda: self._witnesses)
 
     @suspends
     async def lead(self, owner: str, now: datetime, until: datetime) -> bool:
@@ -95,14 +97,15 @@ class SqliteLog(OnDatabase):
         return self._reader.root(size) if size <= self._reader.size else None
 
     @suspends
-    async def rolled_back(self) -> Halt | None:
+    async def rolled_back(self, witnesses: Witnesses) -> Halt | None:
         """See LogStore."""
+        self._witnesses = witnesses
         return self._reader.rolled_back()
 
     @suspends
-    async def hearing(self) -> Mapping[str, Heard]:
+    async def hearing(self, witnesses: Witnesses) -> Mapping[str, Heard]:
         """See LogStore."""
-        return self._rows.hearing()
+        return self._rows.hearing(witnesses)
 
 
 def write_addition(db: sqlite3.Connection, addition: Addition) -> None:

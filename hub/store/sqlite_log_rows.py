@@ -11,15 +11,21 @@ import orjson
 from hub.domain.stream import HQ
 from hub.ledger.lane import Status
 from hub.ledger.notary import Leaf
-from hub.ledger.witness import STRANGE
+from hub.ledger.witness import STRANGE, Witnesses
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, Verifier
 from hub.protocol.moment import from_us
 from hub.store.log_rows import Heard, StoredCheckpoint, StoredCosignature
+from hub.store.rows import is_count
 from hub.store.sqlite_query import Query, Row
 
 _CHECKPOINT: Final = (
     "SELECT size, CAST(note AS BLOB), CAST(edge AS BLOB), CAST(signed_at_us AS INTEGER) FROM checkpoint"
+)
+# A cursor that no notary has written is read from the leaves that there are.
+_UPTO: Final = (
+    "CASE WHEN c.upto IS NULL THEN 0 WHEN typeof(c.upto) = 'integer' AND c.upto BETWEEN 0 AND l.size THEN c.upto"
+    " ELSE (SELECT coalesce(max(f.last), 0) FROM log_leaf f WHERE f.lane_id = l.id) END"
 )
 _NEWEST_COSIGNED: Final = "(SELECT center FROM cosignature ORDER BY size DESC LIMIT 1000)"
 
@@ -118,19 +124,11 @@ class SqliteLogRows:
         )
         return None if row is None else int(row[0])
 
-    def active(self) -> set[str]:
-        """See LogRows."""
-        rows = self._query.all(
-            "SELECT id FROM entity WHERE stream = 'center' AND center = ? AND status = 'active' AND id <> ?",
-            (HQ, f"{HQ}:{HQ}"),
-        )
-        return {str(entity_id).partition(":")[2] for (entity_id,) in rows}
-
     def lanes_behind(self) -> list[tuple[int, int]]:
         """See LogRows."""
         rows = self._query.all(
-            "SELECT l.id, coalesce(c.upto, 0) FROM lane l LEFT JOIN logged c ON c.lane_id = l.id"
-            " WHERE coalesce(c.upto, 0) < l.size ORDER BY l.id"
+            f"SELECT l.id, {_UPTO} FROM lane l LEFT JOIN logged c ON c.lane_id = l.id"  # noqa: S608
+            f" WHERE {_UPTO} < l.size ORDER BY l.id"
         )
         return [(lane_id, upto) for lane_id, upto in rows]
 
@@ -145,9 +143,9 @@ class SqliteLogRows:
     def behind(self) -> int:
         """See LogRows."""
         ((count,),) = self._query.all(
-            "SELECT coalesce(sum((SELECT count(*) FROM receipt r"
-            " WHERE r.lane_id = l.id AND r.last > coalesce(c.upto, 0))), 0)"
-            " FROM lane l LEFT JOIN logged c ON c.lane_id = l.id WHERE coalesce(c.upto, 0) < l.size"
+            "SELECT coalesce(sum((SELECT count(*) FROM receipt r"  # noqa: S608
+            f" WHERE r.lane_id = l.id AND r.last > {_UPTO})), 0)"
+            f" FROM lane l LEFT JOIN logged c ON c.lane_id = l.id WHERE {_UPTO} < l.size"
         )
         return int(count)
 
@@ -170,34 +168,37 @@ class SqliteLogRows:
         )
         yield from ((center, reason, data) for center, reason, data in rows)
 
-    def witness_keys(self) -> dict[str, list[Verifier]]:
+    def witnesses(self) -> Witnesses:
         """See LogRows."""
-        rows = self._query.all(
+        rows = self._query.lenient(
             "SELECT CAST(id AS TEXT), CAST(document AS BLOB) FROM entity"
             " WHERE stream = 'center' AND center = ? AND status = 'active' AND id <> ?",
             (HQ, f"{HQ}:{HQ}"),
         )
-        return {entity_id.partition(":")[2]: _witness_keys(document) for entity_id, document in rows}
+        keys = {entity_id.partition(":")[2]: _witness_keys(document) for entity_id, document in rows}
+        return Witnesses(frozenset(keys), keys)
 
-    def hearing(self) -> dict[str, Heard]:
+    def hearing(self, witnesses: Witnesses) -> dict[str, Heard]:
         """See LogRows."""
-        witnesses = {center for center, keys in self.witness_keys().items() if keys}
+        having_keys = {center for center, keys in witnesses.keys.items() if keys}
         cosigned = self._cosigners(_NEWEST_COSIGNED)
-        if not witnesses <= cosigned:  # all rows are gone through only where the newest do not tell of everybody
+        if not having_keys <= cosigned:  # all rows are gone through only where the newest do not tell of everybody
             cosigned = self._cosigners("cosignature")
         # A lane that waits for a seal, or for a key, stands still at its position, and is heard further on.
-        rows = self._query.all(
+        rows = self._query.lenient(
             "SELECT center, CASE WHEN read_upto > next_offset THEN read_upto ELSE next_offset END, status, reads_on"
             " FROM intake"
         )
         return {
-            center: Heard(position, status == Status.READING or bool(reads_on), center in cosigned)
+            center: Heard(
+                position if is_count(position) else None, status == Status.READING or bool(reads_on), center in cosigned
+            )
             for center, position, status, reads_on in rows
-            if center in witnesses
+            if center in having_keys
         }
 
     def _cosigners(self, rows: str) -> set[str]:
-        return {center for (center,) in self._query.all(f"SELECT DISTINCT center FROM {rows}")}  # noqa: S608
+        return {center for (center,) in self._query.lenient(f"SELECT DISTINCT center FROM {rows}")}  # noqa: S608
 
     def _checkpoint(self, rest: str, *values: Any) -> StoredCheckpoint | None:
         row = self._query.one(f"{_CHECKPOINT} {rest}", values)

@@ -9,17 +9,26 @@ from sqlite3 import Connection
 
 from hub.domain.catalogue import KINDS
 from hub.ledger.derived import Partition, Reach
-from hub.ledger.publication import Event, Publication
-from hub.ledger.step import KnownEntity
+from hub.ledger.publication import Event, Publication, closed_by
+from hub.ledger.step import EntityKey, KnownEntity
+from hub.protocol.errors import Malformed
+from hub.protocol.moment import from_us
+from hub.protocol.note import Note
+from hub.protocol.receipt import Receipt
 from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
 from hub.store.released import record_value
-from hub.store.sqlite_database import SqliteDatabase
+from hub.store.rows import is_count
+from hub.store.sqlite_database import SqliteDatabase, reading
 from hub.store.sqlite_entities import SqliteEntities
 
+# A cursor that no publisher has written is begun anew: what it has passed is published once more.
+_UPTO = "CASE WHEN typeof(p.upto) = 'integer' AND p.upto BETWEEN 0 AND l.size THEN p.upto ELSE 0 END"
+# Lanes whose rows can't be read are parked where they are claimed.
 _CURSORS = (
-    "SELECT l.origin, coalesce(p.upto, 0), l.size FROM lane l LEFT JOIN published p ON p.lane_id = l.id"
-    " WHERE l.center IN (SELECT value FROM json_each(?))"
+    f"SELECT l.origin, {_UPTO}, l.size FROM lane l LEFT JOIN published p ON p.lane_id = l.id"  # noqa: S608
+    " WHERE l.center IN (SELECT value FROM json_each(?)) AND typeof(l.size) = 'integer'"
+    " AND l.origin LIKE '%/' || l.center || '/' || l.epoch AND typeof(l.origin) = 'text'"
 )
 
 
@@ -32,7 +41,7 @@ class SqlitePublication:
 
     def unpublished(self, centers: Collection[str]) -> list[tuple[str, int, int]]:
         """See Store."""
-        query = f"{_CURSORS} AND coalesce(p.upto, 0) < l.size ORDER BY l.id"
+        query = f"{_CURSORS} AND {_UPTO} < l.size ORDER BY l.id"
         return self._database.connection.execute(query, (json.dumps(list(centers)),)).fetchall()
 
     def cursors(self, centers: Collection[str]) -> list[tuple[str, int]]:
@@ -46,55 +55,123 @@ class SqlitePublication:
         rows = sorted((self._database.lane_id(origin), last) for origin, last in cursors.items())
         with self._database.writing() as db:
             db.executemany(
-                "INSERT INTO published(lane_id, upto) VALUES (?, ?)"
-                " ON CONFLICT(lane_id) DO UPDATE SET upto = excluded.upto WHERE published.upto < excluded.upto",
+                "INSERT INTO published(lane_id, upto) VALUES (?, ?) ON CONFLICT(lane_id) DO UPDATE SET"
+                " upto = excluded.upto WHERE typeof(published.upto) <> 'integer' OR published.upto < excluded.upto"
+                " OR published.upto > (SELECT size FROM lane WHERE id = published.lane_id)",
                 rows,
             )
             write_reach(db, reach)
 
     def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """See Store."""
+        with reading(self._database.path, f"what is to be published of {origin}"):
+            return self._publication(origin, after, limit)
+
+    def _publication(self, origin: str, after: int, limit: int) -> Publication | None:
         db, lane_id = self._database.connection, self._database.lane_id(origin)
-        receipts, last = [], after
-        for note, end in db.execute(
-            "SELECT note, last FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last",
+        notes: list[bytes] = []
+        rejected: dict[int, str] = {}
+        last = after
+        for note, first, end in db.execute(
+            "SELECT note, first, last FROM receipt WHERE lane_id = ? AND last > ? ORDER BY last",
             (lane_id, after),
         ):
-            receipts.append(bytes(note))
+            receipt = stored_receipt(note, origin, first, end)
+            if first > last + 1:
+                raise Malformed(f"the receipt behind {last} begins at {first}")
+            rejected.update((decision.sequence, decision.code) for decision in receipt.decisions)
+            notes.append(note)
             last = end
             if last - after >= limit:
                 break
-        if not receipts:
+        if not notes:
             return None
         rows = db.execute(
-            "SELECT sequence, subject, data, type FROM ledger"
-            " WHERE lane_id = ? AND sequence > ? AND sequence <= ? AND code = ? ORDER BY sequence",
-            (lane_id, after, last, Code.ACCEPTED),
+            "SELECT sequence, data, code FROM ledger WHERE lane_id = ? AND sequence > ? AND sequence <= ?"
+            " ORDER BY sequence",
+            (lane_id, after, last),
         )
-        events, touched = [], set()
-        for sequence, subject, data, kind in rows:
-            headers, value = split_canonical(data)
-            events.append(Event(sequence, subject.encode(), headers, value))
-            touched.add((KINDS[kind].stream, subject))
+        archived = self._archived_upto(lane_id)
+        events, touched, expected = [], set(), after + 1
+        for sequence, data, code in rows:
+            if sequence != expected or code != rejected.get(sequence, Code.ACCEPTED):
+                raise Malformed(f"event {expected} is not there as its receipt has it")
+            expected += 1
+            if code != Code.ACCEPTED or (not data and sequence <= archived):  # what is archived was published once
+                continue
+            listed, value = split_canonical(data)
+            headers = dict(listed)
+            subject = headers["ce_subject"] or b""
+            events.append(Event(sequence, subject, listed, value))
+            touched.add((KINDS[(headers["ce_type"] or b"").decode()].stream, subject.decode()))
+        if after == 0:
+            touched.update(self._closed_by(origin))
+        if expected != last + 1:
+            raise Malformed(f"event {expected} is not there")
         # The state as it is now, perhaps newer than `last`: readers keep the highest version.
         entities = [self.with_value(known) for known in self._entities.find(touched).values()]
-        return Publication(origin, origin.split("/")[-2], after + 1, last, receipts, events, entities)
+        return Publication(origin, origin.split("/")[-2], after + 1, last, notes, events, entities)
+
+    def _closed_by(self, origin: str) -> set[EntityKey]:
+        """Return the entity of the lane that this one has followed, whose state is another since it opened."""
+        query = "SELECT center, epoch FROM lane WHERE closed_by = ?"
+        rows = self._database.connection.execute(query, (origin,)).fetchall()
+        return {("lane", f"{center}:{epoch}") for center, epoch in rows}
+
+    def _as_closed(self, known: KnownEntity) -> KnownEntity:
+        """Return a lane's entity as its state is told: closed where another lane has followed it."""
+        row = self._database.connection.execute(
+            "SELECT l.closed_by, r.recorded_at_us FROM lane l JOIN lane n ON n.origin = l.closed_by"
+            " JOIN receipt r ON r.lane_id = n.id AND r.first = 1 WHERE l.origin = ?",
+            (known.record_origin,),
+        ).fetchone()
+        return known if row is None else closed_by(known, row[0], from_us(row[1]))
+
+    def _archived_upto(self, lane_id: int) -> int:
+        query = "SELECT max(last) FROM segment WHERE lane_id = ?"
+        (upto,) = self._database.connection.execute(query, (lane_id,)).fetchone()
+        return upto if is_count(upto) else 0
 
     def with_value(self, known: KnownEntity) -> KnownEntity:
-        """Return an entity with the framed value that its record came with."""
+        """Return an entity with the framed value that its record came with.
+
+        Errors: Malformed, LookupError, TypeError, ValueError where it is not there, or another kind of thing.
+        """
+        if not KINDS[known.entity.kind].carries_record:
+            raise Malformed(f"{known.entity.stream} {known.entity.id}: no record comes with {known.entity.kind}")
         row = self._database.connection.execute(
             "SELECT data FROM ledger WHERE lane_id = ? AND sequence = ?",
             (self._database.lane_id(known.record_origin), known.record_sequence),
         ).fetchone()
+        if known.entity.stream == "lane":
+            known = self._as_closed(known)
         # What was archived is encoded again: a worker must not wait for an archive.
         return replace(known, value=split_canonical(row[0])[1] if row[0] else record_value(known.entity))
 
 
 def write_reach(db: Connection, reaches: Mapping[Partition, Reach]) -> None:
-    """Note how far partitions reach, inside the caller's transaction `db`; the first offset that was noted stays."""
+    """Note how far partitions reach, inside the caller's transaction `db`; the first offset that was noted stays.
+
+    What somebody has put there that is no number is noted anew: it would be larger than every number.
+    """
     db.executemany(
         "INSERT INTO said(topic, partition, first_offset, next_offset, upto) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT(topic, partition) DO UPDATE SET next_offset = max(next_offset, excluded.next_offset),"
-        " upto = max(upto, excluded.upto)",
+        " ON CONFLICT(topic, partition) DO UPDATE SET"
+        " first_offset = CASE WHEN typeof(first_offset) = 'integer' THEN first_offset ELSE excluded.first_offset END,"
+        " next_offset = CASE WHEN typeof(next_offset) = 'integer' THEN max(next_offset, excluded.next_offset)"
+        " ELSE excluded.next_offset END,"
+        " upto = CASE WHEN typeof(upto) = 'integer' THEN max(upto, excluded.upto) ELSE excluded.upto END",
         [(*at, reach.first, reach.next, reach.upto) for at, reach in sorted(reaches.items())],
     )
+
+
+def stored_receipt(note: object, origin: str, first: object, last: object) -> Receipt:
+    """Return the receipt that a row holds. Errors: Malformed where it is not that of its place."""
+    if not (isinstance(note, bytes) and is_count(first) and is_count(last)):
+        raise Malformed(f"a receipt's row of {origin} has {str((first, last))[:80]}")
+    receipt = Receipt.from_text(Note.from_bytes(note).text)
+    if (receipt.origin, receipt.first, receipt.last) != (origin, first, last):
+        raise Malformed(
+            f"the receipt of {first} to {last} is for {receipt.origin[:80]} {receipt.first} to {receipt.last}"
+        )
+    return receipt

@@ -137,7 +137,7 @@ class SqliteReader:
 
     def lanes(self) -> list[StoredLane]:
         """See LedgerReader."""
-        return made(StoredLane, self._query.all(LANES))
+        return made(StoredLane, self._query.lenient(LANES))
 
     def receipts(self, lane_id: int, after: int, upto: int) -> Iterator[StoredReceipt]:
         """See LedgerReader."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -16,6 +17,7 @@ from hub.ledger.lane import Intake
 from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey, KnownEntity, Step
+from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
@@ -30,7 +32,7 @@ KEPT_BYTES_MAX_BEFORE_0_3: Final = 64 * 1024
 ROW_BYTES: Final = 256  # of a row in quarantine beside its texts and bytes, with its index
 WHOLE_SHARE: Final = 0.25  # of the quota: so much of it may go to records that are kept whole
 JUNK_SHARE: Final = 0.75  # of the quota: the rest is for what is signed, and speaks against HQ itself
-
+WHY_CHARS_MAX: Final = 300
 
 NOWHERE: Final[Mapping[Partition, Reach]] = MappingProxyType({})
 
@@ -41,6 +43,21 @@ class FencedError(Retriable):
 
 class TakenError(Fatal):
     """What a step writes stands in the ledger already: it was committed before, and its caller does not know it."""
+
+
+class Damaged(Fatal):
+    """What stands in the database can't be read: somebody has edited it, or its disk is damaged.
+
+    Where it is one center's, that center is parked by whoever meets it; anywhere else the process ends.
+    """
+
+    def __init__(self, path: Path, what: str, why: object) -> None:
+        said = str(why) or type(why).__name__
+        self.reason = f"{what}: {said[:WHY_CHARS_MAX]}"
+        super().__init__(
+            f"{path}: {what} can't be read: {said[:WHY_CHARS_MAX]}. The database was edited, or its disk is damaged: "
+            "`hub audit verify` says more; put the newest copy back, and start the worker again"
+        )
 
 
 class OvertakenError(Retriable):
@@ -121,10 +138,10 @@ class LogStore(Protocol):
     async def root(self, size: int) -> bytes | None:
         """Return the log's root at any size that it has had, None where it is not that long."""
 
-    async def rolled_back(self) -> Halt | None:
+    async def rolled_back(self, witnesses: Witnesses) -> Halt | None:
         """Return why this log is not what HQ or its witnesses signed, by what is kept of that; None where it is."""
 
-    async def hearing(self) -> Mapping[str, Heard]:
+    async def hearing(self, witnesses: Witnesses) -> Mapping[str, Heard]:
         """Return how far HQ has heard each center that has a witness key, by its id."""
 
 

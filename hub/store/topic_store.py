@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hub.ledger.derived import Again, Partition, Reach
 from hub.ledger.step import KnownEntity
+
+
+class StatesPage(NamedTuple):
+    """Entities, each with its record's value, up to the id `last`; None: there are none behind.
+
+    `missing` counts those whose rows can't be read.
+    """
+
+    found: list[KnownEntity]
+    last: str | None
+    missing: int
 
 
 class TopicStore(Protocol):
@@ -40,8 +51,14 @@ class TopicStore(Protocol):
     async def agains(self) -> list[Again]:
         """Return every topic that is being said again, or was; the one that was asked for first in front."""
 
+    async def begin_anew(self, now: datetime) -> list[str]:
+        """Have said again from their beginning what somebody has edited so that it can't be read; return which.
+
+        `agains` passes it over.
+        """
+
     async def advance(self, again: Again) -> bool:
         """Note how far this is; return whether it is still what was asked for last."""
 
-    async def states(self, stream: str, after: str, limit: int) -> list[KnownEntity]:
-        """Return up to `limit` entities of a stream behind an id in their order, each with its record's value."""
+    async def states(self, stream: str, after: str, limit: int) -> StatesPage:
+        """Return up to `limit` entities of a stream behind an id in their order."""

@@ -50,4 +50,4 @@ class LivingWorker:
             until = from_us(until_us) if isinstance(until_us, int) else NEVER
         except OverflowError:
             until = NEVER
-        return cls(name.removeprefix(WORKER), release, known, until)
+        return cls(str(name).removeprefix(WORKER), release, known, until)

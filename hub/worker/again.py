@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from hub.domain.state import partition_of
 from hub.hq.identity import Identity
+from hub.hq.lane import OwnLane
 from hub.kafka.topics import OUT_RETENTION_MS
 from hub.ledger.derived import Again
 from hub.ledger.notary import record_of
@@ -27,13 +31,17 @@ from hub.ledger.publication import (
     receipt_records,
     state_record,
 )
-from hub.protocol.errors import Fatal, Malformed, Retriable
+from hub.protocol.errors import CohubError, Fatal, Malformed
 from hub.protocol.moment import to_us
 from hub.protocol.schema import Schema
 from hub.protocol.topics import CHECKPOINTS, LANE, SCHEMAS, TRUST, topic_out
 from hub.replay.source import Ledger
-from hub.store.rows import StoredEvent, StoredLane
-from hub.store.store import Store
+from hub.store.reader import Unreadable
+from hub.store.released import released_schemas
+from hub.store.rows import StoredEvent, StoredLane, is_count, is_text
+from hub.store.sqlite_database import UNREADABLE
+from hub.store.sqlite_publication import stored_receipt
+from hub.store.store import Damaged, Store
 from hub.worker.displaced import Displaced
 
 EVENTS_PAGE: Final = 500
@@ -41,10 +49,12 @@ STATES_PAGE: Final = 250
 RECEIPTS_PAGE: Final = 500
 CHECKPOINTS_PAGE: Final = 16  # they may have 128 KiB of leaves each
 
+log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is said next of a topic, the place behind it (None: it is done), how many records nobody has any more."""
+    """What is said next of a topic, the place behind it (None: it is done), how many records nobody can read."""
 
     places: Places
     place: str | None
@@ -67,7 +77,8 @@ class Kept:
         self._identity = identity
         self._forms = forms
         self._schemas = schemas
-        self.displaced = Displaced(store, identity, self.schemas).among
+        self._lane = OwnLane(store, identity, released_schemas())
+        self.displaced = Displaced(store, self._lane, identity, self.schemas).among
 
     async def page(self, again: Again, now: datetime) -> Page:
         """Return the next page of a topic that is said again."""
@@ -98,7 +109,7 @@ class Kept:
     async def lane(self, after: int) -> Page:
         """Return the records of `hub.lane` behind a sequence; the place is a sequence too."""
         rows = await self._store.hq_lane(after)
-        if after > rows.size:  # it can't have been said so far: the row that says so was edited
+        if not 0 <= after <= rows.size:  # it can't have been said so far: the row that says so was edited
             after, rows = 0, await self._store.hq_lane(0)
         try:
             records = lane_records(rows.stretches)
@@ -110,51 +121,69 @@ class Kept:
     async def _states(self, again: Again) -> Page:
         found = await self._store.topics.states(again.topic.removeprefix("state."), again.place, STATES_PAGE)
         places: Places = {}
-        for known in found:
+        for known in found.found:
             partition = partition_of(known.entity.center)
             if again.covers(partition):
                 places.setdefault((again.topic, partition), []).append(state_record(known, self._forms))
-        return Page(places, found[-1].entity.id if found else None)
+        return Page(places, found.last, found.missing)
 
     async def _checkpoints(self, after: int) -> Page:
-        if await self._store.log.rolled_back() is not None:
-            return Page({}, None)  # nothing of the log is said while it stands still
-        found = await self._store.log.stored(after, CHECKPOINTS_PAGE)
-        return Page({(CHECKPOINTS, 0): [record_of(one) for one in found]}, str(found[-1].size) if found else None)
+        try:
+            if await self._store.log.rolled_back(await self._lane.witnesses()) is not None:
+                return Page({}, None)  # nothing of the log is said while it stands still
+            found = await self._store.log.stored(after, CHECKPOINTS_PAGE)
+            records: Places = {(CHECKPOINTS, 0): [record_of(one) for one in found]}
+        except (*UNREADABLE, Malformed, Damaged) as exc:  # the notary stands still at it: `hub log status` says so
+            log.warning("checkpoints_not_said", error=str(exc))
+            return Page({}, None)
+        return Page(records, str(found[-1].size) if found else None)
 
     def _events(self, again: Again) -> Page:
         """Return the next accepted events; the place is `<lane's number>:<sequence>`."""
         with Ledger.open(self._database) as ledger:
-            lanes = [lane for lane in ledger.lanes if again.covers(partition_of(lane.center))]
-            at = _next(lanes, again.place)
+            at = _next([lane for lane in _lanes(ledger) if again.covers(partition_of(lane.center))], again.place)
             if at is None:
                 return Page({}, None)
             lane, after = at
             last = min(after + EVENTS_PAGE, lane.size)
             records, missing = [], 0
-            for row in _rows(ledger, lane, after + 1, last):
+            rows = _rows(ledger, lane, after + 1, last)
+            if rows is None:
+                missing = last - after
+            for row in rows or ():
                 if row.accepted:
                     try:
                         records.append(event_record(row.data))
-                    except (Malformed, StopIteration):
+                    except (*UNREADABLE, Malformed, StopIteration):
                         missing += 1
             return Page({("events", partition_of(lane.center)): records}, f"{lane.id}:{last}", missing)
 
     def _receipts(self, again: Again, since_us: int) -> Page:
         with Ledger.open(self._database) as ledger:
-            lanes = [lane for lane in ledger.lanes if topic_out(lane.center) == again.topic]
-            at = _next(lanes, again.place)
+            at = _next([lane for lane in _lanes(ledger) if topic_out(lane.center) == again.topic], again.place)
             if at is None:
                 return Page({}, None)
             lane, after = at
-            notes, last = [], lane.size
-            for receipt in ledger.receipts(lane, after):
-                if receipt.recorded_at_us >= since_us:
-                    notes.append(receipt.note)
-                if len(notes) >= RECEIPTS_PAGE:
-                    last = receipt.last
-                    break
-            return Page({(again.topic, 0): receipt_records(lane.origin, notes)}, f"{lane.id}:{last}")
+            notes, last, missing = [], lane.size, 0
+            try:
+                for receipt in ledger.receipts(lane, after):
+                    try:
+                        stored_receipt(receipt.note, lane.origin, receipt.first, receipt.last)
+                        if receipt.recorded_at_us >= since_us:
+                            notes.append(receipt.note)
+                    except (*UNREADABLE, Malformed):
+                        missing += 1
+                    if len(notes) >= RECEIPTS_PAGE:
+                        last = receipt.last
+                        break
+            except Unreadable:  # a text that is no UTF-8 ends the reading of this lane
+                missing += 1
+            return Page({(again.topic, 0): receipt_records(lane.origin, notes)}, f"{lane.id}:{last}", missing)
+
+
+def _lanes(ledger: Ledger) -> list[StoredLane]:
+    """Return the lanes whose rows can be read; a worker that claims another one parks it, and says why."""
+    return [lane for lane in ledger.lanes if is_text(lane.center) and is_text(lane.origin) and is_count(lane.size)]
 
 
 def _next(lanes: list[StoredLane], place: str) -> tuple[StoredLane, int] | None:
@@ -168,9 +197,10 @@ def _next(lanes: list[StoredLane], place: str) -> tuple[StoredLane, int] | None:
     return None
 
 
-def _rows(ledger: Ledger, lane: StoredLane, first: int, last: int) -> list[StoredEvent]:
-    """Return these rows, without the bytes of those that the archive does not give back."""
-    try:
+def _rows(ledger: Ledger, lane: StoredLane, first: int, last: int) -> list[StoredEvent] | None:
+    """Return these rows, without the bytes of those that the archive does not give back; None: they can't be read."""
+    with suppress(*UNREADABLE, CohubError):
         return ledger.events(lane.id, first, last)
-    except (Retriable, Fatal):
+    with suppress(Unreadable):
         return ledger.reader.events(lane.id, first, last)
+    return None

@@ -36,7 +36,7 @@ from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.protocol.receipt import one_line
 from hub.protocol.record import KafkaRecord
 from hub.store.consolidate import Driver, EngineFault, Instant
-from hub.store.store import FencedError, Store
+from hub.store.store import Damaged, FencedError, Store
 from hub.worker.ports import LaneHandle, Outlet
 from hub.worker.remembered import Remembered
 from hub.worker.teller import Teller
@@ -48,6 +48,11 @@ CLOCK_BEHIND_MAX_S: Final = 5.0
 WHY_BYTES_MAX: Final = 2_000
 QUARANTINE_LOGGED_MAX: Final = 8  # of one step: a stranger fills no log
 LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
+
+
+def damaged_rows(reason: str) -> str:
+    """Return why a center is parked whose rows can't be read, as it is kept."""
+    return Cause.of(CauseCode.ROWS_DAMAGED, text=one_line(reason)).to_text()
 
 
 @dataclass(slots=True)
@@ -210,6 +215,8 @@ class Consolidator:
                 await self._stop(center, held, intake.status, intake.why)  # it still is: the rows are read at a start
             elif resumed or self._is_woken(center, held, basis):
                 await self._restart(center, held)
+            elif intake.is_read and center in self._publisher.unreadable():
+                await self._stop(center, held, Status.PARKED, damaged_rows(self._publisher.unreadable()[center]))
             elif intake.is_read and (held.reading.is_due(self._tick()) or held.reading.may_heal(basis.keyring)):
                 await self._step(center, held, ())
         held_now = [(held.reading.intake, held.term) for held in self._held.values()]
@@ -242,6 +249,7 @@ class Consolidator:
             return
         held.reading = held.reading.again(intake)
         held.next_read, held.sought = intake.offset, None
+        self._publisher.look(center)
         await self.lanes.seek(center, intake.offset)
         self.lanes.resume(center)
         log.info("lane_read_again", center=center, offset=intake.offset)
@@ -287,6 +295,9 @@ class Consolidator:
             )
         except EngineFault as fault:
             await self._park(center, held, fault.cause)
+        except Damaged as damage:
+            self._entities.forget(center)
+            await self._stop(center, held, Status.PARKED, damaged_rows(damage.reason))
         except FencedError:
             log.warning("lane_taken_over", center=center)
             self._held.pop(center, None)

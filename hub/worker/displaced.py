@@ -15,6 +15,7 @@ from aiokafka import TopicPartition
 
 from hub.base.kafka import Consumer, Record
 from hub.hq.identity import Identity
+from hub.hq.lane import OwnLane
 from hub.ledger.notary import record_of
 from hub.ledger.publication import Outbound
 from hub.protocol.errors import Malformed
@@ -32,8 +33,11 @@ DEADLINE_S: Final = 20.0
 class Displaced:
     """Finds what was displaced. Errors: Retriable of the store."""
 
-    def __init__(self, store: Store, identity: Identity, schemas: Callable[[], Iterable[Outbound]]) -> None:
+    def __init__(
+        self, store: Store, lane: OwnLane, identity: Identity, schemas: Callable[[], Iterable[Outbound]]
+    ) -> None:
         self._store = store
+        self._lane = lane
         self._identity = identity
         self._schemas = schemas
 
@@ -51,7 +55,10 @@ class Displaced:
     async def _checkpoints(self, last: Mapping[bytes, Record]) -> dict[bytes, Outbound]:
         ours: dict[bytes, Outbound] = {}
         sizes = sorted(size for size in map(_size, last) if size)
-        if sizes and await self._store.log.rolled_back() is None:  # nothing of the log is said while it stands still
+        if not sizes:
+            return ours
+        # Nothing of the log is said while it stands still.
+        if await self._store.log.rolled_back(await self._lane.witnesses()) is None:
             for size in sizes:
                 found = await self._store.log.stored(size - 1, 1)
                 if found and found[0].size == size:

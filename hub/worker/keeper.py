@@ -14,6 +14,7 @@ the topics. What is true when the process dies behind each step:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from hub.base.seldom import Seldom
 from hub.domain.catalogue import STREAMS
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.sending import send_all
-from hub.kafka.topics import TopicSpec, ensure_topics, standard_topics
+from hub.kafka.topics import TopicSpec, standard_topics
 from hub.ledger.derived import Lost, Partition, Reach, lost
 from hub.ledger.publication import Places
 from hub.protocol.errors import Retriable
@@ -38,7 +39,7 @@ from hub.store.store import Store
 from hub.worker.again import Kept
 from hub.worker.displaced import GUARDED, read_on
 from hub.worker.lease import Lease
-from hub.worker.publisher import BATCH_BYTES_MAX, REQUEST_TIMEOUT_S
+from hub.worker.outward import REQUEST_TIMEOUT_S, make_missing, outward_producer
 
 LOOK_EVERY_S: Final = 2.0
 RETRY_S: Final = 1.0
@@ -108,7 +109,14 @@ class Keeper:
         except (Retriable, Unreachable, KafkaError, TimeoutError, OSError) as exc:
             log.warning("keeper_waits", error=str(exc) or type(exc).__name__)
             await self._drop_clients()
+            await self._mend()
             return RETRY_S
+
+    async def _mend(self) -> None:
+        """Look whether topics are as they should be: of a partition that is not there nobody can ask, but for that."""
+        with contextlib.suppress(Retriable, TimeoutError):
+            async with asyncio.timeout(DEADLINE_S):
+                await make_missing(self._cluster, self._centers())
 
     # -- what is missing ---------------------------------------------------------------------------------------------
 
@@ -120,9 +128,8 @@ class Keeper:
         consumer = await self._reading()
         async with asyncio.timeout(DEADLINE_S):
             there = await consumer.topics()
-        missing = [spec for name, spec in specs.items() if name not in there]
-        if missing:
-            await self._make(missing, known)
+        if not specs.keys() <= there:
+            await self._make(known)
             return  # the next look sees them
         ours = [spec for name, spec in specs.items() if not name.startswith(topic_in(""))]
         found = await self._ends(consumer, ours)
@@ -130,15 +137,16 @@ class Keeper:
         # A broker that has just become a partition's leader may tell an older end for a moment: two looks must agree.
         sure = [loss for topic, loss in losses.items() if topic in self._suspected]
         self._suspected = losses
+        if losses:  # what was made anew may have been made otherwise
+            await make_missing(self._cluster, self._centers())
         for loss in sure:
             await self._ask(loss, found)
         grown = {at: Reach(*ends) for at, ends in found.items() if at not in known or ends[1] > known[at].next}
         if grown:
             await self._store.topics.acknowledged(grown)
 
-    async def _make(self, missing: Sequence[TopicSpec], known: Mapping[Partition, Reach]) -> None:
-        made = await ensure_topics(self._cluster, missing)
-        log.warning("topics_made_again", topics=made)
+    async def _make(self, known: Mapping[Partition, Reach]) -> None:
+        made = await make_missing(self._cluster, self._centers())
         gone = {at: Reach(0, 0) for at in known if at[0] in made}
         if gone:
             await self._store.topics.forget(gone)
@@ -209,6 +217,8 @@ class Keeper:
 
     async def go_on(self) -> bool:
         """Say the next page of the topic that was asked for first; return whether there was any."""
+        if begun := await self._store.topics.begin_anew(self._clock()):
+            log.warning("topics_begun_anew", topics=begun)
         waiting = [again for again in await self._store.topics.agains() if again.finished_at is None]
         if not waiting:
             return False
@@ -234,14 +244,7 @@ class Keeper:
 
     async def _writing(self) -> Producer:
         if self._producer is None:
-            self._producer = await self._cluster.producer(
-                "cohub-keeper",
-                deadline_s=REQUEST_TIMEOUT_S,
-                max_batch_size=BATCH_BYTES_MAX,
-                max_request_size=BATCH_BYTES_MAX + 100_000,
-                request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
-                linger_ms=0,
-            )
+            self._producer = await outward_producer(self._cluster, "cohub-keeper")
         return self._producer
 
     async def _reading(self) -> Consumer:

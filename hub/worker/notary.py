@@ -24,6 +24,7 @@ from typing import Final, Protocol
 import structlog
 
 from hub.hq.identity import Identity
+from hub.hq.lane import OwnLane
 from hub.hq.settings import CHECKPOINT_EVERY_S
 from hub.ledger.halt import Halt, Why, halt_of, signed_elsewhere
 from hub.ledger.notary import (
@@ -42,7 +43,8 @@ from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.keys import Verifier
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import log_origin
-from hub.store.store import OvertakenError, Store
+from hub.store.released import released_schemas
+from hub.store.store import Damaged, OvertakenError, Store
 from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
 from hub.worker.lease import Lease
 
@@ -95,6 +97,7 @@ class Notary:
         self._every_s = every_s
         self._clock = clock
         self._monotonic_s = monotonic_s
+        self._lane = OwnLane(store, identity, released_schemas())
         self._has_heard = has_heard  # whether the witnesses were listened to; see Hearing
         self._lease = Lease(store.log, owner, clock)
         self._log: Log | None = None  # None: read it from SQL first
@@ -148,6 +151,8 @@ class Notary:
             self._log = None
         except Malformed as exc:
             self._stop(halt_of(exc))
+        except Damaged as exc:
+            self._stop(Halt.of(Why.ROW, fault=exc.__cause__ or exc))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
             # A fault of ours, or rows that nobody of us wrote. The lanes must not stop for it, nor start in circles.
             log.exception("notary_fault")
@@ -162,7 +167,7 @@ class Notary:
 
     async def _look_whether_it_fits(self) -> float:
         """Go on where what is held against the log has no weight any more: a strange witness's key was revoked."""
-        why = await self._store.log.rolled_back()
+        why = await self._store.log.rolled_back(await self._lane.witnesses())
         if why is not None:
             if why != self.stopped:
                 self.stopped = None
@@ -174,7 +179,7 @@ class Notary:
 
     async def _compare(self) -> None:
         """Look at what the topic has; stop for good where this database is not the one that said it."""
-        why = await self._store.log.rolled_back()
+        why = await self._store.log.rolled_back(await self._lane.witnesses())
         if why is not None:
             self._stop(why)
             return
@@ -243,7 +248,7 @@ class Notary:
         since_s = self._monotonic_s() - self._signed_s
         if since_s < self._spacing_s:
             return
-        why = await self._store.log.rolled_back()
+        why = await self._store.log.rolled_back(await self._lane.witnesses())
         if why is not None:
             self._stop(why)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -39,6 +39,12 @@ class Outlet(Protocol):
 
     async def adopt(self, centers: Collection[str]) -> None:
         """Publish what the last owner of these centers' lanes left."""
+
+    def look(self, center: str) -> None:
+        """Look into SQL for something to publish of this center, whatever was wrong with it before."""
+
+    def unreadable(self) -> Mapping[str, str]:
+        """Return the centers of which nothing is published, for their rows can't be read, and why."""
 
     async def room(self) -> None:
         """Wait while much is queued and publishing goes on."""

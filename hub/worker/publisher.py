@@ -15,28 +15,25 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 import structlog
 from aiokafka.errors import KafkaError
 
 from hub.base.clients import close
 from hub.base.kafka import Producer
-from hub.domain.catalogue import STREAMS
+from hub.domain.stream import HQ
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.sending import send_all
-from hub.kafka.topics import ensure_topics, standard_topics
+from hub.kafka.topics import OtherPartitions
 from hub.ledger.derived import Partition, Reach
 from hub.ledger.outgoing import SEND_EVENTS_MAX, Answering, Loading, Looking, Outgoing, Publishing
 from hub.ledger.publication import Answer, Publication, StateForm, answer_records, published_records, state_records
 from hub.protocol.errors import CohubError
-from hub.store.store import Store
+from hub.store.store import Damaged, Store
 from hub.worker.clock import refuse_apart
+from hub.worker.outward import REQUEST_TIMEOUT_S, make_missing, outward_producer
 
 log = structlog.get_logger(__name__)
-
-BATCH_BYTES_MAX: Final = 900_000
-REQUEST_TIMEOUT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +70,7 @@ class Publisher:
         self._producer: Producer | None = None
         self._reach: dict[Partition, int] = {}  # where each partition ends by what this process has written
         self._unstored_reach: dict[Partition, Reach] = {}
+        self._unreadable: dict[str, str] = {}
 
     def offer(self, found: Iterable[Publication]) -> None:
         """See Outlet."""
@@ -92,9 +90,14 @@ class Publisher:
         self._wake.set()
 
     def look(self, center: str) -> None:
-        """Look into SQL for something to publish of this center."""
+        """See Outlet."""
+        self._unreadable.pop(center, None)
         self._outgoing = self._outgoing.looked_at([center])
         self._wake.set()
+
+    def unreadable(self) -> Mapping[str, str]:
+        """See Outlet."""
+        return self._unreadable
 
     async def room(self) -> None:
         """See Outlet."""
@@ -134,12 +137,24 @@ class Publisher:
                 cursors = await self._store.cursors(centers)
                 self._outgoing = self._outgoing.looked(cursors, found)
             case Loading(backlog):
-                publication = await self._store.publication(backlog.origin, backlog.after, SEND_EVENTS_MAX)
+                try:
+                    publication = await self._store.publication(backlog.origin, backlog.after, SEND_EVENTS_MAX)
+                except Damaged as exc:
+                    self._stop(backlog.center, exc)
+                    return
                 self._outgoing = self._outgoing.loaded(publication)
                 if publication is not None:
                     await self._fly()
             case _:
                 await self._fly()
+
+    def _stop(self, center: str, damage: Damaged) -> None:
+        """Publish nothing of a center whose rows can't be read. Errors: Damaged where it is HQ itself."""
+        if center == HQ:
+            raise damage
+        log.error("lane_not_published", center=center, why=str(damage))
+        self._unreadable[center] = damage.reason
+        self._outgoing = self._outgoing.unreadable()
 
     async def _fly(self) -> None:
         await self._send()
@@ -178,14 +193,7 @@ class Publisher:
 
     async def _linked(self) -> Producer:
         if self._producer is None:
-            self._producer = await self._cluster.producer(
-                "cohub-publisher",
-                deadline_s=REQUEST_TIMEOUT_S,
-                max_batch_size=BATCH_BYTES_MAX,
-                max_request_size=BATCH_BYTES_MAX + 100_000,
-                request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
-                linger_ms=0,
-            )
+            self._producer = await outward_producer(self._cluster, "cohub-publisher")
             self._outgoing = self._outgoing.linked()
         return self._producer
 
@@ -199,13 +207,11 @@ class Publisher:
         """Make again what topics of ours are missing: one that was deleted would hold up every center's answers."""
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                wanted = standard_topics(sorted(self._outgoing.centers), list(STREAMS))
-                made = await ensure_topics(self._cluster, wanted)
+                await make_missing(self._cluster, self._outgoing.centers)
+        except OtherPartitions:
+            raise  # nothing of it can be published, however often it is tried
         except (CohubError, TimeoutError) as exc:
             log.warning("topics_not_checked", error=str(exc) or type(exc).__name__)
-        else:
-            if made:
-                log.warning("topics_made_again", topics=made)
 
     async def _rest(self) -> None:
         """Wait for something to do; store the cursors when there is nothing for a moment."""

@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
@@ -27,6 +27,7 @@ from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity, load_identity
+from hub.hq.lane import OwnLane
 from hub.hq.pulse import SILENT_S
 from hub.hq.settings import WORKER_STOP_S, WorkerOptions
 from hub.kafka.clock import brokers_time
@@ -35,6 +36,7 @@ from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
 from hub.protocol.rules import RULES_KNOWN
+from hub.store.log_rows import Heard
 from hub.store.released import released_schemas, state_forms, state_schemas
 from hub.store.sqlite import SqliteStore
 from hub.store.workers import LivingWorker
@@ -192,6 +194,11 @@ async def run_worker(
 
 def _notary(settings: WorkerSettings, store: SqliteStore, identity: Identity, owner: str) -> Notary:
     """Return the notary, which signs nothing before the witnesses were heard."""
-    hearing = Hearing(store.log.hearing, partial(topic_ends, settings.cluster), settings.witnesses_wait_s)
+    lane = OwnLane(store, identity, released_schemas())
+
+    async def heard() -> Mapping[str, Heard]:
+        return await store.log.hearing(await lane.witnesses())
+
+    hearing = Hearing(heard, partial(topic_ends, settings.cluster), settings.witnesses_wait_s)
     topic, name = CheckpointTopic(settings.cluster), settings.instance or owner
     return Notary(store, identity, topic, name, settings.checkpoint_every_s, has_heard=hearing.is_done)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from hub.ledger.notary import Addition, Log, append
+from hub.ledger.witness import Witnesses
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
 from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.tree import Edge
@@ -160,12 +161,12 @@ async def test_evidence_against_the_log_counts_while_it_does_not_fit(hq: Hq) -> 
     said = Checkpoint(ORIGIN, 2, done.log.edge.root)
     await store.keep_evidence(ORIGIN, 2, b"", sign_checkpoint(said, KEYS, NOW), NOW)
     await store.keep_evidence(f"{HUB}/uz/0000abcd", 9, b"a lane's fork", b"no checkpoint of the log", NOW)
-    assert await store.log.rolled_back() is None
+    assert await store.log.rolled_back(Witnesses()) is None
     rest = append(done.log, await store.log.unlogged(9), KEYS, NOW).log
     await store.keep_evidence(ORIGIN, 3, done.log.note, rest.note, NOW)
-    assert "a log of 2" in told(await store.log.rolled_back())
+    assert "a log of 2" in told(await store.log.rolled_back(Witnesses()))
     await logged(hq)
-    assert await store.log.rolled_back() is None
+    assert await store.log.rolled_back(Witnesses()) is None
     other = replace(said, size=1, root=bytes(32))
     await store.keep_evidence(ORIGIN, 1, b"", sign_checkpoint(other, KEYS, NOW), NOW)
-    assert "another root" in told(await store.log.rolled_back())
+    assert "another root" in told(await store.log.rolled_back(Witnesses()))

@@ -18,6 +18,7 @@ import pytest
 from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
+from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
@@ -272,7 +273,7 @@ async def test_every_call_lets_others_run(hq: Hq) -> None:
         lambda: store.unpublished(["uz"]), lambda: store.cursors(["uz"]), lambda: store.set_published({}),
         lambda: store.publication(Center().origin, 0, 1), lambda: log.lead("me", NOW, NOW), lambda: log.follow("me"),
         lambda: log.read(f"{HUB}/log"), lambda: log.unlogged(1), lambda: log.stored(0, 1), lambda: log.notes([]),
-        lambda: log.note(1), lambda: log.root(1), log.rolled_back,
+        lambda: log.note(1), lambda: log.root(1), lambda: log.rolled_back(Witnesses()),
     ]  # fmt: skip
     for number, call in enumerate(calls):
         others = asyncio.create_task(asyncio.sleep(0))

@@ -101,3 +101,29 @@ async def test_cursors_of_many_centers_come_in_one_answer(hq: Hq) -> None:
     await hq.store.set_published({uz.origin: 3, kz.origin: 1})
     assert await hq.store.unpublished({"kz", "uz"}) == [(kz.origin, 1, 2)]
     assert sorted(await hq.store.cursors(["kz", "uz"])) == sorted([(uz.origin, 3), (kz.origin, 1)])
+
+
+async def test_lane_that_another_one_has_followed_is_told_as_closed(hq: Hq) -> None:
+    """With the opening of the one that followed, whenever it is asked for; the newest lane is open."""
+    first = Center()
+    await hq.feed("uz", first.opened(2))
+    second = first.next_epoch("0000beef")
+    step = await hq.feed("uz", second.opened(1))
+    (fast,) = publications(step)
+    assert any(known.value is None for known in fast.entities)  # so that the publisher asks SQL
+    slow = await hq.store.publication(second.origin, 0, 1)
+    assert slow is not None
+    told = {known.entity.id: known for known in slow.entities if known.entity.stream == "lane"}
+    closed, opened = told[f"uz:{first.epoch}"], told["uz:0000beef"]
+    assert (opened.entity.status, opened.entity.version) == ("open", 1)
+    assert (closed.entity.status, closed.entity.version) == ("closed", 2)
+    assert (closed.origin, closed.sequence, closed.recorded_at) == (second.origin, 1, step.committed_at)
+    assert closed.value == first.opening().value
+    again = await hq.store.publication(first.origin, 0, 1)
+    assert again is not None
+    assert [k.entity.status for k in again.entities if k.entity.stream == "lane"] == ["closed"]
+    states = (await hq.store.topics.states("lane", "", 100)).found
+    assert {k.entity.id: k.entity.status for k in states if k.entity.center == "uz"} == {
+        f"uz:{first.epoch}": "closed",
+        "uz:0000beef": "open",
+    }

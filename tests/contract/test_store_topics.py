@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from hub.domain.hq_lane import HqLane, hq_readers
 from hub.ledger.derived import Reach
+from hub.ledger.step import KnownEntity
 from tests.support.center import NOW, RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
 
@@ -89,10 +90,12 @@ async def test_states_come_in_pages_with_the_value_of_their_record(hq: Hq) -> No
     """In the order of their ids, of every center."""
     await hq.feed("uz", Center("uz").opened(3))
     await hq.feed("kz", Center("kz").opened(2))
-    found, after = [], ""
-    while page := await hq.store.topics.states("offer", after, 2):
+    found: list[KnownEntity] = []
+    after: str | None = ""
+    while after is not None:
+        page, after, missing = await hq.store.topics.states("offer", after, 2)
         found += page
-        after = page[-1].entity.id
+        assert missing == 0
     assert [known.entity.id for known in found] == sorted(known.entity.id for known in found)
     assert len(found) == 5
     assert all(known.value for known in found)

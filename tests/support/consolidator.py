@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ class Seen:
         self.answers: list[tuple[str, str]] = []
         self.paused: set[str] = set()
         self.sought: list[tuple[str, int | None]] = []
+        self.damaged: dict[str, str] = {}
         self.lock = asyncio.Lock()
 
     def offer(self, found: Iterable[Publication]) -> None:
@@ -38,6 +39,12 @@ class Seen:
 
     async def adopt(self, centers: Collection[str]) -> None:
         del centers
+
+    def look(self, center: str) -> None:
+        del center
+
+    def unreadable(self) -> Mapping[str, str]:
+        return self.damaged
 
     async def room(self) -> None:
         """There is always room."""

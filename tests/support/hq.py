@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from hub.domain.catalogue import STREAMS
+from hub.domain.hq_lane import HqLane
 from hub.hq.headquarters import Headquarters, HqEvent
-from hub.hq.identity import Identity
+from hub.hq.identity import TRUST_FILE, Identity
+from hub.hq.lane import read_lane
 from hub.ledger.keyring import Keyring
 from hub.ledger.lane import Status
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
 from hub.protocol.keys import COSIGNATURE_MLDSA44, Signer
-from hub.protocol.note import Note
+from hub.protocol.note import Note, sign_note
 from hub.protocol.receipt import Resend, read_answer
 from hub.protocol.record import KafkaRecord
 from hub.protocol.rules import NEWEST, Rules
+from hub.protocol.trust import Trust
 from hub.store.consolidate import Driver, Instant
+from hub.store.read.reads import Reads
 from hub.store.sqlite import SqliteStore
-from hub.store.store import QUARANTINE_QUOTA_BYTES, Store
+from hub.store.store import QUARANTINE_QUOTA_BYTES, HqRows, Store
 from tests.support.center import HUB, NOW, RELEASED, Center, Sent, filled
 from tests.support.engines import SQLITE, Engine
 
@@ -61,6 +66,19 @@ def center_record(*centers: Center, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
+def keep_trust(keys: Path, identity: Identity) -> None:
+    """Put the note beside the database by which commands know HQ's words, where there is none."""
+    if not (keys / TRUST_FILE).exists():
+        logs = (identity.log.verifier, identity.log_long.verifier)
+        root = Signer(f"{identity.hub}/root", b"o" * 32)
+        trust = Trust(
+            identity.hub, root.verifier, (identity.receipts.verifier,), logs, identity.hqs(), serial=1, time=NOW
+        )
+        keys.mkdir(exist_ok=True, parents=True, mode=0o700)
+        (keys / TRUST_FILE).write_bytes(sign_note(trust.to_text(), [root]).to_bytes())
+        (keys / TRUST_FILE).chmod(0o600)
+
+
 @dataclass
 class Hq:
     """A store, HQ's own lane, and one reading a center."""
@@ -89,6 +107,7 @@ class Hq:
         rules: Rules = NEWEST,
         identity: Identity = IDENTITY,
     ) -> Hq:
+        keep_trust(folder / "keys", identity)
         store = await engine.open(folder, quota_bytes)
         headquarters = Headquarters(store, identity, RELEASED)
         await headquarters.prepare(rules)
@@ -165,3 +184,14 @@ async def ready(hq: Hq, count: int = 3) -> tuple[Center, list[Sent]]:
 async def feed(hq: Hq, records: Sequence[Sent]) -> Step:
     """Take one step with a fetch of the center that is `ready`."""
     return await hq.feed("uz", records)
+
+
+def sealed(page: Callable[[int], HqRows]) -> HqLane:
+    """Return the hq lane of these rows, verified by IDENTITY's keys: what `Reads` asks for."""
+    return read_lane(page, IDENTITY.hq_keys(), RELEASED)
+
+
+def sealed_lane(database: Path) -> HqLane:
+    """Return the hq lane of a database of IDENTITY's."""
+    with closing(Reads.open(database, sealed)) as reads, reads.snapshot() as now:
+        return now.lane

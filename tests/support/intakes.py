@@ -57,6 +57,12 @@ class Ledgered:
     def answer(self, center: str, kind: str, note: bytes) -> None:
         self.answers.append((center, kind, note))
 
+    def look(self, center: str) -> None:
+        self.adopted.append(center)
+
+    def unreadable(self) -> dict[str, str]:
+        return {}
+
     async def adopt(self, centers: Collection[str]) -> None:
         self.adopted.extend(centers)
 

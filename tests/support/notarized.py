@@ -34,7 +34,7 @@ def _add_receipts(db: sqlite3.Connection, center: str, count: int, text_bytes: i
     text = "cohub-receipt/v1\n" + "x" * text_bytes
     db.executemany(
         "INSERT INTO receipt(lane_id, last, first, seal, edge, note, recorded_at_us, basis)"
-        " VALUES (?, ?, ?, x'', x'', ?, 0, 1)",
+        " VALUES (?, ?, ?, x'', x'', ?, 0, 0)",
         ((lane, n, n, f"{text}{center} {n}\n\n— x AAAA\n".encode()) for n in range(size + 1, size + count + 1)),
     )
     db.execute("UPDATE lane SET size = ? WHERE id = ?", (size + count, lane))

@@ -33,9 +33,9 @@ PROCESSES: Final = (
 )
 OFFICE: Final = ("connectors/runtime",)
 # Of these rooms' files those that commands alone use: they end with a sentence, and have stopped nothing.
-COMMANDS: Final = frozenset({"archive", "depot", "log_tree", "opener", "reads", "sqlite_archive", "state"})
+COMMANDS: Final = frozenset({"archive", "depot", "entities", "log_tree", "opener", "reads", "sqlite_archive", "state"})
 ENDS: Final = frozenset(
-    {"Fatal", "Newer", "_exit_by"}
+    {"Damaged", "Fatal", "Newer", "OtherPartitions", "_exit_by"}
 )  # what ends a process of HQ; of an office: whatever its runtime says with words
 SAYS: Final = frozenset({"OfficeError", "OfficeFatal", "OfficeWaits", "OutboxBroken", "OutboxBusy", "OutboxFull"})
 

@@ -48,12 +48,14 @@ def rejudge(
 
     counts: Counter[tuple[str, str]] = Counter()
     changed: list[dict[str, Any]] = []
-    with open_ledger(hub_folder(ctx, data_dir)) as ledger:
+    where = hub_folder(ctx, data_dir)
+    with open_ledger(where) as ledger:
         first, begins_at = bound(begins, lane or [], begins=True)
         last, ends_at = bound(ends, lane or [], begins=False)
         chosen = chosen_lanes(ledger, lane or [], center or [])
         found = spans(ledger, Selection(chosen, begins_at, ends_at, first, last))
-        judged_under = newest_basis(ledger)
+        with where.snapshot() as now:
+            judged_under = newest_basis(now.lane)
         total = sum(end - begin + 1 for _, begin, end in found)
         with progress("judged again") as bar:
             bar.begin(total)

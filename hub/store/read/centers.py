@@ -1,17 +1,15 @@
-"""The centers, with their keys, as the hq lane has them."""
+"""The centers, with their keys, as the sealed hq lane has them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from pydantic import Field
-from sqlalchemy import Connection, select
 
+from hub.domain.hq_lane import HqLane
 from hub.domain.stream import HQ
 from hub.store.read.model import ReadModel
-from hub.store.tables import ENTITY
 
 
 class RegisteredKey(ReadModel):
@@ -40,16 +38,12 @@ class RegisteredCenter(ReadModel):
     zone: str | None = Field(description="innovation or industry")
 
 
-def centers(db: Connection) -> tuple[RegisteredCenter, ...]:
+def centers(lane: HqLane) -> tuple[RegisteredCenter, ...]:
     """Return every center, by id; HQ itself is not one."""
-    rows = db.execute(
-        select(ENTITY.c.document).where(ENTITY.c.stream == "center", ENTITY.c.center == HQ).order_by(ENTITY.c.id)
-    )
-    entities = (orjson.loads(document) for (document,) in rows)
     return tuple(
-        center_of_record(entity["id"].partition(":")[2], entity["status"], entity["record"])
-        for entity in entities
-        if entity["id"] != f"{HQ}:{HQ}"
+        center_of_record(entity_id.partition(":")[2], entity.status, entity.record)
+        for (stream, entity_id), entity in sorted(lane.entities.items())
+        if stream == "center" and entity_id != f"{HQ}:{HQ}"
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from pydantic import Field
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
+from hub.domain.entity import Entity
+from hub.domain.hq_lane import HqLane
+from hub.domain.stream import HQ
+from hub.protocol.errors import Fatal
 from hub.store.read.model import ReadModel
 from hub.store.tables import ENTITY, LANE
+
+OWN: Final = f"{HQ}:"
 
 
 class HeldEntity(ReadModel):
@@ -34,13 +39,24 @@ class TracedEntity(HeldEntity):
     at: int = Field(description="That event's sequence in the lane")
 
 
-def entity(db: Connection, stream: str, entity_id: str) -> TracedEntity | None:
-    """Return one entity, None where HQ has no such one."""
+def entity(db: Connection, lane: HqLane, stream: str, entity_id: str) -> TracedEntity | None:
+    """Return one entity, None where HQ has no such one.
+
+    Errors: Fatal where one of HQ's own is another than the sealed lane makes it.
+    """
     row = db.execute(
         select(ENTITY.c.document, ENTITY.c.digest, LANE.c.origin, ENTITY.c.sequence)
         .join(LANE, LANE.c.id == ENTITY.c.lane_id)
         .where(ENTITY.c.stream == stream, ENTITY.c.id == entity_id)
     ).first()
+    if entity_id.startswith(OWN):
+        sealed = lane.entities.get((stream, entity_id))
+        document = None if sealed is None else sealed.to_json().decode()
+        if (None if row is None else row.document) != document:
+            raise Fatal(
+                f"the database has another {stream} {entity_id} than the sealed hq lane makes: somebody has edited it; "
+                "`hub audit verify` names the rows; put the database back as it was last copied"
+            )
     if row is None:
         return None
     return TracedEntity(
@@ -48,18 +64,27 @@ def entity(db: Connection, stream: str, entity_id: str) -> TracedEntity | None:
     )
 
 
-def entities(db: Connection, stream: str, limit: int | None, center: str | None = None) -> Iterator[HeldEntity]:
-    """Yield the first `limit` entities of a stream by id, or all of them."""
-    query = select(ENTITY.c.document).where(ENTITY.c.stream == stream).order_by(ENTITY.c.id).limit(limit)
-    if center is not None:
-        query = query.where(ENTITY.c.center == center)
-    for (document,) in db.execute(query):
-        yield HeldEntity(**orjson.loads(document))
+def entities(
+    db: Connection, lane: HqLane, stream: str, limit: int | None, center: str | None = None
+) -> list[HeldEntity]:
+    """Return the first `limit` entities of a stream by id, or all of them; HQ's own are those of the sealed lane."""
+    query = _others(select(ENTITY.c.document), stream, center).order_by(ENTITY.c.id).limit(limit)
+    found = [HeldEntity(**orjson.loads(document)) for (document,) in db.execute(query)]
+    found += (HeldEntity(**orjson.loads(entity.to_json())) for entity in _own(lane, stream, center))
+    return sorted(found, key=lambda entity: entity.id)[:limit]
 
 
-def count_entities(db: Connection, stream: str, center: str | None = None) -> int:
+def count_entities(db: Connection, lane: HqLane, stream: str, center: str | None = None) -> int:
     """Return how many entities a stream has, or one center's."""
-    query = select(func.count()).select_from(ENTITY).where(ENTITY.c.stream == stream)
-    if center is not None:
-        query = query.where(ENTITY.c.center == center)
-    return int(db.execute(query).scalar_one())
+    others = db.execute(_others(select(func.count()).select_from(ENTITY), stream, center)).scalar_one()
+    return int(others) + len(_own(lane, stream, center))
+
+
+def _own(lane: HqLane, stream: str, center: str | None) -> list[Entity]:
+    return [entity for entity in lane.entities.values() if entity.stream == stream and center in (None, HQ)]
+
+
+def _others(query: Select[Any], stream: str, center: str | None) -> Select[Any]:
+    """Return the query of what centers have said: no row is HQ's word, whatever stands in it."""
+    query = query.where(ENTITY.c.stream == stream, ENTITY.c.center != HQ, ENTITY.c.id.not_like(f"{OWN}%"))
+    return query if center is None else query.where(ENTITY.c.center == center)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from hub.base import files
 from hub.base.durable import disk_errors
+from hub.domain.hq_lane import HqLane
+from hub.domain.registry import Registry
+from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Fatal, NotFound, Retriable
 from hub.store.log import LogReader, LogStanding
 from hub.store.log_rows import LogRows
@@ -26,6 +30,7 @@ from hub.store.migrate import check_current
 from hub.store.read import centers, entities, intakes, lanes, quarantine, totals, witnesses, workers
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.entities import HeldEntity, TracedEntity
+from hub.store.read.hq_lane import hq_rows
 from hub.store.read.intakes import IntakeStanding
 from hub.store.read.lanes import LaneReport, LaneStanding
 from hub.store.read.quarantine import QuarantinedContent, QuarantinedRecord, Unkept
@@ -33,19 +38,39 @@ from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
 from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_query import BUSY_MS, Query
+from hub.store.store import HqRows
 from hub.store.workers import LivingWorker
+
+# Verifies the hq lane: given what returns its rows behind a sequence, it returns the lane. Errors: Fatal.
+HqSource = Callable[[Callable[[int], HqRows]], HqLane]
+
+
+def nobody_vouches(_page: Callable[[int], HqRows]) -> HqLane:
+    """Refuse to tell what HQ says, for whoever has opened a database without HQ's keys. Errors: Fatal."""
+    raise Fatal("what HQ says can't be told without the keys that it is signed by: name the hub's data directory")
 
 
 class Snapshot:
     """HQ's database at one moment: its answers agree with each other."""
 
-    def __init__(self, db: Connection, log: LogReader) -> None:
+    def __init__(self, db: Connection, log_rows: LogRows, hq: HqSource) -> None:
         self._db = db
-        self._log = log
+        self._hq = hq
+        self._log = LogReader(log_rows, lambda: Witnesses.of(self.registry))
+
+    @cached_property
+    def lane(self) -> HqLane:
+        """The hq lane, verified: what HQ says is read here and from no row. Errors: Fatal where it does not verify."""
+        return self._hq(partial(hq_rows, self._db))
+
+    @cached_property
+    def registry(self) -> Registry:
+        """What the hq lane says. Errors: as of `lane`."""
+        return self.lane.registry()
 
     def centers(self) -> tuple[RegisteredCenter, ...]:
         """Return every center with its keys, by id; HQ itself is not one."""
-        return centers.centers(self._db)
+        return centers.centers(self.lane)
 
     def intakes(self) -> tuple[IntakeStanding, ...]:
         """Return where HQ stands with every center that a worker has read, by id."""
@@ -57,7 +82,7 @@ class Snapshot:
 
     def rules(self) -> int:
         """Return the number of the rules in force."""
-        return workers.rules(self._db)
+        return self.registry.rules
 
     def totals(self) -> Totals:
         """Return the sums over all centers."""
@@ -73,15 +98,15 @@ class Snapshot:
 
     def entity(self, stream: str, entity_id: str) -> TracedEntity | None:
         """Return one entity and the event that made it what it is, None where HQ has no such one."""
-        return entities.entity(self._db, stream, entity_id)
+        return entities.entity(self._db, self.lane, stream, entity_id)
 
     def entities(self, stream: str, limit: int | None, center: str | None = None) -> tuple[HeldEntity, ...]:
         """Return the first `limit` entities of a stream by id, or of one center's."""
-        return tuple(entities.entities(self._db, stream, limit, center))
+        return tuple(entities.entities(self._db, self.lane, stream, limit, center))
 
     def count_entities(self, stream: str, center: str | None = None) -> int:
         """Return how many entities a stream has, or one center's."""
-        return entities.count_entities(self._db, stream, center)
+        return entities.count_entities(self._db, self.lane, stream, center)
 
     def quarantined(self, limit: int, center: str | None = None) -> tuple[QuarantinedRecord, ...]:
         """Return the newest records that were kept without becoming events."""
@@ -97,7 +122,7 @@ class Snapshot:
 
     def witnesses(self) -> tuple[WitnessStanding, ...]:
         """Return how far each active center has cosigned HQ's log, by id."""
-        return witnesses.witnesses(self._db)
+        return witnesses.witnesses(self._db, self.centers())
 
     def strange_cosignatures(self) -> int:
         """Return how many good cosignatures stand under checkpoints that HQ's database does not have."""
@@ -116,13 +141,16 @@ class Snapshot:
 class Reads:
     """Opens snapshots of one database. Whoever stays keeps it, and closes it at the end; any thread may read."""
 
-    def __init__(self, engine: Engine, log_rows: Callable[[Connection], LogRows]) -> None:
+    def __init__(
+        self, engine: Engine, log_rows: Callable[[Connection], LogRows], hq: HqSource = nobody_vouches
+    ) -> None:
         self._engine = engine
         self._log_rows = log_rows
+        self._hq = hq
 
     @classmethod
-    def open(cls, path: Path, busy_ms: int = BUSY_MS) -> Self:
-        """Open an SQLite database to read it; where it is locked, wait for `busy_ms`.
+    def open(cls, path: Path, hq: HqSource = nobody_vouches, busy_ms: int = BUSY_MS) -> Self:
+        """Open an SQLite database to read it; where it is locked, wait for `busy_ms`. `hq` verifies HQ's own lane.
 
         Errors: NotFound where there is none; UsageError for one of another release; Retriable, Fatal as `snapshot`.
         """
@@ -130,7 +158,7 @@ class Reads:
             raise NotFound(f"{path}: there is no hub here yet: run `hub up` or `hub init`, or name another --data-dir")
         with disk_errors(path):
             files.settle_database(path, make=False)
-        reads = cls(_engine(path, busy_ms), lambda db: _sqlite_log_rows(path, db))
+        reads = cls(_engine(path, busy_ms), lambda db: _sqlite_log_rows(path, db), hq)
         try:
             with _translated():
                 check_current(reads._engine)
@@ -146,7 +174,7 @@ class Reads:
         Errors: Retriable while it is locked; Fatal where it is damaged, or has a row that no release of ours wrote.
         """
         with _translated(), self._engine.connect() as db, db.begin():
-            yield Snapshot(db, LogReader(self._log_rows(db)))
+            yield Snapshot(db, self._log_rows(db), self._hq)
 
     @contextmanager
     def log(self) -> Iterator[LogReader]:
@@ -155,7 +183,7 @@ class Reads:
         Errors: Fatal where it is damaged.
         """
         with _translated(), self._engine.connect() as db:
-            yield LogReader(self._log_rows(db))
+            yield LogReader(self._log_rows(db), lambda: Witnesses.of(self._hq(partial(hq_rows, db)).registry()))
 
     def close(self) -> None:
         """Close every connection. Idempotent."""

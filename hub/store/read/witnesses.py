@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from hub.ledger.witness import STRANGE
 from hub.protocol.keys import COSIGNATURE_ED25519, Verifier
-from hub.store.read.centers import RegisteredCenter, centers
+from hub.store.read.centers import RegisteredCenter
 from hub.store.read.intakes import LastAlarm, alarms
 from hub.store.read.model import ReadModel, moment
 from hub.store.tables import COSIGNATURE, QUARANTINE
@@ -28,10 +29,10 @@ class WitnessStanding(ReadModel):
     alarm: LastAlarm | None = Field(description="What it holds against the log")
 
 
-def witnesses(db: Connection) -> tuple[WitnessStanding, ...]:
+def witnesses(db: Connection, registered: Iterable[RegisteredCenter]) -> tuple[WitnessStanding, ...]:
     """Return how far each active center has cosigned HQ's log, by id; HQ itself is no witness."""
     held = alarms(db)
-    return tuple(_witness(db, center, held.get(center.id)) for center in centers(db) if center.status == "active")
+    return tuple(_witness(db, center, held.get(center.id)) for center in registered if center.status == "active")
 
 
 def strange_cosignatures(db: Connection) -> int:

@@ -27,6 +27,7 @@ from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
 from tests.support.center import offer
 from tests.support.evidence import TRUST, TRUST_NOTE, Story
+from tests.support.hq import sealed_lane
 from tests.unit.hub.evidence.test_rules import faulty_story, later_release
 
 UZ = "hub.example/uz/00000001"
@@ -41,7 +42,7 @@ def test_whatever_hq_decided_is_decided_again(tmp_path: Path, number: int) -> No
     assert verify(told.database, TRUST, processes=2).findings == []
     with Ledger.open(told.database) as ledger:
         spans = [(lane, 1, lane.size) for lane in ledger.lanes]
-        assert [j for j in rejudge(ledger, newest_basis(ledger), spans) if j.is_other] == []
+        assert [j for j in rejudge(ledger, newest_basis(sealed_lane(told.database)), spans) if j.is_other] == []
 
 
 def test_ledger_that_went_from_rules_to_rules_is_decided_again(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_ledger_that_went_from_rules_to_rules_is_decided_again(tmp_path: Path) -
     assert verify(database, TRUST).findings == []
     with Ledger.open(database) as ledger:
         spans = [(lane, 1, lane.size) for lane in ledger.lanes]
-        other = [j for j in rejudge(ledger, newest_basis(ledger), spans) if j.is_other]
+        other = [j for j in rejudge(ledger, newest_basis(sealed_lane(database)), spans) if j.is_other]
     assert [(j.subject, j.then[0], j.now[0]) for j in other] == [("uz:K-1", "ACCEPTED", "BAD_FIELD")]
 
 

@@ -72,14 +72,17 @@ def test_status_shows_what_witnesses_hold_against_the_log(hub: Any, tmp_path: Pa
 
 def test_status_says_that_no_root_key_has_signed_the_keys_of_the_log(made: Any, tmp_path: Path) -> None:
     """After the update of a hub whose root key is elsewhere, no center can check HQ's log until somebody does this."""
+    keys = tmp_path / "data" / "keys"
+    (keys / "trust.note").unlink()  # of the keys that `hub init` has made: those of this test have sealed the hq lane
+    (keys / "hq.key").write_text(IDENTITY.hq.to_text())
     asyncio.run(witnessed(tmp_path / "data"))
     assert json.loads(made("status", "--json").out)["log"]["keys_signed"] is True
     assert "no center can check the log" not in made("status").out
-    root = Signer.from_text((tmp_path / "data" / "keys" / "root.key").read_text())
+    root = Signer.from_text((keys / "root.key").read_text())
     receipts = Signer(f"{HUB}/receipts", b"r" * 32)
     old = Trust(HUB, root.verifier, (receipts.verifier,))
-    (tmp_path / "data" / "keys" / "trust.note").write_bytes(sign_note(old.to_text(), [root]).to_bytes())
+    (keys / "trust.note").write_bytes(sign_note(old.to_text(), [root]).to_bytes())
     assert "check the log: `hub key renew`\n" in made("status").out
-    (tmp_path / "data" / "keys" / "root.key").unlink()
+    (keys / "root.key").unlink()
     assert "check the log: `hub key renew --request FILE`, then `hub key sign`" in made("status").out
     assert json.loads(made("status", "--json").out)["log"]["keys_signed"] is False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from hub.replay.diff import diff
 from hub.replay.export import Selection, again
 from hub.replay.follow import follow
 from hub.replay.history import history
-from hub.replay.rejudge import newest_basis, rejudge
+from hub.replay.rejudge import Judgement, newest_basis, rejudge
 from hub.replay.source import Ledger
 from hub.store.depot import open_depot
 from hub.store.opener import open_archiver
 from tests.support.archived import held, settle
+from tests.support.hq import sealed_lane
 from tests.support.lived import CORRELATION, day
 
 IDS = (("offer", "uz:K-1"), ("offer", "uz:K-2"), ("deal", "kz:D-1"))
@@ -43,6 +44,11 @@ def _differences(ledger: Ledger) -> Any:
     return [found.as_dict() for found in diff(ledger, before, after, list(STREAMS))]
 
 
+def _judged(ledger: Ledger) -> Iterator[Judgement]:
+    judged_under = newest_basis(sealed_lane(Path(ledger.reader.location)))
+    return rejudge(ledger, judged_under, [(lane, 1, lane.size) for lane in ledger.lanes])
+
+
 QUESTIONS: dict[str, Callable[[Ledger], Any]] = {
     "states": _states,
     "differences": _differences,
@@ -51,10 +57,7 @@ QUESTIONS: dict[str, Callable[[Ledger], Any]] = {
     "export": lambda ledger: [
         found.record("hub.example", day(9)) for found, _ in again(ledger, Decoder(ledger), Selection(ledger.lanes))
     ],
-    "judgements": lambda ledger: [
-        judgement.as_dict()
-        for judgement in rejudge(ledger, newest_basis(ledger), [(lane, 1, lane.size) for lane in ledger.lanes])
-    ],
+    "judgements": lambda ledger: [judgement.as_dict() for judgement in _judged(ledger)],
 }
 
 

@@ -10,14 +10,14 @@ from hub.replay.export import Selection, spans
 from hub.replay.rejudge import ENTITIES_KEPT, Judgement, newest_basis, rejudge
 from hub.replay.source import Ledger
 from tests.support.center import NOW, Center, offer
-from tests.support.hq import ALL_STREAMS, Hq, center_record
+from tests.support.hq import ALL_STREAMS, Hq, center_record, sealed_lane
 from tests.support.lived import OPENED, PUBLISHED, REVISED, Lived, day, deal, lived
 
 
 def judge(database: Path, entities_kept: int = ENTITIES_KEPT) -> list[Judgement]:
     with Ledger.open(database) as ledger:
         every = spans(ledger, Selection(ledger.lanes))
-        return list(rejudge(ledger, newest_basis(ledger), every, entities_kept=entities_kept))
+        return list(rejudge(ledger, newest_basis(sealed_lane(database)), every, entities_kept=entities_kept))
 
 
 def others(found: list[Judgement]) -> list[tuple[str, str, str]]:
@@ -84,8 +84,9 @@ def test_entities_that_are_not_kept_are_read_again(database: Path) -> None:
     """With no entity kept in memory every one is read from the ledger, with the same verdicts; so is a range."""
     whole = judge(database)
     assert judge(database, entities_kept=0) == whole
+    judged_under = newest_basis(sealed_lane(database))
     with Ledger.open(database) as ledger:
         for lane in ledger.lanes:
             for first in range(1, lane.size + 1):
-                part = list(rejudge(ledger, newest_basis(ledger), [(lane, first, first)]))
+                part = list(rejudge(ledger, judged_under, [(lane, first, first)]))
                 assert [j.now for j in part] == [j.now for j in whole if (j.lane.id, j.sequence) == (lane.id, first)]

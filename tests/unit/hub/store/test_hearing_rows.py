@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hub.ledger.lane import Status
+from hub.ledger.witness import Witnesses
 from hub.store.log_rows import Heard
 from tests.support.center import Center
 from tests.support.hq import Hq, center_record
@@ -27,10 +28,11 @@ async def test_witness_that_cosigned_long_ago_is_known_behind_thousands_of_newer
     await hq.store.claim([center.id for center in centers], "test")
     edit(hq.database, COSIGNED, 1, 1, "kz")
     edit(hq.database, COSIGNED, 1, 3000, "uz")
-    found = await hq.store.log.hearing()
+    witnesses = Witnesses.of((await hq.headquarters.basis()).registry)
+    found = await hq.store.log.hearing(witnesses)
     assert found == {name: Heard(None, reads=True, cosigned=name != "tj") for name in ("uz", "kz", "tj")}
     edit(hq.database, "UPDATE intake SET status = ? WHERE center = 'uz'", Status.PARKED)
-    assert (await hq.store.log.hearing())["uz"] == Heard(None, reads=False, cosigned=True)
+    assert (await hq.store.log.hearing(witnesses))["uz"] == Heard(None, reads=False, cosigned=True)
     edit(hq.database, COSIGNED, 3001, 3001, "tj")
-    assert all(each.cosigned for each in (await hq.store.log.hearing()).values())
+    assert all(each.cosigned for each in (await hq.store.log.hearing(witnesses)).values())
     await hq.store.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import cast
 
+from hub.ledger.witness import Witnesses
 from hub.store.log import LogReader
 from hub.store.log_rows import LogRows
 
@@ -23,8 +24,8 @@ class Flooded:
         self.looked_at += range(after + 1, upto + 1)
         yield "uz", "UNKNOWN_CHECKPOINT", b"cut for its size"
 
-    def witness_keys(self) -> Mapping[str, Any]:
-        return {}
+    def witnesses(self) -> Witnesses:
+        return Witnesses()
 
 
 def test_quarantined_record_is_looked_at_once() -> None:

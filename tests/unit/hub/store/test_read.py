@@ -25,7 +25,7 @@ from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_query import Query
 from tests.support.center import Center
-from tests.support.hq import Hq
+from tests.support.hq import Hq, sealed
 
 MODELS = (RegisteredCenter, TracedEntity, IntakeStanding, LaneReport, QuarantinedContent, Totals, WitnessStanding)
 
@@ -42,7 +42,7 @@ async def database(tmp_path: Path) -> Path:
 
 async def test_snapshot_does_not_move_while_somebody_writes(database: Path) -> None:
     """Sums and what they are the sums of are read one after the other, and agree."""
-    reads = Reads.open(database)
+    reads = Reads.open(database, sealed)
     with reads.snapshot() as now:
         before = now.totals()
         uz = Center("kz")
@@ -64,7 +64,7 @@ def test_any_engine_of_sqlalchemy_is_read(database: Path) -> None:
         driver: Any = db.connection.driver_connection
         return SqliteLogRows(Query("theirs", driver))
 
-    ours, theirs = Reads.open(database), Reads(engine, log_rows)
+    ours, theirs = Reads.open(database, sealed), Reads(engine, log_rows, sealed)
     with ours.snapshot() as one, theirs.snapshot() as other:
         for read in ("centers", "intakes", "totals", "lanes", "witnesses", "strange_cosignatures", "log_standing"):
             assert getattr(one, read)() == getattr(other, read)(), read
@@ -73,7 +73,7 @@ def test_any_engine_of_sqlalchemy_is_read(database: Path) -> None:
 
 
 def test_reading_writes_nothing(database: Path) -> None:
-    reads = Reads.open(database)
+    reads = Reads.open(database, sealed)
     with reads._engine.connect() as db, pytest.raises(OperationalError, match="readonly"):
         db.exec_driver_sql("DELETE FROM lane")
     reads.close()
@@ -83,7 +83,7 @@ def test_name_of_the_folder_may_hold_what_a_url_does_not(tmp_path: Path) -> None
     folder = tmp_path / "50% of a?hub#1"
     folder.mkdir()
     open_database(folder / "hub.sqlite3").close()
-    reads = Reads.open(folder / "hub.sqlite3")
+    reads = Reads.open(folder / "hub.sqlite3", sealed)
     with reads.snapshot() as now:
         assert now.totals().events == 0
     reads.close()
@@ -109,7 +109,7 @@ def test_row_that_no_release_wrote_is_told_with_its_field(database: Path) -> Non
     db.execute("UPDATE intake SET duplicates = 'many'")
     db.commit()
     db.close()
-    reads = Reads.open(database)
+    reads = Reads.open(database, sealed)
     with (
         pytest.raises(
             Fatal, match=r"IntakeStanding whose duplicates no release of cohub has written.*hub audit verify"
@@ -132,7 +132,7 @@ def test_file_that_is_no_database_of_this_release_is_refused(tmp_path: Path, dat
     db.commit()
     db.close()
     with pytest.raises(UsageError, match="start the worker of this release"):
-        Reads.open(database)
+        Reads.open(database, sealed)
 
 
 def test_database_that_is_locked_is_tried_again(database: Path) -> None:

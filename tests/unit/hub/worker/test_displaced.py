@@ -213,7 +213,7 @@ async def test_what_hq_does_not_stand_by_is_not_said_again(bench: Bench) -> None
     key, value, _ = record_of(stored)
     beyond = sign_checkpoint(Checkpoint(log_origin(HUB), 99, b"r" * 32), [IDENTITY.log, IDENTITY.log_long], NOW)
     await bench.hq.store.keep_evidence(log_origin(HUB), 99, value, beyond, NOW)
-    assert await bench.hq.store.log.rolled_back() is not None
+    assert await bench.hq.store.log.rolled_back(await bench.hq.headquarters.lane.witnesses()) is not None
     bench.write(CHECKPOINTS, key, value)
     written = len(bench.broker.records(CHECKPOINTS))
     await bench.settle(bench.keeper())

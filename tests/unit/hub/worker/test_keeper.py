@@ -16,7 +16,7 @@ from hub.domain.catalogue import STREAMS
 from hub.domain.hq_lane import HqLane, HqStretch, hq_readers
 from hub.domain.stream import HQ
 from hub.kafka.memory import MemoryBroker
-from hub.kafka.topics import ensure_topics, standard_topics
+from hub.kafka.topics import OtherPartitions, ensure_topics, standard_topics
 from hub.ledger.notary import append
 from hub.ledger.publication import publications
 from hub.protocol.keys import Signer
@@ -312,3 +312,21 @@ async def test_topic_of_a_center_is_made_again_and_nothing_else_is_said(bench: B
         await bench.settle(keeper)
     assert [entry["topics"] for entry in logs if entry["event"] == "topics_made_again"] == [["in.uz"]]
     assert bench.counts() == before
+
+
+@pytest.mark.parametrize("partitions", [4, 16])
+async def test_topic_made_anew_with_other_partitions_ends_the_worker_with_the_way_out(
+    bench: Bench, partitions: int
+) -> None:
+    """It was a time-out without a word; deleted and made as it should be, it has all that it had."""
+    await bench.publish()
+    keeper = bench.keeper()
+    await bench.settle(keeper)
+    bench.broker.delete_topic("events")
+    bench.broker.create_topic("events", partitions)
+    with pytest.raises(OtherPartitions, match=f"events has {partitions} partitions, expected 8.*delete the topic"):
+        await bench.settle(keeper)
+    bench.broker.delete_topic("events")
+    await bench.settle(bench.keeper(), 4)
+    assert bench.broker.topics()["events"] == FAN_OUT_PARTITIONS
+    await bench.agrees()

@@ -136,7 +136,7 @@ async def test_only_the_leader_works_and_another_takes_over_when_its_lease_is_ov
         ("UPDATE checkpoint SET note = replace(note, 'log', 'lag')", "none of the expected keys"),
         ("DELETE FROM log_leaf WHERE leaf_index > 0; DELETE FROM checkpoint", "1 leaves of the log, and its newest"),
         ("DELETE FROM logged", "contradicts"),
-        ("UPDATE checkpoint SET size = 'x'", "the program that signs the log failed"),
+        ("UPDATE checkpoint SET size = 'x'", "a row of the log cannot be read"),
         ("UPDATE receipt SET note = x'00' WHERE lane_id = (SELECT id FROM lane WHERE center = 'uz')", "stored receipt"),
     ],
 )
