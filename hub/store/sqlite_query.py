@@ -61,21 +61,16 @@ class Query:
 
     def lenient(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a query, texts that are not UTF-8 too."""
-        with suppress(sqlite3.OperationalError):  # a text that is no UTF-8; anything else comes again
-            return self._all(sql, values)
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as exc:
+            if hasattr(exc, "sqlite_errorcode"):  # SQLite's own: what Python can't decode has none
+                raise Unreadable(self._location, str(exc)) from exc
         self._db.text_factory = lenient
         try:
             return self.all(sql, values)
         finally:
             self._db.text_factory = str
-
-    def _all(self, sql: str, values: Sequence[object]) -> list[Row]:
-        try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.Error as exc:
-            raise Unreadable(self._location, str(exc)) from exc
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
