@@ -55,7 +55,7 @@ def lines(log: Path) -> Iterator[list[str]]:
 def test_persons_of_two_processes_that_are_killed(tmp_path: Path) -> None:
     """Two writers at once, killed at any moment, again and again: what they have said holds for whoever comes next."""
     chance = random.Random(5)
-    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys").mkdir(exist_ok=True)
     log = tmp_path / "said"
     for seed in range(ROUNDS):
         with log.open("ab") as first, (tmp_path / "said-2").open("ab") as second:

@@ -119,7 +119,7 @@ def test_center_is_told_of_its_repeated_ids_where_that_is_wanted(
 ) -> None:
     """Nothing is written without the option; a part of the ledger says nothing of all of it."""
     database = repeating_story(tmp_path / "story")
-    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys").mkdir(exist_ok=True)
     (tmp_path / "keys" / "trust.note").write_bytes(TRUST_NOTE)
     database.rename(tmp_path / "hub.sqlite3")
     assert tell_of(tmp_path) == (1, {})
@@ -149,7 +149,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with later_release():
         asyncio.run(tell())
         assert verify(folder / "hub.sqlite3", TRUST).is_good
-    (folder / "keys").mkdir()
+    (folder / "keys").mkdir(exist_ok=True)
     (folder / "keys/trust.note").write_bytes(TRUST_NOTE)
     return folder
 

@@ -41,7 +41,7 @@ Hub = Callable[..., Ran]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("hub")
-    (made / "keys").mkdir()
+    (made / "keys").mkdir(exist_ok=True)
     (made / "keys" / "trust.note").write_bytes(TRUST_NOTE)
 
     async def tell() -> None:
