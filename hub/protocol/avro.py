@@ -10,16 +10,18 @@ import datetime as dt
 import io
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import fastavro
 
-from hub.protocol.avro_reader import make_reader
+from hub.protocol.avro_reader import Read, make_reader
 from hub.protocol.errors import Malformed
-from hub.protocol.schema import Schema
+from hub.protocol.schema import Schema, parse_schema
 
 MAGIC: Final = b"\x00"
 PREFIX_SIZE: Final = 5
+READERS_MAX: Final = 256  # kept: all that are released, and those of some strangers
 
 
 def frame(schema_id: int, body: bytes) -> bytes:
@@ -39,6 +41,12 @@ def schema_id_of(value: bytes) -> int:
     return int.from_bytes(value[1:PREFIX_SIZE], "big")
 
 
+@lru_cache(maxsize=READERS_MAX)
+def _reader(text: str) -> Read:
+    """Return the reader of a schema, which is compiled once however many codecs ask for it."""
+    return make_reader(parse_schema(text.encode()).parsed)
+
+
 class Codec:
     """Encodes and decodes bodies of one schema. Immutable; make it once and keep it.
 
@@ -50,7 +58,7 @@ class Codec:
     def __init__(self, schema: Schema) -> None:
         self.schema: Final = schema
         self._parsed: Final = schema.parsed
-        self._read: Final = make_reader(schema.parsed)
+        self._read: Final = _reader(schema.text)
 
     def encode(self, value: Mapping[str, Any]) -> bytes:
         """Return the body of `value`. Errors: Malformed, if a field is unknown, missing or of another type."""

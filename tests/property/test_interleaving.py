@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from hub.hq.headquarters import Headquarters
 from hub.ledger.lane import Status
-from hub.store.sqlite import SqliteStore
 from hub.store.store import FencedError
 from tests.support.center import RELEASED, Center
 from tests.support.checker import check, trust_of
+from tests.support.engines import open_store
 from tests.support.hq import IDENTITY, Hq
 from tests.support.sender import CENTERS, PUBLISHED, REVISED, WITHDRAWN, Batches, of_centers, outcome, script, senders
 from tests.support.world import LATER, LifeStep, World, one_step
@@ -46,7 +46,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def straight(template: Path, folder: Path, script: dict[str, list[Batches]]) -> dict[str, list[Any]]:
     """Return what comes of the lanes in one fetch each, without the shell."""
     shutil.copy(template, folder / "hub.sqlite3")
-    store = SqliteStore.open(folder / "hub.sqlite3")
+    store = open_store(folder / "hub.sqlite3")
     try:
         hq = Hq(store, Headquarters(store, IDENTITY, RELEASED), {}, now=LATER)
         for name, sender in senders(script).items():

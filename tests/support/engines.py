@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, Protocol
 
+from hub.base.files import PRIVATE, creating
 from hub.store.opener import open_reader
 from hub.store.reader import LedgerReader
 from hub.store.sqlite import SqliteStore
+from hub.store.sqlite_open import open_database
 from hub.store.store import QUARANTINE_QUOTA_BYTES, Store
 from tests.support.mirror import mirror
 
@@ -35,13 +39,30 @@ class Engine(Protocol):
         """Do what no program of ours does to a database."""
 
 
+@cache
+def _new_database() -> bytes:
+    """Return a database as the migrations make it: it is made once a run, for it takes a short test's time."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "hub.sqlite3"
+        open_database(path).close()
+        return path.read_bytes()
+
+
+def open_store(path: Path, quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> SqliteStore:
+    """Open a database file; make it where there is none."""
+    if not path.exists():
+        with creating(path, PRIVATE) as file:
+            file.write(_new_database())
+    return SqliteStore.open(path, quota_bytes)
+
+
 class Sqlite:
     """One file in the folder."""
 
     name = "sqlite"
 
     async def open(self, folder: Path, quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> Store:
-        return SqliteStore.open(folder / "hub.sqlite3", quota_bytes)
+        return open_store(folder / "hub.sqlite3", quota_bytes)
 
     def read(self, folder: Path) -> LedgerReader:
         return open_reader(folder / "hub.sqlite3")

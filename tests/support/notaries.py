@@ -24,6 +24,7 @@ from hub.store.store import Store
 from hub.worker.checkpoint_topic import CheckpointTopic, Said
 from hub.worker.notary import Notary
 from tests.support.center import HUB, NOW
+from tests.support.engines import open_store
 from tests.support.fanned import at
 from tests.support.hq import IDENTITY, Hq
 from tests.support.peek import log_of, peek
@@ -127,4 +128,4 @@ def older_copy(hq: Hq, path: Path) -> SqliteStore:
     """Return the database as it is now, in another file."""
     with closing(sqlite3.connect(hq.database)) as db, closing(sqlite3.connect(path)) as copy:
         db.backup(copy)
-    return SqliteStore.open(path)
+    return open_store(path)

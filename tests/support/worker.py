@@ -24,6 +24,7 @@ from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
 from hub.worker.service import WorkerSettings, run_worker
 from tests.support.center import Center, Sent
+from tests.support.engines import open_store
 from tests.support.hq import center_record
 
 CLOSE_S = 10.0
@@ -53,7 +54,7 @@ class Hub:
         return HubFolder(self.data_dir).database
 
     def store(self) -> SqliteStore:
-        return SqliteStore.open(self.database)
+        return open_store(self.database)
 
     async def say(self, *events: HqEvent) -> None:
         store = self.store()

@@ -11,9 +11,9 @@ import pytest
 from hub.base.faulty import Fault
 from hub.protocol.errors import Fatal, Retriable
 from hub.store.faulty import WRITES, FaultyStore
-from hub.store.sqlite import SqliteStore
 from hub.store.store import LogStore, Store
 from tests.support.center import NOW
+from tests.support.engines import open_store
 
 READS = {
     "basis",
@@ -33,7 +33,7 @@ LOG_READS = {"read", "unlogged", "stored", "notes", "note", "root", "rolled_back
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[FaultyStore]:
-    made = FaultyStore(SqliteStore.open(tmp_path / "hub.sqlite3"))
+    made = FaultyStore(open_store(tmp_path / "hub.sqlite3"))
     yield made
     await made.close()
 

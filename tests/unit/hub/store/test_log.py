@@ -16,6 +16,7 @@ from hub.protocol.note import SIGNATURES_MAX
 from hub.protocol.tree import Edge, consistency_path, inclusion_path, verify_consistency, verify_inclusion
 from hub.store.sqlite import SqliteStore
 from tests.support.center import HUB, NOW, Center
+from tests.support.engines import open_store
 from tests.support.hq import IDENTITY, Hq
 from tests.support.notarized import ORIGIN, add_receipts, notarize
 from tests.support.peek import ask, edit, log_of
@@ -23,7 +24,7 @@ from tests.support.peek import ask, edit, log_of
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = SqliteStore.open(tmp_path / "hub.sqlite3")
+    opened = open_store(tmp_path / "hub.sqlite3")
     yield opened
     await opened.close()
 

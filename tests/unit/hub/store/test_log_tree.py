@@ -17,6 +17,7 @@ from hub.protocol.tree import HASH_BYTES, leaf_hash
 from hub.store.log import LogReader
 from hub.store.log_tree import CHECKPOINT, PART, ExportedLog, export_log
 from hub.store.sqlite import SqliteStore
+from tests.support.engines import open_store
 from tests.support.hq import IDENTITY
 from tests.support.interop import needs_go, verify_log
 from tests.support.notarized import add_receipts, notarize
@@ -29,7 +30,7 @@ VKEYS = [key.to_text() for key in KEYS]
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = SqliteStore.open(tmp_path / "hub.sqlite3")
+    opened = open_store(tmp_path / "hub.sqlite3")
     yield opened
     await opened.close()
 

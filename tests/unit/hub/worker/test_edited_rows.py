@@ -29,7 +29,6 @@ from hub.protocol.rules import RULES_KNOWN
 from hub.protocol.witness import log_origin
 from hub.store.read.intakes import IntakeStanding
 from hub.store.released import released_schemas, state_schemas
-from hub.store.sqlite import SqliteStore
 from hub.store.tables import METADATA
 from hub.store.workers import LivingWorker
 from hub.worker.again import Kept
@@ -40,6 +39,7 @@ from hub.worker.notary import Notary
 from hub.worker.publisher import Pace, Publisher
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.consolidator import Seen
+from tests.support.engines import open_store
 from tests.support.fanned import STATE_FORMS, at
 from tests.support.hq import IDENTITY, Hq, center_record
 from tests.support.notaries import Board
@@ -101,7 +101,7 @@ class Life:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.store = SqliteStore.open(path)
+        self.store = open_store(path)
         self.broker = MemoryBroker()
         identity = replace(IDENTITY, note=b"a trust note")
         self.headquarters = Headquarters(self.store, IDENTITY, RELEASED)
@@ -285,7 +285,7 @@ async def test_remark_that_no_audit_has_written_is_signed_by_nobody(template: Pa
     """HQ would say to a center whatever somebody has put into a row."""
     path = tmp_path / "hub.sqlite3"
     assert damaged(template, path, "UPDATE remark SET text = 'send us your keys'")
-    store = SqliteStore.open(path)
+    store = open_store(path)
     assert (await store.changes()).remarks == {}
     await store.remark({"uz": RepeatedIds(1, "0000abcd", 2)}, NOW)
     assert (await store.changes()).remarks == {"uz": "REPEATED_ID 1 0000abcd 2"}

@@ -16,12 +16,12 @@ from hub.ledger.notary import append
 from hub.protocol.checkpoint import open_checkpoint
 from hub.protocol.errors import Retriable
 from hub.store.faulty import FaultyStore
-from hub.store.sqlite import SqliteStore
 from hub.store.sqlite_log import write_addition
 from hub.store.store import OvertakenError
 from hub.worker.lease import LEASE_S
 from hub.worker.notary import COMPARE_EVERY_S, SAY_AGAIN_S, Notary
 from tests.support.center import Center
+from tests.support.engines import open_store
 from tests.support.hq import IDENTITY, Hq
 from tests.support.notaries import (
     ORIGIN,
@@ -108,7 +108,7 @@ async def test_notary_whose_write_failed_leaves_one_log(staffed: Hq, clock: Cloc
 async def test_two_notaries_that_both_think_they_lead_make_one_log(staffed: Hq, clock: Clock, tmp_path: Path) -> None:
     """Interleaved on two connections, one always on a stale view: every place has one leaf, every size one root."""
     topic, uz, kz = Board(), Center("uz"), Center("kz")
-    other = SqliteStore.open(tmp_path / "hub.sqlite3")
+    other = open_store(tmp_path / "hub.sqlite3")
     # The same owner, so the lease tells neither of them from the other.
     one, two = notary(staffed.store, topic, clock), notary(other, topic, clock)
     try:
@@ -137,7 +137,7 @@ async def test_any_history_of_faults_leaves_one_log(staffed: Hq, clock: Clock, t
     """At random: commits, three notaries at once, kills, refused and half-done writes, a topic that loses its end."""
     rng = Random(seed)
     topic, centers = Board(), [Center("uz"), Center("kz")]
-    stores = [SqliteStore.open(tmp_path / "hub.sqlite3") for _ in range(2)]
+    stores = [open_store(tmp_path / "hub.sqlite3") for _ in range(2)]
 
     def started(number: int) -> Notary:
         # One owner for two of them: the lease does not tell them apart.

@@ -22,9 +22,9 @@ from hub.kafka.topics import ensure_topics, standard_topics
 from hub.ledger.publication import publications
 from hub.protocol.errors import Fatal, Retriable
 from hub.store.faulty import FaultyStore
-from hub.store.sqlite import SqliteStore
 from hub.worker.publisher import Pace, Publisher
 from tests.support.center import RELEASED, Center, Sent, offer
+from tests.support.engines import open_store
 from tests.support.fanned import STATE_FORMS, at, heard, ledgered
 from tests.support.hq import IDENTITY, Hq
 
@@ -105,7 +105,7 @@ class Bench:
 @contextlib.asynccontextmanager
 async def opened(template: Path, path: Path) -> AsyncIterator[Bench]:
     shutil.copy(template, path)
-    plain = SqliteStore.open(path)
+    plain = open_store(path)
     broker = MemoryBroker()
     await ensure_topics(at(broker), standard_topics(CENTERS, list(STREAMS)))
     bench = Bench(Hq(plain, Headquarters(plain, IDENTITY, RELEASED), {}), FaultyStore(plain), broker)

@@ -16,9 +16,9 @@ from hub.hq.saying import again
 from hub.ledger.lane import Status
 from hub.protocol.errors import Retriable
 from hub.store.faulty import FaultyStore
-from hub.store.sqlite import SqliteStore
 from tests.support.center import RELEASED, Center
 from tests.support.checker import check, trust_of
+from tests.support.engines import open_store
 from tests.support.hq import IDENTITY, Hq
 from tests.support.lives import Lives
 from tests.support.peek import peek
@@ -48,7 +48,7 @@ async def live(
     Fails the `nth` call of `method`. uz writes; by forks; kz has to wait until it is registered, and then goes on.
     """
     shutil.copy(template, path)
-    plain = SqliteStore.open(path)
+    plain = open_store(path)
     store = FaultyStore(plain)
     failed: list[str] = []
 
