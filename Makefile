@@ -40,10 +40,10 @@ kafka: $(STAMP)
 demo: setup
 	@$(BIN)/hub demo $(if $(ONCE),--once) $(ARGS)
 
-# In two processes, each a file at a time and in the files' order: those that wait for Kafka come first, so that what
-# only computes is left to fill both cores at the end. Every process has a broker of its own. ARGS='-n 0' for a debugger.
+# In three processes, each a file at a time and in the files' order: those that wait for Kafka come first, and leave a
+# core free where there are but two. Every process has a broker of its own. ARGS='-n 0' for a debugger.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not long' $(ARGS)
 
 test-long: setup
 	$(BIN)/python -m pytest -m long $(ARGS)

@@ -8,6 +8,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,11 +105,22 @@ def events(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return event_type, value
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(events(), st.sampled_from(RULES_KNOWN))
 def test_file_alone_judges_as_the_models_do(event: tuple[str, dict[str, Any]], number: int) -> None:
     """The same code, at the same field, for good values and bad ones, under every number."""
-    event_type, value = event
+    judged_alike(*event, number)
+
+
+@pytest.mark.long
+@settings(max_examples=20_000, deadline=None)
+@given(events(), st.sampled_from(RULES_KNOWN))
+def test_file_alone_judges_as_the_models_do_for_long(event: tuple[str, dict[str, Any]], number: int) -> None:
+    """The same, of many more events."""
+    judged_alike(*event, number)
+
+
+def judged_alike(event_type: str, value: dict[str, Any], number: int) -> None:
     try:
         check(KINDS[event_type], value, RULES[number])
     except Rejected as exc:
@@ -118,7 +130,7 @@ def test_file_alone_judges_as_the_models_do(event: tuple[str, dict[str, Any]], n
     assert judge_fields(event_type, value, number) == ours
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(events())
 def test_what_newer_rules_accept_the_first_accept_too(event: tuple[str, dict[str, Any]]) -> None:
     """An office that goes by the newest field rules never sends what older rules would refuse."""

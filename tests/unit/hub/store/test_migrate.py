@@ -28,7 +28,12 @@ from tests.support.peek import ask, edit, peek
 
 RELEASES: Final = {"0.1": "0001", "0.2": "0002"}
 needs_fork: Final = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-CUTS: Final = [pytest.param(raised, id="raised"), pytest.param(killed, id="killed", marks=needs_fork)]
+# How a start is cut off, and at which statements: by an error at all, by the end of the process at every fourth.
+CUTS: Final = [
+    pytest.param(raised, 1, id="raised"),
+    pytest.param(killed, 4, id="killed", marks=needs_fork),
+    pytest.param(killed, 1, id="killed-anywhere", marks=[needs_fork, pytest.mark.long]),
+]
 Cut = Callable[[int, Callable[[], None]], bool]
 
 
@@ -134,21 +139,23 @@ def test_tables_are_those_that_the_release_names(fresh: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("cut", CUTS)
-def test_database_whose_making_is_cut_off_is_made_by_the_next(tmp_path: Path, fresh: Path, cut: Cut) -> None:
+@pytest.mark.parametrize(("cut", "step"), CUTS)
+def test_database_whose_making_is_cut_off_is_made_by_the_next(tmp_path: Path, fresh: Path, cut: Cut, step: int) -> None:
     """After every statement the database has no table or all of them; each opening goes on behind the one before."""
     path = tmp_path / "hub.sqlite3"
     cuts = 0
     while cut(cuts + 1, lambda: opened(path)):
-        cuts += 1
+        cuts += step
         assert not tables(path) or is_whole(path, fresh), cuts
     assert cuts > 50
     assert is_whole(path, fresh)
 
 
-@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize(("cut", "step"), CUTS)
 @pytest.mark.parametrize("release", RELEASES)
-def test_migration_that_is_cut_off_is_done_by_the_next(tmp_path: Path, fresh: Path, release: str, cut: Cut) -> None:
+def test_migration_that_is_cut_off_is_done_by_the_next(
+    tmp_path: Path, fresh: Path, release: str, cut: Cut, step: int
+) -> None:
     """After every statement the database is the older release's or this one's, and has every row."""
     path = tmp_path / "hub.sqlite3"
     make_as(release, path)
@@ -156,7 +163,7 @@ def test_migration_that_is_cut_off_is_done_by_the_next(tmp_path: Path, fresh: Pa
     before, rows = tables(path), dump(path)
     cuts = 0
     while cut(cuts + 1, lambda: opened(path)):
-        cuts += 1
+        cuts += step
         assert (tables(path), dump(path)) == (before, rows) or is_whole(path, fresh), cuts
     assert cuts > 20
     assert is_whole(path, fresh)
