@@ -51,6 +51,7 @@ def _new_database() -> bytes:
 def open_store(path: Path, quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> SqliteStore:
     """Open a database file; make it where there is none."""
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         with creating(path, PRIVATE) as file:
             file.write(_new_database())
     return SqliteStore.open(path, quota_bytes)

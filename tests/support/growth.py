@@ -10,7 +10,7 @@ from typing import Any, Final
 
 LEAST_S: Final = 0.02  # a shorter time tells more of the clock than of the reader
 RATIO_MAX: Final = 2.2
-TRIES: Final = 5
+TRIES: Final = 10
 REPEATS: Final = 3
 
 

@@ -9,6 +9,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,14 +42,13 @@ def in_code(program: str) -> Iterator[tuple[str, str]]:
     """Yield where, and each command in a text of the code that is no docstring; places to fill in stand as {…}."""
     for package in ("hub", "connectors"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            tree = ast.parse(path.read_text("utf-8"))
+            tree, file = ast.parse(path.read_text("utf-8")), path.relative_to(ROOT)
             parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-            docs = {id(doc) for node in ast.walk(tree) for doc in _docstring(node)}
+            parts |= {id(doc) for node in ast.walk(tree) for doc in _docstring(node)}
             for node in ast.walk(tree):
-                if id(node) in parts | docs:
-                    continue
-                where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
-                yield from ((where, c) for c in COMMAND.findall(_text(node)) if c.startswith(program))
+                if id(node) not in parts:
+                    where = f"{file}:{getattr(node, 'lineno', 0)}"
+                    yield from ((where, c) for c in COMMAND.findall(_text(node)) if c.startswith(program))
 
 
 def _docstring(node: ast.AST) -> list[ast.expr]:
@@ -75,6 +75,12 @@ def is_quoted(place: str) -> bool:
     return bool(call and call[1] in QUOTES) or bool(last and last[-1] in SAFE)
 
 
+@cache
+def made(program: str) -> object:
+    """Return a program's tree of commands."""
+    return typer.main.get_command(PROGRAMS[program])
+
+
 def fault(command: str) -> str | None:
     """Return why a command can't be typed as it stands; None where it can, or only names a command."""
     text = PLACE.sub("1", OPTIONS.sub("", command)).replace("…", "").replace("[", "").replace("]", "")
@@ -82,7 +88,7 @@ def fault(command: str) -> str | None:
         program, *words = shlex.split(text)
     except ValueError as exc:
         return str(exc)
-    found: Any = typer.main.get_command(PROGRAMS[program])
+    found: Any = made(program)
     while hasattr(found, "commands") and words and not words[0].startswith("-"):
         if words[0] not in found.commands:
             return f"there is no command {words[0]}"

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -37,6 +38,8 @@ from tests.support.hq import center_record
 from tests.support.peek import ask, log_of
 from tests.support.witness import Witness
 from tests.support.worker import Hub, produce
+
+LOGGED: Final = re.compile(r"\d{4}-\d\d-\d\d ")
 
 pytestmark = pytest.mark.integration
 
@@ -93,14 +96,20 @@ class Network:
         capsys.readouterr()
         settings = Settings(self.hub.data_dir)
         status = await asyncio.to_thread(run_hub_command, ["status", "--json"], settings)
-        found = json.loads(capsys.readouterr().out)
+        found = printed(capsys)
         assert status == (1 if found["needs"] else 0)
-        return dict(found)
+        return found
 
     def connector_status(self, name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
         capsys.readouterr()
         assert run_connector_command(["status", "--json", "-C", str(self.folder / name)]) in (0, 1)  # 1: an alarm
-        return dict(json.loads(capsys.readouterr().out))
+        return printed(capsys)
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Return the JSON that a command has printed; what runs beside it logs to the same place."""
+    told = [line for line in capsys.readouterr().out.splitlines() if not LOGGED.match(line)]
+    return dict(json.loads("\n".join(told)))
 
 
 @pytest.fixture
