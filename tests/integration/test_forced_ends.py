@@ -134,11 +134,24 @@ def told(found: list[str]) -> dict[str, str]:
 hanging = pytest.mark.parametrize(
     ("fault", "is_asked", "reason", "place"),
     [
-        (SWALLOWS, True, "it was asked to stop", "trust"),
-        (BLOCKS, False, "its event loop has stood still", "in run"),
-        (COMPUTES, True, "it was asked to stop", "compute_for_ever"),
+        pytest.param(
+            SWALLOWS,
+            True,
+            "it was asked to stop",
+            "trust",
+            id="a task that swallows its cancellation",
+            marks=pytest.mark.long,  # in CI where a part fails meanwhile, below
+        ),
+        pytest.param(BLOCKS, False, "its event loop has stood still", "in run", id="a blocked loop"),
+        pytest.param(
+            COMPUTES,
+            True,
+            "it was asked to stop",
+            "compute_for_ever",
+            id="a thread that computes on",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["a task that swallows its cancellation", "a blocked loop", "a thread that computes on"],
 )
 
 

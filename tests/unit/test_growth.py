@@ -194,8 +194,12 @@ def test_json_lines_are_read_in_time_of_their_size(name: str) -> None:
     check_growth(LINES[name], lambda data: read_table(PurePath("a.jsonl"), data), size_max=1 << 17, refused=REFUSED)
 
 
+BEGINS: Final = ("", "'", *(pytest.param(begin, marks=pytest.mark.long) for begin in ('="', "(", "1")))
+
+
+@pytest.mark.parametrize("begin", BEGINS)
 @pytest.mark.parametrize("pump", PUMPS)
-def test_cells_are_understood_in_time_of_their_length(pump: str) -> None:
+def test_cells_are_understood_in_time_of_their_length(pump: str, begin: str) -> None:
     """Whatever is repeated in a cell: as a number, a moment, a unit, a key, a text, and where all of it stands."""
     read = compile_mapping(MAPPING, "uz").read
 
@@ -204,8 +208,7 @@ def test_cells_are_understood_in_time_of_their_length(pump: str) -> None:
         for one in (read_number, read_moment_text, read_beside, read_format, visible, in_one_line, html_text):
             with_refusals(one, cell)
 
-    for begin in ("", "'", '="', "(", "1"):
-        check_growth(partial(repeated, begin, pump), understand, size_max=1 << 13, refused=REFUSED)
+    check_growth(partial(repeated, begin, pump), understand, size_max=1 << 13, refused=REFUSED)
 
 
 def repeated(begin: str, pump: str, size: int) -> str:

@@ -100,6 +100,7 @@ async def signs_nothing(network: Network, connectors: list[Any]) -> Halt:
     return found
 
 
+@pytest.mark.long
 async def test_whole_directory_with_its_broker_is_an_older_copy(
     network: Network, broker: EmbeddedKafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
