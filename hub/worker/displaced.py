@@ -52,7 +52,7 @@ class Displaced:
     async def _checkpoints(self, last: Mapping[bytes, Record]) -> dict[bytes, Outbound]:
         sizes = sorted(size for size in map(_size, last) if size)
         found = await self._said.records([(size - 1, 1) for size in sizes]) if sizes else []
-        return {key: said for _, said in found if said is not None and (key := said[0]) in last}
+        return {key: said for size, said in found if said is not None and (key := b"%d" % size) in last}
 
     def _trust(self, last: Mapping[bytes, Record]) -> dict[bytes, Outbound]:
         trust, key = self._identity.trust, self._identity.hub.encode()
