@@ -91,8 +91,7 @@ def pin_anew(office: Path, outbox: Outbox, trust: Trust) -> None:
 
 
 def _pinned_in(outbox: Outbox) -> Verifier | None:
-    text = outbox.database.meta(Meta.ROOT)
-    return None if text is None else Verifier.from_text(text)
+    return outbox.database.record(Meta.ROOT, Verifier.from_text)
 
 
 def _see_that(office: Path, trust: Trust, pinned: Verifier | None) -> None:

@@ -286,10 +286,11 @@ async def lane_reason(link: Link, origin: str) -> str | None:
 
 def _seen(outbox: Outbox) -> Seen | None:
     """Return how far HQ's lane was read before this start."""
-    kept = outbox.database.meta(Meta.REGISTRY_SEEN)
-    if kept is None:
-        return None
-    found = orjson.loads(str(kept))
+    return outbox.database.record(Meta.REGISTRY_SEEN, _seen_of)
+
+
+def _seen_of(text: str) -> Seen:
+    found = orjson.loads(text)
     return Seen(found["origin"], found["size"], bytes.fromhex(found["root"]))
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -90,6 +91,7 @@ async def _republish(where: HubFolder, cluster: Cluster, topics: list[str], *, s
     from hub.hq.identity import load_identity
     from hub.hq.republishing import ask, standing, unfinished
     from hub.kafka.ends import topic_ends
+    from hub.replay.source import Ledger
     from hub.store.released import released_schemas, state_forms, state_schemas
     from hub.worker.again import Kept
     from hub.worker.keeper import Keeper
@@ -99,7 +101,8 @@ async def _republish(where: HubFolder, cluster: Cluster, topics: list[str], *, s
     async with where.headquarters() as (store, headquarters):
         centers = sorted((await headquarters.basis()).registry.centers.keys() - {"hq"})
         wanted = await ask(store, topics, centers, datetime.now(UTC))
-        kept = Kept(store, where.database, load_identity(where.keys), state_forms(released), state_schemas(released))
+        identity, ledger = load_identity(where.keys), partial(Ledger.open, where.database)
+        kept = Kept(store, ledger, headquarters.lane, identity, state_forms(released), state_schemas(released))
         owner = f"{socket.gethostname()}:{os.getpid()}:republish"
         keeper = Keeper(store, cluster, kept, owner, lambda: centers)
         keeping = asyncio.create_task(keeper.run())

@@ -68,6 +68,11 @@ class Identity:
         """Return the keys that the hq lane was ever sealed by."""
         return self.trust.hqs if self.trust is not None and self.trust.hqs else (self.hq.verifier,)
 
+    def logs(self) -> tuple[Verifier, ...]:
+        """Return HQ's keys for its log, former ones too: what they have signed stays said."""
+        former = self.trust.logs if self.trust is not None else ()
+        return tuple({*former, self.log.verifier, self.log_long.verifier})
+
     def hq_keys(self) -> HqKeys:
         """Return the keys that the hq lane and its receipts may be signed by, former ones with their ends."""
         if self.trust is None:

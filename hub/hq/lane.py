@@ -16,6 +16,7 @@ from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Fatal, Malformed, UsageError
 from hub.protocol.schema import Schema
 from hub.protocol.trust import HqKeys
+from hub.store.rows import UNREADABLE
 from hub.store.store import HqRows, Store
 
 REMEDY: Final = (
@@ -90,7 +91,10 @@ def read_lane(page: Callable[[int], HqRows], keys: HqKeys, released: Mapping[str
     readers = hq_readers(released)
     lane = HqLane()
     while True:
-        rows = page(lane.size)
+        try:
+            rows = page(lane.size)
+        except (*UNREADABLE, MemoryError) as exc:  # a number where bytes should be asks for so many
+            raise _stopped(f"its rows cannot be read: {exc}") from exc
         lane = _follow(lane, rows, lambda before, stretches: before.taken(stretches, keys, readers))
         if lane.size == rows.size:
             return lane
@@ -108,7 +112,7 @@ def _follow(lane: HqLane, rows: HqRows, verified: Verified) -> HqLane:
         found = verified(lane, rows.stretches)
     except Malformed as exc:
         raise _stopped(str(exc)) from exc
-    except (TypeError, ValueError) as exc:  # a column that holds what no release of ours writes there
+    except UNREADABLE as exc:  # a column that holds what no release of ours writes there
         raise _stopped(f"its rows cannot be read: {exc}") from exc
     if found.origin and rows.origins != (found.origin,):
         raise _stopped(f"the database calls it {rows.origins[0][:100]}, and HQ has sealed it as {found.origin}")

@@ -21,11 +21,15 @@ from hub.ledger.step import KnownEntity, LedgerRow
 from hub.protocol.errors import Malformed
 from hub.protocol.head import SIZE_MAX
 from hub.protocol.moment import EPOCH_START, MICROSECOND, from_us, to_us
-from hub.protocol.receipt import Decision
+from hub.protocol.note import Note
+from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
 
 EventPlace = tuple[int, int]  # a lane's id and a sequence in it
+
+# What Python raises over a row that no release of ours has written.
+UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -204,6 +208,18 @@ def is_count(value: object) -> bool:
 def is_text(value: object) -> bool:
     """Return whether a column holds a text: no bytes, no number, nothing that is no UTF-8 (`Query.lenient`)."""
     return isinstance(value, str) and (value.isascii() or not _SURROGATE.search(value))
+
+
+def stored_receipt(note: object, origin: str, first: object, last: object) -> Receipt:
+    """Return the receipt that a row holds. Errors: Malformed where it is not that of its place."""
+    if not (isinstance(note, bytes) and is_count(first) and is_count(last)):
+        raise Malformed(f"a receipt's row of {origin} has {str((first, last))[:80]}")
+    receipt = Receipt.from_text(Note.from_bytes(note).text)
+    if (receipt.origin, receipt.first, receipt.last) != (origin, first, last):
+        raise Malformed(
+            f"the receipt of {first} to {last} is for {receipt.origin[:80]} {receipt.first} to {receipt.last}"
+        )
+    return receipt
 
 
 def columns(row: type[tuple[Any, ...]], table: str = "") -> str:

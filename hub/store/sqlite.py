@@ -23,7 +23,7 @@ from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.moment import from_us, to_us
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
-from hub.store.rows import is_text
+from hub.store.rows import is_text, stored_receipt
 from hub.store.sqlite_commit import SqliteCommit
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, reading, suspends
 from hub.store.sqlite_entities import SqliteEntities
@@ -32,7 +32,7 @@ from hub.store.sqlite_intakes import INTAKE, LANE, claimed
 from hub.store.sqlite_lease import say_alive
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
-from hub.store.sqlite_publication import SqlitePublication, stored_receipt
+from hub.store.sqlite_publication import SqlitePublication
 from hub.store.sqlite_remarks import read_remarks, write_remarks
 from hub.store.sqlite_topics import SqliteTopics
 from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows

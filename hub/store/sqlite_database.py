@@ -12,6 +12,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hub.protocol.errors import CohubError, Malformed, Retriable
 from hub.store.reader import Unreadable
+from hub.store.rows import UNREADABLE
 from hub.store.sqlite_query import Query
 from hub.store.store import Damaged, TakenError
 
@@ -32,9 +33,6 @@ _PASSING: Final = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
-
-# What Python raises over a row that no release of ours has written.
-UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us
 from hub.protocol.tree import HASH_BYTES, Edge
-from hub.store.rows import is_count, is_text
+from hub.store.rows import UNREADABLE, is_count, is_text
 from hub.store.store import Claimed
 
 INTAKE: Final = "center, next_offset, term, status, why, lane_id, reads_on, read_upto, quarantined_bytes"
@@ -29,7 +29,7 @@ def claimed(row: Sequence[Any], lanes: Sequence[Sequence[Any]]) -> Claimed:
     center, term = row[0], row[2]
     try:
         return Claimed(_intake(row, lanes), term)
-    except (ArithmeticError, AttributeError, LookupError, Malformed, TypeError, ValueError) as exc:
+    except (*UNREADABLE, Malformed) as exc:
         cause = Cause.of(CauseCode.ROWS_DAMAGED, text=str(exc) or type(exc).__name__)
         return Claimed(Intake(center, None, Status.PARKED, cause.to_text()), term, is_damaged=True)
 

@@ -13,12 +13,10 @@ from hub.ledger.publication import Event, Publication, closed_by
 from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us
-from hub.protocol.note import Note
-from hub.protocol.receipt import Receipt
 from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
 from hub.store.released import record_value
-from hub.store.rows import is_count
+from hub.store.rows import is_count, stored_receipt
 from hub.store.sqlite_database import SqliteDatabase, reading
 from hub.store.sqlite_entities import SqliteEntities
 
@@ -163,15 +161,3 @@ def write_reach(db: Connection, reaches: Mapping[Partition, Reach]) -> None:
         " upto = CASE WHEN typeof(upto) = 'integer' THEN max(upto, excluded.upto) ELSE excluded.upto END",
         [(*at, reach.first, reach.next, reach.upto) for at, reach in sorted(reaches.items())],
     )
-
-
-def stored_receipt(note: object, origin: str, first: object, last: object) -> Receipt:
-    """Return the receipt that a row holds. Errors: Malformed where it is not that of its place."""
-    if not (isinstance(note, bytes) and is_count(first) and is_count(last)):
-        raise Malformed(f"a receipt's row of {origin} has {str((first, last))[:80]}")
-    receipt = Receipt.from_text(Note.from_bytes(note).text)
-    if (receipt.origin, receipt.first, receipt.last) != (origin, first, last):
-        raise Malformed(
-            f"the receipt of {first} to {last} is for {receipt.origin[:80]} {receipt.first} to {receipt.last}"
-        )
-    return receipt

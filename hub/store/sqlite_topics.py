@@ -11,8 +11,8 @@ from typing import Final
 from hub.ledger.derived import Again, Partition, Reach, is_place
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us, to_us
-from hub.store.rows import StoredEntity, columns, is_count, is_text, known_of
-from hub.store.sqlite_database import UNREADABLE, OnDatabase, SqliteDatabase, suspends
+from hub.store.rows import UNREADABLE, StoredEntity, columns, is_count, is_text, known_of
+from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
 from hub.store.sqlite_lease import follow, lead
 from hub.store.sqlite_publication import SqlitePublication, write_reach
 from hub.store.store import Damaged

@@ -7,21 +7,17 @@ a connection of its own: events whose bytes are in the archive are fetched from 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
-
-import structlog
 
 from hub.domain.state import partition_of
 from hub.hq.identity import Identity
 from hub.hq.lane import OwnLane
 from hub.kafka.topics import OUT_RETENTION_MS
 from hub.ledger.derived import Again
-from hub.ledger.notary import record_of
 from hub.ledger.publication import (
     Outbound,
     Places,
@@ -37,19 +33,15 @@ from hub.protocol.schema import Schema
 from hub.protocol.topics import CHECKPOINTS, LANE, SCHEMAS, TRUST, topic_out
 from hub.replay.source import Ledger
 from hub.store.reader import Unreadable
-from hub.store.released import released_schemas
-from hub.store.rows import StoredEvent, StoredLane, is_count, is_text
-from hub.store.sqlite_database import UNREADABLE
-from hub.store.sqlite_publication import stored_receipt
-from hub.store.store import Damaged, Store
+from hub.store.rows import UNREADABLE, StoredEvent, StoredLane, is_count, is_text, stored_receipt
+from hub.store.store import Store
+from hub.worker.checkpoint_topic import OwnCheckpoints
 from hub.worker.displaced import Displaced
 
 EVENTS_PAGE: Final = 500
 STATES_PAGE: Final = 250
 RECEIPTS_PAGE: Final = 500
 CHECKPOINTS_PAGE: Final = 16  # they may have 128 KiB of leaves each
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +54,27 @@ class Page:
 
 
 class Kept:
-    """Reads pages of every topic that HQ fills. Errors: Retriable, Fatal as of stores and depots."""
+    """Reads pages of every topic that HQ fills. Errors: Retriable, Fatal as of stores and depots.
+
+    Shapes: `open_ledger` opens the ledger for one page; it is called in a thread of its own.
+    """
 
     def __init__(
         self,
         store: Store,
-        database: Path,
+        open_ledger: Callable[[], Ledger],
+        lane: OwnLane,
         identity: Identity,
         forms: Mapping[str, StateForm],
         schemas: Mapping[str, Schema],
     ) -> None:
         self._store = store
-        self._database = database
+        self._open_ledger = open_ledger
         self._identity = identity
         self._forms = forms
         self._schemas = schemas
-        self._lane = OwnLane(store, identity, released_schemas())
-        self.displaced = Displaced(store, self._lane, identity, self.schemas).among
+        self._checkpoints = OwnCheckpoints(store, lane, identity)
+        self.displaced = Displaced(self._checkpoints, identity, self.schemas).among
 
     async def page(self, again: Again, now: datetime) -> Page:
         """Return the next page of a topic that is said again."""
@@ -90,7 +86,9 @@ class Kept:
         if topic == LANE:
             return await self.lane(int(place or 0))
         if topic == CHECKPOINTS:
-            return await self._checkpoints(int(place or 0))
+            found = await self._checkpoints.records([(int(place or 0), CHECKPOINTS_PAGE)])
+            records = [said for _, said in found if said is not None]
+            return Page({(CHECKPOINTS, 0): records}, str(found[-1][0]) if found else None, len(found) - len(records))
         if topic == TRUST:
             note = self._identity.note
             return Page({(TRUST, 0): [(self._identity.hub.encode(), note, [])]} if note else {}, None)
@@ -127,20 +125,9 @@ class Kept:
                 places.setdefault((again.topic, partition), []).append(state_record(known, self._forms))
         return Page(places, found.last, found.missing)
 
-    async def _checkpoints(self, after: int) -> Page:
-        try:
-            if await self._store.log.rolled_back(await self._lane.witnesses()) is not None:
-                return Page({}, None)  # nothing of the log is said while it stands still
-            found = await self._store.log.stored(after, CHECKPOINTS_PAGE)
-            records: Places = {(CHECKPOINTS, 0): [record_of(one) for one in found]}
-        except (*UNREADABLE, Malformed, Damaged) as exc:  # the notary stands still at it: `hub log status` says so
-            log.warning("checkpoints_not_said", error=str(exc))
-            return Page({}, None)
-        return Page(records, str(found[-1].size) if found else None)
-
     def _events(self, again: Again) -> Page:
         """Return the next accepted events; the place is `<lane's number>:<sequence>`."""
-        with Ledger.open(self._database) as ledger:
+        with self._open_ledger() as ledger:
             at = _next([lane for lane in _lanes(ledger) if again.covers(partition_of(lane.center))], again.place)
             if at is None:
                 return Page({}, None)
@@ -159,7 +146,7 @@ class Kept:
             return Page({("events", partition_of(lane.center)): records}, f"{lane.id}:{last}", missing)
 
     def _receipts(self, again: Again, since_us: int) -> Page:
-        with Ledger.open(self._database) as ledger:
+        with self._open_ledger() as ledger:
             at = _next([lane for lane in _lanes(ledger) if topic_out(lane.center) == again.topic], again.place)
             if at is None:
                 return Page({}, None)

@@ -1,23 +1,31 @@
-"""The topic `hub.checkpoints`: what HQ has said of its log, read back and written."""
+"""The topic `hub.checkpoints`: what HQ has said of its log, read back and written, and what it says again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from hub.base.clients import close, closing
 from hub.base.kafka import Consumer, Producer, Record
+from hub.base.seldom import Seldom
+from hub.hq.identity import Identity
+from hub.hq.lane import OwnLane
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, log_topics
-from hub.ledger.notary import Stored, record_of
-from hub.protocol.errors import Retriable
+from hub.ledger.notary import Stored, record_of, signed_by_hq
+from hub.ledger.publication import Outbound
+from hub.protocol.errors import Malformed, Retriable
 from hub.protocol.topics import CHECKPOINTS
+from hub.protocol.witness import log_origin
+from hub.store.rows import UNREADABLE
+from hub.store.store import Damaged, Store
 
 DEADLINE_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 10.0
@@ -26,6 +34,8 @@ BYTES_MAX: Final = 256 * 1024  # twice what a checkpoint with all its leaves is
 HEADERS_MAX: Final = 16
 
 Said = tuple[bytes, Sequence[tuple[str, bytes | None]]]  # value, headers
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,40 @@ class Window:
     records: list[Said]
     start: int
     is_first: bool
+
+
+class OwnCheckpoints:
+    """What HQ says of its log, for whoever says it again. Errors: Retriable of the store; Fatal as of OwnLane."""
+
+    def __init__(self, store: Store, lane: OwnLane, identity: Identity) -> None:
+        self._store = store
+        self._lane = lane
+        self._identity = identity
+        self._seldom = Seldom(log)
+
+    async def records(self, pages: Iterable[tuple[int, int]]) -> list[tuple[int, Outbound | None]]:
+        """Return so many checkpoints at most behind each of these sizes: size and record, None of one that was edited.
+
+        Nothing of the log is said while the notary stands still, because the log went back or its rows can't be read:
+        `hub log status` says why.
+        """
+        try:
+            if await self._store.log.rolled_back(await self._lane.witnesses()) is not None:
+                return []
+            found = [one for after, limit in pages for one in await self._store.log.stored(after, limit)]
+            return [(one.size, record_of(one) if await self._is_ours(one) else None) for one in found]
+        except (*UNREADABLE, Malformed, Damaged) as exc:
+            self._seldom.warning("checkpoints_not_said", topic=CHECKPOINTS, error=str(exc))
+            return []
+
+    async def _is_ours(self, stored: Stored) -> bool:
+        """Return whether HQ has signed what the rows have: what somebody put there would displace HQ's own record."""
+        said = signed_by_hq(stored.note, log_origin(self._identity.hub), self._identity.logs())
+        if said is not None and said.size == stored.size and said.root == await self._store.log.root(stored.size):
+            return True
+        error = f"the checkpoint of size {stored.size} is not as HQ signed it: `hub audit verify` says more"
+        self._seldom.warning("checkpoints_not_said", topic=CHECKPOINTS, error=error)
+        return False
 
 
 class CheckpointTopic:

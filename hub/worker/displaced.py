@@ -15,14 +15,12 @@ from aiokafka import TopicPartition
 
 from hub.base.kafka import Consumer, Record
 from hub.hq.identity import Identity
-from hub.hq.lane import OwnLane
-from hub.ledger.notary import record_of
 from hub.ledger.publication import Outbound
 from hub.protocol.errors import Malformed
 from hub.protocol.head import read_size
 from hub.protocol.topics import CHECKPOINTS, SCHEMAS, TRUST
 from hub.protocol.trust import open_trust
-from hub.store.store import Store
+from hub.worker.checkpoint_topic import OwnCheckpoints
 
 GUARDED: Final = (TRUST, SCHEMAS, CHECKPOINTS)
 PAGE: Final = 64  # records; what is said again of checkpoints may have 128 KiB of leaves each
@@ -31,13 +29,12 @@ DEADLINE_S: Final = 20.0
 
 
 class Displaced:
-    """Finds what was displaced. Errors: Retriable of the store."""
+    """Finds what was displaced. Errors: as of OwnCheckpoints."""
 
     def __init__(
-        self, store: Store, lane: OwnLane, identity: Identity, schemas: Callable[[], Iterable[Outbound]]
+        self, checkpoints: OwnCheckpoints, identity: Identity, schemas: Callable[[], Iterable[Outbound]]
     ) -> None:
-        self._store = store
-        self._lane = lane
+        self._said = checkpoints
         self._identity = identity
         self._schemas = schemas
 
@@ -53,17 +50,9 @@ class Displaced:
         return [said for key, said in ours.items() if not _is(last[key], said)]
 
     async def _checkpoints(self, last: Mapping[bytes, Record]) -> dict[bytes, Outbound]:
-        ours: dict[bytes, Outbound] = {}
         sizes = sorted(size for size in map(_size, last) if size)
-        if not sizes:
-            return ours
-        # Nothing of the log is said while it stands still.
-        if await self._store.log.rolled_back(await self._lane.witnesses()) is None:
-            for size in sizes:
-                found = await self._store.log.stored(size - 1, 1)
-                if found and found[0].size == size:
-                    ours[b"%d" % size] = record_of(found[0])
-        return ours
+        found = await self._said.records([(size - 1, 1) for size in sizes]) if sizes else []
+        return {key: said for size, said in found if said is not None and (key := b"%d" % size) in last}
 
     def _trust(self, last: Mapping[bytes, Record]) -> dict[bytes, Outbound]:
         trust, key = self._identity.trust, self._identity.hub.encode()

@@ -40,10 +40,9 @@ from hub.ledger.notary import (
     spacing_s,
 )
 from hub.protocol.errors import Malformed, Retriable
-from hub.protocol.keys import Verifier
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import log_origin
-from hub.store.released import released_schemas
+from hub.store.rows import UNREADABLE
 from hub.store.store import Damaged, OvertakenError, Store
 from hub.worker.checkpoint_topic import LOOK_BACK, Said, Window
 from hub.worker.lease import Lease
@@ -83,6 +82,7 @@ class Notary:
     def __init__(
         self,
         store: Store,
+        lane: OwnLane,
         identity: Identity,
         topic: Topic,
         owner: str,
@@ -92,12 +92,12 @@ class Notary:
         has_heard: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._store = store
+        self._lane = lane
         self._identity = identity
         self._topic = topic
         self._every_s = every_s
         self._clock = clock
         self._monotonic_s = monotonic_s
-        self._lane = OwnLane(store, identity, released_schemas())
         self._has_heard = has_heard  # whether the witnesses were listened to; see Hearing
         self._lease = Lease(store.log, owner, clock)
         self._log: Log | None = None  # None: read it from SQL first
@@ -112,13 +112,6 @@ class Notary:
     def origin(self) -> str:
         """The origin of HQ's log."""
         return log_origin(self._identity.hub)
-
-    @property
-    def keys(self) -> list[Verifier]:
-        """HQ's keys for its log, former ones too: what they have signed stays said."""
-        identity = self._identity
-        former = identity.trust.logs if identity.trust is not None else ()
-        return [*{*former, identity.log.verifier, identity.log_long.verifier}]
 
     async def run(self) -> None:
         """Look for ever. Errors: faults of the store, which end the process."""
@@ -153,7 +146,7 @@ class Notary:
             self._stop(halt_of(exc))
         except Damaged as exc:
             self._stop(Halt.of(Why.ROW, fault=exc.__cause__ or exc))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+        except UNREADABLE as exc:
             # A fault of ours, or rows that nobody of us wrote. The lanes must not stop for it, nor start in circles.
             log.exception("notary_fault")
             self._stop(Halt.of(Why.FAULT, fault=repr(exc)))
@@ -204,7 +197,7 @@ class Notary:
         if size is not None and await self._store.log.note(size) == value:
             return size  # nearly always: it is what we said
         trust = self._identity.trust
-        said = signed_by_hq(value, self.origin, self.keys, trust.retired if trust is not None else ())
+        said = signed_by_hq(value, self.origin, self._identity.logs(), trust.retired if trust is not None else ())
         if said is None:
             return None
         # The topic first, then SQL, and not what we remember: whoever said it had stored it before.
@@ -239,7 +232,7 @@ class Notary:
     async def _read(self) -> Log:
         if self._log is None:
             found = await self._store.log.read(self.origin)
-            check(found, self.keys)
+            check(found, self._identity.logs())
             self._log = found
         return self._log
 

@@ -85,6 +85,8 @@ class Publisher:
 
     async def adopt(self, centers: Collection[str]) -> None:
         """See Outlet. Once more when the last owner's writes must be over."""
+        for center in centers:
+            self._unreadable.pop(center, None)  # they may have been mended while they were another worker's
         found = await self._store.unpublished(centers)
         self._outgoing = self._outgoing.adopted(centers, found, self._now_s() + self._pace.states_s)
         self._wake.set()

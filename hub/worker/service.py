@@ -36,6 +36,7 @@ from hub.kafka.ends import topic_ends
 from hub.kafka.topics import ensure_group, ensure_topics, lane_topics, standard_topics
 from hub.protocol.errors import Retriable
 from hub.protocol.rules import RULES_KNOWN
+from hub.replay.source import Ledger
 from hub.store.log_rows import Heard
 from hub.store.released import released_schemas, state_forms, state_schemas
 from hub.store.sqlite import SqliteStore
@@ -174,8 +175,9 @@ async def run_worker(
 
             tasks = [run("publisher", publisher.run())]
             if settings.publish:
-                tasks.append(run("notary", _notary(settings, store, identity, owner).run()))
-                kept = Kept(store, folder.database, identity, state_forms(released), state_schemas(released))
+                tasks.append(run("notary", _notary(settings, store, headquarters.lane, identity, owner).run()))
+                ledger = partial(Ledger.open, folder.database)
+                kept = Kept(store, ledger, headquarters.lane, identity, state_forms(released), state_schemas(released))
                 tasks.append(
                     run("keeper", Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers).run())
                 )
@@ -192,13 +194,12 @@ async def run_worker(
     log.info("worker_stopped")
 
 
-def _notary(settings: WorkerSettings, store: SqliteStore, identity: Identity, owner: str) -> Notary:
+def _notary(settings: WorkerSettings, store: SqliteStore, lane: OwnLane, identity: Identity, owner: str) -> Notary:
     """Return the notary, which signs nothing before the witnesses were heard."""
-    lane = OwnLane(store, identity, released_schemas())
 
     async def heard() -> Mapping[str, Heard]:
         return await store.log.hearing(await lane.witnesses())
 
     hearing = Hearing(heard, partial(topic_ends, settings.cluster), settings.witnesses_wait_s)
     topic, name = CheckpointTopic(settings.cluster), settings.instance or owner
-    return Notary(store, identity, topic, name, settings.checkpoint_every_s, has_heard=hearing.is_done)
+    return Notary(store, lane, identity, topic, name, settings.checkpoint_every_s, has_heard=hearing.is_done)

@@ -12,6 +12,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
+from hub.hq.lane import OwnLane
 from hub.kafka.memory import MemoryBroker
 from hub.kafka.memory_log import Unwritten
 from hub.ledger.notary import Stored, read_record, receipt_text
@@ -23,7 +24,7 @@ from hub.store.sqlite import SqliteStore
 from hub.store.store import Store
 from hub.worker.checkpoint_topic import CheckpointTopic, Said
 from hub.worker.notary import Notary
-from tests.support.center import HUB, NOW
+from tests.support.center import HUB, NOW, RELEASED
 from tests.support.engines import open_store
 from tests.support.fanned import at
 from tests.support.hq import IDENTITY, Hq
@@ -79,7 +80,8 @@ class Clock:
 
 
 def notary(store: Store, topic: Board, clock: Clock, owner: str = "first") -> Notary:
-    return Notary(store, IDENTITY, topic, owner, 1.0, lambda: clock.now, lambda: clock.s)
+    lane = OwnLane(store, IDENTITY, RELEASED)
+    return Notary(store, lane, IDENTITY, topic, owner, 1.0, lambda: clock.now, lambda: clock.s)
 
 
 def reader(hq: Hq) -> LogReader:

@@ -135,7 +135,7 @@ class Database:
         if not rows:
             return default
         value = rows[0][0]
-        is_known = str(value).isdigit() if is_number(name) else isinstance(value, str)
+        is_known = str(value).isdecimal() if is_number(name) else isinstance(value, str)
         if isinstance(value, bytes) or not is_known:
             raise OutboxBroken("errors.outbox_broken", path=self.path)
         return value

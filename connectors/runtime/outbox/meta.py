@@ -37,12 +37,12 @@ class Meta(StrEnum):
     SETTLES_AT = "settles_at"  # when the first row that waits for its settling time may be taken
     WITNESS_STATE = "witness_state"  # what `status` says of the witness
     REGISTRY_SEEN = "registry_seen"  # how far HQ's own lane was read: origin, size and root as JSON
-    CLOCK_CORRECTED = "clock_corrected"  # the times that HQ took back last: since and until as JSON
+    CLOCK_CORRECTED = "clock_corrected"  # the times that HQ took back last: since, until and basis as JSON
     WITNESS_TOLD = "witness_told"  # what HQ was told last that is wrong with its log
 
 
 def began(epoch: int) -> str:
-    """Return the name under which stands when HQ recorded the first event of an epoch."""
+    """Return the name under which stands when HQ recorded the first event of an epoch, and its basis."""
     return f"{Meta.BEGAN}:{epoch}"
 
 

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import orjson
@@ -66,20 +67,20 @@ class Origins:
 
     def remember(self, receipt: Receipt) -> None:
         """Remember the lane of which HQ spoke last: by HQ's clock, for anybody may say an old receipt again."""
-        text = self._database.meta(Meta.NEWEST)
-        if text is not None:
-            known = orjson.loads(text)
-            if known["origin"] == receipt.origin:
-                is_newer = known["size"] < receipt.last
-            else:
-                before = self._order(self._spoken_at(known), known.get("basis", 0))
-                is_newer = before < self._order(receipt.recorded_at, receipt.basis)
-            if not is_newer:
-                return
+        if self._database.record(Meta.NEWEST, partial(self._covers, receipt)):
+            return
         root = base64.b64encode(receipt.root).decode()
         found = {"origin": receipt.origin, "size": receipt.last, "root": root, "basis": receipt.basis}
         found["recorded_at"] = write_time(receipt.recorded_at)
         self._database.set_meta(Meta.NEWEST, orjson.dumps(found).decode())
+
+    def _covers(self, receipt: Receipt, newest: str) -> bool:
+        """Return whether a receipt says nothing newer than what is remembered as the newest."""
+        known = orjson.loads(newest)
+        if known["origin"] == receipt.origin:
+            return bool(known["size"] >= receipt.last)
+        before = self._order(self._spoken_at(known), known.get("basis", 0))
+        return before >= self._order(receipt.recorded_at, receipt.basis)
 
     def correct(self, correction: Correction | None) -> None:
         """Keep which times HQ took back last, so that a start knows it before HQ's lane is read."""
@@ -99,11 +100,10 @@ class Origins:
 
         A time that HQ took back was at that word of HQ's, at the latest; of two of them the later is the later.
         """
-        text = self._database.meta(Meta.CLOCK_CORRECTED)
-        if text is None:
+        corrected = self._database.record(Meta.CLOCK_CORRECTED, _correction)
+        if corrected is None:
             return moment, moment
-        found = orjson.loads(text)
-        since, until, corrected_at = read_time(found["since"]), read_time(found["until"]), found.get("basis", 0)
+        since, until, corrected_at = corrected
         # Behind HQ's word right times go on within what it took back. What was judged before it was recorded by the
         # wrong clock; where that is not known, a time that is to come is a wrong one.
         is_before = basis < corrected_at if basis and corrected_at else moment > datetime.now(UTC)
@@ -133,12 +133,11 @@ class Origins:
         epoch = self._lane.epoch
         if epoch is None:
             return None
-        text = self._database.meta(began(epoch.number))
-        if text is None:
-            found = self._database.read("SELECT min(recorded_at) FROM receipt WHERE epoch=?", (epoch.number,))
-            text = found[0][0]
-        at, _, basis = (text or "").partition(" ")
-        return (read_time(at), int(basis or 0)) if at else None
+        kept = self._database.record(began(epoch.number), _began)
+        if kept is not None:
+            return kept
+        ((oldest,),) = self._database.read("SELECT min(recorded_at) FROM receipt WHERE epoch=?", (epoch.number,))
+        return None if oldest is None else (read_time(oldest), 0)
 
     def begin(self, epoch: Epoch, receipt: Receipt) -> ReceiptOutcome:
         """HQ has recorded the first event of the open lane: of a lane that was met before, it is known whose is newer.
@@ -168,8 +167,8 @@ class Origins:
             return ReceiptOutcome.STRAY
         foreign, start = Foreign(receipt.origin, receipt.recorded_at, basis=receipt.basis), self._start()
         if start is None:
-            text = self._database.meta(Meta.MET)
-            if text is None or Foreign.from_text(text).recorded_at < foreign.recorded_at:
+            met, order = self._database.record(Meta.MET, Foreign.from_text), self._order
+            if met is None or order(met.recorded_at, met.basis) < order(foreign.recorded_at, foreign.basis):
                 self._database.set_meta(Meta.MET, foreign.to_text())
             return ReceiptOutcome.MET
         if self._order(foreign.recorded_at, foreign.basis) <= start:
@@ -181,3 +180,14 @@ class Origins:
 def _previous(text: str) -> Previous:
     found = orjson.loads(text)
     return Previous(found["origin"], found["size"], base64.b64decode(found["root"]))
+
+
+def _correction(text: str) -> tuple[datetime, datetime, int]:
+    """Return since when, and until when, times were wrong, and the basis of HQ's word, 0 where it was not kept."""
+    found = orjson.loads(text)
+    return read_time(found["since"]), read_time(found["until"]), int(found.get("basis", 0))
+
+
+def _began(text: str) -> tuple[datetime, int]:
+    at, _, basis = text.partition(" ")
+    return read_time(at), int(basis or 0)

@@ -171,11 +171,11 @@ def _unkept(db: Connection) -> dict[str, int]:
 
 def _intake(row: Row[Any], sums: Row[Any] | None, rejected: Counter[str]) -> IntakeStanding:
     events = int(sums.events) if sums else 0
-    cause = Cause.stored(row.why) if row.why else None
+    cause = Cause.stored(row.why) if isinstance(row.why, str) and row.why else None
     return IntakeStanding(
         center=row.center,
         status=row.status,
-        why=cause_said(cause.to_line()).text() if cause else "",
+        why=cause_said(cause.to_line()).text() if cause else row.why,
         cause=cause.to_text() if cause else "",
         owner=row.owner,
         position=row.next_offset,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -36,10 +36,17 @@ from hub.store.read.lanes import LaneReport, LaneStanding
 from hub.store.read.quarantine import QuarantinedContent, QuarantinedRecord, Unkept
 from hub.store.read.totals import Totals
 from hub.store.read.witnesses import WitnessStanding
+from hub.store.rows import UNREADABLE
 from hub.store.sqlite_log_rows import SqliteLogRows
 from hub.store.sqlite_query import BUSY_MS, Query
 from hub.store.store import HqRows
 from hub.store.workers import LivingWorker
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_S = TypeVar("_S", bound="Snapshot")
+
+EDITED: Final = "somebody has edited it; `hub audit verify` says what else is not as it was signed"
 
 # Verifies the hq lane: given what returns its rows behind a sequence, it returns the lane. Errors: Fatal.
 HqSource = Callable[[Callable[[int], HqRows]], HqLane]
@@ -48,6 +55,24 @@ HqSource = Callable[[Callable[[int], HqRows]], HqLane]
 def nobody_vouches(_page: Callable[[int], HqRows]) -> HqLane:
     """Refuse to tell what HQ says, for whoever has opened a database without HQ's keys. Errors: Fatal."""
     raise Fatal("what HQ says can't be told without the keys that it is signed by: name the hub's data directory")
+
+
+def _in_words(question: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenate[_S, _P], _R]:
+    """Let a row that no release of ours has written be told as that. Errors: Fatal."""
+
+    @wraps(question)
+    def asked(snapshot: _S, /, *arguments: _P.args, **named: _P.kwargs) -> _R:
+        try:
+            return question(snapshot, *arguments, **named)
+        except ValidationError:
+            raise  # it names the column, see `_translated`
+        except (*UNREADABLE, MemoryError) as exc:  # a number where bytes should be asks for so many
+            raise Fatal(
+                f"HQ's database has a row that no release of cohub has written ({question.__name__}: "
+                f"{str(exc) or type(exc).__name__}): {EDITED}"
+            ) from exc
+
+    return asked
 
 
 class Snapshot:
@@ -68,70 +93,87 @@ class Snapshot:
         """What the hq lane says. Errors: as of `lane`."""
         return self.lane.registry()
 
+    @_in_words
     def centers(self) -> tuple[RegisteredCenter, ...]:
         """Return every center with its keys, by id; HQ itself is not one."""
         return centers.centers(self.lane)
 
+    @_in_words
     def intakes(self) -> tuple[IntakeStanding, ...]:
         """Return where HQ stands with every center that a worker has read, by id."""
         return intakes.intakes(self._db)
 
+    @_in_words
     def workers(self) -> tuple[LivingWorker, ...]:
         """Return what workers said of themselves, those too that live no more."""
         return workers.workers(self._db)
 
+    @_in_words
     def rules(self) -> int:
         """Return the number of the rules in force."""
         return self.registry.rules
 
+    @_in_words
     def totals(self) -> Totals:
         """Return the sums over all centers."""
         return totals.totals(self._db)
 
+    @_in_words
     def lanes(self) -> tuple[LaneStanding, ...]:
         """Return every lane that HQ has taken events of, the hq lane too, oldest first within its center."""
         return lanes.lanes(self._db)
 
+    @_in_words
     def lane_report(self, center: str) -> LaneReport | None:
         """Return all that there is to say of a center's lanes, None where no worker has read it yet."""
         return lanes.lane_report(self._db, center)
 
+    @_in_words
     def entity(self, stream: str, entity_id: str) -> TracedEntity | None:
         """Return one entity and the event that made it what it is, None where HQ has no such one."""
         return entities.entity(self._db, self.lane, stream, entity_id)
 
+    @_in_words
     def entities(self, stream: str, limit: int | None, center: str | None = None) -> tuple[HeldEntity, ...]:
         """Return the first `limit` entities of a stream by id, or of one center's."""
         return tuple(entities.entities(self._db, self.lane, stream, limit, center))
 
+    @_in_words
     def count_entities(self, stream: str, center: str | None = None) -> int:
         """Return how many entities a stream has, or one center's."""
         return entities.count_entities(self._db, self.lane, stream, center)
 
+    @_in_words
     def quarantined(self, limit: int, center: str | None = None) -> tuple[QuarantinedRecord, ...]:
         """Return the newest records that were kept without becoming events."""
         return quarantine.quarantined(self._db, limit, center)
 
+    @_in_words
     def unkept(self, center: str | None = None) -> tuple[Unkept, ...]:
         """Return what is over the quotas of the centers' quarantine, and was counted only."""
         return quarantine.unkept(self._db, center)
 
+    @_in_words
     def quarantined_content(self, number: int) -> QuarantinedContent | None:
         """Return one of them with what was in it, None where there is no such one."""
         return quarantine.quarantined_content(self._db, number)
 
+    @_in_words
     def witnesses(self) -> tuple[WitnessStanding, ...]:
         """Return how far each active center has cosigned HQ's log, by id."""
         return witnesses.witnesses(self._db, self.centers())
 
+    @_in_words
     def strange_cosignatures(self) -> int:
         """Return how many good cosignatures stand under checkpoints that HQ's database does not have."""
         return witnesses.strange_cosignatures(self._db)
 
+    @_in_words
     def log_standing(self) -> LogStanding:
         """Return how HQ's log stands."""
         return self._log.standing()
 
+    @_in_words
     def leaf_of(self, origin: str, sequence: int) -> int | None:
         """Return where in HQ's log the receipt of an event is, None where it is not in it yet."""
         number = lanes.lane_number(self._db, origin)
@@ -195,6 +237,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OperationalError as exc:
+        if not hasattr(exc.orig, "sqlite_errorcode"):  # SQLite's own have one
+            raise Fatal(f"HQ's database has a text that is no UTF-8: {EDITED}") from exc
         raise Retriable(f"HQ's database can't be read at this moment: {exc.orig}") from exc
     except DatabaseError as exc:
         raise Fatal(f"this can't be read as HQ's database: {exc.orig}") from exc
@@ -202,8 +246,7 @@ def _translated() -> Iterator[None]:
         first = exc.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise Fatal(
-            f"HQ's database has a {exc.title} whose {field} no release of cohub has written ({first['msg']}): somebody "
-            "has edited it; `hub audit verify` says what else is not as it was signed"
+            f"HQ's database has a {exc.title} whose {field} no release of cohub has written ({first['msg']}): {EDITED}"
         ) from exc
 
 

@@ -10,13 +10,15 @@ import pytest
 
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import reason_for_epoch
-from connectors.runtime.outbox.meta import Foreign
+from connectors.runtime.outbox.database import OutboxBroken
+from connectors.runtime.outbox.meta import Foreign, Meta, began
 from connectors.runtime.outbox.origins import ReceiptOutcome
 from hub.domain.clock import Correction
 from hub.protocol.errors import Fatal
 from tests.support.office import CENTER, HUB, NOW, Office
 
 OTHER = f"{HUB}/{CENTER}/eeeeeeee"
+THIRD = f"{HUB}/{CENTER}/dddddddd"
 HOUR = timedelta(hours=1)
 AHEAD = NOW + timedelta(days=365)
 START = NOW - timedelta(days=90)
@@ -95,3 +97,36 @@ def test_time_that_has_come_meanwhile_is_told_by_its_basis(
     origins = office.outbox.answers.origins
     assert origins.reconsider(Correction(START, START + 30 * HOUR, "ahead", 1, 5), HUB, CENTER) is stops
     assert (office.outbox.database.foreign() is not None) is stops
+
+
+def test_of_two_lanes_that_were_met_before_ours_the_later_counts_whatever_a_wrong_clock_called_the_time(
+    office: Office,
+) -> None:
+    """One that HQ dated ahead, and took that back, keeps no later one from being known."""
+    office.open()
+    office.seal()
+    office.outbox.answers.origins.correct(Correction(START, AHEAD, "ahead", 1, 5))
+    for origin, at, basis in ((OTHER, AHEAD, 4), (THIRD, START + 3 * HOUR, 6)):
+        assert office.answer(1, 9, origin=origin, at=at, basis=basis).outcomes == [ReceiptOutcome.MET]
+    assert office.answer(1, 1, at=START + 2 * HOUR, basis=6).outcomes == [ReceiptOutcome.FOREIGN]
+    foreign = office.outbox.database.foreign()
+    assert foreign is not None
+    assert foreign.origin == THIRD
+
+
+@pytest.mark.parametrize("value", ["{}", "[", "7", "yesterday 1"])
+@pytest.mark.parametrize("name", [Meta.NEWEST, Meta.CLOCK_CORRECTED, began(1)])
+def test_value_that_no_release_has_written_is_damage(office: Office, name: str, value: str) -> None:
+    """Told as that, with what to do: no error of a parser ends a connector."""
+    begin(office, NOW)
+    office.outbox.database.set_meta(name, value)
+    with pytest.raises(OutboxBroken, match="is damaged: restore a copy"):
+        office.answer(1, 9, origin=OTHER, at=NOW + HOUR)
+
+
+def test_lane_that_was_met_and_is_kept_in_no_form_of_a_release_is_damage(office: Office) -> None:
+    office.open()
+    office.seal()
+    office.outbox.database.set_meta(Meta.MET, "{}")
+    with pytest.raises(OutboxBroken, match="is damaged: restore a copy"):
+        office.answer(1, 9, origin=OTHER, at=NOW + HOUR)

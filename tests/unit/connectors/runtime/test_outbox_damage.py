@@ -19,6 +19,7 @@ from hub.protocol.errors import UsageError
         "DROP TABLE row",
         "INSERT OR REPLACE INTO meta VALUES ('events', x'ff00')",
         "INSERT OR REPLACE INTO meta VALUES ('sent', '{}')",
+        "INSERT OR REPLACE INTO meta VALUES ('events', '²')",
         "INSERT OR REPLACE INTO meta VALUES ('link_state', '{}')",
         "INSERT OR REPLACE INTO meta VALUES ('link_state', '[')",
         "INSERT OR REPLACE INTO meta VALUES ('newest', 'null')",

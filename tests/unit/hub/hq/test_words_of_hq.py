@@ -94,6 +94,17 @@ def test_lane_that_hq_has_not_sealed_is_told_with_the_way_out(where: HubFolder) 
         now.centers()
 
 
+@pytest.mark.parametrize(
+    "edited",
+    ["receipt SET seal = 'zz'", "receipt SET note = 7", "receipt SET last = 'zz'", "ledger SET data = 'zz'"],
+)
+def test_rows_of_the_lane_that_are_of_another_kind_are_told_with_the_way_out(where: HubFolder, edited: str) -> None:
+    """No error of Python's, whichever column it is."""
+    edit(where.database, f"UPDATE OR IGNORE {edited}")
+    with where.snapshot() as now, pytest.raises(Fatal, match=r"not what HQ has sealed.*hub audit verify"):
+        now.centers()
+
+
 def test_database_without_keys_beside_it_tells_nothing_of_hq(where: HubFolder) -> None:
     (where.keys / "trust.note").unlink()
     with pytest.raises(NotFound, match="no hub here"):

@@ -21,15 +21,15 @@ from hub.protocol.note import sign_note
 from hub.protocol.topics import CHECKPOINTS, SCHEMAS, TRUST
 from hub.protocol.trust import Trust
 from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER, log_origin
-from hub.store.released import released_schemas, state_schemas
-from hub.worker.again import Kept
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.displaced import PAGE
 from hub.worker.keeper import Keeper
 from tests.support.center import HUB, NOW, Center
-from tests.support.fanned import STATE_FORMS, at
+from tests.support.fanned import at
 from tests.support.hq import IDENTITY, Hq
+from tests.support.kept import kept_of
 from tests.support.notaries import Board, Clock, notary
+from tests.support.peek import edit
 
 Headers = Sequence[tuple[str, bytes]]
 ROOT = Signer(f"{HUB}/root", b"o" * 32)
@@ -51,7 +51,7 @@ class Bench:
         self.identity = replace(IDENTITY, trust=TRUSTED, note=note(3))
 
     def keeper(self) -> Keeper:
-        kept = Kept(self.hq.store, self.hq.database, self.identity, STATE_FORMS, state_schemas(released_schemas()))
+        kept = kept_of(self.hq.store, self.hq.database, self.identity)
         return Keeper(self.hq.store, at(self.broker), kept, "me", lambda: ["uz"], look_every_s=0.0)
 
     async def log(self, count: int) -> None:
@@ -126,6 +126,33 @@ async def test_checkpoints_that_a_stranger_displaced_are_said_again_and_no_other
         read_record(bytes(record.value or b""), list(record.headers))
     await bench.settle(bench.keeper())
     assert len(bench.broker.records(CHECKPOINTS)) == written + 2
+
+
+EDITED = (
+    "checkpoint SET note = x'00'",
+    "checkpoint SET note = 'zz'",
+    "log_leaf SET hash = zeroblob(32)",
+    "log_leaf SET hash = 'zz'",
+    "evidence SET theirs = x'00'",
+)
+
+
+@pytest.mark.parametrize("edited", EDITED)
+async def test_log_whose_rows_were_edited_ends_no_keeper_and_what_hq_did_not_sign_is_not_said(
+    bench: Bench, edited: str
+) -> None:
+    """The notary stands still at it, and `hub log status` says so: all other topics go on."""
+    for key in bench.last(CHECKPOINTS):
+        bench.write(CHECKPOINTS, key, b"displaced")
+    bench.write(TRUST, HUB.encode(), note(2))
+    await bench.hq.store.keep_evidence(log_origin(HUB), 2, b"ours", b"theirs", NOW)
+    edit(bench.hq.database, f"UPDATE {edited}")
+    written = len(bench.broker.records(CHECKPOINTS))
+    with capture_logs() as logs:
+        await bench.settle(bench.keeper())
+    assert [line["topic"] for line in logs if line["event"] == "checkpoints_not_said"] == [CHECKPOINTS]
+    assert len(bench.broker.records(CHECKPOINTS)) == written
+    assert bench.last(TRUST)[HUB.encode()] == (note(3), [])
 
 
 async def test_flood_of_copies_is_read_in_pages_and_ends_with_hqs_own(bench: Bench) -> None:

@@ -28,10 +28,8 @@ from hub.protocol.remark import RepeatedIds
 from hub.protocol.rules import RULES_KNOWN
 from hub.protocol.witness import log_origin
 from hub.store.read.intakes import IntakeStanding
-from hub.store.released import released_schemas, state_schemas
 from hub.store.tables import METADATA
 from hub.store.workers import LivingWorker
-from hub.worker.again import Kept
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
 from hub.worker.keeper import Keeper
@@ -42,6 +40,7 @@ from tests.support.consolidator import Seen
 from tests.support.engines import open_store
 from tests.support.fanned import STATE_FORMS, at
 from tests.support.hq import IDENTITY, Hq, center_record
+from tests.support.kept import kept_of
 from tests.support.notaries import Board
 from tests.support.peek import ask, edit, peek
 from tests.support.witness import Witness
@@ -109,7 +108,7 @@ class Life:
         self.consolidator = Consolidator(self.store, self.headquarters, IDENTITY, self.publisher, "test", self.now)
         self.reading = Seen()
         self.consolidator.attach(self.reading)
-        kept = Kept(self.store, path, identity, STATE_FORMS, state_schemas(released_schemas()))
+        kept = kept_of(self.store, path, identity)
         self.keeper = Keeper(self.store, at(self.broker), kept, "test", lambda: CENTERS, self.now, 0.0)
         self.clock_s = 1000.0
 
@@ -121,7 +120,15 @@ class Life:
 
         hearing = Hearing(heard, ends, 0.0, lambda: self.clock_s)
         self.notary = Notary(
-            self.store, IDENTITY, Board(), "test", 0.0, self.now, lambda: self.clock_s, has_heard=hearing.is_done
+            self.store,
+            self.headquarters.lane,
+            IDENTITY,
+            Board(),
+            "test",
+            0.0,
+            self.now,
+            lambda: self.clock_s,
+            has_heard=hearing.is_done,
         )
 
     @staticmethod
@@ -244,6 +251,31 @@ async def test_center_whose_unpublished_rows_are_damaged_is_parked_and_all_other
     await again.store.resume("uz")
     assert await again.run() == []
     assert ask(path, "SELECT upto = size FROM lane JOIN published ON lane_id = id WHERE center = 'uz'")
+
+
+async def test_center_that_was_mended_while_it_was_another_workers_is_published_when_it_comes_back(
+    template: Path, tmp_path: Path
+) -> None:
+    """Who could not read its rows once does not park it for that again."""
+    path = tmp_path / "hub.sqlite3"
+    uz = ask(template, "SELECT id FROM lane WHERE center = 'uz'")
+    (note,) = peek(template, f"SELECT note FROM receipt WHERE lane_id = {uz} AND last = 6")
+    assert damaged(template, path, ROWS["receipt that is text"].format(uz=uz))
+    life = Life(path)
+    publishing = asyncio.create_task(life.publisher.run())
+    await life.publisher.adopt(["uz"])
+    async with asyncio.timeout(PROMPT_S):
+        while "uz" not in life.publisher.unreadable():
+            await asyncio.sleep(0.002)
+    edit(path, f"UPDATE receipt SET note = ? WHERE lane_id = {uz} AND last = 6", *note)
+    await life.publisher.adopt(["uz"])
+    assert not life.publisher.unreadable()
+    async with asyncio.timeout(PROMPT_S):
+        while await life.store.unpublished(["uz"]):
+            await asyncio.sleep(0.002)
+    publishing.cancel()
+    await asyncio.gather(publishing, return_exceptions=True)
+    await life.store.close()
 
 
 ANEW = (

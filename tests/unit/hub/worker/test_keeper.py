@@ -27,12 +27,12 @@ from hub.protocol.topics import FAN_OUT_PARTITIONS, topic_in
 from hub.protocol.trust import Trust
 from hub.protocol.witness import log_origin
 from hub.store.released import released_schemas, state_schemas
-from hub.worker.again import Kept
 from hub.worker.keeper import Keeper
 from hub.worker.publisher import Pace, Publisher
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.fanned import STATE_FORMS, at, heard, ledgered
 from tests.support.hq import IDENTITY, Hq
+from tests.support.kept import kept_of
 from tests.support.peek import edit
 
 CENTERS = ("uz", "kz")
@@ -61,7 +61,7 @@ class Bench:
 
     def keeper(self, owner: str = "me") -> Keeper:
         identity = replace(IDENTITY, trust=TRUST, note=sign_note(TRUST.to_text(), [ROOT]).to_bytes())
-        kept = Kept(self.hq.store, self.hq.database, identity, STATE_FORMS, state_schemas(released_schemas()))
+        kept = kept_of(self.hq.store, self.hq.database, identity)
         return Keeper(self.hq.store, at(self.broker), kept, owner, lambda: CENTERS, lambda: self.clock, 0.0)
 
     async def publish(self) -> None:
