@@ -317,6 +317,9 @@ def test_words_for_us_are_told_from_those_for_others() -> None:
     assert status_passed_over(status(time=NOW), None, NOW - timedelta(minutes=4)) is None
     assert status_passed_over(status(time=NOW), None, NOW - timedelta(minutes=6)) is Passed.AHEAD
     assert status_passed_over(status(time=NOW), status(time=NOW), NOW) is Passed.OLD
+    for minutes, reason in ((1, Passed.OLD), (5, Passed.OLD), (6, None), (600_000, None)):  # both clocks were set back
+        newest = status(time=NOW + timedelta(minutes=minutes))
+        assert status_passed_over(status(time=NOW), newest, NOW) is reason
 
 
 @pytest.mark.parametrize(
