@@ -140,8 +140,8 @@ def _told(exc: CohubError) -> Said:
 
 def _connector(office: OpenedOffice) -> Checked:
     """Say whether the connector lives, or how the last one ended."""
-    from connectors.cli.moment import show_time
     from connectors.runtime.life import look
+    from connectors.runtime.local_time import show_time
 
     vital = look(office.path, office.outbox)
     life = vital.life

@@ -29,7 +29,7 @@ async def ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Check
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.presence import KIND, presence_note
     from hub.base.clients import close
-    from hub.base.kafka import LOG_APPEND_TIME
+    from hub.base.kafka import stamped_at
     from hub.protocol.errors import Retriable
     from hub.protocol.record import CONTROL_HEADER
 
@@ -53,9 +53,9 @@ async def ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Check
     except (Retriable, KafkaError, TimeoutError, OSError) as exc:
         reason = str(exc) or type(exc).__name__
         return [Checked("may write", False, said("check.not_written", topic=settings.topic_in, reason=reason))]
-    if written.timestamp_type != LOG_APPEND_TIME:
+    stamped = stamped_at(written)
+    if stamped is None:
         return []  # a topic that an administrator made otherwise: that time is our own
-    stamped = datetime.fromtimestamp(written.timestamp / 1000, UTC)
     return [_judge_clock(find_gap(before, stamped, after))]
 
 
@@ -84,7 +84,7 @@ def _judge_clock(gap: timedelta) -> Checked:
 
 
 def _now() -> str:
-    from connectors.cli.moment import show_time
+    from connectors.runtime.local_time import show_time
 
     return show_time(datetime.now(UTC))
 

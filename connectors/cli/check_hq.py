@@ -39,8 +39,8 @@ def check_hq(office: OpenedOffice) -> Checked:
 
 def said_more(office: OpenedOffice, outbox: Outbox, now: datetime) -> More | None:
     """Return what is said of this center beside a check, so that HQ does not take an office for alive that is not."""
-    from connectors.cli.moment import show_time
     from connectors.runtime.life import look
+    from connectors.runtime.local_time import show_time
     from connectors.runtime.outbox.status import count_refused, hq_status
     from connectors.runtime.presence import more_of
 

@@ -1,8 +1,10 @@
-"""Times as people of an office read them: this computer's own, to the second."""
+"""Times that the outbox keeps, as people of an office read them."""
 
 from __future__ import annotations
 
 from datetime import datetime
+
+from connectors.runtime.local_time import show_time
 
 
 def local_time(text: str) -> str:
@@ -12,8 +14,3 @@ def local_time(text: str) -> str:
     except ValueError:
         return text
     return show_time(moment)
-
-
-def show_time(moment: datetime) -> str:
-    """Return a time as this computer's clock shows it."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

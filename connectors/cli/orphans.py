@@ -130,6 +130,7 @@ def _show(found: list[dict[str, Any]], language: Language) -> None:
 
 
 def _cells(entry: dict[str, Any], language: Language) -> list[str]:
+    from connectors.runtime.local_time import show_time
     from hub.domain.key import show_key
     from schemas.words import stream_words, words
 
@@ -143,5 +144,5 @@ def _cells(entry: dict[str, Any], language: Language) -> list[str]:
         known.find(f"statuses.{entry['status']}", language) or entry["status"],
         f"{entry['file']}{gone}",
         "" if entry["row"] is None else str(entry["row"]),
-        "" if entry["since"] is None else f"{entry['since'].astimezone():%Y-%m-%d %H:%M}",
+        "" if entry["since"] is None else show_time(entry["since"], "%Y-%m-%d %H:%M"),
     ]

@@ -230,7 +230,7 @@ def _show_skipped(skipped: list[dict[str, Any]], speaker: Speaker) -> None:
 
 
 def _show_row(row: dict[str, Any], stream: str, speaker: Speaker) -> None:
-    from connectors.cli.moment import show_time
+    from connectors.runtime.local_time import show_time
     from schemas.words import NO_WORDS, stream_words
 
     known = stream_words().get(stream, NO_WORDS)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from connectors.runtime.local_time import show_time
 from connectors.runtime.notice import Notice
 from connectors.runtime.standing import Kept
 from hub.protocol.moment import read_time
@@ -19,7 +20,7 @@ def status_said(kept: Kept, *, is_stale: bool = False) -> Said:
     """Return in one sentence how HQ stands with us, since when and why; of what is stale, when it was said."""
     note = kept.note
     state = _state_said(note.state, note.since, note.why)
-    return said("hq.stale", at=_local(note.time), state=state) if is_stale else state
+    return said("hq.stale", at=show_time(note.time), state=state) if is_stale else state
 
 
 def todo_said(kept: Kept) -> Said | None:
@@ -33,7 +34,7 @@ def plain_said(hq: Mapping[str, Any]) -> Said:
     state, why = State(hq["state"]), hq["why"]
     told = _state_said(state, read_time(hq["since"]), why)
     if hq["stale"]:
-        return said("hq.stale", at=_local(read_time(hq["said_at"])), state=told)
+        return said("hq.stale", at=show_time(read_time(hq["said_at"])), state=told)
     return told
 
 
@@ -53,10 +54,10 @@ def _line(state: State, why: str) -> str:
 
 def _state_said(state: State, since: datetime, why: str) -> Said:
     if state is not State.READS:
-        return said(f"hq.{state}", since=_local(since), why=cause_said(_line(state, why)))
+        return said(f"hq.{state}", since=show_time(since), why=cause_said(_line(state, why)))
     if why:
-        return said("hq.but", since=_local(since), why=cause_said(why))
-    return said("hq.reads", since=_local(since))
+        return said("hq.but", since=show_time(since), why=cause_said(why))
+    return said("hq.reads", since=show_time(since))
 
 
 def hq_notice(kept: Kept, language: Language, *, is_stale: bool) -> Notice:
@@ -64,7 +65,3 @@ def hq_notice(kept: Kept, language: Language, *, is_stale: bool) -> Notice:
     todo, title = todo_said(kept), said("hq.title").text(language)
     told = status_said(kept, is_stale=is_stale).text(language)
     return Notice("", title, told, "" if todo is None else todo.text(language))
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

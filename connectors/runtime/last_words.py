@@ -16,6 +16,7 @@ from zipfile import BadZipFile
 import structlog
 
 from connectors.runtime.life import Ended
+from connectors.runtime.local_time import show_time
 from connectors.runtime.verdicts import FOLDER, SUFFIX, escape
 from hub.base import durable, files
 from hub.base.zips import BROKEN, open_zip
@@ -74,7 +75,7 @@ def _find_sheets(sources: Path, ends_s: float) -> list[Path]:
 
 def end_text(ended: Ended, language: Language) -> str:
     """Return in one sentence that the connector ended, when and why."""
-    return said("ends.at", at=ended.at.astimezone().strftime("%Y-%m-%d %H:%M:%S"), why=ended.why).text(language)
+    return said("ends.at", at=show_time(ended.at), why=ended.why).text(language)
 
 
 def _topped(data: bytes, ended: Ended, language: Language) -> bytes:

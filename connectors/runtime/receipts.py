@@ -6,7 +6,6 @@ What is acted on is signed by HQ, addressed to this center, and news (`standing`
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -33,7 +32,7 @@ from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.standing import Kept, Passed, lost_from, passed_over, status_passed_over
 from connectors.runtime.trust import TrustReader
 from hub.base.clients import close
-from hub.base.kafka import LOG_APPEND_TIME, Consumer
+from hub.base.kafka import Consumer, stamped_at
 from hub.domain.hq_lane import CLOCK
 from hub.domain.registry import correction_of
 from hub.protocol.errors import CohubError, Malformed, Retriable
@@ -209,10 +208,8 @@ class ReceiptReader:
 
     def _came_at(self, record: Any) -> datetime:
         """Return when a record came to the broker, by its clock; by ours where it does not stamp with its own."""
-        if record.timestamp_type == LOG_APPEND_TIME:
-            with contextlib.suppress(OverflowError, OSError, ValueError):
-                return datetime.fromtimestamp(record.timestamp / 1000, UTC)
-        return self._now()
+        stamped = stamped_at(record)
+        return self._now() if stamped is None else stamped
 
     def _send_again(self, resend: Resend | None) -> None:
         if resend is not None and self._sender.rewind(resend.first):

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -33,7 +32,7 @@ from connectors.runtime.sealer import Sealer
 from connectors.runtime.signals import Signal
 from connectors.runtime.told import OfficeWaits
 from hub.base.clients import close
-from hub.base.kafka import LOG_APPEND_TIME, Producer
+from hub.base.kafka import Producer, stamped_at
 from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER
 
@@ -161,8 +160,8 @@ class Sender:
         clock, stamps = self._office_clock, list[Any]()
         before = None if clock is None else clock.wall()
         yield stamps.append
-        if clock is not None and before is not None and stamps and stamps[0].timestamp_type == LOG_APPEND_TIME:
-            stamped = datetime.fromtimestamp(stamps[0].timestamp / 1000, UTC)
+        stamped = stamped_at(stamps[0]) if stamps else None
+        if clock is not None and before is not None and stamped is not None:
             clock.measured(find_gap(before, stamped, clock.wall()))
 
     async def _session(self) -> None:

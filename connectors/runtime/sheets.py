@@ -19,6 +19,7 @@ from connectors.mapping.model import Mapping
 from connectors.mapping.problem import LocalCode, Problem
 from connectors.runtime.folder import finish_in_thread
 from connectors.runtime.hq_words import hq_notice
+from connectors.runtime.local_time import show_time
 from connectors.runtime.notice import notices_for, orphans_notice
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
@@ -168,7 +169,7 @@ def _problems(row: RowVerdict, mapping: Mapping | None) -> tuple[Problem, ...]:
 
 
 def _local(at: str) -> str:
-    return read_time(at).astimezone().strftime("%Y-%m-%d %H:%M")
+    return show_time(read_time(at), "%Y-%m-%d %H:%M")
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,11 @@ def lost_from(note: StatusNote, lane: str, receipted: int, recorded_at: datetime
 
 
 def status_passed_over(note: StatusNote, newest: StatusNote | None, now: datetime) -> Passed | None:
-    """Return why a status note of HQ's to us is no news; None if it is. `now` is the broker's clock when it came."""
-    if note.time > now + BROKER_CLOCK_OFF_MAX:
+    """Return why a status note of HQ's to us is no news; None if it is. `now` is the broker's clock when it came.
+
+    A newest one that is ahead of that by now came when both clocks were wrong: it keeps nothing from being heard.
+    """
+    latest = now + BROKER_CLOCK_OFF_MAX
+    if note.time > latest:
         return Passed.AHEAD
-    return Passed.OLD if newest is not None and note.time <= newest.time else None
+    return Passed.OLD if newest is not None and note.time <= newest.time <= latest else None

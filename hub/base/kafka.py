@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -14,6 +15,7 @@ from hub.base.total import TotalConsumer
 Headers = Sequence[tuple[str, bytes | None]]
 
 LOG_APPEND_TIME: Final = 1  # a timestamp of the broker's own clock; of any other type it is the writer's word
+STAMP_MAX_MS: Final = 253_370_764_800_000  # the year 9999: a day, or a limit, may still be added to what is before
 
 
 class Record(Protocol):
@@ -27,6 +29,20 @@ class Record(Protocol):
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+
+class Stamp(Protocol):
+    """The timestamp of a record, or of an acknowledgement, as `Record` has it."""
+
+    timestamp: int
+    timestamp_type: int
+
+
+def stamped_at(stamp: Stamp) -> datetime | None:
+    """Return what time the broker had; None where it does not tell, or no clock can be so wrong."""
+    if stamp.timestamp_type != LOG_APPEND_TIME or not 0 <= stamp.timestamp < STAMP_MAX_MS:
+        return None
+    return datetime.fromtimestamp(stamp.timestamp / 1000, UTC)
 
 
 class RecordBatch(Protocol):

@@ -12,7 +12,7 @@ from hub.domain.catalogue import STREAMS
 from hub.domain.clock import Correction
 from hub.domain.entity import Entity
 from hub.domain.stream import HQ, EventKind, Stream
-from hub.protocol.errors import Rejected
+from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.moment import read_time
 from hub.protocol.rules import FIRST
 from hub.protocol.verdict import Code
@@ -112,9 +112,15 @@ def registry(
     return Registry(basis, centers, keys, schemas, code_lists, rules, clock)
 
 
-def correction_of(entity: Entity, basis: int = 0) -> Correction:
-    """Return what HQ said of its clock, out of the entity that says it, in the hq lane of that size."""
-    since, until = read_time(entity.record["since"]), read_time(entity.record["ahead_until"])
+def correction_of(entity: Entity, basis: int = 0) -> Correction | None:
+    """Return what HQ said of its clock, out of the entity that says it, in the hq lane of that size.
+
+    None where that is no time: who reads the lane takes what HQ signed, and not what HQ's own rules let by.
+    """
+    try:
+        since, until = read_time(entity.record["since"]), read_time(entity.record["ahead_until"])
+    except Malformed:
+        return None
     return Correction(since, until, entity.record["reason"], entity.version, basis)
 
 
@@ -176,19 +182,23 @@ def _center(entity: Entity, reasons: Mapping[str, str]) -> Center:
         languages=tuple(record["languages"]),
         timezone=record["timezone"],
         streams=frozenset(record["streams"]),
-        keys=tuple(_key(center_id, key) for key in record["keys"]),
+        keys=tuple(key for each in record["keys"] if (key := _key(center_id, each)) is not None),
         status_reason="" if entity.status == "active" else reasons.get(center_id, ""),
     )
 
 
-def _key(center: str, record: Mapping[str, Any]) -> Key:
-    name, key_id, encoded = record["vkey"].split("+", 2)
-    algorithm, *public = base64.b64decode(encoded)
+def _key(center: str, record: Mapping[str, Any]) -> Key | None:
+    """Return one key of a center, None where it is none; see `correction_of`."""
+    try:
+        name, key_id, encoded = record["vkey"].split("+", 2)
+        number, (algorithm, *public) = bytes.fromhex(key_id), base64.b64decode(encoded)
+    except ValueError:
+        return None
     return Key(
         center=center,
         vkey=record["vkey"],
         name=name,
-        id=bytes.fromhex(key_id),
+        id=number,
         algorithm=algorithm,
         public=bytes(public),
         purpose=record["purpose"],

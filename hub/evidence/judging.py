@@ -89,8 +89,10 @@ def fold_hq(case: Case, released: dict[str, Schema]) -> None:
                 return
         _judge_all(case, lane, span, events, under, states)
         for held in events:
-            if held.is_accepted and held.entity[0] == "clock" and (said := states.get(held.entity)) is not None:
-                case.corrections.append((span.last, correction_of(said.entity, span.last)))
+            said = states.get(held.entity) if held.is_accepted and held.entity[0] == "clock" else None
+            correction = None if said is None else correction_of(said.entity, span.last)
+            if correction is not None:
+                case.corrections.append((span.last, correction))
         size = span.last
     try:
         under = standing()

@@ -11,7 +11,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from hub.base.clients import closing
-from hub.base.kafka import LOG_APPEND_TIME
+from hub.base.kafka import stamped_at
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.topics import clock_topics, ensure_topics
 from hub.protocol.errors import Fatal, Retriable
@@ -55,6 +55,7 @@ async def brokers_time(cluster: Cluster, wall: Callable[[], datetime] = lambda: 
         raise
     except (KafkaError, TimeoutError, OSError) as exc:
         raise Retriable(f"the broker does not tell its time ({str(exc) or type(exc).__name__})") from exc
-    if place.timestamp_type != LOG_APPEND_TIME:
+    stamp = stamped_at(place)
+    if stamp is None:
         raise Fatal(f"topic {CLOCK} carries no time of the broker's: set its message.timestamp.type to LogAppendTime")
-    return Stamped(before, datetime.fromtimestamp(place.timestamp / 1000, UTC), after)
+    return Stamped(before, stamp, after)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from hub.base.kafka import LOG_APPEND_TIME, Headers, Producer
+from hub.base.kafka import Headers, Producer, stamped_at
 
 Record = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
 
@@ -48,8 +48,8 @@ async def send_all(
             at = (metadata.topic, metadata.partition)
             first, after = reached.get(at, (metadata.offset, 0))
             reached[at] = (min(first, metadata.offset), max(after, metadata.offset + count))
-    stamps = [metadata.timestamp for metadata in acknowledged if metadata.timestamp_type == LOG_APPEND_TIME]
-    return Acknowledged(datetime.fromtimestamp(max(stamps) / 1000, UTC) if stamps else None, reached)
+    stamps = [stamp for metadata in acknowledged if (stamp := stamped_at(metadata)) is not None]
+    return Acknowledged(max(stamps, default=None), reached)
 
 
 async def _send(

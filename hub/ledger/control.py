@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from hub.ledger.keyring import Keyring, Standing
 from hub.ledger.reading import Cosignature
 from hub.protocol.control import Presence, seal_key_name
 from hub.protocol.errors import Malformed
 from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
+from hub.protocol.moment import from_us, to_us
 from hub.protocol.note import Note
 from hub.protocol.record import KafkaRecord
 from hub.protocol.witness import ALARM_KIND, COSIGNATURE_KIND, Alarm, log_origin, open_cosigned, witness_key_name
 
 BAD_CONTROL: Final = "BAD_CONTROL"
 BAD_COSIGNATURE: Final = "BAD_COSIGNATURE"
+AHEAD_MAX: Final = 4_096  # a presence of every 30 s by a clock that is a day ahead, and more
 _PRESENCE, _ALARM, _COSIGNATURE = b"presence", ALARM_KIND.encode(), COSIGNATURE_KIND.encode()
 
 
@@ -50,31 +52,72 @@ def read_control(
     return Control(Standing.BAD, detail="expected a presence, an alarm or a cosignature")
 
 
-def is_news(said: Presence, before: Presence | None, now: datetime) -> bool:
-    """Return whether a presence is newer than the one before it: whoever writes the topic can say an old one again.
+@dataclass(frozen=True, slots=True)
+class SignedTimes:
+    """By which times the notes of one kind were signed that HQ has heard of a center: by them an old one is known.
 
-    One that was ahead of HQ's clock was by a clock that was wrong: it keeps nothing from being heard that comes later.
+    Whoever can write the topic can say each of them again, at any time, in any order.
+
+    Shapes: `right` is the newest that was not ahead of HQ's clock when it came, None before there is one. `ahead` are
+            those that were, later than `right`, in their order. Such a clock was wrong: what it signed is heard once,
+            and keeps nothing from being heard that comes later. Of more than AHEAD_MAX the latest are remembered, and
+            what is ahead and before all of them is not heard.
     """
-    return before is None or said.time > before.time or before.time > now + BROKER_CLOCK_OFF_MAX
+
+    right: datetime | None = None
+    ahead: tuple[datetime, ...] = ()
+
+    @classmethod
+    def of(cls, time: datetime | None, now: datetime) -> Self:
+        """Return what is known where nothing but the newest note was kept, signed by this time."""
+        return cls() if time is None else cls().heard(time, now) or cls()
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the times that `to_text` has written. Errors: ValueError, OverflowError."""
+        right, *ahead = text.split(" ")
+        return cls(None if right == "-" else from_us(int(right)), tuple(from_us(int(time_us)) for time_us in ahead))
+
+    def to_text(self) -> str:
+        """Return the times as they are kept: microseconds since 1970."""
+        right = "-" if self.right is None else str(to_us(self.right))
+        return " ".join((right, *(str(to_us(time)) for time in self.ahead)))
+
+    def heard(self, time: datetime, now: datetime, *, is_same_news: bool = False) -> Self | None:
+        """Return the times with one more; None where a note of that time is no news.
+
+        Shapes: `is_same_news`: of two notes of one right time the later one counts.
+        """
+        right = self.right
+        if right is not None and (time < right or (time == right and not is_same_news)):
+            return None
+        if time in self.ahead:
+            return None
+        if time <= now + BROKER_CLOCK_OFF_MAX:
+            return replace(self, right=time, ahead=tuple(each for each in self.ahead if each > time))
+        if len(self.ahead) == AHEAD_MAX and time < self.ahead[0]:
+            return None
+        return replace(self, ahead=tuple(sorted((*self.ahead, time)))[-AHEAD_MAX:])
 
 
-def newest_presence(said: Iterable[Presence], before: Presence | None, now: datetime) -> Presence | None:
-    """Return the presence that counts after these, which came in this order behind the one before them."""
+def hear_presences(said: Iterable[Presence], times: SignedTimes, now: datetime) -> tuple[SignedTimes, Presence | None]:
+    """Return the times after these presences, in the order in which they came, and the one that counts of them."""
+    newest = None
     for presence in said:
-        if is_news(presence, before, now):
-            before = presence
-    return before
+        after = times.heard(presence.time, now)
+        if after is not None:
+            times, newest = after, presence
+    return times, newest
 
 
-def newest_alarm(said: Iterable[Alarm], before: Alarm | None, now: datetime) -> Alarm | None:
-    """Return the alarm that counts after these: what is taken back stays so, though the alarm is said again.
-
-    Of two of one moment the later one counts.
-    """
+def hear_alarms(said: Iterable[Alarm], times: SignedTimes, now: datetime) -> tuple[SignedTimes, Alarm | None]:
+    """Return the same of alarms: what is taken back stays so, though the alarm is said again."""
+    newest = None
     for alarm in said:
-        if before is None or alarm.time >= before.time or before.time > now + BROKER_CLOCK_OFF_MAX:
-            before = alarm
-    return before
+        after = times.heard(alarm.time, now, is_same_news=True)
+        if after is not None:
+            times, newest = after, alarm
+    return times, newest
 
 
 def _said_of_itself(kind: bytes, record: KafkaRecord, keyring: Keyring, hub: str, center: str) -> Control:

@@ -11,11 +11,11 @@ It follows from where the intake stands, and is made again at any time: whoever 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from hub.ledger.control import is_news
+from hub.ledger.control import SignedTimes
 from hub.ledger.lane import Intake, Status
 from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import Presence
@@ -89,16 +89,23 @@ class Telling:
     said: Standing | None = None
     said_at_s: float = NEVER_S
     heard_at_s: float = NEVER_S
-    newest: Presence | None = None
+    times: SignedTimes = field(default_factory=SignedTimes)
 
     @classmethod
-    def again(cls, presence: str | None, told: str | None) -> Telling:
-        """Return what another process of HQ's has left of it: the texts of the newest presence, and of a standing."""
-        telling = cls()
+    def again(cls, presence: str | None, told: str | None, times: SignedTimes | None = None) -> Telling:
+        """Return what another process of HQ's has left of it.
+
+        Shapes: presence and told are the texts of the newest presence, and of a standing. times are those of
+                presences, None where an earlier release has kept none.
+        """
+        telling = cls(times=times or SignedTimes())
         try:
             if presence is not None:
                 newest = Presence.from_text(presence)
-                telling = replace(telling, is_read=STATUS_V1 in newest.reads, newest=newest)
+                known = times or SignedTimes(
+                    ahead=(newest.time,)
+                )  # as if it had been ahead: it is heard no second time
+                telling = replace(telling, is_read=STATUS_V1 in newest.reads, times=known)
             if told is not None:
                 note = StatusNote.from_text(told)
                 telling = replace(telling, standing=Standing(note.state, note.why), since=note.since)
@@ -108,13 +115,14 @@ class Telling:
 
     def heard(self, presence: Presence, now: datetime, tick_s: float) -> Telling:
         """The center has said that it is there, or as its last word that it is no more."""
-        if not is_news(presence, self.newest, now):
+        times = self.times.heard(presence.time, now)
+        if times is None:
             return self
         is_read = STATUS_V1 in presence.reads
         is_gone = presence.more is not None and bool(presence.more.ended)
         is_asked = is_read and (self.is_asked or presence.more is None)
         heard_at_s = NEVER_S if is_gone else tick_s
-        return replace(self, is_read=is_read, is_asked=is_asked, heard_at_s=heard_at_s, newest=presence)
+        return replace(self, is_read=is_read, is_asked=is_asked, heard_at_s=heard_at_s, times=times)
 
     def stands(self, standing: Standing, now: datetime) -> Telling:
         """HQ stands so now."""

@@ -77,8 +77,8 @@ class BasisBook:
             sizes, entities = self._entities.setdefault((known.entity.stream, known.entity.id), ([], []))
             sizes.append(size)
             entities.append(Entity.from_json(known.document))
-            if known.entity.stream == "clock":
-                self.corrections.append((size, correction_of(entities[-1], size)))
+            if known.entity.stream == "clock" and (correction := correction_of(entities[-1], size)) is not None:
+                self.corrections.append((size, correction))
 
     def at(self, size: int) -> Basis | None:
         """Return the basis at `size`: None where no commit to the hq lane ended, or damaged entities make none.

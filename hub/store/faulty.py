@@ -26,7 +26,7 @@ from hub.protocol.errors import Retriable
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
 from hub.store.log_rows import Heard
-from hub.store.store import NOWHERE, Changes, Claimed, HqRows, LogStore, Store
+from hub.store.store import NOWHERE, Changes, Claimed, HqRows, LogStore, Spoken, Store
 from hub.store.topic_store import TopicStore
 from hub.store.workers import LivingWorker
 
@@ -196,7 +196,7 @@ class FaultyStore:
         """See Store."""
         await self._write("set_status", lambda: self._store.set_status(center, term, status, why))
 
-    async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+    async def told(self, centers: Collection[str]) -> dict[str, Spoken]:
         """See Store."""
         return await self._store.told(centers)
 

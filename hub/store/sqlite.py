@@ -24,7 +24,7 @@ from hub.protocol.moment import from_us, to_us
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
 from hub.store.rows import is_text, stored_receipt
-from hub.store.sqlite_commit import SqliteCommit
+from hub.store.sqlite_commit import SqliteCommit, read_times
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, reading, suspends
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.sqlite_hq_lane import SqliteHqLane
@@ -35,7 +35,7 @@ from hub.store.sqlite_open import open_database
 from hub.store.sqlite_publication import SqlitePublication
 from hub.store.sqlite_remarks import read_remarks, write_remarks
 from hub.store.sqlite_topics import SqliteTopics
-from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows
+from hub.store.store import NOWHERE, QUARANTINE_QUOTA_BYTES, Changes, Claimed, FencedError, HqRows, Spoken
 from hub.store.workers import WORKER, LivingWorker
 
 # Under which a lane's newest events were judged.
@@ -201,15 +201,18 @@ class SqliteStore(OnDatabase):
                 raise FencedError(f"intake {center}: another worker has taken it over")
 
     @suspends
-    async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+    async def told(self, centers: Collection[str]) -> dict[str, Spoken]:
         """See Store."""
         rows = self._database.lenient(
-            "SELECT intake.center, presence, text FROM intake LEFT JOIN told ON told.center = intake.center"
+            "SELECT intake.center, presence, text, presence_times"
+            " FROM intake LEFT JOIN told ON told.center = intake.center"
             " WHERE intake.center IN (SELECT value FROM json_each(?))",
             (json.dumps(sorted(centers)),),
         )
-        # Both are found out anew where somebody has edited them.
-        return {center: (_text(presence), _text(text)) for center, presence, text in rows}
+        # All of it is found out anew where somebody has edited it.
+        return {
+            center: Spoken(_text(presence), _text(text), read_times(times)) for center, presence, text, times in rows
+        }
 
     @suspends
     async def keep_told(self, center: str, term: int, text: str) -> None:

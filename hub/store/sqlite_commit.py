@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from hub.ledger.control import newest_alarm, newest_presence
+from hub.ledger.control import SignedTimes, hear_alarms, hear_presences
 from hub.ledger.reading import Heard, Quarantined
 from hub.ledger.step import Commit, Step
 from hub.ledger.witness import STRANGE
@@ -71,18 +71,23 @@ class SqliteCommit:
 
         An alarm that was taken back stays, without a reason: so one that is said again is known to be older.
         """
-        presence, alarm = db.execute("SELECT presence, alarm FROM intake WHERE center = ?", (center,)).fetchone()
-        before = _read(Presence.from_text, presence)
-        newest = newest_presence(heard.presences, before, heard_at)
-        if newest is not None and newest is not before:
+        presence, alarm, presence_times, alarm_times = db.execute(
+            "SELECT presence, alarm, presence_times, alarm_times FROM intake WHERE center = ?", (center,)
+        ).fetchone()
+        before = read_times(presence_times) or _times_of(_read(Presence.from_text, presence), heard_at)
+        times, newest = hear_presences(heard.presences, before, heard_at)
+        if newest is not None:
             db.execute(
-                "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
-                (to_us(heard_at), newest.to_text(), center),
+                "UPDATE intake SET seen_at_us = ?, presence = ?, presence_times = ? WHERE center = ?",
+                (to_us(heard_at), newest.to_text(), times.to_text(), center),
             )
-        held = _read(Alarm.from_text, alarm)
-        holds = newest_alarm(heard.alarms, held, heard_at)
-        if holds is not None and holds is not held:
-            db.execute("UPDATE intake SET alarm = ? WHERE center = ?", (holds.to_text(), center))
+        before = read_times(alarm_times) or _times_of(_read(Alarm.from_text, alarm), heard_at)
+        times, held = hear_alarms(heard.alarms, before, heard_at)
+        if held is not None:
+            db.execute(
+                "UPDATE intake SET alarm = ?, alarm_times = ? WHERE center = ?",
+                (held.to_text(), times.to_text(), center),
+            )
 
     @staticmethod
     def _write_witness(db: sqlite3.Connection, step: Step) -> None:
@@ -214,3 +219,16 @@ def _read(from_text: Callable[[str], Said], text: str | None) -> Said | None:
         return from_text(text)
     except Malformed:
         return None
+
+
+def read_times(text: object) -> SignedTimes | None:
+    """Return the times that are kept; None where there are none, or somebody has edited them."""
+    try:
+        return SignedTimes.from_text(text) if isinstance(text, str) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _times_of(said: Presence | Alarm | None, now: datetime) -> SignedTimes:
+    """Return the times where a release that kept none of them has kept what was said last."""
+    return SignedTimes.of(None if said is None else said.time, now)

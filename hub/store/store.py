@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from hub.domain.clock import Correction
 from hub.domain.hq_lane import HqStretch
+from hub.ledger.control import SignedTimes
 from hub.ledger.derived import Partition, Reach
 from hub.ledger.halt import Halt
 from hub.ledger.lane import Intake
@@ -74,6 +75,18 @@ class Claimed:
     intake: Intake
     term: int
     is_damaged: bool = False
+
+
+class Spoken(NamedTuple):
+    """What a center and HQ have said to each other last.
+
+    Shapes: the text of its newest presence, and of the status note of its newest standing; the times of its presences.
+            None where there is none, or it can't be read.
+    """
+
+    presence: str | None
+    told: str | None
+    times: SignedTimes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +210,8 @@ class Store(Protocol):
     async def set_status(self, center: str, term: int, status: str, why: str) -> None:
         """Record that an intake waits, is parked or forked, without moving it. Errors: FencedError."""
 
-    async def told(self, centers: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
-        """Return the text of each center's newest presence, and of the status note of its newest standing.
-
-        Shapes: only of intakes that there are; None where there is no such text.
-        """
+    async def told(self, centers: Collection[str]) -> dict[str, Spoken]:
+        """Return what each center and HQ have said to each other last. Shapes: only of intakes that there are."""
 
     async def keep_told(self, center: str, term: int, text: str) -> None:
         """Keep the status note of a center's new standing. Errors: FencedError."""

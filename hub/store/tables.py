@@ -42,6 +42,8 @@ INTAKE: Final = Table(
     Column("strangers", BigInteger, nullable=False, server_default="0"),  # control records by keys HQ does not know
     Column("seen_at_us", BigInteger),  # when HQ last received a presence
     Column("presence", Text),  # its note's text
+    Column("presence_times", Text),  # by which presences were signed that were heard: those said again are no news
+    Column("alarm_times", Text),  # the same of alarms
     Column("alarm", Text),  # what its witness last said of HQ's log, its note's text: `reason -` once all is well
 )
 

@@ -7,12 +7,13 @@ a connection of its own: events whose bytes are in the archive are fetched from 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from hub.domain.hq_lane import HqStretch
 from hub.domain.state import partition_of
 from hub.hq.identity import Identity
 from hub.hq.lane import OwnLane
@@ -37,10 +38,13 @@ from hub.store.rows import UNREADABLE, StoredEvent, StoredLane, is_count, is_tex
 from hub.store.store import Store
 from hub.worker.checkpoint_topic import OwnCheckpoints
 from hub.worker.displaced import Displaced
+from hub.worker.outward import BATCH_BYTES_MAX
 
 EVENTS_PAGE: Final = 500
 STATES_PAGE: Final = 250
 RECEIPTS_PAGE: Final = 500
+LANE_BATCH_BYTES: Final = BATCH_BYTES_MAX - 100_000
+RECORD_BYTES: Final = 500  # of a record beside its canonical bytes, estimated from above
 CHECKPOINTS_PAGE: Final = 16  # they may have 128 KiB of leaves each
 
 
@@ -109,12 +113,13 @@ class Kept:
         rows = await self._store.hq_lane(after)
         if not 0 <= after <= rows.size:  # it can't have been said so far: the row that says so was edited
             after, rows = 0, await self._store.hq_lane(0)
+        stretches = _in_one_batch(rows.stretches)
         try:
-            records = lane_records(rows.stretches)
+            records = lane_records(stretches)
         except (Malformed, StopIteration) as exc:
             raise Fatal(f"the hq lane's rows are damaged: {exc}; `hub audit verify` says which") from exc
-        read = after + sum(len(stretch.events) for stretch in rows.stretches)
-        return Page({(LANE, 0): records} if records else {}, str(read) if rows.stretches else None)
+        read = after + sum(len(stretch.events) for stretch in stretches)
+        return Page({(LANE, 0): records} if records else {}, str(read) if stretches else None)
 
     async def _states(self, again: Again) -> Page:
         found = await self._store.topics.states(again.topic.removeprefix("state."), again.place, STATES_PAGE)
@@ -191,3 +196,17 @@ def _rows(ledger: Ledger, lane: StoredLane, first: int, last: int) -> list[Store
     with suppress(Unreadable):
         return ledger.reader.events(lane.id, first, last)
     return None
+
+
+def _in_one_batch(stretches: Sequence[HqStretch]) -> Sequence[HqStretch]:
+    """Return as many of the first stretches as one Kafka batch holds, one at least.
+
+    A reader knows the events of a stretch by its seal alone, which comes last: what somebody else wrote between two of
+    them would stand in their place for ever. Within a batch there is nobody else.
+    """
+    left = LANE_BATCH_BYTES
+    for number, stretch in enumerate(stretches):
+        left -= len(stretch.seal) + len(stretch.receipt) + sum(len(data) + RECORD_BYTES for data in stretch.events)
+        if left < 0:
+            return stretches[: max(number, 1)]
+    return stretches

@@ -36,8 +36,8 @@ class Teller:
 
     async def assigned(self, centers: Collection[str]) -> None:
         """Take over these centers, with what was said to them before. Errors: Retriable."""
-        for center, (presence, told) in (await self._store.told(centers)).items():
-            self._tellings[center] = Telling.again(presence, told)
+        for center, (presence, told, times) in (await self._store.told(centers)).items():
+            self._tellings[center] = Telling.again(presence, told, times)
 
     def revoked(self, centers: Iterable[str]) -> None:
         """Let go of these centers."""

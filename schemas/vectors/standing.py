@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from connectors.runtime.standing import Kept, lost_from, passed_over, status_passed_over
 from connectors.runtime.trust import Trusted
-from hub.ledger.control import is_news
+from hub.ledger.control import SignedTimes
 from hub.protocol.control import More, Presence
 from hub.protocol.errors import Malformed
 from hub.protocol.forms import PRESENCE_V2, STATUS_V1, announce
@@ -93,6 +93,8 @@ def _notes() -> dict[str, bytes]:
 OFFICE: Final[Mapping[str, tuple[Sequence[Came], float, float, int | None]]] = {
     "one": ([("first", 1)], 0, 2, None),
     "later_ones_count": ([("first", 1), ("second", 61), ("third", 121)], 0, 122, None),
+    "older_after_clocks_were_set_back": ([("second", 61), ("first", -250)], -300, -249, None),
+    "older_after_clocks_were_set_back_by_the_limit": ([("second", 61), ("first", -240)], -300, -239, None),
     "older_after_newer": ([("second", 61), ("first", 62)], 0, 63, None),
     "the_same_again": ([("second", 61), ("second", 62)], 0, 63, None),
     "two_of_one_moment": ([("second", 61), ("at_the_same_moment", 62)], 0, 63, None),
@@ -128,6 +130,12 @@ HEADQUARTERS: Final[Mapping[str, Sequence[Came]]] = {
     "presence_after_the_last_word": [("last_word", 91), ("presence_after_the_end", 121)],
     "presence_ahead_by_less": [("presence_ahead", 101), ("presence_after_the_end", 121)],
     "presence_that_was_ahead_by_more": [("presence_ahead", 91), ("last_word", 92)],
+    "presence_that_was_ahead_is_said_again": [("presence_ahead", 91), ("last_word", 92), ("presence_ahead", 93)],
+    "presence_that_was_ahead_is_said_again_at_its_time": [
+        ("presence_ahead", 91),
+        ("last_word", 92),
+        ("presence_ahead", 402),
+    ],
 }
 
 
@@ -210,12 +218,13 @@ def _office(
 
 
 def _hq(name: str, notes: Mapping[str, bytes], came: Sequence[Came]) -> Row:
-    newest: Presence | None = None
+    times = SignedTimes()
     last, counts = "", []
     for note_name, seconds in came:
         said = Presence.from_text(Note.from_bytes(notes[note_name]).text)
-        if is_news(said, newest, _moment(seconds)):
-            newest, last = said, note_name
+        after = times.heard(said.time, _moment(seconds))
+        if after is not None:
+            times, last = after, note_name
         counts.append(last)
     return {"name": name, "side": "hq", "came": _came(came), "outcome": {"counts": counts}}
 

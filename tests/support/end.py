@@ -42,9 +42,9 @@ RECEIPTS = Signer(f"{HUB}/receipts", b"r" * 32)
 HQ = Signer(f"{HUB}/hq", b"q" * 32)
 
 
-def broker_of_a_center() -> MemoryBroker:
-    """Return a broker with the topics of one center."""
-    broker = MemoryBroker()
+def broker_of_a_center(clock: Callable[[], float] = time.time) -> MemoryBroker:
+    """Return a broker with the topics of one center, that stamps by this clock."""
+    broker = MemoryBroker(clock=clock)
     for topic in (TOPIC, f"out.{CENTER}"):
         broker.create_topic(topic, 1, APPEND_TIME)
     return broker

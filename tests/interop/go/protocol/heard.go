@@ -43,7 +43,8 @@ func (o *office) hear(name string, data []byte, at time.Time) bool {
 	if ahead > aheadMost && !wrong("status_from_the_future_taken") || ahead == aheadMost && wrong("status_ahead_by_the_limit_refused") {
 		return false
 	}
-	if o.newest != nil {
+	isAhead := o.newest != nil && o.newest.time.Sub(at) > aheadMost && !wrong("status_ahead_counts_for_ever")
+	if o.newest != nil && !isAhead {
 		same := s.time.Equal(o.newest.time)
 		if s.time.Before(o.newest.time) && !wrong("older_status_counts") || same && !wrong("second_status_of_a_moment_counts") {
 			return false
@@ -138,7 +139,8 @@ func checkHeard(file, v vector, notes map[string]vector, moment func(vector, str
 	if err != nil {
 		return err
 	}
-	var newest time.Time
+	var newest time.Time // of those that were not ahead when they came
+	ahead := map[int64]bool{}
 	name, counts := "", []string{}
 	for _, row := range v.rows("came") {
 		n, _, err := openNote(notes[row.str("note")].bytes(), []key{seal})
@@ -152,10 +154,16 @@ func checkHeard(file, v vector, notes map[string]vector, moment func(vector, str
 		if err != nil {
 			return fmt.Errorf("%s: %w", row.str("note"), err)
 		}
-		wasAhead := newest.Sub(moment(row, "at")) > aheadMost && !wrong("presence_ahead_counts_for_ever")
+		isAhead := p.time.Sub(moment(row, "at")) > aheadMost && !wrong("presence_ahead_counts_for_ever")
 		later := p.time.After(newest) || p.time.Equal(newest) && wrong("second_presence_of_a_moment_counts")
-		if name == "" || later || wasAhead || wrong("older_presence_counts") {
-			newest, name = p.time, row.str("note")
+		again := ahead[p.time.UnixMicro()] && !wrong("presence_ahead_counts_again")
+		if name == "" || later && !again || wrong("older_presence_counts") {
+			name = row.str("note")
+			if isAhead {
+				ahead[p.time.UnixMicro()] = true
+			} else {
+				newest = p.time
+			}
 		}
 		counts = append(counts, name)
 	}

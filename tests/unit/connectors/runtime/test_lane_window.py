@@ -7,21 +7,27 @@ import time
 import tracemalloc
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from connectors.runtime.codecs import released_readers
 from connectors.runtime.lane_window import BYTES_MAX, RECORDS_MAX, LaneWindow, Seen
+from connectors.runtime.registry import Registry
+from hub.domain.hq_lane import CLOCK
+from hub.domain.registry import correction_of
 from hub.ledger.publication import Outbound
 from hub.protocol.keys import Signer
 from hub.protocol.note import sign_note
 from hub.protocol.receipt import Receipt
 from hub.protocol.trust import HqKeys
-from tests.support.center import HUB, NOW, Center
+from tests.support.center import HUB, NOW, Center, filled
+from tests.support.hq import center_record
 from tests.support.hq_lane import TRUST, LaneWriter
 
 UZ, KZ = Center("uz"), Center("kz")
 REVISED = "net.cohub.center.revised.v1"
+FIRST, LAST = "0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,12 @@ def junk(number: int, epoch: str = "00000001", *, size: int = 10, sealed: bool =
     if sealed:
         headers += [("cohub-seal", b"a seal"), ("cohub-receipt", b"a receipt")]
     return Read(random.Random(number).randbytes(size), tuple(headers))
+
+
+def with_key(vkey: str) -> dict[str, Any]:
+    """Return the record of a center with such a key."""
+    record = center_record(UZ)
+    return {**record, "keys": [{**record["keys"][0], "vkey": vkey}]}
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 1000])
@@ -242,3 +254,28 @@ def test_copies_of_hqs_records_with_other_seals_and_receipts_take_nothing_from_t
         for first in range(0, len(mixed), step):
             found.take(mixed[first : first + step])
         assert found.lane == said.lane(), seed
+
+
+CORRECTED, ADOPTED = "net.cohub.clock.corrected.v1", "net.cohub.rules.adopted.v1"
+ODD_KEYS = ("", "x", "a+b+c", "a+zz+AA==", "a+00+", "a+00+\xe9", "a+00000000+AAAAA")
+ODD = [
+    (CORRECTED, "clock", filled(CORRECTED, {"since": "yesterday", "ahead_until": "never", "reason": ""})),
+    (CORRECTED, "clock", filled(CORRECTED, {"since": LAST, "ahead_until": FIRST, "reason": ""})),
+    (ADOPTED, "rules", filled(ADOPTED, {"number": 2**63 - 1, "reason": ""})),
+    (ADOPTED, "rules", filled(ADOPTED, {"number": -(2**63), "reason": ""})),
+    *((REVISED, "uz", with_key(vkey)) for vkey in ODD_KEYS),
+]
+
+
+@pytest.mark.parametrize("event", ODD)
+def test_what_hq_signed_against_its_own_rules_ends_no_office(event: tuple[str, str, dict[str, Any]]) -> None:
+    """A key that is none is no key, and a time that is none takes nothing back; all else of the lane counts."""
+    said, found, registry = lane().say(event).register(Center("by")), window(), Registry("uz")
+    found.take(read(said.records()))
+    registry.follow(found.lane)
+    registry.complete = True
+    ours = UZ.signer.verifier
+    registry.alarms(ours, {ours.public})
+    assert (found.lane.size, registry.centers >= {"uz", "kz", "by"}) == (said.edge.size, True)
+    clock = found.lane.entities.get(CLOCK)
+    assert clock is None or (correction_of(clock) is None) == (clock.record["since"] == "yesterday")

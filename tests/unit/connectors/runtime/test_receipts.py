@@ -18,7 +18,7 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import reason_for_epoch
 from connectors.runtime.outbox.meta import Foreign
 from connectors.runtime.outbox.status import hq_status
-from connectors.runtime.standing import STALE, Kept, Passed, lost_from, passed_over, status_passed_over
+from connectors.runtime.standing import STALE
 from connectors.runtime.told import OfficeFatal
 from connectors.runtime.trust import LOOKS_MAX
 from hub.protocol.forms import PRESENCE_V2
@@ -210,6 +210,17 @@ async def test_status_is_kept_and_what_is_older_or_for_others_or_from_the_future
     assert end.outbox.status()["hq"]["state"] == "parked"
 
 
+@pytest.mark.parametrize("stamp_s", [-62_135_596_800, -1, 253_402_300_799, 10**15])
+async def test_stamp_that_no_clock_can_have_ends_nobody(tmp_path: Path, codecs: Codecs, stamp_s: int) -> None:
+    """Whoever runs the broker stamps as he likes: the first and the last second that there is, and what is beyond."""
+    end = End(tmp_path, broker_of_a_center(lambda: stamp_s), codecs)
+    async with AnsweringHq("memory:1", HUB, CENTER, KEY.verifier, RECEIPTS, end.broker), end.running():
+        await write(end, signed(status()))
+        await settled(end, ["A"])
+        await until(lambda: end.outbox.status()["hq"])
+    end.outbox.close()
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -295,49 +306,6 @@ async def test_status_that_does_not_read_the_second_form_gets_the_first(end: End
         before = len(hq.presence)
         await until(lambda: len(hq.presence) >= before + 3)
         assert all(told.more is None for told in hq.presence)
-
-
-def test_age_of_a_status_is_told_though_this_clock_is_wrong() -> None:
-    """It is as old as it was when it came, and as long as it lies here by the same clock."""
-    note, wall = status(time=NOW), NOW - timedelta(days=365)
-    kept = Kept.read(note, wall, NOW + timedelta(minutes=1))
-    assert Kept.from_text(kept.to_text()) == kept
-    assert not kept.is_stale(wall + STALE - timedelta(minutes=1))
-    assert kept.is_stale(wall + STALE)
-    assert kept.is_stale(wall - timedelta(hours=1))  # the clock was set back: nobody knows
-    assert Kept.read(note, wall, NOW - timedelta(hours=1)).age == timedelta()
-
-
-def test_words_for_us_are_told_from_those_for_others() -> None:
-    """By the names that HQ has signed, and by nothing beside the note."""
-    for said in (Receipt(OURS, 1, 1, b"x" * 32, NOW, 1), Resend(OURS, 1, "gap"), status()):
-        assert passed_over(said, HUB, CENTER) is None
-        assert passed_over(said, HUB, "kz") is Passed.OTHERS
-        assert passed_over(said, "other.example", CENTER) is Passed.OTHERS
-    assert status_passed_over(status(time=NOW), None, NOW - timedelta(minutes=4)) is None
-    assert status_passed_over(status(time=NOW), None, NOW - timedelta(minutes=6)) is Passed.AHEAD
-    assert status_passed_over(status(time=NOW), status(time=NOW), NOW) is Passed.OLD
-
-
-@pytest.mark.parametrize(
-    ("lane", "size", "recorded_at", "expected"),
-    [
-        (LANE, 9, BEFORE, None),
-        (LANE, 12, BEFORE, None),
-        (LANE, 4, BEFORE, 5),
-        (LANE, 0, BEFORE, 1),
-        ("", 0, BEFORE, 1),
-        (f"{HUB}/{CENTER}/0000beef", 40, BEFORE, 1),
-        (LANE, 4, NOW, None),
-        (LANE, 4, None, None),
-    ],
-)
-def test_hq_that_went_back_says_so_by_a_note_newer_than_the_receipt(
-    lane: str, size: int, recorded_at: datetime | None, expected: int | None
-) -> None:
-    """Nine events are receipted: what HQ has less of them, in a note behind that receipt, it has lost."""
-    note = status(time=NOW, lane=lane, size=size)
-    assert lost_from(note, LANE, 9, recorded_at) == expected
 
 
 AHEAD = NOW + timedelta(days=365)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from hub.ledger.gap import RESEND_BACKOFF_S
 from hub.ledger.lane import Status
 from hub.ledger.settle import RECEIPT_EVENTS_MAX
+from hub.ledger.telling import Telling
 from hub.protocol.cause import Cause
 from hub.protocol.checkpoint import seal
 from hub.protocol.control import Presence
@@ -21,7 +23,7 @@ from hub.protocol.record import CONTROL_HEADER, SEAL_HEADER
 from hub.protocol.tree import Edge
 from tests.support.center import NOW, Center, Sent, offer
 from tests.support.hq import Hq, accepted, center_record, feed, ready, reasons, refused, resends
-from tests.support.peek import ask
+from tests.support.peek import ask, edit
 
 PUBLISHED = "net.cohub.offer.published.v1"
 NAME = "hub.example/uz"
@@ -348,6 +350,55 @@ async def test_newest_presence_counts_wherever_an_old_one_is_said_again(hq: Hq, 
     for at in range(0, 2, 2 // fetches):
         await feed(hq, records[at : at + 2 // fetches])
     assert "backlog 2\n" in ask(hq.database, "SELECT presence FROM intake WHERE center = 'uz'")
+
+
+async def test_presence_that_was_ahead_is_news_once_though_the_next_owner_reads_it(hq: Hq) -> None:
+    """A clock was a day ahead, is set right, and its connector dies: whoever says the old ones again wakes nobody."""
+    center, _ = await ready(hq)
+    offsets = count(50)
+
+    def said(*hours: int) -> list[Sent]:
+        texts = [Presence("uz", center.origin, NOW + timedelta(hours=h), 4, h, "cohub").to_text() for h in hours]
+        notes = [sign_note(text, [center.signer]).to_bytes() for text in texts]
+        return [Sent(b"uz", note, ((CONTROL_HEADER, b"presence"),), next(offsets)) for note in notes]
+
+    asked = "SELECT seen_at_us || presence FROM intake WHERE center = 'uz'"
+    await feed(hq, said(24, 25))
+    assert "backlog 25\n" in ask(hq.database, asked)
+    await feed(hq, said(0))
+    last = ask(hq.database, asked)
+    assert "backlog 0\n" in last
+    for hours in (24, 25, 0, 25, 24):
+        await feed(hq, said(hours))
+        assert ask(hq.database, asked) == last
+    (spoken,) = (await hq.store.told(["uz"])).values()
+    telling = Telling.again(*spoken)
+    for hours in (24, 25, 0):
+        again = Presence("uz", center.origin, NOW + timedelta(hours=hours), 4, 0, "cohub")
+        assert telling.heard(again, NOW + timedelta(hours=hours), 1.0) is telling
+
+
+@pytest.mark.parametrize("kept", [None, "", "x", "- 9999999999999999999999", b"\xff"])
+async def test_presence_that_an_earlier_release_kept_is_no_news_again(hq: Hq, kept: object) -> None:
+    """It kept no times, or somebody has edited them: the newest presence is known, and a right one is heard."""
+    center, _ = await ready(hq)
+
+    def said(hours: int, offset: int) -> list[Sent]:
+        text = Presence("uz", center.origin, NOW + timedelta(hours=hours), 4, hours, "cohub").to_text()
+        note = sign_note(text, [center.signer]).to_bytes()
+        return [Sent(b"uz", note, ((CONTROL_HEADER, b"presence"),), offset)]
+
+    asked = "SELECT presence FROM intake WHERE center = 'uz'"
+    await feed(hq, said(24, 50))
+    edit(hq.database, "UPDATE intake SET presence_times = ?, seen_at_us = 1", kept)
+    (spoken,) = (await hq.store.told(["uz"])).values()
+    ahead = Presence.from_text(ask(hq.database, asked))
+    assert Telling.again(*spoken).heard(ahead, ahead.time, 1.0).heard_at_s < 0
+    await feed(hq, said(24, 51))
+    assert ask(hq.database, "SELECT seen_at_us FROM intake WHERE center = 'uz'") == 1
+    await feed(hq, said(0, 52))
+    await feed(hq, said(24, 53))
+    assert "backlog 0\n" in ask(hq.database, asked)
 
 
 async def test_rotated_key_seals_the_same_tree_again(hq: Hq) -> None:

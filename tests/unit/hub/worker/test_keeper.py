@@ -15,6 +15,7 @@ from hub.base.faulty import Fault
 from hub.domain.catalogue import STREAMS
 from hub.domain.hq_lane import HqLane, HqStretch, hq_readers
 from hub.domain.stream import HQ
+from hub.hq.headquarters import HqEvent
 from hub.kafka.memory import MemoryBroker
 from hub.kafka.topics import OtherPartitions, ensure_topics, standard_topics
 from hub.ledger.notary import append
@@ -28,6 +29,7 @@ from hub.protocol.trust import Trust
 from hub.protocol.witness import log_origin
 from hub.store.released import released_schemas, state_schemas
 from hub.worker.keeper import Keeper
+from hub.worker.outward import outward_producer
 from hub.worker.publisher import Pace, Publisher
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.fanned import STATE_FORMS, at, heard, ledgered
@@ -137,6 +139,28 @@ async def test_hq_lane_is_said_as_it_was_sealed_and_goes_on(bench: Bench) -> Non
     await bench.settle(bench.keeper())  # another process goes on from SQL
     assert bench.lane() == await bench.hq.headquarters.lane.read()
     assert len(bench.broker.records("hub.lane")) == said + 1
+
+
+async def test_hq_lane_is_said_in_batches_of_whole_stretches(bench: Bench) -> None:
+    """Whoever reads a stretch knows its events by their seal alone: no stranger's record may come between two."""
+    codes = [{"code": f"C{number}", "zh": None, "en": "x" * 200, "ru": None} for number in range(700)]
+    for number in range(0, 8, 2):
+        names = [f"list{number}", f"list{number + 1}"]
+        lists = [HqEvent("net.cohub.code_list.published.v1", n, {"name": n, "codes": codes}) for n in names]
+        await bench.hq.headquarters.say(lists, NOW)
+    keeper, producer, place, sizes = bench.keeper(), await outward_producer(at(bench.broker), "test"), "0", []
+    kept = kept_of(bench.hq.store, bench.hq.database, IDENTITY)
+    while (page := await kept.lane(int(place))).place is not None:
+        batch, place, records = producer.create_batch(), page.place, page.places["hub.lane", 0]
+        for key, value, headers in records:
+            assert batch.append(key=key, value=value, timestamp=None, headers=headers) is not None
+        assert dict(records[-1][2]).keys() >= {"cohub-seal", "cohub-receipt"}
+        sizes.append(len(records))
+    await producer.stop()
+    assert len(sizes) > 1
+    await bench.settle(keeper)
+    assert bench.lane() == await bench.hq.headquarters.lane.read()
+    assert bench.lane().size == sum(sizes)
 
 
 async def test_hq_lane_that_was_said_further_than_it_goes_is_said_from_its_beginning(bench: Bench) -> None:

@@ -218,8 +218,8 @@ async def test_last_word_is_kept_and_an_old_presence_does_not_take_it_back(desk:
     note = sign_note(before.to_text(), [uz.signer]).to_bytes()
     desk.ticks.pass_by(120)
     await desk.worker.handle("uz", [Sent(b"uz", note, ((CONTROL_HEADER, b"presence"),), next(uz.offsets))])
-    ((text, _),) = (await desk.hq.store.told(["uz"])).values()
-    assert "ended the disk is full" in (text or "")
+    (spoken,) = (await desk.hq.store.told(["uz"])).values()
+    assert "ended the disk is full" in (spoken.presence or "")
 
 
 async def test_what_an_audit_found_is_a_remark_and_no_stop(desk: Desk) -> None:
