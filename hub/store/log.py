@@ -27,6 +27,7 @@ from hub.protocol.tiles import TILE_WIDTH, tile_root, tile_width
 from hub.protocol.tree import HASH_BYTES, Edge
 from hub.protocol.witness import Cosigned, open_cosigned
 from hub.store.log_rows import LogRows, StoredCheckpoint, StoredCosignature
+from hub.store.rows import UNREADABLE
 
 ROOTS_KEPT_MAX: Final = 100_000  # 32 bytes and a key each; one for every 256 leaves
 
@@ -298,7 +299,7 @@ class LogReader:
                 receipt_text(receipt.note)
         except Malformed as exc:
             return halt_of(exc)
-        except (TypeError, ValueError) as exc:
+        except UNREADABLE as exc:
             return Halt.of(Why.ROW, fault=exc)
         return None
 

@@ -7,6 +7,7 @@ with the LogRows that it has on a connection. HQ's log is asked through these; a
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial, wraps
@@ -57,20 +58,27 @@ def nobody_vouches(_page: Callable[[int], HqRows]) -> HqLane:
     raise Fatal("what HQ says can't be told without the keys that it is signed by: name the hub's data directory")
 
 
-def _in_words(question: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenate[_S, _P], _R]:
+@contextmanager
+def _edited(asked: str) -> Iterator[None]:
     """Let a row that no release of ours has written be told as that. Errors: Fatal."""
+    try:
+        yield
+    except ValidationError:
+        raise  # it names the column, see `_translated`
+    except (*UNREADABLE, MemoryError) as exc:  # a number where bytes should be asks for so many
+        said = str(exc) or type(exc).__name__
+        raise Fatal(
+            f"HQ's database has a row that no release of cohub has written ({asked}: {said}): {EDITED}"
+        ) from exc
+
+
+def _in_words(question: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenate[_S, _P], _R]:
+    """Let what a question meets be told, see `_edited`."""
 
     @wraps(question)
     def asked(snapshot: _S, /, *arguments: _P.args, **named: _P.kwargs) -> _R:
-        try:
+        with _edited(question.__name__):
             return question(snapshot, *arguments, **named)
-        except ValidationError:
-            raise  # it names the column, see `_translated`
-        except (*UNREADABLE, MemoryError) as exc:  # a number where bytes should be asks for so many
-            raise Fatal(
-                f"HQ's database has a row that no release of cohub has written ({question.__name__}: "
-                f"{str(exc) or type(exc).__name__}): {EDITED}"
-            ) from exc
 
     return asked
 
@@ -224,7 +232,7 @@ class Reads:
 
         Errors: Fatal where it is damaged.
         """
-        with _translated(), self._engine.connect() as db:
+        with _translated(), self._engine.connect() as db, _edited("HQ's log"):
             yield LogReader(self._log_rows(db), lambda: Witnesses.of(self._hq(partial(hq_rows, db)).registry()))
 
     def close(self) -> None:
@@ -237,8 +245,9 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OperationalError as exc:
-        if not hasattr(exc.orig, "sqlite_errorcode"):  # SQLite's own have one
-            raise Fatal(f"HQ's database has a text that is no UTF-8: {EDITED}") from exc
+        # A text that Python can't decode has no code of SQLite's; sums that are too large have that of a bad question.
+        if isinstance(exc.orig, sqlite3.Error) and getattr(exc.orig, "sqlite_errorcode", 1) == sqlite3.SQLITE_ERROR:
+            raise Fatal(f"HQ's database does not give back what was asked for ({exc.orig}): {EDITED}") from exc
         raise Retriable(f"HQ's database can't be read at this moment: {exc.orig}") from exc
     except DatabaseError as exc:
         raise Fatal(f"this can't be read as HQ's database: {exc.orig}") from exc
