@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -76,7 +77,8 @@ class SignedTimes:
     def from_text(cls, text: str) -> Self:
         """Return the times that `to_text` has written. Errors: ValueError, OverflowError."""
         right, *ahead = text.split(" ")
-        return cls(None if right == "-" else from_us(int(right)), tuple(from_us(int(time_us)) for time_us in ahead))
+        times = sorted(from_us(int(time_us)) for time_us in ahead)
+        return cls(None if right == "-" else from_us(int(right)), tuple(times))
 
     def to_text(self) -> str:
         """Return the times as they are kept: microseconds since 1970."""
@@ -91,13 +93,14 @@ class SignedTimes:
         right = self.right
         if right is not None and (time < right or (time == right and not is_same_news)):
             return None
-        if time in self.ahead:
+        place, ahead = bisect_left(self.ahead, time), self.ahead
+        if time in ahead[place : place + 1]:
             return None
         if time <= now + BROKER_CLOCK_OFF_MAX:
-            return replace(self, right=time, ahead=tuple(each for each in self.ahead if each > time))
-        if len(self.ahead) == AHEAD_MAX and time < self.ahead[0]:
+            return replace(self, right=time, ahead=ahead[place:])
+        if len(ahead) == AHEAD_MAX and not place:
             return None
-        return replace(self, ahead=tuple(sorted((*self.ahead, time)))[-AHEAD_MAX:])
+        return replace(self, ahead=(*ahead[:place], time, *ahead[place:])[-AHEAD_MAX:])
 
 
 def hear_presences(said: Iterable[Presence], times: SignedTimes, now: datetime) -> tuple[SignedTimes, Presence | None]:

@@ -204,8 +204,8 @@ class SqliteStore(OnDatabase):
     async def told(self, centers: Collection[str]) -> dict[str, Spoken]:
         """See Store."""
         rows = self._database.lenient(
-            "SELECT intake.center, presence, text, presence_times"
-            " FROM intake LEFT JOIN told ON told.center = intake.center"
+            "SELECT intake.center, presence, text, times FROM intake LEFT JOIN told ON told.center = intake.center"
+            " LEFT JOIN heard ON heard.center = intake.center AND heard.kind = 'presence'"
             " WHERE intake.center IN (SELECT value FROM json_each(?))",
             (json.dumps(sorted(centers)),),
         )

@@ -25,6 +25,7 @@ from hub.store.store import JUNK_SHARE, KEPT_BYTES_MAX, KEPT_KEY_BYTES_MAX, ROW_
 
 KEPT_DETAIL_CHARS_MAX: Final = 500
 _MEASURE: Final = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
+_HEARD: Final = "INSERT INTO heard VALUES (?, ?, ?) ON CONFLICT(center, kind) DO UPDATE SET times = excluded.times"
 Said = TypeVar("Said", Presence, Alarm)
 
 
@@ -71,23 +72,21 @@ class SqliteCommit:
 
         An alarm that was taken back stays, without a reason: so one that is said again is known to be older.
         """
-        presence, alarm, presence_times, alarm_times = db.execute(
-            "SELECT presence, alarm, presence_times, alarm_times FROM intake WHERE center = ?", (center,)
-        ).fetchone()
-        before = read_times(presence_times) or _times_of(_read(Presence.from_text, presence), heard_at)
+        presence, alarm = db.execute("SELECT presence, alarm FROM intake WHERE center = ?", (center,)).fetchone()
+        kept = dict(db.execute("SELECT kind, times FROM heard WHERE center = ?", (center,)))
+        before = read_times(kept.get("presence")) or _times_of(_read(Presence.from_text, presence), heard_at)
         times, newest = hear_presences(heard.presences, before, heard_at)
         if newest is not None:
             db.execute(
-                "UPDATE intake SET seen_at_us = ?, presence = ?, presence_times = ? WHERE center = ?",
-                (to_us(heard_at), newest.to_text(), times.to_text(), center),
+                "UPDATE intake SET seen_at_us = ?, presence = ? WHERE center = ?",
+                (to_us(heard_at), newest.to_text(), center),
             )
-        before = read_times(alarm_times) or _times_of(_read(Alarm.from_text, alarm), heard_at)
+            db.execute(_HEARD, (center, "presence", times.to_text()))
+        before = read_times(kept.get("alarm")) or _times_of(_read(Alarm.from_text, alarm), heard_at)
         times, held = hear_alarms(heard.alarms, before, heard_at)
         if held is not None:
-            db.execute(
-                "UPDATE intake SET alarm = ?, alarm_times = ? WHERE center = ?",
-                (held.to_text(), times.to_text(), center),
-            )
+            db.execute("UPDATE intake SET alarm = ? WHERE center = ?", (held.to_text(), center))
+            db.execute(_HEARD, (center, "alarm", times.to_text()))
 
     @staticmethod
     def _write_witness(db: sqlite3.Connection, step: Step) -> None:

@@ -42,9 +42,16 @@ INTAKE: Final = Table(
     Column("strangers", BigInteger, nullable=False, server_default="0"),  # control records by keys HQ does not know
     Column("seen_at_us", BigInteger),  # when HQ last received a presence
     Column("presence", Text),  # its note's text
-    Column("presence_times", Text),  # by which presences were signed that were heard: those said again are no news
-    Column("alarm_times", Text),  # the same of alarms
     Column("alarm", Text),  # what its witness last said of HQ's log, its note's text: `reason -` once all is well
+)
+
+# By which times the presences and alarms of a center were signed that were heard: what is said again is known by them.
+HEARD: Final = Table(
+    "heard",
+    METADATA,
+    Column("center", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),  # presence or alarm
+    Column("times", Text, nullable=False),
 )
 
 # Since when HQ stands with a center as it does: what the center is told of it, when that changed last. It follows from

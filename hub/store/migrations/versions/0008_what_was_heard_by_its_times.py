@@ -10,5 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for name in ('presence_times', 'alarm_times'):
-        op.add_column('intake', sa.Column(name, sa.Text(), nullable=True))
+    op.create_table('heard',
+    sa.Column('center', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('times', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('center', 'kind')
+    )
