@@ -25,6 +25,7 @@ from tests.support.tampering import KEYS, key_of, names, origins
 # What no check covers, and why. Every other column of every table is flipped, byte by byte, and must be found.
 UNCOVERED: Final[dict[str, dict[str, str]]] = {
     "intake": {"*": "where HQ stands in a topic, and what it last heard: a cursor and news, no record"},
+    "heard": {"*": "when notes were signed that came before their time, so that a replay of them is no news"},
     "remark": {"*": "what the last audit told a center: the next one with --tell writes it again from the ledger"},
     "told": {"*": "the status note that a center was told last: it is told again whenever what it says changes"},
     "unkept": {"*": "how much of nobody's records was not kept: counts of what is no evidence"},
