@@ -62,8 +62,8 @@ def _signature(data: bytes) -> None:
 
 
 def _answer(data: bytes) -> None:
-    said = read_answer(text(data))
-    assert said.to_text() == text(data)
+    written = read_answer(text(data)).to_text()  # its lines are as they are written today: 0.2 wrote others too
+    assert read_answer(written).to_text() == written
 
 
 def _presence(data: bytes) -> None:
