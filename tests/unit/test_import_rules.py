@@ -35,6 +35,7 @@ SEEDS: Final = (
     ("Databases are read and written in hub.store alone", "connectors.runtime.sender", "sqlite3"),
     ("Databases are read and written in hub.store alone", "connectors.runtime.daemon", "sqlalchemy"),
     ("Databases are read and written in hub.store alone", "hub.hq.lookup", "sqlite3"),
+    ("A worker knows the store by its ports alone", "hub.worker.again", "hub.store.sqlite_publication"),
 )
 
 

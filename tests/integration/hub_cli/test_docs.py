@@ -128,6 +128,7 @@ def own(tmp_path: Path) -> Iterator[Terminal]:
     terminal.end()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("network")
 def test_a_hub_of_your_own_has_offers_an_audit_and_other_keys(own: Terminal) -> None:
     """From an empty folder to two accepted rows and their audit; then other keys, with the root key at hand and not."""

@@ -24,6 +24,7 @@ from hub.ledger.derived import Reach
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
 from hub.protocol.errors import CohubError, Fatal
+from hub.protocol.moment import to_us
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.rules import RULES_KNOWN
 from hub.protocol.witness import log_origin
@@ -90,6 +91,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "hub.sqlite3"
     edit(path, "INSERT INTO quarantine VALUES (1, 'uz', 900, x'00', 'OTHER_ROOT', '', NULL, x'00', 1, 0)")
     edit(path, "INSERT INTO unkept VALUES ('uz', 'BAD_SEAL', 1, 1, 0, 0)")
+    edit(path, f"INSERT INTO heard VALUES ('uz', 'presence', '- {to_us(NOW)}')")
     for table in METADATA.sorted_tables:
         assert table.name in EMPTY or ask(path, f"SELECT count(*) FROM {table.name}"), table.name
     return path
