@@ -212,7 +212,7 @@ async def test_request_that_is_replayed_all_the_time_costs_new_events_next_to_no
         finally:
             replaying.cancel()
         written = len(await read_topic(hub.bootstrap, f"in.{office.center}")) - before
-        assert written < 200 + 100  # the events, and presences
+        assert written < 1000  # the events, again where a busy HQ is slow, and presences: following it once makes 2,000
 
 
 def test_kinds_of_answers_are_told_by_their_first_line() -> None:
