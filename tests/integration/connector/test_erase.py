@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import openpyxl
@@ -17,7 +16,6 @@ from connectors.runtime.daemon import Connector
 from connectors.runtime.persons import Persons
 from connectors.runtime.persons.cipher import KEY_BYTES
 from connectors.runtime.persons.register import KEYS
-from hub.broker.embedded import EmbeddedKafka
 from hub.cli.main import run_command as run_hub
 from hub.cli.options import Settings
 from hub.domain.sealed import key_id_of
@@ -40,15 +38,6 @@ MAPPING = {
 }
 MAIL = "nigora.karimova@example.org"
 PLAIN = ("Nigora", "Karimova", "nigora.", "+998712345678", "Timur", "Aliev", "timur.")
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> AsyncIterator[Hub]:
-    """Yield a real HQ without centers, its worker running."""
-    (tmp_path / "hub").mkdir()
-    hub = Hub.make(tmp_path / "hub", kafka.bootstrap)
-    async with hub.running():
-        yield hub
 
 
 @pytest.fixture

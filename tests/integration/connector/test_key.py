@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +24,6 @@ from tests.support.folder import OfficeFolder, until
 from tests.support.worker import Hub
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> AsyncIterator[Hub]:
-    """Yield a real HQ without centers, its worker running."""
-    (tmp_path / "hub").mkdir()
-    hub = Hub.make(tmp_path / "hub", kafka.bootstrap)
-    async with hub.running():
-        yield hub
 
 
 async def connector_key(office: OfficeFolder, *arguments: str) -> tuple[int, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,15 +35,6 @@ from tests.support.peek import ask
 from tests.support.worker import Hub, answers, read_topic
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, kafka: EmbeddedKafka) -> AsyncIterator[Hub]:
-    """Yield a real HQ without centers, its worker running."""
-    (tmp_path / "hub").mkdir()
-    hub = Hub.make(tmp_path / "hub", kafka.bootstrap)
-    async with hub.running():
-        yield hub
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -22,20 +21,9 @@ from hub.protocol.moment import write_time
 from hub.protocol.note import Note, sign_note
 from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.tree import leaf_hash
-from tests.support.folder import OfficeFolder, until
+from tests.support.folder import until
 from tests.support.log import Published, TestLog, leaf
 from tests.support.witnesses import Bench, publish, sizes
-
-
-@pytest.fixture
-def broker() -> MemoryBroker:
-    return MemoryBroker({CHECKPOINTS: 1})
-
-
-@pytest.fixture
-def bench(tmp_path: Path, broker: MemoryBroker) -> Bench:
-    office = OfficeFolder(tmp_path / "office", "uz", "memory:1", broker, logged_within_s=1.0)
-    return Bench(office, TestLog(seed=os.urandom(32)))
 
 
 def text_of(record: Published) -> str:

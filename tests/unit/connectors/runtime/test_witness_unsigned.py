@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,22 +10,10 @@ from structlog.testing import capture_logs
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.witness_state import WitnessState
 from hub.kafka.memory import MemoryBroker
-from hub.protocol.topics import CHECKPOINTS
 from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER
-from tests.support.folder import OfficeFolder, until
-from tests.support.log import TestLog, leaf
+from tests.support.folder import until
+from tests.support.log import leaf
 from tests.support.witnesses import Bench, publish, sizes
-
-
-@pytest.fixture
-def broker() -> MemoryBroker:
-    return MemoryBroker({CHECKPOINTS: 1})
-
-
-@pytest.fixture
-def bench(tmp_path: Path, broker: MemoryBroker) -> Bench:
-    office = OfficeFolder(tmp_path / "office", "uz", "memory:1", broker, logged_within_s=1.0)
-    return Bench(office, TestLog(seed=os.urandom(32)))
 
 
 @pytest.mark.parametrize("headers", [(), ((AFTER_HEADER, b"1"), (LEAVES_HEADER, leaf(9)))])

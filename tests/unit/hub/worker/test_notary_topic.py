@@ -14,7 +14,7 @@ from hub.protocol.topics import CHECKPOINTS
 from hub.store.faulty import FaultyStore
 from hub.worker.checkpoint_topic import Said
 from hub.worker.lease import LEASE_S
-from hub.worker.notary import COMPARE_EVERY_S, SAY_AGAIN_S
+from hub.worker.notary import COMPARE_EVERY_S, SAY_AGAIN_S, Notary
 from tests.support.center import NOW, RELEASED, Center
 from tests.support.halts import told
 from tests.support.hq import IDENTITY, Hq
@@ -68,14 +68,20 @@ async def test_notary_waits_for_a_topic_that_nobody_has_made_yet_and_makes_it(st
     assert topic.records == said
 
 
-async def test_topic_that_the_broker_lost_is_filled_again_in_order(staffed: Hq, clock: Clock) -> None:
-    """SQL has every checkpoint with its leaves: a topic made again has the same records, byte for byte."""
+async def said(staffed: Hq, clock: Clock, checkpoints: int) -> tuple[Board, Notary, Center]:
+    """Return a topic with so many checkpoints, the notary that has said them, and the center that they are of."""
     topic, uz = Board(), Center("uz")
     working = notary(staffed.store, topic, clock)
-    for n in range(4):
+    for n in range(checkpoints):
         await staffed.feed("uz", uz.offers(1, first=n) if n else uz.opened())
         await working.round()
         clock.move(REST_S)
+    return topic, working, uz
+
+
+async def test_topic_that_the_broker_lost_is_filled_again_in_order(staffed: Hq, clock: Clock) -> None:
+    """SQL has every checkpoint with its leaves: a topic made again has the same records, byte for byte."""
+    topic, working, _ = await said(staffed, clock, 4)
     before, topic.records = topic.records, []
     topic.broker.cut()
     clock.move(SAY_AGAIN_S)
@@ -95,12 +101,7 @@ async def test_copy_of_the_newest_note_does_not_say_that_all_before_it_is_there(
     staffed: Hq, clock: Clock, junk: tuple[tuple[str, bytes], ...]
 ) -> None:
     """The broker lost the end of the topic, and a stranger has put a genuine note there: HQ says what is missing."""
-    topic, uz = Board(), Center("uz")
-    working = notary(staffed.store, topic, clock)
-    for n in range(4):
-        await staffed.feed("uz", uz.offers(1, first=n) if n else uz.opened())
-        await working.round()
-        clock.move(REST_S)
+    topic, working, _ = await said(staffed, clock, 4)
     before = topic.records
     topic.records = [*before[:2], (before[3][0], junk)]
     clock.move(COMPARE_EVERY_S)
@@ -113,12 +114,7 @@ async def test_copy_of_the_newest_note_does_not_say_that_all_before_it_is_there(
 
 async def test_topic_made_anew_behind_our_back_is_filled_within_a_minute(staffed: Hq, clock: Clock) -> None:
     """No write was refused, and yet what was said is gone: it is looked at again, and said again from the beginning."""
-    topic, uz = Board(), Center("uz")
-    working = notary(staffed.store, topic, clock)
-    for n in range(3):
-        await staffed.feed("uz", uz.offers(1, first=n) if n else uz.opened())
-        await working.round()
-        clock.move(REST_S)
+    topic, working, uz = await said(staffed, clock, 3)
     before, topic.records = topic.records, []
     await staffed.feed("uz", uz.offers(1, first=9))
     await working.round()
