@@ -366,3 +366,10 @@ def zipped(files: dict[str, bytes]) -> bytes:
         for name, data in files.items():
             made.writestr(name, data)
     return out.getvalue()
+
+
+def test_a_reader_that_looks_at_every_pair_is_found() -> None:
+    """The measure itself: what grows by its square is told, and a list that is walked once is not."""
+    check_growth(lambda size: list(range(size)), lambda numbers: [str(one) for one in numbers])
+    with pytest.raises(AssertionError, match="doubled takes"):
+        check_growth(lambda size: "a" * size, lambda text: [text.count("b") for _ in text])
