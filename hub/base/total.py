@@ -256,10 +256,25 @@ class Held(OrderedDict[TopicPartition, Any]):
 class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
     """Fetches, and gives each poll an allowance of bytes."""
 
+    _fetch_max_wait_ms: int
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._allowance = Allowance()
         self._records = Held(self._allowance)
+        self._wait_ms = self._wait_beside_ms = self._fetch_max_wait_ms
+
+    def ask_beside(self, after_s: float, wait_ms: int) -> None:
+        """Ask for other partitions soon, and shortly, while what was fetched of one lies here.
+
+        aiokafka leaves them alone for 0.1 s, and has one request under way at most: a long one for idle partitions
+        holds up the one with much. Short ones cost requests, which a broker that is near does not mind.
+        """
+        self._prefetch_backoff, self._wait_beside_ms = after_s, wait_ms
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        self._fetch_max_wait_ms = self._wait_beside_ms if self._records else self._wait_ms
+        return super()._get_actions_per_node(assignment)
 
     async def fetched_records(
         self,

@@ -108,6 +108,14 @@ class Outgoing:
         """
         return self.queued > ROOM_EVENTS and self.is_linked
 
+    def owes(self, centers: Collection[str]) -> bool:
+        """Return whether anything that was offered for these centers is still to reach the broker, and may soon."""
+        if not centers or not self.is_linked:
+            return False
+        if not set(centers).isdisjoint(_centers_of(self.flight)):
+            return True
+        return any(publication.center in centers for publication in self.queue)
+
     @property
     def centers(self) -> frozenset[str]:
         """Whom something may have to be sent to, after a failure."""

@@ -21,8 +21,8 @@ from hub.protocol.topics import topic_in
 from hub.worker.faust_log import faust_log, quiet_logs
 from hub.worker.lanes import Intakes, Lanes
 from hub.worker.transport import FetchScheduler
+from hub.worker.turns import FETCH_RECORDS_MAX
 
-POLL_RECORDS_MAX = 2000
 BUFFERED_FETCHES_MAX = 4096  # never reached: the transport stops fetching at 4000 records ahead; this counts fetches
 METADATA_AGE_MAX_MS = 5_000  # a topic that was made after its center was added is seen within this time
 
@@ -85,7 +85,7 @@ def create_app(settings: ReaderSettings, intakes: Intakes, centers: Iterable[str
         # reading
         ConsumerScheduler=FetchScheduler,
         TableManager=_Tables,
-        broker_max_poll_records=POLL_RECORDS_MAX,
+        broker_max_poll_records=FETCH_RECORDS_MAX,
         stream_buffer_maxsize=BUFFERED_FETCHES_MAX,
         consumer_auto_offset_reset="earliest",
         consumer_metadata_max_age_ms=METADATA_AGE_MAX_MS,

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -254,9 +254,9 @@ class Consolidator:
         self.lanes.resume(center)
         log.info("lane_read_again", center=center, offset=intake.offset)
 
-    async def ready(self, records: Sequence[KafkaRecord]) -> None:
+    async def ready(self, records: Sequence[KafkaRecord], before: Collection[str] = ()) -> None:
         """See Intakes. Wait for room at the publisher, and for HQ's clock. Errors: Fatal for a clock that is off."""
-        await self._publisher.room()
+        await self._publisher.room(before)
         await self._until_newest(records[-1])
 
     async def handle(self, center: str, records: Sequence[KafkaRecord]) -> None:

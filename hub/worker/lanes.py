@@ -47,8 +47,10 @@ class Intakes(Protocol):
     async def revoke(self, centers: Sequence[str]) -> None:
         """Let go of these lanes. Nothing of theirs is being handled now, or will be before the next `assign`."""
 
-    async def ready(self, records: Sequence[ConsumerRecord]) -> None:
-        """Wait until these may be handled. It has no turn: assign, revoke and looks go on meanwhile.
+    async def ready(self, records: Sequence[ConsumerRecord], before: Collection[str] = ()) -> None:
+        """Wait until these may be handled: also until the centers in `before` have been answered.
+
+        It has no turn: assign, revoke and looks go on meanwhile.
 
         What it raises ends the process.
         """
@@ -201,7 +203,7 @@ class Lanes:
         self.in_hand = fetched.center, clock_s()
         began_s = 0.0
         try:
-            await self._intakes.ready(fetched.records)
+            await self._intakes.ready(fetched.records, self._turns.before(fetched.center, clock_s()))
             async with self._turn:
                 began_s = clock_s()
                 await self._take(fetched)
@@ -300,8 +302,8 @@ class Lanes:
         """Tell whether this topic is not to be fetched now."""
         return center_of(topic) in self._paused
 
-    def wanted(self, topics: Iterable[str]) -> tuple[set[str], int | None]:
-        """Return which of these topics are to be fetched now, and how many records at most (None: as ever)."""
+    def wanted(self, topics: Iterable[str]) -> tuple[set[str], int]:
+        """Return which of these topics are to be fetched now, and how many records at most."""
         reading = (center_of(topic) for topic in topics if not self.paused(topic))
         centers, records_max = self._turns.next(reading, asyncio.get_running_loop().time())
         return {topic_in(center) for center in centers}, records_max

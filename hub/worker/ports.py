@@ -46,5 +46,5 @@ class Outlet(Protocol):
     def unreadable(self) -> Mapping[str, str]:
         """Return the centers of which nothing is published, for their rows can't be read, and why."""
 
-    async def room(self) -> None:
-        """Wait while much is queued and publishing goes on."""
+    async def room(self, before: Collection[str] = ()) -> None:
+        """Wait while much is queued, or anything for the centers in `before`, and publishing goes on."""

@@ -101,9 +101,9 @@ class Publisher:
         """See Outlet."""
         return self._unreadable
 
-    async def room(self) -> None:
+    async def room(self, before: Collection[str] = ()) -> None:
         """See Outlet."""
-        while self._outgoing.is_crowded:
+        while self._outgoing.is_crowded or self._outgoing.owes(before):
             self._moved.clear()
             await self._moved.wait()
 

@@ -32,6 +32,7 @@ from hub.worker.faust_log import faust_log
 from hub.worker.lanes import Fetched, Lanes, Stamp
 
 FETCH_WAIT_MAX_MS = 250  # the driver's 1500 is how long a lane that was read slowly may wait behind the idle ones
+BESIDE_AFTER_S, BESIDE_WAIT_MS = 0.005, 20  # for a row beside a lane of which much was fetched
 ENDS_DEADLINE_S = 10.0  # for the broker to tell where its topics end
 THREAD_DEADLINE_S = 30.0  # for the consumer's thread to answer at all
 
@@ -94,6 +95,11 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_bytes = FETCH_BYTES_MAX  # noqa: SLF001
         return consumer
 
+    async def on_start(self) -> None:
+        """Start the consumer; a lane of which much was fetched keeps no other waiting."""
+        await super().on_start()
+        self._ensure_consumer()._fetcher.ask_beside(BESIDE_AFTER_S, BESIDE_WAIT_MS)  # noqa: SLF001
+
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
         """Print nothing here: the app raises it."""
 
@@ -113,7 +119,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             # the app would wait for it until its deadline.
             await self._ensure_consumer()._client.close()  # noqa: SLF001
 
-    async def fetch(self, wanted: set[TP], timeout_s: float, records_max: int | None) -> dict[TP, OneRecord]:
+    async def fetch(self, wanted: set[TP], timeout_s: float, records_max: int) -> dict[TP, OneRecord]:
         """Fetch what is there, one message a partition, in the consumer's thread."""
         fetched: dict[TP, OneRecord] = await self.call_thread(self._fetch, wanted, timeout_s, records_max)
         return fetched
@@ -148,13 +154,8 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             found[tp.topic] = self._stamps.get(tp.topic, Stamp(0, 0)), more
         return found
 
-    async def _fetch(self, wanted: set[TP], timeout_s: float, records_max: int | None = None) -> dict[TP, OneRecord]:
-        fetched = await self._fetch_records(
-            self._ensure_consumer(),
-            wanted,
-            timeout=timeout_s,
-            max_records=records_max or self.app.conf.broker_max_poll_records,
-        )
+    async def _fetch(self, wanted: set[TP], timeout_s: float, records_max: int) -> dict[TP, OneRecord]:
+        fetched = await self._fetch_records(self._ensure_consumer(), wanted, timeout=timeout_s, max_records=records_max)
         # No await stands between taking the records and stamping them, nor in `_move` between seek and stamp.
         return {
             tp: OneRecord(

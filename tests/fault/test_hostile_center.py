@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from benchmarks.setting import rss_mb, running
+from benchmarks.setting import rss_mb, running, until
 from hub.base.clients import close, start
 from hub.broker.embedded import EmbeddedKafka
 from hub.hq.folder import HubFolder
@@ -27,8 +27,8 @@ from tests.support.worker import Hub
 
 pytestmark = [pytest.mark.fault, pytest.mark.integration, pytest.mark.timeout(900)]
 
-WEAPON_MB = int(os.environ.get("COHUB_WEAPON_MB", "100"))
-ROWS = 150
+WEAPON_MB = int(os.environ.get("COHUB_WEAPON_MB", "1000"))
+ROWS, ROWS_MAX = 150, 1000
 EVERY_S = 0.01
 PUBLISHED = "net.cohub.offer.published.v1"
 REVISED = "net.cohub.offer.revised.v1"
@@ -171,13 +171,15 @@ async def test_others_are_answered(weapon: Any, tmp_path: Path, kafka: EmbeddedK
     records = await fill(kafka.bootstrap, f"in.{hostile.id}", weapon(hostile), WEAPON_MB * 1_000_000)
     peak_mb = 0.0
 
-    def lasts(_done: int) -> bool:
+    def lasts(done: int) -> bool:
         nonlocal peak_mb
         peak_mb = max(peak_mb, rss_mb(worker.pid))
         ((offset,),) = peek(database, "SELECT next_offset FROM intake WHERE center = ?", hostile.id)
-        return (offset or 0) < records - 300  # the last of them may be a tail that nothing follows
+        # The last of them may be a tail that nothing follows; a place where a seal is bad is read over, and not moved.
+        return (offset or 0) < records - min(300, records // 10) and done < ROWS_MAX
 
-    async with running(*arguments, log=tmp_path / "worker.log") as worker:
+    async with running(*arguments, log=(worker_log := tmp_path / "attacked.log")) as worker:
+        await until(lambda: b"lanes_assigned" in worker_log.read_bytes(), 60, "the worker that reads")
         busy = await answers(kafka.bootstrap, good, lasts)
         assert worker.poll() is None
     grown = database.stat().st_size - idle_bytes

@@ -46,7 +46,7 @@ class Seen:
     def unreadable(self) -> Mapping[str, str]:
         return self.damaged
 
-    async def room(self) -> None:
+    async def room(self, before: Collection[str] = ()) -> None:
         """There is always room."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:

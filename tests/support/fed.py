@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -34,7 +34,7 @@ class Journal:
     async def revoke(self, centers: Sequence[str]) -> None:
         self.on_revoke()
 
-    async def ready(self, records: Sequence[ConsumerRecord]) -> None:
+    async def ready(self, records: Sequence[ConsumerRecord], before: Collection[str] = ()) -> None:
         raise NotImplementedError
 
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:

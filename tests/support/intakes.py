@@ -66,5 +66,5 @@ class Ledgered:
     async def adopt(self, centers: Collection[str]) -> None:
         self.adopted.extend(centers)
 
-    async def room(self) -> None:
+    async def room(self, before: Collection[str] = ()) -> None:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -55,7 +55,7 @@ class MemoryIntakes:
             assert self.positions.owner.pop(center) == self.name
             self.journal.append(("revoke", center))
 
-    async def ready(self, records: Sequence[ConsumerRecord]) -> None:
+    async def ready(self, records: Sequence[ConsumerRecord], before: Collection[str] = ()) -> None:
         """Be ready at once."""
 
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Collecting:
     async def revoke(self, centers: Sequence[str]) -> None:
         """Nothing is held."""
 
-    async def ready(self, records: Sequence[ConsumerRecord]) -> None:
+    async def ready(self, records: Sequence[ConsumerRecord], before: Collection[str] = ()) -> None:
         """Be ready at once."""
 
     async def handle(self, center: str, records: Sequence[ConsumerRecord]) -> None:

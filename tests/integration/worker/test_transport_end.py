@@ -150,7 +150,7 @@ class Intakes:
     def attach(self, reader): pass
     async def assign(self, centers): print("assign", flush=True); return dict.fromkeys(centers)
     async def revoke(self, centers): print("revoke", flush=True)
-    async def ready(self, records): pass
+    async def ready(self, records, before=()): pass
     async def handle(self, center, records):
         print("handle", len(records), flush=True)
         if records[-1].value == b"fail":

@@ -272,3 +272,34 @@ async def test_fetcher_of_a_real_consumer_is_ours() -> None:
     finally:
         await made.close()
     await asyncio.sleep(0)
+
+
+async def test_other_partitions_are_asked_for_soon_and_shortly_while_one_has_records_at_hand() -> None:
+    """By itself aiokafka asks for none of them for a while, and then for as long as it asks for all."""
+    positions = SubscriptionState()
+    positions.assign_from_user({PLACE, OTHER})
+    assignment = positions.subscription.assignment
+    for place in (PLACE, OTHER):
+        assignment.state_value(place).reset_to(0)
+    loop, cluster = asyncio.get_running_loop(), SimpleNamespace(leader_for_partition=lambda _: 1)
+    made = Fetcher(SimpleNamespace(_loop=loop, _metadata_max_age_ms=1, cluster=cluster), positions)
+
+    def request() -> tuple[int, set[str]] | None:
+        requests = made._get_actions_per_node(assignment)[0]
+        if not requests:
+            return None
+        sent = requests[0][1]
+        return sent._max_wait_ms, {topic for topic, _ in sent._topics}
+
+    try:
+        assert request() == (500, {PLACE.topic, OTHER.topic})
+        made._set_error(PLACE, ValueError())
+        assert request() is None
+        made._records.clear()
+        made.ask_beside(0.0, 20)
+        assert request() == (500, {PLACE.topic, OTHER.topic})
+        made._set_error(PLACE, ValueError())
+        assert request() == (20, {OTHER.topic})
+    finally:
+        await made.close()
+    await asyncio.sleep(0)

@@ -273,6 +273,17 @@ def test_consolidating_waits_while_much_is_queued_and_publishing_goes_on() -> No
     assert not queued(published(1, ROOM_EVENTS)).is_crowded
 
 
+def test_what_is_owed_is_what_was_offered_and_is_still_to_reach_the_broker() -> None:
+    """While publishing fails nothing is owed: a lane with much to say would wait for a broker that is away."""
+    waiting = queued(published(1, 3))
+    for moment in (waiting, departed(waiting)):
+        assert moment.owes({"uz"})
+        assert not moment.owes({"kz"})
+        assert not moment.owes(())
+    assert not departed(waiting).landed().owes({"uz"})
+    assert not departed(waiting).failed().owes({"uz"})
+
+
 def test_cursors_are_stored_when_it_is_time_and_those_that_moved_meanwhile_again() -> None:
     found = departed(queued(published(1, 5))).landed()
     cursors = found.to_store(NOW)

@@ -7,7 +7,7 @@ other, as they do in a worker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Late:
 class Full(Seen):
     """A publisher that has no room."""
 
-    async def room(self) -> None:
+    async def room(self, before: Collection[str] = ()) -> None:
         await asyncio.Event().wait()
 
 

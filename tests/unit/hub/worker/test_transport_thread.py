@@ -66,7 +66,7 @@ async def test_fetched_records_are_stamped_in_the_step_that_took_them(fed: Calla
     consumer = fed(app_of("uz"))
     thread = consumer._thread
     thread._consumer = FakeKafka()
-    work = thread._fetch({UZ}, 1.0)
+    work = thread._fetch({UZ}, 1.0, 10)
     with pytest.raises(StopIteration) as done:
         work.send(None)
     assert done.value.value[UZ].value.stamp == Stamp(0, 1)

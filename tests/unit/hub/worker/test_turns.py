@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from hub.worker.turns import (
+    FETCH_RECORDS_MAX,
+    FETCH_S,
     LITTLE_FOR_S,
     LITTLE_RECORDS_MAX,
+    MUCH_FOR_S,
     SLICE_RECORDS_MAX,
     SLICE_RECORDS_MIN,
     SLICE_S,
@@ -25,10 +30,18 @@ def fed(**fetched: int) -> Turns:
     return turns
 
 
-@pytest.mark.parametrize("fetched", [{}, {"uz": MUCH}, {"uz": MUCH, "kz": MUCH}, {"uz": 1}, {"uz": 1, "kz": 1}])
-def test_lanes_that_are_alike_are_fetched_without_limits(fetched: dict[str, int]) -> None:
-    """Where all say much, or all say little, nobody is held up by anybody."""
-    assert fed(**fetched).next({"uz", "kz", "by"}, 0.0) == ({"uz", "kz", "by"}, None)
+ALL: Final = round(FETCH_S / 0.0001)
+
+
+@pytest.mark.parametrize("fetched", [{"uz": MUCH}, {"uz": MUCH, "kz": MUCH}, {"uz": 1}, {"uz": 1, "kz": 1}])
+def test_lanes_that_are_alike_are_fetched_at_once(fetched: dict[str, int]) -> None:
+    """Where all say much, or all say little, nobody is held up by anybody: not longer than one fetch takes."""
+    assert fed(**fetched).next({"uz", "kz", "by"}, 0.0) == ({"uz", "kz", "by"}, ALL)
+
+
+def test_the_first_fetch_tells_how_long_a_record_takes() -> None:
+    """Before it nobody knows, and two thousand of the slowest would keep a row waiting for seconds."""
+    assert Turns().next({"uz"}, 0.0) == ({"uz"}, SLICE_RECORDS_MAX)
 
 
 def test_much_is_read_in_slices_beside_little() -> None:
@@ -46,20 +59,57 @@ def test_who_has_much_waits_until_its_slice_is_handled() -> None:
     assert turns.next({"uz", "kz"}, 0.2)[0] == {"uz", "kz"}
 
 
-@pytest.mark.parametrize(("record_s", "expected"), [(1.0, SLICE_RECORDS_MIN), (1e-7, SLICE_RECORDS_MAX)])
-def test_slices_have_bounds(record_s: float, expected: int) -> None:
-    """Neither a record that takes long nor one that takes nothing makes a slice without bounds."""
+@pytest.mark.parametrize(
+    ("record_s", "of_a_slice", "of_a_fetch"),
+    [(1.0, SLICE_RECORDS_MIN, SLICE_RECORDS_MIN), (1e-7, SLICE_RECORDS_MAX, FETCH_RECORDS_MAX)],
+)
+def test_fetches_have_bounds(record_s: float, of_a_slice: int, of_a_fetch: int) -> None:
+    """Neither a record that takes long nor one that takes nothing makes a fetch without bounds."""
     turns = Turns()
     for center, records in (("uz", MUCH), ("kz", 1)):
         turns.admitted(center, records, 0.0)
         turns.handled(center, records, records * record_s)
-    assert turns.next({"uz", "kz"}, 0.0)[1] == expected
+    assert turns.next({"uz", "kz"}, 0.0)[1] == of_a_slice
+    assert turns.next({"uz", "kz"}, LITTLE_FOR_S)[1] == of_a_fetch
+
+
+@pytest.mark.parametrize("records", [LITTLE_RECORDS_MAX, SLICE_RECORDS_MIN])
+def test_who_fills_slices_has_much_to_say_however_few_records_they_are(records: int) -> None:
+    """Slow records come by a few: a lane that fills its slices with them is not thought to have said all."""
+    turns = Turns()
+    for center, count in (("uz", MUCH), ("kz", 1)):
+        turns.admitted(center, count, 0.0)
+        turns.handled(center, count, count * SLICE_S / records)
+    for at in range(5):
+        assert turns.next({"uz", "kz"}, at / 2) == ({"uz", "kz"}, records)
+        turns.admitted("uz", records, at / 2)
+        turns.handled("uz", records, SLICE_S)
+
+
+def test_the_end_of_what_lay_at_hand_is_not_the_end_of_a_lane() -> None:
+    """A fetch that brings few records of a long lane is followed by a slice, not by all that a fetch may bring."""
+    turns = fed(uz=MUCH, kz=1)
+    turns.admitted("uz", 1, 0.1)
+    turns.handled("uz", 1, 0.0001)
+    assert turns.next({"uz", "kz"}, 0.1)[1] == round(SLICE_S / 0.0001)
+    assert turns.next({"uz", "kz"}, MUCH_FOR_S)[1] == ALL
+
+
+def test_answers_to_those_that_say_little_go_out_before_a_slice_is_handled() -> None:
+    """They would share the processor with it. Nothing waits where nothing is read in slices."""
+    turns = fed(uz=MUCH, kz=1, by=MUCH)
+    assert turns.before("uz", 0.0) == []
+    turns.next({"uz", "kz", "by"}, 0.0)
+    assert turns.before("uz", 0.0) == ["kz"]
+    assert turns.before("kz", 0.0) == turns.before("unknown", 0.0) == []
+    turns.next({"uz", "kz", "by"}, LITTLE_FOR_S)
+    assert turns.before("uz", LITTLE_FOR_S) == []
 
 
 def test_an_office_that_says_nothing_slows_nobody_down() -> None:
     """What was little, and long ago, is no reason for slices."""
     turns = fed(uz=MUCH, kz=1)
-    assert turns.next({"uz", "kz"}, LITTLE_FOR_S + 0.1) == ({"uz", "kz"}, None)
+    assert turns.next({"uz", "kz"}, LITTLE_FOR_S + 0.1) == ({"uz", "kz"}, ALL)
 
 
 def test_lanes_that_were_dealt_out_anew_begin_anew() -> None:
@@ -68,13 +118,13 @@ def test_lanes_that_were_dealt_out_anew_begin_anew() -> None:
     turns.admitted("uz", MUCH, 0.1)
     turns.clear()
     turns.handled("uz", MUCH, 0.1)
-    assert turns.next({"uz", "kz"}, 0.1) == ({"uz", "kz"}, None)
+    assert turns.next({"uz", "kz"}, 0.1) == ({"uz", "kz"}, SLICE_RECORDS_MAX)
 
 
 def test_presence_is_no_row_that_waits() -> None:
     """Every center says twice a minute that it is there: a topic is not read in slices for that."""
     turns = fed(uz=MUCH)
     turns.admitted("kz", 1, 0.0, has_events=False)
-    assert turns.next({"uz", "kz"}, 0.0) == ({"uz", "kz"}, None)
+    assert turns.next({"uz", "kz"}, 0.0) == ({"uz", "kz"}, ALL)
     turns.admitted("kz", 1, 0.0)
-    assert turns.next({"uz", "kz"}, 0.0)[1] is not None
+    assert turns.next({"uz", "kz"}, 0.0)[1] < ALL
