@@ -22,6 +22,7 @@ from hub.ledger.publication import Answer, Publication
 QUEUE_EVENTS_MAX: Final = 20_000  # over it a lane is left to SQL
 ROOM_EVENTS: Final = 6_000  # over it consolidating waits, as long as publishing goes on at all
 SEND_EVENTS_MAX: Final = 4_000  # in flight
+BACKLOGS_MAX: Final = 256  # over it SQL is asked for lanes that fell behind, all of a center's at once
 ANSWERS_MAX: Final = 10_000  # over it an answer is dropped: who gets none asks again
 SEND_ANSWERS_MAX: Final = 1_000  # in flight
 CURSOR_DELAY_MAX_S: Final = 1.0  # until an acknowledged cursor is stored, under load
@@ -69,10 +70,14 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """Send these publications, of each lane in order; only their states, if they are repeated."""
+    """Send these publications, of each lane in order; only their states, if they are repeated.
+
+    Those that were loaded from SQL are the next of `backlogs`, or of `repeats`.
+    """
 
     publications: Sequence[Publication]
     states_only: bool = False
+    is_loaded: bool = False
 
 
 Flight = Answering | Looking | Loading | Publishing
@@ -84,7 +89,8 @@ class Outgoing:
 
     Shapes: `queue` holds the publications of `queued` events; the centers that are `behind` may have something in SQL
             that is not here, `backlogs` are known to; the broker has everything of a lane up to its `cursors`, of which
-            those in `unstored` are not in SQL yet; a producer is there while it `is_linked`.
+            those in `unstored` are not in SQL yet; `has_loaded` says that the newest flight came from SQL; a producer
+            is there while it `is_linked`.
     Units:  moments are in seconds of one monotonic clock.
     """
 
@@ -98,6 +104,7 @@ class Outgoing:
     unstored: Mapping[str, int] = field(default_factory=dict)
     stored_at_s: float = float("-inf")
     flight: Flight | None = None
+    has_loaded: bool = False
     is_linked: bool = False
 
     @property
@@ -127,14 +134,31 @@ class Outgoing:
 
     def offered(self, found: Iterable[Publication]) -> Outgoing:
         """A commit has made this publishable; over the limit, or where a record's bytes are missing, SQL has it."""
-        taken, left, queued = [], set(), self.queued
+        taken, left, queued, lacking = [], set(), self.queued, []
         for publication in found:
-            if queued > QUEUE_EVENTS_MAX or any(known.value is None for known in publication.entities):
+            if queued > QUEUE_EVENTS_MAX:
                 left.add(publication.center)
+            elif any(known.value is None for known in publication.entities):
+                lacking.append(publication)
             else:
                 taken.append(publication)
                 queued += size_of(publication)
-        return replace(self, queue=(*self.queue, *taken), queued=queued, behind=self.behind | left)
+        rest = self._left_to_sql(lacking) if lacking else self
+        return replace(rest, queue=(*self.queue, *taken), queued=queued, behind=rest.behind | left)
+
+    def _left_to_sql(self, found: Iterable[Publication]) -> Outgoing:
+        """Read these from SQL; where it is known from where on, nobody has to look for their lanes."""
+        waiting, left = {backlog.origin: backlog for backlog in self.backlogs}, set()
+        for publication in found:
+            origin = publication.origin
+            after = self.cursors.get(origin, 0 if publication.first == 1 else None)
+            if (known := waiting.get(origin)) is not None:
+                waiting[origin] = replace(known, upto=max(known.upto, publication.last))
+            elif after is not None and len(waiting) < BACKLOGS_MAX:
+                waiting[origin] = _backlog(origin, after, publication.last)
+            else:
+                left.add(publication.center)
+        return replace(self, backlogs=tuple(waiting.values()), behind=self.behind | left)
 
     def asked(self, answer: Answer) -> Outgoing:
         """A center is to have an answer, if there is room for it."""
@@ -159,7 +183,8 @@ class Outgoing:
     def departed(self, now_s: float) -> Outgoing:
         """The next flight leaves: it is `flight`, None if there is nothing to do.
 
-        Answers first, they are few and awaited; then SQL, so that a lane is never overtaken by its own queue.
+        Answers first, they are few and awaited. What SQL has of a lane goes out before what is queued of it; but the
+        queue of all others and SQL take turns, so that a lane with much in SQL holds up nobody.
         """
         assert self.flight is None, self.flight
         if self.answers:
@@ -167,16 +192,19 @@ class Outgoing:
         if self.behind:
             # A center that falls behind again meanwhile is marked again, and stays marked.
             return replace(self, flight=Looking(self.behind), behind=frozenset())
+        if self.queue and self.has_loaded:
+            return replace(self._departed_queue(now_s), has_loaded=False)
         if self.backlogs:
-            return replace(self, flight=Loading(self.backlogs[0]))
+            return replace(self, flight=Loading(self.backlogs[0]), has_loaded=True)
         if self._is_due(now_s):
-            return replace(self, flight=Loading(self.repeats[0].backlog, states_only=True))
+            return replace(self, flight=Loading(self.repeats[0].backlog, states_only=True), has_loaded=True)
         return self._departed_queue(now_s) if self.queue else self
 
     def _departed_queue(self, now_s: float) -> Outgoing:
         ready: list[Publication] = []
         left: set[str] = set()
         reached: dict[str, int] = {}  # by what departs here
+        waiting = {backlog.origin: backlog for backlog in self.backlogs}
         events = taken = sent = 0
         for publication in self.queue:
             if sent >= SEND_EVENTS_MAX:
@@ -184,6 +212,9 @@ class Outgoing:
             taken += 1
             events += size_of(publication)
             origin = publication.origin
+            if (backlog := waiting.get(origin)) is not None:
+                waiting[origin] = replace(backlog, upto=max(backlog.upto, publication.last))
+                continue
             known = reached.get(origin, self.cursors.get(origin, 0 if publication.first == 1 else None))
             if known is None or publication.first > known + 1:
                 left.add(publication.center)
@@ -193,9 +224,14 @@ class Outgoing:
                 reached[origin] = publication.last
         flight = Publishing(ready) if ready else None
         rest = replace(
-            self, queue=self.queue[taken:], queued=self.queued - events, behind=self.behind | left, flight=flight
+            self,
+            queue=self.queue[taken:],
+            queued=self.queued - events,
+            behind=self.behind | left,
+            backlogs=tuple(waiting.values()),
+            flight=flight,
         )
-        return rest if ready else rest.departed(now_s)
+        return rest if ready else replace(rest, has_loaded=False).departed(now_s)
 
     def looked(self, cursors: Iterable[tuple[str, int]], unpublished: Iterable[tuple[str, int, int]]) -> Outgoing:
         """SQL has told of the lanes that are looked at: their cursors, and (origin, published, size) of some.
@@ -218,7 +254,7 @@ class Outgoing:
         assert isinstance(self.flight, Loading)
         if found is None:
             return self._went_on(repeats=self.flight.states_only, last=None)
-        return replace(self, flight=Publishing((found,), self.flight.states_only))
+        return replace(self, flight=Publishing((found,), self.flight.states_only, is_loaded=True))
 
     def unreadable(self) -> Outgoing:
         """SQL can't give back what was asked for: nothing of its center is asked for until somebody looks again."""
@@ -241,8 +277,7 @@ class Outgoing:
             return self._went_on(repeats=True, last=flight.publications[-1].last)
         # Of each lane in order, so that the last one counts. Another owner may have been faster.
         reached = {p.origin: max(p.last, self.cursors.get(p.origin, 0)) for p in flight.publications}
-        # The queue does not depart before every backlog is done: while there is one, this came from SQL.
-        found = self._went_on(repeats=False, last=flight.publications[-1].last) if self.backlogs else self
+        found = self._went_on(repeats=False, last=flight.publications[-1].last) if flight.is_loaded else self
         return replace(found, cursors={**self.cursors, **reached}, unstored={**self.unstored, **reached}, flight=None)
 
     def _went_on(self, *, repeats: bool, last: int | None) -> Outgoing:

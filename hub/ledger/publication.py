@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 from hub.domain.entity import Entity
@@ -17,16 +18,16 @@ from hub.domain.state import encode_state_prefix, partition_of
 from hub.domain.stream import HQ
 from hub.ledger.lane import Lane
 from hub.ledger.reading import Pending
-from hub.ledger.step import KnownEntity, Step
+from hub.ledger.step import EntityKey, KnownEntity, Step
 from hub.protocol.avro import PREFIX_SIZE, frame
 from hub.protocol.moment import to_us
-from hub.protocol.receipt import Receipt
 from hub.protocol.record import CONTENT_TYPE, LANE_OPENED, RECEIPT_HEADER, SCHEMA_HEADER, SEAL_HEADER, split_canonical
 from hub.protocol.schema import DATASCHEMA, Schema
 from hub.protocol.topics import topic_out
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
+EPOCH: Final = datetime.fromtimestamp(0, UTC)
 CLOSED: Final = "closed"
 KIND: Final = "cohub-kind"  # of a note to a center
 RECEIPT: Final = "receipt"
@@ -81,8 +82,8 @@ class Answer:
     note: bytes
 
 
-def publications(step: Step) -> list[Publication]:
-    """Return what the transaction of `step` made publishable, without asking SQL."""
+def publications(step: Step, kept: Mapping[EntityKey, KnownEntity] = MappingProxyType({})) -> list[Publication]:
+    """Return what the transaction of `step` made publishable, without asking SQL. `kept`: entities in memory."""
     found = []
     for commit in step.commits:
         events = [
@@ -98,8 +99,11 @@ def publications(step: Step) -> list[Publication]:
             if known.origin == receipt.origin and receipt.first <= known.sequence <= receipt.last
         ]
         closes = commit.stretch.closes
-        if closes is not None:  # its record is not in memory, so that SQL will tell of all this
-            touched.append(_closed_lane(closes, receipt))
+        if closes is not None:
+            closed = _lane_entity(closes)
+            key = (closed.entity.stream, closed.entity.id)
+            closed = step.entities.get(key) or kept.get(key) or closed  # without its record SQL will tell of all this
+            touched.append(closed_by(closed, receipt.origin, receipt.recorded_at))
         found.append(
             Publication(
                 commit.lane.origin, commit.lane.center, receipt.first, receipt.last, [commit.note], events, touched
@@ -118,10 +122,10 @@ def closed_by(lane: KnownEntity, origin: str, recorded_at: datetime) -> KnownEnt
     return replace(lane, entity=entity, origin=origin, sequence=1, recorded_at=recorded_at)
 
 
-def _closed_lane(lane: Lane, by: Receipt) -> KnownEntity:
+def _lane_entity(lane: Lane) -> KnownEntity:
+    """Return the entity of a lane as far as it is known without what opened it."""
     entity = Entity.unread("lane", f"{lane.center}:{lane.epoch}", lane.center, "open", 1, b"")
-    known = KnownEntity(entity, b"", b"", lane.origin, 1, LANE_OPENED, by.recorded_at, lane.origin, 1)
-    return closed_by(known, by.origin, by.recorded_at)
+    return KnownEntity(entity, b"", b"", lane.origin, 1, LANE_OPENED, EPOCH, lane.origin, 1)
 
 
 def _signed(event: Pending) -> list[tuple[str, bytes | None]]:

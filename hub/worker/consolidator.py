@@ -314,7 +314,7 @@ class Consolidator:
         if step.commits:
             self._newest = max(step.committed_at, self._newest or step.committed_at)
             self._entities.remember(step.entities)
-            self._publisher.offer(publications(step))
+            self._publisher.offer(publications(step, self._entities.kept))
         for note in step.resends:
             self._publisher.answer(center, "resend", note)
         for item in step.quarantine[:QUARANTINE_LOGGED_MAX]:

@@ -30,6 +30,11 @@ class Remembered:
             found.update(await self._store.entities([key for key in keys if key not in found]))
         return found
 
+    @property
+    def kept(self) -> Mapping[EntityKey, KnownEntity]:
+        """The entities that are in memory."""
+        return self._kept
+
     def remember(self, entities: Mapping[EntityKey, KnownEntity]) -> None:
         """Keep entities as they were just committed; those that were changed longest ago make room."""
         kept = self._kept

@@ -113,6 +113,10 @@ async def test_lane_that_another_one_has_followed_is_told_as_closed(hq: Hq) -> N
     assert any(known.value is None for known in fast.entities)  # so that the publisher asks SQL
     slow = await hq.store.publication(second.origin, 0, 1)
     assert slow is not None
+    key = "lane", f"uz:{first.epoch}"
+    (kept,) = (await hq.store.entities([key])).values()
+    (from_memory,) = publications(step, {key: replace(kept, value=first.opening().value)})
+    assert as_sent(from_memory) == as_sent(slow)
     told = {known.entity.id: known for known in slow.entities if known.entity.stream == "lane"}
     closed, opened = told[f"uz:{first.epoch}"], told["uz:0000beef"]
     assert (opened.entity.status, opened.entity.version) == ("open", 1)

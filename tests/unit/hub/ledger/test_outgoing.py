@@ -70,6 +70,13 @@ def told(found: Outgoing) -> str:
 
 
 UZ = lane("uz")
+
+
+def without_bytes() -> KnownEntity:
+    """Return an entity whose record is not in memory; nothing else of it is looked at."""
+    return KnownEntity(None, b"", b"", UZ, 1, "", datetime(2026, 1, 1, tzinfo=UTC), UZ, 1)  # type: ignore[arg-type]
+
+
 MOVES: dict[str, tuple[Outgoing, Callable[[Outgoing], Outgoing], tuple[str, int, dict[str, int], set[str]]]] = {
     "at the start HQ's own lane is looked at": (Outgoing(), departed, ("looks at hq", 0, {}, set())),
     "there is nothing to do": (fresh(), departed, ("rests", 0, {}, set())),
@@ -106,8 +113,32 @@ MOVES: dict[str, tuple[Outgoing, Callable[[Outgoing], Outgoing], tuple[str, int,
     ),
     "what lacks its bytes comes from SQL": (
         fresh(),
-        lambda o: o.offered([published(1, 5, "uz", without_bytes())]),
+        lambda o: departed(o.offered([published(1, 5, "uz", without_bytes())])),
+        ("loads uz behind 0", 0, {}, set()),
+    ),
+    "with its lane, where nobody knows how far that is published": (
+        fresh(),
+        lambda o: o.offered([published(6, 9, "uz", without_bytes())]),
         ("rests", 0, {}, {"uz"}),
+    ),
+    "what follows what lacks its bytes goes out behind it": (
+        fresh(cursors={UZ: 3}).offered([published(4, 5, "uz", without_bytes()), published(6, 9)]),
+        lambda o: departed(departed(o).loaded(published(4, 5)).landed()),
+        ("sends uz:6-9", 0, {UZ: 5}, set()),
+    ),
+    "others go out between what SQL has of a lane": (
+        fresh().looked_at(["uz"]).offered([published(1, 2, "kz")]),
+        lambda o: departed(departed(looked(o, 3, 9)).loaded(published(4, 6)).landed()),
+        ("sends kz:1-2", 0, {UZ: 6}, set()),
+    ),
+    "and then SQL's turn comes again": (
+        fresh().looked_at(["uz"]).offered([published(1, 2, "kz")]),
+        lambda o: departed(
+            departed(departed(looked(o, 3, 9)).loaded(published(4, 6)).landed())
+            .landed()
+            .offered([published(1, 1, "by")])
+        ),
+        ("loads uz behind 6", 1, {UZ: 6, lane("kz"): 2}, set()),
     ),
     "over the limit a lane is left to SQL": (
         queued(published(1, QUEUE_EVENTS_MAX + 1)),
@@ -231,11 +262,6 @@ MOVES: dict[str, tuple[Outgoing, Callable[[Outgoing], Outgoing], tuple[str, int,
         ("rests", 0, {UZ: 5}, set()),
     ),
 }
-
-
-def without_bytes() -> KnownEntity:
-    """Return an entity whose record is not in memory; nothing else of it is looked at."""
-    return KnownEntity(None, b"", b"", UZ, 1, "", datetime(2026, 1, 1, tzinfo=UTC), UZ, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", MOVES)
