@@ -186,7 +186,8 @@ async def test_others_are_answered(weapon: Any, tmp_path: Path, kafka: EmbeddedK
     sys.stderr.write(
         f"\n{weapon.__name__}: {records} records, {len(busy)} rows; p50 {statistics.median(idle) * 1e3:.1f} → "
         f"{statistics.median(busy) * 1e3:.1f} ms, p99 {p99(idle) * 1e3:.1f} → {p99(busy) * 1e3:.1f} ms, "
-        f"worst {[round(one * 1e3) for one in sorted(busy)[-12:]]}; RSS {idle_mb:.0f} → {peak_mb:.0f} MB, database +{grown / 1e6:.0f} MB\n"
+        f"worst {[round(one * 1e3) for one in sorted(busy)[-12:]]}; "
+        f"RSS {idle_mb:.0f} → {peak_mb:.0f} MB, database +{grown / 1e6:.0f} MB\n"
     )
     assert len(busy) >= 100, "the weapon is too small to tell"
     assert peak_mb < idle_mb + 200
