@@ -6,7 +6,9 @@ import json
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -74,7 +76,17 @@ def workbook(path: Path) -> None:
 
 
 def propose(office: Path, *options: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command as a person does, in a process of its own, with what they type."""
+    """Run the command as a person does, with what they type, in this process: another one takes a second to start."""
+    command = ["mapping", "propose", *options, "--office", str(office)]
+    said, told = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(told):
+        patch.setattr(sys, "stdin", StringIO(typed))
+        status = run_command(command)
+    return subprocess.CompletedProcess(command, status, said.getvalue(), told.getvalue())
+
+
+def propose_apart(office: Path, *options: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """Run it in a process of its own."""
     command = [sys.executable, "-m", "connectors.cli.main", "mapping", "propose", *options, "--office", str(office)]
     environment = {"PYTHONUTF8": "1", "PATH": "/usr/bin:/bin"}
     return subprocess.run(
@@ -91,7 +103,7 @@ def test_office_that_only_knows_excel_answers_five_questions_for_two_worksheets(
     workbook(office / "реестр.xlsx")
     # that the row of sums is no data, what НИИ means, nothing else of the sheet
     # of the other: the language of the texts, what Активен means
-    done = propose(office, "реестр.xlsx", "--ask", typed="\n2\n\n1\n1\n")
+    done = propose_apart(office, "реестр.xlsx", "--ask", typed="\n2\n\n1\n1\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("что значит") == 2
     assert "Справка" in done.stdout
@@ -213,7 +225,7 @@ def test_wrong_answer_is_taken_back(office: Path) -> None:
 
 def test_end_of_input_writes_nothing(office: Path) -> None:
     """Whoever closes the terminal in the middle leaves no half of a mapping."""
-    done = propose(office, "предложения.csv", "--ask", typed="1\n")
+    done = propose_apart(office, "предложения.csv", "--ask", typed="1\n")
     assert done.returncode != 0
     assert not (office / "mappings").exists()
 
