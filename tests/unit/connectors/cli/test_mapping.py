@@ -6,9 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from datetime import date
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -22,7 +20,7 @@ from connectors.mapping.person import Instead, PersonField, PersonSaid
 from connectors.source import load
 from hub.protocol.errors import UsageError
 from schemas.words import LANGUAGES
-from tests.support.terminal import lines_at
+from tests.support.terminal import here, lines_at
 
 SETTINGS = "hub: hub.example\ncenter: uz\nbootstrap: ['127.0.0.1:1']\nlanguage: ru\n"
 OFFERS = """\
@@ -76,13 +74,8 @@ def workbook(path: Path) -> None:
 
 
 def propose(office: Path, *options: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command as a person does, with what they type, in this process: another one takes a second to start."""
-    command = ["mapping", "propose", *options, "--office", str(office)]
-    said, told = StringIO(), StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(told):
-        patch.setattr(sys, "stdin", StringIO(typed))
-        status = run_command(command)
-    return subprocess.CompletedProcess(command, status, said.getvalue(), told.getvalue())
+    """Run the command as a person does, with what they type."""
+    return here(run_command, ["mapping", "propose", *options, "--office", str(office)], typed)
 
 
 def propose_apart(office: Path, *options: str, typed: str = "") -> subprocess.CompletedProcess[str]:
