@@ -164,7 +164,7 @@ class EmbeddedKafka:
             port = fixed or choose_port()
             if not is_free(port):
                 raise taken(port)
-            cluster_id = self._dir.cluster_id() or await self._format(jvm, port)
+            cluster_id = self._dir.cluster_id() or await self._new_log(jvm, port)
             # The port is kept before the broker opens it: no client can know an address that a restart would change.
             self._dir.keep_port(port)
             self._port = port
@@ -178,20 +178,20 @@ class EmbeddedKafka:
             # Somebody was faster than we; nobody was told this port yet, so another one will do.
         raise taken(self._port)
 
-    async def _format(self, jvm: _Jvm, port: int) -> str:
+    async def _new_log(self, jvm: _Jvm, port: int) -> str:
         # Formatted beside its place and renamed: a crash in between leaves nothing that looks like a log.
         part = self._dir.folder / "log.part"
         shutil.rmtree(part, ignore_errors=True)
         cluster_id = new_cluster_id()
         kept = FormattedLog(self._settings.cache_dir, locked_jars())
         if self._overrides or not await asyncio.to_thread(kept.copy_to, part, cluster_id):
-            await self._run_format_tool(jvm, part, port, cluster_id)
+            await self._format(jvm, part, port, cluster_id)
             if not self._overrides:
                 await asyncio.to_thread(kept.keep, part)
         files.rename(part, self._dir.log.name)
         return cluster_id
 
-    async def _run_format_tool(self, jvm: _Jvm, part: Path, port: int, cluster_id: str) -> None:
+    async def _format(self, jvm: _Jvm, part: Path, port: int, cluster_id: str) -> None:
         properties = self._dir.folder / "format.properties"
         write(properties, server_properties(part, port, self._overrides).encode(), mode=files.PRIVATE)
         tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(properties)]
