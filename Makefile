@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := hub connectors schemas tests benchmarks deploy
 
-.PHONY: help setup kafka demo test test-long fuzz check lint types imports bench checker lock clean
+.PHONY: help setup kafka demo test test-long fuzz check compiled lint types imports bench checker lock clean
 
 help:
 	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
@@ -42,6 +42,8 @@ demo: setup
 
 # In three processes, each a file at a time and in the files' order: those that wait for Kafka come first, and leave a
 # core free where there are but two. Every process has a broker of its own. ARGS='-n 0' for a debugger.
+# They start some hundreds of processes of ours: none of them compiles what another one has compiled.
+compiled test test-long: export PYTHONDONTWRITEBYTECODE :=
 test: setup
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not long' $(ARGS)
 
@@ -52,7 +54,14 @@ fuzz: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.lock
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-check: lint types imports test
+check: setup
+	@$(MAKE) --no-print-directory -j 2 types compiled lint imports
+	@$(MAKE) --no-print-directory test
+
+# Beside mypy, on the other core, so that the three processes of the tests need not do it three times. What is wrong
+# with a test is told when it runs.
+compiled: $(STAMP)
+	-@$(BIN)/python -m pytest --collect-only -qq -m 'not long' >/dev/null 2>&1
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check $(wildcard $(CODE))
@@ -79,4 +88,5 @@ lock:
 	  --python-version 3.11 --output-file requirements.lock --quiet
 
 clean:
+	find $(wildcard $(CODE)) -name __pycache__ -exec rm -rf {} +
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

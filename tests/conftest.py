@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import logging
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,18 @@ from tests.support.broker import own_broker
 # How long an example takes is the machine's affair: a slow one is no failure.
 settings.register_profile("cohub", deadline=None)
 settings.load_profile("cohub")
+
+
+def pytest_configure() -> None:
+    """Look for no garbage while modules and tests are collected: they stay."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected, which lives as long as the run, out of the garbage collector's sight for good."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

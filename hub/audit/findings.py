@@ -179,7 +179,5 @@ def causes_first(found: Iterable[Finding]) -> list[Finding]:
 def readable(value: object) -> str:
     """Return something found in a damaged database as text that any terminal and JSON can hold."""
     text = value if isinstance(value, str) else str(value)
-    clean = "".join(
-        c if c.isprintable() and not "\ud800" <= c <= "\udfff" else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
+    clean = text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return clean if len(clean) <= DETAIL_MAX else clean[: DETAIL_MAX - 1] + "…"

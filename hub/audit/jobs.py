@@ -62,14 +62,15 @@ def run(job: Job[R_co], centers: Sequence[str], processes: int, tick: Tick) -> I
 @contextmanager
 def spared_collector() -> Iterator[None]:
     """Let Python's cyclic collector look rarely: folding makes and frees thousands of objects, none of them cyclic."""
-    before = gc.get_threshold()
+    before, is_frozen = gc.get_threshold(), gc.get_freeze_count() > 0
     gc.freeze()  # what is there already is not looked through again and again
     gc.set_threshold(200_000, 10, 10)
     try:
         yield
     finally:
         gc.set_threshold(*before)
-        gc.unfreeze()
+        if not is_frozen:  # else whoever froze the process before would have it looked through again
+            gc.unfreeze()
 
 
 def _listen(children: Sequence[Any], said: Any, centers: int, tick: Tick) -> Iterator[tuple[str, Any]]:

@@ -26,6 +26,7 @@ from hub.base import files
 from hub.base.durable import write
 from hub.broker.aot import AotCache
 from hub.broker.datadir import DataDir, new_cluster_id
+from hub.broker.formatted import FormattedLog
 from hub.broker.jars import Progress, fetch_jars, locked_jars
 from hub.broker.ports import LOOPBACK, checked, choose_port, is_free, taken
 from hub.broker.process import Process, end, exit_status, spawn
@@ -163,7 +164,7 @@ class EmbeddedKafka:
             port = fixed or choose_port()
             if not is_free(port):
                 raise taken(port)
-            cluster_id = self._dir.cluster_id() or await self._format(jvm, port)
+            cluster_id = self._dir.cluster_id() or await self._new_log(jvm, port)
             # The port is kept before the broker opens it: no client can know an address that a restart would change.
             self._dir.keep_port(port)
             self._port = port
@@ -177,12 +178,22 @@ class EmbeddedKafka:
             # Somebody was faster than we; nobody was told this port yet, so another one will do.
         raise taken(self._port)
 
-    async def _format(self, jvm: _Jvm, port: int) -> str:
+    async def _new_log(self, jvm: _Jvm, port: int) -> str:
         # Formatted beside its place and renamed: a crash in between leaves nothing that looks like a log.
         part = self._dir.folder / "log.part"
+        shutil.rmtree(part, ignore_errors=True)
+        cluster_id = new_cluster_id()
+        kept = FormattedLog(self._settings.cache_dir, locked_jars())
+        if self._overrides or not await asyncio.to_thread(kept.copy_to, part, cluster_id):
+            await self._format(jvm, part, port, cluster_id)
+            if not self._overrides:
+                await asyncio.to_thread(kept.keep, part)
+        files.rename(part, self._dir.log.name)
+        return cluster_id
+
+    async def _format(self, jvm: _Jvm, part: Path, port: int, cluster_id: str) -> None:
         properties = self._dir.folder / "format.properties"
         write(properties, server_properties(part, port, self._overrides).encode(), mode=files.PRIVATE)
-        cluster_id = new_cluster_id()
         tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(properties)]
         status = None
         for flags in (jvm.aot_flags, []):
@@ -195,8 +206,6 @@ class EmbeddedKafka:
         files.remove(properties)
         if status != 0:
             raise Fatal(f"Kafka could not format {self._dir.log} (status {status}):\n{self._dir.last_lines()}")
-        files.rename(part, self._dir.log.name)
-        return cluster_id
 
     async def _run_with_aot(self, jvm: _Jvm, cluster_id: str) -> bool:
         """Return True once the broker is ready, False if its process ended; an AOT cache is never the reason."""

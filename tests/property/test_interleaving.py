@@ -90,7 +90,7 @@ def interleave(template: Path, script: dict[str, list[Batches]], steps: Sequence
 
 
 @given(script=script, steps=st.lists(one_step, min_size=20, max_size=80))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_interleaving_gives_the_verdicts_and_state_of_a_straight_run(
     template: Path, script: dict[str, list[Batches]], steps: list[LifeStep]
 ) -> None:

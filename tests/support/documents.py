@@ -66,7 +66,7 @@ class Terminal:
         self._said: list[str] = []
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def run(self, command: str, typed: str = "", status: int = 0) -> str:
+    def run(self, command: str, typed: str = "", status: int = 0, deadline_s: float = DEADLINE_S) -> str:
         """Run a command to its end; return what it printed, or why it refused where that is to be expected.
 
         Errors: AssertionError for another status than `status`.
@@ -80,7 +80,7 @@ class Terminal:
             input=typed,
             capture_output=True,
             text=True,
-            timeout=DEADLINE_S,
+            timeout=deadline_s,
             check=False,
         )
         assert done.returncode == status, f"{command}\nstatus {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -1,4 +1,4 @@
-"""A terminal of a width, as a person has it: what a command shows there, line by line."""
+"""A terminal of a width, as a person has it: what a command shows there, line by line; and a command in our process."""
 
 from __future__ import annotations
 
@@ -8,9 +8,24 @@ import pty
 import re
 import struct
 import subprocess
+import sys
 import termios
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+import pytest
 
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def here(run: Callable[[list[str]], int], arguments: list[str], typed: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command of ours in this process, with what is typed: a process of its own takes a second to start."""
+    said, told = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(told):
+        patch.setattr(sys, "stdin", StringIO(typed))
+        status = run(arguments)
+    return subprocess.CompletedProcess(arguments, status, said.getvalue(), told.getvalue())
 
 
 def lines_at(width: int, command: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ DOOR: Final = ("hub/base/files.py", "hub/base/durable.py", "hub/base/zips.py")
 # What may do without: folders that nobody else writes, and what is no file of a folder.
 OTHERS: Final = {
     "hub/broker/aot.py": "the user's own cache, checked by its digest",
+    "hub/broker/formatted.py": "the user's own cache, checked by its digest, and a new folder for the broker alone",
     "hub/broker/jars.py": "the user's own cache, checked by digests",
     "hub/broker/warm.py": "a temporary folder in the user's own cache",
     "hub/broker/relock.py": "run by who releases, in the source tree",

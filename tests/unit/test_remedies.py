@@ -39,7 +39,17 @@ def in_words() -> Iterator[tuple[str, str]]:
 
 
 def in_code(program: str) -> Iterator[tuple[str, str]]:
-    """Yield where, and each command in a text of the code that is no docstring; places to fill in stand as {…}."""
+    """Yield where, and each command of a program in a text of the code that is no docstring."""
+    return (found for found in commands_in_code() if found[1].startswith(program))
+
+
+@cache
+def commands_in_code() -> tuple[tuple[str, str], ...]:
+    """Return where, and each command; places to fill in stand as {…}."""
+    return tuple(_in_code())
+
+
+def _in_code() -> Iterator[tuple[str, str]]:
     for package in ("hub", "connectors"):
         for path in sorted((ROOT / package).rglob("*.py")):
             tree, file = ast.parse(path.read_text("utf-8")), path.relative_to(ROOT)
@@ -48,7 +58,7 @@ def in_code(program: str) -> Iterator[tuple[str, str]]:
             for node in ast.walk(tree):
                 if id(node) not in parts:
                     where = f"{file}:{getattr(node, 'lineno', 0)}"
-                    yield from ((where, c) for c in COMMAND.findall(_text(node)) if c.startswith(program))
+                    yield from ((where, command) for command in COMMAND.findall(_text(node)))
 
 
 def _docstring(node: ast.AST) -> list[ast.expr]:

@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.cli.main import run_command
+from tests.support.terminal import here
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[3]
@@ -32,10 +35,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def run(*command: str) -> str:
-    return subprocess.run([str(BIN / command[0]), *command[1:]], check=True, capture_output=True, text=True).stdout
 
 
 def commands_once() -> list[tuple[str, list[str]]]:
@@ -60,7 +59,7 @@ def test_services_run_as_plain_processes_and_stop_on_sigterm(tmp_path: Path) -> 
     port = str(free_port())
     hub_data, office = str(tmp_path / "hub"), str(tmp_path / "office")
 
-    def here(command: list[str]) -> list[str]:
+    def placed(command: list[str]) -> list[str]:
         replaced = [
             part.replace("9092", port).replace("/data/hub", hub_data).replace("/data/office", office)
             for part in command
@@ -72,7 +71,7 @@ def test_services_run_as_plain_processes_and_stop_on_sigterm(tmp_path: Path) -> 
     once = commands_once()
     assert len(once) == 4
     for _, command in once:
-        done = subprocess.run(here(command), capture_output=True, text=True, env=environment, check=False)
+        done = subprocess.run(placed(command), capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stderr
     (Path(office) / "sample" / "offers.xlsx").rename(Path(office) / "offers.xlsx")
     settings = Path(office) / "connector.yaml"
@@ -83,7 +82,7 @@ def test_services_run_as_plain_processes_and_stop_on_sigterm(tmp_path: Path) -> 
     try:
         for name in ("kafka", "worker", "connector"):
             with (tmp_path / f"{name}.log").open("wb") as log:
-                running.append(subprocess.Popen(here(services[name]["command"]), stdout=log, stderr=log))
+                running.append(subprocess.Popen(placed(services[name]["command"]), stdout=log, stderr=log))
         deadline = time.monotonic() + 90
         counts: dict[str, Any] = {}
         while counts.get("accepted") != 2:
@@ -91,7 +90,7 @@ def test_services_run_as_plain_processes_and_stop_on_sigterm(tmp_path: Path) -> 
             assert time.monotonic() < deadline, logs
             assert all(p.poll() is None for p in running), logs
             if (Path(office) / "outbox.sqlite3").exists():
-                counts = json.loads(run("connector", "status", "--json", "--office", office))["totals"]
+                counts = json.loads(here(run_command, ["status", "--json", "--office", office]).stdout)["totals"]
             time.sleep(0.3)
         for process in reversed(running):
             process.send_signal(signal.SIGTERM)

@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ import pytest
 
 from connectors.runtime.outbox import Outbox
 from hub.broker.ports import LOOPBACK
+from hub.demo.network import find_network
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import Retriable, UsageError
 from tests.support.documents import ROOT, Terminal, blocks, printed
@@ -41,6 +43,7 @@ NOT_RUN: Final = {
 ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|/[0-9a-f]{8}|\d{4}-\d\d-\d\dT[\d:.]+Z|event \d+")
 CHECK: Final = """hub audit check deal.zip --root "$(hub trust | sed -n 's/^root //p')\""""
 DEMO: Final = "hub demo --data-dir demo"
+STATES: Final = ("rows", "accepted", "refused", "rejected", "unchanged", "blank", "pending")
 
 
 def bare(command: str) -> str:
@@ -102,10 +105,32 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
+def expected() -> dict[str, Counter[str]]:
+    """Return what must become of each center's rows in the demo network."""
+    files = json.loads((find_network(None) / "expected.json").read_text("utf-8"))
+    found: dict[str, Counter[str]] = {}
+    for center, sheets in files.items():
+        sums = found.setdefault(center, Counter(dict.fromkeys(STATES, 0)))
+        for sheet in sheets.values():
+            for name in ("rows", "accepted", "unchanged", "blank"):
+                sums[name] += sheet[name]
+            for name in ("refused", "rejected"):
+                sums[name] += sheet[name]["rows"]
+    return found
+
+
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Terminal, Path]]:
-    """Yield a terminal in which the demo network was started: it gets ready while other tests run."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Terminal, str, str]:
+    """Return a terminal in which the demo network ran once, what that printed, and what `hub status` said then."""
     terminal = Terminal(tmp_path_factory.mktemp("demo"), {}, {})
+    printed_once = terminal.run(f"{DEMO} --once 2>&1", deadline_s=180.0)
+    return terminal, printed_once, terminal.run("hub status --data-dir demo --json && exit 9 || test $? = 1")
+
+
+@pytest.fixture(scope="module")
+def network(once: tuple[Terminal, str, str]) -> Iterator[tuple[Terminal, Path]]:
+    """Yield a terminal in which the demo network was started again: it gets ready while other tests run."""
+    terminal, *_ = once
     yield terminal, terminal.start(DEMO)
     assert terminal.end() == [0]
 
@@ -168,6 +193,29 @@ def test_a_hub_of_your_own_has_offers_an_audit_and_other_keys(own: Terminal) -> 
     own.run("echo not needed here > secret")
     (quiet,) = run(own, "docs/settings.md", "COHUB_OFFICE").values()
     until(lambda: "connector_started" in (own.folder / "office/cohub/connector.log").read_text("utf-8"), quiet)
+
+
+def test_demo_once_accounts_for_every_row(once: tuple[Terminal, str, str]) -> None:
+    """Every row of every sheet becomes exactly what `expected.json` says, and HQ has it when the demo has ended."""
+    _, out, status = once
+    summary = json.loads(out.strip().splitlines()[-1])
+    for center, sums in expected().items():
+        counts = summary["centers"][center]
+        assert {name: counts[name] for name in STATES} == dict(sums), center
+        assert counts["backlog"] == 0
+        assert counts["receipts"] >= 1
+    assert set(summary["entities"]) == {"deal", "deal_confirmation", "offer", "partner", "request"}
+    assert 0 < summary["first_event_s"] <= summary["seconds"]
+    assert "refused by the connector or rejected by HQ" in out
+    # The data directory is one that `hub up` and every other command know.
+    found = json.loads(status)
+    totals = found["totals"]
+    assert (found["needs"], found["worker"]["state"]) == (["worker"], "stopped")
+    assert {center["status"] for center in found["centers"]} == {"stopped"}
+    assert totals["entities"] == summary["entities"]
+    opened = len(summary["centers"])  # each lane's first event is about no row
+    assert totals["events"] == sum(c["events"] for c in summary["centers"].values()) + opened
+    assert sum(totals["rejected"].values()) >= sum(c["rejected"] for c in summary["centers"].values())
 
 
 def test_what_readme_and_evidence_prove_holds_on_the_demo_network(demo: Terminal) -> None:

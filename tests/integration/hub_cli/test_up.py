@@ -17,8 +17,11 @@ from typing import Any
 import pytest
 
 from hub.broker.ports import LOOPBACK
+from hub.cli.main import run_command
+from hub.cli.options import Settings
 from hub.protocol.control import enrolment, seal_key_name
 from hub.protocol.note import Signer
+from tests.support.terminal import here
 
 pytestmark = pytest.mark.integration
 
@@ -47,6 +50,12 @@ def wait_for(what: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:
 
 
 def hub(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command beside it, which ends by itself."""
+    return here(lambda words: run_command(words, Settings(data)), list(arguments))
+
+
+def hub_apart(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
     command = [sys.executable, "-m", "hub.cli.main", "--data-dir", str(data), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
 
@@ -113,7 +122,7 @@ def test_up_runs_a_hub_that_outlives_its_worker_and_ends_by_a_signal(up: Up) -> 
     looked = hub(up.data, "status", "--json")
     assert (looked.returncode, json.loads(looked.stdout)["worker"]["state"]) == (0, "running")
 
-    second = hub(up.data, "up")
+    second = hub_apart(up.data, "up")
     assert (second.returncode, second.stderr.count("\n")) == (2, 1)
     assert "another process already runs the broker" in second.stderr
 
@@ -136,7 +145,7 @@ def test_up_runs_a_hub_that_outlives_its_worker_and_ends_by_a_signal(up: Up) -> 
 
 def test_up_with_its_port_taken_is_one_line_and_status_two(tmp_path: Path) -> None:
     with held_port() as port:
-        done = hub(tmp_path / "data", "up", "--port", str(port))
+        done = hub_apart(tmp_path / "data", "up", "--port", str(port))
     assert done.returncode == 2
     assert f"port {port} on {LOOPBACK} is taken" in done.stderr
     assert done.stderr.count("\n") == 1

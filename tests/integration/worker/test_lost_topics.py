@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
@@ -87,31 +88,55 @@ async def lane(hub: Hub) -> HqLane:
     return found
 
 
-async def settled(hub: Hub) -> dict[str, int]:
-    """Return how many different records each topic has, once that has not changed for a while."""
-    async with asyncio.timeout(60):
-        before: dict[str, int] = {}
-        since = time.monotonic()
-        while time.monotonic() - since < 4 or not all(before.values()):
+async def ends(looking: AIOKafkaConsumer) -> dict[str, int]:
+    """Return how many records each topic has had; a topic that is not there has none."""
+    there = await looking.topics()
+    places = {
+        topic: [TopicPartition(topic, number) for number in range(FAN_OUT_PARTITIONS if topic in FANNED else 1)]
+        for topic in LOST
+        if topic in there
+    }
+    found = await looking.end_offsets([place for each in places.values() for place in each]) if places else {}
+    return {topic: sum(found[place] for place in places.get(topic, ())) for topic in LOST}
+
+
+async def changes(hub: Hub) -> AsyncGenerator[dict[str, int] | None, None]:
+    """Yield how many different records each topic has, whenever one has got more or was lost, and None meanwhile."""
+    looking = AIOKafkaConsumer(bootstrap_servers=hub.bootstrap, enable_auto_commit=False)
+    before: dict[str, int] = {}
+    try:
+        await start(looking, 10)
+        while True:
             if hub.task is not None and hub.task.done():
                 hub.task.result()
-            now = await counts(hub)
-            if now != before:
+            now = await ends(looking)
+            yield await counts(hub) if now != before else None
+            before = now
+            await asyncio.sleep(0.2)
+    finally:
+        await close(looking, 10)
+
+
+async def settled(hub: Hub) -> dict[str, int]:
+    """Return how many different records each topic has, once that has not changed for a while."""
+    before: dict[str, int] = {}
+    since = time.monotonic()
+    async with asyncio.timeout(60), contextlib.aclosing(changes(hub)) as changed:
+        async for now in changed:
+            if now is not None and now != before:
                 before, since = now, time.monotonic()
-            await asyncio.sleep(0.3)
-        return before
+            if time.monotonic() - since >= 4 and all(before.values()):
+                break
+    assert await counts(hub) == before
+    return before
 
 
 async def is_as(hub: Hub, before: dict[str, int], deadline_s: float = 40.0) -> None:
     """Return when every topic has at least what it had. Fails at the deadline."""
-    async with asyncio.timeout(deadline_s):
-        while True:
-            if hub.task is not None and hub.task.done():
-                hub.task.result()
-            now = await counts(hub)
-            if all(now[topic] >= count for topic, count in before.items()):
-                return
-            await asyncio.sleep(0.2)
+    async with asyncio.timeout(deadline_s), contextlib.aclosing(changes(hub)) as changed:
+        async for now in changed:
+            if now is not None and all(now[topic] >= count for topic, count in before.items()):
+                break
 
 
 async def test_records_that_a_stranger_displaces_are_the_last_of_their_keys_again(hub: Hub) -> None:

@@ -11,13 +11,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 )
 
 // vcase is one vector: its name, and a check that returns what is wrong.
@@ -51,6 +54,7 @@ func main() {
 		os.Exit(2)
 	}
 	said := map[string]outcome{"": run(cases, len(cases))}
+	slices.SortStableFunc(cases, func(a, b vcase) int { return cmp.Compare(took[a.name], took[b.name]) })
 	for _, name := range os.Args[2:] {
 		mistaken = name
 		said[name] = run(cases, 1)
@@ -59,12 +63,18 @@ func main() {
 	_ = json.NewEncoder(os.Stdout).Encode(said)
 }
 
+// took says how long each case last took: a mistake is looked for by the quick ones first.
+var took = map[string]time.Duration{}
+
 // run checks the cases until this many have gone wrong.
 func run(cases []vcase, most int) outcome {
 	out := outcome{Failed: []string{}}
 	for _, c := range cases {
 		out.Cases++
-		if err := c.safely(); err != nil {
+		began := time.Now()
+		err := c.safely()
+		took[c.name] = time.Since(began)
+		if err != nil {
 			out.Failed = append(out.Failed, fmt.Sprintf("%s: %v", c.name, err))
 			if len(out.Failed) >= most {
 				break

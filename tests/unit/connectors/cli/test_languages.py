@@ -7,6 +7,7 @@ import re
 import shlex
 import sqlite3
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from hub.protocol.keys import Signer
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
 from schemas.words import Language
-from schemas.words.asked import asked_texts
+from schemas.words.asked import Asked, asked_texts
 from schemas.words.said import said
 from tests.support.office import NOW
 
@@ -272,6 +273,12 @@ def test_first_words_of_a_new_office_are_in_its_language(
     assert english("\n".join(capfd.readouterr().err.splitlines()[:-2])) == []
 
 
+@cache
+def asked() -> tuple[Asked, ...]:
+    """Return every place in the code that asks for a text."""
+    return tuple(asked_texts())
+
+
 def test_lines_of_a_running_connector_are_in_its_language(
     office: Path, language: Language, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -281,10 +288,9 @@ def test_lines_of_a_running_connector_are_in_its_language(
     try:
         configure_logging(office, Speaker(language, office), quiet=False)
         log = structlog.get_logger("test")
-        values = {name: f"<{name}>" for one in asked_texts() if one.is_log for name in one.values or ()}
-        events = sorted(
-            {one.name.pattern.removeprefix(r"log\.(?:").removesuffix(")") for one in asked_texts() if one.is_log}
-        )
+        logged = [one for one in asked() if one.is_log]
+        values = {name: f"<{name}>" for one in logged for name in one.values or ()}
+        events = sorted({one.name.pattern.removeprefix(r"log\.(?:").removesuffix(")") for one in logged})
         why = OfficeWaits("errors.no_topic", topic="out.uz")
         for event in events:
             log.warning(event, **{**values, "said": why})

@@ -20,7 +20,7 @@ from connectors.mapping.person import Instead, PersonField, PersonSaid
 from connectors.source import load
 from hub.protocol.errors import UsageError
 from schemas.words import LANGUAGES
-from tests.support.terminal import lines_at
+from tests.support.terminal import here, lines_at
 
 SETTINGS = "hub: hub.example\ncenter: uz\nbootstrap: ['127.0.0.1:1']\nlanguage: ru\n"
 OFFERS = """\
@@ -74,7 +74,12 @@ def workbook(path: Path) -> None:
 
 
 def propose(office: Path, *options: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command as a person does, in a process of its own, with what they type."""
+    """Run the command as a person does, with what they type."""
+    return here(run_command, ["mapping", "propose", *options, "--office", str(office)], typed)
+
+
+def propose_apart(office: Path, *options: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """Run it in a process of its own."""
     command = [sys.executable, "-m", "connectors.cli.main", "mapping", "propose", *options, "--office", str(office)]
     environment = {"PYTHONUTF8": "1", "PATH": "/usr/bin:/bin"}
     return subprocess.run(
@@ -91,7 +96,7 @@ def test_office_that_only_knows_excel_answers_five_questions_for_two_worksheets(
     workbook(office / "реестр.xlsx")
     # that the row of sums is no data, what НИИ means, nothing else of the sheet
     # of the other: the language of the texts, what Активен means
-    done = propose(office, "реестр.xlsx", "--ask", typed="\n2\n\n1\n1\n")
+    done = propose_apart(office, "реестр.xlsx", "--ask", typed="\n2\n\n1\n1\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("что значит") == 2
     assert "Справка" in done.stdout
@@ -213,7 +218,7 @@ def test_wrong_answer_is_taken_back(office: Path) -> None:
 
 def test_end_of_input_writes_nothing(office: Path) -> None:
     """Whoever closes the terminal in the middle leaves no half of a mapping."""
-    done = propose(office, "предложения.csv", "--ask", typed="1\n")
+    done = propose_apart(office, "предложения.csv", "--ask", typed="1\n")
     assert done.returncode != 0
     assert not (office / "mappings").exists()
 
