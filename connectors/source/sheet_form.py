@@ -27,6 +27,8 @@ _ALSO_USUAL: Final = (b"<f>", b"<f ", b"<t ", b"<v/>")
 _TWO_VALUES: Final = re.compile(rb"</(?:\w{1,9}:)?(?:v\s*>\s*<(?:\w{1,9}:)?v|is\s*>\s*<(?:\w{1,9}:)?is)[\s>/]")
 _VALUE_ENDS: Final = (b"</v>", b"</is>")
 _CELL_ENDS: Final = (b"</v></c>", b"</is></c>")
+_TEXT_ONLY: Final = re.compile(rb"<(?:\w{1,9}:)?[vft](?:\s[^<>]*)?(?<!/)>[^<]*+<(?![/!])")
+_NEVER_USUAL: Final = (b"<v><", b"<t><", b"<f><", b":")
 _CELL_REST: Final = re.compile(rb'<c r="[A-Z]{1,7}\d{1,9}"([^<>]*)>')
 _ROW_REST: Final = re.compile(rb'<row r="\d{1,9}"([^<>]*)>')
 _USUAL_REST: Final = re.compile(rb'(?: [\w:]{1,40}="[^"<>]*")* ?/?')
@@ -180,6 +182,7 @@ class Form:
         ends = sum(map(piece.count, _VALUE_ENDS))
         if ends != sum(map(piece.count, _CELL_ENDS)) and _TWO_VALUES.search(piece):
             raise ValueError("a cell has two values")
+        check_texts(piece)
         others = piece.count(b"<") - len(refs) - len(rows) - sum(map(piece.count, _USUAL))
         is_usual = not others or others == sum(map(piece.count, _ALSO_USUAL))
         if not is_usual or _says_more(_CELL_REST, piece, refs) or _says_more(_ROW_REST, piece, rows):
@@ -249,8 +252,18 @@ def _repeats(rest: bytes) -> bool:
     return len(set(names)) < len(names)
 
 
+def check_texts(piece: bytes) -> None:
+    """Refuse a value, a formula or a text with a tag inside: one parser reads on behind it, another one begins anew."""
+    tags = piece.count(b"<") - piece.count(b"</")
+    behind_tags = piece.count(b"><") - piece.count(b"></") + piece.startswith(b"<")
+    is_usual = tags == behind_tags and not any(text in piece for text in _NEVER_USUAL)
+    if not is_usual and _TEXT_ONLY.search(piece):
+        raise ValueError("a value has a tag inside")
+
+
 def check_strings(piece: bytes) -> None:
     """Refuse shared texts that are not written as spreadsheets do. Errors: ValueError."""
+    check_texts(piece)
     tags = piece.count(b"<")
     if tags != sum(map(piece.count, _STRINGS_USUAL)) or tags != piece.count(b">"):
         check_markup(without_remarks(piece))

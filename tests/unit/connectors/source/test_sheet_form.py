@@ -122,6 +122,14 @@ def test_sheet_is_in_one_part_whoever_looks_for_it(parts: dict[str, str | None])
         '<row r="2"><c r="A2"><v>1</v>\n<v>2</v></c></row>',
         '<row r="2"><c r="A2" t="inlineStr"><is><t>a</t></is><is><t>b</t></is></c></row>',
         '<row r="2"><c r="A2"><v>1<!-- -->2</v></c></row>',
+        '<row r="2"><c r="A2"><v><t>1</t>2</v></c></row>',
+        '<row r="2"><c r="A2"><v>1<t>2</t></v></c></row>',
+        '<row r="2"><c r="A2"><v>1 <is><t>2</t></is></v></c></row>',
+        '<row r="2"><c r="A2"><v><v>1</v></v></c></row>',
+        '<row r="2"><c r="A2"><v xml:space="preserve"><f>1</f>2</v></c></row>',
+        '<row r="2"><x:c r="A2"><x:v><x:t>1</x:t>2</x:v></x:c></row>',
+        '<row r="2"><c r="A2"><f>B2<v>1</v></f></c></row>',
+        '<row r="2"><c r="A2" t="inlineStr"><is><t>a<t>b</t></t></is></c></row>',
         '<row r="2"><c r="A2"><v>1<?x?>2</v></c></row>',
         '<row r="2"><!-- --><c r="A2"><v>1</v></c></row>',
         '<row r="2"><c r="A2" t="e" t="n"><v>1</v></c></row>',
@@ -136,6 +144,13 @@ def test_sheet_is_in_one_part_whoever_looks_for_it(parts: dict[str, str | None])
 def test_what_has_two_readings_is_refused(rows: str) -> None:
     """A place that is filled twice, a number in two pieces, and what is broken nobody knows where."""
     assert refusal(package(HEAD + rows)) is FileCode.BROKEN_WORKBOOK
+
+
+@pytest.mark.parametrize("text", ["<si><t>a<t>b</t></t></si>", "<si><t><r>a</r></t></si>", "<si><t>a:<b/></t></si>"])
+def test_shared_text_with_a_tag_inside_is_refused(text: str) -> None:
+    check_strings(b"<si><t>a b</t></si><si><r><t>a: </t></r>\n<r><t></t></r></si><si><t/></si>")
+    with pytest.raises(ValueError, match="a tag inside"):
+        check_strings(text.encode())
 
 
 @pytest.mark.parametrize("value", ["<v>4&#53;</v>", "<v>&#x34;5</v>", "<f>A1</f><v>4&#53;</v>"])
