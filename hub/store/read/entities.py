@@ -11,11 +11,13 @@ from sqlalchemy import Connection, Select, func, select
 from hub.domain.entity import Entity
 from hub.domain.hq_lane import HqLane
 from hub.domain.stream import HQ
+from hub.ledger.publication import CLOSED
 from hub.protocol.errors import Fatal
 from hub.store.read.model import ReadModel
 from hub.store.tables import ENTITY, LANE
 
 OWN: Final = f"{HQ}:"
+LANES: Final = "lane"
 
 
 class HeldEntity(ReadModel):
@@ -34,7 +36,7 @@ class HeldEntity(ReadModel):
 class TracedEntity(HeldEntity):
     """One entity, and the event that made it what it is."""
 
-    digest: str = Field(description="SHA-256 of its canonical form")
+    digest: str = Field(description="SHA-256 of its canonical form; of a lane that is closed, of the form it opened in")
     origin: str = Field(description="The lane of its newest event")
     at: int = Field(description="That event's sequence in the lane")
 
@@ -59,9 +61,11 @@ def entity(db: Connection, lane: HqLane, stream: str, entity_id: str) -> TracedE
             )
     if row is None:
         return None
-    return TracedEntity(
+    found = TracedEntity(
         **orjson.loads(row.document), digest=bytes(row.digest).hex(), origin=row.origin, at=row.sequence
     )
+    closer = _closed_by(db).get(entity_id) if stream == LANES else None
+    return found if closer is None else found.model_copy(update=_as_closed(found) | {"origin": closer, "at": 1})
 
 
 def entities(
@@ -70,6 +74,9 @@ def entities(
     """Return the first `limit` entities of a stream by id, or all of them; HQ's own are those of the sealed lane."""
     query = _others(select(ENTITY.c.document), stream, center).order_by(ENTITY.c.id).limit(limit)
     found = [HeldEntity(**orjson.loads(document)) for (document,) in db.execute(query)]
+    if stream == LANES:
+        closed = _closed_by(db)
+        found = [one.model_copy(update=_as_closed(one)) if one.id in closed else one for one in found]
     found += (HeldEntity(**orjson.loads(entity.to_json())) for entity in _own(lane, stream, center))
     return sorted(found, key=lambda entity: entity.id)[:limit]
 
@@ -78,6 +85,20 @@ def count_entities(db: Connection, lane: HqLane, stream: str, center: str | None
     """Return how many entities a stream has, or one center's."""
     others = db.execute(_others(select(func.count()).select_from(ENTITY), stream, center)).scalar_one()
     return int(others) + len(_own(lane, stream, center))
+
+
+def _closed_by(db: Connection) -> dict[str, str]:
+    """Return by the id of its entity which lanes another one has followed, and the origin of that one."""
+    query = select(LANE.c.center, LANE.c.epoch, LANE.c.closed_by).where(LANE.c.closed_by.is_not(None))
+    return {f"{center}:{epoch}": closed_by for center, epoch, closed_by in db.execute(query)}
+
+
+def _as_closed(lane: HeldEntity) -> dict[str, Any]:
+    """Return what is told of a lane that another one has followed, as `state.lane` tells it; no event of its own does.
+
+    See `hub.ledger.publication.closed_by`.
+    """
+    return {"status": CLOSED, "version": lane.version + 1}
 
 
 def _own(lane: HqLane, stream: str, center: str | None) -> list[Entity]:

@@ -72,6 +72,26 @@ def test_any_engine_of_sqlalchemy_is_read(database: Path) -> None:
     theirs.close()
 
 
+async def test_lane_that_another_one_has_followed_is_told_as_state_lane_tells_it(tmp_path: Path) -> None:
+    """Its entity stays as its opening left it: no event says that it is closed."""
+    first = Center("uz")
+    second = first.next_epoch("0000beef")
+    hq = await Hq.open(tmp_path, first)
+    await hq.feed("uz", first.opened(2))
+    await hq.feed("uz", second.opened(1))
+    published = {key.id: key for key in (k.entity for k in (await hq.store.topics.states("lane", "", 100)).found)}
+    await hq.store.close()
+    reads = Reads.open(tmp_path / "hub.sqlite3", sealed)
+    with reads.snapshot() as now:
+        told = {lane.id: (lane.status, lane.version) for lane in now.entities("lane", None) if lane.center == "uz"}
+        assert told == {f"uz:{first.epoch}": ("closed", 2), "uz:0000beef": ("open", 1)}
+        assert told == {name: (published[name].status, published[name].version) for name in told}
+        closed = now.entity("lane", f"uz:{first.epoch}")
+        assert closed is not None
+        assert (closed.status, closed.version, closed.origin, closed.at) == ("closed", 2, second.origin, 1)
+    reads.close()
+
+
 def test_reading_writes_nothing(database: Path) -> None:
     reads = Reads.open(database, sealed)
     with reads._engine.connect() as db, pytest.raises(OperationalError, match="readonly"):
