@@ -17,6 +17,7 @@ when it comes a third time.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -52,6 +53,7 @@ HEADER_WEIGHT: Final = 150
 FETCH_BYTES_MAX: Final = 16 << 20  # of one answer of a broker; of one partition in it 1 MiB, or a single larger batch
 READS_MAX: Final = 3  # of a batch with a wrong checksum
 CORRUPT_MAX: Final = 256
+ASKED_S: Final = 1.0  # so long what was fetched of a partition is thought to be used up soon
 
 log = structlog.get_logger(__name__)
 
@@ -263,6 +265,7 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
         self._allowance = Allowance()
         self._records = Held(self._allowance)
         self._wait_ms = self._wait_beside_ms = self._fetch_max_wait_ms
+        self._asked: dict[TopicPartition, float] = {}  # when records of a partition were last asked for
 
     def ask_beside(self, after_s: float, wait_ms: int) -> None:
         """Ask for other partitions soon, and shortly, while what was fetched of one lies here.
@@ -273,7 +276,10 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
         self._prefetch_backoff, self._wait_beside_ms = after_s, wait_ms
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
-        self._fetch_max_wait_ms = self._wait_beside_ms if self._records else self._wait_ms
+        # What nobody asks for lies here as long as its partition is paused: nobody waits until it is used up.
+        since_s = time.monotonic() - ASKED_S
+        is_used = any(self._asked.get(place, 0.0) > since_s for place in self._records)
+        self._fetch_max_wait_ms = self._wait_beside_ms if is_used else self._wait_ms
         return super()._get_actions_per_node(assignment)
 
     async def fetched_records(
@@ -284,6 +290,7 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
     ) -> dict[TopicPartition, Weighed]:
         """Return records that were fetched. What a partition has left waits behind all others the next time."""
         self._allowance.renew()
+        self._asked.update(dict.fromkeys(partitions or self._records, time.monotonic()))
         found: dict[TopicPartition, Weighed] = await super().fetched_records(partitions, timeout, max_records)
         for place in found:
             if place in self._records:

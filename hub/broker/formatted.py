@@ -1,8 +1,9 @@
 """A log as Kafka's own tool formats it, kept in the user's cache: a new data directory takes a copy of it.
 
-The tool is a JVM of its own, a second of each first start, and gives the same three small files every time: but for the
-cluster's id, which stands in meta.properties alone and is each directory's own. Named by what they depend on, the jars
-and the broker's settings, and checked by their digest. They are never needed: without them the tool formats.
+The tool is a JVM of its own, a second of each first start, and makes three small files: what a copy has of its own is
+the cluster's id, in meta.properties; the directory's id, in a cluster of one broker, may be another cluster's as well.
+The files are named by what they depend on, the jars and the broker's settings, and checked by their digest. They are
+never needed: without them the tool formats.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class FormattedLog:
             return False
         except ValueError:
             log.warning("formatted_log_damaged", file=str(self.file))
-            self.file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.file.unlink()
             return False
         kept[META] = _CLUSTER_ID.sub(b"cluster.id=" + cluster_id.encode(), kept[META])
         for name, data in kept.items():

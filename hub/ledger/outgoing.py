@@ -72,7 +72,7 @@ class Loading:
 class Publishing:
     """Send these publications, of each lane in order; only their states, if they are repeated.
 
-    Those that were loaded from SQL are the next of `backlogs`, or of `repeats`.
+    Those that were loaded from SQL are the first of their center's backlogs, or of `repeats`.
     """
 
     publications: Sequence[Publication]
@@ -88,7 +88,8 @@ class Outgoing:
     """What one worker has to publish, for one that publishes one flight at a time.
 
     Shapes: `queue` holds the publications of `queued` events; the centers that are `behind` may have something in SQL
-            that is not here, `backlogs` are known to; the broker has everything of a lane up to its `cursors`, of which
+            that is not here, `backlogs` are what is known of it, of each center its oldest lane first, and the center
+            whose turn is next first; the broker has everything of a lane up to its `cursors`, of which
             those in `unstored` are not in SQL yet; `has_loaded` says that the newest flight came from SQL; a producer
             is there while it `is_linked`.
     Units:  moments are in seconds of one monotonic clock.
@@ -98,7 +99,7 @@ class Outgoing:
     queued: int = 0
     answers: tuple[Answer, ...] = ()
     behind: frozenset[str] = frozenset({HQ})
-    backlogs: tuple[Backlog, ...] = ()
+    backlogs: Mapping[str, tuple[Backlog, ...]] = field(default_factory=dict)
     repeats: tuple[Repeat, ...] = ()
     cursors: Mapping[str, int] = field(default_factory=dict)
     unstored: Mapping[str, int] = field(default_factory=dict)
@@ -116,12 +117,16 @@ class Outgoing:
         return self.queued > ROOM_EVENTS and self.is_linked
 
     def owes(self, centers: Collection[str]) -> bool:
-        """Return whether anything that was offered for these centers is still to reach the broker, and may soon."""
+        """Return whether anything for these centers is on its way to the broker, or in the queue to be.
+
+        What comes from SQL is not counted: it may be long.
+        """
         if not centers or not self.is_linked:
             return False
-        if not set(centers).isdisjoint(_centers_of(self.flight)):
+        owed = frozenset(centers)
+        if not _comes_from_sql(self.flight) and not owed.isdisjoint(_centers_of(self.flight)):
             return True
-        return any(publication.center in centers for publication in self.queue)
+        return any(publication.center in owed for publication in self.queue)
 
     @property
     def centers(self) -> frozenset[str]:
@@ -133,32 +138,15 @@ class Outgoing:
         return self.unstored if now_s - self.stored_at_s > CURSOR_DELAY_MAX_S else {}
 
     def offered(self, found: Iterable[Publication]) -> Outgoing:
-        """A commit has made this publishable; over the limit, or where a record's bytes are missing, SQL has it."""
-        taken, left, queued, lacking = [], set(), self.queued, []
+        """A commit has made this publishable; over the limit SQL has it."""
+        taken, left, queued = [], set(), self.queued
         for publication in found:
             if queued > QUEUE_EVENTS_MAX:
                 left.add(publication.center)
-            elif any(known.value is None for known in publication.entities):
-                lacking.append(publication)
             else:
                 taken.append(publication)
                 queued += size_of(publication)
-        rest = self._left_to_sql(lacking) if lacking else self
-        return replace(rest, queue=(*self.queue, *taken), queued=queued, behind=rest.behind | left)
-
-    def _left_to_sql(self, found: Iterable[Publication]) -> Outgoing:
-        """Read these from SQL; where it is known from where on, nobody has to look for their lanes."""
-        waiting, left = {backlog.origin: backlog for backlog in self.backlogs}, set()
-        for publication in found:
-            origin = publication.origin
-            after = self.cursors.get(origin, 0 if publication.first == 1 else None)
-            if (known := waiting.get(origin)) is not None:
-                waiting[origin] = replace(known, upto=max(known.upto, publication.last))
-            elif after is not None and len(waiting) < BACKLOGS_MAX:
-                waiting[origin] = _backlog(origin, after, publication.last)
-            else:
-                left.add(publication.center)
-        return replace(self, backlogs=tuple(waiting.values()), behind=self.behind | left)
+        return replace(self, queue=(*self.queue, *taken), queued=queued, behind=self.behind | left)
 
     def asked(self, answer: Answer) -> Outgoing:
         """A center is to have an answer, if there is room for it."""
@@ -183,8 +171,9 @@ class Outgoing:
     def departed(self, now_s: float) -> Outgoing:
         """The next flight leaves: it is `flight`, None if there is nothing to do.
 
-        Answers first, they are few and awaited. What SQL has of a lane goes out before what is queued of it; but the
-        queue of all others and SQL take turns, so that a lane with much in SQL holds up nobody.
+        Answers first, they are few and awaited. What SQL has of a center goes out before what is queued of it, or an
+        older state would come last; but the queue of all others and the centers in SQL take turns, so that one with
+        much in SQL holds up nobody.
         """
         assert self.flight is None, self.flight
         if self.answers:
@@ -192,46 +181,49 @@ class Outgoing:
         if self.behind:
             # A center that falls behind again meanwhile is marked again, and stays marked.
             return replace(self, flight=Looking(self.behind), behind=frozenset())
-        if self.queue and self.has_loaded:
-            return replace(self._departed_queue(now_s), has_loaded=False)
+        if self.queue and (self.has_loaded or not self.backlogs):
+            return self._departed_queue(now_s)
         if self.backlogs:
-            return replace(self, flight=Loading(self.backlogs[0]), has_loaded=True)
+            lanes = next(iter(self.backlogs.values()))
+            return replace(self, flight=Loading(lanes[0]), has_loaded=True)
         if self._is_due(now_s):
-            return replace(self, flight=Loading(self.repeats[0].backlog, states_only=True), has_loaded=True)
-        return self._departed_queue(now_s) if self.queue else self
+            return replace(self, flight=Loading(self.repeats[0].backlog, states_only=True))
+        return self
 
     def _departed_queue(self, now_s: float) -> Outgoing:
         ready: list[Publication] = []
         left: set[str] = set()
         reached: dict[str, int] = {}  # by what departs here
-        waiting = {backlog.origin: backlog for backlog in self.backlogs}
+        backlogs = dict(self.backlogs)
         events = taken = sent = 0
         for publication in self.queue:
             if sent >= SEND_EVENTS_MAX:
                 break
             taken += 1
             events += size_of(publication)
-            origin = publication.origin
-            if (backlog := waiting.get(origin)) is not None:
-                waiting[origin] = replace(backlog, upto=max(backlog.upto, publication.last))
-                continue
+            origin, center = publication.origin, publication.center
             known = reached.get(origin, self.cursors.get(origin, 0 if publication.first == 1 else None))
-            if known is None or publication.first > known + 1:
-                left.add(publication.center)
+            if center in left:
+                continue  # SQL is asked for all of it, in its order
+            if center in backlogs or _lacks_bytes(publication):
+                if not _join(backlogs, publication, known):
+                    left.add(center)
+            elif known is None or publication.first > known + 1:
+                left.add(center)
             elif publication.last > known:
                 ready.append(publication)
                 sent += size_of(publication)
                 reached[origin] = publication.last
-        flight = Publishing(ready) if ready else None
         rest = replace(
             self,
             queue=self.queue[taken:],
             queued=self.queued - events,
             behind=self.behind | left,
-            backlogs=tuple(waiting.values()),
-            flight=flight,
+            backlogs=backlogs,
+            flight=Publishing(ready) if ready else None,
+            has_loaded=False,
         )
-        return rest if ready else replace(rest, has_loaded=False).departed(now_s)
+        return rest if ready else rest.departed(now_s)
 
     def looked(self, cursors: Iterable[tuple[str, int]], unpublished: Iterable[tuple[str, int, int]]) -> Outgoing:
         """SQL has told of the lanes that are looked at: their cursors, and (origin, published, size) of some.
@@ -242,18 +234,25 @@ class Outgoing:
         reached = dict(self.cursors)
         for origin, stored in cursors:
             reached[origin] = max(stored, reached.get(origin, 0))
-        waiting = {backlog.origin: backlog for backlog in self.backlogs}
+        found: dict[str, dict[str, Backlog]] = {}
         for origin, stored, size in unpublished:
             after = max(stored, reached.get(origin, 0))
             if after < size:
-                waiting[origin] = _backlog(origin, after, size)  # in its place, if it has one
-        return replace(self, cursors=reached, backlogs=tuple(waiting.values()), flight=None)
+                backlog = _backlog(origin, after, size)
+                found.setdefault(backlog.center, {})[origin] = backlog
+        backlogs = dict(self.backlogs)
+        for center, lanes in found.items():
+            for known in backlogs.get(center, ()):  # one that SQL did not tell of is of a lane that is newer than that
+                lanes[known.origin] = replace(known, upto=max(known.upto, lanes.get(known.origin, known).upto))
+            backlogs[center] = tuple(lanes.values())
+        return replace(self, cursors=reached, backlogs=backlogs, flight=None)
 
     def loaded(self, found: Publication | None) -> Outgoing:
         """SQL has told the publication that was asked for: it is in flight; without one there is no more."""
         assert isinstance(self.flight, Loading)
         if found is None:
-            return self._went_on(repeats=self.flight.states_only, last=None)
+            asked = self.flight.backlog
+            return self._repeated(None) if self.flight.states_only else self._went_on(asked.center, asked.upto)
         return replace(self, flight=Publishing((found,), self.flight.states_only, is_loaded=True))
 
     def unreadable(self) -> Outgoing:
@@ -262,7 +261,7 @@ class Outgoing:
         center = self.flight.backlog.center
         return replace(
             self,
-            backlogs=tuple(backlog for backlog in self.backlogs if backlog.center != center),
+            backlogs={known: lanes for known, lanes in self.backlogs.items() if known != center},
             repeats=tuple(repeat for repeat in self.repeats if repeat.backlog.center != center),
             flight=None,
         )
@@ -274,19 +273,26 @@ class Outgoing:
         if isinstance(flight, Answering):
             return replace(self, answers=self.answers[len(flight.answers) :], flight=None)
         if flight.states_only:
-            return self._went_on(repeats=True, last=flight.publications[-1].last)
+            return self._repeated(flight.publications[-1].last)
         # Of each lane in order, so that the last one counts. Another owner may have been faster.
         reached = {p.origin: max(p.last, self.cursors.get(p.origin, 0)) for p in flight.publications}
-        found = self._went_on(repeats=False, last=flight.publications[-1].last) if flight.is_loaded else self
+        last = flight.publications[-1]
+        found = self._went_on(last.center, last.last) if flight.is_loaded else self
         return replace(found, cursors={**self.cursors, **reached}, unstored={**self.unstored, **reached}, flight=None)
 
-    def _went_on(self, *, repeats: bool, last: int | None) -> Outgoing:
-        """The backlog that was worked at is done up to `last`; None if SQL has no more of it."""
-        if repeats:
-            repeat = self.repeats[0]
-            again = tuple(Repeat(repeat.at_s, backlog) for backlog in _rest(repeat.backlog, last))
-            return replace(self, repeats=(*again, *self.repeats[1:]), flight=None)
-        return replace(self, backlogs=(*_rest(self.backlogs[0], last), *self.backlogs[1:]), flight=None)
+    def _went_on(self, center: str, last: int) -> Outgoing:
+        """The backlog of this center that was worked at is done up to `last`. The next center has its turn."""
+        backlogs = dict(self.backlogs)
+        first, *others = backlogs.pop(center)
+        if rest := (*_rest(first, last), *others):
+            backlogs[center] = rest
+        return replace(self, backlogs=backlogs, flight=None)
+
+    def _repeated(self, last: int | None) -> Outgoing:
+        """The states of the first repeat went out up to `last`; None if SQL has no more of them."""
+        repeat = self.repeats[0]
+        again = tuple(Repeat(repeat.at_s, backlog) for backlog in _rest(repeat.backlog, last))
+        return replace(self, repeats=(*again, *self.repeats[1:]), flight=None)
 
     def failed(self) -> Outgoing:
         """The broker did not take what was in flight, or we can't know: all that was to be sent comes from SQL again.
@@ -294,11 +300,9 @@ class Outgoing:
         Answers are in no SQL, and states that are repeated later have their own time: both stay as they are.
         """
         flight = self.flight if not isinstance(self.flight, Answering) and not _is_repeat(self.flight) else None
-        unsent = (
-            {p.center for p in self.queue} | {backlog.center for backlog in self.backlogs} | set(_centers_of(flight))
-        )
+        unsent = {publication.center for publication in self.queue}.union(self.backlogs, _centers_of(flight))
         behind = self.behind | unsent
-        return replace(self, queue=(), queued=0, backlogs=(), behind=behind, flight=None, is_linked=False)
+        return replace(self, queue=(), queued=0, backlogs={}, behind=behind, flight=None, is_linked=False)
 
     def stored(self, cursors: Mapping[str, int], now_s: float) -> Outgoing:
         """SQL has these cursors; what was acknowledged meanwhile is still to be stored."""
@@ -321,6 +325,28 @@ def _backlog(origin: str, after: int, upto: int) -> Backlog:
 def _rest(backlog: Backlog, last: int | None) -> tuple[Backlog, ...]:
     """Return what is left of a backlog behind `last`, if anything is."""
     return () if last is None or last >= backlog.upto else (replace(backlog, after=last),)
+
+
+def _lacks_bytes(publication: Publication) -> bool:
+    return any(known.value is None for known in publication.entities)
+
+
+def _join(backlogs: dict[str, tuple[Backlog, ...]], publication: Publication, after: int | None) -> bool:
+    """Put a publication behind what SQL has of its center; return False where nobody knows from where on."""
+    waiting = backlogs.get(publication.center, ())
+    if waiting and waiting[-1].origin == publication.origin:
+        last = replace(waiting[-1], upto=max(waiting[-1].upto, publication.last))
+        backlogs[publication.center] = (*waiting[:-1], last)
+        return True
+    if after is None or len(waiting) >= BACKLOGS_MAX or any(lane.origin == publication.origin for lane in waiting):
+        return False
+    if publication.last > after:
+        backlogs[publication.center] = (*waiting, _backlog(publication.origin, after, publication.last))
+    return True
+
+
+def _comes_from_sql(flight: Flight | None) -> bool:
+    return isinstance(flight, Looking | Loading) or (isinstance(flight, Publishing) and flight.is_loaded)
 
 
 def _is_repeat(flight: Flight | None) -> bool:

@@ -53,6 +53,7 @@ SAY_AGAIN_S: Final = 60.0
 COMPARE_EVERY_S: Final = 60.0  # a topic made anew, and a copy of this hub that signs elsewhere, are found by then
 LOOK_FURTHER: Final = 2048  # offsets at a time, where the newest records are none of ours
 STEP_LEAVES_MAX: Final = 1024  # of one step, 20 ms: nothing else of the worker goes on meanwhile
+BACKLOG_S: Final = 0.02  # between steps, for the rest of the worker
 RETRY_S: Final = 1.0
 SAID_MAX: Final = 64  # at a time; they may have 128 KiB of leaves each
 
@@ -135,10 +136,11 @@ class Notary:
                 return LOOK_EVERY_S * 4
             if self._said is None or self._monotonic_s() - self._compared_s >= COMPARE_EVERY_S:
                 await self._compare()
-            if self.stopped is None:
-                await self._sign()
+            is_full = self.stopped is None and await self._sign()
             if self.stopped is None:
                 await self._say()
+            if is_full:
+                return BACKLOG_S
         except OvertakenError as exc:
             log.info("notary_overtaken", error=str(exc))
             self._log = None
@@ -236,30 +238,32 @@ class Notary:
             self._log = found
         return self._log
 
-    async def _sign(self) -> None:
-        """Log what there is, if the last checkpoint is old enough; with a backlog, step by step."""
+    async def _sign(self) -> bool:
+        """Log what there is, if the last checkpoint is old enough; return whether more steps wait behind it."""
         since_s = self._monotonic_s() - self._signed_s
         if since_s < self._spacing_s:
-            return
+            return False
         why = await self._store.log.rolled_back(await self._lane.witnesses())
         if why is not None:
             self._stop(why)
-            return
+            return False
         if self._has_heard is not None and not await self._has_heard():
-            return
+            return False
         # The log first: what somebody else logs between the two questions is then missed by the second, and the
         # addition is refused for its size.
         ours = await self._read()
         receipts = await self._store.log.unlogged(STEP_LEAVES_MAX)
         if not receipts:
-            return
+            return False
         addition = append(ours, receipts, [self._identity.log, self._identity.log_long], self._clock())
         await self._store.log.append(addition)
         self._log = addition.log
-        if len(receipts) < STEP_LEAVES_MAX / 2:  # otherwise there is a backlog: the next step may come at once
+        is_full = len(receipts) >= STEP_LEAVES_MAX / 2
+        if not is_full:
             self._spacing_s = spacing_s(self._every_s, self._spacing_s, since_s)
             self._signed_s = self._monotonic_s()
         log.info("checkpoint_signed", size=addition.log.size, leaves=len(receipts))
+        return is_full
 
     async def _say(self) -> None:
         """Say what the topic does not have; the newest again where it was not said for a while."""

@@ -47,4 +47,4 @@ class Outlet(Protocol):
         """Return the centers of which nothing is published, for their rows can't be read, and why."""
 
     async def room(self, before: Collection[str] = ()) -> None:
-        """Wait while much is queued, or anything for the centers in `before`, and publishing goes on."""
+        """Wait while much is queued, and a moment for what goes out to the centers in `before`."""

@@ -12,6 +12,7 @@ behind each step:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,11 +39,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a publisher waits: after a failure, with cursors when idle, with the states of a lane taken over."""
+    """How long a publisher waits: after a failure, with cursors when idle, with the states of a lane taken over.
+
+    `before_s`: how long others wait for the answers that go out before theirs are made.
+    """
 
     retry_s: float = 0.5
     cursors_s: float = 0.25
     states_s: float = REQUEST_TIMEOUT_S + 1  # what the last owner sent has arrived by then, or never does
+    before_s: float = 0.25  # at most: a broker that answers late holds up no intake
 
 
 class Publisher:
@@ -103,9 +108,12 @@ class Publisher:
 
     async def room(self, before: Collection[str] = ()) -> None:
         """See Outlet."""
-        while self._outgoing.is_crowded or self._outgoing.owes(before):
+        ends_s = self._now_s() + self._pace.before_s
+        while self._outgoing.is_crowded or (self._now_s() < ends_s and self._outgoing.owes(before)):
             self._moved.clear()
-            await self._moved.wait()
+            left_s = None if self._outgoing.is_crowded else ends_s - self._now_s()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), left_s)
 
     async def run(self) -> None:
         """Publish until cancelled. Errors: Fatal for a clock that is off the broker's, and faults of the store."""

@@ -1,10 +1,12 @@
 """Whose records are fetched next, and how many: a lane with much to say holds up none that has little. Pure.
 
-One worker handles one fetch at a time. While all lanes have much to say, or none has, a fetch takes about `FETCH_S` to
-handle: that is cheapest. Where some say little and others much, those with much are fetched in slices that take about
-`SLICE_S`, not again before the last one was handled, and each slice is handled only when those that say little have
-their answers. So a row from a small office waits for one slice at most, however large the topic beside it is, and
-whatever its records cost. Slices cost: 100,000 events in full batches went in at 5,700/s in slices, at 9,600/s without.
+One worker handles one fetch at a time. While all lanes have much to say, a fetch takes about `FETCH_S` to handle: that
+is cheapest. Where some say little and others much, those with much are fetched in slices that take about `SLICE_S`, not
+again before the last one was handled, and each slice is handled only when those that say little have their answers. So
+a row from a small office waits for one slice at most, however large the topic beside it is, and whatever its records
+cost; its first one, after a while in which nobody said little, for what was fetched by then, `AHEAD_S` at most.
+
+Slices cost: 100,000 events in full batches went in at 5,700/s in slices, at 9,600/s without.
 """
 
 from __future__ import annotations
@@ -15,13 +17,16 @@ from typing import Final
 
 LITTLE_RECORDS_MAX: Final = 64  # in one fetch
 LITTLE_FOR_S: Final = 5.0  # so long after its last event a lane is thought to have little to say, and soon
-MUCH_FOR_S: Final = 1.0  # so long after it filled a fetch: what comes next may be the end of what lay at hand
+MUCH_FOR_S: Final = 1.0  # so long after a fetch of much: what comes next may be the end of what lay at hand
 SLICE_S: Final = 0.010
 SLICE_RECORDS_MIN: Final = 4
-SLICE_RECORDS_MAX: Final = 512  # also of the first fetch of all, when nobody knows how long a record takes
+SLICE_RECORDS_MAX: Final = 512  # also of a fetch where nobody has much to say, as far as is known
 FETCH_S: Final = 0.150
 FETCH_RECORDS_MAX: Final = 2000
-PACE_WEIGHT: Final = 0.3  # of the newest slice in what a record is thought to take
+AHEAD_S: Final = 2 * FETCH_S  # how long what was fetched of a lane and not handled may take
+FIXED_S: Final = 0.004  # of any fetch, however few its records: its commit
+PACE_RECORDS: Final = 16  # so many tell how long a record takes
+PACE_WEIGHT: Final = 0.3  # of the newest of such fetches in what a record is thought to take
 
 
 @dataclass(slots=True)
@@ -30,11 +35,11 @@ class _Turn:
 
     much_at_s: float = float("-inf")
     fetched_at_s: float = float("-inf")
-    waiting: int = 0  # fetches that are not handled
+    waiting: int = 0  # records that are not handled
     record_s: float = 0.0
 
     def says_much(self, now_s: float) -> bool:
-        return now_s - self.much_at_s < MUCH_FOR_S
+        return now_s - self.much_at_s < MUCH_FOR_S or self.waiting > LITTLE_RECORDS_MAX
 
     def says_little(self, now_s: float) -> bool:
         return not self.says_much(now_s) and now_s - self.fetched_at_s < LITTLE_FOR_S
@@ -45,55 +50,58 @@ class Turns:
     """The turns of the lanes that a worker reads. Units: moments are seconds of one monotonic clock."""
 
     _turns: dict[str, _Turn] = field(default_factory=dict)
-    _slice: int | None = None  # how many records the newest fetch may bring, where it is one of slices
+    _in_slices: bool = False  # whether the newest fetch is one
 
     def clear(self) -> None:
         """Forget what waits: the lanes are dealt out anew."""
         self._turns.clear()
-        self._slice = None
+        self._in_slices = False
 
     def admitted(self, center: str, records: int, now_s: float, *, has_events: bool = True) -> None:
         """A fetch has brought so many records of this lane. Nobody waits for the answer to a control record.
 
-        What fills half of a slice is much, however few records that are: more of them would take too long.
+        Few records that take long are much.
         """
         turn = self._turns.setdefault(center, _Turn())
-        if records > LITTLE_RECORDS_MAX or (self._slice is not None and records * 2 >= self._slice):
+        if records > LITTLE_RECORDS_MAX or records * turn.record_s >= SLICE_S / 2:
             turn.much_at_s = now_s
         if has_events:
             turn.fetched_at_s = now_s
-        turn.waiting += 1
+        turn.waiting += records
 
     def handled(self, center: str, records: int, took_s: float) -> None:
         """A fetch of this lane was handled, or dropped, in this time."""
         turn = self._turns.get(center)
         if turn is None or not records:
             return
-        turn.waiting = max(0, turn.waiting - 1)
-        record_s = took_s / records
-        turn.record_s = record_s if not turn.record_s else turn.record_s + PACE_WEIGHT * (record_s - turn.record_s)
+        turn.waiting = max(0, turn.waiting - records)
+        weight = (PACE_WEIGHT if turn.record_s else 1.0) * min(1.0, records / PACE_RECORDS)
+        turn.record_s += weight * (max(0.0, took_s - FIXED_S) / records - turn.record_s)
 
     def next(self, centers: Iterable[str], now_s: float) -> tuple[set[str], int]:
         """Return which of these lanes are fetched now, and how many records at most."""
-        wanted = set(centers)
-        turns = {center: turn for center in wanted if (turn := self._turns.get(center))}
-        with_much = {center: turn for center, turn in turns.items() if turn.says_much(now_s)}
-        if not with_much or not any(turn.says_little(now_s) for turn in self._turns.values()):
-            self._slice = None
-            return wanted, _records_in(FETCH_S, turns.values(), FETCH_RECORDS_MAX)
-        self._slice = _records_in(SLICE_S, with_much.values(), SLICE_RECORDS_MAX)
-        return wanted - {center for center, turn in with_much.items() if turn.waiting}, self._slice
+        wanted = {center for center in centers if not self._has_enough(center)}
+        with_much = {center: turn for center, turn in self._turns.items() if turn.says_much(now_s)}
+        self._in_slices = bool(with_much) and any(turn.says_little(now_s) for turn in self._turns.values())
+        if not with_much:
+            return wanted, SLICE_RECORDS_MAX
+        record_s = max(turn.record_s for turn in with_much.values())
+        if not self._in_slices:
+            return wanted, _records_in(FETCH_S, record_s, FETCH_RECORDS_MAX)
+        behind = {center for center, turn in with_much.items() if turn.waiting}
+        return wanted - behind, _records_in(SLICE_S, record_s, SLICE_RECORDS_MAX)
 
     def before(self, center: str, now_s: float) -> list[str]:
         """Return whose answers go out before a slice of this lane is handled: theirs who say little beside it."""
         turn = self._turns.get(center)
-        if self._slice is None or turn is None or not turn.says_much(now_s):
+        if not self._in_slices or turn is None or not turn.says_much(now_s):
             return []
         return [other for other, beside in self._turns.items() if beside.says_little(now_s)]
 
+    def _has_enough(self, center: str) -> bool:
+        turn = self._turns.get(center)
+        return turn is not None and turn.waiting * turn.record_s > AHEAD_S
 
-def _records_in(duration_s: float, turns: Iterable[_Turn], most: int) -> int:
-    record_s = max((turn.record_s for turn in turns), default=0.0)
-    if not record_s:
-        return SLICE_RECORDS_MAX
-    return min(max(round(duration_s / record_s), SLICE_RECORDS_MIN), most)
+
+def _records_in(duration_s: float, record_s: float, most: int) -> int:
+    return most if not record_s else min(max(round((duration_s - FIXED_S) / record_s), SLICE_RECORDS_MIN), most)

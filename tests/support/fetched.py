@@ -24,6 +24,7 @@ class Reading:
         self.fetcher._wait_consume_future = None
         self.fetcher._allowance = Allowance()
         self.fetcher._records = Held(self.fetcher._allowance)
+        self.fetcher._asked = {}
         for place in places:
             self.positions.seek(place, 0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import struct
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -299,6 +300,8 @@ async def test_other_partitions_are_asked_for_soon_and_shortly_while_one_has_rec
         made.ask_beside(0.0, 20)
         assert request() == (500, {PLACE.topic, OTHER.topic})
         made._set_error(PLACE, ValueError())
+        assert request() == (500, {OTHER.topic}), "nobody asks for what lies here, as of a lane that is parked"
+        made._asked[PLACE] = time.monotonic()
         assert request() == (20, {OTHER.topic})
     finally:
         await made.close()

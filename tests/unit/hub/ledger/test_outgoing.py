@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -22,8 +21,7 @@ from hub.ledger.outgoing import (
     Publishing,
 )
 from hub.ledger.publication import Answer, Publication
-from hub.ledger.step import KnownEntity
-from tests.support.outgoing import lane, published
+from tests.support.outgoing import lane, published, without_bytes
 
 NOW = 1000.0
 LATER = 2000.0
@@ -72,11 +70,6 @@ def told(found: Outgoing) -> str:
 UZ = lane("uz")
 
 
-def without_bytes() -> KnownEntity:
-    """Return an entity whose record is not in memory; nothing else of it is looked at."""
-    return KnownEntity(None, b"", b"", UZ, 1, "", datetime(2026, 1, 1, tzinfo=UTC), UZ, 1)  # type: ignore[arg-type]
-
-
 MOVES: dict[str, tuple[Outgoing, Callable[[Outgoing], Outgoing], tuple[str, int, dict[str, int], set[str]]]] = {
     "at the start HQ's own lane is looked at": (Outgoing(), departed, ("looks at hq", 0, {}, set())),
     "there is nothing to do": (fresh(), departed, ("rests", 0, {}, set())),
@@ -118,18 +111,40 @@ MOVES: dict[str, tuple[Outgoing, Callable[[Outgoing], Outgoing], tuple[str, int,
     ),
     "with its lane, where nobody knows how far that is published": (
         fresh(),
-        lambda o: o.offered([published(6, 9, "uz", without_bytes())]),
-        ("rests", 0, {}, {"uz"}),
+        lambda o: departed(o.offered([published(6, 9, "uz", without_bytes())])),
+        ("looks at uz", 0, {}, set()),
     ),
     "what follows what lacks its bytes goes out behind it": (
         fresh(cursors={UZ: 3}).offered([published(4, 5, "uz", without_bytes()), published(6, 9)]),
         lambda o: departed(departed(o).loaded(published(4, 5)).landed()),
-        ("sends uz:6-9", 0, {UZ: 5}, set()),
+        ("loads uz behind 5", 0, {UZ: 5}, set()),
     ),
     "others go out between what SQL has of a lane": (
         fresh().looked_at(["uz"]).offered([published(1, 2, "kz")]),
         lambda o: departed(departed(looked(o, 3, 9)).loaded(published(4, 6)).landed()),
         ("sends kz:1-2", 0, {UZ: 6}, set()),
+    ),
+    "an older lane of the center goes out before what lacks its bytes": (
+        fresh(cursors={UZ: 3}).offered([published(4, 5), published(1, 2, "uz", without_bytes(), epoch=1)]),
+        departed,
+        ("sends uz:4-5", 0, {UZ: 3}, set()),
+    ),
+    "and it is loaded then": (
+        fresh(cursors={UZ: 3}).offered([published(4, 5), published(1, 2, "uz", without_bytes(), epoch=1)]),
+        lambda o: departed(departed(o).landed()),
+        ("loads uz behind 0", 0, {UZ: 5}, set()),
+    ),
+    "no newer lane of the center overtakes what SQL has of an older one": (
+        fresh().looked_at(["uz"]).offered([published(1, 2, "uz", epoch=1)]),
+        lambda o: departed(departed(looked(o, 3, 9)).loaded(published(4, 6)).landed()),
+        ("loads uz behind 6", 0, {UZ: 6}, set()),
+    ),
+    "centers in SQL take turns": (
+        fresh().looked_at(["uz", "kz"]),
+        lambda o: departed(
+            departed(departed(o).looked([], [(UZ, 3, 9), (lane("kz"), 4, 8)])).loaded(published(4, 6)).landed()
+        ),
+        ("loads kz behind 4", 0, {UZ: 6}, set()),
     ),
     "and then SQL's turn comes again": (
         fresh().looked_at(["uz"]).offered([published(1, 2, "kz")]),
@@ -308,6 +323,7 @@ def test_what_is_owed_is_what_was_offered_and_is_still_to_reach_the_broker() -> 
         assert not moment.owes(())
     assert not departed(waiting).landed().owes({"uz"})
     assert not departed(waiting).failed().owes({"uz"})
+    assert not departed(looked(fresh().looked_at(["uz"]), 3, 9)).owes({"uz"}), "what comes from SQL may be long"
 
 
 def test_cursors_are_stored_when_it_is_time_and_those_that_moved_meanwhile_again() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub.ledger.outgoing import (
@@ -19,7 +20,7 @@ from hub.ledger.outgoing import (
     Publishing,
 )
 from hub.ledger.publication import Answer
-from tests.support.outgoing import lane, published
+from tests.support.outgoing import lane, published, without_bytes
 
 ANSWER = Answer("uz", "resend", b"note")
 CENTERS = ("by", "kz", "uz")
@@ -29,23 +30,35 @@ CENTERS = ("by", "kz", "uz")
 class World:
     """A store, a broker and one publisher after another. It keeps to what the real ones promise, and no more."""
 
-    lanes: dict[str, list[int]] = field(default_factory=lambda: {c: [0] for c in CENTERS})  # ends of the receipts
-    stored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CENTERS, 0))
-    broker: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CENTERS, 0))  # has all up to here, in order
+    lanes: dict[str, list[int]] = field(default_factory=lambda: {lane(c): [0] for c in CENTERS})  # ends of the receipts
+    newest: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CENTERS, 0))  # lane of each center
+    stored: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    broker: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # has all up to here, in order
     outgoing: Outgoing = field(default_factory=Outgoing)
     now_s: float = 0.0
     loads: int = 0
 
-    def commit(self, center: str, size: int, *, told: bool) -> None:
-        ends = self.lanes[center]
+    def commit(self, center: str, size: int, *, told: bool, lacks: bool = False) -> None:
+        epoch = self.newest[center]
+        ends = self.lanes[lane(center, epoch)]
         first, last = ends[-1] + 1, ends[-1] + size
         ends.append(last)
         if told:
             before = self.outgoing.queued
-            self.outgoing = self.outgoing.offered([published(first, last, center)])
+            entities = [without_bytes()] if lacks else []
+            self.outgoing = self.outgoing.offered([published(first, last, center, *entities, epoch=epoch)])
             # One publication may go over the limit; behind it nothing is queued any more.
             assert self.outgoing.queued == before + (size if before <= QUEUE_EVENTS_MAX else 0)
             assert self.outgoing.queued == sum(p.last - p.first + 1 for p in self.outgoing.queue)
+
+    def open(self, center: str) -> None:
+        """The center goes on in a new lane."""
+        self.newest[center] += 1
+        self.lanes[lane(center, self.newest[center])] = [0]
+
+    def of(self, centers: Iterable[str]) -> list[str]:
+        """Return the lanes of these centers, as SQL has them: oldest first."""
+        return [origin for origin in self.lanes if origin.split("/")[1] in set(centers)]
 
     def restart(self) -> None:
         """The process dies; the next one takes all lanes over."""
@@ -57,7 +70,7 @@ class World:
         self.outgoing = self.outgoing.adopted(centers, self.unpublished(centers), self.now_s + 11)
 
     def unpublished(self, centers: Iterable[str]) -> list[tuple[str, int, int]]:
-        found = [(lane(c), self.stored[c], self.lanes[c][-1]) for c in centers if c in self.lanes]
+        found = [(origin, self.stored[origin], self.lanes[origin][-1]) for origin in self.of(centers)]
         return [(origin, after, size) for origin, after, size in found if after < size]
 
     def depart(self) -> None:
@@ -68,12 +81,13 @@ class World:
     def answer_of_sql(self) -> None:
         match self.outgoing.flight:
             case Looking(centers):
-                cursors = [(lane(c), self.stored[c]) for c in centers if c in self.lanes]
+                cursors = [(origin, self.stored[origin]) for origin in self.of(centers)]
                 self.outgoing = self.outgoing.looked(cursors, self.unpublished(centers))
             case Loading(backlog):
                 self.loads += 1
-                ends = [end for end in self.lanes[backlog.center] if end > backlog.after][:2]
-                found = published(backlog.after + 1, ends[-1], backlog.center) if ends else None
+                ends = [end for end in self.lanes[backlog.origin] if end > backlog.after][:1]
+                epoch = int(backlog.origin.split("/")[-1])
+                found = published(backlog.after + 1, ends[-1], backlog.center, epoch=epoch) if ends else None
                 self.outgoing = self.outgoing.loaded(found)
 
     def write(self, count: int | None = None) -> None:
@@ -81,8 +95,12 @@ class World:
         match self.outgoing.flight:
             case Publishing(publications, states_only=False):
                 for publication in publications[:count]:
-                    assert publication.first <= self.broker[publication.center] + 1, "something was skipped"
-                    self.broker[publication.center] = max(publication.last, self.broker[publication.center])
+                    origin = publication.origin
+                    assert publication.first <= self.broker[origin] + 1, "something was skipped"
+                    lanes = self.of([publication.center])
+                    older = lanes[: lanes.index(origin)]
+                    assert all(self.broker[one] == self.lanes[one][-1] for one in older), "a newer lane came first"
+                    self.broker[origin] = max(publication.last, self.broker[origin])
 
     def land(self) -> None:
         if isinstance(self.outgoing.flight, Answering | Publishing):
@@ -94,24 +112,23 @@ class World:
             self.write(written)
             answers = self.outgoing.answers
             self.outgoing = self.outgoing.failed()
-            assert (self.outgoing.queue, self.outgoing.queued, self.outgoing.backlogs) == ((), 0, ())
+            assert (self.outgoing.queue, self.outgoing.queued, self.outgoing.backlogs) == ((), 0, {})
             assert self.outgoing.answers == answers
 
     def store(self, *, restart: bool, applied: bool) -> None:
         cursors = dict(self.outgoing.unstored)
         if applied:
             for origin, last in cursors.items():
-                center = origin.split("/")[-2]
-                self.stored[center] = max(last, self.stored[center])
+                self.stored[origin] = max(last, self.stored[origin])
         if restart:
             self.restart()
         else:
             self.outgoing = self.outgoing.stored(cursors, self.now_s)
 
     def check(self) -> None:
-        for center in CENTERS:
-            acknowledged = self.outgoing.cursors.get(lane(center), 0)
-            assert max(self.stored[center], acknowledged) <= self.broker[center] <= self.lanes[center][-1]
+        for origin, ends in self.lanes.items():
+            acknowledged = self.outgoing.cursors.get(origin, 0)
+            assert max(self.stored[origin], acknowledged) <= self.broker[origin] <= ends[-1]
 
     def drain(self) -> None:
         """Nothing fails any more: all is out, all cursors are stored, nothing waits."""
@@ -124,28 +141,50 @@ class World:
             if self.outgoing.flight is None and not waits:
                 break
         self.store(restart=False, applied=True)
-        assert self.broker == self.stored == {center: ends[-1] for center, ends in self.lanes.items()}
+        for origin, ends in self.lanes.items():
+            assert self.broker[origin] == self.stored[origin] == ends[-1], origin
         assert (self.outgoing.queued, self.outgoing.unstored, self.outgoing.answers) == (0, {}, ())
 
 
 centers = st.sampled_from(CENTERS)
 sizes = st.one_of(st.integers(1, 50), st.sampled_from([SEND_EVENTS_MAX, ROOM_EVENTS, QUEUE_EVENTS_MAX]))
 MOVE = st.one_of(
-    st.tuples(st.just("commit"), centers, sizes, st.booleans()),
+    st.tuples(st.just("commit"), centers, sizes, st.booleans(), st.booleans()),
     st.tuples(st.sampled_from(["depart", "land", "go on", "go on", "go on"])),
     st.tuples(st.just("fail"), st.integers(0, 3)),
     st.tuples(st.just("store"), st.booleans(), st.booleans()),
     st.tuples(st.sampled_from(["restart", "answer", "time passes"])),
-    st.tuples(st.sampled_from(["adopt", "look"]), centers),
+    st.tuples(st.sampled_from(["adopt", "look", "open"]), centers),
 )
 
 
+@example(
+    [
+        *[("commit", "uz", 1, False, False)] * 3,
+        ("open", "uz"),
+        ("look", "uz"),
+        *[("go on",)] * 2,
+        ("commit", "uz", 1, True, False),
+        *[("go on",)] * 2,
+    ]
+)
+@example(
+    [
+        *[("go on",)] * 3,
+        ("commit", "uz", 1, False, False),
+        ("commit", "uz", 1, True, False),
+        ("open", "uz"),
+        ("commit", "uz", 1, True, False),
+        *[("go on",)] * 2,
+    ]
+)
 @settings(max_examples=300, deadline=None)
 @given(st.lists(MOVE, max_size=60))
 def test_every_lane_goes_out_in_order_and_whole_whatever_fails(moves: list[tuple[object, ...]]) -> None:
     """Acknowledgements that come late or never, processes that die, lanes that are taken over while they are sent.
 
-    Nothing of a lane is skipped; no cursor is beyond what the broker has; in the end the broker has everything.
+    Nothing of a lane is skipped, and no newer lane of a center goes out before an older one is out; no cursor is beyond
+    what the broker has; in the end the broker has everything.
     """
     world = World()
     world.restart()
@@ -157,8 +196,10 @@ def test_every_lane_goes_out_in_order_and_whole_whatever_fails(moves: list[tuple
 
 def move(world: World, name: str, given_: list[object]) -> None:
     match name, given_:
-        case "commit", [str(center), int(size), bool(told)]:
-            world.commit(center, size, told=told)
+        case "commit", [str(center), int(size), bool(told), bool(lacks)]:
+            world.commit(center, size, told=told, lacks=lacks)
+        case "open", [str(center)]:
+            world.open(center)
         case "fail", [int(written)]:
             world.fail(written)
         case "store", [bool(fails), bool(applied)]:

@@ -7,11 +7,14 @@ from typing import Final
 import pytest
 
 from hub.worker.turns import (
+    AHEAD_S,
     FETCH_RECORDS_MAX,
     FETCH_S,
+    FIXED_S,
     LITTLE_FOR_S,
     LITTLE_RECORDS_MAX,
     MUCH_FOR_S,
+    PACE_RECORDS,
     SLICE_RECORDS_MAX,
     SLICE_RECORDS_MIN,
     SLICE_S,
@@ -26,27 +29,29 @@ def fed(**fetched: int) -> Turns:
     turns = Turns()
     for center, records in fetched.items():
         turns.admitted(center, records, 0.0)
-        turns.handled(center, records, records * 0.0001)
+        turns.handled(center, records, FIXED_S + records * 0.0001)
     return turns
 
 
-ALL: Final = round(FETCH_S / 0.0001)
+ALL: Final = round((FETCH_S - FIXED_S) / 0.0001)
+SLICE: Final = round((SLICE_S - FIXED_S) / 0.0001)
 
 
-@pytest.mark.parametrize("fetched", [{"uz": MUCH}, {"uz": MUCH, "kz": MUCH}, {"uz": 1}, {"uz": 1, "kz": 1}])
-def test_lanes_that_are_alike_are_fetched_at_once(fetched: dict[str, int]) -> None:
-    """Where all say much, or all say little, nobody is held up by anybody: not longer than one fetch takes."""
+@pytest.mark.parametrize("fetched", [{"uz": MUCH}, {"uz": MUCH, "kz": MUCH}])
+def test_lanes_that_say_much_are_fetched_at_once(fetched: dict[str, int]) -> None:
+    """Nobody is held up by anybody: not longer than one fetch takes."""
     assert fed(**fetched).next({"uz", "kz", "by"}, 0.0) == ({"uz", "kz", "by"}, ALL)
 
 
-def test_the_first_fetch_tells_how_long_a_record_takes() -> None:
-    """Before it nobody knows, and two thousand of the slowest would keep a row waiting for seconds."""
-    assert Turns().next({"uz"}, 0.0) == ({"uz"}, SLICE_RECORDS_MAX)
+@pytest.mark.parametrize("fetched", [{}, {"uz": 1}, {"uz": 1, "kz": 1}])
+def test_where_nobody_says_much_the_first_that_does_so_is_not_fetched_at_once(fetched: dict[str, int]) -> None:
+    """Nobody knows how long its records take, and two thousand of the slowest would keep a row waiting for seconds."""
+    assert fed(**fetched).next({"uz", "kz"}, 0.0) == ({"uz", "kz"}, SLICE_RECORDS_MAX)
 
 
 def test_much_is_read_in_slices_beside_little() -> None:
     """A slice takes about as long as it may, by what the lane's records took so far."""
-    assert fed(uz=MUCH, kz=1).next({"uz", "kz"}, 0.0) == ({"uz", "kz"}, round(SLICE_S / 0.0001))
+    assert fed(uz=MUCH, kz=1).next({"uz", "kz"}, 0.0) == ({"uz", "kz"}, SLICE)
 
 
 def test_who_has_much_waits_until_its_slice_is_handled() -> None:
@@ -68,31 +73,76 @@ def test_fetches_have_bounds(record_s: float, of_a_slice: int, of_a_fetch: int) 
     turns = Turns()
     for center, records in (("uz", MUCH), ("kz", 1)):
         turns.admitted(center, records, 0.0)
-        turns.handled(center, records, records * record_s)
+        turns.handled(center, records, FIXED_S + records * record_s)
     assert turns.next({"uz", "kz"}, 0.0)[1] == of_a_slice
+    turns.admitted("uz", MUCH, LITTLE_FOR_S)
+    turns.handled("uz", MUCH, FIXED_S + MUCH * record_s)
     assert turns.next({"uz", "kz"}, LITTLE_FOR_S)[1] == of_a_fetch
 
 
 @pytest.mark.parametrize("records", [LITTLE_RECORDS_MAX, SLICE_RECORDS_MIN])
 def test_who_fills_slices_has_much_to_say_however_few_records_they_are(records: int) -> None:
     """Slow records come by a few: a lane that fills its slices with them is not thought to have said all."""
-    turns = Turns()
-    for center, count in (("uz", MUCH), ("kz", 1)):
-        turns.admitted(center, count, 0.0)
-        turns.handled(center, count, count * SLICE_S / records)
+    turns, record_s = Turns(), (SLICE_S - FIXED_S) / records
+    turns.admitted("uz", MUCH, 0.0)
+    turns.handled("uz", MUCH, FIXED_S + MUCH * record_s)
     for at in range(5):
+        turns.admitted("kz", 3, at / 2)
+        turns.handled("kz", 3, FIXED_S)
         assert turns.next({"uz", "kz"}, at / 2) == ({"uz", "kz"}, records)
         turns.admitted("uz", records, at / 2)
         turns.handled("uz", records, SLICE_S)
+
+
+def test_what_waits_is_much_however_long_ago_it_was_fetched() -> None:
+    """Slow records that were fetched at once take seconds: nothing is added to them meanwhile."""
+    turns = fed(uz=MUCH)
+    turns.admitted("uz", MUCH, 0.0)
+    turns.admitted("kz", 1, MUCH_FOR_S)
+    assert turns.next({"uz", "kz"}, MUCH_FOR_S) == ({"kz"}, SLICE)
+
+
+def test_what_was_fetched_and_not_handled_takes_no_longer_than_a_moment() -> None:
+    """By number alone 4,000 slow records would be fetched before a row."""
+    turns = fed(uz=MUCH, kz=MUCH)
+    turns.admitted("uz", round(AHEAD_S / 0.0001), 0.0)
+    assert turns.next({"uz", "kz"}, 0.0)[0] == {"uz", "kz"}
+    turns.admitted("uz", MUCH, 0.0)
+    assert turns.next({"uz", "kz"}, 0.0)[0] == {"kz"}
+
+
+@pytest.mark.parametrize("took_s", [0.006, 1.0])
+def test_row_that_took_long_throttles_nobody(took_s: float) -> None:
+    """Most of it was its commit; and who says no more is no measure for others."""
+    turns = fed(uz=MUCH)
+    turns.admitted("kz", 1, 0.0)
+    turns.handled("kz", 1, took_s)
+    turns.admitted("uz", 2 * MUCH, LITTLE_FOR_S)
+    turns.handled("uz", 2 * MUCH, FIXED_S + 2 * MUCH * 0.0001)
+    assert turns.next({"uz", "kz"}, LITTLE_FOR_S) == ({"uz", "kz"}, ALL)
+
+
+def test_a_moment_in_which_everything_took_long_is_forgotten() -> None:
+    """A disk that was busy for a second is no reason for the smallest slices ever after."""
+    turns = fed(uz=MUCH)
+    turns.admitted("uz", PACE_RECORDS, 0.0)
+    turns.handled("uz", PACE_RECORDS, 1.0)
+    for at in range(100):
+        turns.admitted("kz", 1, at * SLICE_S)
+        turns.handled("kz", 1, FIXED_S)
+        _, records = turns.next({"uz", "kz"}, at * SLICE_S)
+        turns.admitted("uz", records, at * SLICE_S)
+        turns.handled("uz", records, FIXED_S + records * 0.0001)
+    assert records > SLICE / 2
 
 
 def test_the_end_of_what_lay_at_hand_is_not_the_end_of_a_lane() -> None:
     """A fetch that brings few records of a long lane is followed by a slice, not by all that a fetch may bring."""
     turns = fed(uz=MUCH, kz=1)
     turns.admitted("uz", 1, 0.1)
-    turns.handled("uz", 1, 0.0001)
-    assert turns.next({"uz", "kz"}, 0.1)[1] == round(SLICE_S / 0.0001)
-    assert turns.next({"uz", "kz"}, MUCH_FOR_S)[1] == ALL
+    turns.handled("uz", 1, FIXED_S + 0.0001)
+    assert turns.next({"uz", "kz"}, 0.1)[1] == SLICE
+    assert turns.next({"uz", "kz"}, MUCH_FOR_S)[1] == SLICE_RECORDS_MAX
 
 
 def test_answers_to_those_that_say_little_go_out_before_a_slice_is_handled() -> None:
@@ -109,7 +159,9 @@ def test_answers_to_those_that_say_little_go_out_before_a_slice_is_handled() -> 
 def test_an_office_that_says_nothing_slows_nobody_down() -> None:
     """What was little, and long ago, is no reason for slices."""
     turns = fed(uz=MUCH, kz=1)
-    assert turns.next({"uz", "kz"}, LITTLE_FOR_S + 0.1) == ({"uz", "kz"}, ALL)
+    turns.admitted("uz", MUCH, LITTLE_FOR_S)
+    turns.handled("uz", MUCH, FIXED_S + MUCH * 0.0001)
+    assert turns.next({"uz", "kz"}, LITTLE_FOR_S) == ({"uz", "kz"}, ALL)
 
 
 def test_lanes_that_were_dealt_out_anew_begin_anew() -> None:
