@@ -91,7 +91,7 @@ class StatusNote:
         said = read_lines(lines[3:], _NAMES, "status")
         basis, _, hq_lane = said["basis"].partition(" ")
         lane = "" if said["lane"] == "-" else said["lane"]
-        if (lane and not is_origin(lane, hub, center)) or not is_origin(hq_lane, hub, HQ_CENTER):
+        if (said["lane"] != "-" and not is_origin(lane, hub, center)) or not is_origin(hq_lane, hub, HQ_CENTER):
             raise Malformed("status: expected a lane of the center, or -, and the hq lane behind the basis")
         if said["state"] not in tuple(State):
             raise Malformed(f"status: expected a state of {', '.join(State)}, got {said['state'][:30]!r}")

@@ -173,6 +173,7 @@ def status_vectors() -> Row:
         "lane_of_another_center": (f"lane {ORIGIN}", "lane hub.example/kz/0a1b2c3d"),
         "lane_of_another_hub": (f"lane {ORIGIN}", "lane hub.other/uz/0a1b2c3d"),
         "lane_missing_and_a_size": (f"lane {ORIGIN}", "lane -"),
+        "lane_empty": (f"lane {ORIGIN}\nsize 5", "lane \nsize 0"),
         "size_with_a_zero_in_front": ("size 5", "size 05"),
         "size_beyond_63_bits": ("size 5", "size 9223372036854775808"),
         "state_unknown": ("state waits", "state sleeps"),

@@ -136,6 +136,9 @@ func parseStatus(text string) (status, error) {
 	if !hubName.MatchString(s.hub) || !centerID.MatchString(s.center) || s.center == "hq" && !wrong("status_of_hq_taken") {
 		return s, fmt.Errorf("status: %q, %q", s.hub, s.center)
 	}
+	if s.lane == "" && !wrong("status_of_an_empty_lane") {
+		return s, fmt.Errorf("status: neither a lane nor -")
+	}
 	if s.lane == "-" {
 		s.lane = ""
 	}

@@ -67,6 +67,9 @@ def test_second_presence_survives_the_round_trip(
         GOOD.to_text().replace("since 2026", "since ٢٠٢٦"),
         GOOD.to_text().replace("UNKNOWN_KEY", "W" * 1_000_000),
         GOOD.to_text().replace("UNKNOWN_KEY", "no key"),
+        replace(GOOD, lane="", size=0).to_text().replace("lane -", "lane "),
+        replace(GOOD, why="").to_text().replace("why -", "why "),
+        replace(GOOD, reads=()).to_text().replace("reads -", "reads "),
     ],
 )
 def test_text_of_another_shape_is_no_status(text: str) -> None:
