@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hub.domain.stream import HQ
-from hub.ledger.publication import Answer, Publication
+from hub.ledger.publication import RECEIPT, Answer, Publication
 
 QUEUE_EVENTS_MAX: Final = 20_000  # over it a lane is left to SQL
 ROOM_EVENTS: Final = 6_000  # over it consolidating waits, as long as publishing goes on at all
@@ -44,6 +44,14 @@ class Repeat:
 
     at_s: float
     backlog: Backlog
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer that is to go out, and how many publications must have left the queue before a receipt may."""
+
+    answer: Answer
+    behind: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +95,18 @@ Flight = Answering | Looking | Loading | Publishing
 class Outgoing:
     """What one worker has to publish, for one that publishes one flight at a time.
 
-    Shapes: `queue` holds the publications of `queued` events; the centers that are `behind` may have something in SQL
-            that is not here, `backlogs` are what is known of it, of each center its oldest lane first, and the center
-            whose turn is next first; the broker has everything of a lane up to its `cursors`, of which
-            those in `unstored` are not in SQL yet; `has_loaded` says that the newest flight came from SQL; a producer
-            is there while it `is_linked`.
+    Shapes: `queue` holds the publications of `queued` events, `taken` were in it before; the centers that are `behind`
+            may have something in SQL that is not here, `backlogs` are what is known of it, of each center its oldest
+            lane first, and the center whose turn is next first; the broker has everything of a lane up to its
+            `cursors`, of which those in `unstored` are not in SQL yet; `has_loaded` says that the newest flight came
+            from SQL; a producer is there while it `is_linked`.
     Units:  moments are in seconds of one monotonic clock.
     """
 
     queue: tuple[Publication, ...] = ()
     queued: int = 0
-    answers: tuple[Answer, ...] = ()
+    taken: int = 0
+    answers: tuple[Asked, ...] = ()
     behind: frozenset[str] = frozenset({HQ})
     backlogs: Mapping[str, tuple[Backlog, ...]] = field(default_factory=dict)
     repeats: tuple[Repeat, ...] = ()
@@ -131,7 +140,7 @@ class Outgoing:
     @property
     def centers(self) -> frozenset[str]:
         """Whom something may have to be sent to, after a failure."""
-        return (self.behind | {answer.center for answer in self.answers}) - {HQ}
+        return (self.behind | {asked.answer.center for asked in self.answers}) - {HQ}
 
     def to_store(self, now_s: float) -> Mapping[str, int]:
         """Return the cursors that it is time to store, under load."""
@@ -150,7 +159,9 @@ class Outgoing:
 
     def asked(self, answer: Answer) -> Outgoing:
         """A center is to have an answer, if there is room for it."""
-        return self if len(self.answers) >= ANSWERS_MAX else replace(self, answers=(*self.answers, answer))
+        if len(self.answers) >= ANSWERS_MAX:
+            return self
+        return replace(self, answers=(*self.answers, Asked(answer, self.taken + len(self.queue))))
 
     def looked_at(self, centers: Iterable[str]) -> Outgoing:
         """There may be something in SQL of these centers."""
@@ -171,13 +182,13 @@ class Outgoing:
     def departed(self, now_s: float) -> Outgoing:
         """The next flight leaves: it is `flight`, None if there is nothing to do.
 
-        Answers first, they are few and awaited. What SQL has of a center goes out before what is queued of it, or an
-        older state would come last; but the queue of all others and the centers in SQL take turns, so that one with
-        much in SQL holds up nobody.
+        Answers first, they are few and awaited; but no receipt before older ones of its center. What SQL has of a
+        center goes out before what is queued of it, or an older state would come last; but the queue of all others and
+        the centers in SQL take turns, so that one with much in SQL holds up nobody.
         """
         assert self.flight is None, self.flight
-        if self.answers:
-            return replace(self, flight=Answering(self.answers[:SEND_ANSWERS_MAX]))
+        if answers := self._answers():
+            return replace(self, flight=Answering(answers))
         if self.behind:
             # A center that falls behind again meanwhile is marked again, and stays marked.
             return replace(self, flight=Looking(self.behind), behind=frozenset())
@@ -189,6 +200,18 @@ class Outgoing:
         if self._is_due(now_s):
             return replace(self, flight=Loading(self.repeats[0].backlog, states_only=True))
         return self
+
+    def _answers(self) -> list[Answer]:
+        """Return the answers that may go out: of receipts those before which nothing of their center is to go out."""
+        found = []
+        for asked in self.answers:
+            center = asked.answer.center
+            waits = center in self.behind or center in self.backlogs or asked.behind > self.taken
+            if asked.answer.kind != RECEIPT or not waits:
+                found.append(asked.answer)
+                if len(found) == SEND_ANSWERS_MAX:
+                    break
+        return found
 
     def _departed_queue(self, now_s: float) -> Outgoing:
         ready: list[Publication] = []
@@ -217,6 +240,7 @@ class Outgoing:
         rest = replace(
             self,
             queue=self.queue[taken:],
+            taken=self.taken + taken,
             queued=self.queued - events,
             behind=self.behind | left,
             backlogs=backlogs,
@@ -271,7 +295,8 @@ class Outgoing:
         flight = self.flight
         assert isinstance(flight, Answering | Publishing)
         if isinstance(flight, Answering):
-            return replace(self, answers=self.answers[len(flight.answers) :], flight=None)
+            sent = set(map(id, flight.answers))
+            return replace(self, answers=tuple(a for a in self.answers if id(a.answer) not in sent), flight=None)
         if flight.states_only:
             return self._repeated(flight.publications[-1].last)
         # Of each lane in order, so that the last one counts. Another owner may have been faster.
@@ -302,7 +327,8 @@ class Outgoing:
         flight = self.flight if not isinstance(self.flight, Answering) and not _is_repeat(self.flight) else None
         unsent = {publication.center for publication in self.queue}.union(self.backlogs, _centers_of(flight))
         behind = self.behind | unsent
-        return replace(self, queue=(), queued=0, backlogs={}, behind=behind, flight=None, is_linked=False)
+        taken = self.taken + len(self.queue)
+        return replace(self, queue=(), queued=0, taken=taken, backlogs={}, behind=behind, flight=None, is_linked=False)
 
     def stored(self, cursors: Mapping[str, int], now_s: float) -> Outgoing:
         """SQL has these cursors; what was acknowledged meanwhile is still to be stored."""

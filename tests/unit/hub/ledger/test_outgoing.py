@@ -26,6 +26,7 @@ from tests.support.outgoing import lane, published, without_bytes
 NOW = 1000.0
 LATER = 2000.0
 ANSWER = Answer("uz", "resend", b"note")
+AGAIN = Answer("uz", "receipt", b"note")
 
 
 def fresh(**changes: object) -> Outgoing:
@@ -169,6 +170,31 @@ MOVES: dict[str, tuple[Outgoing, Callable[[Outgoing], Outgoing], tuple[str, int,
         queued(published(1, 5)).looked_at(["kz"]).asked(ANSWER),
         departed,
         ("answers 1", 5, {}, {"kz"}),
+    ),
+    "a receipt that is sent again is not before older ones in SQL": (
+        fresh().looked_at(["uz"]).asked(AGAIN),
+        lambda o: departed(looked(o, 3, 9)),
+        ("loads uz behind 3", 0, {UZ: 3}, set()),
+    ),
+    "nor before older ones in the queue": (
+        queued(published(1, 5)).asked(AGAIN).offered([published(6, 9)]),
+        departed,
+        ("sends uz:1-5 uz:6-9", 0, {}, set()),
+    ),
+    "it is sent when they are out, whatever came later": (
+        queued(published(1, 5)).asked(AGAIN),
+        lambda o: departed(departed(o).offered([published(6, 9)]).landed()),
+        ("answers 1", 4, {UZ: 5}, set()),
+    ),
+    "what another center has in SQL is nothing to it": (
+        fresh().looked_at(["kz"]).asked(AGAIN),
+        departed,
+        ("answers 1", 0, {}, {"kz"}),
+    ),
+    "and it is sent after a failure, too": (
+        queued(published(1, 5)).asked(AGAIN),
+        lambda o: departed(departed(looked(departed(o).failed(), 0, 5)).loaded(published(1, 5)).landed()),
+        ("answers 1", 0, {UZ: 5}, set()),
     ),
     "SQL is before the queue": (
         queued(published(1, 5)).looked_at(["kz"]),

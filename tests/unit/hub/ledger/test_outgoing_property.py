@@ -23,6 +23,7 @@ from hub.ledger.publication import Answer
 from tests.support.outgoing import lane, published, without_bytes
 
 ANSWER = Answer("uz", "resend", b"note")
+AGAIN = Answer("uz", "receipt", b"a receipt of before")
 CENTERS = ("by", "kz", "uz")
 
 
@@ -209,7 +210,7 @@ def move(world: World, name: str, given_: list[object]) -> None:
         case "look", [str(center)]:
             world.outgoing = world.outgoing.looked_at([center])
         case "answer", []:
-            world.outgoing = world.outgoing.asked(ANSWER)
+            world.outgoing = world.outgoing.asked(ANSWER).asked(AGAIN)
         case "time passes", []:
             world.now_s += 12
         case "go on", []:
