@@ -96,7 +96,7 @@ def events(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
         value["keys"] = []
     fields = {rule["name"]: rule for rule in event["fields"]}
     touched = [name for name in fields if (kind.stream, name) != ("center", "keys")]
-    for name in draw(st.lists(st.sampled_from(touched), max_size=3)):
+    for name in draw(st.lists(st.sampled_from(touched), max_size=3, unique=True)):
         value[name] = draw(values(fields[name], value.get(name)))
     if draw(st.integers(0, 20)) == 0:
         value.pop(draw(st.sampled_from(touched)), None)
