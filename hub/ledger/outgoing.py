@@ -192,14 +192,18 @@ class Outgoing:
         if self.behind:
             # A center that falls behind again meanwhile is marked again, and stays marked.
             return replace(self, flight=Looking(self.behind), behind=frozenset())
-        if self.queue and (self.has_loaded or not self.backlogs):
+        loading = self._loading(now_s)
+        if self.queue and (self.has_loaded or loading is None):
             return self._departed_queue(now_s)
+        return self if loading is None else replace(self, flight=loading, has_loaded=True)
+
+    def _loading(self, now_s: float) -> Loading | None:
+        """Return what SQL is asked for next: states are repeated when no center has anything else there."""
         if self.backlogs:
-            lanes = next(iter(self.backlogs.values()))
-            return replace(self, flight=Loading(lanes[0]), has_loaded=True)
-        if self._is_due(now_s):
-            return replace(self, flight=Loading(self.repeats[0].backlog, states_only=True))
-        return self
+            return Loading(next(iter(self.backlogs.values()))[0])
+        if self.repeats and self.repeats[0].at_s <= now_s:
+            return Loading(self.repeats[0].backlog, states_only=True)
+        return None
 
     def _answers(self) -> list[Answer]:
         """Return the answers that may go out: of receipts those before which nothing of their center is to go out."""
@@ -334,9 +338,6 @@ class Outgoing:
         """SQL has these cursors; what was acknowledged meanwhile is still to be stored."""
         unstored = {origin: last for origin, last in self.unstored.items() if last > cursors.get(origin, 0)}
         return replace(self, unstored=unstored, stored_at_s=now_s)
-
-    def _is_due(self, now_s: float) -> bool:
-        return bool(self.repeats) and self.repeats[0].at_s <= now_s
 
 
 def size_of(publication: Publication) -> int:

@@ -281,6 +281,16 @@ MOVES: dict[str, tuple[Outgoing, Callable[[Outgoing], Outgoing], tuple[str, int,
         lambda o: o.departed(LATER),
         ("repeats uz behind 3", 0, {}, set()),
     ),
+    "also where the queue is never empty": (
+        fresh().adopted([], [(UZ, 3, 9)], LATER).offered([published(1, 2, "kz")]),
+        lambda o: o.departed(LATER),
+        ("repeats uz behind 3", 2, {}, set()),
+    ),
+    "and the queue waits for one of them": (
+        fresh().adopted([], [(UZ, 3, 9)], LATER).offered([published(1, 2, "kz")]),
+        lambda o: o.departed(LATER).loaded(published(4, 6)).landed().departed(LATER),
+        ("sends kz:1-2", 0, {}, set()),
+    ),
     "not sooner": (fresh().adopted([], [(UZ, 3, 9)], LATER), departed, ("rests", 0, {}, set())),
     "to the end of what the last owner left": (
         fresh().adopted([], [(UZ, 3, 9)], LATER),
