@@ -204,7 +204,7 @@ def _network(office: OpenedOffice) -> Iterator[Checked]:
 async def _ask_broker(office: OpenedOffice) -> list[Checked]:
     """Return whether the broker answers, whether this center may write and read its topics, and what HQ has of it."""
     from connectors.runtime.link import BrokerAway, Link
-    from connectors.runtime.outbox import Outbox
+    from connectors.runtime.outbox import IN_MEMORY, Outbox
     from hub.base.clients import close
     from hub.protocol.errors import Retriable
 
@@ -212,7 +212,7 @@ async def _ask_broker(office: OpenedOffice) -> list[Checked]:
     servers = ", ".join(settings.bootstrap)
     found = []
     away: BrokerAway | None = None
-    with Outbox(Path(":memory:")) as nowhere:  # the link notes its state in an outbox; a check leaves no trace
+    with Outbox(IN_MEMORY) as nowhere:  # the link notes its state in an outbox; a check leaves no trace
         link = Link(settings, nowhere)
         # An idempotent producer is given an id only where it may write.
         for name, topic, connect in (

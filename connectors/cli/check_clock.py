@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.cli.check import CLOCK, Checked
@@ -26,7 +25,7 @@ async def ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Check
 
     from connectors.cli.check_hq import said_more
     from connectors.runtime.clock import find_gap
-    from connectors.runtime.outbox import Outbox
+    from connectors.runtime.outbox import IN_MEMORY, Outbox
     from connectors.runtime.presence import KIND, presence_note
     from hub.base.clients import close
     from hub.base.kafka import stamped_at
@@ -35,7 +34,7 @@ async def ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Check
 
     settings, outbox_path = office.settings, office.outbox if office.outbox.exists() else None
     try:
-        with Outbox(outbox_path or Path(":memory:"), read_only=outbox_path is not None) as outbox:
+        with Outbox(outbox_path or IN_MEMORY, read_only=outbox_path is not None) as outbox:
             producer = await link.producer()
             try:
                 before = datetime.now(UTC)

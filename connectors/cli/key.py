@@ -240,14 +240,14 @@ def _see_that_hq_has(opened: OpenedOffice, key: Verifier, kind: Kind) -> None:
     from connectors.cli.log import log_beside
     from connectors.runtime.link import Link
     from connectors.runtime.office import read_trust
-    from connectors.runtime.outbox import Outbox
+    from connectors.runtime.outbox import IN_MEMORY, Outbox
     from connectors.runtime.registry_reader import read_registry
     from connectors.runtime.settings import TRUST
     from connectors.runtime.told import OfficeError, told_of
     from hub.protocol.errors import Retriable
 
     log_beside()
-    with Outbox(Path(":memory:")) as nowhere:
+    with Outbox(IN_MEMORY) as nowhere:
         try:
             trust = read_trust(opened.path / TRUST)
             registered = asyncio.run(read_registry(Link(opened.settings, nowhere), trust)).center

@@ -15,6 +15,7 @@ witnessed  what was seen of HQ's log, and what was cosigned
 status     what `connector status` shows
 """
 
+from connectors.runtime.outbox.database import IN_MEMORY
 from connectors.runtime.outbox.outbox import Outbox
 
-__all__ = ["Outbox"]
+__all__ = ["IN_MEMORY", "Outbox"]

@@ -24,6 +24,7 @@ from hub.base import files
 from hub.protocol.errors import Malformed
 
 BUSY_MS: Final = 5000
+IN_MEMORY: Final = Path(":memory:")  # SQLite's name for it
 T = TypeVar("T")
 
 
@@ -45,6 +46,7 @@ class Database:
     Guards: `_lock` makes a transaction, reads included, the work of one thread at a time, each in its turn.
     Shapes: `read_only` and `beside` are for other programs than the daemon, which alone makes the file and brings it up
             to date, under the folder's lock: the one writes nothing, the other only into tables of this release.
+            `IN_MEMORY` is no file: nothing is left of it.
     Errors: UsageError, if a later release has written the file, or an earlier one and it is opened `beside`;
             OutboxBusy, if it is to be read while it is made.
     """
@@ -56,7 +58,8 @@ class Database:
         self.is_current = False  # until it is known which release has written the file
         self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
         try:
-            files.settle_database(path, make=not read_only)
+            if path is not IN_MEMORY:
+                files.settle_database(path, make=not read_only)
         except OSError as exc:
             raise OfficeError("errors.os", path=exc.filename or path, reason=os_reason(exc)) from exc
         with self._translated():

@@ -14,7 +14,7 @@ import pytest
 from connectors.reconcile.belief import Belief
 from connectors.runtime.codecs import Codecs
 from connectors.runtime.epoch import reason_for_epoch
-from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox import IN_MEMORY, Outbox
 from connectors.runtime.outbox.beliefs import load_all, presumed
 from connectors.runtime.outbox.database import OutboxBusy
 from connectors.runtime.outbox.meta import NEVER_LINKED, Foreign, LinkState
@@ -318,3 +318,12 @@ def test_half_made_outbox_is_completed(tmp_path: Path, form: int, count: int) ->
         assert outbox.status()["totals"]["events"] == 0
     Outbox(tmp_path / "new.sqlite3").close()
     assert tables(path) == tables(tmp_path / "new.sqlite3")
+
+
+def test_outbox_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `connector check` asks with is nowhere, whatever folder it is asked from."""
+    monkeypatch.chdir(tmp_path)
+    with Outbox(IN_MEMORY) as nowhere:
+        nowhere.claim("hub.example", "tashkent")
+        nowhere.claim("hub.example", "tashkent")
+    assert list(tmp_path.iterdir()) == []
