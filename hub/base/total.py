@@ -8,7 +8,7 @@ aiokafka's own, which offers no setting:
     Records   looks at each batch before it is unpacked (hub/protocol/batch.py), and makes the records one by one. A
               batch that can't be read, or is over a limit, becomes one record that nobody can write, an UnreadableBatch
     Result    hands records out until the poll has enough of them, by bytes as well as by number
-    Fetcher   gives each poll its bytes, and lets the partition that used them up wait behind the others
+    Fetcher   gives each poll its bytes; the partition that used them up waits behind all others
 
 HQ's intake puts an UnreadableBatch into quarantine. Every other reader never sees one: `TotalConsumer` passes over it,
 counts it and says so. A wrong checksum is the disk's or the wire's doing: it is fetched again, and read as unreadable
@@ -266,6 +266,8 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
         self._records = Held(self._allowance)
         self._wait_ms = self._wait_beside_ms = self._fetch_max_wait_ms
         self._asked: dict[TopicPartition, float] = {}  # when records of a partition were last asked for
+        self._polls = 0
+        self._handed_out: dict[TopicPartition, int] = {}  # the poll that a partition last had records in
 
     def ask_beside(self, after_s: float, wait_ms: int) -> None:
         """Ask for other partitions soon, and shortly, while what was fetched of one lies here.
@@ -288,13 +290,14 @@ class Fetcher(fetcher.Fetcher):  # type: ignore[misc]
         timeout: float = 0,  # noqa: ASYNC109 - aiokafka's signature
         max_records: int | None = None,
     ) -> dict[TopicPartition, Weighed]:
-        """Return records that were fetched. What a partition has left waits behind all others the next time."""
+        """Return records that were fetched, first those of the partition that has handed out none for longest."""
         self._allowance.renew()
         self._asked.update(dict.fromkeys(partitions or self._records, time.monotonic()))
+        for place in sorted(self._records, key=lambda place: self._handed_out.get(place, 0)):
+            self._records.move_to_end(place)
         found: dict[TopicPartition, Weighed] = await super().fetched_records(partitions, timeout, max_records)
-        for place in found:
-            if place in self._records:
-                self._records.move_to_end(place)
+        self._polls += 1
+        self._handed_out.update(dict.fromkeys(found, self._polls))
         return found
 
 

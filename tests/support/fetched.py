@@ -25,6 +25,7 @@ class Reading:
         self.fetcher._allowance = Allowance()
         self.fetcher._records = Held(self.fetcher._allowance)
         self.fetcher._asked = {}
+        self.fetcher._polls, self.fetcher._handed_out = 0, {}
         for place in places:
             self.positions.seek(place, 0)
 

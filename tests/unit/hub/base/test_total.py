@@ -226,6 +226,18 @@ async def test_poll_ends_by_number_within_a_batch_and_goes_on_behind() -> None:
     assert reading.assignment.state_value(PLACE).position == 5
 
 
+async def test_partition_that_has_handed_out_none_for_longest_comes_first() -> None:
+    """Whatever arrived while another one had records left is not behind its next share, but before it."""
+    third = TopicPartition("in.third", 0)
+    reading = Reading(PLACE, OTHER, third)
+    many = batch([record(b"k", b"v", delta=n) for n in range(9)])
+    reading.fetch(PLACE, many)
+    reading.fetch(OTHER, many)
+    assert list(await reading.poll(2)) == [PLACE]
+    reading.fetch(third, batch(TWO))
+    assert [list(await reading.poll(2)) for _ in range(4)] == [[OTHER], [third], [PLACE], [OTHER]]
+
+
 async def test_every_consumer_that_is_made_passes_over_what_it_cannot_read_and_says_so() -> None:
     """It returns what is left, and a poll that has nothing left returns nothing."""
     made = AIOKAFKA.consumer(bootstrap_servers="127.0.0.1:9", enable_auto_commit=False)
