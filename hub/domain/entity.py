@@ -57,8 +57,12 @@ class Entity(_PutAway):
     changed: dict[str, Any] | None = None
 
     @classmethod
-    def unread(cls, stream: str, entity_id: str, center: str, status: str, version: int, document: bytes) -> Entity:
+    def unread(
+        cls, stream: str, entity_id: str, center: str, status: str, version: int, document: bytes, kind: str = ""
+    ) -> Entity:
         """Return the entity of a `to_json` text of ours whose kind, record and changed are read if asked for.
+
+        A `kind` that is known already is not read.
 
         Nearly every event carries the whole record: of the entity before it only status and version count.
         """
@@ -72,6 +76,8 @@ class Entity(_PutAway):
             ("_document", document),
         ):
             object.__setattr__(entity, name, given)
+        if kind:
+            object.__setattr__(entity, "kind", kind)
         return entity
 
     def put_away(self, document: bytes) -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from sqlite3 import Connection
+from types import MappingProxyType
 
 from hub.domain.catalogue import KINDS
+from hub.domain.entity import Entity
 from hub.ledger.derived import Partition, Reach
 from hub.ledger.publication import Event, Publication, closed_by
 from hub.ledger.step import EntityKey, KnownEntity
+from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us
-from hub.protocol.record import split_canonical
 from hub.protocol.verdict import Code
 from hub.store.released import record_value
 from hub.store.rows import is_count, stored_receipt
 from hub.store.sqlite_database import SqliteDatabase, reading
 from hub.store.sqlite_entities import SqliteEntities
+
+_Place = tuple[str, int]  # a lane's origin and a sequence in it
+_Carried = tuple[str, bytes]  # the type and the framed value of an event that carries a record
 
 # A cursor that no publisher has written is begun anew: what it has passed is published once more.
 _UPTO = "CASE WHEN typeof(p.upto) = 'integer' AND p.upto BETWEEN 0 AND l.size THEN p.upto ELSE 0 END"
@@ -36,6 +42,7 @@ class SqlitePublication:
     def __init__(self, database: SqliteDatabase, entities: SqliteEntities) -> None:
         self._database = database
         self._entities = entities
+        self._reader = CanonicalReader()
 
     def unpublished(self, centers: Collection[str]) -> list[tuple[str, int, int]]:
         """See Store."""
@@ -91,23 +98,25 @@ class SqlitePublication:
         )
         archived = self._archived_upto(lane_id)
         events, touched, expected = [], set(), after + 1
+        carried: dict[_Place, _Carried] = {}
         for sequence, data, code in rows:
             if sequence != expected or code != rejected.get(sequence, Code.ACCEPTED):
                 raise Malformed(f"event {expected} is not there as its receipt has it")
             expected += 1
             if code != Code.ACCEPTED or (not data and sequence <= archived):  # what is archived was published once
                 continue
-            listed, value = split_canonical(data)
-            headers = dict(listed)
+            headers, listed, value = self._reader.read(data)
             subject = headers["ce_subject"] or b""
-            events.append(Event(sequence, subject, listed, value))
-            touched.add((KINDS[(headers["ce_type"] or b"").decode()].stream, subject.decode()))
+            events.append(Event(sequence, subject, list(listed), value))
+            kind = KINDS[(headers["ce_type"] or b"").decode()]
+            touched.add((kind.stream, subject.decode()))
+            carried[origin, sequence] = kind.type, value
         if after == 0:
             touched.update(self._closed_by(origin))
         if expected != last + 1:
             raise Malformed(f"event {expected} is not there")
         # The state as it is now, perhaps newer than `last`: readers keep the highest version.
-        entities = [self.with_value(known) for known in self._entities.find(touched).values()]
+        entities = self.with_values(self._entities.find(touched).values(), carried)
         return Publication(origin, origin.split("/")[-2], after + 1, last, notes, events, entities)
 
     def _closed_by(self, origin: str) -> set[EntityKey]:
@@ -130,21 +139,58 @@ class SqlitePublication:
         (upto,) = self._database.connection.execute(query, (lane_id,)).fetchone()
         return upto if is_count(upto) else 0
 
-    def with_value(self, known: KnownEntity) -> KnownEntity:
-        """Return an entity with the framed value that its record came with.
+    def with_values(
+        self, entities: Collection[KnownEntity], carried: Mapping[_Place, _Carried] = MappingProxyType({})
+    ) -> list[KnownEntity]:
+        """Return entities with the framed values that their records came with.
 
-        Errors: Malformed, LookupError, TypeError, ValueError where it is not there, or another kind of thing.
+        Shapes: `carried` has events that were read already, and need not be asked for.
+        Errors: Malformed, LookupError, TypeError, ValueError where one is not there, or another kind of thing.
         """
-        if not KINDS[known.entity.kind].carries_record:
-            raise Malformed(f"{known.entity.stream} {known.entity.id}: no record comes with {known.entity.kind}")
-        row = self._database.connection.execute(
-            "SELECT data FROM ledger WHERE lane_id = ? AND sequence = ?",
-            (self._database.lane_id(known.record_origin), known.record_sequence),
-        ).fetchone()
+        missing = [place for known in entities if (place := _record_place(known)) not in carried]
+        read = {**carried, **self._carried(missing)}
+        return [self._with_value(known, read[_record_place(known)]) for known in entities]
+
+    def with_value(self, known: KnownEntity) -> KnownEntity:
+        """Return one entity as `with_values` does."""
+        return self.with_values([known])[0]
+
+    def _carried(self, places: Iterable[_Place]) -> dict[_Place, _Carried | None]:
+        """Return the events at these places; None for those that were archived."""
+        by_origin: dict[str, list[int]] = defaultdict(list)
+        for origin, sequence in places:
+            by_origin[origin].append(sequence)
+        found: dict[_Place, _Carried | None] = {}
+        for origin, sequences in by_origin.items():
+            for sequence, data in self._database.connection.execute(
+                "SELECT sequence, data FROM ledger WHERE lane_id = ? AND sequence IN (SELECT value FROM json_each(?))",
+                (self._database.lane_id(origin), json.dumps(sequences)),
+            ):
+                if data:
+                    headers, _, value = self._reader.read(data)
+                    found[origin, sequence] = (headers["ce_type"] or b"").decode(), value
+                else:
+                    found[origin, sequence] = None
+        return found
+
+    def _with_value(self, known: KnownEntity, carried: _Carried | None) -> KnownEntity:
+        kind = known.entity.kind if carried is None else carried[0]
+        if not KINDS[kind].carries_record or KINDS[kind].stream != known.entity.stream:
+            raise Malformed(f"{known.entity.stream} {known.entity.id}: no record comes with {kind}")
         if known.entity.stream == "lane":
             known = self._as_closed(known)
-        # What was archived is encoded again: a worker must not wait for an archive.
-        return replace(known, value=split_canonical(row[0])[1] if row[0] else record_value(known.entity))
+        if carried is None:  # what was archived is encoded again: a worker must not wait for an archive
+            return replace(known, value=record_value(known.entity))
+        was = known.entity
+        entity = Entity.unread(was.stream, was.id, was.center, was.status, was.version, known.document, kind)
+        return KnownEntity(
+            entity, known.document, known.digest, known.origin, known.sequence, known.changed_by, known.recorded_at,
+            known.record_origin, known.record_sequence, carried[1],
+        )  # fmt: skip
+
+
+def _record_place(known: KnownEntity) -> _Place:
+    return known.record_origin, known.record_sequence
 
 
 def write_reach(db: Connection, reaches: Mapping[Partition, Reach]) -> None:
