@@ -20,7 +20,7 @@ from typing import Any
 import fastavro
 import structlog
 
-from benchmarks.lanes import RELEASED
+from benchmarks.lanes import RELEASED, require_accepted
 from hub.hq.folder import HubFolder
 from hub.worker.service import spare_the_collector
 
@@ -163,6 +163,7 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) ->
     meter.result("hub" if publish else "hub-silent")
     stop.set()
     await worker
+    require_accepted(HubFolder(data_dir).database)
 
 
 def main() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -18,6 +21,7 @@ from hub.protocol.identifier import uuid7
 from hub.protocol.note import Signer
 from hub.protocol.record import LANE_OPENED, SEAL_HEADER, canonical, origin_of, write_headers
 from hub.protocol.tree import Edge, leaf_hash
+from hub.protocol.verdict import Code
 from hub.store.released import released_schemas
 
 HUB: Final = "hub.example"
@@ -41,7 +45,7 @@ def offer(number: int) -> dict[str, Any]:
         {
             "title": f"Vacuum membrane distillation unit, series {number}",
             "language": "en",
-            "summary": SENTENCE * 2,
+            "summary": (SENTENCE * 2).strip(),
             "technology_keywords": ["membranes", "food"],
             "countries": ["UZ", "KZ", "CN"],
             "export_control": "free",
@@ -106,6 +110,15 @@ class BenchLane:
         if last:
             headers.append((SEAL_HEADER, seal(self.origin, self.edge, self.signer)))
         return subject.encode(), value, headers
+
+
+def require_accepted(database: Path) -> None:
+    """Errors: RuntimeError, if HQ has rejected an event: what is measured then is another work than is told."""
+    with closing(sqlite3.connect(database)) as ledger:
+        query = "SELECT code, field, params, count(*) FROM ledger WHERE code <> ? GROUP BY code, field, params LIMIT 3"
+        refused = ledger.execute(query, (Code.ACCEPTED,)).fetchall()
+    if refused:
+        raise RuntimeError(f"HQ has rejected events of the benchmark: {refused}")
 
 
 _CODECS: dict[str, Codec] = {}

@@ -24,11 +24,12 @@ from typing import Any, Final
 
 import structlog
 
-from benchmarks.lanes import PUBLISHED, offer
+from benchmarks.lanes import PUBLISHED, offer, require_accepted
 from benchmarks.report import spread_ms
 from benchmarks.setting import make_center, running, until
 from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import KINDS, STREAMS
+from hub.hq.folder import HubFolder
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import ensure_topics, standard_topics
 
@@ -53,6 +54,7 @@ async def latency(kafka: EmbeddedKafka, events: int) -> dict[str, dict[str, floa
         ):
             wanted_s = DEADLINE_S + (events + WARM_UP) * EVERY_S * 2
             await until(lambda: process.poll() is not None, wanted_s, "the connector's receipts")
+        require_accepted(HubFolder(data_dir).database)
         return _figures(json.loads(hub.read_text("utf-8")), json.loads(center.read_text("utf-8")))
 
 

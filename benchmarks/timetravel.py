@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.lanes import BenchLane
+from benchmarks.lanes import BenchLane, require_accepted
 from benchmarks.throughput import make_hub
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
@@ -69,7 +69,8 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
                     fetch = []
     finally:
         await store.close()
-    return HubFolder(data_dir).database
+    require_accepted(path)
+    return path
 
 
 def timetravel(path: Path, samples: int = SAMPLES) -> dict[str, float]:
