@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from hub.domain.exact_text import validator
+from hub.domain.quick_look import quick_look
 from hub.domain.sealed import SEALED_PATTERN
 from hub.domain.stream import EventKind
 from hub.protocol.errors import Rejected
@@ -44,6 +45,9 @@ def check(kind: EventKind, value: Mapping[str, Any], rules: Rules = FIRST) -> No
     Errors: Rejected(MISSING_FIELD | TOO_LONG | OUT_OF_RANGE | UNKNOWN_CODE | INCONSISTENT | EXPORT_CONTROLLED |
             BAD_FIELD, field path, params); of several broken rules, the first field's.
     """
+    look = quick_look(kind.model)
+    if look is not None and look(value):
+        return
     try:
         validator(kind.model, rules).validate_python(value)
     except ValidationError as exc:
