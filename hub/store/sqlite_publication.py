@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from sqlite3 import Connection
 from types import MappingProxyType
 
@@ -17,6 +18,8 @@ from hub.ledger.step import EntityKey, KnownEntity
 from hub.protocol.canonical import CanonicalReader
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us
+from hub.protocol.receipt import Receipt
+from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
 from hub.store.released import record_value
 from hub.store.rows import is_count, stored_receipt
@@ -74,6 +77,7 @@ class SqlitePublication:
 
     def _publication(self, origin: str, after: int, limit: int) -> Publication | None:
         db, lane_id = self._database.connection, self._database.lane_id(origin)
+        receipts: list[Receipt] = []
         notes: list[bytes] = []
         rejected: dict[int, str] = {}
         last = after
@@ -85,24 +89,32 @@ class SqlitePublication:
             if first > last + 1:
                 raise Malformed(f"the receipt behind {last} begins at {first}")
             rejected.update((decision.sequence, decision.code) for decision in receipt.decisions)
+            receipts.append(receipt)
             notes.append(note)
             last = end
             if last - after >= limit:
                 break
         if not notes:
             return None
+        before = receipts[0].first - 1  # a receipt may have gone out in part
         rows = db.execute(
-            "SELECT sequence, data, code FROM ledger WHERE lane_id = ? AND sequence > ? AND sequence <= ?"
+            "SELECT sequence, data, code, digest FROM ledger WHERE lane_id = ? AND sequence > ? AND sequence <= ?"
             " ORDER BY sequence",
-            (lane_id, after, last),
+            (lane_id, before, last),
         )
         archived = self._archived_upto(lane_id)
-        events, touched, expected = [], set(), after + 1
+        events, touched, expected = [], set(), before + 1
         carried: dict[_Place, _Carried] = {}
-        for sequence, data, code in rows:
-            if sequence != expected or code != rejected.get(sequence, Code.ACCEPTED):
-                raise Malformed(f"event {expected} is not there as its receipt has it")
+        leaves: list[bytes] = []
+        for sequence, data, code, digest in rows:
+            if sequence != expected:
+                raise Malformed(f"event {expected} is not there")
+            leaves.append(leaf_hash(data) if data or sequence > archived else digest)
             expected += 1
+            if sequence <= after:
+                continue
+            if code != rejected.get(sequence, Code.ACCEPTED):
+                raise Malformed(f"event {sequence} is not there as its receipt has it")
             if code != Code.ACCEPTED or (not data and sequence <= archived):  # what is archived was published once
                 continue
             headers, listed, value = self._reader.read(data)
@@ -115,9 +127,18 @@ class SqlitePublication:
             touched.update(self._closed_by(origin))
         if expected != last + 1:
             raise Malformed(f"event {expected} is not there")
+        require_sealed(self._edge(lane_id, before), iter(leaves), receipts)
         # The state as it is now, perhaps newer than `last`: readers keep the highest version.
         entities = self.with_values(self._entities.find(touched).values(), carried)
         return Publication(origin, origin.split("/")[-2], after + 1, last, notes, events, entities)
+
+    def _edge(self, lane_id: int, size: int) -> Edge:
+        """Return the edge of a lane behind one of its receipts."""
+        if not size:
+            return Edge()
+        query = "SELECT edge FROM receipt WHERE lane_id = ? AND last = ?"
+        (edge,) = self._database.connection.execute(query, (lane_id, size)).fetchone()
+        return Edge.from_bytes(size, edge)
 
     def _closed_by(self, origin: str) -> set[EntityKey]:
         """Return the entity of the lane that this one has followed, whose state is another since it opened."""
@@ -162,11 +183,14 @@ class SqlitePublication:
             by_origin[origin].append(sequence)
         found: dict[_Place, _Carried | None] = {}
         for origin, sequences in by_origin.items():
-            for sequence, data in self._database.connection.execute(
-                "SELECT sequence, data FROM ledger WHERE lane_id = ? AND sequence IN (SELECT value FROM json_each(?))",
+            for sequence, data, digest in self._database.connection.execute(
+                "SELECT sequence, data, digest FROM ledger"
+                " WHERE lane_id = ? AND sequence IN (SELECT value FROM json_each(?))",
                 (self._database.lane_id(origin), json.dumps(sequences)),
             ):
                 if data:
+                    if leaf_hash(data) != digest:
+                        raise Malformed(f"event {sequence} of {origin} is not what its center has sealed")
                     headers, _, value = self._reader.read(data)
                     found[origin, sequence] = (headers["ce_type"] or b"").decode(), value
                 else:
@@ -187,6 +211,14 @@ class SqlitePublication:
             entity, known.document, known.digest, known.origin, known.sequence, known.changed_by, known.recorded_at,
             known.record_origin, known.record_sequence, carried[1],
         )  # fmt: skip
+
+
+def require_sealed(edge: Edge, leaves: Iterator[bytes], receipts: Iterable[Receipt]) -> None:
+    """Errors: Malformed, if events behind `edge` are not those of these receipts, which follow each other."""
+    for receipt in receipts:
+        edge = edge.append(islice(leaves, receipt.last - edge.size))
+        if edge.root != receipt.root:
+            raise Malformed(f"events {receipt.first} to {receipt.last} are not those that their center has sealed")
 
 
 def _record_place(known: KnownEntity) -> _Place:

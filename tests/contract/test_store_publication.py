@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from hub.ledger.publication import Publication, publications, state_value
 from hub.ledger.step import KnownEntity
+from hub.protocol.tree import leaf_hash
+from hub.store.store import Damaged
 from tests.support.center import Center, offer
 from tests.support.hq import Hq
+from tests.support.peek import edit, peek
 
 REVISED, WITHDRAWN = "net.cohub.offer.revised.v1", "net.cohub.offer.withdrawn.v1"
 
@@ -131,3 +136,43 @@ async def test_lane_that_another_one_has_followed_is_told_as_closed(hq: Hq) -> N
         f"uz:{first.epoch}": "closed",
         "uz:0000beef": "open",
     }
+
+
+@pytest.mark.parametrize("digest_too", [False, True])
+async def test_event_that_its_center_has_not_sealed_is_not_published(hq: Hq, digest_too: bool) -> None:
+    """A row that somebody edited, and its leaf with it, is not what the receipt's root is of."""
+    center = Center()
+    await hq.feed("uz", center.opened(3))
+    await hq.feed("uz", center.offers(2, first=10))
+    where = "sequence = 3 AND lane_id = (SELECT id FROM lane WHERE origin = ?)"
+    ((data,),) = peek(hq.database, f"SELECT data FROM ledger WHERE {where}", center.origin)
+    altered = data.replace(b"Offer 2", b"Offer X")
+    assert altered != data
+    digest = leaf_hash(altered if digest_too else data)
+    edit(hq.database, f"UPDATE ledger SET data = ?, digest = ? WHERE {where}", altered, digest, center.origin)
+    with pytest.raises(Damaged, match="not those that their center has sealed"):
+        await hq.store.publication(center.origin, 0, 500)
+    after = await hq.store.publication(center.origin, 4, 500)
+    assert after is not None
+    assert [event.sequence for event in after.events] == [5, 6]
+
+
+async def test_record_that_its_center_has_not_sealed_is_not_published(hq: Hq) -> None:
+    """The record of an entity may have come long before what is published now."""
+    center = Center()
+    await hq.feed("uz", center.opened(1))
+    await hq.feed("uz", [center.sealed(center.append(center.event(WITHDRAWN, "K-1", {"reason": "sold"})))])
+    where = "sequence = 2 AND lane_id = (SELECT id FROM lane WHERE origin = ?)"
+    ((data,),) = peek(hq.database, f"SELECT data FROM ledger WHERE {where}", center.origin)
+    edit(hq.database, f"UPDATE ledger SET data = ? WHERE {where}", data.replace(b"Offer 1", b"Offer X"), center.origin)
+    with pytest.raises(Damaged, match="not what its center has sealed"):
+        await hq.store.publication(center.origin, 2, 500)
+
+
+async def test_part_of_a_receipt_is_published_behind_the_cursor(hq: Hq) -> None:
+    """A cursor may stand within a receipt: what it is of is checked whole, and the rest is published."""
+    center = Center()
+    await hq.feed("uz", center.opened(3))
+    found = await hq.store.publication(center.origin, 2, 500)
+    assert found is not None
+    assert ([event.sequence for event in found.events], found.first, found.last) == ([3, 4], 3, 4)
