@@ -223,7 +223,7 @@ def _listed(registry: Registry) -> Listed | None:
     """Return what a rejected row may be planned again by, None while HQ's registry is not known."""
     if not registry.known or registry.center is None:
         return None
-    return Listed(registry.size, registry.center.streams, registry.centers, registry.code_lists)
+    return Listed(registry.size, registry.center.streams, registry.centers, registry.code_lists, registry.schemas)
 
 
 def leave_word(ended: Ended, sources: Path, language: Language) -> None:

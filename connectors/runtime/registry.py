@@ -80,13 +80,14 @@ class Registry:
     """HQ's registry as far as it was read, as one center sees it.
 
     Shapes: `complete` is for the reader to set, when it has read all that there was. `centers` are ids, HQ's own too;
-            `code_lists` have the codes of each list of HQ's; `rules` is the number of the rules that HQ judges by.
+            `code_lists` have the codes of each list of HQ's; `schemas` are those that it has announced, as
+            `ce_dataschema` names them; `rules` is the number of the rules that HQ judges by.
             `lane` is what all of it follows from.
     """
 
     def __init__(self, center: str) -> None:
         self._id = center
-        self._announced: frozenset[str] = frozenset()  # as `dataschema`s
+        self.schemas: frozenset[str] = frozenset()
         self.complete = False
         self.lane = HqLane()
         self.center: OurCenter | None = None
@@ -114,13 +115,13 @@ class Registry:
 
     def announced(self, dataschema: str) -> bool:
         """Return whether an event with this `ce_dataschema` may be written; also where that is not known. Hot path."""
-        return dataschema in self._announced or not self.known
+        return dataschema in self.schemas or not self.known
 
     def follow(self, lane: HqLane) -> None:
         """Say from now on what HQ's lane says."""
         found = lane.registry()
         self.lane = lane
-        self._announced = frozenset(DATASCHEMA + schema.sha256 for schema in found.schemas.values())
+        self.schemas = frozenset(DATASCHEMA + schema.sha256 for schema in found.schemas.values())
         self.centers = frozenset(found.centers)
         self.code_lists = found.code_lists
         self.rules = found.rules

@@ -25,6 +25,7 @@ from connectors.runtime.lane_window import LaneWindow, Seen
 from connectors.runtime.link import Backoff, Link, TopicHidden
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
+from connectors.runtime.outbox.answers import Listed
 from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.registry import LANES, Registry
 from connectors.runtime.settings import SEAL_KEY
@@ -205,8 +206,10 @@ class RegistryReader:
             self._replans.add(files)
 
     def _replan_listed(self) -> None:
+        known = self.registry
+        listed = Listed(known.size, (), known.centers, known.code_lists, known.schemas)
         try:
-            files = self._outbox.answers.replan_listed(self.registry.centers, self.registry.code_lists)
+            files = self._outbox.answers.replan_listed(listed)
         except Retriable:
             self._replans.add_every()  # see above
             raise

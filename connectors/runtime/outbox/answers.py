@@ -33,7 +33,7 @@ from hub.protocol.receipt import Decision, Receipt
 from hub.protocol.record import LANE_OPENED
 from hub.protocol.verdict import Code
 
-_UNLISTED: Final = (Code.UNKNOWN_CENTER, Code.CODE_NOT_LISTED)
+_UNLISTED: Final = (Code.UNKNOWN_CENTER, Code.CODE_NOT_LISTED, Code.UNKNOWN_SCHEMA)
 _PARAMS: Final = re.compile(r"(?:list=(?P<list>\S+) )?value=(?P<value>\S+)")  # of these verdicts, as HQ writes them
 
 log = structlog.get_logger(__name__)
@@ -66,12 +66,16 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What HQ's lane says at a size: which streams we may report, which centers there are, the codes of each list."""
+    """What HQ's lane says at a size: which streams we may report, which centers, codes and schemas there are.
+
+    Shapes: `code_lists` has the codes by the list's name; `schemas` are as `ce_dataschema` names them.
+    """
 
     size: int
     streams: Collection[str]
     centers: Collection[str]
     code_lists: Mapping[str, Collection[str]]
+    schemas: Collection[str]
 
 
 @dataclass(slots=True)
@@ -128,7 +132,7 @@ class Answers:
         codes = {d.code for receipt in receipts if listed and receipt.basis < listed.size for d in receipt.decisions}
         if listed is None or codes.isdisjoint({*_UNLISTED, Code.STREAM_NOT_ALLOWED}):
             return set()
-        return self.replan_allowed(listed.streams) | self.replan_listed(listed.centers, listed.code_lists)
+        return self.replan_allowed(listed.streams) | self.replan_listed(listed)
 
     def newest_basis(self) -> int:
         """Return how large HQ's own lane was when HQ signed the newest receipt that is kept here; 0 without one."""
@@ -179,21 +183,18 @@ class Answers:
                 save(connection, changed)
         return files
 
-    def replan_listed(
-        self, centers: Collection[str] | None, code_lists: Mapping[str, Collection[str]] | None
-    ) -> set[str]:
-        """Have rows planned again that HQ rejected for a center or a code that its lists lacked, now that they have it.
+    def replan_listed(self, listed: Listed) -> set[str]:
+        """Have rows planned again that HQ rejected for a center, a code or a schema that it lacked, now that it has it.
 
-        Shapes: centers are those of the network, code_lists the codes by the list's name; None where that is not known.
         Nothing is wrong with these rows, so that nobody would change them. Returns their files.
         """
         files: set[str] = set()
         with self._database.transaction() as connection:
-            for beliefs in load_all(connection, "state='rejected' AND code IN (?, ?)", _UNLISTED):
+            for beliefs in load_all(connection, "state='rejected' AND code IN (?, ?, ?)", _UNLISTED):
                 changed = {
                     entity: belief.replan()
                     for entity, belief in beliefs.items()
-                    if any(map(belief.is_rejected_for, _UNLISTED)) and _is_listed(belief.verdict, centers, code_lists)
+                    if any(map(belief.is_rejected_for, _UNLISTED)) and _is_listed(belief.verdict, listed)
                 }
                 files |= files_of(changed)
                 save(connection, changed)
@@ -333,19 +334,21 @@ class Answers:
         self._database.set_meta(receipted(epoch.number), mark)
 
 
-def _is_listed(
-    verdict: Verdict | None, centers: Collection[str] | None, code_lists: Mapping[str, Collection[str]] | None
-) -> bool:
-    """Return whether HQ's lists have by now what an event was rejected for, as far as they are known."""
-    found = None if verdict is None else _PARAMS.fullmatch(verdict.params)
-    if verdict is None or found is None:
+def _is_listed(verdict: Verdict | None, listed: Listed) -> bool:
+    """Return whether HQ has by now what an event was rejected for the lack of."""
+    if verdict is None:
+        return False
+    if verdict.code == Code.UNKNOWN_SCHEMA:
+        return verdict.params in listed.schemas
+    found = _PARAMS.fullmatch(verdict.params)
+    if found is None:
         return False
     if verdict.code == Code.UNKNOWN_CENTER:
-        return centers is not None and found["value"] in centers
-    if code_lists is None or found["list"] is None:
+        return found["value"] in listed.centers
+    if found["list"] is None:
         return False
-    listed = code_lists.get(found["list"])
-    return listed is None or found["value"] in listed  # a list that HQ does not have any more forbids nothing
+    codes = listed.code_lists.get(found["list"])
+    return codes is None or found["value"] in codes  # a list that HQ does not have any more forbids nothing
 
 
 def _misdated(connection: sqlite3.Connection, now: datetime) -> set[str]:

@@ -335,6 +335,7 @@ def test_story_that_is_said_again_and_whose_last_event_hq_has_is_planned_to_be_a
 
 
 LISTS = {"technology": {"laser", "plasma"}}
+NEW_SCHEMA = "urn:sha256:" + "ab" * 31 + "c1"
 
 
 @pytest.mark.parametrize(
@@ -342,30 +343,32 @@ LISTS = {"technology": {"laser", "plasma"}}
     [
         ("UNKNOWN_CENTER", "value=kz", {"kz", "uz"}, {}, True),
         ("UNKNOWN_CENTER", "value=kz", {"uz"}, {}, False),
-        ("UNKNOWN_CENTER", "value=kz", None, None, False),
         ("UNKNOWN_CENTER", "", {"kz"}, LISTS, False),
         ("CODE_NOT_LISTED", "list=technology value=laser", {"uz"}, LISTS, True),
         ("CODE_NOT_LISTED", "list=technology value=maser", {"uz"}, LISTS, False),
-        ("CODE_NOT_LISTED", "list=technology value=laser", {"uz"}, None, False),
         ("CODE_NOT_LISTED", "list=gone value=laser", {"uz"}, LISTS, True),
         ("CODE_NOT_LISTED", "value=laser", {"uz"}, LISTS, False),
         ("CODE_NOT_LISTED", "value=kz", {"kz"}, LISTS, False),
+        ("UNKNOWN_SCHEMA", NEW_SCHEMA, {"uz"}, LISTS, True),
+        ("UNKNOWN_SCHEMA", NEW_SCHEMA[:-1] + "0", {"uz"}, LISTS, False),
+        ("UNKNOWN_SCHEMA", "expected id 1, got 2", {"uz"}, LISTS, False),
         ("BAD_FIELD", "value=kz", {"kz"}, LISTS, False),
     ],
 )
 def test_rows_rejected_for_what_hq_lacked_are_planned_again_once_it_has_it(
-    office: Office, code: str, params: str, centers: set[str] | None, lists: dict[str, set[str]] | None, again: bool
+    office: Office, code: str, params: str, centers: set[str], lists: dict[str, set[str]], again: bool
 ) -> None:
-    """A center that joined, a code that was listed: nobody would change such a row. Others stay as they are."""
+    """A center, a code or a schema that is there now: nobody would change such a row. Others stay as they are."""
     office.open()
     office.queue("A")
     office.seal()
     with office.outbox.database.transaction() as connection:
         connection.execute("UPDATE entity SET file='offers.csv', fingerprint=x'01'")
     office.answer(1, 2, Decision(2, code, "partner_center", params))
-    assert office.outbox.answers.replan_listed(centers, lists) == ({"offers.csv"} if again else set())
+    listed = Listed(2, (), centers, lists, {NEW_SCHEMA})
+    assert office.outbox.answers.replan_listed(listed) == ({"offers.csv"} if again else set())
     assert office.entity("A")[3:] == (("pending", "") if again else ("rejected", code))
-    assert office.outbox.answers.replan_listed(centers, lists) == set()
+    assert office.outbox.answers.replan_listed(listed) == set()
 
 
 @pytest.mark.parametrize(
@@ -374,6 +377,7 @@ def test_rows_rejected_for_what_hq_lacked_are_planned_again_once_it_has_it(
         (Decision(2, "UNKNOWN_CENTER", "partner_center", "value=kz"), 2, True),
         (Decision(2, "CODE_NOT_LISTED", "technologies.0", "list=technology value=laser"), 2, True),
         (Decision(2, "STREAM_NOT_ALLOWED", "", "stream=offer"), 2, True),
+        (Decision(2, "UNKNOWN_SCHEMA", "ce_dataschema", NEW_SCHEMA), 2, True),
         (Decision(2, "UNKNOWN_CENTER", "partner_center", "value=kz"), 1, False),
         (Decision(2, "UNKNOWN_CENTER", "partner_center", "value=am"), 2, False),
         (Decision(2, "BAD_FIELD", "title", "value=kz"), 2, False),
@@ -388,7 +392,7 @@ def test_verdict_of_an_earlier_basis_than_is_known_is_not_waited_with(
     office.seal()
     with office.outbox.database.transaction() as connection:
         connection.execute("UPDATE entity SET file='offers.csv', fingerprint=x'01'")
-    office.outbox.answers.listed = lambda: Listed(size, {"offer"}, {"uz", "kz"}, LISTS)
+    office.outbox.answers.listed = lambda: Listed(size, {"offer"}, {"uz", "kz"}, LISTS, {NEW_SCHEMA})
     taken = office.answer(1, 2, decision)  # judged at the basis 1
     assert taken.replan == ({"offers.csv"} if again else set())
     assert office.entity("A")[3:] == (("pending", "") if again else ("rejected", decision.code))
