@@ -46,12 +46,21 @@ from hub.protocol.tiles import ENTRY_BYTES_MAX
 from hub.protocol.trust import TRUST_KEYS_MAX
 from hub.protocol.witness import REASON_BYTES_MAX
 
-# These five stand in patterns and texts, not as names of their own; a test holds them to what is read and refused.
+# These stand in patterns and texts, not as names of their own; a test holds them to what is read and refused.
 HUB_CHARACTERS_MAX: Final = 253
 CENTER_CHARACTERS_MAX: Final = 63
 NAME_CHARACTERS_MAX: Final = 40
 REASON_CHARACTERS_MAX: Final = 200
 AHEAD_HOURS_MAX: Final = 24
+FIELD_CHARACTERS_MAX: Final = 60  # of a header's name that is none, in a verdict
+CODE_CHARACTERS_MAX: Final = 40
+CAUSE_KEYS_MAX: Final = 8
+FORM_CHARACTERS_MAX: Final = 20
+VERSION_DIGITS_MAX: Final = 4
+COSIGNATURES_MAX: Final = 99
+STREAM_CHARACTERS_MAX: Final = 40
+SCHEMA_CHARACTERS_MAX: Final = 80  # its name's in a bundle, with the dot of `.avsc` before it
+STATE_CHARACTERS_MAX: Final = 60
 
 WRITER: Final = "the writer"  # keeps it; readers take more
 READER: Final = "every reader"  # refuses more
@@ -78,6 +87,7 @@ LIMITS: Final = (
     Limit("a center's id", CENTER_CHARACTERS_MAX, "characters", READER),
     Limit("an entity's key, behind the colon", KEY_CHARS_MAX, "characters", "HQ: `BAD_HEADERS`"),
     Limit("the name of a header, behind `ce_`", NAME_CHARACTERS_MAX, "characters", "HQ: `BAD_HEADERS`"),
+    Limit("what a verdict's field has of a name that is none", FIELD_CHARACTERS_MAX, "characters", WRITER),
     Limit("the value of a signed header", ATTRIBUTE_BYTES_MAX, "bytes of UTF-8", "HQ: `BAD_HEADERS`"),
     Limit("the value of a record", VALUE_BYTES_MAX, "bytes", "HQ: `TOO_LARGE`"),
     Limit("`ce_time` ahead of HQ's clock", AHEAD_HOURS_MAX, "hours", "HQ: `TIME_IN_FUTURE`"),
@@ -97,7 +107,11 @@ LIMITS: Final = (
     Limit("a receipt", RECEIPT_EVENTS_MAX, "events", HQ),
     Limit("a line of a receipt; the reason of a resend request", LINE_BYTES_MAX, "bytes", WRITER),
     Limit("a reason in a status note or presence/v2", LINE_BYTES_MAX, "bytes", READER),
+    Limit("the code of a verdict or a cause", CODE_CHARACTERS_MAX, "characters", READER),
+    Limit("the keys that a cause names", CAUSE_KEYS_MAX, "keys", READER),
     Limit("the forms that one side announces", FORMS_MAX, "forms", READER),
+    Limit("the name of a form", FORM_CHARACTERS_MAX, "characters", READER),
+    Limit("the version of a form or a schema", VERSION_DIGITS_MAX, "digits", READER),
     Limit("the software and version in a presence", VERSION_CHARS_MAX, "characters", "the writer; in v2 every reader"),
     Limit("the reason in a trust note", REASON_CHARACTERS_MAX, "characters", READER),
     Limit("the keys in a trust note", TRUST_KEYS_MAX, "keys", READER),
@@ -118,6 +132,10 @@ LIMITS: Final = (
     Limit("all of them, unpacked", TOTAL_BYTES_MAX >> 20, "MiB", READER),
     Limit("their number", FILES_MAX, "files", READER),
     Limit("the path of each", PATH_CHARACTERS_MAX, "characters", READER),
+    Limit("the last number of a `log/cosignatures-<n>.note`", COSIGNATURES_MAX, "in all", READER),
+    Limit("the stream in the path of a schema", STREAM_CHARACTERS_MAX, "characters", READER),
+    Limit("the name of its file, without `.avsc`", SCHEMA_CHARACTERS_MAX, "characters", READER),
+    Limit("what the name of a state's file has of the entity's id", STATE_CHARACTERS_MAX, "characters", WRITER),
 )
 
 

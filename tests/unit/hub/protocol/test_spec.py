@@ -7,23 +7,41 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 import schemas
 from hub.domain.catalogue import KINDS
 from hub.domain.judge import AHEAD_MAX
+from hub.evidence.layout import COSIGNATURES, SCHEMA, state_path
 from hub.ledger.control import BAD_CONTROL, BAD_COSIGNATURE
 from hub.ledger.gap import RESEND_BACKOFF_S
 from hub.ledger.reading import Reason
 from hub.ledger.witness import OTHER_ROOT, UNKNOWN_CHECKPOINT
+from hub.protocol.cause import Cause, is_coded
 from hub.protocol.control import HUB, RESERVED_IDS, VERSION_CHARS_MAX, Presence
+from hub.protocol.envelope import read_envelope
+from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.forms import read_forms
 from hub.protocol.record import ID, REQUIRED, is_signed
+from hub.protocol.rules import NEWEST
+from hub.protocol.schema import SCHEMA_PATH
 from hub.protocol.verdict import Code
 from schemas.limits import (
     AHEAD_HOURS_MAX,
+    CAUSE_KEYS_MAX,
     CENTER_CHARACTERS_MAX,
+    CODE_CHARACTERS_MAX,
+    COSIGNATURES_MAX,
+    FIELD_CHARACTERS_MAX,
+    FORM_CHARACTERS_MAX,
     HUB_CHARACTERS_MAX,
     LIMITS,
     NAME_CHARACTERS_MAX,
     REASON_CHARACTERS_MAX,
+    SCHEMA_CHARACTERS_MAX,
+    STATE_CHARACTERS_MAX,
+    STREAM_CHARACTERS_MAX,
+    VERSION_DIGITS_MAX,
 )
 from schemas.spec import TARGET, filled
 from schemas.vectors.make import FILES, HERE
@@ -74,6 +92,33 @@ def test_limits_in_patterns_are_those_of_the_table() -> None:
     reasons = [row for row in json.loads((HERE / "trust.json").read_text("utf-8"))["good"] if "ы" in row["text"]]
     assert f"\nreason {'ы' * REASON_CHARACTERS_MAX}\n" in reasons[0]["text"]
     assert timedelta(hours=AHEAD_HOURS_MAX) == AHEAD_MAX
+
+
+def test_limits_of_names_are_those_of_the_table() -> None:
+    """What is within a limit is read, and one character more is not."""
+    code = "C" * CODE_CHARACTERS_MAX
+    for longer in ("", "C"):
+        assert is_coded(f"{code}{longer}") is not bool(longer)
+    with pytest.raises(Rejected) as refused:
+        read_envelope("uz", None, {"ce_" + "A" * 100: b"1"}, 1, NEWEST)
+    assert refused.value.field == "ce_" + "A" * (FIELD_CHARACTERS_MAX - 3)
+    keys = ",".join(["0badcafe"] * CAUSE_KEYS_MAX)
+    assert Cause.read(f"UNKNOWN_KEY {keys} 0000abcd")
+    assert Cause.read(f"UNKNOWN_KEY {keys},0badcafe 0000abcd") is None
+    form = f"{'f' * FORM_CHARACTERS_MAX}/v{'1' * VERSION_DIGITS_MAX}"
+    assert read_forms(form) == (form,)
+    for longer in (f"f{form}", f"{form}1"):
+        with pytest.raises(Malformed):
+            read_forms(longer)
+    path = f"schemas/{'s' * STREAM_CHARACTERS_MAX}/{'n' * SCHEMA_CHARACTERS_MAX}.avsc"
+    assert SCHEMA.fullmatch(path)
+    assert not SCHEMA.fullmatch(path.replace("schemas/", "schemas/s"))
+    assert not SCHEMA.fullmatch(path.replace(".avsc", "n.avsc"))
+    assert SCHEMA_PATH.fullmatch(f"s/s.n.v{'1' * VERSION_DIGITS_MAX}.avsc")
+    assert not SCHEMA_PATH.fullmatch(f"s/s.n.v{'1' * (VERSION_DIGITS_MAX + 1)}.avsc")
+    assert COSIGNATURES.fullmatch(f"log/cosignatures-{COSIGNATURES_MAX}.note")
+    assert not COSIGNATURES.fullmatch(f"log/cosignatures-{COSIGNATURES_MAX + 1}.note")
+    assert f"/offer.{'k' * STATE_CHARACTERS_MAX}." in state_path("before", "offer", "k" * 100)
 
 
 def test_resends_are_spaced_as_the_code_spaces_them() -> None:
