@@ -4,6 +4,8 @@ The broker stamps whatever it acknowledges. What lies outside of the moments bef
 off, for sure. From then on the connector gives times as the broker would, and tells people to set the clock right; rows
 that HQ rejected for such a time are planned again. A time that the sheet gives stays the person's. A clock that is set
 between two stamps is noticed by the steady one, which only a sleeping machine stops.
+
+Nobody signs a stamp. One that is older than what HQ has signed is the broker's error, or a lie: it is not believed.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText
 from connectors.runtime.outbox.database import Database
 from hub.protocol.errors import Retriable
-from hub.protocol.limits import BROKER_CLOCK_NOTICED
+from hub.protocol.limits import BROKER_CLOCK_NOTICED, BROKER_CLOCK_OFF_MAX
+from hub.protocol.moment import write_time
 
 RIGHT: Final = timedelta()
 # A stamp is cut to a millisecond.
@@ -38,7 +41,8 @@ def find_gap(before: datetime, stamped: datetime, after: datetime) -> timedelta:
 class OfficeClock:
     """What time it is.
 
-    Shapes: `changed` is called when it was first measured, and when it is set; `steady_s` never goes back.
+    Shapes: `changed` is called when it was first measured, and when it is set; `steady_s` never goes back; `signed`
+            returns the newest time that HQ has signed, None where nothing of HQ's is here.
     """
 
     def __init__(
@@ -47,9 +51,12 @@ class OfficeClock:
         changed: Callable[[], None] = lambda: None,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         steady_s: Callable[[], float] = time.monotonic,
+        signed: Callable[[], datetime | None] = lambda: None,
     ) -> None:
         self._database = database
         self._changed = changed
+        self._signed = signed
+        self._is_believed = True
         self._steady_s = steady_s
         self._gap: timedelta | None = None
         self._measured_at = wall(), steady_s()
@@ -80,7 +87,14 @@ class OfficeClock:
         return jump if is_set else RIGHT
 
     def measured(self, gap: timedelta) -> None:
-        """Take note of how much the clock is off."""
+        """Take note of how much the clock is off; not where HQ has signed what would be a later time than now."""
+        signed = self._signed()
+        stamped = self.wall() - gap
+        was_believed, self._is_believed = self._is_believed, signed is None or stamped >= signed - BROKER_CLOCK_OFF_MAX
+        if signed is not None and not self._is_believed:
+            if was_believed:
+                log.warning("broker_clock_behind", stamped=write_time(stamped), signed=write_time(signed))
+            return
         before, then = self._gap, self._measured_at
         self._gap, self._measured_at = gap, (self.wall(), self._steady_s())
         if before is not None and abs(gap - before) < TOLD_AGAIN:

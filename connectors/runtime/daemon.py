@@ -136,7 +136,10 @@ class Connector:
         registry = RegistryReader(office, outbox, link, work, replans, lambda: trusted.trust)
         announced = registry.registry.announced
         sealer = Sealer(outbox, office.key, settings.linger_ms, time.monotonic, announced, office.long_key)
-        clock = OfficeClock(outbox.database, lambda: replans.add(outbox.answers.replan_own_times()), self._wall)
+        clock = OfficeClock(
+            outbox.database, lambda: replans.add(outbox.answers.replan_own_times()), self._wall,
+            signed=outbox.answers.newest_recorded_at,
+        )  # fmt: skip
         outbox.answers.time = lambda: clock.now() if clock.is_known else None
         outbox.answers.listed = lambda: _listed(registry.registry)
         sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)

@@ -51,6 +51,25 @@ def test_clock_that_is_wrong_is_told_and_put_right_until_it_is_set(office: Offic
     assert (clock.now(), office.outbox.status()["alarms"], len(changes)) == (NOW, {}, 3)
 
 
+@pytest.mark.parametrize("gap", [3650 * DAY, 2 * DAY])
+def test_stamp_that_is_older_than_what_hq_has_signed_puts_no_clock_right(office: Office, gap: timedelta) -> None:
+    """Whoever holds the broker would date all that the connector gives a time; a stamp behind it is believed."""
+    office.open()
+    office.queue("A")
+    office.seal()
+    clock = OfficeClock(office.outbox.database, wall=lambda: NOW + DAY, signed=office.outbox.answers.newest_recorded_at)
+    clock.measured(HOUR)  # nothing of HQ's is here yet
+    assert clock.now() == NOW + DAY - HOUR
+    office.answer(1, 2)
+    recorded = office.outbox.answers.newest_recorded_at()
+    assert recorded is not None
+    assert recorded > NOW + DAY - gap + HOUR
+    clock.measured(gap)
+    assert clock.now() == NOW + DAY - HOUR
+    clock.measured(2 * HOUR)
+    assert clock.now() == NOW + DAY - 2 * HOUR
+
+
 @pytest.mark.parametrize(
     ("gap", "jump"),
     [
