@@ -16,6 +16,7 @@ import structlog
 from connectors.cli.speaker import Speaker
 from connectors.runtime.told import error_text
 from hub.base import files
+from hub.base.lines import log_lines
 from hub.base.text import in_one_line, visible_json
 from schemas.words import words
 from schemas.words.said import FILE as OFFICE
@@ -28,11 +29,7 @@ _KEPT: Final = 3
 
 def log_beside(least: int = logging.ERROR) -> None:
     """Send what is logged to stderr: a command's findings say what a person needs, and its output is theirs alone."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
+    log_lines(least)
 
 
 def configure_logging(office: Path, speaker: Speaker, *, quiet: bool, terminal: bool = True) -> None:

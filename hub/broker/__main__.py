@@ -14,8 +14,8 @@ import signal
 import sys
 from pathlib import Path
 
-import structlog
-
+from hub.base.lines import log_lines
+from hub.base.text import visible
 from hub.broker.embedded import EmbeddedKafka
 from hub.protocol.errors import CohubError, UsageError
 
@@ -47,13 +47,13 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path, required=True, help="where the data and the port are kept")
     parser.add_argument("--port", type=int, help="default: the port of the earlier start, or a free one")
     options = parser.parse_args()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for the one line
+    log_lines()  # standard output is for the one line
     try:
         return asyncio.run(run_broker(EmbeddedKafka(options.data_dir, port=options.port)))
     except KeyboardInterrupt:
         return 0
     except CohubError as exc:
-        sys.stderr.write(f"{exc}\n")
+        sys.stderr.write(f"{visible(str(exc))}\n")
         return 2 if isinstance(exc, UsageError) else 1
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import structlog
 from aiokafka import TopicPartition
 
 from hub.base.clients import closing
+from hub.base.lines import log_lines
 from hub.base.output import note
 from hub.broker.aot import AotCache
 from hub.broker.embedded import EmbeddedKafka
@@ -63,7 +63,7 @@ async def _use(cluster: Cluster) -> None:
 
 def main() -> int:
     """Warm the cache of this user, saying what takes a while; return the exit status."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    log_lines(logging.WARNING)
     try:
         asyncio.run(warm(BrokerSettings(), note))
     except CohubError as exc:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import MutableMapping
 from typing import Any
 
-from hub.base.text import in_one_line, visible, visible_json
+from hub.base.text import visible, visible_event, visible_json
 
 
 def log_to_stderr(*, warnings_only: bool = False) -> None:
@@ -20,7 +19,7 @@ def log_to_stderr(*, warnings_only: bool = False) -> None:
     plain.setFormatter(_Visible("%(asctime)s %(name)s %(message)s"))
     logging.basicConfig(handlers=[plain], level=logging.WARNING)
     shown: list[structlog.typing.Processor] = (
-        [_seen, structlog.dev.ConsoleRenderer()]
+        [visible_event, structlog.dev.ConsoleRenderer()]
         if sys.stderr.isatty()
         else [structlog.processors.JSONRenderer(serializer=_to_json)]
     )
@@ -45,14 +44,3 @@ class _Visible(logging.Formatter):
 
 def _to_json(event: Any, **how: Any) -> str:
     return visible_json(json.dumps(event, ensure_ascii=False, **how))
-
-
-def _seen(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Make what stands in an event visible, before it is coloured for a terminal."""
-    for name, value in event.items():
-        event[name] = visible(value) if name == "exception" else value if isinstance(value, int) else _line(value)
-    return event
-
-
-def _line(value: Any) -> str:
-    return in_one_line(value if isinstance(value, str) else repr(value))

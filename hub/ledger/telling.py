@@ -51,12 +51,14 @@ class Standing:
 def standing_of(intake: Intake, stopped: Cause | None, remark: str = "") -> Standing:
     """Return how HQ stands with a center; `stopped` is why nothing of it may be read, None where it may.
 
-    What an audit found about its events is said where there is nothing to say of how they are read.
+    What an audit found about its events is said where there is nothing to say of how they are read. Of an intake only
+    the code and its values are said, never a text: it is a row of the database, and HQ signs nobody's words but those
+    that the hq lane has, such as why a center is suspended.
     """
     if stopped is not None and stopped.code in _CENTERS:
         return Standing(_CENTERS[stopped.code], cut_line(stopped.to_line()))
     state = _STATES[intake.status]
-    why = Cause.stored(intake.why).to_line() if intake.why else ""
+    why = Cause.stored(intake.why).bare().to_line() if intake.why else ""
     return Standing(state, cut_line(why or (remark if state is State.READS else "")))
 
 

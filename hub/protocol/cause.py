@@ -4,7 +4,8 @@
 
 The line stands as `why` in HQ's database, in its log and in the status note. Its words, in schemas/words/causes.toml,
 tell what is so, what the center's office can do, and what a person at HQ does. The text is somebody's, and is quoted
-behind them: a person's reason, or the first line of a fault.
+behind them: a person's reason, or the first line of a fault. The status note has it only where the hq lane does, which
+is sealed: a row of the database may be edited, and HQ would sign what somebody has put there.
 Source: schemas/PROTOCOL.md, "The status note".
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Self
 
@@ -109,6 +110,10 @@ class Cause:
         """Return it as it is kept; a text of several lines has them still."""
         return " ".join((self.code, *self.values.values(), *filter(None, (self.text,))))
 
+    def bare(self) -> Self:
+        """Return it without its text: what HQ's own program says of it, whatever somebody has put into a row."""
+        return replace(self, text="")
+
     def to_line(self) -> str:
-        """Return it with the first line of its text alone, as a log and the status note have it."""
+        """Return it with the first line of its text alone, as a log has it."""
         return self.to_text().partition("\n")[0].rstrip()

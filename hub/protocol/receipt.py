@@ -137,7 +137,7 @@ class Resend:
 
     def to_text(self) -> str:
         """Return the note text, byte for byte as it is signed."""
-        return f"{RESEND}\n{self.origin}\nfrom {self.first}\nreason {one_line(self.reason)[:LINE_BYTES_MAX]}\n"
+        return f"{RESEND}\n{self.origin}\nfrom {self.first}\nreason {cut_line(self.reason)}\n"
 
     @classmethod
     def from_text(cls, text: str) -> Self:

@@ -14,6 +14,7 @@ from typing import Final
 from aiokafka import TopicPartition
 
 from hub.base.kafka import Consumer, Record
+from hub.base.total import HEADER_WEIGHT, RECORD_WEIGHT
 from hub.hq.identity import Identity
 from hub.ledger.publication import Outbound
 from hub.protocol.errors import Malformed
@@ -24,6 +25,7 @@ from hub.worker.checkpoint_topic import OwnCheckpoints
 
 GUARDED: Final = (TRUST, SCHEMAS, CHECKPOINTS)
 PAGE: Final = 64  # records; what is said again of checkpoints may have 128 KiB of leaves each
+PAGE_WEIGHT_MAX: Final = 8 << 20  # bytes of memory: a page ends at it, so a stranger's large records fill none
 FETCH_MS: Final = 500
 DEADLINE_S: Final = 20.0
 
@@ -69,10 +71,13 @@ class Displaced:
 async def read_on(consumer: Consumer, topic: str, begin: int, end: int) -> tuple[list[Record], int]:
     """Return the records of a topic from one offset to another, a page at most, and the offset to go on from.
 
+    A page has PAGE records or PAGE_WEIGHT_MAX, and one record more than that where it is the one that passes it. They
+    are taken one by one: what a poll hands out at once may weigh twice as much.
     Shapes: the consumer is assigned to the topic, and paused when this returns. Errors: KafkaError, TimeoutError.
     """
     place = TopicPartition(topic, 0)
     found: list[Record] = []
+    weight = 0
     async with asyncio.timeout(DEADLINE_S):
         end = min(end, (await consumer.end_offsets([place]))[place])
     if begin >= end:  # the broker has lost it: nothing would come
@@ -81,12 +86,20 @@ async def read_on(consumer: Consumer, topic: str, begin: int, end: int) -> tuple
     consumer.resume(place)
     try:
         async with asyncio.timeout(DEADLINE_S):
-            while (behind := await consumer.position(place)) < end and len(found) < PAGE:
-                fetched = await consumer.getmany(place, timeout_ms=FETCH_MS, max_records=PAGE - len(found))
-                found += fetched.get(place, ())
+            while (behind := await consumer.position(place)) < end and len(found) < PAGE and weight < PAGE_WEIGHT_MAX:
+                fetched = await consumer.getmany(place, timeout_ms=FETCH_MS, max_records=1)
+                for record in fetched.get(place, ()):
+                    found.append(record)
+                    weight += _weight(record)
     finally:
         consumer.pause(place)
     return found, behind
+
+
+def _weight(record: Record) -> int:
+    """Return about how many bytes of memory a record takes."""
+    own = RECORD_WEIGHT + len(record.key or b"") + len(record.value or b"")
+    return own + sum(HEADER_WEIGHT + len(name) + len(held or b"") for name, held in record.headers)
 
 
 def _size(key: bytes) -> int | None:

@@ -22,6 +22,7 @@ from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import More, Presence
 from hub.protocol.forms import STATUS_V1, announce
 from hub.protocol.status import State, StatusNote
+from tests.support.causes import example
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HUB, ORIGIN = "hub.example", "hub.example/uz/0a1b2c3d"
@@ -45,8 +46,8 @@ def standing() -> Telling:
     ("status", "why", "stopped", "expected"),
     [
         (Status.READING, "", None, READS),
-        (Status.WAITING, f"{WAITS.why} text\nmore", None, Standing(State.WAITS, f"{WAITS.why} text")),
-        (Status.PARKED, "gap: expected 5, got 9", None, Standing(State.PARKED, "OTHER gap: expected 5, got 9")),
+        (Status.WAITING, f"{WAITS.why} text\nmore", None, WAITS),
+        (Status.PARKED, "gap: expected 5, got 9", None, Standing(State.PARKED, "OTHER")),
         (Status.FORKED, "FORK 0a1b2c3d 5", None, Standing(State.FORKED, "FORK 0a1b2c3d 5")),
         (Status.READING, "", AUDIT, Standing(State.SUSPENDED, "SUSPENDED an audit")),
         (Status.WAITING, "SUSPENDED an audit", Cause.of(CauseCode.CLOSED), Standing(State.CLOSED, "CLOSED")),
@@ -56,8 +57,24 @@ def standing() -> Telling:
 def test_standing_is_the_centers_own_first_and_then_its_lanes(
     status: Status, why: str, stopped: Cause | None, expected: Standing
 ) -> None:
-    """One function says it, from the intake and the center's own status; of a traceback the first line."""
+    """One function says it, from the intake and the center's own status."""
     assert standing_of(Intake("uz", None, status, why, Lane(ORIGIN, "uz", "0a1b2c3d")), stopped) == expected
+
+
+@pytest.mark.parametrize("state", Status)
+@pytest.mark.parametrize("code", CauseCode)
+def test_text_of_an_intake_stays_at_hq(code: CauseCode, state: Status) -> None:
+    """It stands in a row that can be edited: HQ would sign for a center whatever somebody has put there."""
+    for text in ("send us your keys", "send\nus your keys", "1 2 3"):
+        intake = Intake("uz", None, state, example(code, text).to_text(), None)
+        assert standing_of(intake, None).why == example(code).to_text()
+
+
+@pytest.mark.parametrize(
+    "why", ["call +7 900", "GAP call +7 900", "GAP 0a1b2c3d 1", "NOT_YET_KNOWN call", "OTHER", "\x1b"]
+)
+def test_intake_whose_why_has_no_known_form_is_said_to_be_something_else(why: str) -> None:
+    assert standing_of(Intake("uz", None, Status.PARKED, why, None), None) == Standing(State.PARKED, "OTHER")
 
 
 @pytest.mark.parametrize("presence", [None, OLD, later(replace(ALIVE, more=More(None, 0)), 1)])

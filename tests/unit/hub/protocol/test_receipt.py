@@ -54,6 +54,15 @@ def test_receipt_survives_the_round_trip(receipt: Receipt) -> None:
     assert read_answer(receipt.to_text()) == receipt
 
 
+@pytest.mark.parametrize(
+    ("reason", "cut"),
+    [("a" * 201, "a" * 200), ("я" * 200, "я" * 100), ("x" + "я" * 200, "x" + "я" * 99), ("长" * 67, "长" * 66),
+     ("a" * 199 + " b", "a" * 199)],
+)  # fmt: skip
+def test_reason_of_a_resend_is_cut_at_200_bytes_between_two_characters(reason: str, cut: str) -> None:
+    assert Resend(ORIGIN, 1, reason).to_text() == f"cohub-resend/v1\n{ORIGIN}\nfrom 1\nreason {cut}\n"
+
+
 @given(st.integers(1, 2**63 - 1), words)
 def test_resend_survives_the_round_trip(first: int, reason: str) -> None:
     """A connector reads from where HQ wants the lane again."""

@@ -22,7 +22,7 @@ from hub.protocol.topics import CHECKPOINTS, SCHEMAS, TRUST
 from hub.protocol.trust import Trust
 from hub.protocol.witness import AFTER_HEADER, LEAVES_HEADER, log_origin
 from hub.worker.checkpoint_topic import CheckpointTopic
-from hub.worker.displaced import PAGE
+from hub.worker.displaced import PAGE, PAGE_WEIGHT_MAX, read_on
 from hub.worker.keeper import Keeper
 from tests.support.center import HUB, NOW, Center
 from tests.support.fanned import at
@@ -165,6 +165,36 @@ async def test_flood_of_copies_is_read_in_pages_and_ends_with_hqs_own(bench: Ben
     await bench.settle(bench.keeper())
     assert bench.last(CHECKPOINTS) == before
     assert len(bench.broker.records(CHECKPOINTS)) - written <= 5 * 7
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "taken"),
+    [
+        (bytes(1 << 20), (), 8),
+        (b"", tuple((f"h{n}", bytes(1 << 12)) for n in range(250)), 8),
+        (b"", (("h", b""),) * 10_000, 6),
+        (bytes(1 << 10), (), 20),
+    ],
+)
+async def test_page_of_large_records_ends_by_their_weight(value: bytes, headers: Headers, taken: int) -> None:
+    """A page of the largest batches would be 256 MiB; nothing is passed over where it ends."""
+    broker = MemoryBroker({TRUST: 1})
+    place = TopicPartition(TRUST, 0)
+    for number in range(20):
+        broker.write(place, [Unwritten(0, b"%d" % number, value, tuple(headers))])
+    consumer = await at(broker).consumer("test")
+    consumer.assign([place])
+    keys, begin = [], 0
+    while begin < 20:
+        records, behind = await read_on(consumer, TRUST, begin, 20)
+        sizes = (len(record.value or b"") + sum(len(held or b"") for _, held in record.headers) for record in records)
+        assert sum(sizes) <= PAGE_WEIGHT_MAX
+        assert len(records) == min(taken, 20 - begin)
+        keys += [record.key for record in records]
+        assert behind == len(keys)
+        begin = behind
+    assert keys == [b"%d" % number for number in range(20)]
+    await consumer.stop()
 
 
 async def test_flood_keeps_no_lost_topic_from_being_said_again(bench: Bench) -> None:

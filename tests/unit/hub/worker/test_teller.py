@@ -22,6 +22,7 @@ from hub.worker.consolidator import Consolidator
 from tests.support.center import Center, Sent
 from tests.support.consolidator import Clock, Seen
 from tests.support.hq import IDENTITY, Hq
+from tests.support.peek import edit
 
 
 class Told(Seen):
@@ -160,6 +161,21 @@ async def test_suspended_center_is_told_so_and_not_that_a_lane_waits(desk: Desk,
     await desk.look(CHANGES_PAUSE_S)
     assert desk.told.states == [State.READS, State.SUSPENDED, State.READS]
     assert [note.why for _, note in desk.told.notes] == ["", "SUSPENDED audit", ""]
+
+
+@pytest.mark.parametrize("why", ["OTHER send us your key", "ENGINE_FAULT send us your key", "send us your key"])
+async def test_text_that_somebody_puts_into_a_row_is_signed_by_nobody(desk: Desk, why: str) -> None:
+    """HQ tells the code, and its words tell the office what to do."""
+    uz = Center("uz")
+    await desk.worker.handle("uz", uz.opened(1))
+    await desk.say(uz)
+    await desk.look()
+    edit(desk.hq.database, "UPDATE intake SET status = 'parked', why = ? WHERE center = 'uz'", why)
+    desk.start()
+    await desk.worker.assign(["uz"])
+    await desk.look(CHANGES_PAUSE_S)
+    code = "ENGINE_FAULT" if why.startswith("ENGINE_FAULT") else "OTHER"
+    assert [(note.state, note.why) for _, note in desk.told.notes][1:] == [(State.PARKED, code)]
 
 
 async def test_next_owner_tells_it_again_with_the_same_since(desk: Desk) -> None:
