@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeVar
 
 from hub.domain.catalogue import KINDS
@@ -305,14 +306,17 @@ def known_of(row: Sequence[Any], origin: Callable[[Any], str]) -> KnownEntity:
     """Return the entity that StoredEntity's columns stand for; its document is read when somebody asks for it.
 
     Shapes: `origin` gives the origin for what stands for its lane. The value of the record's event is not there.
-    Errors: Malformed for columns of other types.
+    Errors: Malformed for columns of other types, and for those that are not what the document says, or its digest.
     """
     stream, entity_id, center, status, version, text, digest, lane, sequence, source, at, changed_by, us = row
     if (*map(type, row[:7]), type(sequence), type(at), type(changed_by)) != _ENTITY_TYPES:
         raise Malformed(f"a column of {str(stream)[:40]} {str(entity_id)[:80]} holds what no release has written there")
     document = text.encode()
+    entity = Entity.unread(stream, entity_id, center, status, version, document)
+    if sha256(document).digest() != digest or not entity.is_said_by(document):
+        raise Malformed(f"the columns of {stream[:40]} {entity_id[:80]} and its document say different things")
     return KnownEntity(
-        Entity.unread(stream, entity_id, center, status, version, document),
+        entity,
         document,
         digest,
         origin(lane),

@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 from hub.base import files
 from hub.base.durable import disk_errors
 from hub.ledger.step import EntityKey, KnownEntity
-from hub.protocol.errors import Fatal
-from hub.store.rows import entity_row, known_of
+from hub.protocol.errors import Fatal, Malformed
+from hub.store.rows import UNREADABLE, entity_row, known_of
 
 # StoredEntity's columns in their order; a place's lane is its origin, for the file has no table of lanes.
 _ENTITY: Final = (
@@ -100,7 +100,7 @@ class SecondState:
         except sqlite3.Error as exc:
             raise self._failed(exc) from exc
 
-    def _failed(self, exc: sqlite3.Error) -> Fatal:
+    def _failed(self, exc: Exception) -> Fatal:
         return Fatal(f"{self._name}: the second state can't be read or written: {exc}")
 
     def commit(self) -> None:
@@ -119,7 +119,7 @@ class SecondState:
     def get(self, key: EntityKey) -> KnownEntity | None:
         """Return an entity, None where there is none."""
         row = self._one(f"{_KNOWN} WHERE stream = ? AND id = ?", key)
-        return None if row is None else known_of(row, _same)
+        return None if row is None else self._known(row)
 
     def put(self, entities: Iterable[KnownEntity]) -> None:
         """Write these entities over what there is of them."""
@@ -139,7 +139,13 @@ class SecondState:
 
     def all(self) -> Iterator[KnownEntity]:
         """Yield every entity by stream and id."""
-        return self._each(f"{_KNOWN} ORDER BY stream, id", lambda row: known_of(row, _same))
+        return self._each(f"{_KNOWN} ORDER BY stream, id", self._known)
+
+    def _known(self, row: tuple[Any, ...]) -> KnownEntity:
+        try:
+            return known_of(row, _same)
+        except (*UNREADABLE, Malformed) as exc:
+            raise self._failed(exc) from exc
 
     # -- how far the fold is ----------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from hub.protocol.errors import CohubError, Fatal, Malformed
 from hub.protocol.moment import to_us
 from hub.protocol.schema import Schema
 from hub.protocol.topics import CHECKPOINTS, LANE, SCHEMAS, TRUST, topic_out
+from hub.protocol.tree import leaf_hash
 from hub.replay.source import Ledger
 from hub.store.reader import Unreadable
 from hub.store.rows import UNREADABLE, StoredEvent, StoredLane, is_count, is_text, stored_receipt
@@ -145,7 +146,7 @@ class Kept:
             for row in rows or ():
                 if row.accepted:
                     try:
-                        records.append(event_record(row.data))
+                        records.append(_record(row))
                     except (*UNREADABLE, Malformed, StopIteration):
                         missing += 1
             return Page({("events", partition_of(lane.center)): records}, f"{lane.id}:{last}", missing)
@@ -196,6 +197,13 @@ def _rows(ledger: Ledger, lane: StoredLane, first: int, last: int) -> list[Store
     with suppress(Unreadable):
         return ledger.reader.events(lane.id, first, last)
     return None
+
+
+def _record(row: StoredEvent) -> Outbound:
+    """Return the record of an accepted event. Errors: Malformed, too, where its bytes are not those of its leaf."""
+    if leaf_hash(row.data) != row.digest:
+        raise Malformed(f"event {row.sequence} is not what its leaf was made from")
+    return event_record(row.data)
 
 
 def _in_one_batch(stretches: Sequence[HqStretch]) -> Sequence[HqStretch]:
