@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
 
 from hub.domain.hq_lane import HqLane, hq_readers
 from hub.ledger.derived import Reach
 from hub.ledger.step import KnownEntity
 from tests.support.center import NOW, RELEASED, Center
+from tests.support.engines import Engine
 from tests.support.hq import IDENTITY, Hq
 
 
@@ -99,3 +103,12 @@ async def test_states_come_in_pages_with_the_value_of_their_record(hq: Hq) -> No
     assert [known.entity.id for known in found] == sorted(known.entity.id for known in found)
     assert len(found) == 5
     assert all(known.value for known in found)
+
+
+@pytest.mark.parametrize("edited", ["status = 'withdrawn'", "version = 9", "center = 'kz'", "document = '{}'"])
+async def test_state_that_somebody_edited_is_missing(hq: Hq, engine: Engine, tmp_path: Path, edited: str) -> None:
+    """It would be said in HQ's name; the others are said."""
+    await hq.feed("uz", Center("uz").opened(3))
+    engine.edit(tmp_path, f"UPDATE entity SET {edited} WHERE stream = 'offer' AND id = 'uz:K-2'")
+    found, _, missing = await hq.store.topics.states("offer", "", 9)
+    assert ([known.entity.id for known in found], missing) == (["uz:K-1", "uz:K-3"], 1)

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,12 @@ async def test_key_that_somebody_writes_into_an_entity_is_no_key(hq: Hq) -> None
     """The running HQ does not believe it, nor one that starts; HQ says nothing that would be built on that row."""
     document = one(hq, "SELECT document FROM entity WHERE stream = 'center' AND id = 'hq:uz'")
     edited = with_strange_key(document)
-    edit(hq, "UPDATE entity SET document = ? WHERE stream = 'center' AND id = 'hq:uz'", edited.decode())
+    edit(
+        hq,
+        "UPDATE entity SET document = ?, digest = ? WHERE stream = 'center' AND id = 'hq:uz'",
+        edited.decode(),
+        sha256(edited).digest(),
+    )
     await hq.register(Center("tj"))  # the lane grows, and is looked at again
     for headquarters in (hq.headquarters, anew(hq)):
         basis = await headquarters.basis()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -11,11 +12,13 @@ from sqlalchemy import Table
 from hub.domain.entity import Entity
 from hub.ledger.segment import COMMIT_COLUMNS, EVENT_COLUMNS
 from hub.ledger.step import KnownEntity, LedgerRow
+from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us
 from hub.store import tables
 from hub.store.audit_reader import CheckpointRow, CosignatureRow, EvidenceRow, MeasureRow, QuarantinedRow
 from hub.store.rows import (
     DECIDED,
+    UNREADABLE,
     HistoryLink,
     Newest,
     StoredEntity,
@@ -130,6 +133,76 @@ def test_entity_goes_through_its_row_and_back() -> None:
     assert again.entity.record == known().entity.record
     assert again.entity.digest == again.digest
     assert entity_row(again, LANES.__getitem__) == found
+
+
+def row_of(of: KnownEntity, **edited: object) -> tuple[object, ...]:
+    """Return an entity's row of which somebody has edited columns."""
+    return tuple(StoredEntity._make(entity_row(of, LANES.__getitem__))._replace(**edited))  # type: ignore[arg-type]
+
+
+def of(record: dict[str, object], changed: dict[str, object] | None = None, entity_id: str = "uz:K-1") -> KnownEntity:
+    entity = Entity("offer", entity_id, "uz", "published", 3, "net.cohub.offer.published.v1", record, changed)
+    return replace(known(), entity=entity, document=entity.to_json(), digest=entity.digest)
+
+
+NESTED: dict[str, object] = {
+    "id": "uz:K-2",
+    "kind": "x",
+    "part": {"status": "withdrawn", "stream": "offer", "version": 9},
+}
+WHOLE = {
+    "record alone": known(),
+    "status changed": of({"title": "T"}, {"reason": "sold"}),
+    "status changed, nothing said": of({"title": "T"}, {}),
+    "quotes": of({"title": '"},"id":"uz:K-2","kind":"'}, None, 'uz:"K"\\1 № 桦\u2028'),
+    "nested": of(NESTED, NESTED),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_row_that_agrees_with_its_document_is_believed(name: str) -> None:
+    """Whatever the record holds."""
+    again = known_of(row_of(WHOLE[name]), ORIGINS.__getitem__)
+    assert again.document == WHOLE[name].document
+    assert again.entity.to_json() == WHOLE[name].document
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("status", "withdrawn"),
+        ("status", ""),
+        ("status", 'withdrawn","stream":"offer","version":9},"status":"published'),
+        ("status", "ublished"),
+        ("version", 9),
+        ("version", -3),
+        ("stream", "deal"),
+        ("center", "kz"),
+        ("center", "uz\ud800"),
+        ("id", "uz:K-2"),
+        ("id", "K"),
+        ("digest", bytes(32)),
+        ("digest", b""),
+        ("document", "{}"),
+    ],
+)
+def test_row_whose_column_somebody_edited_is_believed_by_nobody(name: str, column: str, value: object) -> None:
+    """The document says what it was, wherever it stands in it; a text that is no UTF-8 says nothing."""
+    with pytest.raises((*UNREADABLE, Malformed)):
+        known_of(row_of(WHOLE[name], **{column: value}), ORIGINS.__getitem__)
+
+
+def test_row_whose_document_somebody_edited_is_believed_by_nobody() -> None:
+    """Nor with the column that the document then agrees with; nor the whole row of another entity."""
+    edited = known().document.replace(b'published","stream', b'withdrawn","stream')
+    assert edited != known().document
+    for changes in ({}, {"status": "withdrawn"}):
+        with pytest.raises(Malformed, match="offer uz:K-1 and its document say different things"):
+            known_of(row_of(known(), document=edited.decode(), **changes), ORIGINS.__getitem__)
+    other = of({"title": "another"}, None, "uz:K-2")
+    with pytest.raises(Malformed):
+        known_of(row_of(known(), document=other.document.decode(), digest=other.digest), ORIGINS.__getitem__)
 
 
 def test_times_go_through_microseconds() -> None:

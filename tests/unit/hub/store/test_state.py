@@ -91,6 +91,21 @@ def test_file_that_an_earlier_release_began_is_gone_on_with(tmp_path: Path) -> N
         assert again.get(("offer", "uz:K-0001")) == known(1)
 
 
+@pytest.mark.parametrize("edited", ["status = 'withdrawn'", "document = '{}'", "digest = x'00'", "version = 'zz'"])
+def test_entity_that_somebody_edited_is_fatal(tmp_path: Path, edited: str) -> None:
+    """The file is named: it is thrown away, and made again from the ledger."""
+    with closing(open_state(tmp_path / "uz.sqlite3")) as made:
+        made.put([known(1)])
+        made.commit()
+    with closing(sqlite3.connect(tmp_path / "uz.sqlite3")) as db, db:
+        db.execute(f"UPDATE entity SET {edited}")
+    with closing(open_state(tmp_path / "uz.sqlite3")) as again:
+        with pytest.raises(Fatal, match=r"uz\.sqlite3: the second state can't be read"):
+            again.get(("offer", "uz:K-0001"))
+        with pytest.raises(Fatal, match=r"uz\.sqlite3: the second state can't be read"):
+            list(again.all())
+
+
 def test_file_that_is_not_a_database_is_fatal(tmp_path: Path) -> None:
     """It is named, and so is what is wrong."""
     (tmp_path / "uz.sqlite3").write_bytes(b"no database at all, and long enough to be looked at" * 40)

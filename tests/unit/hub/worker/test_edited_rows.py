@@ -227,6 +227,10 @@ ROWS = {
     "event that is empty": "UPDATE ledger SET data = x'' WHERE lane_id = {uz} AND sequence = 5",
     "event that was decided otherwise": "UPDATE ledger SET code = 'BAD_FIELD' WHERE lane_id = {uz} AND sequence = 5",
     "state that is text": "UPDATE entity SET version = 'zz' WHERE lane_id = {uz} AND sequence = 6",
+    "state of another status": "UPDATE entity SET status = 'withdrawn' WHERE lane_id = {uz} AND sequence = 6",
+    "state of another version": "UPDATE entity SET version = version + 1 WHERE lane_id = {uz} AND sequence = 6",
+    "state of another record": "UPDATE entity SET document = replace(document, 'Offer', 'Fraud')"
+    " WHERE lane_id = {uz} AND sequence = 6",
 }
 
 
