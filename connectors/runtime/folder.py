@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -142,7 +142,7 @@ class Folder:
                 news = True
         self._note_dealt_with()
         if scan.problem is None and not self._stopping:
-            news |= self._set_aside(now)
+            news |= self._set_aside(now, scan.unlisted)
         return news
 
     def _vanish(self, name: str) -> None:
@@ -192,10 +192,10 @@ class Folder:
         of_persons = [mapping for mapping in self._mappings if mapping.persons]
         return {name for name in self._names() if is_mapped(of_persons, name)}
 
-    def _set_aside(self, now: float) -> bool:
+    def _set_aside(self, now: float, unlisted: Collection[str]) -> bool:
         """Note which files are there and not taken; return whether any may be read again."""
         again = self._aside.find_beside(self._source.settings, self._mappings, now)
-        freed = again | self._aside.note(self._source.status())
+        freed = again | self._aside.note(self._source.status(), unlisted)
         self._replans.note(freed)  # by the next pass
         return bool(freed)
 

@@ -21,6 +21,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState
 from connectors.runtime.pin import PIN, settle_pin
 from connectors.runtime.verdicts import verdicts_path
+from hub.base import files
 from hub.protocol.errors import UsageError
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.trust import Trust
@@ -63,6 +64,37 @@ def test_links_pipes_and_folders_among_the_sheets_are_shown_and_not_opened(bench
     assert found == {f"offers-{name}": FileState.UNMAPPED for name in names}
     assert bench.rows("offers.csv") == {"1": "pending"}
     assert bench.outbox.backlog() == 1
+
+
+def test_folder_among_the_sheets_that_cannot_be_looked_into_is_told_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other sheets are read, and those in it stay as they were; once it can be looked into it is told no more."""
+    bench = SheetsOffice(tmp_path / "office", more="depth_max: 1\n")
+    bench.write("offers.csv", "1,Pump")
+    bench.write("many/offers-2.csv", "2,Valve")
+    bench.look()
+    for number in range(30):
+        (bench.path / "many" / f"{number}.bin").touch()
+    monkeypatch.setattr(files, "NAMES_MAX", 29)
+    bench.write("offers.csv", "1,Pump", "3,Filter")
+    with capture_logs() as logs:
+        bench.look()
+    taken = {"offers.csv": FileState.TAKEN, "many/offers-2.csv": FileState.TAKEN}
+    assert states(bench) == taken | {"many": FileState.UNMAPPED}
+    assert set(bench.rows("offers.csv")) == {"1", "3"}
+    (said,) = (one["reason"] for one in logs if one["event"] == "file_set_aside")
+    assert "can't be looked into (it has more than 29 names)" in said
+    assert not [one for one in logs if one["event"] in ("file_vanished", "folder_not_listed")]
+    assert run_command(["status", "--office", str(bench.path)]) in (0, 1)
+    assert "can't be looked into" in capsys.readouterr().out
+    bench.restart()  # what is known of the sheets within is known from before
+    bench.look()
+    assert states(bench) == taken | {"many": FileState.UNMAPPED}
+    monkeypatch.undo()
+    bench.look()
+    assert states(bench) == taken
+    bench.outbox.close()
 
 
 def test_hard_link_to_a_key_is_told_nowhere(bench: SheetsOffice) -> None:
