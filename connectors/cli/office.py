@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connectors.runtime.settings import ConnectorSettings
     from connectors.runtime.units import Unit
     from connectors.source import Table
+    from schemas.words.said import Said
 
 OfficeFolder = Annotated[
     Path, typer.Option("--office", "-C", envvar="COHUB_OFFICE", help="The office folder. Default: the current one.")
@@ -78,14 +79,21 @@ class OpenedOffice:
         return self.outbox
 
     def mappings(self) -> list[Mapping]:
-        """Return all mappings, by file name. Errors: UsageError, if one is wrong or there is none."""
+        """Return the mappings that can be used, by file name. Errors: UsageError, if there is none."""
         from connectors.runtime.office import read_mappings
         from connectors.runtime.told import OfficeError
 
-        found = read_mappings(self.mappings_folder)
+        found = read_mappings(self.mappings_folder).usable()
         if not found:
             raise OfficeError("errors.no_mappings", path=self.mappings_folder)
         return found
+
+    def bad_mappings(self) -> dict[str, Said]:
+        """Return what is wrong with the mappings that can't be used, by file name. Errors: UsageError."""
+        from connectors.runtime.office import read_mappings
+        from connectors.runtime.told import told_of
+
+        return {name: told_of(exc) for name, exc in read_mappings(self.mappings_folder).bad.items()}
 
     def sheets(self) -> list[Path]:
         """Return the files in the folder that are read, or that a mapping names, by name. Errors: UsageError."""

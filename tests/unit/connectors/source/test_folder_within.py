@@ -29,7 +29,7 @@ def test_folder_within_that_cannot_be_looked_into_stops_no_other(
     for _ in range(3):
         folder.now += 100
         scan = folder.source.scan(folder.now)
-        assert (scan.problem, scan.vanished, scan.unlisted) == (None, (), {"shut"})
+        assert (scan.problem, scan.vanished, scan.unlisted) == (None, (), frozenset({"shut"}))
     assert list_beside(folder.settings)["shut"] is Beside.UNLISTED
     monkeypatch.undo()
     assert folder.read_all() == []
