@@ -33,7 +33,12 @@ def check_sheets(office: OpenedOffice) -> Iterator[Checked]:
     from connectors.source.folder import FolderSettings
 
     try:
-        mappings, paths = office.mappings(), office.sheets()
+        paths = office.sheets()
+    except CohubError as exc:
+        yield Checked(SHEET, False, exc)
+        return
+    try:
+        mappings = office.mappings()
     except CohubError:
         return  # said already, under mappings
     names = {path.relative_to(office.sources).as_posix(): path for path in paths}

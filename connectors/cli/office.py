@@ -97,24 +97,14 @@ class OpenedOffice:
 
     def sheets(self) -> list[Path]:
         """Return the files in the folder that are read, or that a mapping names, by name. Errors: UsageError."""
-        from connectors.runtime.told import OfficeError, os_reason
-        from connectors.source.folder import FolderSettings, list_files
+        from connectors.runtime.office import list_sheets
+        from connectors.source.folder import FolderSettings
 
         patterns = tuple(pattern for mapping in self._mappings_or_none() for pattern in mapping.files)
         if self.settings.depth_max:
             patterns += tuple(f"*/{pattern}" for pattern in patterns)
         settings = FolderSettings(path=self.sources, depth_max=self.settings.depth_max)
-        try:
-            names = set(list_files(settings))
-            if patterns:
-                names |= set(list_files(settings.model_copy(update={"patterns": patterns})))
-        except OSError as exc:
-            raise OfficeError(
-                "errors.sources_unreadable", path=exc.filename or self.sources, reason=os_reason(exc)
-            ) from exc
-        except ValueError as exc:
-            raise OfficeError("errors.too_many_files", path=self.sources, max=settings.files_max) from exc
-        return [self.sources / name for name in sorted(names)]
+        return [self.sources / name for name in sorted(list_sheets(settings, patterns))]
 
     def _mappings_or_none(self) -> list[Mapping]:
         try:

@@ -18,6 +18,7 @@ from connectors.runtime.settings import (
     read_settings,
 )
 from connectors.runtime.told import OfficeError, os_reason
+from connectors.source.folder import FolderSettings, list_files
 from hub.base import files
 from hub.base.shell import quote
 from hub.protocol.errors import Malformed, UsageError
@@ -110,6 +111,23 @@ def read_trust(path: Path) -> Trust:
         raise OfficeError("errors.trust_unreadable", path=path) from exc
     except Malformed as exc:
         raise OfficeError("errors.trust_broken", path=path) from exc
+
+
+def list_sheets(settings: FolderSettings, patterns: tuple[str, ...]) -> set[str]:
+    """Return the names of the files among the sheets that are of a kind that is read, or that a pattern names.
+
+    Errors: UsageError, if the folder can't be listed.
+    """
+    try:
+        names = set(list_files(settings))
+        if patterns:
+            names |= set(list_files(settings.model_copy(update={"patterns": patterns})))
+    except OSError as exc:
+        path = exc.filename or settings.path
+        raise OfficeError("errors.sources_unreadable", path=path, reason=os_reason(exc)) from exc
+    except ValueError as exc:
+        raise OfficeError("errors.too_many_files", path=settings.path, max=settings.files_max) from exc
+    return names
 
 
 def mapping_paths(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import unicodedata
@@ -94,6 +95,34 @@ def test_folder_among_the_sheets_that_cannot_be_looked_into_is_told_by_itself(
     monkeypatch.undo()
     bench.look()
     assert states(bench) == taken
+    bench.outbox.close()
+
+
+def test_folder_of_the_sheets_that_cannot_be_listed_is_told_until_it_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the log, in status and in check; nothing in it counts as gone, and it is read on when it is there again."""
+    bench = SheetsOffice(tmp_path / "office", more="folder: share\n")
+    bench.write("share/offers.csv", "1,Pump")
+    bench.look()
+    (bench.path / "share").rename(bench.path / "away")
+    with capture_logs() as logs:
+        bench.look()
+    assert {one["event"] for one in logs} == {"folder_not_listed"}
+    assert states(bench) == {"offers.csv": FileState.TAKEN}
+    capsys.readouterr()
+    assert run_command(["status", "--json", "--office", str(bench.path)]) == 1
+    needs = {need["code"]: need["said"] for need in json.loads(capsys.readouterr().out)["needs"]}
+    assert "cannot list" in needs["folder"]
+    assert run_command(["check", "--json", "--office", str(bench.path)]) == 1
+    (sheet,) = (one for one in json.loads(capsys.readouterr().out) if one["name"] == "sheet")
+    assert (sheet["ok"], "cannot list" in sheet["said"]) == (False, True)
+    (bench.path / "away").rename(bench.path / "share")
+    bench.write("share/offers.csv", "1,Pump", "2,Valve")
+    bench.look()
+    assert set(bench.rows("offers.csv")) == {"1", "2"}
+    run_command(["status", "--json", "--office", str(bench.path)])
+    assert "folder" not in {need["code"] for need in json.loads(capsys.readouterr().out)["needs"]}
     bench.outbox.close()
 
 
