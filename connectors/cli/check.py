@@ -17,6 +17,7 @@ from hub.protocol.errors import CohubError, UsageError
 from schemas.words.said import Said, said
 
 if TYPE_CHECKING:
+    from connectors.mapping import Mapping
     from connectors.runtime.link import Link
     from connectors.runtime.registry import OurCenter, Registry
     from hub.domain.stream import EventKind
@@ -92,7 +93,7 @@ def _findings(office: OpenedOffice) -> Iterator[Checked]:
     yield _connector(office)
     yield _try("trust", lambda: _check_trust(office))
     yield _try("key", lambda: _check_key(office))
-    yield _try("mappings", lambda: _check_mappings(office))
+    yield from _check_mappings(office)
     yield from _check_sheets(office)
     asked = list(_network(office))
     yield from asked
@@ -185,13 +186,29 @@ def _check_key(office: OpenedOffice) -> Said:
     return said("check.key", key=key.verifier.to_text())
 
 
-def _check_mappings(office: OpenedOffice) -> Said:
+def _check_mappings(office: OpenedOffice) -> Iterator[Checked]:
+    """Yield what is wrong with each mapping, and which are good."""
     from connectors.mapping import compile_mapping
 
-    mappings = office.mappings()
+    good: list[str] = []
+    bad: dict[str, Said] = {}
+    mappings: list[Mapping] = []
+    try:
+        bad = office.bad_mappings()
+        mappings = office.mappings()
+    except CohubError as exc:
+        if not bad:
+            yield Checked("mappings", False, _told(exc))
     for mapping in mappings:
-        compile_mapping(mapping, office.settings.center)
-    return said("check.mappings", names=", ".join(f"{mapping.name} ({mapping.stream})" for mapping in mappings))
+        try:
+            compile_mapping(mapping, office.settings.center)
+            good.append(f"{mapping.name} ({mapping.stream})")
+        except CohubError as exc:
+            bad[mapping.name] = _told(exc)
+    if good:
+        yield Checked("mappings", True, said("check.mappings", names=", ".join(good)))
+    for _, wrong in sorted(bad.items()):
+        yield Checked("mappings", False, wrong)
 
 
 def _network(office: OpenedOffice) -> Iterator[Checked]:

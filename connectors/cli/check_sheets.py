@@ -33,7 +33,12 @@ def check_sheets(office: OpenedOffice) -> Iterator[Checked]:
     from connectors.source.folder import FolderSettings
 
     try:
-        mappings, paths = office.mappings(), office.sheets()
+        paths = office.sheets()
+    except CohubError as exc:
+        yield Checked(SHEET, False, exc)
+        return
+    try:
+        mappings = office.mappings()
     except CohubError:
         return  # said already, under mappings
     names = {path.relative_to(office.sources).as_posix(): path for path in paths}
@@ -50,7 +55,7 @@ def check_sheets(office: OpenedOffice) -> Iterator[Checked]:
     known = ", ".join(pattern for mapping in mappings for pattern in mapping.files)
     for beside in find_beside(FolderSettings(path=office.sources, depth_max=office.settings.depth_max), mappings):
         told += 1
-        is_wrong = beside.name in names or beside.what in ("sheet", "other_kind", "odd_name")
+        is_wrong = beside.name in names or beside.what in ("sheet", "other_kind", "odd_name", "unlisted")
         hint = f"; there are mappings for: {known}" if beside.what == "sheet" else ""
         local = in_words(FileState.UNMAPPED, beside.reason, language)
         yield Checked(SHEET, False if is_wrong else None, f"{beside.reason.message}{hint}", beside.name, local)

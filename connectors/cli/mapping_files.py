@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hub.base import durable, files
-from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from connectors.cli.office import OpenedOffice
@@ -26,13 +24,10 @@ def mapping_of(office: OpenedOffice, path: Path) -> Path:
 
 def mappings_that_read(office: OpenedOffice) -> Iterator[Mapping]:
     """Yield the office's mappings but those that are broken: one of them may be what is to be made anew."""
-    from connectors.mapping import read_mapping
-    from connectors.runtime.office import mapping_paths
+    from connectors.runtime.office import read_mappings
 
     folder = office.mappings_folder
-    for path in mapping_paths(folder) if folder.is_dir() else []:
-        with contextlib.suppress(UsageError, OSError, UnicodeDecodeError):
-            yield read_mapping(files.read_text(path), path.name)
+    yield from read_mappings(folder).good if folder.is_dir() else []
 
 
 def targets_for(office: OpenedOffice, path: Path, out: Path | None, *, ask: bool, count: int) -> list[Path]:

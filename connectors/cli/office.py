@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connectors.runtime.settings import ConnectorSettings
     from connectors.runtime.units import Unit
     from connectors.source import Table
+    from schemas.words.said import Said
 
 OfficeFolder = Annotated[
     Path, typer.Option("--office", "-C", envvar="COHUB_OFFICE", help="The office folder. Default: the current one.")
@@ -78,35 +79,32 @@ class OpenedOffice:
         return self.outbox
 
     def mappings(self) -> list[Mapping]:
-        """Return all mappings, by file name. Errors: UsageError, if one is wrong or there is none."""
+        """Return the mappings that can be used, by file name. Errors: UsageError, if there is none."""
         from connectors.runtime.office import read_mappings
         from connectors.runtime.told import OfficeError
 
-        found = read_mappings(self.mappings_folder)
+        found = read_mappings(self.mappings_folder).usable()
         if not found:
             raise OfficeError("errors.no_mappings", path=self.mappings_folder)
         return found
 
+    def bad_mappings(self) -> dict[str, Said]:
+        """Return what is wrong with the mappings that can't be used, by file name. Errors: UsageError."""
+        from connectors.runtime.office import read_mappings
+        from connectors.runtime.told import told_of
+
+        return {name: told_of(exc) for name, exc in read_mappings(self.mappings_folder).bad.items()}
+
     def sheets(self) -> list[Path]:
         """Return the files in the folder that are read, or that a mapping names, by name. Errors: UsageError."""
-        from connectors.runtime.told import OfficeError, os_reason
-        from connectors.source.folder import FolderSettings, list_files
+        from connectors.runtime.office import list_sheets
+        from connectors.source.folder import FolderSettings
 
         patterns = tuple(pattern for mapping in self._mappings_or_none() for pattern in mapping.files)
         if self.settings.depth_max:
             patterns += tuple(f"*/{pattern}" for pattern in patterns)
         settings = FolderSettings(path=self.sources, depth_max=self.settings.depth_max)
-        try:
-            names = set(list_files(settings))
-            if patterns:
-                names |= set(list_files(settings.model_copy(update={"patterns": patterns})))
-        except OSError as exc:
-            raise OfficeError(
-                "errors.sources_unreadable", path=exc.filename or self.sources, reason=os_reason(exc)
-            ) from exc
-        except ValueError as exc:
-            raise OfficeError("errors.too_many_files", path=self.sources, max=settings.files_max) from exc
-        return [self.sources / name for name in sorted(names)]
+        return [self.sources / name for name in sorted(list_sheets(settings, patterns))]
 
     def _mappings_or_none(self) -> list[Mapping]:
         try:

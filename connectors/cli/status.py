@@ -32,7 +32,8 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
     """Show what became of every row, how far the lane is, and what needs a person. Works beside a running connector.
 
     Exit status 1 if something needs a person: the connector ended by itself, an alarm, a file that is not taken, rows
-    to be mended, HQ silent for a quarter of an hour, the link down for an hour.
+    to be mended, a mapping that can't be used, sheets whose folder can't be listed, HQ silent for a quarter of an hour,
+    the link down for an hour.
 
     Examples:
 
@@ -55,7 +56,7 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
         _show_connector(vital.plain(), opened.speaker, why)
         raise
     found = {"hub": opened.settings.hub, "center": opened.settings.center, "connector": vital.plain(), **found}
-    needs = list(find_needs(found, datetime.now(UTC)))
+    needs = [*find_needs(found, datetime.now(UTC), _bad_mappings(opened)), *_folder_need(opened)]
     for name, entry in found["files"].items():
         entry["message"] = tell_file(name, entry, opened.speaker)
     if json:
@@ -65,6 +66,30 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
         _show(found, needs, opened.speaker, why)
     if needs:
         raise typer.Exit(1)
+
+
+def _bad_mappings(office: OpenedOffice) -> dict[str, Said]:
+    """Return what is wrong with mappings as they are now; of their folder, where that is what can't be read."""
+    from connectors.runtime.told import told_of
+    from hub.protocol.errors import UsageError
+
+    try:
+        return office.bad_mappings()
+    except UsageError as exc:
+        return {"": told_of(exc)}
+
+
+def _folder_need(office: OpenedOffice) -> list[Need]:
+    """Return what keeps all sheets from being read: their folder can't be listed now."""
+    from connectors.runtime.needs import Need
+    from connectors.runtime.told import told_of
+    from hub.protocol.errors import UsageError
+
+    try:
+        office.sheets()
+    except UsageError as exc:
+        return [Need("folder", told_of(exc))]
+    return []
 
 
 def tell_file(name: str, entry: dict[str, Any], speaker: Speaker) -> str:

@@ -85,7 +85,7 @@ def _check_is_free(office: OpenedOffice, name: str, own: str) -> None:
     from connectors.runtime.told import OfficeError
 
     folder = office.mappings_folder
-    found: list[Mapping] = read_mappings(folder) if folder.is_dir() else []
+    found: list[Mapping] = read_mappings(folder).good if folder.is_dir() else []
     taken = [mapping.name for mapping in found if mapping.name != own and mapping.matches(name)]
     if taken:
         raise OfficeError("propose.taken", mapping=folder / taken[0], file=name)

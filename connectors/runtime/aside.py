@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,12 +16,12 @@ from typing import Final
 import structlog
 
 from connectors.mapping.model import Mapping
-from connectors.runtime.notice import COPY, LOCK_FILE, STRANGE, TEMPORARY, UNMAPPED
+from connectors.runtime.notice import COPY, LOCK_FILE, STRANGE, TEMPORARY, UNLISTED, UNMAPPED
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import GONE, FileState, Reason
 from connectors.runtime.units import is_mapped
 from connectors.source.copy import find_copies
-from connectors.source.folder import FileStatus, FolderSettings, list_beside
+from connectors.source.folder import FileStatus, FolderSettings, is_within, list_beside
 from connectors.source.folder import ScanState as Seen
 from connectors.source.kind import sniff
 from connectors.source.names import Beside, is_source_file
@@ -60,7 +60,7 @@ def _list_unread(settings: FolderSettings, mappings: Sequence[Mapping]) -> dict[
     return {
         name: what
         for name, what in list_beside(settings).items()
-        if what in (Beside.ODD_NAME, Beside.STRANGE)
+        if what in (Beside.ODD_NAME, Beside.STRANGE, Beside.UNLISTED)
         or not (is_mapped(mappings, name) and is_source_file(name.rpartition("/")[2], patterns))
     }
 
@@ -79,10 +79,28 @@ def _strange(kind: files.Kind) -> Reason:
     return Reason(said, STRANGE, {"kind": kind})
 
 
+def _unlisted(path: Path) -> Reason:
+    """Return why a folder is not looked into, and no sheet in it read: as the system says, or the door to files."""
+    try:
+        kind = files.kind_at(path) or "folder"
+        why = f"it is {files.KINDS[kind]}" if kind != "folder" else "it may not be searched"
+        if kind == "folder":
+            files.entries(path)
+    except OSError as exc:
+        why = exc.strerror or str(exc)
+    said = (
+        f"this folder can't be looked into ({why}), and no sheet in it is read: give the right to read it, "
+        "make it a folder of fewer files, or move it away"
+    )
+    return Reason(said, UNLISTED)
+
+
 def _reason(path: Path, what: Beside, under: Path) -> Reason:
     match what:
         case Beside.STRANGE:
             return _strange(files.kind_at(path) or "link")
+        case Beside.UNLISTED:
+            return _unlisted(path)
         case Beside.LOCK_FILE:
             said = "a program has the workbook open: save and close it there; if nobody has it open, delete this file"
             return Reason(said, LOCK_FILE)
@@ -112,6 +130,14 @@ def _kind_reason(path: Path, under: Path) -> Reason:
     return Reason(str(refused), refused.code, refused.params)
 
 
+def _is_no_sheet(path: Path) -> bool:
+    """Return whether nothing has a name any more, or a folder that can be looked into now; what can't be told may."""
+    try:
+        return files.kind_at(path) in (None, "folder")
+    except OSError:
+        return False
+
+
 class Aside:
     """Notes in the outbox which files are set aside, and logs each change once."""
 
@@ -121,11 +147,11 @@ class Aside:
         self._copies: MappingOf[str, str] = {}
         self._beside_at = float("-inf")
 
-    def note(self, files: Iterable[FileStatus]) -> set[str]:
+    def note(self, files: Iterable[FileStatus], unlisted: Collection[str] = ()) -> set[str]:
         """Note what became of `files`; return those that are to be read again.
 
         Those that were set aside and can be read now are read once more, unchanged as they may be: their own state was
-        covered by ours.
+        covered by ours. Of what lies in the folders `unlisted` nothing is known now, and it stays as it was.
         Errors: Retriable.
         """
         seen = {file.name: file for file in files}
@@ -137,7 +163,8 @@ class Aside:
                 again |= self._set(file.name, state, Reason(file.message, code))
         aside = {name for name, why in self._known.items() if why in _STATES.values()}
         for name in aside - seen.keys():
-            again |= self._leave(name)
+            if not is_within(name, unlisted):
+                again |= self._leave(name)
         # Nothing can fail any more: what is told here is told once.
         freed = {name for name in aside & seen.keys() if seen[name].state is Seen.TAKEN}
         for name in freed:
@@ -166,11 +193,14 @@ class Aside:
         for name, what in found.items():
             if self._known.get(name) is not FileState.UNMAPPED:
                 again |= self._set(name, FileState.UNMAPPED, _reason(settings.path / name, what, settings.path))
+        unlisted = {name for name, what in found.items() if what is Beside.UNLISTED}
         for name in [name for name, state in self._known.items() if state is FileState.UNMAPPED and name not in found]:
-            if files.kind_at(settings.path / name) is not None:
-                del self._known[name]
-            else:
+            if is_within(name, unlisted):
+                continue
+            if _is_no_sheet(settings.path / name):
                 again |= self._leave(name)
+            else:
+                del self._known[name]
         return again
 
     @staticmethod

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -23,6 +23,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import Reason, count_refusals
 from connectors.runtime.persons import Durable, Sealing
 from connectors.runtime.signals import Replans, Signal
+from connectors.runtime.told import error_text
 from connectors.runtime.units import SeveralMappings, Unit, file_of, is_mapped, units_of
 from connectors.source import FileContent, FileRefused, FolderSettings, FolderSource, read_table
 from connectors.source.copy import find_copies
@@ -46,7 +47,7 @@ class Folder:
     Shapes: the files in `replans` are read again though they are unchanged; `taken` is rung when rows were taken, for
             those who show what they have become; `sealing` seals the persons of rows, and mappings that name some need
             it; `heard` returns when it is known what of them HQ can take, or can't be for now.
-    Errors: UsageError on construction, if a mapping can't be read.
+    Errors: UsageError on construction, if there are mappings and none of them can be used.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Folder:
         self._sealed: tuple[object, ...] | None = None  # what the persons of rows were sealed by when last read
         self._mappings: list[Mapping] = []
         self._stamp: tuple[object, ...] = ()
+        self._unread: list[Path] = []  # mappings that could not be read, which the stamp may not tell of
         self._due: dict[str, float] = {}  # when a file has rows whose settling time is over
         self._refused: dict[str, dict[str, int]] = {}  # by unit, what rows were refused for when the log said so last
         self._vanished: set[str] = set()  # gone, and not noted yet
@@ -142,7 +144,7 @@ class Folder:
                 news = True
         self._note_dealt_with()
         if scan.problem is None and not self._stopping:
-            news |= self._set_aside(now)
+            news |= self._set_aside(now, scan.unlisted)
         return news
 
     def _vanish(self, name: str) -> None:
@@ -192,10 +194,10 @@ class Folder:
         of_persons = [mapping for mapping in self._mappings if mapping.persons]
         return {name for name in self._names() if is_mapped(of_persons, name)}
 
-    def _set_aside(self, now: float) -> bool:
+    def _set_aside(self, now: float, unlisted: Collection[str]) -> bool:
         """Note which files are there and not taken; return whether any may be read again."""
         again = self._aside.find_beside(self._source.settings, self._mappings, now)
-        freed = again | self._aside.note(self._source.status())
+        freed = again | self._aside.note(self._source.status(), unlisted)
         self._replans.note(freed)  # by the next pass
         return bool(freed)
 
@@ -263,19 +265,35 @@ class Folder:
         return found, table.blank_count
 
     def _read_mappings_again(self) -> None:
-        """Take up mappings that were changed; a broken one is reported, and the old ones stay in force."""
-        if _stamp(self._folder) == self._stamp:
+        """Take up mappings that were changed; a bad one is told, and its old form and all others are in force."""
+        if _stamp(self._folder) == self._stamp and not any(map(_can_be_read, self._unread)):
             return
         try:
             self._source = self._make_source()
             self._aside.again()
         except UsageError as exc:
-            log.error("mapping_refused", reason=str(exc))  # noqa: TRY400  the reason is a sentence for a person
+            self._tell_refused_mapping(exc)
+
+    def _usable_mappings(self) -> list[Mapping]:
+        """Return the mappings that are in force; of a bad one what it was before, as long as its file is there.
+
+        Errors: UsageError, if there are none but bad ones, which never were good.
+        """
+        read = read_mappings(self._folder)
+        before = [mapping for mapping in self._mappings if mapping.name in read.bad]
+        good = read.good + before if before else read.usable()
+        self._unread = [self._folder / name for name, exc in read.bad.items() if isinstance(exc.__cause__, OSError)]
+        for exc in read.bad.values():
+            self._tell_refused_mapping(exc)
+        return sorted(good, key=lambda mapping: mapping.name)
+
+    def _tell_refused_mapping(self, exc: UsageError) -> None:
+        log.error("mapping_refused", reason=str(exc), said=error_text(exc, self._office.settings.language))
 
     def _make_source(self) -> FolderSource:
         settings = self._office.settings
         self._stamp = _stamp(self._folder)
-        self._mappings = read_mappings(self._folder)
+        self._mappings = self._usable_mappings()
         patterns = tuple(pattern for mapping in self._mappings for pattern in mapping.files)
         if settings.depth_max:
             patterns += tuple(f"*/{pattern}" for pattern in patterns)
@@ -338,6 +356,14 @@ def _stamp(folder: Path) -> tuple[object, ...]:
         return tuple((name, facts.st_mtime_ns, facts.st_size) for name, facts in there)
     except OSError:
         return ()
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        files.read(path)
+    except OSError:
+        return False
+    return True
 
 
 def _reason(exc: FileRefused | UsageError) -> Reason:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from connectors.runtime.hq_words import plain_said, plain_todo
@@ -18,6 +19,7 @@ LINK_DOWN_MAX: Final = timedelta(hours=1)
 ANSWER_MAX: Final = timedelta(minutes=15)
 # A running connector has the broker acknowledge something at every presence; behind this the link is not known.
 KNOWN_FOR: Final = timedelta(seconds=90)
+NO_MAPPINGS: Final[Mapping[str, Said]] = MappingProxyType({})
 FILE_STATES: Final = ("refused", "waiting", "too_large")
 
 
@@ -33,8 +35,12 @@ class Need:
         return {"code": self.code, "said": self.text.text()}
 
 
-def find_needs(found: dict[str, Any], now: datetime) -> Iterator[Need]:
-    """Yield what needs a person. Shapes: found is `Outbox.status` with `connector`, a `Vital` as plain values."""
+def find_needs(found: dict[str, Any], now: datetime, mappings: Mapping[str, Said] = NO_MAPPINGS) -> Iterator[Need]:
+    """Yield what needs a person.
+
+    Shapes: found is `Outbox.status` with `connector`, a `Vital` as plain values; mappings are those that can't be used,
+            and what is wrong with each.
+    """
     connector, link, totals = found["connector"], found["link"], found["totals"]
     if connector["state"] in ("ended", "killed"):
         yield Need("connector", said(f"needs.{connector['state']}"))
@@ -52,6 +58,8 @@ def find_needs(found: dict[str, Any], now: datetime) -> Iterator[Need]:
     for name, entry in found["files"].items():
         if entry["state"] in FILE_STATES:
             yield Need(f"file.{entry['state']}", said("needs.file", file=name))
+    for wrong in mappings.values():
+        yield Need("mapping", said("needs.mapping", detail=wrong))
     for state in ("refused", "rejected"):
         if totals[state]:
             yield Need(f"rows.{state}", said(f"needs.{state}", count=totals[state]))

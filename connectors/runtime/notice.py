@@ -20,8 +20,11 @@ UNMAPPED: Final = "UNMAPPED"  # no mapping is for the file's name
 LOCK_FILE: Final = "LOCK_FILE"
 TEMPORARY: Final = "TEMPORARY"
 STRANGE: Final = "STRANGE"  # a link, a pipe, a folder, … under the name of a sheet
+UNLISTED: Final = "UNLISTED"  # a folder among the sheets that can't be looked into
 COPY: Final = "COPY"  # the file is named like a copy of another that is there
-NOTICE_CODES: Final = (UNFIT, SEVERAL_MAPPINGS, UNMAPPED, LOCK_FILE, TEMPORARY, STRANGE, COPY, FileState.LOCKED)
+NOTICE_CODES: Final = (
+    UNFIT, SEVERAL_MAPPINGS, UNMAPPED, LOCK_FILE, TEMPORARY, STRANGE, UNLISTED, COPY, FileState.LOCKED,
+)  # fmt: skip
 ROWS_GONE: Final = "rows_gone"
 MOVED: Final = "moved"  # the file is gone, and other files name all of its rows
 IS_COPY: Final = "copy"

@@ -18,9 +18,10 @@ from connectors.runtime.settings import (
     read_settings,
 )
 from connectors.runtime.told import OfficeError, os_reason
+from connectors.source.folder import FolderSettings, list_files
 from hub.base import files
 from hub.base.shell import quote
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
 from hub.protocol.trust import Trust, open_trust
 from schemas.words.said import said
@@ -112,17 +113,63 @@ def read_trust(path: Path) -> Trust:
         raise OfficeError("errors.trust_broken", path=path) from exc
 
 
+def list_sheets(settings: FolderSettings, patterns: tuple[str, ...]) -> set[str]:
+    """Return the names of the files among the sheets that are of a kind that is read, or that a pattern names.
+
+    Errors: UsageError, if the folder can't be listed.
+    """
+    try:
+        names = set(list_files(settings))
+        if patterns:
+            names |= set(list_files(settings.model_copy(update={"patterns": patterns})))
+    except OSError as exc:
+        path = exc.filename or settings.path
+        raise OfficeError("errors.sources_unreadable", path=path, reason=os_reason(exc)) from exc
+    except ValueError as exc:
+        raise OfficeError("errors.too_many_files", path=settings.path, max=settings.files_max) from exc
+    return names
+
+
 def mapping_paths(folder: Path) -> list[Path]:
     """Return the files in a folder that are mappings by their names, in the order of these. Errors: OSError."""
     paths = (folder / entry.name for entry in files.entries(folder))
     return sorted(path for path in paths if path.suffix in (".yaml", ".yml") and not path.name.startswith("."))
 
 
-def read_mappings(folder: Path) -> list[Mapping]:
-    """Return the mappings in a folder, in the order of their files' names. Errors: UsageError."""
+@dataclass(frozen=True, slots=True)
+class Mappings:
+    """The mappings in a folder, by their files' names: those that can be used, and what is wrong with the others."""
+
+    good: list[Mapping]
+    bad: dict[str, UsageError]
+
+    def usable(self) -> list[Mapping]:
+        """Return the good ones. Errors: UsageError, if there are none but bad ones: what is wrong with the first."""
+        if self.bad and not self.good:
+            raise next(iter(self.bad.values()))
+        return self.good
+
+
+def read_mappings(folder: Path) -> Mappings:
+    """Return the mappings in a folder; a bad one stops no other. Errors: UsageError, if it can't be listed."""
+    good: list[Mapping] = []
+    bad: dict[str, UsageError] = {}
     try:
-        return [read_mapping(files.read_text(path), path.name) for path in mapping_paths(folder)]
+        paths = mapping_paths(folder)
     except OSError as exc:
         raise OfficeError("errors.mappings_unreadable", path=exc.filename or folder, reason=os_reason(exc)) from exc
+    for path in paths:
+        try:
+            good.append(_read_mapping(path))
+        except UsageError as exc:
+            bad[path.name] = exc
+    return Mappings(good, bad)
+
+
+def _read_mapping(path: Path) -> Mapping:
+    try:
+        return read_mapping(files.read_text(path), path.name)
+    except OSError as exc:
+        raise OfficeError("errors.mapping_unreadable", path=path, reason=os_reason(exc)) from exc
     except UnicodeDecodeError as exc:
-        raise OfficeError("errors.mappings_unreadable", path=folder, reason=said("errors.not_utf8")) from exc
+        raise OfficeError("errors.mapping_unreadable", path=path, reason=said("errors.not_utf8")) from exc

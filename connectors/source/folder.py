@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -81,12 +81,14 @@ class Scan:
     """The folder at one moment.
 
     Shapes: ready are names to `read`; vanished were taken once and are gone for the settling time; problem is set
-            when the folder itself could not be listed, and then nothing counts as vanished.
+            when the folder itself could not be listed, and then nothing counts as vanished; unlisted are folders in it
+            that could not be, and what lies in them does not count as vanished either.
     """
 
     ready: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
     problem: str | None = None
+    unlisted: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -102,19 +104,20 @@ class _Known:
     missing_since: float | None = None
 
 
-Listing = Callable[[FolderSettings], dict[str, FileStamp]]
+Listing = Callable[[FolderSettings, set[str]], dict[str, FileStamp]]
 Reading = Callable[[Path, int], tuple[bytes, FileStamp]]
 
 
-def list_files(settings: FolderSettings) -> dict[str, FileStamp]:
+def list_files(settings: FolderSettings, unlisted: set[str] | None = None) -> dict[str, FileStamp]:
     """Return the folder's source files and their stamps, in the order of their names.
 
     No link is followed: neither to a folder, so no loop can be, nor to a file, so nothing outside is read, and nothing
     inside twice. What is no plain file is not looked at.
+    Shapes: to `unlisted` the names of folders within are added that can't be looked into.
     Errors: OSError if the folder cannot be listed; ValueError if it holds more files than the limit.
     """
     found: dict[str, FileStamp] = {}
-    for name, entry in _walk(settings):
+    for name, entry in _walk(settings, set() if unlisted is None else unlisted):
         if not is_source_file(name, settings.patterns) or not is_encodable(name):
             continue
         try:
@@ -134,32 +137,76 @@ def list_beside(settings: FolderSettings) -> dict[str, Beside]:
     Errors: OSError if the folder cannot be listed.
     """
     found: dict[str, Beside] = {}
-    for name, entry in _walk(settings):
+    unlisted: set[str] = set()
+    for name, entry in _walk(settings, unlisted):
         what = Beside.ODD_NAME if not is_encodable(name) else what_is_beside(name)
         if what is None and is_source_file(name, settings.patterns):
             what = Beside.SHEET
         if what is not None and not entry.is_file(follow_symlinks=False):
             what = Beside.STRANGE
         if what is not None and len(found) < settings.files_max:
-            found[name if is_encodable(name) else name.encode("utf-8", "replace").decode()] = what
+            found[_shown(name)] = what
+    found |= {_shown(name): Beside.UNLISTED for name in sorted(unlisted)[: settings.files_max]}
     return dict(sorted(found.items()))
 
 
-def _walk(settings: FolderSettings) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield what is no folder, with its name relative to the folder."""
+def _shown(name: str) -> str:
+    return name if is_encodable(name) else name.encode("utf-8", "replace").decode()
+
+
+def _walk(settings: FolderSettings, unlisted: set[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield what is no folder, with its name relative to the folder; add to `unlisted` what can't be looked into.
+
+    Errors: OSError if the folder itself can't be listed; of those in it that can't, each is left out alone.
+    """
     pending = [(settings.path, PurePosixPath(), 0)]
     while pending:
         folder, prefix, depth = pending.pop()
-        for entry in files.entries(folder):
+        try:
+            listed = _entries(folder)
+        except FileNotFoundError:
+            if not depth:
+                raise
+            continue  # it went away meanwhile, and what was in it with it
+        except OSError:
+            if not depth:
+                raise
+            unlisted.add(str(prefix))
+            continue
+        for entry in listed:
             name = prefix / entry.name
             try:
                 is_folder = entry.is_dir(follow_symlinks=False)
             except OSError:
                 continue
-            if not is_folder or _is_named_as_sheet(entry.name):
+            is_deep = depth >= settings.depth_max or not is_source_folder(entry.name)
+            if _is_named_as_sheet(entry.name) or not (is_folder or (not is_deep and _leads_to_folder(entry))):
                 yield str(name), entry
-            elif depth < settings.depth_max and is_source_folder(entry.name):
+            elif not is_folder:
+                unlisted.add(str(name))
+            elif not is_deep:
                 pending.append((Path(entry.path), name, depth + 1))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether a link leads to a folder, as far as can be seen."""
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:
+        return False
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder. Errors: OSError, also where the names can be read and nothing that has them."""
+    found = files.entries(folder)
+    if found:
+        files.kind_at(Path(found[0].path))
+    return found
+
+
+def is_within(name: str, folders: Collection[str]) -> bool:
+    """Return whether a file, by its name relative to the sheets' folder, lies in one of `folders`."""
+    return bool(folders) and any(str(above) in folders for above in PurePosixPath(name).parents)
 
 
 def _is_named_as_sheet(name: str) -> bool:
@@ -209,8 +256,9 @@ class FolderSource:
 
     def scan(self, now: float) -> Scan:
         """Look at the folder. now is any clock that never goes back, in seconds."""
+        unlisted: set[str] = set()
         try:
-            found = self._listing(self._settings)
+            found = self._listing(self._settings, unlisted)
         except (OSError, ValueError) as exc:
             reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
             problem = f"cannot list {self._settings.path}: {reason}; check that the folder or share is there"
@@ -218,12 +266,13 @@ class FolderSource:
         for name, stamp in found.items():
             self._look(name, stamp, now)
         missing = sorted((self._files.keys() | self._digests.keys()) - found.keys())
-        gone = [name for name in missing if self._miss(name, now)]
+        gone = [name for name in missing if not is_within(name, unlisted) and self._miss(name, now)]
         # A file that came and went without being read is no news to anybody.
         vanished = tuple(name for name in gone if self._digests.pop(name, None) is not None)
         for name in gone:
             del self._files[name]
-        return Scan(tuple(name for name in found if self._files[name].state is ScanState.READY), vanished)
+        ready = tuple(name for name in found if self._files[name].state is ScanState.READY)
+        return Scan(ready, vanished, unlisted=frozenset(unlisted))
 
     def read(self, name: str, now: float) -> FileContent | None:
         """Return a ready file's content, or None if there is nothing new in it or it cannot be read now.

@@ -47,6 +47,7 @@ class Beside(StrEnum):
     TEMPORARY = "temporary"
     ODD_NAME = "odd_name"  # its name is no text
     STRANGE = "strange"  # a link, a pipe, a device, … under the name of a sheet
+    UNLISTED = "unlisted"  # a folder that can't be looked into, or a link to one
 
 
 def is_source_folder(name: str) -> bool:

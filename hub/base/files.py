@@ -64,10 +64,10 @@ class StrangeFileError(OSError):
 
 
 class OversizeError(OSError):
-    """A file has more bytes than are read of it."""
+    """A file has more bytes than are read of it, or a folder more names."""
 
-    def __init__(self, path: Path, bytes_max: int) -> None:
-        super().__init__(errno.EFBIG, f"it has more than {bytes_max} bytes", str(path))
+    def __init__(self, path: Path, most: int, of: str = "bytes") -> None:
+        super().__init__(errno.EFBIG, f"it has more than {most} {of}", str(path))
 
 
 class ExposedError(OSError):
@@ -246,7 +246,7 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
         for entry in all_of_them:
             found.append(entry)
             if len(found) > NAMES_MAX:
-                raise OversizeError(folder, NAMES_MAX)
+                raise OversizeError(folder, NAMES_MAX, "names")
     return sorted(found, key=lambda entry: entry.name)
 
 

@@ -226,6 +226,8 @@ def test_run_once_without_a_broker_ends_at_its_deadline(russian: Path) -> None:
 
 def test_run_with_a_broken_mapping_says_so_and_no_more(office: Path) -> None:
     """The daemon makes all of its parts before it begins one of their tasks: nothing is left that nobody awaits."""
+    for path in (office / "mappings").glob("*.yaml"):  # beside a good one it would run
+        path.unlink()
     (office / "mappings" / "broken.yaml").write_text("files: [", "utf-8")
     command = [sys.executable, "-m", "connectors.cli.main", "run", "--quiet", "--office", str(office)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import unicodedata
@@ -21,6 +22,7 @@ from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.rows import FileState
 from connectors.runtime.pin import PIN, settle_pin
 from connectors.runtime.verdicts import verdicts_path
+from hub.base import files
 from hub.protocol.errors import UsageError
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.trust import Trust
@@ -63,6 +65,65 @@ def test_links_pipes_and_folders_among_the_sheets_are_shown_and_not_opened(bench
     assert found == {f"offers-{name}": FileState.UNMAPPED for name in names}
     assert bench.rows("offers.csv") == {"1": "pending"}
     assert bench.outbox.backlog() == 1
+
+
+def test_folder_among_the_sheets_that_cannot_be_looked_into_is_told_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other sheets are read, and those in it stay as they were; once it can be looked into it is told no more."""
+    bench = SheetsOffice(tmp_path / "office", more="depth_max: 1\n")
+    bench.write("offers.csv", "1,Pump")
+    bench.write("many/offers-2.csv", "2,Valve")
+    bench.look()
+    for number in range(30):
+        (bench.path / "many" / f"{number}.bin").touch()
+    monkeypatch.setattr(files, "NAMES_MAX", 29)
+    bench.write("offers.csv", "1,Pump", "3,Filter")
+    with capture_logs() as logs:
+        bench.look()
+    taken = {"offers.csv": FileState.TAKEN, "many/offers-2.csv": FileState.TAKEN}
+    assert states(bench) == taken | {"many": FileState.UNMAPPED}
+    assert set(bench.rows("offers.csv")) == {"1", "3"}
+    (said,) = (one["reason"] for one in logs if one["event"] == "file_set_aside")
+    assert "can't be looked into (it has more than 29 names)" in said
+    assert not [one for one in logs if one["event"] in ("file_vanished", "folder_not_listed")]
+    assert run_command(["status", "--office", str(bench.path)]) in (0, 1)
+    assert "can't be looked into" in capsys.readouterr().out
+    bench.restart()  # what is known of the sheets within is known from before
+    bench.look()
+    assert states(bench) == taken | {"many": FileState.UNMAPPED}
+    monkeypatch.undo()
+    bench.look()
+    assert states(bench) == taken
+    bench.outbox.close()
+
+
+def test_folder_of_the_sheets_that_cannot_be_listed_is_told_until_it_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the log, in status and in check; nothing in it counts as gone, and it is read on when it is there again."""
+    bench = SheetsOffice(tmp_path / "office", more="folder: share\n")
+    bench.write("share/offers.csv", "1,Pump")
+    bench.look()
+    (bench.path / "share").rename(bench.path / "away")
+    with capture_logs() as logs:
+        bench.look()
+    assert {one["event"] for one in logs} == {"folder_not_listed"}
+    assert states(bench) == {"offers.csv": FileState.TAKEN}
+    capsys.readouterr()
+    assert run_command(["status", "--json", "--office", str(bench.path)]) == 1
+    needs = {need["code"]: need["said"] for need in json.loads(capsys.readouterr().out)["needs"]}
+    assert "cannot list" in needs["folder"]
+    assert run_command(["check", "--json", "--office", str(bench.path)]) == 1
+    (sheet,) = (one for one in json.loads(capsys.readouterr().out) if one["name"] == "sheet")
+    assert (sheet["ok"], "cannot list" in sheet["said"]) == (False, True)
+    (bench.path / "away").rename(bench.path / "share")
+    bench.write("share/offers.csv", "1,Pump", "2,Valve")
+    bench.look()
+    assert set(bench.rows("offers.csv")) == {"1", "2"}
+    run_command(["status", "--json", "--office", str(bench.path)])
+    assert "folder" not in {need["code"] for need in json.loads(capsys.readouterr().out)["needs"]}
+    bench.outbox.close()
 
 
 def test_hard_link_to_a_key_is_told_nowhere(bench: SheetsOffice) -> None:
@@ -150,13 +211,21 @@ def test_log_life_and_lock_do_not_write_over_a_key(bench: SheetsOffice, kind: st
 def test_pipe_among_the_mappings_is_told_at_once(
     bench: SheetsOffice, language: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The start does not wait for it: it says which file it is, and what it is, in the office's language."""
+    """The start does not wait for it: it says which file it is, and what it is, in the office's language, and goes on.
+
+    Where no other mapping is good, it ends with that.
+    """
     os.mkfifo(bench.path / "mappings" / "a.yaml")
     settings = bench.path / "connector.yaml"
     settings.write_text(settings.read_text("utf-8").replace("language: en", f"language: {language}"), "utf-8")
     bench.outbox.close()
-    assert run_command(["run", "--once", "--office", str(bench.path)]) == 2
     said = {"en": "it is a pipe", "ru": "это канал", "zh": "这是一个管道"}[language]
+    assert run_command(["run", "--once", "--office", str(bench.path)]) == 0
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert said in told
+    assert "a.yaml" in told
+    (bench.path / "mappings" / "offers.yaml").unlink()
+    assert run_command(["run", "--once", "--office", str(bench.path)]) == 2
     assert said in capsys.readouterr().err.replace("\n", " ")
 
 

@@ -11,6 +11,7 @@ from connectors.runtime.needs import ANSWER_MAX, KNOWN_FOR, LINK_DOWN_MAX, find_
 from connectors.runtime.standing import STALE, Kept
 from hub.protocol.moment import write_time
 from hub.protocol.status import State, StatusNote
+from schemas.words.said import said
 from tests.support.office import CENTER, HUB, NOW
 
 SECOND = timedelta(seconds=1)
@@ -75,3 +76,12 @@ def test_link_is_known_for_as_long_as_something_told_of_it() -> None:
     assert not is_known(link, NOW + KNOWN_FOR + SECOND)
     assert not is_known(link, NOW - KNOWN_FOR - SECOND)
     assert not is_known({"last_true": None}, NOW)
+
+
+def test_mapping_that_cannot_be_used_needs_a_person() -> None:
+    wrong = said("errors.other", detail="a.yaml: no valid YAML")
+    (need,) = find_needs(status(), NOW, {"a.yaml": wrong})
+    assert (need.code, need.text.text()) == (
+        "mapping",
+        "a mapping is wrong, and is not used: a.yaml: no valid YAML",
+    )
