@@ -6,6 +6,7 @@ import datetime as dt
 import random
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
 from hub.domain.stream import EventKind
@@ -38,7 +39,12 @@ AMOUNTS: Final = ("0", "-0.0001", "0.0001", "1", "99999999", "100000000", "12000
 def odd_value(kind: EventKind, draw: random.Random) -> tuple[str, Any]:
     """Return one field of an event with another value, of its type, good or bad."""
     rule = draw.choice(rules()["events"][kind.type]["fields"])
-    return rule["name"], _odd(rule, sample_of(kind.type).get(rule["name"]), draw)
+    return rule["name"], _odd(rule, _sample(kind.type).get(rule["name"]), draw)
+
+
+@cache
+def _sample(event_type: str) -> Mapping[str, Any]:
+    return sample_of(event_type)
 
 
 def _odd(rule: Mapping[str, Any], good: Any, draw: random.Random) -> Any:
