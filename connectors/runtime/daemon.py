@@ -23,13 +23,11 @@ from connectors.runtime.link import Link
 from connectors.runtime.lock import FolderLock
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
-from connectors.runtime.outbox.answers import Listed
 from connectors.runtime.persons import Persons, Sealing
 from connectors.runtime.pin import settle_pin
 from connectors.runtime.presence import RefusedRows, Sayer
 from connectors.runtime.receipts import ReceiptReader
-from connectors.runtime.registry import Registry
-from connectors.runtime.registry_reader import RegistryReader
+from connectors.runtime.registry_reader import RegistryReader, listed_by
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.sender import Sender
 from connectors.runtime.settings import TRUST
@@ -141,7 +139,7 @@ class Connector:
             signed=outbox.answers.newest_recorded_at,
         )  # fmt: skip
         outbox.answers.time = lambda: clock.now() if clock.is_known else None
-        outbox.answers.listed = lambda: _listed(registry.registry)
+        outbox.answers.listed = lambda: listed_by(registry.registry)
         sender = self.sender = Sender(outbox, link, sealer, registry.settled, work, office_clock=clock)
         trust = TrustReader(trusted, link)
         reader = ReceiptReader(outbox, link, sender, trust, codecs, ids, decided, replans, clock.now)
@@ -220,13 +218,6 @@ def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
             if isinstance(error, kind):
                 return error
     return leaves[0]
-
-
-def _listed(registry: Registry) -> Listed | None:
-    """Return what a rejected row may be planned again by, None while HQ's registry is not known."""
-    if not registry.known or registry.center is None:
-        return None
-    return Listed(registry.size, registry.center.streams, registry.centers, registry.code_lists, registry.schemas)
 
 
 def leave_word(ended: Ended, sources: Path, language: Language) -> None:

@@ -206,8 +206,9 @@ class RegistryReader:
             self._replans.add(files)
 
     def _replan_listed(self) -> None:
-        known = self.registry
-        listed = Listed(known.size, (), known.centers, known.code_lists, known.schemas)
+        listed = listed_by(self.registry)
+        if listed is None:
+            return
         try:
             files = self._outbox.answers.replan_listed(listed)
         except Retriable:
@@ -216,6 +217,13 @@ class RegistryReader:
         if files:
             log.info("network_changed", files=sorted(files))
             self._replans.add(files)
+
+
+def listed_by(registry: Registry) -> Listed | None:
+    """Return what a rejected row may be planned again by, None while HQ's registry is not known."""
+    if not registry.known or registry.center is None:
+        return None
+    return Listed(registry.size, registry.center.streams, registry.centers, registry.code_lists, registry.schemas)
 
 
 async def read_on(

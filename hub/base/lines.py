@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 
-import structlog
-
 from hub.base.text import visible, visible_event
 
 
 def log_lines(least: int = 0) -> None:
     """Send what is logged from this level on to stderr, coloured where that is a terminal."""
+    import structlog
+
     if logging.lastResort is not None:  # where libraries' warnings go while no handler is there
-        logging.lastResort.setFormatter(_Visible())
+        logging.lastResort.setFormatter(VisibleLines())
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     structlog.configure(
         processors=[
@@ -29,7 +29,9 @@ def log_lines(least: int = 0) -> None:
     )
 
 
-class _Visible(logging.Formatter):
+class VisibleLines(logging.Formatter):
+    """Lays out what the standard log says, for whoever reads it."""
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, or the lines of a traceback."""
         return visible(super().format(record))

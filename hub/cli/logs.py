@@ -7,7 +7,8 @@ import logging
 import sys
 from typing import Any
 
-from hub.base.text import visible, visible_event, visible_json
+from hub.base.lines import VisibleLines
+from hub.base.text import visible_event, visible_json
 
 
 def log_to_stderr(*, warnings_only: bool = False) -> None:
@@ -16,7 +17,7 @@ def log_to_stderr(*, warnings_only: bool = False) -> None:
 
     least = logging.WARNING if warnings_only else logging.INFO
     plain = logging.StreamHandler(sys.stderr)
-    plain.setFormatter(_Visible("%(asctime)s %(name)s %(message)s"))
+    plain.setFormatter(VisibleLines("%(asctime)s %(name)s %(message)s"))
     logging.basicConfig(handlers=[plain], level=logging.WARNING)
     shown: list[structlog.typing.Processor] = (
         [visible_event, structlog.dev.ConsoleRenderer()]
@@ -34,12 +35,6 @@ def log_to_stderr(*, warnings_only: bool = False) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-
-
-class _Visible(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line, or the lines of a traceback."""
-        return visible(super().format(record))
 
 
 def _to_json(event: Any, **how: Any) -> str:

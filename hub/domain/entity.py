@@ -58,7 +58,14 @@ class Entity(_PutAway):
 
     @classmethod
     def unread(
-        cls, stream: str, entity_id: str, center: str, status: str, version: int, document: bytes, kind: str = ""
+        cls,
+        stream: str,
+        entity_id: str,
+        center: str,
+        status: str,
+        version: int,
+        document: bytes,
+        kind: str | None = None,
     ) -> Entity:
         """Return the entity of a `to_json` text of ours whose kind, record and changed are read if asked for.
 
@@ -76,7 +83,7 @@ class Entity(_PutAway):
             ("_document", document),
         ):
             object.__setattr__(entity, name, given)
-        if kind:
+        if kind is not None:
             object.__setattr__(entity, "kind", kind)
         return entity
 
