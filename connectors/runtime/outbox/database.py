@@ -10,6 +10,7 @@ Fatal
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from hub.base import files
 from hub.protocol.errors import Malformed
 
 BUSY_MS: Final = 5000
+_LOOK_S: Final = 0.02  # between two looks at whether an outbox is made
 IN_MEMORY: Final = Path(":memory:")  # SQLite's name for it
 T = TypeVar("T")
 
@@ -48,7 +50,7 @@ class Database:
             to date, under the folder's lock: the one writes nothing, the other only into tables of this release.
             `IN_MEMORY` is no file: nothing is left of it.
     Errors: UsageError, if a later release has written the file, or an earlier one and it is opened `beside`;
-            OutboxBusy, if it is to be read while it is made.
+            OutboxBusy, if it is to be opened beside the daemon, which is still making it after `BUSY_MS`.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False, beside: bool = False) -> None:
@@ -70,10 +72,10 @@ class Database:
             else:
                 self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-            version = read_version(self._connection)
+            version = _version_once_made(self._connection) if read_only or beside else read_version(self._connection)
         try:
             self._refuse_later(version)
-            if read_only and version == 0:
+            if version == 0 and (read_only or beside):
                 raise OutboxBusy("errors.outbox_made", path=path)
             if beside and version < VERSION:
                 # A daemon of the earlier release may be running: it would not understand the tables of this one.
@@ -204,3 +206,11 @@ class Database:
             if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
             raise OutboxBroken("errors.outbox_broken", path=self.path) from exc
+
+
+def _version_once_made(connection: sqlite3.Connection) -> int:
+    """Return which form of the tables a file has; 0 if whoever makes it has not finished within `BUSY_MS`."""
+    deadline = time.monotonic() + BUSY_MS / 1000
+    while (version := read_version(connection)) == 0 and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    return version

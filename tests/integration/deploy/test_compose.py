@@ -90,7 +90,9 @@ def test_services_run_as_plain_processes_and_stop_on_sigterm(tmp_path: Path) -> 
             assert time.monotonic() < deadline, logs
             assert all(p.poll() is None for p in running), logs
             if (Path(office) / "outbox.sqlite3").exists():
-                counts = json.loads(here(run_command, ["status", "--json", "--office", office]).stdout)["totals"]
+                said = here(run_command, ["status", "--json", "--office", office])
+                assert said.stdout, said.stderr
+                counts = json.loads(said.stdout)["totals"]
             time.sleep(0.3)
         for process in reversed(running):
             process.send_signal(signal.SIGTERM)

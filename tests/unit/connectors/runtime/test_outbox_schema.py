@@ -5,9 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -28,6 +31,7 @@ from tests.support.releases import FORMS, old_schema, turn_back
 
 FOREIGN = f"{HUB}/{CENTER}/ffffffff"
 PROGRAMS = 4
+BESIDE: Final = (partial(Outbox, read_only=True), partial(Outbox, beside=True))
 FIRST_NAMED = 4  # rejected events are kept since
 
 
@@ -304,20 +308,35 @@ def test_programs_that_open_an_outbox_at_once_all_have_it(
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("count", [1, 5, 8, 11])
-def test_half_made_outbox_is_completed(tmp_path: Path, form: int, count: int) -> None:
+def test_half_made_outbox_is_completed(tmp_path: Path, form: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some tables are there, and nobody has said that they are all: nothing is in them, and the rest is made."""
     path = tmp_path / "outbox.sqlite3"
     with closing(sqlite3.connect(path)) as db:
         for statement in old_schema(form).split(";")[:count]:
             db.execute(statement)
         db.commit()
-    with pytest.raises(OutboxBusy, match=r"is being made.*start the connector"):
-        Outbox(path, read_only=True)
+    monkeypatch.setattr("connectors.runtime.outbox.database.BUSY_MS", 1)
+    for open_beside in BESIDE:
+        with pytest.raises(OutboxBusy, match=r"is being made.*start the connector"):
+            open_beside(path)
     with Outbox(path) as outbox:
         outbox.claim(HUB, CENTER)
         assert outbox.status()["totals"]["events"] == 0
     Outbox(tmp_path / "new.sqlite3").close()
     assert tables(path) == tables(tmp_path / "new.sqlite3")
+
+
+def test_command_beside_waits_until_the_outbox_is_made(tmp_path: Path) -> None:
+    """The daemon was started a moment ago: its file is there and its tables are not, which is nobody's mistake."""
+    path = tmp_path / "outbox.sqlite3"
+    path.touch()
+    with ThreadPoolExecutor(2) as pool:
+        opened = [pool.submit(open_beside, path) for open_beside in BESIDE]
+        assert not wait(opened, timeout=0.2).done
+        Outbox(path).close()
+        for future in opened:
+            assert future.result(timeout=10).status()["totals"]["events"] == 0
+            future.result().close()
 
 
 def test_outbox_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
