@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
@@ -29,7 +28,9 @@ def decimal_text(value: Decimal) -> str:
     return format(value.normalize(), "f") if value else "0"
 
 
-canonical_json: Final = partial(orjson.dumps, default=_plain, option=_CANONICAL)
+def canonical_json(value: Any) -> bytes:
+    """Return a value as RFC 8785 JSON, decimals and dates as strings. Errors: TypeError, for one that has no form."""
+    return orjson.dumps(value, _plain, _CANONICAL)
 
 
 class _PutAway:
