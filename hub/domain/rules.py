@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import filterfalse
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -45,13 +46,20 @@ def check(kind: EventKind, value: Mapping[str, Any], rules: Rules = FIRST) -> No
     Errors: Rejected(MISSING_FIELD | TOO_LONG | OUT_OF_RANGE | UNKNOWN_CODE | INCONSISTENT | EXPORT_CONTROLLED |
             BAD_FIELD, field path, params); of several broken rules, the first field's.
     """
+    check_each(kind, (value,), rules)
+
+
+def check_each(kind: EventKind, values: Iterable[Mapping[str, Any]], rules: Rules = FIRST) -> None:
+    """Return nothing if each of `values` keeps all field rules of `kind` under `rules`.
+
+    Shapes, Errors: as `check`, for the first value that breaks one.
+    """
     look = quick_look(kind.model)
-    if look is not None and look(value):
-        return
-    try:
-        validator(kind.model, rules).validate_python(value)
-    except ValidationError as exc:
-        raise verdict_of(exc) from exc
+    for value in values if look is None else filterfalse(look, values):
+        try:
+            validator(kind.model, rules).validate_python(value)
+        except ValidationError as exc:
+            raise verdict_of(exc) from exc
 
 
 def verdict_of(error: ValidationError) -> Rejected:

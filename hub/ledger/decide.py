@@ -6,11 +6,12 @@ again (ARCHITECTURE.md, "Four laws").
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
+from itertools import repeat
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.clock import recorded_at
 from hub.domain.entity import Entity
 from hub.domain.fold import fold
-from hub.domain.judge import judge
+from hub.domain.judge import judge, judge_each
 from hub.domain.stream import EventKind, Stream, count_by_status
 from hub.ledger.basis import Basis, Reader
 from hub.ledger.lane import Lane
@@ -38,6 +39,7 @@ from hub.protocol.verdict import Code
 # A Kafka key that no verdict depends on is kept beside its row where it is not the subject, and not longer than this.
 KEY_REMARK_BYTES_MAX: Final = 1024
 _STREAM_OF: Final = {kind.type.encode(): kind.stream for kind in KINDS.values()}
+AT_ONCE_MAX: Final = 64  # events that are decided step by step, and not one by one
 ZERO: Final = Decimal(0)
 
 
@@ -108,7 +110,7 @@ def judge_again(
     """
     state = _State(entities)
     deciding = _Deciding(state, stretch, basis, recorded_at)
-    rows = [deciding.row(event) for event in stretch.events]
+    rows = deciding.rows()
     return Judged(rows, deciding.lane, state.changed, state.measures, deciding.digests)
 
 
@@ -122,8 +124,7 @@ def fold_again(
     """
     state = _State(entities)
     deciding = _Deciding(state, stretch, basis, recorded_at)
-    for event in stretch.events:
-        deciding.accept(event)
+    deciding.accept()
     return Judged([], deciding.lane, state.changed, state.measures, deciding.digests)
 
 
@@ -173,7 +174,7 @@ class _Deciding:
         )  # fmt: skip
 
     def commit(self, receipts_key: Signer) -> Commit:
-        rows = tuple([self.row(event) for event in self.stretch.events])
+        rows = tuple(self.rows())
         lane = self.lane
         receipt = Receipt(
             lane.origin,
@@ -195,6 +196,77 @@ class _Deciding:
             return 0
         return max(0, int(opened.entity.record["previous_size"]) - closes.size)
 
+    def rows(self) -> list[LedgerRow]:
+        """Decide all events in their order: plain ones several at once; each alone where one of them has to be."""
+        rows: list[LedgerRow] = []
+        for events, alike in self._runs():
+            found = None if alike is None or len(events) == 1 else self._rows_of(events, alike)
+            rows += [self.row(event) for event in events] if found is None else found
+        return rows
+
+    def _runs(self) -> Iterator[tuple[Sequence[Pending], _Alike | None]]:
+        """Yield the events in runs that are alike, no two of one entity; without an _Alike one whose form is new.
+
+        So of a run nothing depends on what another event of it has changed.
+        """
+        events, at = self.stretch.events, 0
+        while at < len(events):
+            common = events[at].common
+            alike = None if common is None else self.alike.get(common)
+            end, subjects = at + 1, {events[at].headers.get("ce_subject")}
+            if alike is not None:
+                for event in events[end : at + AT_ONCE_MAX]:
+                    subject = event.headers["ce_subject"]
+                    if event.common is not common or subject in subjects:
+                        break
+                    subjects.add(subject)
+                    end += 1
+            yield events[at:end], alike
+            at = end
+
+    def _rows_of(self, events: Sequence[Pending], alike: _Alike) -> list[LedgerRow] | None:
+        """Return the rows of events that are alike, each of another entity; None where one must be looked at alone.
+
+        One short loop a step costs less than one long one an event: the processor has each at hand while it runs.
+        """
+        values = [event.record.value or b"" for event in events]
+        if not all(values) or max(map(len, values)) > VALUE_BYTES_MAX:
+            return None
+        read = self._read_alike(events)
+        if read is None:
+            return None
+        subjects, times = read
+        befores = [self._before(alike, subject) for subject in subjects]
+        try:
+            entities = judge_each(
+                alike.kind,
+                subjects,
+                self.center,
+                times,
+                [_decode(alike, value) for value in values],
+                [None if before is None else before.entity for before in befores],
+                self.recorded_at,
+                self.registry,
+            )
+        except Rejected:
+            return None
+        self._accepted(events, alike, befores, entities)
+        return [
+            _accepted_row(*each)
+            for each in zip(events, repeat(alike.type), subjects, times, entities, befores, strict=False)
+        ]
+
+    def _read_alike(self, events: Sequence[Pending]) -> tuple[list[str], list[datetime]] | None:
+        common = events[0].common
+        links = () if common is None else common.links
+        return read_alike(
+            self.center, [event.record.key for event in events], [event.headers for event in events], links, self.rules
+        )
+
+    def _before(self, alike: _Alike, subject: str) -> KnownEntity | None:
+        key = (alike.kind.stream, subject)
+        return self.state.changed.get(key) or self.state.found.get(key)
+
     def row(self, event: Pending) -> LedgerRow:
         """Decide one event."""
         record, headers = event.record, event.headers
@@ -207,20 +279,16 @@ class _Deciding:
                 raise Rejected(Code.NO_VALUE)
             if len(value) > VALUE_BYTES_MAX:
                 raise Rejected(Code.TOO_LARGE, "", f"expected at most {VALUE_BYTES_MAX} bytes, got {len(value)}")
-            read = None
-            if alike is not None and common is not None:
-                read = read_alike(self.center, record.key, headers, common.links, self.rules)
+            read = None if alike is None else self._read_alike((event,))
             if alike is None or read is None:
                 envelope = read_envelope(self.center, record.key, headers, _count(event), self.rules)
                 subject, occurred_at = envelope.subject, envelope.time
                 alike = self._alike(envelope.type, envelope.dataschema, event)
             else:
-                subject, occurred_at = read
-            kind = alike.kind
-            key = (kind.stream, subject)
-            before = self.state.changed.get(key) or self.state.found.get(key)
+                [subject], [occurred_at] = read
+            before = self._before(alike, subject)
             entity = judge(
-                kind,
+                alike.kind,
                 subject,
                 self.center,
                 occurred_at,
@@ -232,12 +300,8 @@ class _Deciding:
         except Rejected as rejected:
             code, field, params = rejected.code, rejected.field, rejected.params
         else:
-            self._accepted(key, entity, before, event, alike)
-            previous = None if before is None else (before.origin, before.sequence)
-            return LedgerRow(
-                event.sequence, event.data, event.leaf, Code.ACCEPTED, "", "", _remark(record.key, headers),
-                alike.type, subject, occurred_at, entity.version, previous,
-            )  # fmt: skip
+            self._accepted((event,), alike, (before,), (entity,))
+            return _accepted_row(event, alike.type, subject, occurred_at, entity, before)
         raw_type, raw_subject = headers.get("ce_type") or b"", headers.get("ce_subject") or b""
         key_said = None if record.key == raw_subject else record.key
         return LedgerRow(
@@ -255,19 +319,23 @@ class _Deciding:
             None,
         )
 
-    def accept(self, event: Pending) -> None:
-        """Fold one event that was accepted."""
-        headers, value = event.headers, event.record.value or b""
-        alike = None if event.common is None else self.alike.get(event.common)
-        if alike is None:
-            type_, dataschema = headers.get("ce_type") or b"", headers.get("ce_dataschema") or b""
-            alike = self._alike(type_.decode("utf-8", "replace"), dataschema.decode("utf-8", "replace"), event)
-        kind = alike.kind
-        subject = (headers.get("ce_subject") or b"").decode("utf-8", "replace")
-        key = (kind.stream, subject)
-        before = self.state.changed.get(key) or self.state.found.get(key)
-        entity = fold(before.entity if before else None, kind, subject, self.center, _decode(alike, value))
-        self._accepted(key, entity, before, event, alike)
+    def accept(self) -> None:
+        """Fold all events, which were accepted. Errors: Rejected; see `fold_again`."""
+        for events, known in self._runs():
+            alike = known or self._alike_of(events[0])
+            subjects = [(event.headers.get("ce_subject") or b"").decode("utf-8", "replace") for event in events]
+            befores = [self._before(alike, subject) for subject in subjects]
+            entities = [
+                fold(before.entity if before else None, alike.kind, subject, self.center, value)
+                for before, subject, value in zip(
+                    befores, subjects, [_decode(alike, event.record.value or b"") for event in events], strict=True
+                )
+            ]
+            self._accepted(events, alike, befores, entities)
+
+    def _alike_of(self, event: Pending) -> _Alike:
+        type_, dataschema = (event.headers.get(name) or b"" for name in ("ce_type", "ce_dataschema"))
+        return self._alike(type_.decode("utf-8", "replace"), dataschema.decode("utf-8", "replace"), event)
 
     def _alike(self, type_: str, dataschema: str, event: Pending) -> _Alike:
         """Return how to read an event of this type and schema; the records that are alike need not ask again."""
@@ -285,33 +353,41 @@ class _Deciding:
         return alike
 
     def _accepted(
-        self, key: EntityKey, entity: Entity, before: KnownEntity | None, event: Pending, alike: _Alike
+        self,
+        events: Sequence[Pending],
+        alike: _Alike,
+        befores: Sequence[KnownEntity | None],
+        entities: Sequence[Entity],
     ) -> None:
-        origin = self.origin
-        document = entity.to_json()
-        digest = sha256(document).digest()
-        if before is None or alike.kind.carries_record:
-            source, at, value = origin, event.sequence, event.record.value
-        else:
-            source, at, value = before.record_origin, before.record_sequence, before.value
-        self.state.changed[key] = KnownEntity(
-            entity, document, digest, origin, event.sequence, alike.type, self.recorded_at, source, at, value
-        )
-        self.digests.append(digest)
-        self.state_digest = sha256(self.state_digest + digest).digest()
+        """Let entities be what they are after an event each, in the events' order."""
+        origin, changed, carries_record = self.origin, self.state.changed, alike.kind.carries_record
+        documents = [entity.to_json() for entity in entities]
+        digests = [sha256(document).digest() for document in documents]
+        self.digests += digests
+        for digest in digests:
+            self.state_digest = sha256(self.state_digest + digest).digest()
+        for event, before, entity, document, digest in zip(events, befores, entities, documents, digests, strict=True):
+            if before is None or carries_record:
+                source, at, value = origin, event.sequence, event.record.value
+            else:
+                source, at, value = before.record_origin, before.record_sequence, before.value
+            changed[entity.stream, entity.id] = KnownEntity(
+                entity, document, digest, origin, event.sequence, alike.type, self.recorded_at, source, at, value
+            )
         contribution = alike.stream.contribution
-        if contribution is count_by_status:  # as most streams do: it reads no record, neither now nor later
-            entity.put_away(document)
-            if before is not None and before.entity.status == entity.status:
-                return
-        now = contribution(entity)
-        then = contribution(before.entity) if before else {}
-        if now != then:
-            measures = self.state.measures
-            for measure in now.keys() | then.keys():
-                change = now.get(measure, ZERO) - then.get(measure, ZERO)
-                if change:
-                    measures[origin, measure] = measures.get((origin, measure), ZERO) + change
+        for before, entity, document in zip(befores, entities, documents, strict=True):
+            if contribution is count_by_status:  # as most streams do: it reads no record, neither now nor later
+                entity.put_away(document)
+                if before is not None and before.entity.status == entity.status:
+                    continue
+            self._measure(contribution(entity), contribution(before.entity) if before else {})
+
+    def _measure(self, now: Mapping[str, Decimal], then: Mapping[str, Decimal]) -> None:
+        measures = self.state.measures
+        for measure in now.keys() | then.keys() if now != then else ():
+            change = now.get(measure, ZERO) - then.get(measure, ZERO)
+            if change:
+                measures[self.origin, measure] = measures.get((self.origin, measure), ZERO) + change
 
 
 def _count(event: Pending) -> int:
@@ -326,6 +402,16 @@ def _count(event: Pending) -> int:
 def _remark(key: bytes | None, headers: Mapping[str, bytes | None]) -> bytes | None:
     """Return what is to be kept of the Kafka key of an accepted event: nothing, where it is the subject."""
     return None if key is None or key == headers["ce_subject"] else key[:KEY_REMARK_BYTES_MAX]
+
+
+def _accepted_row(
+    event: Pending, type_: str, subject: str, occurred_at: datetime, entity: Entity, before: KnownEntity | None
+) -> LedgerRow:
+    previous = None if before is None else (before.origin, before.sequence)
+    return LedgerRow(
+        event.sequence, event.data, event.leaf, Code.ACCEPTED, "", "", _remark(event.record.key, event.headers),
+        type_, subject, occurred_at, entity.version, previous,
+    )  # fmt: skip
 
 
 def _decode(alike: _Alike, value: bytes) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -86,43 +86,40 @@ def read_envelope(
 
 def read_alike(
     center: str,
-    key: bytes | None,
-    headers: Mapping[str, bytes | None],
+    keys: Sequence[bytes | None],
+    headers: Sequence[Mapping[str, bytes | None]],
     links: Iterable[str] = (),
     rules: Rules = FIRST,
-) -> tuple[str, datetime] | None:
-    """Return subject and time of a record with the same Common as one that `read_envelope` has passed for `center`.
+) -> tuple[list[str], list[datetime]] | None:
+    """Return subjects and times of records with the same Common as one that `read_envelope` has passed for `center`.
 
-    Shapes: `links` are the Common's.
+    Shapes: keys and headers of one or more records, in their order; `links` are the Common's.
 
-    None where the headers that vary are not in the form that nearly all have: `read_envelope` is to look at them.
-    The number in `ce_sequence` was read before. A property test holds this function to the other.
+    None where the headers that vary are, of any of them, not in the form that nearly all have: `read_envelope` is to
+    look at each. The number in `ce_sequence` was read before. A property test holds this function to the other.
     """
-    event_id, _, subject, time = varying_of(headers)
-    if not event_id or max(len(event_id), len(subject)) > ATTRIBUTE_BYTES_MAX:
+    ids, _, subjects, times = zip(*map(varying_of, headers), strict=True)
+    if not all(ids) or (rules.uuid_ids and not all(map(_UUID_BYTES.fullmatch, ids))):
         return None
-    if rules.kafka_key_judged and key != subject:
+    if rules.kafka_key_judged and tuple(keys) != subjects:
         return None
-    if rules.uuid_ids and not _UUID_BYTES.fullmatch(event_id):
+    parts = [*ids, *subjects]
+    for name in links:
+        parts += [each[name] or b"" for each in headers]
+    if max(map(len, parts)) > ATTRIBUTE_BYTES_MAX:
         return None
-    try:
-        varying = event_id + subject
-        for name in links:
-            link = headers[name] or b""
-            if len(link) > ATTRIBUTE_BYTES_MAX:
-                return None
-            varying += link
-        whole = varying.decode("ascii")
-        text = subject.decode("ascii")
-        owner, colon, rest = text.partition(":")
-        if owner != center or not colon or not 1 <= len(rest) <= KEY_CHARS_MAX:
+    whole = b"".join(parts)
+    if not whole.isascii() or not whole.decode().isprintable():
+        return None
+    beginning = f"{center}:"
+    longest = len(beginning) + KEY_CHARS_MAX
+    found = [subject.decode() for subject in subjects]
+    for text in found:
+        if not text.startswith(beginning) or not len(beginning) < len(text) <= longest or " " in text:
             return None
-        if " " in rest or not whole.isprintable():
-            return None
-        moment = _usual_time(time.decode("ascii"))
-    except UnicodeDecodeError:
-        return None
-    return None if moment is None else (text, moment)
+    moments = [_usual_time(time) for time in times]
+    known = [moment for moment in moments if moment is not None]
+    return (found, known) if len(known) == len(moments) else None
 
 
 def _read_time(text: str) -> datetime:
@@ -132,12 +129,12 @@ def _read_time(text: str) -> datetime:
         raise Rejected(Code.BAD_HEADERS, "ce_time", str(exc)) from None
 
 
-def _usual_time(text: str) -> datetime | None:
+def _usual_time(content: bytes) -> datetime | None:
     """Return the moment of a time as `write_time` writes it, None for any other form."""
     # With these marks in their places `fromisoformat` has no other format to choose from.
-    if len(text) == _TIME_LENGTH and text[4:20:3] == "--T::." and text[26] == "Z":
+    if len(content) == _TIME_LENGTH and content[4:20:3] == b"--T::." and content.endswith(b"Z"):
         try:
-            return datetime.fromisoformat(text)
+            return datetime.fromisoformat(content.decode())
         except ValueError:
             return None
     return None

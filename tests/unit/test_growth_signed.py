@@ -156,7 +156,7 @@ def test_headers_are_read_in_time_of_their_size(name: str) -> None:
         for rules in (FIRST, NEWEST):
             for reader in (
                 lambda: read_envelope("uz", b"uz:1", found, len(headers), rules),  # noqa: B023 - called at once
-                lambda: read_alike("uz", b"uz:1", found, (), rules),  # noqa: B023
+                lambda: read_alike("uz", [b"uz:1"], [found], (), rules),  # noqa: B023
             ):
                 try:
                     reader()

@@ -32,8 +32,8 @@ from hub.replay.source import Ledger
 from tests.support.center import NOW, Center, Sent
 from tests.support.center import offer as offer_value
 from tests.support.evidence import DAY, ROOT, TRUST, TRUST_NOTE, Story, remade
+from tests.support.faulty_events import FAULTS
 from tests.unit.hub.evidence.conftest import checked, files_of, find
-from tests.unit.hub.ledger.test_decide import FAULTS
 
 WHOLE = Subject("center", "uz", "", NOW, NOW + 90 * DAY)
 PUBLISHED = "net.cohub.offer.published.v1"

@@ -99,20 +99,24 @@ def test_alike_reads_as_the_whole_envelope(
     """The short reading says what the full one says, or leaves it to the full one."""
     headers: dict[str, bytes | None] = {**links, **GOOD, "ce_id": event_id, "ce_subject": subject, "ce_time": time}
     key = subject if keyed else b"uz:K-7"
-    read = read_alike("uz", key, headers, links, rules)
+    read = read_alike("uz", [key], [headers], links, rules)
+    several = read_alike("uz", [b"uz:K-7", key], [{**GOOD, **dict.fromkeys(links, b"x")}, headers], links, rules)
     if read is None:
+        assert several is None
         return
     whole = read_envelope("uz", key, headers, len(headers), rules)
-    assert read == (whole.subject, whole.time)
-    assert read[1].tzinfo is whole.time.tzinfo
+    assert read == ([whole.subject], [whole.time])
+    assert read[1][0].tzinfo is whole.time.tzinfo
+    assert several is not None
+    assert (several[0][1:], several[1][1:]) == read
 
 
 def test_alike_reads_what_a_connector_writes() -> None:
     """The form that nearly all events have needs no second look, under rules of any number."""
     story = {"ce_correlationid": GOOD["ce_id"], "ce_causationid": GOOD["ce_id"]}
     for rules in RULES.values():
-        assert read_alike("uz", b"uz:K-7", dict(GOOD), (), rules) is not None
-        assert read_alike("uz", b"uz:K-7", {**GOOD, **story}, LINKS, rules) is not None
+        assert read_alike("uz", [b"uz:K-7"], [GOOD], (), rules) is not None
+        assert read_alike("uz", [b"uz:K-7"], [{**GOOD, **story}], LINKS, rules) is not None
 
 
 def test_records_of_stories_have_something_in_common() -> None:
