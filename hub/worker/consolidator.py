@@ -36,7 +36,7 @@ from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.protocol.receipt import one_line
 from hub.protocol.record import KafkaRecord
 from hub.store.consolidate import Driver, EngineFault, Instant
-from hub.store.store import Damaged, FencedError, Store
+from hub.store.store import Changes, Damaged, FencedError, Store
 from hub.worker.ports import LaneHandle, Outlet
 from hub.worker.remembered import Remembered
 from hub.worker.teller import Teller
@@ -110,6 +110,7 @@ class Consolidator:
         self._tick = tick
         self._sure = sure
         self._held: dict[str, HeldIntake] = {}
+        self.overtaken: set[str] = set()  # lanes that another worker has claimed, and the group has not revoked here
         self._entities = Remembered(store)
         self._driver = Driver(store, self._entities, identity)
         self._teller = Teller(store, identity, publisher)
@@ -143,6 +144,7 @@ class Consolidator:
                 with contextlib.suppress(FencedError):  # overtaken already: our first commit will be told
                     await self._store.set_status(center, claim.term, intake.status, intake.why)
             self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis, claim.is_damaged)
+            self.overtaken.discard(center)
             self._entities.forget(center)
             if claim.is_damaged:
                 log.error("lane_damaged", center=center, **_told(intake.why))
@@ -157,6 +159,7 @@ class Consolidator:
         self._teller.revoked(centers)
         for center in centers:
             self._held.pop(center, None)
+            self.overtaken.discard(center)
             self._entities.forget(center)
 
     async def refresh(self) -> Basis:
@@ -206,23 +209,30 @@ class Consolidator:
             basis = await self.refresh()
         self._looked_at = max(looked_at, self._looked_at)
         for center, held in list(self._held.items()):
-            intake = held.reading.intake
-            term, status = changes.intakes.get(center, (held.term, intake.status))
-            resumed = intake.status in {Status.PARKED, Status.FORKED} and status == Status.READING
-            if term != held.term:
-                continue
-            if resumed and held.is_damaged:
-                await self._stop(center, held, intake.status, intake.why)  # it still is: the rows are read at a start
-            elif resumed or self._is_woken(center, held, basis):
-                await self._restart(center, held)
-            elif intake.is_read and center in self._publisher.unreadable():
-                await self._stop(center, held, Status.PARKED, damaged_rows(self._publisher.unreadable()[center]))
-            elif intake.is_read and (held.reading.is_due(self._tick()) or held.reading.may_heal(basis.keyring)):
-                await self._step(center, held, ())
+            try:
+                await self._look_at(center, held, basis, changes)
+            except Retriable as exc:  # a database that is busy for one lane must hold up no other
+                log.warning("lane_not_looked_at", center=center, error=str(exc))
         held_now = [(held.reading.intake, held.term) for held in self._held.values()]
         await self._teller.look(held_now, basis, changes, Instant(looked_at, self._tick()))
         answered, self._answered = self._answered, changes.basis
         return changes.basis != answered
+
+    async def _look_at(self, center: str, held: HeldIntake, basis: Basis, changes: Changes) -> None:
+        """Do what is to be done with one lane, by what SQL has. Where that fails, the next look does it."""
+        intake = held.reading.intake
+        term, status = changes.intakes.get(center, (held.term, intake.status))
+        is_other = status != intake.status  # a person resumed it, or a write of ours was done though it failed
+        if term != held.term:
+            self._let_go(center)
+        elif is_other and held.is_damaged:
+            await self._stop(center, held, intake.status, intake.why)  # it still is: the rows are read at a start
+        elif is_other or self._is_woken(center, held, basis):
+            await self._restart(center, held)
+        elif intake.is_read and center in self._publisher.unreadable():
+            await self._stop(center, held, Status.PARKED, damaged_rows(self._publisher.unreadable()[center]))
+        elif intake.is_read and (held.reading.is_due(self._tick()) or held.reading.may_heal(basis.keyring)):
+            await self._step(center, held, ())
 
     def _is_woken(self, center: str, held: HeldIntake, basis: Basis) -> bool:
         """Return whether HQ has said what a lane waits for, or may have: then it is read again from its position."""
@@ -237,16 +247,10 @@ class Consolidator:
         return not self._basis.keyring.waits(center)
 
     async def _restart(self, center: str, held: HeldIntake) -> None:
-        """Read a lane again from its position in SQL. Where that can't be said there, the next look tries again."""
+        """Read a lane again from its position in SQL. Errors: Retriable where that can't be said there."""
         intake = replace(held.reading.intake, status=Status.READING, why="", reads_on=False)
-        try:
-            # Said in SQL too: what it waited for may be gone from the topic, and then no commit would say it.
-            await self._store.set_status(center, held.term, intake.status, intake.why)
-        except FencedError:
-            return  # the new owner looks for itself
-        except Retriable as exc:  # a database that is busy for one lane must hold up no other
-            log.warning("lane_not_read_again", center=center, error=str(exc))
-            return
+        # Said in SQL too: what it waited for may be gone from the topic, and then no commit would say it.
+        await self._store.set_status(center, held.term, intake.status, intake.why)
         held.reading = held.reading.again(intake)
         held.next_read, held.sought = intake.offset, None
         self._publisher.look(center)
@@ -299,9 +303,7 @@ class Consolidator:
             self._entities.forget(center)
             await self._stop(center, held, Status.PARKED, damaged_rows(damage.reason))
         except FencedError:
-            log.warning("lane_taken_over", center=center)
-            self._held.pop(center, None)
-            self.lanes.pause(center)
+            self._let_go(center)
         else:
             if step.reading.wait is None or step.reading.wait is not was.wait:
                 held.basis = basis
@@ -355,6 +357,13 @@ class Consolidator:
                 self._publisher.answer(step.reading.intake.center, "receipt", receipt)
         return None
 
+    def _let_go(self, center: str) -> None:
+        """Another worker has claimed this lane. It is revoked here, too, where that is the group's will."""
+        log.warning("lane_taken_over", center=center)
+        self._held.pop(center, None)
+        self.overtaken.add(center)
+        self.lanes.pause(center)
+
     async def _park(self, center: str, held: HeldIntake, exc: Exception) -> None:
         log.error("engine_fault", center=center, exc_info=exc)
         text = "".join(traceback.format_exception(exc))[-WHY_BYTES_MAX:]
@@ -365,7 +374,8 @@ class Consolidator:
         try:
             await self._store.set_status(center, held.term, status, why)
         except FencedError:
-            self._held.pop(center, None)
+            self._let_go(center)
+            return
         held.reading = Reading.of(replace(held.reading.intake, status=status, why=why, reads_on=False))
         log.warning("lane_stopped", center=center, status=str(status), **_told(why))
         self.lanes.pause(center)

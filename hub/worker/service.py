@@ -184,7 +184,8 @@ async def run_worker(
             tasks.append(run("trust", trust.run()))
             tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, alive)))
             tasks.append(run("clock", clock.run()))
-            watchdog = Watchdog(consolidator.positions, app.lanes.behind, settings.stall_s)
+            positions, overtaken = consolidator.positions, lambda: consolidator.overtaken
+            watchdog = Watchdog(positions, overtaken, app.lanes.behind, settings.stall_s)
             tasks.append(run("watchdog", watchdog.run()))
             await consume(app, stop=stop, stall_s=settings.stall_s, deadline_s=READING_STOP_S, ends=ends)
             for task in tasks:

@@ -1,4 +1,7 @@
-"""The watchdog: a lane whose *read* position stands still under lag ends the process.
+"""The watchdog: a lane that nobody reads, though its group has it read here, ends the process.
+
+Its *read* position stands still under lag, or another worker has claimed it and is gone: one that stood still for so
+long that the group gave its lanes to others, and whose claim came only then. A worker that lives gets it by the group.
 
 Faust and aiokafka have more ways to stop reading than tasks that die, and a reader that has stopped looks like one that
 has nothing to read. What tells them apart is the broker, which has more. A lane that waits for HQ, or was parked, is no
@@ -24,22 +27,26 @@ log = structlog.get_logger(__name__)
 class Watchdog:
     """Looks at the lanes every few seconds. Run it as a task of the process's supervisor.
 
-    `positions` returns the next offset of each lane that reads; `behind` those of these lanes that have records still
-    to be handled, and raises Retriable when the broker does not say.
+    `positions` returns the next offset of each lane that reads, `overtaken` the lanes that another worker has claimed;
+    `behind` those of these lanes that have records still to be handled, and raises Retriable when the broker does not
+    say.
     """
 
     def __init__(
         self,
         positions: Callable[[], Mapping[str, int | None]],
+        overtaken: Callable[[], Collection[str]],
         behind: Callable[[Collection[str]], Awaitable[set[str]]],
         stall_s: float,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._positions = positions
+        self._overtaken = overtaken
         self._behind = behind
         self._stall_s = stall_s
         self._clock_s = clock_s
         self._since: dict[str, tuple[int | None, float]] = {}  # position, and since when it stands still under lag
+        self._overtaken_since: dict[str, float] = {}
 
     async def run(self) -> None:
         """Look for ever. Errors: see `look`."""
@@ -48,17 +55,25 @@ class Watchdog:
             await self.look()
 
     async def look(self) -> None:
-        """Compare with the last look. Errors: Fatal if a lane has stood still under lag for too long."""
-        positions = dict(self._positions())
+        """Compare with the last look. Errors: Fatal if a lane was overtaken, or stood still under lag, for too long."""
+        positions, overtaken = dict(self._positions()), set(self._overtaken())
         try:
-            behind = await self._behind(positions.keys())
+            behind = await self._behind(positions.keys() | overtaken)
         except Retriable as exc:
             log.info("lag_unknown", error=str(exc))
             self._since.clear()  # without knowing of a lag there is no stall
+            self._overtaken_since.clear()  # and without a broker nobody hears what the group has come to
             return
         now = self._clock_s()
+        self._overtaken_since = {center: self._overtaken_since.get(center, now) for center in overtaken}
+        for center, since in sorted(self._overtaken_since.items()):
+            if now - since >= self._stall_s:
+                raise Fatal(
+                    f"the lane of {center} was taken over by another worker {now - since:.0f} s ago, and the group "
+                    "still has it read here; ending, to be started again"
+                )
         before, self._since = self._since, {}
-        for center in sorted(behind):
+        for center in sorted(behind & positions.keys()):
             position = positions[center]
             known = before.get(center)
             since = known[1] if known is not None and known[0] == position else now

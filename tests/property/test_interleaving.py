@@ -174,6 +174,19 @@ def test_lane_that_comes_back_to_a_worker_is_not_judged_by_what_it_remembers(tem
     assert not seen["paused while reading"]  # nobody was fenced: the lane was handed over in good order
 
 
+def test_lane_that_waited_with_a_worker_that_died_reads_though_another_still_thinks_it_has_it(template: Path) -> None:
+    """Nothing is left of it to read, so nobody is fenced: its status is right because somebody is given it again."""
+    lanes: list[Batches] = [[[(PUBLISHED, 0, 0, "well")]]]
+    steps = [
+        *[("send", "uz", 0, 1)] * 2,
+        ("fetch", "uz", 0, 9),
+        ("suspend", "uz", 0, 1),
+        ("again", "uz", 1, 1),  # the other worker takes it over, and it waits
+        ("restart", "uz", 1, 1),
+    ]
+    interleave(template, dict.fromkeys(CENTERS, lanes), steps)
+
+
 async def test_overtaken_worker_is_told_so_before_it_writes(tmp_path: Path) -> None:
     """A worker whose lane was taken over, and who commits what the new owner has, is fenced; nothing is broken."""
     center = Center()

@@ -74,7 +74,8 @@ class Worker:
     """One worker's consolidator and where it reads."""
 
     def __init__(self, store: SqliteStore, headquarters: Headquarters, publisher: Ledgered, owner: str) -> None:
-        self._made = (headquarters, publisher, owner)
+        self._made = (headquarters, publisher)
+        self.owner = owner
         self.store = Mortal(store)
         self.tick_s = 0.0
         self.positions = Positions()
@@ -82,7 +83,7 @@ class Worker:
 
     def restart(self) -> None:
         """Begin as a new process does: nothing in memory, no lane."""
-        headquarters, publisher, owner = self._made
+        headquarters, publisher = self._made
         self.store.dies = None
         self.positions = Positions(seeks=self.positions.seeks)
         self.consolidator = Consolidator(
@@ -90,7 +91,7 @@ class Worker:
             headquarters,
             IDENTITY,
             publisher,
-            owner,
+            self.owner,
             lambda: LATER,
             lambda: self.tick_s,
         )
@@ -155,6 +156,11 @@ class World:
     def sizes(self, center: str) -> dict[str, int]:
         """Return the size of each lane of a center, by epoch."""
         return dict(peek(self.store.path, "SELECT epoch, size FROM lane WHERE center = ?", center))
+
+    def is_held(self, center: str) -> bool:
+        """Return whether whoever claimed this lane last reads it still: whoever did before is fenced out."""
+        owners = peek(self.store.path, "SELECT owner FROM intake WHERE center = ?", center)
+        return any(center in worker.positions.next for worker in self.workers if [(worker.owner,)] == owners)
 
     async def speak(self, center: str) -> None:
         """Suspend the center, or let a suspended one go on."""
@@ -241,8 +247,8 @@ class World:
         for worker in self.workers:
             await worker.consolidator.look_again()
         for name, sender in self.senders.items():
-            if name not in self.workers[0].positions.next:
-                await self.workers[0].assign(name)  # somebody holds every lane in the end: a status is its owner's
+            if not self.is_held(name):
+                await self.workers[0].assign(name)  # Kafka deals out anew what nobody reads: a status is its owner's
             for _ in range(ROUNDS_MAX):
                 self.next_lane(sender)
                 size = self.sizes(name).get(sender.epoch, 0)

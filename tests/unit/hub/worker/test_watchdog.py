@@ -16,9 +16,10 @@ class Reading:
     def __init__(self, **positions: int | None) -> None:
         self.positions: dict[str, int | None] = dict(positions)
         self.lagging: set[str] = set(positions)
+        self.overtaken: set[str] = set()
         self.broker_is_away = False
         self.now_s = 1000.0
-        self.watchdog = Watchdog(lambda: self.positions, self.behind, 60.0, lambda: self.now_s)
+        self.watchdog = Watchdog(lambda: self.positions, lambda: self.overtaken, self.behind, 60.0, lambda: self.now_s)
 
     async def behind(self, centers: Collection[str]) -> set[str]:
         if self.broker_is_away:
@@ -82,4 +83,37 @@ async def test_lane_that_waits_or_was_parked_is_no_stall() -> None:
     del reading.positions["uz"]
     await reading.look(600)
     reading.positions["uz"] = 17
+    await reading.look(60)
+
+
+async def test_lane_that_was_overtaken_and_stays_here_is_fatal() -> None:
+    """Nobody reads it while whoever claimed it is gone: after the sixty seconds, not before, whatever else lags."""
+    reading = Reading(uz=17, kz=3)
+    reading.overtaken = {"uz"}
+    del reading.positions["uz"]
+    reading.lagging = {"uz"}
+    await reading.look(60)
+    with pytest.raises(Fatal, match="lane of uz was taken over by another worker 60 s ago"):
+        await reading.look(5)
+
+
+async def test_lane_that_the_group_takes_from_here_is_no_stall() -> None:
+    """It was overtaken because it is another worker's now; if it comes back and is overtaken again, the time is new."""
+    reading = Reading()
+    reading.overtaken = {"uz"}
+    await reading.look(50)
+    reading.overtaken = set()
+    await reading.look(600)
+    reading.overtaken = {"uz"}
+    await reading.look(60)
+
+
+async def test_lane_that_was_overtaken_waits_for_a_broker_that_is_away() -> None:
+    """Without it the group can't say whose the lane is."""
+    reading = Reading()
+    reading.overtaken = {"uz"}
+    await reading.look(50)
+    reading.broker_is_away = True
+    await reading.look(600)
+    reading.broker_is_away = False
     await reading.look(60)
