@@ -11,7 +11,7 @@ import io
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import fastavro
 
@@ -81,12 +81,13 @@ class Codec:
     def decode(self, data: bytes, start: int = 0) -> dict[str, Any]:
         """Return the value of the body that begins at `start` and must end where `data` ends. Errors: Malformed."""
         try:
+            value: dict[str, Any]  # its schema is a record's
             value, end = self._read(data, start)
         except (IndexError, ValueError, OverflowError) as exc:
             raise Malformed(f"does not decode: {exc}") from exc
         if end != len(data):
             raise Malformed(f"the value ends at byte {end - start} of {len(data) - start}")
-        return cast("dict[str, Any]", value)
+        return value
 
 
 def _typed(schema: Any, value: Any) -> Any:

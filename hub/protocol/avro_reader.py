@@ -92,7 +92,15 @@ class _Writer:
             self.line(depth, "if data[at] > 1: fail('a boolean', data[at])")
             self.line(depth, "at += 1")
             return 1
-        self.line(depth, f"{target}, at = {_call(kind, logical, attributes)}")
+        read = f"{target}, at = {_call(kind, logical, attributes)}"
+        if (kind, logical) in {("int", None), ("long", None)}:
+            self.line(depth, f"{target} = data[at]")
+            self.line(depth, f"if {target} > 0x7F: {read}")
+            self.line(depth, "else:")
+            self.line(depth + 1, f"{target} = ({target} >> 1) ^ -({target} & 1)")
+            self.line(depth + 1, "at += 1")
+        else:
+            self.line(depth, read)
         return 1
 
     def _record(self, avro: Any, target: str, depth: int) -> int:
@@ -132,13 +140,16 @@ class _Writer:
 
     def _text(self, target: str, depth: int) -> int:
         self.line(depth, "size = data[at]")
-        self.line(depth, "if size & 0x81:")  # of two bytes or more, or negative
+        self.line(depth, "if not size & 0x81:")  # up to 63 bytes; the two digits of longer ones are seven bits each
+        self.line(depth + 1, "at += 1")
+        self.line(depth + 1, "stop = at + (size >> 1)")
+        self.line(depth, "elif not size & 1 and data[at + 1] <= 0x7F:")
+        self.line(depth + 1, "stop = at + 2 + ((size & 0x7F | data[at + 1] << 7) >> 1)")
+        self.line(depth + 1, "at += 2")
+        self.line(depth, "else:")
         self.line(depth + 1, "size, at = read_long(data, at)")
         self.line(depth + 1, "if size < 0: fail('a length', size)")
         self.line(depth + 1, "stop = at + size")
-        self.line(depth, "else:")
-        self.line(depth + 1, "at += 1")
-        self.line(depth + 1, "stop = at + (size >> 1)")
         self.line(depth, "if stop > end: fail('a text beyond the body by', stop - end)")
         self.line(depth, f"{target} = data[at:stop].decode()")
         self.line(depth, "at = stop")
