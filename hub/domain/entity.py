@@ -32,6 +32,10 @@ def decimal_text(value: Decimal) -> str:
 canonical_json: Final = partial(orjson.dumps, default=_plain, option=_CANONICAL)
 
 
+class OutlineOnly(Exception):
+    """What was asked for is not in memory, where only an entity's outline is. The caller reads the whole entity."""
+
+
 class _PutAway:
     """Where an entity keeps the text that its record is read from; no field of it."""
 
@@ -99,7 +103,11 @@ class Entity(_PutAway):
         # Python asks here only for what is not set: the fields that `unread` and `put_away` leave out.
         if name not in {"kind", "record", "changed"}:
             raise AttributeError(name)
-        read = Entity.from_json(self._document)
+        try:
+            document = self._document
+        except AttributeError:
+            raise OutlineOnly(f"{name} of {self.stream} {self.id}") from None
+        read = Entity.from_json(document)
         for left_out in ("kind", "record", "changed"):
             object.__setattr__(self, left_out, getattr(read, left_out))
         return getattr(read, name)
@@ -152,3 +160,12 @@ class Entity(_PutAway):
         if not isinstance(fields, dict) or fields.keys() != _FIELDS:
             raise Malformed(f"entity: expected exactly {', '.join(sorted(_FIELDS))}")
         return cls(**fields)
+
+
+class Outline(Entity):
+    """An entity whose kind, record and changed are not at hand: whoever asks for one of them is told OutlineOnly."""
+
+    __slots__ = ()
+
+    def __init__(self, stream: str, entity_id: str, center: str, status: str, version: int) -> None:
+        self.stream, self.id, self.center, self.status, self.version = stream, entity_id, center, status, version  # type: ignore[misc] # it is being made

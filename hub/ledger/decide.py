@@ -35,22 +35,32 @@ from hub.protocol.record import LANE_OPENED, is_signed
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
+
+def _counts_record(kind: EventKind) -> bool:
+    """Return whether an event of this kind is judged, folded or counted by the record of the entity before it."""
+    stream = STREAMS[kind.stream]
+    return not kind.carries_record or bool(stream.growing_fields) or stream.contribution is not count_by_status
+
+
 # A Kafka key that no verdict depends on is kept beside its row where it is not the subject, and not longer than this.
 KEY_REMARK_BYTES_MAX: Final = 1024
-_STREAM_OF: Final = {kind.type.encode(): kind.stream for kind in KINDS.values()}
+# The stream of each type of event, and whether the record counts of the entity before it.
+_SUBJECTS: Final = {kind.type.encode(): (kind.stream, _counts_record(kind)) for kind in KINDS.values()}
 ZERO: Final = Decimal(0)
 
 
-def subjects(stretches: Iterable[Stretch]) -> frozenset[EntityKey]:
-    """Return the entities that deciding will look at, as far as the headers tell."""
-    found = set()
+def subjects(stretches: Iterable[Stretch]) -> tuple[frozenset[EntityKey], frozenset[EntityKey]]:
+    """Return the entities that deciding will look at, and those of them whose records count, as far as headers tell."""
+    found, whole = set(), set()
     for stretch in stretches:
         for event in stretch.events:
-            stream = _STREAM_OF.get(event.headers.get("ce_type") or b"")
-            subject = event.headers.get("ce_subject")
-            if stream is not None and subject is not None:
-                found.add((stream, subject.decode("utf-8", "replace")))
-    return frozenset(found)
+            subject, known = event.headers.get("ce_subject"), _SUBJECTS.get(event.headers.get("ce_type") or b"")
+            if known is not None and subject is not None:
+                key = known[0], subject.decode("utf-8", "replace")
+                found.add(key)
+                if known[1]:
+                    whole.add(key)
+    return frozenset(found), frozenset(whole)
 
 
 @dataclass(frozen=True, slots=True)
