@@ -33,15 +33,19 @@ def canonical_json(value: Any) -> bytes:
     return orjson.dumps(value, _plain, _CANONICAL)
 
 
-class _PutAway:
-    """Where an entity keeps the text that its record is read from; no field of it."""
+class OutlineOnly(Exception):
+    """What was asked for is not in memory, where only an entity's outline is. The caller reads the whole entity."""
+
+
+class _Unread:
+    """Where an entity keeps the text that its record is read from, if somebody asks for it; no field of it."""
 
     __slots__ = ("_document",)
     _document: bytes | str
 
 
 @value_class
-class Entity(_PutAway):
+class Entity(_Unread):
     """One entity as of its last accepted event.
 
     Shapes: record is the value of the last event that carried the record, and `kind` is that event's type; changed is
@@ -88,19 +92,15 @@ class Entity(_PutAway):
             object.__setattr__(entity, "kind", kind)
         return entity
 
-    def put_away(self, document: bytes) -> None:
-        """Let go of the record; it is read from `document`, the `to_json` text, if somebody asks for it.
-
-        A record is some forty small objects. Freed at once they are the next event's, still in the processor's cache.
-        """
-        object.__setattr__(self, "_document", document)
-        object.__delattr__(self, "record")
-
     def __getattr__(self, name: str) -> Any:
-        # Python asks here only for what is not set: the fields that `unread` and `put_away` leave out.
+        # Python asks here only for what is not set: the fields that `unread` leaves out.
         if name not in {"kind", "record", "changed"}:
             raise AttributeError(name)
-        read = Entity.from_json(self._document)
+        try:
+            document = self._document
+        except AttributeError:
+            raise OutlineOnly(f"{name} of {self.stream} {self.id}") from None
+        read = Entity.from_json(document)
         for left_out in ("kind", "record", "changed"):
             object.__setattr__(self, left_out, getattr(read, left_out))
         return getattr(read, name)
@@ -153,3 +153,12 @@ class Entity(_PutAway):
         if not isinstance(fields, dict) or fields.keys() != _FIELDS:
             raise Malformed(f"entity: expected exactly {', '.join(sorted(_FIELDS))}")
         return cls(**fields)
+
+
+class Outline(Entity):
+    """An entity whose kind, record and changed are not at hand: whoever asks for one of them is told OutlineOnly."""
+
+    __slots__ = ()
+
+    def __init__(self, stream: str, entity_id: str, center: str, status: str, version: int) -> None:
+        self.stream, self.id, self.center, self.status, self.version = stream, entity_id, center, status, version  # type: ignore[misc] # it is being made

@@ -32,27 +32,14 @@ from hub.protocol.leaf import Common
 from hub.protocol.limits import VALUE_BYTES_MAX
 from hub.protocol.note import Signer, sign_note
 from hub.protocol.receipt import Decision, Receipt
-from hub.protocol.record import LANE_OPENED, is_signed
+from hub.protocol.record import LANE_OPENED
 from hub.protocol.value import value_class
 from hub.protocol.verdict import Code
 
 # A Kafka key that no verdict depends on is kept beside its row where it is not the subject, and not longer than this.
 KEY_REMARK_BYTES_MAX: Final = 1024
-_STREAM_OF: Final = {kind.type.encode(): kind.stream for kind in KINDS.values()}
 AT_ONCE_MAX: Final = 64  # events that are decided step by step, and not one by one
 ZERO: Final = Decimal(0)
-
-
-def subjects(stretches: Iterable[Stretch]) -> frozenset[EntityKey]:
-    """Return the entities that deciding will look at, as far as the headers tell."""
-    found = set()
-    for stretch in stretches:
-        for event in stretch.events:
-            stream = _STREAM_OF.get(event.headers.get("ce_type") or b"")
-            subject = event.headers.get("ce_subject")
-            if stream is not None and subject is not None:
-                found.add((stream, subject.decode("utf-8", "replace")))
-    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +224,11 @@ class _Deciding:
             return None
         subjects, times = read
         befores = [self._before(alike, subject) for subject in subjects]
+        was = [before.entity if before else None for before in befores]
         try:
+            records = [_decode(alike, value) for value in values]
             entities = judge_each(
-                alike.kind,
-                subjects,
-                self.center,
-                times,
-                [_decode(alike, value) for value in values],
-                [None if before is None else before.entity for before in befores],
-                self.recorded_at,
-                self.registry,
+                alike.kind, subjects, self.center, times, records, was, self.recorded_at, self.registry
             )
         except Rejected:
             return None
@@ -281,7 +263,7 @@ class _Deciding:
                 raise Rejected(Code.TOO_LARGE, "", f"expected at most {VALUE_BYTES_MAX} bytes, got {len(value)}")
             read = None if alike is None else self._read_alike((event,))
             if alike is None or read is None:
-                envelope = read_envelope(self.center, record.key, headers, _count(event), self.rules)
+                envelope = read_envelope(self.center, record.key, headers, event.headers_count, self.rules)
                 subject, occurred_at = envelope.subject, envelope.time
                 alike = self._alike(envelope.type, envelope.dataschema, event)
             else:
@@ -325,11 +307,10 @@ class _Deciding:
             alike = known or self._alike_of(events[0])
             subjects = [(event.headers.get("ce_subject") or b"").decode("utf-8", "replace") for event in events]
             befores = [self._before(alike, subject) for subject in subjects]
+            values = [_decode(alike, event.record.value or b"") for event in events]
             entities = [
                 fold(before.entity if before else None, alike.kind, subject, self.center, value)
-                for before, subject, value in zip(
-                    befores, subjects, [_decode(alike, event.record.value or b"") for event in events], strict=True
-                )
+                for before, subject, value in zip(befores, subjects, values, strict=True)
             ]
             self._accepted(events, alike, befores, entities)
 
@@ -375,12 +356,11 @@ class _Deciding:
                 entity, document, digest, origin, event.sequence, alike.type, self.recorded_at, source, at, value
             )
         contribution = alike.stream.contribution
-        for before, entity, document in zip(befores, entities, documents, strict=True):
-            if contribution is count_by_status:  # as most streams do: it reads no record, neither now nor later
-                entity.put_away(document)
-                if before is not None and before.entity.status == entity.status:
-                    continue
-            self._measure(contribution(entity), contribution(before.entity) if before else {})
+        for before, entity in zip(befores, entities, strict=True):
+            was = None if before is None else before.entity
+            # Most streams count by status alone: what doesn't change it changes no measure, and no record is read.
+            if contribution is not count_by_status or was is None or was.status != entity.status:
+                self._measure(contribution(entity), contribution(was) if was else {})
 
     def _measure(self, now: Mapping[str, Decimal], then: Mapping[str, Decimal]) -> None:
         measures = self.state.measures
@@ -388,15 +368,6 @@ class _Deciding:
             change = now.get(measure, ZERO) - then.get(measure, ZERO)
             if change:
                 measures[self.origin, measure] = measures.get((self.origin, measure), ZERO) + change
-
-
-def _count(event: Pending) -> int:
-    """Return how many headers came, repeated ones that nobody signs left out: they are not in the ledger's bytes."""
-    headers = event.record.headers
-    if len(headers) == len(event.headers):
-        return len(headers)
-    signed = [name for name, _ in headers if is_signed(name)]
-    return len(event.headers) + len(signed) - len(set(signed))
 
 
 def _remark(key: bytes | None, headers: Mapping[str, bytes | None]) -> bytes | None:

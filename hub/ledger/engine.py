@@ -11,6 +11,9 @@ has to be read next: HQ's own checkpoints that cosignatures speak of, and the en
 
 *read* is the caller's: two questions to the store, at most.
 
+Of most entities an outline will do that the caller has in memory: status, version and place, without the record. Which
+have to be whole the need says; and where a record counts all the same, `judge` asks for it by OutlineOnly.
+
 *judge* weighs the cosignatures against HQ's checkpoints (witness.py), decides each event by its entity, the basis and
 HQ's clock (decide.py), and signs a receipt for every stretch and the requests for what is missing.
 
@@ -25,10 +28,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hub.ledger.basis import Basis
-from hub.ledger.decide import decide, subjects
+from hub.ledger.decide import decide
 from hub.ledger.keyring import Keyring
 from hub.ledger.reading import Reading, Taken
 from hub.ledger.step import Commit, EntityKey, KnownEntity, Step
+from hub.ledger.subjects import subjects
 from hub.ledger.take import take
 from hub.ledger.witness import weigh
 from hub.protocol.note import Signer, sign_note
@@ -39,12 +43,14 @@ from hub.protocol.record import KafkaRecord
 class Need:
     """A fetch put in place, and what must be read to judge it.
 
-    Shapes: `checkpoints` has sizes of HQ's log, `entities` (stream, entity id); both may be empty.
+    Shapes: `checkpoints` has sizes of HQ's log, `entities` (stream, entity id); both may be empty. Of entities that are
+            not in `whole` an outline will do as well, unless `judge` says otherwise.
     """
 
     taken: Taken
     checkpoints: frozenset[int]
     entities: frozenset[EntityKey]
+    whole: frozenset[EntityKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,8 @@ def plan(reading: Reading, records: Sequence[KafkaRecord], keyring: Keyring, hub
     """
     taken = take(reading, records, keyring, hub, tick)
     sizes = frozenset(cosignature.said.checkpoint.size for cosignature in taken.cosignatures)
-    return Need(taken, sizes, subjects(taken.stretches))
+    entities, whole = subjects(taken.stretches)
+    return Need(taken, sizes, entities, whole)
 
 
 def judge(need: Need, answers: Answers, basis: Basis, now: datetime, key: Signer) -> Step:
@@ -71,7 +78,8 @@ def judge(need: Need, answers: Answers, basis: Basis, now: datetime, key: Signer
 
     Shapes: `answers` has everything that the need asks for and HQ has; `basis` is the one whose keyring planned it.
     Units:  `now` is HQ's clock in UTC; the step is committed at it.
-    Errors: none for any event; an exception is a fault of ours and parks the lane.
+    Errors: OutlineOnly, where an answer is an outline and its record counts, which is rare: the caller reads all of the
+            entities whole, and asks again. None for any event; another exception is a fault of ours and parks the lane.
     """
     taken = need.taken
     good, strange = weigh(taken.cosignatures, answers.checkpoints)

@@ -13,7 +13,7 @@ from hub.protocol.checkpoint import Checkpoint
 from hub.protocol.control import Presence
 from hub.protocol.leaf import Common, LeafReader
 from hub.protocol.receipt import Resend
-from hub.protocol.record import KafkaRecord
+from hub.protocol.record import KafkaRecord, is_signed
 from hub.protocol.tree import Edge
 from hub.protocol.value import value_class
 from hub.protocol.witness import Alarm, Cosigned
@@ -67,6 +67,15 @@ class Pending:
     seal: bytes | None
     common: Common | None = None  # what it shares with other records of the lane; None where its headers are unusual
     refusal: Refusal | None = None
+
+    @property
+    def headers_count(self) -> int:
+        """How many headers came, repeated ones that nobody signs left out: they are not in the ledger's bytes."""
+        listed = self.record.headers
+        if len(listed) == len(self.headers):
+            return len(listed)
+        signed = [name for name, _ in listed if is_signed(name)]
+        return len(self.headers) + len(signed) - len(set(signed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Never
 
-from hub.domain.entity import Entity
+from hub.domain.entity import Entity, Outline, OutlineOnly
 from hub.ledger.lane import Intake, Lane
 from hub.ledger.reading import Cosignature, Heard, Quarantined, Reading, Stretch
 from hub.protocol.receipt import Receipt
@@ -35,6 +36,25 @@ class KnownEntity:
     record_origin: str
     record_sequence: int
     value: bytes | None = None
+
+
+class KnownOutline(KnownEntity):
+    """A known entity of which only the outline is at hand: stream, id, center, status, version, and its last event.
+
+    It is enough to judge most events by, and to judge them as by the whole entity: whatever asks for anything else
+    raises OutlineOnly, which is no verdict.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, entity: Outline, origin: str, sequence: int) -> None:
+        self.entity, self.origin, self.sequence = entity, origin, sequence  # type: ignore[misc] # it is being made
+
+    def __getattr__(self, name: str) -> Never:
+        # Python asks here only for what is not set.
+        if name not in KnownEntity.__match_args__:
+            raise AttributeError(name)
+        raise OutlineOnly(f"{name} of {self.entity.stream} {self.entity.id}")
 
 
 @value_class

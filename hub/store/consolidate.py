@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from hub.domain.entity import OutlineOnly
 from hub.ledger import engine
 from hub.ledger.basis import Basis
 from hub.ledger.lane import Status
@@ -36,6 +37,13 @@ class Entities(Protocol):
 
     async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, KnownEntity]:
         """Return those of `keys` that HQ knows."""
+
+
+class Memory(Protocol):
+    """What is remembered of entities, so that they need not be read."""
+
+    def known(self, keys: Collection[EntityKey], whole: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
+        """Return those of `keys` that are remembered: whole those that are in `whole`, the others perhaps outlined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class Driver:
     store: Store
     entities: Entities
     signatory: Signatory
+    memory: Memory | None = None
 
     async def consolidate(
         self,
@@ -93,17 +102,28 @@ class Driver:
         except Exception as exc:
             raise EngineFault(exc) from exc
         checkpoints = await self.store.log.notes(need.checkpoints) if need.checkpoints else {}
-        entities = await self.entities.entities(need.entities) if need.entities else {}
+        known = {} if self.memory is None else self.memory.known(need.entities, need.whole)
+        if len(known) < len(need.entities):
+            known.update(await self.entities.entities(need.entities - known.keys()))
         try:
-            step = engine.judge(need, engine.Answers(checkpoints, entities), basis, at.now, self.signatory.receipts)
-        except Exception as exc:
-            raise EngineFault(exc) from exc
+            step = self._judged(need, engine.Answers(checkpoints, known), basis, at)
+        except EngineFault as fault:
+            if not isinstance(fault.cause, OutlineOnly):
+                raise
+            whole = await self.entities.entities(need.entities)  # a verdict depends on no memory
+            step = self._judged(need, engine.Answers(checkpoints, whole), basis, at)
         allow(step)
         if answer is not None and step.heard.claims:
             return await self._answered(reading, term, step, answer)
         if step.changes(reading.intake):
             await self.store.commit(step, term)
         return step
+
+    def _judged(self, need: engine.Need, answers: engine.Answers, basis: Basis, at: Instant) -> Step:
+        try:
+            return engine.judge(need, answers, basis, at.now, self.signatory.receipts)
+        except Exception as exc:
+            raise EngineFault(exc) from exc
 
     async def _answered(
         self, reading: Reading, term: int, step: Step, answer: Callable[[Step], Awaitable[str | None]]

@@ -101,6 +101,7 @@ class Consolidator:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         tick: Callable[[], float] = time.monotonic,
         sure: Callable[[], Awaitable[None]] = _is_sure,
+        memory: Remembered | None = None,
     ) -> None:
         self._store = store
         self._headquarters = headquarters
@@ -111,8 +112,8 @@ class Consolidator:
         self._sure = sure
         self._held: dict[str, HeldIntake] = {}
         self.overtaken: set[str] = set()  # lanes that another worker has claimed, and the group has not revoked here
-        self._entities = Remembered(store)
-        self._driver = Driver(store, self._entities, identity)
+        self._memory = Remembered() if memory is None else memory
+        self._driver = Driver(store, store, identity, self._memory)
         self._teller = Teller(store, identity, publisher)
         self._basis: Basis | None = None
         self._looked_at = clock()  # at the hq lane
@@ -145,7 +146,7 @@ class Consolidator:
                     await self._store.set_status(center, claim.term, intake.status, intake.why)
             self._held[center] = HeldIntake(Reading.of(intake), claim.term, intake.offset, basis, claim.is_damaged)
             self.overtaken.discard(center)
-            self._entities.forget(center)
+            self._memory.forget(center)
             if claim.is_damaged:
                 log.error("lane_damaged", center=center, **_told(intake.why))
             if not intake.is_read:
@@ -160,7 +161,7 @@ class Consolidator:
         for center in centers:
             self._held.pop(center, None)
             self.overtaken.discard(center)
-            self._entities.forget(center)
+            self._memory.forget(center)
 
     async def refresh(self) -> Basis:
         """Read the hq lane again, if it has grown, and return it."""
@@ -300,7 +301,7 @@ class Consolidator:
         except EngineFault as fault:
             await self._park(center, held, fault.cause)
         except Damaged as damage:
-            self._entities.forget(center)
+            self._memory.forget(center)
             await self._stop(center, held, Status.PARKED, damaged_rows(damage.reason))
         except FencedError:
             self._let_go(center)
@@ -315,8 +316,8 @@ class Consolidator:
         self._teller.heard(center, step.heard.presences, Instant(step.committed_at, self._tick()))
         if step.commits:
             self._newest = max(step.committed_at, self._newest or step.committed_at)
-            self._entities.remember(step.entities)
-            self._publisher.offer(publications(step, self._entities.kept))
+            self._memory.remember(step.entities)
+            self._publisher.offer(publications(step, self._memory.whole))
         for note in step.resends:
             self._publisher.answer(center, "resend", note)
         for item in step.quarantine[:QUARANTINE_LOGGED_MAX]:

@@ -5,47 +5,63 @@ Right only because two lanes never touch one entity: while a worker owns a lane,
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Final
 
-from hub.ledger.step import EntityKey, KnownEntity
-from hub.store.consolidate import Entities
+from hub.domain.entity import Outline
+from hub.ledger.step import EntityKey, KnownEntity, KnownOutline
 
-ENTITIES_MAX: Final = 16_000  # about 1.5 kB each, records put away
+WHOLE_MAX: Final = 2_000  # about 6 kB each
+OUTLINES_MAX: Final = 64_000  # about 340 bytes each
+
+
+_Kept = tuple[str, str, int, str, int]  # of an outline: center, status and version, origin and sequence
 
 
 class Remembered:
-    """Reads entities from memory, and from `store` where they are not there. Implements Entities."""
+    """Keeps entities as they were committed last: whole the newest, of many more their outlines. Implements Memory."""
 
-    def __init__(self, store: Entities) -> None:
-        self._store = store
-        self._kept: OrderedDict[EntityKey, KnownEntity] = OrderedDict()
+    def __init__(self, whole_max: int = WHOLE_MAX, outlines_max: int = OUTLINES_MAX) -> None:
+        self._whole_max = whole_max
+        self._outlines_max = outlines_max
+        # In the order of their last change; no entity is in both.
+        self._whole: dict[EntityKey, KnownEntity] = {}
+        self._outlines: dict[EntityKey, _Kept] = {}
 
-    async def entities(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, KnownEntity]:
-        """See Entities."""
-        kept = self._kept
-        found = {key: kept[key] for key in keys if key in kept}
-        if len(found) < len(keys):
-            found.update(await self._store.entities([key for key in keys if key not in found]))
+    def known(self, keys: Collection[EntityKey], whole: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
+        """See Memory."""
+        kept, outlines = self._whole, self._outlines
+        found: dict[EntityKey, KnownEntity] = {}
+        for key in keys:
+            if (known := kept.get(key)) is not None:
+                found[key] = known
+            elif (outline := outlines.get(key)) is not None and key not in whole:
+                center, status, version, origin, sequence = outline
+                found[key] = KnownOutline(Outline(key[0], key[1], center, status, version), origin, sequence)
         return found
 
     @property
-    def kept(self) -> Mapping[EntityKey, KnownEntity]:
-        """The entities that are in memory."""
-        return self._kept
+    def whole(self) -> Mapping[EntityKey, KnownEntity]:
+        """The entities that are in memory as a whole."""
+        return self._whole
 
     def remember(self, entities: Mapping[EntityKey, KnownEntity]) -> None:
         """Keep entities as they were just committed; those that were changed longest ago make room."""
-        kept = self._kept
+        kept, outlines = self._whole, self._outlines
         for key, known in entities.items():
+            kept.pop(key, None)  # a dictionary has at its end what is new in it
             kept[key] = known
-            kept.move_to_end(key)
-        while len(kept) > ENTITIES_MAX:
-            kept.popitem(last=False)
+            outlines.pop(key, None)
+        for key in list(islice(kept, max(0, len(kept) - self._whole_max))):
+            known = kept.pop(key)
+            was = known.entity
+            outlines[key] = was.center, was.status, was.version, known.origin, known.sequence
+        for key in list(islice(outlines, max(0, len(outlines) - self._outlines_max))):
+            del outlines[key]
 
     def forget(self, center: str) -> None:
         """Drop what is remembered of a center: between two ownerships another worker may have written it."""
         prefix = center + ":"
-        for key in [k for k in self._kept if k[1].startswith(prefix)]:
-            del self._kept[key]
+        self._whole = {key: known for key, known in self._whole.items() if not key[1].startswith(prefix)}
+        self._outlines = {key: outline for key, outline in self._outlines.items() if not key[1].startswith(prefix)}

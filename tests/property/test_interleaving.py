@@ -27,7 +27,7 @@ from tests.support.checker import check, trust_of
 from tests.support.engines import open_store
 from tests.support.hq import IDENTITY, Hq
 from tests.support.sender import CENTERS, PUBLISHED, REVISED, WITHDRAWN, Batches, of_centers, outcome, script, senders
-from tests.support.world import LATER, LifeStep, World, one_step
+from tests.support.world import LATER, LifeStep, Limits, World, one_step
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +59,19 @@ async def straight(template: Path, folder: Path, script: dict[str, list[Batches]
 
 
 async def crooked(
-    template: Path, folder: Path, script: dict[str, list[Batches]], steps: Sequence[LifeStep]
+    template: Path,
+    folder: Path,
+    script: dict[str, list[Batches]],
+    steps: Sequence[LifeStep],
+    memory: Limits | None = None,
 ) -> tuple[dict[str, list[Any]], Counter[str]]:
-    """Return what consolidators come to that live through `steps`, and what they lived through.
+    """Return what consolidators come to that live through `steps` and remember so much, and what they lived through.
 
     Every lane reads at the end, and the checker must have nothing to say of it.
     """
     database = folder / "hub.sqlite3"
     shutil.copy(template, database)
-    world = World.open(database, script)
+    world = World.open(database, script, memory)
     try:
         await world.live(steps)
         found = outcome(database)
@@ -80,34 +84,39 @@ async def crooked(
     return found, world.seen
 
 
-def interleave(template: Path, script: dict[str, list[Batches]], steps: Sequence[LifeStep]) -> Counter[str]:
+def interleave(
+    template: Path, script: dict[str, list[Batches]], steps: Sequence[LifeStep], memory: Limits | None = None
+) -> Counter[str]:
     """Hold a life against the straight run; return what happened in it."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         expected = asyncio.run(straight(template, Path(one), script))
-        found, seen = asyncio.run(crooked(template, Path(other), script, steps))
+        found, seen = asyncio.run(crooked(template, Path(other), script, steps, memory))
     assert of_centers(found) == of_centers(expected)
     return seen
 
 
-@given(script=script, steps=st.lists(one_step, min_size=20, max_size=80))
+MEMORIES = st.sampled_from([None, (0, 0), (0, 2), (1, 1), (2, 9)])
+
+
+@given(script=script, steps=st.lists(one_step, min_size=20, max_size=80), memory=MEMORIES)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_interleaving_gives_the_verdicts_and_state_of_a_straight_run(
-    template: Path, script: dict[str, list[Batches]], steps: list[LifeStep]
+    template: Path, script: dict[str, list[Batches]], steps: list[LifeStep], memory: Limits | None
 ) -> None:
     """Same basis, same lanes: same verdicts, entities, measures and state digests, whatever befell the workers."""
-    for name in +interleave(template, script, steps):
+    for name in +interleave(template, script, steps, memory):
         event(name)
 
 
 @pytest.mark.long
-@given(script=script, steps=st.lists(one_step, min_size=20, max_size=200))
+@given(script=script, steps=st.lists(one_step, min_size=20, max_size=200), memory=MEMORIES)
 @settings(max_examples=2_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @pytest.mark.timeout(3600)
 def test_any_long_interleaving_gives_the_verdicts_and_state_of_a_straight_run(
-    template: Path, script: dict[str, list[Batches]], steps: list[LifeStep]
+    template: Path, script: dict[str, list[Batches]], steps: list[LifeStep], memory: Limits | None
 ) -> None:
     """The same, for much longer."""
-    interleave(template, script, steps)
+    interleave(template, script, steps, memory)
 
 
 def test_straight_run_decides_alike_in_another_order_of_lanes(template: Path, tmp_path: Path) -> None:

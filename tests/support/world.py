@@ -22,6 +22,7 @@ from hub.protocol.note import Note
 from hub.protocol.receipt import Receipt, read_answer
 from hub.store.sqlite import SqliteStore
 from hub.worker.consolidator import Consolidator
+from hub.worker.remembered import Remembered
 from tests.support.center import RELEASED, Center
 from tests.support.hq import IDENTITY, Hq
 from tests.support.intakes import Ledgered, Positions
@@ -43,6 +44,7 @@ STEPS: Final = (
 # One step: what happens, to which center, at which worker, and how much of it.
 one_step = st.tuples(st.sampled_from(STEPS), st.sampled_from(CENTERS), st.integers(0, WORKERS - 1), st.integers(1, 12))
 LifeStep = tuple[str, str, int, int]
+Limits = tuple[int, int]  # how many entities a worker remembers whole, and how many in outline
 
 
 class DiedError(Exception):
@@ -73,9 +75,12 @@ class Mortal:
 class Worker:
     """One worker's consolidator and where it reads."""
 
-    def __init__(self, store: SqliteStore, headquarters: Headquarters, publisher: Ledgered, owner: str) -> None:
+    def __init__(
+        self, store: SqliteStore, headquarters: Headquarters, publisher: Ledgered, owner: str, memory: Limits | None
+    ) -> None:
         self._made = (headquarters, publisher)
         self.owner = owner
+        self._limits = memory
         self.store = Mortal(store)
         self.tick_s = 0.0
         self.positions = Positions()
@@ -94,6 +99,7 @@ class Worker:
             self.owner,
             lambda: LATER,
             lambda: self.tick_s,
+            memory=None if self._limits is None else Remembered(*self._limits),
         )
         self.consolidator.attach(self.positions)
 
@@ -139,10 +145,10 @@ class World:
     seen: Counter[str] = field(default_factory=Counter)  # what the steps led to, for the statistics
 
     @classmethod
-    def open(cls, database: Path, script: dict[str, list[Batches]]) -> World:
+    def open(cls, database: Path, script: dict[str, list[Batches]], memory: Limits | None = None) -> World:
         store = open_without_disk(database)
         headquarters, published = Headquarters(store, IDENTITY, RELEASED), Ledgered()
-        workers = [Worker(store, headquarters, published, f"worker {n}") for n in range(WORKERS)]
+        workers = [Worker(store, headquarters, published, f"worker {n}", memory) for n in range(WORKERS)]
         return cls(store, Hq(store, headquarters, {}, now=LATER), senders(script), published, workers)
 
     async def live(self, steps: Sequence[LifeStep]) -> None:

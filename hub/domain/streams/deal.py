@@ -108,7 +108,8 @@ def contribution(entity: Entity) -> dict[str, Decimal]:
     measures = {f"deal.{entity.status}": Decimal(1)}
     record = entity.record
     if entity.status in ("signed", "closed") and record["amount"] is not None:
-        amount = Decimal(record["amount"])
+        # As text it has lost the zeros at its end; a measure is written with all places, whatever form is at hand.
+        amount = Decimal(record["amount"]).quantize(_PLACES, context=_EXACT)
         measures[f"deal.{entity.status}.amount.{record['currency']}"] = amount
         if record["rate"] is not None:
             converted = _EXACT.multiply(amount, Decimal(record["rate"])).quantize(_PLACES, context=_EXACT)

@@ -20,8 +20,10 @@ from hub.replay.fold import read_bases
 from hub.replay.source import Ledger
 from hub.store.released import released_schemas
 from hub.store.state import open_state
+from schemas.vectors.samples import sample_of
 from tests.support.audited import CENTERS, DEAL, TRUST, Audited
 from tests.support.hq import Hq
+from tests.support.peek import edit, peek
 from tests.support.tampering import change
 
 POINTS = 100
@@ -225,3 +227,20 @@ async def test_worker_that_goes_on_raises_no_alarm(tmp_path: Path) -> None:
         assert rounds > 1
     await made.hq.headquarters.basis()
     await made.hq.store.close()
+
+
+@pytest.mark.parametrize("written", ["-1200000.5000", "-1200000.5"])
+async def test_money_that_a_later_lane_takes_back_is_no_difference(tmp_path: Path, written: str) -> None:
+    """A deal is signed in one lane and closed in the next, by who has it from SQL: as any release has written it."""
+    made = await Audited.open(tmp_path)
+    deal = sample_of("net.cohub.deal.closed.v1") | {"counterpart_center": None, "offer": None}
+    for kind in ("opened", "signed", "closed"):
+        if kind == "closed":
+            await made.new_epoch("uz", "0000beef", 0)
+        event = made.event("uz", f"net.cohub.deal.{kind}.v1", "D-1", deal)
+        await made.take("uz", [made.lanes["uz"].append(event)])
+    await made.hq.store.close()
+    (found,) = peek(made.database, "SELECT lane_id, key, value FROM measure WHERE value LIKE '-1200000%'")
+    assert found[2] == "-1200000.5000"
+    edit(made.database, "UPDATE measure SET value = ? WHERE lane_id = ? AND key = ?", written, *found[:2])
+    assert not rebuild(made.database, TRUST, tmp_path / "state").differences

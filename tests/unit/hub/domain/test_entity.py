@@ -47,7 +47,10 @@ def test_entity_from_its_text_has_the_same_digest() -> None:
     """What was stored can be read back: same text, same digest, same contributions."""
     again = Entity.from_json(DEAL.to_json())
     assert again.to_json() == DEAL.to_json()
-    assert STREAMS["deal"].contribution(again) == STREAMS["deal"].contribution(DEAL)
+    counted, counted_again = (STREAMS["deal"].contribution(entity) for entity in (DEAL, again))
+    assert {key: str(value) for key, value in counted_again.items()} == {
+        key: str(value) for key, value in counted.items()
+    }
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"stream":"x"}', "null", "\ud800"])

@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 
+from hub.domain.entity import Outline, OutlineOnly
 from hub.hq.headquarters import HqEvent
 from hub.ledger.basis import Basis
 from hub.ledger.reading import Reading
-from hub.ledger.step import EntityKey, KnownEntity, Step
+from hub.ledger.step import EntityKey, KnownEntity, KnownOutline, Step
 from hub.protocol.errors import Rejected
 from hub.protocol.keys import Signer
 from hub.protocol.note import Note
 from hub.protocol.verdict import Code
 from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import FencedError, Store
-from tests.support.center import HUB, NOW, Center, Sent
+from tests.support.center import HUB, NOW, Center, Sent, offer
 from tests.support.hq import IDENTITY, Hq, accepted, center_record
 from tests.support.peek import ask, peek
 
@@ -134,6 +135,64 @@ async def test_fault_of_the_engine_is_told_apart_from_the_stores(hq: Hq, part: s
     with pytest.raises(sqlite3.OperationalError):
         await driver.consolidate(reading, term, Center().opened(1), basis, AT)
     assert written(hq) == before
+
+
+class Outlines:
+    """A memory that has every entity it is asked for in outline, as an offer that was published and revised."""
+
+    def known(self, keys: Collection[EntityKey], whole: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
+        outlined = [Outline(stream, name, "uz", "published", 3) for stream, name in set(keys) - set(whole)]
+        return {(entity.stream, entity.id): KnownOutline(entity, "a lane", 7) for entity in outlined}
+
+
+async def test_entity_that_is_remembered_in_outline_is_not_read(hq: Hq) -> None:
+    """An event that carries the record goes by the outline's status, version and place."""
+    told, driver, reading, term, basis = await started(hq)
+    center = Center()
+    step = await driver.consolidate(reading, term, center.opened(1), basis, AT)
+    revised = center.sealed(center.append(center.event("net.cohub.offer.revised.v1", "K-1", offer())))
+    told.asked.clear()
+    driver = replace(driver, memory=Outlines())
+
+    def allow(step: Step) -> None:
+        (row,) = step.commits[0].rows
+        assert (row.code, row.version, row.previous) == (Code.ACCEPTED, 4, ("a lane", 7))
+        raise Rejected(Code.NO_VALUE)
+
+    with pytest.raises(Rejected):
+        await driver.consolidate(step.reading, term, [revised], basis, AT, allow)
+    assert told.asked == []
+
+
+@pytest.mark.parametrize("kind", ["withdrawn", "published"])
+async def test_entity_whose_record_counts_is_read_whole(hq: Hq, kind: str) -> None:
+    """The need says so of what changes a status alone; what may be said again shows it only when it is judged."""
+    told, driver, reading, term, basis = await started(hq)
+    center = Center()
+    records = center.opened(2)
+    step = await driver.consolidate(reading, term, records, basis, AT)
+    value = {"reason": "sold"} if kind == "withdrawn" else offer("Offer 1")
+    again = center.append(center.event(f"net.cohub.offer.{kind}.v1", "K-1", value))
+    told.asked.clear()
+    driver = replace(driver, memory=Outlines())
+    step = await driver.consolidate(step.reading, term, [center.sealed(again)], basis, AT)
+    expected = Code.ACCEPTED if kind == "withdrawn" else Code.ALREADY_SAID
+    assert [row.code for row in step.commits[0].rows] == [expected]
+    assert told.asked == ["entities", "commit"]
+
+
+async def test_store_that_gives_outlines_is_a_fault(hq: Hq) -> None:
+    """What is read is whole: the record is not asked for a third time."""
+    told, driver, reading, term, basis = await started(hq)
+    center = Center()
+    step = await driver.consolidate(reading, term, center.opened(1), basis, AT)
+    again = center.sealed(center.append(center.event("net.cohub.offer.published.v1", "K-1", offer("Offer 1"))))
+    told.found = Outlines().known({("offer", "uz:K-1")}, ())
+    told.asked.clear()
+    with pytest.raises(EngineFault) as raised:
+        await driver.consolidate(step.reading, term, [again], basis, AT)
+    assert isinstance(raised.value.cause, OutlineOnly)
+    assert told.asked == ["entities", "entities"]
 
 
 @pytest.mark.parametrize("fails", ["before", "after"])
