@@ -70,7 +70,8 @@ class Stamp(NamedTuple):
 class Fetched:
     """What one fetch brought of one lane, in order; never empty. `round`: the assignment that counted it as waiting.
 
-    Units: `weight` is about how many bytes of memory the records take.
+    Shapes: `has_more` tells that the broker had more of the lane when it was asked last.
+    Units:  `weight` is about how many bytes of memory the records take.
     """
 
     center: str
@@ -78,6 +79,7 @@ class Fetched:
     stamp: Stamp
     round: int = 0
     weight: int = 0
+    has_more: bool = False
 
 
 class Mover(Protocol):
@@ -294,7 +296,10 @@ class Lanes:
         now_s = asyncio.get_running_loop().time()
         for fetched in found:
             fetched.round = self._round
-            self._turns.admitted(fetched.center, len(fetched.records), now_s, has_events=_has_events(fetched.records))
+            records = fetched.records
+            self._turns.admitted(
+                fetched.center, len(records), now_s, has_events=_has_events(records), has_more=fetched.has_more
+            )
             self._records_ahead += len(fetched.records)
             self._weight_ahead += fetched.weight
 

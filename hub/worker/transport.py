@@ -159,11 +159,22 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         # No await stands between taking the records and stamping them, nor in `_move` between seek and stamp.
         return {
             tp: OneRecord(
-                Fetched(center_of(tp.topic), records, self._stamp(tp.topic), weight=getattr(records, "weight", 0)),
+                Fetched(
+                    center_of(tp.topic),
+                    records,
+                    self._stamp(tp.topic),
+                    weight=getattr(records, "weight", 0),
+                    has_more=self._has_more(tp, records[-1].offset),
+                ),
                 next(self._numbers),
             )
             for tp, records in fetched.items()
         }
+
+    def _has_more(self, tp: TP, last: int) -> bool:
+        """Return whether a partition had more behind the offset `last` when the broker was asked last."""
+        consumer = self._ensure_consumer()
+        return tp in consumer.assignment() and last + 1 < (consumer.highwater(driver.ensure_aiokafka_TP(tp)) or 0)
 
     def _stamp(self, topic: str) -> Stamp:
         last = self._stamps.get(topic, Stamp(0, 0))

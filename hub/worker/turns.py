@@ -32,10 +32,15 @@ PACE_WEIGHT: Final = 0.3  # of the newest of such fetches in what a record is th
 
 @dataclass(slots=True)
 class _Turn:
-    """One lane: when it last had much to say, when its last event was fetched, what waits, how long a record takes."""
+    """One lane: when it last had much to say, when its last event was fetched, what waits, how long a record takes.
+
+    `is_little`: the newest fetch that says so brought little, and all that there was. Silence says nothing: a lane
+    with much to say is silent while those before it have their turns.
+    """
 
     much_at_s: float = float("-inf")
     fetched_at_s: float = float("-inf")
+    is_little: bool = False
     waiting: int = 0  # records that are not handled
     record_s: float = 0.0
 
@@ -43,7 +48,7 @@ class _Turn:
         return now_s - self.much_at_s < MUCH_FOR_S or self.waiting > LITTLE_RECORDS_MAX
 
     def says_little(self, now_s: float) -> bool:
-        return not self.says_much(now_s) and now_s - self.fetched_at_s < LITTLE_FOR_S
+        return self.is_little and not self.says_much(now_s) and now_s - self.fetched_at_s < LITTLE_FOR_S
 
 
 @dataclass(slots=True)
@@ -58,14 +63,19 @@ class Turns:
         self._turns.clear()
         self._in_slices = False
 
-    def admitted(self, center: str, records: int, now_s: float, *, has_events: bool = True) -> None:
+    def admitted(
+        self, center: str, records: int, now_s: float, *, has_events: bool = True, has_more: bool = False
+    ) -> None:
         """A fetch has brought so many records of this lane. Nobody waits for the answer to a control record.
 
-        Few records that take long are much.
+        Few records that take long are much. Few of more (`has_more`) are neither: something has cut them off.
         """
         turn = self._turns.setdefault(center, _Turn())
         if records > LITTLE_RECORDS_MAX or records * turn.record_s >= FILLED_S:
             turn.much_at_s = now_s
+            turn.is_little = False
+        elif not has_more:
+            turn.is_little = True
         if has_events:
             turn.fetched_at_s = now_s
         turn.waiting += records

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,6 +40,8 @@ class FakeKafka:
         self._subscriptions = self
         self._client = self._coordinator = self
         self.stop_error: BaseException | None = None
+        self.assigned = {UZ}
+        self.end: int | None = 5
 
     def fetch_context(self) -> FakeKafka:
         return self
@@ -50,7 +53,13 @@ class FakeKafka:
         """Nothing is held."""
 
     async def fetched_records(self, tps: set[TP], timeout: float, max_records: int) -> dict[TP, list[Any]]:  # noqa: ASYNC109
-        return {tp: ["record"] for tp in tps}
+        return {tp: [SimpleNamespace(offset=4)] for tp in tps}
+
+    def assignment(self) -> set[TP]:
+        return self.assigned
+
+    def highwater(self, tp: object) -> int | None:
+        return self.end
 
     async def stop(self) -> None:
         self.closed.append("stop")
@@ -70,6 +79,20 @@ async def test_fetched_records_are_stamped_in_the_step_that_took_them(fed: Calla
     with pytest.raises(StopIteration) as done:
         work.send(None)
     assert done.value.value[UZ].value.stamp == Stamp(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("end", "is_assigned", "has_more"), [(5, True, False), (6, True, True), (None, True, False), (6, False, False)]
+)
+async def test_fetch_tells_whether_the_broker_has_more(
+    fed: Callable[..., Fed], end: int | None, is_assigned: bool, has_more: bool
+) -> None:
+    """By where the broker said that the topic ends; of one that a rebalance has just taken away nobody can say."""
+    thread = fed(app_of("uz"))._thread
+    kafka = thread._consumer = FakeKafka()
+    kafka.end, kafka.assigned = end, {UZ} if is_assigned else set()
+    fetched = await thread._fetch({UZ}, 1.0, 10)
+    assert fetched[UZ].value.has_more is has_more
 
 
 async def test_rebalance_that_meets_a_stop_closes_nothing_from_the_wrong_loop(fed: Callable[..., Fed]) -> None:

@@ -180,3 +180,34 @@ def test_presence_is_no_row_that_waits() -> None:
     assert turns.next({"uz", "kz"}, 0.0) == ({"uz", "kz"}, ALL)
     turns.admitted("kz", 1, 0.0)
     assert turns.next({"uz", "kz"}, 0.0)[1] < ALL
+
+
+@pytest.mark.parametrize("lanes", [2, 8, 30, 200])
+def test_many_lanes_with_much_to_say_are_never_thought_to_say_little(lanes: int) -> None:
+    """Each is silent while the others have their turns, and the last records of what lay at hand are few."""
+    turns, now_s = Turns(), 0.0
+    names = [f"c{number}" for number in range(lanes)]
+    for number in range(4 * lanes):
+        center = names[number % lanes]
+        records = 10 if number % 7 == 6 else 2000  # cut off by the end of what lay at hand: the broker has more
+        turns.admitted(center, records, now_s, has_more=True)
+        turns.handled(center, records, FIXED_S + records * 0.0001)
+        now_s += FETCH_S
+        wanted, at_most = turns.next(names, now_s)
+        assert (wanted, at_most) == (set(names), ALL)
+        assert turns.before(center, now_s) == []
+
+
+def test_lane_that_has_said_all_says_little_from_then_on() -> None:
+    """What it had at hand is at its end, and the broker has no more: the next row is waited for."""
+    turns = fed(uz=MUCH, kz=MUCH)
+    for at in (0.5, 2.0):
+        turns.admitted("kz", 3, at)
+        turns.handled("kz", 3, FIXED_S + 0.0003)
+        turns.admitted("uz", MUCH, at, has_more=True)
+        turns.handled("uz", MUCH, FIXED_S + MUCH * 0.0001)
+    assert turns.next({"uz", "kz"}, 2.0) == ({"uz", "kz"}, SLICE)
+    assert turns.before("uz", 2.0) == ["kz"]
+    turns.admitted("kz", 3, 2.1, has_more=True)  # a fetch was full: that makes no large lane of it
+    turns.handled("kz", 3, FIXED_S + 0.0003)
+    assert turns.before("uz", 2.1) == ["kz"]
