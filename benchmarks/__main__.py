@@ -89,10 +89,10 @@ async def _peers(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
 
 async def _stages(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
     given = await write_input(kafka, size.lanes, size.events)
-    found = [(await measure(given, "hub", "--stages"))["stages_us"] for _ in range(size.rounds)]
+    found = [(await measure(given, "hub", "--stages"))["stages"] for _ in range(size.rounds)]
     stages = stages_report(found)
     print(stages_table(stages), file=sys.stderr)
-    return {"worker_stages_us": stages}
+    return {"worker_stages": stages}
 
 
 async def _memory(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:

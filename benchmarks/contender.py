@@ -116,7 +116,7 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool, st
             break
     result = meter.result("hub" if publish else "hub-silent")
     if stages is not None:
-        result["stages_us"] = stages.us_per_event(result["cpu_us_per_event"], meter.seen)
+        result["stages"] = stages.report(result["cpu_us_per_event"], meter.seen)
     hand_over(result)
     stop.set()
     await worker

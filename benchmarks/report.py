@@ -35,7 +35,7 @@ NAMES: Final = (
     "consolidate_no_publish_vs_baseline",
     "seal_each_vs_256",
     "peers",
-    "worker_stages_us",
+    "worker_stages",
     "commit_ms",
     "receipt_ms",
     "rows_per_s",
@@ -126,16 +126,25 @@ def peers_table(peers: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def stages_report(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the median µs an event of each stage of the worker."""
-    return {stage: round(median(found[stage] for found in rounds), 1) for stage in rounds[0]}
+def stages_report(rounds: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Return the medians of what each round has measured of the worker's stages.
+
+    Shapes: `cpu_us` is the µs an event of each stage; `events_per_call` tells how many events some of them get at once.
+    """
+    return {
+        figure: {stage: round(median(found[figure][stage] for found in rounds), 1) for stage in rounds[0][figure]}
+        for figure in ("cpu_us", "events_per_call")
+    }
 
 
-def stages_table(stages: Mapping[str, float]) -> str:
+def stages_table(stages: Mapping[str, Mapping[str, float]]) -> str:
     """Return the worker's stages as a table in Markdown."""
-    total = sum(stages.values())
-    rows = [f"| {stage} | {us} | {us / total:.0%} |" for stage, us in stages.items()]
-    return "\n".join(["| stage | CPU µs an event | of all |", "|---|---|---|", *rows])
+    total = sum(stages["cpu_us"].values())
+    rows = [
+        f"| {stage} | {us} | {us / total:.0%} | {stages['events_per_call'].get(stage, '')} |"
+        for stage, us in stages["cpu_us"].items()
+    ]
+    return "\n".join(["| stage | CPU µs an event | of all | events a call |", "|---|---|---|---|", *rows])
 
 
 def report(measured: Mapping[str, Any]) -> dict[str, Any]:

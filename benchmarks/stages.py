@@ -7,13 +7,14 @@ no stage has is the rest: aiokafka's fetch, Faust, sockets, other threads.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Final
 
 STAGES: Final = ("take", "read entities", "decide", "commit", "handle", "publish")
+IN_TURN: Final = ("take", "commit")  # called again and again, with events
 
 
 class Stages:
@@ -22,6 +23,7 @@ class Stages:
     def __init__(self, cpu: Callable[[], float] = time.thread_time) -> None:
         self._cpu = cpu
         self.cpu_s: defaultdict[str, float] = defaultdict(float)
+        self.calls: Counter[str] = Counter()
         self._inside_s: list[float] = [0.0]  # of each segment that is running, the time of the segments inside it
 
     def install(self) -> None:
@@ -45,17 +47,22 @@ class Stages:
     def begin(self) -> None:
         """Count from here on."""
         self.cpu_s.clear()
+        self.calls.clear()
 
-    def us_per_event(self, total_us: float, events: int) -> dict[str, float]:
-        """Return the µs an event of each stage, and what is left of the total."""
-        found = {stage: self.cpu_s[stage] / events * 1e6 for stage in STAGES}
-        return found | {"rest": total_us - sum(found.values())}
+    def report(self, total_us: float, events: int) -> dict[str, dict[str, float]]:
+        """Return the µs an event of each stage, with what is left of the total, and how many events come at once."""
+        cpu_us = {stage: self.cpu_s[stage] / events * 1e6 for stage in STAGES}
+        return {
+            "cpu_us": cpu_us | {"rest": total_us - sum(cpu_us.values())},
+            "events_per_call": {stage: events / self.calls[stage] for stage in IN_TURN if self.calls[stage]},
+        }
 
     def called(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function with a clock around it."""
 
         @wraps(function)
         def clocked(*given: Any, **named: Any) -> Any:
+            self.calls[stage] += 1
             with self.segment(stage):
                 return function(*given, **named)
 
@@ -66,6 +73,7 @@ class Stages:
 
         @wraps(function)
         async def clocked(*given: Any, **named: Any) -> Any:
+            self.calls[stage] += 1
             return await _Clocked(self, stage, function(*given, **named))
 
         return clocked

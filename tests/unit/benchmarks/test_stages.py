@@ -115,18 +115,24 @@ async def test_error_goes_through_the_clock(stages: Stages, catch: bool) -> None
 
 def test_stages_and_rest_come_to_the_total(stages: Stages, cpu: Cpu) -> None:
     """What no clock has seen is told as the rest."""
-    stages.called("take", lambda: cpu.use(0.5))()
+    take = stages.called("take", lambda: cpu.use(0.0005))
+    take()
     stages.begin()
-    stages.called("take", lambda: cpu.use(0.001))()
-    found = stages.us_per_event(25.0, 100)
-    assert found == {**dict.fromkeys(STAGES, 0.0), "take": pytest.approx(10.0), "rest": pytest.approx(15.0)}
+    take()
+    take()
+    found = stages.report(25.0, 100)
+    assert found["cpu_us"] == {**dict.fromkeys(STAGES, 0.0), "take": pytest.approx(10.0), "rest": pytest.approx(15.0)}
+    assert found["events_per_call"] == {"take": 50.0}
 
 
 def test_stages_report_is_the_median_of_the_rounds() -> None:
     """One disturbed round moves no stage."""
-    rounds = [{"take": 9.0, "rest": 1.0}, {"take": 8.0, "rest": 2.0}, {"take": 90.0, "rest": 2.0}]
-    assert stages_report(rounds) == {"take": 9.0, "rest": 2.0}
-    assert stages_table({"take": 9.0, "rest": 1.0}).splitlines()[2:] == ["| take | 9.0 | 90% |", "| rest | 1.0 | 10% |"]
+    rounds = [
+        {"cpu_us": {"take": us, "rest": 10.0 - us}, "events_per_call": {"take": us * 10}} for us in (9.0, 8.0, 90.0)
+    ]
+    found = stages_report(rounds)
+    assert found == {"cpu_us": {"take": 9.0, "rest": 1.0}, "events_per_call": {"take": 90.0}}
+    assert stages_table(found).splitlines()[2:] == ["| take | 9.0 | 90% | 90.0 |", "| rest | 1.0 | 10% |  |"]
 
 
 def test_clocks_fit_the_worker() -> None:
