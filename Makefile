@@ -16,7 +16,8 @@ help:
 	@echo 'make fuzz      libFuzzer on every parser of foreign bytes, a minute each (Linux);'
 	@echo "               ARGS='--seconds 600', ARGS='--in-all 3600 --keep', ARGS='note csv'"
 	@echo 'make check     what CI runs: lint, types, import rules, make test'
-	@echo 'make bench     the benchmark; one JSON line at its end'
+	@echo 'make bench     the benchmark, peers included; one JSON line at its end;'
+	@echo "               ARGS='--only peers', ARGS=--quick (see docs/performance.md)"
 	@echo "make checker   dist/cohub-check-….pyz, which checks evidence bundles and needs Python alone; the same bytes"
 	@echo "               wherever it is made; ARGS='--platform windows-x86_64' for other computers than this kind"
 
@@ -82,10 +83,11 @@ bench: setup
 checker: $(STAMP)
 	@$(BIN)/python -m deploy.checker.make $(ARGS)
 
-# The lock has hashes and no addresses. uv is needed for this target alone.
+# The locks have hashes and no addresses. uv is needed for this target alone.
+PINNED := --generate-hashes --no-emit-index-url --no-emit-find-links --universal --python-version 3.11
 lock:
-	uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --universal \
-	  --python-version 3.11 --output-file requirements.lock --quiet
+	uv pip compile pyproject.toml --all-extras $(PINNED) --output-file requirements.lock --quiet
+	uv pip compile benchmarks/peers/requirements.in $(PINNED) --output-file benchmarks/peers/requirements.lock --quiet
 
 clean:
 	find $(wildcard $(CODE)) -name __pycache__ -exec rm -rf {} +

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +24,9 @@ from benchmarks.audit import audit
 from benchmarks.demo import demo
 from benchmarks.latency import latency
 from benchmarks.office import office
-from benchmarks.report import report, throughput_report, verdicts
-from benchmarks.throughput import throughput
+from benchmarks.peers.run import peers
+from benchmarks.report import report, stages_report, stages_table, throughput_report, verdicts
+from benchmarks.throughput import measure, throughput, write_input
 from hub.base.output import note
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.settings import BrokerSettings
@@ -41,6 +42,7 @@ class Size:
     lanes: int
     events: int
     rounds: int
+    peer_events: int
     memory_events: int
     latency_events: int
     rows: int
@@ -50,14 +52,22 @@ class Size:
 FULL: Final = Size(
     lanes=30,
     events=200_000,
-    rounds=3,
+    rounds=5,
+    peer_events=100_000,
     memory_events=1_000_000,
     latency_events=1500,
     rows=50_000,
     ledger_events=1_000_000,
 )
 QUICK: Final = Size(
-    lanes=3, events=6_000, rounds=1, memory_events=12_000, latency_events=100, rows=2_000, ledger_events=12_000
+    lanes=3,
+    events=6_000,
+    rounds=1,
+    peer_events=6_000,
+    memory_events=12_000,
+    latency_events=100,
+    rows=2_000,
+    ledger_events=12_000,
 )
 
 
@@ -71,6 +81,18 @@ async def _throughput(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
         alone = await throughput(kafka, size.lanes, size.events, ["hub"], seal_every=1)
         each.append(alone["hub"]["cpu_us_per_event"])
     return dict(throughput_report(by_256, each))
+
+
+async def _peers(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return {"peers": await peers(kafka, size.lanes, size.peer_events, size.rounds)}
+
+
+async def _stages(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    given = await write_input(kafka, size.lanes, size.events)
+    found = [(await measure(given, "hub", "--stages"))["stages"] for _ in range(size.rounds)]
+    stages = stages_report(found)
+    print(stages_table(stages), file=sys.stderr)
+    return {"worker_stages": stages}
 
 
 async def _memory(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
@@ -97,6 +119,8 @@ async def _demo(_kafka: EmbeddedKafka, _size: Size) -> dict[str, Any]:
 
 PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]]]] = {
     "throughput": _throughput,
+    "peers": _peers,
+    "stages": _stages,
     "memory": _memory,
     "latency": _latency,
     "office": _office,
@@ -127,9 +151,11 @@ def main() -> None:
         "--quick", action="store_true", help="small counts, no goals: to see that it runs, not how fast"
     )
     parser.add_argument("--only", choices=list(PARTS), action="append", help="this part alone; may be repeated")
+    parser.add_argument("--rounds", type=int, help="how often contenders take turns, instead of 5, or 1 with --quick")
     args = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    found = asyncio.run(bench(QUICK if args.quick else FULL, args.only or list(PARTS)))
+    size = QUICK if args.quick else FULL
+    found = asyncio.run(bench(replace(size, rounds=args.rounds or size.rounds), args.only or list(PARTS)))
     for figure, value, sign, bound, met in [] if args.quick else verdicts(found):
         print(f"{'met   ' if met else 'MISSED'} {figure} {value:g} (goal {sign} {bound:g})", file=sys.stderr)
     print(json.dumps(found))

@@ -9,68 +9,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import io
-import json
 import os
-import resource
-import time
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import structlog
 
-from benchmarks.lanes import RELEASED, require_accepted
+from benchmarks.lanes import decoded, require_accepted
+from benchmarks.meter import Meter, hand_over, rss_mb
+from benchmarks.stages import Stages
 from hub.hq.folder import HubFolder
-from hub.worker.service import spare_the_collector
 
 _IS_PUBLISHED = "SELECT min(coalesce(upto, 0) = size) FROM lane LEFT JOIN published ON lane_id = id"
-_WRITERS = {schema.id: schema.parsed for schema in RELEASED.values()}
-
-
-def _decode(value: bytes) -> Any:
-    return fastavro.schemaless_reader(io.BytesIO(value[5:]), _WRITERS[int.from_bytes(value[1:5], "big")], None)
-
-
-def _rss_mb() -> float:
-    with Path("/proc/self/statm").open() as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
-
-
-class Meter:
-    """CPU time from the first event to the last, with the collector's heap frozen before, for all contenders alike."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.seen = 0
-        self._start = 0.0
-        self._start_sys = 0.0
-        self.rss_early_mb = 0.0
-
-    def begin(self) -> None:
-        """Start the clock at the first batch."""
-        if not self._start:
-            # The worker does this for itself; without it the others would pay for walks through what they remember.
-            spare_the_collector()
-            self._start = time.process_time()
-            self._start_sys = os.times().system
-
-    def result(self, kind: str) -> None:
-        """Print the JSON line."""
-        cpu_s = time.process_time() - self._start
-        print(
-            json.dumps(
-                {
-                    "kind": kind,
-                    "events": self.seen,
-                    "cpu_us_per_event": cpu_s / self.seen * 1e6,
-                    "system_us_per_event": (os.times().system - self._start_sys) / self.seen * 1e6,
-                    "rss_mb": _rss_mb(),
-                    "rss_early_mb": self.rss_early_mb or None,
-                }
-            ),
-            flush=True,
-        )
 
 
 async def plain(bootstrap: str, topics: list[str], meter: Meter) -> None:
@@ -89,9 +39,9 @@ async def plain(bootstrap: str, topics: list[str], meter: Meter) -> None:
             for records in fetched.values():
                 meter.begin()
                 for record in records:
-                    latest[record.key] = _decode(record.value)
+                    latest[record.key] = decoded(record.value)
                 meter.seen += len(records)
-        meter.result("plain")
+        hand_over(meter.result("plain"))
     finally:
         await consumer.stop()
 
@@ -121,18 +71,18 @@ async def stock_faust(bootstrap: str, topics: list[str], meter: Meter) -> None:
     async def consume(stream: Any) -> None:
         async for event in stream.events():
             meter.begin()
-            latest[event.key] = _decode(event.value)
+            latest[event.key] = decoded(event.value)
             meter.seen += 1
             if meter.seen == meter.total:
                 done.set()
 
     await app.start()
     await done.wait()
-    meter.result("faust")
+    hand_over(meter.result("faust"))
     os._exit(0)  # its own shutdown takes seconds, and is no part of the measurement
 
 
-async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) -> None:
+async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool, stages: Stages | None) -> None:
     """Run the worker as it is, and watch its database from outside its code path."""
     import sqlite3  # noqa: PLC0415
 
@@ -140,14 +90,18 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) ->
     from hub.worker.consolidator import Consolidator  # noqa: PLC0415
     from hub.worker.service import WorkerSettings, run_worker  # noqa: PLC0415
 
+    if stages is not None:
+        stages.install()
     handle = Consolidator.handle
 
     async def counted(self: Consolidator, center: str, records: Any) -> None:
+        if stages is not None and not meter.seen:
+            stages.begin()
         meter.begin()
         await handle(self, center, records)
         meter.seen += len(records)
         if not meter.rss_early_mb and meter.seen >= meter.total // 10:
-            meter.rss_early_mb = _rss_mb()
+            meter.rss_early_mb = rss_mb()
 
     Consolidator.handle = counted  # type: ignore[method-assign]
     stop = asyncio.Event()
@@ -160,7 +114,10 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool) ->
             continue
         if not publish or look.execute(_IS_PUBLISHED).fetchone()[0]:
             break
-    meter.result("hub" if publish else "hub-silent")
+    result = meter.result("hub" if publish else "hub-silent")
+    if stages is not None:
+        result["stages"] = stages.report(result["cpu_us_per_event"], meter.seen)
+    hand_over(result)
     stop.set()
     await worker
     require_accepted(HubFolder(data_dir).database)
@@ -174,6 +131,7 @@ def main() -> None:
     parser.add_argument("--topics", required=True)
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--stages", action="store_true", help="how the worker's time divides, too")
     parser.add_argument("--profile", type=Path)
     args = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
@@ -183,7 +141,8 @@ def main() -> None:
     elif args.kind == "faust":
         work = stock_faust(args.bootstrap, topics, meter)
     else:
-        work = hub(args.bootstrap, args.data_dir, meter, publish=args.kind == "hub")
+        stages = Stages() if args.stages else None
+        work = hub(args.bootstrap, args.data_dir, meter, publish=args.kind == "hub", stages=stages)
     if args.profile:
         import cProfile  # noqa: PLC0415
 

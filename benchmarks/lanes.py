@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import fastavro
 from aiokafka import AIOKafkaProducer
 
 from hub.domain.catalogue import KINDS
@@ -29,6 +31,8 @@ RELEASED: Final = released_schemas()
 PUBLISHED: Final = "net.cohub.offer.published.v1"
 REVISED: Final = "net.cohub.offer.revised.v1"
 SENTENCE: Final = "A low-cost membrane process that keeps volatile compounds while water is removed under vacuum. "
+
+_WRITERS: Final = {schema.id: schema.parsed for schema in RELEASED.values()}
 
 Headers = list[tuple[str, bytes]]
 
@@ -59,7 +63,10 @@ def offer(number: int) -> dict[str, Any]:
 
 @dataclass
 class BenchLane:
-    """One center's lane; `events` yields its records in order, sealed every `seal_every` events."""
+    """One center's lane: `records` yields its records in order, sealed every `seal_every` events.
+
+    `latest` has the value of the latest record of each key.
+    """
 
     center: str
     seal_every: int = 256
@@ -68,6 +75,7 @@ class BenchLane:
     def __post_init__(self) -> None:
         self.signer = Signer(seal_key_name(HUB, self.center), secrets.token_bytes(32))
         self.edge = Edge()
+        self.latest: dict[str, bytes] = {}
 
     @property
     def origin(self) -> str:
@@ -109,6 +117,7 @@ class BenchLane:
         self.edge = self.edge.append([leaf_hash(canonical(headers, value))])
         if last:
             headers.append((SEAL_HEADER, seal(self.origin, self.edge, self.signer)))
+        self.latest[subject] = value
         return subject.encode(), value, headers
 
 
@@ -119,6 +128,21 @@ def require_accepted(database: Path) -> None:
         refused = ledger.execute(query, (Code.ACCEPTED,)).fetchall()
     if refused:
         raise RuntimeError(f"HQ has rejected events of the benchmark: {refused}")
+
+
+def decoded(value: bytes) -> Any:
+    """Return what is in a framed value, as every contender in Python decodes it."""
+    return fastavro.schemaless_reader(io.BytesIO(value[5:]), _WRITERS[int.from_bytes(value[1:5], "big")], None)
+
+
+def require_latest(found: Iterable[tuple[str, Any]], lanes: Iterable[BenchLane]) -> None:
+    """Errors: RuntimeError, if this is not the latest event of every entity, as it was written to the lanes."""
+    kept = dict(found)
+    latest = {key: value for lane in lanes for key, value in lane.latest.items()}
+    wrong = [key for key, value in latest.items() if kept.get(key) != decoded(value)]
+    if wrong or len(kept) != len(latest):
+        example = f"; of {wrong[0]} it kept {kept.get(wrong[0])!r}" if wrong else ""
+        raise RuntimeError(f"kept {len(kept)} entities of {len(latest)}, {len(wrong)} of them wrong{example}")
 
 
 _CODECS: dict[str, Codec] = {}

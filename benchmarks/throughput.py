@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,48 +63,76 @@ def _center(lane: BenchLane) -> dict[str, Any]:
     }
 
 
-def contend(kind: str, *arguments: str, core: int | None = None) -> dict[str, Any]:
-    """Run one contender on one core and return what it printed."""
-    cores = os.cpu_count() or 1
-    pinned = cores - 1 if core is None else core
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What every contender of a round reads: the lanes, as they stand in Kafka."""
 
-    def pin() -> None:
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {pinned})
+    bootstrap: str
+    lanes: list[BenchLane]
 
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.contender", kind, *arguments],
-        stdout=subprocess.PIPE, check=True, timeout=1800, preexec_fn=pin,
-    )  # fmt: skip
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    @property
+    def total(self) -> int:
+        """The number of events, openings included."""
+        return sum(lane.edge.size for lane in self.lanes)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What each contender is told."""
+        topics = ",".join(f"in.{lane.center}" for lane in self.lanes)
+        return ["--bootstrap", self.bootstrap, "--topics", topics, "--events", str(self.total)]
 
 
-async def throughput(
-    kafka: EmbeddedKafka, lanes_count: int, events: int, kinds: list[str], *, seal_every: int = 256, rounds: int = 1
-) -> dict[str, dict[str, Any]]:
-    """Return for each contender its best round over the same events."""
+async def write_input(kafka: EmbeddedKafka, lanes_count: int, events: int, seal_every: int = 256) -> Input:
+    """Write the events of a round, in lanes that nobody has read."""
     entities = max(1, events // lanes_count // 4)
     tag = f"b{os.urandom(3).hex()}"
     lanes = [BenchLane(f"{tag}-{n}", seal_every) for n in range(lanes_count)]
     await ensure_topics(kafka.cluster, standard_topics([lane.center for lane in lanes], list(STREAMS)))
     size = await write(kafka.bootstrap, lanes, events // lanes_count, entities)
-    total = sum(lane.edge.size for lane in lanes)
-    topics = ",".join(f"in.{lane.center}" for lane in lanes)
-    print(f"{total} events of {size} bytes in {lanes_count} lanes, sealed by {seal_every}", file=sys.stderr)
-    found: dict[str, dict[str, Any]] = {}
-    for _ in range(rounds):
-        for kind in kinds:
-            base = Path(tempfile.mkdtemp(prefix="cohub-bench-"))
-            try:
-                arguments = ["--bootstrap", kafka.bootstrap, "--topics", topics, "--events", str(total)]
-                if kind.startswith("hub"):
-                    await make_hub(base, lanes)
-                    arguments += ["--data-dir", str(base)]
-                result = await asyncio.to_thread(contend, kind, *arguments)
-                print(f"  {kind:11} {result['cpu_us_per_event']:6.1f} µs of CPU an event", file=sys.stderr)
-                if kind not in found or result["cpu_us_per_event"] < found[kind]["cpu_us_per_event"]:
-                    found[kind] = result
-            finally:
-                shutil.rmtree(base, ignore_errors=True)
+    given = Input(kafka.bootstrap, lanes)
+    print(f"{given.total} events of {size} bytes in {lanes_count} lanes, sealed by {seal_every}", file=sys.stderr)
+    return given
+
+
+def contend(command: list[str], timeout_s: float = 1800.0) -> dict[str, Any]:
+    """Run one contender on one core and return what it printed.
+
+    Errors: CalledProcessError, TimeoutExpired.
+    """
+    core = (os.cpu_count() or 1) - 1
+
+    def pin() -> None:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {core})
+
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=timeout_s, preexec_fn=pin)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+async def measure(given: Input, kind: str, *options: str) -> dict[str, Any]:
+    """Return what one of our own contenders has measured."""
+    base = Path(tempfile.mkdtemp(prefix="cohub-bench-"))
+    try:
+        command = [sys.executable, "-m", "benchmarks.contender", kind, *given.arguments, *options]
+        if kind.startswith("hub"):
+            await make_hub(base, given.lanes)
+            command += ["--data-dir", str(base)]
+        result = await asyncio.to_thread(contend, command)
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+    tell(kind, result)
+    return result
+
+
+def tell(kind: str, result: dict[str, Any]) -> None:
+    """Print what a contender has measured."""
+    print(f"  {kind:13} {result['cpu_us_per_event']:6.1f} µs of CPU an event", file=sys.stderr)
+
+
+async def throughput(
+    kafka: EmbeddedKafka, lanes_count: int, events: int, kinds: list[str], *, seal_every: int = 256
+) -> dict[str, dict[str, Any]]:
+    """Return what each contender has measured of the same events."""
+    given = await write_input(kafka, lanes_count, events, seal_every)
+    return {kind: await measure(given, kind) for kind in kinds}

@@ -48,9 +48,9 @@ class Jar:
             raise Fatal(f"the jar lock is damaged: {self.path!r} is no path of a pinned jar")
 
 
-def locked_jars() -> tuple[Jar, ...]:
-    """Return the jars of the lock file, in class path order (an AOT cache depends on that order)."""
-    lock = json.loads(resources.files("hub.broker").joinpath("jars.lock").read_text("utf-8"))
+def locked_jars(package: str = "hub.broker") -> tuple[Jar, ...]:
+    """Return the jars of a package's lock file, in class path order (an AOT cache depends on that order)."""
+    lock = json.loads(resources.files(package).joinpath("jars.lock").read_text("utf-8"))
     return tuple(Jar(**jar) for jar in lock["jars"])
 
 

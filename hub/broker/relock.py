@@ -28,11 +28,11 @@ def _pom(roots: tuple[str, ...]) -> str:
     )
 
 
-def main() -> None:
-    """Resolve ROOTS into a repository of its own and write their jars, in class path order, to jars.lock."""
+def relock(roots: tuple[str, ...], lock: Path) -> None:
+    """Resolve the roots into a repository of its own and write their jars, in class path order, to the lock."""
     with tempfile.TemporaryDirectory() as folder:
         repository, class_path = Path(folder) / "repository", Path(folder) / "classpath"
-        Path(folder, "pom.xml").write_text(_pom(ROOTS), "utf-8")
+        Path(folder, "pom.xml").write_text(_pom(roots), "utf-8")
         subprocess.run(
             [
                 *("mvn", "-q", "-B", "-C", f"-Dmaven.repo.local={repository}", "-DincludeScope=runtime"),
@@ -46,9 +46,8 @@ def main() -> None:
             content = Path(name).read_bytes()
             path = Path(name).relative_to(repository).as_posix()
             jars.append({"path": path, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)})
-    lock = {"roots": ROOTS, "jars": jars}
-    Path(__file__).with_name("jars.lock").write_text(json.dumps(lock, indent=1) + "\n", "utf-8")
+    lock.write_text(json.dumps({"roots": roots, "jars": jars}, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    relock(ROOTS, Path(__file__).with_name("jars.lock"))

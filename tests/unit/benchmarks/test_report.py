@@ -6,7 +6,18 @@ import json
 
 import pytest
 
-from benchmarks.report import GOALS, NAMES, percentile, ratio, report, spread_ms, throughput_report, verdicts
+from benchmarks.report import (
+    GOALS,
+    NAMES,
+    peers_report,
+    peers_table,
+    percentile,
+    ratio,
+    report,
+    spread_ms,
+    throughput_report,
+    verdicts,
+)
 
 
 def test_percentile_of_a_hundred_values_is_the_value_of_that_rank() -> None:
@@ -51,6 +62,34 @@ def test_throughput_report_compares_each_contender_with_the_worker() -> None:
         "consolidate_no_publish_vs_baseline": 0.5,
         "seal_each_vs_256": 1.2,
     }
+
+
+PEER_COSTS = {"plain": [20.0, 22.0, 21.0], "hub": [40.0, 55.0, 42.0], "quix-streams": [40.0, 110.0, 42.0]}
+
+
+def test_peers_report_compares_within_each_round() -> None:
+    """A peer's cost is told in times of the plain loop and of the worker, by the median of the rounds."""
+    assert peers_report(PEER_COSTS, {"quix-streams": [30.0, 31.0, 90.0]}, {}) == {
+        "plain": {"cpu_us": 21.0},
+        "hub": {"cpu_us": 42.0},
+        "quix-streams": {"cpu_us": 42.0, "second_half_us": 31.0, "times_plain": 2.0, "times_hub": 1.0},
+    }
+
+
+def test_peer_that_is_missing_has_a_reason_and_no_figure() -> None:
+    """A peer that failed in a later round is no half-measured one."""
+    found = peers_report(PEER_COSTS, {}, {"quix-streams": "no wheel"})
+    assert found["quix-streams"] == {"missing": "no wheel"}
+    assert "| `quix-streams` | missing: no wheel |  |  |  |" in peers_table(found).splitlines()
+
+
+def test_peers_table_has_a_row_for_each_contender() -> None:
+    """The page takes the table as it is printed."""
+    assert peers_table(peers_report(PEER_COSTS, {}, {})).splitlines()[2:] == [
+        "| `plain` | 21.0 |  |  |  |",
+        "| `hub` | 42.0 |  |  |  |",
+        "| `quix-streams` | 42.0 |  | 2.0 | 1.0 |",
+    ]
 
 
 def test_report_names_every_figure_and_leaves_unmeasured_ones_empty() -> None:
