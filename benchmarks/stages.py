@@ -36,7 +36,8 @@ class Stages:
 
         for stage, owner, name, clocked in (
             ("take", engine, "plan", self.called),
-            ("read entities", Remembered, "entities", self.awaited),
+            ("read entities", Remembered, "known", self.called),
+            ("read entities", SqliteStore, "entities", self.awaited),
             ("decide", engine, "judge", self.called),
             ("commit", SqliteStore, "commit", self.awaited),
             ("handle", Consolidator, "handle", self.awaited),
