@@ -34,13 +34,14 @@ PACE_WEIGHT: Final = 0.3  # of the newest of such fetches in what a record is th
 class _Turn:
     """One lane: when it last had much to say, when its last event was fetched, what waits, how long a record takes.
 
-    `is_little`: the newest fetch that says so brought little, and all that there was. Silence says nothing: a lane
-    with much to say is silent while those before it have their turns.
+    `is_little`: the newest fetch that says so brought little, and all that there was, as the one before it had. The end
+    of much is no sign of little, nor is silence: a lane with much to say is silent while others have their turns.
     """
 
     much_at_s: float = float("-inf")
     fetched_at_s: float = float("-inf")
     is_little: bool = False
+    is_at_end: bool = True  # whether the newest fetch brought all that there was
     waiting: int = 0  # records that are not handled
     record_s: float = 0.0
 
@@ -75,7 +76,8 @@ class Turns:
             turn.much_at_s = now_s
             turn.is_little = False
         elif not has_more:
-            turn.is_little = True
+            turn.is_little = turn.is_at_end
+        turn.is_at_end = not has_more
         if has_events:
             turn.fetched_at_s = now_s
         turn.waiting += records

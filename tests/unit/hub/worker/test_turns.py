@@ -211,3 +211,17 @@ def test_lane_that_has_said_all_says_little_from_then_on() -> None:
     turns.admitted("kz", 3, 2.1, has_more=True)  # a fetch was full: that makes no large lane of it
     turns.handled("kz", 3, FIXED_S + 0.0003)
     assert turns.before("uz", 2.1) == ["kz"]
+
+
+def test_the_end_of_much_is_no_sign_of_little() -> None:
+    """One of many lanes comes to its end; those that are read on are not read in slices for its sake."""
+    turns = fed(uz=MUCH)
+    for records, has_more in ((MUCH, True), (3, False)):
+        turns.admitted("kz", records, 2.0, has_more=has_more)
+        turns.handled("kz", records, FIXED_S + records * 0.0001)
+    turns.admitted("uz", MUCH, 4.0, has_more=True)
+    turns.handled("uz", MUCH, FIXED_S + MUCH * 0.0001)
+    assert turns.next({"uz", "kz"}, 4.0) == ({"uz", "kz"}, ALL)
+    turns.admitted("kz", 1, 4.1)  # a row, behind all that there was
+    turns.handled("kz", 1, FIXED_S)
+    assert turns.next({"uz", "kz"}, 4.1) == ({"uz", "kz"}, SLICE)
