@@ -129,9 +129,11 @@ def _lane_entity(lane: Lane) -> KnownEntity:
 
 
 def _signed(event: Pending) -> list[tuple[str, bytes | None]]:
-    headers = event.record.headers
-    if event.common is not None and event.common.is_plain:
+    headers, common = event.record.headers, event.common
+    if common is not None and common.is_plain:
         return list(headers)
+    if common is not None and common.is_sealed:
+        return [header for header in headers if header[0] != SEAL_HEADER]
     return [h for h in headers if h[0] != SEAL_HEADER and (h[0].startswith("ce_") or h[0] == "content-type")]
 
 
