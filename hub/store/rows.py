@@ -242,41 +242,55 @@ def made(row: type[R], found: Iterable[tuple[Any, ...]]) -> list[R]:
     return list(map(partial(tuple.__new__, row), found))
 
 
+class Bound(NamedTuple):
+    """What a driver is given in place of bytes, of no key and of no place: what it takes soonest."""
+
+    blob: Callable[[bytes], bytes | bytearray] = bytes
+    no_key: object = None
+    no_place: object = None
+
+
+AS_IT_IS: Final = Bound()
+
+
 # -- a ledger row --------------------------------------------------------------------------------------------------
 
 
-def decided(row: LedgerRow, lane_id: Callable[[str], int]) -> tuple[object, ...]:
+def decided(row: LedgerRow, lane_id: Callable[[str], int], bound: Bound = AS_IT_IS) -> tuple[object, ...]:
     """Return what a ledger row holds behind the event's bytes and digest: all that was decided of it.
 
     Shapes: `lane_id` gives the number of an origin.
     """
-    occurred, previous = row.occurred_at, row.previous
+    key, occurred, previous = row.key, row.occurred_at, row.previous
     return (
         row.code,
         row.field,
         row.params,
-        row.key,
+        bound.no_key if key is None else key,
         row.type,
         row.subject,
         None if occurred is None else (occurred - EPOCH_START) // MICROSECOND,
         row.version,
-        None if previous is None else lane_id(previous[0]),
-        None if previous is None else previous[1],
+        bound.no_place if previous is None else lane_id(previous[0]),
+        bound.no_place if previous is None else previous[1],
     )
 
 
 DECIDED: Final = StoredEvent._fields[3:]  # the columns that `decided` gives
 
 
-def ledger_rows(lane: int, rows: Collection[LedgerRow], lane_id: Callable[[str], int]) -> list[tuple[object, ...]]:
+def ledger_rows(
+    lane: int, rows: Collection[LedgerRow], lane_id: Callable[[str], int], bound: Bound = AS_IT_IS
+) -> list[tuple[object, ...]]:
     """Return the rows of `ledger` that stand for these: the lane's number, then StoredEvent's columns."""
-    return [(lane, row.sequence, row.data, row.digest, *decided(row, lane_id)) for row in rows]
+    blob = bound.blob
+    return [(lane, row.sequence, blob(row.data), blob(row.digest), *decided(row, lane_id, bound)) for row in rows]
 
 
 # -- an entity -----------------------------------------------------------------------------------------------------
 
 
-def entity_row(known: KnownEntity, lane_id: Callable[[str], Any]) -> tuple[Any, ...]:
+def entity_row(known: KnownEntity, lane_id: Callable[[str], Any], bound: Bound = AS_IT_IS) -> tuple[Any, ...]:
     """Return StoredEntity's columns of an entity, a plain tuple: HQ makes one for nearly every event.
 
     Shapes: `lane_id` gives what stands for the lane of an origin.
@@ -289,7 +303,7 @@ def entity_row(known: KnownEntity, lane_id: Callable[[str], Any]) -> tuple[Any, 
         entity.status,
         entity.version,
         known.document.decode(),
-        known.digest,
+        bound.blob(known.digest),
         lane_id(known.origin),
         known.sequence,
         lane_id(known.record_origin),

@@ -18,14 +18,16 @@ from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
 from hub.protocol.tree import leaf_hash
 from hub.protocol.witness import Alarm
-from hub.store.rows import StoredEvent, columns, ledger_rows, marks
+from hub.store.rows import StoredEvent, ledger_rows
 from hub.store.sqlite_database import SqliteDatabase
 from hub.store.sqlite_entities import SqliteEntities
+from hub.store.sqlite_insert import BOUND, Insert
 from hub.store.store import JUNK_SHARE, KEPT_BYTES_MAX, KEPT_KEY_BYTES_MAX, ROW_BYTES, WHOLE_SHARE, FencedError
 
 KEPT_DETAIL_CHARS_MAX: Final = 500
 _MEASURE: Final = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
 _HEARD: Final = "INSERT INTO heard VALUES (?, ?, ?) ON CONFLICT(center, kind) DO UPDATE SET times = excluded.times"
+_LEDGER: Final = Insert("ledger", ["lane_id", *StoredEvent._fields])
 Said = TypeVar("Said", Presence, Alarm)
 
 
@@ -131,10 +133,7 @@ class SqliteCommit:
             "UPDATE lane SET size = ?, edge = ?, state_digest = ?, recorded_at_us = ? WHERE id = ?",
             (lane.size, edge, lane.state_digest, recorded_at_us, lane_id),
         )
-        db.executemany(
-            f"INSERT INTO ledger(lane_id, {columns(StoredEvent)}) VALUES (?, {marks(StoredEvent)})",  # noqa: S608
-            ledger_rows(lane_id, commit.rows, self._database.lane_id),
-        )
+        _LEDGER.write(db, ledger_rows(lane_id, commit.rows, self._database.lane_id, BOUND))
         db.execute(
             "INSERT INTO receipt(lane_id, last, first, seal, edge, note, recorded_at_us, basis, state_digest)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -5,10 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
+from typing import Final
 
 from hub.ledger.step import EntityKey, KnownEntity
-from hub.store.rows import StoredEntity, columns, entity_row, known_of, marks
+from hub.store.rows import StoredEntity, columns, entity_row, known_of
 from hub.store.sqlite_database import SqliteDatabase, reading
+from hub.store.sqlite_insert import BOUND, Insert
+
+_ENTITY: Final = Insert(
+    "entity",
+    StoredEntity._fields,
+    "ON CONFLICT(stream, id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in StoredEntity._fields if name not in {"stream", "id", "center"}),
+)
 
 
 class SqliteEntities:
@@ -39,12 +48,4 @@ class SqliteEntities:
 
     def write(self, db: sqlite3.Connection, entities: Collection[KnownEntity]) -> None:
         """Write entities as they are now, inside the caller's transaction `db`."""
-        db.executemany(
-            f"INSERT INTO entity({columns(StoredEntity)}) VALUES ({marks(StoredEntity)})"  # noqa: S608
-            " ON CONFLICT(stream, id) DO UPDATE SET status = excluded.status, version = excluded.version,"
-            " document = excluded.document, digest = excluded.digest, lane_id = excluded.lane_id,"
-            " sequence = excluded.sequence, record_lane_id = excluded.record_lane_id,"
-            " record_sequence = excluded.record_sequence, changed_by = excluded.changed_by,"
-            " recorded_at_us = excluded.recorded_at_us",
-            [entity_row(known, self._database.lane_id) for known in entities],
-        )
+        _ENTITY.write(db, [entity_row(known, self._database.lane_id, BOUND) for known in entities])
