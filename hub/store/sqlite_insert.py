@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from hub.store.rows import Bound
 
-# sqlite3 takes int, float, str and bytearray as they are, and asks its adapters what to do with each bytes and None: that
-# is half a microsecond. The statement makes NULL of what stands for no key and no place.
+# sqlite3 takes int, float, str and bytearray as they are, and asks its adapters what to do with each bytes and None,
+# which is half a microsecond. The statement makes NULL of what stands for no key and no place.
 BOUND: Final = Bound(bytearray, "", 0)
 _NO_PLACE: Final = f"nullif(?, {BOUND.no_place})"
 _NULLS: Final = {"key": f"nullif(?, '{BOUND.no_key}')", "previous_lane_id": _NO_PLACE, "previous": _NO_PLACE}
