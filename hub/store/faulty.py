@@ -228,6 +228,10 @@ class FaultyStore:
         """See Store."""
         return await self._store.publication(origin, after, limit)
 
+    async def valued(self, entities: Collection[KnownEntity]) -> list[KnownEntity]:
+        """See Store."""
+        return await self._store.valued(entities)
+
     async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach] = NOWHERE) -> None:
         """See Store."""
         await self._write("set_published", lambda: self._store.set_published(cursors, reach))

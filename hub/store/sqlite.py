@@ -269,6 +269,12 @@ class SqliteStore(OnDatabase):
         return self._publication.publication(origin, after, limit)
 
     @suspends
+    async def valued(self, entities: Collection[KnownEntity]) -> list[KnownEntity]:
+        """See Store."""
+        with reading(self.path, "what records came with"):
+            return self._publication.with_values(entities)
+
+    @suspends
     async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach] = NOWHERE) -> None:
         """See Store. If we crash before this, the same is published again: readers go by sequence and version."""
         self._publication.set_published(cursors, reach)

@@ -240,6 +240,9 @@ class Store(Protocol):
     async def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """Return the next whole receipts of a lane behind sequence `after`, about `limit` events."""
 
+    async def valued(self, entities: Collection[KnownEntity]) -> list[KnownEntity]:
+        """Return entities, of any stream but `lane`, with the values that their records came with; as they are else."""
+
     async def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach] = NOWHERE) -> None:
         """Move the publisher's cursors, after the broker acknowledged, and note how far it has these partitions.
 

@@ -37,6 +37,7 @@ from hub.protocol.receipt import one_line
 from hub.protocol.record import KafkaRecord
 from hub.store.consolidate import Driver, EngineFault, Instant
 from hub.store.store import Changes, Damaged, FencedError, Store
+from hub.worker.filled import filled
 from hub.worker.ports import LaneHandle, Outlet
 from hub.worker.remembered import Remembered
 from hub.worker.teller import Teller
@@ -317,7 +318,7 @@ class Consolidator:
         if step.commits:
             self._newest = max(step.committed_at, self._newest or step.committed_at)
             self._memory.remember(step.entities)
-            self._publisher.offer(publications(step, self._memory.whole))
+            self._publisher.offer(await filled(self._store, publications(step, self._memory.whole)))
         for note in step.resends:
             self._publisher.answer(center, "resend", note)
         for item in step.quarantine[:QUARANTINE_LOGGED_MAX]:

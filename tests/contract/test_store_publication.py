@@ -94,6 +94,7 @@ async def test_publication_has_the_record_that_memory_lacks(hq: Hq) -> None:
     (known,) = slow.entities
     assert known.value == center.value("net.cohub.offer.published.v1", offer("Offer 1"))
     assert (known.entity.status, known.sequence) == ("withdrawn", 3)
+    assert await hq.store.valued(fast.entities) == [known]
 
 
 async def test_cursors_of_many_centers_come_in_one_answer(hq: Hq) -> None:

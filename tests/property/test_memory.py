@@ -25,6 +25,7 @@ from hub.ledger.step import EntityKey, KnownEntity, KnownOutline, Step
 from hub.store.consolidate import Driver, Instant
 from hub.store.released import state_forms
 from hub.store.sqlite import SqliteStore
+from hub.worker.filled import filled
 from hub.worker.remembered import Remembered
 from schemas.vectors.samples import sample_of
 from tests.support.center import RELEASED, Center, Sent
@@ -116,12 +117,13 @@ class Counted:
 async def sent(store: SqliteStore, step: Step, memory: Remembered | None) -> dict[Any, Any]:
     """Return what the publisher sends of a step: of each entity the newest state, all else in its order."""
     found: dict[Any, Any] = {}
-    for fast in publications(step) if memory is None else publications(step, memory.whole):
-        publication = fast
-        if any(known.value is None for known in fast.entities):
-            slow = await store.publication(fast.origin, fast.first - 1, fast.last - fast.first + 1)
+    fast = publications(step) if memory is None else await filled(store, publications(step, memory.whole))
+    for publication in fast:
+        if any(known.value is None for known in publication.entities):
+            slow = await store.publication(publication.origin, publication.first - 1, len(publication.receipts))
             assert slow is not None
-            publication = slow
+            assert (slow.first, slow.last) == (publication.first, publication.last)
+            publication = slow  # noqa: PLW2901 - as the publisher reads it
         add(found, published_records([publication], FORMS))
     return found
 

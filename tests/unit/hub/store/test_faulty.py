@@ -27,6 +27,7 @@ READS = {
     "receipt_at",
     "workers",
     "told",
+    "valued",
 }
 LOG_READS = {"read", "unlogged", "stored", "notes", "note", "root", "rolled_back", "hearing"}
 
