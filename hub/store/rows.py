@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from hashlib import sha256
+from sys import intern
 from typing import Any, Final, NamedTuple, TypeVar
 
 from hub.domain.catalogue import KINDS
@@ -326,6 +327,8 @@ def known_of(row: Sequence[Any], origin: Callable[[Any], str]) -> KnownEntity:
     if (*map(type, row[:7]), type(sequence), type(at), type(changed_by)) != _ENTITY_TYPES:
         raise Malformed(f"a column of {str(stream)[:40]} {str(entity_id)[:80]} holds what no release has written there")
     document = text.encode()
+    # Few texts and many entities, which are remembered: each row has its own copy of them.
+    stream, center, status, changed_by = map(intern, (stream, center, status, changed_by))
     entity = Entity.unread(stream, entity_id, center, status, version, document)
     if sha256(document).digest() != digest or not entity.is_said_by(document):
         raise Malformed(f"the columns of {stream[:40]} {entity_id[:80]} and its document say different things")

@@ -135,6 +135,24 @@ def test_entity_goes_through_its_row_and_back() -> None:
     assert entity_row(again, LANES.__getitem__) == found
 
 
+def test_entities_that_are_read_share_what_they_have_in_common() -> None:
+    """A row has its own copy of each text; many thousands of entities are remembered, of few centers and statuses."""
+
+    def read() -> KnownEntity:
+        return known_of([copied(each) for each in entity_row(known(), LANES.__getitem__)], ORIGINS.__getitem__)
+
+    one, other = read(), read()
+    assert one.document is not other.document
+    for name in ("stream", "center", "status"):
+        assert getattr(one.entity, name) is getattr(other.entity, name)
+    assert one.changed_by is other.changed_by
+
+
+def copied(value: object) -> object:
+    """Return a text as another object, as a driver makes it."""
+    return value.encode().decode() if isinstance(value, str) else value
+
+
 def row_of(of: KnownEntity, **edited: object) -> tuple[object, ...]:
     """Return an entity's row of which somebody has edited columns."""
     return tuple(StoredEntity._make(entity_row(of, LANES.__getitem__))._replace(**edited))  # type: ignore[arg-type]
