@@ -15,8 +15,6 @@ from zlib import crc32
 from hub.domain.stream import EventKind
 from hub.protocol.topics import FAN_OUT_PARTITIONS
 
-_ONE_BYTE_MAX: Final = 0x7F
-
 _PREFIX: Final[tuple[tuple[str, Any, str], ...]] = (
     ("id", "string", "Entity id."),
     ("center", "string", "The center whose entity it is."),
@@ -76,13 +74,10 @@ def encode_state_prefix(
     return b"".join(
         (
             _text(entity_id),
-            _repeated_text(center),
-            _repeated_text(epoch),
+            _of_lane(center, epoch),
             _long(sequence),
             _long(version),
-            _repeated_text(status),
-            _repeated_long(recorded_at_us),
-            _repeated_text(changed_by),
+            _of_commit(status, recorded_at_us, changed_by),
         )
     )
 
@@ -90,11 +85,15 @@ def encode_state_prefix(
 def _long(number: int) -> bytes:
     """Return Avro's zigzag, little-endian base-128 form of a number. Units: 64 bits, signed."""
     rest = (number << 1) ^ (number >> 63)
-    if rest <= _ONE_BYTE_MAX:
+    if rest < 1 << 7:
         return _ONE_BYTE[rest]
+    if rest < 1 << 14:
+        return bytes((rest & 0x7F | 0x80, rest >> 7))
+    if rest < 1 << 21:
+        return bytes((rest & 0x7F | 0x80, rest >> 7 & 0x7F | 0x80, rest >> 14))
     out = bytearray()
-    while rest > _ONE_BYTE_MAX:
-        out.append(rest & _ONE_BYTE_MAX | 0x80)
+    while rest >= 1 << 7:
+        out.append(rest & 0x7F | 0x80)
         rest >>= 7
     out.append(rest)
     return bytes(out)
@@ -105,8 +104,14 @@ def _text(text: str) -> bytes:
     return _long(len(encoded)) + encoded
 
 
-# What a lane or a commit repeats in every record: center, epoch, status, type, time.
-_repeated_text = lru_cache(maxsize=4096)(_text)
-_repeated_long = lru_cache(maxsize=64)(_long)
+@lru_cache(maxsize=4096)
+def _of_lane(center: str, epoch: str) -> bytes:
+    return _text(center) + _text(epoch)
 
-_ONE_BYTE: Final = tuple(bytes((number,)) for number in range(_ONE_BYTE_MAX + 1))
+
+@lru_cache(maxsize=256)
+def _of_commit(status: str, recorded_at_us: int, changed_by: str) -> bytes:
+    return _text(status) + _long(recorded_at_us) + _text(changed_by)
+
+
+_ONE_BYTE: Final = tuple(bytes((number,)) for number in range(1 << 7))
