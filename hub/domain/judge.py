@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import repeat
 from typing import Any, Final
 
 from hub.domain.catalogue import STREAMS
@@ -11,7 +12,7 @@ from hub.domain.entity import Entity
 from hub.domain.fold import fold
 from hub.domain.registry import Registry, check_network
 from hub.domain.repeat import says_again
-from hub.domain.rules import check_each
+from hub.domain.rules import broken_by
 from hub.domain.stream import EventKind
 from hub.protocol.errors import Rejected
 from hub.protocol.limits import KEY_CHARS_MAX
@@ -39,7 +40,10 @@ def judge(
     Errors: Rejected, with the first rule that is broken: the id, the time, the fields, the network, the transition.
             Newer, where the registry names rules that this release does not have.
     """
-    return judge_each(kind, [subject], center, [occurred_at], [value], [entity], recorded_at, registry)[0]
+    (judged,) = judge_each(kind, [subject], center, [occurred_at], [value], [entity], recorded_at, registry)
+    if isinstance(judged, Rejected):
+        raise judged
+    return judged
 
 
 def judge_each(
@@ -51,34 +55,42 @@ def judge_each(
     entities: Sequence[Entity | None],
     recorded_at: datetime,
     registry: Registry,
-) -> list[Entity]:
-    """Return the entities after some events of one kind, all of which keep all rules, rule by rule.
+) -> list[Entity | Rejected]:
+    """Return what becomes of some events of one kind, rule by rule: the entity after each, or why it is rejected.
 
     One short loop a rule costs less than one long one an event: the processor has each at hand while it runs.
     Shapes: as `judge`, the n-th of each for the n-th event. No two events are of one entity.
-    Errors: as `judge`, for one of them that breaks a rule. Which of them it is, each alone tells.
+    Errors: Newer, as `judge`.
     """
     under = rules(registry.rules)
-    for subject in subjects:
-        _check_subject(subject, center)
-    for occurred_at in times:
-        if occurred_at > recorded_at and occurred_at - recorded_at > AHEAD_MAX:
-            raise Rejected(Code.TIME_IN_FUTURE, "ce_time", f"{occurred_at:%Y-%m-%dT%H:%M:%SZ}")
-    check_each(kind, values, under)
-    if kind.carries_record:
-        _check_keys(kind, subjects, values)
-    check_network(kind, center, values, registry)
-    if kind.carries_record:
-        _check_growth(kind, values, entities)
-    after = []
-    for entity, subject, value in zip(entities, subjects, values, strict=True):
+    stream = STREAMS[kind.stream]
+    broken: dict[int, Rejected] = {}
+
+    def ask(rule: Callable[..., None], given: Iterable[tuple[Any, ...]]) -> None:
+        for number, each in enumerate(given):
+            if number not in broken:
+                try:
+                    rule(*each)
+                except Rejected as rejected:
+                    broken[number] = rejected
+
+    ask(_check_subject, zip(subjects, repeat(center), strict=False))
+    ask(_check_time, zip(times, repeat(recorded_at), strict=False))
+    broken = broken_by(kind, values, under) | broken
+    if kind.carries_record and stream.key_of is not None:
+        ask(_check_key, zip(repeat(stream.key_of), subjects, values, strict=False))
+    ask(check_network, zip(repeat(kind), repeat(center), values, repeat(registry), strict=False))
+    if kind.carries_record and stream.growing_fields:
+        ask(_check_growth, zip(repeat(stream.growing_fields), values, entities, strict=False))
+    judged: list[Entity | Rejected] = []
+    for number, (entity, subject, value) in enumerate(zip(entities, subjects, values, strict=True)):
         try:
-            after.append(fold(entity, kind, subject, center, value))
+            judged.append(broken.get(number) or fold(entity, kind, subject, center, value))
         except Rejected as refused:
-            if under.repeats_known and entity is not None and says_again(entity, kind, center, value):
-                raise Rejected(Code.ALREADY_SAID, "", f"status={entity.status}") from refused
-            raise
-    return after
+            is_again = under.repeats_known and entity is not None and says_again(entity, kind, center, value)
+            status = "" if entity is None else f"status={entity.status}"
+            judged.append(Rejected(Code.ALREADY_SAID, "", status) if is_again else refused)
+    return judged
 
 
 def _check_subject(subject: str, center: str) -> None:
@@ -89,22 +101,21 @@ def _check_subject(subject: str, center: str) -> None:
         raise Rejected(Code.BAD_FIELD, "ce_subject", f"max={KEY_CHARS_MAX} length={len(key)}")
 
 
-def _check_keys(kind: EventKind, subjects: Iterable[str], values: Iterable[dict[str, Any]]) -> None:
-    key_of = STREAMS[kind.stream].key_of
-    if key_of is None:
-        return
-    for subject, value in zip(subjects, values, strict=True):
-        expected = key_of(value)
-        if expected is not None and expected != subject.partition(":")[2]:
-            raise Rejected(Code.INCONSISTENT, "ce_subject", f"the record is about {expected}"[:100])
+def _check_time(occurred_at: datetime, recorded_at: datetime) -> None:
+    if occurred_at > recorded_at and occurred_at - recorded_at > AHEAD_MAX:
+        raise Rejected(Code.TIME_IN_FUTURE, "ce_time", f"{occurred_at:%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _check_growth(kind: EventKind, values: Iterable[dict[str, Any]], entities: Iterable[Entity | None]) -> None:
-    growing = STREAMS[kind.stream].growing_fields
-    if not growing:
+def _check_key(key_of: Callable[[Mapping[str, Any]], str | None], subject: str, value: dict[str, Any]) -> None:
+    expected = key_of(value)
+    if expected is not None and expected != subject.partition(":")[2]:
+        raise Rejected(Code.INCONSISTENT, "ce_subject", f"the record is about {expected}"[:100])
+
+
+def _check_growth(growing: Iterable[str], value: dict[str, Any], entity: Entity | None) -> None:
+    if entity is None:
         return
-    for value, entity in zip(values, entities, strict=True):
-        for name in growing:
-            before = None if entity is None else entity.record[name]
-            if before is not None and value[name] <= before:
-                raise Rejected(Code.INCONSISTENT, name, f"expected more than {before}")
+    for name in growing:
+        before = entity.record[name]
+        if value[name] <= before:
+            raise Rejected(Code.INCONSISTENT, name, f"expected more than {before}")

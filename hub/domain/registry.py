@@ -124,28 +124,30 @@ def correction_of(entity: Entity, basis: int = 0) -> Correction | None:
     return Correction(since, until, entity.record["reason"], entity.version, basis)
 
 
-def check_network(kind: EventKind, center: str, values: Iterable[Mapping[str, Any]], registry: Registry) -> None:
-    """Return nothing if the network's rules at this basis allow each of these events of one kind.
+def check_network(kind: EventKind, center: str, value: Mapping[str, Any], registry: Registry) -> None:
+    """Return nothing if the network's rules at this basis allow the event.
 
-    Shapes: values have passed `rules.check_each`.
+    Shapes: value has passed `rules.check`.
     Errors: Rejected(STREAM_NOT_ALLOWED | UNKNOWN_CENTER | CODE_NOT_LISTED | INCONSISTENT).
     """
     stream = STREAMS[kind.stream]
     _check_writer(stream, center, registry)
     if not kind.carries_record:
         return
-    for value in values:
-        for name in stream.network_fields:
-            if value[name] is not None:
-                _check_center(stream, name, value[name], center, registry)
-        for name in stream.references:
-            if value[name] is not None:
-                _check_center(stream, name, value[name].partition(":")[0], center, registry)
-        for name, list_name in stream.code_list_fields.items():
-            listed = registry.code_lists.get(list_name)
-            for number, code in enumerate(value[name] or ()):
-                if listed is not None and code not in listed:
-                    raise Rejected(Code.CODE_NOT_LISTED, f"{name}.{number}", f"list={list_name} value={code}")
+    for name in stream.network_fields:
+        if value[name] is not None:
+            _check_center(stream, name, value[name], center, registry)
+    for name in stream.references:
+        if value[name] is not None:
+            _check_center(stream, name, value[name].partition(":")[0], center, registry)
+    for name, list_name in stream.code_list_fields.items():
+        listed = registry.code_lists.get(list_name)
+        given = value[name]
+        if listed is None or not given:
+            continue
+        for number, code in enumerate(given):
+            if code not in listed:
+                raise Rejected(Code.CODE_NOT_LISTED, f"{name}.{number}", f"list={list_name} value={code}")
 
 
 def _check_writer(stream: Stream, center: str, registry: Registry) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from itertools import filterfalse
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -46,20 +45,25 @@ def check(kind: EventKind, value: Mapping[str, Any], rules: Rules = FIRST) -> No
     Errors: Rejected(MISSING_FIELD | TOO_LONG | OUT_OF_RANGE | UNKNOWN_CODE | INCONSISTENT | EXPORT_CONTROLLED |
             BAD_FIELD, field path, params); of several broken rules, the first field's.
     """
-    check_each(kind, (value,), rules)
+    for broken in broken_by(kind, (value,), rules).values():
+        raise broken
 
 
-def check_each(kind: EventKind, values: Iterable[Mapping[str, Any]], rules: Rules = FIRST) -> None:
-    """Return nothing if each of `values` keeps all field rules of `kind` under `rules`.
+def broken_by(kind: EventKind, values: Iterable[Mapping[str, Any]], rules: Rules = FIRST) -> dict[int, Rejected]:
+    """Return what those of `values` get, by their number, that break a field rule of `kind` under `rules`.
 
-    Shapes, Errors: as `check`, for the first value that breaks one.
+    Shapes: as `check`; of each value the first rule that is broken.
     """
     look = quick_look(kind.model)
-    for value in values if look is None else filterfalse(look, values):
-        try:
-            validator(kind.model, rules).validate_python(value)
-        except ValidationError as exc:
-            raise verdict_of(exc) from exc
+    broken = {}
+    for number, value in enumerate(values):
+        if look is None or not look(value):
+            try:
+                validator(kind.model, rules).validate_python(value)
+            except ValidationError as exc:
+                broken[number] = verdict_of(exc)
+                broken[number].__cause__ = exc
+    return broken
 
 
 def verdict_of(error: ValidationError) -> Rejected:

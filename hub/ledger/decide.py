@@ -111,7 +111,7 @@ def fold_again(
     """
     state = _State(entities)
     deciding = _Deciding(state, stretch, basis, recorded_at)
-    deciding.accept()
+    deciding.refold()
     return Judged([], deciding.lane, state.changed, state.measures, deciding.digests)
 
 
@@ -133,6 +133,10 @@ class _Alike:
     reader: Reader
     prefix: bytes
     stream: Stream
+
+
+# The entity after an event, or why it is rejected; the event's form, subject and time; the entity before it.
+_Judgement = tuple[Entity | Rejected, _Alike, str, datetime, KnownEntity | None]
 
 
 class _Deciding:
@@ -184,115 +188,131 @@ class _Deciding:
         return max(0, int(opened.entity.record["previous_size"]) - closes.size)
 
     def rows(self) -> list[LedgerRow]:
-        """Decide all events in their order: plain ones several at once; each alone where one of them has to be."""
+        """Decide all events in their order: several at once, and each alone whose form is new or unusual."""
         rows: list[LedgerRow] = []
-        for events, alike in self._runs():
-            found = None if alike is None or len(events) == 1 else self._rows_of(events, alike)
-            rows += [self.row(event) for event in events] if found is None else found
+        for events in self._windows():
+            judged, done = self._judged(events), 0
+            for end in [number for number, one in enumerate(judged) if one is None] + [len(judged)]:
+                rows += self._rows_of(events[done:end], judged[done:end])
+                rows += [self._alone(event) for event in events[end : end + 1]]
+                done = end + 1
         return rows
 
-    def _runs(self) -> Iterator[tuple[Sequence[Pending], _Alike | None]]:
-        """Yield the events in runs that are alike, no two of one entity; without an _Alike one whose form is new.
+    def _windows(self) -> Iterator[Sequence[Pending]]:
+        """Yield the events in windows: those of one have forms that are known, and no two are of one entity.
 
-        So of a run nothing depends on what another event of it has changed.
+        So nothing depends on what another event of it has changed. One whose form is new is alone.
         """
         events, at = self.stretch.events, 0
         while at < len(events):
-            common = events[at].common
-            alike = None if common is None else self.alike.get(common)
-            end, subjects = at + 1, {events[at].headers.get("ce_subject")}
-            if alike is not None:
-                for event in events[end : at + AT_ONCE_MAX]:
-                    subject = event.headers["ce_subject"]
-                    if event.common is not common or subject in subjects:
-                        break
-                    subjects.add(subject)
-                    end += 1
-            yield events[at:end], alike
+            end, subjects = at, set()
+            for event in events[at : at + AT_ONCE_MAX]:
+                subject = event.headers.get("ce_subject") or b""
+                if event.common not in self.alike or subject in subjects or not subject.isascii():
+                    break
+                subjects.add(subject)
+                end += 1
+            end = max(end, at + 1)
+            yield events[at:end]
             at = end
 
-    def _rows_of(self, events: Sequence[Pending], alike: _Alike) -> list[LedgerRow] | None:
-        """Return the rows of events that are alike, each of another entity; None where one must be looked at alone.
+    def _judged(self, events: Sequence[Pending]) -> list[_Judgement | None]:
+        """Return what becomes of the events of a window, None of those that are to be looked at alone."""
+        found: list[_Judgement | None] = [None] * len(events)
+        groups: dict[Common, list[int]] = {}
+        for number, event in enumerate(events):
+            if event.common is not None and event.common in self.alike:
+                groups.setdefault(event.common, []).append(number)
+        for common, numbers in groups.items():
+            judged = self._judged_alike([events[number] for number in numbers], self.alike[common], common)
+            for number, one in zip(numbers, judged, strict=True):
+                found[number] = one
+        return found
+
+    def _judged_alike(self, events: Sequence[Pending], alike: _Alike, common: Common) -> list[_Judgement | None]:
+        """Judge events that are alike, step by step.
 
         One short loop a step costs less than one long one an event: the processor has each at hand while it runs.
         """
         values = [event.record.value or b"" for event in events]
-        if not all(values) or max(map(len, values)) > VALUE_BYTES_MAX:
-            return None
-        read = self._read_alike(events)
-        if read is None:
-            return None
+        keys, headers = [event.record.key for event in events], [event.headers for event in events]
+        read = None
+        if all(values) and max(map(len, values)) <= VALUE_BYTES_MAX:
+            read = read_alike(self.center, keys, headers, common.links, self.rules)
+        try:
+            records = [] if read is None else [_decode(alike, value) for value in values]
+        except Rejected:
+            read = None
+        if read is None:  # for the sake of one of them: who is it?
+            half = len(events) // 2
+            parts = (events[:half], events[half:]) if half else ()
+            return [one for part in parts for one in self._judged_alike(part, alike, common)] or [None]
         subjects, times = read
         befores = [self._before(alike, subject) for subject in subjects]
         was = [before.entity if before else None for before in befores]
-        try:
-            records = [_decode(alike, value) for value in values]
-            entities = judge_each(
-                alike.kind, subjects, self.center, times, records, was, self.recorded_at, self.registry
-            )
-        except Rejected:
-            return None
-        self._accepted(events, alike, befores, entities)
-        return [
-            _accepted_row(*each)
-            for each in zip(events, repeat(alike.type), subjects, times, entities, befores, strict=False)
-        ]
+        judged = judge_each(alike.kind, subjects, self.center, times, records, was, self.recorded_at, self.registry)
+        return list(zip(judged, repeat(alike), subjects, times, befores, strict=False))
 
-    def _read_alike(self, events: Sequence[Pending]) -> tuple[list[str], list[datetime]] | None:
-        common = events[0].common
-        links = () if common is None else common.links
-        return read_alike(
-            self.center, [event.record.key for event in events], [event.headers for event in events], links, self.rules
+    def _rows_of(self, events: Sequence[Pending], judged: Sequence[_Judgement | None]) -> list[LedgerRow]:
+        """Let what was judged be so, in its order, and return the rows."""
+        settled = [(event, *one) for event, one in zip(events, judged, strict=True) if one is not None]
+        self._accept(
+            [
+                (event, found, alike, before)
+                for event, found, alike, _, _, before in settled
+                if isinstance(found, Entity)
+            ]
         )
+        return [
+            self._rejected(event, found, alike, occurred_at)
+            if isinstance(found, Rejected)
+            else LedgerRow(
+                event.sequence, event.data, event.leaf, Code.ACCEPTED, "", "",
+                _remark(event.record.key, event.headers), alike.type, subject, occurred_at, found.version,
+                None if before is None else (before.origin, before.sequence),
+            )
+            for event, found, alike, subject, occurred_at, before in settled
+        ]  # fmt: skip
 
     def _before(self, alike: _Alike, subject: str) -> KnownEntity | None:
         key = (alike.kind.stream, subject)
         return self.state.changed.get(key) or self.state.found.get(key)
 
-    def row(self, event: Pending) -> LedgerRow:
-        """Decide one event."""
-        record, headers = event.record, event.headers
-        occurred_at: datetime | None = None
-        common = event.common
-        alike = None if common is None else self.alike.get(common)
+    def _alone(self, event: Pending) -> LedgerRow:
+        """Decide one event whose form is new or unusual."""
+        record, alike, occurred_at = event.record, None, None
         try:
             value = record.value
             if not value:
                 raise Rejected(Code.NO_VALUE)
             if len(value) > VALUE_BYTES_MAX:
                 raise Rejected(Code.TOO_LARGE, "", f"expected at most {VALUE_BYTES_MAX} bytes, got {len(value)}")
-            read = None if alike is None else self._read_alike((event,))
-            if alike is None or read is None:
-                envelope = read_envelope(self.center, record.key, headers, event.headers_count, self.rules)
-                subject, occurred_at = envelope.subject, envelope.time
-                alike = self._alike(envelope.type, envelope.dataschema, event)
-            else:
-                [subject], [occurred_at] = read
-            before = self._before(alike, subject)
+            envelope = read_envelope(self.center, record.key, event.headers, event.headers_count, self.rules)
+            occurred_at = envelope.time
+            alike = self._alike(envelope.type, envelope.dataschema, event)
+            before = self._before(alike, envelope.subject)
+            was = before.entity if before else None
             entity = judge(
-                alike.kind,
-                subject,
-                self.center,
-                occurred_at,
-                _decode(alike, value),
-                before.entity if before else None,
-                self.recorded_at,
+                alike.kind, envelope.subject, self.center, occurred_at, _decode(alike, value), was, self.recorded_at,
                 self.registry,
-            )
+            )  # fmt: skip
         except Rejected as rejected:
-            code, field, params = rejected.code, rejected.field, rejected.params
-        else:
-            self._accepted((event,), alike, (before,), (entity,))
-            return _accepted_row(event, alike.type, subject, occurred_at, entity, before)
+            return self._rejected(event, rejected, alike, occurred_at)
+        return self._rows_of([event], [(entity, alike, envelope.subject, occurred_at, before)])[0]
+
+    def _rejected(
+        self, event: Pending, rejected: Rejected, alike: _Alike | None, occurred_at: datetime | None
+    ) -> LedgerRow:
+        headers, key = event.headers, event.record.key
         raw_type, raw_subject = headers.get("ce_type") or b"", headers.get("ce_subject") or b""
-        key_said = None if record.key == raw_subject else record.key
+        key_said = None if key == raw_subject else key
         return LedgerRow(
             event.sequence,
             event.data,
             event.leaf,
-            code,
-            field,
-            params,
+            rejected.code,
+            rejected.field,
+            rejected.params,
             key_said if self.rules.kafka_key_judged or key_said is None else key_said[:KEY_REMARK_BYTES_MAX],
             alike.type if alike else raw_type.decode("utf-8", "replace"),
             raw_subject.decode("utf-8", "replace"),
@@ -301,22 +321,22 @@ class _Deciding:
             None,
         )
 
-    def accept(self) -> None:
+    def refold(self) -> None:
         """Fold all events, which were accepted. Errors: Rejected; see `fold_again`."""
-        for events, known in self._runs():
-            alike = known or self._alike_of(events[0])
-            subjects = [(event.headers.get("ce_subject") or b"").decode("utf-8", "replace") for event in events]
-            befores = [self._before(alike, subject) for subject in subjects]
-            values = [_decode(alike, event.record.value or b"") for event in events]
-            entities = [
-                fold(before.entity if before else None, alike.kind, subject, self.center, value)
-                for before, subject, value in zip(befores, subjects, values, strict=True)
-            ]
-            self._accepted(events, alike, befores, entities)
+        for events in self._windows():
+            alikes = [(event.common and self.alike.get(event.common)) or self._alike_of(event) for event in events]
+            values = [_decode(alike, event.record.value or b"") for event, alike in zip(events, alikes, strict=True)]
+            folded = []
+            for event, alike, value in zip(events, alikes, values, strict=True):
+                subject = (event.headers.get("ce_subject") or b"").decode("utf-8", "replace")
+                before = self._before(alike, subject)
+                entity = fold(before.entity if before else None, alike.kind, subject, self.center, value)
+                folded.append((event, entity, alike, before))
+            self._accept(folded)
 
     def _alike_of(self, event: Pending) -> _Alike:
-        type_, dataschema = (event.headers.get(name) or b"" for name in ("ce_type", "ce_dataschema"))
-        return self._alike(type_.decode("utf-8", "replace"), dataschema.decode("utf-8", "replace"), event)
+        type_, schema = ((event.headers.get(n) or b"").decode("utf-8", "replace") for n in ("ce_type", "ce_dataschema"))
+        return self._alike(type_, schema, event)
 
     def _alike(self, type_: str, dataschema: str, event: Pending) -> _Alike:
         """Return how to read an event of this type and schema; the records that are alike need not ask again."""
@@ -333,31 +353,23 @@ class _Deciding:
             self.alike[event.common] = alike
         return alike
 
-    def _accepted(
-        self,
-        events: Sequence[Pending],
-        alike: _Alike,
-        befores: Sequence[KnownEntity | None],
-        entities: Sequence[Entity],
-    ) -> None:
+    def _accept(self, folded: Sequence[tuple[Pending, Entity, _Alike, KnownEntity | None]]) -> None:
         """Let entities be what they are after an event each, in the events' order."""
-        origin, changed, carries_record = self.origin, self.state.changed, alike.kind.carries_record
-        documents = [entity.to_json() for entity in entities]
+        origin, changed = self.origin, self.state.changed
+        documents = [entity.to_json() for _, entity, _, _ in folded]
         digests = [sha256(document).digest() for document in documents]
         self.digests += digests
         for digest in digests:
             self.state_digest = sha256(self.state_digest + digest).digest()
-        for event, before, entity, document, digest in zip(events, befores, entities, documents, digests, strict=True):
-            if before is None or carries_record:
+        for (event, entity, alike, before), document, digest in zip(folded, documents, digests, strict=True):
+            if before is None or alike.kind.carries_record:
                 source, at, value = origin, event.sequence, event.record.value
             else:
                 source, at, value = before.record_origin, before.record_sequence, before.value
             changed[entity.stream, entity.id] = KnownEntity(
                 entity, document, digest, origin, event.sequence, alike.type, self.recorded_at, source, at, value
             )
-        contribution = alike.stream.contribution
-        for before, entity in zip(befores, entities, strict=True):
-            was = None if before is None else before.entity
+            contribution, was = alike.stream.contribution, None if before is None else before.entity
             # Most streams count by status alone: what doesn't change it changes no measure, and no record is read.
             if contribution is not count_by_status or was is None or was.status != entity.status:
                 self._measure(contribution(entity), contribution(was) if was else {})
@@ -373,16 +385,6 @@ class _Deciding:
 def _remark(key: bytes | None, headers: Mapping[str, bytes | None]) -> bytes | None:
     """Return what is to be kept of the Kafka key of an accepted event: nothing, where it is the subject."""
     return None if key is None or key == headers["ce_subject"] else key[:KEY_REMARK_BYTES_MAX]
-
-
-def _accepted_row(
-    event: Pending, type_: str, subject: str, occurred_at: datetime, entity: Entity, before: KnownEntity | None
-) -> LedgerRow:
-    previous = None if before is None else (before.origin, before.sequence)
-    return LedgerRow(
-        event.sequence, event.data, event.leaf, Code.ACCEPTED, "", "", _remark(event.record.key, event.headers),
-        type_, subject, occurred_at, entity.version, previous,
-    )  # fmt: skip
 
 
 def _decode(alike: _Alike, value: bytes) -> dict[str, Any]:

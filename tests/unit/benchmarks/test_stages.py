@@ -137,7 +137,13 @@ def test_stages_report_is_the_median_of_the_rounds() -> None:
 
 def test_clocks_fit_the_worker() -> None:
     """Every function that has a clock is there; a worker that was rebuilt is measured anew."""
-    owners = [(engine, "plan"), (engine, "judge"), (Remembered, "entities"), (SqliteStore, "commit")]
+    owners = [
+        (engine, "plan"),
+        (engine, "judge"),
+        (Remembered, "known"),
+        (SqliteStore, "entities"),
+        (SqliteStore, "commit"),
+    ]
     owners += [(Consolidator, "handle"), (Publisher, "run")]
     before = [(owner, name, getattr(owner, name)) for owner, name in owners]
     try:

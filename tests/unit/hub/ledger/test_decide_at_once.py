@@ -64,8 +64,11 @@ def written(center: Center, event_type: str, key: str, wrong: str, draw: random.
 
 
 def judged(basis: Basis, records: list[Sent], at_once: int) -> Step:
+    """Return what becomes of records, decided so many at once; each alone and by its whole envelope for 0."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decide, "AT_ONCE_MAX", at_once)
+        if not at_once:
+            patch.setattr(decide._Deciding, "_judged", lambda _, events: [None] * len(events))
         need = plan(Reading.of(Intake("uz")), records, basis.keyring, HUB, 0.0)
         return judge(need, Answers({}, {}), basis, NOW, IDENTITY.receipts)
 
@@ -78,11 +81,12 @@ def judged(basis: Basis, records: list[Sent], at_once: int) -> Step:
         max_size=12,
     ),
     seal_every=st.integers(1, 40),
+    several=st.sampled_from([1, 3, 64]),
     seed=st.integers(0, 2**32),
 )
 @settings(max_examples=60)
 def test_events_decided_at_once_are_what_each_alone_is(
-    basis: Basis, parts: list[list[tuple[str, int, str]]], seal_every: int, seed: int
+    basis: Basis, parts: list[list[tuple[str, int, str]]], seal_every: int, several: int, seed: int
 ) -> None:
     """Rows, entities with their documents and values, measures, state digests and signed receipts are the same."""
     draw, center = random.Random(seed), Center()
@@ -91,7 +95,7 @@ def test_events_decided_at_once_are_what_each_alone_is(
     for number, (event_type, key, wrong) in enumerate(events, 1):
         sent = written(center, event_type, f"K-{key}", wrong, draw)
         records.append(center.sealed(sent) if number % seal_every == 0 or number == len(events) else sent)
-    alone, at_once = judged(basis, records, 1), judged(basis, records, 64)
+    alone, at_once = judged(basis, records, 0), judged(basis, records, several)
     assert [commit.rows for commit in at_once.commits] == [commit.rows for commit in alone.commits]
     assert [commit.note for commit in at_once.commits] == [commit.note for commit in alone.commits]
     assert [commit.lane for commit in at_once.commits] == [commit.lane for commit in alone.commits]
