@@ -230,8 +230,11 @@ def leave_word(ended: Ended, sources: Path, language: Language) -> None:
 
 def leave_word_of_force(office: Office) -> None:
     """Leave behind that the connector's process hung, and is being ended by force. For any thread."""
+    life = LifeFile(office.folder)
+    if life.has_ended():
+        return  # at the last moment, by itself
     hung = OfficeFatal("errors.ended_by_force", seconds=f"{office.settings.end_s:g}")
-    leave_word(LifeFile(office.folder).end(hung), office.sources, office.settings.language)
+    leave_word(life.end(hung), office.sources, office.settings.language)
 
 
 async def _purge(outbox: Outbox) -> None:

@@ -133,6 +133,11 @@ class LifeFile:
             if self._life is not None:
                 self._put(replace(self._life, seen_at=self._clock()))
 
+    def has_ended(self) -> bool:
+        """Return whether the record says already how this very process ended."""
+        life = read_life(self.path.parents[1])
+        return life is not None and life.ended is not None and life.process == os.getpid()
+
     def end(self, exc: BaseException | None) -> Ended:
         """Note how it ended: None, if it was stopped. It may have ended before it began."""
         now = self._clock()
@@ -148,12 +153,17 @@ class LifeFile:
             durable.write(self.path, life.to_bytes(), under=self.path.parents[1])
 
 
+def read_life(office: Path) -> Life | None:
+    """Return the record of an office's connector, None where there is none that can be read."""
+    try:
+        return Life.from_bytes(files.read(office / FILE, BYTES_MAX, office))
+    except (OSError, Malformed):
+        return None
+
+
 def look(office: Path, outbox: Path) -> Vital:
     """Return what is known of an office's connector, for those who look from another process."""
-    try:
-        life = Life.from_bytes(files.read(office / FILE, BYTES_MAX, office))
-    except (OSError, Malformed):
-        life = None
+    life = read_life(office)
     if find_holder(lock_of(outbox)) is not None:
         return Vital("running", life)
     if life is None:

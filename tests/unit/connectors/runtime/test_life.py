@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 from structlog.testing import capture_logs
 
+from connectors.runtime.daemon import leave_word_of_force
 from connectors.runtime.last_words import tell_end
 from connectors.runtime.life import FILE, Ended, Life, LifeFile, look
 from connectors.runtime.lock import FolderLock
@@ -21,6 +22,7 @@ from connectors.runtime.verdicts import VerdictRow, verdicts_path
 from hub.protocol.errors import Fatal, Malformed
 from schemas.words import LANGUAGES, Language
 from tests.support.office import NOW
+from tests.support.sheets_office import SheetsOffice
 from tests.support.verdict_sheets import write_verdicts
 
 FOREIGN = OfficeFatal("errors.foreign", lane="hub.example/uz/ffffffff", path="outbox.sqlite3")
@@ -63,6 +65,28 @@ def test_connector_that_was_killed_left_no_word_but_when_it_was_last_seen(tmp_pa
     vital = look(tmp_path, outbox)
     assert vital.standing == "killed"
     assert (vital.plain()["last_true"], vital.plain()["process"]) == ("2026-01-02T03:04:05.000000Z", None)
+
+
+@pytest.mark.parametrize(("exc", "code"), [(None, "stopped"), (FOREIGN, "foreign")])
+def test_end_by_force_leaves_the_word_of_who_has_ended_at_the_last_moment(
+    tmp_path: Path, exc: BaseException | None, code: str
+) -> None:
+    """Its deadline is over while it ends by itself: what it was ended by is not what its record says."""
+    office = SheetsOffice(tmp_path).office
+    life = LifeFile(tmp_path)
+    life.begin()
+    life.end(exc)
+    leave_word_of_force(office)
+    vital = look(tmp_path, tmp_path / "outbox.sqlite3")
+    assert vital.life is not None
+    assert vital.life.ended is not None
+    assert vital.life.ended.code == code
+    life.begin()
+    leave_word_of_force(office)
+    vital = look(tmp_path, tmp_path / "outbox.sqlite3")
+    assert vital.life is not None
+    assert vital.life.ended is not None
+    assert vital.life.ended.code == "ended_by_force"
 
 
 def test_looking_takes_no_lock_from_who_starts(tmp_path: Path) -> None:
