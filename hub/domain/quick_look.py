@@ -88,7 +88,7 @@ class _Writer:
             self.lines.append(f"        v = value[{name!r}]")
             self._value(field["schema"], "v", 2)
         self.lines += [
-            "    except KeyError:",
+            "    except (AttributeError, KeyError, TypeError):",
             "        return False",
             f"    if len(value) != {len(fields)}: return False",
         ]
@@ -149,7 +149,8 @@ class _Writer:
         least, most, pattern = max(1, schema.get("min_length", 0)), schema.get("max_length"), schema.get("pattern")
         size = f" and {least} <= len({v})" + ("" if most is None else f" <= {most}") if least > 1 or most else ""
         # Of what is white space, only " " is printable; no control character is, no separator, no mark of direction.
-        plain, printable = f"type({v}) is str and {v} and {v}[0] > ' ' < {v}[-1]{size}", f"{v}.isprintable()"
+        # A text that has nothing to strip comes back itself; nothing but a text can be asked all of this.
+        plain, printable = f"{v} and {v}.strip() is {v}{size}", f"{v}.isprintable()"
         if pattern in (None, ONE_LINE):
             return f"{plain} and {printable}"
         if pattern == MANY_LINES:
@@ -163,7 +164,7 @@ class _Writer:
         _expect(schema, "expected")
         if not all(type(code) is str for code in schema["expected"]):
             raise _Unsure
-        return f"type({v}) is str and {v} in {self._name(frozenset(schema['expected']))}"
+        return f"{v} in {self._name(frozenset(schema['expected']))}"
 
     def whole_number(self, schema: Mapping[str, Any], v: str) -> str:
         """A number within its bounds."""
