@@ -5,15 +5,15 @@ Right only because two lanes never touch one entity: while a worker owns a lane,
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from itertools import islice
 from typing import Final
 
 from hub.domain.entity import Outline
 from hub.ledger.step import EntityKey, KnownEntity, KnownOutline
 
 WHOLE_MAX: Final = 2_000  # about 6 kB each
-OUTLINES_MAX: Final = 64_000  # about 340 bytes each
+OUTLINES_MAX: Final = 64_000  # about 390 bytes each
 
 
 _Kept = tuple[str, str, int, str, int]  # of an outline: center, status and version, origin and sequence
@@ -25,9 +25,10 @@ class Remembered:
     def __init__(self, whole_max: int = WHOLE_MAX, outlines_max: int = OUTLINES_MAX) -> None:
         self._whole_max = whole_max
         self._outlines_max = outlines_max
-        # In the order of their last change; no entity is in both.
-        self._whole: dict[EntityKey, KnownEntity] = {}
-        self._outlines: dict[EntityKey, _Kept] = {}
+        # In the order of their last change; no entity is in both. Ordered, for 48 bytes more each: a plain dictionary
+        # keeps the places of what was taken from its front, and who asks for the first one walks over all of them.
+        self._whole: OrderedDict[EntityKey, KnownEntity] = OrderedDict()
+        self._outlines: OrderedDict[EntityKey, _Kept] = OrderedDict()
 
     def known(self, keys: Collection[EntityKey], whole: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
         """See Memory."""
@@ -53,15 +54,16 @@ class Remembered:
             kept.pop(key, None)  # a dictionary has at its end what is new in it
             kept[key] = known
             outlines.pop(key, None)
-        for key in list(islice(kept, max(0, len(kept) - self._whole_max))):
-            known = kept.pop(key)
+        while len(kept) > self._whole_max:
+            key, known = kept.popitem(last=False)
             was = known.entity
             outlines[key] = was.center, was.status, was.version, known.origin, known.sequence
-        for key in list(islice(outlines, max(0, len(outlines) - self._outlines_max))):
-            del outlines[key]
+        while len(outlines) > self._outlines_max:
+            outlines.popitem(last=False)
 
     def forget(self, center: str) -> None:
         """Drop what is remembered of a center: between two ownerships another worker may have written it."""
         prefix = center + ":"
-        self._whole = {key: known for key, known in self._whole.items() if not key[1].startswith(prefix)}
-        self._outlines = {key: outline for key, outline in self._outlines.items() if not key[1].startswith(prefix)}
+        for remembered in (self._whole, self._outlines):
+            for key in [key for key in remembered if key[1].startswith(prefix)]:
+                del remembered[key]
