@@ -1,7 +1,7 @@
 """`make bench`: everything that the project promises in figures, in one run; the last line is JSON.
 
-The parts take turns and never run beside each other. Contenders alternate round by round, so that a disturbance of
-the machine hits all of them; each ratio is the median of its rounds.
+The parts take turns and never run beside each other. Contenders alternate, and begin in another order in every
+round, so that a disturbance of the machine hits all of them; each ratio is the median of its rounds.
 """
 
 from __future__ import annotations
@@ -23,16 +23,20 @@ import structlog
 from benchmarks.audit import audit
 from benchmarks.demo import demo
 from benchmarks.latency import latency
+from benchmarks.mixed import MixedLane
 from benchmarks.office import office
 from benchmarks.peers.run import peers
-from benchmarks.report import report, stages_report, stages_table, throughput_report, verdicts
-from benchmarks.throughput import measure, throughput, write_input
+from benchmarks.report import report, stages_report, stages_table, throughput_report, turned, verdicts
+from benchmarks.republish import republish
+from benchmarks.throughput import measure, write_input
 from hub.base.output import note
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.settings import BrokerSettings
 from hub.broker.warm import warm
 
 KINDS: Final = ("plain", "faust", "hub", "hub-silent")
+EACH: Final = "hub, a seal on each event"
+MIXED: Final = "hub, mixed lanes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Size:
     latency_events: int
     rows: int
     ledger_events: int
+    republished_events: int
 
 
 FULL: Final = Size(
@@ -58,6 +63,7 @@ FULL: Final = Size(
     latency_events=1500,
     rows=50_000,
     ledger_events=1_000_000,
+    republished_events=50_000,
 )
 QUICK: Final = Size(
     lanes=3,
@@ -68,19 +74,26 @@ QUICK: Final = Size(
     latency_events=100,
     rows=2_000,
     ledger_events=12_000,
+    republished_events=6_000,
 )
 
 
 async def _throughput(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
-    by_256: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    each: list[float] = []
-    for _ in range(size.rounds):
-        found = await throughput(kafka, size.lanes, size.events, list(KINDS))
-        for kind in KINDS:
-            by_256[kind].append(found[kind]["cpu_us_per_event"])
-        alone = await throughput(kafka, size.lanes, size.events, ["hub"], seal_every=1)
-        each.append(alone["hub"]["cpu_us_per_event"])
-    return dict(throughput_report(by_256, each))
+    costs: dict[str, list[float]] = {kind: [] for kind in (*KINDS, EACH, MIXED)}
+    for number in range(size.rounds):
+        usual = await write_input(kafka, size.lanes, size.events)
+        given = {
+            EACH: await write_input(kafka, size.lanes, size.events, seal_every=1),
+            MIXED: await write_input(kafka, size.lanes, size.events, lane=MixedLane),
+        }
+        for kind in turned([*costs], number):
+            found = await measure(given.get(kind, usual), "hub" if kind in given else kind, name=kind)
+            costs[kind].append(found["cpu_us_per_event"])
+    return dict(throughput_report(costs, costs[EACH], costs[MIXED]))
+
+
+async def _republish(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await republish(kafka, size.republished_events, size.rounds))
 
 
 async def _peers(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
@@ -96,7 +109,7 @@ async def _stages(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
 
 
 async def _memory(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
-    found = (await throughput(kafka, size.lanes, size.memory_events, ["hub"]))["hub"]
+    found = await measure(await write_input(kafka, size.lanes, size.memory_events), "hub")
     early, late = found["rss_early_mb"], found["rss_mb"]
     return {"worker_rss_mb": {"after_100k": round(early, 1), "after_1m": round(late, 1)}}
 
@@ -119,6 +132,7 @@ async def _demo(_kafka: EmbeddedKafka, _size: Size) -> dict[str, Any]:
 
 PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]]]] = {
     "throughput": _throughput,
+    "republish": _republish,
     "peers": _peers,
     "stages": _stages,
     "memory": _memory,

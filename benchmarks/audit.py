@@ -18,6 +18,8 @@ REPORTED: Final = (
     "verify_per_s",
     "rebuild_per_s",
     "rebuild_2p_per_s",
+    "verify_2p_speedup",
+    "rebuild_2p_speedup",
     "bundle_check_ms",
 )
 

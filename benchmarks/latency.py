@@ -24,8 +24,9 @@ from typing import Any, Final
 
 import structlog
 
-from benchmarks.lanes import PUBLISHED, offer, require_accepted
+from benchmarks.lanes import PUBLISHED, offer
 from benchmarks.report import spread_ms
+from benchmarks.required import require_accepted
 from benchmarks.setting import make_center, running, until
 from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import KINDS, STREAMS

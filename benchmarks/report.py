@@ -13,6 +13,7 @@ GOALS: Final[Mapping[str, tuple[str, float]]] = {
     "consolidate_vs_stock_faust": (">=", 2.3),
     "consolidate_no_publish_vs_baseline": (">=", 0.40),
     "seal_each_vs_256": ("<=", 1.3),
+    "republish_vs_memory": ("<=", 2.0),
     "commit_ms.p50": ("<=", 5.0),
     "commit_ms.p99": ("<=", 20.0),
     "receipt_ms.p50": ("<=", 10.0),
@@ -25,6 +26,8 @@ GOALS: Final[Mapping[str, tuple[str, float]]] = {
     "verify_per_s": (">=", 50_000.0),
     "rebuild_per_s": (">=", 40_000.0),
     "rebuild_2p_per_s": (">=", 76_000.0),
+    "verify_2p_speedup": (">=", 1.6),
+    "rebuild_2p_speedup": (">=", 1.6),
     "asof_entity_ms": ("<=", 200.0),
     "history_entity_ms": ("<=", 50.0),
     "bundle_check_ms": ("<=", 1000.0),
@@ -34,6 +37,9 @@ NAMES: Final = (
     "consolidate_vs_stock_faust",
     "consolidate_no_publish_vs_baseline",
     "seal_each_vs_256",
+    "mixed_vs_plain_lane",
+    "republish_vs_memory",
+    "republish_us",
     "peers",
     "worker_stages",
     "commit_ms",
@@ -46,6 +52,8 @@ NAMES: Final = (
     "verify_per_s",
     "rebuild_per_s",
     "rebuild_2p_per_s",
+    "verify_2p_speedup",
+    "rebuild_2p_speedup",
     "asof_entity_ms",
     "history_entity_ms",
     "bundle_check_ms",
@@ -78,11 +86,20 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> float:
     return round(median(a / b for a, b in zip(over, under, strict=True)), 3)
 
 
-def throughput_report(by_256: Mapping[str, Sequence[float]], each: Sequence[float]) -> dict[str, float]:
+def turned(contenders: Sequence[str], number: int) -> list[str]:
+    """Return who takes turns in which order in this round: whoever was first in one is last in the next."""
+    first = number % len(contenders)
+    return [*contenders[first:], *contenders[:first]]
+
+
+def throughput_report(
+    by_256: Mapping[str, Sequence[float]], each: Sequence[float], mixed: Sequence[float]
+) -> dict[str, float]:
     """Return the ratios out of CPU µs an event, by contender and round.
 
-    Shapes: `each` is the worker's cost with a seal on every event; `consolidate_*` are the other's cost over ours
-            (higher is better), `seal_each_vs_256` is a cost over another (lower is better).
+    Shapes: `each` is the worker's cost with a seal on every event, `mixed` its cost of lanes of many kinds;
+            `consolidate_*` are the other's cost over ours (higher is better), `seal_each_vs_256` and
+            `mixed_vs_plain_lane` are a cost over another (lower is better).
     """
     plain, stock, hub, silent = (by_256[kind] for kind in ("plain", "faust", "hub", "hub-silent"))
     return {
@@ -90,7 +107,14 @@ def throughput_report(by_256: Mapping[str, Sequence[float]], each: Sequence[floa
         "consolidate_vs_stock_faust": ratio(stock, hub),
         "consolidate_no_publish_vs_baseline": ratio(plain, silent),
         "seal_each_vs_256": ratio(each, hub),
+        "mixed_vs_plain_lane": ratio(mixed, hub),
     }
+
+
+def republish_report(memory: Sequence[float], sql: Sequence[float]) -> dict[str, Any]:
+    """Return what publishing from the database costs, in times of what it costs from memory, and both in CPU µs."""
+    both = {"from_memory": round(median(memory), 1), "from_database": round(median(sql), 1)}
+    return {"republish_vs_memory": ratio(sql, memory), "republish_us": both}
 
 
 def peers_report(

@@ -10,11 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.lanes import HUB, BenchLane, write
+from benchmarks.meter import read_latest
+from benchmarks.required import require_latest, require_taken
 from hub.broker.embedded import EmbeddedKafka
 from hub.domain.catalogue import STREAMS
 from hub.hq.folder import HubFolder
@@ -27,7 +30,7 @@ from hub.store.released import released_schemas
 from hub.store.sqlite import SqliteStore
 
 
-async def make_hub(data_dir: Path, lanes: list[BenchLane]) -> None:
+async def make_hub(data_dir: Path, lanes: Sequence[BenchLane]) -> None:
     """Make a hub that knows the lanes' centers."""
     identity = make_identity(HubFolder(data_dir).keys, HUB)
     store = SqliteStore.open(HubFolder(data_dir).database)
@@ -68,7 +71,7 @@ class Input:
     """What every contender of a round reads: the lanes, as they stand in Kafka."""
 
     bootstrap: str
-    lanes: list[BenchLane]
+    lanes: Sequence[BenchLane]
 
     @property
     def total(self) -> int:
@@ -82,11 +85,13 @@ class Input:
         return ["--bootstrap", self.bootstrap, "--topics", topics, "--events", str(self.total)]
 
 
-async def write_input(kafka: EmbeddedKafka, lanes_count: int, events: int, seal_every: int = 256) -> Input:
+async def write_input(
+    kafka: EmbeddedKafka, lanes_count: int, events: int, seal_every: int = 256, lane: type[BenchLane] = BenchLane
+) -> Input:
     """Write the events of a round, in lanes that nobody has read."""
     entities = max(1, events // lanes_count // 4)
     tag = f"b{os.urandom(3).hex()}"
-    lanes = [BenchLane(f"{tag}-{n}", seal_every) for n in range(lanes_count)]
+    lanes = [lane(f"{tag}-{n}", seal_every) for n in range(lanes_count)]
     await ensure_topics(kafka.cluster, standard_topics([lane.center for lane in lanes], list(STREAMS)))
     size = await write(kafka.bootstrap, lanes, events // lanes_count, entities)
     given = Input(kafka.bootstrap, lanes)
@@ -110,29 +115,25 @@ def contend(command: list[str], timeout_s: float = 1800.0) -> dict[str, Any]:
     return found
 
 
-async def measure(given: Input, kind: str, *options: str) -> dict[str, Any]:
-    """Return what one of our own contenders has measured."""
+async def measure(given: Input, kind: str, *options: str, name: str = "") -> dict[str, Any]:
+    """Return what one of our own contenders has measured. Errors: RuntimeError where it did not do what is told."""
     base = Path(tempfile.mkdtemp(prefix="cohub-bench-"))
     try:
         command = [sys.executable, "-m", "benchmarks.contender", kind, *given.arguments, *options]
-        if kind.startswith("hub"):
+        command += ["--folder", str(base)]
+        if is_hub := kind.startswith("hub"):
             await make_hub(base, given.lanes)
-            command += ["--data-dir", str(base)]
         result = await asyncio.to_thread(contend, command)
+        if is_hub:
+            require_taken(HubFolder(base).database, given.lanes)
+        else:
+            require_latest(read_latest(base), given.lanes)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    tell(kind, result)
+    tell(name or kind, result)
     return result
 
 
 def tell(kind: str, result: dict[str, Any]) -> None:
     """Print what a contender has measured."""
-    print(f"  {kind:13} {result['cpu_us_per_event']:6.1f} µs of CPU an event", file=sys.stderr)
-
-
-async def throughput(
-    kafka: EmbeddedKafka, lanes_count: int, events: int, kinds: list[str], *, seal_every: int = 256
-) -> dict[str, dict[str, Any]]:
-    """Return what each contender has measured of the same events."""
-    given = await write_input(kafka, lanes_count, events, seal_every)
-    return {kind: await measure(given, kind) for kind in kinds}
+    print(f"  {kind:25} {result['cpu_us_per_event']:6.1f} µs of CPU an event", file=sys.stderr)

@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.lanes import BenchLane, require_accepted
+from benchmarks.lanes import BenchLane
+from benchmarks.required import require_taken
 from benchmarks.throughput import make_hub
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
@@ -69,7 +70,7 @@ async def fill(data_dir: Path, events: int, lanes_count: int = LANES) -> Path:
                     fetch = []
     finally:
         await store.close()
-    require_accepted(path)
+    require_taken(path, lanes)
     return path
 
 

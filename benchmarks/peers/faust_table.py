@@ -29,6 +29,7 @@ app = faust.App(
     broker=f"kafka://{task.bootstrap}",
     consumer_auto_offset_reset="earliest",
     web_enabled=False,
+    datadir=str(task.folder / "faust"),
     topic_disable_leader=True,
 )
 events = app.topic(*task.topics, key_type=str, key_serializer="raw", value_serializer=Avro())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import subprocess
 import sys
@@ -12,10 +11,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.lanes import RELEASED, require_latest
+from benchmarks.lanes import RELEASED
+from benchmarks.meter import read_latest
 from benchmarks.peers.installed import Missing, commands
-from benchmarks.peers.task import LATEST
-from benchmarks.report import PEER_BASES, peers_report, peers_table
+from benchmarks.report import PEER_BASES, peers_report, peers_table, turned
+from benchmarks.required import require_latest
 from benchmarks.throughput import Input, contend, measure, tell, write_input
 from hub.broker.embedded import EmbeddedKafka
 
@@ -28,15 +28,18 @@ async def peers(kafka: EmbeddedKafka, lanes_count: int, events: int, rounds: int
     Errors: RuntimeError if a peer has kept something else than the latest event of every entity: what was measured
         then is another work than is told.
     """
-    costs: dict[str, list[float]] = defaultdict(list)
+    costs: dict[str, list[float]] = {kind: [] for kind in PEER_BASES}
     second_halves: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="cohub-bench-") as classes:
         found = await commands(Path(classes))
-        for _ in range(rounds):
+        costs |= {peer: [] for peer in found}
+        for number in range(rounds):
             given = await write_input(kafka, lanes_count, events)
-            for kind in PEER_BASES:
-                costs[kind].append((await measure(given, kind))["cpu_us_per_event"])
-            for peer, command in found.items():
+            for contender in turned([*PEER_BASES, *found], number):
+                if contender in PEER_BASES:
+                    costs[contender].append((await measure(given, contender))["cpu_us_per_event"])
+                    continue
+                peer, command = contender, found[contender]
                 if isinstance(command, Missing):
                     continue
                 try:
@@ -60,8 +63,7 @@ def _measure(given: Input, peer: str, command: list[str]) -> dict[str, Any]:
         for schema in RELEASED.values():
             (folder / "schemas" / f"{schema.id}.avsc").write_text(schema.text, "utf-8")
         result = contend([*command, *given.arguments, "--folder", str(folder)], PEER_TIMEOUT_S)
-        with (folder / LATEST).open(encoding="utf-8") as lines:
-            require_latest((json.loads(line) for line in lines), given.lanes)
+        require_latest(read_latest(folder), given.lanes)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     tell(peer, result)

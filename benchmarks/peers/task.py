@@ -15,9 +15,7 @@ from typing import Any
 
 import fastavro
 
-from benchmarks.meter import Meter, hand_over
-
-LATEST = "latest.jsonl"
+from benchmarks.meter import Meter, hand_over, write_latest
 
 
 class Task:
@@ -55,5 +53,4 @@ class Task:
     def tell(self, kind: str, latest: Iterable[tuple[str, Any]]) -> None:
         """Stop the clock, then hand over the latest event of each entity."""
         hand_over(self.meter.result(kind))
-        with (self.folder / LATEST).open("w", encoding="utf-8") as file:
-            file.writelines(f"{json.dumps(pair)}\n" for pair in latest)
+        write_latest(self.folder, latest)

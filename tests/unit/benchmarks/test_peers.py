@@ -1,7 +1,8 @@
-"""The benchmark's peers are pinned, told with what they guarantee, and measured only where their result is right."""
+"""The benchmark's peers are pinned, told with what they guarantee, and leave nothing behind."""
 
 from __future__ import annotations
 
+import ast
 import gc
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import KINDS
-from benchmarks.lanes import BenchLane, decoded, require_latest
 from benchmarks.meter import spare_the_collector
 from benchmarks.peers import PEERS
 from benchmarks.peers.guarantees import GUARANTEES, table
@@ -17,18 +17,6 @@ from hub.broker.jars import locked_jars
 from hub.worker import service
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def lane() -> BenchLane:
-    """A lane of an opening and seven events of three offers, as it is written."""
-    lane = BenchLane("uz-1")
-    assert len(list(lane.records(7, 3))) == 8
-    return lane
-
-
-def _kept(lane: BenchLane) -> dict[str, object]:
-    return {key: decoded(value) for key, value in lane.latest.items()}
 
 
 def test_page_has_the_table_of_guarantees() -> None:
@@ -41,34 +29,17 @@ def test_every_contender_has_its_guarantees() -> None:
     assert {row.contender for row in GUARANTEES} == {*KINDS, *PEERS}
 
 
-def test_latest_event_of_every_entity_is_accepted(lane: BenchLane) -> None:
-    """The lane remembers what was written last: of seven events over three offers the 5th, 6th and 7th."""
-    kept = _kept(lane)
-    assert [kept[f"uz-1:K-{n}"]["title"][-1] for n in (1, 2, 0)] == ["1", "2", "0"]  # type: ignore[index]
-    assert len(kept) == 4  # and the opening
-    require_latest(kept.items(), [lane])
-
-
-def test_older_event_of_one_entity_is_refused(lane: BenchLane) -> None:
-    """A peer that has kept another event has done another work than is told."""
-    kept = _kept(lane)
-    kept["uz-1:K-1"] = kept["uz-1:K-2"]
-    with pytest.raises(RuntimeError, match="kept 4 entities of 4, 1 of them wrong; of uz-1:K-1 it kept"):
-        require_latest(kept.items(), [lane])
-
-
-def test_entity_that_is_not_kept_is_refused(lane: BenchLane) -> None:
-    """Nor is it enough to have counted every event."""
-    kept = _kept(lane)
-    del kept["uz-1:K-0"]
-    with pytest.raises(RuntimeError, match="kept 3 entities of 4, 1 of them wrong"):
-        require_latest(kept.items(), [lane])
-
-
-def test_entity_that_nobody_wrote_is_refused(lane: BenchLane) -> None:
-    """Keys that a peer has made up are found too."""
-    with pytest.raises(RuntimeError, match="kept 5 entities of 4, 0 of them wrong"):
-        require_latest((_kept(lane) | {"uz-1:K-9": {}}).items(), [lane])
+def test_nobody_leaves_folders_where_the_benchmark_was_started() -> None:
+    """Faust makes a folder in the working directory, unless it is told another place."""
+    sources = [path.read_text("utf-8") for path in (ROOT / "benchmarks").rglob("*.py")]
+    apps = [
+        {keyword.arg for keyword in call.keywords}
+        for source in sources
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "faust.App"
+    ]
+    assert len(apps) == 2
+    assert all("datadir" in given for given in apps)
 
 
 def test_peers_are_pinned_by_hash_and_no_address() -> None:

@@ -14,8 +14,10 @@ from benchmarks.report import (
     percentile,
     ratio,
     report,
+    republish_report,
     spread_ms,
     throughput_report,
+    turned,
     verdicts,
 )
 
@@ -56,11 +58,26 @@ def test_ratio_of_rounds_that_do_not_pair_is_an_error() -> None:
 def test_throughput_report_compares_each_contender_with_the_worker() -> None:
     """Ours is the denominator against others; a seal on every event is a cost over our own."""
     costs = {"plain": [18.0], "faust": [78.0], "hub": [40.0], "hub-silent": [36.0]}
-    assert throughput_report(costs, [48.0]) == {
+    assert throughput_report(costs, [48.0], [60.0]) == {
         "consolidate_vs_baseline": 0.45,
         "consolidate_vs_stock_faust": 1.95,
         "consolidate_no_publish_vs_baseline": 0.5,
         "seal_each_vs_256": 1.2,
+        "mixed_vs_plain_lane": 1.5,
+    }
+
+
+def test_turns_begin_with_another_contender_each_round() -> None:
+    """Over as many rounds as there are contenders, each has had every place once."""
+    rounds = [turned(["a", "b", "c"], number) for number in range(4)]
+    assert rounds == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], ["a", "b", "c"]]
+
+
+def test_republish_report_is_of_the_database_over_memory() -> None:
+    """The ratio is of rounds, the costs are medians."""
+    assert republish_report([8.0, 10.0, 8.0], [16.0, 16.0, 20.0]) == {
+        "republish_vs_memory": 2.0,
+        "republish_us": {"from_memory": 8.0, "from_database": 16.0},
     }
 
 
