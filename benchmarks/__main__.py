@@ -26,7 +26,7 @@ from benchmarks.latency import latency
 from benchmarks.mixed import MixedLane
 from benchmarks.office import office
 from benchmarks.peers.run import peers
-from benchmarks.report import report, stages_report, stages_table, throughput_report, turned, verdicts
+from benchmarks.report import report, stages_report, stages_table, throughput_report, turned, verdicts, with_tables
 from benchmarks.republish import republish
 from benchmarks.throughput import measure, write_input
 from hub.base.output import note
@@ -37,6 +37,7 @@ from hub.broker.warm import warm
 KINDS: Final = ("plain", "faust", "hub", "hub-silent")
 EACH: Final = "hub, a seal on each event"
 MIXED: Final = "hub, mixed lanes"
+PAGE: Final = "docs/performance.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +167,16 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=list(PARTS), action="append", help="this part alone; may be repeated")
     parser.add_argument("--rounds", type=int, help="how often contenders take turns, instead of 5, or 1 with --quick")
+    parser.add_argument("--write-docs", action="store_true", help=f"write the tables that were measured to {PAGE}")
     args = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     size = QUICK if args.quick else FULL
     found = asyncio.run(bench(replace(size, rounds=args.rounds or size.rounds), args.only or list(PARTS)))
     for figure, value, sign, bound, met in [] if args.quick else verdicts(found):
         print(f"{'met   ' if met else 'MISSED'} {figure} {value:g} (goal {sign} {bound:g})", file=sys.stderr)
+    if args.write_docs:
+        page = Path(PAGE)
+        page.write_text(with_tables(page.read_text("utf-8"), found), "utf-8")
     print(json.dumps(found))
 
 

@@ -171,6 +171,24 @@ def stages_table(stages: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(["| stage | CPU µs an event | of all | events a call |", "|---|---|---|---|", *rows])
 
 
+def with_tables(page: str, found: Mapping[str, Any]) -> str:
+    """Return the page with the tables of what was measured between its marks; other tables stay as they are.
+
+    Errors: ValueError for a page without the marks of a table.
+    """
+    tables = (("stages", "worker_stages", stages_table), ("peers", "peers", peers_table))
+    for mark, name, table in tables:
+        if found.get(name) is None:
+            continue
+        begin, end = f"<!-- {mark} -->\n", f"\n<!-- /{mark} -->"
+        before, is_there, rest = page.partition(begin)
+        _, ends_there, after = rest.partition(end)
+        if not is_there or not ends_there:
+            raise ValueError(f"the page has no table between {begin.strip()} and {end.strip()}")
+        page = f"{before}{begin}{table(found[name])}{end}{after}"
+    return page
+
+
 def report(measured: Mapping[str, Any]) -> dict[str, Any]:
     """Return the report in its fixed order; what was not measured is None. Errors: ValueError for an unknown figure."""
     unknown = measured.keys() - set(NAMES)

@@ -16,9 +16,11 @@ from benchmarks.report import (
     report,
     republish_report,
     spread_ms,
+    stages_table,
     throughput_report,
     turned,
     verdicts,
+    with_tables,
 )
 
 
@@ -107,6 +109,17 @@ def test_peers_table_has_a_row_for_each_contender() -> None:
         "| `hub` | 42.0 |  |  |  |",
         "| `quix-streams` | 42.0 |  | 2.0 | 1.0 |",
     ]
+
+
+def test_page_takes_the_tables_that_were_measured() -> None:
+    """Between its marks; what was not measured stays as it is."""
+    page = "# A\n<!-- stages -->\nold\n<!-- /stages -->\nB\n<!-- peers -->\nold peers\n<!-- /peers -->\nC\n"
+    stages = {"cpu_us": {"take": 9.0, "rest": 1.0}, "events_per_call": {"take": 90.0}}
+    written = with_tables(page, report({"worker_stages": stages}))
+    assert written == page.replace("\nold\n", f"\n{stages_table(stages)}\n")
+    assert with_tables(written, report({"worker_stages": stages})) == written
+    with pytest.raises(ValueError, match="the page has no table between <!-- peers --> and"):
+        with_tables("# A\n<!-- peers -->\n", report({"peers": {}}))
 
 
 def test_report_names_every_figure_and_leaves_unmeasured_ones_empty() -> None:
