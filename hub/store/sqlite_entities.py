@@ -26,8 +26,11 @@ class SqliteEntities:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
-    def find(self, keys: Collection[EntityKey]) -> dict[EntityKey, KnownEntity]:
-        """Return those of `keys` that HQ knows. Errors: Damaged."""
+    def find(self, keys: Collection[EntityKey], upto: tuple[int, int] = (0, 0)) -> dict[EntityKey, KnownEntity]:
+        """Return those of `keys` that HQ knows. Errors: Damaged.
+
+        Shapes: with a lane's number and a sequence, those are left out that a later event of this lane has changed.
+        """
         by_stream: dict[str, list[str]] = {}
         for stream, entity_id in keys:
             by_stream.setdefault(stream, []).append(entity_id)
@@ -35,14 +38,15 @@ class SqliteEntities:
             return {
                 (stream, known.entity.id): known
                 for stream, ids in by_stream.items()
-                for known in self._known(stream, ids)
+                for known in self._known(stream, ids, upto)
             }
 
-    def _known(self, stream: str, ids: list[str]) -> list[KnownEntity]:
+    def _known(self, stream: str, ids: list[str], upto: tuple[int, int]) -> list[KnownEntity]:
         rows = self._database.connection.execute(
             f"SELECT {columns(StoredEntity)} FROM entity"  # noqa: S608
-            " WHERE stream = ? AND id IN (SELECT value FROM json_each(?))",
-            (stream, json.dumps(ids)),
+            " WHERE stream = ? AND id IN (SELECT value FROM json_each(?)) AND NOT (lane_id = ? AND sequence > ?"
+            " AND sequence <= (SELECT size FROM lane WHERE id = ?))",  # what is no place in it is found, and refused
+            (stream, json.dumps(ids), *upto, upto[0]),
         ).fetchall()
         return [known_of(row, self._database.origin) for row in rows]
 

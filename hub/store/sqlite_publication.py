@@ -128,8 +128,9 @@ class SqlitePublication:
         if expected != last + 1:
             raise Malformed(f"event {expected} is not there")
         require_sealed(self._edge(lane_id, before), iter(leaves), receipts)
-        # The state as it is now, perhaps newer than `last`: readers keep the highest version.
-        entities = self.with_values(self._entities.find(touched).values(), carried)
+        # The state as it is now, but for those that go out with a later event of this lane: of what waits in it each
+        # entity goes out once. One that another lane has changed may be newer: readers keep the highest version.
+        entities = self.with_values(self._entities.find(touched, (lane_id, last)).values(), carried)
         return Publication(origin, origin.split("/")[-2], after + 1, last, notes, events, entities)
 
     def _edge(self, lane_id: int, size: int) -> Edge:

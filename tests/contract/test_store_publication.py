@@ -81,6 +81,30 @@ async def test_publications_from_memory_equal_those_of_the_store(hq: Hq) -> None
     assert compared == center.edge.size - 1  # all but the one that was refused
 
 
+async def test_entity_that_is_changed_again_in_what_waits_goes_out_once(hq: Hq) -> None:
+    """Its state goes with its newest event, whether SQL is asked for all at once or receipt by receipt."""
+    center = Center()
+    for records in (
+        center.opened(3),
+        [center.sealed(center.append(center.event(REVISED, "K-1", offer("New"))))],
+        [center.sealed(center.append(center.event(WITHDRAWN, "K-1", {"reason": "sold"})))],
+        center.offers(1, first=9),
+    ):
+        await hq.feed("uz", records)
+    for limit in (1, 100):
+        found, after = [], 0
+        while (publication := await hq.store.publication(center.origin, after, limit)) is not None:
+            found += [(k.entity.id, k.entity.version, publication.last >= k.sequence) for k in publication.entities]
+            after = publication.last
+        assert sorted(found) == [
+            ("uz:0000abcd", 1, True),
+            ("uz:K-1", 3, True),
+            ("uz:K-2", 1, True),
+            ("uz:K-3", 1, True),
+            ("uz:K-9", 1, True),
+        ]
+
+
 async def test_publication_has_the_record_that_memory_lacks(hq: Hq) -> None:
     """A withdrawal of what was read from SQL has no record in memory: the publisher must ask, and SQL has it."""
     center = Center()
