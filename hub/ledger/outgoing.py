@@ -119,7 +119,7 @@ class Outgoing:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether consolidating should wait: what was left to SQL would cost twice.
+        """Whether consolidating should wait: what was left to SQL would cost three times as much to publish.
 
         While publishing fails nothing waits for it: the ledger does not depend on it.
         """
