@@ -41,9 +41,12 @@ def judge(
             Newer, where the registry names rules that this release does not have.
     """
     (judged,) = judge_each(kind, [subject], center, [occurred_at], [value], [entity], recorded_at, registry)
-    if isinstance(judged, Rejected):
-        raise judged
-    return judged
+    try:
+        if isinstance(judged, Rejected):
+            raise judged
+        return judged
+    finally:
+        del judged  # an error that its own stack holds would stay
 
 
 def judge_each(
@@ -72,7 +75,7 @@ def judge_each(
                 try:
                     rule(*each)
                 except Rejected as rejected:
-                    broken[number] = rejected
+                    broken[number] = rejected.with_traceback(None)  # or it would keep alive what keeps it
 
     ask(_check_subject, zip(subjects, repeat(center), strict=False))
     ask(_check_time, zip(times, repeat(recorded_at), strict=False))
@@ -89,7 +92,7 @@ def judge_each(
         except Rejected as refused:
             is_again = under.repeats_known and entity is not None and says_again(entity, kind, center, value)
             status = "" if entity is None else f"status={entity.status}"
-            judged.append(Rejected(Code.ALREADY_SAID, "", status) if is_again else refused)
+            judged.append(Rejected(Code.ALREADY_SAID, "", status) if is_again else refused.with_traceback(None))
     return judged
 
 

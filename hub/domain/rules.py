@@ -62,7 +62,6 @@ def broken_by(kind: EventKind, values: Iterable[Mapping[str, Any]], rules: Rules
                 validator(kind.model, rules).validate_python(value)
             except ValidationError as exc:
                 broken[number] = verdict_of(exc)
-                broken[number].__cause__ = exc
     return broken
 
 

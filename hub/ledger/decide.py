@@ -19,7 +19,7 @@ from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.clock import recorded_at
 from hub.domain.entity import Entity
 from hub.domain.fold import fold
-from hub.domain.judge import judge, judge_each
+from hub.domain.judge import judge_each
 from hub.domain.stream import EventKind, Stream, count_by_status
 from hub.ledger.basis import Basis, Reader
 from hub.ledger.lane import Lane
@@ -290,15 +290,15 @@ class _Deciding:
             envelope = read_envelope(self.center, record.key, event.headers, event.headers_count, self.rules)
             occurred_at = envelope.time
             alike = self._alike(envelope.type, envelope.dataschema, event)
-            before = self._before(alike, envelope.subject)
-            was = before.entity if before else None
-            entity = judge(
-                alike.kind, envelope.subject, self.center, occurred_at, _decode(alike, value), was, self.recorded_at,
-                self.registry,
-            )  # fmt: skip
+            body = _decode(alike, value)
         except Rejected as rejected:
             return self._rejected(event, rejected, alike, occurred_at)
-        return self._rows_of([event], [(entity, alike, envelope.subject, occurred_at, before)])[0]
+        before = self._before(alike, envelope.subject)
+        was = before.entity if before else None
+        (found,) = judge_each(
+            alike.kind, [envelope.subject], self.center, [occurred_at], [body], [was], self.recorded_at, self.registry
+        )
+        return self._rows_of([event], [(found, alike, envelope.subject, occurred_at, before)])[0]
 
     def _rejected(
         self, event: Pending, rejected: Rejected, alike: _Alike | None, occurred_at: datetime | None

@@ -206,7 +206,7 @@ def test_changed_event_differs_at_its_receipt_and_its_entity(copy: Path, tmp_pat
 async def test_worker_that_goes_on_raises_no_alarm(tmp_path: Path) -> None:
     """Verify and rebuild run beside a worker, the notary and the witnesses; both compare as of one moment."""
     made = await Audited.open(tmp_path)
-    await made.live(10)
+    await made.live(40)
     for number in range(4):
         work = (
             asyncio.to_thread(verify, made.database, TRUST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections import Counter
 from dataclasses import replace
@@ -10,6 +11,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from hub.domain.catalogue import KINDS
 from hub.ledger import decide
@@ -18,13 +20,13 @@ from hub.ledger.engine import Answers, judge, plan
 from hub.ledger.lane import Intake
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, Rejected
 from hub.protocol.record import LANE_OPENED
 from hub.protocol.rules import RULES, RULES_KNOWN
 from hub.protocol.verdict import Code
 from schemas.vectors.samples import sample_of
-from tests.support.center import HUB, NOW, Center, Sent
-from tests.support.faulty_events import FAULTS
+from tests.support.center import HUB, NOW, Center, Sent, offer
+from tests.support.faulty_events import FAULTS, PUBLISHED
 from tests.support.hq import IDENTITY, Hq
 from tests.support.odd_values import odd_value
 
@@ -118,3 +120,23 @@ def test_a_lane_opening_is_never_among_others(basis: Basis) -> None:
     last = center.sealed(center.append(center.event(LANE_OPENED, "0000abce", sample_of(LANE_OPENED))))
     (commit,) = judged(basis, [opening, again, last], 64).commits
     assert [row.code for row in commit.rows] == [Code.ACCEPTED, Code.ILLEGAL_TRANSITION, Code.ILLEGAL_TRANSITION]
+
+
+def test_verdicts_keep_nothing_alive_that_keeps_them(basis: Basis) -> None:
+    """A worker spares the collector: an error in a circle with its own stack would stay, with all that was decided."""
+    center, draw = Center(), random.Random(1)
+    records = [center.sealed(center.opening())]
+    for number, wrong in enumerate(["", "future", "truncated avro", "", "no framing", "odd", "", "wrong center"]):
+        records.append(written(center, TYPES[0], f"K-{number}", wrong, draw))
+    records.append(written(center, TYPES[0], "K-0", "", draw))  # it is there already
+    bad = center.event(PUBLISHED, "K-99", offer(trl=99))
+    records.append(center.sealed(center.append(bad)))
+    gc.collect()
+    gc.disable()
+    try:
+        codes = {row.code for commit in judged(basis, records, 64).commits for row in commit.rows}
+        left = [each for each in gc.get_objects() if isinstance(each, Rejected | ValidationError)]
+    finally:
+        gc.enable()
+    assert {Code.TIME_IN_FUTURE, Code.OUT_OF_RANGE, Code.BAD_VALUE} <= codes
+    assert left == []
