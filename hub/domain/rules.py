@@ -45,8 +45,8 @@ def check(kind: EventKind, value: Mapping[str, Any], rules: Rules = FIRST) -> No
     Errors: Rejected(MISSING_FIELD | TOO_LONG | OUT_OF_RANGE | UNKNOWN_CODE | INCONSISTENT | EXPORT_CONTROLLED |
             BAD_FIELD, field path, params); of several broken rules, the first field's.
     """
-    for broken in broken_by(kind, (value,), rules).values():
-        raise broken
+    if broken := broken_by(kind, (value,), rules):
+        raise broken.pop(0)  # and held by nobody here: an error that its own stack holds would stay
 
 
 def broken_by(kind: EventKind, values: Iterable[Mapping[str, Any]], rules: Rules = FIRST) -> dict[int, Rejected]:

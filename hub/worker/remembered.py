@@ -51,8 +51,8 @@ class Remembered:
         """Keep entities as they were just committed; those that were changed longest ago make room."""
         kept, outlines = self._whole, self._outlines
         for key, known in entities.items():
-            kept.pop(key, None)  # a dictionary has at its end what is new in it
             kept[key] = known
+            kept.move_to_end(key)
             outlines.pop(key, None)
         while len(kept) > self._whole_max:
             key, known = kept.popitem(last=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import random
 from collections import Counter
@@ -14,9 +15,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hub.domain.catalogue import KINDS
-from hub.ledger import decide
+from hub.domain.judge import judge
+from hub.domain.registry import Registry
+from hub.domain.rules import check
+from hub.ledger import decide, engine
 from hub.ledger.basis import Basis
-from hub.ledger.engine import Answers, judge, plan
+from hub.ledger.engine import Answers, plan
 from hub.ledger.lane import Intake
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
@@ -72,7 +76,7 @@ def judged(basis: Basis, records: list[Sent], at_once: int) -> Step:
         if not at_once:
             patch.setattr(decide._Deciding, "_judged", lambda _, events: [None] * len(events))
         need = plan(Reading.of(Intake("uz")), records, basis.keyring, HUB, 0.0)
-        return judge(need, Answers({}, {}), basis, NOW, IDENTITY.receipts)
+        return engine.judge(need, Answers({}, {}), basis, NOW, IDENTITY.receipts)
 
 
 @given(
@@ -139,4 +143,23 @@ def test_verdicts_keep_nothing_alive_that_keeps_them(basis: Basis) -> None:
     finally:
         gc.enable()
     assert {Code.TIME_IN_FUTURE, Code.OUT_OF_RANGE, Code.BAD_VALUE} <= codes
+    assert left == []
+
+
+def test_error_of_one_event_is_in_no_circle() -> None:
+    """An office asks of each row, and refuses many."""
+    value = dict(sample_of(PUBLISHED)) | {"trl": 99}
+    kind = KINDS[PUBLISHED]
+    gc.collect()
+    gc.disable()
+    try:
+        for ask in (
+            lambda: check(kind, value),
+            lambda: judge(kind, "uz:K-1", "uz", NOW, value, None, NOW, Registry()),
+        ):
+            with contextlib.suppress(Rejected):
+                ask()
+        left = [each for each in gc.get_objects() if isinstance(each, Rejected | ValidationError)]
+    finally:
+        gc.enable()
     assert left == []
