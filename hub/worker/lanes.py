@@ -314,8 +314,8 @@ class Lanes:
         return {topic_in(center) for center in centers}, records_max
 
     def patience(self, timeout_s: float) -> float:
-        """Return how long a poll may last: a moment while lanes are paused."""
-        return min(timeout_s, PAUSED_POLL_S) if self._paused else timeout_s
+        """Return how long a poll may last: a moment while lanes are paused, or have to wait for what was fetched."""
+        return min(timeout_s, self._turns.patience_s, PAUSED_POLL_S if self._paused else timeout_s)
 
     async def resumed(self, timeout_s: float) -> None:
         """Wait a moment for a lane to be resumed."""

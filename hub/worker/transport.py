@@ -149,7 +149,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         for tp, end in ends.items():
             if tp not in consumer.assignment():
                 continue  # a rebalance has come meanwhile
-            state = consumer._subscription.subscription.assignment.state_value(tp)  # noqa: SLF001
+            state = self._state(consumer, tp)
             more = not state.has_valid_position or state.position < end
             found[tp.topic] = self._stamps.get(tp.topic, Stamp(0, 0)), more
         return found
@@ -164,17 +164,27 @@ class LaneThread(driver.AIOKafkaConsumerThread):
                     records,
                     self._stamp(tp.topic),
                     weight=getattr(records, "weight", 0),
-                    has_more=self._has_more(tp, records[-1].offset),
+                    has_more=self._has_more(tp),
                 ),
                 next(self._numbers),
             )
             for tp, records in fetched.items()
         }
 
-    def _has_more(self, tp: TP, last: int) -> bool:
-        """Return whether a partition had more behind the offset `last` when the broker was asked last."""
+    def _has_more(self, tp: TP) -> bool:
+        """Return whether a partition had more when the broker was asked last.
+
+        Markers of transactions, which stand behind their last record, are passed, and are nothing more.
+        """
         consumer = self._ensure_consumer()
-        return tp in consumer.assignment() and last + 1 < (consumer.highwater(driver.ensure_aiokafka_TP(tp)) or 0)
+        if tp not in consumer.assignment():
+            return False
+        state = self._state(consumer, tp)
+        return not state.has_valid_position or state.position < (state.highwater or 0)
+
+    @staticmethod
+    def _state(consumer: Any, tp: TP) -> Any:
+        return consumer._subscription.subscription.assignment.state_value(driver.ensure_aiokafka_TP(tp))  # noqa: SLF001
 
     def _stamp(self, topic: str) -> Stamp:
         last = self._stamps.get(topic, Stamp(0, 0))

@@ -41,6 +41,7 @@ class FakeKafka:
         self._client = self._coordinator = self
         self.stop_error: BaseException | None = None
         self.assigned = {UZ}
+        self.position: int | None = 5
         self.end: int | None = 5
 
     def fetch_context(self) -> FakeKafka:
@@ -58,8 +59,14 @@ class FakeKafka:
     def assignment(self) -> set[TP]:
         return self.assigned
 
-    def highwater(self, tp: object) -> int | None:
-        return self.end
+    @property
+    def _subscription(self) -> Any:
+        """Where the topic is read, and where the broker said that it ends."""
+        state = SimpleNamespace(
+            position=self.position, highwater=self.end, has_valid_position=self.position is not None
+        )
+        assignment = SimpleNamespace(state_value=lambda tp: state)
+        return SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
 
     async def stop(self) -> None:
         self.closed.append("stop")
@@ -82,15 +89,23 @@ async def test_fetched_records_are_stamped_in_the_step_that_took_them(fed: Calla
 
 
 @pytest.mark.parametrize(
-    ("end", "is_assigned", "has_more"), [(5, True, False), (6, True, True), (None, True, False), (6, False, False)]
+    ("end", "position", "is_assigned", "has_more"),
+    [
+        (5, 5, True, False),
+        (6, 5, True, True),
+        (6, 6, True, False),  # a mark of a transaction stands behind the last record
+        (None, 5, True, False),
+        (6, None, True, True),
+        (6, 5, False, False),
+    ],
 )
 async def test_fetch_tells_whether_the_broker_has_more(
-    fed: Callable[..., Fed], end: int | None, is_assigned: bool, has_more: bool
+    fed: Callable[..., Fed], end: int | None, position: int | None, is_assigned: bool, has_more: bool
 ) -> None:
     """By where the broker said that the topic ends; of one that a rebalance has just taken away nobody can say."""
     thread = fed(app_of("uz"))._thread
     kafka = thread._consumer = FakeKafka()
-    kafka.end, kafka.assigned = end, {UZ} if is_assigned else set()
+    kafka.end, kafka.position, kafka.assigned = end, position, {UZ} if is_assigned else set()
     fetched = await thread._fetch({UZ}, 1.0, 10)
     assert fetched[UZ].value.has_more is has_more
 
