@@ -104,14 +104,16 @@ async def test_seek_discards_what_was_fetched_before(site: Site, uz: str) -> Non
 
     async def rewind_once(center: str, records: Sequence[ConsumerRecord]) -> None:
         if len(intakes.fetched) == 1:
+            await asyncio.sleep(0.05)  # what records take is known then: before, nothing is fetched ahead of them
+        if len(intakes.fetched) == 2:
             # Wait until more was fetched, and is buffered, than what is in hand.
             await until(lambda: intakes.reader._records_ahead > len(records) + 100)
             await intakes.reader.seek(center, back_to)
 
     intakes.on_fetched = rewind_once
     async with site.reader(intakes, uz) as (_, running):
-        await until(lambda: len(intakes.fetched) > 1 and intakes.fetched[-1][1][-1] == 5999, running)
-    (_, first), *rest = intakes.fetched
+        await until(lambda: len(intakes.fetched) > 2 and intakes.fetched[-1][1][-1] == 5999, running)
+    (_, first), _, *rest = intakes.fetched
     assert first[0] == 0
     assert [offset for _, offsets in rest for offset in offsets] == list(range(back_to, 6000))
 
