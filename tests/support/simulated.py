@@ -30,7 +30,6 @@ class Simulated:
     turns: Turns = field(default_factory=Turns)
     now_s: float = 0.0
     handled: dict[str, int] = field(default_factory=dict)  # records of each lane
-    sizes: list[int] = field(default_factory=list)  # of the imports' fetches
     waits: list[float] = field(default_factory=list)  # of the office's rows, from when they were said
     _said: deque[float] = field(default_factory=deque)  # when each row was that is not fetched
     _next_row_s: float = 0.0
@@ -47,7 +46,7 @@ class Simulated:
     def run(self, duration_s: float) -> Simulated:
         """Go on for so long, and forget what was measured before."""
         self.handled = dict.fromkeys([*self.imports, OFFICE], 0)
-        self.sizes, self.waits = [], []
+        self.waits = []
         until_s = self.now_s + duration_s
         while self.now_s < until_s:
             self.now_s = min(self._poll_s, self._ends_s, self._next_row_s)
@@ -100,6 +99,4 @@ class Simulated:
         self.turns.handled(center, records, self.now_s - self._began_s)
         self.handled[center] += records
         self.waits += [self.now_s - at_s for at_s in said]
-        if center != OFFICE:
-            self.sizes.append(records)
         self._ends_s = FOREVER
