@@ -15,6 +15,7 @@ import schemas
 from hub.domain.catalogue import KINDS, STREAMS
 from hub.domain.stream import HQ
 from hub.protocol.control import PRESENCE, PRESENCE_V2
+from hub.protocol.joining import ANSWER, KIND_ANSWER, KIND_HEADER, KIND_REQUEST
 from hub.protocol.limits import ATTRIBUTE_BYTES_MAX
 from hub.protocol.receipt import RECEIPT, RESEND
 from hub.protocol.record import (
@@ -85,6 +86,16 @@ def document(paths: Iterable[str]) -> Json:
             "alarm", ALARM, "What the center's witness holds against HQ's log.", _fixed(CONTROL_HEADER, ALARM_KIND)
         ),
         "receipt": _note("receipt", RECEIPT, "One commit at HQ, with its verdicts.", _fixed("cohub-kind", "receipt")),
+        "join": {
+            "name": "join",
+            "summary": "An invited office asks to be this center: encrypted (PROTOCOL.md, section 18).",
+            "contentType": "application/octet-stream",
+            "headers": _fixed(KIND_HEADER, KIND_REQUEST.decode()),
+            "payload": {"type": "string", "description": "The encapsulated key of HPKE, then the ciphertext."},
+        },
+        "joined": _note(
+            "joined", ANSWER, "What HQ says to who asked to join.", _fixed(KIND_HEADER, KIND_ANSWER.decode())
+        ),
         "checkpoint": _checkpoint(),
         "schema": _schema(),
         "trust": _note("trust", TRUST_V2, "The keys that HQ signs with, signed by the root key.", {}),
@@ -101,6 +112,7 @@ def document(paths: Iterable[str]) -> Json:
     channels: Json = {
         "in": _channel("in.{center}", "Written by the center alone; one partition.", [*incoming, *CONTROL]),
         "out": _channel("out.{center}", "Written by HQ alone, for that center; one partition.", OUT),
+        "join": _channel("join.{center}", "While an invitation is open; one partition.", ["join", "joined"]),
         "events": _channel("events", "Every accepted event, each lane in its order.", list(events)),
         "checkpoints": _channel(
             CHECKPOINTS, "What HQ signs of its log, key = size; one partition, compacted.", ["checkpoint"]
@@ -127,6 +139,8 @@ def document(paths: Iterable[str]) -> Json:
             "answer": _operation(
                 "send", "out", "HQ sends a receipt for each commit, asks for what is missing, and says how it stands."
             ),
+            "hearWhoJoins": _operation("receive", "join", "HQ hears an office that it has invited.")
+            | {"reply": {"channel": {"$ref": "#/channels/join"}}},
             "publishEvents": _operation("send", "events", "HQ publishes what it accepted."),
             "sayCheckpoint": _operation("send", "checkpoints", "HQ says what its log of all receipts is now."),
             "sayTrust": _operation("send", "trust", "HQ says which keys it signs with, before it does."),

@@ -24,7 +24,10 @@ from hub.ledger.settle import RECEIPT_EVENTS_MAX
 from hub.protocol.batch import KEPT_BYTES_MAX
 from hub.protocol.control import VERSION_CHARS_MAX
 from hub.protocol.forms import FORMS_MAX
+from hub.protocol.invitation import ADDRESS_LENGTH_MAX, ADDRESSES_MAX, BUNDLE_BYTES_MAX, CA_LENGTH_MAX, NAME_LENGTH_MAX
+from hub.protocol.joining import JOIN_BYTES_MAX
 from hub.protocol.limits import (
+    ANSWER_BYTES_MAX,
     ASIDE_BYTES_MAX,
     ATTRIBUTE_BYTES_MAX,
     BATCH_BYTES_MAX,
@@ -35,6 +38,9 @@ from hub.protocol.limits import (
     KAFKA_MEMBERS_MAX,
     KAFKA_RECORDS_MAX,
     KEY_CHARS_MAX,
+    REQUEST_BYTES_MAX,
+    REQUEST_FIELDS_BYTES_MAX,
+    REQUEST_FIELDS_MAX,
     TAIL_BYTES_MAX,
     TAIL_EVENTS_MAX,
     VALUE_BYTES_MAX,
@@ -42,6 +48,7 @@ from hub.protocol.limits import (
 from hub.protocol.note import NOTE_BYTES_MAX, SIGNATURES_MAX
 from hub.protocol.proof import EXTRA_BYTES_MAX, PATH_MAX
 from hub.protocol.receipt import LINE_BYTES_MAX
+from hub.protocol.session import NUMBERS_KEPT
 from hub.protocol.tiles import ENTRY_BYTES_MAX
 from hub.protocol.trust import TRUST_KEYS_MAX
 from hub.protocol.witness import REASON_BYTES_MAX
@@ -127,6 +134,12 @@ LIMITS: Final = (
     Limit("the same, names and contents", LANE_HEADER_BYTES_MAX >> 10, "KiB", READER),
     Limit("what waits of `hub.lane` for a seal", LANE_RECORDS_MAX, "records", "each reader"),
     Limit("the same, by canonical bytes, seals and receipts", LANE_BYTES_MAX >> 20, "MiB", "each reader"),
+    Limit("the body of a request over HTTPS", REQUEST_BYTES_MAX, "bytes", HQ),
+    Limit("its records or events", BATCH_EVENTS_MAX, "records", HQ),
+    Limit("its header fields", REQUEST_FIELDS_MAX, "fields", HQ),
+    Limit("the same, names and values", REQUEST_FIELDS_BYTES_MAX >> 10, "KiB", HQ),
+    Limit("the numbers of a session that HQ remembers", NUMBERS_KEPT, "numbers", HQ),
+    Limit("the records of an answer, keys, values and headers", ANSWER_BYTES_MAX >> 20, "MiB", HQ),
     Limit("an evidence bundle", ARCHIVE_BYTES_MAX >> 20, "MiB", READER),
     Limit("a file in it", FILE_BYTES_MAX >> 20, "MiB", READER),
     Limit("all of them, unpacked", TOTAL_BYTES_MAX >> 20, "MiB", READER),
@@ -136,6 +149,12 @@ LIMITS: Final = (
     Limit("the stream in the path of a schema", STREAM_CHARACTERS_MAX, "characters", READER),
     Limit("the name of its file, without `.avsc`", SCHEMA_CHARACTERS_MAX, "characters", READER),
     Limit("what the name of a state's file has of the entity's id", STATE_CHARACTERS_MAX, "characters", WRITER),
+    Limit("an enrolment bundle", BUNDLE_BYTES_MAX >> 20, "MiB", READER),
+    Limit("the name of the center in it", NAME_LENGTH_MAX, "characters", READER),
+    Limit("the addresses of Kafka in it", ADDRESSES_MAX, "addresses", READER),
+    Limit("each of its addresses", ADDRESS_LENGTH_MAX, "characters", READER),
+    Limit("the certificates of each of its ways in", CA_LENGTH_MAX, "characters", READER),
+    Limit("a join request, before it is encrypted", JOIN_BYTES_MAX, "bytes", HQ),
 )
 
 

@@ -1,4 +1,4 @@
-"""`python -m schemas.spec`: fill the generated parts of PROTOCOL.md: verdicts, events, limits, the example."""
+"""`python -m schemas.spec`: fill the generated parts of PROTOCOL.md, such as verdicts, events, limits, the example."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.domain.catalogue import KINDS, STREAMS
+from hub.protocol.problem import PROBLEMS
 from hub.protocol.record import canonical
 from hub.protocol.tree import leaf_hash
 from hub.protocol.verdict import Code
@@ -90,9 +91,18 @@ def example() -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def problems() -> str:
+    """Return the closed list of refusals over HTTPS as a table."""
+    rows = ["| status | code | what it is | with | what to do |", "|---|---|---|---|---|"]
+    for kind in PROBLEMS.values():
+        names = ", ".join(f"`{name}`" for name in kind.names)
+        rows.append(f"| {kind.status} | `{kind.code}` | {kind.title} | {names} | {kind.remedy} |")
+    return "\n".join(rows)
+
+
 def filled(text: str) -> str:
     """Return the text of PROTOCOL.md with its generated parts made again."""
-    parts = {"verdicts": verdicts, "events": events, "limits": limits, "example": example}
+    parts = {"verdicts": verdicts, "events": events, "limits": limits, "example": example, "problems": problems}
 
     def fill(found: re.Match[str]) -> str:
         return f"<!-- {found[1]}: generated -->\n{parts[found[1]]()}\n<!-- end -->\n"

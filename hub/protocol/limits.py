@@ -39,3 +39,10 @@ KAFKA_BYTES_MAX: Final = 4 << 20
 KAFKA_RECORDS_MAX: Final = 16_384
 KAFKA_HEADERS_MAX: Final = 131_072  # of all its records together
 KAFKA_MEMBERS_MAX: Final = 16  # of its gzip stream
+
+# Of one request over HTTPS. A batch of events at its limits fits, with its framing; in CloudEvents' JSON, which has a
+# third more bytes, fewer events do.
+REQUEST_BYTES_MAX: Final = 1_200_000
+REQUEST_FIELDS_MAX: Final = 64
+REQUEST_FIELDS_BYTES_MAX: Final = 16 * 1024
+ANSWER_BYTES_MAX: Final = 4 << 20  # of the records in one answer, keys, values and headers; a single one may be more

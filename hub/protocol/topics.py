@@ -29,6 +29,11 @@ def topic_out(center: str) -> str:
     return f"out.{center}"
 
 
+def topic_join(center: str) -> str:
+    """Return the topic on which an invited office asks to be a center, and HQ answers it."""
+    return f"join.{center}"
+
+
 def center_of(topic: str) -> str:
     """Return the center that writes to this topic."""
     return topic.removeprefix("in.")

@@ -12,6 +12,14 @@ from schemas.vectors.clocks import clock_vectors
 from schemas.vectors.controls import control_vectors
 from schemas.vectors.events import event_vectors
 from schemas.vectors.hq_lane import hq_lane_vectors
+from schemas.vectors.joining import (
+    SEALED,
+    fingerprint_vectors,
+    invitation_vectors,
+    join_vectors,
+    joined_vectors,
+    sealed_text,
+)
 from schemas.vectors.judged import judged_vectors
 from schemas.vectors.keys import key_vectors
 from schemas.vectors.lanes import lane_vectors
@@ -27,6 +35,7 @@ from schemas.vectors.notes import note_vectors, receipt_vectors, resend_vectors,
 from schemas.vectors.presence import alarm_vectors, presence_vectors, status_vectors
 from schemas.vectors.records import record_vectors
 from schemas.vectors.sealed import sealed_vectors
+from schemas.vectors.sessions import request_vectors, session_vectors
 from schemas.vectors.standing import standing_vectors
 from schemas.vectors.states import state_vectors
 from schemas.vectors.topics import topic_vectors
@@ -45,8 +54,12 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "cosignatures": cosignature_vectors,
     "enrolments": enrolment_vectors,
     "events": event_vectors,
+    "fingerprints": fingerprint_vectors,
     "framing": framing_vectors,
     "hq_lane": hq_lane_vectors,
+    "invitations": invitation_vectors,
+    "joined": joined_vectors,
+    "joins": join_vectors,
     "judged": judged_vectors,
     "keys": key_vectors,
     "lanes": lane_vectors,
@@ -55,9 +68,11 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "proofs": proof_vectors,
     "receipts": receipt_vectors,
     "records": record_vectors,
+    "requests": request_vectors,
     "resends": resend_vectors,
     "sealed": sealed_vectors,
     "seals": seal_vectors,
+    "sessions": session_vectors,
     "standing": standing_vectors,
     "states": state_vectors,
     "statuses": status_vectors,
@@ -79,6 +94,7 @@ def main() -> None:
     for name in FILES:
         (HERE / f"{name}.json").write_text(text_of(name), encoding="utf-8", newline="\n")
     KEPT.write_text(kept_text(), encoding="utf-8", newline="\n")
+    SEALED.write_text(sealed_text(), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

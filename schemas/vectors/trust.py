@@ -67,7 +67,7 @@ def enrolment_vectors() -> Row:
         ("rotation", enrolment(HUB, CENTER, "seal", SEAL_NEXT, SEAL), SEAL_NEXT, SEAL, "seal"),
         ("witness", enrolment(HUB, CENTER, "witness", WITNESS), WITNESS, WITNESS, "witness"),
         ("cosigner", enrolment(HUB, CENTER, "witness", COSIGNER), COSIGNER, plain, "witness"),
-        ("ml_dsa", _long_enrolment(), LONG, SEAL, "seal"),
+        ("ml_dsa", long_enrolment(), LONG, SEAL, "seal"),
     ]
     return file_of(
         "A key asks to be taken. On rotation keys has the one before, whose line HQ checks too. A witness key of 0x01 "
@@ -83,7 +83,7 @@ def enrolment_vectors() -> Row:
     )
 
 
-def _long_enrolment() -> bytes:
+def long_enrolment() -> bytes:
     """Return what `enrolment` makes of the ML-DSA-44 key and the seal key before it: the same bytes every time."""
     text = key_text(HUB, CENTER, "seal", LONG.verifier)
     signatures = ((LONG, kept(LONG, text.encode())), (SEAL, SEAL.sign(text.encode())))

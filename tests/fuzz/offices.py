@@ -1,23 +1,33 @@
-"""What lies in an office's folder: sheets of every kind, mappings, settings."""
+"""What lies in an office's folder, sheets of every kind, mappings, settings; what is answered to it over HTTPS."""
 
 from __future__ import annotations
 
 import io
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import yaml
+from aiokafka import TopicPartition
 
 from connectors.mapping import outcomes, read_mapping
 from connectors.mapping.compiled import compile_mapping
+from connectors.runtime.https.answers import read_ends, read_given, read_got, read_offset, read_page, read_refusal
+from connectors.runtime.https.faults import Failed, refused
 from connectors.runtime.life import Life
+from connectors.runtime.told import told_of
 from connectors.source.reader import read_table
 from connectors.source.table import FormatOptions, Limits
 from hub.protocol.errors import CohubError, Malformed
+from hub.protocol.problem import MEDIA_TYPE
+from hub.protocol.session import NONCE_BYTES
 from tests.fuzz.target import Script, Target
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 LIMITS = Limits()
+PLACE = TopicPartition("out.uz", 0)
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def _cases(*suffixes: str, bytes_max: int) -> list[bytes]:
@@ -80,7 +90,47 @@ def _life(data: bytes) -> None:
     Life.from_bytes(data)
 
 
+def _answer(data: bytes) -> None:
+    """Read what somebody on the way may answer: nothing of it leads out of the topic, or back."""
+    script = Script(data)
+    which, asked, body = script.number(4), script.number(16), data[2:]
+    if which == 0:
+        page = read_page(body, PLACE, asked)
+        offsets = [record.offset for record in page.records]
+        assert offsets == sorted(set(offsets))
+        assert all(asked <= offset < page.next for offset in offsets)
+        assert page.next >= asked
+    elif which == 1:
+        assert 0 <= read_ends(body).begin <= read_ends(body).end
+    elif which == 2:
+        assert len(read_given(body).nonce) == NONCE_BYTES
+        read_got(body)
+    else:
+        refusal = read_refusal(MEDIA_TYPE, body)
+        assert told_of(refused(Failed(refusal, 400 + asked, "https://hq.example", 1.0, NOW))).text("ru")
+        read_offset(body, "in.uz", asked)
+
+
+def _answers() -> list[bytes]:
+    record = {
+        "offset": 3,
+        "timestamp": 1,
+        "timestamp_type": 1,
+        "key": None,
+        "value": "eA==",
+        "headers": [["a", "eA=="]],
+    }
+    page = {"records": [record], "begin": 0, "end": 9, "next": 4}
+    time = "2026-03-01T12:00:00.000000Z"
+    given = {"hub": "hub.example", "address": "https://hq.example", "nonce": "A" * 43 + "=", "time": time}
+    problem = {"type": "urn:cohub:problem:clock", "title": "clocks", "status": 401, "time": time}
+    written = {"topic": "in.uz", "offset": 1, "count": 3, "type": "urn:cohub:problem:offset", "begin": 0, "end": 3}
+    said = [(0, page), (1, page), (2, given | {"session": "s", "until": time}), (3, problem), (3, written)]
+    return [bytes([which, 3]) + orjson.dumps(each) for which, each in said]
+
+
 OFFICES = (
+    Target("answer", _answer, _answers, bytes_max=4096),
     Target("csv", _csv, lambda: _cases(".csv", bytes_max=4096), bytes_max=8192),
     Target("jsonl", _jsonl, lambda: _cases(".jsonl", ".ndjson", bytes_max=4096), bytes_max=8192),
     Target("xlsx", _xlsx, lambda: _cases(".xlsx", bytes_max=12_000)[:40], bytes_max=16_384),

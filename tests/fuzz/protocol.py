@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 
 from hub.protocol.avro import PREFIX_SIZE, Codec, frame, unframe
 from hub.protocol.batch import frames, read_patiently, unpacked
@@ -10,7 +11,11 @@ from hub.protocol.checkpoint import open_checkpoint, open_seal
 from hub.protocol.control import Presence, open_enrolment
 from hub.protocol.envelope import read_envelope
 from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.fingerprint import WORDS_COUNT, Fingerprint
 from hub.protocol.forms import announce, announced
+from hub.protocol.http_signature import SIGNATURE, SIGNATURE_INPUT, MessageSignature, content_digest, read_digests
+from hub.protocol.invitation import Invitation
+from hub.protocol.joining import Answer, JoinRequest
 from hub.protocol.keys import Signature, Signer, Verifier
 from hub.protocol.leaf import LeafReader
 from hub.protocol.moment import read_time
@@ -19,12 +24,13 @@ from hub.protocol.proof import TlogProof
 from hub.protocol.receipt import read_answer
 from hub.protocol.record import canonical, position
 from hub.protocol.schema import parse_released, parse_schema
+from hub.protocol.session import SessionNote
 from hub.protocol.status import StatusNote
 from hub.protocol.tiles import read_bundle, write_bundle
 from hub.protocol.trust import open_trust
 from hub.protocol.witness import Alarm, open_cosigned
 from hub.store.released import released_schemas
-from tests.fuzz.target import Script, Target, encoded, note_texts, vectors
+from tests.fuzz.target import VECTORS, Script, Target, encoded, note_texts, vectors
 from tests.support.center import Center, Sent
 from tests.support.raw import batch, old_batch, record
 
@@ -75,9 +81,49 @@ def _status(data: bytes) -> None:
     assert StatusNote.from_text(text(data)).to_text() == text(data)
 
 
+def _invitation(data: bytes) -> None:
+    read = Invitation.from_bytes(data)
+    assert Invitation.from_bytes(read.to_bytes()) == read
+
+
+def _join(data: bytes) -> None:
+    assert JoinRequest.from_bytes(data).to_bytes() == data
+
+
+def _joined(data: bytes) -> None:
+    assert Answer.from_text(text(data)).to_text() == text(data)
+
+
+def _fingerprint(data: bytes) -> None:
+    read = Fingerprint.from_text(text(data))
+    assert len(read.words) == WORDS_COUNT
+    assert Fingerprint.from_text(read.to_text()) == read
+
+
 def _announced(data: bytes) -> None:
     for form in announced(text(data)):
         assert form in text(data)
+
+
+def _session(data: bytes) -> None:
+    assert SessionNote.from_text(text(data)).to_text() == text(data)
+
+
+def _http_signature(data: bytes) -> None:
+    said, _, signed = text(data).partition("\n")
+    found = MessageSignature.from_fields({SIGNATURE_INPUT: said, SIGNATURE: signed})
+    assert said.strip(" \t") == f"{found.label}={found.params}"
+
+
+def _content_digest(data: bytes) -> None:
+    for name, digest in read_digests(text(data)).items():
+        assert name in text(data)
+        assert digest is not None
+
+
+def _signature_seeds() -> list[bytes]:
+    rows = json.loads((VECTORS / "requests.json").read_text("utf-8"))["good"]
+    return ["{signature-input}\n{signature}".format_map(row["fields"]).encode() for row in rows]
 
 
 def _alarm(data: bytes) -> None:
@@ -149,14 +195,15 @@ def _batches(data: bytes) -> None:
     assert read <= len(data)
 
 
-def _batch_seeds() -> list[bytes]:
+def batch_seeds() -> list[bytes]:
+    """Return batches that are read, or nearly."""
     one = record(b"uz:K-1", b"value", [(b"ce_id", b"1"), (b"ce_\xff", None)])
     packed = batch([one], codec=1, payload=gzip.compress(one))
     return [batch([one]), packed, packed + batch([one], first=1), batch([one], codec=4), old_batch(1, one)]
 
 
 PROTOCOL = (
-    Target("batches", _batches, _batch_seeds),
+    Target("batches", _batches, batch_seeds),
     Target("note", _note, vectors("notes", "seals", "receipts", "trust", "cosignatures", "enrolments"), bytes_max=8192),
     Target("vkey", _vkey, vectors("keys", field="vkey")),
     Target("private-key", _signer, vectors("keys", field="private")),
@@ -168,9 +215,16 @@ PROTOCOL = (
     Target("presence", _presence, note_texts("presence")),
     Target("status", _status, note_texts("statuses")),
     Target("announced", _announced, lambda: [announce("cohub 0.3.0", ("status/v1",)).encode()], refusals=(Malformed,)),
+    Target("session", _session, note_texts("sessions")),
+    Target("http-signature", _http_signature, _signature_seeds),
+    Target("content-digest", _content_digest, lambda: [content_digest(b"").encode()], bytes_max=512),
     Target("alarm", _alarm, note_texts("alarms")),
     Target("cosigned", open_cosigned, vectors("cosignatures"), bytes_max=8192),
     Target("enrolment", open_enrolment, vectors("enrolments"), bytes_max=8192),
+    Target("invitation", _invitation, vectors("invitations"), bytes_max=16384),
+    Target("join", _join, vectors("joins"), bytes_max=8192),
+    Target("joined", _joined, note_texts("joined")),
+    Target("fingerprint", _fingerprint, vectors("fingerprints"), bytes_max=512),
     Target("proof", _proof, vectors("proofs"), bytes_max=16384),
     Target("entries", _entries, encoded("tiles", "bundle")),
     Target("time", _time, lambda: [b"2026-03-01T12:00:00.250000Z", b"2026-03-01T12:00:00+05:00"], bytes_max=64),

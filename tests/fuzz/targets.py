@@ -7,5 +7,6 @@ from tests.fuzz.evidence import EVIDENCE
 from tests.fuzz.hq_lane import HQ_LANE
 from tests.fuzz.offices import OFFICES
 from tests.fuzz.protocol import PROTOCOL
+from tests.fuzz.web import WEB
 
-TARGETS = {target.name: target for target in (*PROTOCOL, *ENGINE, *HQ_LANE, *OFFICES, *EVIDENCE)}
+TARGETS = {target.name: target for target in (*PROTOCOL, *ENGINE, *HQ_LANE, *OFFICES, *EVIDENCE, *WEB)}

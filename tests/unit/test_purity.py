@@ -14,6 +14,8 @@ PURE: Final = (
     "hub/protocol",
     "hub/domain",
     "hub/ledger",
+    "hub/kafka/desired.py",
+    "hub/kafka/rights.py",
     "connectors/mapping",
     "connectors/propose",
     "connectors/reconcile",

@@ -32,7 +32,8 @@ func telling(read func(file, v vector) error) func(file, v vector, kind string) 
 
 var order = []string{"keys", "notes", "records", "framing", "trees", "seals", "receipts", "clocks", "resends", "statuses", "standing", "presence",
 	"alarms", "enrolments", "trust", "cosignatures", "consistency", "proofs", "published/checkpoints", "sealed",
-	"controls", "witness", "events", "judged", "topics", "states", "lanes", "hq_lane", "tiles", "bundles"}
+	"controls", "witness", "events", "judged", "topics", "states", "lanes", "hq_lane", "tiles", "bundles",
+	"fingerprints", "joined", "sessions", "requests", "invitations", "joins"}
 
 var checkers = map[string]func(file, v vector, kind string) func() error{
 	"keys":                  refusing(checkKey),
@@ -65,6 +66,12 @@ var checkers = map[string]func(file, v vector, kind string) func() error{
 	"states":                refusing(checkPublished),
 	"hq_lane":               telling(checkHqLane),
 	"bundles":               checkBundleOf,
+	"fingerprints":          refusing(checkFingerprint),
+	"joined":                refusing(checkAnswer),
+	"sessions":              refusing(checkSession),
+	"requests":              refusing(checkRequest),
+	"invitations":           refusing(checkInvitation),
+	"joins":                 refusing(checkJoin),
 }
 
 // extra makes the cases that stand outside the lists of a file.

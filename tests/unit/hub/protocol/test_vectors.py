@@ -14,12 +14,14 @@ from hub.protocol.checkpoint import open_seal
 from hub.protocol.control import Presence, open_enrolment
 from hub.protocol.envelope import read_envelope
 from hub.protocol.errors import Malformed, Rejected
+from hub.protocol.http_signature import Request, check_body, read_digests
 from hub.protocol.leaf import LeafReader
 from hub.protocol.moment import write_time
 from hub.protocol.note import Note, Signer, Verifier
 from hub.protocol.receipt import Receipt, Resend, read_answer
 from hub.protocol.record import canonical, is_signed, position, split_canonical
 from hub.protocol.schema import parse_schema
+from hub.protocol.session import SessionNote, read_request, session_key
 from hub.protocol.status import StatusNote, read_said
 from hub.protocol.tree import Edge, verify_inclusion
 from hub.protocol.trust import open_trust
@@ -283,6 +285,36 @@ def test_alarm_is_read(vector: Vector) -> None:
     assert said.to_text() == note.text
 
 
+@cases("sessions", "good")
+def test_session_is_read(vector: Vector) -> None:
+    """A center asks for a session at this address, with a key made for it."""
+    said, content = SessionNote.from_text(_read_note(vector).text), vector["content"]
+    assert (said.hub, said.center, said.address) == (content["hub"], content["center"], content["address"])
+    assert (said.nonce.hex(), said.key.hex()) == (content["nonce"], content["key"])
+    assert said.to_text() == _read_note(vector).text
+
+
+@cases("requests", "good")
+def test_request_is_verified(vector: Vector) -> None:
+    """The base of the signature is made byte for byte."""
+    assert _read_request(vector).decode() == vector["base"]
+
+
+@cases("requests", "bad")
+def test_bad_request_is_refused(vector: Vector) -> None:
+    """Each of these has one defect: it covers too little, was changed, or can be read in two ways."""
+    with pytest.raises(Malformed):
+        _read_request(vector)
+
+
+def _read_request(vector: Vector) -> bytes:
+    request = Request(vector["method"], vector["address"], vector["target"], vector["fields"])
+    signed, _ = read_request(request)
+    signed.verify(request, session_key("hub.example", CENTER, bytes.fromhex(vector["key"])))
+    check_body(read_digests(request.fields["content-digest"]), vector["body"].encode())
+    return signed.base(request)
+
+
 def _read_note(vector: Vector) -> Note:
     note = Note.from_bytes(bytes_of(vector))
     note.verify(keys_of(vector))
@@ -306,6 +338,7 @@ READERS: dict[str, Callable[[Vector], object]] = {
     "trust": lambda vector: open_trust(bytes_of(vector), keys_of(vector)[0]),
     "statuses": lambda vector: read_said(_read_note(vector).text),
     "presence": lambda vector: Presence.from_text(_read_note(vector).text),
+    "sessions": lambda vector: SessionNote.from_text(_read_note(vector).text),
     "alarms": lambda vector: Alarm.from_text(_read_note(vector).text),
 }
 
