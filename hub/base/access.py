@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 from pydantic_core import PydanticCustomError
 
+from hub.base import files
 from hub.protocol.errors import UsageError
 from schemas.words.said import Said, said
 
@@ -56,6 +58,7 @@ class Security(BaseModel):
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     username: str | None = None
     password: SecretStr | None = None
+    password_file: Path | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
@@ -72,15 +75,29 @@ class Security(BaseModel):
 
     def beneath(self, folder: Path) -> Security:
         """Return the same with its files looked for from this folder on, as those of a settings file are."""
-        files = {name: getattr(self, name) for name in ("ca_file", "cert_file", "key_file")}
-        return self.model_copy(update={name: folder / file for name, file in files.items() if file is not None})
+        named = {name: getattr(self, name) for name in ("password_file", "ca_file", "cert_file", "key_file")}
+        return self.model_copy(update={name: folder / file for name, file in named.items() if file is not None})
 
     def login(self) -> tuple[str, str]:
-        """Return the name and the password. Errors: UsageError where one of them is not set."""
-        if self.username is None or self.password is None:
+        """Return the name and the password. Errors: UsageError where one of them is not set, or can't be read."""
+        if self.username is None or (self.password is None and self.password_file is None):
             missing = "username" if self.username is None else "password"
             raise SecurityError(said("errors.no_login", setting=f"security.{missing}", protocol=self.protocol))
-        return self.username, self.password.get_secret_value()
+        return self.username, self._password()
+
+    def _password(self) -> str:
+        """Return the password: one that is set counts before the file of one."""
+        if self.password is not None:
+            return self.password.get_secret_value()
+        assert self.password_file is not None
+        with _naming("password_file", self.password_file, said("errors.expected_password")):
+            try:
+                text = files.read_private(self.password_file).decode("ascii").strip()
+            except UnicodeDecodeError:  # what came is not shown
+                text = ""
+            if not text or len(text.split()) > 1:
+                raise OSError(errno.EINVAL, "it is not one word of ASCII")
+        return text
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return what a TLS connection is made with; made anew each time, so that a file that was replaced counts.

@@ -43,6 +43,13 @@ def is_debugging(environment: Mapping[str, str]) -> bool:
     return environment.get("COHUB_DEBUG", "") not in {"", "0"}
 
 
+def have_streams() -> None:
+    """Have somewhere to print to: a program without a window has neither output nor errors on Windows."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:
+            setattr(sys, stream, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
 def run_command(
     app: typer.Typer, program: str, arguments: list[str], *, debug: bool, obj: Any = None, tell: Tell | None = None
 ) -> int:

@@ -1,20 +1,23 @@
 """Why a broker does not let us in, in plain words: asked by one bare connection.
 
 A Kafka client says "unable to bootstrap" for everything, from a misspelt host to a wrong password. One connection of
-our own, without the client's retries, raises what is really wrong.
+our own, without the client's retries, raises what is really wrong; where that may mean several things, another one that
+only looks (`hub.base.probe`) tells which. What is said is one of `hub.base.obstacle`'s closed list.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import errno
+import re
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
-from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaConnectionError,
@@ -22,13 +25,16 @@ from aiokafka.errors import (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
-from aiokafka.protocol.metadata import MetadataRequest
 
+from hub.base import files
 from hub.base.access import Security, host_and_port
+from hub.base.probe import connected, shown_by, spoken_by
+from hub.base.second_clock import SecondClock, judge_dates
+from hub.base.shown_certificate import ShownCertificate, read_file
+from hub.base.topic_access import Door, ask_access
 from schemas.words.said import Said, said
 
 TIMEOUT_S: Final = 5.0
-CLOSE_S: Final = 1.0
 
 # OpenSSL's numbers of what is wrong with a certificate.
 NOT_YET_VALID: Final = 9
@@ -37,10 +43,28 @@ UNKNOWN_AUTHORITY: Final = {2, 18, 19, 20, 21}
 NOT_A_SERVERS: Final = 26
 OTHER_NAME: Final = {62, 64}
 
+# What aiokafka raises at an answer that is none.
+GARBLED: Final = (ValueError, LookupError, AssertionError, TypeError)
+# This system's own answers, by number: Windows has others for the same.
+NO_ROUTE: Final = {
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.EACCES,
+    errno.EPERM,
+    10050,
+    10051,
+    10065,
+}
+REFUSED: Final = {errno.ECONNREFUSED, 1225, 10061}
+TIMED_OUT: Final = {errno.ETIMEDOUT, 121, 10060}
+_NUMBER: Final = re.compile(r"\[(?:Errno|WinError) (\d+)\]")
+
 # What needs no looking at the settings.
-PLAIN_REASONS: Final[dict[type[BaseException], Said]] = {
+PLAIN_REASONS: Final[Mapping[type[BaseException], Said]] = {
     TimeoutError: said("obstacles.no_answer"),
     socket.gaierror: said("obstacles.no_host"),
+    UnicodeError: said("obstacles.no_host"),  # of what can't be a host's name
     ConnectionRefusedError: said("obstacles.nobody_listens"),
     SaslAuthenticationFailed: said("obstacles.login_refused"),
     IllegalSaslStateError: said("obstacles.no_login_asked"),
@@ -54,97 +78,169 @@ async def diagnose(servers: Sequence[str], security: Security, timeout_s: float 
 
 
 async def find_obstacles(
-    servers: Sequence[str], security: Security, timeout_s: float = TIMEOUT_S
+    servers: Sequence[str], security: Security, timeout_s: float = TIMEOUT_S, clocks: Sequence[SecondClock] = ()
 ) -> tuple[Said, ...] | None:
     """Return what keeps us out of these brokers, one text an address; None if one of them lets us in.
 
     Errors: UsageError for settings that no connection can be made with.
     """
-    found = await asyncio.gather(*(_knock(address, security, timeout_s) for address in servers))
-    return None if None in found else tuple(text for text in found if text is not None)
+    found = await knock(servers, security, (), timeout_s, clocks)
+    return None if isinstance(found, Door) else found
 
 
-async def _knock(address: str, security: Security, timeout_s: float) -> Said | None:
-    """Connect, log in and ask one question, as a client does at first."""
-    host, port = host_and_port(address)
-    made: list[AIOKafkaConnection] = []
-    options = security.client_options() | {"on_close": lambda connection, _: made.append(connection)}
-    try:
-        with _quiet():
-            async with asyncio.timeout(timeout_s):
-                connection = await create_conn(host, port, request_timeout_ms=int(timeout_s * 1000), **options)
-                try:
-                    await connection.send(MetadataRequest([]))
-                finally:
-                    connection.close()
-    except (KafkaError, OSError, TimeoutError, asyncio.IncompleteReadError) as exc:
-        return said("obstacles.at", address=address, reason=_explain(exc, security))
-    finally:
-        # Closed already; its socket is so a moment later, which an event loop that ends now would not live to see.
-        if closing := [connection.close() for connection in made]:
-            await asyncio.wait(closing, timeout=CLOSE_S)
-    return None
+async def knock(
+    servers: Sequence[str],
+    security: Security,
+    topics: Sequence[str],
+    timeout_s: float = TIMEOUT_S,
+    clocks: Sequence[SecondClock] = (),
+) -> Door | tuple[Said, ...]:
+    """Return what a broker that lets us in says of these topics; where none does, what keeps us out, one text for each.
+
+    Shapes: clocks are what is known of the time beside this computer's clock: they tell whether that or a certificate
+            is off.
+    Errors: UsageError for settings that no connection can be made with.
+    """
+    asked = (_Knock(*host_and_port(address), security, timeout_s, tuple(clocks)).ask(topics) for address in servers)
+    found = await asyncio.gather(*asked)
+    door = next((one for one in found if isinstance(one, Door)), None)
+    return door or tuple(
+        said("obstacles.at", address=address, reason=one)
+        for address, one in zip(servers, found, strict=True)
+        if isinstance(one, Said)
+    )
 
 
-def _explain(exc: BaseException, security: Security) -> Said:
-    for kind, text in PLAIN_REASONS.items():
-        if isinstance(exc, kind):
-            return text
-    if isinstance(exc, UnsupportedSaslMechanismError):
-        return said("obstacles.other_mechanism", mechanism=security.mechanism)
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return _explain_certificate(exc, security)
-    if isinstance(exc, KafkaConnectionError | ConnectionError | ssl.SSLError | asyncio.IncompleteReadError):
-        return _explain_hang_up(exc, security)
-    return said("obstacles.other", detail=f"{type(exc).__name__}: {exc}")
+async def explain_certificate(
+    exc: ssl.SSLCertVerificationError,
+    host: str,
+    port: int,
+    timeout_s: float = TIMEOUT_S,
+    clocks: Sequence[SecondClock] = (),
+    ca_file: Path | None = None,
+) -> Said:
+    """Return what is wrong with a certificate that was not believed at an address, whoever has signed it.
 
-
-def _explain_certificate(exc: ssl.SSLCertVerificationError, security: Security) -> Said:
-    code = exc.verify_code
-    if code in UNKNOWN_AUTHORITY and security.ca_file:
-        return said("obstacles.unknown_authority", file=security.ca_file)
-    if code in UNKNOWN_AUTHORITY:
-        return said("obstacles.unknown_to_system")
-    if code == EXPIRED:
-        return said("obstacles.certificate_expired")
-    if code == NOT_YET_VALID:
-        return said("obstacles.certificate_early")
-    if code in OTHER_NAME:
-        return said("obstacles.certificate_other_name")
-    if code == NOT_A_SERVERS:
+    Its dates may be those of the authority that was believed, which `ca_file` has.
+    """
+    if exc.verify_code == NOT_A_SERVERS:
         return said("obstacles.certificate_no_server")
+    shown = await shown_by(host, port, timeout_s)
+    if exc.verify_code in OTHER_NAME:
+        return said("obstacles.certificate_other_name", names="-" if shown is None else shown.shown_names())
+    now = datetime.now(UTC)
+    if exc.verify_code in (EXPIRED, NOT_YET_VALID):
+        for one in (*([] if shown is None else [shown]), *_authorities(ca_file)):
+            if not one.holds_at(now):
+                return judge_dates(one, now, clocks)
     return said("obstacles.certificate_bad", detail=exc.verify_message)
 
 
-def _explain_hang_up(exc: BaseException, security: Security) -> Said:
-    """Explain a connection that the broker closes: the two ends do not speak the same protocol."""
-    alert = exc if isinstance(exc, ssl.SSLError) else exc.__cause__
-    if isinstance(alert, ssl.SSLError) and "CERTIFICATE" in str(alert):
-        if security.cert_file is None:
-            return said("obstacles.wants_certificate")
-        return said("obstacles.refuses_certificate", file=security.cert_file)
-    if security.has_tls:
-        if isinstance(exc, ssl.SSLError | ConnectionError):
-            return said("obstacles.no_tls")
-        if security.has_login:
-            return said("obstacles.hangs_up_certificate", protocol=security.protocol)
-        return said("obstacles.hangs_up_login", protocol=security.protocol)
-    if security.has_login:
-        return said("obstacles.hangs_up_tls", protocol=security.protocol)
-    return said("obstacles.hangs_up_either", protocol=security.protocol)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep aiokafka from logging what is about to be said in our words."""
-    log = logging.getLogger("aiokafka.conn")
-
-    def drop(record: logging.LogRecord) -> bool:  # one of this call's own: several may go on at once
-        del record
-        return False
-
-    log.addFilter(drop)
+def _authorities(ca_file: Path | None) -> list[ShownCertificate]:
+    """Return the certificates of the authorities that we believe; none where they can't be read."""
     try:
-        yield
-    finally:
-        log.removeFilter(drop)
+        return [] if ca_file is None else read_file(files.read_named(ca_file))
+    except (OSError, ValueError):
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Knock:
+    """One address, and what is known of how it is to be reached."""
+
+    host: str
+    port: int
+    security: Security
+    timeout_s: float
+    clocks: tuple[SecondClock, ...]
+
+    async def ask(self, topics: Sequence[str]) -> Door | Said:
+        """Connect, log in and ask one question, as a client does at first; return the answer, or what is in the way."""
+        options = self.security.client_options()
+        try:
+            async with (
+                asyncio.timeout(self.timeout_s),
+                connected(self.host, self.port, self.timeout_s, **options) as connection,
+            ):
+                return await ask_access(connection, topics)
+        except (KafkaError, OSError, TimeoutError, EOFError, UnicodeError) as exc:
+            return await self._explain(exc)
+        except GARBLED:
+            # No client of ours would say such a thing, nor a broker: SCRAM has both ends prove what they know.
+            return said("obstacles.no_proof") if self.security.has_login else said("obstacles.no_kafka")
+
+    async def _explain(self, exc: BaseException) -> Said:
+        for kind, text in PLAIN_REASONS.items():
+            if isinstance(exc, kind):
+                return text
+        if isinstance(exc, UnsupportedSaslMechanismError):
+            return await self._other_mechanism()
+        if isinstance(exc, ssl.SSLCertVerificationError):
+            return await self._explain_certificate(exc)
+        if isinstance(exc, KafkaConnectionError | ConnectionError | ssl.SSLError | EOFError):
+            return await self._explain_hang_up(exc)
+        if isinstance(exc, OSError) and (found := _explain_system(exc)) is not None:
+            return found
+        # Its text may quote what the broker sent, a Java stack perhaps: its name is enough to search for.
+        return said("obstacles.other", detail=type(exc).__name__)
+
+    async def _other_mechanism(self) -> Said:
+        spoken = await spoken_by(self.host, self.port, tls=self.security.has_tls, timeout_s=self.timeout_s)
+        offered = ", ".join(spoken.mechanisms) if spoken is not None else ""
+        return said("obstacles.other_mechanism", mechanism=self.security.mechanism, offered=offered or "-")
+
+    async def _explain_certificate(self, exc: ssl.SSLCertVerificationError) -> Said:
+        code = exc.verify_code
+        if code in UNKNOWN_AUTHORITY and self.security.ca_file:
+            return said("obstacles.unknown_authority", file=self.security.ca_file)
+        if code in UNKNOWN_AUTHORITY:
+            return said("obstacles.unknown_to_system")
+        return await explain_certificate(exc, self.host, self.port, self.timeout_s, self.clocks, self.security.ca_file)
+
+    async def _explain_hang_up(self, exc: BaseException) -> Said:
+        """Explain a connection that is closed: the two ends do not speak the same protocol. Which, is asked."""
+        alert = exc if isinstance(exc, ssl.SSLError) else exc.__cause__
+        has_tls, protocol = self.security.has_tls, self.security.protocol
+        if isinstance(alert, ssl.SSLError) and "CERTIFICATE" in str(alert):
+            if self.security.cert_file is None:
+                return said("obstacles.wants_certificate")
+            return said("obstacles.refuses_certificate", file=self.security.cert_file)
+        if isinstance(alert, ssl.SSLError) and "ALERT" in str(alert):
+            return said("obstacles.hangs_up", protocol=protocol)  # it speaks TLS, and not with us
+        with_tls, without = await asyncio.gather(
+            *(spoken_by(self.host, self.port, tls=tls, timeout_s=self.timeout_s) for tls in (True, False))
+        )
+        same, other = (with_tls, without) if has_tls else (without, with_tls)
+        if same is not None and same.asks_login and not self.security.has_login:
+            wanted, mechanisms = f"SASL_{protocol}", ", ".join(same.mechanisms) or "-"
+            return said("obstacles.wants_login", protocol=protocol, wanted=wanted, mechanisms=mechanisms)
+        if same is not None:
+            return said("obstacles.hangs_up", protocol=protocol)
+        if other is not None:
+            return _other_side(has_tls=has_tls, asks_login=other.asks_login)
+        if not has_tls and await shown_by(self.host, self.port, self.timeout_s) is not None:
+            return said("obstacles.wants_tls", protocol="SASL_SSL / SSL")  # and a certificate, perhaps
+        return said("obstacles.no_kafka")
+
+
+def _explain_system(exc: OSError) -> Said | None:
+    """Return what this system says of a connection that did not come to be; None where it says something else.
+
+    A host of several addresses is tried at each: what comes of them is one error without a number, and a text with all.
+    """
+    numbers = {exc.errno} if exc.errno is not None else {int(number) for number in _NUMBER.findall(str(exc))}
+    for known, text in (
+        (REFUSED, said("obstacles.nobody_listens")),
+        (TIMED_OUT, said("obstacles.no_answer")),
+        (NO_ROUTE, said("obstacles.no_route")),
+    ):
+        if numbers & known:
+            return text
+    return None
+
+
+def _other_side(*, has_tls: bool, asks_login: bool) -> Said:
+    """Return that the broker speaks TLS where we don't, or the other way round, and how it is reached."""
+    if has_tls:
+        return said("obstacles.no_tls", protocol="SASL_PLAINTEXT" if asks_login else "PLAINTEXT")
+    return said("obstacles.wants_tls", protocol="SASL_SSL" if asks_login else "SSL")

@@ -9,7 +9,9 @@ from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.api import Request, Response
 
+from hub.base.connection import mend_connections
 from hub.base.total import TotalConsumer
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -182,6 +184,17 @@ class Admin(Protocol):
     async def delete_topics(self, topics: Any) -> Any:
         """Delete topics with all that is in them."""
 
+    async def ask(self, request: Any) -> Any:
+        """Return a broker's answer to a request that there is no method for, as aiokafka's protocol has both."""
+
+
+class AskingAdmin(AIOKafkaAdminClient):  # type: ignore[misc]
+    """aiokafka's admin, which can be asked what it has no method for: any broker passes such a request on."""
+
+    async def ask(self, request: Request[Any]) -> Response:
+        """Return the answer of whichever broker it is. Errors: KafkaError."""
+        return await self._send_request(request)
+
 
 class Clients(Protocol):
     """Makes clients of one cluster; the settings are those of aiokafka. A client is started by whoever wants it."""
@@ -211,8 +224,9 @@ class AioKafka:
 
     def admin(self, **settings: Any) -> Admin:
         """Return an admin client."""
-        admin: Admin = AIOKafkaAdminClient(**settings)
+        admin: Admin = AskingAdmin(**settings)
         return admin
 
 
+mend_connections()
 AIOKAFKA: Final = AioKafka()

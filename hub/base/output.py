@@ -61,11 +61,11 @@ def print_version(program: str, wanted: bool) -> None:
     """Print what this program is, where that was asked for, and stop."""
     if not wanted:
         return
-    from importlib.metadata import version
-
     import typer
 
-    line(f"{program} {version('cohub')}")
+    from hub.base.release import release
+
+    line(f"{program} {release()}")
     raise typer.Exit
 
 

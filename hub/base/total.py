@@ -309,6 +309,11 @@ class TotalConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         super().__init__(*topics, **{"fetch_max_bytes": FETCH_BYTES_MAX, **settings})
         self._seldom = Seldom(log)
 
+    @property
+    def client(self) -> Any:
+        """What it asks the cluster with, as a producer has it."""
+        return self._client
+
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]:

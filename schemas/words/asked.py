@@ -22,7 +22,7 @@ LEVELS: Final = frozenset({"info", "warning", "error"})
 LOGGERS: Final = frozenset({"log", "_seldom"})  # the second counts too: hub/base/seldom.py
 METHODS: Final = frozenset({"say", "tell"})
 ASKS: Final = frozenset(
-    {"said", "OfficeError", "OfficeFatal", "OfficeWaits", "BrokerAway", "TopicHidden"}
+    {"said", "OfficeError", "OfficeFatal", "OfficeWaits", "BrokerAway", "TopicHidden", "MayNotWrite"}
     | {"OutboxFull", "OutboxBusy", "OutboxBroken"}
 )
 

@@ -51,3 +51,33 @@ async def test_cancellation_is_passed_on_when_the_client_is_given_up() -> None:
     task.cancel()
     await asyncio.wait([task], timeout=5)
     assert (task.cancelled(), stuck.client.closed) == (True, True)
+
+
+class Waiting(Sockets):
+    """Connections that a client waits for as it stops, and as they are closed: what aiokafka's are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        self.closed = True
+        await asyncio.gather(self.ended)
+
+
+class Held:
+    """A consumer whose broker holds back its connections: `stop` waits for them until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.client = Waiting()
+
+    async def stop(self) -> None:
+        await asyncio.gather(self.client.ended)
+
+
+async def test_client_whose_connections_are_held_back_ends_nobody_else() -> None:
+    """What was cancelled with its `stop` is no cancellation of whoever closes it, who goes on."""
+    held = Held()
+    async with asyncio.timeout(5):
+        await close(held, 0.01)
+    assert (held.client.closed, held.client.ended.cancelled()) == (True, True)
