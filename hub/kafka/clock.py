@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from hub.base.clients import closing
 from hub.base.kafka import stamped_at
+from hub.base.reason import reason_of
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.topics import clock_topics, ensure_topics
 from hub.protocol.errors import Fatal, Retriable
@@ -54,7 +55,7 @@ async def brokers_time(cluster: Cluster, wall: Callable[[], datetime] = lambda: 
     except Unreachable:
         raise
     except (KafkaError, TimeoutError, OSError) as exc:
-        raise Retriable(f"the broker does not tell its time ({str(exc) or type(exc).__name__})") from exc
+        raise Retriable(f"the broker does not tell its time ({reason_of(exc)})") from exc
     stamp = stamped_at(place)
     if stamp is None:
         raise Fatal(f"topic {CLOCK} carries no time of the broker's: set its message.timestamp.type to LogAppendTime")

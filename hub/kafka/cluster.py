@@ -12,6 +12,7 @@ from hub.base.access import Security, host_and_port
 from hub.base.clients import Client, close, start
 from hub.base.diagnosis import TIMEOUT_S, diagnose
 from hub.base.kafka import AIOKAFKA, Admin, Clients, Consumer, Producer
+from hub.base.reason import reason_of
 from hub.protocol.errors import Retriable, UsageError
 
 DEADLINE_S: Final = 20.0
@@ -27,14 +28,16 @@ class Cluster:
     """Where a cluster's brokers are, as `host:port`, and how they let us in. It knows every client that HQ makes.
 
     Shapes: `clients` makes them, which are started here; where they come from does not make it another cluster.
+            `admins` is how an admin client gets in, which makes topics and gives rights; None: as all others do.
     """
 
     servers: tuple[str, ...]
     security: Security = PLAIN
+    admins: Security | None = None
     clients: Clients = field(default=AIOKAFKA, compare=False, repr=False)
 
     @classmethod
-    def at(cls, bootstrap: str, security: Security = PLAIN) -> Cluster:
+    def at(cls, bootstrap: str, security: Security = PLAIN, admins: Security | None = None) -> Cluster:
         """Return the cluster at `host:port`, or several of these with commas. Errors: UsageError."""
         servers = tuple(part.strip() for part in bootstrap.split(",") if part.strip())
         try:
@@ -42,12 +45,20 @@ class Cluster:
                 host_and_port(address)
         except ValueError as exc:
             raise UsageError(f"bootstrap {bootstrap}: {exc}") from exc
-        return cls(servers, security)
+        return cls(servers, security, admins)
 
     @property
     def bootstrap(self) -> str:
         """Its addresses as one text, with commas. There is no secret in it."""
         return ",".join(self.servers)
+
+    @property
+    def user(self) -> str | None:
+        """The name that we log in by; None where we do not log in, or by a certificate, or as who administers it."""
+        name, admins = self.security.username, self.admins
+        if not self.security.has_login or admins is None:
+            return None
+        return None if admins.has_login and admins.username == name else name
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -59,19 +70,20 @@ class Cluster:
 
         `name` is its client id; `tuning` goes to aiokafka. Errors: Unreachable; UsageError for impossible settings.
         """
-        made = self.clients.producer(**self._options(name), acks="all", enable_idempotence=True, **tuning)
-        return await self._started(made, deadline_s)
+        options = self._options(name, self.security)
+        made = self.clients.producer(**options, acks="all", enable_idempotence=True, **tuning)
+        return await self._started(made, deadline_s, self.security)
 
     async def consumer(self, name: str, *, deadline_s: float = DEADLINE_S, **tuning: Any) -> Consumer:
         """Return a started consumer that commits nothing and is assigned nothing yet. Errors: see `producer`."""
-        made = self.clients.consumer(
-            **self._options(name), enable_auto_commit=False, auto_offset_reset="earliest", **tuning
-        )
-        return await self._started(made, deadline_s)
+        options = self._options(name, self.security)
+        made = self.clients.consumer(**options, enable_auto_commit=False, auto_offset_reset="earliest", **tuning)
+        return await self._started(made, deadline_s, self.security)
 
     async def admin(self, name: str, *, deadline_s: float = DEADLINE_S) -> Admin:
         """Return a started admin client. Errors: see `producer`."""
-        return await self._started(self.clients.admin(**self._options(name)), deadline_s)
+        security = self.admins or self.security
+        return await self._started(self.clients.admin(**self._options(name, security)), deadline_s, security)
 
     def faust_options(self) -> dict[str, Any]:
         """Return what a Faust app is to be made with: its broker by our transport, and its credentials.
@@ -95,17 +107,17 @@ class Cluster:
         """Return in plain words what keeps us out, None if a broker lets us in. Errors: UsageError."""
         return await diagnose(self.servers, self.security, timeout_s)
 
-    def _options(self, name: str) -> dict[str, Any]:
-        return {"bootstrap_servers": list(self.servers), "client_id": name, **self.security.client_options()}
+    def _options(self, name: str, security: Security) -> dict[str, Any]:
+        return {"bootstrap_servers": list(self.servers), "client_id": name, **security.client_options()}
 
-    async def _started(self, client: Client, deadline_s: float) -> Client:
+    async def _started(self, client: Client, deadline_s: float, security: Security) -> Client:
         try:
             async with asyncio.timeout(deadline_s):
                 await start(client, deadline_s)
         except (KafkaError, TimeoutError, OSError) as exc:
             await close(client)
-            why = await self.diagnose(min(TIMEOUT_S, deadline_s))
-            raise Unreachable(why or f"{self.bootstrap}: {str(exc) or type(exc).__name__}") from exc
+            why = await diagnose(self.servers, security, min(TIMEOUT_S, deadline_s))
+            raise Unreachable(why or f"{self.bootstrap}: {reason_of(exc)}") from exc
         except BaseException:
             await close(client)
             raise

@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from hub.base.clients import closing
+from hub.base.reason import reason_of
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.protocol.errors import Retriable
 
@@ -32,5 +33,5 @@ async def topic_ends(cluster: Cluster, topics: Iterable[str]) -> dict[str, tuple
     except Unreachable:
         raise
     except (KafkaError, TimeoutError, OSError) as exc:
-        raise Retriable(str(exc) or type(exc).__name__) from exc
+        raise Retriable(reason_of(exc)) from exc
     return {p.topic: (begins[p], ends[p]) for p in partitions}

@@ -34,7 +34,7 @@ SET_ON_TOPIC: Final = 1  # config_source
 
 
 class MemoryMetadata:
-    """What a client asks the broker about itself."""
+    """What a producer asks the broker about itself: topics that it may not write to are hidden from it."""
 
     def __init__(self, log: MemoryLog) -> None:
         self._log = log
@@ -42,7 +42,7 @@ class MemoryMetadata:
     async def fetch_all_metadata(self) -> Any:
         """Return what the broker has. Errors: KafkaConnectionError."""
         self._log.check_link()
-        return SimpleNamespace(topics=lambda: set(self._log.topics()))
+        return SimpleNamespace(topics=lambda: {topic for topic in self._log.topics() if self._log.may_write(topic)})
 
 
 class MemoryBatch:
@@ -360,6 +360,11 @@ class MemoryAdmin:
                 self._log.delete_topic(name)
             codes.append((name, 0 if exists else UNKNOWN_TOPIC))
         return SimpleNamespace(topic_error_codes=codes)
+
+    async def ask(self, request: Any) -> Any:
+        """Answer a request about rights, users or quotas."""
+        self._log.check_link()
+        return self._log.access.answer(request)
 
 
 def _unwritten(timestamp: int | None, key: bytes | None, value: bytes | None, headers: Headers) -> Unwritten:

@@ -6,6 +6,7 @@ itself. All that a client can be told to its disadvantage happens on command:
     fail(REFUSED)   a write is lost, and its writer is told that it failed
     fail(APPLIED)   a write is done, and its writer is told that it failed: the two look the same
     hold, release   writes are done, and their writers are told nothing until `release`
+    forbid, allow   a topic may not be written to
     cut, mend       the broker can't be reached: what waits for an answer fails, what was written is there
 """
 
@@ -21,11 +22,13 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaTimeoutError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
 from aiokafka.structs import RecordMetadata
 
 from hub.base.faulty import Fault, Faults
+from hub.kafka.memory_access import MemoryAccess
 
 APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}  # the config of a topic that carries our clock
 
@@ -61,7 +64,9 @@ class MemoryLog:
         self._unanswered: list[tuple[asyncio.Future[RecordMetadata], RecordMetadata]] = []
         self._is_holding = False
         self._news: set[asyncio.Future[None]] = set()
+        self._forbidden: set[str] = set()
         self.is_reachable = True
+        self.access = MemoryAccess()
 
     @property
     def writes(self) -> int:
@@ -135,6 +140,18 @@ class MemoryLog:
         self.is_reachable = True
         self._tell()
 
+    def forbid(self, topic: str) -> None:
+        """Take everybody's right to write to a topic, until `allow`. Who writes does not see it any more either."""
+        self._forbidden.add(topic)
+
+    def allow(self, topic: str) -> None:
+        """Give the right to write back. A producer that was refused stays refused: a new one writes."""
+        self._forbidden.discard(topic)
+
+    def may_write(self, topic: str) -> bool:
+        """Return whether anybody may write to a topic."""
+        return topic not in self._forbidden
+
     def check_link(self) -> None:
         """Return if the broker can be reached. Errors: KafkaConnectionError."""
         if not self.is_reachable:
@@ -150,11 +167,15 @@ class MemoryLog:
     def write(self, place: TopicPartition, records: Sequence[Unwritten]) -> asyncio.Future[RecordMetadata]:
         """Write records together; return the future of the first one's place.
 
-        Errors: in the future: KafkaTimeoutError, for a link that is cut and for every fault.
+        Errors: in the future: KafkaTimeoutError, for a link that is cut and for every fault;
+            TopicAuthorizationFailedError where it is forbidden.
         """
         answer: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         if not self.is_reachable:
             _settle_soon(answer, KafkaTimeoutError())
+            return answer
+        if not self.may_write(place.topic):
+            _settle_soon(answer, TopicAuthorizationFailedError(place.topic))
             return answer
         fault = self._faults.next(place.topic)
         if fault is Fault.REFUSED:

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from hub.base.clients import closing
 from hub.base.kafka import Consumer, Producer
+from hub.base.reason import reason_of
 from hub.kafka.cluster import Cluster
 from hub.kafka.topics import TopicSpec, describe_topics, ensure_topics
 from hub.protocol.errors import Retriable
@@ -125,4 +126,4 @@ async def sink(cluster: Cluster, topic: str) -> AsyncIterator[Sink]:
 
 
 def _why(exc: BaseException) -> str:
-    return str(exc) or type(exc).__name__
+    return reason_of(exc)

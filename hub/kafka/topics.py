@@ -8,6 +8,7 @@ hub.schemas     the schemas of state.* (compacted)
 hub.trust       the newest trust note (compacted)
 state.<stream>  the newest record of each entity (compacted)
 hub.checkpoints what HQ has signed of its log, every size of it for ever (compacted: one is said again and again)
+join.<center>   who was invited to be this center asks, and HQ answers; kept 7 days, and never much of it
 hub.clock       what HQ writes to be told the broker's time; nobody reads it
 """
 
@@ -25,7 +26,9 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_c
 
 from hub.base.clients import closing
 from hub.base.kafka import Admin
+from hub.base.reason import reason_of
 from hub.kafka.cluster import Cluster
+from hub.kafka.desired import INVITED
 from hub.protocol.control import is_center_id
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.protocol.topics import CHECKPOINTS, CLOCK, FAN_OUT_PARTITIONS, LANE, SCHEMAS, TRUST, topic_in, topic_out
@@ -33,6 +36,9 @@ from hub.protocol.topics import CHECKPOINTS, CLOCK, FAN_OUT_PARTITIONS, LANE, SC
 DAY_MS = 86_400_000
 IN_RETENTION_MS = 30 * DAY_MS
 OUT_RETENTION_MS = 120 * DAY_MS  # connectors keep 90 days themselves; HQ's side must not be the shorter one
+INVITATION_RETENTION_MS: Final = 7 * DAY_MS
+INVITATION_BYTES_MAX: Final = 64 << 10  # of one record; a request has a quarter of it
+INVITATION_LOG_BYTES: Final = 16 << 20  # a stranger with an invitation fills no disk: this much is kept, and a segment
 REPLICAS_WANTED = 3
 # The broker's own clock stands in the records of such a topic: HQ and connectors compare theirs with it.
 ARRIVAL: Final = {"message.timestamp.type": "LogAppendTime"}
@@ -41,6 +47,7 @@ POLL_S = 0.05
 
 ALREADY_EXISTS = 36
 UNKNOWN_TOPIC = 3
+NOT_ALLOWED = (29, 31)  # by a right on topics, or on the cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,16 @@ class OtherPartitions(UsageError):
         super().__init__(
             f"topic {topic} has {count} partitions, expected {expected}; partitions are never changed under data: "
             f"delete the topic and start the worker, which makes it anew ({way_out}), or use another cluster"
+        )
+
+
+class MayNotMake(Retriable):
+    """Who we are may not make a topic that is missing. Somebody else makes it, or the settings name who may."""
+
+    def __init__(self, topics: Sequence[str]) -> None:
+        super().__init__(
+            f"topics are missing, or hidden from this login, which may not make any: {', '.join(topics)}; `admin` in "
+            "the settings names a login that may, or whoever administers the cluster makes them"
         )
 
 
@@ -94,6 +111,18 @@ def clock_topics() -> list[TopicSpec]:
     return [TopicSpec(CLOCK, 1, {"retention.ms": str(DAY_MS), **ARRIVAL})]
 
 
+def invitation_topics(names: Iterable[str]) -> list[TopicSpec]:
+    """Return those of these topics on which who was invited asks and is answered."""
+    kept = {
+        "retention.ms": str(INVITATION_RETENTION_MS),
+        "retention.bytes": str(INVITATION_LOG_BYTES),
+        "segment.bytes": str(INVITATION_LOG_BYTES),
+        "max.message.bytes": str(INVITATION_BYTES_MAX),
+        **ARRIVAL,
+    }
+    return [TopicSpec(name, 1, kept) for name in names if name.startswith(INVITED)]
+
+
 def standard_topics(centers: Sequence[str], streams: Sequence[str]) -> list[TopicSpec]:
     """Return the topics of a hub with these centers and streams."""
     forever = {"retention.ms": "-1", "retention.bytes": "-1"}
@@ -113,8 +142,8 @@ async def ensure_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[st
     """Return the names of the topics that had to be made, once all of them take writes. Idempotent.
 
     An existing topic is left as it is.
-    Errors: Retriable if no broker answers; OtherPartitions if a topic exists with another number of partitions; Fatal
-        if the broker refuses.
+    Errors: Retriable if no broker answers; MayNotMake; OtherPartitions if a topic exists with another number of
+        partitions; Fatal if the broker refuses.
     """
     wanted = {spec.name: spec for spec in specs}
     if not wanted:
@@ -184,13 +213,14 @@ async def _admin(cluster: Cluster) -> AsyncIterator[Admin]:
                 yield admin
         except (KafkaError, TimeoutError, OSError) as exc:
             raise Retriable(
-                f"{cluster.bootstrap}: the broker answers no question about topics: {str(exc) or type(exc).__name__}"
+                f"{cluster.bootstrap}: the broker answers no question about topics: {reason_of(exc)}"
             ) from exc
 
 
 async def _partitions(admin: Admin, names: Sequence[str] | None) -> dict[str, int]:
     topics = await admin.describe_topics(None if names is None else list(names))
-    return {topic["topic"]: len(topic["partitions"]) for topic in topics if topic["error_code"] != UNKNOWN_TOPIC}
+    hidden = {UNKNOWN_TOPIC, *NOT_ALLOWED}  # a broker that does not show a topic does not say whether there is one
+    return {topic["topic"]: len(topic["partitions"]) for topic in topics if topic["error_code"] not in hidden}
 
 
 async def _create(admin: Admin, specs: Sequence[TopicSpec]) -> list[str]:
@@ -201,6 +231,8 @@ async def _create(admin: Admin, specs: Sequence[TopicSpec]) -> list[str]:
         [NewTopic(spec.name, spec.partitions, replicas, topic_configs=dict(spec.configs)) for spec in specs]
     )
     made = []
+    if refused := sorted(name for name, code, *_ in answer.topic_errors if code in NOT_ALLOWED):
+        raise MayNotMake(refused)
     for name, code, message in (error[:3] for error in answer.topic_errors):
         if code and code != ALREADY_EXISTS:  # another worker may have been faster
             raise Fatal(f"the broker would not make topic {name}: {message or for_code(code).__name__}")

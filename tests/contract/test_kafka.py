@@ -21,9 +21,13 @@ from aiokafka.errors import (
 from hub.base.faulty import Fault
 from hub.base.kafka import Consumer, Producer
 from hub.broker.embedded import EmbeddedKafka
+from hub.kafka.administration import Unguarded, administration
+from hub.kafka.cluster import Cluster
 from hub.kafka.memory import APPEND_TIME, MemoryBroker
+from hub.kafka.rights import Operation, Pattern, Resource, Right, quota_entity, user
 from hub.kafka.sending import send_all
 from hub.kafka.topics import TopicSpec, ensure_topics
+from hub.protocol.scram import ITERATIONS_MIN, Credential
 
 PROMPT_S = 10.0
 HUGE = 10_000
@@ -305,3 +309,38 @@ async def test_stopped_consumer_reads_nothing(bench: Bench) -> None:
     await consumer.stop()
     with pytest.raises(ConsumerStoppedError):
         await consumer.getmany(timeout_ms=50)
+
+
+async def test_broker_without_rules_has_users_and_quotas_and_no_rights(
+    real: EmbeddedKafka | None, topic_prefix: str
+) -> None:
+    """What is said again is done again; what is not there is taken away without a word."""
+    cluster = real.cluster if real is not None else Cluster(("memory:1",), clients=MemoryBroker())
+    name, entity = f"{topic_prefix}-user", quota_entity(f"{topic_prefix}-user")
+    right = Right(user(name), Resource.TOPIC, topic_prefix, Pattern.LITERAL, Operation.READ)
+    async with administration(cluster) as access:
+        for call in (access.rights(), access.grant([right]), access.revoke([right])):
+            with pytest.raises(Unguarded):
+                await call
+        for word in ("first", "second"):
+            await access.set_users({name: Credential.of(word, bytes(32), ITERATIONS_MIN)})
+        assert await seen(access.users, lambda found: name in found)
+        await access.set_quotas({entity: {"producer_byte_rate": 1024.0, "request_percentage": 5.0}})
+        await access.set_quotas({entity: {"producer_byte_rate": 2048.0, "request_percentage": None}})
+        assert await seen(access.quotas, lambda found: found.get(entity) == {"producer_byte_rate": 2048.0})
+        for _ in range(2):
+            await access.delete_users([name])
+            await access.set_quotas({entity: {"producer_byte_rate": None}})
+        assert await seen(access.users, lambda found: name not in found)
+        assert await seen(access.quotas, lambda found: entity not in found)
+        if real is not None:
+            await ensure_topics(cluster, [TopicSpec(topic_prefix, 1)])
+            assert topic_prefix in await access.topics()
+
+
+async def seen(ask: Callable[[], Awaitable[Any]], is_so: Callable[[Any], bool]) -> bool:
+    """Return True once a broker says what it was told a moment ago."""
+    async with asyncio.timeout(PROMPT_S):
+        while not is_so(await ask()):
+            await asyncio.sleep(0.02)
+    return True
