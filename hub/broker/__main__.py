@@ -1,5 +1,6 @@
-"""The embedded broker as a process of its own: `python -m hub.broker --data-dir DIR [--port PORT]`.
+"""The embedded broker as a process of its own: `python -m hub.broker --data-dir DIR [--port PORT] [--plain]`.
 
+It lets nobody in but by TLS and a password; the admin's and the worker's are in files of the folder.
 Prints one JSON line `{"bootstrap": ..., "pid": ...}` once it takes writes (`pid` is Kafka's own process), then runs
 until SIGTERM or SIGINT (status 0) or until Kafka ends by itself (status 1).
 """
@@ -32,8 +33,9 @@ async def run_broker(kafka: EmbeddedKafka) -> int:
         sys.stdout.flush()
         stopped = asyncio.ensure_future(stop.wait())
         ended = asyncio.ensure_future(kafka.wait())
+        keeping = asyncio.ensure_future(kafka.keep())
         await asyncio.wait((stopped, ended), return_when=asyncio.FIRST_COMPLETED)
-        for task in (stopped, ended):
+        for task in (stopped, ended, keeping):
             task.cancel()
         if stop.is_set():
             return 0
@@ -46,10 +48,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m hub.broker", description="Run Apache Kafka on loopback.")
     parser.add_argument("--data-dir", type=Path, required=True, help="where the data and the port are kept")
     parser.add_argument("--port", type=int, help="default: the port of the earlier start, or a free one")
+    parser.add_argument("--plain", action="store_true", help="let everybody on this machine in, and do everything")
     options = parser.parse_args()
     log_lines()  # standard output is for the one line
     try:
-        return asyncio.run(run_broker(EmbeddedKafka(options.data_dir, port=options.port)))
+        return asyncio.run(run_broker(EmbeddedKafka(options.data_dir, port=options.port, plain=options.plain)))
     except KeyboardInterrupt:
         return 0
     except CohubError as exc:

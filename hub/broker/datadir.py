@@ -5,7 +5,7 @@ broker.pid         the broker's own process, so that one that outlived its owner
 port               the port that clients were told; kept, so that their configuration stays true
 server.properties  written at every start
 log/               Kafka's log, formatted once
-broker.log         what the broker printed
+broker.log         what the broker printed; the other files are those of `principals` and `guard`
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from hub.protocol.errors import Fatal, UsageError
 ORPHAN_GRACE_S = 10.0
 TAIL_BYTES = 8192
 LOG_SIZE_MAX = 8 << 20
+LOG_SIZE_RUNNING_MAX = 4 * LOG_SIZE_MAX
 
 
 class DataDir:
@@ -144,6 +145,19 @@ class DataDir:
             if files.look(self.output).st_size > LOG_SIZE_MAX:
                 files.rename(self.output, "broker.log.1")
         return files.appending(self.output)
+
+    def trim_output(self) -> None:
+        """Begin broker.log anew where it has grown too large while the broker runs: what strangers do is logged, too.
+
+        The broker goes on at the end of the file, wherever that is; what it says in this very moment may be lost.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if files.look(self.output).st_size <= LOG_SIZE_RUNNING_MAX:
+                return
+            with os.fdopen(files.updating(self.output, make=False), "r+b") as file:
+                file.seek(-LOG_SIZE_MAX, os.SEEK_END)
+                write(self.output.with_name("broker.log.1"), file.read(LOG_SIZE_MAX), mode=files.PRIVATE)
+                file.truncate(0)
 
     def last_lines(self, count: int = 12, since: int = 0) -> str:
         """Return the last lines of broker.log, at most `count`, from the byte offset `since` on."""

@@ -1,7 +1,9 @@
-"""A log as Kafka's own tool formats it, kept in the user's cache: a new data directory takes a copy of it.
+"""A plain log as Kafka's own tool formats it, kept in the user's cache: a new data directory takes a copy of it.
 
 The tool is a JVM of its own, a second of each first start, and makes three small files: what a copy has of its own is
 the cluster's id, in meta.properties; the directory's id, in a cluster of one broker, may be another cluster's as well.
+A locked broker's has users in it, with what their passwords were made into: it is never kept.
+
 The files are named by what they depend on, the jars and the broker's settings, and checked by their digest. They are
 never needed: without them the tool formats.
 """
@@ -22,7 +24,7 @@ import structlog
 from hub.base import files
 from hub.base.durable import write
 from hub.broker.jars import Jar, jar_set_digest
-from hub.broker.properties import server_properties
+from hub.broker.properties import Plain, server_properties
 
 META: Final = "meta.properties"
 NAMES: Final = (META, "bootstrap.checkpoint", "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint")
@@ -35,7 +37,7 @@ class FormattedLog:
     """The kept files for one set of jars, under our own settings."""
 
     def __init__(self, cache_dir: Path, jars: Sequence[Jar]) -> None:
-        parts = jar_set_digest(jars) + server_properties(Path("log"), 0, {})
+        parts = jar_set_digest(jars) + server_properties(Path("log"), Plain(0), {})
         self.file = cache_dir / "formatted" / f"log-{hashlib.sha256(parts.encode()).hexdigest()[:16]}.json"
 
     def copy_to(self, folder: Path, cluster_id: str) -> bool:

@@ -23,15 +23,16 @@ def checked(port: int) -> int:
     return port
 
 
-def is_free(port: int) -> bool:
-    """Return whether a server could listen on this loopback port now."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Return whether a server could listen on this port now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         if sys.platform == "win32":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does: TIME_WAIT is no hindrance
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError:
             return False
         return True
@@ -45,9 +46,9 @@ def choose_port() -> int:
     raise Fatal(f"none of {CHOICES_MAX} ports tried in {CHOICE.start}-{CHOICE.stop - 1} is free; give a port")
 
 
-def taken(port: int) -> UsageError:
-    """Return the error for a port that somebody else has."""
+def taken(port: int, host: str = LOOPBACK) -> UsageError:
+    """Return the error for a port that somebody else has, or an address that is not this machine's."""
     return UsageError(
-        f"port {port} on {LOOPBACK} is taken by another program; stop that program, or give the broker another port "
+        f"port {port} on {host} is taken by another program; stop that program, or give the broker another port "
         "(clients need the new address then)"
     )

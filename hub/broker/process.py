@@ -23,9 +23,17 @@ Process = subprocess.Popen[bytes]
 
 
 def spawn(
-    command: list[str], folder: Path, output: IO[bytes], mode: str = "bind" if sys.platform == "linux" else "watch"
+    command: list[str],
+    folder: Path,
+    output: IO[bytes],
+    mode: str = "bind" if sys.platform == "linux" else "watch",
+    *,
+    errors_only: bool = False,
 ) -> Process:
-    """Start the command through the launcher; both its outputs go to the file. Modes: see the launcher."""
+    """Start the command through the launcher; both its outputs go to the file, or the one for errors alone.
+
+    Modes: see the launcher.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN_VARIABLES}
     # A group of its own: Ctrl-C at the terminal is for us, and the broker stops last.
     own_group: dict[str, Any] = (
@@ -34,7 +42,7 @@ def spawn(
     return subprocess.Popen(
         [sys.executable, "-I", "-S", str(launcher.__file__), mode, str(os.getpid()), *command],
         stdin=subprocess.DEVNULL if mode == "bind" else subprocess.PIPE,
-        stdout=output,
+        stdout=subprocess.DEVNULL if errors_only else output,
         stderr=output,
         env=environment,
         umask=0o077 if sys.platform != "win32" else -1,  # what it writes is its owner's alone

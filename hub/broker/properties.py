@@ -1,17 +1,80 @@
-"""The broker's configuration: one process, one node, loopback only, small."""
+"""The broker's configuration: one process, one node, small; who is let in, and by what."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hub.broker.ports import LOOPBACK
 
 MESSAGE_BYTES_MAX = 1 << 20
+CLIENT: Final = "CLIENT"  # on this machine's loopback: the worker, the admin
+OFFICES: Final = "OFFICES"  # for other machines, where that is wanted
+CONTROLLER: Final = "CONTROLLER"
+# What stands for every address of this machine, and which of them is always there.
+EVERY_ADDRESS: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - it is looked for, and nothing is bound
+NODE: Final = "node-1"  # the broker's own name at its controller
+REAUTHENTICATE_MS: Final = 3_600_000
+REQUEST_BYTES_MAX: Final = 16 << 20
+CONNECTIONS_MAX: Final = 1_000
+SNAPSHOTS_OFTEN: Final = {"metadata.log.max.record.bytes.between.snapshots": "1"}
 
 
-def server_properties(log_dir: Path, port: int, overrides: Mapping[str, str]) -> str:
-    """Return the text of server.properties.
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Everybody on this machine is let in, and may do everything."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Where offices are let in: the address that the broker listens at, and the one that they are told."""
+
+    listen: tuple[str, int]
+    advertise: tuple[str, int]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that a client may call the broker by there."""
+        return tuple(host for host, _ in (self.advertise, self.listen) if host not in EVERY_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Nobody is let in but by TLS and a password, and may do only what was granted.
+
+    `node` and `server` are the files of key and certificate, which the broker shows at its controller and to clients.
+    Where `by_certificate` is set, passwords are of no use either: only who has a certificate by the authority comes in.
+    """
+
+    port: int
+    node: Path
+    server: Path
+    authority: Path
+    admin: str
+    public: Public | None = None
+    by_certificate: bool = False
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """The listeners that clients come to."""
+        return (CLIENT, OFFICES) if self.public else (CLIENT,)
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where a client on this machine comes to each of them."""
+        here = (LOOPBACK, self.port)
+        if self.public is None:
+            return (here,)
+        host, port = self.public.listen
+        return here, (EVERY_ADDRESS.get(host, host), port)
+
+
+def server_properties(log_dir: Path, doors: Plain | Locked, overrides: Mapping[str, str]) -> str:
+    """Return the text of server.properties. There is no secret in it.
 
     The controller listens on a port of the system's choice (0), known only inside the process: one port to be given,
     one that can be taken.
@@ -19,12 +82,10 @@ def server_properties(log_dir: Path, port: int, overrides: Mapping[str, str]) ->
     settings = {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "listeners": f"CLIENT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:0",
-        "advertised.listeners": f"CLIENT://{LOOPBACK}:{port}",
-        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "CLIENT",
-        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": CLIENT,
+        "controller.listener.names": CONTROLLER,
         "controller.quorum.bootstrap.servers": f"{LOOPBACK}:0",
+        **(_plain(doors) if isinstance(doors, Plain) else _locked(doors)),
         "log.dirs": _escaped(log_dir),
         # A misspelt topic must be an error, never a topic.
         "auto.create.topics.enable": "false",
@@ -53,12 +114,86 @@ def server_properties(log_dir: Path, port: int, overrides: Mapping[str, str]) ->
     return "".join(f"{key}={value}\n" for key, value in {**settings, **overrides}.items())
 
 
+def _plain(doors: Plain) -> dict[str, str]:
+    return {
+        "listeners": f"{CLIENT}://{LOOPBACK}:{doors.port},{CONTROLLER}://{LOOPBACK}:0",
+        "advertised.listeners": f"{CLIENT}://{LOOPBACK}:{doors.port}",
+        "listener.security.protocol.map": f"{CLIENT}:PLAINTEXT,{CONTROLLER}:PLAINTEXT",
+    }
+
+
+def _locked(doors: Locked) -> dict[str, str]:
+    here = {CLIENT: (LOOPBACK, doors.port)}
+    listen = here | ({OFFICES: doors.public.listen} if doors.public else {})
+    told = here | ({OFFICES: doors.public.advertise} if doors.public else {})
+    protocol = "SSL" if doors.by_certificate else "SASL_SSL"
+    return {
+        "listeners": _addresses(listen | {CONTROLLER: (LOOPBACK, 0)}),
+        "advertised.listeners": _addresses(told),
+        "listener.security.protocol.map": ",".join(
+            [*(f"{name}:{protocol}" for name in doors.listeners), f"{CONTROLLER}:SSL"]
+        ),
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": _escaped(doors.node),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": _escaped(doors.authority),
+        "ssl.enabled.protocols": "TLSv1.3,TLSv1.2",
+        # Without it any process of this machine could speak to the controller.
+        "listener.name.controller.ssl.client.auth": "required",
+        "ssl.principal.mapping.rules": "RULE:^O=cohub,CN=([^,]+)$/$1/,DEFAULT",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+        # Whoever may send anything takes no more memory than this, by one request and by all that wait.
+        "socket.request.max.bytes": str(REQUEST_BYTES_MAX),
+        "queued.max.request.bytes": str(4 * REQUEST_BYTES_MAX),
+        # Strangers' connections keep offices out at most, and never HQ itself.
+        **(SNAPSHOTS_OFTEN if doors.by_certificate else {}),
+        **({"listener.name.offices.max.connections": str(CONNECTIONS_MAX)} if doors.public else {}),
+        # Whose password was changed is let go within this time, connections that are open included.
+        "connections.max.reauth.ms": str(REAUTHENTICATE_MS),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "false",
+        # The node itself is asked for its rights too: it registers, and says that it lives.
+        "super.users": f"User:{NODE};User:{doors.admin}",
+        **{name: value for listener in doors.listeners for name, value in _listener(doors, listener).items()},
+    }
+
+
+def key_store(listener: str, file: Path) -> dict[str, str]:
+    """Return which settings name the key and certificate of a listener; they can be changed while the broker runs."""
+    prefix = f"listener.name.{listener.lower()}."
+    return {f"{prefix}ssl.keystore.type": "PEM", f"{prefix}ssl.keystore.location": str(file)}
+
+
+def _listener(doors: Locked, listener: str) -> dict[str, str]:
+    prefix = f"listener.name.{listener.lower()}."
+    store = {name: _escaped(Path(value)) for name, value in key_store(listener, doors.server).items()}
+    jaas = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    return {
+        **store,
+        f"{prefix}ssl.client.auth": "required" if doors.by_certificate else "none",
+        f"{prefix}scram-sha-512.sasl.jaas.config": jaas,
+    }
+
+
+def _addresses(listeners: Mapping[str, tuple[str, int]]) -> str:
+    return ",".join(
+        f"{name}://{f'[{host}]' if ':' in host else host}:{port}" for name, (host, port) in listeners.items()
+    )
+
+
 def jvm_flags(aot: Sequence[str] = ()) -> list[str]:
     """Return the flags of the broker's JVM; an AOT cache is only used by a JVM with the same flags."""
-    quiet = ("kafka.server.KafkaConfig", "org.apache.kafka.common.config.AbstractConfig", "org.apache.kafka.clients")
+    quiet = (
+        "kafka.server.KafkaConfig",
+        "org.apache.kafka.common.config.AbstractConfig",
+        "org.apache.kafka.clients",
+        "org.apache.kafka.common.network.Selector",  # a line for each connection that did not log in
+    )
     logger = "-Dorg.slf4j.simpleLogger."
     return [
         *("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"),
+        "-XX:-CreateCoredumpOnCrash",  # passwords are in its memory
         *aot,
         f"{logger}showDateTime=true",
         f"{logger}dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
@@ -68,5 +203,11 @@ def jvm_flags(aot: Sequence[str] = ()) -> list[str]:
 
 
 def _escaped(path: Path) -> str:
-    # In a properties file a backslash escapes, also in a Windows path.
-    return str(path).replace("\\", "\\\\")
+    # In a properties file a backslash escapes, also in a Windows path, and what is no Latin letter needs to be escaped.
+    text = str(path).replace("\\", "\\\\")
+    return "".join(sign if sign.isascii() else _units(sign) for sign in text)
+
+
+def _units(sign: str) -> str:
+    data = sign.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))

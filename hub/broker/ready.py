@@ -8,23 +8,33 @@ import logging
 from collections.abc import Callable, Iterator
 
 from aiokafka.admin import NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaError, SaslAuthenticationFailed
 
 from hub.base.clients import closing
 from hub.base.kafka import Admin
 from hub.kafka.cluster import Cluster, Unreachable
+from hub.protocol.errors import Fatal
 
 POLL_S = 0.02
 ATTEMPT_S = 5.0
+REFUSED_FOR_S = 3.0
 PROBE_TOPIC = "cohub-ready-probe"
+
+
+class LoginRefused(Fatal):
+    """A broker that was long enough up does not know the password that it is asked with."""
 
 
 async def wait_ready(cluster: Cluster, cluster_id: str, *, is_alive: Callable[[], bool]) -> bool:
     """Return True once the broker takes writes, False if its process ended first; the caller sets the deadline.
 
+    Errors: LoginRefused.
     Ready means: the broker that answers has our cluster id (a stranger on the port has not), every partition that
     exists has a leader, and the controller would make a topic now (asked with validate_only, so that nothing is made).
     """
+    refused_s: float | None = None
+    clock = asyncio.get_running_loop().time
     with _quiet_client_log():
         while is_alive():
             if await _answers(cluster):
@@ -32,7 +42,25 @@ async def wait_ready(cluster: Cluster, cluster_id: str, *, is_alive: Callable[[]
                     async with asyncio.timeout(ATTEMPT_S):
                         if await _watch(cluster, cluster_id, is_alive):
                             return True
+                # It is asked again for a while: what it knows of users it may be reading just now.
+                refused_s = (refused_s or clock()) if await _is_refused(cluster) else None
+                if refused_s is not None and clock() - refused_s > REFUSED_FOR_S:
+                    raise LoginRefused("the broker does not know the admin's password")
             await asyncio.sleep(POLL_S)
+    return False
+
+
+async def _is_refused(cluster: Cluster) -> bool:
+    if not cluster.security.has_login:
+        return False
+    (address,) = cluster.addresses
+    options = cluster.security.client_options()
+    try:
+        (await create_conn(*address, request_timeout_ms=int(ATTEMPT_S * 1000), **options)).close()
+    except SaslAuthenticationFailed:
+        return True
+    except (KafkaError, TimeoutError, OSError):
+        pass
     return False
 
 

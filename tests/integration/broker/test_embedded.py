@@ -57,7 +57,7 @@ async def gone(pid: int | None, deadline_s: float = 10.0) -> bool:
 
 
 async def test_broker_after_kill_9_has_its_data_and_port_and_is_up_in_time(tmp_path: Path) -> None:
-    kafka = EmbeddedKafka(tmp_path / "data")
+    kafka = EmbeddedKafka(tmp_path / "data", plain=True)
     await kafka.start()
     address = kafka.bootstrap
     await ensure_topics(kafka.cluster, [TopicSpec("t", 1)])
@@ -65,7 +65,7 @@ async def test_broker_after_kill_9_has_its_data_and_port_and_is_up_in_time(tmp_p
     await kafka.kill()
     assert not kafka.is_running
     begun = time.monotonic()
-    async with EmbeddedKafka(tmp_path / "data") as again:
+    async with EmbeddedKafka(tmp_path / "data", plain=True) as again:
         assert time.monotonic() - begun < RESTART_DEADLINE_S
         assert again.bootstrap == address
         await produce(address, "t", b"three")
@@ -73,7 +73,7 @@ async def test_broker_after_kill_9_has_its_data_and_port_and_is_up_in_time(tmp_p
 
 
 async def test_stop_leaves_no_process_and_can_be_repeated(tmp_path: Path) -> None:
-    kafka = EmbeddedKafka(tmp_path / "data")
+    kafka = EmbeddedKafka(tmp_path / "data", plain=True)
     await kafka.stop()
     await kafka.start()
     pid = kafka.pid
@@ -92,27 +92,27 @@ async def test_start_on_a_taken_port_is_refused_in_words(tmp_path: Path) -> None
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken by another program"):
-            await EmbeddedKafka(tmp_path / "data", port=port).start()
+            await EmbeddedKafka(tmp_path / "data", port=port, plain=True).start()
 
 
 async def test_start_on_an_impossible_port_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="port 70000 can't be used"):
-        await EmbeddedKafka(tmp_path / "data", port=70_000).start()
+        await EmbeddedKafka(tmp_path / "data", port=70_000, plain=True).start()
 
 
 async def test_second_broker_on_one_data_dir_is_refused(tmp_path: Path) -> None:
-    async with EmbeddedKafka(tmp_path / "data") as kafka:
+    async with EmbeddedKafka(tmp_path / "data", plain=True) as kafka:
         with pytest.raises(UsageError, match="another process already runs the broker"):
-            await EmbeddedKafka(tmp_path / "data").start()
+            await EmbeddedKafka(tmp_path / "data", plain=True).start()
         assert kafka.is_running
 
 
 async def test_broker_that_outlived_its_owner_is_ended_at_the_next_start(tmp_path: Path) -> None:
-    first = EmbeddedKafka(tmp_path / "data")
+    first = EmbeddedKafka(tmp_path / "data", plain=True)
     await first.start()
     orphan = first.pid
     first._dir.release()  # what the kernel does when the owner dies
-    async with EmbeddedKafka(tmp_path / "data") as second:
+    async with EmbeddedKafka(tmp_path / "data", plain=True) as second:
         assert second.pid != orphan
         assert await gone(orphan)
     await first.stop()
@@ -121,15 +121,15 @@ async def test_broker_that_outlived_its_owner_is_ended_at_the_next_start(tmp_pat
 async def test_start_with_a_bad_setting_ends_with_the_brokers_own_words(tmp_path: Path) -> None:
     aot = AotCache(BrokerSettings().cache_dir, locked_jars())
     trained = aot.file.exists()
-    async with EmbeddedKafka(tmp_path / "data"):
+    async with EmbeddedKafka(tmp_path / "data", plain=True):
         pass
     with pytest.raises(Fatal, match=r"(?s)its last words.*num\.io\.threads"):
-        await EmbeddedKafka(tmp_path / "data", overrides={"num.io.threads": "many"}).start()
+        await EmbeddedKafka(tmp_path / "data", overrides={"num.io.threads": "many"}, plain=True).start()
     assert aot.file.exists() == trained, "a start that fails for another reason must not cost the cache"
 
 
 async def test_wait_tells_when_the_broker_ends_by_itself(tmp_path: Path) -> None:
-    async with EmbeddedKafka(tmp_path / "data") as kafka:
+    async with EmbeddedKafka(tmp_path / "data", plain=True) as kafka:
         watcher = asyncio.create_task(kafka.wait())
         assert kafka.pid is not None
         os.kill(kafka.pid, signal.SIGKILL)
@@ -153,7 +153,7 @@ async def test_garbage_in_the_aot_cache_does_not_stop_a_start(
     (tmp_path / "made").write_bytes(b"no cache at all")
     aot.adopt(tmp_path / "made")
     assert aot.flags() != []
-    async with EmbeddedKafka(tmp_path / "data", settings=own_cache) as broker:
+    async with EmbeddedKafka(tmp_path / "data", settings=own_cache, plain=True) as broker:
         assert broker.is_running
     aot.file.write_bytes(b"damaged later")
     assert aot.flags() == []
@@ -172,7 +172,7 @@ async def test_aot_cache_that_kills_the_jvm_is_dropped(
         content[offset] ^= 0xFF
     (tmp_path / "made").write_bytes(content)
     aot.adopt(tmp_path / "made")
-    async with EmbeddedKafka(tmp_path / "data", settings=own_cache) as broker:
+    async with EmbeddedKafka(tmp_path / "data", settings=own_cache, plain=True) as broker:
         assert broker.is_running
     assert not aot.file.exists()
 
@@ -183,7 +183,7 @@ class TestProcess:
     @staticmethod
     @contextlib.contextmanager
     def start(data_dir: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "hub.broker", "--data-dir", str(data_dir), *arguments]
+        command = [sys.executable, "-m", "hub.broker", "--plain", "--data-dir", str(data_dir), *arguments]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:
                 yield process
@@ -212,7 +212,7 @@ class TestProcess:
             answer = await self.ready(process)
             process.kill()
         assert await gone(int(str(answer["pid"])))
-        async with EmbeddedKafka(tmp_path / "data") as kafka:
+        async with EmbeddedKafka(tmp_path / "data", plain=True) as kafka:
             assert kafka.bootstrap == answer["bootstrap"]
 
     async def test_broker_that_ends_by_itself_ends_it_with_status_1(self, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.integration
 
 JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_hq="{password}";'
 PASSWORD = "not-on-any-command-line"
+SCRAM = "SCRAM-SHA-512"
 
 
 class Collecting:
@@ -108,7 +109,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         password=SecretStr(PASSWORD),
         ca_file=authority.file,
     )
-    async with EmbeddedKafka(folder / "kafka", port=port, overrides=overrides) as kafka:
+    async with EmbeddedKafka(folder / "kafka", port=port, plain=True, overrides=overrides) as kafka:
         yield Site(kafka.cluster, Cluster((ports["SASL_SSL"],), security), ports, client)
 
 
@@ -177,25 +178,30 @@ async def test_who_is_not_let_in_is_told_why(site: Site, tmp_path: Path) -> None
     """Each mistake in the settings has a sentence of its own, where Kafka's clients say one and the same."""
     other = Authority(tmp_path, "stranger")
     stranger, theirs = other.file, other.leaf("theirs", usage=ExtendedKeyUsageOID.CLIENT_AUTH)
-    told = {
-        "refuses this name and password": site.having(password=SecretStr("wrong")),
-        "refuses this name": site.having(username="nobody"),
-        "takes no SCRAM-SHA-512": site.having(mechanism="SCRAM-SHA-512"),
-        f"signed by nobody in security.ca_file {stranger}": site.having(ca_file=stranger),
-        "signed by nobody in this system's list": site.having(ca_file=None),
-        "hangs up on PLAINTEXT: it may ask for TLS, or a name": site.having("PLAINTEXT", "SASL_SSL"),
-        "hangs up on SASL_PLAINTEXT: it may ask for TLS": site.having("SASL_PLAINTEXT", "SASL_SSL"),
-        "hangs up on SSL: it may ask for a name and a password": site.having("SSL", "SASL_SSL"),
-        "hangs up on PLAINTEXT: it may ask for TLS, or": site.having("PLAINTEXT", "SASL_PLAINTEXT"),
-        "does not take up TLS": site.having("SASL_SSL", "SASL_PLAINTEXT"),
-        "asks for no name and password": site.having("SASL_SSL", "SSL"),
-        "asks for a client's certificate": site.having("SSL", "MUTUAL"),
-        "refuses our certificate": site.having("SSL", "MUTUAL", cert_file=theirs, key_file=theirs),
-        "nobody listens there": Cluster.at(f"{LOOPBACK}:{choose_port()}"),
-        "no such host": Cluster.at("there.is.no.such.host.invalid:9092"),
-    }
-    found = dict(zip(told, await asyncio.gather(*(c.diagnose() for c in told.values())), strict=True))
-    assert {expected: text for expected, text in found.items() if expected not in (text or "")} == {}
+    taken = "it takes PLAIN"
+    told = [
+        ("refuses this name and password", site.having(password=SecretStr("wrong"))),
+        ("refuses this name", site.having(username="nobody")),
+        ("takes no SCRAM-SHA-512: set security.mechanism to one that it takes (PLAIN)", site.having(mechanism=SCRAM)),
+        (f"signed by nobody in security.ca_file {stranger}", site.having(ca_file=stranger)),
+        ("signed by nobody in this system's list", site.having(ca_file=None)),
+        ("wants TLS at this port: set security.protocol to SASL_SSL", site.having("PLAINTEXT", "SASL_SSL")),
+        ("wants TLS at this port: set security.protocol to SASL_SSL", site.having("SASL_PLAINTEXT", "SASL_SSL")),
+        ("wants TLS at this port: set security.protocol to SSL", site.having("PLAINTEXT", "SSL")),
+        ("wants TLS at this port", site.having("PLAINTEXT", "MUTUAL")),
+        (f"set security.protocol to SASL_SSL, with username and password; {taken}", site.having("SSL", "SASL_SSL")),
+        (f"to SASL_PLAINTEXT, with username and password; {taken}", site.having("PLAINTEXT", "SASL_PLAINTEXT")),
+        ("does not take up TLS at this port", site.having("SASL_SSL", "SASL_PLAINTEXT")),
+        ("set security.protocol to SASL_PLAINTEXT", site.having("SASL_SSL", "SASL_PLAINTEXT")),
+        ("set security.protocol to PLAINTEXT", site.having("SSL", "PLAINTEXT")),
+        ("asks for no name and password", site.having("SASL_SSL", "SSL")),
+        ("asks for a client's certificate", site.having("SSL", "MUTUAL")),
+        ("refuses our certificate", site.having("SSL", "MUTUAL", cert_file=theirs, key_file=theirs)),
+        ("nobody listens there", Cluster.at(f"{LOOPBACK}:{choose_port()}")),
+        ("no such host", Cluster.at("there.is.no.such.host.invalid:9092")),
+    ]
+    found = await asyncio.gather(*(cluster.diagnose(30.0) for _, cluster in told))
+    assert [(want, text) for (want, _), text in zip(told, found, strict=True) if want not in (text or "")] == []
 
 
 async def test_client_that_is_not_let_in_says_why_and_no_secret(site: Site, topic_prefix: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hub.broker.datadir import LOG_SIZE_MAX, DataDir, new_cluster_id
-from hub.broker.properties import server_properties
+from hub.broker.datadir import LOG_SIZE_MAX, LOG_SIZE_RUNNING_MAX, DataDir, new_cluster_id
+from hub.broker.properties import Plain, server_properties
 from hub.protocol.errors import Fatal, UsageError
 
 SLEEPER = "import sys; print('up', flush=True); sys.stdin.read()"
@@ -118,8 +119,29 @@ def test_output_is_appended_rotated_and_its_tail_read(tmp_path: Path) -> None:
 
 
 def test_properties_escape_and_can_be_overridden(tmp_path: Path) -> None:
-    text = server_properties(Path("C:\\data"), 21_000, {"message.max.bytes": "5"})
+    text = server_properties(Path("C:\\data"), Plain(21_000), {"message.max.bytes": "5"})
     assert "log.dirs=C:\\\\data\n" in text
     assert "message.max.bytes=5\n" in text
     assert "auto.create.topics.enable=false\n" in text
     assert "listeners=CLIENT://127.0.0.1:21000," in text
+
+
+def test_log_that_grows_while_the_broker_runs_is_begun_anew(tmp_path: Path) -> None:
+    """Who writes at its end goes on there, and the last of what was said is kept beside it."""
+    folder = DataDir(tmp_path)
+    with folder.open_output() as output:
+        output.write(b"first\n")
+        output.flush()
+        folder.trim_output()
+        assert folder.last_lines() == "first"
+        output.truncate(LOG_SIZE_RUNNING_MAX)  # a file with a hole is as large
+        output.write(b"last\n")
+        output.flush()
+        folder.trim_output()
+        assert folder.output.stat().st_size == 0
+        output.write(b"on\n")
+    assert folder.output.read_bytes() == b"on\n"
+    kept = tmp_path / "broker.log.1"
+    assert kept.read_bytes().endswith(b"last\n")
+    assert kept.stat().st_size <= LOG_SIZE_MAX
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
