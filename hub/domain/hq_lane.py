@@ -83,6 +83,7 @@ class HqLane:
     newer: tuple[str, ...] = ()
     corrected_at: int = 0
     reasons: Mapping[str, str] = field(default_factory=dict)
+    changed: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -129,7 +130,7 @@ class HqLane:
         keys.sealer(sealed, origin, last.recorded_at)
         # Only now is anything of it read: what HQ has not signed costs a hash.
         entities, newer, corrected_at = dict(self.entities), dict.fromkeys(self.newer), self.corrected_at
-        reasons = dict(self.reasons)
+        reasons, changed = dict(self.reasons), dict(self.changed)
         for stretch, receipt in zip(stretches, receipts, strict=True):
             clock = entities.get(CLOCK)
             rejected = {decision.sequence for decision in receipt.decisions}
@@ -137,13 +138,14 @@ class HqLane:
                 if sequence not in rejected:
                     event = _take_event(entities, newer, data, origin, sequence, readers)
                     if event is not None and event.changes_a_center:
-                        reasons[event.subject.partition(":")[2]] = str(event.value["reason"] or "")
+                        center = event.subject.partition(":")[2]
+                        reasons[center], changed[center] = str(event.value["reason"] or ""), receipt.recorded_at
             if entities.get(CLOCK) is not clock:
                 corrected_at = receipt.last
         known = tuple(newer)[:NEWER_MAX]
         return replace(
             self, origin=origin, edge=edge, entities=entities, recorded_at=receipts[-1].recorded_at, newer=known,
-            corrected_at=corrected_at, reasons=reasons,
+            corrected_at=corrected_at, reasons=reasons, changed=changed,
         )  # fmt: skip
 
 

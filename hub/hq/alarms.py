@@ -26,6 +26,8 @@ class HqAlarm(StrEnum):
     STRANGE_COSIGNATURES = "STRANGE_COSIGNATURES"  # under checkpoints that the database does not have
     CLOCK = "CLOCK"  # lanes stand at times to come: HQ's clock was ahead, and nothing is recorded until then
     WITNESS = "WITNESS"  # what a center's witness holds against HQ's log
+    INVITATION_CONTESTED = "INVITATION_CONTESTED"  # two offices have asked to join by one file
+    INVITATION_REUSED = "INVITATION_REUSED"  # somebody has used a file that was confirmed
 
 
 def halt_line(halt: Halt, language: Language = "en") -> str:

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.domain.catalogue import KINDS
+from hub.domain.registry import Registry
 from hub.domain.stream import HQ
+from hub.hq.access import check_name
 from hub.hq.enrolment import check_unshared, id_of, proven, proven_all
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters, HqEvent
-from hub.hq.identity import load_identity
+from hub.hq.identity import Identity, load_identity
 from hub.hq.issuing import pin_witness_keys
 from hub.hq.profile import Profile, Record, Revision, checked_streams, plain
 from hub.hq.rotation import current
 from hub.hq.saying import again, say, say_once
-from hub.protocol.control import RESERVED_IDS, is_center_id
+from hub.protocol.control import RESERVED_IDS, is_center_id, open_enrolment
 from hub.protocol.errors import Conflict, NotFound, UsageError
 from hub.protocol.record import CENTER_REGISTERED
 from hub.store.read.centers import RegisteredCenter, center_of_record
@@ -53,6 +55,7 @@ async def register(where: HubFolder, center: str, profile: Profile, enrolments: 
             f"center {center[:70]!r}: expected an id of 1 to 63 of a-z, 0-9 and -, which begins and ends with a "
             f"letter or a digit, and is none of {', '.join(sorted(RESERVED_IDS))}"
         )
+    check_name(center)
     record = {**plain(profile), "streams": checked_streams(profile.streams)}
     async with where.headquarters() as (_, headquarters):
         identity = load_identity(where.keys)
@@ -83,7 +86,7 @@ async def revise(where: HubFolder, center: str, revision: Revision, *, takes_awa
     Errors: UsageError, NotFound, AgainstRules; TakesAwayError.
     """
     given = revision.given()
-    if not given and not revision.added and not revision.removed:
+    if not revision.says_anything:
         raise UsageError("nothing to change: give at least one of --name, --country, --add-stream …")
 
     def revised(record: Record) -> Record:
@@ -110,6 +113,63 @@ async def add_key(where: HubFolder, center: str, enrolment: bytes, *, replaces_l
         return {**record, "keys": [*record["keys"], key]}
 
     return await change(where, center, KEY_ADDED, added)
+
+
+async def check_keys(where: HubFolder, center: str, enrolments: Sequence[bytes], *, replaces_lost: bool) -> None:
+    """See that `add_keys` would take these keys, without a word. Errors: as there."""
+    async with where.headquarters() as (_, headquarters):
+        _, record = await _known(headquarters, center)
+        registry = (await headquarters.basis()).registry
+        _with_keys(record, enrolments, load_identity(where.keys), center, registry, replaces_lost=replaces_lost)
+
+
+async def add_keys(
+    where: HubFolder, center: str, enrolments: Sequence[bytes], *, replaces_lost: bool
+) -> tuple[Changed, tuple[str, ...]]:
+    """Add the keys of several enrolment notes, all of them or none; return their ids.
+
+    A key that the center has as active is no news. Errors: UsageError, NotFound, Conflict, AgainstRules.
+    """
+    identity = load_identity(where.keys)
+    async with where.headquarters() as (_, headquarters):
+
+        async def attempt() -> tuple[RegisteredCenter, tuple[str, ...]]:
+            basis = await headquarters.basis()
+            status, record = await _known(headquarters, center)
+            steps = _with_keys(record, enrolments, identity, center, basis.registry, replaces_lost=replaces_lost)
+            if steps:
+                await say_once(headquarters, [HqEvent(KEY_ADDED, center, step) for step in steps], basis.size)
+            after = steps[-1] if steps else record
+            return center_of_record(center, status, after), tuple(id_of(step["keys"][-1]) for step in steps)
+
+        found, added = await again(attempt)
+        return Changed(found, await pin_witness_keys(where, headquarters)), added
+
+
+def _with_keys(
+    record: Record,
+    enrolments: Sequence[bytes],
+    identity: Identity,
+    center: str,
+    registry: Registry,
+    *,
+    replaces_lost: bool,
+) -> list[Record]:
+    """Return a center's record with one key more, and one more, for each that it does not have. Errors: as `proven`."""
+    steps: list[Record] = []
+    for note in enrolments:
+        vkey = open_enrolment(note).key.to_text()
+        same = next((old for old in record["keys"] if old["vkey"] == vkey), None)
+        if same is not None:
+            if same["status"] != "active":
+                remedy = "have its office make another: `connector key new`"
+                raise Conflict(f"the key {id_of(same)} of {center} was revoked: {remedy}")
+            continue
+        before = steps[-1] if steps else record
+        key = proven(note, identity.hub, center, before["keys"], replaces_lost=replaces_lost)
+        check_unshared([key], center, registry, current(identity))
+        steps.append({**before, "keys": [*before["keys"], key]})
+    return steps
 
 
 async def revoke_key(where: HubFolder, center: str, key_id: str, reason: str) -> Changed:

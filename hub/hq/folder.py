@@ -2,7 +2,8 @@
 
 keys/            who this hub is (hub.name, its private keys) and trust.note, which centers pin
 hub.sqlite3      ledger, entities, receipts, positions
-broker/          the embedded broker's data, where `hub up` runs one
+keys/ca.*        the authority that signs what the hub's own servers show; ca.pem is every office's
+broker/          the embedded broker's data, where `hub up` runs one, and the passwords of its admin and its worker
 hub.yaml         its settings, where it has any of its own (hub.hq.settings)
 worker.json      what the last worker that got ready was told: its broker's address, and never a secret
 worker.log       what the worker of `hub up` printed
@@ -14,8 +15,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -49,6 +50,11 @@ class HubFolder:
         return self.data_dir / "keys"
 
     @property
+    def authority(self) -> Path:
+        """The certificate by which clients know the hub's own servers."""
+        return self.keys / "ca.pem"
+
+    @property
     def database(self) -> Path:
         """Where its database is."""
         return self.data_dir / "hub.sqlite3"
@@ -71,18 +77,53 @@ class HubFolder:
     def cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
         """Return the cluster at the addresses given, or else at those of the settings; None where there are none.
 
-        Errors: UsageError for what is no address.
+        It is as HQ's worker has it, who may do only what a worker needs to; its admin clients are the admin's, who
+        makes topics and says who may do what.
+        Errors: UsageError for what is no address; for a password of the embedded broker's that can't be read.
         """
+        from hub.broker.principals import ADMIN, WORKER, Principals
         from hub.kafka.cluster import Cluster
 
         addresses = bootstrap or ",".join(settings.bootstrap)
-        return Cluster.at(addresses, settings.security) if addresses else None
+        if not addresses:
+            return None
+        security, admins = settings.security, settings.admin.over(settings.security)
+        principals = Principals(self.broker)
+        if addresses == self._embedded_address() and not settings.bootstrap and principals.are_asked():
+            security, admins = (principals.security(user, self.authority) for user in (WORKER, ADMIN))
+        return Cluster.at(addresses, security, admins if admins != security else None)
+
+    def admin_cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
+        """Return the same as `known_cluster`, as its admin has it, whatever the client. Errors: as there."""
+        cluster = self.known_cluster(settings, bootstrap)
+        return cluster and replace(cluster, security=cluster.admins or cluster.security, admins=None)
 
     def known_cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
-        """Return the same, or else the cluster that the last worker read from; None where none ever did."""
-        return self.cluster(settings, bootstrap or ",".join(settings.bootstrap) or self._last_bootstrap())
+        """Return the worker's, or else the cluster that the last worker read from; None where none ever did."""
+        return self.cluster(settings, bootstrap or ",".join(settings.bootstrap) or self.last_bootstrap())
 
-    def _last_bootstrap(self) -> str | None:
+    def web_cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
+        """Return the same as `known_cluster`, as the HTTPS way in has it, which acts for offices. Errors: as there."""
+        from hub.broker.principals import WEB, Principals
+
+        cluster = self.known_cluster(settings, bootstrap)
+        if cluster is None:
+            return None
+        principals = Principals(self.broker)
+        if cluster.bootstrap == self._embedded_address() and not settings.bootstrap and principals.are_asked():
+            security = principals.security(WEB, self.authority)
+        else:
+            security = settings.web.security.over(settings.security)
+        return replace(cluster, security=security, admins=None)
+
+    def _embedded_address(self) -> str | None:
+        """Return where the broker of this folder is, or was when it last ran."""
+        with suppress(OSError, UnicodeDecodeError):
+            return f"127.0.0.1:{files.read_text(self.broker / 'port').strip()}"
+        return None
+
+    def last_bootstrap(self) -> str | None:
+        """Return the addresses that the last worker read from; None where none ever did."""
         try:
             return str(json.loads(files.read_text(self.worker_file))["bootstrap"])
         except (OSError, ValueError, KeyError, TypeError):

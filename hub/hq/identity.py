@@ -4,6 +4,7 @@ hub.name                  written last, so a folder with it is whole
 trust.note                signed by the root key: it says which keys are in use, and centers pin it
 root.key                  may be kept elsewhere: only a new trust note needs it
 receipts.key, hq.key, log.key, log-mldsa44.key     the first keys; `<purpose>-<id>.key` those of later rotations
+access.key, ca.key        these sign no note: `hub.hq.access_key`, the broker's authority
 
 trust.lock                held while a note takes the place of the one before
 
@@ -36,6 +37,7 @@ from hub.protocol.trust import HqKeys, Trust, open_trust
 TRUST_FILE: Final = "trust.note"
 LOCK: Final = "trust.lock"
 ROOT: Final = "root.key"
+SIGN_NOTHING: Final = frozenset({"access.key", "ca.key"})  # other keys of the hub in the same folder
 FIRST_REASON: Final = "the first keys"
 LOG_REASON: Final = "keys for HQ's log"
 # Field of Identity → purpose in the trust note, algorithm, and the beginning of the file's name.
@@ -166,8 +168,8 @@ def read_hq_keys(folder: Path) -> HqKeys:
 
 def private_keys(folder: Path) -> dict[Verifier, Signer]:
     """Return every private key in `folder` but the root's, by its public half. Errors: Malformed."""
-    names = (entry.name for entry in files.entries(folder))
-    found = (read_signer(folder / name) for name in names if name.endswith(".key") and name != ROOT)
+    names = {entry.name for entry in files.entries(folder) if entry.name.endswith(".key")} - {ROOT, *SIGN_NOTHING}
+    found = (read_signer(folder / name) for name in sorted(names))
     return {signer.verifier: signer for signer in found}
 
 

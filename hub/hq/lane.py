@@ -100,6 +100,31 @@ def read_lane(page: Callable[[int], HqRows], keys: HqKeys, released: Mapping[str
             return lane
 
 
+class FollowedLane:
+    """The hq lane as a database has it, read on from where it was, by whoever holds no key of HQ's: for `Reads`.
+
+    `keys` returns the public keys that it may be signed by, as they are now: after a rotation there are more.
+    """
+
+    def __init__(self, keys: Callable[[], HqKeys], released: Mapping[str, Schema]) -> None:
+        self._keys = keys
+        self._readers = hq_readers(released)
+        self._lane = HqLane()
+
+    def __call__(self, page: Callable[[int], HqRows]) -> HqLane:
+        """Return the lane as it is now. Errors: Fatal where it does not verify, or went back."""
+        lane, keys = self._lane, self._keys()
+        while True:
+            try:
+                rows = page(lane.size)
+            except (*UNREADABLE, MemoryError) as exc:
+                raise _stopped(f"its rows cannot be read: {exc}") from exc
+            lane = _follow(lane, rows, lambda before, stretches: before.taken(stretches, keys, self._readers))
+            self._lane = lane
+            if lane.size == rows.size:
+                return lane
+
+
 def _follow(lane: HqLane, rows: HqRows, verified: Verified) -> HqLane:
     """Return the lane behind one more page. Errors: Fatal."""
     if len(rows.origins) > 1 or (lane.origin and rows.origins != (lane.origin,)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from hub.protocol.errors import NotFound
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.entities import HeldEntity, TracedEntity
 from hub.store.read.intakes import IntakeStanding
+from hub.store.read.invitations import InvitationStanding
 from hub.store.read.lanes import LaneReport
 from hub.store.read.model import ReadModel
 from hub.store.read.quarantine import QuarantinedContent
@@ -56,6 +58,7 @@ class CenterReport(ReadModel):
 
     registered: RegisteredCenter = Field(description="What the hq lane says of it")
     standing: IntakeStanding = Field(description="Where HQ stands with it, and what it said of itself")
+    invitation: InvitationStanding | None = Field(description="Its newest invitation to join by one file")
 
 
 def find_center(now: Snapshot, center: str) -> CenterReport:
@@ -64,7 +67,12 @@ def find_center(now: Snapshot, center: str) -> CenterReport:
     if center not in centers:
         raise NotFound(f"there is no center {center}; known are {', '.join(centers) or 'none'}")
     intakes = {intake.center: intake for intake in now.intakes()}
-    return CenterReport(registered=centers[center], standing=intakes.get(center) or IntakeStanding(center=center))
+    invited = [found for found in now.invitations(datetime.now(UTC)) if found.center == center]
+    return CenterReport(
+        registered=centers[center],
+        standing=intakes.get(center) or IntakeStanding(center=center),
+        invitation=invited[-1] if invited else None,
+    )
 
 
 def find_quarantined(now: Snapshot, number: int) -> QuarantinedContent:

@@ -50,6 +50,11 @@ class Revision:
                 raise UsageError(f"stream {name}: the center may not report it: {', '.join(kept) or 'none'}")
         return [name for name in [*kept, *checked_streams(self.added)] if name not in self.removed]
 
+    @property
+    def says_anything(self) -> bool:
+        """Whether anything of it is to be another."""
+        return bool(self.given() or self.added or self.removed)
+
     def given(self) -> Record:
         """Return the fields that are to be another."""
         own = {"added", "removed"}

@@ -10,21 +10,24 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from hub.base import files
-from hub.base.access import Security, Servers
+from hub.base.access import Security, Servers, host_and_port
 from hub.base.ending import END_S
+from hub.hq.web_options import WebOptions
 from hub.protocol.errors import UsageError
 from hub.protocol.plain_yaml import load_yaml
 from hub.store.store import QUARANTINE_QUOTA_BYTES
 
 FILE: Final = "hub.yaml"
+EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - it is looked for, and nothing is bound
 DEFAULT: Final = "default"
-SECRETS: Final = {"security.password"}
+SECRETS: Final = {"security.password", "admin.password", "web.security.password"}
 CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, rarer where commits never rest, at once after a rest
 STALL_S: Final = 60.0
 WITNESSES_WAIT_S: Final = 30.0  # a connector's presence comes this often
@@ -38,6 +41,10 @@ VARIABLES: Final = {
     "HUB_BOOTSTRAP": "bootstrap",
     "HUB_USERNAME": "security.username",
     "HUB_PASSWORD": "security.password",
+    "HUB_ADMIN_USERNAME": "admin.username",
+    "HUB_ADMIN_PASSWORD": "admin.password",
+    "HUB_WEB_USERNAME": "web.security.username",
+    "HUB_WEB_PASSWORD": "web.security.password",
     "HUB_INSTANCE": "worker.instance",
 }
 
@@ -95,6 +102,86 @@ class WorkerOptions(GroupOptions):
     )
 
 
+def _place(value: str) -> str:
+    from hub.base.certificates import check_host  # noqa: PLC0415 - most commands read no such setting
+
+    try:
+        host, _ = host_and_port(value)
+        check_host(host)
+    except ValueError as exc:
+        raise PydanticCustomError("place", "{said}", {"said": str(exc)}) from exc
+    return value
+
+
+Place = Annotated[str, AfterValidator(_place)]
+
+
+class AdminSecurity(BaseModel):
+    """How whoever administers the cluster gets in; what is not set is as for the worker (`security`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_both(self) -> AdminSecurity:
+        for one, other in (("username", "password"), ("password", "username")):
+            if getattr(self, one) is not None and getattr(self, other) is None:
+                raise PydanticCustomError("both", f"expected {other} beside {one}, came none")
+        return self
+
+    def over(self, security: Security) -> Security:
+        """Return the worker's with what is set here in its place; a key belongs to its certificate."""
+        changed = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        if self.cert_file is not None:
+            changed["key_file"] = self.key_file
+        return security.model_copy(update=changed)
+
+
+class BrokerOptions(BaseModel):
+    """The embedded broker, which `hub up` and `hub broker` run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plain: bool = Field(default=False, description="whether everybody on this machine is let in, and may do everything")
+    port: int | None = Field(default=None, ge=1024, le=65_535, description="the port on this machine's loopback")
+    listen: Place | None = Field(default=None, description="where offices on other machines are let in, too")
+    advertise: Place | None = Field(default=None, description="where they find it: what they are told")
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> BrokerOptions:
+        if self.listen is None:
+            if self.advertise is not None:
+                raise PydanticCustomError("listen", "expected listen beside advertise, came none")
+            return self
+        if self.plain:
+            raise PydanticCustomError("plain", "a plain broker is for this machine alone: expected no listen, came one")
+        if self.advertise is None and host_and_port(self.listen)[0] in EVERY_ADDRESS:
+            raise PydanticCustomError(
+                "advertise", "expected advertise beside a listen at every address: the one that offices use, came none"
+            )
+        return self
+
+    @property
+    def offices(self) -> tuple[tuple[str, int], tuple[str, int]] | None:
+        """Where the broker listens for offices, and where they find it; None where it does not."""
+        if self.listen is None:
+            return None
+        return host_and_port(self.listen), host_and_port(self.advertise or self.listen)
+
+
+class WebSection(WebOptions):
+    """The HTTPS way in, and how it gets into the cluster: as whoever may do for offices what they may themselves."""
+
+    security: AdminSecurity = AdminSecurity()
+
+
 class HubSettings(BaseModel):
     """One hub's settings. Paths are relative to its data directory."""
 
@@ -102,7 +189,10 @@ class HubSettings(BaseModel):
 
     bootstrap: Servers = ()
     security: Security = Security()
+    admin: AdminSecurity = AdminSecurity()
+    broker: BrokerOptions = BrokerOptions()
     worker: WorkerOptions = WorkerOptions()
+    web: WebSection = WebSection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +226,17 @@ def read_settings(data_dir: Path, environment: Mapping[str, str]) -> InForce:
         settings = HubSettings.model_validate(data)
     except ValidationError as exc:
         raise UsageError(_explain(exc, path, origins)) from exc
-    return InForce(settings.model_copy(update={"security": settings.security.beneath(data_dir)}), origins)
+    security = settings.security.beneath(data_dir)
+    admin = settings.admin.model_copy(update=_beneath(settings.admin, data_dir))
+    web = settings.web.beneath(data_dir)
+    web = web.model_copy(update={"security": web.security.model_copy(update=_beneath(web.security, data_dir))})
+    beneath = {"security": security, "admin": admin, "web": web}
+    return InForce(settings.model_copy(update=beneath), origins)
+
+
+def _beneath(admin: AdminSecurity, folder: Path) -> dict[str, Path]:
+    given = {name: getattr(admin, name) for name in ("ca_file", "cert_file", "key_file")}
+    return {name: folder / file for name, file in given.items() if file is not None}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -162,14 +262,22 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _check_sections(path: Path, data: Mapping[str, Any]) -> None:
     """See that each section of the file is one, before a variable puts its value there. Errors: UsageError."""
-    for name, field in HubSettings.model_fields.items():
-        if isinstance(field.default, BaseModel) and name in data and not isinstance(data[name], dict):
+    _check_model(path, data, HubSettings, "")
+
+
+def _check_model(path: Path, data: Mapping[str, Any], model: type[BaseModel], prefix: str) -> None:
+    for name, field in model.model_fields.items():
+        if not isinstance(field.default, BaseModel) or name not in data:
+            continue
+        section, kind = data[name], type(field.default)
+        if not isinstance(section, dict):
             # What came is not shown: it may be a password in the wrong line.
-            example = next(iter(type(field.default).model_fields))
+            example = next(iter(kind.model_fields))
             raise UsageError(
-                f"{path}: {name}: expected settings below it, such as {name}.{example}; change it, or take it out "
-                "for its defaults"
+                f"{path}: {prefix}{name}: expected settings below it, such as {prefix}{name}.{example}; change it, or "
+                "take it out for its defaults"
             )
+        _check_model(path, section, kind, f"{prefix}{name}.")
 
 
 def _put(data: dict[str, Any], name: str, value: str) -> None:

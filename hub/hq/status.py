@@ -21,6 +21,7 @@ from hub.protocol.topics import topic_in
 from hub.protocol.trust import open_trust
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.intakes import IntakeStanding
+from hub.store.read.invitations import InvitationStanding
 from hub.store.read.model import ReadModel
 from hub.store.read.reads import Snapshot
 from hub.store.read.totals import Totals
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "not known: no worker has run here; bootstrap in hub.yaml or --bootstrap names one"
 
 Intake = TypeVar("Intake", bound=IntakeStanding)
-Need = Literal["worker", "clock", "lanes", "keys", "log", "witnesses"]
+Need = Literal["worker", "clock", "lanes", "keys", "log", "witnesses", "invitations"]
 Ends = dict[str, tuple[int, int]]
 
 
@@ -77,6 +78,9 @@ class HubStatus(ReadModel):
 
     centers: tuple[CenterStanding, ...] = Field(description="Every registered center, by id")
     totals: Totals = Field(description="The sums over all of them")
+    invitations: tuple[InvitationStanding, ...] = Field(
+        description="The centers' newest invitations that are open, expired, or tell of somebody else"
+    )
     rules: int = Field(description="The number of the rules that HQ judges by")
     log: LogStatus = Field(description="HQ's log")
     clock: ClockStanding = Field(description="Whether lanes stand at times to come, since HQ's clock was ahead")
@@ -91,6 +95,7 @@ async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubSt
     with where.snapshot() as now:
         registered, intakes = now.centers(), {intake.center: intake for intake in now.intakes()}
         totals, rules = now.totals(), now.rules()
+        invitations = _telling(now.invitations(datetime.now(UTC)))
         log = _log(now, keys_signed=_log_keys_signed(where))
         clock = clock_standing(now, datetime.now(UTC))
     ends, state = await _ends(cluster, registered)
@@ -102,9 +107,10 @@ async def read_status(where: HubFolder, cluster: Cluster | None = None) -> HubSt
     return HubStatus(
         at=at,
         worker=worker,
-        needs=_needs(worker, clock, centers, log),
+        needs=_needs(worker, clock, centers, log, invitations),
         centers=centers,
         totals=totals,
+        invitations=invitations,
         rules=rules,
         log=log,
         clock=clock,
@@ -118,7 +124,11 @@ def has_root_key(where: HubFolder) -> bool:
 
 
 def _needs(
-    worker: WorkerStanding, clock: ClockStanding, centers: tuple[CenterStanding, ...], log: LogStatus
+    worker: WorkerStanding,
+    clock: ClockStanding,
+    centers: tuple[CenterStanding, ...],
+    log: LogStatus,
+    invitations: tuple[InvitationStanding, ...],
 ) -> tuple[Need, ...]:
     found: list[Need] = ["worker"] if worker.state in ("silent", "stopped") else []
     if clock.stops:
@@ -131,7 +141,16 @@ def _needs(
         found.append("log")
     if any(witness.alarm is not None for witness in log.centers):
         found.append("witnesses")
+    if any(invited.stage == "asked" or invited.alarm or invited.unfinished for invited in invitations):
+        found.append("invitations")
     return tuple(found)
+
+
+def _telling(found: tuple[InvitationStanding, ...]) -> tuple[InvitationStanding, ...]:
+    """Return of each center the newest invitation, where it has anything to tell."""
+    newest = {invited.center: invited for invited in found}
+    quiet = {"withdrawn", "confirmed"}
+    return tuple(one for _, one in sorted(newest.items()) if one.stage not in quiet or one.alarm or one.unfinished)
 
 
 def as_it_lives(found: Intake, worker: WorkerStanding) -> Intake:

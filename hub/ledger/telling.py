@@ -21,7 +21,7 @@ from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import Presence
 from hub.protocol.errors import Malformed
 from hub.protocol.forms import PRESENCE_V2, STATUS_V1
-from hub.protocol.receipt import cut_line
+from hub.protocol.receipt import cut_line, one_line
 from hub.protocol.status import State, StatusNote
 
 READ_FORMS: Final = (PRESENCE_V2,)  # what this release reads of centers beside what 0.2 did
@@ -38,6 +38,11 @@ _STATES: Final = {
     Status.FORKED: State.FORKED,
 }
 _CENTERS: Final = {CauseCode.SUSPENDED: State.SUSPENDED, CauseCode.CLOSED: State.CLOSED}
+
+
+def damaged_rows(reason: str) -> str:
+    """Return why a center is parked whose rows can't be read, as it is kept."""
+    return Cause.of(CauseCode.ROWS_DAMAGED, text=one_line(reason)).to_text()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Retriable
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
+from hub.store.access_store import AccessStore
+from hub.store.invitation_store import InvitationStore
 from hub.store.log_rows import Heard
 from hub.store.store import NOWHERE, Changes, Claimed, HqRows, LogStore, Spoken, Store
 from hub.store.topic_store import TopicStore
@@ -151,6 +153,16 @@ class FaultyStore:
     def topics(self) -> TopicStore:
         """See Store. What is kept of topics fails with no store: the keeper's own tests let its broker fail."""
         return self._store.topics
+
+    @property
+    def access(self) -> AccessStore:
+        """See Store. What is kept of access fails with no store: the keeper's own tests let its broker fail."""
+        return self._store.access
+
+    @property
+    def invitations(self) -> InvitationStore:
+        """See Store. What is kept of invitations fails with no store: each of its moves is a transaction of its own."""
+        return self._store.invitations
 
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """See Store."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from hub.protocol.errors import Fatal, UsageError
 from hub.store.tables import METADATA
 
-HEAD: Final = "0008"
+HEAD: Final = "0010"
 _VERSIONS: Final = "alembic_version"
 # The tables of the first migration: a release up to 0.2 that was stopped while it made them has noted no version.
 _FIRST: Final = frozenset({"entity", "evidence", "intake", "lane", "ledger", "measure", "quarantine", "receipt"})

@@ -24,11 +24,13 @@ from hub.protocol.moment import from_us, to_us
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
 from hub.store.rows import is_text, stored_receipt
+from hub.store.sqlite_access import SqliteAccess
 from hub.store.sqlite_commit import SqliteCommit, read_times
 from hub.store.sqlite_database import OnDatabase, SqliteDatabase, reading, suspends
 from hub.store.sqlite_entities import SqliteEntities
 from hub.store.sqlite_hq_lane import SqliteHqLane
 from hub.store.sqlite_intakes import INTAKE, LANE, claimed
+from hub.store.sqlite_invitations import SqliteInvitations
 from hub.store.sqlite_lease import say_alive
 from hub.store.sqlite_log import SqliteLog
 from hub.store.sqlite_open import open_database
@@ -55,6 +57,8 @@ class SqliteStore(OnDatabase):
         self._publication = SqlitePublication(self._database, self._entities)
         self.log = SqliteLog(self._database)
         self.topics = SqliteTopics(self._database, self._publication)
+        self.access = SqliteAccess(self._database)
+        self.invitations = SqliteInvitations(self._database)
 
     @classmethod
     def open(cls, path: Path, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> SqliteStore:

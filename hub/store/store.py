@@ -22,6 +22,8 @@ from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.remark import RepeatedIds
 from hub.protocol.tree import Edge
+from hub.store.access_store import AccessStore
+from hub.store.invitation_store import InvitationStore
 from hub.store.log_rows import Heard
 from hub.store.topic_store import TopicStore
 from hub.store.workers import LivingWorker
@@ -173,6 +175,14 @@ class Store(Protocol):
     @property
     def topics(self) -> TopicStore:
         """What HQ's topics have."""
+
+    @property
+    def access(self) -> AccessStore:
+        """How centers reach HQ."""
+
+    @property
+    def invitations(self) -> InvitationStore:
+        """Who was invited to be a center."""
 
     async def claim(self, centers: Collection[str], owner: str) -> dict[str, Claimed]:
         """Take over these intakes, making them where they are new; every older term is void from then on."""

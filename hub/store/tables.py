@@ -320,3 +320,36 @@ SEGMENT: Final = Table(
     Column("archived_at_us", BigInteger, nullable=False),
     UniqueConstraint("lane_id", "last"),
 )
+
+# Who was invited to be a center by one file, and how far that is (hub/ledger/invitation.py).
+INVITATION: Final = Table(
+    "invitation",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("center", Text, nullable=False),
+    Column("made_at_us", BigInteger, nullable=False),
+    Column("expires_at_us", BigInteger, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("request", Text),  # SHA-256 of the request that is to be confirmed
+    Column("asked_at_us", BigInteger),
+    Column("other", Text),  # of the first different one
+    Column("other_at_us", BigInteger),
+    Column("ended_at_us", BigInteger),
+    Column("heeded_at_us", BigInteger),  # when somebody took note of a different one behind the confirmation
+    Column("sealed", LargeBinary, nullable=False),  # its secret and private key, readable by keys/access.key alone
+    Column("sealed_request", LargeBinary),  # the request, in the same way
+)
+
+# What each center was given to reach HQ by, and how far Kafka has it. What it may do there follows from its status in
+# the hq lane, which is nowhere here. A center without a row has no credential, the quota of all, and no news.
+ACCESS: Final = Table(
+    "access",
+    METADATA,
+    Column("center", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),  # the credential's number: each new one has the next; 0: none yet
+    Column("sealed", LargeBinary),  # the credential, readable by keys/access.key alone
+    Column("given_at_us", BigInteger),
+    Column("rate", BigInteger),  # bytes a second that it may write; NULL: as many as all
+    Column("kept", Text, nullable=False),  # a digest of what Kafka was brought to, 'open' where it lets in everybody
+    Column("kept_at_us", BigInteger),
+)

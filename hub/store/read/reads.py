@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
@@ -28,11 +29,24 @@ from hub.protocol.errors import Fatal, NotFound, Retriable
 from hub.store.log import LogReader, LogStanding
 from hub.store.log_rows import LogRows
 from hub.store.migrate import check_current
-from hub.store.read import centers, entities, intakes, lanes, quarantine, totals, witnesses, workers
+from hub.store.read import (
+    access,
+    centers,
+    entities,
+    intakes,
+    invitations,
+    lanes,
+    quarantine,
+    totals,
+    witnesses,
+    workers,
+)
+from hub.store.read.access import GivenAccess
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.entities import HeldEntity, TracedEntity
 from hub.store.read.hq_lane import hq_rows
 from hub.store.read.intakes import IntakeStanding
+from hub.store.read.invitations import InvitationStanding
 from hub.store.read.lanes import LaneReport, LaneStanding
 from hub.store.read.quarantine import QuarantinedContent, QuarantinedRecord, Unkept
 from hub.store.read.totals import Totals
@@ -110,6 +124,16 @@ class Snapshot:
     def intakes(self) -> tuple[IntakeStanding, ...]:
         """Return where HQ stands with every center that a worker has read, by id."""
         return intakes.intakes(self._db)
+
+    @_in_words
+    def access(self) -> dict[str, GivenAccess]:
+        """Return what each center was given to reach HQ by, of those that were given anything."""
+        return access.access(self._db)
+
+    @_in_words
+    def invitations(self, now: datetime) -> tuple[InvitationStanding, ...]:
+        """Return every invitation as it is at this time, the oldest first."""
+        return invitations.invitations(self._db, now)
 
     @_in_words
     def workers(self) -> tuple[LivingWorker, ...]:

@@ -31,6 +31,8 @@ UNCOVERED: Final[dict[str, dict[str, str]]] = {
     "unkept": {"*": "how much of nobody's records was not kept: counts of what is no evidence"},
     "said": {"*": "what the broker has acknowledged: a topic that has less is said again from the ledger"},
     "said_again": {"*": "how far a topic that was lost is said again from the ledger, which is checked"},
+    "access": {"*": "how a center reaches HQ's Kafka: its credential is sealed under its name, all else is news"},
+    "invitation": {"*": "who may join by which file until when: no fact rests on it, its secrets are sealed"},
     "lease": {"*": "who does the notary's work for the next seconds"},
     "published": {"*": "the publisher's cursors: what goes out again is the ledger, which is checked"},
     "quarantine": {

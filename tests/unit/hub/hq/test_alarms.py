@@ -19,6 +19,7 @@ VALUES = {
     "lanes": 2,
     "origin": "hub.example/hq/1a2b3c4d",
     "until": "2027-03-01 12:00:00 UTC",
+    "at": "2027-03-01 12:00:00",
 }
 
 

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ import pytest
 
 from hub.domain.hq_lane import HqLane
 from hub.hq.headquarters import Headquarters, HqEvent
+from hub.hq.lane import FollowedLane
 from hub.protocol.avro import Codec, frame
 from hub.protocol.errors import Fatal
 from hub.protocol.keys import Signer
 from hub.protocol.record import canonical, split_canonical
 from hub.protocol.tree import leaf_hash
+from hub.protocol.trust import HqKeys
+from hub.store.read.reads import Reads
 from tests.support.center import HUB, NOW, RELEASED, Center
 from tests.support.hq import IDENTITY, Hq, center_record
 
@@ -225,3 +229,35 @@ async def test_a_thousand_events_are_read_within_a_second(tmp_path: Path) -> Non
     assert took_s < 5  # 0.1 s where it was measured
     assert lane.taken([], IDENTITY.hq_keys(), {}) == lane != HqLane()
     await hq.store.close()
+
+
+async def test_lane_is_followed_by_public_keys_alone(hq: Hq) -> None:
+    """Who stays reads on from where it was; since when a center is suspended stands in it, and edits stop it."""
+    keys, looks = IDENTITY.hq_keys(), []
+    followed = FollowedLane(lambda: keys, RELEASED)
+
+    def look() -> HqLane:
+        with closing(Reads.open(hq.database, followed)) as reads, reads.snapshot() as now:
+            looks.append(now.lane.size)
+            return now.lane
+
+    first = look()
+    assert (first.registry().centers["kz"].status, first.changed) == ("suspended", {"kz": first.recorded_at})
+    assert first.recorded_at is not None
+    hq.now = first.recorded_at + timedelta(hours=1)
+    await hq.said("resumed", Center("kz"))
+    then = look()
+    assert (then.registry().centers["kz"].status, then.changed) == ("active", {"kz": look().recorded_at})
+    assert then.changed["kz"] == hq.now
+    assert looks == [first.size, first.size + 1, first.size + 1]
+    edit(hq, f"UPDATE lane SET size = size - 1 WHERE id = {OF_HQ}")
+    with pytest.raises(Fatal, match=STOPPED):
+        look()
+
+
+async def test_lane_by_keys_that_are_not_known_is_not_followed(hq: Hq) -> None:
+    """A database of another hub is nobody's word."""
+    other = HqKeys(HUB, (Signer(f"{HUB}/hq", b"z" * 32).verifier,), (IDENTITY.receipts.verifier,))
+    reads = Reads.open(hq.database, FollowedLane(lambda: other, RELEASED))
+    with closing(reads), reads.snapshot() as now, pytest.raises(Fatal, match=STOPPED):
+        now.lane  # noqa: B018

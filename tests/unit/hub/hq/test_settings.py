@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hub.broker.principals import Principals
 from hub.hq.folder import HubFolder
 from hub.hq.settings import FILE, VARIABLES, HubSettings, InForce, read_settings
+from hub.kafka.cluster import Cluster
 from hub.protocol.errors import UsageError
 
 
@@ -29,6 +31,8 @@ def test_environment_counts_before_the_file_and_the_file_before_the_default(tmp_
     """Each value says where it comes from."""
     text = "bootstrap: [file:1]\nsecurity: {protocol: SASL_SSL, username: file, password: file}\nworker: {stall_s: 5}\n"
     given = {"HUB_BOOTSTRAP": "env:1, env:2", "HUB_USERNAME": "env", "HUB_PASSWORD": "from-env", "HUB_INSTANCE": "hq-1"}
+    given |= {"HUB_ADMIN_USERNAME": "boss", "HUB_ADMIN_PASSWORD": "bossy"}
+    given |= {"HUB_WEB_USERNAME": "web", "HUB_WEB_PASSWORD": "webby"}
     found = settings(tmp_path, text, **given)
     assert found.settings.bootstrap == ("env:1", "env:2")
     assert found.settings.security.login() == ("env", "from-env")
@@ -51,6 +55,10 @@ def test_secret_is_masked_wherever_it_is_shown(tmp_path: Path) -> None:
     found = settings(tmp_path, "security: {password: hunter2}")
     assert {name: value for name, value, _ in found.rows()}["security.password"] == "*****"
     assert "hunter2" not in repr(found)
+    found = settings(tmp_path, "web: {security: {username: web, password: hunter2, ca_file: ca.pem}}")
+    assert {name: value for name, value, _ in found.rows()}["web.security.password"] == "*****"
+    assert "hunter2" not in repr(found)
+    assert found.settings.web.security.ca_file == tmp_path / "ca.pem"
 
 
 def test_paths_are_the_data_directorys(tmp_path: Path) -> None:
@@ -73,6 +81,19 @@ def test_paths_are_the_data_directorys(tmp_path: Path) -> None:
         ("worker:", "worker: expected settings below it, such as worker.instance"),
         ("bootstrap: 5", "bootstrap: expected a list such as [kafka-1:9092], came '5'"),
         ("security: {ca_file: [a]}", "security.ca_file: expected a file's name, came"),
+        ("admin: {username: boss}", "admin: expected password beside username, came none; change it"),
+        ("admin: {password: hunter2}", "admin: expected username beside password, came none; change it"),
+        ("admin: {passwort: hunter2}", "admin.passwort: there is no such setting: did you mean admin.password?"),
+        ("admin: hunter2", "admin: expected settings below it, such as admin.protocol"),
+        ("web: {security: hunter2}", "web.security: expected settings below it, such as web.security.protocol"),
+        ("web: {security: {password: hunter2}}", "web.security: expected username beside password, came none"),
+        ("broker: {listen: nowhere}", "broker.listen: expected host:port, came 'nowhere'; change it"),
+        ("broker: {listen: '*:9093'}", "broker.listen: expected the name or the address of a host, came '*'; change"),
+        ("broker: {listen: '0.0.0.0:9093'}", "broker: expected advertise beside a listen at every address"),
+        ("broker: {listen: '[::]:9093'}", "broker: expected advertise beside a listen at every address"),
+        ("broker: {advertise: 'a:9093'}", "broker: expected listen beside advertise, came none"),
+        ("broker: {plain: true, listen: 'a:9093'}", "broker: a plain broker is for this machine alone"),
+        ("broker: {port: 80}", "broker.port: expected greater than or equal to 1024, came '80'"),
         ("- bootstrap", "expected settings such as `bootstrap"),
         ("security: {password: hunter2", "line 1: expected YAML such as"),
         ("security: {password: [hunter2]}", "security.password: expected a valid string; change it"),
@@ -86,6 +107,62 @@ def test_mistake_in_the_file_names_file_setting_and_remedy(tmp_path: Path, text:
     assert said.startswith(str(tmp_path / FILE))
     assert expected in said
     assert "hunter2" not in said
+
+
+def test_admin_is_as_the_worker_but_for_what_is_set(tmp_path: Path) -> None:
+    """A name comes with its password, a certificate with its key; files are the data directory's."""
+    text = "security: {protocol: SASL_SSL, ca_file: ca.pem, username: worker, password: one}\n"
+    same = settings(tmp_path, text).settings
+    assert same.admin.over(same.security) == same.security
+    other = settings(tmp_path, text + "admin: {username: boss, password: two}\n").settings
+    admin = other.admin.over(other.security)
+    assert (admin.login(), admin.ca_file, admin.protocol) == (("boss", "two"), tmp_path / "ca.pem", "SASL_SSL")
+    text = "security: {protocol: SSL, cert_file: worker.pem, key_file: worker.key}\nadmin: {cert_file: boss.pem}\n"
+    found = settings(tmp_path, text).settings
+    admin = found.admin.over(found.security)
+    assert (admin.protocol, admin.cert_file, admin.key_file) == ("SSL", tmp_path / "boss.pem", None)
+
+
+def test_admins_password_is_masked(tmp_path: Path) -> None:
+    found = settings(tmp_path, "admin: {username: boss, password: hunter2}")
+    assert {name: value for name, value, _ in found.rows()}["admin.password"] == "*****"
+    assert "hunter2" not in repr(found)
+    found = settings(tmp_path, "web: {security: {username: web, password: hunter2, ca_file: ca.pem}}")
+    assert {name: value for name, value, _ in found.rows()}["web.security.password"] == "*****"
+    assert "hunter2" not in repr(found)
+    assert found.settings.web.security.ca_file == tmp_path / "ca.pem"
+
+
+def test_offices_find_the_broker_where_it_is_told(tmp_path: Path) -> None:
+    """By what is advertised, else by where it listens."""
+    assert settings(tmp_path).settings.broker.offices is None
+    both = settings(tmp_path, "broker: {listen: '0.0.0.0:9093', advertise: 'hub.example:443'}").settings.broker
+    assert both.offices == (("0.0.0.0", 9093), ("hub.example", 443))
+    one = settings(tmp_path, "broker: {listen: '[2001:db8::1]:9093'}").settings.broker
+    assert one.offices == (("2001:db8::1", 9093), ("2001:db8::1", 9093))
+
+
+def test_cluster_of_the_embedded_broker_has_both_logins(tmp_path: Path) -> None:
+    """At its address, and where no other cluster is set: the worker's, and the admin's for what the admin does."""
+    where, none = HubFolder(tmp_path), HubSettings()
+    where.broker.mkdir()
+    (where.broker / "port").write_text("23456\n")
+    plain = where.cluster(none, "127.0.0.1:23456")
+    assert plain == Cluster(("127.0.0.1:23456",))
+    Principals(where.broker).make()
+    locked = where.cluster(none, "127.0.0.1:23456")
+    assert locked is not None
+    assert locked.admins is not None
+    assert (locked.security.username, locked.admins.username) == ("worker", "admin")
+    assert locked.security.ca_file == where.keys / "ca.pem"
+    assert where.cluster(none, "127.0.0.1:23457") == Cluster(("127.0.0.1:23457",))
+    admin = where.admin_cluster(none, "127.0.0.1:23456")
+    assert admin is not None
+    assert (admin.security.username, admin.admins) == ("admin", None)
+    own = settings(tmp_path, "bootstrap: ['127.0.0.1:23456']\n").settings
+    assert where.cluster(own) == Cluster(("127.0.0.1:23456",))
+    Principals(where.broker).forget()
+    assert where.cluster(none, "127.0.0.1:23456") == plain
 
 
 def test_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Whether a hub is well: small checks, each of which says what it found, and nothing of which changes anything."""
