@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from hub.base.clients import close, closing
 from hub.base.kafka import Consumer, Producer, Record
+from hub.base.reason import reason_of
 from hub.base.seldom import Seldom
 from hub.hq.identity import Identity
 from hub.hq.lane import OwnLane
@@ -174,4 +175,4 @@ def _translated(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     except (KafkaError, TimeoutError, OSError) as exc:
-        raise Retriable(f"{CHECKPOINTS} at {cluster.bootstrap}: {str(exc) or type(exc).__name__}") from exc
+        raise Retriable(f"{CHECKPOINTS} at {cluster.bootstrap}: {reason_of(exc)}") from exc

@@ -28,6 +28,7 @@ from hub.ledger.lane import Intake, Status
 from hub.ledger.publication import publications
 from hub.ledger.reading import Reading
 from hub.ledger.step import Step
+from hub.ledger.telling import damaged_rows
 from hub.protocol.batch import first_offset
 from hub.protocol.cause import Cause, CauseCode
 from hub.protocol.control import is_center_id
@@ -49,11 +50,6 @@ CLOCK_BEHIND_MAX_S: Final = 5.0
 WHY_BYTES_MAX: Final = 2_000
 QUARANTINE_LOGGED_MAX: Final = 8  # of one step: a stranger fills no log
 LOOK_BEFORE: Final = timedelta(minutes=1)  # well within BASIS_AGE_MAX
-
-
-def damaged_rows(reason: str) -> str:
-    """Return why a center is parked whose rows can't be read, as it is kept."""
-    return Cause.of(CauseCode.ROWS_DAMAGED, text=one_line(reason)).to_text()
 
 
 @dataclass(slots=True)
@@ -185,10 +181,15 @@ class Consolidator:
         return newest if clock is None else max(newest or clock.since, clock.since)
 
     @property
-    def centers(self) -> list[str]:
-        """The centers whose topics are to be read, as the hq lane has them."""
+    def statuses(self) -> dict[str, str]:
+        """The centers as the hq lane has them, each with its status, but for those of a name that no topic can have."""
         assert self._basis is not None
-        return sorted(filter(is_center_id, self._basis.registry.centers))
+        return {c.id: c.status for c in self._basis.registry.centers.values() if is_center_id(c.id)}
+
+    @property
+    def centers(self) -> list[str]:
+        """The centers whose topics are to be read."""
+        return sorted(self.statuses)
 
     def positions(self) -> dict[str, int | None]:
         """Return the offset to be read next of each lane that reads: not of those that were stopped, or wait."""
@@ -197,9 +198,8 @@ class Consolidator:
     async def look_again(self) -> bool:
         """Look at the lanes that wait for HQ, at those that a person resumed, and at what is due by time alone.
 
-        Called every second.
-        Returns whether the hq lane has grown since a look has said so. Errors: Retriable from the store; the next look
-        says and does what this one did not.
+        Called every second. Returns whether the hq lane has grown since a look has said so. Errors: Retriable from the
+        store; the next look says and does what this one did not.
         """
         async with self.lanes.turn():
             return await self._look_again()

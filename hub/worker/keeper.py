@@ -26,6 +26,7 @@ from aiokafka.errors import KafkaError
 
 from hub.base.clients import close
 from hub.base.kafka import Consumer, Producer
+from hub.base.reason import reason_of
 from hub.base.seldom import Seldom
 from hub.domain.catalogue import STREAMS
 from hub.kafka.cluster import Cluster, Unreachable
@@ -107,7 +108,7 @@ class Keeper:
                 return 0.0  # a stranger's flood keeps nothing from being said again
             return GUARD_S if is_more else min(self._look_every_s, RETRY_S) / 2
         except (Retriable, Unreachable, KafkaError, TimeoutError, OSError) as exc:
-            log.warning("keeper_waits", error=str(exc) or type(exc).__name__)
+            log.warning("keeper_waits", error=reason_of(exc))
             await self._drop_clients()
             await self._mend()
             return RETRY_S

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 
 from hub.base.clients import close
 from hub.base.kafka import Producer
+from hub.base.reason import reason_of
 from hub.domain.stream import HQ
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.sending import send_all
@@ -125,7 +126,7 @@ class Publisher:
                     await self._round()
                 except (Unreachable, KafkaError, TimeoutError, OSError) as exc:
                     # The producer that was refused once fails for ever: a new one, and everything again from SQL.
-                    log.warning("publishing_failed", error=str(exc) or type(exc).__name__)
+                    log.warning("publishing_failed", error=reason_of(exc))
                     self._outgoing = self._outgoing.failed()
                     await self._drop_producer()
                     await self._mend_topics()
@@ -221,7 +222,7 @@ class Publisher:
         except OtherPartitions:
             raise  # nothing of it can be published, however often it is tried
         except (CohubError, TimeoutError) as exc:
-            log.warning("topics_not_checked", error=str(exc) or type(exc).__name__)
+            log.warning("topics_not_checked", error=reason_of(exc))
 
     async def _rest(self) -> None:
         """Wait for something to do; store the cursors when there is nothing for a moment."""

@@ -24,11 +24,13 @@ from hub.base.clients import CLOSE_S, GIVE_UP_S
 from hub.base.ending import Ends, ends_by_itself, telling
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
+from hub.hq.access_key import AccessKey
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import Headquarters
 from hub.hq.identity import Identity, load_identity
 from hub.hq.lane import OwnLane
 from hub.hq.pulse import SILENT_S
+from hub.hq.reception import Reception
 from hub.hq.settings import WORKER_STOP_S, WorkerOptions
 from hub.kafka.clock import brokers_time
 from hub.kafka.cluster import Cluster
@@ -41,11 +43,13 @@ from hub.store.log_rows import Heard
 from hub.store.released import released_schemas, state_forms, state_schemas
 from hub.store.sqlite import SqliteStore
 from hub.store.workers import LivingWorker
+from hub.worker.access import AccessKeeper
 from hub.worker.again import Kept
 from hub.worker.checkpoint_topic import CheckpointTopic
 from hub.worker.clock import ComparedClock
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
+from hub.worker.joining import Guests, Joining
 from hub.worker.keeper import Keeper
 from hub.worker.notary import Notary
 from hub.worker.publisher import Publisher
@@ -181,6 +185,7 @@ async def run_worker(
                 tasks.append(
                     run("keeper", Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers).run())
                 )
+                tasks += [run(*work) for work in _access(settings, store, identity, consolidator, owner)]
             tasks.append(run("trust", trust.run()))
             tasks.append(run("look", look(settings, consolidator, publisher, app, centers, pulse, alive)))
             tasks.append(run("clock", clock.run()))
@@ -193,6 +198,18 @@ async def run_worker(
     finally:
         await store.close()
     log.info("worker_stopped")
+
+
+def _access(
+    settings: WorkerSettings, store: SqliteStore, identity: Identity, consolidator: Consolidator, owner: str
+) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+    """Return what keeps the centers' access, and what hears who was invited to become one."""
+    load_key = partial(AccessKey.load, HubFolder(settings.data_dir).keys)
+    reception = Reception(store.invitations, identity, load_key)
+    guests = Guests(reception).invitations
+    access = AccessKeeper(store, settings.cluster, lambda: consolidator.statuses, load_key, owner, guests)
+    joining = Joining(store, settings.cluster, reception, identity, owner)
+    return [("access", access.run()), ("joining", joining.run())]
 
 
 def _notary(settings: WorkerSettings, store: SqliteStore, lane: OwnLane, identity: Identity, owner: str) -> Notary:

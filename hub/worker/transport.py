@@ -25,6 +25,7 @@ from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from mode.threads import WorkerThread
 
+from hub.base.reason import reason_of
 from hub.base.total import FETCH_BYTES_MAX
 from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.topics import center_of, topic_in
@@ -144,7 +145,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
             async with asyncio.timeout(ENDS_DEADLINE_S):
                 ends = await consumer.end_offsets([driver.ensure_aiokafka_TP(tp) for tp in there]) if there else {}
         except (KafkaError, TimeoutError) as exc:
-            raise Retriable(f"the broker did not tell where its topics end: {exc!r}") from exc
+            raise Retriable(f"the broker did not tell where its topics end: {reason_of(exc)}") from exc
         found = {}
         for tp, end in ends.items():
             if tp not in consumer.assignment():

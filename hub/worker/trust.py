@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from hub.base import files
 from hub.base.clients import closing
+from hub.base.reason import reason_of
 from hub.hq.identity import TRUST_FILE, Identity, load_identity
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.protocol.errors import Retriable, UsageError
@@ -49,7 +50,7 @@ class TrustPublisher:
             ):
                 await producer.send_and_wait(TRUST, identity.note, key=identity.hub.encode(), partition=0)
         except (Unreachable, KafkaError, TimeoutError, OSError) as exc:
-            raise Retriable(f"the trust note can't be published ({str(exc) or type(exc).__name__})") from exc
+            raise Retriable(f"the trust note can't be published ({reason_of(exc)})") from exc
 
     async def first(self) -> None:
         """Publish what the worker starts with, if its keys were rotated: nothing may be signed before.

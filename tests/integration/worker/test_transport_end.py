@@ -80,7 +80,7 @@ async def test_idle_lanes_hold_up_no_other(site: Site, uz: str) -> None:
 
 async def test_broker_gone_and_back_is_read_on(tmp_path: Path) -> None:
     """A reader outlives its broker, goes on where it was when it is back, and stops in time while it is away."""
-    kafka = EmbeddedKafka(tmp_path)
+    kafka = EmbeddedKafka(tmp_path, plain=True)
     await kafka.start()
     try:
         site, intakes = Site(kafka, "gone"), MemoryIntakes(Positions())

@@ -21,6 +21,7 @@ from hub.hq.headquarters import Headquarters, HqEvent
 from hub.kafka.memory import MemoryBroker
 from hub.kafka.topics import ensure_topics, standard_topics
 from hub.ledger.derived import Reach
+from hub.ledger.invitation import VALID_FOR, Issued
 from hub.ledger.lane import Status
 from hub.ledger.notary import append
 from hub.protocol.errors import CohubError, Fatal
@@ -84,6 +85,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         await store.keep_told("uz", hq.readings["uz"][1], "cohub-status/v1\n")
         await store.keep_evidence(kz.origin, 2, b"ours", b"theirs", NOW)
         await store.topics.lead("somebody", NOW, NOW)
+        await store.access.give("uz", b"sealed", NOW)
+        await store.access.limit("kz", 1 << 20)
+        issued = Issued("0badcafe", "uz", NOW, NOW + VALID_FOR)
+        await store.invitations.issue(issued, b"sealed")
+        await store.invitations.move(issued, issued.asked("00" * 32, NOW), b"sealed")
         await store.say_alive(LivingWorker("h:1", "cohub 0.3.0", RULES_KNOWN, NOW))
         await store.close()
 
