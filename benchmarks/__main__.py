@@ -22,6 +22,7 @@ import structlog
 
 from benchmarks.audit import audit
 from benchmarks.demo import demo
+from benchmarks.https_way import https_way
 from benchmarks.latency import latency
 from benchmarks.mixed import MixedLane
 from benchmarks.office import office
@@ -53,6 +54,7 @@ class Size:
     rows: int
     ledger_events: int
     republished_events: int
+    posted_events: int
 
 
 FULL: Final = Size(
@@ -65,6 +67,7 @@ FULL: Final = Size(
     rows=50_000,
     ledger_events=1_000_000,
     republished_events=50_000,
+    posted_events=10_000,
 )
 QUICK: Final = Size(
     lanes=3,
@@ -76,6 +79,7 @@ QUICK: Final = Size(
     rows=2_000,
     ledger_events=12_000,
     republished_events=6_000,
+    posted_events=3_000,
 )
 
 
@@ -95,6 +99,10 @@ async def _throughput(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
 
 async def _republish(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
     return dict(await republish(kafka, size.republished_events, size.rounds))
+
+
+async def _https(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await https_way(kafka, size.posted_events, size.rounds))
 
 
 async def _peers(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
@@ -134,6 +142,7 @@ async def _demo(_kafka: EmbeddedKafka, _size: Size) -> dict[str, Any]:
 PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]]]] = {
     "throughput": _throughput,
     "republish": _republish,
+    "https": _https,
     "peers": _peers,
     "stages": _stages,
     "memory": _memory,
@@ -153,7 +162,7 @@ async def bench(size: Size, parts: list[str]) -> dict[str, Any]:
         load = os.getloadavg()[0]
         print(f"{part} (load of the machine before it: {load:.1f})", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="cohub-bench-", ignore_cleanup_errors=True) as folder:
-            async with EmbeddedKafka(Path(folder)) as kafka:
+            async with EmbeddedKafka(Path(folder), plain=True) as kafka:
                 measured |= await PARTS[part](kafka, size)
         print(f"  took {time.monotonic() - began:.0f} s", file=sys.stderr)
     return report(measured)

@@ -40,6 +40,9 @@ NAMES: Final = (
     "mixed_vs_plain_lane",
     "republish_vs_memory",
     "republish_us",
+    "https_vs_kafka",
+    "https_us",
+    "https_batch_ms",
     "peers",
     "worker_stages",
     "commit_ms",
@@ -115,6 +118,25 @@ def republish_report(memory: Sequence[float], sql: Sequence[float]) -> dict[str,
     """Return what publishing from the database costs, in times of what it costs from memory, and both in CPU µs."""
     both = {"from_memory": round(median(memory), 1), "from_database": round(median(sql), 1)}
     return {"republish_vs_memory": ratio(sql, memory), "republish_us": both}
+
+
+def https_report(
+    rounds: Mapping[str, Sequence[tuple[float, float]]], acknowledged_s: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """Return what an event costs over HTTPS, both ends together, in times of what it costs a client of Kafka's.
+
+    Shapes: `rounds` has (client, server) in CPU µs an event, by `kafka`, `batch` and `json`.
+    Units:  `acknowledged_s` has what each batch took, in seconds.
+    """
+    both = {kind: [client + server for client, server in found] for kind, found in rounds.items()}
+    return {
+        "https_vs_kafka": {kind: ratio(both[kind], both["kafka"]) for kind in ("batch", "json")},
+        "https_us": {
+            kind: {"client": round(median(c for c, _ in found), 1), "server": round(median(s for _, s in found), 1)}
+            for kind, found in rounds.items()
+        },
+        "https_batch_ms": {kind: spread_ms(found) for kind, found in acknowledged_s.items()},
+    }
 
 
 def peers_report(

@@ -35,6 +35,12 @@ SEEDS: Final = (
     ("Databases are read and written in hub.store alone", "connectors.runtime.sender", "sqlite3"),
     ("Databases are read and written in hub.store alone", "connectors.runtime.daemon", "sqlalchemy"),
     ("Databases are read and written in hub.store alone", "hub.hq.lookup", "sqlite3"),
+    ("Databases are read and written in hub.store alone", "hub.web.registered", "sqlalchemy"),
+    ("What strangers reach over HTTPS signs nothing", "hub.web.routes", "hub.hq.headquarters"),
+    ("What strangers reach over HTTPS signs nothing", "hub.web.service", "hub.store.sqlite"),
+    ("HTTP is spoken in hub.web alone", "hub.worker.again", "starlette"),
+    ("HTTP is spoken in hub.web alone", "connectors.runtime.link", "h11"),
+    ("Connectors import the protocol", "connectors.runtime.link", "hub.web.posted"),
     ("A worker knows the store by its ports alone", "hub.worker.again", "hub.store.sqlite_publication"),
 )
 

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.report import (
     GOALS,
     NAMES,
+    https_report,
     peers_report,
     peers_table,
     percentile,
@@ -81,6 +82,15 @@ def test_republish_report_is_of_the_database_over_memory() -> None:
         "republish_vs_memory": 2.0,
         "republish_us": {"from_memory": 8.0, "from_database": 16.0},
     }
+
+
+def test_https_report_adds_up_both_ends() -> None:
+    """What an event costs over HTTPS is what client and server spend; a client of Kafka's has no server of ours."""
+    rounds = {"kafka": [(5.0, 0.0), (6.0, 0.0)], "batch": [(10.0, 20.0), (12.0, 21.0)], "json": [(20.0, 40.0)] * 2}
+    found = https_report(rounds, {"batch": [0.01, 0.02]})
+    assert found["https_vs_kafka"] == {"batch": 5.75, "json": 11.0}
+    assert found["https_us"]["batch"] == {"client": 11.0, "server": 20.5}
+    assert found["https_batch_ms"] == {"batch": {"p50": 10.0, "p99": 20.0}}
 
 
 PEER_COSTS = {"plain": [20.0, 22.0, 21.0], "hub": [40.0, 55.0, 42.0], "quix-streams": [40.0, 110.0, 42.0]}
