@@ -6,22 +6,19 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
 
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
 from connectors.cli.speaker import Speaker
+from hub.base.obstacle import exit_status, obstacles_in, plain_obstacle
 from hub.base.output import as_json, line
-from hub.protocol.errors import CohubError, UsageError
+from hub.protocol.errors import CohubError
 from schemas.words.said import Said, said
 
 if TYPE_CHECKING:
     from connectors.mapping import Mapping
-    from connectors.runtime.link import Link
-    from connectors.runtime.registry import OurCenter, Registry
-    from hub.domain.stream import EventKind
-    from hub.protocol.note import Signer
 
 CLOCK: Final = "clock"
 
@@ -40,10 +37,11 @@ class Checked:
     local: str | None = None  # the same in the office's language, where `said` is a sentence
 
     def plain(self) -> dict[str, Any]:
-        """Return plain values; the text is in English, and its name is its code."""
+        """Return plain values; the text is in English, and its name is its code. What is in the way stands apart."""
         code = self.said.name if isinstance(self.said, Said) else getattr(self.said, "code", None)
         said = f"{self.file}: {self.said}" if self.file else str(self.said)
-        return {"name": self.name, "ok": self.ok, "code": code and str(code), "said": said}
+        found = [plain_obstacle(one) for one in obstacles_in(self.said)]
+        return {"name": self.name, "ok": self.ok, "code": code and str(code), "said": said, "obstacles": found}
 
     def text(self, speaker: Speaker) -> str:
         """Return what is said, in the office's language."""
@@ -61,7 +59,8 @@ def check(office: OfficeFolder = Path(), json: Json = False) -> None:
     """Check settings, key, trust, mappings, sheets, the broker, this center's topics, what HQ has of it, and the clock.
 
     Nothing of the sheets is sent: HQ's broker gets one sign of life, as from a running connector, once HQ has the
-    center's key. Exit status 1 if anything is wrong.
+    center's key. Exit status 0: nothing is wrong; 1: something is. Where that keeps this office from HQ it is the
+    number of what does: 11 nobody listens, 50 name or password, 61 suspended, and so on (docs/obstacles.md has all).
 
     Examples:
 
@@ -69,8 +68,11 @@ def check(office: OfficeFolder = Path(), json: Json = False) -> None:
 
       connector check --json
     """
+    from connectors.cli.check_standing import is_unconfirmed
     from connectors.cli.log import log_beside
 
+    if is_unconfirmed(office):
+        _tell_unconfirmed(as_plain=json)
     log_beside()
     opened = OpenedOffice.open(office)
     findings = list(_findings(opened))
@@ -82,15 +84,27 @@ def check(office: OfficeFolder = Path(), json: Json = False) -> None:
             mark = speaker.say(f"check.mark_{ {True: 'ok', False: 'fail', None: 'unknown'}[finding.ok] }")
             name = speaker.say(f"check.name_{finding.name.lower().replace(' ', '_').replace('-', '_')}")
             line(f"{mark:<4}  {name}: {finding.text(speaker)}")
-    if any(finding.ok is False for finding in findings):
-        raise typer.Exit(1)
+    if wrong := [finding.said for finding in findings if finding.ok is False]:
+        raise typer.Exit(exit_status(wrong))
+
+
+def _tell_unconfirmed(*, as_plain: bool) -> NoReturn:
+    """Say that HQ has not confirmed this office yet: in every language, for it has no settings that name one."""
+    from schemas.words import LANGUAGES
+
+    finding = Checked("center at HQ", False, said("obstacles.unconfirmed"))
+    if as_plain:
+        as_json([finding.plain()])
+    else:
+        for language in LANGUAGES:
+            line(finding.text(Speaker(language)))
+    raise typer.Exit(exit_status([finding.said]))
 
 
 def _findings(office: OpenedOffice) -> Iterator[Checked]:
-    settings = office.settings
-    told = said("check.settings", center=settings.center, hub=settings.hub, language=settings.language)
-    yield Checked("settings", True, told)
+    yield _settings(office)
     yield _connector(office)
+    yield _service(office)
     yield _try("trust", lambda: _check_trust(office))
     yield _try("key", lambda: _check_key(office))
     yield from _check_mappings(office)
@@ -100,6 +114,17 @@ def _findings(office: OpenedOffice) -> Iterator[Checked]:
     yield _check_hq(office)
     if all(finding.name != CLOCK for finding in asked):
         yield _clock(office)
+
+
+def _settings(office: OpenedOffice) -> Checked:
+    """Say whose office it is, or that others may read a password that stands in its settings."""
+    from connectors.runtime.settings import FILE, is_exposed
+
+    settings = office.settings
+    if is_exposed(office.path):
+        return Checked("settings", False, said("check.exposed", path=office.path / FILE))
+    told = said("check.settings", center=settings.center, hub=settings.hub, language=settings.language)
+    return Checked("settings", True, told)
 
 
 def _check_sheets(office: OpenedOffice) -> Iterator[Checked]:
@@ -112,12 +137,6 @@ def _check_hq(office: OpenedOffice) -> Checked:
     from connectors.cli.check_hq import check_hq
 
     return check_hq(office)
-
-
-async def _ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Checked]:
-    from connectors.cli.check_clock import ask_clock
-
-    return await ask_clock(office, link, key)
 
 
 def _clock(office: OpenedOffice) -> Checked:
@@ -157,6 +176,14 @@ def _connector(office: OpenedOffice) -> Checked:
     if life.ended.is_wished:
         return Checked("connector", None, said("check.stopped", at=at))
     return Checked("connector", False, said("check.ended", at=at, why=life.ended.why))
+
+
+def _service(office: OpenedOffice) -> Checked:
+    """Say whether the system keeps the connector running; where it does not, a person may have wanted it so."""
+    from connectors.cli.service import find_service
+
+    state, text, _ = find_service(office)
+    return Checked("service", True if state == "installed" else None, text)
 
 
 def _check_trust(office: OpenedOffice) -> Said:
@@ -214,137 +241,13 @@ def _check_mappings(office: OpenedOffice) -> Iterator[Checked]:
 def _network(office: OpenedOffice) -> Iterator[Checked]:
     import logging
 
+    from connectors.cli.check_broker import ask_broker
+    from connectors.cli.check_way import ask_https
+    from connectors.runtime.settings import Way
+
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is in our findings, once
-    yield from asyncio.run(_ask_broker(office))
-
-
-async def _ask_broker(office: OpenedOffice) -> list[Checked]:
-    """Return whether the broker answers, whether this center may write and read its topics, and what HQ has of it."""
-    from connectors.runtime.link import BrokerAway, Link
-    from connectors.runtime.outbox import IN_MEMORY, Outbox
-    from hub.base.clients import close
-    from hub.protocol.errors import Retriable
-
-    settings = office.settings
-    servers = ", ".join(settings.bootstrap)
-    found = []
-    away: BrokerAway | None = None
-    with Outbox(IN_MEMORY) as nowhere:  # the link notes its state in an outbox; a check leaves no trace
-        link = Link(settings, nowhere)
-        # An idempotent producer is given an id only where it may write.
-        for name, topic, connect in (
-            ("may write", settings.topic_in, link.producer),
-            ("may read", settings.topic_out, link.consumer),
-        ):
-            client: Any = None
-            try:
-                client = await connect()
-                found.append(Checked(name, True, said("check.topic", topic=topic)))
-            except Retriable as exc:
-                away = exc if isinstance(exc, BrokerAway) else away
-                found.append(Checked(name, False, _told(exc)))
-            finally:
-                if client is not None:
-                    await close(client)
-        if away is not None and not any(finding.ok for finding in found):
-            return [Checked("broker", False, _told(away))]
-        return [
-            Checked("broker", True, said("check.answers", servers=servers)),
-            *found,
-            *await _ask_registry(office, link),
-        ]
-
-
-async def _ask_registry(office: OpenedOffice, link: Link) -> list[Checked]:
-    """Return what HQ has of this center: its status, its keys, and whether HQ reads what we write."""
-    from connectors.runtime.alarm_name import AlarmName
-    from connectors.runtime.alarms import alarm_text
-    from connectors.runtime.office import read_office_keys, read_trust
-    from connectors.runtime.registry_reader import office_keys, read_registry
-    from connectors.runtime.settings import TRUST
-    from hub.protocol.errors import Retriable
-
-    try:
-        registry = await read_registry(link, read_trust(office.path / TRUST))
-        key, long_key, witness = read_office_keys(office.path, office.settings)
-    except Retriable as exc:
-        return [Checked("registry", None, _told(exc))]
-    except UsageError:
-        return []  # said already, under key
-    if not registry.known:
-        return [Checked("registry", None, said("check.no_registry"))]
-    if registry.center is None:
-        center = office.settings.center
-        unknown = said("check.unknown_center", center=center, note=f"{center}.enrolment.note")
-        return [Checked("center at HQ", False, unknown), _schemas(office, registry)]
-    ours = key.verifier
-    alarms = registry.alarms(
-        ours,
-        {ours.public, *office_keys(office.path)},
-        None if long_key is None else long_key.verifier,
-        None if witness is None else witness.verifier,
-    )
-    fine = {
-        AlarmName.KEY: said("check.active"),
-        AlarmName.LONG_SEALS: said("check.as_wanted"),
-        AlarmName.WITNESS_KEY: said("check.active") if witness else said("check.no_witness"),
-        AlarmName.FOREIGN_KEY: said("check.none"),
-        AlarmName.SUSPENDED: said("check.active"),
-    }
-    names = {
-        AlarmName.KEY: "key at HQ",
-        AlarmName.LONG_SEALS: "ML-DSA-44 seals",
-        AlarmName.WITNESS_KEY: "witness key at HQ",
-        AlarmName.FOREIGN_KEY: "other keys at HQ",
-        AlarmName.SUSPENDED: "center at HQ",
-    }
-    language = office.settings.language
-    found = [
-        Checked(names[name], alarm is None, fine[name] if alarm is None else alarm_text(alarm, language))
-        for name, alarm in alarms.items()
-    ]
-    found += [_streams(office, registry.center), _schemas(office, registry)]
-    if alarms[AlarmName.KEY] is None:
-        found += await _ask_clock(office, link, key)
-    return found
-
-
-def _streams(office: OpenedOffice, center: OurCenter) -> Checked:
-    """Compare what our mappings are for with what HQ lets this center report: the rest it would reject."""
-    try:
-        wanted = {mapping.stream for mapping in office.mappings()}
-    except CohubError:
-        wanted = set()  # said already, under mappings
-    not_allowed = sorted(wanted - center.streams)
-    if not_allowed:
-        return Checked("may report", False, said("check.not_allowed", streams=", ".join(not_allowed)))
-    allowed = ", ".join(sorted(center.streams))
-    return Checked("may report", True, said("check.allowed", streams=allowed) if allowed else said("check.nothing"))
-
-
-def _schemas(office: OpenedOffice, registry: Registry) -> Checked:
-    """Compare what our mappings write with what HQ has announced.
-
-    A newer version of an event is written where it says more: what it alone can say waits, and nothing else.
-    """
-    from connectors.runtime.codecs import Codecs
-    from hub.domain.catalogue import STREAMS
-
-    try:
-        mappings = office.mappings()
-    except CohubError:
-        mappings = []  # said already, under mappings
-    uris = Codecs().dataschemas()
-    kinds = [kind for name in {"lane", *(m.stream for m in mappings)} for kind in STREAMS[name].events]
-    missing = {kind for kind in kinds if not registry.announced(uris[kind.type])}
-    needed = sorted(kind.type for kind in missing if not any(_is_older(other, kind) for other in kinds))
-    if needed:
-        return Checked("schemas", False, said("check.not_announced", types=", ".join(needed)))
-    waits = sorted({m.name for m in mappings if m.persons and any(kind.stream == m.stream for kind in missing)})
-    if waits:
-        return Checked("schemas", None, said("check.persons_wait", mappings=", ".join(waits)))
-    return Checked("schemas", True, said("check.schemas", count=len(kinds) - len(missing)))
-
-
-def _is_older(kind: EventKind, than: EventKind) -> bool:
-    return (kind.stream, kind.name) == (than.stream, than.name) and kind.version < than.version
+    ways = office.settings.ways
+    found = asyncio.run(ask_broker(office)) if Way.KAFKA in ways else []
+    if Way.HTTPS in ways and not any(finding.name == "broker" and finding.ok for finding in found):
+        found = asyncio.run(ask_https(office, found))
+    yield from found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from connectors.cli.check import CLOCK, Checked
 from connectors.cli.office import OpenedOffice
+from hub.base.second_clock import clock_said
 from hub.protocol.limits import BROKER_CLOCK_NOTICED
 from schemas.words.said import said
 
@@ -16,20 +17,21 @@ if TYPE_CHECKING:
     from hub.protocol.note import Signer
 
 
-async def ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Checked]:
-    """Compare our clock with the broker's, which stamps what is written; nothing, if it can't be had.
+async def ask_clock(office: OpenedOffice, link: Link, key: Signer) -> Checked | timedelta | None:
+    """Return by how much our clock is ahead of the broker's, which stamps what is written; None, if it can't be had.
 
     What is written is a presence record: signed, and true.
     """
-    from aiokafka.errors import KafkaError
+    from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
     from connectors.cli.check_hq import said_more
     from connectors.runtime.clock import find_gap
     from connectors.runtime.outbox import IN_MEMORY, Outbox
     from connectors.runtime.presence import KIND, presence_note
+    from connectors.runtime.told import told_of
     from hub.base.clients import close
     from hub.base.kafka import stamped_at
-    from hub.protocol.errors import Retriable
+    from hub.protocol.errors import CohubError, Retriable
     from hub.protocol.record import CONTROL_HEADER
 
     settings, outbox_path = office.settings, office.outbox if office.outbox.exists() else None
@@ -50,12 +52,14 @@ async def ask_clock(office: OpenedOffice, link: Link, key: Signer) -> list[Check
             finally:
                 await close(producer)
     except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-        reason = str(exc) or type(exc).__name__
-        return [Checked("may write", False, said("check.not_written", topic=settings.topic_in, reason=reason))]
+        if isinstance(exc, TopicAuthorizationFailedError) and not isinstance(exc, CohubError):
+            return Checked("may write", False, said("obstacles.no_right_to_write", topic=settings.topic_in))
+        reason = told_of(exc) if isinstance(exc, CohubError) else type(exc).__name__
+        return Checked("may write", False, said("check.not_written", topic=settings.topic_in, reason=reason))
     stamped = stamped_at(written)
     if stamped is None:
-        return []  # a topic that an administrator made otherwise: that time is our own
-    return [_judge_clock(find_gap(before, stamped, after))]
+        return None  # a topic that an administrator made otherwise: that time is our own
+    return find_gap(before, stamped, after)
 
 
 def check_clock(office: OpenedOffice) -> Checked:
@@ -70,16 +74,14 @@ def check_clock(office: OpenedOffice) -> Checked:
     if not rows:
         return Checked(CLOCK, None, said("check.no_clock", now=_now()))
     gap = min((_moment(stored) - _moment(recorded) for recorded, stored in rows), key=abs)
-    return _judge_clock(gap)
+    return judge(gap)
 
 
-def _judge_clock(gap: timedelta) -> Checked:
-    seconds = f"{abs(gap.total_seconds()):.3f}"
+def judge(gap: timedelta) -> Checked:
+    """Return what is said of a clock that is ahead by so much, or behind."""
     if abs(gap) <= BROKER_CLOCK_NOTICED:
-        return Checked(CLOCK, True, said("check.clock_right", seconds=seconds))
-    if gap > timedelta():
-        return Checked(CLOCK, False, said("check.clock_ahead", seconds=seconds))
-    return Checked(CLOCK, False, said("check.clock_behind", seconds=seconds))
+        return Checked(CLOCK, True, said("check.clock_right", seconds=f"{abs(gap.total_seconds()):.3f}"))
+    return Checked(CLOCK, False, clock_said(gap))
 
 
 def _now() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,12 @@ def init(
     bootstrap: Annotated[
         str | None, typer.Option("--bootstrap", metavar="HOST:PORT", help="HQ's broker; several with commas.")
     ] = None,
+    https: Annotated[
+        str | None,
+        typer.Option(
+            "--https", metavar="ADDRESS", help="HQ's way in over HTTPS, https://host[:port]; beside Kafka or alone."
+        ),
+    ] = None,
     language: Annotated[
         str | None, typer.Option("--language", help="zh, en or ru: of all that the office reads.")
     ] = None,
@@ -49,6 +56,8 @@ def init(
       connector init
 
       connector init --trust hub.trust.note --center uz --bootstrap hub.example:9092 --language ru --office D:\cohub
+
+      connector init --trust hub.trust.note --center uz --https https://hub.example:8443
     """
     from connectors.runtime.settings import FILE, make_settings
     from connectors.runtime.told import OfficeError
@@ -58,25 +67,25 @@ def init(
     if settings_path.exists():
         raise OfficeError("init.there", path=settings_path)
     # The language first: all that follows is asked in it.
-    spoken = _language(
-        language or (_ask(Speaker(), "--language", said("init.ask_language"), "en") if _is_asking() else "en")
-    )
+    spoken = ask_language(language)
     speaker = Speaker(spoken, office)
     trust_path = trust or Path(_ask(speaker, "--trust", said("init.ask_trust")))
     pinned, note = _open_trust(trust_path)
     data = {
         "hub": pinned.hub,
         "center": center or _ask(speaker, "--center", said("init.ask_center")),
-        "bootstrap": bootstrap or _ask(speaker, "--bootstrap", said("init.ask_bootstrap")),
+        "bootstrap": bootstrap or ("" if https else _ask(speaker, "--bootstrap", said("init.ask_bootstrap"))),
+        "https": {"address": https},
         "language": spoken,
     }
     settings = make_settings(data, "connector init")
-    notes = _lay_out(office, settings.center, settings.language, pinned, note)
+    notes = lay_out(office, settings.center, settings.language, pinned, note)
+    write_notes(office, notes)
     # The settings come last: a folder without them is tried again, and keeps the keys of the first try.
-    durable.write(
-        settings_path,
-        _settings_text(speaker, settings.hub, settings.center, settings.bootstrap, settings.language).encode(),
-    )
+    text = settings_text(speaker, settings.hub, settings.center, settings.bootstrap, settings.language)
+    if settings.https.address is not None:
+        text += f'https:\n  address: "{settings.https.address}"\n'
+    durable.write(settings_path, text.encode())
     speaker.tell("init.done", center=settings.center, path=office.resolve())
     speaker.tell("init.root_key", key=pinned.root.to_text())
     speaker.tell("init.next")
@@ -86,8 +95,18 @@ def init(
     speaker.tell("init.start")
 
 
-def _is_asking() -> bool:
+def is_asking() -> bool:
+    """Return whether there is somebody to ask."""
     return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask_language(given: str | None) -> Language:
+    """Return the language that was given, or is answered where somebody can be asked. Errors: UsageError."""
+    from schemas.words.said import said
+
+    if given is None and is_asking():
+        given = _ask(Speaker(), "--language", said("init.ask_language"), "en")
+    return _language(given or "en")
 
 
 def _language(text: str) -> Language:
@@ -105,7 +124,7 @@ def _ask(speaker: Speaker, option: str, question: Said, default: str | None = No
     """Return what a person answers. Errors: UsageError where there is nobody to ask."""
     from connectors.runtime.told import OfficeError
 
-    if not _is_asking():
+    if not is_asking():
         raise OfficeError("init.required", option=option)
     return ask(speaker.text(question), default)
 
@@ -124,8 +143,8 @@ def _open_trust(path: Path) -> tuple[Trust, bytes]:
         raise OfficeError("errors.trust_broken", path=path) from exc
 
 
-def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust_note: bytes) -> list[str]:
-    """Make all but the settings; return the names of the enrolment notes."""
+def lay_out(office: Path, center: str, language: Language, pinned: Trust, trust_note: bytes) -> dict[str, bytes]:
+    """Make all but the settings; return the enrolment notes by the names of their files. Errors: UsageError."""
     from connectors.cli.sample import write_sample
     from connectors.runtime.pin import write_pin
     from connectors.runtime.settings import SEAL_KEY, TRUST, WITNESS_KEY
@@ -137,19 +156,31 @@ def _lay_out(office: Path, center: str, language: Language, pinned: Trust, trust
         f"{center}.enrolment.note": ("seal", ED25519, office / SEAL_KEY),
         f"{center}.witness.note": ("witness", COSIGNATURE_ED25519, office / WITNESS_KEY),
     }
+    notes = {}
     try:
         for folder in (office, office / "mappings", office / "cohub"):
             files.make_folder(folder, under=None if folder == office else office)
         for name, (purpose, algorithm, path) in kinds.items():
             files.make_folder(path.parent, files.PRIVATE_FOLDER, office)
             key = _key(path, key_name(pinned.hub, center, purpose), algorithm)
-            durable.write(office / name, enrolment(pinned.hub, center, purpose, key))
+            notes[name] = enrolment(pinned.hub, center, purpose, key)
         durable.write(office / TRUST, trust_note)
         write_pin(office, pinned.root)
         write_sample(office, language)
     except OSError as exc:
         raise OfficeError("errors.unwritable", path=exc.filename or office, reason=os_reason(exc)) from exc
-    return list(kinds)
+    return notes
+
+
+def write_notes(office: Path, notes: Mapping[str, bytes]) -> None:
+    """Write the enrolment notes that somebody carries to HQ. Errors: UsageError."""
+    from connectors.runtime.told import OfficeError, os_reason
+
+    try:
+        for name, data in notes.items():
+            durable.write(office / name, data)
+    except OSError as exc:
+        raise OfficeError("errors.unwritable", path=exc.filename or office, reason=os_reason(exc)) from exc
 
 
 def _key(path: Path, name: str, algorithm: int) -> Signer:
@@ -169,14 +200,15 @@ def _key(path: Path, name: str, algorithm: int) -> Signer:
     return made
 
 
-def _settings_text(speaker: Speaker, hub: str, center: str, bootstrap: tuple[str, ...], language: Language) -> str:
+def settings_text(speaker: Speaker, hub: str, center: str, bootstrap: tuple[str, ...], language: Language) -> str:
+    """Return the settings of an office as a file that people read."""
     servers = ", ".join(f'"{server}"' for server in bootstrap)
+    kafka = f"bootstrap: [{servers}]\n" if servers else ""
     return f"""\
 # {speaker.say("init.file_settings")}
 hub: {hub}
 center: "{center}"
-bootstrap: [{servers}]
-language: {language}     # {speaker.say("init.file_language")}
+{kafka}language: {language}     # {speaker.say("init.file_language")}
 folder: .        # {speaker.say("init.file_folder")}
 settle_s: 60     # {speaker.say("init.file_settle")}
 """

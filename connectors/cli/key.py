@@ -239,18 +239,22 @@ def _see_that_hq_has(opened: OpenedOffice, key: Verifier, kind: Kind) -> None:
 
     from connectors.cli.log import log_beside
     from connectors.runtime.link import Link
-    from connectors.runtime.office import read_trust
+    from connectors.runtime.office import read_key, read_trust
     from connectors.runtime.outbox import IN_MEMORY, Outbox
     from connectors.runtime.registry_reader import read_registry
     from connectors.runtime.settings import TRUST
     from connectors.runtime.told import OfficeError, told_of
+    from connectors.runtime.way import https_clients
     from hub.protocol.errors import Retriable
 
     log_beside()
+    seal = opened.path / SEAL.file
+    asks = seal if seal.exists() else seal.with_name(SEAL.next)  # the one that was lost signs no session
     with Outbox(IN_MEMORY) as nowhere:
         try:
             trust = read_trust(opened.path / TRUST)
-            registered = asyncio.run(read_registry(Link(opened.settings, nowhere), trust)).center
+            https = https_clients(opened.settings, lambda: read_key(asks))
+            registered = asyncio.run(read_registry(Link(opened.settings, nowhere, https=https), trust)).center
         except Retriable as exc:
             raise OfficeError("key.cannot_ask", reason=told_of(exc)) from exc
     found = None if registered is None else registered.key(key)

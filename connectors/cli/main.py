@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
@@ -16,12 +16,14 @@ from connectors.cli import (
     erase,
     fields,
     init,
+    join,
     key,
     mapping,
     orphans,
     person,
     preview,
     run,
+    service,
     status,
     template,
     witness,
@@ -32,10 +34,12 @@ from hub.base.output import print_version
 EXAMPLES: Final = """
 \b
 Examples:
+  connector join uz.cohub         become an office by the one file that HQ gave you
   connector init --trust trust.note --center uz --bootstrap hub.example:9092
   connector check                 is everything in place, and does HQ answer?
   connector preview offers.xlsx   what a sheet says; nothing is sent
   connector run                   keep HQ up to date until stopped
+  connector install-service       the same, by itself, from each logon on
   connector status                what became of every row
   connector orphans               what HQ has and no sheet names any more
 """
@@ -49,12 +53,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 init.add_to(app)
+join.add_to(app)
 check.add_to(app)
 fields.add_to(app)
 template.add_to(app)
 app.add_typer(mapping.app, name="mapping")
 preview.add_to(app)
 run.add_to(app)
+service.add_to(app)
 status.add_to(app)
 approve.add_to(app)
 orphans.add_to(app)
@@ -81,7 +87,13 @@ def _global(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its status."""
+    command.have_streams()
     sys.exit(run_command(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run_file(arguments: list[str], _own: Mapping[str, str]) -> int:
+    """Run one command of the connector that is one file; return the exit status."""
+    return run_command(arguments)
 
 
 def run_command(arguments: list[str]) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from connectors.cli.program import NAME, typed_name
 from hub.base import files
 from hub.base.output import line
 from hub.base.shell import quote
@@ -66,6 +67,7 @@ class Speaker:
         return self.say("moment.never") if text is None else local_time(text)
 
     def _complete(self, command: str) -> str:
+        command = f"{typed_name()}{command.removeprefix(NAME)}"
         if self.office == Path() or " --office " in command or command.endswith(" --help"):  # not all commands have it
             return command
         start, dashes, rest = command.partition(" -- ")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from connectors.cli.office import Json, OfficeFolder, OpenedOffice
+from connectors.cli.service import find_service
 from connectors.cli.speaker import Speaker
 from connectors.cli.witness import witness_text
 from hub.base.output import as_json, line, table
@@ -45,6 +46,7 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
     from connectors.runtime.needs import find_needs
     from connectors.runtime.outbox import Outbox
     from connectors.runtime.outbox.database import OutboxBroken
+    from schemas.words.said import Said
 
     opened = OpenedOffice.open(office)
     vital = look(opened.path, opened.outbox)
@@ -55,15 +57,20 @@ def status(office: OfficeFolder = Path(), json: Json = False) -> None:
     except OutboxBroken:
         _show_connector(vital.plain(), opened.speaker, why)
         raise
-    found = {"hub": opened.settings.hub, "center": opened.settings.center, "connector": vital.plain(), **found}
+    state, service, _ = find_service(opened)
+    kept = {"state": state, "said": str(service)}
+    head = {"hub": opened.settings.hub, "center": opened.settings.center, "connector": vital.plain(), "service": kept}
+    found = {**head, **found}
     needs = [*find_needs(found, datetime.now(UTC), _bad_mappings(opened)), *_folder_need(opened)]
     for name, entry in found["files"].items():
         entry["message"] = tell_file(name, entry, opened.speaker)
     if json:
         found["link"].pop("why")
+        because = found["link"]["because"]
+        found["link"]["because"] = None if because is None else Said.from_json(because).text()
         as_json({**found, "needs": [need.plain() for need in needs]})
     else:
-        _show(found, needs, opened.speaker, why)
+        _show(found, needs, opened.speaker, why, service)
     if needs:
         raise typer.Exit(1)
 
@@ -112,13 +119,15 @@ def tell_file(name: str, entry: dict[str, Any], speaker: Speaker) -> str:
     return "; ".join(said)
 
 
-def _show(found: dict[str, Any], needs: list[Need], speaker: Speaker, why: Said | None) -> None:
+def _show(found: dict[str, Any], needs: list[Need], speaker: Speaker, why: Said | None, service: Said) -> None:
     from connectors.runtime.explanation import message
     from schemas.words import words
 
     speaker.tell("status.center", center=found["center"], hub=found["hub"])
     _show_connector(found["connector"], speaker, why)
+    speaker.tell("status.service", text=speaker.text(service))
     _show_link(found["link"], found["connector"]["state"] == "running", speaker)
+    _show_way(found["link"], speaker)
     _show_hq(found, speaker)
     lane = found["lane"]
     origin = lane["origin"] or speaker.say("status.no_lane")
@@ -169,6 +178,19 @@ def _show_link(link: dict[str, Any], runs: bool, speaker: Speaker) -> None:
         speaker.tell("status.link_up", since=since, at=at)
     else:
         speaker.tell("status.link_down", since=since, at=at, reason=reason)
+
+
+def _show_way(link: dict[str, Any], speaker: Speaker) -> None:
+    """Show by which way in HQ is reached, where that is not Kafka, and why it is not."""
+    from connectors.runtime.settings import Way
+    from schemas.words.said import Said
+
+    if link["way"] == Way.KAFKA:
+        return
+    if link["because"] is None:
+        speaker.tell("status.way", way="HTTPS")
+    else:
+        speaker.tell("status.way_because", way="HTTPS", why=speaker.text(Said.from_json(link["because"])))
 
 
 def _show_hq(found: dict[str, Any], speaker: Speaker) -> None:

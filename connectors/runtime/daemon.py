@@ -35,6 +35,7 @@ from connectors.runtime.sheets import VerdictSheets
 from connectors.runtime.signals import Replans, Signal
 from connectors.runtime.told import OfficeFatal
 from connectors.runtime.trust import Trusted, TrustReader
+from connectors.runtime.way import Ways, https_clients
 from connectors.runtime.witness_keys import WitnessKeys
 from connectors.runtime.witness_reader import WitnessReader
 from hub.base.ending import Ends, ends_by_itself, telling
@@ -55,7 +56,7 @@ class Connector:
 
     Shapes: `outbox` and `sender` are there while it runs, for those who queue events without a file; so is `folder`,
             for those who wait for files, if it gathers. `lives` is called once it runs, `ends` is told when it begins
-            to end, and why.
+            to end, and why. `ways` knows which way in is taken; None: those of the settings.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Connector:
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         ends: Ends = ends_by_itself,
         lives: Callable[[], None] = lambda: None,
+        ways: Ways | None = None,
     ) -> None:
         self.office = office
+        self._ways = ways
         self._ends = ends
         self._lives = lives
         self._wall = wall
@@ -129,7 +132,8 @@ class Connector:
         office, settings = self.office, self.office.settings
         codecs, ids = Codecs(), EventIds(lambda: int(self._wall().timestamp() * 1000))
         decided, replans = Signal(), Replans()
-        link = Link(settings, outbox, self._clients)
+        https = https_clients(settings, lambda: office.key)
+        link = Link(settings, outbox, self._clients, https=https, ways=self._ways)
         trusted = Trusted(office.folder / TRUST, office.trust)
         registry = RegistryReader(office, outbox, link, work, replans, lambda: trusted.trust)
         announced = registry.registry.announced
@@ -171,6 +175,7 @@ class Connector:
             "witness": witness.run(),
             "presence": sayer.tell(sender),
             "purge": _purge(outbox),
+            **({} if link.ways.other is None else {"way": link.find_first_choice()}),
         }
 
     async def _supervise(self, coroutines: dict[str, Coroutine[Any, Any, None]]) -> None:

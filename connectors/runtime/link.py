@@ -1,4 +1,7 @@
-"""The link to the broker: clients with our settings, the one check before writing, and what `status` says of it."""
+"""The link to HQ: clients with our settings, the one check before writing, and what `status` says of it.
+
+Which way in it goes, by Kafka or over HTTPS, is seen here alone (`connectors.runtime.way`).
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,40 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+)
 
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.meta import NEVER_LINKED, LinkState
-from connectors.runtime.settings import ConnectorSettings
+from connectors.runtime.settings import ConnectorSettings, Way
 from connectors.runtime.told import OfficeWaits, told_of
+from connectors.runtime.way import Ways, WayTurned
 from hub.base.clients import CLOSE_S, close, start
 from hub.base.diagnosis import TIMEOUT_S, find_obstacles
 from hub.base.kafka import AIOKAFKA, Clients, Consumer, Producer
 from hub.protocol.errors import Retriable
+from schemas.words.said import Said, said
 
 REQUEST_BYTES_MAX: Final = 2 << 20
 KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
 BACKOFF_MIN_S: Final = 0.2
+BACKOFF_MAX_S: Final = 5.0  # with the time that a connection takes: ten seconds after a link is healed it is used
+KAFKA_TRY_S: Final = 8.0  # where there is another way in, it is not waited longer for a client of Kafka's
+FRUITLESS_MAX: Final = 2
 CONFIRM_EVERY: Final = timedelta(seconds=10)  # that the link is as it was is noted this often at most
 
 # What a link that breaks is seen by, wherever something waits for it.
 WEATHER: Final = (TimeoutError, OSError, KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError)
+
+T = TypeVar("T", bound=Producer | Consumer)
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +52,7 @@ log = structlog.get_logger(__name__)
 class Backoff:
     """How long to wait before the link is tried again: ever longer, until `reset` tells that it was there."""
 
-    def __init__(self, max_s: float = 10.0) -> None:
+    def __init__(self, max_s: float = BACKOFF_MAX_S) -> None:
         self._max_s = max_s
         self._next_s = BACKOFF_MIN_S
 
@@ -58,10 +74,15 @@ class TopicHidden(OfficeWaits):
     """The broker answers, and has no such topic, or does not show it to us."""
 
 
+class MayNotWrite(OfficeWaits):
+    """The broker lets us in, and has no topic that we may write to."""
+
+
 class Link:
     """The state of the link, kept in the outbox so that `connector status` in another process shows it.
 
-    Shapes: `clients` makes the Kafka clients, which are started here; `clock` tells the time.
+    Shapes: `clients` makes the Kafka clients, which are started here, and `https` what makes those over HTTPS; without
+            it Kafka is the only way. `clock` tells the time.
     """
 
     def __init__(
@@ -70,10 +91,17 @@ class Link:
         outbox: Outbox,
         clients: Clients = AIOKAFKA,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        https: Callable[[], Clients] | None = None,
+        ways: Ways | None = None,
     ) -> None:
         self.settings = settings
+        self.ways = ways or Ways(settings.ways if https is not None else (Way.KAFKA,))
         self._outbox = outbox
         self._clients = clients
+        self._https = https
+        self._https_clients: Clients | None = None
+        self._fruitless = 0  # producers in a row by which nothing was acknowledged
+        self._turning = asyncio.Lock()  # one at a time looks whether the other way lets us in
         self._clock = clock
         self._state = NEVER_LINKED
         self._told: set[tuple[str, str]] = set()  # what readers were kept by since the link came up
@@ -83,13 +111,16 @@ class Link:
         self._note(LinkState("up"))
 
     def is_down(self, exc: BaseException) -> None:
-        """Note that it does not, and why."""
+        """Note that it does not, and why; that the way was changed is no such thing."""
+        if isinstance(exc, WayTurned):
+            return
         why = told_of(exc)
         self._note(LinkState("down", reason=why.text(), why=why))
 
     def _note(self, seen: LinkState) -> None:
         now, before = self._clock(), self._state
-        is_news = (seen.state, seen.reason) != (before.state, before.reason)
+        seen = replace(seen, way=str(self.ways.now), because=self.ways.why)
+        is_news = (seen.state, seen.reason, seen.way) != (before.state, before.reason, before.way)
         if not is_news and before.last_true is not None and timedelta() <= now - before.last_true < CONFIRM_EVERY:
             return
         since = before.since if seen.state == before.state else now
@@ -129,10 +160,100 @@ class Link:
         }
 
     async def producer(self) -> Producer:
-        """Return a started producer. Errors: BrokerAway; TopicHidden."""
+        """Return a started producer. Errors: BrokerAway; TopicHidden; MayNotWrite."""
+        return await self._by_any_way(self._producer)
+
+    async def consumer(self, *topics: str, wait_ms: int = 500) -> Consumer:
+        """Return a started consumer that is assigned to nothing yet; `topics` (our answers) are there.
+
+        Units:  wait_ms is how long the broker holds back a fetch that finds nothing.
+        Errors: BrokerAway; TopicHidden, if it is one of the topics.
+        """
+        wanted = topics or (self.settings.topic_out,)
+        return self.ways.bound(await self._by_any_way(lambda way: self._consumer(way, wanted, wait_ms)))
+
+    async def find_first_choice(self) -> None:
+        """Go back to Kafka when it lets us in again, for as long as the task lives."""
+        while True:
+            await self.ways.is_due()
+            kafka = self.ways.other
+            assert kafka is not None
+            try:
+                await close(await self._producer(kafka))
+            except (BrokerAway, TopicHidden, MayNotWrite) as exc:
+                log.debug("first_choice_away", reason=str(exc))
+                self.ways.missed(exc.said)
+                continue
+            async with self._turning:
+                if self.ways.other is kafka:
+                    self._turn(None)
+
+    async def doubt(self, why: Said) -> None:
+        """Take note that a producer has come to its end without anything of it ever being acknowledged.
+
+        A way that lets us in and carries nothing is none. After a few of these the other way is taken, if that lets us
+        in; `why` says what became of the last of them.
+        """
+        self._fruitless += 1
+        if self.ways.other is None or self._fruitless < FRUITLESS_MAX:
+            return
+        period = self.ways.period
+        async with self._turning:
+            if period != self.ways.period:
+                return  # a reader has found out meanwhile: the other way is now the one that is doubted
+            way = self.ways.other
+            try:
+                await close(await self._producer(way))
+            except (BrokerAway, TopicHidden, MayNotWrite) as exc:
+                log.debug("other_way_away", reason=str(exc))
+                return
+            self._turn(why if way is Way.HTTPS else None)
+
+    def carried(self) -> None:
+        """Take note that the broker has acknowledged something."""
+        self._fruitless = 0
+        self.is_up()
+
+    async def _by_any_way(self, make: Callable[[Way], Awaitable[T]]) -> T:
+        """Return a client of the way that is taken; where that does not let us in, of the other, which is then taken.
+
+        Errors: BrokerAway, where neither does; TopicHidden; MayNotWrite.
+        """
+        while True:
+            way, period = self.ways.now, self.ways.period
+            try:
+                client = await make(way)
+            except BrokerAway as exc:
+                if self.ways.other is None:
+                    raise
+                away = exc
+            else:
+                if period == self.ways.period:
+                    return client
+                await close(client)  # all others have gone over to another way meanwhile
+                continue
+            async with self._turning:
+                if period != self.ways.period:
+                    continue
+                other = self.ways.other
+                assert other is not None
+                try:
+                    client = await make(other)
+                except BrokerAway as exc:
+                    raise BrokerAway("errors.unreachable", obstacles=(away.said, exc.said)) from exc
+                self._turn(away.said if other is Way.HTTPS else None)
+                return client
+
+    def _turn(self, why: Said | None) -> None:
+        self._fruitless = 0
+        self.ways.turn(why)
+        told = said("way.now_kafka") if why is None else said("way.now_https", why=why)
+        log.warning("way_turned", way=str(self.ways.now), reason=str(why or ""), said=told)
+
+    async def _producer(self, way: Way) -> Producer:
         settings = self.settings
-        producer = self._clients.producer(
-            **self.client_settings(),
+        producer = self._of(way).producer(
+            **self._options(way),
             acks="all",
             enable_idempotence=True,
             max_batch_size=KAFKA_BATCH_BYTES_MAX,
@@ -144,44 +265,67 @@ class Link:
             found: Collection[str] = (await producer.client.fetch_all_metadata()).topics()
             return found
 
-        await self._start(producer, topics, [settings.topic_in])
+        await self._start(way, producer, topics, [settings.topic_in])
         return producer
 
-    async def consumer(self, *topics: str, wait_ms: int = 500) -> Consumer:
-        """Return a started consumer that is assigned to nothing yet; `topics` (our answers) are there.
-
-        Units:  wait_ms is how long the broker holds back a fetch that finds nothing.
-        Errors: BrokerAway; TopicHidden, if it is one of the topics.
-        """
-        consumer = self._clients.consumer(
-            **self.client_settings(),
+    async def _consumer(self, way: Way, topics: Sequence[str], wait_ms: int) -> Consumer:
+        consumer = self._of(way).consumer(
+            **self._options(way, topics),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=min(wait_ms, int(self.settings.request_timeout_s * 500)),  # it is an answer in time
         )
-        await self._start(consumer, consumer.topics, topics or [self.settings.topic_out])
+        await self._start(way, consumer, consumer.topics, topics)
         return consumer
 
+    def _of(self, way: Way) -> Clients:
+        """Return what makes the clients of one way."""
+        if way is Way.KAFKA:
+            return self._clients
+        if self._https_clients is None:
+            assert self._https is not None
+            self._https_clients = self._https()
+        return self._https_clients
+
+    def _options(self, way: Way, topics: Sequence[str] = ()) -> dict[str, Any]:
+        return self.client_settings() if way is Way.KAFKA else {"topics": topics}
+
     async def _start(
-        self, client: Producer | Consumer, present: Callable[[], Awaitable[Collection[str]]], topics: Sequence[str]
+        self,
+        way: Way,
+        client: Producer | Consumer,
+        present: Callable[[], Awaitable[Collection[str]]],
+        topics: Sequence[str],
     ) -> None:
         """Start a client and see that its topics are there: writing to a missing one waits, reading from it spins."""
         try:
-            async with asyncio.timeout(self.settings.request_timeout_s):
+            async with asyncio.timeout(self._start_s(way)):
                 await start(client, CLOSE_S)
                 known = await present()
         except BaseException as exc:
             await close(client)
+            if isinstance(exc, ClusterAuthorizationFailedError):  # an idempotent producer gets no id from it
+                raise MayNotWrite("errors.may_not_write", topic=topics[0]) from exc
             if isinstance(exc, KafkaError | TimeoutError | OSError):
-                raise await self._explain(exc) from exc
+                raise await self._explain(way, exc) from exc
             raise
         for topic in topics:
             if topic not in known:
                 await close(client)
                 raise TopicHidden("errors.no_topic", topic=topic)
 
-    async def _explain(self, exc: BaseException) -> BrokerAway:
+    def _start_s(self, way: Way) -> float:
+        """Return how long the start of a client may take: over HTTPS it is several requests."""
+        timeout_s = self.settings.request_timeout_s
+        if way is Way.HTTPS:
+            return timeout_s * 2
+        return timeout_s if self.ways.other is None else min(timeout_s, KAFKA_TRY_S)
+
+    async def _explain(self, way: Way, exc: BaseException) -> BrokerAway:
         settings = self.settings
+        if way is Way.HTTPS:
+            text = getattr(exc, "said", None) or said("way.no_answer")
+            return BrokerAway("errors.unreachable", obstacles=(text,))
         why = await find_obstacles(settings.bootstrap, settings.security, min(TIMEOUT_S, settings.request_timeout_s))
         if why is not None:
             return BrokerAway("errors.unreachable", obstacles=why)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +27,8 @@ from connectors.runtime.sender import Sender
 from connectors.runtime.settings import ConnectorSettings
 from connectors.runtime.standing import Kept
 from hub.base.clients import close
+from hub.base.reason import reason_of
+from hub.base.release import release
 from hub.protocol.control import More, Presence, seal_key_name
 from hub.protocol.errors import CohubError, Retriable
 from hub.protocol.forms import STATUS_V1, announce
@@ -129,7 +130,7 @@ class Sayer:
                 finally:
                     await close(producer)
         except (CohubError, KafkaError, TimeoutError, OSError) as exc:
-            log.info("end_not_told_to_hq", reason=str(exc) or type(exc).__name__)
+            log.info("end_not_told_to_hq", reason=reason_of(exc))
 
 
 def more_of(outbox: Outbox, now: datetime, refused: int, ended: str = "") -> More:
@@ -143,14 +144,7 @@ def presence_note(
     settings: ConnectorSettings, outbox: Outbox, key: Signer, now: datetime, more: More | None = None
 ) -> bytes:
     """Return the signed note that says how much of the lane is sealed, and how much waits; or, with `more`, more."""
-    lane, software = outbox.lane, f"cohub {_version()}"
+    lane, software = outbox.lane, f"cohub {release() or '(not installed)'}"
     text = announce(software, READS) if more is None else software
     presence = Presence(settings.center, lane.origin, now, lane.sealed.size, outbox.backlog(), text, more)
     return sign_note(presence.to_text(), [key.named(seal_key_name(settings.hub, settings.center))]).to_bytes()
-
-
-def _version() -> str:
-    try:
-        return version("cohub")
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -33,6 +33,7 @@ from connectors.runtime.standing import Kept, Passed, lost_from, passed_over, st
 from connectors.runtime.trust import TrustReader
 from hub.base.clients import close
 from hub.base.kafka import Consumer, stamped_at
+from hub.base.reason import reason_of
 from hub.domain.hq_lane import CLOCK
 from hub.domain.registry import correction_of
 from hub.protocol.errors import CohubError, Malformed, Retriable
@@ -103,7 +104,6 @@ class ReceiptReader:
             await self._reconsider_foreign()
             reason_for_epoch(self._outbox)  # a foreign lane that was seen before stops us before we read answers
         consumer = await self._link.consumer()
-        self._backoff.reset()
         try:
             consumer.assign([self._topic])
             end = await self._seek(consumer)
@@ -114,6 +114,7 @@ class ReceiptReader:
                     log.info("answers_read", position=end, origin=self._outbox.lane.origin)
                 waiting = self._sender.ready.is_set()
                 batches = await consumer.getmany(timeout_ms=60_000 if waiting else 500, max_records=FETCH_MAX)
+                self._backoff.reset()
                 records = batches.get(self._topic, [])
                 if records:
                     await self._take(records)
@@ -281,7 +282,7 @@ class ReceiptReader:
             async with asyncio.timeout(settings.registry_wait_s):
                 lane = (await read_registry(self._link, self._trust.trusted.trust)).lane
         except (CohubError, KafkaError, TimeoutError, OSError) as exc:
-            log.info("clock_unknown", reason=str(exc) or type(exc).__name__)
+            log.info("clock_unknown", reason=reason_of(exc))
             return
         clock = lane.entities.get(CLOCK)
         correction = None if clock is None else correction_of(clock, lane.corrected_at)

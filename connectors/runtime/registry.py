@@ -40,6 +40,7 @@ class OurCenter:
     status: str
     keys: tuple[OurKey, ...]
     streams: frozenset[str] = frozenset()  # those that it may report
+    status_reason: str = ""  # what the person gave who suspended or closed it
 
     def key(self, ours: Verifier) -> OurKey | None:
         """Return our key as HQ has it, None if it was never registered."""
@@ -154,7 +155,7 @@ class Registry:
 
 def _our_center(found: Center) -> OurCenter:
     keys = tuple(key for key in map(_our_key, found.keys) if key is not None)
-    return OurCenter(found.status, keys, found.streams)
+    return OurCenter(found.status, keys, found.streams, found.status_reason)
 
 
 def _our_key(key: Key) -> OurKey | None:

@@ -35,6 +35,7 @@ from connectors.runtime.trust import Trusted, TrustReader
 from hub.base import files
 from hub.base.clients import close
 from hub.base.kafka import Consumer
+from hub.base.reason import reason_of
 from hub.base.text import in_one_line
 from hub.domain.hq_lane import CLOCK
 from hub.domain.registry import correction_of
@@ -291,7 +292,7 @@ async def lane_reason(link: Link, origin: str) -> str | None:
             finally:
                 await close(consumer)
     except (CohubError, KafkaError, TimeoutError, OSError, LookupError, TypeError) as exc:  # also no state of a lane
-        log.info("lane_reason_unknown", origin=origin, reason=str(exc) or type(exc).__name__)
+        log.info("lane_reason_unknown", origin=origin, reason=reason_of(exc))
         return None
 
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -18,6 +19,7 @@ from aiokafka.errors import (
     InvalidProducerIdMapping,
     KafkaError,
     OutOfOrderSequenceNumber,
+    TopicAuthorizationFailedError,
     UnknownProducerId,
 )
 
@@ -25,16 +27,21 @@ from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.alarms import Alarm, AlarmText
 from connectors.runtime.clock import OfficeClock, find_gap
 from connectors.runtime.course import Course
-from connectors.runtime.link import WEATHER, Backoff, Link
+from connectors.runtime.hq_words import status_said
+from connectors.runtime.link import WEATHER, Backoff, Link, MayNotWrite, TopicHidden
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.lane import Batch
+from connectors.runtime.outbox.status import hq_status
 from connectors.runtime.sealer import Sealer
 from connectors.runtime.signals import Signal
 from connectors.runtime.told import OfficeWaits
+from connectors.runtime.way import WayTurned
 from hub.base.clients import close
 from hub.base.kafka import Producer, stamped_at
 from hub.protocol.errors import Retriable
 from hub.protocol.record import CONTROL_HEADER
+from hub.protocol.status import State
+from schemas.words.said import Said, said
 
 WAIT_MIN_S: Final = 0.0005
 SENDS_FOR_S: Final = 0.25  # who has sent a batch is about to send the next for this long
@@ -69,6 +76,7 @@ class Sender:
         self._clock = clock
         self._office_clock = office_clock
         self._topic = link.settings.topic_in
+        link.ways.on_turn.append(work.ring)
         self._course = Course.begin(link.settings.receipt_wait_s, clock())
         self._origin = ""  # of the lane that the course is of
         self._progress = asyncio.Event()
@@ -77,9 +85,13 @@ class Sender:
         self._backoff = Backoff()
         self._held: str | None = outbox.database.meta(AlarmName.SCHEMA_NOT_ANNOUNCED)  # what `status` says of it
         self._departed_at = float("-inf")
-        self._failure = ""
+        self._failure: Said | str = ""
         self._unanswered = ""  # what kept the broker from acknowledging a control record
         self._producer: Producer | None = None
+        self._is_denied = False  # the right to write was taken: a producer that heard so writes no more, whatever comes
+        self._has_landed = False  # whether the broker has acknowledged anything of this producer
+        self._serves = False  # whether anything was to be sent by it
+        self._is_silent = False  # whether it has ended without that, and not because anybody refused something
         self._out_of_step = False  # the broker counts this producer's records in another way: only a new one can write
 
     @property
@@ -125,9 +137,23 @@ class Sender:
             try:
                 await self._session()
             except (Retriable, KafkaError, TimeoutError, OSError) as exc:
-                self._link.is_down(exc)
+                self._link.is_down(self._explained(exc))
                 log.debug("link_lost", reason=str(exc) or type(exc).__name__)  # the link tells it, once
+                if self._is_silent or (self._serves and not self._has_landed and isinstance(exc, WEATHER)):
+                    why = getattr(exc, "said", None) or said("errors.no_acknowledgement", detail=type(exc).__name__)
+                    await self._link.doubt(why)
             await self._backoff.wait()
+
+    def _explained(self, exc: BaseException) -> BaseException:
+        """Return why we may not write, as HQ has said it: it takes the right from a center that it suspends."""
+        if not isinstance(exc, TopicHidden | MayNotWrite | TopicAuthorizationFailedError):
+            return exc
+        kept = hq_status(self._outbox.database)
+        if kept is None or kept.note.state not in (State.SUSPENDED, State.CLOSED):
+            is_said = isinstance(exc, TopicHidden | MayNotWrite)
+            return exc if is_said else OfficeWaits("errors.may_not_write", topic=self._topic)
+        told = status_said(kept, is_stale=kept.is_stale(datetime.now(UTC)))
+        return OfficeWaits(told.name, **told.values)
 
     async def send_control(self, kind: str, value: bytes) -> bool:
         """Send a control record if the link is up, in no order to the events; return whether it went out."""
@@ -141,14 +167,17 @@ class Sender:
                     stamp(await producer.send_and_wait(self._topic, value, key=key, partition=0, headers=headers))
         except (KafkaError, TimeoutError, OSError) as exc:
             log.debug("control_not_sent", kind=kind, reason=str(exc))
-            if producer is self._producer and isinstance(exc, (*WEATHER, *_OUT_OF_STEP)):
-                if isinstance(exc, _OUT_OF_STEP):
+            if producer is self._producer and isinstance(exc, (*WEATHER, *_OUT_OF_STEP, TopicAuthorizationFailedError)):
+                if isinstance(exc, TopicAuthorizationFailedError):
+                    self._is_denied = True
+                elif isinstance(exc, _OUT_OF_STEP):
                     self._out_of_step = True
                 else:  # nothing else may be on its way by which a broker that is gone would be noticed
                     self._unanswered = type(exc).__name__
+                    self._is_silent = not self._has_landed
                 self._work.ring()
             return False
-        self._link.is_up()
+        self._landed()
         return True
 
     @contextlib.contextmanager
@@ -165,25 +194,33 @@ class Sender:
             clock.measured(find_gap(before, stamped, clock.wall()))
 
     async def _session(self) -> None:
-        producer = await self._link.producer()
+        self._is_silent = self._serves = False
+        producer, period = await self._link.producer(), self._link.ways.period
         try:
             await self.ready.wait()
             await self._settled()
-            await self._serve(producer)
+            await self._serve(producer, period)
         finally:
             self._producer = None
             self.linked.clear()
             await close(producer)
 
-    async def _serve(self, producer: Producer) -> None:
+    async def _serve(self, producer: Producer, period: int) -> None:
+        """Send by a producer, until it is of a way in that is not taken any more."""
         self._follow_lane()
         self._course = self._course.linked()
-        self._producer, self._unanswered, self._out_of_step = producer, "", False
+        self._producer, self._unanswered, self._out_of_step, self._is_denied = producer, "", False, False
+        self._has_landed, self._serves = False, True
         self._progress.set()
         self.linked.set()
-        self._backoff.reset()
         self._link.is_up()
         while True:
+            is_over = period != self._link.ways.period
+            if is_over and (self._course.is_broken or not self._course.in_flight):
+                self._serves = self._is_silent = False
+                raise WayTurned  # what was under way has landed, so nothing of it is sent twice
+            if self._is_denied:
+                raise TopicAuthorizationFailedError(self._topic)
             if self._out_of_step:
                 raise OfficeWaits("errors.out_of_step")
             if self._course.is_broken:
@@ -192,7 +229,7 @@ class Sender:
                 detail, self._unanswered = self._unanswered, ""
                 raise OfficeWaits("errors.no_acknowledgement", detail=detail)
             self._work.clear()
-            batch = self._pick()
+            batch = None if is_over else self._pick()
             if batch is not None:
                 await self._send(producer, batch)
                 # A send need not wait, and each batch waits for the outbox: all others have a turn meanwhile.
@@ -263,12 +300,22 @@ class Sender:
         """Take the broker's word on a departure; of an earlier producer's the course knows nothing any more."""
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is not None:
-            self._course, self._failure = self._course.failed(number), type(error).__name__
+            before, self._course = self._course, self._course.failed(number)
+            if self._course is not before:
+                self._failure = getattr(error, "said", None) or type(error).__name__
+                self._is_denied = self._is_denied or isinstance(error, TopicAuthorizationFailedError)
+                self._is_silent = not self._has_landed and isinstance(error, WEATHER)
         else:
             self._course = self._course.landed(number)
-            self._link.is_up()
+            self._landed()
             self._progress.set()
         self._work.ring()
+
+    def _landed(self) -> None:
+        """Take note that the broker has acknowledged something, which is more than that it lets us in."""
+        self._has_landed = True
+        self._backoff.reset()
+        self._link.carried()
 
     def _wait_s(self) -> float | None:
         """Return how long to wait for work: till a batch is due, or HQ has been silent for too long."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -16,8 +18,10 @@ from hub.base import files
 from hub.base.access import Security, Servers
 from hub.base.ending import END_S
 from hub.protocol import topics
+from hub.protocol.errors import Malformed
 from hub.protocol.plain_yaml import load_yaml
 from hub.protocol.record import ID
+from hub.protocol.session import read_address
 from schemas.words import Language
 from schemas.words.said import Said, said
 
@@ -36,6 +40,7 @@ BOUNDS: Final = {
     "less_than": "lt",
     "too_short": "min_length",
 }
+NO_PROXY: Final = "none"
 _HUB: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 
 
@@ -48,6 +53,54 @@ class Guard(BaseModel):
     rows_min: int = Field(default=20, ge=1)
 
 
+class Way(StrEnum):
+    """A way in to HQ."""
+
+    KAFKA = "kafka"
+    HTTPS = "https"
+
+
+class Https(BaseModel):
+    """How HQ is reached over HTTPS. No address: not at all.
+
+    Shapes: proxy is a URL, which may hold a name and a password, or `none`: then the environment's counts no more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str | None = None
+    ca_file: Path | None = None
+    proxy: SecretStr | None = None
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else read_address(value.strip().removesuffix("/").removesuffix(":443").lower())
+        except Malformed as exc:
+            raise PydanticCustomError("https_address", "{said}", {"said": str(exc)}) from exc
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value() != NO_PROXY and not is_proxy(value.get_secret_value()):
+            raise PydanticCustomError("proxy", "not a proxy's URL")
+        return value
+
+    def beneath(self, folder: Path) -> Https:
+        """Return the same with its file looked for from this folder on."""
+        return self if self.ca_file is None else self.model_copy(update={"ca_file": folder / self.ca_file})
+
+
+def is_proxy(url: str) -> bool:
+    """Return whether a proxy can be reached by this URL: `http://[name:password@]host:port`, or `https://`."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 class ConnectorSettings(BaseModel):
     """One co-center's connector. Paths are relative to the office folder.
 
@@ -58,7 +111,9 @@ class ConnectorSettings(BaseModel):
 
     hub: str = Field(pattern=_HUB)
     center: str
-    bootstrap: Annotated[Servers, Field(min_length=1)]
+    way: Literal["kafka", "https", "auto"] = "auto"
+    bootstrap: Servers = ()
+    https: Https = Https()
     language: Language = "en"
     folder: Path = Path()
     depth_max: int = Field(default=0, ge=0, le=16)
@@ -86,6 +141,19 @@ class ConnectorSettings(BaseModel):
             raise PydanticCustomError("center", "expected a center's id of a-z, 0-9 and -")
         return value
 
+    @model_validator(mode="after")
+    def _has_a_way(self) -> Self:
+        if not self.ways:
+            place = "https.address" if self.way == "https" else "bootstrap"
+            raise PydanticCustomError("no_way", "no way in", {"place": place})
+        return self
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The ways in that may be taken, the first choice first."""
+        named = {Way.KAFKA: bool(self.bootstrap), Way.HTTPS: self.https.address is not None}
+        return tuple(way for way in Way if named[way] and self.way in (way, "auto"))
+
     @property
     def topic_in(self) -> str:
         """Where this center writes."""
@@ -103,6 +171,7 @@ class Overrides(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COHUB_CONNECTOR_", frozen=True, extra="ignore")
 
     bootstrap: str | None = None
+    way: str | None = None
     linger_ms: float | None = None
     settle_s: float | None = None
     poll_s: float | None = None
@@ -127,7 +196,22 @@ def read_settings(office: Path, overrides: Overrides | None = None) -> Connector
     if security:
         data["security"] = (data.get("security") or {}) | security
     settings = make_settings(data | given, str(path))
-    return settings.model_copy(update={"security": settings.security.beneath(office)})
+    beneath = {"security": settings.security.beneath(office), "https": settings.https.beneath(office)}
+    return settings.model_copy(update=beneath)
+
+
+def is_exposed(office: Path) -> bool:
+    """Return whether a password stands in the file of settings, and others may read it. Errors: OSError; YAMLError."""
+    path = office / FILE
+    data = load_yaml(files.read_text(path))
+    security, https = data.get("security") or {}, data.get("https") or {}
+    if not security.get("password") and not urlsplit(str(https.get("proxy") or "")).password:
+        return False
+    try:
+        files.read_private(path)
+    except files.ExposedError:
+        return True
+    return False
 
 
 def make_settings(data: dict[str, Any], name: str) -> ConnectorSettings:
@@ -136,7 +220,7 @@ def make_settings(data: dict[str, Any], name: str) -> ConnectorSettings:
         return ConnectorSettings.model_validate(data)
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"]) or first.get("ctx", {}).get("place", "")
         raise OfficeError("errors.setting", path=name, place=place, fault=_fault(first)) from exc
 
 
@@ -144,13 +228,13 @@ def _fault(error: Any) -> Said:
     """Return what is wrong with a setting, of pydantic's kinds and our own; English for a kind without words."""
     context, came = error.get("ctx", {}), str(error["input"])[:CAME_MAX]
     kind = error["type"]
-    if kind in ("extra_forbidden", "missing"):
+    if kind in ("extra_forbidden", "missing", "no_way", "proxy"):  # a proxy's URL may hold a password: it is not shown
         return said(f"setting.{kind}")
     if kind in BOUNDS:
         return said(f"setting.{BOUNDS[kind]}", bound=context[BOUNDS[kind]], came=came)
     if kind == "literal_error":
         return said("setting.literal_error", expected=context["expected"].replace(" or ", ", "), came=came)
-    for start in ("address", "center", "float", "int", "bool"):
+    for start in ("address", "https_address", "center", "float", "int", "bool"):
         if kind.startswith(start):
             return said(f"setting.{start}", came=came)
     return said("setting.other", came=came, detail=error["msg"])

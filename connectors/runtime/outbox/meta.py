@@ -96,7 +96,8 @@ class LinkState:
 
     Shapes: since is when it came to be so, last_true when it was last seen to be so, both None where nobody noted it;
             reason is a sentence in English, for a link that is down, and `why` the same for whoever reads it, None
-            where an older release has noted it.
+            where an older release has noted it; way is the way in, and because what keeps us out of the one that would
+            be the first choice.
     """
 
     state: Literal["up", "down", "never"]
@@ -104,6 +105,8 @@ class LinkState:
     last_true: datetime | None = None
     reason: str = ""
     why: Said | None = None
+    way: str = "kafka"
+    because: Said | None = None
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -114,13 +117,15 @@ class LinkState:
                 raise Malformed(f"the outbox says of the link what no release has written: {text[:200]!r}")
             return cls("up" if state == "up" else "down", reason=reason)
         found = orjson.loads(text)
-        why = found.get("why")
+        why, because = (None if each is None else Said.from_json(each) for each in map(found.get, ("why", "because")))
         return cls(
             found["state"],
             _moment(found["since"]),
             _moment(found["last_true"]),
             found["reason"],
-            None if why is None else Said.from_json(why),
+            why,
+            found.get("way", "kafka"),
+            because,
         )
 
     def to_text(self) -> str:
@@ -130,8 +135,9 @@ class LinkState:
     def plain(self) -> dict[str, Any]:
         """Return the record as plain values, its times as text."""
         since, last_true = (None if at is None else write_time(at) for at in (self.since, self.last_true))
-        why = None if self.why is None else self.why.to_json()
-        return {"state": self.state, "since": since, "last_true": last_true, "reason": self.reason, "why": why}
+        why, because = (None if each is None else each.to_json() for each in (self.why, self.because))
+        found = {"state": self.state, "since": since, "last_true": last_true, "reason": self.reason, "why": why}
+        return {**found, "way": self.way, "because": because}
 
 
 NEVER_LINKED = LinkState("never")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.cli.check import _schemas, _streams
+from connectors.cli.check_registry import check_schemas, check_streams
 from connectors.cli.office import OpenedOffice
 from connectors.runtime.registry import OurCenter, Registry
 from tests.support.hq_lane import LaneWriter
@@ -48,7 +48,7 @@ def test_check_counts_a_newer_version_as_what_it_is(
     (tmp_path / "mappings").mkdir()
     (tmp_path / "mappings" / "partners.yaml").write_text(PARTNERS + persons, "utf-8")
     (tmp_path / "connector.yaml").write_text("hub: hub.example\ncenter: uz\nbootstrap: 127.0.0.1:1\n", "utf-8")
-    found = _schemas(OpenedOffice.open(tmp_path), registry_of(*announced))
+    found = check_schemas(OpenedOffice.open(tmp_path), registry_of(*announced))
     assert found.ok is ok
     assert str(found.said).startswith(said)
 
@@ -62,5 +62,5 @@ def test_check_names_streams_that_hq_does_not_allow(streams: set[str], ok: bool,
     (tmp_path / "mappings").mkdir()
     (tmp_path / "mappings" / "partners.yaml").write_text(PARTNERS, "utf-8")
     (tmp_path / "connector.yaml").write_text("hub: hub.example\ncenter: uz\nbootstrap: 127.0.0.1:1\n", "utf-8")
-    found = _streams(OpenedOffice.open(tmp_path), OurCenter("active", (), frozenset(streams)))
+    found = check_streams(OpenedOffice.open(tmp_path), OurCenter("active", (), frozenset(streams)))
     assert (found.ok, str(found.said).startswith(said)) == (ok, True)

@@ -1,0 +1,103 @@
+"""A consumer over HTTPS is what one of Kafka's is: whatever is written, forgotten, lost, and asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.runtime.https.consumer import HttpsConsumer
+from connectors.runtime.https.session import Session
+from connectors.runtime.https.wire import Wire
+from connectors.runtime.settings import Https
+from hub.kafka.memory_clients import MemoryConsumer
+from hub.protocol.keys import Signer
+from tests.support.web_hq import ADDRESS, WebHq
+
+HUB, CENTER = "hub.example", "uz"
+SEAL = Signer(f"{HUB}/{CENTER}", b"k" * 32)
+OUT = f"out.{CENTER}"
+PLACE = TopicPartition(OUT, 0)
+
+moves = st.one_of(
+    st.tuples(st.just("write"), st.integers(1, 5)),
+    st.tuples(st.just("forget"), st.integers(0, 12)),
+    st.tuples(st.just("lose"), st.integers(0, 12)),
+    st.tuples(st.just("seek"), st.integers(0, 15)),
+    st.tuples(st.just("begin"), st.just(0)),
+    st.tuples(st.just("pause"), st.just(0)),
+    st.tuples(st.just("resume"), st.just(0)),
+    st.tuples(st.just("assign"), st.just(0)),
+    st.tuples(st.just("position"), st.just(0)),
+    st.tuples(st.just("ends"), st.just(0)),
+    st.tuples(st.just("get"), st.integers(1, 4)),
+    st.tuples(st.just("all"), st.just(0)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.booleans(), st.lists(moves, min_size=3, max_size=25))
+def test_consumer_over_https_behaves_as_kafkas(from_latest: bool, script: list[tuple[str, int]]) -> None:
+    """The same records at the same offsets, the same positions and ends, after each of the same moves."""
+    asyncio.run(compare("latest" if from_latest else "earliest", script))
+
+
+async def compare(reset: str, script: list[tuple[str, int]]) -> None:
+    hq = WebHq(HUB, CENTER, SEAL)
+    session = Session(Wire(Https(address=ADDRESS), 5.0, httpx.ASGITransport(hq.app)), HUB, CENTER, lambda: SEAL)
+    ours, kafkas = HttpsConsumer(session, auto_offset_reset=reset), hq.broker.consumer(auto_offset_reset=reset)
+    written = 0
+    for consumer in (ours, kafkas):
+        await consumer.start()
+        consumer.assign([PLACE])
+    for move, number in script:
+        if move == "write":
+            for _ in range(number):
+                await hq.broker.producer().send_and_wait(OUT, b"%d" % written, partition=0)
+                written += 1
+        elif move == "forget":
+            hq.broker.forget(OUT, before=number)
+        elif move == "lose":
+            hq.broker.cut_off(OUT, end=max(number, hq.broker.partition(PLACE).begin))
+        else:
+            said = [await done(consumer, move, number) for consumer in (ours, kafkas)]
+            assert said[0] == said[1], (move, number)
+    await ours.stop()
+    await hq.close()
+
+
+async def done(consumer: HttpsConsumer | MemoryConsumer, move: str, number: int) -> Any:
+    """Do one thing; return what can be seen of it."""
+    try:
+        if move == "seek":
+            consumer.seek(PLACE, number)
+        elif move == "begin":
+            await consumer.seek_to_beginning(PLACE)
+        elif move == "pause":
+            consumer.pause(PLACE)
+        elif move == "resume":
+            consumer.resume(PLACE)
+        elif move == "assign":
+            consumer.assign([PLACE])
+        elif move == "position":
+            found = await consumer.position(PLACE)
+            consumer.seek(PLACE, found)  # the one in memory begins anew otherwise, where aiokafka's has found its place
+            return found
+        elif move == "ends":
+            return await consumer.beginning_offsets([PLACE]), await consumer.end_offsets([PLACE])
+        elif move == "get":
+            return plain(await consumer.getmany(max_records=number))
+        else:
+            return plain(await consumer.getmany(PLACE))
+    except KafkaError as exc:
+        return type(exc)
+    return None
+
+
+def plain(found: Any) -> Any:
+    return {place: [(each.offset, each.value, each.timestamp) for each in records] for place, records in found.items()}
