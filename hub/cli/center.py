@@ -11,11 +11,15 @@ import typer
 
 from hub.base import files
 from hub.base.output import ago, as_json, confirm, facts_table, line, note, shown, span, table
+from hub.cli import invitation
+from hub.cli.access import access_facts, rotate, set_quota
 from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
+    from hub.cli.invitation import Ways
     from hub.hq.centers import Changed
+    from hub.hq.folder import HubFolder
     from hub.store.read.centers import RegisteredCenter, RegisteredKey
     from hub.store.read.intakes import IntakeStanding
 
@@ -28,12 +32,17 @@ Examples:
   hub center show uz                      how it is, and what its office says
   hub center set uz --add-stream deal     it may report deals, too
   hub center add-key uz --enrolment uz.rotation.note
+  hub center set uz --quota 2MiB          it may write so much a second
+  hub center rotate uz --to uz.password   a new password for its login at the broker
   hub center suspend uz --reason "…"      its lane waits, nothing is lost
 """
 
 app = typer.Typer(
     help="Centers: add, revise, suspend, close; their keys.\n" + EXAMPLES, no_args_is_help=True, rich_markup_mode=None
 )
+
+app.command()(rotate)
+invitation.add_to(app)
 
 CenterId = Annotated[str, typer.Argument(metavar="ID", help="The center's id: a-z, 0-9 and -, such as uz.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the ledger.")]
@@ -68,7 +77,14 @@ def add(
     ] = None,
     zone: Zone = None,
     timezone: Timezone = None,
+    invite: Annotated[
+        Path | None,
+        typer.Option(
+            "--invite", metavar="FILE", help="Make the one file by which its office joins (`hub center invite`)."
+        ),
+    ] = None,
     data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
     """Register a center, with the keys of its enrolment notes: the seal key's and the witness key's.
 
@@ -88,14 +104,41 @@ def add(
         streams=tuple(stream or ()),
     )
     notes = [_read_note(path) for path in enrolment or []]
-    done = run_async(register(hub_folder(ctx, data_dir), center, profile, notes))
+    where = hub_folder(ctx, data_dir)
+    if invite is not None and files.kind_at(invite) is not None:
+        raise UsageError(f"--invite {invite}: it is there already, and nothing was done; name another file")
+    ways = None if invite is None else _ways_in(ctx, where, center)
+    done = run_async(register(where, center, profile, notes))
+    made = None if invite is None or ways is None else invitation.make_file(where, center, invite, ways)
     _tell_pinned(done)
+    if json:
+        as_json(
+            {
+                "registered": done.center.model_dump(),
+                "invitation": None if made is None else invitation.invited_row(made),
+            }
+        )
+        return
     line(f"center {center} is registered; a running worker reads in.{center} within seconds")
+    if made is not None:
+        invitation.tell_invited(made)
+        return
     purposes = {key.purpose for key in done.center.keys}
     if "seal" not in purposes:
         line(f"it has no seal key yet: its lane waits for `hub center add-key {center} --enrolment FILE`")
     if "witness" not in purposes:
         line(f"it is no witness of HQ's log yet: `hub center add-key {center} --enrolment {center}.witness.note`")
+
+
+def _ways_in(ctx: typer.Context, where: HubFolder, center: str) -> Ways:
+    """Return the ways in that a file is to name. Errors: UsageError, which names the command that has options."""
+    try:
+        return invitation.ways_in(ctx, where)
+    except UsageError as exc:
+        raise UsageError(
+            f"nothing was done, for the file can't be made yet: {exc}. `hub center add` has none of these options: "
+            f"add {center} without --invite, then `hub center invite {center} FILE` with them"
+        ) from exc
 
 
 @app.command("list")
@@ -132,18 +175,23 @@ def show(ctx: typer.Context, center: CenterId, data_dir: DataDir = None, json: J
 
     Example: hub center show uz --json
     """
+    from hub.hq.access import standing as access_standing
     from hub.hq.lookup import find_center
     from hub.hq.pulse import worker_standing
     from hub.hq.status import as_it_lives
 
     where = hub_folder(ctx, data_dir)
     with where.snapshot() as now:
-        found = find_center(now, center)
+        found, given = find_center(now, center), now.access()
     standing = as_it_lives(found.standing, worker_standing(where.worker_file, datetime.now(UTC)))
+    access = access_standing(found.registered, given)
     if json:
-        as_json({"registered": found.registered.model_dump(), "standing": standing.model_dump()})
+        invited = None if found.invitation is None else found.invitation.model_dump()
+        shown_plain = {"registered": found.registered, "standing": standing, "access": access}
+        as_json({**{name: model.model_dump() for name, model in shown_plain.items()}, "invitation": invited})
     else:
-        facts_table(_facts(found.registered, standing))
+        invited_as = found.invitation and invitation.invitation_line(found.invitation)
+        facts_table({**_facts(found.registered, standing), **access_facts(access), "invitation": invited_as})
         table("keys", ["id", "purpose", "status"], [[k.id, _purpose(k), k.status] for k in found.registered.keys])
     if standing.status not in ("reading", "new"):
         raise typer.Exit(1)
@@ -197,6 +245,12 @@ def revise(
         list[str] | None,
         typer.Option("--remove-stream", help="A stream that it may not report any more; may be repeated."),
     ] = None,
+    quota: Annotated[
+        str | None,
+        typer.Option(
+            "--quota", metavar="RATE", help="What it may write in a second, such as 2MiB; `default` for 1MiB."
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Take streams away without being asked.")] = False,
     data_dir: DataDir = None,
     json: Json = False,
@@ -223,6 +277,10 @@ def revise(
         removed=tuple(remove_stream or ()),
     )
     where = hub_folder(ctx, data_dir)
+    if quota is not None:
+        set_quota(where, center, quota)
+        if not revision.says_anything:
+            return
     try:
         done = run_async(revise_center(where, center, revision, takes_away=yes))
     except TakesAwayError as exc:

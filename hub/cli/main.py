@@ -17,6 +17,7 @@ from hub.cli import (
     clock,
     code_list,
     demo,
+    doctor,
     key,
     lane,
     ledger,
@@ -29,6 +30,7 @@ from hub.cli import (
     settings,
     show,
     status,
+    web,
 )
 from hub.cli.audit import group as audit
 from hub.cli.options import Settings
@@ -41,6 +43,7 @@ Examples:
   hub center add uz --name "…" --country UZ --direction north \\
       --language ru --stream offer --enrolment uz.enrolment.note
   hub status                              how every center stands
+  hub doctor                              is all as it should be, and what to do where it is not
   hub show offer uz:K-12                  one entity as HQ has it
   hub demo                                a whole network to look at, then forgotten
 """
@@ -69,6 +72,8 @@ app.add_typer(schema.app, name="schema")
 app.add_typer(settings.app, name="settings")
 republish.add_to(app)
 status.add_to(app)
+doctor.add_to(app)
+web.add_to(app)
 show.add_to(app)
 demo.add_to(app)
 

@@ -21,7 +21,7 @@ from hub.hq.folder import HubFolder
 from hub.protocol.errors import Conflict, Retriable, UsageError
 
 if TYPE_CHECKING:
-    from hub.hq.settings import InForce
+    from hub.hq.settings import BrokerOptions, InForce
     from hub.kafka.cluster import Cluster
     from hub.worker.service import WorkerSettings
 
@@ -38,13 +38,20 @@ Port = Annotated[
 ]
 
 
+PlainBroker = Annotated[
+    bool, typer.Option("--plain", help="Let everybody on this machine in, without a password, to do everything.")
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     for command in (up, init, worker, broker, trust):
         app.command()(command)
 
 
-def up(ctx: typer.Context, hub: HubName = None, port: Port = None, data_dir: DataDir = None) -> None:
+def up(
+    ctx: typer.Context, hub: HubName = None, port: Port = None, plain: PlainBroker = False, data_dir: DataDir = None
+) -> None:
     """Run a whole hub on this machine: real Kafka and the worker. Ctrl-C stops both.
 
     Examples: hub up · hub up --hub hub.example.org --data-dir /srv/hub --port 9092
@@ -52,8 +59,10 @@ def up(ctx: typer.Context, hub: HubName = None, port: Port = None, data_dir: Dat
     from hub.local.hub import run_until_signal
 
     where = hub_folder(ctx, data_dir)
-    _refuse_other_brokers(hub_settings(ctx, where))
-    raise typer.Exit(run_until_signal(lambda: _up(where, hub, port)))
+    found = hub_settings(ctx, where)
+    _refuse_other_brokers(found)
+    options = _broker_options(found, plain=plain)
+    raise typer.Exit(run_until_signal(lambda: _up(where, hub, port, options)))
 
 
 def init(ctx: typer.Context, hub: HubName = None, data_dir: DataDir = None) -> None:
@@ -86,17 +95,19 @@ def worker(
     raise typer.Exit(asyncio.run(_worker(where, _worker_settings(ctx, where, bootstrap, instance))))
 
 
-def broker(ctx: typer.Context, port: Port = None, data_dir: DataDir = None) -> None:
+def broker(ctx: typer.Context, port: Port = None, plain: PlainBroker = False, data_dir: DataDir = None) -> None:
     """Run the embedded broker alone; prints one JSON line when it takes writes.
 
     Example: hub broker --port 9092
     """
     from hub.broker.__main__ import run_broker
-    from hub.broker.embedded import EmbeddedKafka
     from hub.cli.logs import log_to_stderr
+    from hub.local.hub import embedded
 
     log_to_stderr(warnings_only=True)
-    raise typer.Exit(asyncio.run(run_broker(EmbeddedKafka(hub_folder(ctx, data_dir).broker, port=port))))
+    where = hub_folder(ctx, data_dir)
+    kafka = embedded(where, _broker_options(hub_settings(ctx, where), plain=plain), port)
+    raise typer.Exit(asyncio.run(run_broker(kafka)))
 
 
 def trust(
@@ -128,12 +139,24 @@ def _ensure_identity(where: HubFolder, hub: str | None) -> bool:
 
 def _refuse_other_brokers(found: InForce) -> None:
     """See that no settings of another broker are in force. Errors: UsageError."""
-    told = sorted(name for name in found.origins if name.split(".")[0] in {"bootstrap", "security"})
+    told = sorted(name for name in found.origins if name.split(".")[0] in {"bootstrap", "security", "admin"})
     if told:
         raise UsageError(
             f"`hub up` runs a broker of its own, and {told[0]} ({found.origins[told[0]]}) is a setting for another: "
             "run `hub worker`, or take that setting out"
         )
+
+
+def _broker_options(found: InForce, *, plain: bool) -> BrokerOptions:
+    """Return how the broker is to be: the option counts before the settings. Errors: UsageError."""
+    options = found.settings.broker
+    if not plain:
+        return options
+    if options.listen is not None:
+        raise UsageError(
+            f"--plain is for this machine alone: take broker.listen ({options.listen}) out, or leave --plain"
+        )
+    return options.model_copy(update={"plain": True})
 
 
 def _worker_settings(
@@ -154,7 +177,7 @@ def _worker_settings(
     return WorkerSettings(data_dir=where.data_dir, cluster=cluster, **options)
 
 
-async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
+async def _up(where: HubFolder, hub: str | None, port: int | None, options: BrokerOptions) -> int:
     from hub.base.command import typed
     from hub.base.shell import quote
     from hub.cli.logs import log_to_stderr
@@ -164,10 +187,11 @@ async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
     log_to_stderr(warnings_only=True)
     first = _ensure_identity(where, hub)
     name = load_identity(where.keys).hub
-    local = LocalHub(where, note, port)
+    local = LocalHub(where, note, port, options)
     try:
         await local.start()
         line(f"{name} is up at {local.bootstrap}; data in {where.data_dir}, the worker's log in {where.worker_log}")
+        line(_who_is_let_in(where, options))
         if first:
             # Where `hub` is not on PATH, the path by which it is found is said.
             option = f" --data-dir {quote(where.data_dir)}"
@@ -184,6 +208,14 @@ async def _up(where: HubFolder, hub: str | None, port: int | None) -> int:
     return 0
 
 
+def _who_is_let_in(where: HubFolder, options: BrokerOptions) -> str:
+    if options.plain:
+        return "its broker is plain: it lets in everybody on this machine, without a password, to do everything"
+    told = options.advertise or options.listen
+    offices = f"offices come in at {told}" if told else "offices on other machines need broker.listen"
+    return f"its broker asks for a password; {offices}; they know it by {where.authority}"
+
+
 async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
     # Imported first: the second that this takes is one in which the broker may start.
     import structlog
@@ -193,6 +225,7 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
     from hub.hq.pulse import beat
     from hub.local.hub import write_ready
     from hub.worker import app as _faust  # noqa: F401
+    from hub.worker.own_rights import give_own_rights
     from hub.worker.service import run_worker
 
     load_identity(where.keys)  # what is wrong here is said now, not when the broker is there
@@ -216,6 +249,7 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
         if stop.is_set():
             break
         try:
+            await give_own_rights(settings.cluster)
             await run_worker(settings, stop, ready, pulse=partial(beat, where.worker_file), ends=ending.begin)
             break
         except Retriable as exc:

@@ -40,4 +40,6 @@ def show(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) -> No
 def _text(value: object) -> str:
     if value is None or value == ():
         return "-"
+    if isinstance(value, bool):
+        return str(value).lower()  # as hub.yaml has it
     return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hub.base.output import ago, as_json, count, line, shown, span, table
+from hub.cli.invitation import invitation_line
 from hub.cli.options import DataDir, InLanguage, Json, hub_folder, hub_settings, read_language, run_async
 from hub.hq.folder import HubFolder
 
@@ -49,7 +50,7 @@ def status(
 
     Exit status 0: all is well; 1: a person is needed, and a line says why (the worker has stopped or does nothing, a
     lane is parked, forked or waits for a key, HQ's log stands still, a witness holds something against it, HQ's clock
-    was ahead).
+    was ahead, an office has asked to join, or its file was used twice).
 
     Example: hub status --json
     """
@@ -66,6 +67,8 @@ def status(
     for center in found.centers:
         if why := _why(center, told_in):
             line(f"{center.center}: {why}")
+    for invited in found.invitations:
+        line(f"{invited.center}: {invitation_line(invited)}")
     _tell_totals(found.totals)
     line(_rules(found.rules))
     _tell_log(found.log, told_in)

@@ -12,6 +12,7 @@ The offices are `centers/<id>/`: connector.yaml, mappings, sheets.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import Any, Final
 import yaml
 
 import hub
+from hub.base import files
 from hub.base.durable import create_private, write
 from hub.hq.code_lists import Term
 from hub.hq.profile import checked_streams
@@ -29,6 +31,7 @@ from hub.protocol.errors import UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Signer
 
 FILE: Final = "network.yaml"
+AUTHORITY: Final = "keys/hub-ca.pem"
 SEAL: Final = ("seal", "keys/seal.key", ED25519)
 WITNESS: Final = ("witness", "keys/witness.key", COSIGNATURE_ED25519)
 LONG: Final = ("seal", "keys/seal-mldsa44.key", COSIGNATURE_MLDSA44)  # with the setting `long_seals`
@@ -86,22 +89,45 @@ def read_network(folder: Path) -> Network:
     return network
 
 
-def set_up_office(network: Network, center: str, office: Path, trust: bytes, bootstrap: str) -> list[bytes]:
+def set_up_office(
+    network: Network, center: str, office: Path, trust: bytes, bootstrap: str, authority: bytes | None = None
+) -> list[bytes]:
     """Copy an office, or go on with the one that is there; return the enrolment notes of its keys.
 
-    What `connector init` does for a real office, without the questions: keys, trust note, settings.
+    What `connector init` does for a real office, without the questions: keys, trust note, settings. `authority` is the
+    certificate by which it knows a broker that asks for a password; None for one that lets in everybody here.
     """
     if not office.exists():
         shutil.copytree(network.template(center), office)
     settings_path = office / "connector.yaml"
     settings = yaml.safe_load(settings_path.read_text("utf-8"))
     settings |= {"hub": network.hub, "center": center, "bootstrap": [bootstrap]}
-    write(settings_path, yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).encode())
+    before = settings.pop("security", None)
+    if authority is not None:
+        settings["security"] = _security(office, center, before, authority)
+    said = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).encode()
+    write(settings_path, said, mode=files.PRIVATE)  # it holds the office's password
     write(office / "trust.note", trust)
     kinds = [SEAL, WITNESS, *([LONG] if settings.get("long_seals") else [])]
     keys = {kind: _key(office, network.hub, center, kind) for kind in kinds}
     vouching = {LONG: keys[SEAL]}
     return [enrolment(network.hub, center, kind[0], key, vouching.get(kind)) for kind, key in keys.items()]
+
+
+def office_password(office: Path) -> str | None:
+    """Return the password by which an office that was set up logs in; None where the broker asks for none."""
+    settings = yaml.safe_load((office / "connector.yaml").read_text("utf-8"))
+    password = settings.get("security", {}).get("password")
+    return None if password is None else str(password)
+
+
+def _security(office: Path, center: str, before: Any, authority: bytes) -> dict[str, str]:
+    """Return how an office logs in; a password that it had stays."""
+    (office / AUTHORITY).parent.mkdir(mode=0o700, exist_ok=True)
+    write(office / AUTHORITY, authority)
+    kept = before.get("password") if isinstance(before, dict) else None
+    password = str(kept or secrets.token_hex(32))
+    return {"protocol": "SASL_SSL", "username": center, "password": password, "ca_file": AUTHORITY}
 
 
 def _key(office: Path, hub: str, center: str, kind: tuple[str, str, int]) -> Signer:

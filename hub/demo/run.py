@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hub.base.command import typed
 from hub.base.output import as_json, line, note
 from hub.base.shell import quote
-from hub.demo.network import Network, find_network, read_network, set_up_office
+from hub.demo.letting_in import let_in
+from hub.demo.network import Network, find_network, office_password, read_network, set_up_office
 from hub.demo.offices import (
     Office,
     is_accounted,
@@ -27,6 +28,7 @@ from hub.demo.offices import (
     watch_offices,
 )
 from hub.hq.folder import HubFolder
+from hub.hq.settings import read_settings
 from hub.local.hub import LocalHub
 
 if TYPE_CHECKING:
@@ -121,7 +123,8 @@ class Demo:
         self._network = network
         self._began = began
         self.is_through = False
-        self._local: LocalHub = LocalHub(place, note)
+        options = read_settings(place.data_dir, {}).settings.broker
+        self._local: LocalHub = LocalHub(place, note, options=options)
         self.offices: list[Office] = [Office(c, place.data_dir / "offices" / c) for c in network.centers]
 
     async def run(self, *, once: bool) -> dict[str, Any]:
@@ -170,8 +173,10 @@ class Demo:
         bootstrap = await self._local.begin()
         trust = (self._place.keys / "trust.note").read_bytes()
         (self._place.data_dir / "offices").mkdir(exist_ok=True)
+        authority = self._local.kafka.authority
+        shown = None if authority is None else authority.read_bytes()
         enrolments = {
-            o.center: set_up_office(self._network, o.center, o.folder, trust, bootstrap) for o in self.offices
+            o.center: set_up_office(self._network, o.center, o.folder, trust, bootstrap, shown) for o in self.offices
         }
         from hub.demo.registration import register_network  # the broker starts meanwhile
 
@@ -179,6 +184,8 @@ class Demo:
         self._local.start_worker()
         # One connector loads beside the worker; the others would only take both of them the time.
         await self._local.broker_ready()
+        passwords = {office.center: office_password(office.folder) for office in self.offices}
+        await let_in(self._local.kafka.cluster, {name: word for name, word in passwords.items() if word is not None})
         self.offices[0].connector.start()
         await self._local.ready()
 

@@ -15,9 +15,10 @@ from hub.base import files
 from hub.base.durable import disk_errors, write
 from hub.base.ending import Ending
 from hub.broker.embedded import EmbeddedKafka
-from hub.broker.jars import progress_lines
+from hub.broker.jars import Progress, progress_lines
+from hub.broker.properties import Public
 from hub.hq.folder import HubFolder
-from hub.hq.settings import WORKER_STOP_S
+from hub.hq.settings import WORKER_STOP_S, BrokerOptions
 from hub.local.child import Child
 from hub.protocol.errors import CohubError, Fatal, UsageError
 
@@ -32,13 +33,30 @@ EXIT_USAGE: Final = 2
 Tell = Callable[[str], None]
 
 
+def embedded(
+    place: HubFolder, options: BrokerOptions, port: int | None, progress: Progress | None = None
+) -> EmbeddedKafka:
+    """Return the broker of this folder, as its settings have it; it is not started yet."""
+    public = None if options.offices is None else Public(*options.offices)
+    return EmbeddedKafka(
+        place.broker,
+        port=port or options.port,
+        plain=options.plain,
+        authority=place.keys,
+        public=public,
+        progress=progress,
+    )
+
+
 class LocalHub:
     """The broker and the worker of one data directory. Start it, watch it, stop it; from one thread."""
 
-    def __init__(self, place: HubFolder, tell: Tell, port: int | None = None) -> None:
+    def __init__(
+        self, place: HubFolder, tell: Tell, port: int | None = None, options: BrokerOptions | None = None
+    ) -> None:
         self._place = place
         self._tell = tell
-        self.kafka = EmbeddedKafka(place.broker, port=port, progress=progress_lines(tell))
+        self.kafka = embedded(place, options or BrokerOptions(), port, progress_lines(tell))
         self.worker: Child | None = None
         self._worker_bootstrap = ""
         self._starting: asyncio.Task[None] | None = None
@@ -95,6 +113,7 @@ class LocalHub:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_broker(), name="watch-broker")
             group.create_task(self._watch_worker(), name="watch-worker")
+            group.create_task(self.kafka.keep(), name="keep-broker")
 
     async def stop(self) -> None:
         """Stop the worker, then the broker. Idempotent; within ten seconds."""

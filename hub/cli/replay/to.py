@@ -164,7 +164,7 @@ def _hub(ledger: Ledger) -> str:
 
 
 def _cluster(ctx: typer.Context, where: HubFolder, bootstrap: str | None) -> Cluster:
-    found = where.known_cluster(hub_settings(ctx, where).settings, bootstrap)
+    found = where.admin_cluster(hub_settings(ctx, where).settings, bootstrap)
     if found is None:
         raise UsageError(
             "which broker? bootstrap in hub.yaml or --bootstrap host:port names one; no worker has run here"

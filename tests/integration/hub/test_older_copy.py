@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[EmbeddedKafka]:
     """Yield a broker whose files lie in the hub's own data directory, as `hub up` has it."""
-    made = EmbeddedKafka(HubFolder(tmp_path / "data").broker)
+    made = EmbeddedKafka(HubFolder(tmp_path / "data").broker, plain=True)
     await made.start()
     yield made
     await made.stop()

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -121,6 +122,7 @@ def test_up_runs_a_hub_that_outlives_its_worker_and_ends_by_a_signal(up: Up) -> 
     wait_for(lambda: lag_of(up.data, "uz"))
     looked = hub(up.data, "status", "--json")
     assert (looked.returncode, json.loads(looked.stdout)["worker"]["state"]) == (0, "running")
+    assert_no_secret(up)
 
     second = hub_apart(up.data, "up")
     assert (second.returncode, second.stderr.count("\n")) == (2, 1)
@@ -141,6 +143,21 @@ def test_up_runs_a_hub_that_outlives_its_worker_and_ends_by_a_signal(up: Up) -> 
     assert [center["status"] for center in found["centers"]] == ["stopped"]
     assert "nobody signs now: the worker is stopped" in hub(up.data, "log", "status").stdout
     assert hub(up.data, "lane", "show", "uz").returncode == 1
+
+
+def assert_no_secret(up: Up) -> None:
+    """The passwords of admin and worker are in two private files, and nowhere else that anybody could look."""
+    folder = up.data / "broker"
+    words = {name: (folder / f"{name}.password").read_bytes().strip() for name in ("admin", "worker")}
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = process.read_bytes()
+            assert not [name for name, word in words.items() if word in line]
+    for path in [up.log, *(path for path in up.data.rglob("*") if path.is_file())]:
+        data = path.read_bytes()
+        assert {name for name, word in words.items() if word in data} <= {path.name.removesuffix(".password")}, path
+    exposed = [path for path in folder.rglob("*") if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    assert exposed == []
 
 
 def test_up_with_its_port_taken_is_one_line_and_status_two(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_json_of_every_reading_command_has_the_keys_that_programs_know(old: Any)
         return json.loads(done.out)
 
     status = read("status")
-    assert keys(status) == "at worker needs centers totals rules log clock broker"
+    assert keys(status) == "at worker needs centers totals invitations rules log clock broker"
     assert keys(status, "centers", 0) == f"{INTAKE} registered lag"
     assert keys(status, "totals") == TOTALS
     assert keys(status, "log") == f"{LOG} centers strange_cosignatures keys_signed"
@@ -73,10 +73,11 @@ def test_json_of_every_reading_command_has_the_keys_that_programs_know(old: Any)
     assert (keys(centers, 0), keys(centers, 0, "keys", 0)) == (CENTER, KEY)
     center = read("center", "show", "uz")
     assert (keys(center), keys(center, "registered"), keys(center, "standing")) == (
-        "registered standing",
+        "registered standing access invitation",
         CENTER,
         INTAKE,
     )
+    assert keys(center, "access") == "state may version given_at quota kept_at"
     assert keys(read("lane", "list"), 0) == LANE
     shown = read("lane", "show", "uz")
     assert keys(shown) == f"{INTAKE} lanes measures evidence"

@@ -10,7 +10,7 @@ import pytest
 
 from hub.cli.main import run_command
 from hub.cli.options import Settings
-from hub.hq.settings import FILE
+from hub.hq.settings import FILE, read_settings
 
 
 @pytest.fixture
@@ -76,3 +76,37 @@ def test_mistake_in_hub_yaml_stops_the_commands_that_need_it(run: Any, tmp_path:
         status, _, err = run(*command)
         assert (status, "did you mean bootstrap?" in err) == (2, True)
     assert run("init", "--hub", "hub.example")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "which broker?"),
+        (("--bootstrap", "k:1"), "set web.public in hub.yaml, or name it: --public https://host:port"),
+        (("--bootstrap", "k:1", "--public", "http://hub.example"), "--public: expected https://host"),
+        (("--bootstrap", "k:1", "--public", "https://hub.example:443"), "--public: expected https://host"),
+        (("--bootstrap", "k:1", "--listen", "8443"), "--listen: expected host:port"),
+    ],
+)
+def test_web_says_what_it_has_to_know(run: Any, options: tuple[str, ...], said: str) -> None:
+    """In one line, before anything is opened."""
+    status, _, err = run("web", *options)
+    assert status == 2
+    assert said in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["https://hub.example/x", "hub.example:8443", "https://HUB.example"])
+def test_web_address_in_the_file_is_refused_by_its_place(run: Any, tmp_path: Path, address: str) -> None:
+    """An office signs for the address byte for byte: it has one form."""
+    (tmp_path / FILE).write_text(f"web: {{public: ['{address}']}}\n")
+    status, _, err = run("settings", "show")
+    assert (status, "web.public: expected https://host" in err) == (2, True), err
+
+
+def test_web_files_are_looked_for_beside_the_settings(tmp_path: Path) -> None:
+    """As all paths of the file; several addresses may stand in one text."""
+    (tmp_path / FILE).write_text("web: {certificate: web.pem, key: /k.pem, public: 'https://a, https://b:1'}\n")
+    web = read_settings(tmp_path, {}).settings.web
+    assert (web.certificate, web.key) == (tmp_path / "web.pem", Path("/k.pem"))
+    assert web.public == ("https://a", "https://b:1")

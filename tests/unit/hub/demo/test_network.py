@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hub.demo.network import find_network, read_network, set_up_office
+from hub.demo.network import Network, find_network, office_password, read_network, set_up_office
 from hub.demo.offices import Office, is_accounted, is_finished, rows_of
 from hub.demo.registration import register_network
 from hub.hq.folder import HubFolder
@@ -95,6 +95,26 @@ def test_office_is_set_up_once_and_its_key_kept(folder: Path, tmp_path: Path) ->
     assert settings == {"hub": "hub.example", "center": "uz", "bootstrap": ["127.0.0.1:10"], "language": "ru"}
     assert (office / "offers.csv").read_text() == "number,title\n1,B\n"
     assert Office("uz", office).sheets() == {"offers.csv"}
+
+
+def test_office_at_a_locked_broker_has_a_password_of_its_own_that_stays(folder: Path, tmp_path: Path) -> None:
+    """Nobody else reads it, and it is no sheet."""
+    network, office = read_network(folder), tmp_path / "office"
+    assert office_password_after(network, office, b"ca") is not None
+    first = office_password_after(network, office, b"ca")
+    assert first == office_password_after(network, office, b"another ca")
+    assert stat.S_IMODE((office / "connector.yaml").stat().st_mode) == 0o600
+    security = yaml.safe_load((office / "connector.yaml").read_text())["security"]
+    assert (security["protocol"], security["username"]) == ("SASL_SSL", "uz")
+    assert (office / security["ca_file"]).read_bytes() == b"another ca"
+    assert Office("uz", office).sheets() == {"offers.csv"}
+    assert office_password_after(network, tmp_path / "other", b"ca") != first
+    assert office_password_after(network, office, None) is None
+
+
+def office_password_after(network: Network, office: Path, authority: bytes | None) -> str | None:
+    set_up_office(network, "uz", office, b"trust", "127.0.0.1:9", authority)
+    return office_password(office)
 
 
 def test_office_with_long_seals_gets_its_ml_dsa_key(folder: Path, tmp_path: Path, where: HubFolder) -> None:
