@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := hub connectors schemas tests benchmarks deploy
 
-.PHONY: help setup kafka demo test test-long fuzz check compiled lint types imports bench checker lock clean
+.PHONY: help setup kafka demo test test-long fuzz check compiled lint types imports bench checker connector lock clean
 
 help:
 	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
@@ -20,6 +20,8 @@ help:
 	@echo "               ARGS='--only peers', ARGS=--quick (see docs/performance.md)"
 	@echo "make checker   dist/cohub-check-….pyz, which checks evidence bundles and needs Python alone; the same bytes"
 	@echo "               wherever it is made; ARGS='--platform windows-x86_64' for other computers than this kind"
+	@echo 'make connector dist/cohub-connector-….pyz, an office needs nothing else but Python; and the same as a wheel;'
+	@echo "               ARGS='--platform windows-x86_64' and so on, as above"
 
 setup: $(STAMP) kafka
 
@@ -82,6 +84,10 @@ bench: setup
 # The libraries are fetched as the lock pins them. Its SHA-256 is recorded in hub/evidence/checkers.json, for bundles.
 checker: $(STAMP)
 	@$(BIN)/python -m deploy.checker.make $(ARGS)
+
+# Made of the same source and lock, it is the same bytes everywhere: dist/SHA256SUMS is what an office compares.
+connector: $(STAMP)
+	@$(BIN)/python -m deploy.connector.make $(ARGS)
 
 # The locks have hashes and no addresses. uv is needed for this target alone.
 PINNED := --generate-hashes --no-emit-index-url --no-emit-find-links --universal --python-version 3.11

@@ -7,6 +7,7 @@ import gc
 import logging
 import uuid
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 import structlog
@@ -16,6 +17,8 @@ from hub.base.ending import close_all
 from hub.broker.embedded import EmbeddedKafka
 from tests.support.broker import own_broker
 
+BYTES_SHOWN_MAX: Final = 16  # in a test's name
+
 # How long an example takes is the machine's affair: a slow one is no failure.
 settings.register_profile("cohub", deadline=None)
 settings.load_profile("cohub")
@@ -24,6 +27,11 @@ settings.load_profile("cohub")
 def pytest_configure() -> None:
     """Look for no garbage while modules and tests are collected: they stay."""
     gc.disable()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name no test by the bytes that it is given: they may hold the time, and be others in every process."""
+    return argname if isinstance(val, bytes) and len(val) > BYTES_SHOWN_MAX else None
 
 
 def pytest_collection_finish() -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from hub.evidence.generator import release
+from hub.base.release import release
 
 _LIST: Final = "checkers.json"
 

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
-
-def release() -> str:
-    """Return the release, '' where the package is not installed."""
-    try:
-        return version("cohub")
-    except PackageNotFoundError:
-        return ""
+from hub.base.release import release
 
 
 def generator() -> str:

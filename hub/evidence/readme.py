@@ -10,8 +10,8 @@ import re
 from typing import Final
 
 import schemas
+from hub.base.release import release
 from hub.evidence.checkers import Checkers, recorded
-from hub.evidence.generator import release
 from hub.evidence.layout import READMES
 from hub.evidence.texts import say
 from schemas.words import Language, to_language

@@ -35,6 +35,8 @@ from hub.domain.marks import own_codes
 from hub.domain.stream import Stream
 from hub.evidence.report import Check
 from hub.hq.alarms import HALTS, PARTS, HqAlarm
+from hub.hq.doctor.examined import CASES, Mark
+from hub.hq.doctor.examined import Check as Examination
 from hub.hq.rotation import PURPOSES
 from hub.ledger.halt import Why as Halted
 from hub.protocol.cause import CauseCode
@@ -114,6 +116,17 @@ def needed() -> dict[str, set[str]]:
         "unsaid",
         "todo",
         *_each(CauseCode, "message", "office", "hq"),
+    }
+    wanted["words/doctor.toml"] = {
+        *_group("marks", Mark),
+        *_group("names", Examination),
+        *(f"{check}.{case}.message" for check, cases in CASES.items() for case in cases),
+        *(
+            f"{check}.{case}.remedy"
+            for check, cases in CASES.items()
+            for case, mark in cases.items()
+            if mark != Mark.OK
+        ),
     }
     wanted[OFFICE] = set()  # the code itself asks for each of them, see `schemas.words.asked`
     wanted["words/findings.toml"] = _each(What, "message", "meaning", "remedy")

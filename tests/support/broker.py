@@ -14,8 +14,8 @@ from hub.broker.embedded import EmbeddedKafka
 
 @contextmanager
 def own_broker(data_dir: Path) -> Iterator[EmbeddedKafka]:
-    """Yield a running broker; its data goes with it."""
-    broker = EmbeddedKafka(data_dir)
+    """Yield a running broker that lets in everybody here; its data goes with it."""
+    broker = EmbeddedKafka(data_dir, plain=True)
     _run(broker.start())
     yield broker
     _run(broker.stop())

@@ -22,13 +22,13 @@ def _name(text: str) -> x509.Name:
 class Authority:
     """A CA. `file` is its certificate; `leaf` makes a file of a private key and its certificate."""
 
-    def __init__(self, folder: Path, name: str = "ca") -> None:
+    def __init__(self, folder: Path, name: str = "ca", valid: tuple[timedelta, timedelta] = (-YEAR, YEAR)) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
         now = datetime.now(UTC)
         made = (
-            self._builder(self._name, self._key.public_key(), now - YEAR, now + YEAR)
+            self._builder(self._name, self._key.public_key(), now + valid[0], now + valid[1])
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(
                 x509.KeyUsage(

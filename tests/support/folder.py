@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -50,7 +51,7 @@ class OfficeFolder:
         (folder / "trust.note").write_bytes(trust.to_bytes())
         (folder / "mappings").mkdir()
         (folder / "mappings" / "offers.yaml").write_text(yaml.safe_dump(MAPPING))
-        self.settings = {
+        self.settings: dict[str, object] = {
             "hub": HUB,
             "center": center,
             "bootstrap": [bootstrap],
@@ -62,7 +63,12 @@ class OfficeFolder:
             "presence_s": 0.2,
             "registry_wait_s": 3,  # tests of other hubs leave their lanes on the shared broker
         } | settings
-        (folder / "connector.yaml").write_text(yaml.safe_dump(self.settings))
+        self.add()
+
+    def add(self, **settings: object) -> None:
+        """Have the office's settings be these, too."""
+        self.settings |= settings
+        (self.folder / "connector.yaml").write_text(yaml.safe_dump(self.settings))
 
     def write_key(self, key: Signer) -> None:
         path = self.folder / "keys" / "seal.key"
@@ -77,15 +83,15 @@ class OfficeFolder:
         part.write_text("\n".join(lines) + "\n")
         part.replace(self.folder / name)
 
-    def running(self) -> contextlib.AbstractAsyncContextManager[Connector]:
+    def running(self, **more: Any) -> contextlib.AbstractAsyncContextManager[Connector]:
         """Run the connector while the context lasts."""
-        return run_connector(self.folder, self.clients)
+        return run_connector(self.folder, self.clients, **more)
 
 
 @contextlib.asynccontextmanager
-async def run_connector(folder: Path, clients: Clients = AIOKAFKA) -> AsyncIterator[Connector]:
+async def run_connector(folder: Path, clients: Clients = AIOKAFKA, **more: Any) -> AsyncIterator[Connector]:
     """Run the connector of an office folder while the context lasts; what it dies of is raised."""
-    connector = Connector(read_office(folder), clients=clients)
+    connector = Connector(read_office(folder), clients=clients, **more)
     task = asyncio.create_task(connector.run())
     started = asyncio.create_task(connector.started.wait())
     await asyncio.wait([task, started], return_when=asyncio.FIRST_COMPLETED)

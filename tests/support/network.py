@@ -129,7 +129,7 @@ class Broker(Program):
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
-        super().__init__("broker", ["-m", "hub.broker", "--data-dir", str(folder / "data")], folder)
+        super().__init__("broker", ["-m", "hub.broker", "--plain", "--data-dir", str(folder / "data")], folder)
         self.bootstrap = ""
 
     async def ready(self, deadline_s: float = 60.0) -> str:

@@ -19,15 +19,18 @@ from typing import Final
 import pytest
 
 from deploy.checker import make
-from deploy.checker.start import UNUSABLE, platform_name
+from deploy.pyz import pack
+from deploy.pyz.start import UNUSABLE, platform_name
+from hub.base.release import release
 from hub.evidence.checkers import Checkers
 from hub.evidence.container import read_zip, write_zip
-from hub.evidence.generator import release
 from hub.evidence.readme import readmes
 from hub.evidence.report import Report
 from hub.evidence.subject import Subject
 from tests.support.evidence import ROOT as ROOT_KEY
 from tests.support.evidence import remade
+from tests.support.pyz import start, state
+from tests.support.pyz import unpacked as unpacked_of
 
 ROOT: Final = Path(__file__).parents[3]
 GOLDEN: Final = ROOT / "tests/data/evidence/deal-v1.zip"
@@ -39,13 +42,13 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return make.fetch(platform_name(), VERSION, tmp_path_factory.mktemp("wheels"))
+    return pack.fetch(make.CHECKER, platform_name(), VERSION, tmp_path_factory.mktemp("wheels"))
 
 
 @pytest.fixture(scope="module")
 def checker(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("checker") / make.checker_name(platform_name())
-    file.write_bytes(make.pack(platform_name(), {VERSION: wheels}))
+    file = tmp_path_factory.mktemp("checker") / make.CHECKER.file_name(platform_name())
+    file.write_bytes(pack.pack(make.CHECKER, platform_name(), {VERSION: wheels}))
     return file
 
 
@@ -63,36 +66,22 @@ def home(used: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(used, tmp_path / "home", symlinks=True))
 
 
-def start(file: Path, *arguments: object, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a checker with nothing in its environment but a home, and what else is given."""
-    isolated = [] if environment else ["-I"]
-    return subprocess.run(
-        [sys.executable, *isolated, str(file), *map(str, arguments)],
-        env={"HOME": str(home), **environment}, capture_output=True, text=True, check=False, timeout=120,
-        cwd=home if home.is_dir() else None,
-    )  # fmt: skip
-
-
 def unpacked(home: Path) -> Path:
     """Return the one folder that was unpacked."""
-    (folder,) = (home / ".cache/cohub-check").iterdir()
-    return folder
-
-
-def state(folder: Path) -> dict[str, int]:
-    return {str(path.relative_to(folder)): path.lstat().st_mtime_ns for path in folder.rglob("*")}
+    return unpacked_of(home, make.CHECKER.name)
 
 
 def test_made_of_a_copy_elsewhere_it_has_the_same_bytes(checker: Path, wheels: list[Path], tmp_path: Path) -> None:
     """No path, time, mode or order of the machine that makes it is in it."""
     copy = tmp_path / "elsewhere"
-    for name in ("hub", "schemas", "deploy/checker"):
+    for name in ("hub", "connectors", "schemas", "deploy/checker", "deploy/pyz"):
         shutil.copytree(ROOT / name, copy / name, copy_function=shutil.copyfile)
     shutil.copyfile(ROOT / "pyproject.toml", copy / "pyproject.toml")
     code = (
-        "import os, sys; from pathlib import Path; os.umask(0o077); from deploy.checker import make\n"
+        "import os, sys; from pathlib import Path; os.umask(0o077); from deploy.checker.make import CHECKER\n"
         "wheels = [Path(name) for name in sys.argv[3:]]\n"
-        f"Path(sys.argv[1]).write_bytes(make.pack(sys.argv[2], {{{VERSION!r}: wheels}}))"
+        "from deploy.pyz.pack import pack\n"
+        f"Path(sys.argv[1]).write_bytes(pack(CHECKER, sys.argv[2], {{{VERSION!r}: wheels}}))"
     )
     again = tmp_path / "again.pyz"
     arguments = [str(again), platform_name(), *map(str, reversed(wheels))]
@@ -239,7 +228,7 @@ def places(data: bytes) -> list[int]:
 def test_damaged_file_says_so(checker: Path, home: Path, tmp_path: Path) -> None:
     """A flipped bit anywhere never gives the result of a check; a sentence says so wherever Python finds the start."""
     whole = checker.read_bytes()
-    first = (ROOT / "deploy/checker/first.py").read_bytes()
+    first = (ROOT / "deploy/pyz/first.py").read_bytes()
     ours = range(whole.index(first), whole.index(first) + len(first))
     directory = whole.index(b"PK\x01\x02", whole.rindex(b"__main__.py") - 46)
     for at in places(whole):
@@ -268,9 +257,9 @@ def test_file_of_which_a_part_is_missing_says_so(checker: Path, home: Path, tmp_
 
 def test_file_for_another_kind_of_computer_says_so(wheels: list[Path], home: Path, tmp_path: Path) -> None:
     """Before it unpacks anything."""
-    other = next(name for name in make.PLATFORMS if name != platform_name())
+    other = next(name for name in pack.PLATFORMS if name != platform_name())
     file = tmp_path / "other.pyz"
-    file.write_bytes(make.pack(other, {VERSION: wheels}))
+    file.write_bytes(pack.pack(make.CHECKER, other, {VERSION: wheels}))
     done = start(file, GOLDEN, *KEY, home=home)
     assert (done.returncode, done.stdout) == (UNUSABLE, "")
     assert f"is for {other}, and this is {platform_name()}" in done.stderr
@@ -279,7 +268,7 @@ def test_file_for_another_kind_of_computer_says_so(wheels: list[Path], home: Pat
 def test_file_without_this_python_says_which_it_wants(wheels: list[Path], home: Path, tmp_path: Path) -> None:
     """A newer Python than those it has libraries for is named."""
     file = tmp_path / "other.pyz"
-    file.write_bytes(make.pack(platform_name(), {"3.10": wheels}))
+    file.write_bytes(pack.pack(make.CHECKER, platform_name(), {"3.10": wheels}))
     done = start(file, GOLDEN, *KEY, home=home)
     assert (done.returncode, done.stdout) == (UNUSABLE, "")
     assert f"expected Python 3.10, this is cpython {VERSION}" in done.stderr
@@ -304,18 +293,19 @@ def test_it_carries_the_libraries_that_a_check_imports_and_no_other() -> None:
     known = packages_distributions()
     found = {name.lower().replace("_", "-") for top in libraries.split() for name in known.get(top, ())}
     assert found - {"setuptools", "pip", "coverage"} == set(make.LIBRARIES)
-    carried = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in make.our_code()}
+    code = pack.our_code(make.CHECKER.entry)
+    carried = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in code}
     assert set(ours.split()) <= carried
 
 
 def test_lock_pins_every_library_with_digests() -> None:
     """Pip refuses what has another digest; a library that the lock does not have is said."""
     lock = (ROOT / "requirements.lock").read_text("utf-8")
-    lines = make.locked(lock, (*make.LIBRARIES, *make.WINDOWS_LIBRARIES)).splitlines()
+    lines = pack.locked(lock, (*make.LIBRARIES, *make.WINDOWS_LIBRARIES)).splitlines()
     assert len(lines) == len(make.LIBRARIES) + len(make.WINDOWS_LIBRARIES)
     assert all("==" in line.split()[0] and ";" not in line and "--hash=sha256:" in line for line in lines)
     with pytest.raises(SystemExit, match="does not pin no-such-library"):
-        make.locked(lock, ["no-such-library"])
+        pack.locked(lock, ["no-such-library"])
 
 
 def test_record_keeps_what_the_same_code_gave_and_nothing_else(tmp_path: Path) -> None:

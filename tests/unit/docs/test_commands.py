@@ -21,6 +21,8 @@ _SPAN: Final = re.compile(r"`((?:hub|connector) [a-z][^`]*)`")
 _LINE: Final = re.compile(
     r"^(?:#? *|    \$ |.*? (?:worker|connector) )((?:hub|connector) (?!is\b)[a-z-]+.*)$", re.MULTILINE
 )
+# What an office types to the connector that is one file, and the words that a page of theirs shows it by.
+_FILE: Final = re.compile(r"`(?:py|python3) connector\.pyz ([a-z][^`]*)`")
 _EXAMPLES: Final = re.compile(r"Examples?:(.*)", re.DOTALL)
 
 
@@ -54,7 +56,8 @@ def fault(text: str) -> str | None:
 def shown(page: str) -> list[str]:
     """Return the commands that a page names, in its text and in its blocks."""
     text = (ROOT / page).read_text("utf-8").replace("\\\n", " ")
-    return [*_SPAN.findall(text), *_LINE.findall(text)]
+    typed = [f"connector {arguments}" for arguments in _FILE.findall(text)]
+    return [*_SPAN.findall(text), *_LINE.findall(text), *typed]
 
 
 def examples(text: str) -> list[str]:

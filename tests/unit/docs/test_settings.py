@@ -109,5 +109,5 @@ def test_environment_table_names_every_variable() -> None:
     read = {f"COHUB_CONNECTOR_{name}".upper() for name in Overrides.model_fields}
     read |= {f"COHUB_{name}".upper() for name in BrokerSettings.model_fields}
     read |= set(VARIABLES)
-    read |= {"COHUB_OFFICE", "HUB_DATA_DIR", "COHUB_DEBUG", "SSL_CERT_FILE"}
+    read |= {"COHUB_OFFICE", "HUB_DATA_DIR", "COHUB_DEBUG", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY"}
     assert set(rows(section(SETTINGS, "The environment"))) == read

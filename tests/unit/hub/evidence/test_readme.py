@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from hub.base.release import release
 from hub.evidence.check import check_bundle
 from hub.evidence.checkers import Checkers
 from hub.evidence.container import write_zip
 from hub.evidence.export import ExportedBundle
-from hub.evidence.generator import generator, release
+from hub.evidence.generator import generator
 from hub.evidence.layout import READMES, SUMMARY
 from hub.evidence.page import check_page
 from hub.evidence.readme import is_ours, readmes
