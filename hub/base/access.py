@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 from pydantic_core import PydanticCustomError
 
 from hub.base import files
+from hub.protocol.address import without_login
 from hub.protocol.errors import UsageError
 from schemas.words.said import Said, said
 
@@ -44,9 +45,18 @@ Servers = Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], Before
 def host_and_port(address: str) -> tuple[str, int]:
     """Return the two halves of `host:port`; an IPv6 host stands in brackets. Errors: ValueError."""
     host, _, port = address.strip().rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= PORT_MAX:
-        raise ValueError(f"expected host:port, came {address.strip()[:100]!r}")
-    return host.strip("[]"), int(port)
+    shown = without_login(address.strip())[:100]
+    if not host or "@" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= PORT_MAX:
+        raise ValueError(f"expected host:port, came {shown!r}")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    if is_bracketed != (":" in host):
+        raise ValueError(f"expected host:port, an IPv6 host and no other in brackets, came {shown!r}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def holds_table(value: object) -> bool:
+    """Return whether a value of a file of settings is a table, or has one in it: there a password may stand."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(holds_table, value)))
 
 
 class Security(BaseModel):
@@ -73,7 +83,7 @@ class Security(BaseModel):
         """Whether the broker asks for a name and a password."""
         return self.protocol.startswith("SASL")
 
-    def beneath(self, folder: Path) -> Security:
+    def beneath(self, folder: Path) -> Self:
         """Return the same with its files looked for from this folder on, as those of a settings file are."""
         named = {name: getattr(self, name) for name in ("password_file", "ca_file", "cert_file", "key_file")}
         return self.model_copy(update={name: folder / file for name, file in named.items() if file is not None})

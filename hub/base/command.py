@@ -6,6 +6,7 @@ release, 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 NEWER_STATUS: Final = 4
+_COLLECT_AT: Final = 50_000  # objects that have come and not gone: some megabytes
 
 
 def typed(program: str, arguments: str) -> str:
@@ -48,6 +50,15 @@ def have_streams() -> None:
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:
             setattr(sys, stream, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
+def collect_rarely() -> None:
+    """Let Python's cyclic collector look rarely, for a whole process: to be called before the rest is imported.
+
+    Modules, classes and what belongs to them come and stay. By default the collector walks through them a hundred
+    times while a command is imported, for nothing: a tenth of its start. Cycles are still found.
+    """
+    gc.set_threshold(_COLLECT_AT, 20, 20)
 
 
 def run_command(

@@ -201,15 +201,16 @@ class _Knock:
         """Explain a connection that is closed: the two ends do not speak the same protocol. Which, is asked."""
         alert = exc if isinstance(exc, ssl.SSLError) else exc.__cause__
         has_tls, protocol = self.security.has_tls, self.security.protocol
-        if isinstance(alert, ssl.SSLError) and "CERTIFICATE" in str(alert):
-            if self.security.cert_file is None:
-                return said("obstacles.wants_certificate")
+        alerted = str(alert) if isinstance(alert, ssl.SSLError) and "ALERT" in str(alert) else ""
+        if "CERTIFICATE" in alerted and self.security.cert_file is not None:
             return said("obstacles.refuses_certificate", file=self.security.cert_file)
-        if isinstance(alert, ssl.SSLError) and "ALERT" in str(alert):
+        if alerted and "CERTIFICATE" not in alerted:
             return said("obstacles.hangs_up", protocol=protocol)  # it speaks TLS, and not with us
         with_tls, without = await asyncio.gather(
             *(spoken_by(self.host, self.port, tls=tls, timeout_s=self.timeout_s) for tls in (True, False))
         )
+        if "CERTIFICATE" in alerted and with_tls is None:  # nor does it speak with another who shows none
+            return said("obstacles.wants_certificate")
         same, other = (with_tls, without) if has_tls else (without, with_tls)
         if same is not None and same.asks_login and not self.security.has_login:
             wanted, mechanisms = f"SASL_{protocol}", ", ".join(same.mechanisms) or "-"

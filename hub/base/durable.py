@@ -1,16 +1,24 @@
-"""Files that are there whole after a crash, or not at all."""
+"""Files that are there whole after a crash, or not at all.
+
+What is written has a name of its own beside its place until it is whole: `<name>.<16 hex digits>.part`. Whoever dies in
+the middle of it leaves that part, and in it perhaps a key. So a part is locked while its writer lives, and each start
+removes the parts that nobody holds (`remove_parts`).
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TextIO
 
-from hub.base.files import NEW, PRIVATE, SHARED, StrangeFileError, place
+from hub.base.files import NEW, PRIVATE, SHARED, StrangeFileError, entries, is_file, place
 from hub.protocol.errors import Fatal, UsageError
 
 # What systems say of a second name for a file where their file system has none: exFAT, FAT32, many network drives.
@@ -26,6 +34,8 @@ _WRONG_PLACE: Final = (
     StrangeFileError,
 )
 _NAME_BYTES_MAX: Final = 200  # of 255 that file systems have
+_PART: Final = re.compile(r".+\.[0-9a-f]{16}\.part")
+_FORGOTTEN_S: Final = 3_600.0  # a part so old has no writer any more, where a lock does not tell
 
 
 @contextmanager
@@ -57,13 +67,16 @@ def replacing(path: Path, *, under: Path | None = None, mode: int = SHARED) -> I
     Errors: OSError.
     """
     with place(path, under) as (at, name):
-        part = _beside(name)
+        part, handle = _new_part(name, mode, at)
         try:
-            with os.fdopen(os.open(part, NEW, mode, dir_fd=at), "wb") as file:
+            with os.fdopen(handle, "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(part, name, src_dir_fd=at, dst_dir_fd=at)
+                if _CAN_RENAME_OPEN:  # it is held until it has its name
+                    os.replace(part, name, src_dir_fd=at, dst_dir_fd=at)
+            if not _CAN_RENAME_OPEN:
+                os.replace(part, name, src_dir_fd=at, dst_dir_fd=at)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(part, dir_fd=at)
@@ -79,19 +92,42 @@ def create_private(path: Path, text: str) -> None:
     Errors: FileExistsError; OSError.
     """
     with place(path) as (at, name):
-        part = _beside(name)
+        part, handle = _new_part(name, PRIVATE, at)
         try:
-            _create(part, text, at)
-            try:
-                os.link(part, name, src_dir_fd=at, dst_dir_fd=at)  # unlike a rename, it fails where there is a file
-            except OSError as exc:
-                if not _says_no_links(exc):
-                    raise
-                _create(name, text, at)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                _put(file, text)
+                if _CAN_RENAME_OPEN:
+                    _name(part, name, text, at)
+                    os.unlink(part, dir_fd=at)  # before it is let go: nobody else is to take it for left behind
+            if not _CAN_RENAME_OPEN:
+                _name(part, name, text, at)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(part, dir_fd=at)
     sync_folder(path.parent)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the parts of files that writers have left in a folder as they died; those of the living stay.
+
+    What can't be looked at or removed is passed over: it hinders nobody.
+    """
+    with suppress(OSError):
+        for entry in entries(folder):
+            path = Path(entry.path)
+            if _PART.fullmatch(entry.name) and is_file(path):
+                with suppress(OSError):
+                    _remove_part(path)
+
+
+def _name(part: str, name: str, text: str, at: int | None) -> None:
+    """Give a whole part its name, unless there is a file of it. Errors: FileExistsError; OSError."""
+    try:
+        os.link(part, name, src_dir_fd=at, dst_dir_fd=at)  # unlike a rename, it fails where there is a file
+    except OSError as exc:
+        if not _says_no_links(exc):
+            raise
+        _create(name, text, at)
 
 
 def _create(name: str, text: str, at: int | None) -> None:
@@ -99,12 +135,16 @@ def _create(name: str, text: str, at: int | None) -> None:
     handle = os.open(name, NEW, PRIVATE, dir_fd=at)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            _put(file, text)
     except BaseException:
         os.unlink(name, dir_fd=at)
         raise
+
+
+def _put(file: TextIO, text: str) -> None:
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _says_no_links(exc: OSError) -> bool:
@@ -120,6 +160,45 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _new_part(name: str, mode: int, at: int | None) -> tuple[str, int]:
+    """Return a new part beside a file, and its descriptor, by which it is held where the system has locks."""
+    while True:
+        part = _beside(name)
+        handle = os.open(part, NEW, mode, dir_fd=at)
+        _hold(handle)
+        if os.name != "posix" or os.fstat(handle).st_nlink:
+            return part, handle
+        os.close(handle)  # it was removed between the two calls, by a start that took it for left behind
+
+
+if sys.platform == "win32":
+    _CAN_RENAME_OPEN: Final = False
+
+    def _hold(handle: int) -> None:
+        """Do nothing: a file that is open has its name for as long."""
+
+    def _remove_part(path: Path) -> None:
+        if time.time() - path.stat().st_mtime > _FORGOTTEN_S:  # it is closed before it is renamed
+            path.unlink()
+
+else:
+    import fcntl
+
+    _CAN_RENAME_OPEN: Final = True
+
+    def _hold(handle: int) -> None:
+        with suppress(OSError):  # a network drive without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+
+    def _remove_part(path: Path) -> None:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(handle)
 
 
 def _beside(name: str) -> str:

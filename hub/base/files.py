@@ -217,14 +217,17 @@ def creating(path: Path, mode: int = SHARED, under: Path | None = None) -> Binar
 
 
 def make_folder(path: Path, mode: int = 0o777, under: Path | None = None) -> None:
-    """Make a folder, and those above it, unless they are there. Beneath `under` none of them is a link.
+    """Make a folder, and those above it, unless they are there: all that is made has this mode.
+
+    Whoever may write in the folder above a private one may put another in its place, whatever the umask lets through.
+    Beneath `under` none of them is a link.
 
     Errors: OSError; StrangeFileError where something else has the name.
     """
     if under is None:
         if path.is_dir():
             return
-        make_folder(path.parent)
+        make_folder(path.parent, mode)
         with contextlib.suppress(FileExistsError):
             path.mkdir(mode)
         if not path.is_dir():

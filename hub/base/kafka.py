@@ -58,6 +58,9 @@ class RecordBatch(Protocol):
     def record_count(self) -> int:
         """Return how many records it holds."""
 
+    def size(self) -> int:
+        """Return how many bytes it has."""
+
     def close(self) -> None:
         """Have it take no more."""
 

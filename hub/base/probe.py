@@ -21,14 +21,16 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
-from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import SaslHandShakeRequest
 
+from hub.base.connection import Connection, mend_connections
 from hub.base.shown_certificate import ShownCertificate
 
 CLOSE_S: Final = 1.0
 ILLEGAL_SASL_STATE: Final = 34
+HANDSHAKES: Final = 3  # a broker answers and hangs up: now and then the answer is lost in that
 NO_MECHANISM: Final = "NONE"  # no broker has one of this name: it answers with those that it has
 # OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python has no name for: chain and name count, the dates do not.
 ANY_TIME: Final = 0x200000
@@ -56,9 +58,12 @@ async def shown_by(host: str, port: int, timeout_s: float) -> ShownCertificate |
         return None
     finally:
         writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await writer.wait_closed()
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await writer.wait_closed()
+        finally:
+            writer.transport.abort()  # of one who does not say good-bye
 
 
 async def spoken_by(host: str, port: int, *, tls: bool, timeout_s: float) -> Spoken | None:
@@ -66,14 +71,20 @@ async def spoken_by(host: str, port: int, *, tls: bool, timeout_s: float) -> Spo
     options: dict[str, Any] = {"security_protocol": "PLAINTEXT"}
     if tls:
         options = {"security_protocol": "SSL", "ssl_context": _believing_all()}
-    try:
-        async with asyncio.timeout(timeout_s), connected(host, port, timeout_s, **options) as connection:
-            answer = await connection.send(SaslHandShakeRequest(NO_MECHANISM))
-    except (KafkaError, OSError, TimeoutError, EOFError):
-        return None
-    if answer.error_code == ILLEGAL_SASL_STATE:
-        return Spoken(asks_login=False)
-    return Spoken(asks_login=True, mechanisms=tuple(str(name)[:40] for name in answer.enabled_mechanisms[:10]))
+    spoken = None
+    for _ in range(HANDSHAKES):
+        try:
+            async with asyncio.timeout(timeout_s), connected(host, port, timeout_s, **options) as connection:
+                spoken = Spoken(asks_login=True)  # it has told its versions, so it is a broker, whatever comes now
+                answer = await connection.send(SaslHandShakeRequest(NO_MECHANISM))
+        except (KafkaError, OSError, TimeoutError, EOFError):
+            if spoken is None:
+                return None
+            continue
+        if answer.error_code == ILLEGAL_SASL_STATE:
+            return Spoken(asks_login=False)
+        return Spoken(asks_login=True, mechanisms=tuple(str(name)[:40] for name in answer.enabled_mechanisms[:10]))
+    return spoken
 
 
 @asynccontextmanager
@@ -82,7 +93,7 @@ async def connected(host: str, port: int, timeout_s: float, **options: Any) -> A
 
     Errors: what aiokafka raises, and OSError.
     """
-    made: list[AIOKafkaConnection] = []
+    made: list[Connection] = []
     options |= {"on_close": lambda connection, _: made.append(connection)}
     try:
         with quiet():
@@ -93,8 +104,12 @@ async def connected(host: str, port: int, timeout_s: float, **options: Any) -> A
                 connection.close()
     finally:
         # Closed already; its socket is so a moment later, which an event loop that ends now would not live to see.
-        if closing := [connection.close() for connection in made]:
-            await asyncio.wait(closing, timeout=CLOSE_S)
+        try:
+            if closing := [connection.close() for connection in made]:
+                await asyncio.wait(closing, timeout=CLOSE_S)
+        finally:
+            for connection in made:
+                connection.give_up()
 
 
 @contextmanager
@@ -153,3 +168,6 @@ def _believing_all() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+mend_connections()

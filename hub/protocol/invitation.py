@@ -22,8 +22,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from hub.protocol.address import without_login
 from hub.protocol.control import HUB, is_center_id
 from hub.protocol.errors import Malformed
+from hub.protocol.host import require_place
 from hub.protocol.keys import Verifier, read_base64
 from hub.protocol.moment import write_time
 from hub.protocol.one_form import CANONICAL, encode, expect, read_json, table_of, text_in
@@ -40,9 +42,10 @@ NAME_LENGTH_MAX: Final = 200
 ADDRESSES_MAX: Final = 16
 ADDRESS_LENGTH_MAX: Final = 300
 PROTOCOLS: Final = ("PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL", "SSL")
+LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}")  # the part of BCP 47 that is in use
 INVITATION_ID: Final = re.compile(r"[0-9a-f]{8}")
 
-_HOST: Final = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])"
+_HOST: Final = r"(?:([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?)|\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\])"
 _ADDRESS: Final = re.compile(rf"{_HOST}:([1-9][0-9]{{0,4}})")
 _BASE64: Final = r"(?:[A-Za-z0-9+/]{1,76}\n)*[A-Za-z0-9+/]{1,74}={0,2}\n"
 _PEM: Final = re.compile(rf"(?:-----BEGIN CERTIFICATE-----\n{_BASE64}-----END CERTIFICATE-----\n)+")
@@ -74,7 +77,8 @@ class HttpsWay:
 class Invitation:
     """What an enrolment bundle says. Whoever has `secret` can ask to be this center; HQ's people confirm one of them.
 
-    Shapes: `key` is an X25519 public key that HQ made for this bundle alone; `trust` a trust note's bytes.
+    Shapes: `key` is an X25519 public key that HQ made for this bundle alone; `trust` a trust note's bytes; `language`
+            is the BCP 47 tag of what the office reads, '' where HQ does not say.
     Units:  `expires` is by HQ's clock.
     """
 
@@ -88,6 +92,7 @@ class Invitation:
     trust: bytes
     kafka: KafkaWay | None = None
     https: HttpsWay | None = None
+    language: str = ""
 
     @property
     def root(self) -> Verifier:
@@ -111,7 +116,7 @@ class Invitation:
 
     def _content(self) -> dict[str, Any]:
         kafka, https = self.kafka, self.https
-        return {
+        return ({"language": self.language} if self.language else {}) | {
             "format": BUNDLE,
             "hub": self.hub,
             "center": self.center,
@@ -147,6 +152,7 @@ class Invitation:
             trust=text_in(row, "trust").encode(),
             kafka=_kafka(row.get("kafka")),
             https=_https(row.get("https")),
+            language=text_in(row, "language") if "language" in row else "",
         )
         found.check()
         # One text for one bundle: names that are not known here, or stand twice, are not passed over.
@@ -160,6 +166,10 @@ class Invitation:
         expect(
             len(self.name) <= NAME_LENGTH_MAX and one_line(self.name) == self.name,
             f"enrolment bundle: expected a name of one line and at most {NAME_LENGTH_MAX} characters",
+        )
+        expect(
+            not self.language or LANGUAGE.fullmatch(self.language) is not None,
+            f"enrolment bundle: expected the tag of a language, got {self.language[:40]!r}",
         )
         expect(len(self.secret) == SECRET_LENGTH, f"enrolment bundle: expected a secret of {SECRET_LENGTH} bytes")
         _check_public(self.key)
@@ -203,6 +213,17 @@ def check_names(hub: str, center: str, invitation: str) -> None:
     )
 
 
+def check_broker_address(address: str) -> None:
+    """Return if an address `host:port` can be given to an office: it is the same place for every program there.
+
+    Errors: Malformed.
+    """
+    found = _ADDRESS.fullmatch(address) if len(address) <= ADDRESS_LENGTH_MAX else None
+    if found is None or int(found[3]) > 65_535:
+        raise Malformed(f"expected host:port, an IPv6 host in brackets, got {without_login(address)[:100]!r}")
+    require_place(found[1] or found[2])
+
+
 def _check(content: Mapping[str, Any]) -> str:
     """Return by which it is seen that a file was damaged on its way; it guards against nobody."""
     return sha256(orjson.dumps(content, option=CANONICAL)).hexdigest()[:16]
@@ -241,8 +262,7 @@ def _check_kafka(way: KafkaWay) -> None:
     expect(way.protocol in PROTOCOLS, f"enrolment bundle: expected a protocol of {', '.join(PROTOCOLS)}")
     expect(1 <= len(way.bootstrap) <= ADDRESSES_MAX, f"enrolment bundle: expected 1 to {ADDRESSES_MAX} addresses")
     for address in way.bootstrap:
-        found = _ADDRESS.fullmatch(address) if len(address) <= ADDRESS_LENGTH_MAX else None
-        expect(found is not None and int(found[1]) <= 65_535, f"expected host:port, got {address[:100]!r}")
+        check_broker_address(address)
     _check_ca(way.ca)
 
 

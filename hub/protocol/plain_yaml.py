@@ -1,7 +1,8 @@
 """Reads YAML that a stranger may have written: whatever stands in it, it is read in time of its size, or refused.
 
 The safe loader makes nothing but plain values. But names for parts of a text let a few lines stand for billions of
-values, deep nesting ends in a RecursionError, and numbers and dates that there can't be in a ValueError.
+values, deep nesting takes a second before it ends in a RecursionError, and numbers and dates that there can't be end in
+a ValueError.
 """
 
 from __future__ import annotations
@@ -11,11 +12,28 @@ from typing import Any, Final
 import yaml
 
 NUMBER_CHARS_MAX: Final = 100
+DEPTH_MAX: Final = 50  # of lists and tables in one another: no file of ours has six
 VALUES_MAX: Final = 10_000  # of a text, each part counted as often as it is named
 
 
 class BoundedLoader(yaml.SafeLoader):
-    """The safe loader, whose merged tables (`<<`) stay small: of a dozen lines each could be nine times the last."""
+    """The safe loader, which goes no deeper than is of use, and whose merged tables (`<<`) stay small.
+
+    Of a dozen lines of merged tables each could be nine times the last.
+    """
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Return the next part of a text. Errors: yaml.MarkedYAMLError where it is too deep, or wrong."""
+        self._depth += 1
+        try:
+            if self._depth > DEPTH_MAX:
+                message = f"expected at most {DEPTH_MAX} lists and tables in one another"
+                raise yaml.composer.ComposerError(None, None, message, parent.start_mark if parent else None)
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Put merged tables in place. Errors: yaml.MarkedYAMLError where they grow too large."""

@@ -116,7 +116,7 @@ _KINDS: Final = (
         "there is no such topic for this center",
         'PROTOCOL.md says which it reads, "The HTTPS way in"',
     ),
-    ProblemKind(ProblemCode.METHOD, 405, "the method is another one here", "see `Allow`"),
+    ProblemKind(ProblemCode.METHOD, 405, "the method is another one here", "see `allow`", ("allow",)),
     ProblemKind(ProblemCode.TOO_SLOW, 408, "the request did not come in time", "send it again"),
     ProblemKind(ProblemCode.CONFLICT, 409, "what is there stands against it", "see `detail`"),
     ProblemKind(ProblemCode.TOO_LARGE, 413, "the body is over its limit", "send less at once", ("limit",)),

@@ -27,9 +27,11 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address
 from typing import Final, Self
 
+from hub.protocol.address import without_login
 from hub.protocol.control import HUB, is_center_id, seal_key_name
 from hub.protocol.errors import Malformed
 from hub.protocol.forms import read_lines
+from hub.protocol.host import require_place
 from hub.protocol.http_signature import CONTENT_DIGEST, MessageSignature, Request, content_digest, sign_request
 from hub.protocol.keys import Signer, Verifier, read_base64
 from hub.protocol.moment import write_time
@@ -63,8 +65,12 @@ def read_address(text: str) -> str:
     if found is None or len(found[1] or "") > _HOST_CHARS_MAX or not _is_port(found[3]) or not _is_ip6(found[2]):
         raise Malformed(
             "address: expected https://host or https://host:port in small letters, without :443 and with nothing "
-            f"behind it, got {text[:100]!r}"
+            f"behind it, got {without_login(text)[:100]!r}"
         )
+    try:
+        require_place(found[1] or found[2])
+    except Malformed as exc:
+        raise Malformed(f"address: {exc}") from exc
     return text
 
 
@@ -74,7 +80,7 @@ def _is_port(text: str | None) -> bool:
 
 def _is_ip6(text: str | None) -> bool:
     try:
-        return text is None or str(IPv6Address(text)) == text
+        return text is None or IPv6Address(text).ipv4_mapped is not None or str(IPv6Address(text)) == text
     except ValueError:
         return False
 

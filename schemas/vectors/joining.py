@@ -117,6 +117,7 @@ def invitation_vectors() -> Row:
         ("kafka_alone", bundle(https=None)),
         ("https_alone", bundle(kafka=None)),
         ("by_the_system's_authorities", bundle(kafka=KafkaWay(("broker.example.net:443",)), https=None)),
+        ("of_an_office_that_reads_russian", bundle(https=None, language="ru")),
         ("without_tls", bundle(kafka=KafkaWay(("127.0.0.1:9092",), "PLAINTEXT"), https=None, name="")),
     ]
     made = [{"name": name, "text": one.to_bytes().decode(), "content": _said(one)} for name, one in rows]
@@ -128,6 +129,11 @@ def invitation_vectors() -> Row:
         "hub_in_capitals": _put("hub", "Hub.example"),
         "center_reserved": _put("center", "root"),
         "invitation_in_capitals": _put("invitation", "0BADCAFE"),
+        "language_that_is_no_tag": _put("language", "Русский"),
+        "language_empty": _put("language", ""),
+        "host_with_two_readings": lambda row: row["kafka"].update(bootstrap=["[::ffff:1.2.3.4]:9093"]),
+        "host_that_is_no_place": lambda row: row["kafka"].update(bootstrap=["0.0.0.0:9093"]),
+        "host_as_a_short_number": lambda row: row["kafka"].update(bootstrap=["127.1:9093"]),
         "name_in_two_lines": _put("name", "Ташкент\n2"),
         "name_too_long": _put("name", "т" * 201),
         "key_too_short": _put("key", base64.b64encode(bytes(31)).decode()),

@@ -47,9 +47,6 @@ def session_vectors() -> Row:
     nonce, key = (line.split(" ")[1] for line in text.split("\n")[4:6])
     bad = {
         "version_unknown": ("session/v1", "session/v2"),
-        "hub_in_capitals": ("\nhub.example\n", "\nHub.example\n"),
-        "center_in_capitals": ("\nuz\n", "\nUZ\n"),
-        "center_of_hq": ("\nuz\n", "\nhq\n"),
         "address_without_tls": ("https://", "http://"),
         "address_with_a_path": (":8443", ":8443/"),
         "address_with_the_default_port": (":8443", ":443"),
@@ -65,6 +62,15 @@ def session_vectors() -> Row:
         "time_with_three_decimals": (".250000Z", ".250Z"),
         "lines_swapped": (f"nonce {nonce}\nkey {key}", f"key {key}\nnonce {nonce}"),
         "line_too_many": (".250000Z\n", ".250000Z\nmore\n"),
+    }
+    # Signed under the very name that stands in the note: so nothing but that name is at fault.
+    named = {
+        "hub_in_capitals": (f"\n{HUB}\n", "\nHub.example\n", f"Hub.example/{CENTER}"),
+        "hub_empty": (f"\n{HUB}\n", "\n\n", f"/{CENTER}"),
+        "center_in_capitals": (f"\n{CENTER}\n", "\nUZ\n", f"{HUB}/UZ"),
+        "center_with_a_slash": (f"\n{CENTER}\n", "\nuz/0a1b2c3d\n", f"{HUB}/uz/0a1b2c3d"),
+        "center_of_hq": (f"\n{CENTER}\n", "\nhq\n", f"{HUB}/hq"),
+        "center_root": (f"\n{CENTER}\n", "\nroot\n", f"{HUB}/root"),
     }
     return file_of(
         "Session notes, by which a center begins a session over HTTPS. nonce and key are in hex here.",
@@ -87,6 +93,11 @@ def session_vectors() -> Row:
             ),
             fault("signed_by_another_center", sign_note(text, [FOREIGN]).to_bytes(), [SEAL], "no line by the key"),
             *changed_notes(text, bad, SEAL),
+            *(
+                row
+                for name, (old, new, under) in named.items()
+                for row in changed_notes(text, {name: (old, new)}, SEAL.named(under))
+            ),
         ],
     )
 

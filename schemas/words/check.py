@@ -139,6 +139,7 @@ def needed() -> dict[str, set[str]]:
         "remedy",
         "remedy_without_end",
         "in_status",
+        "status_unknown",
         *_group("columns", ORPHANS_COLUMNS),
     }
     wanted["words/sample.toml"] = {

@@ -60,6 +60,7 @@ def test_another_implementation_passes_every_vector() -> None:
 
 
 @needs_go
+@pytest.mark.long
 def test_vectors_catch_the_mistakes() -> None:
     """At least nine of ten mistakes make a vector go wrong; those that don't are listed with the reason."""
     said = run_vectors(*MISTAKES)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -109,6 +110,8 @@ func parseInvitation(data []byte) (invitation, error) {
 	if written != strings.TrimRight(string(given), "\n")+"\n" && !wrong("invitation_of_any_form") {
 		return i, fmt.Errorf("bundle: not its one form")
 	}
+	language, says := row["language"]
+	delete(row, "language")
 	err = named(row, "format", "hub", "center", "name", "invitation", "key", "secret", "expires", "trust", "kafka", "https", "check")
 	if err != nil {
 		return i, err
@@ -118,6 +121,13 @@ func parseInvitation(data []byte) (invitation, error) {
 		return i, err
 	}
 	delete(row, "check")
+	if says {
+		row["language"] = language
+		tag, isText := language.(string)
+		if !isText || !languageForm.MatchString(tag) && !wrong("invitation_language_of_any_form") {
+			return i, fmt.Errorf("bundle: language %v", language)
+		}
+	}
 	sum := sha256.Sum256([]byte(sortedJSON(row, "")))
 	if wrong("invitation_check_of_the_spaced_text") {
 		sum = sha256.Sum256([]byte(sortedJSON(row, "\n") + "\n"))
@@ -191,7 +201,39 @@ func (i *invitation) keys(said map[string]string) error {
 	return nil
 }
 
-var brokerForm = regexp.MustCompile(`^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]*)$`)
+var (
+	brokerForm   = regexp.MustCompile(`^([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]):([1-9][0-9]*)$`)
+	languageForm = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}$`)
+	numberAtEnd  = regexp.MustCompile(`^(.*\.)?([0-9]+|0[xX][0-9A-Fa-f]*)$`)
+)
+
+// checkHost returns an error unless every program reads a host alike, and it is one place for every computer.
+func checkHost(host string) error {
+	if strings.HasSuffix(host, ".") {
+		return fmt.Errorf("host %.100q: a dot at its end", host)
+	}
+	if !strings.Contains(host, ":") && !numberAtEnd.MatchString(host) {
+		return nil
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		if wrong("host_of_two_readings") {
+			return nil
+		}
+		return fmt.Errorf("host %.100q: no address that all read alike", host)
+	}
+	bytes := address.As16()
+	inIP6 := address.Is6() && (address.Is4In6() || bytes[12]|bytes[13] != 0 && [12]byte(bytes[:12]) == [12]byte{})
+	if inIP6 && !wrong("host_of_ip4_in_ip6") {
+		return fmt.Errorf("host %.100q: an IPv4 address in the form of an IPv6 address", host)
+	}
+	nowhere := address.IsUnspecified() || address.IsMulticast() || address == netip.AddrFrom4([4]byte{255, 255, 255, 255}) ||
+		address.Is6() && address.IsLinkLocalUnicast()
+	if nowhere && !wrong("host_that_is_no_place") {
+		return fmt.Errorf("host %.100q: no place", host)
+	}
+	return nil
+}
 
 func (i invitation) waysIn(row map[string]any) error {
 	if row["kafka"] == nil && row["https"] == nil && !wrong("invitation_without_a_way_in") {
@@ -233,7 +275,10 @@ func checkBrokers(value any) error {
 		if found == nil || len(address) > addressLengthMax {
 			return fmt.Errorf("bundle: broker %.100q", address)
 		}
-		if _, err := strconv.ParseUint(found[1], 10, 16); err != nil && !wrong("invitation_broker_with_any_port") {
+		if _, err := strconv.ParseUint(found[2], 10, 16); err != nil && !wrong("invitation_broker_with_any_port") {
+			return err
+		}
+		if err := checkHost(strings.Trim(found[1], "[]")); err != nil {
 			return err
 		}
 	}

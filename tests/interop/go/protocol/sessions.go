@@ -53,7 +53,7 @@ func checkAddress(text string) error {
 		wrong("address_without_port_alone") {
 		return fmt.Errorf("address %.100q: the port", text)
 	}
-	return nil
+	return checkHost(parts[1] + parts[2])
 }
 
 func parseSession(text string) (session, error) {

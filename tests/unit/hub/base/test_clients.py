@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.producer.message_accumulator import MessageAccumulator
 
 from hub.base.clients import close
 
@@ -81,3 +86,44 @@ async def test_client_whose_connections_are_held_back_ends_nobody_else() -> None
     async with asyncio.timeout(5):
         await close(held, 0.01)
     assert (held.client.closed, held.client.ended.cancelled()) == (True, True)
+
+
+class Cut:
+    """A producer whose broker went away: as aiokafka's, with its own batches, and a request that waits for ever."""
+
+    def __init__(self) -> None:
+        self.client = Sockets()
+        self._message_accumulator: Any = MessageAccumulator(ClusterMetadata(), 1000, 0, 15.0)
+        self._sender = SimpleNamespace(sender_task=asyncio.ensure_future(self._send()))
+
+    async def send(self) -> asyncio.Future[Any]:
+        """Return the future of a batch."""
+        waiting = self._message_accumulator
+        builder = waiting.create_builder()
+        builder.append(timestamp=None, key=None, value=b"x")
+        builder.close()
+        found: asyncio.Future[Any] = await waiting.add_batch(builder, TopicPartition("in.uz", 0), 1.0)
+        return found
+
+    async def stop(self) -> None:
+        closing = asyncio.ensure_future(self._message_accumulator.close())
+        await asyncio.wait([closing, self._sender.sender_task], return_when=asyncio.FIRST_COMPLETED)
+
+    async def _send(self) -> None:
+        request = asyncio.ensure_future(asyncio.Event().wait())
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await request
+
+
+async def test_no_task_of_a_producer_waits_for_a_broker_that_went_away() -> None:
+    """Such a task would be told of in the log when it is collected, as if a program had failed."""
+    before = asyncio.all_tasks()
+    cut = Cut()
+    sent = await cut.send()
+    async with asyncio.timeout(5):
+        await close(cut, 0.01)
+        while asyncio.all_tasks() - before:
+            await asyncio.sleep(0.01)
+    assert (cut.client.closed, sent.cancelled()) == (True, True)

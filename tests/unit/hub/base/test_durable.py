@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.base.durable import create_private, replacing, sync_folder, write
+from hub.base.durable import create_private, remove_parts, replacing, sync_folder, write
 
 KILLED = """
 import os, signal, sys
@@ -114,6 +115,55 @@ def test_secret_is_private_and_never_written_over(tmp_path: Path) -> None:
         create_private(path, "other\n")
     assert path.read_text("utf-8") == "secret\n"
     assert names(tmp_path) == ["x.key"]
+
+
+CREATED = """
+import os, signal, sys
+from pathlib import Path
+from hub.base import durable
+def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+{name} = die
+durable.create_private(Path(sys.argv[1]), "secret")
+"""
+
+
+@pytest.mark.parametrize("name", ["os.fsync", "os.link", "os.unlink"])
+def test_part_of_a_writer_that_died_is_removed(tmp_path: Path, name: str) -> None:
+    """Killed before its name or behind it: a copy of a key lies there, until the next start."""
+    path = tmp_path / "root.key"
+    done = subprocess.run([sys.executable, "-c", CREATED.format(name=name), str(path)], check=False)
+    assert done.returncode == -9
+    assert [file.suffix for file in tmp_path.iterdir() if file != path] == [".part"]
+    remove_parts(tmp_path)
+    assert names(tmp_path) == (["root.key"] if name == "os.unlink" else [])
+
+
+def test_part_of_a_writer_that_lives_stays(tmp_path: Path) -> None:
+    """Whoever starts meanwhile takes nothing from it; nor from a person's own file, a folder or a link."""
+    (tmp_path / "mine.part").touch()
+    (tmp_path / "sheet.0123456789abcdef.part").mkdir()
+    (tmp_path / "link.0123456789abcdef.part").symlink_to("mine.part")
+    there = set(names(tmp_path))
+    with replacing(tmp_path / "x") as file:
+        file.write(b"new")
+        remove_parts(tmp_path)
+    remove_parts(tmp_path)
+    assert set(names(tmp_path)) == there | {"x"}
+    remove_parts(tmp_path / "none")
+
+
+def test_part_that_was_taken_at_its_first_moment_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the making of a part and its lock another start may come."""
+    flock, calls = fcntl.flock, iter([True])
+
+    def late(handle: int, how: int) -> None:
+        if next(calls, False):
+            remove_parts(tmp_path)
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    create_private(tmp_path / "x.key", "secret")
+    assert (tmp_path / "x.key").read_text("utf-8") == "secret"
 
 
 def test_folder_is_synced(tmp_path: Path) -> None:

@@ -240,3 +240,15 @@ def test_named_file_may_be_a_link_or_the_pipe_of_a_shell(shared: Path, key: Path
     os.close(into)
     assert files.read_named(Path(f"/dev/fd/{out}")) == b"note"
     os.close(out)
+
+
+def test_private_folder_has_private_folders_above_it(tmp_path: Path) -> None:
+    """Who may write in the folder above may put another one in its place; the umask of a careless shell lets all do."""
+    before = os.umask(0)
+    try:
+        files.make_folder(tmp_path / "a" / "b" / "keys", files.PRIVATE_FOLDER)
+        files.make_folder(tmp_path / "c" / "keys", files.PRIVATE_FOLDER, under=tmp_path)
+    finally:
+        os.umask(before)
+    for made in ("a", "a/b", "a/b/keys", "c", "c/keys"):
+        assert (tmp_path / made).stat().st_mode & 0o777 == 0o700, made

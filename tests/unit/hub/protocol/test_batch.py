@@ -285,6 +285,7 @@ def read(data: bytes) -> None:
         (overlapping_records, KAFKA_RECORDS_MAX // 2),
     ],
 )
+@pytest.mark.long
 def test_twice_the_bytes_take_about_twice_the_time(make: Callable[[int], bytes], size: int) -> None:
     """Nothing that a stranger writes grows faster in the reader than in his hands."""
     once, twice = make(size), make(2 * size)

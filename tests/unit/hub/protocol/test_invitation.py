@@ -27,7 +27,7 @@ from tests.unit.hub.protocol.test_vectors import Vector, cases
 
 NAMES = st.text(st.characters(categories=["L", "Nd"]), max_size=NAME_LENGTH_MAX)
 HOSTS = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,40}[a-z0-9])?", fullmatch=True)
-ADDRESSES = st.builds("{}:{}".format, HOSTS, st.integers(1, 65_535))
+ADDRESSES = st.builds("{}.example:{}".format, HOSTS, st.integers(1, 65_535))
 KAFKA = st.builds(
     KafkaWay,
     st.lists(ADDRESSES, min_size=1, max_size=ADDRESSES_MAX).map(tuple),
@@ -35,7 +35,9 @@ KAFKA = st.builds(
     st.sampled_from(["", authority(), authority() * 2]),
 )
 LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
-WEB_HOSTS = st.lists(LABELS, min_size=1, max_size=3).map(".".join) | st.just("[2001:db8::7]")
+WEB_HOSTS = st.lists(LABELS, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"])) | st.just(
+    "[2001:db8::7]"
+)
 PORTS = st.integers(1, 65_535).filter(lambda port: port != 443).map(":{}".format) | st.just("")
 HTTPS = st.builds(HttpsWay, st.builds("https://{}{}".format, WEB_HOSTS, PORTS))
 

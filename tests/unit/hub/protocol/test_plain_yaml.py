@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 import yaml
 
-from hub.protocol.plain_yaml import VALUES_MAX, load_yaml
+from hub.protocol.plain_yaml import DEPTH_MAX, VALUES_MAX, load_yaml
 from tests.support.growth import check_growth
 
 
@@ -46,6 +46,15 @@ def test_hostile_text_is_refused_at_once(name: str) -> None:
         load_yaml(HOSTILE[name])
     assert time.process_time() - begun < 10
     assert len(str(caught.value)) < 1_000
+
+
+def test_depth_has_a_limit_that_is_told_with_the_line() -> None:
+    """A text as deep as may be is read; one level more is refused, by its line."""
+    for begins, ends in (("[", "]"), ("{a: ", "}")):
+        levels = DEPTH_MAX - 1  # what stands in the innermost is a level, too
+        assert load_yaml(begins * levels + "b" + ends * levels)
+        with pytest.raises(yaml.MarkedYAMLError, match=f"at most {DEPTH_MAX} lists and tables in one another"):
+            load_yaml(begins * (levels + 1) + "b" + ends * (levels + 1))
 
 
 def test_names_and_merged_tables_work() -> None:

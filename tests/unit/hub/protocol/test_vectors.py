@@ -294,6 +294,15 @@ def test_session_is_read(vector: Vector) -> None:
     assert said.to_text() == _read_note(vector).text
 
 
+@cases("sessions", "bad")
+def test_bad_session_is_at_fault_in_one_thing(vector: Vector) -> None:
+    """It is signed by the key that its center would have: a reader that looks at the signature alone takes it."""
+    by = _read_note(vector) if vector["reason"] != "no line by the key" else None
+    hub, center = bytes_of(vector).decode().split("\n")[1:3]
+    assert [key.name for key in keys_of(vector)] == [f"{hub}/{center}"]
+    assert by is None or by.text.startswith("cohub-session/v")
+
+
 @cases("requests", "good")
 def test_request_is_verified(vector: Vector) -> None:
     """The base of the signature is made byte for byte."""
