@@ -15,6 +15,7 @@ import signal
 import sys
 from pathlib import Path
 
+from hub.base.crash import leave_no_memory
 from hub.base.lines import log_lines
 from hub.base.text import visible
 from hub.broker.embedded import EmbeddedKafka
@@ -50,6 +51,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="default: the port of the earlier start, or a free one")
     parser.add_argument("--plain", action="store_true", help="let everybody on this machine in, and do everything")
     options = parser.parse_args()
+    leave_no_memory()
     log_lines()  # standard output is for the one line
     try:
         return asyncio.run(run_broker(EmbeddedKafka(options.data_dir, port=options.port, plain=options.plain)))

@@ -22,7 +22,7 @@ from typing import IO
 import psutil
 
 from hub.base import files
-from hub.base.durable import write
+from hub.base.durable import remove_parts, write
 from hub.broker.ports import checked
 from hub.protocol.errors import Fatal, UsageError
 
@@ -60,6 +60,7 @@ class DataDir:
             ) from exc
         self._lock = lock
         files.make_tree_private(self.folder)  # a release before this one left it open to others
+        remove_parts(self.folder)
 
     def release(self) -> None:
         """Give the folder up; does nothing if it isn't ours."""

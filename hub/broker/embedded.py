@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from hub.base import files
 from hub.base.durable import disk_errors, write
+from hub.broker.bounds import bound_clients
 from hub.broker.datadir import DataDir, new_cluster_id
 from hub.broker.formatted import FormattedLog
 from hub.broker.guard import Guard
@@ -242,6 +243,8 @@ class EmbeddedKafka:
             if self._guard is not None and not self._guard.principals.are_known_to(cluster_id):
                 await self._tell_passwords(self._guard, jvm, cluster_id)
             if await self._run_locked(jvm, _Start(self._doors(port), self.cluster, cluster_id)):
+                if self._guard is not None and self._guard.public is not None:
+                    await bound_clients(self.cluster, self._guard.public)
                 return
             lines = self._dir.last_lines(since=self._output_start)
             if PORT_TAKEN_TEXT not in lines:

@@ -22,9 +22,10 @@ from hub.base.access import Security
 from hub.base.authority import CERTIFICATE, Authority
 from hub.base.certificates import Leaf
 from hub.broker.ports import LOOPBACK
-from hub.broker.principals import ADMIN, FIRST, USERS, Principals, scram_security
+from hub.broker.principals import ADMIN, USERS, Principals, scram_security
 from hub.broker.properties import NODE, Locked, Public
 from hub.kafka.cluster import Cluster
+from hub.kafka.desired import FIRST
 from hub.protocol.scram import SALT_LENGTH, Credential
 
 SERVER_FILE: Final = "server.pem"

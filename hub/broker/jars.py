@@ -8,27 +8,15 @@ rename inside one folder, so a cache never holds half a jar however a fetch ends
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import os
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path, PurePosixPath
 
-import httpx
-from jgo.constants import MAVEN_CENTRAL_URL
-
 from hub.broker.settings import BrokerSettings
-from hub.protocol.errors import Fatal, Retriable, UsageError
-
-FETCHES_AT_ONCE = 8
-TRIES = 3
-RETRY_WAIT_S = 0.25
-CONNECT_TIMEOUT_S = 15.0
-READ_TIMEOUT_S = 60.0
+from hub.protocol.errors import Fatal, UsageError
 
 Progress = Callable[[int, int], None]
 """Called with (bytes that are here, bytes in all) as the fetch goes on."""
@@ -73,11 +61,14 @@ async def fetch_jars(
     folder = settings.cache_dir / "jars"
     missing = await asyncio.to_thread(lambda: [jar for jar in wanted if not _is_cached(folder / jar.path, jar)])
     total = sum(jar.size for jar in wanted)
-    tally = _Tally(total - sum(jar.size for jar in missing), total, progress)
+    tally = Tally(total - sum(jar.size for jar in missing), total, progress)
     tally.report()
     if missing:
         try:
-            await _fetch_all(settings.maven_url or MAVEN_CENTRAL_URL, folder, missing, tally)
+            # An HTTP client and jgo take a fifth of a second to import, and nearly every start finds all of the jars.
+            from hub.broker.transfer import fetch_missing  # noqa: PLC0415
+
+            await fetch_missing(settings.maven_url, folder, missing, tally)
         except OSError as exc:
             raise UsageError(
                 f"the jars can't be kept in {folder}: {exc.strerror}; make room, or set COHUB_CACHE_DIR"
@@ -100,16 +91,20 @@ def progress_lines(tell: Callable[[str], None]) -> Progress:
 
 
 @dataclass(slots=True)
-class _Tally:
+class Tally:
+    """How many bytes are here of how many, told to whoever wants to know."""
+
     done: int
     total: int
     progress: Progress | None
 
     def add(self, size: int) -> None:
+        """Count bytes that have come, or (negative) that were dropped again."""
         self.done += size
         self.report()
 
     def report(self) -> None:
+        """Tell how far it is."""
         if self.progress is not None:
             self.progress(self.done, self.total)
 
@@ -119,95 +114,3 @@ def _is_cached(file: Path, jar: Jar) -> bool:
         return file.stat().st_size == jar.size and hashlib.sha256(file.read_bytes()).hexdigest() == jar.sha256
     except OSError:
         return False
-
-
-async def _fetch_all(base_url: str, folder: Path, jars: Sequence[Jar], tally: _Tally) -> None:
-    timeout = httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    limits = httpx.Limits(max_connections=FETCHES_AT_ONCE)
-    gate = asyncio.Semaphore(FETCHES_AT_ONCE)
-    async with httpx.AsyncClient(
-        base_url=base_url.rstrip("/") + "/", timeout=timeout, limits=limits, verify=_trust(), follow_redirects=True
-    ) as client:
-
-        async def one(jar: Jar) -> None:
-            async with gate:
-                await _fetch_with_retries(client, folder, jar, tally)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for jar in jars:
-                    group.create_task(one(jar))
-        except* (Fatal, Retriable, OSError) as errors:
-            # The first jar that fails ends the others; one plain error says more than a group of equal ones.
-            raise errors.exceptions[0] from None
-
-
-def _trust() -> ssl.SSLContext:
-    # The system's roots, or the ones that the environment names: networks with their own CA set SSL_CERT_FILE.
-    bundle = os.environ.get("SSL_CERT_FILE")
-    if bundle and not Path(bundle).is_file():
-        raise Fatal(f"SSL_CERT_FILE names {bundle}, which is no file; point it to a PEM bundle or unset it")
-    return httpx.create_ssl_context()
-
-
-async def _fetch_with_retries(client: httpx.AsyncClient, folder: Path, jar: Jar, tally: _Tally) -> None:
-    for attempt in range(1, TRIES + 1):
-        try:
-            await _fetch_one(client, folder / jar.path, jar, tally)
-        except (httpx.TransportError, Retriable) as exc:
-            if attempt == TRIES:
-                raise Retriable(
-                    f"could not fetch {jar.path} from {client.base_url} in {TRIES} tries: {exc or type(exc).__name__}; "
-                    "check the network, or set COHUB_MAVEN_URL to a mirror"
-                ) from exc
-            await asyncio.sleep(RETRY_WAIT_S * attempt)
-        else:
-            return
-
-
-async def _fetch_one(client: httpx.AsyncClient, file: Path, jar: Jar, tally: _Tally) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Several processes may fill one cache: each writes a part of its own, and the renames give the same bytes.
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    counted = 0
-    finished = False
-    try:
-        digest = hashlib.sha256()
-        async with client.stream("GET", jar.path) as response:
-            _refuse_status(response, jar)
-            with part.open("wb") as out:
-                async for chunk in response.aiter_bytes():
-                    counted += len(chunk)
-                    if counted > jar.size:
-                        raise Fatal(_mismatch(jar, f"more than {jar.size} bytes"))
-                    digest.update(chunk)
-                    out.write(chunk)
-                    tally.add(len(chunk))
-        if counted < jar.size:
-            raise Retriable(f"the transfer ended after {counted} of {jar.size} bytes")
-        if digest.hexdigest() != jar.sha256:
-            raise Fatal(_mismatch(jar, f"sha256 {digest.hexdigest()}"))
-        part.replace(file)
-        finished = True
-    finally:
-        if not finished:
-            tally.add(-counted)
-            with contextlib.suppress(OSError):
-                part.unlink()
-
-
-def _refuse_status(response: httpx.Response, jar: Jar) -> None:
-    if response.status_code == 429 or response.status_code >= 500:
-        raise Retriable(f"{response.url} answered {response.status_code}")
-    if response.status_code != 200:
-        raise Fatal(
-            f"{response.url} answered {response.status_code}, expected the jar {PurePosixPath(jar.path).name}; "
-            "if COHUB_MAVEN_URL is set, check that it is the root of a Maven repository"
-        )
-
-
-def _mismatch(jar: Jar, came: str) -> str:
-    return (
-        f"{jar.path} is not the pinned file: expected sha256 {jar.sha256}, came {came}; nothing was kept. "
-        "Use another mirror (COHUB_MAVEN_URL), and tell its owner"
-    )

@@ -31,10 +31,6 @@ ADMIN: Final = "admin"
 WORKER: Final = "worker"
 WEB: Final = "web"  # the HTTPS way in, which writes and reads for offices
 USERS: Final = (ADMIN, WORKER, WEB)
-# A user that nobody is, by a password that nobody has. Kafka 4.3 loses every user at a restart where the first one that
-# its table of changes shows was deleted, and no snapshot was made since: with admin and worker all others. In Java's
-# tables this name comes first (its hash is 0), and it is never deleted.
-FIRST: Final = "f5a5a608"
 KNOWN: Final = "known"
 DOORS: Final = "doors"
 LOCKED: Final = "locked\n"

@@ -17,6 +17,9 @@ CREATE_NEW_PROCESS_GROUP = 0x200  # Windows
 
 # These would change the JVM that we start, or its class path.
 _FOREIGN_VARIABLES = ("CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "JAVA_OPTIONS")
+# These are for us alone, and may be passwords or hold one; the user's other processes can read what Java has of them.
+_OURS = ("HUB_", "COHUB_", "AWS_")
+_PROXIES = "_PROXY"
 
 
 Process = subprocess.Popen[bytes]
@@ -29,12 +32,13 @@ def spawn(
     mode: str = "bind" if sys.platform == "linux" else "watch",
     *,
     errors_only: bool = False,
+    is_ours: bool = False,
 ) -> Process:
     """Start the command through the launcher; both its outputs go to the file, or the one for errors alone.
 
-    Modes: see the launcher.
+    Modes: see the launcher. A program that is not ours is told nothing of what our environment has for us.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN_VARIABLES}
+    environment = {name: value for name, value in os.environ.items() if is_ours or not _is_kept_back(name)}
     # A group of its own: Ctrl-C at the terminal is for us, and the broker stops last.
     own_group: dict[str, Any] = (
         {"creationflags": CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {"start_new_session": True}
@@ -49,6 +53,10 @@ def spawn(
         cwd=folder,  # a JVM that crashes writes its report where it stands
         **own_group,
     )
+
+
+def _is_kept_back(variable: str) -> bool:
+    return variable in _FOREIGN_VARIABLES or variable.startswith(_OURS) or variable.upper().endswith(_PROXIES)
 
 
 async def exit_status(process: Process, deadline_s: float) -> int | None:

@@ -17,8 +17,18 @@ CONTROLLER: Final = "CONTROLLER"
 EVERY_ADDRESS: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - it is looked for, and nothing is bound
 NODE: Final = "node-1"  # the broker's own name at its controller
 REAUTHENTICATE_MS: Final = 3_600_000
-REQUEST_BYTES_MAX: Final = 16 << 20
+REQUEST_BYTES_MAX: Final = 8 << 20
+# Whoever may send anything can say that a request is so long, and then send nothing more: it is held in memory all the
+# same, and when there is no room for another one, nobody is heard any more. So there is room for all that one address
+# may begin, and for others; the heap is grown into, and not taken from the start.
+CLIENT_CONNECTIONS_MAX: Final = 32  # an office has about seven
+REQUESTS_BYTES_MAX: Final = (CLIENT_CONNECTIONS_MAX + 8) * REQUEST_BYTES_MAX
+HEAP_MB: Final = 512
 CONNECTIONS_MAX: Final = 1_000
+CONNECTIONS_PER_S: Final = 100  # of all offices; over it new ones wait, and those that are there do not
+CLIENT_CONNECTIONS_PER_S: Final = 20
+PRODUCER_REMEMBERED_MS: Final = 60_000
+UNBOUNDED: Final = 1_000_000
 SNAPSHOTS_OFTEN: Final = {"metadata.log.max.record.bytes.between.snapshots": "1"}
 
 
@@ -31,10 +41,16 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """Where offices are let in: the address that the broker listens at, and the one that they are told."""
+    """Where offices are let in: the address that the broker listens at, and the one that they are told.
+
+    One address has `client_connections_max` connections at most, and `client_connections_per_s` new ones in the mean of
+    eleven seconds; this machine itself as many as it likes.
+    """
 
     listen: tuple[str, int]
     advertise: tuple[str, int]
+    client_connections_max: int = CLIENT_CONNECTIONS_MAX
+    client_connections_per_s: int = CLIENT_CONNECTIONS_PER_S
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -145,10 +161,14 @@ def _locked(doors: Locked) -> dict[str, str]:
         "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
         # Whoever may send anything takes no more memory than this, by one request and by all that wait.
         "socket.request.max.bytes": str(REQUEST_BYTES_MAX),
-        "queued.max.request.bytes": str(4 * REQUEST_BYTES_MAX),
+        "queued.max.request.bytes": str(REQUESTS_BYTES_MAX),
+        # Each record may be another producer's, whom the broker remembers: not for a day. Who rested for longer goes
+        # on, and what it sends again is taken again, which HQ and offices know by sequences.
+        "producer.id.expiration.ms": str(PRODUCER_REMEMBERED_MS),
+        "producer.id.expiration.check.interval.ms": str(PRODUCER_REMEMBERED_MS // 6),
         # Strangers' connections keep offices out at most, and never HQ itself.
         **(SNAPSHOTS_OFTEN if doors.by_certificate else {}),
-        **({"listener.name.offices.max.connections": str(CONNECTIONS_MAX)} if doors.public else {}),
+        **(_bounds(doors.public) if doors.public else {}),
         # Whose password was changed is let go within this time, connections that are open included.
         "connections.max.reauth.ms": str(REAUTHENTICATE_MS),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -156,6 +176,16 @@ def _locked(doors: Locked) -> dict[str, str]:
         # The node itself is asked for its rights too: it registers, and says that it lives.
         "super.users": f"User:{NODE};User:{doors.admin}",
         **{name: value for listener in doors.listeners for name, value in _listener(doors, listener).items()},
+    }
+
+
+def _bounds(public: Public) -> dict[str, str]:
+    # How many a second of one address is no setting of the file: see hub/broker/bounds.py.
+    return {
+        "listener.name.offices.max.connections": str(CONNECTIONS_MAX),
+        "listener.name.offices.max.connection.creation.rate": str(CONNECTIONS_PER_S),
+        "max.connections.per.ip": str(public.client_connections_max),
+        "max.connections.per.ip.overrides": f"{LOOPBACK}:{UNBOUNDED}",
     }
 
 
@@ -192,7 +222,13 @@ def jvm_flags(aot: Sequence[str] = ()) -> list[str]:
     )
     logger = "-Dorg.slf4j.simpleLogger."
     return [
-        *("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"),
+        *(
+            f"-Xmx{HEAP_MB}m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-XX:-UsePerfData",
+        ),
         "-XX:-CreateCoredumpOnCrash",  # passwords are in its memory
         *aot,
         f"{logger}showDateTime=true",

@@ -106,4 +106,4 @@ async def wait_for_snapshot(log_dir: Path) -> None:
 
 
 def _newest_snapshot(folder: Path) -> str:
-    return max((path.name for path in folder.glob("*.checkpoint")), default="")
+    return max((one.name for one in files.entries(folder) if one.name.endswith(".checkpoint")), default="")

@@ -25,16 +25,24 @@ from hub.kafka.access_requests import (
     describe_users,
 )
 from hub.kafka.cluster import Cluster
-from hub.kafka.rights import Entity, Operation, Pattern, Permission, Resource, Right
+from hub.kafka.rights import (
+    SCRAM_SHA_256,
+    SCRAM_SHA_512,
+    Entity,
+    Operation,
+    Pattern,
+    Permission,
+    Resource,
+    Right,
+    user,
+)
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.protocol.scram import Credential
 
 DEADLINE_S: Final = 20.0
 CHUNK: Final = 500  # changes in one request; a controller takes at most 10,000 at once
-SCRAM_SHA_256: Final = 1
-SCRAM_SHA_512: Final = 2
 ANY: Final = 1
-ANY_NAME: Final = 2  # of a quota's entity
+EXACT: Final = 0  # of a quota's entity: this name, and no other
 
 NO_AUTHORIZER: Final = 54
 NOT_ALLOWED: Final = 31
@@ -62,15 +70,21 @@ class Administration:
         self._admin = admin
         self._at = bootstrap
 
-    async def topics(self) -> set[str]:
-        """Return the names of all topics."""
+    async def topics(self, names: Collection[str] | None = None) -> set[str]:
+        """Return the names of all topics, or those of these that there are."""
         with self._translated():
             async with asyncio.timeout(DEADLINE_S):
-                return {topic["topic"] for topic in await self._admin.describe_topics() if not topic["error_code"]}
+                found = await self._admin.describe_topics(None if names is None else list(names))
+                return {topic["topic"] for topic in found if not topic["error_code"]}
 
-    async def rights(self) -> set[Right]:
-        """Return every right that anybody has. Errors: Unguarded too."""
-        answer = await self._ask(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY))
+    async def rights(self, names: Collection[str] | None = None) -> set[Right]:
+        """Return every right that anybody has, or one of these users. Errors: Unguarded too."""
+        if names is None:
+            return await self._rights(None)
+        return {right for name in names for right in await self._rights(user(name))}
+
+    async def _rights(self, principal: str | None) -> set[Right]:
+        answer = await self._ask(DescribeAclsRequest(ANY, None, ANY, principal, None, ANY, ANY))
         self._check(answer.error_code, answer.error_message, "list rights")
         return {
             Right(principal, Resource(kind), name, Pattern(pattern), Operation(what), Permission(allowed), host)
@@ -94,22 +108,24 @@ class Administration:
                 for error, why, *_ in matching:
                     self._check(error, why, f"take the right {right}")
 
-    async def users(self) -> dict[str, frozenset[int]]:
-        """Return every user that logs in by a password, with its mechanisms; nobody tells the password."""
-        answer = await self._ask(describe_users())
+    async def users(self, names: Collection[str] | None = None) -> dict[str, frozenset[int]]:
+        """Return every user that logs in by a password, or these, with their mechanisms; nobody tells the password."""
+        if names is not None and not names:
+            return {}
+        answer = await self._ask(describe_users(sorted(names or ())))
         self._check(answer.error_code, answer.error_message, "list users")
         found: dict[str, frozenset[int]] = {}
         for name, code, message, infos, _ in answer.results:
+            if names is not None and code == NO_SUCH_USER:
+                continue
             self._check(code, message, f"tell about user {name}")
             found[name] = frozenset(mechanism for mechanism, *_ in infos)
         return found
 
-    async def set_users(self, credentials: Mapping[str, Credential]) -> None:
+    async def set_users(self, credentials: Mapping[str, Credential], mechanism: int = SCRAM_SHA_512) -> None:
         """Make these users, or give them these passwords. Connections that are open stay so."""
         for chunk in _chunks(credentials.items()):
-            upserts: list[Any] = [
-                (name, SCRAM_SHA_512, c.iterations, c.salt, c.salted_password, {}) for name, c in chunk
-            ]
+            upserts: list[Any] = [(name, mechanism, c.iterations, c.salt, c.salted_password, {}) for name, c in chunk]
             await self._alter_users([], upserts)
 
     async def delete_users(self, names: Collection[str], *mechanisms: int) -> None:
@@ -122,9 +138,18 @@ class Administration:
             for chunk in _chunks(dict.fromkeys(names)):
                 await self._alter_users([(name, mechanism, {}) for name in chunk], [])
 
-    async def quotas(self) -> dict[Entity, dict[str, float]]:
-        """Return every quota that is set, by who it is for."""
-        answer = await self._ask(DescribeClientQuotasRequest([], strict=False))
+    async def quotas(self, names: Collection[str] | None = None) -> dict[Entity, dict[str, float]]:
+        """Return every quota that is set, by who it is for; or those of these users and clients."""
+        if names is None:
+            return await self._quotas([])
+        found: dict[Entity, dict[str, float]] = {}
+        for name in names:
+            for kind in ("user", "client-id"):
+                found |= await self._quotas([(kind, EXACT, name)])
+        return found
+
+    async def _quotas(self, components: Sequence[tuple[str, int, str]]) -> dict[Entity, dict[str, float]]:
+        answer = await self._ask(DescribeClientQuotasRequest(list(components), strict=False))
         self._check(answer.error_code, answer.error_message, "list quotas")
         return {
             tuple(sorted((kind, name) for kind, name in entity)): dict(values)
@@ -188,12 +213,6 @@ async def administration(cluster: Cluster) -> AsyncIterator[Administration]:
     """Yield what asks and changes who may do what on a cluster. Errors: Unreachable; UsageError for its settings."""
     async with closing(await cluster.admin("cohub-access")) as admin:
         yield Administration(admin, cluster.bootstrap)
-
-
-async def upsert_scram(cluster: Cluster, user: str, credential: Credential) -> None:
-    """Make a user, or give it this password. Errors: see `Administration`."""
-    async with administration(cluster) as access:
-        await access.set_users({user: credential})
 
 
 def _wire(right: Right) -> tuple[Any, ...]:

@@ -13,10 +13,11 @@ from hub.base.clients import Client, close, start
 from hub.base.diagnosis import TIMEOUT_S, diagnose
 from hub.base.kafka import AIOKAFKA, Admin, Clients, Consumer, Producer
 from hub.base.reason import reason_of
+from hub.kafka.security import ClusterSecurity, user_of
 from hub.protocol.errors import Retriable, UsageError
 
 DEADLINE_S: Final = 20.0
-PLAIN: Final = Security()
+PLAIN: Final = ClusterSecurity()
 
 
 class Unreachable(Retriable):
@@ -29,15 +30,23 @@ class Cluster:
 
     Shapes: `clients` makes them, which are started here; where they come from does not make it another cluster.
             `admins` is how an admin client gets in, which makes topics and gives rights; None: as all others do.
+            `web` is how the HTTPS way in gets in, which needs rights of its own; None: nothing is said of it.
     """
 
     servers: tuple[str, ...]
     security: Security = PLAIN
     admins: Security | None = None
     clients: Clients = field(default=AIOKAFKA, compare=False, repr=False)
+    web: Security | None = None
 
     @classmethod
-    def at(cls, bootstrap: str, security: Security = PLAIN, admins: Security | None = None) -> Cluster:
+    def at(
+        cls,
+        bootstrap: str,
+        security: Security = PLAIN,
+        admins: Security | None = None,
+        web: Security | None = None,
+    ) -> Cluster:
         """Return the cluster at `host:port`, or several of these with commas. Errors: UsageError."""
         servers = tuple(part.strip() for part in bootstrap.split(",") if part.strip())
         try:
@@ -45,7 +54,7 @@ class Cluster:
                 host_and_port(address)
         except ValueError as exc:
             raise UsageError(f"bootstrap {bootstrap}: {exc}") from exc
-        return cls(servers, security, admins)
+        return cls(servers, security, admins, web=web)
 
     @property
     def bootstrap(self) -> str:
@@ -54,11 +63,26 @@ class Cluster:
 
     @property
     def user(self) -> str | None:
-        """The name that we log in by; None where we do not log in, or by a certificate, or as who administers it."""
-        name, admins = self.security.username, self.admins
-        if not self.security.has_login or admins is None:
-            return None
-        return None if admins.has_login and admins.username == name else name
+        """The name that we have there; None where it is nobody's, or that of who administers the cluster.
+
+        Errors: UsageError for a certificate that does not tell.
+        """
+        return None if self.admins is None else self._other_than_admin(self.security)
+
+    @property
+    def web_user(self) -> str | None:
+        """The name that the HTTPS way in has there; None as for `user`. Errors: see there."""
+        return None if self.web is None else self._other_than_admin(self.web)
+
+    @property
+    def logins(self) -> frozenset[str]:
+        """The names of all who are HQ's own there. Errors: see `user`."""
+        every = (user_of(security) for security in (self.security, self.admins, self.web) if security is not None)
+        return frozenset(name for name in every if name is not None)
+
+    def _other_than_admin(self, security: Security) -> str | None:
+        name = user_of(security)
+        return None if name == user_of(self.admins or self.security) else name
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

@@ -1,25 +1,33 @@
 """Who should be able to do what on HQ's cluster, and what has to change so that it is so. Pure: nothing is asked here.
 
-Names of principals, all of them users: a center's is its id; HQ's worker and web shell have theirs; who was invited and
-has not joined yet is `join.<invitation>`. What others have on the same cluster, and rights that are everybody's, are
+Names of principals, all of them users: a center's is its id; HQ's worker and web shell have theirs, which on a cluster
+of the user's own are any, such as the names in their certificates; who was invited and has not joined yet is
+`join.<invitation>`. What others have on the same cluster, and rights that are everybody's, are
 left alone. Under the names that are HQ's own all is as it is said here, and nothing else.
 
 Changes come in an order in which no stop leaves anybody more than it had or should have: rights are taken before all
 else, a user is deleted when its rights are gone, and is given rights when the topics are there and its password is the
 one that it should be.
+
+Before the first user is made or deleted there is one that nobody is (`FIRST`). Kafka loses every user at a restart
+where the first one in the table of changes that it reads again was deleted, and no snapshot was made since: with those
+of the centers the admin, and whoever else logs in by a password. In Java's tables this name comes first (its hash is
+0), and it is never deleted.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hub.kafka.rights import (
     CONSUMER_BYTE_RATE,
     PRODUCER_BYTE_RATE,
     REQUEST_PERCENTAGE,
+    SCRAM_SHA_256,
+    SCRAM_SHA_512,
     USER,
     Entity,
     Operation,
@@ -36,6 +44,7 @@ ADMIN: Final = "admin"
 WORKER: Final = "worker"
 WEB: Final = "web"
 INVITED: Final = "join."  # an invitation's id follows; no center's id has a dot
+FIRST: Final = "f5a5a608"
 GROUP: Final = "hub-workers"
 _BROKERS_OWN: Final = re.compile(r"node-[0-9]+")  # by its certificate a broker may do everything
 
@@ -65,7 +74,7 @@ Quotas = Mapping[Entity, Mapping[str, float]]
 
 def is_reserved(name: str) -> bool:
     """Return whether a user of this name is HQ's own or a broker's, so that no center may have it."""
-    return name in (ADMIN, WORKER, WEB) or _BROKERS_OWN.fullmatch(name) is not None
+    return name in (ADMIN, WORKER, WEB, FIRST) or _BROKERS_OWN.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +123,33 @@ class Desired:
     quotas: Quotas = field(default_factory=dict)
     owned: frozenset[str] = frozenset()
     owns_invited: bool = False
+    web: str | None = WEB
 
     def owns(self, name: str | None) -> bool:
         """Return whether this user is HQ's to give rights to and to take them from."""
         return name is not None and (name in self.owned or (self.owns_invited and name.startswith(INVITED)))
+
+    def part(self, names: Collection[str]) -> Desired:
+        """Return what of it is about these users, and no more; what they share with others is nobody's of them."""
+        named = {user(name) for name in names}
+        return replace(
+            self,
+            topics=frozenset(self.topics & {topic for name in names for topic in (topic_in(name), topic_out(name))})
+            | {topic for topic in self.topics if topic.startswith(INVITED) and topic.removeprefix(INVITED) in names},
+            users={name: version for name, version in self.users.items() if name in names},
+            gone=self.gone & set(names),
+            rights=frozenset(right for right in self.rights if right.principal in named),
+            quotas={
+                entity: rates for entity, rates in self.quotas.items() if {name for _, name in entity} & set(names)
+            },
+        )
+
+    def owns_quota(self, entity: Entity) -> bool:
+        """Return whether this quota is HQ's to set and to remove: that of a user, or of a center by the web shell."""
+        of = dict(entity)
+        return self.owns(of.get("user")) or (
+            of.get("user") == self.web is not None and of.get("client-id") in self.owned
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +172,13 @@ class TakeRights:
     """Rights that nobody should have any more."""
 
     rights: tuple[Right, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardUsers:
+    """The user that nobody is, by these mechanisms: Kafka keeps a table for each."""
+
+    mechanisms: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +223,7 @@ class GiveRights:
     rights: tuple[Right, ...]
 
 
-Change = TakeRights | DeleteUsers | DropStrays | MakeTopics | SetQuotas | SetUsers | GiveRights
+Change = TakeRights | GuardUsers | DeleteUsers | DropStrays | MakeTopics | SetQuotas | SetUsers | GiveRights
 
 
 def desired(
@@ -192,14 +231,16 @@ def desired(
     topics: Iterable[str] = (),
     *,
     worker: str | None = WORKER,
+    web: str | None = WEB,
     invited: Iterable[Invited] | None = None,
     spared: Collection[str] = (),
 ) -> Desired:
     """Return how the cluster of these centers should be.
 
-    Shapes: `topics` are those of the release. `worker` is the name of HQ's worker; None where it is the admin. None of
-            `invited` says that somebody else sees to them; for a center that is closed nobody is let in. `spared` are
-            users that are somebody's already, such as the admin: a center of such a name gets nothing.
+    Shapes: `topics` are those of the release. `worker` and `web` are the names of HQ's worker and web shell; None where
+            it is the admin. None of `invited` says that somebody else sees to them; for a center that is closed nobody
+            is let in. `spared` are users that are somebody's already, such as the admin: a center of such a name gets
+            nothing.
     """
     centers = [m for m in members if is_center_id(m.id) and not is_reserved(m.id) and m.id not in spared]
     closed = frozenset(member.id for member in centers if member.status == "closed")
@@ -207,8 +248,9 @@ def desired(
     there = [member for member in centers if member.status != "closed"]
     rights = {right for member in there for right in office_rights(member.id, may_write=member.status == "active")}
     rights |= {right for one in waiting for right in invited_rights(one)}
-    rights |= web_rights() | (worker_rights(worker) if worker is not None else set())
-    quotas = {entity: rates for member in there for entity, rates in office_quotas(member.id, member.rate).items()}
+    rights |= worker_rights(worker) if worker is not None else set()
+    rights |= web_rights(web) if web is not None else set()
+    quotas = {entity: rates for member in there for entity, rates in office_quotas(member.id, member.rate, web).items()}
     quotas |= {entity: rates for one in waiting for entity, rates in invited_quotas(one).items()}
     return Desired(
         topics=frozenset({*topics, *(one.topic for one in waiting)}),
@@ -218,6 +260,7 @@ def desired(
         quotas=quotas,
         owned=frozenset({WEB, *(member.id for member in centers), *((WORKER,) if worker == WORKER else ())}),
         owns_invited=invited is not None,
+        web=web,
     )
 
 
@@ -232,8 +275,12 @@ def changes(wanted: Desired, found: Found) -> list[Change]:
     stale = {
         name for name, version in wanted.users.items() if name not in found.users or found.versions.get(name) != version
     }
+    unguarded = {SCRAM_SHA_512} if (stale or leaving) and FIRST not in found.users else set()
+    if (strays | leaving) & set(found.strays) and FIRST not in found.strays:
+        unguarded.add(SCRAM_SHA_256)
     every: list[Change] = [
         TakeRights(tuple(sorted(ours - wanted.rights))),
+        GuardUsers(tuple(sorted(unguarded))),
         DeleteUsers(tuple(sorted(leaving))),
         DropStrays(tuple(sorted(strays))),
         MakeTopics(tuple(sorted(wanted.topics - set(found.topics)))),
@@ -277,9 +324,9 @@ def worker_rights(name: str) -> set[Right]:
     }
 
 
-def web_rights() -> set[Right]:
+def web_rights(name: str = WEB) -> set[Right]:
     """Return what HQ's web shell may do: what any office may, whose requests it has checked."""
-    principal = user(WEB)
+    principal = user(name)
     return {
         _topics(principal, topic_in(""), Operation.WRITE),
         _topics(principal, topic_out(""), Operation.READ),
@@ -287,14 +334,14 @@ def web_rights() -> set[Right]:
     }
 
 
-def office_quotas(center: str, rate: int) -> Quotas:
+def office_quotas(center: str, rate: int, web: str | None = WEB) -> Quotas:
     """Return how much an office may ask of the broker, by itself or through HQ's web shell."""
     rates = {
         PRODUCER_BYTE_RATE: float(rate),
         CONSUMER_BYTE_RATE: float(rate * READS_A_WRITE),
         REQUEST_PERCENTAGE: REQUESTS_PERCENT,
     }
-    return {quota_entity(center): rates, quota_entity(WEB, center): rates}
+    return {quota_entity(center): rates} | ({} if web is None else {quota_entity(web, center): rates})
 
 
 def invited_quotas(one: Invited) -> Quotas:
@@ -320,7 +367,7 @@ def _user_of(principal: str) -> str | None:
 
 
 def _quota_changes(wanted: Desired, found: Quotas) -> dict[Entity, dict[str, float | None]]:
-    ours = {entity: rates for entity, rates in found.items() if wanted.owns(dict(entity).get("user"))}
+    ours = {entity: rates for entity, rates in found.items() if wanted.owns_quota(entity)}
     changed: dict[Entity, dict[str, float | None]] = {}
     for entity in sorted({*ours, *wanted.quotas}, key=repr):
         should, is_now = wanted.quotas.get(entity, {}), ours.get(entity, {})
@@ -334,6 +381,7 @@ def _is_any(change: Change) -> bool:
     match change:
         case (
             TakeRights(what)
+            | GuardUsers(what)
             | DeleteUsers(what)
             | DropStrays(what)
             | MakeTopics(what)

@@ -56,12 +56,13 @@ class MemoryAccess:
         response = prepared.RESPONSE_TYPE(*self._answers[request.API_KEY](asked))
         return type(response).decode(response.encode())
 
-    def _describe_acls(self, _: Any) -> tuple[Any, ...]:
+    def _describe_acls(self, asked: Any) -> tuple[Any, ...]:
         if not self.has_authorizer:
             return 0, NO_AUTHORIZER, "No Authorizer is configured on the broker", []
         resources: dict[tuple[int, str, int], list[tuple[str, str, int, int]]] = {}
         for kind, name, pattern, principal, host, operation, permission in sorted(self.acls):
-            resources.setdefault((kind, name, pattern), []).append((principal, host, operation, permission))
+            if asked.principal in (None, principal):
+                resources.setdefault((kind, name, pattern), []).append((principal, host, operation, permission))
         return 0, 0, None, [(*resource, entries) for resource, entries in resources.items()]
 
     def _create_acls(self, asked: Any) -> tuple[Any, ...]:
@@ -82,8 +83,10 @@ class MemoryAccess:
             answers.append((0, None, found))
         return 0, answers
 
-    def _describe_quotas(self, _: Any) -> tuple[Any, ...]:
-        return 0, 0, None, [(list(entity), list(values.items())) for entity, values in self.quotas.items()]
+    def _describe_quotas(self, asked: Any) -> tuple[Any, ...]:
+        wanted = {(kind, name) for kind, _, name in asked.components}
+        found = [(entity, values) for entity, values in self.quotas.items() if wanted <= set(entity)]
+        return 0, 0, None, [(list(entity), list(values.items())) for entity, values in found]
 
     def _alter_quotas(self, asked: Any) -> tuple[Any, ...]:
         self.changes.append(asked)
@@ -98,9 +101,12 @@ class MemoryAccess:
                 del self.quotas[tuple(entity)]
         return 0, [(0, None, entity) for entity, _ in asked.entries]
 
-    def _describe_users(self, _: Any) -> tuple[Any, ...]:
+    def _describe_users(self, asked: Any) -> tuple[Any, ...]:
         found: list[Any] = []
-        for name in sorted({*self.users, *self.users_by_256}):
+        there = {*self.users, *self.users_by_256}
+        names = {name for name, _ in asked.users} or there
+        found += [(name, NO_SUCH_USER, "no such", [], {}) for name in sorted(names - there)]
+        for name in sorted(names & there):
             infos: list[Any] = [(1, 4096, {})] if name in self.users_by_256 else []
             infos += [(2, self.users[name][0], {})] if name in self.users else []
             found.append((name, 0, None, infos, {}))
@@ -114,8 +120,11 @@ class MemoryAccess:
                 self.users_by_256.discard(name)
             elif name not in gone:
                 del self.users[name]
-        for name, _, iterations, salt, salted_password, _ in asked.upsertions:
-            self.users[name] = (iterations, salt, salted_password)
+        for name, mechanism, iterations, salt, salted_password, _ in asked.upsertions:
+            if mechanism == BY_256:
+                self.users_by_256.add(name)
+            else:
+                self.users[name] = (iterations, salt, salted_password)
         names = dict.fromkeys(name for name, *_ in (*asked.deletions, *asked.upsertions))
         results: list[Any] = [
             (name, NO_SUCH_USER if name in gone else 0, "no such" if name in gone else None, {}) for name in names

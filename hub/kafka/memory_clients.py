@@ -67,6 +67,10 @@ class MemoryBatch:
         """Return how many records it holds."""
         return len(self.records)
 
+    def size(self) -> int:
+        """Return how many bytes it has."""
+        return int(self._measure.size())
+
     def close(self) -> None:
         """Have it take no more."""
         self._measure.close()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Self
 
+SCRAM_SHA_256: Final = 1
+SCRAM_SHA_512: Final = 2
 USER: Final = "User:"  # the only kind of principal that a broker with SCRAM or certificates knows
 ANY_HOST: Final = "*"
 

@@ -40,6 +40,7 @@ INVITATION_RETENTION_MS: Final = 7 * DAY_MS
 INVITATION_BYTES_MAX: Final = 64 << 10  # of one record; a request has a quarter of it
 INVITATION_LOG_BYTES: Final = 16 << 20  # a stranger with an invitation fills no disk: this much is kept, and a segment
 REPLICAS_WANTED = 3
+CREATED_AT_ONCE: Final = 200  # topics; each takes up to a dozen of the 10,000 records that one request may
 # The broker's own clock stands in the records of such a topic: HQ and connectors compare theirs with it.
 ARRIVAL: Final = {"message.timestamp.type": "LogAppendTime"}
 DEADLINE_S = 20.0
@@ -148,13 +149,21 @@ async def ensure_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[st
     wanted = {spec.name: spec for spec in specs}
     if not wanted:
         return []
-    async with _admin(cluster) as admin:
-        present = await _partitions(admin, list(wanted))
+    async with closing(await cluster.admin("cohub-topics")) as admin:
+        async with _in_time(cluster):
+            present = await _partitions(admin, list(wanted))
         for name, count in present.items():
             if count != wanted[name].partitions:
                 raise OtherPartitions(name, count, wanted[name].partitions)
-        made = await _create(admin, [spec for name, spec in wanted.items() if name not in present])
-        await _wait_for_leaders(admin, wanted)
+        made, missing = list[str](), [spec for name, spec in wanted.items() if name not in present]
+        # A controller does one request at once or not at all, and refuses one that would take too many of its records.
+        for start in range(0, len(missing), CREATED_AT_ONCE):
+            chunk = missing[start : start + CREATED_AT_ONCE]
+            async with _in_time(cluster):
+                made += await _create(admin, chunk)
+                await _wait_for_leaders(admin, {spec.name: spec for spec in chunk})
+        async with _in_time(cluster):
+            await _wait_for_leaders(admin, {name: spec for name, spec in wanted.items() if name in present})
         return made
 
 
@@ -207,14 +216,18 @@ async def delete_topic(cluster: Cluster, name: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def _admin(cluster: Cluster) -> AsyncIterator[Admin]:
-    async with closing(await cluster.admin("cohub-topics")) as admin:
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                yield admin
-        except (KafkaError, TimeoutError, OSError) as exc:
-            raise Retriable(
-                f"{cluster.bootstrap}: the broker answers no question about topics: {reason_of(exc)}"
-            ) from exc
+    async with closing(await cluster.admin("cohub-topics")) as admin, _in_time(cluster):
+        yield admin
+
+
+@contextlib.asynccontextmanager
+async def _in_time(cluster: Cluster) -> AsyncIterator[None]:
+    """Give what is done within it a deadline, and its faults their words. Errors: Retriable."""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            yield
+    except (KafkaError, TimeoutError, OSError) as exc:
+        raise Retriable(f"{cluster.bootstrap}: the broker answers no question about topics: {reason_of(exc)}") from exc
 
 
 async def _partitions(admin: Admin, names: Sequence[str] | None) -> dict[str, int]:
@@ -243,7 +256,7 @@ async def _create(admin: Admin, specs: Sequence[TopicSpec]) -> list[str]:
 
 async def _wait_for_leaders(admin: Admin, wanted: Mapping[str, TopicSpec]) -> None:
     # A producer that writes to a topic without a leader blocks: hand nobody such a topic.
-    while True:
+    while wanted:
         topics = await admin.describe_topics(list(wanted))
         if all(
             topic["error_code"] == 0

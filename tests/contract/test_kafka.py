@@ -171,6 +171,7 @@ async def test_batch_is_written_together_and_its_place_is_the_first_records(benc
     batch.close()
     assert batch.append(timestamp=None, key=b"k", value=b"late") is None
     assert batch.record_count() == 3
+    assert 3 < batch.size() < 300
     place = await (await producer.send_batch(batch, bench.topic, partition=0))
     assert place.offset == 1
     assert [r.value for r in await bench.read(consumer, 4)] == [b"before", b"\0", b"\1", b"\2"]
@@ -325,9 +326,12 @@ async def test_broker_without_rules_has_users_and_quotas_and_no_rights(
         for word in ("first", "second"):
             await access.set_users({name: Credential.of(word, bytes(32), ITERATIONS_MIN)})
         assert await seen(access.users, lambda found: name in found)
+        assert set(await access.users([name, f"{name}-nobody"])) == {name}
+        assert await access.users([]) == {}
         await access.set_quotas({entity: {"producer_byte_rate": 1024.0, "request_percentage": 5.0}})
         await access.set_quotas({entity: {"producer_byte_rate": 2048.0, "request_percentage": None}})
         assert await seen(access.quotas, lambda found: found.get(entity) == {"producer_byte_rate": 2048.0})
+        assert await access.quotas([f"{name}-nobody", name]) == {entity: {"producer_byte_rate": 2048.0}}
         for _ in range(2):
             await access.delete_users([name])
             await access.set_quotas({entity: {"producer_byte_rate": None}})
@@ -336,6 +340,7 @@ async def test_broker_without_rules_has_users_and_quotas_and_no_rights(
         if real is not None:
             await ensure_topics(cluster, [TopicSpec(topic_prefix, 1)])
             assert topic_prefix in await access.topics()
+            assert await access.topics([topic_prefix, f"{topic_prefix}-none"]) == {topic_prefix}
 
 
 async def seen(ask: Callable[[], Awaitable[Any]], is_so: Callable[[Any], bool]) -> bool:

@@ -107,6 +107,7 @@ async def test_second_broker_on_one_data_dir_is_refused(tmp_path: Path) -> None:
         assert kafka.is_running
 
 
+@pytest.mark.long
 async def test_broker_that_outlived_its_owner_is_ended_at_the_next_start(tmp_path: Path) -> None:
     first = EmbeddedKafka(tmp_path / "data", plain=True)
     await first.start()
@@ -128,6 +129,7 @@ async def test_start_with_a_bad_setting_ends_with_the_brokers_own_words(tmp_path
     assert aot.file.exists() == trained, "a start that fails for another reason must not cost the cache"
 
 
+@pytest.mark.long
 async def test_wait_tells_when_the_broker_ends_by_itself(tmp_path: Path) -> None:
     async with EmbeddedKafka(tmp_path / "data", plain=True) as kafka:
         watcher = asyncio.create_task(kafka.wait())
@@ -146,6 +148,7 @@ def own_cache(tmp_path: Path) -> BrokerSettings:
     return BrokerSettings(cache_dir=tmp_path / "cache")
 
 
+@pytest.mark.long
 async def test_garbage_in_the_aot_cache_does_not_stop_a_start(
     kafka: EmbeddedKafka, own_cache: BrokerSettings, tmp_path: Path
 ) -> None:
@@ -207,6 +210,7 @@ class TestProcess:
             assert await asyncio.to_thread(process.wait, 15) == 0
         assert await gone(int(str(answer["pid"])))
 
+    @pytest.mark.long
     async def test_kill_9_leaves_no_broker(self, tmp_path: Path) -> None:
         with self.start(tmp_path / "data") as process:
             answer = await self.ready(process)

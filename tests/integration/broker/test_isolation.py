@@ -11,7 +11,11 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.produce import ProduceRequest
 
+from hub.base.clients import closing
 from hub.broker.embedded import EmbeddedKafka
 from hub.hq.access import give
 from hub.hq.access_key import AccessKey
@@ -23,9 +27,10 @@ from hub.protocol.scram import ITERATIONS_MIN, Credential
 from hub.store.sqlite import SqliteStore
 from hub.worker.access import AccessKeeper, Invitation
 from hub.worker.own_rights import give_own_rights
-from tests.support.attempts import OPERATIONS, allowed, may_administer, may_see_group
+from tests.support.attempts import OPERATIONS, TIMEOUT_MS, allowed, codes, may_administer, may_see_group
 from tests.support.center import NOW
 from tests.support.engines import open_store
+from tests.support.hostile import hostile
 
 pytestmark = pytest.mark.integration
 
@@ -145,6 +150,15 @@ async def differences(site: Site, principals: Iterable[str]) -> dict[tuple[str, 
     return found
 
 
+async def ends_of(site: Site) -> dict[str, int]:
+    """Return where each topic ends."""
+    async with closing(await site.kafka.cluster.consumer("test")) as consumer:
+        return {
+            place.topic: end
+            for place, end in (await consumer.end_offsets([TopicPartition(t, 0) for t in site.topics])).items()
+        }
+
+
 @pytest.mark.asyncio(loop_scope="module")
 class TestIsolation:
     """One broker for all of these."""
@@ -155,6 +169,26 @@ class TestIsolation:
         assert len(principals) >= 30
         assert len([*site.statuses, *HQS, *OTHERS]) >= 30
         assert await differences(site, principals) == {}
+
+    @pytest.mark.long
+    async def test_strangers_batches_of_an_enrolled_office_reach_its_own_lane_alone(self, site: Site) -> None:
+        """Whatever they are: forged, packed, of another format; everybody else's topics are as they were."""
+        before, answered = await ends_of(site), 0
+        for principal in ("uz", "by", INVITED.name):
+            own = {"uz": {"in.uz"}, "by": set(), INVITED.name: {"join.by"}}[principal]
+            async with closing(await site.cluster(principal).admin("attempts")) as admin:
+                for name, data in hostile(light=True).items():
+                    told = [(topic, [(0, data)]) for topic in site.topics]
+                    try:
+                        answer = await admin.ask(ProduceRequest(None, -1, TIMEOUT_MS, told))
+                    except KafkaConnectionError:  # what no broker can read: it hangs up
+                        continue
+                    answered += 1
+                    taken = {topic for topic, parts in codes(answer.topics) if 0 in parts}
+                    assert taken <= own, (principal, name)
+        assert answered > 30
+        after = await ends_of(site)
+        assert {topic for topic in before if before[topic] != after[topic]} == {"in.uz", "join.by"}
 
     async def test_nobody_but_the_admin_may_administer(self, site: Site) -> None:
         """Who has which rights, users and quotas is nobody's to know; nor which group HQ's workers are in."""

@@ -22,7 +22,7 @@ from hub.base.clients import closing
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.ports import LOOPBACK
 from hub.broker.principals import WORKER
-from hub.kafka.administration import NotAdministrator, administration, upsert_scram
+from hub.kafka.administration import NotAdministrator, administration
 from hub.kafka.cluster import Unreachable
 from hub.kafka.rights import Operation
 from hub.kafka.topics import TopicSpec, describe_topics, ensure_topics
@@ -40,6 +40,7 @@ from tests.support.locked import (
     there_and_back,
     write,
 )
+from tests.support.users import set_user
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +49,7 @@ pytestmark = pytest.mark.integration
 async def locked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedKafka]:
     folder = tmp_path_factory.mktemp("locked")
     async with EmbeddedKafka(folder / "broker") as kafka:
-        await upsert_scram(kafka.cluster, OFFICE, Credential.of(OFFICE_PASSWORD, SALT))
+        await set_user(kafka.cluster, OFFICE, Credential.of(OFFICE_PASSWORD, SALT))
         yield kafka
 
 

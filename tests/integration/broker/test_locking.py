@@ -23,11 +23,12 @@ from hub.base.certificates import certificate_from_pem
 from hub.base.clients import closing
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.ports import LOOPBACK, choose_port
-from hub.broker.principals import FIRST, USERS, WORKER
+from hub.broker.principals import USERS, WORKER
 from hub.broker.properties import SNAPSHOTS_OFTEN, Public
 from hub.broker.storage import wait_for_snapshot
-from hub.kafka.administration import administration, upsert_scram
+from hub.kafka.administration import administration
 from hub.kafka.cluster import Cluster
+from hub.kafka.desired import FIRST
 from hub.kafka.rights import Operation
 from hub.kafka.topics import TopicSpec, ensure_topics
 from hub.protocol.errors import Fatal
@@ -41,6 +42,7 @@ from tests.support.locked import (
     right,
     there_and_back,
 )
+from tests.support.users import set_user
 
 BROKER = int(ConfigResourceType.BROKER)
 DYNAMIC = (2, 3)  # of a setting's sources: one broker was told it as it ran, or all were
@@ -68,6 +70,7 @@ def watched_command_lines() -> Iterator[list[bytes]]:
         thread.join()
 
 
+@pytest.mark.long
 async def test_first_start_shows_no_password_and_the_next_one_has_all_that_was_written(tmp_path: Path) -> None:
     """While Kafka's tool makes the first users, too. Certificates change as it runs; offices have their own door."""
     port = choose_port()
@@ -127,7 +130,7 @@ async def test_broker_that_was_plain_is_locked_and_keeps_its_data(tmp_path: Path
         await there_and_back(kafka.cluster, "t", b"before")
         address = kafka.bootstrap
         # Whoever came in while it was open left a way in: by the node's own name, which may do everything.
-        await upsert_scram(kafka.cluster, "node-1", Credential.of("planted", SALT))
+        await set_user(kafka.cluster, "node-1", Credential.of("planted", SALT))
     async with EmbeddedKafka(tmp_path) as kafka:
         assert kafka.bootstrap == address
         assert "refuses this name and password" in str(await kafka.cluster_of("node-1", "planted").diagnose())
@@ -178,7 +181,7 @@ async def test_password_that_was_changed_lets_go_of_who_came_in_by_the_old_one(t
     """A connection ends some time after its login, which whoever still may come in hardly sees: nothing is lost."""
     async with EmbeddedKafka(tmp_path, overrides={"connections.max.reauth.ms": "2000"}) as kafka:
         await ensure_topics(kafka.cluster, [TopicSpec("t", 1)])
-        await upsert_scram(kafka.cluster, OFFICE, Credential.of("old", SALT))
+        await set_user(kafka.cluster, OFFICE, Credential.of("old", SALT))
         async with administration(kafka.cluster) as access:
             await access.grant([right("t", Operation.WRITE)])
         clock, sent = asyncio.get_running_loop().time, 0
@@ -188,7 +191,7 @@ async def test_password_that_was_changed_lets_go_of_who_came_in_by_the_old_one(t
                 await producer.send_and_wait("t", b"%d" % sent, partition=0)
                 sent += 1
             assert await read(kafka.cluster, "t") == [b"%d" % number for number in range(sent)]
-            await upsert_scram(kafka.cluster, OFFICE, Credential.of("new", SALT))
+            await set_user(kafka.cluster, OFFICE, Credential.of("new", SALT))
             end_s = clock() + 30.0
             while await is_taken(producer.send_and_wait("t", b"more", partition=0)):
                 assert clock() < end_s, "it is still let in"

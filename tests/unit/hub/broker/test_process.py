@@ -97,3 +97,21 @@ async def test_cancelled_end_leaves_no_child(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(end(process, 60.0), 0.2)
     assert await gone(child)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_program_that_is_not_ours_is_told_none_of_our_variables(
+    is_ours: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passwords come in them, and what Java has of them every other process of the user can read."""
+    ours = {
+        "HUB_WEB_PASSWORD", "COHUB_CONNECTOR_PASSWORD", "HTTPS_PROXY", "https_proxy", "ALL_PROXY",
+        "AWS_SECRET_ACCESS_KEY",
+    }  # fmt: skip
+    for name in ours | {"LC_ALL"}:
+        monkeypatch.setenv(name, "C")
+    with (tmp_path / "out").open("wb") as output:
+        process = spawn([sys.executable, "-c", "import os; print(*os.environ)"], tmp_path, output, is_ours=is_ours)
+    assert await exit_status(process, DEADLINE_S) == 0
+    told = set((tmp_path / "out").read_text().split())
+    assert told & (ours | {"LC_ALL"}) == (ours if is_ours else set()) | {"LC_ALL"}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.broker.properties import Locked, Plain, Public, server_properties
+from hub.broker.properties import HEAP_MB, Locked, Plain, Public, server_properties
+from hub.kafka.sending import WAITING_BYTES_MAX
 
 LOCKED = Locked(9092, Path("node.pem"), Path("server.pem"), Path("/hub/keys/ca.pem"), "admin")
 PUBLIC = Public(("0.0.0.0", 9093), ("hub.example", 443))
@@ -34,9 +35,19 @@ def test_locked_broker_asks_for_a_password_at_every_listener_and_for_rights(publ
     assert found["authorizer.class.name"].endswith("StandardAuthorizer")
     assert found["allow.everyone.if.no.acl.found"] == "false"
     assert found["super.users"] == "User:node-1;User:admin"
-    assert int(found["socket.request.max.bytes"]) < 100 << 20
-    assert int(found["queued.max.request.bytes"]) < 256 << 20, "the broker's whole memory"
     assert ("listener.name.offices.max.connections" in found) == (public is not None)
+
+
+def test_one_address_can_not_take_all_the_memory_that_there_is_for_requests() -> None:
+    """Each of its connections may say that a request is as long as may be, and never send it."""
+    found = settings(Locked(9092, LOCKED.node, LOCKED.server, LOCKED.authority, "admin", PUBLIC))
+    request, waiting = int(found["socket.request.max.bytes"]), int(found["queued.max.request.bytes"])
+    connections = int(found["max.connections.per.ip"])
+    assert connections == PUBLIC.client_connections_max
+    assert connections * request + 4 * request <= waiting
+    assert waiting < 2 / 3 * (HEAP_MB << 20), "the broker needs the rest itself"
+    assert request >= WAITING_BYTES_MAX + (1 << 20), "what HQ's own worker sends at once"
+    assert found["max.connections.per.ip.overrides"] == "127.0.0.1:1000000"
 
 
 def test_offices_are_told_the_address_that_they_can_reach() -> None:

@@ -10,17 +10,24 @@ from aiokafka.errors import ClusterAuthorizationFailedError, IncompatibleBrokerV
 
 from hub.kafka.administration import (
     CHUNK,
-    SCRAM_SHA_256,
-    SCRAM_SHA_512,
     Administration,
     NotAdministrator,
     Unguarded,
     administration,
-    upsert_scram,
 )
 from hub.kafka.cluster import Cluster
 from hub.kafka.memory import MemoryBroker
-from hub.kafka.rights import Operation, Pattern, Permission, Resource, Right, quota_entity, user
+from hub.kafka.rights import (
+    SCRAM_SHA_256,
+    SCRAM_SHA_512,
+    Operation,
+    Pattern,
+    Permission,
+    Resource,
+    Right,
+    quota_entity,
+    user,
+)
 from hub.protocol.errors import Fatal, Retriable, UsageError
 from hub.protocol.scram import Credential
 
@@ -69,10 +76,10 @@ async def test_right_of_a_later_kafka_is_seen_and_can_be_taken(broker: MemoryBro
 async def test_users_are_made_changed_and_deleted(broker: MemoryBroker, cluster: Cluster) -> None:
     """A broker tells of a user only that it is there, and by which mechanisms it logs in."""
     first, second = Credential.of("1", bytes(16), 4096), Credential.of("2", bytes(32), 8192)
-    await upsert_scram(cluster, "uz", first)
-    await upsert_scram(cluster, "uz", second)
-    assert broker.access.users == {"uz": (8192, second.salt, second.salted_password)}
     async with administration(cluster) as access:
+        await access.set_users({"uz": first})
+        await access.set_users({"uz": second})
+        assert broker.access.users == {"uz": (8192, second.salt, second.salted_password)}
         await access.set_users({"kz": first})
         broker.access.users_by_256 |= {"by", "kz", "uz"}
         both = frozenset({SCRAM_SHA_256, SCRAM_SHA_512})

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hub.kafka.desired import (
+    FIRST,
     MIB,
     OFFICES_READ,
     RATE_MIN,
@@ -17,6 +18,7 @@ from hub.kafka.desired import (
     DropStrays,
     Found,
     GiveRights,
+    GuardUsers,
     Invited,
     Member,
     SetQuotas,
@@ -26,7 +28,16 @@ from hub.kafka.desired import (
     desired,
     is_reserved,
 )
-from hub.kafka.rights import Operation, Pattern, Resource, Right, quota_entity, user
+from hub.kafka.rights import (
+    SCRAM_SHA_256,
+    SCRAM_SHA_512,
+    Operation,
+    Pattern,
+    Resource,
+    Right,
+    quota_entity,
+    user,
+)
 
 
 def of(wanted: Desired, name: str) -> set[str]:
@@ -39,7 +50,9 @@ def of(wanted: Desired, name: str) -> set[str]:
 
 
 def as_found(wanted: Desired) -> Found:
-    return Found(wanted.topics, set(wanted.users), dict(wanted.users), wanted.rights, wanted.quotas)
+    """All is as it should be, and was kept by HQ before: the user that nobody is is there."""
+    users = {*wanted.users, FIRST}
+    return Found(wanted.topics, users, dict(wanted.users), wanted.rights, wanted.quotas, {FIRST})
 
 
 def test_office_has_its_own_topics_and_what_hq_says_to_all() -> None:
@@ -77,7 +90,7 @@ def test_new_credential_is_set_and_nothing_else_changes() -> None:
 def test_password_that_hq_did_not_give_ends() -> None:
     """A broker may take two mechanisms: who rotates a password by one would leave the other as it was."""
     wanted = desired([Member("uz", "active", 1), Member("kz", "active"), Member("by", "closed")])
-    found = replace(as_found(wanted), strays={"uz", "kz", "by", "bob"})
+    found = replace(as_found(wanted), strays={"uz", "kz", "by", "bob", FIRST})
     assert changes(wanted, found) == [DeleteUsers(("by",)), DropStrays(("uz",))]
 
 
@@ -100,7 +113,7 @@ def test_right_that_somebody_gave_an_office_beside_is_taken() -> None:
     ) == [TakeRights((more,))]
 
 
-@pytest.mark.parametrize("name", ["admin", "worker", "web", "node-1", "node-23"])
+@pytest.mark.parametrize("name", ["admin", "worker", "web", "node-1", "node-23", FIRST])
 def test_center_that_is_called_like_one_of_hqs_own_gets_nothing(name: str) -> None:
     """It would have HQ's rights, or a broker's."""
     wanted = desired([Member(name, "active", 7)])
@@ -190,3 +203,36 @@ def test_topic_of_a_later_release_reaches_offices_that_are_enrolled() -> None:
     (given,) = changes(wanted, found)
     assert isinstance(given, GiveRights)
     assert {right.principal for right in given.rights} == {user("uz"), user(WEB)}
+
+
+def test_user_that_nobody_is_comes_before_all_others() -> None:
+    """Kafka loses every user at a restart where the first one that it reads again was deleted: this one never is."""
+    wanted, closed = desired([Member("uz", "active", 1)]), desired([Member("uz", "closed")])
+    made = replace(as_found(wanted), users=set(), versions={}, strays=set())
+    assert changes(wanted, made) == [GuardUsers((SCRAM_SHA_512,)), SetUsers(("uz",))]
+    there = replace(made, users={"uz", "bob"}, rights=closed.rights, quotas={})
+    assert changes(replace(closed, topics=frozenset(there.topics)), there) == [
+        GuardUsers((SCRAM_SHA_512,)),
+        DeleteUsers(("uz",)),
+    ]
+    both = replace(there, strays={"uz"})
+    assert changes(closed, both)[0] == GuardUsers((SCRAM_SHA_256, SCRAM_SHA_512))
+    stray = replace(as_found(wanted), strays={"uz"})
+    assert changes(wanted, stray) == [GuardUsers((SCRAM_SHA_256,)), DropStrays(("uz",))]
+    assert changes(wanted, replace(as_found(wanted), users={"uz"}, strays=set())) == []
+
+
+def test_web_shell_of_another_name_has_its_rights_and_quotas_and_no_others() -> None:
+    """On a cluster of one's own it is whoever its certificate says; a center that is closed leaves no quota behind."""
+    name = "CN=web,O=Example"
+    wanted = desired([Member("uz", "active", 1)], worker="CN=hq,O=Example", web=name)
+    assert of(wanted, name) == {"WRITE in.*", "READ out.*", *(f"READ {topic}" for topic in OFFICES_READ)}
+    assert "READ in.*" in of(wanted, "CN=hq,O=Example")
+    assert not of(wanted, WEB)
+    assert set(wanted.quotas) == {quota_entity("uz"), quota_entity(name, "uz")}
+    closed = desired([Member("uz", "closed", 1)], worker="CN=hq,O=Example", web=name)
+    strangers = {quota_entity(name, "bob"): {"x": 1.0}, quota_entity(name): {"x": 1.0}}
+    found = replace(as_found(wanted), quotas={**wanted.quotas, **strangers})
+    (quotas,) = [change for change in changes(closed, found) if isinstance(change, SetQuotas)]
+    assert set(quotas.quotas) == {quota_entity("uz"), quota_entity(name, "uz")}
+    assert not of(desired([], web=None), WEB)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from hub.kafka.topics import invitation_topics, lane_topics, standard_topics
+from collections.abc import Sequence
+from typing import Any, cast
+
+from hub.base.kafka import Clients
+from hub.kafka.cluster import Cluster
+from hub.kafka.memory import MemoryBroker
+from hub.kafka.topics import CREATED_AT_ONCE, ensure_topics, invitation_topics, lane_topics, standard_topics
 from hub.protocol.joining import JOIN_BYTES_MAX
 
 
@@ -18,3 +24,35 @@ def test_whoever_has_a_bundle_fills_no_disk() -> None:
     (spec,) = invitation_topics(["join.uz"])
     assert int(spec.configs["segment.bytes"]) <= int(spec.configs["retention.bytes"]) <= 16 << 20
     assert 2 * JOIN_BYTES_MAX < int(spec.configs["max.message.bytes"]) <= 64 << 10
+
+
+class Counting:
+    """Clients of a broker in memory that takes few topics in one request, as a controller does."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._broker = broker
+        self.requests: list[int] = []
+
+    def admin(self, **settings: Any) -> Any:
+        client: Any = self._broker.admin(**settings)
+        create = client.create_topics
+
+        async def create_topics(new_topics: Sequence[Any], **more: Any) -> Any:
+            assert len(new_topics) <= CREATED_AT_ONCE
+            self.requests.append(len(new_topics))
+            return await create(new_topics, **more)
+
+        client.create_topics = create_topics
+        return client
+
+
+async def test_topics_of_thousands_of_centers_are_made_a_part_at_a_time() -> None:
+    """A controller refuses a request that takes more than 10,000 of its records, and would do so for ever."""
+    clients = Counting(MemoryBroker())
+    cluster = Cluster(("b:1",), clients=cast("Clients", clients))
+    specs = standard_topics([f"c{number:04}" for number in range(CREATED_AT_ONCE * 2)], ["offer"])
+    most = max(1 + spec.partitions + len(spec.configs) for spec in specs)
+    assert CREATED_AT_ONCE * most < 10_000
+    assert sorted(await ensure_topics(cluster, specs)) == sorted(spec.name for spec in specs)
+    assert sum(clients.requests) == len(specs)
+    assert await ensure_topics(cluster, specs) == []
