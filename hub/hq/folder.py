@@ -21,15 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hub.base import files
-from hub.base.durable import disk_errors
+from hub.base.durable import disk_errors, remove_parts
 from hub.protocol.errors import Conflict
 
 if TYPE_CHECKING:
+    from hub.base.access import Security
     from hub.domain.hq_lane import HqLane
     from hub.hq.headquarters import Headquarters
     from hub.hq.identity import Identity
     from hub.hq.settings import HubSettings
     from hub.kafka.cluster import Cluster
+    from hub.kafka.security import ClusterSecurity
     from hub.store.log import LogReader
     from hub.store.read.reads import Reads, Snapshot
     from hub.store.sqlite import SqliteStore
@@ -87,16 +89,19 @@ class HubFolder:
         addresses = bootstrap or ",".join(settings.bootstrap)
         if not addresses:
             return None
-        security, admins = settings.security, settings.admin.over(settings.security)
+        security: Security = settings.security
+        admins: Security = settings.admin.over(settings.security)
+        web: Security | None = self._web_security(settings)
         principals = Principals(self.broker)
         if addresses == self._embedded_address() and not settings.bootstrap and principals.are_asked():
             security, admins = (principals.security(user, self.authority) for user in (WORKER, ADMIN))
-        return Cluster.at(addresses, security, admins if admins != security else None)
+            web = None  # its user is called as HQ calls it
+        return Cluster.at(addresses, security, admins if admins != security else None, web)
 
     def admin_cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
         """Return the same as `known_cluster`, as its admin has it, whatever the client. Errors: as there."""
         cluster = self.known_cluster(settings, bootstrap)
-        return cluster and replace(cluster, security=cluster.admins or cluster.security, admins=None)
+        return cluster and replace(cluster, security=cluster.admins or cluster.security, admins=None, web=None)
 
     def known_cluster(self, settings: HubSettings, bootstrap: str | None = None) -> Cluster | None:
         """Return the worker's, or else the cluster that the last worker read from; None where none ever did."""
@@ -113,8 +118,14 @@ class HubFolder:
         if cluster.bootstrap == self._embedded_address() and not settings.bootstrap and principals.are_asked():
             security = principals.security(WEB, self.authority)
         else:
-            security = settings.web.security.over(settings.security)
-        return replace(cluster, security=security, admins=None)
+            security = cluster.web or settings.security
+        return replace(cluster, security=security, admins=None, web=None)
+
+    @staticmethod
+    def _web_security(settings: HubSettings) -> ClusterSecurity | None:
+        """Return how the HTTPS way in gets into a cluster of the user's own; None where nothing is said of it."""
+        own = settings.web.security
+        return own.over(settings.security) if own.is_set else None
 
     def _embedded_address(self) -> str | None:
         """Return where the broker of this folder is, or was when it last ran."""
@@ -175,12 +186,18 @@ class HubFolder:
         from hub.hq.identity import load_identity, make_identity
 
         self._close_to_others()
+        self.tidy()
         if not (self.keys / "hub.name").exists():
             return make_identity(self.keys, hub or DEFAULT_HUB)
         there = load_identity(self.keys).hub
         if hub is not None and hub != there:
             raise Conflict(f"{self.data_dir} is the hub {there}, expected {hub}; a hub's name is never changed")
         return None
+
+    def tidy(self) -> None:
+        """Remove what writers that died have left of new files: it may be a part of a key, or all of it."""
+        for folder in (self.data_dir, self.keys, self.broker):
+            remove_parts(folder)
 
     def _close_to_others(self) -> None:
         """Take from others what releases up to 0.2 let them read. Errors: UsageError for what is no file."""

@@ -39,6 +39,7 @@ from hub.protocol.joining import JoinRequest
 from hub.protocol.receipt import one_line
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.invitations import InvitationStanding, standing_of
+from schemas.words import LANGUAGES
 
 if TYPE_CHECKING:
     from hub.store.invitation_store import InvitationStore
@@ -87,6 +88,11 @@ class WordsDiffer(Conflict):
         self.places = tuple(places)
 
 
+def _spoken(tags: Sequence[str]) -> str:
+    """Return the first of a center's languages that its connector has words in; '' where there is none."""
+    return next((tag for tag in tags if tag.partition("-")[0] in LANGUAGES), "")
+
+
 async def invite(
     where: HubFolder,
     center: str,
@@ -115,6 +121,7 @@ async def invite(
         trust=identity.note,
         kafka=kafka,
         https=https,
+        language=_spoken(registered.languages),
     )
     try:
         bundle.check()

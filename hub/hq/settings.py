@@ -10,24 +10,28 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from hub.base import files
-from hub.base.access import Security, Servers, host_and_port
+from hub.base.access import Servers, holds_table, host_and_port
 from hub.base.ending import END_S
+from hub.hq.other_security import OtherSecurity
 from hub.hq.web_options import WebOptions
-from hub.protocol.errors import UsageError
+from hub.kafka.security import ClusterSecurity
+from hub.protocol.address import without_login
+from hub.protocol.errors import Malformed, UsageError
+from hub.protocol.host import require_one_reading
+from hub.protocol.invitation import check_broker_address
 from hub.protocol.plain_yaml import load_yaml
 from hub.store.store import QUARANTINE_QUOTA_BYTES
 
 FILE: Final = "hub.yaml"
 EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - it is looked for, and nothing is bound
 DEFAULT: Final = "default"
-SECRETS: Final = {"security.password", "admin.password", "web.security.password"}
 CHECKPOINT_EVERY_S: Final = 1.0  # at most this often, rarer where commits never rest, at once after a rest
 STALL_S: Final = 60.0
 WITNESSES_WAIT_S: Final = 30.0  # a connector's presence comes this often
@@ -107,41 +111,14 @@ def _place(value: str) -> str:
 
     try:
         host, _ = host_and_port(value)
+        require_one_reading(host)
         check_host(host)
-    except ValueError as exc:
+    except (ValueError, Malformed) as exc:
         raise PydanticCustomError("place", "{said}", {"said": str(exc)}) from exc
     return value
 
 
 Place = Annotated[str, AfterValidator(_place)]
-
-
-class AdminSecurity(BaseModel):
-    """How whoever administers the cluster gets in; what is not set is as for the worker (`security`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    username: str | None = None
-    password: SecretStr | None = None
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-
-    @model_validator(mode="after")
-    def _has_both(self) -> AdminSecurity:
-        for one, other in (("username", "password"), ("password", "username")):
-            if getattr(self, one) is not None and getattr(self, other) is None:
-                raise PydanticCustomError("both", f"expected {other} beside {one}, came none")
-        return self
-
-    def over(self, security: Security) -> Security:
-        """Return the worker's with what is set here in its place; a key belongs to its certificate."""
-        changed = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
-        if self.cert_file is not None:
-            changed["key_file"] = self.key_file
-        return security.model_copy(update=changed)
 
 
 class BrokerOptions(BaseModel):
@@ -153,6 +130,12 @@ class BrokerOptions(BaseModel):
     port: int | None = Field(default=None, ge=1024, le=65_535, description="the port on this machine's loopback")
     listen: Place | None = Field(default=None, description="where offices on other machines are let in, too")
     advertise: Place | None = Field(default=None, description="where they find it: what they are told")
+    client_connections_max: int = Field(
+        default=32, ge=16, le=10_000, description="connections of one address at the same time"
+    )
+    client_connections_per_s: int = Field(
+        default=20, ge=1, le=10_000, description="new connections of one address, a second"
+    )
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> BrokerOptions:
@@ -166,6 +149,10 @@ class BrokerOptions(BaseModel):
             raise PydanticCustomError(
                 "advertise", "expected advertise beside a listen at every address: the one that offices use, came none"
             )
+        try:
+            check_broker_address(self.advertise or self.listen)
+        except Malformed as exc:
+            raise PydanticCustomError("advertise", "{said}", {"said": str(exc)}) from exc
         return self
 
     @property
@@ -179,7 +166,7 @@ class BrokerOptions(BaseModel):
 class WebSection(WebOptions):
     """The HTTPS way in, and how it gets into the cluster: as whoever may do for offices what they may themselves."""
 
-    security: AdminSecurity = AdminSecurity()
+    security: OtherSecurity = OtherSecurity()
 
 
 class HubSettings(BaseModel):
@@ -188,11 +175,33 @@ class HubSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bootstrap: Servers = ()
-    security: Security = Security()
-    admin: AdminSecurity = AdminSecurity()
+    security: ClusterSecurity = ClusterSecurity()
+    admin: OtherSecurity = OtherSecurity()
     broker: BrokerOptions = BrokerOptions()
     worker: WorkerOptions = WorkerOptions()
     web: WebSection = WebSection()
+
+    @model_validator(mode="after")
+    def _others_get_in(self) -> HubSettings:
+        for section, other in (("admin", self.admin), ("web.security", self.web.security)):
+            try:
+                other.check_over(self.security)
+            except PydanticCustomError as exc:
+                raise PydanticCustomError(
+                    "other", "{section}: {said}", {"section": section, "said": exc.message()}
+                ) from exc
+        return self
+
+
+def _secrets(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            yield from _secrets(type(field.default), f"{prefix}{name}.")
+        elif SecretStr in (field.annotation, *get_args(field.annotation)):
+            yield f"{prefix}{name}"
+
+
+SECRETS: Final = frozenset(_secrets(HubSettings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,18 +234,12 @@ def read_settings(data_dir: Path, environment: Mapping[str, str]) -> InForce:
     try:
         settings = HubSettings.model_validate(data)
     except ValidationError as exc:
-        raise UsageError(_explain(exc, path, origins)) from exc
+        raise UsageError(_explain(exc, path, origins)) from None  # its own text shows what came, a password perhaps
     security = settings.security.beneath(data_dir)
-    admin = settings.admin.model_copy(update=_beneath(settings.admin, data_dir))
     web = settings.web.beneath(data_dir)
-    web = web.model_copy(update={"security": web.security.model_copy(update=_beneath(web.security, data_dir))})
-    beneath = {"security": security, "admin": admin, "web": web}
+    web = web.model_copy(update={"security": web.security.beneath(data_dir)})
+    beneath = {"security": security, "admin": settings.admin.beneath(data_dir), "web": web}
     return InForce(settings.model_copy(update=beneath), origins)
-
-
-def _beneath(admin: AdminSecurity, folder: Path) -> dict[str, Path]:
-    given = {name: getattr(admin, name) for name in ("ca_file", "cert_file", "key_file")}
-    return {name: folder / file for name, file in given.items() if file is not None}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -247,10 +250,10 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise UsageError(f"can't read {path}: {exc.strerror}; it is to be a file that this user may read") from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        # No line of the file is shown: it may hold a password.
+        # No line of the file is shown, nor what the parser says of it: it may hold a password.
         mark = getattr(exc, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""
-        raise UsageError(f"{path}{where}: expected YAML such as `bootstrap: [kafka-1:9092]`; mend that line") from exc
+        raise UsageError(f"{path}{where}: expected YAML such as `bootstrap: [kafka-1:9092]`; mend that line") from None
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -308,7 +311,9 @@ def _explain(exc: ValidationError, path: Path, origins: Mapping[str, str]) -> st
     first = exc.errors(include_url=False, include_context=False)[0]
     name = ".".join(part for part in first["loc"] if isinstance(part, str))
     origin = origins.get(name, FILE)
-    place = f"{path}: {name}" if origin == FILE else f"{origin} (instead of {name} in {FILE})"
+    place = (
+        str(path) if not name else f"{path}: {name}" if origin == FILE else f"{origin} (instead of {name} in {FILE})"
+    )
     if first["type"] == "extra_forbidden":
         known = [there for there, _ in _leaves(HubSettings())]
         near = difflib.get_close_matches(name, [*known, *(there.partition(".")[0] for there in known)], n=1)
@@ -316,5 +321,9 @@ def _explain(exc: ValidationError, path: Path, origins: Mapping[str, str]) -> st
         return f"{place}: there is no such setting: {remedy} docs/settings.md has them all"
     said = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     expected = _EXPECTED.get(first["type"], said)
-    came = "" if name in SECRETS or ", came " in expected else f", came {str(first['input'])[:60]!r}"
+    # A table may hold a password in a wrong line, an address one in front of its host.
+    is_told = (
+        name in SECRETS or ", came " in expected or isinstance(first["input"], BaseModel) or holds_table(first["input"])
+    )
+    came = "" if is_told else f", came {without_login(str(first['input']))[:60]!r}"
     return f"{place}: {expected}{came}; change it, or take it out for its default"

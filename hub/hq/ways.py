@@ -12,7 +12,7 @@ from hub.base.access import Security, host_and_port
 from hub.hq.folder import HubFolder
 from hub.hq.settings import HubSettings
 from hub.protocol.errors import Malformed, UsageError
-from hub.protocol.invitation import PROTOCOLS, HttpsWay, KafkaWay
+from hub.protocol.invitation import PROTOCOLS, HttpsWay, KafkaWay, check_broker_address
 from hub.protocol.session import read_address
 
 SYSTEM: Final = "system"  # instead of a file: the authorities that the office's computer knows
@@ -51,6 +51,11 @@ def kafka_way(
         )
     servers = bootstrap or (cluster.bootstrap if cluster is not None else "")
     addresses = tuple(part.strip() for part in servers.split(",") if part.strip())
+    for address in addresses:
+        try:
+            check_broker_address(address)
+        except Malformed as exc:
+            raise UsageError(f"{'the brokers' if bootstrap is None else '--bootstrap'}: {exc}") from exc
     if not spoken.endswith("SSL"):
         return KafkaWay(addresses, spoken)
     return KafkaWay(addresses, spoken, authority(ca, security.ca_file))

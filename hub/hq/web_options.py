@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -11,6 +11,11 @@ from pydantic_core import PydanticCustomError
 from hub.base.access import host_and_port
 from hub.protocol.errors import Malformed, UsageError
 from hub.protocol.session import read_address
+
+# A client is an address, of IPv6 a network of 64 bits: behind one there may be many offices.
+CLIENT_CONNECTIONS_MAX: Final = 128
+CLIENT_CONNECTIONS_PER_S: Final = 10.0
+CLIENT_REQUESTS_PER_S: Final = 20.0
 
 
 def _listed(value: Any) -> Any:
@@ -48,6 +53,15 @@ class WebOptions(BaseModel):
         default=None, description="its certificate chain, PEM; none: one by the hub's own authority"
     )
     key: Path | None = Field(default=None, description="the private key of it, PEM; none: it stands in the same file")
+    client_connections_max: int = Field(
+        default=CLIENT_CONNECTIONS_MAX, ge=8, le=10_000, description="connections of one client at the same time"
+    )
+    client_connections_per_s: float = Field(
+        default=CLIENT_CONNECTIONS_PER_S, ge=1, le=10_000, description="new connections of one client, a second"
+    )
+    client_requests_per_s: float = Field(
+        default=CLIENT_REQUESTS_PER_S, ge=1, le=10_000, description="requests of one client that are of no session"
+    )
 
     def beneath(self, folder: Path) -> Self:
         """Return the same with its files looked for from this folder on."""

@@ -1,13 +1,16 @@
 """Brings it about that everybody may do on Kafka what HQ says, and keeps it so. One of several workers does it.
 
-What should be is `hub.kafka.desired`'s to say; here it is compared with what is there, and changed. What is true when
-the process dies behind each change: that one is done, those before it are, and the next look finds the others. What a
-broker was given of credentials can't be asked of it, so whoever begins to do this gives all of them once.
+What should be is `hub.kafka.desired`'s to say; here it is compared with what is there, and changed. Where other things
+are said of a few centers than before, Kafka is asked for these alone; all is compared seldom, for strangers change it,
+too. What is true when the process dies behind each change: that one is done, those before it are, and the next look
+finds the others. What a broker was given of credentials can't be asked of it, so whoever begins to do this gives all of
+them once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,9 +24,11 @@ from hub.base.kafka import Admin
 from hub.domain.catalogue import STREAMS
 from hub.hq.access import mark, members, opened
 from hub.hq.access_key import AccessKey
-from hub.kafka.administration import SCRAM_SHA_256, SCRAM_SHA_512, Administration, Unguarded
+from hub.kafka.administration import Administration, Unguarded
 from hub.kafka.cluster import Cluster
 from hub.kafka.desired import (
+    FIRST,
+    WEB,
     WORKER,
     Change,
     DeleteUsers,
@@ -31,6 +36,7 @@ from hub.kafka.desired import (
     DropStrays,
     Found,
     GiveRights,
+    GuardUsers,
     Invited,
     MakeTopics,
     Member,
@@ -40,9 +46,10 @@ from hub.kafka.desired import (
     changes,
     desired,
 )
+from hub.kafka.rights import SCRAM_SHA_256, SCRAM_SHA_512
 from hub.kafka.topics import TopicSpec, ensure_topics, invitation_topics, standard_topics
 from hub.protocol.errors import CohubError, Fatal, Malformed, Retriable, UsageError
-from hub.protocol.scram import Credential
+from hub.protocol.scram import DIGEST_LENGTH, ITERATIONS, SALT_LENGTH, Credential
 from hub.store.access_store import OPEN, StoredAccess
 from hub.store.store import Store
 from hub.worker.lease import Lease
@@ -53,6 +60,8 @@ DEADLINE_S: Final = 60.0
 OPEN_FOR_S: Final = 60.0  # a cluster that lets in everybody is looked at again after so long
 REFUSED_FOR_S: Final = 10.0
 SHARE: Final = 50  # looks that take long are rare: one part in so many of the time
+NOTHING: Final = StoredAccess()[:4]
+PART_MAX: Final = 64  # of more users all is compared: each takes four questions
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +79,31 @@ class Invitation(NamedTuple):
 
     invited: Invited
     credential: Credential
+
+
+class Inputs(NamedTuple):
+    """All that it follows from what should be: the centers' statuses, what they were given, who was invited."""
+
+    statuses: Mapping[str, str]
+    given: Mapping[str, tuple[object, ...]]
+    invited: Sequence[Invitation] | None
+
+    def changed(self, before: Inputs) -> frozenset[str] | None:
+        """Return the users of whom something else was said before; None where it may be anybody."""
+        if self.invited is None or before.invited is None:
+            return None if self.invited is not before.invited else self._centers(before)
+        centers = self._centers(before)
+        invited, invited_before = set(self.invited), set(before.invited)
+        centers |= {one.invited.center for one in invited ^ invited_before}
+        return centers | {one.invited.name for one in invited | invited_before if one.invited.center in centers}
+
+    def _centers(self, before: Inputs) -> frozenset[str]:
+        return frozenset(
+            center
+            for now, then in ((self.statuses, before.statuses), (self.given, before.given))
+            for center in now.keys() | then.keys()
+            if now.get(center) != then.get(center)
+        )
 
 
 class AccessKeeper:
@@ -101,7 +135,9 @@ class AccessKeeper:
         self._look_every_s = look_every_s
         self._share = share
         self._next_s = float("-inf")
-        self._inputs: object = None  # what was said by all that it follows from, when it was last compared
+        self._inputs: Inputs | None = None  # what was said when it was last compared
+        self._kept: Inputs | None = None  # what was said when all was last found to be as it should be
+        self._full_s = float("-inf")  # from when on all is to be compared
         self._client: Admin | None = None
         self._given: dict[str, int] = {}  # which credential each user was given, by this process
         self._told = ""
@@ -128,7 +164,7 @@ class AccessKeeper:
 
     async def forget(self) -> None:
         """Begin anew: somebody else may have done it meanwhile."""
-        self._inputs, self._given, self._next_s = None, {}, float("-inf")
+        self._inputs, self._kept, self._given, self._next_s = None, None, {}, float("-inf")
         await self._drop_client()
 
     async def look(self) -> None:
@@ -138,16 +174,23 @@ class AccessKeeper:
         """
         stored = await self._store.access.every()
         invited = await self._invited()
-        inputs = (dict(self._statuses()), {center: has[:4] for center, has in stored.items()}, invited)
+        given = {center: has[:4] for center, has in stored.items() if has[:4] != NOTHING}  # what is noted is no input
+        inputs = Inputs(dict(self._statuses()), given, invited)
         if inputs == self._inputs and self._now_s() < self._next_s:
             return
         began_s, self._inputs = self._now_s(), inputs
+        names = self._part(inputs)
+        if names is not None:
+            stored = {center: has for center, has in stored.items() if center in names}
+            invited = None if invited is None else [one for one in invited if one.invited.name in names]
+        statuses = [(center, status) for center, status in inputs.statuses.items() if names is None or center in names]
         credentials = self._credentials(stored) | {one.invited.name: one.credential for one in invited or ()}
-        centers = [self._readable(member, credentials) for member in members(inputs[0].items(), stored)]
-        wanted = self._desired(centers, invited)
+        centers = [self._readable(member, credentials) for member in members(statuses, stored)]
         try:
+            wanted = self._desired(centers, invited)
+            wanted = wanted if names is None else wanted.part(names)
             async with asyncio.timeout(DEADLINE_S):
-                found = await self._bring_about(await self._access(), wanted, credentials)
+                found = await self._bring_about(await self._access(), wanted, credentials, names)
         except (CohubError, TimeoutError) as exc:
             await self._drop_client()
             self._tell(exc)
@@ -156,14 +199,23 @@ class AccessKeeper:
         if found is Seen.CHANGED:
             self._next_s = self._now_s()  # a broker says what it was told a moment later: then it is so
             return
-        is_kept = found is Seen.KEPT
-        took_s = self._now_s() - began_s
-        self._next_s = self._now_s() + (max(self._look_every_s, took_s * self._share) if is_kept else OPEN_FOR_S)
+        is_kept, self._kept = found is Seen.KEPT, inputs
+        if names is None:
+            took_s = self._now_s() - began_s
+            self._full_s = self._now_s() + (max(self._look_every_s, took_s * self._share) if is_kept else OPEN_FOR_S)
+        self._next_s = self._full_s
         if is_kept:
             self._told = ""
         if self._users_told:  # no credential is in force by us
             centers = [self._readable(member, {}) for member in centers]
         await self._note({m.id: mark(m) if is_kept else OPEN for m in centers if wanted.owns(m.id)}, stored)
+
+    def _part(self, inputs: Inputs) -> frozenset[str] | None:
+        """Return the users that are to be compared; None where all are to be."""
+        if self._kept is None or self._now_s() >= self._full_s:
+            return None
+        names = inputs.changed(self._kept)
+        return None if names is None or not names or len(names) > PART_MAX else names
 
     async def _invited(self) -> Sequence[Invitation] | None:
         """Return who was invited; None while that can't be read: nothing of theirs is changed then, as if not ours."""
@@ -196,42 +248,46 @@ class AccessKeeper:
     def _desired(self, centers: Sequence[Member], invited: Sequence[Invitation] | None) -> Desired:
         cluster = self._cluster
         topics = [spec.name for spec in standard_topics([member.id for member in centers], list(STREAMS))]
-        admins = cluster.admins or cluster.security
-        logins = {cluster.security.username, admins.username} - {None, WORKER}
         return desired(
             centers,
             topics,
             worker=cluster.user,
+            web=WEB if cluster.web is None else cluster.web_user,
             invited=None if invited is None else [one.invited for one in invited],
-            spared=frozenset(filter(None, logins)),
+            spared=cluster.logins - {WORKER, WEB},
         )
 
     async def _bring_about(
-        self, access: Administration, wanted: Desired, credentials: Mapping[str, Credential]
+        self,
+        access: Administration,
+        wanted: Desired,
+        credentials: Mapping[str, Credential],
+        names: frozenset[str] | None,
     ) -> Seen:
-        """Change what is not as it should be; return how it was."""
+        """Change what is not as it should be, of these users (None: of all); return how it was."""
         try:
-            rights = await access.rights()
+            rights = await access.rights(names)
         except Unguarded as exc:
             self._tell(exc)
             return Seen.OPEN
-        users = await self._users(access)
+        users = await self._users(access, names)
         if users is None:
             users, wanted = {}, replace(wanted, users={}, gone=frozenset())
-        quotas = await access.quotas()
+        quotas = await access.quotas(names)
         by_ours = {name for name, mechanisms in users.items() if SCRAM_SHA_512 in mechanisms}
         strays = {name for name, mechanisms in users.items() if mechanisms - {SCRAM_SHA_512}}
-        found = Found(await access.topics(), by_ours, self._given, rights, quotas, strays)
+        topics = await access.topics(None if names is None else wanted.topics)
+        found = Found(topics, by_ours, self._given, rights, quotas, strays)
         needed = changes(wanted, found)
         for change in needed:
             log.info("access_changed", change=type(change).__name__, what=_in_short(change))
             await self._apply(access, change, wanted, credentials)
         return Seen.CHANGED if needed else Seen.KEPT
 
-    async def _users(self, access: Administration) -> Mapping[str, frozenset[int]] | None:
+    async def _users(self, access: Administration, names: frozenset[str] | None) -> Mapping[str, frozenset[int]] | None:
         """Return who logs in by which mechanisms; None where the cluster has its users elsewhere, and is told none."""
         try:
-            users = await access.users()
+            users = await access.users(None if names is None else names | {FIRST})
         except Fatal as exc:
             if str(exc) != self._users_told:
                 self._users_told = str(exc)
@@ -246,6 +302,9 @@ class AccessKeeper:
         match change:
             case TakeRights(rights):
                 await access.revoke(rights)
+            case GuardUsers(mechanisms):
+                for mechanism in mechanisms:
+                    await access.set_users({FIRST: _nobodys()}, mechanism)
             case DeleteUsers(names):
                 await access.delete_users(names)
                 for name in names:
@@ -263,8 +322,8 @@ class AccessKeeper:
                 await access.grant(rights)
 
     def _specs(self, names: Sequence[str]) -> list[TopicSpec]:
-        known = [*standard_topics(list(self._statuses()), list(STREAMS)), *invitation_topics(names)]
-        return [spec for spec in known if spec.name in names]
+        known, wanted = [*standard_topics(list(self._statuses()), list(STREAMS)), *invitation_topics(names)], set(names)
+        return [spec for spec in known if spec.name in wanted]
 
     def _credentials(self, stored: Mapping[str, StoredAccess]) -> dict[str, Credential]:
         """Return the credentials that can be read. Of another center nothing is known, and its user is left alone."""
@@ -315,10 +374,17 @@ class AccessKeeper:
         return asyncio.get_running_loop().time()
 
 
+def _nobodys() -> Credential:
+    """Return a credential of which nobody has the password."""
+    return Credential(os.urandom(SALT_LENGTH), ITERATIONS, os.urandom(DIGEST_LENGTH))
+
+
 def _in_short(change: Change) -> str:
     match change:
+        case GuardUsers():
+            what: Sequence[object] = [FIRST]
         case TakeRights(rights) | GiveRights(rights):
-            what: Sequence[object] = rights
+            what = rights
         case DeleteUsers(names) | DropStrays(names) | MakeTopics(names) | SetUsers(names):
             what = names
         case SetQuotas(quotas):

@@ -20,7 +20,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.base.clients import close
+from hub.base.clients import close_all
 from hub.base.kafka import Consumer, Headers, Producer, Record
 from hub.base.seldom import Seldom
 from hub.hq.identity import Identity
@@ -195,9 +195,7 @@ class Joining:
         clients = (self._consumer, self._producer)
         self._consumer = self._producer = None
         self._asked, self._said = {}, {}
-        for client in clients:
-            if client is not None:
-                await close(client)
+        await close_all(clients)
 
 
 def _header(headers: Headers) -> bytes | None:

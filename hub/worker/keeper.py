@@ -24,7 +24,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.base.clients import close
+from hub.base.clients import close_all
 from hub.base.kafka import Consumer, Producer
 from hub.base.reason import reason_of
 from hub.base.seldom import Seldom
@@ -265,9 +265,7 @@ class Keeper:
     async def _drop_clients(self) -> None:
         clients = (self._producer, self._consumer, self._guarding)
         self._producer = self._consumer = self._guarding = None
-        for client in clients:
-            if client is not None:
-                await close(client)
+        await close_all(clients)
 
     @staticmethod
     def _now_s() -> float:

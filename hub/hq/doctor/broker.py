@@ -18,6 +18,7 @@ from hub.domain.catalogue import STREAMS
 from hub.hq.doctor.examined import Check, Examined, examined
 from hub.kafka.clock import brokers_time
 from hub.kafka.cluster import Cluster
+from hub.kafka.security import user_of
 from hub.kafka.topics import TopicSpec, describe_topics, standard_topics
 from hub.protocol.errors import CohubError, UsageError
 from hub.protocol.limits import BROKER_CLOCK_NOTICED, BROKER_CLOCK_OFF_MAX
@@ -41,8 +42,8 @@ async def enter(check: Check, cluster: Cluster | None, topics: Sequence[str]) ->
     """Look whether a broker lets this principal in."""
     if cluster is None:
         return Entered(examined(check, "not_known"), None)
-    user = cluster.security.username or "-"
     try:
+        user = user_of(cluster.security) or "-"
         found = await knock(cluster.servers, cluster.security, topics, TIMEOUT_S)
     except UsageError as exc:
         said = getattr(exc, "said", None)

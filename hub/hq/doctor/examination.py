@@ -21,6 +21,7 @@ from hub.hq.folder import HubFolder
 from hub.hq.settings import HubSettings
 from hub.kafka.cluster import Cluster
 from hub.protocol.errors import CohubError
+from hub.protocol.topics import topic_out
 
 
 async def examine(where: HubFolder, environment: Mapping[str, str], bootstrap: str | None = None) -> list[Examined]:
@@ -50,21 +51,31 @@ async def _examine_broker(
 ) -> list[Examined]:
     try:
         admin, worker = where.admin_cluster(settings, bootstrap), where.known_cluster(settings, bootstrap)
+        web = where.web_cluster(settings, bootstrap)
     except CohubError as exc:  # a password of the embedded broker's that can't be read
         return [examined(Check.BROKER_AS_ADMIN, "misset", reason=str(exc))]
-    return await examine_broker(admin, worker, centers)
+    if not settings.web.public and web is not None and worker is not None and web.security == worker.security:
+        web = None  # there is no such way in, nor a login for one
+    return await examine_broker(admin, worker, centers, web)
 
 
-async def examine_broker(admin: Cluster | None, worker: Cluster | None, centers: Collection[str]) -> list[Examined]:
-    """Return what was found at the broker of a hub with these centers, as its admin and as its worker have it."""
+async def examine_broker(
+    admin: Cluster | None, worker: Cluster | None, centers: Collection[str], web: Cluster | None = None
+) -> list[Examined]:
+    """Return what was found at the broker of a hub with these centers, as its admin and as its worker have it.
+
+    Shapes: `web` is as the HTTPS way in has it; None where there is none.
+    """
     wanted = wanted_topics(centers)
     names = [spec.name for spec in wanted]
     as_admin = await enter(Check.BROKER_AS_ADMIN, admin, names)
     as_worker = await enter(Check.BROKER_AS_WORKER, worker, names)
     found = [as_admin.examined, as_worker.examined]
+    if web is not None:
+        found.append((await enter(Check.BROKER_AS_WEB, web, [topic_out(center) for center in centers])).examined)
     if as_worker.door is not None:
         found.append(examine_rights(as_worker.door, wanted))
-    if clusters := [cluster for cluster in (admin, worker) if cluster is not None]:
+    if clusters := [cluster for cluster in (admin, worker, web) if cluster is not None]:
         found.append(await examine_certificates(clusters))
     if admin is not None and as_admin.door is not None:
         found.append(await examine_topics(admin, wanted))

@@ -36,6 +36,7 @@ class Check(StrEnum):
     WORKER = "worker"
     BROKER_AS_ADMIN = "broker_as_admin"
     BROKER_AS_WORKER = "broker_as_worker"
+    BROKER_AS_WEB = "broker_as_web"
     RIGHTS = "rights"
     CERTIFICATES = "certificates"
     TOPICS = "topics"
@@ -46,7 +47,8 @@ class Check(StrEnum):
 
 
 _OK, _WARNS, _FAILS = Mark.OK, Mark.WARNS, Mark.FAILS
-_BROKER: Final = {"answers": _OK, "not_known": _WARNS, "away": _FAILS, "misset": _FAILS}
+_WEB: Final = {"answers": _OK, "away": _FAILS, "misset": _FAILS}
+_BROKER: Final = {**_WEB, "not_known": _WARNS}
 CASES: Final[Mapping[Check, Mapping[str, Mark]]] = {
     Check.DATA_DIRECTORY: {"whole": _OK, "missing": _FAILS, "exposed": _FAILS, "unfit": _FAILS},
     Check.SETTINGS: {"read": _OK, "wrong": _FAILS, "exposed": _FAILS},
@@ -56,6 +58,7 @@ CASES: Final[Mapping[Check, Mapping[str, Mark]]] = {
     Check.WORKER: {"runs": _OK, "never": _WARNS, "silent": _FAILS, "stopped": _FAILS},
     Check.BROKER_AS_ADMIN: _BROKER,
     Check.BROKER_AS_WORKER: _BROKER,
+    Check.BROKER_AS_WEB: _WEB,
     Check.RIGHTS: {"enough": _OK, "untold": _WARNS, "lacking": _FAILS},
     Check.CERTIFICATES: {"lasts": _OK, "none": _OK, "unseen": _WARNS, "ends_soon": _WARNS, "ended": _FAILS},
     Check.TOPICS: {"as_wanted": _OK, "untold": _WARNS, "otherwise": _WARNS, "missing": _FAILS, "partitions": _FAILS},

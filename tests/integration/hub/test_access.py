@@ -121,6 +121,7 @@ def link_says(outbox: Outbox) -> str:
     return state.reason if state.state == "down" else ""
 
 
+@pytest.mark.long
 async def test_status_of_a_center_is_what_the_broker_lets_it_do(hub: LockedHub, tmp_path: Path) -> None:
     """Added, suspended, resumed, given another password, closed: nobody touches the broker, nothing is lost."""
     await hub.register_only(Center(UZ, seed=b"k" * 32), Center(KZ))

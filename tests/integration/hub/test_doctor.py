@@ -102,10 +102,11 @@ async def test_hub_that_works_is_well(site: Site) -> None:
     found = await site.look()
     assert set(found) >= {
         "data_directory", "settings", "keys", "database", "disk", "worker", "broker_as_admin", "broker_as_worker",
-        "rights", "certificates", "topics", "clock", "centers", "invitations",
+        "broker_as_web", "rights", "certificates", "topics", "clock", "centers", "invitations",
     }  # fmt: skip
     assert found["broker_as_admin"].values["user"] == "admin"
     assert found["broker_as_worker"].values["user"] == "worker"
+    assert found["broker_as_web"].values["user"] == "web"
     assert await asyncio.to_thread(run_command, ["doctor", "--json"], Settings(site.where.data_dir)) == 0
 
 

@@ -126,6 +126,7 @@ async def test_whole_directory_with_its_broker_is_an_older_copy(
     await is_said_everywhere(network.hub, capsys, "COSIGNED_BEYOND")
 
 
+@pytest.mark.long
 async def test_older_database_beside_a_topic_that_was_lost_is_known_by_the_cosignatures(
     network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

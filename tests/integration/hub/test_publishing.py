@@ -21,6 +21,7 @@ def published(database: Path, center: Center) -> int:
     return int(found[0][0]) if found else 0
 
 
+@pytest.mark.long
 async def test_missing_out_topic_is_made_again_and_nobody_else_waits_for_good(
     tmp_path: Path, kafka: EmbeddedKafka, topic_prefix: str
 ) -> None:

@@ -139,6 +139,7 @@ async def is_as(hub: Hub, before: dict[str, int], deadline_s: float = 40.0) -> N
                 break
 
 
+@pytest.mark.long
 async def test_records_that_a_stranger_displaces_are_the_last_of_their_keys_again(hub: Hub) -> None:
     """A genuine note without its leaves, junk in the place of keys and schemas: what compaction leaves is HQ's."""
     before = {topic: await last(hub, topic) for topic in ("hub.checkpoints", "hub.trust", "hub.schemas")}
@@ -201,7 +202,7 @@ async def test_topics_that_are_lost_while_no_worker_runs_are_filled_at_the_next_
     assert await settled(hub) == before
 
 
-@pytest.mark.parametrize("beside_a_worker", [True, False])
+@pytest.mark.parametrize("beside_a_worker", [True, pytest.param(False, marks=pytest.mark.long)])
 async def test_person_has_topics_said_again(hub: Hub, *, beside_a_worker: bool) -> None:
     """A running worker does it, or else the command itself; what was there comes twice, and nothing else."""
     before = await settled(hub)

@@ -122,6 +122,7 @@ def test_forged_segment_is_told_by_the_databases_rows(spoiled: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["first", "last", "lane_id", "location", "digest", "size_bytes", "previous"])
+@pytest.mark.long
 def test_nonsense_in_a_row_is_told_and_ends_no_audit(spoiled: Path, column: str) -> None:
     """Values of other types than a column should have."""
     for value in ("\x00", b"\xff\x00", 2**62, -1):

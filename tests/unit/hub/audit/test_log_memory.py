@@ -6,6 +6,8 @@ import asyncio
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from hub.audit.findings import Findings
 from hub.audit.log import LogCheck
 from hub.audit.rows import open_damaged
@@ -18,6 +20,7 @@ FIRST, MORE = 8_000, 40_000  # leaves: both fill the pages that are read at once
 GROWTH_MAX_BYTES = 256 * 1024  # 40,000 leaves have 1.3 MB of tiles, and texts of 400 checkpoints
 
 
+@pytest.mark.long
 def test_memory_of_the_logs_check_does_not_grow_with_the_log(tmp_path: Path) -> None:
     """Five times the leaves, tiles and checkpoints: the same peak."""
 

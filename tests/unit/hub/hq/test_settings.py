@@ -8,8 +8,10 @@ import pytest
 
 from hub.broker.principals import Principals
 from hub.hq.folder import HubFolder
+from hub.hq.other_security import OtherSecurity
 from hub.hq.settings import FILE, VARIABLES, HubSettings, InForce, read_settings
 from hub.kafka.cluster import Cluster
+from hub.kafka.security import ClusterSecurity
 from hub.protocol.errors import UsageError
 
 
@@ -81,7 +83,29 @@ def test_paths_are_the_data_directorys(tmp_path: Path) -> None:
         ("worker:", "worker: expected settings below it, such as worker.instance"),
         ("bootstrap: 5", "bootstrap: expected a list such as [kafka-1:9092], came '5'"),
         ("security: {ca_file: [a]}", "security.ca_file: expected a file's name, came"),
-        ("admin: {username: boss}", "admin: expected password beside username, came none; change it"),
+        ("admin: {username: boss}", "admin: expected password or password_file beside username, came none; change it"),
+        ("admin: {password_file: boss.word}", "admin: expected username beside password_file, came none; change it"),
+        ("admin: {key_file: boss.key}", "admin: expected cert_file beside key_file, came none; change it"),
+        ("admin: {principal: CN=boss}", "admin: expected cert_file beside principal, came none; change it"),
+        ("admin: {cert_file: b.pem, principal: 'User:CN=boss'}", "admin.principal: expected the name without `User:`"),
+        (
+            "security: {protocol: SSL, cert_file: a.pem}\nadmin: {username: boss, password: hunter2}",
+            "admin: expected protocol SASL_SSL beside username: by SSL nobody logs in",
+        ),
+        (
+            "security: {protocol: SASL_SSL, username: a, password: hunter2}\nadmin: {cert_file: b, principal: CN=b}",
+            "admin: who logs in by a password is its username: expected no principal",
+        ),
+        (
+            "security: {protocol: SASL_SSL, username: a, password: hunter2, cert_file: b.pem, principal: CN=b}",
+            "security: who logs in by a password is its username: expected no principal",
+        ),
+        ("security: {protocol: SSL, principal: CN=b}", "security: expected cert_file beside principal, came none"),
+        ("security: {protocol: SSL, cert_file: a, principal: ' '}", "security.principal: expected a name as in `CN=hq"),
+        (
+            "web: {security: {protocol: SSL, username: web, password: hunter2}}",
+            "web.security: expected protocol SASL_SSL beside username: by SSL nobody logs in",
+        ),
         ("admin: {password: hunter2}", "admin: expected username beside password, came none; change it"),
         ("admin: {passwort: hunter2}", "admin.passwort: there is no such setting: did you mean admin.password?"),
         ("admin: hunter2", "admin: expected settings below it, such as admin.protocol"),
@@ -121,6 +145,40 @@ def test_admin_is_as_the_worker_but_for_what_is_set(tmp_path: Path) -> None:
     found = settings(tmp_path, text).settings
     admin = found.admin.over(found.security)
     assert (admin.protocol, admin.cert_file, admin.key_file) == ("SSL", tmp_path / "boss.pem", None)
+
+
+def test_password_of_each_may_be_in_a_file(tmp_path: Path) -> None:
+    """The three sections have one shape; a password belongs to a name, so one that is inherited never counts."""
+    shape = set(ClusterSecurity.model_fields)
+    assert set(OtherSecurity.model_fields) == shape
+    for name in ("one", "two", "three"):
+        (tmp_path / name).write_text(f"word-{name}\n")
+        (tmp_path / name).chmod(0o600)
+    text = (
+        "security: {protocol: SASL_SSL, username: worker, password_file: one}\n"
+        "admin: {username: boss, password_file: two}\n"
+        "web: {security: {username: web, password_file: three}}\n"
+    )
+    found = settings(tmp_path, text).settings
+    others = (found.admin.over(found.security), found.web.security.over(found.security))
+    assert [one.login() for one in (found.security, *others)] == [
+        ("worker", "word-one"), ("boss", "word-two"), ("web", "word-three")
+    ]  # fmt: skip
+    found = settings(tmp_path, text.replace("password_file: one", "password: hunter2")).settings
+    assert found.admin.over(found.security).login() == ("boss", "word-two")
+    found = settings(tmp_path, text, HUB_ADMIN_PASSWORD="of the environment").settings
+    assert found.admin.over(found.security).login() == ("boss", "of the environment")
+
+
+def test_certificate_of_another_has_its_own_key_and_name(tmp_path: Path) -> None:
+    """What the worker's certificate makes it on the cluster is nobody else's name."""
+    text = "security: {protocol: SSL, cert_file: w.pem, key_file: w.key, principal: hq}\n"
+    found = settings(tmp_path, text + "admin: {cert_file: a.pem}\nweb: {security: {ca_file: ca.pem}}\n").settings
+    admin, web = found.admin.over(found.security), found.web.security.over(found.security)
+    assert (admin.cert_file, admin.key_file, admin.principal) == (tmp_path / "a.pem", None, None)
+    assert (web.cert_file, web.key_file, web.principal) == (tmp_path / "w.pem", tmp_path / "w.key", "hq")
+    found = settings(tmp_path, text + "admin: {cert_file: a.pem, principal: boss}\n").settings
+    assert found.admin.over(found.security).principal == "boss"
 
 
 def test_admins_password_is_masked(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from hub.hq.headquarters import adoption
+from hub.hq.headquarters import HqEvent, adoption
 from hub.ledger.decide import KEY_REMARK_BYTES_MAX
 from hub.ledger.publication import publications
 from hub.ledger.step import Step
@@ -22,7 +23,7 @@ from hub.protocol.rules import RULES, RULES_KNOWN
 from hub.protocol.verdict import Code
 from tests.support.center import NOW, Center, offer
 from tests.support.faulty_events import FAULTS, PUBLISHED, REVISED
-from tests.support.hq import IDENTITY, Hq
+from tests.support.hq import IDENTITY, Hq, center_record
 
 WITHDRAWN = "net.cohub.offer.withdrawn.v1"
 
@@ -127,6 +128,50 @@ async def test_stream_that_hq_has_not_allowed_is_rejected(hq: Hq) -> None:
     await hq.register(center, streams=["partner"])
     step = await hq.feed("uz", center.opened(1))
     assert codes(step) == [Code.ACCEPTED, Code.STREAM_NOT_ALLOWED]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({}, Code.STREAM_NOT_ALLOWED),
+        ({"technology_keywords": ["laser"]}, Code.CODE_NOT_LISTED),
+        ({"title": "Pump\x85"}, Code.BAD_FIELD),
+    ],
+)
+async def test_event_that_hq_has_accepted_may_be_rejected_in_a_later_lane(
+    tmp_path: Path, fields: dict[str, Any], code: Code
+) -> None:
+    """A verdict is of the basis that it is made under, and HQ asks for no ids: what it has is no reason to accept it.
+
+    An office that has heard the second verdict alone does not know what HQ has (`connectors.reconcile.belief`).
+    """
+    hq = await Hq.open(tmp_path, rules=RULES[1])
+    first = Center()
+    await hq.register(first)
+    event_id = str(UUID(int=7))
+    opening = first.opening()
+    said = first.append(first.event(PUBLISHED, "K-1", offer(**fields), event_id=event_id))
+    assert codes(await hq.feed("uz", [opening, first.sealed(said)])) == [Code.ACCEPTED] * 2
+    if code is Code.STREAM_NOT_ALLOWED:
+        await hq.headquarters.say(
+            [HqEvent("net.cohub.center.revised.v1", "uz", center_record(first, streams=["partner"]))], hq.now
+        )
+    await hq.headquarters.say([adoption(2, None), listing("technology", "plasma")], hq.now)
+    second = first.next_epoch("0000beef", 2)
+    opening = second.opening(previous_origin=first.origin, previous_size=2, previous_root=first.edge.root.hex())
+    again = second.append(second.event(PUBLISHED, "K-1", offer(**fields), event_id=event_id))
+    step = await hq.feed("uz", [opening, second.sealed(again)])
+    assert codes(step) == [Code.ACCEPTED, code]
+    assert [decision.params for decision in step.commits[-1].receipt.decisions if "status" in decision.params] == []
+    known = (await hq.store.entities({("offer", "uz:K-1")}))["offer", "uz:K-1"]
+    assert (known.entity.status, known.entity.version) == ("published", 1)
+    await hq.store.close()
+
+
+def listing(name: str, *listed: str) -> HqEvent:
+    """Return HQ's word that a list has these codes."""
+    terms = [{"code": code, "zh": None, "en": code, "ru": None} for code in listed]
+    return HqEvent("net.cohub.code_list.published.v1", name, {"name": name, "codes": terms})
 
 
 async def test_recorded_at_never_decreases_within_a_lane(hq: Hq) -> None:

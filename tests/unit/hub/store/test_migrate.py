@@ -153,6 +153,7 @@ def test_database_whose_making_is_cut_off_is_made_by_the_next(tmp_path: Path, fr
 
 @pytest.mark.parametrize(("cut", "step"), CUTS)
 @pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.long
 def test_migration_that_is_cut_off_is_done_by_the_next(
     tmp_path: Path, fresh: Path, release: str, cut: Cut, step: int
 ) -> None:
@@ -171,6 +172,7 @@ def test_migration_that_is_cut_off_is_done_by_the_next(
 
 
 @needs_fork
+@pytest.mark.long
 def test_database_that_an_older_release_left_half_made_is_made_again(tmp_path: Path, fresh: Path) -> None:
     """Some of its tables were there, for good, and no version: the old one never started on it again. This one does."""
     halves = set()

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from hub.kafka.administration import administration
+from hub.kafka.memory import MemoryBroker
 from hub.worker.app import App
+from tests.support.access import BOB, FIRST, Bench
 from tests.support.center import Center
+from tests.support.engines import open_store
 from tests.support.fed import KZ, UZ, Fed, drop
 from tests.support.hq import Hq
 from tests.support.notaries import Clock
@@ -54,3 +58,18 @@ def fed() -> Iterator[Callable[..., Fed]]:
     yield make
     for loop in loops:
         loop.close()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    broker = MemoryBroker()
+    broker.access.has_authorizer = True
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    made = Bench(open_store(tmp_path / "hub.sqlite3"), broker, keys)
+    async with administration(made.cluster) as access:
+        await access.grant([BOB])
+        await access.set_users({"bob": FIRST})
+    broker.access.changes.clear()
+    yield made
+    await made.store.close()

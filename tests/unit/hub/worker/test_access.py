@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from copy import deepcopy
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from aiokafka.errors import (
@@ -18,92 +15,18 @@ from aiokafka.errors import (
 )
 from structlog.testing import capture_logs
 
-from hub.base.access import Security
-from hub.hq.access import give, mark, sealed
+from hub.hq.access import mark, sealed
 from hub.hq.access_key import AccessKey
 from hub.kafka.administration import administration
 from hub.kafka.cluster import Cluster
+from hub.kafka.desired import FIRST as NOBODY
 from hub.kafka.desired import Invited, Member, invited_rights, office_rights, worker_rights
-from hub.kafka.memory import MemoryBroker
 from hub.kafka.rights import Operation, Pattern, Resource, Right, quota_entity, user
-from hub.protocol.scram import Credential
 from hub.store.access_store import OPEN
-from hub.store.sqlite import SqliteStore
-from hub.worker.access import AccessKeeper, Invitation
+from hub.worker.access import Invitation
 from hub.worker.own_rights import give_own_rights
+from tests.support.access import BOB, FIRST, SECOND, Bench, login
 from tests.support.center import NOW
-from tests.support.engines import open_store
-
-BOB: Final = Right(user("bob"), Resource.TOPIC, "bobs", Pattern.LITERAL, Operation.READ)
-FIRST: Final = Credential.of("first", bytes(32), 4096)
-SECOND: Final = Credential.of("second", bytes(32), 4096)
-
-
-def login(name: str) -> Security:
-    return Security(protocol="SASL_PLAINTEXT", username=name, password="secret")
-
-
-@dataclass
-class Bench:
-    """A database, a broker that guards itself, and one keeper after another."""
-
-    store: SqliteStore
-    broker: MemoryBroker
-    keys: Path
-    statuses: dict[str, str] = field(default_factory=lambda: {"uz": "active", "kz": "active"})
-    invitations: list[Invitation] | None = None
-    every_s: float = 0.0
-
-    @property
-    def cluster(self) -> Cluster:
-        return Cluster(("b:1",), login("worker"), login("admin"), self.broker)
-
-    def keeper(self, cluster: Cluster | None = None) -> AccessKeeper:
-        async def invited() -> list[Invitation]:
-            return self.invitations or []
-
-        return AccessKeeper(
-            self.store,
-            cluster or self.cluster,
-            lambda: self.statuses,
-            lambda: AccessKey.load(self.keys),
-            "me",
-            None if self.invitations is None else invited,
-            lambda: NOW,
-            self.every_s,
-            share=0.0,
-        )
-
-    async def give(self, center: str, credential: Credential) -> int:
-        return await give(self.store.access, AccessKey.make(self.keys), center, credential)
-
-    async def settle(self, keeper: AccessKeeper | None = None) -> None:
-        """Have a keeper bring all about, and see that it is so."""
-        keeper = keeper or self.keeper()
-        await keeper.look()
-        await keeper.look()
-
-    async def rights(self, name: str) -> set[Right]:
-        async with administration(self.cluster) as access:
-            return {right for right in await access.rights() if right.principal == user(name)}
-
-    async def kept(self) -> dict[str, str]:
-        return {center: has.kept for center, has in (await self.store.access.every()).items()}
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    broker = MemoryBroker()
-    broker.access.has_authorizer = True
-    keys = tmp_path / "keys"
-    keys.mkdir(mode=0o700)
-    made = Bench(open_store(tmp_path / "hub.sqlite3"), broker, keys)
-    async with administration(made.cluster) as access:
-        await access.grant([BOB])
-        await access.set_users({"bob": FIRST})
-    broker.access.changes.clear()
-    yield made
-    await made.store.close()
 
 
 async def test_centers_have_topics_rights_quotas_and_their_users(bench: Bench) -> None:
@@ -116,7 +39,7 @@ async def test_centers_have_topics_rights_quotas_and_their_users(bench: Bench) -
     assert await bench.rights("worker") == worker_rights("worker")
     assert await bench.rights("bob") == {BOB}
     assert bench.broker.access.users["uz"] == (4096, FIRST.salt, FIRST.salted_password)
-    assert set(bench.broker.access.users) == {"bob", "uz"}
+    assert set(bench.broker.access.users) == {"bob", "uz", NOBODY}
     assert quota_entity("kz") in bench.broker.access.quotas
     assert await bench.kept() == {"uz": mark(Member("uz", "active", 1)), "kz": mark(Member("kz", "active"))}
 
@@ -193,7 +116,11 @@ async def test_password_that_hq_did_not_give_is_of_no_use(bench: Bench) -> None:
     await bench.give("uz", FIRST)
     bench.broker.access.users_by_256 |= {"uz", "kz", "bob"}
     await bench.settle()
-    assert bench.broker.access.users_by_256 == {"kz", "bob"}  # kz has no credential by HQ: somebody else sees to it
+    assert bench.broker.access.users_by_256 == {
+        "kz",
+        "bob",
+        NOBODY,
+    }  # kz has no credential by HQ: somebody else sees to it
 
 
 async def test_next_keeper_gives_every_credential_once(bench: Bench) -> None:
@@ -288,7 +215,7 @@ async def test_credential_that_can_not_be_read_keeps_nobody_else_from_theirs(ben
     keeper = bench.keeper()
     with capture_logs() as logs:
         await bench.settle(keeper)
-    assert set(bench.broker.access.users) == {"bob", "kz"}
+    assert set(bench.broker.access.users) == {"bob", "kz", NOBODY}
     assert await bench.rights("uz") == office_rights("uz", may_write=True)
     (said,) = [entry for entry in logs if entry["event"] == "credential_unreadable"]
     assert (said["center"], said["remedy"]) == ("uz", "`hub center rotate uz --to FILE` gives it a new one")
