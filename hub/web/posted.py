@@ -14,10 +14,22 @@ from typing import Any, Final, NamedTuple
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.util import calc_crc32c
 
-from hub.protocol.batch import CHECKED_AT, CONTROL, Head, Unpackable, frames, read_patiently, unpacked
+from hub.protocol.batch import (
+    CHECKED_AT,
+    CODEC_MASK,
+    CONTROL,
+    HEAD,
+    HEADER_BYTES_MIN,
+    RECORD_BYTES_MIN,
+    Head,
+    Unpackable,
+    frames,
+    read_patiently,
+    unpacked,
+)
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import read_base64
-from hub.protocol.limits import BATCH_EVENTS_MAX
+from hub.protocol.limits import BATCH_EVENTS_MAX, KAFKA_BYTES_MAX
 from hub.protocol.problem import Problem, ProblemCode
 from hub.web.strict_json import read_json
 
@@ -28,8 +40,11 @@ SEAL: Final = "cohubseal"
 SEAL_HEADER: Final = "cohub-seal"
 CONTENT_TYPE: Final = "datacontenttype"
 DATA: Final = "data_base64"
+MARKS: Final = (b"[", b"{", b",")
+MARKS_MAX: Final = 128 * BATCH_EVENTS_MAX  # an event has about fifteen
 _NAME: Final = re.compile(r"[a-z0-9]{1,40}", re.ASCII)
 TRANSACTIONAL: Final = 0x10
+CODEC_AT: Final = 22  # of a batch: the lower byte of its attributes
 
 
 class Posted(NamedTuple):
@@ -54,6 +69,21 @@ def read_posted(media_type: str, body: bytes) -> list[Posted]:
     raise Problem(
         ProblemCode.MEDIA_TYPE, f"expected {' or '.join(TYPES)}, got {media_type[:100]!r}", accepts=list(TYPES)
     )
+
+
+def unpacked_bytes(media_type: str, body: bytes, records: Sequence[Posted] = ()) -> int:
+    """Return how many bytes were made of a body: of one that was refused as many as may have been.
+
+    A packed batch counts as what it unpacks to: a few bytes of it are as much work as megabytes that are written out.
+    """
+    is_batch = media_type.partition(";")[0].strip().lower() == RECORD_BATCH
+    if not is_batch or len(body) < HEAD.size or not body[CODEC_AT] & CODEC_MASK:
+        return len(body)
+    if not records:
+        return KAFKA_BYTES_MAX
+    headers = (HEADER_BYTES_MIN + len(name) + len(value or b"") for record in records for name, value in record.headers)
+    sizes = (RECORD_BYTES_MIN + len(record.key or b"") + len(record.value or b"") for record in records)
+    return max(len(body), sum(sizes) + sum(headers))
 
 
 def read_batch(body: bytes) -> list[Posted]:
@@ -90,6 +120,9 @@ def _unpacked(data: memoryview, head: Head) -> list[Posted]:
 
 def read_events(body: bytes) -> list[Posted]:
     """Return the records of a batch of CloudEvents in JSON. Errors: Problem of BAD_JSON, BAD_EVENT or TOO_LARGE."""
+    # A megabyte of empty lists keeps a processor busy for as long as a hundred batches of events do.
+    if sum(map(body.count, MARKS)) > MARKS_MAX:
+        raise Problem(ProblemCode.BAD_JSON, f"expected at most {MARKS_MAX} of the signs {b' '.join(MARKS).decode()}")
     try:
         events = read_json(body)
     except Malformed as exc:

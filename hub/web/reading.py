@@ -18,7 +18,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from hub.base.clients import close
+from hub.base.clients import close, close_all
 from hub.base.kafka import Consumer, Record
 from hub.base.seldom import Seldom
 from hub.kafka.cluster import Cluster
@@ -125,8 +125,12 @@ class Readers:
 
     async def close(self) -> None:
         """Close all of them."""
-        readers, self._readers = self._readers, {}
-        await asyncio.gather(*(_close(reader) for own in readers.values() for reader in own.values()))
+        readers = [reader for own in self._readers.values() for reader in own.values()]
+        consumers = [reader.consumer for reader in readers]
+        self._readers = {}
+        for reader in readers:
+            reader.consumer = None
+        await close_all(consumers)
 
     def _reader(self, center: str, place: TopicPartition) -> _Reader:
         own = self._readers.setdefault(center, {})

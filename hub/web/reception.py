@@ -15,8 +15,9 @@ from hub.protocol import http_signature as signed
 from hub.protocol.errors import Malformed
 from hub.protocol.limits import REQUEST_BYTES_MAX
 from hub.protocol.problem import Problem, ProblemCode
-from hub.web.registered import Registered
-from hub.web.sessions import Session, Sessions
+from hub.web.desk import Desk
+from hub.web.door import client_of
+from hub.web.sessions import Claim, Session
 
 IDENTITY: Final = frozenset({"", "identity"})
 
@@ -37,19 +38,48 @@ def read_target(request: Request) -> str:
     return f"{path}?{query}" if query else path
 
 
-def take_signed(request: Request, sessions: Sessions, registered: Registered) -> tuple[Session, dict[str, bytes]]:
-    """Return the session that a request is of, and the digests that its body must have.
+def who(request: Request) -> str:
+    """Return the client that a request came from."""
+    return client_of(request.client.host) if request.client is not None else "-"
+
+
+def hear(request: Request, desk: Desk) -> None:
+    """Note whose request this is by its own word, and see that there are not too many such ones that came to nothing.
+
+    A request that is of no session in the end is counted against its client, in the name of the session that it says:
+    to look at a signature costs more than to make one up, and nobody's requests are refused for what another one says
+    elsewhere in his name. Errors: Problem of TOO_MUCH.
+    """
+    state = request.state
+    claim: Claim | Problem = Problem(
+        ProblemCode.BAD_SIGNATURE, "signature: expected the fields Signature-Input and Signature"
+    )
+    state.whose = who(request)
+    if signed.SIGNATURE_INPUT in request.headers:
+        try:
+            claim = desk.sessions.claim(signed.Request(request.method, "", read_target(request), read_fields(request)))
+            state.whose = state.whose, claim.session.name
+        except Problem as exc:
+            claim = exc
+    state.claim = claim
+    desk.strangers.check(state.whose)
+
+
+def take_signed(request: Request, desk: Desk) -> tuple[Session, dict[str, bytes]]:
+    """Return the session that a request is of, which was heard, and the digests that its body must have.
 
     Errors: Problem of BAD_SIGNATURE, SESSION_UNKNOWN, CLOCK, NUMBER_REPEATED, KEY, CLOSED or AWAY.
     """
-    fields = read_fields(request)
-    session = sessions.take(signed.Request(request.method, "", read_target(request), fields))
+    sessions, registered, claim = desk.sessions, desk.registered, request.state.claim
+    if isinstance(claim, Problem):
+        raise claim
+    session = sessions.take(claim)
     if not registered.keeps(session):
         sessions.end(session.name)
         raise Problem(ProblemCode.SESSION_UNKNOWN, "the key that began this session is no longer active")
     registered.admit(session.center, writes=False)
     try:
-        return session, signed.read_digests(fields.get(signed.CONTENT_DIGEST, ""))
+        return session, signed.read_digests(claim.request.fields.get(signed.CONTENT_DIGEST, ""))
     except Malformed as exc:
         raise Problem(ProblemCode.WRONG_DIGEST, str(exc)) from exc
 

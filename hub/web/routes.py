@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hub.protocol.control import is_center_id
-from hub.protocol.errors import Malformed
+from hub.protocol.errors import Malformed, NotFound
 from hub.protocol.joining import JOIN_BYTES_MAX
 from hub.protocol.limits import ANSWER_BYTES_MAX
 from hub.protocol.moment import write_time
@@ -21,15 +21,16 @@ from hub.protocol.session import NONCE_S, open_session
 from hub.protocol.topics import topic_in
 from hub.web.answers import HEADERS, answer
 from hub.web.desk import Desk
-from hub.web.posted import read_posted
+from hub.web.posted import Posted, read_posted, unpacked_bytes
 from hub.web.reading import weight
-from hub.web.reception import check_body, read_body, take_signed
+from hub.web.reception import check_body, read_body, take_signed, who
 from hub.web.strict_json import read_json
 from hub.web.topics import partitions_of, readable
 
 NONCE_REQUEST_BYTES_MAX: Final = 1_024
 NOTE_BYTES_MAX: Final = 8_192
 SEALED_BYTES: Final = 1_024  # more than a join request grows by being encrypted
+NO_INVITATION: Final = "there is no such invitation, or this was not made with its file"
 NOTE: Final = "text/plain; charset=utf-8"
 WAIT_S_MAX: Final = 25
 _INVITATION: Final = re.compile(r"[0-9a-f]{8}", re.ASCII)
@@ -47,7 +48,8 @@ class CenterRoutes:
     async def nonce(self, request: Request) -> Response:
         """Answer with a nonce for a note of this center."""
         desk = self._desk
-        client = _client(request)
+        _query(request, set())
+        client = who(request)
         desk.begins.check(client)
         desk.begins.take(client)
         said = _read_object(await read_body(request, desk.body_s, NONCE_REQUEST_BYTES_MAX))
@@ -62,7 +64,8 @@ class CenterRoutes:
     async def session(self, request: Request) -> Response:
         """Begin a session by a note."""
         desk = self._desk
-        client = _client(request)
+        _query(request, set())
+        client = who(request)
         desk.begins.check(client)
         desk.begins.take(client)
         try:
@@ -88,14 +91,19 @@ class CenterRoutes:
         """Write the records of a body."""
         desk = self._desk
         center, digests = _received(desk, request)
+        _query(request, set())
         if request.path_params["center"] != center:
             raise Problem(ProblemCode.WRONG_CENTER, f"this session is of {center}")
         desk.registered.admit(center, writes=True)
         desk.written.check(center)
         body = await read_body(request, desk.body_s)
         check_body(digests, body)
-        desk.written.take(center, len(body))
-        records = read_posted(request.headers.get("content-type", ""), body)
+        media_type = request.headers.get("content-type", "")
+        records: list[Posted] = []
+        try:
+            records = read_posted(media_type, body)
+        finally:
+            desk.written.take(center, unpacked_bytes(media_type, body, records))
         offset = await desk.writers.write(center, records)
         desk.metrics.records_in.inc(len(records))
         return answer({"topic": topic_in(center), "offset": offset, "count": len(records)})
@@ -128,15 +136,24 @@ class CenterRoutes:
         return answer({"begin": begin, "end": end, "partitions": partitions_of(topic)})
 
     async def join(self, request: Request) -> Response:
-        """Take a join request, which nobody has signed that HQ knows; answer with HQ's note about it."""
+        """Take a join request, which nobody has signed that HQ knows; answer with HQ's note about it.
+
+        What was not made with the invitation's own file is answered as if there were no such invitation: which there
+        are is nobody's to find out.
+        """
         desk = self._desk
-        client, invitation = _client(request), request.path_params["invitation"]
+        _query(request, set())
+        client, invitation = who(request), request.path_params["invitation"]
         desk.begins.check(client)
         desk.begins.take(client)
         if desk.joining is None or not _INVITATION.fullmatch(invitation):
-            raise Problem(ProblemCode.NOT_FOUND, "there is no such invitation")
+            raise Problem(ProblemCode.NOT_FOUND, NO_INVITATION)
         body = await read_body(request, desk.body_s, JOIN_BYTES_MAX + SEALED_BYTES)
-        return Response(await desk.joining(invitation, body), headers=HEADERS, media_type=NOTE)
+        try:
+            said = await desk.joining(invitation, body)
+        except (NotFound, Malformed) as exc:
+            raise Problem(ProblemCode.NOT_FOUND, NO_INVITATION) from exc
+        return Response(said, headers=HEADERS, media_type=NOTE)
 
     def routes(self) -> list[Route]:
         """Return them."""
@@ -152,15 +169,11 @@ class CenterRoutes:
 
 def _received(desk: Desk, request: Request) -> tuple[str, dict[str, bytes]]:
     """Return whose request it is, and the digests of its body. Errors: those of `take_signed`; TOO_MUCH."""
-    session, digests = take_signed(request, desk.sessions, desk.registered)
+    session, digests = take_signed(request, desk)
     request.state.center = session.center
     desk.enter(session.center)
     request.state.entered = session.center
     return session.center, digests
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client is not None else "-"
 
 
 def _address(desk: Desk, request: Request) -> str:
@@ -180,13 +193,16 @@ def _read_object(body: bytes) -> dict[str, object]:
 
 
 def _query(request: Request, names: set[str]) -> dict[str, int]:
-    """Return the numbers of a query, each of these names once at most. Errors: Problem of BAD_REQUEST."""
-    pairs = request.query_params.multi_items()
-    found = {}
-    for name, value in pairs:
+    """Return the numbers of a query, as it was written, each of these names once at most.
+
+    Errors: Problem of BAD_REQUEST, also for a query where none is expected.
+    """
+    text = request.scope["query_string"].decode("latin-1")
+    found: dict[str, int] = {}
+    for pair in text.split("&") if text else ():
+        name, _, value = pair.partition("=")
         if name not in names or name in found or not _NUMBER.fullmatch(value) or int(value) >= 1 << 63:
-            raise Problem(
-                ProblemCode.BAD_REQUEST, f"query: expected numbers for {', '.join(sorted(names))}, each once at most"
-            )
+            expected = f"numbers for {', '.join(sorted(names))}, each once at most" if names else "none"
+            raise Problem(ProblemCode.BAD_REQUEST, f"query: expected {expected}")
         found[name] = int(value)
     return found

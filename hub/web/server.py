@@ -1,7 +1,8 @@
 """uvicorn with the patience that strangers deserve: limits on connections, handshakes and header fields, our own stop.
 
-uvicorn waits for the header fields of a request for as long as its client likes, and has no limit for one address. Both
-are added to its protocol here; whatever it takes for no HTTP is answered in RFC 9457's form, too.
+uvicorn waits for the header fields of a request for as long as its client likes, and lets in as many as come. There is
+a time for the fields here, and a door before it (hub/web/door.py); whatever it takes for no HTTP is answered in RFC
+9457's form, too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -22,65 +22,32 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hub.protocol.limits import REQUEST_FIELDS_BYTES_MAX
 from hub.protocol.problem import MEDIA_TYPE, Problem, ProblemCode
+from hub.web.door import Connections, Door, Seat
 
-HANDSHAKE_S: Final = 10.0
 CLOSE_S: Final = 5.0  # of TLS, by a client that does not answer
 FIELDS_S: Final = 10.0  # from the connection, or from the first byte of a request, to the end of its header fields
 KEEP_ALIVE_S: Final = 60
 GRACE_S: Final = 5  # for requests under way when the process is to end
-CONNECTIONS_MAX: Final = 2_000
-CONNECTIONS_A_CLIENT: Final = 128  # of one address, behind which there may be many offices
-BACKLOG: Final = 256
-
-
-class Connections:
-    """How many there are, and how many of each address."""
-
-    def __init__(self, most: int = CONNECTIONS_MAX, of_one: int = CONNECTIONS_A_CLIENT) -> None:
-        self._most = most
-        self._of_one = of_one
-        self._open: Counter[str] = Counter()
-
-    def enter(self, client: str) -> bool:
-        """Count one more, if there is room for it; return whether there is."""
-        if self._open.total() >= self._most or self._open[client] >= self._of_one:
-            return False
-        self._open[client] += 1
-        return True
-
-    def leave(self, client: str) -> None:
-        """Count one less."""
-        self._open[client] -= 1
-        if self._open[client] <= 0:
-            del self._open[client]
 
 
 class Protocol(H11Protocol):
     """One connection, whose client has so long for the header fields of a request."""
 
-    def __init__(self, *, connections: Connections, fields_s: float, **uvicorns: Any) -> None:
+    def __init__(self, *, seat: Seat, fields_s: float, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
-        self._counted = connections
+        self._seat = seat
         self._fields_s = fields_s
-        self._from = ""  # the address that is counted
         self._fields_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or end it at once where there are too many."""
+        """Take a connection whose TLS is there, and wait for its first request."""
         super().connection_made(transport)
-        client = self.client[0] if self.client else "-"
-        if not self._counted.enter(client):
-            transport.abort()
-            return
-        self._from = client
         self._wait_for_fields()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._stop_waiting()
-        if self._from:
-            self._counted.leave(self._from)
-            self._from = ""
+        self._seat.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -156,20 +123,21 @@ class Server(uvicorn.Server):
         self._fields_s = fields_s
         self._close_s = close_s
         self._ready = ready
+        self._door: Door | None = None
 
     @property
     def ports(self) -> list[int]:
         """The ports that it listens on, once it has started."""
-        return [each.getsockname()[1] for server in self.servers for each in server.sockets]
+        return [] if self._door is None else [each.getsockname()[1] for each in self._door.sockets]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen. Errors: OSError where the address is taken, or is not of this machine."""
         assert sockets is None
         config, loop = self.config, asyncio.get_running_loop()
 
-        def protocol() -> asyncio.Protocol:
+        def protocol(seat: Seat) -> asyncio.Protocol:
             return Protocol(
-                connections=self._connections,
+                seat=seat,
                 fields_s=self._fields_s,
                 config=config,
                 server_state=self.server_state,
@@ -177,16 +145,10 @@ class Server(uvicorn.Server):
                 _loop=loop,
             )
 
-        server = await loop.create_server(
-            protocol,
-            config.host,
-            config.port,
-            ssl=self._context,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=HANDSHAKE_S,
-            ssl_shutdown_timeout=self._close_s,
-        )
-        self.servers = [server]
+        door = Door(self._connections, self._context, protocol, self._close_s)
+        await door.listen(config.host, config.port)
+        self._door = door
+        self.servers = [door]  # type: ignore[list-item]  # what uvicorn asks of one, it has
         self.started = True
         self._ready(self.ports[0])
 

@@ -22,6 +22,7 @@ from hub.domain.hq_lane import HqLane
 from hub.hq.folder import HubFolder
 from hub.hq.identity import read_hq_keys
 from hub.hq.lane import FollowedLane
+from hub.hq.web_options import CLIENT_CONNECTIONS_MAX, CLIENT_CONNECTIONS_PER_S, CLIENT_REQUESTS_PER_S
 from hub.kafka.cluster import Cluster
 from hub.kafka.desired import RATE_DEFAULT, READS_A_WRITE
 from hub.protocol.errors import Fatal, NotFound, Retriable, UsageError
@@ -29,7 +30,8 @@ from hub.store.read.reads import Reads
 from hub.store.released import released_schemas
 from hub.web.allowance import Allowance
 from hub.web.app import create_app
-from hub.web.desk import Desk, Joining
+from hub.web.desk import Desk, Joining, strangers
+from hub.web.door import Connections
 from hub.web.reading import Readers
 from hub.web.registered import REFRESH_S, Registered
 from hub.web.server import Server
@@ -47,7 +49,7 @@ class WebSettings:
     """Where to listen, how HQ is called from outside, and what proves it.
 
     Shapes: `renew` sees that the certificate's files are there and last, and `joining` takes who was invited: both need
-            private keys, so it is said from outside how it is done.
+            private keys, so it is said from outside how it is done. The last three are what one client may have.
     """
 
     host: str
@@ -57,6 +59,9 @@ class WebSettings:
     key: Path
     renew: Callable[[], object] = lambda: None
     joining: Joining | None = None
+    client_connections_max: int = CLIENT_CONNECTIONS_MAX
+    client_connections_per_s: float = CLIENT_CONNECTIONS_PER_S
+    client_requests_per_s: float = CLIENT_REQUESTS_PER_S
 
 
 class Certificate:
@@ -66,6 +71,7 @@ class Certificate:
         self._files = certificate, key
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.options |= ssl.OP_NO_RENEGOTIATION  # a handshake is paid for at the door, and once
         self.context.set_alpn_protocols(["http/1.1"])
         self._seen = self._stamps()
         self._load()
@@ -123,6 +129,7 @@ async def run_web(
         readers,
         stopping,
         joining=settings.joining,
+        strangers=strangers(settings.client_requests_per_s),
         written=Allowance("bytes written", ledger.rate),
         read=Allowance("bytes read", lambda center: READS_A_WRITE * ledger.rate(center)),
     )
@@ -131,7 +138,15 @@ async def run_web(
         log.info("web_ready", port=port)
         ready(port)
 
-    server = Server(create_app(desk), settings.host, settings.port, certificate.context, ready=listening)
+    connections = Connections(of_one=settings.client_connections_max, rate=settings.client_connections_per_s)
+    server = Server(
+        create_app(desk),
+        settings.host,
+        settings.port,
+        certificate.context,
+        connections=connections,
+        ready=listening,
+    )
     try:
         with contextlib.suppress(Retriable):
             await registered.refresh()

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from hub.protocol.errors import Malformed
-from hub.protocol.http_signature import Request
+from hub.protocol.http_signature import MessageSignature, Request
 from hub.protocol.keys import Verifier
 from hub.protocol.moment import write_time
 from hub.protocol.problem import Problem, ProblemCode
@@ -49,6 +49,16 @@ class Session:
     seal: Verifier
     until: datetime
     numbers: Numbers = field(default_factory=Numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request that says which session it is of; its signature is not yet looked at."""
+
+    request: Request
+    signed: MessageSignature
+    number: int
+    session: Session
 
 
 class Sessions:
@@ -131,16 +141,23 @@ class Sessions:
             raise Problem(ProblemCode.SESSION_UNKNOWN, "the session has ended, or HQ was started again meanwhile")
         return session
 
-    def take(self, request: Request) -> Session:
+    def claim(self, request: Request) -> Claim:
+        """Return whose request it is by its own word. Errors: Problem of BAD_SIGNATURE or SESSION_UNKNOWN."""
+        try:
+            signed, number = read_request(request)
+        except Malformed as exc:
+            raise Problem(ProblemCode.BAD_SIGNATURE, str(exc)) from exc
+        return Claim(request, signed, number, self.find(signed.keyid))
+
+    def take(self, claim: Claim) -> Session:
         """Return the session of a request that its key has signed, and whose number is new; the body is not yet read.
 
         Shapes: the request's own address counts for nothing: it is to be signed for the one that the session's note
                 names. Errors: Problem of BAD_SIGNATURE, SESSION_UNKNOWN, CLOCK or NUMBER_REPEATED.
         """
+        signed, number, session = claim.signed, claim.number, self.find(claim.session.name)
         try:
-            signed, number = read_request(request)
-            session = self.find(signed.keyid)
-            signed.verify(replace(request, address=session.address), session.key)
+            signed.verify(replace(claim.request, address=session.address), session.key)
         except Malformed as exc:
             raise Problem(ProblemCode.BAD_SIGNATURE, str(exc)) from exc
         self.check_clock(float(signed.created))

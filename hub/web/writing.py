@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from hub.base.clients import close
+from hub.base.clients import close, close_all
 from hub.base.kafka import Producer
 from hub.base.seldom import Seldom
 from hub.kafka.cluster import Cluster
@@ -84,7 +84,10 @@ class Writers:
     async def close(self) -> None:
         """Close all of them."""
         writers, self._writers = self._writers, {}
-        await asyncio.gather(*(_close(writer) for writer in writers.values()))
+        producers = [writer.producer for writer in writers.values()]
+        for writer in writers.values():
+            writer.producer = None
+        await close_all(producers)
 
     async def _write(self, writer: _Writer, center: str, records: Sequence[Posted]) -> int:
         topic = topic_in(center)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from hub.cli.main import run_command
@@ -50,7 +50,7 @@ async def test_office_joins_writes_and_reads_by_https_alone(tmp_path: Path) -> N
                 assert web.is_running, web.said()
                 await asyncio.sleep(0.1)
             context = ssl.create_default_context(cafile=str(where.authority))
-            async with httpx.AsyncClient(verify=context, base_url=address, timeout=40) as client:
+            async with httpx2.AsyncClient(verify=context, base_url=address, timeout=40) as client:
                 await _live(client, where, address, tmp_path)
     finally:
         for program in (web, up):
@@ -59,7 +59,7 @@ async def test_office_joins_writes_and_reads_by_https_alone(tmp_path: Path) -> N
     assert "password" not in web.log.read_text()
 
 
-async def _live(client: httpx.AsyncClient, where: HubFolder, address: str, folder: Path) -> None:
+async def _live(client: httpx2.AsyncClient, where: HubFolder, address: str, folder: Path) -> None:
     invited = await invitations.invite(where, "uz", folder / "uz.cohub", None, HttpsWay(address, ""))
     bundle = Invitation.from_bytes(invited.file.read_bytes())
     trust = open_trust(bundle.trust)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import ipaddress
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +18,7 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from hub.protocol.errors import Conflict, Fatal, NotFound, Retriable, UsageError
+from hub.protocol.keys import Signer
 from hub.protocol.limits import REQUEST_BYTES_MAX, REQUEST_FIELDS_MAX
 from hub.protocol.problem import ProblemCode
 from hub.web.allowance import Allowance
@@ -26,6 +29,7 @@ from hub.web.reading import READERS_A_CENTER
 from hub.web.registered import STALE_S, Registered
 from tests.support.center import Center
 from tests.support.hq import sealed_lane
+from tests.support.raw import batch, record
 from tests.support.web_app import ADDRESS, KZ, UZ, Office, Web, check, cloud_events, record_batch, write
 
 
@@ -155,12 +159,12 @@ def replace_desk(app: Web, **changes: Any) -> Any:
     return replace(app.desk, **changes)
 
 
-def client_of(desk: Any, client: str = "127.0.0.1", more: list[Route] | None = None) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=create_app(desk, more or []), client=(client, 1))
-    return httpx.AsyncClient(transport=transport, base_url=ADDRESS)
+def client_of(desk: Any, client: str = "127.0.0.1", more: list[Route] | None = None) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app=create_app(desk, more or []), client=(client, 1))
+    return httpx2.AsyncClient(transport=transport, base_url=ADDRESS)
 
 
-async def ask(office: Office, what: str) -> httpx.Response:
+async def ask(office: Office, what: str) -> httpx2.Response:
     """Ask for what counts against this allowance."""
     if what == "begins":
         return await office.client.post("/v1/session/nonce", json={"center": office.center.id})
@@ -268,3 +272,74 @@ async def test_log_has_no_secrets_and_nothing_that_clients_choose(app: Web) -> N
     assert "sentinel" not in text
     assert office.session not in text
     assert cloud_events([]) == b"[]"
+
+
+def of_strangers(burst: int, now: list[float]) -> Allowance:
+    return Allowance("requests of no session", 1, burst, lambda: now[0])
+
+
+@pytest.mark.parametrize("path", ["/livez", "/nothing", "/v1/topics/out.uz", "/v1/session/nonce"])
+async def test_requests_of_no_session_are_bounded_for_each_client(app: Web, path: str) -> None:
+    """Whatever they ask for; sessions of that address go on, and so does everybody else."""
+    now = [0.0]
+    office = await app.begun(Center(UZ))
+    desk = replace_desk(app, strangers=of_strangers(3, now))
+    async with client_of(desk, "192.0.2.1") as client, client_of(desk, "192.0.2.2") as other:
+        for _ in range(3):
+            assert (await client.get(path)).status_code != 429
+        answer = await client.get(path)
+        assert int(answer.headers["retry-after"]) == 1
+        check(answer, ProblemCode.TOO_MUCH)
+        check(await client.get(path, headers={"signature-input": "x"}), ProblemCode.TOO_MUCH)
+        assert (await other.get(path)).status_code != 429
+        office.client = client
+        assert (await office.get("/v1/topics/out.uz")).status_code == 200
+        now[0] += 9.0
+        assert (await client.get(path)).status_code != 429
+
+
+async def test_bad_signatures_are_bounded_in_the_name_that_they_say(app: Web) -> None:
+    """To look at one costs more than to make it up; nobody else's requests are refused for it."""
+    now = [0.0]
+    uz, kz = [await app.begun(Center(name)) for name in (UZ, KZ)]
+    desk = replace_desk(app, strangers=of_strangers(3, now))
+    async with client_of(desk) as client, client_of(desk, "192.0.2.2") as elsewhere:
+        uz.client = kz.client = client
+        for _ in range(3):
+            check(await uz.get("/v1/topics/out.uz", session="no such"), ProblemCode.SESSION_UNKNOWN)
+        check(await uz.get("/v1/topics/out.uz", session="no such"), ProblemCode.TOO_MUCH)
+        for _ in range(3):
+            bad = Signer("session", b"x" * 32)
+            check(await uz.get("/v1/topics/out.uz", key=bad), ProblemCode.BAD_SIGNATURE)
+        check(await uz.get("/v1/topics/out.uz"), ProblemCode.TOO_MUCH)
+        assert (await kz.get("/v1/topics/out.kz")).status_code == 200
+        uz.client = elsewhere
+        assert (await uz.get("/v1/topics/out.uz")).status_code == 200
+
+
+async def test_who_has_asked_too_much_is_told_so_a_while_later(app: Web) -> None:
+    """What comes on one connection comes one behind the other; a process that is to end holds nobody."""
+    desk = replace_desk(app, strangers=of_strangers(0, [0.0]), held_s=30.0)
+    async with client_of(desk) as client:
+        asked = asyncio.create_task(client.get("/livez"))
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        desk.stopping.set()
+        check(await asyncio.wait_for(asked, 10), ProblemCode.TOO_MUCH)
+
+
+async def test_packed_body_counts_as_what_it_unpacks_to(app: Web) -> None:
+    """A few bytes that are megabytes are as much as megabytes, also where they are refused."""
+    now = [0.0]
+    large = [record(b"k", bytes(1 << 20), delta=n) for n in range(3)]
+    small = batch([b""], codec=1, payload=gzip.compress(b"".join(large)), count=3)
+    bomb = batch([b""], codec=1, payload=gzip.compress(record(b"k", bytes(8 << 20))), count=1)
+    assert len(bomb) + len(small) < 20_000
+    for body, code in ((small, ProblemCode.TOO_LARGE), (bomb, ProblemCode.BAD_BATCH)):
+        desk = replace_desk(app, written=Allowance("bytes written", 1 << 20, 4 << 20, lambda: now[0]))
+        async with client_of(desk) as client:
+            office = Office(client, Center(UZ), clock=app.clock)
+            assert (await office.begin()).status_code == 201
+            check(await office.post(body), code)
+            check(await office.post(body), code) if body is small else None
+            check(await office.post(body), ProblemCode.TOO_MUCH)

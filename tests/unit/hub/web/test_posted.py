@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.protocol.limits import BATCH_EVENTS_MAX
+from hub.protocol.limits import BATCH_EVENTS_MAX, KAFKA_BYTES_MAX
 from hub.protocol.problem import Problem, ProblemCode
 from hub.protocol.record import canonical
-from hub.web.posted import CLOUD_EVENTS, RECORD_BATCH, read_posted
+from hub.web.posted import CLOUD_EVENTS, MARKS_MAX, RECORD_BATCH, read_posted, unpacked_bytes
 from tests.support.center import Center
 from tests.support.hostile import headed, zstd
 from tests.support.raw import batch, old_batch, record
@@ -127,6 +127,33 @@ def test_too_many_records_are_refused_before_they_are_read() -> None:
 def test_json_with_more_than_one_reading_is_refused(body: bytes) -> None:
     """Nesting, repeated names, other encodings, numbers of thousands of digits."""
     assert refused(CLOUD_EVENTS, body).code is ProblemCode.BAD_JSON
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" + b"[]," * 40_000 + b"[]]", b"[{" + b'"a":1,' * 40_000 + b'"b":1}]', b"," * 40_000]
+)
+def test_json_of_more_signs_than_events_have_is_not_read(body: bytes) -> None:
+    """To read it would take longer than what its bytes are counted as."""
+    problem = refused(CLOUD_EVENTS, body)
+    assert problem.code is ProblemCode.BAD_JSON
+    assert f"at most {MARKS_MAX} of the signs [ {{ ," in problem.detail
+
+
+def test_events_with_every_attribute_stay_below_the_signs_that_are_read() -> None:
+    """Whole batches are taken, and long ones of somebody who says more."""
+    more = {f"more{number}": "a, b" for number in range(40)}
+    body = json.dumps([cloud_event(RECORDS[0]) | more] * BATCH_EVENTS_MAX).encode()
+    assert len(read_posted(CLOUD_EVENTS, body)) == BATCH_EVENTS_MAX
+
+
+def test_packed_batch_counts_as_what_it_unpacks_to() -> None:
+    """Its headers too, of which a thousand with nothing in them are a few bytes."""
+    plain = [record(b"k", b"v", [(b"", None)] * 500, delta=n) for n in range(100)]
+    packed = batch([b""], codec=1, payload=gzip.compress(b"".join(plain)), count=100)
+    assert unpacked_bytes(RECORD_BATCH, packed, read_posted(RECORD_BATCH, packed)) > 100_000 > 20 * len(packed)
+    assert unpacked_bytes(RECORD_BATCH, packed) == KAFKA_BYTES_MAX
+    for body in (batch(plain), b"[]", b""):
+        assert unpacked_bytes(RECORD_BATCH, body) == len(body)
 
 
 def test_empty_batch_is_refused() -> None:

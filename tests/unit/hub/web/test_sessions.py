@@ -13,7 +13,7 @@ from hub.protocol.http_signature import Request
 from hub.protocol.keys import Signer
 from hub.protocol.problem import Problem, ProblemCode
 from hub.protocol.session import NONCE_S, SESSION_S, SessionNote, signed_fields
-from hub.web.sessions import SESSIONS_A_CENTER, Sessions
+from hub.web.sessions import SESSIONS_A_CENTER, Session, Sessions
 
 HUB, ADDRESS = "hub.example", "https://hub.example:8443"
 KEY = Signer("session", b"s" * 32)
@@ -40,6 +40,9 @@ class Hq:
         created = int(self.now.timestamp())
         fields = signed_fields(asked, b"", session=session, key=key, number=number, created=created)
         return replace(asked, address="", fields=fields)
+
+    def take(self, request: Request) -> Session:
+        return self.sessions.take(self.sessions.claim(request))
 
 
 @pytest.fixture
@@ -103,12 +106,16 @@ def test_request_is_taken_once(hq: Hq) -> None:
     """The same bytes again are a replay, whoever sends them."""
     name = hq.begun()
     request = hq.request(name)
-    assert hq.sessions.take(request).center == "uz"
+    claims = [hq.sessions.claim(request) for _ in range(2)]
+    assert hq.sessions.take(claims[0]).center == "uz"
     with pytest.raises(Problem) as exc:
-        hq.sessions.take(request)
+        hq.sessions.take(claims[1])
     assert code_of(exc) is ProblemCode.NUMBER_REPEATED
-    assert hq.sessions.take(hq.request(name, 3)).center == "uz"
-    assert hq.sessions.take(hq.request(name, 2)).center == "uz"
+    with pytest.raises(Problem) as exc:
+        hq.take(request)
+    assert code_of(exc) is ProblemCode.NUMBER_REPEATED
+    assert hq.take(hq.request(name, 3)).center == "uz"
+    assert hq.take(hq.request(name, 2)).center == "uz"
 
 
 def test_bad_signature_uses_up_no_number(hq: Hq) -> None:
@@ -116,20 +123,20 @@ def test_bad_signature_uses_up_no_number(hq: Hq) -> None:
     name = hq.begun()
     for bad in (hq.request(name, key=Signer("session", b"x" * 32)), hq.request(name, address="https://other.example")):
         with pytest.raises(Problem) as exc:
-            hq.sessions.take(bad)
+            hq.take(bad)
         assert code_of(exc) is ProblemCode.BAD_SIGNATURE
-    assert hq.sessions.take(hq.request(name))
+    assert hq.take(hq.request(name))
 
 
 def test_session_of_another_key_is_none(hq: Hq) -> None:
     """The name of a session is no secret, and opens nothing."""
     name = hq.begun()
     with pytest.raises(Problem) as exc:
-        hq.sessions.take(hq.request("other"))
+        hq.take(hq.request("other"))
     assert code_of(exc) is ProblemCode.SESSION_UNKNOWN
     hq.now += timedelta(seconds=SESSION_S)
     with pytest.raises(Problem) as exc:
-        hq.sessions.take(hq.request(name))
+        hq.take(hq.request(name))
     assert code_of(exc) is ProblemCode.SESSION_UNKNOWN
 
 
@@ -139,7 +146,7 @@ def test_request_that_was_held_back_is_refused_with_the_time(hq: Hq, off_s: int)
     request = hq.request(hq.begun())
     hq.now += timedelta(seconds=off_s)
     with pytest.raises(Problem) as exc:
-        hq.sessions.take(request)
+        hq.take(request)
     assert code_of(exc) is ProblemCode.CLOCK
     assert exc.value.more["time"].startswith("2026-03-01T")
 
