@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 REQUEST_S: Final = 15.0  # of one request over HTTPS
+PATIENCE: Final = 5  # so often in a row HQ can't be asked before an office that HQ has heard is told so
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,7 +40,8 @@ def join(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file that HQ made for this office.")],
     office: OfficeFolder = Path(),
     language: Annotated[
-        str | None, typer.Option("--language", help="zh, en or ru: of all that the office reads.")
+        str | None,
+        typer.Option("--language", help="zh, en or ru: of all that the office reads. Default: the file's."),
     ] = None,
     wait: Annotated[
         float | None,
@@ -52,6 +54,7 @@ def join(
     r"""Join a hub by the one file that HQ gave you: makes the office, asks HQ, and waits until HQ has confirmed.
 
     You and HQ compare six words each by telephone. It may be ended at any time: said again, it goes on where it was.
+    It speaks the language that HQ has of this office, unless --language names another.
 
     Exit status 0: the office is ready; 1: HQ has not confirmed yet; 2: it can't be by this file, and a line says why.
 
@@ -62,7 +65,7 @@ def join(
       connector join uz.cohub --office D:\cohub --language ru
     """
     from connectors.cli.init import ask_language, lay_out
-    from connectors.runtime.joining import has_joined, make_request, read_bundle
+    from connectors.runtime.joining import has_joined, make_request, read_bundle, settle
     from connectors.runtime.settings import TRUST
     from connectors.runtime.told import OfficeError, os_reason
     from connectors.runtime.trust import Trusted
@@ -70,11 +73,12 @@ def join(
     from hub.protocol.fingerprint import Fingerprint
     from hub.protocol.trust import open_trust
 
-    spoken = ask_language(language)
-    speaker = Speaker(spoken, office)
     bundle = read_bundle(file)
+    spoken = ask_language(language or _invited_in(bundle))
+    speaker = Speaker(spoken, office)
     root = Fingerprint.of_root(bundle.root)
     if has_joined(office, bundle):
+        settle(office, bundle)  # it may have died before that
         if json:
             as_json(_row("joined", bundle, office, root, None))
         else:
@@ -91,7 +95,7 @@ def join(
     if not json:
         _tell_words(speaker, bundle, root, own)
     trusted = Trusted(office / TRUST, trust)
-    teller = _Teller(speaker, bundle, quiet=json)
+    teller = _Teller(speaker, bundle, f"connector join {_quoted(file)}", quiet=json)
     answer = _ask(office, bundle, request, trusted, spoken, teller, _deadline(wait))
     state = "waits" if answer is None else str(answer.state)
     if answer is None or state == "waits":
@@ -106,11 +110,26 @@ def join(
     if json:
         as_json(_row("joined", bundle, office, root, own))
         return
+    _tell_next(speaker, bundle, office, file)
+
+
+def _tell_next(speaker: Speaker, bundle: Invitation, office: Path, file: Path) -> None:
+    """Say that the office is ready, and which commands come next."""
     speaker.tell("join.done", center=bundle.center, path=office.resolve())
     speaker.tell("init.next")
     speaker.tell("join.check")
     speaker.tell("join.own_sheets", path=office.resolve())
+    speaker.tell("join.run")
+    speaker.tell("join.service")
     speaker.tell("join.delete", file=file)
+
+
+def _invited_in(bundle: Invitation) -> str | None:
+    """Return the language that HQ has of this office; None where it does not say, or has one without words here."""
+    from schemas.words import LANGUAGES
+
+    language = bundle.language.partition("-")[0]
+    return language if language in LANGUAGES else None
 
 
 def _ask(
@@ -207,27 +226,36 @@ def _finish(office: Path, bundle: Invitation, language: Language, speaker: Speak
 
 
 class _Teller:
-    """Tells the people of the office what happens while they wait: each thing once."""
+    """Tells the people of the office what happens while they wait: each thing once.
 
-    def __init__(self, speaker: Speaker, bundle: Invitation, *, quiet: bool) -> None:
+    Once HQ has the request, a way that breaks off is told when it does so again and again: whoever was let in until HQ
+    confirmed loses that the moment it does, and reads the answer by what was given in its place.
+    """
+
+    def __init__(self, speaker: Speaker, bundle: Invitation, command: str, *, quiet: bool) -> None:
         self._speaker = speaker
         self._bundle = bundle
+        self._command = command
+        self._failed = 0
         self._quiet = quiet
         self._told: set[str] = set()
         self.newest: Answer | None = None
 
     def heard(self, way: str, answer: Answer | None) -> None:
         """Tell that HQ was asked, and that it has the request."""
-        self.newest = answer or self.newest
+        self.newest, self._failed = answer or self.newest, 0
         if answer is None:
             self._tell("asked", self._speaker.say("join.asked", way=self._way(way)))
         elif answer.state == "waits":
-            self._tell("waits", self._speaker.say("join.waits", center=self._bundle.center))
+            self._tell("waits", self._speaker.say("join.waits", command=self._command))
 
     def away(self, way: str, exc: Retriable) -> None:
         """Tell why HQ can't be asked by this way, and that the file's time may be over."""
         from connectors.runtime.told import error_text
 
+        self._failed += 1
+        if self.newest is not None and self._failed < PATIENCE:
+            return
         reason = error_text(exc, self._speaker.language)
         self._tell(f"away {way} {reason}", self._speaker.say("join.away", way=self._way(way), reason=reason))
         if datetime.now(UTC) >= self._bundle.expires:

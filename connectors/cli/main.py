@@ -29,6 +29,7 @@ from connectors.cli import (
     witness,
 )
 from hub.base import command
+from hub.base.crash import leave_no_memory
 from hub.base.output import print_version
 
 EXAMPLES: Final = """
@@ -42,6 +43,9 @@ Examples:
   connector install-service       the same, by itself, from each logon on
   connector status                what became of every row
   connector orphans               what HQ has and no sheet names any more
+
+Exit status 0: done; 1: it could not be done, or a person is needed; 2: wrong use of a command or a setting;
+4: what was read is newer than this release. A command that has others says so.
 """
 
 app = typer.Typer(
@@ -88,11 +92,14 @@ def _global(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its status."""
     command.have_streams()
+    leave_no_memory()
+    command.collect_rarely()
     sys.exit(run_command(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def run_file(arguments: list[str], _own: Mapping[str, str]) -> int:
     """Run one command of the connector that is one file; return the exit status."""
+    leave_no_memory()
     return run_command(arguments)
 
 

@@ -104,9 +104,9 @@ def propose_mapping(
         text = _text(path, found, proposal, chosen)
         if target is not None:
             write_mapping(target, text)
-            if replaced is not None and replaced not in written:
-                files.remove(replaced)
             written.append(target)
+            if replaced is not None and replaced not in written:  # the new one may have its very name
+                files.remove(replaced)
         if json:
             told.append(_plain(path, found, proposal, text, chosen))
             continue

@@ -29,7 +29,8 @@ def orphans(office: OfficeFolder = Path(), json: Json = False) -> None:
 
     It comes from rows that were deleted or got another number, and from files that are gone or not read any more.
     Nothing is withdrawn by itself: put a row back with the status that ends it, and delete it once that is accepted.
-    What is there, and was ended, is not listed. Works beside a running connector.
+    What is there, and was ended, is not listed. Works beside a running connector. The status "unknown" is of what HQ
+    may have: it rejected what it had been told before in an earlier lane, and never answered there.
 
     Exit status 2 if nothing is known of it yet: an earlier release of the connector ran here last.
 
@@ -63,7 +64,7 @@ def _described(outbox: Outbox, language: Language) -> list[dict[str, Any]]:
             "entity": orphan.subject,
             "key": orphan.key,
             "title": titles.get(orphan.id),
-            "status": orphan.status,
+            "status": orphan.status or "unknown",
             "file": orphan.file,
             "file_is_there": orphan.file_state not in (None, "vanished"),
             "row": orphan.number,
@@ -141,7 +142,7 @@ def _cells(entry: dict[str, Any], language: Language) -> list[str]:
         known.find("title", language) or entry["stream"],
         show_key(entry["key"]),
         title if len(title) <= _TITLE_CHARS_MAX else f"{title[: _TITLE_CHARS_MAX - 1]}…",
-        known.find(f"statuses.{entry['status']}", language) or entry["status"],
+        known.find(f"statuses.{entry['status']}", language) or said.say("status_unknown", language),
         f"{entry['file']}{gone}",
         "" if entry["row"] is None else str(entry["row"]),
         "" if entry["since"] is None else show_time(entry["since"], "%Y-%m-%d %H:%M"),

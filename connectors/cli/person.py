@@ -130,7 +130,7 @@ def show(person: PersonName = None, number: Number = None, office: OfficeFolder 
         speaker.tell("person.unreadable", state=_standing(found, speaker))
     for use in found.uses:
         status = found.statuses.get(f"{use.stream}/{use.subject}")
-        shown = _status_word(use.stream, status, speaker) if status else speaker.say("person.not_yet")
+        shown = speaker.say("person.not_yet") if status is None else _status_word(use.stream, status, speaker)
         speaker.tell("person.place", stream=use.stream, entity=use.subject, field=use.field, status=shown)
         for name, value in in_order(use.parts or {}):
             line(f"    {name}: {value}")
@@ -207,7 +207,7 @@ def _gather(database: Database | None, persons: Persons, standing: RegisteredPer
         entity = f"{use.stream}/{use.subject}"
         status = held_status(database, entity)
         if status is not None:
-            statuses[entity] = status
+            statuses[entity] = status or "unknown"
         rows += rows_of(database, entity)
     return Found(standing, uses, statuses, tuple(rows), tuple(one.number for one in persons.others(standing)))
 
@@ -234,6 +234,8 @@ def _standing(found: Found, speaker: Speaker) -> str:
 def _status_word(stream: str, status: str, speaker: Speaker) -> str:
     from schemas.words import NO_WORDS, stream_words
 
+    if status == "unknown":
+        return speaker.say("person.status_unknown")
     return stream_words().get(stream, NO_WORDS).find(f"statuses.{status}", speaker.language) or status
 
 

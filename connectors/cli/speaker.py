@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _COMMAND: Final = re.compile(r"`(connector [^`]+)`")
 # Of settings that can't be read the language often still can.
 _LANGUAGE: Final = re.compile(r"""^language:\s*["']?(zh|en|ru)\b""", re.MULTILINE)
+_INVITED: Final = re.compile(r'^ *"language": "(zh|en|ru)\b', re.MULTILINE)
 _NO_COMMAND: Final = re.compile(r"No such command '(.*)'\.")
 _EXTRA: Final = re.compile(r"Got unexpected extra arguments?\S* \((.*)\)")
 
@@ -108,8 +109,25 @@ def speaker_for(arguments: Sequence[str], environment: Mapping[str, str]) -> Spe
         found = _LANGUAGE.search(files.read(office / "connector.yaml").decode("utf-8", "replace"))
     except (OSError, ValueError):
         found = None
+    found = _invited_in(arguments) or found
     language = said if said in ("zh", "en", "ru") else found[1] if found else "en"
     return Speaker(language, office)  # type: ignore[arg-type]
+
+
+def _invited_in(arguments: Sequence[str]) -> re.Match[str] | None:
+    """Return the language of the invitation that `connector join` was given, also of one that was damaged."""
+    for word in arguments[1:] if arguments[:1] == ["join"] else ():
+        if not word.startswith("-"):
+            try:
+                text = files.read_named(Path(word)).decode("utf-8", "replace")
+            except (
+                OSError,
+                ValueError,
+            ):  # an option's value, or a file that is not there: it is told by whoever reads it
+                continue
+            if found := _INVITED.search(text):
+                return found
+    return None
 
 
 def _option(arguments: Sequence[str], *names: str) -> str | None:

@@ -8,7 +8,8 @@ flight was accepted. From the second the next events are planned; the first is g
     hold        a row wants what is presumed already         nothing to say; accepted, or pending with what is in flight
     own         the file that named it names it no more      another file that does says what becomes of it
     accept      a receipt has an event without a line        held is what it said, unless a newer one was decided
-    reject      a receipt has a line for an event            the row is rejected; or an earlier plan was: it is shaken
+    reject      a receipt has a line for an event            the row is rejected; or an earlier plan was: it is shaken;
+                                                             what an earlier lane may have told HQ is in doubt
     replan      the plan was built on what proved wrong      the wanted state is forgotten; the row is planned once more
     forget      another outbox told HQ more than we know     HQ's records are unknown; every row is planned once more
     renumber    a new lane took over what is in flight       the plan begins behind all events of older plans again
@@ -17,7 +18,8 @@ flight was accepted. From the second the next events are planned; the first is g
     the record is never known by a newer event than the status is: record_decided ≤ decided
 
 Receipts may come late, in any order, and cut as HQ likes: once all are there, what HQ is believed to hold is true, or
-it is known to be unknown.
+it is known to be unknown. HQ judges an event that is said again in a later lane by what holds then: it may have
+accepted it in the earlier one, and reject it now that a code is listed no more or a stream is not allowed.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ OwnState = Literal["", "refused", "unchanged", "blank"]  # what the connector de
 
 # HQ is known to have the entity, and not what it says (another outbox wrote it): equal to no record's digest.
 UNKNOWN_DIGEST: Final = b""
+# It is not known whether HQ has the entity, or not in which status: the next event that is said of it tells.
+UNKNOWN_STATUS: Final = ""
 
 _STATUS: Final = re.compile(r"\bstatus=([a-z_]+)")  # HQ's verdict says in which status the entity is
 
@@ -48,7 +52,7 @@ class ImpossibleMove(Fatal):
 
 @value_class
 class Held:
-    """What HQ holds of an entity: its status, and the digest of its record."""
+    """What HQ holds of an entity: its status, and the digest of its record; each may be known to be unknown."""
 
     status: str
     digest: bytes
@@ -165,9 +169,14 @@ class Belief:
             held, record_decided = Held(held.status, event.digest), event.number
         return self._answered(held, decided, record_decided)
 
-    def reject(self, event: Queued, verdict: Verdict, rejected: RejectedEvent) -> Belief:
-        """Return the belief once HQ has rejected an event. Errors: ImpossibleMove, if none is in flight."""
-        after = self._told(event.number, _told_status(event, verdict))
+    def reject(self, event: Queued, verdict: Verdict, rejected: RejectedEvent, again: int = 0) -> Belief:
+        """Return the belief once HQ has rejected an event.
+
+        Shapes: again is 0 for an event that is said for the first time; for one that an earlier lane said, too, whose
+                verdict there was never heard, it is the number that this lane begins with.
+        Errors: ImpossibleMove, if none is in flight.
+        """
+        after = self._told(event, verdict)._doubted(event, again)  # noqa: SLF001
         if event.number < self.plan:
             after = replace(after, shaken=True)
         elif self.state != "rejected":
@@ -205,12 +214,13 @@ class Belief:
     def forget(self) -> Belief:
         """Return the belief once another outbox has told HQ more: we know no record, and no row as planned for.
 
-        The statuses stay as we know them: where they are wrong, HQ's verdict tells.
+        The statuses stay as we know them: where they are wrong, HQ's verdict tells. Whether HQ has anything of what it
+        was never told from here is not known; a row stays as it is planned for, which is as of nothing.
         """
-        if self.held is None or self.presumed is None:
-            return self
-        held, presumed = Held(self.held.status, UNKNOWN_DIGEST), Held(self.presumed.status, UNKNOWN_DIGEST)
-        return replace(self, held=held, presumed=presumed, fingerprint=None)
+        if self.held is None:
+            return replace(self, held=UNSURE.held, presumed=self.presumed or UNSURE.presumed)
+        presumed = Held((self.presumed or self.held).status, UNKNOWN_DIGEST)
+        return replace(self, held=Held(self.held.status, UNKNOWN_DIGEST), presumed=presumed, fingerprint=None)
 
     def renumber(self, moved: Mapping[int, int]) -> Belief:
         """Return the belief once those of its events that have no receipt are said again, behind all others.
@@ -240,15 +250,35 @@ class Belief:
     def _is_decided(self) -> bool:
         return self.state != "pending" and not self.inflight and self.file is not None
 
-    def _told(self, number: int, status: str | None) -> Belief:
-        """Return the belief once a rejection has told in which status HQ has the entity, if it has."""
-        if status is None or number <= self.decided:
+    def _told(self, event: Queued, verdict: Verdict) -> Belief:
+        """Return the belief once a rejection has told in which status HQ has the entity, or that it has none."""
+        number, status = event.number, _told_status(event, verdict)
+        if number <= self.decided:
+            return self
+        if verdict.code == Code.UNKNOWN_ENTITY:
+            # What was planned as of nothing is right all the same.
+            is_shaken = self.held is not None and self.held.status != UNKNOWN_STATUS
+            return replace(self, held=None, decided=number, shaken=self.shaken or is_shaken)
+        if status is None:
             return self
         if self.held is not None and self.held.status == status:
             return replace(self, decided=number)
         # Another outbox of this center, or this one before it went back to an old copy, told HQ more than we know:
         # we learn the status, not the record.
         return replace(self, held=Held(status, UNKNOWN_DIGEST), decided=number, record_decided=number, shaken=True)
+
+    def _doubted(self, event: Queued, again: int) -> Belief:
+        """Return the belief once an event was rejected that HQ may have accepted in an earlier lane; see `reject`.
+
+        What HQ has decided in this lane came after that: whatever was before, each half is known by it.
+        """
+        if not again:
+            return self
+        if self.decided < again and (self.held is None or self.held.status != event.status):
+            return replace(self, held=UNSURE.held)
+        if self.record_decided < again and self.held is not None and event.digest is not None:
+            return replace(self, held=Held(self.held.status, UNKNOWN_DIGEST))
+        return self
 
     def _answered(self, held: Held | None, decided: int, record_decided: int) -> Belief:
         """Return the belief with one event less in flight; behind the last one, what HQ holds is all that it will."""
@@ -278,6 +308,7 @@ class Belief:
 
 
 NOTHING: Final = Belief()
+UNSURE: Final = Belief(Held(UNKNOWN_STATUS, UNKNOWN_DIGEST), Held(UNKNOWN_STATUS, UNKNOWN_DIGEST))
 NO_VERDICT: Final = Verdict("")
 
 

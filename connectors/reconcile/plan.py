@@ -49,17 +49,20 @@ def plan(stream: Stream, known: Held | None, wanted: WantedState) -> list[Planne
     """Return the events that lead from `known` to `wanted`, fewest first; nothing if HQ has it already.
 
     Shapes: known is what HQ will hold with the events that are on their way (a belief's `presumed`), None for nothing.
+            Where it is not known whether HQ holds anything, the way is the one from nothing: it begins with an event
+            whose verdict tells.
     Errors: NoTransition, if the lifecycle has no such way (a final status).
     """
+    status = (known and known.status) or None
     same = known is not None and known.digest == record_digest(wanted.record)
     kinds = stream.events
     if _has_versions(kinds):
         kinds = _oldest(kinds, _said(wanted.record), _said(wanted.reason))
-    found = way(kinds, (known and known.status, same), (wanted.status, True))
+    found = way(kinds, (status, same), (wanted.status, True))
     if found is None and known is not None and (known.status, known.digest) == (wanted.status, UNKNOWN_DIGEST):
         return []  # a final status, and nothing can be added to what HQ holds
     if found is None:
-        raise NoTransition(known.status if known else "(none)", wanted.status)
+        raise NoTransition(status or "(none)", wanted.status)
     return [Planned(kind, _record(kind, wanted) if kind.carries_record else _fields(kind, wanted)) for kind in found]
 
 

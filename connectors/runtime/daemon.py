@@ -17,6 +17,7 @@ from connectors.runtime.codecs import Codecs
 from connectors.runtime.folder import Folder
 from connectors.runtime.gather import Gatherer
 from connectors.runtime.ids import EventIds
+from connectors.runtime.joining import tidy
 from connectors.runtime.last_words import tell_end
 from connectors.runtime.life import Ended, LifeFile
 from connectors.runtime.link import Link
@@ -94,6 +95,8 @@ class Connector:
         Errors: UsageError, if another connector runs on this folder; Fatal.
         """
         with FolderLock(self.office.outbox):
+            with contextlib.suppress(OSError):  # what others can't read either hinders nobody
+                tidy(self.office.folder)
             life = LifeFile(self.office.folder)
             life.begin()
             try:

@@ -32,6 +32,7 @@ from hub.protocol.invitation import BUNDLE_BYTES_MAX, Invitation
 from hub.protocol.joining import Answer, JoinRequest, State
 from hub.protocol.scram import SALT_LENGTH, Credential
 
+KEYS: Final = "keys"
 REQUEST: Final = "keys/join.request"
 PASSWORD: Final = "keys/kafka.password"  # noqa: S105 - a file's name
 KAFKA_CA: Final = "keys/kafka-ca.pem"
@@ -102,11 +103,32 @@ def finish(office: Path, bundle: Invitation, settings: str) -> None:
     """Write the office's settings, which make it one. Errors: UsageError."""
     try:
         durable.write(office / FILE, settings.encode())
-        durable.write(office / JOINED, f"{bundle.id}\n".encode(), under=office, mode=files.PRIVATE)
-        with contextlib.suppress(FileNotFoundError):
-            files.remove(office / REQUEST, office)
     except OSError as exc:
         raise OfficeError("errors.unwritable", path=exc.filename or office, reason=os_reason(exc)) from exc
+    settle(office, bundle)
+
+
+def settle(office: Path, bundle: Invitation) -> None:
+    """Note by which bundle the office has joined, and let its request go: what stands for its password is in it.
+
+    Errors: UsageError.
+    """
+    try:
+        if _joined_by(office) != bundle.id:
+            durable.write(office / JOINED, f"{bundle.id}\n".encode(), under=office, mode=files.PRIVATE)
+        tidy(office)
+    except OSError as exc:
+        raise OfficeError("errors.unwritable", path=exc.filename or office, reason=os_reason(exc)) from exc
+
+
+def tidy(office: Path) -> None:
+    """Remove what nobody needs any more of the office's keys: parts of new files, a request that was answered.
+
+    Errors: OSError.
+    """
+    durable.remove_parts(office / KEYS)
+    if files.is_file(office / JOINED):
+        files.remove(office / REQUEST, office)
 
 
 class Inquiry(Protocol):
@@ -152,8 +174,9 @@ async def wait_for_answer(
                 return newest
             await backoff.wait()
     finally:
-        for way in ways.values():
-            await way.close()
+        async with contextlib.AsyncExitStack() as closings:  # each is closed, though another one was broken off
+            for way in ways.values():
+                closings.push_async_callback(way.close)
 
 
 def _password(office: Path) -> str:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import structlog
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaConnectionError,
@@ -36,8 +37,9 @@ from schemas.words.said import Said, said
 REQUEST_BYTES_MAX: Final = 2 << 20
 KAFKA_BATCH_BYTES_MAX: Final = 1_048_500
 BACKOFF_MIN_S: Final = 0.2
-BACKOFF_MAX_S: Final = 5.0  # with the time that a connection takes: ten seconds after a link is healed it is used
+BACKOFF_MAX_S: Final = 3.0  # with the time that a connection takes: ten seconds after a link is healed it is used
 KAFKA_TRY_S: Final = 8.0  # where there is another way in, it is not waited longer for a client of Kafka's
+AGAIN_S: Final = 2.0  # so soon the way that is taken is tried again, while it is looked whether another one is better
 FRUITLESS_MAX: Final = 2
 CONFIRM_EVERY: Final = timedelta(seconds=10)  # that the link is as it was is noted this often at most
 
@@ -50,7 +52,11 @@ log = structlog.get_logger(__name__)
 
 
 class Backoff:
-    """How long to wait before the link is tried again: ever longer, until `reset` tells that it was there."""
+    """How long to wait before the link is tried again: ever longer, until `reset` tells that something came of it.
+
+    That a broker lets us in, and tells where a topic ends, is less than that: whatever is wrong behind it would be met
+    again at once, and by every center.
+    """
 
     def __init__(self, max_s: float = BACKOFF_MAX_S) -> None:
         self._max_s = max_s
@@ -59,6 +65,11 @@ class Backoff:
     def reset(self) -> None:
         """Begin again with the shortest wait."""
         self._next_s = BACKOFF_MIN_S
+
+    def landed(self, consumer: Consumer, place: TopicPartition) -> None:
+        """Begin again, if a fetch of this consumer was answered. It is told once what came of it is taken."""
+        if consumer.highwater(place) is not None:
+            self.reset()
 
     async def wait(self) -> None:
         """Wait, and longer the next time."""
@@ -102,6 +113,7 @@ class Link:
         self._https_clients: Clients | None = None
         self._fruitless = 0  # producers in a row by which nothing was acknowledged
         self._turning = asyncio.Lock()  # one at a time looks whether the other way lets us in
+        self._looking: asyncio.Task[Said | None] | None = None  # who looks for all that can't get in by the present one
         self._clock = clock
         self._state = NEVER_LINKED
         self._told: set[tuple[str, str]] = set()  # what readers were kept by since the link came up
@@ -114,8 +126,16 @@ class Link:
         """Note that it does not, and why; that the way was changed is no such thing."""
         if isinstance(exc, WayTurned):
             return
-        why = told_of(exc)
+        why = self._told_of(exc)
         self._note(LinkState("down", reason=why.text(), why=why))
+
+    def _told_of(self, exc: BaseException) -> Said:
+        """Return what is wrong with the link; bad weather for which nobody has found words is no fault of a program."""
+        has_words = hasattr(exc, "said") or (isinstance(exc, OSError) and exc.errno is not None)
+        if has_words or not isinstance(exc, WEATHER):
+            return told_of(exc)
+        servers = ", ".join(self.settings.bootstrap) if self.ways.now is Way.KAFKA else self.settings.https.address
+        return said("errors.unreachable_somehow", servers=servers or "", detail=type(exc).__name__)
 
     def _note(self, seen: LinkState) -> None:
         now, before = self._clock(), self._state
@@ -197,17 +217,7 @@ class Link:
         self._fruitless += 1
         if self.ways.other is None or self._fruitless < FRUITLESS_MAX:
             return
-        period = self.ways.period
-        async with self._turning:
-            if period != self.ways.period:
-                return  # a reader has found out meanwhile: the other way is now the one that is doubted
-            way = self.ways.other
-            try:
-                await close(await self._producer(way))
-            except (BrokerAway, TopicHidden, MayNotWrite) as exc:
-                log.debug("other_way_away", reason=str(exc))
-                return
-            self._turn(why if way is Way.HTTPS else None)
+        await self._looked_elsewhere(why, self._producer)
 
     def carried(self) -> None:
         """Take note that the broker has acknowledged something."""
@@ -217,6 +227,8 @@ class Link:
     async def _by_any_way(self, make: Callable[[Way], Awaitable[T]]) -> T:
         """Return a client of the way that is taken; where that does not let us in, of the other, which is then taken.
 
+        Looking there may take long, where something swallows what is sent; meanwhile it is tried here again, for it is
+        the line of both that may just have been healed.
         Errors: BrokerAway, where neither does; TopicHidden; MayNotWrite.
         """
         while True:
@@ -232,23 +244,47 @@ class Link:
                     return client
                 await close(client)  # all others have gone over to another way meanwhile
                 continue
-            async with self._turning:
-                if period != self.ways.period:
-                    continue
-                other = self.ways.other
-                assert other is not None
-                try:
-                    client = await make(other)
-                except BrokerAway as exc:
-                    raise BrokerAway("errors.unreachable", obstacles=(away.said, exc.said)) from exc
-                self._turn(away.said if other is Way.HTTPS else None)
-                return client
+            if period != self.ways.period:
+                continue
+            obstacle = await self._looked_elsewhere(away.said, self._reader)
+            if obstacle is not None and period == self.ways.period:
+                raise BrokerAway("errors.unreachable", obstacles=(away.said, obstacle)) from away
+
+    async def _looked_elsewhere(self, why: Said, make: Callable[[Way], Awaitable[Producer | Consumer]]) -> Said | None:
+        """Have one task look whether the other way lets us in; return what keeps us out of it, if that is known soon.
+
+        `why` is what is wrong with the way that is taken.
+        """
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_elsewhere(why, make, self.ways.period))
+        looking = self._looking
+        await asyncio.wait([looking], timeout=AGAIN_S)
+        return looking.result() if looking.done() else None
+
+    async def _look_elsewhere(
+        self, why: Said, make: Callable[[Way], Awaitable[Producer | Consumer]], period: int
+    ) -> Said | None:
+        """Take the other way, if it lets us in; return what keeps us out of it."""
+        async with self._turning:
+            other = self.ways.other
+            if other is None or period != self.ways.period:
+                return None  # somebody has found out meanwhile
+            try:
+                await close(await make(other))
+            except (BrokerAway, TopicHidden, MayNotWrite) as exc:
+                log.debug("other_way_away", reason=str(exc))
+                return exc.said
+            self._turn(why if other is Way.HTTPS else None)
+            return None
 
     def _turn(self, why: Said | None) -> None:
         self._fruitless = 0
         self.ways.turn(why)
         told = said("way.now_kafka") if why is None else said("way.now_https", why=why)
         log.warning("way_turned", way=str(self.ways.now), reason=str(why or ""), said=told)
+
+    async def _reader(self, way: Way) -> Consumer:
+        return await self._consumer(way, (self.settings.topic_out,), 500)
 
     async def _producer(self, way: Way) -> Producer:
         settings = self.settings

@@ -43,6 +43,7 @@ from hub.protocol.receipt import Receipt, Resend
 from hub.protocol.status import StatusNote
 from schemas.words.causes import whole_said
 
+BUSY_WAIT_MS: Final = 4_000
 FETCH_MAX: Final = 500
 SEEN_MAX: Final = 64
 _FINAL: Final = (ReceiptOutcome.APPLIED, ReceiptOutcome.DUPLICATE)
@@ -113,16 +114,25 @@ class ReceiptReader:
                     self._sender.ready.set()
                     log.info("answers_read", position=end, origin=self._outbox.lane.origin)
                 waiting = self._sender.ready.is_set()
-                batches = await consumer.getmany(timeout_ms=60_000 if waiting else 500, max_records=FETCH_MAX)
-                self._backoff.reset()
+                batches = await consumer.getmany(timeout_ms=self._wait_ms(), max_records=FETCH_MAX)
                 records = batches.get(self._topic, [])
                 if records:
                     await self._take(records)
                 elif not waiting and await consumer.position(self._topic) >= end:
                     # The end may lie behind offsets that hold no record.
                     self._outbox.answers.take([], end, datetime.now(UTC))
+                self._backoff.landed(consumer, self._topic)
         finally:
             await close(consumer)
+
+    def _wait_ms(self) -> int:
+        """Return for how long answers are waited for at once: an office that is at work asks often.
+
+        Over HTTPS it is that request, and often nothing else, by which a connection is found to be dead.
+        """
+        if not self._sender.ready.is_set():
+            return 500
+        return BUSY_WAIT_MS if self._sender.has_sent_lately else 60_000
 
     async def _seek(self, consumer: Consumer) -> int:
         """Go to where we were; return the topic's end at this moment."""

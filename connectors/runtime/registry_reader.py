@@ -130,7 +130,6 @@ class RegistryReader:
         try:
             async with contextlib.aclosing(reading) as changes:
                 async for _ in changes:
-                    self._backoff.reset()
                     self._look_at_age()
                     if self.registry.known and read is not self.registry.lane:
                         self._remember()
@@ -140,6 +139,7 @@ class RegistryReader:
                         self._settled.set()
                         self._work.ring()
                         read = self.registry.lane
+                    self._backoff.landed(consumer, PLACE)
         finally:
             await close(consumer)
 

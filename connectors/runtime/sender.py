@@ -44,6 +44,7 @@ from hub.protocol.status import State
 from schemas.words.said import Said, said
 
 WAIT_MIN_S: Final = 0.0005
+LATELY_S: Final = 60.0
 SENDS_FOR_S: Final = 0.25  # who has sent a batch is about to send the next for this long
 # What a broker says of an idempotent producer whose last records it does not have.
 _OUT_OF_STEP: Final = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, InvalidProducerIdMapping)
@@ -103,6 +104,11 @@ class Sender:
     def is_sending(self) -> bool:
         """Whether batches are going out just now. Any thread may ask."""
         return self._clock() - self._departed_at < SENDS_FOR_S
+
+    @property
+    def has_sent_lately(self) -> bool:
+        """Whether somebody may be waiting for what HQ says of it."""
+        return self._clock() - self._departed_at < LATELY_S
 
     def rewind(self, sequence: int) -> bool:
         """Send again from the start of the batch that HQ asks for; return whether it was not asked for before."""

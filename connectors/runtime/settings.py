@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 import yaml
@@ -15,9 +15,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from connectors.runtime.told import OfficeError, os_reason
 from connectors.source.table import Limits
 from hub.base import files
-from hub.base.access import Security, Servers
+from hub.base.access import Security, Servers, holds_table
 from hub.base.ending import END_S
 from hub.protocol import topics
+from hub.protocol.address import without_login
 from hub.protocol.errors import Malformed
 from hub.protocol.plain_yaml import load_yaml
 from hub.protocol.record import ID
@@ -188,13 +189,14 @@ def read_settings(office: Path, overrides: Overrides | None = None) -> Connector
         raise OfficeError("errors.settings_unreadable", path=path, reason=os_reason(exc)) from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
         mark = getattr(exc, "problem_mark", None)
-        raise OfficeError("errors.settings_no_yaml", path=path, line=mark.line + 1 if mark else "?") from exc
+        # What the parser says of the line is not shown: it may hold a password.
+        raise OfficeError("errors.settings_no_yaml", path=path, line=mark.line + 1 if mark else "?") from None
     if not isinstance(data, dict):
         raise OfficeError("errors.settings_no_table", path=path)
     given = overrides.model_dump(exclude_none=True) if overrides else {}
     security = {name: given.pop(name) for name in ("username", "password") if name in given}
-    if security:
-        data["security"] = (data.get("security") or {}) | security
+    if security and isinstance(there := data.get("security") or {}, dict):
+        data["security"] = there | security
     settings = make_settings(data | given, str(path))
     beneath = {"security": settings.security.beneath(office), "https": settings.https.beneath(office)}
     return settings.model_copy(update=beneath)
@@ -221,15 +223,30 @@ def make_settings(data: dict[str, Any], name: str) -> ConnectorSettings:
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or first.get("ctx", {}).get("place", "")
-        raise OfficeError("errors.setting", path=name, place=place, fault=_fault(first)) from exc
+        # Its own text shows what came, a password perhaps.
+        raise OfficeError("errors.setting", path=name, place=place, fault=_fault(first)) from None
+
+
+def _may_be_shown(place: tuple[int | str, ...], came: object) -> bool:
+    """Return whether what stands at a place is no secret: neither a password nor a table, nor in place of one."""
+    model: Any = ConnectorSettings
+    for name in place:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            break
+        field = model.model_fields.get(str(name))
+        model = None if field is None else field.annotation
+    is_section = isinstance(model, type) and issubclass(model, BaseModel)
+    return not is_section and SecretStr not in (model, *get_args(model)) and not holds_table(came)
 
 
 def _fault(error: Any) -> Said:
     """Return what is wrong with a setting, of pydantic's kinds and our own; English for a kind without words."""
-    context, came = error.get("ctx", {}), str(error["input"])[:CAME_MAX]
+    context, came = error.get("ctx", {}), without_login(str(error["input"]))[:CAME_MAX]
     kind = error["type"]
     if kind in ("extra_forbidden", "missing", "no_way", "proxy"):  # a proxy's URL may hold a password: it is not shown
         return said(f"setting.{kind}")
+    if not _may_be_shown(error["loc"], error["input"]):
+        return said("setting.not_shown", detail=error["msg"])
     if kind in BOUNDS:
         return said(f"setting.{BOUNDS[kind]}", bound=context[BOUNDS[kind]], came=came)
     if kind == "literal_error":

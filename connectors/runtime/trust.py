@@ -180,9 +180,9 @@ class TrustReader:
         try:
             consumer.assign([PLACE])
             await self._begin(consumer)
-            self._backoff.reset()
             while True:
                 await self._read(consumer, 60_000)
+                self._backoff.landed(consumer, PLACE)
         finally:
             await close(consumer)
 

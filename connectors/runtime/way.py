@@ -124,7 +124,7 @@ def https_clients(settings: ConnectorSettings, seal: Callable[[], Signer]) -> Ca
     """Return what makes the clients of the HTTPS way in, once it is taken. `seal` returns the center's seal key."""
 
     def make() -> Clients:
-        # httpx takes a third of a second to import: who goes by Kafka does without.
+        # httpx2 takes a third of a second to import: who goes by Kafka does without.
         from connectors.runtime.https.clients import HttpsClients  # noqa: PLC0415
         from connectors.runtime.https.session import Session  # noqa: PLC0415
         from connectors.runtime.https.wire import Wire  # noqa: PLC0415

@@ -129,7 +129,6 @@ class WitnessReader:
             consumer.assign([PLACE])
             self._load()
             await self._seek(consumer)
-            self._backoff.reset()
             self._note_reading()
             while self._kept.stopped() is None and self._keys.logs():
                 wait_ms = RESTLESS_MS if self._is_restless() else QUIET_MS
@@ -139,6 +138,7 @@ class WitnessReader:
                     await self._look_for_receipts(consumer)
                 await self._remind()
                 await self._tell_alarm()
+                self._backoff.landed(consumer, PLACE)
         finally:
             await close(consumer)
 

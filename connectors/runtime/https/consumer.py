@@ -20,11 +20,11 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from connectors.runtime.https.answers import RECORDS_MAX, Ends, Page, read_ends, read_page
 from connectors.runtime.https.faults import HttpsAway, HttpsBusy, HttpsElsewhere, HttpsHidden
 from connectors.runtime.https.session import Session
+from connectors.runtime.https.wire import HELD_S
 
 PAGE_BYTES: Final = 1 << 20
-POLL_S: Final = 25.0  # as long as HQ holds back an answer at most
 PAUSE_MIN_S: Final = 0.2
-PAUSE_MAX_S: Final = 5.0
+PAUSE_MAX_S: Final = 3.0  # with the time that a connection takes: ten seconds after a link is healed it is used
 
 T = TypeVar("T")
 
@@ -165,7 +165,7 @@ class HttpsConsumer:
             asked_s = time.monotonic()
             try:
                 if places:
-                    await self._fetch(places, min(left_s, POLL_S))
+                    await self._fetch(places, min(left_s, HELD_S))
             except HttpsAway as exc:
                 pause_s = min(pause_s * 2, PAUSE_MAX_S)
                 wait_s = exc.retry_s if isinstance(exc, HttpsBusy) else pause_s * random.uniform(0.5, 1.0)  # noqa: S311  no secret: spreads the centers

@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-import httpx
+import httpx2
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -40,13 +40,19 @@ from schemas.words.said import Said, said
 DETAIL_CHARS_MAX: Final = 200
 _CAUSES_MAX: Final = 16
 SERVERS_FAULT: Final = 500
-# OpenSSL's numbers of what is wrong with a certificate.
-UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
-OTHER_NAME: Final = frozenset({62, 64})
+# What is wrong with a certificate, by the numbers of OpenSSL, of Windows (CERT_E_…) and of macOS (errSec…), which judge
+# themselves where no file of certificates is named. Windows has one number for too late and too early: it is not here.
+UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21, 0x800B0109, 0x800B010A, -67843, -25318})
+OTHER_NAME: Final = frozenset({62, 64, 0x800B010F, -67602})
+_EXPIRED, _NO_SERVER = said("way.certificate_expired"), said("way.certificate_no_server")
 _CERTIFICATES: Final = {
     9: said("way.certificate_early"),
-    10: said("way.certificate_expired"),
-    26: said("way.certificate_no_server"),
+    -67819: said("way.certificate_early"),
+    10: _EXPIRED,
+    -67818: _EXPIRED,
+    26: _NO_SERVER,
+    0x800B0110: _NO_SERVER,
+    -67609: _NO_SERVER,
 }
 
 _E = TypeVar("_E", bound=BaseException)
@@ -192,15 +198,15 @@ def explain(exc: BaseException, proxy: str, ca_file: Path | None) -> Said:
     causes = list(_causes(exc))
     if (wrong := _first(causes, ssl.SSLCertVerificationError)) is not None:
         return _explain_certificate(wrong, proxy, ca_file)
-    if (refusal := _first(causes, httpx.ProxyError)) is not None:
+    if (refusal := _first(causes, httpx2.ProxyError)) is not None:
         return _explain_proxy(refusal, proxy)
     if _first(causes, socket.gaierror) is not None:
         return said("way.no_proxy_host", proxy=proxy) if proxy else said("way.no_host")
     if _first(causes, ConnectionRefusedError) is not None:
         return said("way.proxy_refuses", proxy=proxy) if proxy else said("way.nobody_listens")
-    if isinstance(exc, TimeoutError | httpx.TimeoutException):
+    if isinstance(exc, TimeoutError | httpx2.TimeoutException):
         return said("way.no_answer_by_proxy", proxy=proxy) if proxy else said("way.no_answer")
-    if isinstance(exc, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError | httpx.CloseError):
+    if isinstance(exc, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError | httpx2.CloseError):
         return said("way.hung_up")
     if _first(causes, ssl.SSLEOFError) is None and _first(causes, ssl.SSLError) is not None:
         return said("way.no_tls")
@@ -208,7 +214,7 @@ def explain(exc: BaseException, proxy: str, ca_file: Path | None) -> Said:
 
 
 def _explain_certificate(exc: ssl.SSLCertVerificationError, proxy: str, ca_file: Path | None) -> Said:
-    code = exc.verify_code
+    code = getattr(exc, "verify_code", None)  # OpenSSL and the systems set one; whoever else raises it may not
     if code in UNKNOWN_AUTHORITY:
         if proxy:
             return said("way.proxy_authority", proxy=proxy)
@@ -217,10 +223,10 @@ def _explain_certificate(exc: ssl.SSLCertVerificationError, proxy: str, ca_file:
         return said("way.certificate_other_name")
     if code in _CERTIFICATES:
         return _CERTIFICATES[code]
-    return said("way.certificate_bad", detail=exc.verify_message)
+    return said("way.certificate_bad", detail=getattr(exc, "verify_message", None) or str(exc))
 
 
-def _explain_proxy(exc: httpx.ProxyError, proxy: str) -> Said:
+def _explain_proxy(exc: httpx2.ProxyError, proxy: str) -> Said:
     """Explain what a proxy says instead of making a connection: its status stands at the beginning."""
     status = str(exc).partition(" ")[0]
     if status == "407":

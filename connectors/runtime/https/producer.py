@@ -69,6 +69,10 @@ class Batch:
         """Return how many records it holds."""
         return self._count
 
+    def size(self) -> int:
+        """Return how many bytes it has."""
+        return int(self._builder.size())
+
     def close(self) -> None:
         """Have it take no more."""
         self._is_closed = True

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
+import httpx2
 
 from connectors.runtime.https.faults import HttpsAway
+from connectors.runtime.https.trust_store import system_context
 from connectors.runtime.settings import NO_PROXY, Https, is_proxy
 from schemas.words.said import said
 
@@ -22,14 +22,14 @@ class Chosen:
     url: str = field(default="", repr=False)
     shown: str = ""
 
-    def made(self) -> httpx.Proxy | None:
+    def made(self) -> httpx2.Proxy | None:
         """Return it as a transport takes it; a proxy that is itself reached by TLS is checked as the system would."""
         if not self.url:
             return None
-        context = ssl.create_default_context() if self.url.startswith("https:") else None
+        context = system_context() if self.url.startswith("https:") else None
         try:
-            return httpx.Proxy(self.url, ssl_context=context)
-        except (httpx.InvalidURL, ValueError) as exc:
+            return httpx2.Proxy(self.url, ssl_context=context)
+        except (httpx2.InvalidURL, ValueError) as exc:
             raise HttpsAway(said("way.proxy_unfit", proxy=self.shown)) from exc
 
 

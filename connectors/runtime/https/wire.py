@@ -13,24 +13,27 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-import httpx
+import httpx2
 
 from connectors.runtime.https.faults import HttpsAway, HttpsHungUp, explain
 from connectors.runtime.https.proxy import Chosen, choose_proxy
+from connectors.runtime.https.trust_store import system_context
 from connectors.runtime.settings import Https
 from hub.base.clients import close
+from hub.base.silence import silence_options
 from hub.protocol.errors import Malformed
 from schemas.words.said import Said, said
 
 CONNECT_S: Final = 5.0
+REACH_S: Final = 10.0  # to be where a request can be sent: TCP, a proxy's tunnel, TLS
+NEWS_S: Final = 6.0  # after the time for which HQ holds an answer back, or the last bytes of it
+HELD_S: Final = 25.0  # for so long HQ holds one back at most; so much longer an answer with news may take
 ANSWER_BYTES_MAX: Final = 16 << 20
 CONNECTIONS_MAX: Final = 16
 SILENT_S: Final = 1.0
 IDLE_S: Final = 45.0  # a connection that was not used for so long is closed here, before HQ or somebody on the way does
-# What each system has of these tells within half a minute that the other end is gone, though we only wait.
-_KEPT_ALIVE: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _IDENTITY: Final = ("", "identity")
 
 T = TypeVar("T")
@@ -53,14 +56,14 @@ class Answer:
 class _Pool:
     """Connections to HQ; once one of them has gone silent no other is trusted any more, and new ones are made."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
         self.transport = transport
         self.waits: set[asyncio.Timeout] = set()  # of the requests under way
         self.is_over = False
 
     async def close(self) -> None:
         """Close its connections, one after another. Broken off, it leaves the others open, and nobody has them."""
-        with contextlib.suppress(httpx.TransportError, OSError):
+        with contextlib.suppress(httpx2.TransportError, OSError):
             await self.transport.aclose()
 
 
@@ -70,11 +73,18 @@ class Wire:
     Shapes: `transport` takes the place of real connections, in tests.
     """
 
-    def __init__(self, https: Https, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        https: Https,
+        timeout_s: float,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        reach_s: float = REACH_S,
+    ) -> None:
         assert https.address is not None
         self.address = https.address
         self._https = https
         self._timeout_s = timeout_s
+        self._reach_s = reach_s
         self._transport = transport
         self._proxy = Chosen()
         self._pool: _Pool | None = None
@@ -104,30 +114,39 @@ class Wire:
         wait_s: float = 0.0,
         bytes_max: int = ANSWER_BYTES_MAX,
     ) -> Answer:
-        """Return what is answered; `wait_s` longer is waited for it than for others.
+        """Return what is answered. Who asks for news, which HQ holds back for `wait_s`, hears soon if HQ is silent.
 
+        A change is given its whole time: HQ may be waiting for its broker. That a proxy's connection to HQ is dead, no
+        sign of TCP's tells here, and the request for news alone finds it out.
         Errors: HttpsAway, HttpsHungUp.
         """
-        deadline_s = self._timeout_s + wait_s
+        deadline_s = self._timeout_s + (max(wait_s, HELD_S) if wait_s else 0.0)
         limits = dict.fromkeys(("write", "pool"), self._timeout_s)
-        limits |= {"connect": min(CONNECT_S, self._timeout_s), "read": deadline_s}
-        request = httpx.Request(
-            method,
-            self.address + target,
-            headers={**fields, "accept-encoding": "identity", "user-agent": "cohub"},
-            content=body,
-            extensions={"timeout": limits},
-        )
+        limits |= {"connect": min(CONNECT_S, self._timeout_s)}
+        limits |= {"read": wait_s + min(NEWS_S, self._timeout_s) if wait_s else deadline_s}
         pool = self._pool
         if pool is None:
             pool = self._pool = self._make()
         began_s = time.monotonic()
-        wait = asyncio.timeout(deadline_s)
+        wait = asyncio.timeout(deadline_s if pool.transport is self._transport else min(self._reach_s, deadline_s))
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            is_sent = event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
+            if is_sent and not pool.is_over:
+                wait.reschedule(asyncio.get_running_loop().time() + deadline_s)
+
+        request = httpx2.Request(
+            method,
+            self.address + target,
+            headers={**fields, "accept-encoding": "identity", "user-agent": "cohub"},
+            content=body,
+            extensions={"timeout": limits, "trace": trace},
+        )
         try:
             async with wait:
                 pool.waits.add(wait)
                 return await self._asked(pool, request, bytes_max)
-        except (TimeoutError, httpx.TransportError) as exc:
+        except (TimeoutError, httpx2.TransportError) as exc:
             text = said("way.hung_up") if pool.is_over else explain(exc, self.proxy, self._https.ca_file)
             if text.name == "way.hung_up":
                 raise HttpsHungUp(self._at(text)) from exc
@@ -156,7 +175,7 @@ class Wire:
     def _at(self, text: Said) -> Said:
         return said("way.at", address=self.address, reason=text)
 
-    async def _asked(self, pool: _Pool, request: httpx.Request, bytes_max: int) -> Answer:
+    async def _asked(self, pool: _Pool, request: httpx2.Request, bytes_max: int) -> Answer:
         response = await pool.transport.handle_async_request(request)
         try:
             fields = {name.lower(): value for name, value in response.headers.items()}
@@ -176,11 +195,11 @@ class Wire:
             return _Pool(self._transport)
         self._proxy = choose_proxy(self._https)
         return _Pool(
-            httpx.AsyncHTTPTransport(
+            httpx2.AsyncHTTPTransport(
                 verify=self._context(),
                 trust_env=False,
                 proxy=self._proxy.made(),
-                limits=httpx.Limits(
+                limits=httpx2.Limits(
                     max_connections=CONNECTIONS_MAX,
                     max_keepalive_connections=CONNECTIONS_MAX,
                     keepalive_expiry=IDLE_S,
@@ -195,9 +214,11 @@ class Wire:
         SSL_CERT_FILE counts beside `ca_file`: of two on the way, HQ and a proxy that opens TLS, each may have its own.
         """
         given, more = self._https.ca_file, os.environ.get("SSL_CERT_FILE")
+        if given is None:
+            return system_context()
         with _naming("https.ca_file", given):
-            context = ssl.create_default_context(cafile=None if given is None else str(given))
-        if given is not None and more:
+            context = ssl.create_default_context(cafile=str(given))
+        if more:
             with _naming("SSL_CERT_FILE", more):
                 context.load_verify_locations(cafile=more)
         return context
@@ -231,8 +252,4 @@ def _naming(setting: str, file: object) -> Iterator[None]:
 
 
 def _socket_options() -> list[tuple[int, int, int]]:
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    for name, value in _KEPT_ALIVE.items():
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
+    return [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *silence_options()]

@@ -21,7 +21,7 @@ from connectors.runtime.ids import is_misdated
 from connectors.runtime.outbox.beliefs import files_of, load, load_all, save, save_accepted
 from connectors.runtime.outbox.database import Database
 from connectors.runtime.outbox.lane import Epoch, Lane
-from connectors.runtime.outbox.meta import Meta, receipted
+from connectors.runtime.outbox.meta import Meta, receipted, said_again
 from connectors.runtime.outbox.origins import Origins, ReceiptOutcome
 from connectors.runtime.outbox.queue import entity_id
 from connectors.runtime.outbox.schema import must_be_logged
@@ -300,6 +300,7 @@ class Answers:
             "INSERT OR IGNORE INTO rejection VALUES (?, ?, ?, ?)",
             [(number, d.code, d.field, d.params) for number, d in rejections.items()],
         )
+        said_upto = int(self._database.meta(said_again(epoch.number), 0)) if rejections else 0
         entities = [entity_id(row[0], row[1]) for row in rows]
         beliefs, rejected = load(connection, list(set(entities))), set()
         for entity, (_, _, number, status, digest, creates, ce_id, correlation, time) in zip(
@@ -311,7 +312,9 @@ class Answers:
                 beliefs[entity] = belief.accept(event)
             else:
                 verdict = Verdict(decision.code, decision.field, decision.params)
-                beliefs[entity] = belief.reject(event, verdict, RejectedEvent(ce_id, correlation or ce_id))
+                story = RejectedEvent(ce_id, correlation or ce_id)
+                lane_begins = epoch.base + 1 if number <= said_upto else 0
+                beliefs[entity] = belief.reject(event, verdict, story, lane_begins)
                 if verdict.code == Code.TIME_IN_FUTURE and is_misdated(time, ce_id, self.time()):
                     beliefs[entity] = beliefs[entity].misdated()
                 rejected.add(entity)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from connectors.runtime.alarm_name import AlarmName
 from connectors.runtime.outbox.beliefs import load_all, save
 from connectors.runtime.outbox.database import Database
-from connectors.runtime.outbox.meta import Meta, receipted
+from connectors.runtime.outbox.meta import Meta, receipted, said_again
 from connectors.runtime.outbox.queue import NewEvent, entity_id, next_id
 from connectors.runtime.told import OfficeFatal
 from hub.protocol.checkpoint import Checkpoint, sign_checkpoint
@@ -174,6 +174,12 @@ class Lane:
                 connection,
                 {entity: belief.renumber(moved[entity]) for entity, belief in beliefs.items() if entity in moved},
             )
+        # What was sealed may have been sent, and what was sent may have been decided, in this epoch or one before it.
+        ((sealed,),) = connection.execute("SELECT coalesce(max(last), 0) FROM batch WHERE epoch=?", (epoch.number,))
+        sent = max(epoch.base + sealed, int(self._database.meta(said_again(epoch.number), 0)))
+        ((upto,),) = connection.execute("SELECT max(new) FROM moved WHERE old <= ?", (sent,))
+        if upto is not None:
+            self._database.set_meta(said_again(epoch.number + 1), upto)
         connection.execute("DELETE FROM event WHERE id IN (SELECT old FROM moved)")
         connection.execute("DROP TABLE moved")
 

@@ -59,7 +59,7 @@ def receipt_times(database: Database) -> list[tuple[str, str]]:
 
 
 def held_status(database: Database, entity: str) -> str | None:
-    """Return the status in which HQ holds an entity, None where it holds none."""
+    """Return the status in which HQ holds an entity, None where it holds none, '' where that is not known."""
     found = database.read("SELECT status FROM entity WHERE id=? AND status IS NOT NULL", (entity,))
     return str(found[0][0]) if found else None
 

@@ -27,6 +27,7 @@ class Meta(StrEnum):
     NEWEST = "newest"  # the lane of this center of which HQ spoke last: JSON
     BEGAN = "began"  # see the function of that name
     MET = "met"  # a lane that we never opened, met before HQ had recorded anything of ours: a `Foreign`
+    TOLD_ELSEWHERE = "told_elsewhere"  # set once HQ was told by another outbox what this one does not know
     HQ_STATUS = "hq_status"  # what HQ said last of how it stands with us: a `standing.Kept`
     PASSED_OVER = "passed_over"  # how many records of our topic were, by `standing.Passed`: JSON
     EVENTS = "events"  # how many were ever queued
@@ -51,9 +52,14 @@ def receipted(epoch: int) -> str:
     return f"receipted:{epoch}"
 
 
+def said_again(epoch: int) -> str:
+    """Return the name under which stands up to which event an epoch says what an earlier one may have told HQ."""
+    return f"said_again:{epoch}"
+
+
 def is_number(name: str) -> bool:
     """Return whether what stands under a name is a whole number."""
-    return name in _NUMBERS or name.startswith(("receipted:", "persons_wait:"))
+    return name in _NUMBERS or name.startswith(("receipted:", "said_again:", "persons_wait:"))
 
 
 _NUMBERS = frozenset((Meta.POSITION, Meta.EVENTS, Meta.DUPLICATES, Meta.PURGED_RECEIPTS, Meta.SENT))

@@ -43,8 +43,9 @@ _HEIRS: Final = (
 class Orphan:
     """An entity at HQ that no sheet names any more.
 
-    Shapes: id is `<stream>/<center>:<key>`; status is what HQ has, or will have; file and number say where it was named
-            last, since when it is not; None where nobody noted it. file_state is that of the file, None if it left.
+    Shapes: id is `<stream>/<center>:<key>`; status is what HQ has, or will have, '' where it is not known whether it
+            has any; file and number say where it was named last, since when it is not; None where nobody noted it.
+            file_state is that of the file, None if it left.
     """
 
     id: str

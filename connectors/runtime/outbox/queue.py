@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from connectors.reconcile.belief import NOTHING, Aim, Belief, Queued
+from connectors.reconcile.belief import NOTHING, UNSURE, Aim, Belief, Queued
 from connectors.reconcile.story import UNLINKED, StoryLink
 from connectors.runtime.outbox.meta import Meta
 from hub.protocol.errors import Rejected
@@ -60,7 +60,9 @@ def append(
     plans: dict[str, list[Queued]] = {}
     connection.executemany(_INSERT, _number(events, next_id(connection), plans))
     connection.execute(_COUNT, (len(events), Meta.EVENTS))
-    return {entity: beliefs.get(entity, NOTHING).presume(queued, aims.get(entity)) for entity, queued in plans.items()}
+    is_told = connection.execute("SELECT 1 FROM meta WHERE name=?", (Meta.TOLD_ELSEWHERE,)).fetchone() is not None
+    new = UNSURE if is_told else NOTHING
+    return {entity: beliefs.get(entity, new).presume(queued, aims.get(entity)) for entity, queued in plans.items()}
 
 
 def _number(events: Iterable[NewEvent], first: int, plans: dict[str, list[Queued]]) -> Iterator[tuple[Any, ...]]:

@@ -16,6 +16,7 @@ from connectors.mapping.problem import LocalCode
 from connectors.reconcile.belief import OwnState, RowState, Verdict, row_state, row_verdict
 from connectors.runtime.outbox.beliefs import files_of, load_all, save
 from connectors.runtime.outbox.database import Database
+from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.outbox.orphans import LEFT, Orphans, release
 from hub.protocol.moment import write_time
 from hub.protocol.value import value_class
@@ -248,11 +249,13 @@ class Rows:
     def forget_held(self) -> set[str]:
         """Forget which records HQ holds, for another outbox told it more; return the files to be planned again.
 
-        The statuses stay as we know them: where they are wrong, HQ's verdict tells.
+        The statuses stay as we know them: where they are wrong, HQ's verdict tells. Of what was never told from here,
+        now or later, it is not known whether HQ has it.
         """
         files = set()
         with self._database.transaction() as connection:
-            for beliefs in load_all(connection, "status IS NOT NULL"):
+            self._database.set_meta(Meta.TOLD_ELSEWHERE, "yes")
+            for beliefs in load_all(connection, "true"):
                 changed = {entity: belief.forget() for entity, belief in beliefs.items()}
                 files |= files_of(changed)
                 save(connection, changed)

@@ -18,14 +18,16 @@ from aiokafka import TopicPartition
 from connectors.cli.check import Checked
 from connectors.cli.check_broker import ask_broker
 from connectors.cli.office import OpenedOffice
+from connectors.runtime.joining import PASSWORD
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.outbox.meta import Meta
 from connectors.runtime.standing import Kept
+from hub.base import durable
 from hub.base.clients import closing
 from hub.base.obstacle import STATUSES, Obstacle, exit_status, obstacles_in
 from hub.broker.embedded import EmbeddedKafka
 from hub.hq.headquarters import HqEvent
-from hub.kafka.administration import administration, upsert_scram
+from hub.kafka.administration import administration
 from hub.kafka.cluster import Cluster
 from hub.kafka.ends import topic_ends
 from hub.kafka.rights import CONSUMER_BYTE_RATE, PRODUCER_BYTE_RATE, Operation, Pattern, Resource, Right, quota_entity
@@ -35,6 +37,7 @@ from hub.protocol.status import State, StatusNote
 from hub.protocol.topics import CHECKPOINTS, LANE, topic_in, topic_out
 from tests.support.center import HUB, Center, filled
 from tests.support.folder import OfficeFolder, until
+from tests.support.users import set_user
 from tests.support.worker import Hub
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
@@ -60,11 +63,15 @@ class Site:
         self,
         center: str,
         rights: Collection[Operation] = (Operation.READ, Operation.WRITE),
+        password: str = SENTINEL,
         **security: Any,
     ) -> OfficeFolder:
-        """Return the office of a center that was enrolled by hand, with these rights to its own topics alone."""
+        """Return the office of a center, with these rights to its own topics alone.
+
+        Its password stands where `connector join` writes it, which no other account may read.
+        """
         cluster = self.broker.cluster
-        await upsert_scram(cluster, center, Credential.of(SENTINEL, SALT))
+        await set_user(cluster, center, Credential.of(SENTINEL, SALT))
         granted = [right(center, topic_out(center), Operation.READ)] if Operation.READ in rights else []
         granted += [right(center, topic_in(center), Operation.WRITE)] if Operation.WRITE in rights else []
         granted += [Right(f"User:{center}", Resource.TOPIC, "hub.", Pattern.PREFIXED, Operation.READ)] if rights else []
@@ -76,11 +83,12 @@ class Site:
         made = {
             "protocol": "SASL_SSL",
             "username": center,
-            "password": SENTINEL,
+            "password_file": PASSWORD,
             "ca_file": str(self.broker.authority),
             **security,
         }
         office = OfficeFolder(self.folder / center, center, self.broker.bootstrap, security=made)
+        durable.create_private(office.folder / PASSWORD, password + "\n")
         (office.folder / "trust.note").write_bytes(self.hub.identity.note)
         return office
 

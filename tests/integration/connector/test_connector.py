@@ -211,6 +211,7 @@ def keep(office: OfficeFolder, to: Path) -> None:
 
 
 @REAL_TOO
+@pytest.mark.long
 async def test_connector_on_a_restored_outbox_opens_a_new_lane_and_says_why(
     office: OfficeFolder, hq: AnsweringHq, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.integration
 CENTER = "uz"
 
 
+@pytest.mark.long
 async def test_connector_goes_on_through_a_link_that_is_down_and_a_broker_that_is_killed(tmp_path: Path) -> None:
     """Rows are queued while there is no broker, and told in order, once, when there is one: also after a kill."""
     broker = EmbeddedKafka(tmp_path / "kafka", plain=True)
@@ -68,6 +69,7 @@ async def test_status_of_a_stopped_connector_can_be_read(
         assert outbox.status()["totals"]["rows"] == 1
 
 
+@pytest.mark.long
 async def test_broker_that_is_gone_is_noticed_though_nothing_is_to_be_sent(tmp_path: Path) -> None:
     """The link is not up because it was: presence that is not acknowledged says that nobody is there."""
     broker = EmbeddedKafka(tmp_path / "kafka", plain=True)

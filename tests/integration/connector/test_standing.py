@@ -183,6 +183,7 @@ async def test_what_others_write_to_the_offices_topic_stops_nothing(hub: Hub, of
         assert opened == [(1,)]
 
 
+@pytest.mark.long
 async def test_request_that_is_replayed_all_the_time_costs_new_events_next_to_nothing(
     hub: Hub, office: OfficeFolder
 ) -> None:

@@ -91,6 +91,7 @@ async def turning() -> AsyncIterator[list[float]]:
 
 
 @pytest.mark.parametrize("name", SHEETS)
+@pytest.mark.long
 async def test_event_loop_turns_while_a_hostile_sheet_is_read(name: str, tmp_path: Path) -> None:
     """The longest time in which it does not is a small part of the reading, or shorter than a busy machine takes."""
     kind, make = SHEETS[name]

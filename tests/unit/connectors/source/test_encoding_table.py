@@ -146,6 +146,7 @@ def test_one_cell_in_utf8_raises_no_question(cell: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["cp1251", "gb18030", "cp866"])
 @pytest.mark.parametrize("part", ["Насос ", "Насос", "«", "а;", "中文字"])
+@pytest.mark.long
 def test_detection_is_linear(part: str, encoding: str) -> None:
     """Twice the bytes take at most about twice the time, whatever stands in them."""
 

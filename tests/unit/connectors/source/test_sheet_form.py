@@ -235,6 +235,7 @@ PUMPS = (
 
 
 @pytest.mark.parametrize("pump", PUMPS)
+@pytest.mark.long
 def test_form_takes_time_of_the_text(pump: str) -> None:
     """Whatever is repeated, in a tag and before it."""
     unit = pump.encode()

@@ -125,6 +125,7 @@ def seconds(search_it: Callable[[], object]) -> float:
         b"<a:", b"<![CDATA[", b"a:c", b"=''",
     ],
 )  # fmt: skip
+@pytest.mark.long
 def test_search_grows_with_the_text(unit: bytes) -> None:
     """Twice as much of anything takes twice the time: no text makes an expression look at it again and again."""
     for head in (b"", b"<c t=\"e\" t='e' <f :f <v></ inlineStr hidden= "):

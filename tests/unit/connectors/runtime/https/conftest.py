@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 
 from connectors.runtime.https.clients import HttpsClients
@@ -27,19 +27,19 @@ async def hq() -> AsyncIterator[WebHq]:
     await made.close()
 
 
-class Heard(httpx.AsyncBaseTransport):
+class Heard(httpx2.AsyncBaseTransport):
     """The app without a network. `fails` has what becomes of the next requests: see `lose`."""
 
     def __init__(self, hq: WebHq) -> None:
         self._hq = hq
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
         self.fails: list[tuple[str, Exception]] = []
 
     def lose(self, exc: Exception, *, heard: bool) -> None:
         """Have the next request fail: HQ has heard it, or has not."""
         self.fails.append(("heard" if heard else "lost", exc))
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         how, exc = self.fails.pop(0) if self.fails else ("", None)
         if how != "lost":
@@ -48,9 +48,9 @@ class Heard(httpx.AsyncBaseTransport):
             raise exc
         return answer
 
-    async def _answered(self, request: httpx.Request) -> httpx.Response:
+    async def _answered(self, request: httpx2.Request) -> httpx2.Response:
         """Have the app answer in a task of its own, as over a network: who gives up here does not cancel HQ's work."""
-        answering = asyncio.ensure_future(httpx.ASGITransport(self._hq.app).handle_async_request(request))
+        answering = asyncio.ensure_future(httpx2.ASGITransport(self._hq.app).handle_async_request(request))
         try:
             return await asyncio.shield(answering)
         except asyncio.CancelledError:

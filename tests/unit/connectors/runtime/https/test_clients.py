@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import orjson
 import pytest
 from aiokafka import TopicPartition
@@ -92,7 +92,7 @@ async def test_after_a_write_that_failed_nothing_more_is_written(
 ) -> None:
     """The order of a lane is kept: all that waited behind it fails as it did, and the reason is told."""
     producer = await producing(clients)
-    heard.lose(httpx.ReadTimeout("late"), heard=False)
+    heard.lose(httpx2.ReadTimeout("late"), heard=False)
     futures = [await sent(producer, b"%d" % n) for n in range(3)]
     for future in futures:
         with pytest.raises(HttpsAway, match="no answer in time"):
@@ -108,7 +108,7 @@ async def test_write_whose_answer_was_lost_is_there_and_told_as_failed(
 ) -> None:
     """Whoever sent it sends it again; HQ knows a lane's records by their sequences."""
     producer = await producing(clients)
-    heard.lose(httpx.ReadTimeout("late"), heard=True)
+    heard.lose(httpx2.ReadTimeout("late"), heard=True)
     with pytest.raises(HttpsAway):
         await (await sent(producer, b"one"))
     assert len(hq.broker.records(IN)) == 1
@@ -120,7 +120,7 @@ async def test_connection_that_had_gone_to_sleep_costs_nobody_a_session(
 ) -> None:
     """HQ closes a connection that is idle in the moment that we use it: it is asked again at once."""
     producer = await producing(clients)
-    heard.lose(httpx.RemoteProtocolError("Server disconnected"), heard=False)
+    heard.lose(httpx2.RemoteProtocolError("Server disconnected"), heard=False)
     assert (await (await sent(producer, b"one"))).offset == 0
     await producer.stop()
 
@@ -233,7 +233,7 @@ async def test_link_that_is_down_is_waited_for_as_kafkas(clients: HttpsClients, 
     """Nothing after the time, and what came meanwhile when it is up again; what is asked outright is told."""
     consumer = await started(clients)
     for _ in range(30):
-        heard.lose(httpx.ConnectError("no route"), heard=False)
+        heard.lose(httpx2.ConnectError("no route"), heard=False)
     assert await consumer.getmany(timeout_ms=300) == {}
     with pytest.raises(HttpsAway):
         await consumer.end_offsets([PLACE])
@@ -291,11 +291,11 @@ def lying(**page: Any) -> HttpsClients:
         f"/v1/topics/{OUT}": {"begin": 0, "end": 9},
     }
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, stream=httpx.ByteStream(orjson.dumps(answers.get(request.url.path, whole))))
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, stream=httpx2.ByteStream(orjson.dumps(answers.get(request.url.path, whole))))
 
     return HttpsClients(
-        Session(Wire(Https(address=ADDRESS), 5.0, httpx.MockTransport(answer)), HUB, CENTER, lambda: SEAL)
+        Session(Wire(Https(address=ADDRESS), 5.0, httpx2.MockTransport(answer)), HUB, CENTER, lambda: SEAL)
     )
 
 

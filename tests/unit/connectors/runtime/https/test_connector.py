@@ -183,6 +183,7 @@ async def test_rows_get_through_a_link_that_is_cut_again_and_again(network: Netw
     assert set(network.proxy.targets) == {network.address.removeprefix("https://")}
 
 
+@pytest.mark.long
 async def test_rows_get_through_a_slow_link(network: Network) -> None:
     """300 ms each way: no request is given up, no session lost."""
     await network.start(request_timeout_s=5.0)
@@ -196,6 +197,7 @@ async def test_rows_get_through_a_slow_link(network: Network) -> None:
 
 
 @pytest.mark.parametrize("forgets", [False, True], ids=["remembers", "forgets"])
+@pytest.mark.long
 async def test_hole_that_swallows_everything_is_gone_on_from_when_it_is_gone(network: Network, forgets: bool) -> None:
     """No end of a connection is told, bytes only stop, for good where a router forgets: all is there soon after."""
     await network.start()

@@ -25,6 +25,7 @@ from connectors.runtime.https.faults import (
     HttpsHungUp,
     HttpsRefused,
     HttpsTooLarge,
+    explain,
     refused,
 )
 from connectors.runtime.https.wire import Wire
@@ -127,6 +128,44 @@ async def test_authority_of_the_environment_counts_beside_the_offices(
         assert f"SSL_CERT_FILE {__file__}: expected certificates" in str(
             await told(Https(address=address, ca_file=other.file, proxy="none"))
         )
+
+
+async def test_authority_of_the_environment_counts_where_the_office_names_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SSL_CERT_FILE takes the place of what the system knows."""
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    async with answering(b"HTTP/1.1 204 No Content\r\n\r\n", authority.leaf("node")) as address:
+        wire = Wire(Https(address=address, proxy="none"), 5.0)
+        wire.open()
+        assert (await wire.ask("GET", "/", {})).status == 204
+        await wire.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (0x800B0109, "way.unknown_to_system"),
+        (-67843, "way.unknown_to_system"),
+        (0x800B010F, "way.certificate_other_name"),
+        (-67602, "way.certificate_other_name"),
+        (-67818, "way.certificate_expired"),
+        (-67819, "way.certificate_early"),
+        (0x800B0110, "way.certificate_no_server"),
+        (-67609, "way.certificate_no_server"),
+        (0x800B0101, "way.certificate_bad"),
+        (None, "way.certificate_bad"),
+    ],
+)
+def test_what_windows_and_macos_say_of_a_certificate_is_told_as_openssl_does(code: int | None, expected: str) -> None:
+    """They judge themselves where no file is named; Windows' number for both of too late and too early is its text."""
+    exc = ssl.SSLCertVerificationError("not within its validity period")
+    if code is not None:
+        exc.verify_code, exc.verify_message = code, "not within its validity period"
+    text = explain(exc, "", None)
+    assert text.name == expected
+    assert ("validity period" in text.text()) == (expected == "way.certificate_bad")
 
 
 async def test_ca_file_that_is_no_certificate_is_told_by_its_setting(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 import pytest
 
 from connectors.runtime.https.faults import HttpsAway, HttpsBusy
@@ -44,7 +44,7 @@ async def asked(hq: WebHq, answer: bytes | Exception) -> Answer | None:
         return answer
 
     hq.desk.joining = join
-    wire = Wire(Https(address="https://hq.example"), 5.0, httpx.ASGITransport(hq.app))
+    wire = Wire(Https(address="https://hq.example"), 5.0, httpx2.ASGITransport(hq.app))
     inquiry = HttpsInquiry(BUNDLE, REQUEST, wire, TRUST)
     try:
         return await inquiry.ask()
@@ -92,7 +92,7 @@ async def test_answer_by_a_key_that_the_file_does_not_have_is_told_as_such(hq: W
     [
         (NotFound("there is no such invitation"), OfficeWaits, "used, withdrawn, or its time is over"),
         (Problem(ProblemCode.TOO_MUCH, retry_after_s=3), HttpsBusy, "limits"),
-        (Malformed("not made with the bundle"), Exception, "does not take this request"),
+        (Malformed("not made with the bundle"), OfficeWaits, "used, withdrawn, or its time is over"),  # nothing is told
     ],
 )
 async def test_refusal_is_told_with_what_to_do(

@@ -6,8 +6,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import httpx
+import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from connectors.runtime.https.faults import HttpsAway, HttpsBusy, HttpsElsewhere, HttpsHidden, HttpsRefused
 from connectors.runtime.https.session import RENEW_AT, Session
@@ -15,6 +16,7 @@ from connectors.runtime.https.wire import Wire
 from connectors.runtime.settings import Https
 from hub.protocol.keys import Signer
 from hub.protocol.session import SESSION_S
+from tests.support.secret_forms import Search, Secret
 from tests.support.web_hq import ADDRESS, WebHq
 from tests.unit.connectors.runtime.https.conftest import CENTER, HUB, SEAL, Heard
 
@@ -88,7 +90,7 @@ async def test_connection_that_ended_before_the_answer_is_tried_once_more(
     """Signed anew under another number: HQ takes nothing twice, and does not take it for a replay."""
     await session.ask("GET", OUT)
     heard.requests.clear()
-    heard.lose(httpx.RemoteProtocolError("Server disconnected"), heard=heard_by_hq)
+    heard.lose(httpx2.RemoteProtocolError("Server disconnected"), heard=heard_by_hq)
     await session.ask("GET", OUT)
     assert heard.paths() == [OUT, OUT]
     assert len({request.headers["signature-input"] for request in heard.requests}) == 2
@@ -100,7 +102,7 @@ async def test_session_whose_beginning_got_lost_is_begun_with_another_nonce(
 ) -> None:
     """A nonce may be used up, though nobody has heard the answer."""
     heard.fails = [("", None)] * nth  # type: ignore[list-item]
-    heard.lose(httpx.ReadError("reset"), heard=True)
+    heard.lose(httpx2.ReadError("reset"), heard=True)
     await session.ask("GET", OUT)
     assert heard.paths() == [*BEGIN[: nth + 1], *BEGIN, OUT]
 
@@ -109,7 +111,7 @@ async def test_silence_is_not_asked_twice(session: Session, heard: Heard) -> Non
     """A request that timed out may be asked again by whoever wants to; here it would double the wait."""
     await session.ask("GET", OUT)
     heard.requests.clear()
-    heard.lose(httpx.ReadTimeout("late"), heard=False)
+    heard.lose(httpx2.ReadTimeout("late"), heard=False)
     with pytest.raises(HttpsAway, match="no answer in time"):
         await session.ask("GET", OUT)
     assert heard.paths() == [OUT]
@@ -174,7 +176,27 @@ async def test_limits_of_hq_say_for_how_long(session: Session, hq: WebHq) -> Non
 async def test_nonce_that_is_none_is_no_answer_of_hqs(body: bytes) -> None:
     """Whoever answers in HQ's place gets nothing signed."""
     wire = Wire(
-        Https(address=ADDRESS), 5.0, httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(body)))
+        Https(address=ADDRESS),
+        5.0,
+        httpx2.MockTransport(lambda _: httpx2.Response(200, stream=httpx2.ByteStream(body))),
     )
     with pytest.raises(HttpsAway, match="no answer of HQ's"):
         await Session(wire, HUB, CENTER, lambda: SEAL).begin()
+
+
+async def test_key_of_a_session_is_seen_nowhere(hq: WebHq, heard: Heard) -> None:
+    """It is in memory alone: in no request, no answer, no log of either end; of signatures no log tells, either."""
+    seed = bytes(range(100, 132))
+    session = Session(Wire(Https(address=ADDRESS), 5.0, heard), HUB, CENTER, lambda: SEAL, new_seed=lambda: seed)
+    with capture_logs() as logs:
+        await session.ask("GET", OUT)
+        hq.start(ADDRESS)
+        await session.ask("GET", OUT)
+    search = Search([Secret("session key over HTTPS", (seed,)), Secret("seal", (SEAL.seed,))])
+    sent = repr([(str(request.url), request.headers.raw, request.content) for request in heard.requests])
+    assert search.of(sent.encode(), "sent") == []
+    assert any(entry["event"] == "request" for entry in logs)
+    assert search.of(repr((logs, session)).encode(), "logs") == []
+    signatures = [request.headers["signature"] for request in heard.requests if "signature" in request.headers]
+    assert signatures
+    assert not [signature for signature in signatures if signature.partition(":")[2][:40] in repr(logs)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.runtime.https.faults import HttpsAway, HttpsHungUp
 from connectors.runtime.https.wire import Wire
 from connectors.runtime.settings import Https
 from tests.support.certificates import Authority
@@ -64,3 +65,49 @@ async def test_closing_that_is_broken_off_leaves_no_connection_open(wire: Wire, 
     async with asyncio.timeout(10):
         while listener.open:
             await asyncio.sleep(0.01)
+
+
+async def test_tunnel_that_is_not_made_is_given_up_in_time() -> None:
+    """A proxy whose own connection to HQ gets no answer asks ever more seldom: another one asks at once."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    wire = Wire(Https(address="https://hq.example", proxy=proxy), 300.0, reach_s=0.1)
+    wire.open()
+    async with asyncio.timeout(60):
+        with pytest.raises(HttpsAway):
+            await wire.ask("GET", "/", {})
+    await wire.close()
+    server.close()
+
+
+async def test_request_that_is_under_way_is_given_its_whole_time(wire: Wire, listener: Listener) -> None:
+    """To be there must not take long; the answer may."""
+    wire.open()
+    wire._reach_s = 2.0
+    asking = [asyncio.create_task(wire.ask("POST", "/", {})) for _ in range(ASKERS - 1)]
+    await asyncio.sleep(2.5)
+    assert not any(task.done() for task in asking)
+    await wire.ask("POST", "/", {})
+    assert {answer.body for answer in await asyncio.gather(*asking)} == {b"ok"}
+    await wire.close()
+
+
+async def test_silence_is_heard_first_by_who_waits_for_news(wire: Wire, listener: Listener) -> None:
+    """A change has its time, and is asked for again by a new connection when the old one is known to be dead."""
+    wire.open()
+    wire._timeout_s = 60.0
+    change = asyncio.create_task(wire.ask("POST", "/", {}))
+    while not listener.open:
+        await asyncio.sleep(0.01)
+    wire._timeout_s = 0.2
+    async with asyncio.timeout(30):
+        with pytest.raises(HttpsAway):
+            await wire.ask("GET", "/", {}, wait_s=0.1)
+        with pytest.raises(HttpsHungUp):
+            await change
+    await wire.close()
