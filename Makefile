@@ -43,12 +43,12 @@ kafka: $(STAMP)
 demo: setup
 	@$(BIN)/hub demo $(if $(ONCE),--once) $(ARGS)
 
-# In three processes, each a file at a time and in the files' order: those that wait for Kafka come first, and leave a
+# In four processes, each a file at a time and in the files' order: those that wait for Kafka come first, and leave a
 # core free where there are but two. Every process has a broker of its own. ARGS='-n 0' for a debugger.
 # They start some hundreds of processes of ours: none of them compiles what another one has compiled.
 compiled test test-long: export PYTHONDONTWRITEBYTECODE :=
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not long' $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m 'not long' $(ARGS)
 
 test-long: setup
 	$(BIN)/python -m pytest -m long $(ARGS)

@@ -3,7 +3,7 @@
 What comes out is the same bytes wherever and whenever it is made of the same source: entries in order, stored as they
 are, with one fixed time and mode. In it are
 
-    __main__.py start.py     first.py and start.py of this folder
+    __main__.py start.py copies.py    first.py, start.py and copies.py of this folder
     words.json               what they say, of words.toml
     contents.json            the SHA-256 of every file that a start unpacks, and what each Python needs of them
     code/                    those modules of ours that the program imports, with the schemas and their words
@@ -180,7 +180,7 @@ def starts(program: Program) -> dict[str, bytes]:
     said = {name: {language: text[language] for language in LANGUAGES} for name, text in words.items()}
     return {
         "__main__.py": main,
-        "start.py": (here / "start.py").read_bytes(),
+        **{name: (here / name).read_bytes() for name in ("start.py", "copies.py")},
         WORDS: json.dumps(said, ensure_ascii=False, indent=1).encode() + b"\n",
     }
 

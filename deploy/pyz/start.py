@@ -3,11 +3,12 @@
 It needs Python's own library alone. That the file is whole was seen by first.py: who changed it on purpose would have
 changed what is compared there too, and is found by the SHA-256 that a person compares.
 
-What is unpacked stays in a folder of the user. Two first starts at once each unpack into a folder of their own; the
-first to give it its name wins. What is *compared* (the file says which) is not believed: every start compares each of
-its files, and that there is no other one, with what the file says. What is not is *kept*: it was compared when it was
-unpacked, and a later start looks whether the size and the time of each file are still those. Where one is not, its
-bytes are compared, and what is damaged is put right. Python keeps its bytecode there.
+What is unpacked stays in a folder of the user, until it is an older one that nobody runs any more (copies.py). Two
+first starts at once each unpack into a folder of their own; the first to give it its name wins. What is *compared* (the
+file says which) is not believed: every start compares each of its files, and that there is no other one, with what the
+file says. What is not is *kept*: it was compared when it was unpacked, and a later start looks whether the size and the
+time of each file are still those. Where one is not, its bytes are compared, and what is damaged is put right. Python
+keeps its bytecode there.
 
 Exit status: that of the program; 3 where it can't be run at all.
 """
@@ -40,7 +41,6 @@ UNUSABLE: Final = 3
 KEPT: Final = ".kept.json"
 BYTECODE: Final = "__pycache__"
 _BITS_64: Final = 1 << 32
-_STALE_S: Final = 86_400
 _HELD_S: Final = 20.0
 _AGAIN_S: Final = 0.2
 _OTHERS_MAY_WRITE: Final = 0o022
@@ -147,11 +147,13 @@ def _own_digest(path: Path) -> str:
 
 def _unpacked(file: File, digest: str) -> Path:
     """Return the folder with all that is to be imported. Errors: UnusableError."""
+    from copies import hold, tidy  # type: ignore[import-not-found]  # noqa: PLC0415 -- beside this file in the archive
+
     name = f"{file.contents['version']}-{digest[:16]}-{sys.version_info.major}.{sys.version_info.minor}"
     wanted = file.wanted()
-    folder = _cache(file.program) / name
+    folder = kept = _cache(file.program) / name
     try:
-        if not folder.is_dir():
+        while not hold(folder, min(wanted)):  # again, if another start has taken it away meanwhile
             _unpack(file, folder)
     except OSError as exc:
         file.tell(file.say("not_kept", folder=folder.parent, reason=exc.strerror or exc))
@@ -161,6 +163,8 @@ def _unpacked(file: File, digest: str) -> Path:
             raise UnusableError(file.say("changed", fault=fault, folder=folder))
     else:
         _put_right(file, folder, wanted)
+    if folder == kept:
+        tidy(folder)
     return folder
 
 
@@ -233,10 +237,6 @@ def _unpacked_for_this_time(file: File, name: str) -> Path:
 def _unpack(file: File, folder: Path) -> None:
     """Write the files to a folder of another name, and give it its own when all are there. Errors: OSError."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in folder.parent.glob(".new-*"):  # of a start that was killed
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > _STALE_S:
-                shutil.rmtree(left, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
         for path, content in file.files():

@@ -9,8 +9,8 @@ import typer
 
 from hub.base import files
 from hub.base.durable import create_private, disk_errors
-from hub.base.output import ago, line, note, shown
-from hub.cli.options import DataDir, hub_folder, run_async
+from hub.base.output import ago, as_json, line, note, shown
+from hub.cli.options import DataDir, Json, hub_folder, run_async
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def rotate(
     center: Annotated[str, typer.Argument(metavar="ID", help="The center's id, which is its login too.")],
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where the password goes; only you can read it.")],
     data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
     """Give a center a new password for its login at the broker. The one before ends within seconds.
 
@@ -40,6 +41,9 @@ def rotate(
             create_private(to, password + "\n")
 
     version = run_async(issue(hub_folder(ctx, data_dir), center, hand_over))
+    if json:
+        as_json({"center": center, "credential": version, "file": to})
+        return
     line(f"{to}: password {version} of {center}, whose login is {center}; give it to its office by a way you trust")
     line(
         f"an office that has joined by HQ's file puts {to.name} in place of keys/kafka.password; another one names it "
@@ -47,11 +51,11 @@ def rotate(
     )
 
 
-def set_quota(where: HubFolder, center: str, quota: str) -> None:
-    """Set what a center may write, and say so. Errors: UsageError, NotFound, Conflict."""
-    from hub.hq.access import limit, read_rate
+def set_quota(where: HubFolder, center: str, rate: int | None, quota: str) -> None:
+    """Set what a center may write, and say so as it was given. Errors: NotFound, Conflict."""
+    from hub.hq.access import limit
 
-    run_async(limit(where, center, read_rate(quota)))
+    run_async(limit(where, center, rate))
     note(f"quota of {center}: {quota}; a running worker tells the broker within seconds")
 
 

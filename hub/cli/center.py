@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hub.base import files
-from hub.base.output import ago, as_json, confirm, facts_table, line, note, shown, span, table
-from hub.cli import invitation
+from hub.base.output import ago, as_json, confirm, facts_table, line, shown, span, table
+from hub.cli import invitation, standing
 from hub.cli.access import access_facts, rotate, set_quota
 from hub.cli.options import DataDir, Json, hub_folder, run_async
+from hub.cli.standing import CenterId, Reason, tell_pinned
 from hub.protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from hub.cli.invitation import Ways
-    from hub.hq.centers import Changed
     from hub.hq.folder import HubFolder
     from hub.store.read.centers import RegisteredCenter, RegisteredKey
     from hub.store.read.intakes import IntakeStanding
@@ -27,7 +27,9 @@ EXAMPLES: Final = """
 \b
 Examples:
   hub center add uz --name "…" --country UZ --direction north \\
-      --language ru --stream offer --enrolment uz.enrolment.note
+      --language ru --stream offer
+  hub center invite uz uz.cohub           one file, by which its office joins
+  hub center confirm uz                   its office has asked, and read its words to you
   hub center list                         what each may report, and its keys
   hub center show uz                      how it is, and what its office says
   hub center set uz --add-stream deal     it may report deals, too
@@ -38,14 +40,12 @@ Examples:
 """
 
 app = typer.Typer(
-    help="Centers: add, revise, suspend, close; their keys.\n" + EXAMPLES, no_args_is_help=True, rich_markup_mode=None
+    help="Centers: add, invite, revise, suspend, close; their keys, logins and quotas.\n" + EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
-app.command()(rotate)
-invitation.add_to(app)
 
-CenterId = Annotated[str, typer.Argument(metavar="ID", help="The center's id: a-z, 0-9 and -, such as uz.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the ledger.")]
 Name = Annotated[str | None, typer.Option("--name", help="Its name, in its own script.")]
 Country = Annotated[str | None, typer.Option("--country", help="ISO 3166-1 alpha-2, such as UZ.")]
 Direction = Annotated[str | None, typer.Option("--direction", help="north, west, east or south.")]
@@ -110,7 +110,7 @@ def add(
     ways = None if invite is None else _ways_in(ctx, where, center)
     done = run_async(register(where, center, profile, notes))
     made = None if invite is None or ways is None else invitation.make_file(where, center, invite, ways)
-    _tell_pinned(done)
+    tell_pinned(is_pinned=done.is_pinned)
     if json:
         as_json(
             {
@@ -139,6 +139,9 @@ def _ways_in(ctx: typer.Context, where: HubFolder, center: str) -> Ways:
             f"nothing was done, for the file can't be made yet: {exc}. `hub center add` has none of these options: "
             f"add {center} without --invite, then `hub center invite {center} FILE` with them"
         ) from exc
+
+
+invitation.add_to(app)
 
 
 @app.command("list")
@@ -183,17 +186,17 @@ def show(ctx: typer.Context, center: CenterId, data_dir: DataDir = None, json: J
     where = hub_folder(ctx, data_dir)
     with where.snapshot() as now:
         found, given = find_center(now, center), now.access()
-    standing = as_it_lives(found.standing, worker_standing(where.worker_file, datetime.now(UTC)))
+    stands = as_it_lives(found.standing, worker_standing(where.worker_file, datetime.now(UTC)))
     access = access_standing(found.registered, given)
     if json:
         invited = None if found.invitation is None else found.invitation.model_dump()
-        shown_plain = {"registered": found.registered, "standing": standing, "access": access}
+        shown_plain = {"registered": found.registered, "standing": stands, "access": access}
         as_json({**{name: model.model_dump() for name, model in shown_plain.items()}, "invitation": invited})
     else:
         invited_as = found.invitation and invitation.invitation_line(found.invitation)
-        facts_table({**_facts(found.registered, standing), **access_facts(access), "invitation": invited_as})
+        facts_table({**_facts(found.registered, stands), **access_facts(access), "invitation": invited_as})
         table("keys", ["id", "purpose", "status"], [[k.id, _purpose(k), k.status] for k in found.registered.keys])
-    if standing.status not in ("reading", "new"):
+    if stands.status not in ("reading", "new"):
         raise typer.Exit(1)
 
 
@@ -259,11 +262,14 @@ def revise(
 
     Where this takes streams away, it asks; without a terminal it does nothing and ends with status 2, unless --yes.
 
-    Examples: hub center set uz --add-stream deal · hub center set uz --stream partner --stream offer --yes
+    Examples: hub center set uz --add-stream deal · hub center set uz --stream partner --stream offer --yes ·
+    hub center set uz --quota 2MiB
     """
+    from hub.hq.access import read_rate, write_rate
     from hub.hq.centers import TakesAwayError
     from hub.hq.centers import revise as revise_center
     from hub.hq.profile import Revision
+    from hub.kafka.desired import RATE_DEFAULT
 
     revision = Revision(
         name=name,
@@ -277,26 +283,30 @@ def revise(
         removed=tuple(remove_stream or ()),
     )
     where = hub_folder(ctx, data_dir)
+    rate = None if quota is None else read_rate(quota)  # before anything is done
+    before = after = None
+    if revision.says_anything or quota is None:
+        try:
+            done = run_async(revise_center(where, center, revision, takes_away=yes))
+        except TakesAwayError as exc:
+            if json or not sys.stdin.isatty():
+                raise
+            confirm(f"{center} could not report {', '.join(exc.streams)} any more. Go on?", abort=True, err=True)
+            done = run_async(revise_center(where, center, revision, takes_away=True))
+        tell_pinned(is_pinned=done.is_pinned)
+        before, after = ({} if each is None else each.model_dump() for each in (done.before, done.center))
     if quota is not None:
-        set_quota(where, center, quota)
-        if not revision.says_anything:
-            return
-    try:
-        done = run_async(revise_center(where, center, revision, takes_away=yes))
-    except TakesAwayError as exc:
-        if json or not sys.stdin.isatty():
-            raise
-        confirm(f"{center} could not report {', '.join(exc.streams)} any more. Go on?", abort=True, err=True)
-        done = run_async(revise_center(where, center, revision, takes_away=True))
-    _tell_pinned(done)
-    before, after = ({} if each is None else each.model_dump() for each in (done.before, done.center))
+        set_quota(where, center, rate, quota)
     if json:
-        as_json({"before": before, "after": after})
-        return
-    changes = [[name, before.get(name), after[name]] for name in after if before.get(name) != after[name]]
-    line(f"center {center} is revised" if changes else f"center {center} is what it was")
-    if changes:
-        table("", ["what", "before", "now"], changes)
+        as_json({"before": before, "after": after, "quota": quota and write_rate(rate or RATE_DEFAULT)})
+    elif before is not None and after is not None:
+        changes = [[name, before.get(name), after[name]] for name in after if before.get(name) != after[name]]
+        line(f"center {center} is revised" if changes else f"center {center} is what it was")
+        if changes:
+            table("", ["what", "before", "now"], changes)
+
+
+app.command()(rotate)
 
 
 @app.command("add-key")
@@ -317,7 +327,7 @@ def add_key(
 
     given = _read_note(enrolment)
     done = run_async(centers.add_key(hub_folder(ctx, data_dir), center, given, replaces_lost=replaces_lost))
-    _tell_pinned(done)
+    tell_pinned(is_pinned=done.is_pinned)
     line(f"key {done.center.keys[-1].id} of {center} is active")
 
 
@@ -332,44 +342,12 @@ def revoke_key(
     """Revoke a key: what it sealed before stays valid. Example: hub center revoke-key uz 1f2e3d4c --reason lost"""
     from hub.hq import centers
 
-    _tell_pinned(run_async(centers.revoke_key(hub_folder(ctx, data_dir), center, key.lower(), reason)))
+    done = run_async(centers.revoke_key(hub_folder(ctx, data_dir), center, key.lower(), reason))
+    tell_pinned(is_pinned=done.is_pinned)
     line(f"key {key} of {center} is revoked: {reason}")
 
 
-@app.command()
-def suspend(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDir = None) -> None:
-    """Suspend a center: its lane waits, nothing is lost.
-
-    Example: hub center suspend uz --reason "audit"
-    """
-    from hub.hq import centers
-
-    _tell_pinned(run_async(centers.suspend(hub_folder(ctx, data_dir), center, reason)))
-    line(f"center {center} is suspended; `hub center resume {center}` lets it go on")
-
-
-@app.command()
-def resume(ctx: typer.Context, center: CenterId, reason: Reason = "resumed", data_dir: DataDir = None) -> None:
-    """Let a suspended center go on.
-
-    Example: hub center resume uz --reason "audit done"
-    """
-    from hub.hq import centers
-
-    _tell_pinned(run_async(centers.resume(hub_folder(ctx, data_dir), center, reason)))
-    line(f"center {center} is active")
-
-
-@app.command()
-def close(ctx: typer.Context, center: CenterId, reason: Reason, data_dir: DataDir = None) -> None:
-    """Close a center for good; what it reported stays.
-
-    Example: hub center close uz --reason "left the network"
-    """
-    from hub.hq import centers
-
-    _tell_pinned(run_async(centers.close(hub_folder(ctx, data_dir), center, reason)))
-    line(f"center {center} is closed for good; nothing of its lane is read any more")
+standing.add_to(app)
 
 
 def _read_note(path: Path) -> bytes:
@@ -386,8 +364,3 @@ def _purpose(key: RegisteredKey) -> str:
 
     is_long = Verifier.from_text(key.vkey).algorithm == COSIGNATURE_MLDSA44
     return f"{key.purpose} (ML-DSA-44)" if is_long else key.purpose
-
-
-def _tell_pinned(done: Changed) -> None:
-    if not done.is_pinned:
-        note("the trust note does not have the witness keys as they are: `hub key renew --request FILE` asks for it")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from hub.base.output import as_json, line
 from hub.cli.options import DataDir, InLanguage, Json, Settings, hub_folder, read_language, run_async
+
+ENDS: Final = (".", "?", "!", "。", "？", "！")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,8 +51,10 @@ def doctor(
     else:
         say = words("doctor").say
         for one in found:
-            remedy = "" if one.remedy is None else f". {one.remedy.text(told_in)}"
             mark, name = say(f"marks.{one.mark}", told_in), say(f"names.{one.check}", told_in)
-            line(f"{mark:<5}  {name}: {one.said.text(told_in)}{remedy}")
+            told = one.said.text(told_in)
+            if one.remedy is not None:
+                told += f"{'' if told.endswith(ENDS) else '.'} {one.remedy.text(told_in)}"
+            line(f"{mark:<5}  {name}: {told}")
     if any(one.mark is Mark.FAILS for one in found):
         raise typer.Exit(1)

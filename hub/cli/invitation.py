@@ -11,6 +11,7 @@ import typer
 from hub.base.output import as_json, ask, line, note, shown, table
 from hub.base.shell import command
 from hub.cli.options import DataDir, Json, hub_folder, hub_settings, run_async
+from hub.cli.standing import tell_pinned
 
 if TYPE_CHECKING:
     from hub.hq.folder import HubFolder
@@ -158,6 +159,10 @@ def confirm(
 ) -> None:
     """Let in the office that has asked to be this center, when its words are those that it reads to you.
 
+    Without --words it asks for them. Broken off, it goes on when it is said again.
+
+    Exit status 0: the office is let in; 2: it is not, and a line says why, such as other words, or two requests.
+
     Example: hub center confirm uz --words "zebra 0012 neutral 1999 front 0742"
     """
     from hub.hq import invitations
@@ -186,8 +191,7 @@ def confirm(
         return
     line(f"center {center} is confirmed: its office goes on by itself, and the file is worthless")
     line(f"keys added: {', '.join(done.added) or 'none, HQ has them already'}")
-    if not done.is_pinned:
-        note("the trust note does not have the witness keys as they are: `hub key renew --request FILE` asks for it")
+    tell_pinned(is_pinned=done.is_pinned)
 
 
 def withdraw(ctx: typer.Context, center: CenterId, data_dir: DataDir = None, json: Json = False) -> None:

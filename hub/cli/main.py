@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from hub.base import command
+from hub.base.crash import leave_no_memory
 from hub.base.output import print_version
 from hub.cli import (
     center,
@@ -41,11 +42,15 @@ EXAMPLES: Final = """
 Examples:
   hub up                                  the broker and the worker on this machine
   hub center add uz --name "…" --country UZ --direction north \\
-      --language ru --stream offer --enrolment uz.enrolment.note
+      --language ru --stream offer --invite uz.cohub
+  hub center confirm uz                   let its office in, which has joined by that file
   hub status                              how every center stands
   hub doctor                              is all as it should be, and what to do where it is not
   hub show offer uz:K-12                  one entity as HQ has it
   hub demo                                a whole network to look at, then forgotten
+
+Exit status 0: done; 1: it could not be done, or a person is needed; 2: wrong use of a command or a setting;
+4: what was read is newer than this release. A command that has others says so.
 """
 
 app = typer.Typer(
@@ -100,6 +105,8 @@ def _global(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its status."""
+    leave_no_memory()
+    command.collect_rarely()
     options = Settings.read(os.environ)
     sys.exit(run_command(list(sys.argv[1:] if arguments is None else arguments), options))
 

@@ -189,14 +189,15 @@ async def _up(where: HubFolder, hub: str | None, port: int | None, options: Brok
     name = load_identity(where.keys).hub
     local = LocalHub(where, note, port, options)
     try:
+        if first:
+            note("starting the broker and the worker: the first start may take a minute")
         await local.start()
         line(f"{name} is up at {local.bootstrap}; data in {where.data_dir}, the worker's log in {where.worker_log}")
         line(_who_is_let_in(where, options))
         if first:
             # Where `hub` is not on PATH, the path by which it is found is said.
             option = f" --data-dir {quote(where.data_dir)}"
-            trust, add = typed("hub", f"trust{option}"), typed("hub", f"center add ID{option} --enrolment FILE")
-            line(f"give a center the note of `{trust}`, then: {add} …")
+            line(f"invite an office: {typed('hub', f'center add ID{option} --invite FILE')} …")
         line("Ctrl-C stops it")
         await local.watch()
     except asyncio.CancelledError:
@@ -228,6 +229,7 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
     from hub.worker.own_rights import give_own_rights
     from hub.worker.service import run_worker
 
+    where.tidy()
     load_identity(where.keys)  # what is wrong here is said now, not when the broker is there
     log = structlog.get_logger("hub.worker")
     stop, ending = asyncio.Event(), Ending(settings.end_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -13,18 +14,22 @@ from urllib.parse import urlsplit
 
 import typer
 
-from hub.base.output import line
+from hub.base import files
+from hub.base.output import line, note
 from hub.cli.options import DataDir, hub_folder, hub_settings
 from hub.protocol.errors import Fatal, NotFound, UsageError
 
 if TYPE_CHECKING:
     from hub.base.seldom import Seldom
     from hub.hq.folder import HubFolder
+    from hub.hq.settings import HubSettings
     from hub.hq.web_options import WebOptions
     from hub.kafka.cluster import Cluster
     from hub.web.service import WebSettings
 
 END_S: Final = 10.0
+UP_S: Final = 120.0  # a first start takes its time
+LOOK_S: Final = 0.5
 CERTIFICATE: Final = "web.pem"  # among the keys: its private key, and itself
 
 
@@ -54,7 +59,10 @@ def web(
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Serve offices over HTTPS, beside a worker. It ends by SIGTERM or Ctrl-C.
+    """Serve offices over HTTPS, beside a worker: docs/https.md says which paths there are, and what it takes.
+
+    It starts no worker: `hub up` or `hub worker` runs beside it. It ends by SIGTERM or Ctrl-C, with exit status 0;
+    1: it could not go on; 2: wrong use, such as no --public.
 
     Example: hub web --listen 0.0.0.0:8443 --public https://hub.example.org:8443
     """
@@ -63,11 +71,29 @@ def web(
     log_to_stderr()
     where = hub_folder(ctx, data_dir)
     found = hub_settings(ctx, where).settings
-    cluster = where.web_cluster(found, bootstrap)
-    if cluster is None:
-        raise UsageError("which broker? set bootstrap in hub.yaml or HUB_BOOTSTRAP, or name it: --bootstrap host:port")
     options = found.web.with_options(listen=listen, public=public, certificate=certificate, key=key)
+    is_begun = files.kind_at(where.keys) is not None  # `hub up` is, or was, here; it makes its keys first
+    cluster = _cluster(where, found, bootstrap, UP_S if is_begun and options.public else 0.0)
     asyncio.run(_serve(where, cluster, _web_settings(where, options)))
+
+
+def _cluster(where: HubFolder, settings: HubSettings, bootstrap: str | None, wait_s: float) -> Cluster:
+    """Return where the broker is. That of `hub up` is known once it is up for the first time, and waited for so long.
+
+    Errors: UsageError where nobody tells.
+    """
+    ends, is_told = time.monotonic() + wait_s, False
+    while (cluster := where.web_cluster(settings, bootstrap)) is None:
+        if time.monotonic() >= ends:
+            raise UsageError(
+                "which broker? start `hub up` in another terminal first; a broker of your own is named by bootstrap in "
+                "hub.yaml, by HUB_BOOTSTRAP, or by --bootstrap host:port"
+            )
+        if not is_told:
+            note("waits for `hub up` to say where its broker is")
+            is_told = True
+        time.sleep(LOOK_S)
+    return cluster
 
 
 def _web_settings(where: HubFolder, options: WebOptions) -> WebSettings:
@@ -80,6 +106,8 @@ def _web_settings(where: HubFolder, options: WebOptions) -> WebSettings:
 
     if not options.public:
         raise UsageError("how do offices call it? set web.public in hub.yaml, or name it: --public https://host:port")
+    if not options.public:
+        raise UsageError("how do offices call it? set web.public in hub.yaml, or name it: --public https://host:port")
     host, port = host_and_port(options.listen)
     certificate, key, renew = options.certificate, options.key or options.certificate, _nothing
     if certificate is None or key is None:
@@ -88,7 +116,18 @@ def _web_settings(where: HubFolder, options: WebOptions) -> WebSettings:
         certificate = key = where.keys / CERTIFICATE
         renew = partial(_keep, where, options.public, certificate)
     join = partial(_join, where, seldom=Seldom(structlog.get_logger("hub.hq.reception")))
-    return WebSettings(host, port, options.public, certificate, key, renew, join)
+    return WebSettings(
+        host,
+        port,
+        options.public,
+        certificate,
+        key,
+        renew,
+        join,
+        options.client_connections_max,
+        options.client_connections_per_s,
+        options.client_requests_per_s,
+    )
 
 
 def _nothing() -> None:

@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ import yaml
 
 import hub
 from hub.base import files
+from hub.base.access import Security
 from hub.base.durable import create_private, write
 from hub.hq.code_lists import Term
 from hub.hq.profile import checked_streams
@@ -32,6 +34,7 @@ from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519,
 
 FILE: Final = "network.yaml"
 AUTHORITY: Final = "keys/hub-ca.pem"
+PASSWORD: Final = "keys/kafka.password"  # noqa: S105 - a path
 SEAL: Final = ("seal", "keys/seal.key", ED25519)
 WITNESS: Final = ("witness", "keys/witness.key", COSIGNATURE_ED25519)
 LONG: Final = ("seal", "keys/seal-mldsa44.key", COSIGNATURE_MLDSA44)  # with the setting `long_seals`
@@ -106,7 +109,7 @@ def set_up_office(
     if authority is not None:
         settings["security"] = _security(office, center, before, authority)
     said = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).encode()
-    write(settings_path, said, mode=files.PRIVATE)  # it holds the office's password
+    write(settings_path, said, mode=files.PRIVATE)
     write(office / "trust.note", trust)
     kinds = [SEAL, WITNESS, *([LONG] if settings.get("long_seals") else [])]
     keys = {kind: _key(office, network.hub, center, kind) for kind in kinds}
@@ -115,19 +118,27 @@ def set_up_office(
 
 
 def office_password(office: Path) -> str | None:
-    """Return the password by which an office that was set up logs in; None where the broker asks for none."""
+    """Return the password by which an office that was set up logs in; None where the broker asks for none.
+
+    Errors: UsageError where it can't be read.
+    """
     settings = yaml.safe_load((office / "connector.yaml").read_text("utf-8"))
-    password = settings.get("security", {}).get("password")
-    return None if password is None else str(password)
+    security = Security.model_validate(settings.get("security") or {})
+    return security.beneath(office).login()[1] if security.has_login else None
 
 
 def _security(office: Path, center: str, before: Any, authority: bytes) -> dict[str, str]:
-    """Return how an office logs in; a password that it had stays."""
+    """Return how an office logs in; a password that it had stays, and is moved into the file for it."""
     (office / AUTHORITY).parent.mkdir(mode=0o700, exist_ok=True)
     write(office / AUTHORITY, authority)
-    kept = before.get("password") if isinstance(before, dict) else None
-    password = str(kept or secrets.token_hex(32))
-    return {"protocol": "SASL_SSL", "username": center, "password": password, "ca_file": AUTHORITY}
+    known = before if isinstance(before, dict) else {}
+    if known.get("password"):
+        write(office / PASSWORD, f"{known['password']}\n".encode(), mode=files.PRIVATE)
+    elif not known.get("password_file"):
+        with suppress(FileExistsError):
+            create_private(office / PASSWORD, secrets.token_hex(32) + "\n")
+    named = PASSWORD if known.get("password") else known.get("password_file") or PASSWORD
+    return {"protocol": "SASL_SSL", "username": center, "password_file": str(named), "ca_file": AUTHORITY}
 
 
 def _key(office: Path, hub: str, center: str, kind: tuple[str, str, int]) -> Signer:

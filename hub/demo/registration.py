@@ -1,11 +1,15 @@
-"""What the demo's HQ says of its network: centers with their keys, code lists."""
+"""What the demo's HQ has of its network: centers with their keys, code lists, what each logs in by."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hub.demo.network import Network
+from hub.hq.access import give
+from hub.hq.access_key import AccessKey
 from hub.hq.centers import KEY_ADDED
 from hub.hq.code_lists import PUBLISHED, list_record
 from hub.hq.enrolment import proven_all
@@ -13,8 +17,12 @@ from hub.hq.folder import HubFolder
 from hub.hq.headquarters import HqEvent
 from hub.hq.issuing import pin_witness_keys
 from hub.hq.saying import say
+from hub.kafka.cluster import Cluster
 from hub.protocol.errors import UsageError
 from hub.protocol.record import CENTER_REGISTERED
+from hub.protocol.scram import ITERATIONS, SALT_LENGTH, Credential
+from hub.store.access_store import StoredAccess
+from hub.worker.access import AccessKeeper
 
 
 async def register_network(where: HubFolder, network: Network, enrolments: Mapping[str, Sequence[bytes]]) -> None:
@@ -38,6 +46,34 @@ async def register_network(where: HubFolder, network: Network, enrolments: Mappi
         if events:
             await say(headquarters, events)
             await pin_witness_keys(where, headquarters)
+
+
+async def keep_logins(where: HubFolder, passwords: Mapping[str, str]) -> None:
+    """Keep for HQ by what each office logs in, of which HQ has nothing yet: the worker lets it in by that.
+
+    It is what `hub center confirm` keeps of an office that has joined. What HQ gave it since then stays.
+    """
+    async with where.store() as store:
+        given = await store.access.every()
+        for center, password in passwords.items():
+            if not given.get(center, StoredAccess()).version:
+                credential = Credential.of(password, os.urandom(SALT_LENGTH), ITERATIONS)
+                await give(store.access, AccessKey.make(where.keys), center, credential)
+
+
+async def let_in(where: HubFolder, cluster: Cluster) -> None:
+    """Have the broker let the offices in by now: one look of the keeper that the worker has, and a moment sooner.
+
+    Without it the first connectors would be told that their password is wrong. What can't be done now, the worker does.
+    """
+    with where.snapshot() as now:
+        statuses = {center.id: center.status for center in now.centers()}
+    async with where.store() as store:
+        keeper = AccessKeeper(store, cluster, lambda: statuses, partial(AccessKey.load, where.keys), "demo")
+        try:
+            await keeper.look()
+        finally:
+            await keeper.forget()
 
 
 def _added_keys(center: str, record: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> list[HqEvent]:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 from hub.base.command import typed
 from hub.base.output import as_json, line, note
 from hub.base.shell import quote
-from hub.demo.letting_in import let_in
 from hub.demo.network import Network, find_network, office_password, read_network, set_up_office
 from hub.demo.offices import (
     Office,
@@ -178,14 +177,16 @@ class Demo:
         enrolments = {
             o.center: set_up_office(self._network, o.center, o.folder, trust, bootstrap, shown) for o in self.offices
         }
-        from hub.demo.registration import register_network  # the broker starts meanwhile
+        from hub.demo.registration import keep_logins, let_in, register_network  # the broker starts meanwhile
 
         await register_network(self._place, self._network, enrolments)
+        passwords = {o.center: word for o in self.offices if (word := office_password(o.folder)) is not None}
+        await keep_logins(self._place, passwords)
         self._local.start_worker()
         # One connector loads beside the worker; the others would only take both of them the time.
         await self._local.broker_ready()
-        passwords = {office.center: office_password(office.folder) for office in self.offices}
-        await let_in(self._local.kafka.cluster, {name: word for name, word in passwords.items() if word is not None})
+        if passwords:
+            await let_in(self._place, self._local.kafka.cluster)
         self.offices[0].connector.start()
         await self._local.ready()
 

@@ -39,7 +39,7 @@ class Child:
                 files.rename(self.log, self.log.name + ".1")
         with files.appending(self.log) as output:
             self._log_start = output.seek(0, os.SEEK_END)
-            self._process = spawn(self._command, self._folder, output)
+            self._process = spawn(self._command, self._folder, output, is_ours=True)
 
     def status(self) -> int | None:
         """Return the exit status of the last run, None while it runs. Errors: none was started."""

@@ -37,7 +37,8 @@ def embedded(
     place: HubFolder, options: BrokerOptions, port: int | None, progress: Progress | None = None
 ) -> EmbeddedKafka:
     """Return the broker of this folder, as its settings have it; it is not started yet."""
-    public = None if options.offices is None else Public(*options.offices)
+    bounds = options.client_connections_max, options.client_connections_per_s
+    public = None if options.offices is None else Public(*options.offices, *bounds)
     return EmbeddedKafka(
         place.broker,
         port=port or options.port,

@@ -251,6 +251,49 @@ def test_copied_home_is_compared_once_and_nothing_is_told(file: Path, home: Path
     assert (folder_of(home) / KEPT).stat().st_mtime_ns == before
 
 
+@pytest.mark.long
+def test_copies_of_older_releases_go_and_those_in_use_stay(file: Path, home: Path, trust: Path, tmp_path: Path) -> None:
+    """A start keeps its own and the one that was started last before it; a running connector holds its own."""
+    current = folder_of(home)
+    older = [shutil.copytree(current, current.with_name(f"0.{n}.0-{n:016x}-{VERSION}")) for n in range(3)]
+    for n, folder in enumerate(older, 1):
+        os.utime(folder, (n, n))
+    assert start(file, "fields", home=home).stderr == ""
+    assert {path.name for path in current.parent.iterdir()} == {current.name, older[-1].name}
+
+    office = tmp_path / "office"
+    options = ["--trust", trust, "--center", "uz", "--bootstrap", "127.0.0.1:1", "--language", "en", "--office", office]
+    assert start(file, "init", *options, home=home).returncode == 0
+    command = [sys.executable, "-I", str(file), "run", "--office", str(office)]
+    running = subprocess.Popen(
+        command, env={"HOME": str(home)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=home
+    )
+    try:
+        ends = time.monotonic() + 60
+        while not is_held(current):
+            assert running.poll() is None
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+    finally:
+        running.terminate()
+        running.wait(60)
+    assert not is_held(current)
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a process runs out of a copy."""
+    import fcntl  # noqa: PLC0415 -- not on Windows
+
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 @pytest.mark.long  # and by the checker's file, which is started by the same code
 def test_several_first_starts_at_once_leave_one_whole_copy(file: Path, tmp_path: Path) -> None:
     """Each ends well, and nothing half made is left."""

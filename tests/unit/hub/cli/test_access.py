@@ -109,6 +109,31 @@ def test_quota_is_set_alone_or_with_other_changes(made: Any, data_dir: Path) -> 
     assert shown(made)["quota"] == "1MiB/s"
 
 
+def test_quota_is_not_set_where_the_rest_is_refused(made: Any, data_dir: Path) -> None:
+    """What is asked for at once is done whole or not at all; a rate that is none is found first."""
+    made(*ADD, "--stream", "offer")
+    done = made("center", "set", "uz", "--quota", "2MiB", "--remove-stream", "offer")
+    assert (done.status, "offer" in done.err) == (2, True)
+    assert "uz" not in stored(data_dir)
+    assert made("center", "set", "uz", "--quota", "much", "--name", "Toshkent").status == 2
+    assert json.loads(made("center", "show", "uz", "--json").out)["registered"]["name"] != "Toshkent"
+
+
+def test_programs_are_told_what_was_changed(made: Any, tmp_path: Path) -> None:
+    """By each command that says something new of a center."""
+    made(*ADD)
+
+    def told(*arguments: str) -> Any:
+        return json.loads(made("center", *arguments, "--json").out)
+
+    assert told("set", "uz", "--quota", "2MiB") == {"before": None, "after": None, "quota": "2MiB/s"}
+    assert told("set", "uz", "--name", "Toshkent")["quota"] is None
+    assert told("rotate", "uz", "--to", str(tmp_path / "p"))["credential"] == 1
+    for command, status in (("suspend", "suspended"), ("resume", "active"), ("close", "closed")):
+        reason = [] if command == "resume" else ["--reason", "tried"]
+        assert told(command, "uz", *reason)["after"]["status"] == status
+
+
 def test_set_without_any_change_still_says_so(made: Any) -> None:
     """A quota counts as one."""
     made(*ADD)

@@ -81,7 +81,7 @@ def test_mistake_in_hub_yaml_stops_the_commands_that_need_it(run: Any, tmp_path:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "which broker?"),
+        ((), "which broker? start `hub up` in another terminal first"),
         (("--bootstrap", "k:1"), "set web.public in hub.yaml, or name it: --public https://host:port"),
         (("--bootstrap", "k:1", "--public", "http://hub.example"), "--public: expected https://host"),
         (("--bootstrap", "k:1", "--public", "https://hub.example:443"), "--public: expected https://host"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -10,17 +11,18 @@ import pytest
 from cryptography import x509
 from pydantic import SecretStr
 
-from hub.base.access import Security
 from hub.broker.principals import Principals
-from hub.cli.web import _join, _web_settings
+from hub.cli.web import _cluster, _join, _web_settings
 from hub.hq import invitations
 from hub.hq.access import limit
 from hub.hq.access_key import FILE
 from hub.hq.folder import HubFolder
 from hub.hq.headquarters import HqEvent
 from hub.hq.identity import load_identity
-from hub.hq.settings import AdminSecurity, HubSettings, WebSection
+from hub.hq.other_security import OtherSecurity
+from hub.hq.settings import HubSettings, WebSection
 from hub.kafka.desired import RATE_DEFAULT
+from hub.kafka.security import ClusterSecurity
 from hub.protocol.errors import Fatal, Malformed, NotFound, UsageError
 from hub.protocol.invitation import HttpsWay, Invitation
 from hub.protocol.joining import State, open_answer
@@ -95,8 +97,8 @@ def test_web_has_its_own_way_into_the_cluster(tmp_path: Path) -> None:
     embedded = where.web_cluster(HubSettings(), "127.0.0.1:9092")
     assert embedded is not None
     assert (embedded.security.username, embedded.admins) == ("web", None)
-    worker = Security(protocol="SASL_SSL", username="hq", password=SecretStr("a"))
-    web = WebSection(security=AdminSecurity(username="web", password=SecretStr("b")))
+    worker = ClusterSecurity(protocol="SASL_SSL", username="hq", password=SecretStr("a"))
+    web = WebSection(security=OtherSecurity(username="web", password=SecretStr("b")))
     own = where.web_cluster(HubSettings(bootstrap=("k:1",), security=worker, web=web))
     assert own is not None
     assert own.security.login() == ("web", "b")
@@ -115,3 +117,16 @@ async def test_center_may_write_what_its_quota_says(tmp_path: Path) -> None:
         await limit(where, "uz", 2 << 20)
         ledger.look()
         assert ledger.rate("uz") == 2 << 20
+
+
+def test_first_hub_up_beside_it_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever types both at once, as the page says, need not type this one again; nobody waits for what never comes."""
+    where, settings = HubFolder(tmp_path), HubSettings()
+    with pytest.raises(UsageError, match="start `hub up` in another terminal"):
+        _cluster(where, settings, None, 0.0)
+    assert capsys.readouterr().err == ""
+    up = threading.Timer(0.1, lambda: where.worker_file.write_text('{"bootstrap": "127.0.0.1:9"}', "utf-8"))
+    up.start()
+    assert _cluster(where, settings, None, 60.0).bootstrap == "127.0.0.1:9"
+    up.join()
+    assert capsys.readouterr().err.count("waits for `hub up`") == 1

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hub.demo.network import Network, find_network, office_password, read_network, set_up_office
+from hub.demo.network import PASSWORD, Network, find_network, office_password, read_network, set_up_office
 from hub.demo.offices import Office, is_accounted, is_finished, rows_of
-from hub.demo.registration import register_network
+from hub.demo.registration import keep_logins, register_network
+from hub.hq.access import opened
+from hub.hq.access_key import AccessKey
 from hub.hq.folder import HubFolder
 from hub.local.hub import BACK_OFF_S, BackOff
 from hub.protocol.control import open_enrolment
 from hub.protocol.errors import UsageError
 from hub.protocol.keys import COSIGNATURE_ED25519, COSIGNATURE_MLDSA44, ED25519, Verifier
+from hub.protocol.scram import Credential
 from hub.store.read.centers import RegisteredKey
 
 CENTER = {
@@ -98,18 +101,37 @@ def test_office_is_set_up_once_and_its_key_kept(folder: Path, tmp_path: Path) ->
 
 
 def test_office_at_a_locked_broker_has_a_password_of_its_own_that_stays(folder: Path, tmp_path: Path) -> None:
-    """Nobody else reads it, and it is no sheet."""
+    """Nobody else reads it, and it is no sheet; it is there again after a broker that asked for none."""
     network, office = read_network(folder), tmp_path / "office"
-    assert office_password_after(network, office, b"ca") is not None
     first = office_password_after(network, office, b"ca")
+    assert first is not None
     assert first == office_password_after(network, office, b"another ca")
-    assert stat.S_IMODE((office / "connector.yaml").stat().st_mode) == 0o600
+    assert stat.S_IMODE((office / PASSWORD).stat().st_mode) == 0o600
     security = yaml.safe_load((office / "connector.yaml").read_text())["security"]
     assert (security["protocol"], security["username"]) == ("SASL_SSL", "uz")
     assert (office / security["ca_file"]).read_bytes() == b"another ca"
+    assert first not in (office / "connector.yaml").read_text()
     assert Office("uz", office).sheets() == {"offers.csv"}
     assert office_password_after(network, tmp_path / "other", b"ca") != first
     assert office_password_after(network, office, None) is None
+    assert office_password_after(network, office, b"ca") == first
+
+
+def test_password_that_stood_in_the_settings_goes_into_its_file(folder: Path, tmp_path: Path) -> None:
+    """Whatever made or edited the office: it logs in by the password that it had."""
+    network, office = read_network(folder), tmp_path / "office"
+    office_password_after(network, office, b"ca")
+    path = office / "connector.yaml"
+    settings = yaml.safe_load(path.read_text())
+    del settings["security"]["password_file"]
+    path.write_text(yaml.safe_dump(settings | {"security": settings["security"] | {"password": "as-it-was"}}))
+    assert office_password_after(network, office, b"ca") == "as-it-was"
+    assert "as-it-was" not in path.read_text()
+    (office / "uz.password").touch(0o600)
+    (office / "uz.password").write_text("rotated\n")
+    settings = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(settings | {"security": settings["security"] | {"password_file": "uz.password"}}))
+    assert office_password_after(network, office, b"ca") == "rotated"
 
 
 def office_password_after(network: Network, office: Path, authority: bytes | None) -> str | None:
@@ -150,6 +172,22 @@ def test_network_is_registered_once(folder: Path, tmp_path: Path, where: HubFold
     other = set_up_office(network, "uz", tmp_path / "other", b"trust", "127.0.0.1:9")
     with pytest.raises(UsageError, match="by another key"):
         asyncio.run(register_network(where, network, {"uz": other}))
+
+
+async def test_what_an_office_logs_in_by_is_kept_as_of_one_that_joined(where: HubFolder) -> None:
+    """HQ knows it again, and what it gave to a center meanwhile is not taken back."""
+    async with where.headquarters():
+        pass  # the database is made
+    await keep_logins(where, {"uz": "one"})
+    await keep_logins(where, {"uz": "another", "kz": "two"})
+    async with where.store() as store:
+        given = await store.access.every()
+    assert {center: has.version for center, has in given.items()} == {"uz": 1, "kz": 1}
+    for center, password in (("uz", "one"), ("kz", "two")):
+        sealed = given[center].sealed
+        assert sealed is not None
+        kept = opened(AccessKey.load(where.keys), center, sealed)
+        assert kept == Credential.of(password, kept.salt, kept.iterations)
 
 
 def test_rows_are_accounted_for_only_when_each_has_one_answer(folder: Path) -> None:

