@@ -30,6 +30,7 @@ from benchmarks.peers.run import peers
 from benchmarks.report import report, stages_report, stages_table, throughput_report, turned, verdicts, with_tables
 from benchmarks.republish import republish
 from benchmarks.throughput import measure, write_input
+from benchmarks.tls import tls
 from hub.base.output import note
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.settings import BrokerSettings
@@ -55,6 +56,7 @@ class Size:
     ledger_events: int
     republished_events: int
     posted_events: int
+    tls_events: int
 
 
 FULL: Final = Size(
@@ -68,6 +70,7 @@ FULL: Final = Size(
     ledger_events=1_000_000,
     republished_events=50_000,
     posted_events=10_000,
+    tls_events=60_000,
 )
 QUICK: Final = Size(
     lanes=3,
@@ -80,6 +83,7 @@ QUICK: Final = Size(
     ledger_events=12_000,
     republished_events=6_000,
     posted_events=3_000,
+    tls_events=6_000,
 )
 
 
@@ -103,6 +107,10 @@ async def _republish(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
 
 async def _https(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
     return dict(await https_way(kafka, size.posted_events, size.rounds))
+
+
+async def _tls(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
+    return dict(await tls(kafka, size.lanes, size.tls_events, size.rounds))
 
 
 async def _peers(kafka: EmbeddedKafka, size: Size) -> dict[str, Any]:
@@ -143,6 +151,7 @@ PARTS: Final[dict[str, Callable[[EmbeddedKafka, Size], Awaitable[dict[str, Any]]
     "throughput": _throughput,
     "republish": _republish,
     "https": _https,
+    "tls": _tls,
     "peers": _peers,
     "stages": _stages,
     "memory": _memory,

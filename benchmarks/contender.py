@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -21,6 +22,9 @@ from benchmarks.meter import Meter, hand_over, rss_mb, write_latest
 from benchmarks.stages import Stages
 from hub.domain.stream import HQ
 from hub.hq.folder import HubFolder
+
+if TYPE_CHECKING:
+    from hub.kafka.cluster import Cluster
 
 _IS_PUBLISHED = "SELECT min(coalesce(upto, 0) = size) FROM lane LEFT JOIN published ON lane_id = id"
 
@@ -89,12 +93,24 @@ async def stock_faust(bootstrap: str, topics: list[str], meter: Meter, folder: P
     os._exit(0)  # its own shutdown takes seconds, and is no part of the measurement
 
 
-async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool, stages: Stages | None) -> None:
+def cluster_of(bootstrap: str, broker: Path | None) -> Cluster:
+    """Return the cluster as HQ's worker has it; `broker` is the folder of an embedded one that is locked."""
+    from hub.base.authority import CERTIFICATE  # noqa: PLC0415
+    from hub.broker.principals import ADMIN, WORKER, Principals  # noqa: PLC0415
+    from hub.kafka.cluster import Cluster  # noqa: PLC0415
+
+    if broker is None:
+        return Cluster.at(bootstrap)
+    worker, admin = (Principals(broker).security(user, broker / "keys" / CERTIFICATE) for user in (WORKER, ADMIN))
+    return Cluster.at(bootstrap, worker, admin)
+
+
+async def hub(cluster: Cluster, data_dir: Path, meter: Meter, *, publish: bool, stages: Stages | None) -> None:
     """Run the worker as it is, and watch its database from outside its code path."""
     import sqlite3  # noqa: PLC0415
 
-    from hub.kafka.cluster import Cluster  # noqa: PLC0415
     from hub.worker.consolidator import Consolidator  # noqa: PLC0415
+    from hub.worker.own_rights import give_own_rights  # noqa: PLC0415
     from hub.worker.service import WorkerSettings, run_worker  # noqa: PLC0415
 
     if stages is not None:
@@ -112,7 +128,8 @@ async def hub(bootstrap: str, data_dir: Path, meter: Meter, *, publish: bool, st
 
     Consolidator.handle = counted  # type: ignore[method-assign]
     stop = asyncio.Event()
-    settings = WorkerSettings(data_dir=data_dir, cluster=Cluster.at(bootstrap), publish=publish)
+    await give_own_rights(cluster)
+    settings = WorkerSettings(data_dir=data_dir, cluster=cluster, publish=publish)
     worker = asyncio.create_task(run_worker(settings, stop))
     look = sqlite3.connect(HubFolder(data_dir).database, timeout=10)
     while not worker.done():
@@ -138,6 +155,12 @@ def took_all(look: Connection, total: int) -> bool:
     return bool(taken >= total)
 
 
+def log_to_stderr() -> None:
+    """Log warnings there: the last line on stdout is the result."""
+    wrapper = structlog.make_filtering_bound_logger(30)
+    structlog.configure(wrapper_class=wrapper, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
 def main() -> None:
     """Run one contender."""
     parser = argparse.ArgumentParser()
@@ -146,10 +169,11 @@ def main() -> None:
     parser.add_argument("--topics", required=True)
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="the hub's data directory, or room for the others")
+    parser.add_argument("--broker", type=Path, help="the folder of a locked broker, whose worker this is")
     parser.add_argument("--stages", action="store_true", help="how the worker's time divides, too")
     parser.add_argument("--profile", type=Path)
     args = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    log_to_stderr()
     topics, meter = args.topics.split(","), Meter(args.events)
     if args.kind == "plain":
         work = plain(args.bootstrap, topics, meter, args.folder)
@@ -157,7 +181,9 @@ def main() -> None:
         work = stock_faust(args.bootstrap, topics, meter, args.folder)
     else:
         stages = Stages() if args.stages else None
-        work = hub(args.bootstrap, args.folder, meter, publish=args.kind == "hub", stages=stages)
+        work = hub(
+            cluster_of(args.bootstrap, args.broker), args.folder, meter, publish=args.kind == "hub", stages=stages
+        )
     if args.profile:
         import cProfile  # noqa: PLC0415
 

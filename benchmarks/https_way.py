@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 from aiokafka import AIOKafkaProducer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -123,7 +123,7 @@ async def _to_https(
     server: int, address: str, context: ssl.SSLContext, lane: BenchLane, batches: Sequence[Sequence[Row]], kind: str
 ) -> Round:
     key, numbers = Signer("session", os.urandom(32)), iter(range(1, 1 << 62))
-    async with httpx.AsyncClient(verify=context, base_url=address, timeout=60, trust_env=False) as client:
+    async with httpx2.AsyncClient(verify=context, base_url=address, timeout=60, trust_env=False) as client:
         session = await _begin(client, address, lane, key)
         target = f"/v1/centers/{lane.center}/records"
         media_type, write = (BATCH_TYPE, record_batch) if kind == "batch" else (EVENTS_TYPE, cloud_events)
@@ -155,7 +155,7 @@ async def _rounds(
     return Round(spent / events * 1e6, served / events * 1e6, took)
 
 
-async def _begin(client: httpx.AsyncClient, address: str, lane: BenchLane, key: Signer) -> str:
+async def _begin(client: httpx2.AsyncClient, address: str, lane: BenchLane, key: Signer) -> str:
     given = (await client.post("/v1/session/nonce", json={"center": lane.center})).json()
     nonce = base64.b64decode(given["nonce"])
     said = SessionNote(HUB, lane.center, address, nonce, key.verifier.public, datetime.now(UTC))
@@ -207,7 +207,7 @@ async def _web(base: Path, bootstrap: str) -> AsyncIterator[tuple[int, str, ssl.
     context = ssl.create_default_context(cafile=str(certificate))
     process = await asyncio.to_thread(_spawn, command, base / "web.log")
     try:
-        async with asyncio.timeout(READY_S), httpx.AsyncClient(verify=context, trust_env=False) as client:
+        async with asyncio.timeout(READY_S), httpx2.AsyncClient(verify=context, trust_env=False) as client:
             while not await _is_ready(client, address):  # noqa: ASYNC110 - another process's
                 await asyncio.sleep(0.05)
         yield process.pid, address, context
@@ -221,10 +221,10 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=output, stderr=output)
 
 
-async def _is_ready(client: httpx.AsyncClient, address: str) -> bool:
+async def _is_ready(client: httpx2.AsyncClient, address: str) -> bool:
     try:
         return (await client.get(f"{address}/readyz")).status_code == 200
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
 
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import fastavro
-from aiokafka import AIOKafkaProducer
 
 from hub.domain.catalogue import KINDS
+from hub.kafka.cluster import Cluster
 from hub.protocol.avro import Codec, frame
 from hub.protocol.checkpoint import seal
 from hub.protocol.control import seal_key_name
@@ -94,6 +94,10 @@ class BenchLane:
         """The lane's origin."""
         return origin_of(HUB, self.center, self.epoch)
 
+    def offer(self, number: int) -> dict[str, Any]:
+        """Return what stands in an offer of this lane."""
+        return offer(number)
+
     def records(self, count: int, entities: int) -> Iterator[tuple[bytes, bytes, Headers]]:
         """Yield the opening and `count` events over `entities` offers: published once, then revised."""
         opening = {
@@ -110,8 +114,8 @@ class BenchLane:
 
     def said(self, count: int, entities: int) -> Iterator[Said]:
         """Yield what the lane says behind its opening."""
-        bodies = [frame_of(PUBLISHED, offer(n)) for n in range(min(entities, 64))]
-        revised = [frame_of(REVISED, offer(n)) for n in range(min(entities, 64))]
+        bodies = [frame_of(PUBLISHED, self.offer(n)) for n in range(min(entities, 64))]
+        revised = [frame_of(REVISED, self.offer(n)) for n in range(min(entities, 64))]
         for number in range(count):
             kind, values = (PUBLISHED, bodies) if number < entities else (REVISED, revised)
             yield Said(kind, f"K-{number % entities}", values[number % len(values)])
@@ -159,16 +163,9 @@ def frame_of(event_type: str, fields: dict[str, Any]) -> bytes:
     return frame(schema.id, _CODECS[event_type].encode(fields))
 
 
-async def write(bootstrap: str, lanes: Sequence[BenchLane], count: int, entities: int) -> int:
+async def write(cluster: Cluster, lanes: Sequence[BenchLane], count: int, entities: int) -> int:
     """Write `count` events of every lane to its topic. Returns the mean bytes of a record (headers, key, value)."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
-        acks="all",
-        enable_idempotence=True,
-        max_batch_size=900_000,
-        max_request_size=1_000_000,
-    )
-    await producer.start()
+    producer = await cluster.producer("benchmark", max_batch_size=900_000, max_request_size=1_000_000)
     total = records = 0
     try:
         for lane in lanes:

@@ -68,10 +68,14 @@ def _center(lane: BenchLane) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What every contender of a round reads: the lanes, as they stand in Kafka."""
+    """What every contender of a round reads: the lanes, as they stand in Kafka.
+
+    Shapes: `broker` is the folder of an embedded broker that is locked, whose worker a contender is; None of another.
+    """
 
     bootstrap: str
     lanes: Sequence[BenchLane]
+    broker: Path | None = None
 
     @property
     def total(self) -> int:
@@ -82,7 +86,8 @@ class Input:
     def arguments(self) -> list[str]:
         """What each contender is told."""
         topics = ",".join(f"in.{lane.center}" for lane in self.lanes)
-        return ["--bootstrap", self.bootstrap, "--topics", topics, "--events", str(self.total)]
+        locked = [] if self.broker is None else ["--broker", str(self.broker)]
+        return ["--bootstrap", self.bootstrap, "--topics", topics, "--events", str(self.total), *locked]
 
 
 async def write_input(
@@ -93,7 +98,7 @@ async def write_input(
     tag = f"b{os.urandom(3).hex()}"
     lanes = [lane(f"{tag}-{n}", seal_every) for n in range(lanes_count)]
     await ensure_topics(kafka.cluster, standard_topics([lane.center for lane in lanes], list(STREAMS)))
-    size = await write(kafka.bootstrap, lanes, events // lanes_count, entities)
+    size = await write(kafka.cluster, lanes, events // lanes_count, entities)
     given = Input(kafka.bootstrap, lanes)
     print(f"{given.total} events of {size} bytes in {lanes_count} lanes, sealed by {seal_every}", file=sys.stderr)
     return given

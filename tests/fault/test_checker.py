@@ -117,6 +117,7 @@ def has(findings: list[Finding], what: str, where: str) -> bool:
     return any(finding.what == what and finding.where.startswith(where) for finding in findings)
 
 
+@pytest.mark.long
 def test_clean_run_has_no_finding_and_all_kinds_of_rows(run: Run) -> None:
     """No false alarm, on a run in which rows were accepted, refused by the connector and rejected by HQ."""
     assert run.check() == []
@@ -303,6 +304,7 @@ DEFECTS: list[Callable[[Run], tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.__name__)
+@pytest.mark.long
 def test_seeded_defect_is_found_at_its_place(run: Run, defect: Callable[[Run], tuple[str, str]]) -> None:
     """Each defect is named, and located to the event, receipt, entity or row."""
     what, where = defect(run)

@@ -70,7 +70,8 @@ async def one_round(network: Network, rng: Random) -> str:
 @pytest.mark.parametrize(
     "rounds",
     [
-        pytest.param(12, marks=pytest.mark.timeout(600)),
+        pytest.param(4, marks=[pytest.mark.long, pytest.mark.timeout(600)]),
+        pytest.param(12, marks=[pytest.mark.long, pytest.mark.timeout(600)]),
         pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
     ],
 )

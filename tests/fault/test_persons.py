@@ -52,6 +52,7 @@ def lines(log: Path) -> Iterator[list[str]]:
             yield line.split(" ")
 
 
+@pytest.mark.long
 def test_persons_of_two_processes_that_are_killed(tmp_path: Path) -> None:
     """Two writers at once, killed at any moment, again and again: what they have said holds for whoever comes next."""
     chance = random.Random(5)

@@ -111,6 +111,7 @@ async def test_worker_that_died_between_commit_and_publishing_publishes_after_it
         assert await network.check() == []
 
 
+@pytest.mark.long
 async def test_receipts_that_are_lost_with_their_topic_are_told_again_as_they_were_stored(tmp_path: Path) -> None:
     """A center that never saw its receipts sends again; HQ decides nothing twice and answers with the same bytes."""
     async with network_of(tmp_path) as network:
@@ -136,6 +137,7 @@ async def test_receipts_that_are_lost_with_their_topic_are_told_again_as_they_we
 
 
 @pytest.mark.parametrize("topics_too", [False, True], ids=["its Kafka is whole", "its Kafka is lost too"])
+@pytest.mark.long
 async def test_hub_that_went_back_to_an_old_database_comes_to_the_same_again(tmp_path: Path, topics_too: bool) -> None:
     """HQ reads on from where the copy stood; what Kafka has no more, the centers send again, receipted or not."""
     async with network_of(tmp_path) as network:
@@ -162,6 +164,7 @@ async def test_hub_that_went_back_to_an_old_database_comes_to_the_same_again(tmp
         assert all("it was rolled back" in f.detail or "another root" in f.detail for f in rolled_back), rolled_back
 
 
+@pytest.mark.long
 async def test_topic_that_is_deleted_under_a_running_hub_and_made_again_goes_on(tmp_path: Path) -> None:
     """Offsets begin again, sequences go on; what was in flight is asked for and sent again."""
     async with network_of(tmp_path) as network:
@@ -173,6 +176,7 @@ async def test_topic_that_is_deleted_under_a_running_hub_and_made_again_goes_on(
         assert await network.check() == []
 
 
+@pytest.mark.long
 async def test_outbox_that_went_back_to_an_old_copy_goes_on_in_a_new_lane(tmp_path: Path) -> None:
     """A restored outbox continues what HQ has; HQ closes the old lane, no event counts twice, every row comes true.
 
@@ -200,6 +204,7 @@ async def test_outbox_that_went_back_to_an_old_copy_goes_on_in_a_new_lane(tmp_pa
         assert {f.what for f in found} <= {"UNSAID"}, found  # the copy knows nothing of what came after it
 
 
+@pytest.mark.long
 async def test_two_workers_that_overtake_each_other_write_every_lane_once(tmp_path: Path) -> None:
     """A second worker by mistake: lanes change hands, also by a kill, and the owner's term keeps them whole."""
     async with network_of(tmp_path) as network:

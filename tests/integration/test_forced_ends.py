@@ -174,6 +174,7 @@ async def test_worker_that_cannot_end_is_ended(
 
 
 @hanging
+@pytest.mark.long
 async def test_connector_that_cannot_end_is_ended_and_the_office_is_told(
     office: Office, programs: list[Program], fault: str, is_asked: bool, reason: str, place: str
 ) -> None:
@@ -203,6 +204,7 @@ async def test_connector_that_cannot_end_is_ended_and_the_office_is_told(
     assert look(office.folder, office.outbox).standing == "stopped"
 
 
+@pytest.mark.long
 async def test_worker_whose_part_fails_while_another_swallows_its_end_is_ended(
     hub: Hub, programs: list[Program]
 ) -> None:

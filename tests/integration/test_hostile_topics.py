@@ -52,6 +52,7 @@ def peak_bytes(program: Program) -> int:
     return int(line.split()[1]) << 10
 
 
+@pytest.mark.long
 async def test_no_batch_of_a_stranger_ends_anybody_or_fills_his_memory(network: Network) -> None:
     """Each process lives through all of them, stays within 200 MB more, and reads what comes behind."""
     for office in network.offices:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from hypothesis import given, settings
@@ -49,7 +49,7 @@ def test_consumer_over_https_behaves_as_kafkas(from_latest: bool, script: list[t
 
 async def compare(reset: str, script: list[tuple[str, int]]) -> None:
     hq = WebHq(HUB, CENTER, SEAL)
-    session = Session(Wire(Https(address=ADDRESS), 5.0, httpx.ASGITransport(hq.app)), HUB, CENTER, lambda: SEAL)
+    session = Session(Wire(Https(address=ADDRESS), 5.0, httpx2.ASGITransport(hq.app)), HUB, CENTER, lambda: SEAL)
     ours, kafkas = HttpsConsumer(session, auto_offset_reset=reset), hq.broker.consumer(auto_offset_reset=reset)
     written = 0
     for consumer in (ours, kafkas):

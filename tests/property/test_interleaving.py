@@ -100,6 +100,7 @@ MEMORIES = st.sampled_from([None, (0, 0), (0, 2), (1, 1), (2, 9)])
 
 @given(script=script, steps=st.lists(one_step, min_size=20, max_size=80), memory=MEMORIES)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@pytest.mark.long
 def test_any_interleaving_gives_the_verdicts_and_state_of_a_straight_run(
     template: Path, script: dict[str, list[Batches]], steps: list[LifeStep], memory: Limits | None
 ) -> None:

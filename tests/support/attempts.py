@@ -60,9 +60,9 @@ async def allowed(cluster: Cluster, topics: Sequence[str], more: str = "-more") 
         deleted = await admin.ask(DeleteTopicsRequest(list(topics), TIMEOUT_MS))
     found = {
         "describe": {topic["topic"] for topic in described if topic["error_code"] != DENIED}
-        | {name for name, parts in _codes(looked.topics) if DENIED not in parts},
-        "read": {name for name, parts in _codes(fetched.topics, 1) if DENIED not in parts},
-        "write": {name for name, parts in _codes(written.topics, 1) if DENIED not in parts},
+        | {name for name, parts in codes(looked.topics) if DENIED not in parts},
+        "read": {name for name, parts in codes(fetched.topics, 1) if DENIED not in parts},
+        "write": {name for name, parts in codes(written.topics, 1) if DENIED not in parts},
         "create": {
             error[0].removesuffix(more)
             for error in (*made.topic_errors, *made_again.topic_errors)
@@ -76,7 +76,7 @@ async def allowed(cluster: Cluster, topics: Sequence[str], more: str = "-more") 
     return found
 
 
-def _codes(topics: Sequence[Any], at: int = 1) -> list[tuple[str, set[int]]]:
+def codes(topics: Sequence[Any], at: int = 1) -> list[tuple[str, set[int]]]:
     """Return the error codes of each topic's partitions."""
     return [(name, {partition[at] for partition in partitions}) for name, partitions in topics]
 

@@ -55,11 +55,12 @@ class Authority:
         address: str = "127.0.0.1",
         valid: tuple[timedelta, timedelta] = (-YEAR / 2, YEAR / 2),
         usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+        subject: x509.Name | None = None,
     ) -> Path:
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         made = (
-            self._builder(_name(name), key.public_key(), now + valid[0], now + valid[1])
+            self._builder(subject or _name(name), key.public_key(), now + valid[0], now + valid[1])
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .sign(self._key, hashes.SHA256())

@@ -5,39 +5,87 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import sys
+import sqlite3.dbapi2
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
-
-_STATEMENTS = {"execute", "executemany", "executescript", "commit"}
+from unittest.mock import patch
 
 
 class CutOffError(Exception):
     """The program ends here."""
 
 
+class _Statements:
+    """How many statements have run since the counting began, one inside another counted once."""
+
+    def __init__(self, nth: int, end: Callable[[], None]) -> None:
+        self.ran = [0]
+        self._nth = nth
+        self._end = end
+        self._depth = 0
+
+    def run(self, statement: Callable[..., Any], *words: Any) -> Any:
+        self._depth += 1
+        try:
+            found = statement(*words)
+        finally:
+            self._depth -= 1
+        if not self._depth:
+            self.ran[0] += 1
+            if self.ran[0] == self._nth:
+                self._end()
+        return found
+
+
+def _counting(statements: _Statements) -> type[sqlite3.Connection]:
+    """Return a kind of connection whose statements are counted, those of its cursors included."""
+
+    class Cursor(sqlite3.Cursor):
+        def execute(self, *words: Any) -> Any:
+            return statements.run(super().execute, *words)
+
+        def executemany(self, *words: Any) -> Any:
+            return statements.run(super().executemany, *words)
+
+        def executescript(self, *words: Any) -> Any:
+            return statements.run(super().executescript, *words)
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, factory: Any = Cursor) -> Any:
+            return super().cursor(factory)
+
+        def execute(self, *words: Any) -> Any:
+            return statements.run(super().execute, *words)
+
+        def executemany(self, *words: Any) -> Any:
+            return statements.run(super().executemany, *words)
+
+        def executescript(self, *words: Any) -> Any:
+            return statements.run(super().executescript, *words)
+
+        def commit(self) -> None:
+            statements.run(super().commit)
+
+    return Connection
+
+
 @contextmanager
 def cut_off(nth: int, end: Callable[[], None]) -> Iterator[list[int]]:
-    """Call `end` when the `nth` statement from now has run, whichever connection ran it; yield how many have run."""
-    ran = [0]
+    """Call `end` when the `nth` statement of connections from now on has run; yield how many have run."""
+    statements = _Statements(nth, end)
+    kind, connect = _counting(statements), sqlite3.connect
 
-    def seen(_frame: Any, event: str, function: Any) -> None:
-        if event != "c_return" or getattr(function, "__name__", "") not in _STATEMENTS:
-            return
-        if isinstance(getattr(function, "__self__", None), (sqlite3.Connection, sqlite3.Cursor)):
-            ran[0] += 1
-            if ran[0] == nth:
-                sys.setprofile(None)
-                end()
+    def counted(*words: Any, **settings: Any) -> sqlite3.Connection:
+        found: sqlite3.Connection = connect(*words, **{"factory": kind, **settings})
+        return found
 
-    sys.setprofile(seen)
-    try:
-        yield ran
-    finally:
-        sys.setprofile(None)
+    with ExitStack() as stack:
+        for module in (sqlite3, sqlite3.dbapi2):
+            stack.enter_context(patch.object(module, "connect", counted))
+        yield statements.ran
 
 
 def raised(nth: int, work: Callable[[], None]) -> bool:

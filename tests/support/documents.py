@@ -13,7 +13,8 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 BIN: Final = Path(sys.executable).parent
 DEADLINE_S: Final = 60.0
-PROGRAMS: Final = ("hub", "connector", "make", "cp", "source", "export", "docker", "sha256sum")
+PROGRAMS: Final = ("mkdir", "hub", "connector", "make", "cp", "source", "export", "docker", "sha256sum")
+SHELL: Final = ("", "sh")  # what a block of commands may be called
 _SETTING: Final = re.compile(r"[A-Z][A-Z_]*=")  # `NAME=value`, alone or before a command
 _FENCE: Final = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED: Final = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
@@ -37,7 +38,7 @@ def printed(document: str, command: str) -> str:
 def _blocks(document: str) -> Iterator[str]:
     text = (ROOT / document).read_text("utf-8")
     for match in _FENCE.finditer(text):
-        if not match["kind"]:
+        if match["kind"] in SHELL:
             yield match["text"]
     for match in _INDENTED.finditer(_FENCE.sub("", text) + "\n"):
         yield "\n".join(line[4:] for line in match[0].splitlines())

@@ -91,7 +91,7 @@ class Program:
             return
         with self.log.open("ab") as output:
             self.log_start = output.seek(0, os.SEEK_END)
-            self._process = spawn(self._command, self.folder, output)
+            self._process = spawn(self._command, self.folder, output, is_ours=True)
 
     def kill(self) -> None:
         """End it as a power cut would."""

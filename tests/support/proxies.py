@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -150,3 +151,12 @@ async def forward_proxy(**settings: object) -> AsyncIterator[ForwardProxy]:
         server.close()
         await proxy.end()
         await server.wait_closed()
+
+
+async def _run(port: int) -> None:
+    server = await asyncio.start_server(ForwardProxy().serve, "0.0.0.0", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_run(int(sys.argv[1])))

@@ -6,13 +6,16 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +29,40 @@ def here(run: Callable[[list[str]], int], arguments: list[str], typed: str = "")
         patch.setattr(sys, "stdin", StringIO(typed))
         status = run(arguments)
     return subprocess.CompletedProcess(arguments, status, said.getvalue(), told.getvalue())
+
+
+def at_terminal(
+    command: str, folder: Path, environment: Mapping[str, str], answers: Mapping[str, str], deadline_s: float = 120.0
+) -> str:
+    """Return what a command shows at a terminal, where a person answers what it asks.
+
+    Shapes: answers are by the end of what is asked. Errors: AssertionError where it does not end well.
+    """
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["bash", "-euc", command], cwd=folder, env=dict(environment), stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown, answered, ends = "", 0, time.monotonic() + deadline_s
+    try:
+        while time.monotonic() < ends:
+            if not select.select([ours], [], [], 1.0)[0]:
+                continue
+            try:
+                read = os.read(ours, 65536)
+            except OSError:  # the other end was closed
+                break
+            shown += _CODES.sub("", read.decode("utf-8", "replace"))
+            for asked, answer in answers.items():
+                if shown.endswith(asked) and len(shown) > answered:
+                    answered = len(shown) + len(answer) + 1  # what is typed is shown, too
+                    os.write(ours, f"{answer}\n".encode())
+        assert process.wait(max(1.0, ends - time.monotonic())) == 0, shown
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    return shown
 
 
 def lines_at(width: int, command: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from hub.domain.hq_lane import HqLane
@@ -55,7 +55,7 @@ class Web:
     hq: Hq
     broker: MemoryBroker
     desk: Desk
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     clock: Clock
 
     async def look(self) -> None:
@@ -76,6 +76,7 @@ def desk_of(cluster: Cluster, look: Callable[[], HqLane], clock: Callable[[], da
     stopping = asyncio.Event()
     registered, sessions = Registered(look), Sessions(clock)
     writers, readers = Writers(cluster), Readers(cluster, stopping)
+    more = {"held_s": 0.0} | more  # a test waits for nothing
     return Desk(HUB, (ADDRESS,), registered, sessions, writers, readers, stopping, **more)
 
 
@@ -88,8 +89,8 @@ async def web(folder: Path, *centers: Center, **more: Any) -> AsyncIterator[Web]
     clock = Clock()
     desk = desk_of(Cluster(("127.0.0.1:1",), clients=broker), lambda: sealed_lane(hq.database), clock, **more)
     await desk.registered.refresh()
-    transport = httpx.ASGITransport(app=create_app(desk), client=("127.0.0.1", 5555))
-    async with httpx.AsyncClient(transport=transport, base_url=ADDRESS) as client:
+    transport = httpx2.ASGITransport(app=create_app(desk), client=("127.0.0.1", 5555))
+    async with httpx2.AsyncClient(transport=transport, base_url=ADDRESS) as client:
         yield Web(hq, broker, desk, client, clock)
     desk.stopping.set()
     await desk.writers.close()
@@ -101,7 +102,7 @@ async def web(folder: Path, *centers: Center, **more: Any) -> AsyncIterator[Web]
 class Office:
     """An office that speaks HTTPS. `session` is its session's name once it has begun one."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     center: Center
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     address: str = ADDRESS
@@ -118,7 +119,7 @@ class Office:
         said = SessionNote(HUB, self.center.id, self.address, given, self.key.verifier.public, self.clock())
         return begin_session(replace(said, **changes), signer or self.center.signer)
 
-    async def begin(self, signer: Signer | None = None, **changes: Any) -> httpx.Response:
+    async def begin(self, signer: Signer | None = None, **changes: Any) -> httpx2.Response:
         """Ask for a session; return what HQ answered."""
         answer = await self.client.post("/v1/session", content=self.note(await self.nonce(), signer, **changes))
         if answer.status_code == 201:
@@ -139,17 +140,17 @@ class Office:
         }
         return signed_fields(Request(method, self.address, target, fields), body, **(said | changes))
 
-    async def get(self, target: str, **changes: Any) -> httpx.Response:
+    async def get(self, target: str, **changes: Any) -> httpx2.Response:
         return await self.client.get(target, headers=dict(self.signed("GET", target, **changes)))
 
     async def post(
         self, body: bytes, media_type: str | None = RECORD_BATCH, center: str | None = None, **changes: Any
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         target = f"/v1/centers/{center or self.center.id}/records"
         fields = self.signed("POST", target, body, media_type, **changes)
         return await self.client.post(target, content=body, headers=dict(fields))
 
-    async def post_events(self, records: list[Sent]) -> httpx.Response:
+    async def post_events(self, records: list[Sent]) -> httpx2.Response:
         return await self.post(cloud_events(records), CLOUD_EVENTS)
 
 
@@ -177,7 +178,7 @@ def cloud_events(records: list[Sent]) -> bytes:
     return json.dumps([cloud_event(record) for record in records]).encode()
 
 
-def check(answer: httpx.Response, code: ProblemCode) -> dict[str, Any]:
+def check(answer: httpx2.Response, code: ProblemCode) -> dict[str, Any]:
     """See that an answer is this problem, in the form that every one has; return its document."""
     said: dict[str, Any] = answer.json()
     assert (answer.status_code, said["code"]) == (PROBLEMS[code].status, code), answer.text

@@ -15,6 +15,7 @@ OTHERS: Final = {
     "hub/broker/aot.py": "the user's own cache, checked by its digest",
     "hub/broker/formatted.py": "the user's own cache, checked by its digest, and a new folder for the broker alone",
     "hub/broker/jars.py": "the user's own cache, checked by digests",
+    "hub/broker/transfer.py": "the user's own cache, checked by digests",
     "hub/broker/warm.py": "a temporary folder in the user's own cache",
     "hub/broker/relock.py": "run by who releases, in the source tree",
     "hub/audit/verify.py": "a temporary folder of this process alone",

@@ -153,6 +153,7 @@ WORKBOOKS: Final[dict[str, Callable[[int], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", WORKBOOKS)
+@pytest.mark.long
 def test_workbooks_are_read_in_time_of_their_size(name: str) -> None:
     """Cells, merged areas, formats, styles, shared texts, names, nesting."""
     check_growth(WORKBOOKS[name], lambda data: taken("a.xlsx", data), start=64, size_max=1 << 14, refused=REFUSED)
@@ -173,6 +174,7 @@ TEXTS: Final[dict[str, Callable[[int], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.long
 def test_texts_are_read_in_time_of_their_size(name: str) -> None:
     """CSV in any encoding, well made or not."""
     check_growth(TEXTS[name], lambda data: taken("a.csv", data), size_max=1 << 16, refused=REFUSED)
@@ -189,6 +191,7 @@ LINES: Final[dict[str, Callable[[int], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", LINES)
+@pytest.mark.long
 def test_json_lines_are_read_in_time_of_their_size(name: str) -> None:
     """Long, deep, broken, of many names."""
     check_growth(LINES[name], lambda data: read_table(PurePath("a.jsonl"), data), size_max=1 << 17, refused=REFUSED)
@@ -374,6 +377,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.long
 def test_a_reader_that_looks_at_every_pair_is_found() -> None:
     """The measure itself: what grows by its square is told, and a list that is walked once is not."""
     check_growth(lambda size: list(range(size)), lambda numbers: [str(one) for one in numbers])

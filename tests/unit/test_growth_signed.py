@@ -62,6 +62,7 @@ CONTROLS: Final[dict[str, Callable[[int], bytes]]] = {
 
 @pytest.mark.parametrize("name", CONTROLS)
 @pytest.mark.parametrize("kind", [b"presence", b"alarm", b"cosignature"])
+@pytest.mark.long
 def test_control_records_are_read_in_time_of_their_size(name: str, kind: bytes) -> None:
     """Whatever a center has signed, and whichever kind its header names."""
     known = keyring()
@@ -97,6 +98,7 @@ ANSWERS: Final[dict[str, Callable[[int], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.long
 def test_answers_are_read_in_time_of_their_size(name: str) -> None:
     """Receipts, requests, status notes and seals, by the key that counts."""
 
@@ -145,6 +147,7 @@ HEADERS: Final[dict[str, Callable[[int], Headers]]] = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.long
 def test_headers_are_read_in_time_of_their_size(name: str) -> None:
     """Their canonical bytes, there and back, and the envelope under all rules."""
 

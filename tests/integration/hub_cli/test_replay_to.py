@@ -122,6 +122,7 @@ async def test_topic_with_others_records_and_live_ones_are_refused(
     assert await describe_topics(kafka.cluster, [live]) == {}
 
 
+@pytest.mark.long
 async def test_stopped_replay_says_where_to_go_on_and_nothing_comes_twice(
     tmp_path: Path, kafka: EmbeddedKafka, topic_prefix: str
 ) -> None:

@@ -19,6 +19,8 @@ from benchmarks.report import (
     spread_ms,
     stages_table,
     throughput_report,
+    tls_report,
+    tls_table,
     turned,
     verdicts,
     with_tables,
@@ -93,6 +95,23 @@ def test_https_report_adds_up_both_ends() -> None:
     assert found["https_batch_ms"] == {"batch": {"p50": 10.0, "p99": 20.0}}
 
 
+TLS_COSTS = {
+    "producer": {"small": {"plain": [5.0, 6.0, 5.0], "tls": [6.0, 12.0, 6.0]}},
+    "worker": {"small": {"plain": [80.0, 90.0, 82.0], "tls": [88.0, 90.0, 82.0]}},
+}
+
+
+def test_tls_report_compares_within_each_round() -> None:
+    """One disturbed round moves neither the ratio nor the medians that stand beside it."""
+    found = tls_report(TLS_COSTS)
+    assert found["tls_vs_plain"] == {"producer": {"small": 1.2}, "worker": {"small": 1.0}}
+    assert found["tls_us"]["producer"]["small"] == {"plain": 5.0, "tls": 6.0}
+    assert tls_table(found).splitlines()[2:] == [
+        "| producer, small records | 5.0 | 6.0 | 1.20 |",
+        "| worker, small records | 82.0 | 88.0 | 1.00 |",
+    ]
+
+
 PEER_COSTS = {"plain": [20.0, 22.0, 21.0], "hub": [40.0, 55.0, 42.0], "quix-streams": [40.0, 110.0, 42.0]}
 
 
@@ -130,6 +149,8 @@ def test_page_takes_the_tables_that_were_measured() -> None:
     assert with_tables(written, report({"worker_stages": stages})) == written
     with pytest.raises(ValueError, match="the page has no table between <!-- peers --> and"):
         with_tables("# A\n<!-- peers -->\n", report({"peers": {}}))
+    tls = tls_report(TLS_COSTS)
+    assert tls_table(tls) in with_tables("# A\n<!-- tls -->\nold\n<!-- /tls -->\n", report(tls))
 
 
 def test_report_names_every_figure_and_leaves_unmeasured_ones_empty() -> None:

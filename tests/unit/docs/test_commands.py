@@ -1,4 +1,4 @@
-"""Every command that the pages and the help name exists, with each option that they give it."""
+"""Every command that the pages and the help name exists, with each option that they give it, and can be typed so."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 import typer
+from typer._click.exceptions import UsageError
 
 from connectors.cli.main import app as connector
 from hub.cli.main import app as hub
@@ -23,7 +24,7 @@ _LINE: Final = re.compile(
 )
 # What an office types to the connector that is one file, and the words that a page of theirs shows it by.
 _FILE: Final = re.compile(r"`(?:py|python3) connector\.pyz ([a-z][^`]*)`")
-_EXAMPLES: Final = re.compile(r"Examples?:(.*)", re.DOTALL)
+_EXAMPLES: Final = re.compile(r"Examples?:(.*?)(?:\n\s*\nExit status|\Z)", re.DOTALL)
 
 
 def parts(command: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -53,11 +54,39 @@ def fault(text: str) -> str | None:
     return f"{name} has no option {unknown[0]}" if unknown else None
 
 
+def refusal(text: str) -> str | None:
+    """Return what the program's own parser has against a command, as it is typed; None where it would be run."""
+    words = shlex.split(text, comments=True)
+    name = words.pop(0)
+    command, context = PROGRAMS[name], None
+    try:
+        while True:
+            context = command.make_context(name, words, parent=context)
+            if not hasattr(command, "commands"):
+                return None
+            name, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+    except typer.Exit:  # of an option that tells something, such as --version
+        return None
+    except UsageError as exc:
+        return f"{text}: {exc.format_message()}"
+
+
+def typed(page: str) -> list[str]:
+    """Return the commands of ours that a page has somebody type: none that is only named, or has gaps."""
+    spans, lines = spans_and_lines(page)
+    found = [*(text for text in spans if text not in EVERY), *lines]
+    return [text.split(" > ")[0] for text in found if not re.search(r'(?<!")…', text)]
+
+
 def shown(page: str) -> list[str]:
     """Return the commands that a page names, in its text and in its blocks."""
+    return [text for found in spans_and_lines(page) for text in found]
+
+
+def spans_and_lines(page: str) -> tuple[list[str], list[str]]:
+    """Return the commands in a page's text, and those in its blocks and on an office's page, which are typed."""
     text = (ROOT / page).read_text("utf-8").replace("\\\n", " ")
-    typed = [f"connector {arguments}" for arguments in _FILE.findall(text)]
-    return [*_SPAN.findall(text), *_LINE.findall(text), *typed]
+    return _SPAN.findall(text), [*_LINE.findall(text), *(f"connector {given}" for given in _FILE.findall(text))]
 
 
 def examples(text: str) -> list[str]:
@@ -78,6 +107,12 @@ def examples(text: str) -> list[str]:
 def test_commands_of_a_page_exist_with_their_options(page: str) -> None:
     """Whoever types what a page says is not told of an unknown command or option."""
     assert [found for text in shown(page) if (found := fault(text))] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_commands_of_a_page_can_be_typed(page: str) -> None:
+    """What a command needs is there, and nothing that it does not take."""
+    assert [found for text in typed(page) if (found := refusal(text))] == []
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -102,3 +137,21 @@ def test_help_has_an_example_that_exists(name: str) -> None:
 def test_wrong_command_is_seen(text: str, expected: str | None) -> None:
     """A name or an option that there is not is found, in a group and below it."""
     assert fault(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hub center add --name Tashkent", "Missing argument 'ID'"),
+        ("hub center show uz kz", "unexpected extra argument(s) (kz)"),
+        ("hub doctor --jsn", "No such option: --jsn"),
+        ("hub up --port nine", "should be a valid integer"),
+        ("connector join", "Missing argument 'FILE'"),
+        ("hub --data-dir demo status --json", None),
+        ("hub --version", None),
+    ],
+)
+def test_command_that_cannot_be_typed_is_seen(text: str, expected: str | None) -> None:
+    """An argument that is missing, one too many, and one of another kind."""
+    refused = refusal(text)
+    assert refused is None if expected is None else expected in str(refused)

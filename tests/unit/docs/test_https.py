@@ -10,7 +10,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -51,8 +51,8 @@ async def test_client_of_the_page_posts_and_reads(tmp_path: Path, client_class: 
         address = f"https://127.0.0.1:{await asyncio.wait_for(ready, 10)}"
         app.desk.addresses = (address,)
 
-        def use() -> list[httpx.Response]:
-            with httpx.Client(verify=ssl.create_default_context(cafile=str(authority.file))) as http:
+        def use() -> list[httpx2.Response]:
+            with httpx2.Client(verify=ssl.create_default_context(cafile=str(authority.file))) as http:
                 client = client_class(
                     HUB, center.id, address, Ed25519PrivateKey.from_private_bytes(center.signer.seed), http
                 )

@@ -123,6 +123,7 @@ def test_stream_of_two_places_goes_all_the_way(tree: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_stream_without_all_of_its_words_is_refused(tree: Path) -> None:
     """CI names each word that is missing, and words of no stream; with all of them it has nothing to say."""
     assert python(tree, "-m", "schemas.words").stdout == ""
