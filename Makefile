@@ -61,7 +61,7 @@ check: setup
 	@$(MAKE) --no-print-directory -j 2 types compiled lint imports
 	@$(MAKE) --no-print-directory test
 
-# Beside mypy, on the other core, so that the three processes of the tests need not do it three times. What is wrong
+# Beside mypy, on the other core, so that the processes of the tests need not do it once each. What is wrong
 # with a test is told when it runs.
 compiled: $(STAMP)
 	-@$(BIN)/python -m pytest --collect-only -qq -m 'not long' >/dev/null 2>&1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import InvalidOperation
 from pathlib import PurePath
 from typing import Any
 
@@ -122,7 +123,10 @@ class _Spelling:
 
 
 def _exact(text: str) -> WrittenNumber:
-    value = WrittenNumber(text)
+    try:
+        value = WrittenNumber(text)
+    except InvalidOperation:  # an exponent of twenty digits, which no Decimal holds
+        raise ValueError("a number is out of any sensible range") from None
     if value and abs(value.adjusted()) > _EXPONENT_MAX:
         raise ValueError("a number is out of any sensible range")
     exponent = value.as_tuple().exponent

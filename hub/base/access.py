@@ -56,7 +56,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 def holds_table(value: object) -> bool:
     """Return whether a value of a file of settings is a table, or has one in it: there a password may stand."""
-    return isinstance(value, dict) or (isinstance(value, list) and any(map(holds_table, value)))
+    return isinstance(value, dict | BaseModel) or (isinstance(value, list) and any(map(holds_table, value)))
 
 
 class Security(BaseModel):

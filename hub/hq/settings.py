@@ -322,8 +322,6 @@ def _explain(exc: ValidationError, path: Path, origins: Mapping[str, str]) -> st
     said = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     expected = _EXPECTED.get(first["type"], said)
     # A table may hold a password in a wrong line, an address one in front of its host.
-    is_told = (
-        name in SECRETS or ", came " in expected or isinstance(first["input"], BaseModel) or holds_table(first["input"])
-    )
+    is_told = name in SECRETS or ", came " in expected or holds_table(first["input"])
     came = "" if is_told else f", came {without_login(str(first['input']))[:60]!r}"
     return f"{place}: {expected}{came}; change it, or take it out for its default"

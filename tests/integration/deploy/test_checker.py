@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,64 +28,58 @@ from hub.evidence.report import Report
 from hub.evidence.subject import Subject
 from tests.support.evidence import ROOT as ROOT_KEY
 from tests.support.evidence import remade
-from tests.support.pyz import start, state
+from tests.support.pyz import (
+    ROOT,
+    VERSION,
+    link_folder,
+    made_elsewhere,
+    others_on_path,
+    start,
+    start_at_once,
+    state,
+    take,
+)  # fmt: skip
 from tests.support.pyz import unpacked as unpacked_of
 
-ROOT: Final = Path(__file__).parents[3]
 GOLDEN: Final = ROOT / "tests/data/evidence/deal-v1.zip"
-VERSION: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 KEY: Final = ("--root", ROOT_KEY.verifier.to_text())
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return pack.fetch(make.CHECKER, platform_name(), VERSION, tmp_path_factory.mktemp("wheels"))
+def program() -> pack.Program:
+    return make.CHECKER
 
 
 @pytest.fixture(scope="module")
-def checker(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("checker") / make.CHECKER.file_name(platform_name())
-    file.write_bytes(pack.pack(make.CHECKER, platform_name(), {VERSION: wheels}))
+def example() -> tuple[object, ...]:
+    return (GOLDEN, *KEY)
+
+
+@pytest.fixture(scope="module")
+def checker(file: Path) -> Path:
     return file
-
-
-@pytest.fixture(scope="module")
-def used(checker: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a home in which the checker was started once."""
-    home = tmp_path_factory.mktemp("used")
-    assert start(checker, GOLDEN, *KEY, home=home).returncode == 0
-    return home
-
-
-@pytest.fixture
-def home(used: Path, tmp_path: Path) -> Path:
-    """Return a copy of that home, to be changed."""
-    return Path(shutil.copytree(used, tmp_path / "home", symlinks=True))
 
 
 def unpacked(home: Path) -> Path:
     """Return the one folder that was unpacked."""
-    return unpacked_of(home, make.CHECKER.name)
+    return unpacked_of(home, make.CHECKER)
 
 
 @pytest.mark.long
 def test_made_of_a_copy_elsewhere_it_has_the_same_bytes(checker: Path, wheels: list[Path], tmp_path: Path) -> None:
     """No path, time, mode or order of the machine that makes it is in it."""
-    copy = tmp_path / "elsewhere"
-    for name in ("hub", "connectors", "schemas", "deploy/checker", "deploy/pyz"):
-        shutil.copytree(ROOT / name, copy / name, copy_function=shutil.copyfile)
-    shutil.copyfile(ROOT / "pyproject.toml", copy / "pyproject.toml")
-    code = (
-        "import os, sys; from pathlib import Path; os.umask(0o077); from deploy.checker.make import CHECKER\n"
-        "wheels = [Path(name) for name in sys.argv[3:]]\n"
-        "from deploy.pyz.pack import pack\n"
-        f"Path(sys.argv[1]).write_bytes(pack(CHECKER, sys.argv[2], {{{VERSION!r}: wheels}}))"
-    )
     again = tmp_path / "again.pyz"
-    arguments = [str(again), platform_name(), *map(str, reversed(wheels))]
-    subprocess.run([sys.executable, "-c", code, *arguments], cwd=copy, check=True, timeout=120)
+    made_elsewhere(
+        tmp_path / "elsewhere",
+        ["hub", "connectors", "schemas", "deploy/checker", "deploy/pyz"],
+        ["pyproject.toml"],
+        "from deploy.checker.make import CHECKER\n"
+        "wheels = [Path(name) for name in sys.argv[3:]]\n"
+        f"Path(sys.argv[1]).write_bytes(pack(CHECKER, sys.argv[2], {{{VERSION!r}: wheels}}))",
+        again, platform_name(), *reversed(wheels),
+    )  # fmt: skip
     assert again.read_bytes() == checker.read_bytes()
     assert str(ROOT).encode() not in checker.read_bytes()
 
@@ -125,12 +118,9 @@ def test_readme_that_gives_it_another_digest_is_found(checker: Path, home: Path)
 
 def test_nothing_else_on_the_machine_takes_part(checker: Path, home: Path) -> None:
     """Not what PYTHONPATH or the user's own packages would put before the checker's, or before Python's own."""
-    others = home / "others"
-    others.mkdir()
-    for name in ("pydantic", "typer", "hub", "json", "hashlib"):
-        (others / f"{name}.py").write_text("raise SystemExit(99)\n")
-    (others / "sitecustomize.py").write_text("import sys; sys.modules['hub'] = None\n")
-    done = start(checker, GOLDEN, *KEY, home=home, PYTHONPATH=str(others))
+    others = others_on_path(home / "others", "pydantic", "typer", "hub", "json", "hashlib")
+    (home / "others/sitecustomize.py").write_text("import sys; sys.modules['hub'] = None\n")
+    done = start(checker, GOLDEN, *KEY, home=home, PYTHONPATH=others)
     assert done.returncode == 0, done.stderr
 
 
@@ -159,23 +149,10 @@ def add(folder: Path) -> Path:
     return path
 
 
-def take(folder: Path) -> Path:
-    path = folder / "pydantic/main.py"
-    path.unlink()
-    return path
-
-
 def link(folder: Path) -> Path:
     path = folder / "pydantic/main.py"
     path.rename(folder.parent.parent / "main.py")
     path.symlink_to(folder.parent.parent / "main.py")
-    return path
-
-
-def link_folder(folder: Path) -> Path:
-    path = folder / "pydantic"
-    path.rename(folder.parent.parent / "pydantic")
-    path.symlink_to(folder.parent.parent / "pydantic")
     return path
 
 
@@ -208,12 +185,9 @@ def test_unpacked_copy_that_others_may_write_to_is_not_run(checker: Path, home: 
     assert "others may write to it" in done.stderr
 
 
-@pytest.mark.long
 def test_several_first_starts_at_once_leave_one_whole_copy(checker: Path, tmp_path: Path) -> None:
     """Each ends well, and nothing half made is left."""
-    command = [sys.executable, "-I", str(checker), str(GOLDEN), *KEY]
-    running = [subprocess.Popen(command, env={"HOME": str(tmp_path)}, stdout=subprocess.DEVNULL) for _ in range(4)]
-    assert [process.wait(120) for process in running] == [0] * 4
+    start_at_once(4, checker, GOLDEN, *KEY, home=tmp_path)
     assert unpacked(tmp_path).name.startswith(release())
     assert start(checker, GOLDEN, *KEY, home=tmp_path).returncode == 0
 

@@ -27,38 +27,31 @@ from deploy.pyz.start import KEPT, UNUSABLE, platform_name
 from hub.protocol.keys import Signer
 from hub.protocol.note import sign_note
 from hub.protocol.trust import Trust
-from tests.support.pyz import start, state, unpacked
+from tests.support.pyz import (
+    ROOT,
+    VERSION,
+    begun,
+    link_folder,
+    made_elsewhere,
+    others_on_path,
+    start,
+    start_at_once,
+    state,
+    take,
+    unpacked,
+)  # fmt: skip
 
-ROOT: Final = Path(__file__).parents[3]
-VERSION: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 HUB: Final = "hub.example"
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return pack.fetch(make.CONNECTOR, platform_name(), VERSION, tmp_path_factory.mktemp("wheels"))
+def program() -> pack.Program:
+    return make.CONNECTOR
 
 
 @pytest.fixture(scope="module")
-def file(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("file") / "connector.pyz"
-    made.write_bytes(pack.pack(make.CONNECTOR, platform_name(), {VERSION: wheels}))
-    return made
-
-
-@pytest.fixture(scope="module")
-def used(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a home in which it was started once."""
-    home = tmp_path_factory.mktemp("used")
-    done = start(file, "fields", home=home)
-    assert (done.returncode, done.stderr) == (0, "")
-    return home
-
-
-@pytest.fixture
-def home(used: Path, tmp_path: Path) -> Path:
-    """Return a copy of that home, to be changed; files keep their times."""
-    return Path(shutil.copytree(used, tmp_path / "home", symlinks=True))
+def example() -> tuple[object, ...]:
+    return ("fields",)
 
 
 @pytest.fixture
@@ -69,28 +62,31 @@ def trust(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def init(trust: Path, tmp_path: Path) -> list[object]:
+    """Return how an office is made, in the folder that is named last."""
+    options = ["--trust", trust, "--center", "uz", "--bootstrap", "127.0.0.1:1", "--language", "en", "--office"]
+    return ["init", *options, tmp_path / "Офис 1"]
+
+
 def folder_of(home: Path) -> Path:
-    return unpacked(home, make.CONNECTOR.name)
+    return unpacked(home, make.CONNECTOR)
 
 
 @pytest.mark.long
 def test_made_of_a_copy_elsewhere_it_has_the_same_bytes(file: Path, wheels: list[Path], tmp_path: Path) -> None:
     """No path, time, mode or order of the machine that makes it is in it, nor in the wheel."""
-    copy = tmp_path / "elsewhere"
-    for name in ("hub", "connectors", "schemas", "deploy/connector", "deploy/pyz"):
-        shutil.copytree(ROOT / name, copy / name, copy_function=shutil.copyfile)
-    for name in ("pyproject.toml", "requirements.lock", "LICENSE"):
-        shutil.copyfile(ROOT / name, copy / name)
-    code = (
-        "import os, sys; from pathlib import Path; os.umask(0o077)\n"
-        "from deploy.connector.make import CONNECTOR, wheel\nfrom deploy.pyz.pack import pack\n"
+    again, wheel = tmp_path / "again.pyz", tmp_path / "again.whl"
+    made_elsewhere(
+        tmp_path / "elsewhere",
+        ["hub", "connectors", "schemas", "deploy/connector", "deploy/pyz"],
+        ["pyproject.toml", "requirements.lock", "LICENSE"],
+        "from deploy.connector.make import CONNECTOR, wheel\n"
         "wheels = [Path(name) for name in sys.argv[4:]]\n"
         f"Path(sys.argv[1]).write_bytes(pack(CONNECTOR, sys.argv[3], {{{VERSION!r}: wheels}}))\n"
-        "Path(sys.argv[2]).write_bytes(wheel())"
-    )
-    again, wheel = tmp_path / "again.pyz", tmp_path / "again.whl"
-    arguments = [str(again), str(wheel), platform_name(), *map(str, reversed(wheels))]
-    subprocess.run([sys.executable, "-c", code, *arguments], cwd=copy, check=True, timeout=120)
+        "Path(sys.argv[2]).write_bytes(wheel())",
+        again, wheel, platform_name(), *reversed(wheels),
+    )  # fmt: skip
     assert again.read_bytes() == file.read_bytes()
     assert wheel.read_bytes() == make.wheel()
     assert str(ROOT).encode() not in file.read_bytes()
@@ -134,11 +130,10 @@ def test_libraries_are_those_that_the_installed_ones_ask_for() -> None:
 
 
 @pytest.mark.long
-def test_an_office_begins_with_python_alone(file: Path, tmp_path: Path, trust: Path) -> None:
+def test_an_office_begins_with_python_alone(file: Path, tmp_path: Path, init: list[object]) -> None:
     """With an empty home: it is made, checked, previewed; what it says to type next can be typed."""
-    office = tmp_path / "Офис 1"
-    options = ["--trust", trust, "--center", "uz", "--bootstrap", "127.0.0.1:1", "--language", "en", "--office", office]
-    made = start(file, "init", *options, home=tmp_path)
+    office = init[-1]
+    made = start(file, *init, home=tmp_path)
     assert (made.returncode, made.stderr) == (0, ""), made
     (typed,) = [line for line in made.stdout.splitlines() if "preview" in line]
     assert f"{file} preview sample/offers.xlsx --office" in typed
@@ -154,11 +149,10 @@ def test_an_office_begins_with_python_alone(file: Path, tmp_path: Path, trust: P
 
 
 @pytest.mark.long
-def test_service_starts_this_file_by_one_process(file: Path, used: Path, trust: Path, tmp_path: Path) -> None:
+def test_service_starts_this_file_by_one_process(file: Path, used: Path, init: list[object]) -> None:
     """By the Python that runs it, which need not start another one."""
-    office = tmp_path / "office"
-    options = ["--trust", trust, "--center", "uz", "--bootstrap", "127.0.0.1:1", "--language", "en", "--office", office]
-    assert start(file, "init", *options, home=used).returncode == 0
+    office = init[-1]
+    assert start(file, *init, home=used).returncode == 0
     done = start(file, "install-service", "--print", "--office", office, home=used)
     assert done.returncode == 0, done
     if sys.platform.startswith("linux"):
@@ -168,11 +162,8 @@ def test_service_starts_this_file_by_one_process(file: Path, used: Path, trust: 
 @pytest.mark.long
 def test_nothing_else_on_the_machine_takes_part(file: Path, used: Path, tmp_path: Path) -> None:
     """Not what PYTHONPATH or the user's own packages would put before its own, or before Python's."""
-    others = tmp_path / "others"
-    others.mkdir()
-    for name in ("pydantic", "typer", "hub", "json", "connectors"):
-        (others / f"{name}.py").write_text("raise SystemExit(99)\n")
-    done = start(file, "fields", home=used, PYTHONPATH=str(others))
+    others = others_on_path(tmp_path / "others", "pydantic", "typer", "hub", "json", "connectors")
+    done = start(file, "fields", home=used, PYTHONPATH=others)
     assert done.returncode == 0, done.stderr
 
 
@@ -206,28 +197,15 @@ def add(folder: Path) -> Path:
     return path
 
 
-def take(folder: Path) -> Path:
-    path = folder / "pydantic/main.py"
-    path.unlink()
-    return path
-
-
 def cut(folder: Path) -> Path:
     path = next((folder / "pydantic_core").glob("*.so"))
     path.write_bytes(path.read_bytes()[:1000])
     return path
 
 
-def link_folder(folder: Path) -> Path:
-    path = folder / "pydantic"
-    path.rename(folder.parent.parent / "pydantic")
-    path.symlink_to(folder.parent.parent / "pydantic")
-    return path
-
-
 @pytest.mark.long
 @pytest.mark.skipif(os.name != "posix", reason="links, and names of compiled files")
-@pytest.mark.parametrize("ways", [(flip,), pytest.param((change, add, take, cut, link_folder), marks=pytest.mark.long)])
+@pytest.mark.parametrize("ways", [(flip,), (change, add, take, cut, link_folder)])
 def test_what_was_damaged_is_put_right_and_told(file: Path, home: Path, ways: Sequence[Callable[[Path], Path]]) -> None:
     """A disk, a cleaner or a person spoiled it: it is said, and the connector works; the next start is quiet again."""
     for how in ways:
@@ -252,7 +230,7 @@ def test_copied_home_is_compared_once_and_nothing_is_told(file: Path, home: Path
 
 
 @pytest.mark.long
-def test_copies_of_older_releases_go_and_those_in_use_stay(file: Path, home: Path, trust: Path, tmp_path: Path) -> None:
+def test_copies_of_older_releases_go_and_those_in_use_stay(file: Path, home: Path, init: list[object]) -> None:
     """A start keeps its own and the one that was started last before it; a running connector holds its own."""
     current = folder_of(home)
     older = [shutil.copytree(current, current.with_name(f"0.{n}.0-{n:016x}-{VERSION}")) for n in range(3)]
@@ -261,13 +239,8 @@ def test_copies_of_older_releases_go_and_those_in_use_stay(file: Path, home: Pat
     assert start(file, "fields", home=home).stderr == ""
     assert {path.name for path in current.parent.iterdir()} == {current.name, older[-1].name}
 
-    office = tmp_path / "office"
-    options = ["--trust", trust, "--center", "uz", "--bootstrap", "127.0.0.1:1", "--language", "en", "--office", office]
-    assert start(file, "init", *options, home=home).returncode == 0
-    command = [sys.executable, "-I", str(file), "run", "--office", str(office)]
-    running = subprocess.Popen(
-        command, env={"HOME": str(home)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=home
-    )
+    assert start(file, *init, home=home).returncode == 0
+    running = begun(file, "run", "--office", init[-1], home=home)
     try:
         ends = time.monotonic() + 60
         while not is_held(current):
@@ -294,19 +267,17 @@ def is_held(folder: Path) -> bool:
     return False
 
 
-@pytest.mark.long  # and by the checker's file, which is started by the same code
+@pytest.mark.long  # and in every run by the checker's file, which is started by the same code
 def test_several_first_starts_at_once_leave_one_whole_copy(file: Path, tmp_path: Path) -> None:
     """Each ends well, and nothing half made is left."""
-    command = [sys.executable, "-I", str(file), "fields"]
-    running = [subprocess.Popen(command, env={"HOME": str(tmp_path)}, stdout=subprocess.DEVNULL) for _ in range(3)]
-    assert [process.wait(120) for process in running] == [0] * 3
+    start_at_once(3, file, "fields", home=tmp_path)
     assert folder_of(tmp_path).name.startswith(pack.release())
 
 
 @pytest.mark.long
 def test_start_that_was_killed_while_it_unpacked_leaves_nothing_that_is_believed(file: Path, tmp_path: Path) -> None:
     """What it left has another name: the next start unpacks by itself, and works."""
-    first = subprocess.Popen([sys.executable, "-I", str(file), "fields"], env={"HOME": str(tmp_path)})
+    first = begun(file, "fields", home=tmp_path)
     cache = tmp_path / ".cache" / make.CONNECTOR.name
     ends = time.monotonic() + 60
     while not list(cache.glob(".new-*/connectors/*")) and time.monotonic() < ends:
@@ -323,12 +294,7 @@ def test_several_starts_at_once_put_the_same_right(file: Path, home: Path) -> No
     """They write the same bytes, each whole."""
     change(folder_of(home))
     take(folder_of(home))
-    command = [sys.executable, "-I", str(file), "fields"]
-    running = [
-        subprocess.Popen(command, env={"HOME": str(home)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(3)
-    ]
-    assert [process.wait(120) for process in running] == [0] * 3
+    start_at_once(3, file, "fields", home=home)
     assert start(file, "fields", home=home).stderr == ""
 
 
