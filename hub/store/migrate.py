@@ -15,9 +15,10 @@ from typing import Final
 from sqlalchemy import Connection, Engine, inspect, text
 
 from hub.protocol.errors import Fatal, UsageError
+from hub.store.moved import MOVED, MOVED_AWAY
 from hub.store.tables import METADATA
 
-HEAD: Final = "0010"
+HEAD: Final = "0012"
 _VERSIONS: Final = "alembic_version"
 # The tables of the first migration: a release up to 0.2 that was stopped while it made them has noted no version.
 _FIRST: Final = frozenset({"entity", "evidence", "intake", "lane", "ledger", "measure", "quarantine", "receipt"})
@@ -40,6 +41,9 @@ def migrate(connection: Connection) -> None:
     version = _version(connection)
     if version == HEAD:
         return
+    if version is None and connection.dialect.name != "sqlite":
+        _make_all(connection)
+        return
     # Alembic takes a fifth of a second to import, and nearly every start finds nothing to do.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -49,6 +53,8 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if version == MOVED:
+        raise Fatal(f"this database {MOVED_AWAY}")
     if version is not None and version not in known:
         raise Fatal(f"the database is at version {version}, this release knows up to {HEAD}: install a newer cohub")
     if version is None:
@@ -56,17 +62,35 @@ def migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def check_current(engine: Engine) -> None:
+def _make_all(connection: Connection) -> None:
+    """Make all tables as they are now: only SQLite's files were ever written by releases before migration 0010."""
+    refuse_others(set(inspect(connection).get_table_names()))
+    METADATA.create_all(connection, checkfirst=False)
+    connection.execute(text(f"CREATE TABLE {_VERSIONS}(version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text(f"INSERT INTO {_VERSIONS} VALUES ('{HEAD}')"))  # noqa: S608 - a constant
+
+
+def check_current(engine: Engine, location: str) -> None:
     """Return if the tables are those of this release, for whoever only reads. Errors: UsageError with the remedy."""
     with engine.connect() as connection:
         version = _version(connection)
+    refuse_version(version, location)
+
+
+def refuse_version(version: str | None, location: str) -> None:
+    """Return if a database of this version is of this release. Errors: UsageError with the remedy."""
+    if version == HEAD:
+        return
+    if version == MOVED:
+        raise UsageError(f"{location} {MOVED_AWAY}")
     if version is None or version < HEAD:
         raise UsageError(
-            f"the database is at version {version or 'none'}, expected {HEAD}: start the worker of this release, which "
-            "brings it up to date (`hub up` or `hub worker`)"
+            f"{location}: the database is at version {version or 'none'}, expected {HEAD}: `hub migrate` brings it up"
+            " to date (in SQLite `hub up` and `hub worker` do, too)"
         )
-    if version > HEAD:
-        raise UsageError(f"the database is at version {version}, this release knows up to {HEAD}: use a newer cohub")
+    raise UsageError(
+        f"{location}: the database is at version {version}, this release knows up to {HEAD}: use a newer cohub"
+    )
 
 
 def _version(connection: Connection) -> str | None:

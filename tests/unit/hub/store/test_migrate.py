@@ -244,7 +244,7 @@ def test_database_that_lost_its_version_is_not_taken_for_somebody_elses(tmp_path
     path = tmp_path / "hub.sqlite3"
     opened(path)
     for row, what in (
-        ("", r"tables \(access, .*segment, told, unkept\)"),
+        ("", r"tables \(access, .*segment, tenure, told, unkept\)"),
         ("INSERT INTO lease VALUES ('notary', 'a', 1)", r"rows \(lease\)"),
     ):
         with closing(sqlite3.connect(path)) as db, db:

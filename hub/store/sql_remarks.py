@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -12,19 +11,18 @@ from hub.protocol.errors import Malformed
 from hub.protocol.forms import STATUS_V1
 from hub.protocol.moment import to_us
 from hub.protocol.remark import RepeatedIds
+from hub.store.database import Connection, Database
 from hub.store.rows import is_count, is_text
-from hub.store.sqlite_database import SqliteDatabase
 
 
-def write_remarks(
-    database: SqliteDatabase, db: sqlite3.Connection, found: Mapping[str, RepeatedIds], now: datetime
-) -> list[str]:
+def write_remarks(database: Database, db: Connection, found: Mapping[str, RepeatedIds], now: datetime) -> list[str]:
     """Put what an audit of the whole ledger found in the place of what the one before did; return who is told.
 
     Who has no more than before, and was heard since as one who reads what HQ says, is told no longer: a ledger keeps
     what once came, and nobody can take it back. What one has of which less is found stands in another ledger, from a
     copy perhaps: it is told anew.
     """
+    database.alone(db, "remark")
     rows = database.lenient(
         "SELECT remark.rowid, remark.center, count, text, kept_at_us, seen_at_us, presence FROM remark"
         " LEFT JOIN intake ON intake.center = remark.center"
@@ -45,7 +43,7 @@ def write_remarks(
     return sorted(read_remarks(database))
 
 
-def read_remarks(database: SqliteDatabase) -> dict[str, str]:
+def read_remarks(database: Database) -> dict[str, str]:
     """Return what is to be told to each center, of those to whom there is anything.
 
     HQ signs it: what no audit has written there is passed over, and the next audit writes it anew.

@@ -43,7 +43,8 @@ _ENTITIES: Final = (
 _LEAVES: Final = (
     "SELECT leaf_index, log_leaf.lane_id, log_leaf.last, hash, CAST(note AS BLOB)"
     " FROM log_leaf LEFT JOIN receipt ON receipt.lane_id = log_leaf.lane_id AND receipt.last = log_leaf.last"
-    " WHERE leaf_index > ? ORDER BY leaf_index LIMIT ?"
+    " WHERE leaf_index > ? UNION ALL SELECT leaf_index, NULL, NULL, hash, NULL FROM log_lost WHERE leaf_index > ?"
+    " ORDER BY leaf_index LIMIT ?"
 )
 _UNLOGGED: Final = (
     "SELECT first, last FROM receipt r WHERE lane_id = ? AND last <= ? AND NOT EXISTS"
@@ -51,7 +52,7 @@ _UNLOGGED: Final = (
 )
 
 
-class SqliteAudit:
+class SqlAudit:
     """The tables as they are, through an open connection."""
 
     def __init__(self, query: Query) -> None:
@@ -136,7 +137,7 @@ class SqliteAudit:
         done = -1
         try:
             while True:
-                rows = self._query.lenient(_LEAVES, (done, READ_AHEAD))
+                rows = self._query.lenient(_LEAVES, (done, done, READ_AHEAD))
                 yield from map(LeafRow._make, rows)
                 if len(rows) < READ_AHEAD:
                     return

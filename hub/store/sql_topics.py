@@ -1,20 +1,19 @@
-"""How far the broker has HQ's topics, and what is said again, in SQLite."""
+"""How far the broker has HQ's topics, and what is said again."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from sqlite3 import Connection
 from typing import Final
 
 from hub.ledger.derived import Again, Partition, Reach, is_place
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import from_us, to_us
+from hub.store.database import Connection, Database, OnDatabase, suspends
 from hub.store.rows import UNREADABLE, StoredEntity, columns, is_count, is_text, known_of
-from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
-from hub.store.sqlite_lease import follow, lead
-from hub.store.sqlite_publication import SqlitePublication, write_reach
+from hub.store.sql_lease import follow, lead
+from hub.store.sql_publication import SqlPublication, write_reach
 from hub.store.store import Damaged
 from hub.store.topic_store import StatesPage
 
@@ -24,10 +23,10 @@ _NUMBERS: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*")
 _PARTITIONS: Final = re.compile(rf"({_NUMBERS.pattern})?")
 
 
-class SqliteTopics(OnDatabase):
-    """A TopicStore on the connection of a SqliteStore."""
+class SqlTopics(OnDatabase):
+    """A TopicStore on the connection of a SqlStore."""
 
-    def __init__(self, database: SqliteDatabase, publication: SqlitePublication) -> None:
+    def __init__(self, database: Database, publication: SqlPublication) -> None:
         super().__init__(database)
         self._publication = publication
 
@@ -75,6 +74,7 @@ class SqliteTopics(OnDatabase):
     async def ask(self, topics: Mapping[str, Collection[int]], why: str, now: datetime) -> None:
         """See TopicStore."""
         with self._database.writing() as db:
+            self._database.alone(db, "said_again")
             for topic, asked in sorted(topics.items()):
                 self._ask(db, topic, asked, why, now)
 
@@ -114,6 +114,7 @@ class SqliteTopics(OnDatabase):
         damaged = [(number, row[0]) for number, *row in rows if _again(*row) is None]
         if damaged:
             with self._database.writing() as db:
+                self._database.alone(db, "said_again")
                 for number, topic in damaged:
                     db.execute("DELETE FROM said_again WHERE rowid = ?", (number,))
                     if is_text(topic):

@@ -1,9 +1,8 @@
-"""The hot writes of HQ's log in SQLite: what the notary asks and writes. Reading for everybody else is `log`."""
+"""The hot writes of HQ's log: what the notary asks and writes. Reading for everybody else is `log`."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
@@ -12,23 +11,23 @@ from hub.ledger.notary import Addition, Log, Stored, Unlogged
 from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
+from hub.store.database import Connection, Database, OnDatabase, suspends
 from hub.store.log import LogReader
 from hub.store.log_rows import Heard
-from hub.store.sqlite_database import OnDatabase, SqliteDatabase, suspends
-from hub.store.sqlite_lease import follow, lead
-from hub.store.sqlite_log_rows import SqliteLogRows
-from hub.store.sqlite_query import Query
+from hub.store.moved import MOVED_AWAY
+from hub.store.sql_lease import follow, lead
+from hub.store.sql_log_rows import SqlLogRows
 from hub.store.store import OvertakenError
 
 NOTARY = "notary"
 
 
-class SqliteLog(OnDatabase):
+class SqlLog(OnDatabase):
     """A LogStore on the worker's own connection."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._rows = SqliteLogRows(Query(str(database.path), database.connection))
+        self._rows = SqlLogRows(database.questions)
         self._witnesses = Witnesses()
         self._reader = LogReader(self._rows, lambda: self._witnesses)
 
@@ -63,12 +62,15 @@ class SqliteLog(OnDatabase):
         """
         with self._database.writing() as db:
             # Asked inside the transaction. Were it not, the keys would still refuse a second leaf of one index.
+            self._database.alone(db, "checkpoint")
             (size,) = db.execute("SELECT coalesce(max(size), 0) FROM checkpoint").fetchone()
             if size != addition.before:
                 raise OvertakenError(f"HQ's log is at size {size}, expected {addition.before}: somebody else went on")
             try:
                 write_addition(db, addition)
-            except sqlite3.IntegrityError as exc:
+            except self._database.contradictions as exc:
+                if MOVED_AWAY in str(exc):
+                    raise
                 raise Malformed(f"HQ's log behind size {addition.before} contradicts its checkpoint: {exc}") from exc
 
     @suspends
@@ -108,13 +110,14 @@ class SqliteLog(OnDatabase):
         return self._rows.hearing(witnesses)
 
 
-def write_addition(db: sqlite3.Connection, addition: Addition) -> None:
-    """Write leaves, tiles, cursors and checkpoint inside the caller's transaction. Errors: sqlite3.IntegrityError."""
+def write_addition(db: Connection, addition: Addition) -> None:
+    """Write leaves, tiles, cursors and checkpoint inside the caller's transaction. Errors: `contradictions`."""
     log = addition.log
     db.executemany(
         "INSERT INTO log_leaf(leaf_index, lane_id, last, hash) VALUES (?, ?, ?, ?)",
         [(leaf.index, leaf.lane_id, leaf.last, leaf.hash) for leaf in addition.leaves],
     )
+    db.executemany("INSERT INTO log_lost(leaf_index, hash) VALUES (?, ?)", addition.lost)
     db.executemany(
         "INSERT INTO log_tile(level, tile_index, hashes) VALUES (?, ?, ?)",
         [(tile.level, tile.index, tile.hashes) for tile in addition.tiles],

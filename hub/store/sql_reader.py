@@ -1,8 +1,7 @@
-"""A LedgerReader of a SQLite file: HQ's own database, or a mirror of one that is elsewhere. Opened to be read alone."""
+"""A LedgerReader in SQL: of HQ's own database, or of a mirror of one that is elsewhere. Opened to be read alone."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Final
@@ -23,8 +22,8 @@ from hub.store.rows import (
     columns,
     made,
 )
-from hub.store.sqlite_audit import LANES, SqliteAudit
-from hub.store.sqlite_log_rows import SqliteLogRows
+from hub.store.sql_audit import LANES, SqlAudit
+from hub.store.sql_log_rows import SqlLogRows
 from hub.store.sqlite_query import Query
 
 _EVENTS: Final = (
@@ -37,12 +36,12 @@ _RECEIPTS: Final = (
 )
 _RECEIPTS_BEFORE: Final = (
     f"SELECT {columns(StoredReceipt)} FROM receipt"  # noqa: S608
-    " WHERE lane_id = ?1 AND last > ?2 AND last <= (SELECT last FROM receipt"
-    " WHERE lane_id = ?1 AND last <= ?3 AND recorded_at_us < ?4 ORDER BY last DESC LIMIT 1) ORDER BY last"
+    " WHERE lane_id = ? AND last > ? AND last <= (SELECT last FROM receipt"
+    " WHERE lane_id = ? AND last <= ? AND recorded_at_us < ? ORDER BY last DESC LIMIT 1) ORDER BY last"
 )
 _STEPS_BACK: Final = (
     "SELECT last, later FROM (SELECT last, recorded_at_us, lead(recorded_at_us) OVER (ORDER BY last) AS later"
-    " FROM receipt WHERE lane_id = ? AND last <= ?) WHERE later < recorded_at_us ORDER BY last"
+    " FROM receipt WHERE lane_id = ? AND last <= ?) AS followed WHERE later < recorded_at_us ORDER BY last"
 )
 _COVERING: Final = f"SELECT {columns(StoredStretch)} FROM receipt WHERE lane_id = ? AND last >= ? ORDER BY last LIMIT 1"  # noqa: S608
 _TOUCHES: Final = (
@@ -64,7 +63,7 @@ _CHAIN: Final = f"""
 """  # noqa: S608 - the names are ours
 
 
-class SqliteEntityReader:
+class SqlEntityReader:
     """An EntityReader through an open connection."""
 
     def __init__(self, query: Query) -> None:
@@ -116,20 +115,19 @@ class SqliteEntityReader:
         return [event_type for (event_type,) in rows]
 
 
-class SqliteReader:
+class SqlReader:
     """A LedgerReader through a connection, which is its own from then on. `hub.store.opener` makes it."""
 
-    def __init__(self, location: str, db: sqlite3.Connection) -> None:
-        self.location = location
-        self._db = db
-        self._query = Query(location, db)
-        self.entities = SqliteEntityReader(self._query)
-        self.log = LogReader(SqliteLogRows(self._query))
-        self.audit = SqliteAudit(self._query)
+    def __init__(self, query: Query) -> None:
+        self.location = query.location
+        self._query = query
+        self.entities = SqlEntityReader(self._query)
+        self.log = LogReader(SqlLogRows(self._query))
+        self.audit = SqlAudit(self._query)
 
     def close(self) -> None:
         """See LedgerReader."""
-        self._db.close()
+        self._query.close()
 
     def snapshot(self) -> AbstractContextManager[None]:
         """See LedgerReader."""
@@ -212,7 +210,7 @@ class SqliteReader:
 
     def receipts_before(self, lane_id: int, after: int, upto: int, before_us: int) -> list[StoredReceipt]:
         """See LedgerReader."""
-        return made(StoredReceipt, self._query.all(_RECEIPTS_BEFORE, (lane_id, after, upto, before_us)))
+        return made(StoredReceipt, self._query.all(_RECEIPTS_BEFORE, (lane_id, after, lane_id, upto, before_us)))
 
     def newest_segment(self) -> StoredSegment | None:
         """See LedgerReader."""

@@ -1,4 +1,4 @@
-"""How centers reach HQ, in SQLite."""
+"""How centers reach HQ."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 
 from hub.protocol.moment import to_us
 from hub.store.access_store import StoredAccess, stored_access
+from hub.store.database import OnDatabase, suspends
 from hub.store.rows import is_text
-from hub.store.sqlite_database import OnDatabase, suspends
-from hub.store.sqlite_lease import follow, lead
+from hub.store.sql_lease import follow, lead
 
 ACCESS: Final = "access"
 
 
-class SqliteAccess(OnDatabase):
-    """An AccessStore on the connection of a SqliteStore."""
+class SqlAccess(OnDatabase):
+    """An AccessStore on the connection of a SqlStore."""
 
     @suspends
     async def lead(self, owner: str, now: datetime, until: datetime) -> bool:
@@ -45,8 +45,8 @@ class SqliteAccess(OnDatabase):
             (version,) = db.execute(
                 "INSERT INTO access(center, version, sealed, given_at_us, kept) VALUES (?, 1, ?, ?, '')"
                 " ON CONFLICT(center) DO UPDATE SET sealed = excluded.sealed, given_at_us = excluded.given_at_us,"
-                " version = CASE WHEN typeof(version) = 'integer' AND version BETWEEN 0 AND 999999999"
-                " THEN version + 1 ELSE 1 END RETURNING version",
+                " version = CASE WHEN typeof(access.version) = 'integer' AND access.version BETWEEN 0 AND 999999999"
+                " THEN access.version + 1 ELSE 1 END RETURNING version",
                 (center, sealed, to_us(now)),
             ).fetchone()
             return int(version)

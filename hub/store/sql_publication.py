@@ -1,13 +1,12 @@
-"""What is still to be published, and how far the publisher is, in SQLite."""
+"""What is still to be published, and how far the publisher is."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from sqlite3 import Connection
 from types import MappingProxyType
 
 from hub.domain.catalogue import KINDS
@@ -21,10 +20,10 @@ from hub.protocol.moment import from_us
 from hub.protocol.receipt import Receipt
 from hub.protocol.tree import Edge, leaf_hash
 from hub.protocol.verdict import Code
+from hub.store.database import Connection, Database, reading
 from hub.store.released import record_value
 from hub.store.rows import is_count, stored_receipt
-from hub.store.sqlite_database import SqliteDatabase, reading
-from hub.store.sqlite_entities import SqliteEntities
+from hub.store.sql_entities import SqlEntities
 
 _Place = tuple[str, int]  # a lane's origin and a sequence in it
 _Carried = tuple[str, bytes]  # the type and the framed value of an event that carries a record
@@ -39,10 +38,10 @@ _CURSORS = (
 )
 
 
-class SqlitePublication:
+class SqlPublication:
     """Reads publications, and keeps the publisher's cursors."""
 
-    def __init__(self, database: SqliteDatabase, entities: SqliteEntities) -> None:
+    def __init__(self, database: Database, entities: SqlEntities) -> None:
         self._database = database
         self._entities = entities
         self._reader = CanonicalReader()
@@ -57,8 +56,10 @@ class SqlitePublication:
         rows = self._database.connection.execute(_CURSORS, (json.dumps(list(centers)),))
         return [(origin, published) for origin, published, _ in rows]
 
-    def set_published(self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach]) -> None:
-        """See Store."""
+    def set_published(
+        self, cursors: Mapping[str, int], reach: Mapping[Partition, Reach], note: Callable[[Connection], frozenset[str]]
+    ) -> frozenset[str]:
+        """See Store. `note` notes in the same transaction what was sent too late."""
         # In the order of the lanes' numbers, as the notary does: two writers of many rows never wait for each other.
         rows = sorted((self._database.lane_id(origin), last) for origin, last in cursors.items())
         with self._database.writing() as db:
@@ -69,10 +70,16 @@ class SqlitePublication:
                 rows,
             )
             write_reach(db, reach)
+            return note(db)
+
+    def states(self, keys: Collection[EntityKey], begun: str | None) -> list[KnownEntity]:
+        """Return entities as they are now, with their records; and of the lane that `begun` has followed, if it has."""
+        closed = self._closed_by(begun) if begun is not None else set[EntityKey]()
+        return self.with_values(self._entities.find({*keys, *closed}).values())
 
     def publication(self, origin: str, after: int, limit: int) -> Publication | None:
         """See Store."""
-        with reading(self._database.path, f"what is to be published of {origin}"):
+        with reading(self._database.location, f"what is to be published of {origin}"):
             return self._publication(origin, after, limit)
 
     def _publication(self, origin: str, after: int, limit: int) -> Publication | None:
@@ -234,9 +241,11 @@ def write_reach(db: Connection, reaches: Mapping[Partition, Reach]) -> None:
     db.executemany(
         "INSERT INTO said(topic, partition, first_offset, next_offset, upto) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT(topic, partition) DO UPDATE SET"
-        " first_offset = CASE WHEN typeof(first_offset) = 'integer' THEN first_offset ELSE excluded.first_offset END,"
-        " next_offset = CASE WHEN typeof(next_offset) = 'integer' THEN max(next_offset, excluded.next_offset)"
+        " first_offset ="
+        " CASE WHEN typeof(said.first_offset) = 'integer' THEN said.first_offset ELSE excluded.first_offset END,"
+        " next_offset ="
+        " CASE WHEN typeof(said.next_offset) = 'integer' THEN max(said.next_offset, excluded.next_offset)"
         " ELSE excluded.next_offset END,"
-        " upto = CASE WHEN typeof(upto) = 'integer' THEN max(upto, excluded.upto) ELSE excluded.upto END",
+        " upto = CASE WHEN typeof(said.upto) = 'integer' THEN max(said.upto, excluded.upto) ELSE excluded.upto END",
         [(*at, reach.first, reach.next, reach.upto) for at, reach in sorted(reaches.items())],
     )

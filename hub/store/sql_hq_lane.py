@@ -1,30 +1,26 @@
-"""The hq lane's rows in SQLite, a page at a time: what HQ folds its registry from, once it is verified."""
+"""The hq lane's rows, a page at a time: what HQ folds its registry from, once it is verified."""
 
 from __future__ import annotations
 
 from hub.domain.hq_lane import HqStretch
 from hub.domain.stream import HQ
+from hub.store.database import Database
 from hub.store.hq_rows import PAGE_RECEIPTS, named_by, page_of, stretches
-from hub.store.sqlite_database import SqliteDatabase
 from hub.store.store import HqRows
 
 
-class SqliteHqLane:
+class SqlHqLane:
     """Reads the hq lane. Its rows are never archived: every verdict is judged under them."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def page(self, after: int) -> HqRows:
         """See Store."""
-        db = self._database.connection
-        db.execute("BEGIN")
-        try:
+        with self._database.snapshot():
             lanes = self._database.lenient("SELECT id, origin, size FROM lane WHERE center = ? ORDER BY id", (HQ,))
             named = 0 if after else self._named()
             found = self._stretches(lanes[0][0], after) if len(lanes) == 1 else ()
-        finally:
-            db.execute("COMMIT")
         return page_of(lanes, found, named)
 
     def _named(self) -> int:

@@ -1,4 +1,4 @@
-"""LogRows of SQLite, on any open connection to HQ's database: the worker's own or a read-only one."""
+"""LogRows in SQL, on any open connection to HQ's database: the worker's own or a read-only one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hub.ledger.witness import STRANGE, Witnesses
 from hub.protocol.errors import Malformed
 from hub.protocol.keys import COSIGNATURE_ED25519, Verifier
 from hub.protocol.moment import from_us
+from hub.store.database import Questions, Row
 from hub.store.log_rows import Heard, StoredCheckpoint, StoredCosignature
 from hub.store.rows import is_count
-from hub.store.sqlite_query import Query, Row
 
 _CHECKPOINT: Final = (
     "SELECT size, CAST(note AS BLOB), CAST(edge AS BLOB), CAST(signed_at_us AS INTEGER) FROM checkpoint"
@@ -27,20 +27,22 @@ _UPTO: Final = (
     "CASE WHEN c.upto IS NULL THEN 0 WHEN typeof(c.upto) = 'integer' AND c.upto BETWEEN 0 AND l.size THEN c.upto"
     " ELSE (SELECT coalesce(max(f.last), 0) FROM log_leaf f WHERE f.lane_id = l.id) END"
 )
-_NEWEST_COSIGNED: Final = "(SELECT center FROM cosignature ORDER BY size DESC LIMIT 1000)"
+# A table that is derived has a name: servers before 16 want one.
+_NEWEST_COSIGNED: Final = "(SELECT center FROM cosignature ORDER BY size DESC LIMIT 1000) AS newest"
 
 
-class SqliteLogRows:
-    """LogRows through a Query, which stays the caller's."""
+class SqlLogRows:
+    """LogRows through questions, whose connection stays the caller's."""
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: Questions) -> None:
         self._query = query
 
     def ends(self) -> tuple[int, int]:
         """See LogRows."""
         # In one statement: between two of them somebody may append.
         ((leaves, size),) = self._query.all(
-            "SELECT (SELECT coalesce(max(leaf_index) + 1, 0) FROM log_leaf),"
+            "SELECT (SELECT coalesce(max(leaf_index) + 1, 0) FROM (SELECT max(leaf_index) AS leaf_index FROM log_leaf"
+            " UNION ALL SELECT max(leaf_index) FROM log_lost) AS ends),"
             " (SELECT coalesce(max(size), 0) FROM checkpoint)"
         )
         return leaves, size
@@ -57,9 +59,10 @@ class SqliteLogRows:
     def leaves(self, first: int, end: int) -> Iterator[Leaf]:
         """See LogRows."""
         rows = self._query.each(
-            "SELECT leaf_index, lane_id, last, CAST(hash AS BLOB) FROM log_leaf"
+            "SELECT leaf_index, lane_id, last, CAST(hash AS BLOB) FROM log_leaf WHERE leaf_index >= ?"
+            " AND leaf_index < ? UNION ALL SELECT leaf_index, 0, 0, CAST(hash AS BLOB) FROM log_lost"
             " WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
-            (first, end),
+            (first, end, first, end),
         )
         return (Leaf(*row) for row in rows)
 
@@ -148,6 +151,19 @@ class SqliteLogRows:
             f" FROM lane l LEFT JOIN logged c ON c.lane_id = l.id WHERE {_UPTO} < l.size"
         )
         return int(count)
+
+    def owed(self) -> tuple[int, int]:
+        """See LogRows."""
+        ((owed, lost),) = self._query.all(
+            "SELECT (SELECT count(*) FROM owed o WHERE NOT EXISTS"
+            " (SELECT 1 FROM lane l WHERE l.origin = o.origin AND l.size >= o.last)), (SELECT count(*) FROM log_lost)"
+        )
+        return owed, lost
+
+    def begun(self) -> int:
+        """See LogRows."""
+        ((size,),) = self._query.lenient("SELECT coalesce(max(size), 0) FROM log_begun")
+        return size if is_count(size) else 0
 
     def evidence(self) -> list[bytes]:
         """See LogRows."""

@@ -1,9 +1,8 @@
-"""The hot write: all that one fetch of one lane has led to, in one transaction of SQLite."""
+"""The hot write: all that one fetch of one lane has led to, in one transaction."""
 
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -18,33 +17,34 @@ from hub.protocol.errors import Malformed
 from hub.protocol.moment import to_us
 from hub.protocol.tree import leaf_hash
 from hub.protocol.witness import Alarm
+from hub.store.database import Connection, Database
 from hub.store.rows import StoredEvent, ledger_rows
-from hub.store.sqlite_database import SqliteDatabase
-from hub.store.sqlite_entities import SqliteEntities
-from hub.store.sqlite_insert import BOUND, Insert
+from hub.store.sql_entities import SqlEntities
 from hub.store.store import JUNK_SHARE, KEPT_BYTES_MAX, KEPT_KEY_BYTES_MAX, ROW_BYTES, WHOLE_SHARE, FencedError
 
 KEPT_DETAIL_CHARS_MAX: Final = 500
-_MEASURE: Final = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?")
+MEASURE_FORM: Final = r"-?[0-9]{1,60}(\.[0-9]{1,60})?"
+_MEASURE: Final = re.compile(MEASURE_FORM)
 _HEARD: Final = "INSERT INTO heard VALUES (?, ?, ?) ON CONFLICT(center, kind) DO UPDATE SET times = excluded.times"
-_LEDGER: Final = Insert("ledger", ["lane_id", *StoredEvent._fields])
 Said = TypeVar("Said", Presence, Alarm)
 
 
-class SqliteCommit:
+class SqlCommit:
     """Writes steps. `quarantine_quota_bytes` is each center's."""
 
-    def __init__(self, database: SqliteDatabase, entities: SqliteEntities, quarantine_quota_bytes: int) -> None:
+    def __init__(self, database: Database, entities: SqlEntities, quarantine_quota_bytes: int) -> None:
         self._database = database
         self._entities = entities
+        self._ledger = database.insert("ledger", ["lane_id", *StoredEvent._fields])
+        self._locked_term = f"SELECT term FROM intake WHERE center = ?{database.locking}"  # noqa: S608
         self._quarantine_quota_bytes = quarantine_quota_bytes
 
-    def write(self, db: sqlite3.Connection, step: Step, term: int) -> None:
+    def write(self, db: Connection, step: Step, term: int) -> None:
         """Write `step` inside the caller's transaction `db`. Errors: FencedError."""
         intake = step.reading.intake
         # Asked before anything is written: what a worker that was overtaken writes would break the ledger's keys, and
         # it would die of that instead of letting go of the lane.
-        owner = db.execute("SELECT term FROM intake WHERE center = ?", (intake.center,)).fetchone()
+        owner = db.execute(self._locked_term, (intake.center,)).fetchone()
         if owner is None or owner[0] != term:
             raise FencedError(f"intake {intake.center}: another worker has taken it over")
         for commit in step.commits:
@@ -69,7 +69,7 @@ class SqliteCommit:
         self._write_measures(db, step.measures)
 
     @staticmethod
-    def _write_heard(db: sqlite3.Connection, center: str, heard: Heard, heard_at: datetime) -> None:
+    def _write_heard(db: Connection, center: str, heard: Heard, heard_at: datetime) -> None:
         """Write what a center says of itself and of HQ's log, unless it is what it said before.
 
         An alarm that was taken back stays, without a reason: so one that is said again is known to be older.
@@ -91,7 +91,7 @@ class SqliteCommit:
             db.execute(_HEARD, (center, "alarm", times.to_text()))
 
     @staticmethod
-    def _write_witness(db: sqlite3.Connection, step: Step) -> None:
+    def _write_witness(db: Connection, step: Step) -> None:
         """Write what the center's witness says of HQ's log. The first cosignature of a key at a size counts."""
         center = step.reading.intake.center
         db.executemany(
@@ -112,7 +112,7 @@ class SqliteCommit:
             ],
         )
 
-    def _write_commit(self, db: sqlite3.Connection, commit: Commit) -> None:
+    def _write_commit(self, db: Connection, commit: Commit) -> None:
         lane, receipt = commit.lane, commit.receipt
         if receipt.first == 1:
             db.execute(
@@ -133,7 +133,7 @@ class SqliteCommit:
             "UPDATE lane SET size = ?, edge = ?, state_digest = ?, recorded_at_us = ? WHERE id = ?",
             (lane.size, edge, lane.state_digest, recorded_at_us, lane_id),
         )
-        _LEDGER.write(db, ledger_rows(lane_id, commit.rows, self._database.lane_id, BOUND))
+        self._ledger.write(db, ledger_rows(lane_id, commit.rows, self._database.lane_id, self._database.bound))
         db.execute(
             "INSERT INTO receipt(lane_id, last, first, seal, edge, note, recorded_at_us, basis, state_digest)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -151,7 +151,7 @@ class SqliteCommit:
         )
 
     def _write_quarantine(
-        self, db: sqlite3.Connection, center: str, records: Sequence[Quarantined], committed_at: datetime
+        self, db: Connection, center: str, records: Sequence[Quarantined], committed_at: datetime
     ) -> int:
         """Keep what the center's quota has room for, and count the rest. Returns how much of the quota it took."""
         if not records:
@@ -186,8 +186,8 @@ class SqliteCommit:
             used += takes if done.rowcount else 0
         db.executemany(
             "INSERT INTO unkept(center, reason, records, size_bytes, first_at_us, last_at_us) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT(center, reason) DO UPDATE SET records = records + excluded.records,"
-            " size_bytes = size_bytes + excluded.size_bytes, last_at_us = excluded.last_at_us",
+            " ON CONFLICT(center, reason) DO UPDATE SET records = unkept.records + excluded.records,"
+            " size_bytes = unkept.size_bytes + excluded.size_bytes, last_at_us = excluded.last_at_us",
             [
                 (center, reason, count, size, to_us(committed_at), to_us(committed_at))
                 for reason, (count, size) in unkept.items()
@@ -195,7 +195,7 @@ class SqliteCommit:
         )
         return used - before
 
-    def _write_measures(self, db: sqlite3.Connection, changes: Mapping[tuple[str, str], Decimal]) -> None:
+    def _write_measures(self, db: Connection, changes: Mapping[tuple[str, str], Decimal]) -> None:
         for (origin, key), change in changes.items():
             lane_id = self._database.lane_id(origin)
             row = db.execute("SELECT value FROM measure WHERE lane_id = ? AND key = ?", (lane_id, key)).fetchone()

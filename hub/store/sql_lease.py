@@ -1,4 +1,4 @@
-"""Leases in SQLite: whose task something is until when, and which workers live.
+"""Leases: whose task something is until when, and which workers live.
 
 A lease ends by HQ's clock, and a clock can have been wrong when it was written: one that ends later than any that a
 worker with a right clock could hold is nobody's (workers compare theirs with the broker's, hub/worker/clock.py).
@@ -8,11 +8,11 @@ Otherwise a worker that was killed while its clock was a year ahead would leave 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from sqlite3 import Connection
 from typing import Final
 
 from hub.protocol.limits import BROKER_CLOCK_OFF_MAX
 from hub.protocol.moment import to_us
+from hub.store.database import Connection
 from hub.store.workers import KEPT, WORKER, LivingWorker
 
 CLOCKS_APART_MAX: Final = 2 * BROKER_CLOCK_OFF_MAX  # one is ahead of the broker's, the other behind it

@@ -1,4 +1,4 @@
-"""Invitations, in SQLite."""
+"""Invitations."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any, Final
 
 from hub.ledger.invitation import STANDING, Issued
 from hub.protocol.moment import to_us
+from hub.store.database import OnDatabase, suspends
 from hub.store.invitation_store import COLUMNS, StoredInvitation, issued_of
-from hub.store.sqlite_database import OnDatabase, suspends
 
 _NAMES: Final = ", ".join(COLUMNS)
 _STANDING: Final = ", ".join(f"'{stage}'" for stage in sorted(STANDING))
 _MOVED: Final = COLUMNS[4:]  # what moves; the others never change
 
 
-class SqliteInvitations(OnDatabase):
-    """An InvitationStore on the connection of a SqliteStore."""
+class SqlInvitations(OnDatabase):
+    """An InvitationStore on the connection of a SqlStore."""
 
     @suspends
     async def every(self) -> list[Issued]:
@@ -42,12 +42,15 @@ class SqliteInvitations(OnDatabase):
     async def issue(self, issued: Issued, sealed: bytes) -> bool:
         """See InvitationStore. If we crash before COMMIT returns, there is none: its file opens nothing."""
         with self._database.writing() as db:
-            done = db.execute(
-                f"INSERT INTO invitation({_NAMES}, sealed) SELECT {', '.join('?' * len(COLUMNS))}, ?"  # noqa: S608
-                f" WHERE NOT EXISTS (SELECT 1 FROM invitation WHERE center = ? AND stage IN ({_STANDING}))",
-                (*_row(issued), sealed, issued.center),
+            self._database.alone(db, "invitation")
+            standing = f"SELECT 1 FROM invitation WHERE center = ? AND stage IN ({_STANDING})"  # noqa: S608
+            if db.execute(standing, (issued.center,)).fetchone():
+                return False
+            db.execute(
+                f"INSERT INTO invitation({_NAMES}, sealed) VALUES ({', '.join('?' * len(COLUMNS))}, ?)",  # noqa: S608
+                (*_row(issued), sealed),
             )
-            return done.rowcount == 1
+            return True
 
     @suspends
     async def move(self, before: Issued, after: Issued, request: bytes | None = None) -> bool:

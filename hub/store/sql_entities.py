@@ -1,30 +1,26 @@
-"""Entities as rows of SQLite: written with their commit, read for the next one."""
+"""Entities as rows: written with their commit, read for the next one."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection
 from typing import Final
 
 from hub.ledger.step import EntityKey, KnownEntity
+from hub.store.database import Connection, Database, reading
 from hub.store.rows import StoredEntity, columns, entity_row, known_of
-from hub.store.sqlite_database import SqliteDatabase, reading
-from hub.store.sqlite_insert import BOUND, Insert
 
-_ENTITY: Final = Insert(
-    "entity",
-    StoredEntity._fields,
-    "ON CONFLICT(stream, id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in StoredEntity._fields if name not in {"stream", "id", "center"}),
+CHANGED: Final = "ON CONFLICT(stream, id) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in StoredEntity._fields if name not in {"stream", "id", "center"}
 )
 
 
-class SqliteEntities:
+class SqlEntities:
     """Reads and writes entities."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
+        self._insert = database.insert("entity", StoredEntity._fields, CHANGED)
 
     def find(self, keys: Collection[EntityKey], upto: tuple[int, int] = (0, 0)) -> dict[EntityKey, KnownEntity]:
         """Return those of `keys` that HQ knows. Errors: Damaged.
@@ -34,7 +30,7 @@ class SqliteEntities:
         by_stream: dict[str, list[str]] = {}
         for stream, entity_id in keys:
             by_stream.setdefault(stream, []).append(entity_id)
-        with reading(self._database.path, "entities"):
+        with reading(self._database.location, "entities"):
             return {
                 (stream, known.entity.id): known
                 for stream, ids in by_stream.items()
@@ -50,6 +46,6 @@ class SqliteEntities:
         ).fetchall()
         return [known_of(row, self._database.origin) for row in rows]
 
-    def write(self, db: sqlite3.Connection, entities: Collection[KnownEntity]) -> None:
+    def write(self, db: Connection, entities: Collection[KnownEntity]) -> None:
         """Write entities as they are now, inside the caller's transaction `db`."""
-        _ENTITY.write(db, [entity_row(known, self._database.lane_id, BOUND) for known in entities])
+        self._insert.write(db, [entity_row(known, self._database.lane_id, self._database.bound) for known in entities])
