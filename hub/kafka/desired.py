@@ -320,7 +320,8 @@ def worker_rights(name: str) -> set[Right]:
         _topics(principal, "hub.", Operation.WRITE),
         _topics(principal, INVITED, Operation.READ),
         _topics(principal, INVITED, Operation.WRITE),
-        Right(principal, Resource.GROUP, GROUP, Pattern.LITERAL, Operation.READ),
+        Right(principal, Resource.GROUP, GROUP, Pattern.LITERAL, Operation.READ),  # that of releases up to 0.2
+        Right(principal, Resource.GROUP, f"{GROUP}.", Pattern.PREFIXED, Operation.READ),
     }
 
 

@@ -154,6 +154,7 @@ def test_worker_makes_no_topic_and_reads_nothing_that_it_says() -> None:
         "READ join.*",
         "WRITE join.*",
         "READ hub-workers",
+        "READ hub-workers.*",
     }
 
 
