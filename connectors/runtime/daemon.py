@@ -22,6 +22,7 @@ from connectors.runtime.last_words import tell_end
 from connectors.runtime.life import Ended, LifeFile
 from connectors.runtime.link import Link
 from connectors.runtime.lock import FolderLock
+from connectors.runtime.measured import Measured
 from connectors.runtime.office import Office
 from connectors.runtime.outbox import Outbox
 from connectors.runtime.persons import Persons, Sealing
@@ -41,6 +42,7 @@ from connectors.runtime.witness_keys import WitnessKeys
 from connectors.runtime.witness_reader import WitnessReader
 from hub.base.ending import Ends, ends_by_itself, telling
 from hub.base.kafka import AIOKAFKA, Clients
+from hub.base.metrics.book import Book
 from hub.protocol.errors import CohubError, Fatal, Retriable
 from schemas.words import Language
 
@@ -57,7 +59,8 @@ class Connector:
 
     Shapes: `outbox` and `sender` are there while it runs, for those who queue events without a file; so is `folder`,
             for those who wait for files, if it gathers. `lives` is called once it runs, `ends` is told when it begins
-            to end, and why. `ways` knows which way in is taken; None: those of the settings.
+            to end, and why. `ways` knows which way in is taken; None: those of the settings. `book` has what is
+            measured; None: nothing is.
     """
 
     def __init__(
@@ -70,8 +73,10 @@ class Connector:
         ends: Ends = ends_by_itself,
         lives: Callable[[], None] = lambda: None,
         ways: Ways | None = None,
+        book: Book | None = None,
     ) -> None:
         self.office = office
+        self._book = book
         self._ways = ways
         self._ends = ends
         self._lives = lives
@@ -178,6 +183,7 @@ class Connector:
             "witness": witness.run(),
             "presence": sayer.tell(sender),
             "purge": _purge(outbox),
+            **({} if self._book is None else {"measured": Measured(office.outbox, self._book).run()}),
             **({} if link.ways.other is None else {"way": link.find_first_choice()}),
         }
 

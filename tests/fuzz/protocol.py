@@ -28,7 +28,7 @@ from hub.protocol.session import SessionNote
 from hub.protocol.status import StatusNote
 from hub.protocol.tiles import read_bundle, write_bundle
 from hub.protocol.trust import open_trust
-from hub.protocol.witness import Alarm, open_cosigned
+from hub.protocol.witness import Alarm, LentLog, open_cosigned
 from hub.store.released import released_schemas
 from tests.fuzz.target import VECTORS, Script, Target, encoded, note_texts, vectors
 from tests.support.center import Center, Sent
@@ -220,6 +220,7 @@ PROTOCOL = (
     Target("content-digest", _content_digest, lambda: [content_digest(b"").encode()], bytes_max=512),
     Target("alarm", _alarm, note_texts("alarms")),
     Target("cosigned", open_cosigned, vectors("cosignatures"), bytes_max=8192),
+    Target("lent-log", LentLog.from_bytes, lambda: [LentLog(7, (b"l" * 32,), b"a note").to_bytes()], bytes_max=8192),
     Target("enrolment", open_enrolment, vectors("enrolments"), bytes_max=8192),
     Target("invitation", _invitation, vectors("invitations"), bytes_max=16384),
     Target("join", _join, vectors("joins"), bytes_max=8192),
