@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := hub connectors schemas tests benchmarks deploy
 
-.PHONY: help setup kafka demo test test-long fuzz check compiled lint types imports bench checker connector lock clean
+.PHONY: help setup kafka demo test test-long fuzz check compiled lint types imports bench checker connector sbom lock clean
 
 help:
 	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
@@ -22,6 +22,7 @@ help:
 	@echo "               wherever it is made; ARGS='--platform windows-x86_64' for other computers than this kind"
 	@echo 'make connector dist/cohub-connector-….pyz, an office needs nothing else but Python; and the same as a wheel;'
 	@echo "               ARGS='--platform windows-x86_64' and so on, as above"
+	@echo "make sbom      dist/….cdx.json, which list what the images of hub and connector are made of; the same bytes everywhere"
 
 setup: $(STAMP) kafka
 
@@ -88,6 +89,10 @@ checker: $(STAMP)
 # Made of the same source and lock, it is the same bytes everywhere: dist/SHA256SUMS is what an office compares.
 connector: $(STAMP)
 	@$(BIN)/python -m deploy.connector.make $(ARGS)
+
+# Of the locks alone, in CycloneDX's form.
+sbom: $(STAMP)
+	@$(BIN)/python -m deploy.image.sbom
 
 # The locks have hashes and no addresses. uv is needed for this target alone.
 PINNED := --generate-hashes --no-emit-index-url --no-emit-find-links --universal --python-version 3.11
