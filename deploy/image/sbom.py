@@ -27,7 +27,7 @@ from packageurl import PackageURL
 from deploy.image.lock import Pinned, part
 from deploy.pyz.pack import ROOT, release
 
-PARTS: Final[Mapping[str, str]] = {"cohub": "cohub[hq,web,embedded,archive]", "cohub-connector": "cohub"}
+PARTS: Final[Mapping[str, str]] = {"cohub": "cohub[hq,web,postgres,embedded,archive]", "cohub-connector": "cohub"}
 DIGEST: Final = "cohub:requirements.lock:sha256"
 CONDITION: Final = "cohub:requirements.lock:condition"
 
