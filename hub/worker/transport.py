@@ -135,7 +135,12 @@ class LaneThread(driver.AIOKafkaConsumerThread):
 
     async def progress(self, topics: Collection[str]) -> dict[str, tuple[Stamp, int]]:
         """See `Mover`. It passes by the queue of the calls above: it is asked because they may be stuck."""
-        asked = asyncio.run_coroutine_threadsafe(self._progress([TP(topic, 0) for topic in topics]), self.thread_loop)
+        work = self._progress([TP(topic, 0) for topic in topics])
+        try:
+            asked = asyncio.run_coroutine_threadsafe(work, self.thread_loop)
+        except RuntimeError as exc:  # its loop is closed: the reading side has ended before who asks
+            work.close()
+            raise Retriable("the thread that reads Kafka has ended") from exc
         try:
             async with asyncio.timeout(THREAD_DEADLINE_S):
                 return await asyncio.wrap_future(asked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from hub.broker.embedded import EmbeddedKafka
 from hub.kafka.cluster import Cluster
-from hub.protocol.errors import Fatal
+from hub.protocol.errors import Fatal, Retriable
 from hub.protocol.topics import topic_in
 from hub.worker.app import ReaderSettings, create_app
 from hub.worker.supervision import consume
@@ -95,8 +94,7 @@ async def test_broker_gone_and_back_is_read_on(tmp_path: Path) -> None:
             await site.write("uz", 1)
             await until(lambda: intakes.offsets("uz") == [0, 1, 2], running)
             await kafka.stop()
-            started = time.monotonic()
-        assert time.monotonic() - started < 5.0
+            # `consume` raises when the end takes longer than its deadline.
     finally:
         await kafka.stop()
 
@@ -126,6 +124,16 @@ async def test_hanging_handle_misses_the_deadline_and_says_so(site: Site, uz: st
     stop.set()
     with pytest.raises(Fatal, match=r"did not stop within 1\.0 s"):
         await asyncio.wait_for(running, DEADLINE_S)
+
+
+async def test_who_asks_for_lag_after_the_end_is_told_so(site: Site, uz: str) -> None:
+    """The watchdog may look once more while the reading side has ended and its worker has not."""
+    await site.make(uz)
+    async with site.reader(MemoryIntakes(Positions()), uz) as (app, running):
+        await until(lambda: app.lanes.centers == [uz], running)
+        assert await app.lanes.behind([uz]) == set()
+    with pytest.raises(Retriable, match="has ended"):
+        await app.lanes.behind([uz])
 
 
 async def test_fetch_that_is_never_done_with_ends_the_reader(site: Site, uz: str) -> None:
@@ -159,7 +167,8 @@ class Intakes:
             raise RuntimeError("the engine's shell failed")
 async def main():
     bootstrap, group, center, instance = sys.argv[1:]
-    settings = ReaderSettings(cluster=Cluster.at(bootstrap), group=group, instance=instance or None)
+    at = Cluster.at(bootstrap)
+    settings = ReaderSettings(cluster=at, group=group, instance=instance or None, session_s=60.0 if instance else 6.0)
     app = create_app(settings, Intakes(), [center])
     await consume(app, stop=asyncio.Event(), stall_s=60.0, deadline_s=8.0)
 asyncio.run(main())
@@ -200,18 +209,16 @@ async def test_exception_in_handle_ends_the_process(site: Site, uz: str) -> None
 
 
 async def test_killed_worker_of_the_same_instance_has_its_lanes_back_at_once(site: Site, uz: str) -> None:
-    """After `kill -9` a hub of one worker need not wait until the group has noticed (6 s)."""
+    """After `kill -9` a hub of one worker need not wait until the group has noticed, which takes a minute here."""
     await site.make(uz)
     await site.write(uz, 1)
     process = await start_worker(site, uz, "one")
     await line(process, "handle")
     process.kill()
     await process.wait()
-    started = time.monotonic()
     process = await start_worker(site, uz, "one")
     try:
-        await line(process, "handle")
-        assert time.monotonic() - started < 5.0
+        await line(process, "handle")  # within half of that minute
     finally:
         process.kill()
         await process.wait()
