@@ -5,8 +5,10 @@ out anew each time, nearly all lanes change hands, and each that does is claimed
 each member tells which lanes it had, and keeps them as far as that is even. `shared` is pure; a `Sharing` remembers
 what its own member was given last.
 
-A group deals by what all of its members list. Members of releases up to 0.2 know `roundrobin` alone, so those of this
-one list both: while the two are mixed it is dealt as before, and when the last old one is gone as here.
+It carries Kafka's name for dealing in a circle, `roundrobin`, for two reasons. Members of releases up to 0.2 know that
+name alone, and a group deals by a name that all of its members list: led by an old member it is dealt in a circle, led
+by one of these as here, and either takes what the other deals. And a member must list one name only: aiokafka joins
+its group once for each that it lists, one rebalance after the other, and two such members never come to rest.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Final
 
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
 VERSION: Final = 0
@@ -89,7 +92,7 @@ def _room(loads: Mapping[str, tuple[int, int]], count: int) -> dict[str, int]:
 class Sharing(AbstractPartitionAssignor):
     """Shares the lanes in the name of one member of the group: make one for each consumer."""
 
-    name = "cohub-sharing"
+    name = RoundRobinPartitionAssignor.name
 
     def __init__(self) -> None:
         self._had: Had = NOTHING

@@ -19,7 +19,6 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
@@ -96,8 +95,7 @@ class LaneThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MAX_MS  # noqa: SLF001 - the driver offers no setting for these three
         consumer._fetch_max_bytes = FETCH_BYTES_MAX  # noqa: SLF001
-        # The first that all members of the group list is what it shares by.
-        consumer._partition_assignment_strategy = (Sharing(), RoundRobinPartitionAssignor)  # noqa: SLF001
+        consumer._partition_assignment_strategy = (Sharing(),)  # noqa: SLF001
         return consumer
 
     async def on_start(self) -> None:
