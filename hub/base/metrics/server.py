@@ -2,8 +2,9 @@
 
 It runs in the process's own loop, so that an answer at `/live` is the proof that this loop turns; a worker that is
 catching up is alive, and ready. A request is a line and header fields of at most 8 KiB, which have five seconds; so has
-the answer; then the connection is closed. There is no login: it listens on this machine's loopback unless it is told
-otherwise, and what it tells is no secret.
+the answer, also to be read; then the connection is closed, whether or not the other end has taken it. It counts as
+open until its socket is closed, and none outlives the server. There is no login: it listens on this machine's loopback
+unless it is told otherwise, and what it tells is no secret.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from schemas.words.said import Said, said
 HEAD_BYTES_MAX: Final = 8192
 PATIENCE_S: Final = 5.0
 CONNECTIONS_MAX: Final = 16  # at the same time; a further one is closed: it is asked again
+TURNS: Final = 4  # of the loop, in which asyncio hands on a connection that it has taken
 TEXT: Final = "text/plain; charset=utf-8"
 
 log = structlog.get_logger(__name__)
@@ -69,16 +71,33 @@ class MetricsServer:
         self._text: Callable[[], bytes] | None = None
         self._kind = TEXT
         self._open: dict[asyncio.Task[object], asyncio.StreamWriter] = {}
+        self._is_over = False
         book.ask(self._told)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request, and close."""
-        if len(self._open) >= CONNECTIONS_MAX:
-            writer.close()
-            return
+        """Answer one request, and close; return when that is done."""
         task = asyncio.current_task()
         assert task is not None
+        is_room = len(self._open) < CONNECTIONS_MAX and not self._is_over
         self._open[task] = writer
+        try:
+            if is_room:
+                await self._serve(reader, writer)
+        finally:
+            await _closed(writer)
+            del self._open[task]
+
+    async def end(self) -> None:
+        """Close what is open, and what asyncio has taken by now: whoever has not asked yet is answered by nobody."""
+        self._is_over = True
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        for writer in self._open.values():
+            writer.transport.abort()
+        if self._open:
+            await asyncio.wait(list(self._open))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 writer.write(_bytes(self._answer(await reader.readuntil(b"\r\n\r\n"))))
@@ -87,17 +106,6 @@ class MetricsServer:
             writer.write(_bytes(_Answer("431 Request Header Fields Too Large", b"the header fields are too long\n")))
         except (TimeoutError, asyncio.IncompleteReadError, OSError):
             return  # whoever asked has gone, or takes his time
-        finally:
-            del self._open[task]
-            with contextlib.suppress(OSError):
-                writer.close()
-
-    async def end(self) -> None:
-        """Close what is open: whoever has not asked by now is answered by nobody."""
-        for writer in self._open.values():
-            writer.transport.abort()
-        if self._open:
-            await asyncio.wait(list(self._open))
 
     def _told(self, book: Book) -> None:
         book.put(BUILD, 1, release())
@@ -156,6 +164,18 @@ async def serving(
             readiness.waits("stopping")
             server.close()
             await answers.end()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection as soon as what was written is on its way, and in time where the other end takes none."""
+    writer.close()
+    closed = asyncio.create_task(writer.wait_closed())
+    try:
+        await asyncio.wait([closed], timeout=PATIENCE_S)
+    finally:
+        writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await closed
 
 
 def _bytes(answer: _Answer) -> bytes:

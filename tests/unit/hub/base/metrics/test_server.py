@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from connectors.runtime.told import told_of
-from hub.base.metrics import declared
+from hub.base.metrics import declared, server
 from hub.base.metrics.book import Book
 from hub.base.metrics.options import LOOPBACK, MetricsOptions
-from hub.base.metrics.server import CONNECTIONS_MAX, HEAD_BYTES_MAX, Readiness, serving
+from hub.base.metrics.server import CONNECTIONS_MAX, HEAD_BYTES_MAX, PATIENCE_S, Readiness, serving
 from hub.protocol.errors import UsageError
+
+LARGE = 32 << 20  # more than the system holds for a connection
 
 
 @dataclass
@@ -102,6 +105,39 @@ async def test_connections_that_ask_nothing_are_bounded_and_take_the_place_of_no
         while not (answer := await up.said(b"GET /live HTTP/1.1\r\n\r\n")):
             await asyncio.sleep(0)
         assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_answer_that_nobody_reads_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection would count as none, and stay open for as long as the other end likes."""
+    monkeypatch.setattr(server, "PATIENCE_S", 0.1)
+    async with served() as up:
+        up.readiness.waits("x" * LARGE)
+        reader, writer = await asyncio.open_connection(LOOPBACK, up.ports[0], limit=1)
+        writer.write(b"GET /ready HTTP/1.1\r\n\r\n")
+        await asyncio.sleep(0.5)
+        assert len(await rest(reader)) < LARGE
+        writer.close()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_end_leaves_no_connection_open(turns: int) -> None:
+    """Whoever has only just come is closed, too: the loop may be over a moment later."""
+    async with served() as up:
+        reader, writer = await asyncio.open_connection(LOOPBACK, up.ports[0])
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_S / 2):
+        assert await rest(reader) == b""
+    writer.close()
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """Return what comes until the connection is closed, or broken off."""
+    found = bytearray()
+    with contextlib.suppress(ConnectionResetError):
+        while piece := await reader.read(1 << 16):
+            found += piece
+    return bytes(found)
 
 
 async def test_place_that_is_taken_is_told_with_its_remedy() -> None:
