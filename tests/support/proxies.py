@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CHUNK = 65_536
+GOODBYE_S = 2.0
 
 
 @dataclass
@@ -48,6 +49,11 @@ class ForwardProxy:
         self.holes += value
         self._is_hole = value
 
+    @property
+    def connections(self) -> int:
+        """How many connections it has open, to either side."""
+        return len(self._open)
+
     def cut(self) -> None:
         """End all connections, as a line that breaks."""
         for writer in list(self._open):
@@ -63,9 +69,9 @@ class ForwardProxy:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._tunnel(reader, writer)
         finally:
+            await _closed(writer)
             self._tasks.discard(task)
             self._open.discard(writer)
-            writer.close()
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -95,12 +101,12 @@ class ForwardProxy:
             if self.certificate is not None:
                 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
                 context.load_cert_chain(self.certificate)
-                await writer.start_tls(context)
+                await _open_tls(writer, context)
                 self.seen.append(seen)
             await asyncio.gather(self._pump(reader, far_writer, seen), self._pump(far_reader, writer, bytearray()))
         finally:
+            await _closed(far_writer)
             self._open.discard(far_writer)
-            far_writer.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: bytearray) -> None:
         """Pass on what comes, until it ends; what fell into a hole is as if it had been on its way all the time."""
@@ -132,10 +138,39 @@ class ForwardProxy:
             arriving.cancel()
 
     async def end(self) -> None:
+        """End all connections, and return when their sockets are closed."""
         self.cut()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _open_tls(writer: asyncio.StreamWriter, context: ssl.SSLContext) -> None:
+    """Go on in TLS. Errors: OSError, also where the connection was broken off here before TLS was agreed on.
+
+    Python 3.11 then has no transport to return, leaves the writer without the one that it had, and tells nobody.
+    """
+    transport, protocol = writer.transport, writer.transport.get_protocol()
+    try:
+        await writer.start_tls(context)
+    except AttributeError:
+        if writer.transport is not None:
+            raise
+        writer._transport = transport
+        protocol.connection_lost(None)
+        raise ConnectionAbortedError("the connection was cut") from None
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and return when its socket is closed: now, if the other end says no good-bye in time."""
+    writer.close()
+    closed = asyncio.create_task(writer.wait_closed())
+    with contextlib.suppress(asyncio.CancelledError):  # by `end`: now
+        await asyncio.wait([closed], timeout=GOODBYE_S)
+    writer.transport.abort()
+    await asyncio.wait([closed], timeout=GOODBYE_S)
+    closed.cancel()  # it was never told, see above
+    await asyncio.gather(closed, return_exceptions=True)
 
 
 @asynccontextmanager
