@@ -30,8 +30,10 @@ async def listening(
 
     What is said to a silent one is added to `heard`.
     """
+    held: set[asyncio.StreamWriter] = set()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.add(writer)
         try:
             if answer is not None:
                 await answer(reader, writer)
@@ -47,7 +49,13 @@ async def listening(
     server = await asyncio.start_server(hold, "127.0.0.1", 0, ssl=tls(certificate))
     async with server:
         host, port = server.sockets[0].getsockname()
-        yield f"{host}:{port}"
+        try:
+            yield f"{host}:{port}"
+        finally:
+            server.close()
+            for writer in held:
+                writer.transport.abort()  # who says no good-bye on TLS would keep it open beyond this test
+            await asyncio.sleep(0)
 
 
 def web_server(at: datetime | None = None, status: str = "404 Not Found") -> Answer:

@@ -1,9 +1,11 @@
-"""The tests' own proxy leaves nothing open, whenever it is cut: what is left is found in whatever test comes next."""
+"""The tests' own proxy and listeners leave nothing open: what is left is found in whatever test comes next."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import socket
 import ssl
 from pathlib import Path
 
@@ -39,3 +41,18 @@ async def test_end_of_a_proxy_waits_for_no_good_bye(tmp_path: Path) -> None:
             await writer.wait_closed()
         assert not proxy.connections
     gc.collect()
+
+
+async def test_listener_s_end_closes_a_connection_whose_other_end_says_no_good_bye(tmp_path: Path) -> None:
+    """It would be open when the test's loop has ended."""
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+
+    def connect(address: str) -> ssl.SSLSocket:
+        host, _, port = address.rpartition(":")
+        return trusting.wrap_socket(socket.create_connection((host, int(port)), timeout=5))
+
+    async with listening(Authority(tmp_path).leaf("node")) as address:
+        client = await asyncio.to_thread(connect, address)
+    with client, contextlib.suppress(ConnectionResetError):
+        assert await asyncio.to_thread(client.recv, 1) == b""
