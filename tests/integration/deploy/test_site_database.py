@@ -146,10 +146,23 @@ def test_hq_comes_in_by_tls_and_its_password_into_its_own_database_alone(databas
         return found
 
     async def is_refused(**other: Any) -> bool:
+        loop: Any = asyncio.get_running_loop()
+        connect, made = loop.create_connection, []
+
+        async def kept(*args: Any, **named: Any) -> Any:
+            transport, protocol = await connect(*args, **named)
+            made.append(transport)
+            return transport, protocol
+
+        loop.create_connection = kept
         try:
             await (await asyncpg.connect(**(good | {"ssl": context} | other))).close()
         except (asyncpg.PostgresError, OSError):
             return True
+        finally:  # asyncpg waits for no good-bye on TLS of a server that let nobody in, and the loop ends now
+            for transport in made:
+                transport.abort()
+            await asyncio.sleep(0)
         return False
 
     assert asyncio.run(tried()) == ["TLSv1.3", "on", False]
