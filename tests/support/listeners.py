@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any, Final
 
+GOODBYE_S: Final = 10.0
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -53,9 +55,16 @@ async def listening(
             yield f"{host}:{port}"
         finally:
             server.close()
-            for writer in held:
-                writer.transport.abort()  # who says no good-bye on TLS would keep it open beyond this test
-            await asyncio.sleep(0)
+            async with asyncio.timeout(GOODBYE_S):
+                while _open(server):  # also those that are in the middle of their handshake
+                    for writer in held:
+                        writer.transport.abort()  # who says no good-bye on TLS would keep it open beyond this test
+                    await asyncio.sleep(0.01)
+
+
+def _open(server: Any) -> int:
+    """Return how many connections a server has; Python before 3.13 only counts them."""
+    return len(server._clients) if hasattr(server, "_clients") else int(server._active_count)
 
 
 def web_server(at: datetime | None = None, status: str = "404 Not Found") -> Answer:
