@@ -249,7 +249,7 @@ async def test_database_that_takes_nothing_is_told(tmp_path: Path) -> None:
         assert holding.stdout is not None
         await holding.stdout.readline()
         ends = time.monotonic() + 5 * DEADLINE_S
-        try:  # each of a worker's tasks waits ten seconds for another program's write, in which no other one goes on
+        try:  # a worker's tasks wait ten seconds for another program's write
             while "look_failed" not in here.network.worker.log.read_text():
                 assert time.monotonic() < ends, here.network.last_words()
                 await asyncio.sleep(0.2)
