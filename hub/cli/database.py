@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,30 +29,33 @@ def migrate(ctx: typer.Context, data_dir: DataDir = None, json: Json = False) ->
     """Make the tables of HQ's database, or bring them up to this release, and start nothing.
 
     At a PostgreSQL server this is done once, before the workers of a new release start; workers of the release before
-    may go on meanwhile. All of it is done, or nothing. In SQLite `hub up` and `hub worker` do it by themselves.
+    may go on meanwhile, and be started again, where the new tables are for them, too: it says from which version on.
+    All of it is done, or nothing. In SQLite `hub up` and `hub worker` do it by themselves.
 
     Examples: hub migrate · hub migrate --data-dir /srv/hub --json
     """
-    from hub.store.migrate import HEAD
+    from hub.store.version import HEAD
 
     where = hub_folder(ctx, data_dir)
     place = where.place()
     if isinstance(place, Path):
         from hub.base import files
-        from hub.store.sqlite_open import open_database
+        from hub.store.sqlite_open import open_database, version_of
 
         files.make_folder(place.parent, files.PRIVATE_FOLDER)
-        open_database(place).close()
+        with closing(open_database(place)) as opened:
+            version = version_of(opened)
         location = str(place)
     else:
         from hub.store.postgres_open import bring_up_to_date
 
-        bring_up_to_date(place)
+        version = bring_up_to_date(place)
         location = place.location
     if json:
-        as_json({"database": location, "version": HEAD})
-    else:
-        line(f"{location} is at version {HEAD}, as this release wants it")
+        as_json({"database": location, "version": version.number, "compatible_since": version.since})
+        return
+    whose = "as this release wants it" if version.is_own else f"newer than this release's {HEAD}, which may use it"
+    line(f"{location} is at version {version.number}, {whose}; programs from version {version.since} on may use it")
 
 
 def move(

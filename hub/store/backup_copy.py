@@ -21,10 +21,10 @@ from typing import Final
 from hub.base import files
 from hub.protocol.errors import Fatal, NotFound, Retriable, UsageError
 from hub.protocol.moment import from_us
-from hub.store.migrate import HEAD
 from hub.store.postgres_server import Server
 from hub.store.sqlite_open import open_database
 from hub.store.sqlite_query import BUSY_MS
+from hub.store.version import HEAD
 
 PAGES_A_STEP: Final = 2_048  # 16 MiB: between two steps others have the processor, and progress is told
 PAUSE_S: Final = 0.002
@@ -82,7 +82,7 @@ def put_at(server: Server, copy: Path) -> None:
     from hub.store.postgres_open import bring_up_to_date  # noqa: PLC0415
 
     open_database(copy).close()  # a copy that an older release made is brought up to date
-    bring_up_to_date(server)
+    bring_up_to_date(server).refuse_others(server.location)
     asyncio.run(fill(copy, server))
 
 
@@ -132,7 +132,7 @@ def check_revision(facts: CopyFacts) -> None:
     if not facts.revision.isdecimal() or facts.revision > HEAD:
         raise UsageError(
             f"the database in the backup is at revision {facts.revision}, and this release knows up to {HEAD}: restore "
-            "it by the release that made the backup, or a later one"
+            "it by the release that the hub's workers had when it was made, or a later one"
         )
 
 

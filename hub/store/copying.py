@@ -24,6 +24,7 @@ from hub.store.postgres_database import FAILURES, typed
 from hub.store.postgres_server import Server
 from hub.store.sqlite_open import open_database
 from hub.store.tables import METADATA
+from hub.store.version import READ, Version
 
 MIRROR: Final = 0x636F6D69  # "comi": by its application_id a file is known as a mirror, which the next may replace
 _HEAD_BYTES, _MARK = 100, slice(68, 72)  # where it stands: https://www.sqlite.org/fileformat.html
@@ -187,6 +188,7 @@ async def _copy(server: Server, part: Path, told: Told, mark: int) -> None:
             copy.execute(f"PRAGMA application_id={mark}")
             copy.execute("BEGIN EXCLUSIVE")
             async with at_server(server) as db, db.transaction(isolation="repeatable_read", readonly=True):
+                Version.of(await db.fetchrow(READ)).refuse_others(server.location)
                 for table in METADATA.sorted_tables:
                     marks = ", ".join("?" * len(table.columns))
                     insert = f"INSERT INTO {table.name}({_columns(table)}) VALUES ({marks})"  # noqa: S608

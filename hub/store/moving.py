@@ -19,13 +19,13 @@ from hub.base import files
 from hub.base.durable import disk_errors, sync_folder
 from hub.protocol.errors import CohubError, Conflict, Fatal, Retriable, UsageError
 from hub.store.copying import Proof, at_server, fill, mirror, postgres_proofs, remove_file, sqlite_proofs
-from hub.store.migrate import refuse_version
 from hub.store.moved import MOVED, closing_file, closing_server
 from hub.store.postgres_open import bring_up_to_date
 from hub.store.postgres_server import Server
-from hub.store.sqlite_open import open_database
+from hub.store.sqlite_open import open_database, version_of
 from hub.store.sqlite_query import BUSY_MS
 from hub.store.tables import METADATA
+from hub.store.version import READ, Version
 
 Told = Callable[[str, str, int], None]  # what is done, of which table, how many rows
 
@@ -37,8 +37,9 @@ async def to_server(path: Path, server: Server, told: Told) -> Mapping[str, Proo
     """
     if files.kind_at(path) is None:
         raise UsageError(f"{path}: there is no database to move")
-    open_database(path).close()  # it has the tables of this release
-    bring_up_to_date(server)
+    with closing(open_database(path)) as db:  # whose tables are brought up to this release
+        version_of(db).refuse_others(str(path))
+    bring_up_to_date(server).refuse_others(server.location)
     with _held_file(path) as held:
         await fill(path, server, lambda table, rows: told("copied", table, rows))
         there = await postgres_proofs(server, lambda table, rows: told("read again", table, rows))
@@ -148,7 +149,7 @@ async def _held_server(server: Server) -> AsyncIterator[Callable[[], Coroutine[A
     """Let nobody write to a server's tables until the block ends; yields what closes them for good."""
     # A file is copied meanwhile: this transaction waits for it, and does nothing else.
     async with at_server(server, lock_timeout="10s") as db, db.transaction():
-        refuse_version(await db.fetchval("SELECT version_num FROM alembic_version"), server.location)
+        Version.of(await db.fetchrow(READ)).refuse_others(server.location)
         await db.execute(f"LOCK TABLE {', '.join(sorted(METADATA.tables))} IN EXCLUSIVE MODE")
 
         async def close() -> None:

@@ -13,12 +13,12 @@ import structlog
 from hub.ledger.step import Step
 from hub.protocol.errors import CohubError
 from hub.store.database import suspends
-from hub.store.migrate import refuse_version
 from hub.store.postgres_commit import UsualCommit, is_usual
 from hub.store.postgres_database import CALL_S, FAILURES, PostgresDatabase, typed
 from hub.store.postgres_server import WORKER, Server
 from hub.store.sql_store import SqlStore
 from hub.store.store import QUARANTINE_QUOTA_BYTES, Claimed
+from hub.store.version import READ, Version
 
 BLOCKED_S: Final = 1.0  # for so long a claim waits for whoever holds what it takes over
 # Of those for whom a connection waits, workers that hold a row that it wants, and wait for nobody themselves: who waits
@@ -29,7 +29,6 @@ _END: Final = f"""
     WHERE a.application_name = '{WORKER}' AND a.wait_event_type IS DISTINCT FROM 'Lock' AND EXISTS (
         SELECT 1 FROM pg_locks w WHERE w.pid = $1 AND NOT w.granted AND w.locktype IN ('transactionid', 'tuple')
     )"""  # noqa: S608 - a constant
-_VERSION: Final = "SELECT version_num FROM alembic_version"
 
 log = structlog.get_logger(__name__)
 
@@ -49,19 +48,19 @@ class PostgresStore(SqlStore):
     async def open(cls, server: Server, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> Self:
         """Open a database that `hub migrate` has made.
 
-        Errors: UsageError where its tables are not those of this release; Retriable while the server is away; Fatal.
+        Errors: UsageError where this release may not use its tables; Retriable while the server is away; Fatal.
         """
         try:
             connection = await server.connect()
             try:
-                version = await connection.fetchval(_VERSION)
+                version = Version.of(await connection.fetchrow(READ))
             except asyncpg.UndefinedTableError:
-                version = None
+                version = Version()
             finally:
                 await connection.close(timeout=BLOCKED_S)
         except FAILURES as exc:
             raise typed(server.location, exc) from exc
-        refuse_version(version, server.location)
+        version.refuse(server.location)
         return cls(server, quarantine_quota_bytes)
 
     @suspends

@@ -19,6 +19,7 @@ from hub.protocol.errors import CohubError, Fatal, Retriable
 from hub.store.migrate import migrate
 from hub.store.postgres_server import READ_S, Server, needing_extra
 from hub.store.postgres_text import kept, said
+from hub.store.version import Version
 
 _LOCK: Final = 0x636F6875  # "cohu": of the advisory locks of this database
 _WAIT: Final = "20s"
@@ -57,10 +58,11 @@ def keep_texts(driver: Any) -> None:
     driver.register_out_adapter(str, kept)
 
 
-def bring_up_to_date(server: Server) -> None:
+def bring_up_to_date(server: Server) -> Version:
     """Make or migrate the tables in one transaction; of programs that do it at once, one does, and the others wait.
 
-    Errors: Fatal when the database is not ours, or newer than this release; Retriable while the server is away.
+    Returns their version, which may be a newer one that this release may use.
+    Errors: Fatal when the database is not ours, or too new for this release; Retriable while the server is away.
     """
     # A migration of a large table takes its time; a server that is gone is found out by TCP's own keepalive.
     engine = engine_of(server, "cohub migrate", None)
@@ -72,7 +74,7 @@ def bring_up_to_date(server: Server) -> None:
             transaction.execute(text(f"SET LOCAL lock_timeout = '{_WAIT}'"))
             # By itself, before anything is read: what is read then is what the one before us has left.
             transaction.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-            migrate(transaction)
+            return migrate(transaction)
     except Fatal as exc:
         raise Fatal(f"{server.location}: {exc}") from exc
     finally:

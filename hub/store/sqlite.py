@@ -24,7 +24,7 @@ class SqliteStore(SqlStore):
     def open(cls, path: Path, quarantine_quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> Self:
         """Open or create the database.
 
-        Errors: Fatal when it is not ours, or newer than this release; Retriable while another program brings it up to
+        Errors: Fatal when it is not ours, or too new for this release; Retriable while another program brings it up to
             date.
         """
         files.make_folder(path.parent, files.PRIVATE_FOLDER)

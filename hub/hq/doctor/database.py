@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,6 @@ from hub.hq.doctor.examined import Check, Examined, examined
 from hub.hq.folder import HubFolder
 from hub.protocol.errors import CohubError, NotFound, Retriable, UsageError
 from hub.store.access_store import OPEN
-from hub.store.migrate import HEAD
 from hub.store.read.access import GivenAccess
 from hub.store.read.centers import RegisteredCenter
 from hub.store.read.invitations import InvitationStanding
@@ -44,7 +44,8 @@ def examine_database(where: HubFolder, at: datetime) -> tuple[Examined, Kept | N
     if isinstance(place, Path) and files.kind_at(place) is None:
         return nothing, Kept()
     try:
-        with where.snapshot() as now:
+        with closing(where.reads()) as reads, reads.snapshot() as now:
+            version = reads.version.number
             totals, kept = now.totals(), Kept(now.centers(), now.access(), now.invitations(at))
     except NotFound:
         return nothing, Kept()
@@ -53,7 +54,7 @@ def examine_database(where: HubFolder, at: datetime) -> tuple[Examined, Kept | N
     except CohubError as exc:
         return examined(Check.DATABASE, "unfit", path=path, reason=str(exc)), None
     centers = len(kept.centers)
-    return examined(Check.DATABASE, "current", version=HEAD, centers=centers, events=totals.events), kept
+    return examined(Check.DATABASE, "current", version=version or "", centers=centers, events=totals.events), kept
 
 
 def examine_access(kept: Kept) -> Iterator[Examined]:

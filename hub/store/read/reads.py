@@ -27,7 +27,7 @@ from hub.ledger.witness import Witnesses
 from hub.protocol.errors import Fatal, NotFound, Retriable
 from hub.store.log import LogReader, LogStanding
 from hub.store.log_rows import LogRows
-from hub.store.migrate import check_current
+from hub.store.migrate import check_usable
 from hub.store.postgres_server import Server
 from hub.store.read import (
     access,
@@ -55,6 +55,7 @@ from hub.store.rows import UNREADABLE
 from hub.store.sql_log_rows import SqlLogRows
 from hub.store.sqlite_query import BUSY_MS, Query
 from hub.store.store import HqRows
+from hub.store.version import Version
 from hub.store.workers import LivingWorker
 
 _P = ParamSpec("_P")
@@ -221,6 +222,7 @@ class Reads:
         self._engine = engine
         self._log_rows = log_rows
         self._hq = hq
+        self.version = Version()  # of the tables, as they were found
 
     @classmethod
     def open(cls, place: Path | Server, hq: HqSource = nobody_vouches, busy_ms: int = BUSY_MS) -> Self:
@@ -231,7 +233,8 @@ class Reads:
         reads = cls._at_file(place, hq, busy_ms) if isinstance(place, Path) else cls._at_server(place, hq)
         try:
             with _translated():
-                check_current(reads._engine, str(getattr(place, "location", place)))  # noqa: SLF001 - its own
+                location = str(getattr(place, "location", place))
+                reads.version = check_usable(reads._engine, location)  # noqa: SLF001 - its own
         except BaseException:
             reads.close()
             raise

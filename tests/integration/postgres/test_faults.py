@@ -191,7 +191,7 @@ async def test_database_that_no_tables_are_in_asks_for_migrate() -> None:
         await asyncio.to_thread(Reads.open, server)
     await asyncio.gather(*(asyncio.to_thread(bring_up_to_date, server) for _ in range(3)))
     await (await PostgresStore.open(server)).close()
-    await postgres().ask("empty", "UPDATE alembic_version SET version_num = '9999'")
+    await postgres().ask("empty", "UPDATE alembic_version SET version_num = '9999', compatible_since = '9999'")
     with pytest.raises(Fatal, match="version 9999"):
         await asyncio.to_thread(bring_up_to_date, server)
     with pytest.raises(Fatal, match="does not exist"):

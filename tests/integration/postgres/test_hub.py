@@ -18,7 +18,7 @@ from hub.cli.options import Settings
 from hub.hq.folder import HubFolder
 from hub.protocol.receipt import Receipt
 from hub.store.copying import fill, mirror, postgres_proofs, sqlite_proofs
-from hub.store.migrate import HEAD
+from hub.store.version import COMPATIBLE_SINCE, HEAD
 from tests.support.audited import audited
 from tests.support.center import HUB, Center
 from tests.support.peek import ask, is_published
@@ -124,6 +124,24 @@ def test_value_that_a_column_cannot_hold_stops_the_move(tmp_path: Path, capsys: 
     assert status != 0
     assert "receipt: rows" in err
     assert in_thread(postgres().ask(database, "SELECT count(*) FROM intake"))[0][0] == 0
+
+
+def test_migrate_says_who_may_use_the_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of tables that a newer release has made, too: the one before leaves them as they are, and goes on."""
+    database = in_thread(postgres().create())
+    settle(tmp_path, ["database:", f"  url: {postgres().url(database)}"])
+    status, out, err = hub_says(tmp_path, capsys, "migrate", "--json")
+    assert status == 0, err
+    told = {"database": postgres().url(database), "version": HEAD, "compatible_since": COMPATIBLE_SINCE}
+    assert json.loads(out) == told
+    in_thread(postgres().ask(database, "UPDATE alembic_version SET version_num = '9999'"))
+    status, out, err = hub_says(tmp_path, capsys, "migrate")
+    assert (status, err) == (0, "")
+    assert f"is at version 9999, newer than this release's {HEAD}, which may use it" in out
+    in_thread(postgres().ask(database, "UPDATE alembic_version SET compatible_since = '9999', since_release = '9.9.9'"))
+    status, out, err = hub_says(tmp_path, capsys, "migrate")
+    assert status != 0
+    assert "install cohub 9.9.9 or newer" in err
 
 
 async def test_mirror_of_a_hub_that_runs_is_of_one_moment(tmp_path: Path) -> None:

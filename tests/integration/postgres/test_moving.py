@@ -13,6 +13,7 @@ from hub.protocol.remark import RepeatedIds
 from hub.store.copying import Proof, mirror, postgres_proofs, sqlite_proofs
 from hub.store.moving import to_file, to_server
 from hub.store.store import Store
+from hub.store.version import HEAD
 from tests.contract.conftest import prepared
 from tests.support.center import HUB, NOW, Center
 from tests.support.engines import POSTGRES, SQLITE
@@ -150,3 +151,26 @@ async def test_file_of_a_move_that_may_be_done_stays_where_the_server_was_closed
     with pytest.raises(UsageError, match="was moved to another place"):
         await to_file(server, path, untold)
     assert sqlite_proofs(part) == await postgres_proofs(server)
+
+
+async def test_database_with_newer_tables_is_not_copied(tmp_path: Path) -> None:
+    """A release that may use it does not know all of its tables: no move, no mirror; and nothing was changed."""
+    hq = await Hq.open(tmp_path / "file", Center("uz"), engine=SQLITE)
+    await hq.store.close()
+    await (await Hq.open(tmp_path / "there", Center("uz"), engine=POSTGRES)).store.close()
+    for engine, folder in ((SQLITE, "file"), (POSTGRES, "there"), (POSTGRES, "empty")):
+        await (await engine.open(tmp_path / folder)).close()
+        engine.edit(tmp_path / folder, "UPDATE alembic_version SET version_num = '9999'")
+        await (await engine.open(tmp_path / folder)).close()
+    path, server = tmp_path / "file" / "hub.sqlite3", POSTGRES.server(tmp_path / "there")
+    with pytest.raises(UsageError, match=r"hub\.sqlite3: the database is at version 9999.*would leave out"):
+        await to_server(path, POSTGRES.server(tmp_path / "new"), untold)
+    with pytest.raises(UsageError, match=r"postgresql://.*would leave out"):
+        await to_file(server, tmp_path / "new.sqlite3", untold)
+    with pytest.raises(UsageError, match=r"postgresql://.*would leave out"):
+        await mirror(server, tmp_path / "mirror.sqlite3")
+    SQLITE.edit(tmp_path / "file", "UPDATE alembic_version SET version_num = ?", HEAD)
+    with pytest.raises(UsageError, match=r"postgresql://.*would leave out"):
+        await to_server(path, POSTGRES.server(tmp_path / "empty"), untold)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["empty", "file", "new", "there"]  # noqa: ASYNC240
+    await (await SQLITE.open(tmp_path / "file")).close()

@@ -213,9 +213,9 @@ def test_damaged_backup_is_refused_before_anything_is_written(lived: HubFolder, 
 
 
 def test_database_of_a_later_release_is_refused(lived: HubFolder, tmp_path: Path) -> None:
-    """It says which revision, and that the release which made the backup restores it."""
+    """It says which revision, and which release restores it: also where this one might use such a database."""
     with closing(sqlite3.connect(lived.database)) as db:
-        db.execute("UPDATE alembic_version SET version_num = '9999'")
+        db.execute("UPDATE alembic_version SET version_num = '9999'")  # compatible since this release's own
         db.commit()
     made(lived, tmp_path / "monday")
     with pytest.raises(UsageError, match="revision 9999"):

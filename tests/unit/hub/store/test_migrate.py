@@ -20,9 +20,9 @@ from sqlalchemy import create_engine
 
 from hub.protocol.errors import Fatal, Retriable
 from hub.store import migrate as migrations
-from hub.store.migrate import HEAD
 from hub.store.sqlite_open import open_database
 from hub.store.tables import METADATA
+from hub.store.version import HEAD
 from tests.support.cut import killed, raised, together
 from tests.support.peek import ask, edit, peek
 
