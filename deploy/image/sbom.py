@@ -27,7 +27,10 @@ from packageurl import PackageURL
 from deploy.image.lock import Pinned, part
 from deploy.pyz.pack import ROOT, release
 
-PARTS: Final[Mapping[str, str]] = {"cohub": "cohub[hq,web,postgres,embedded,archive]", "cohub-connector": "cohub"}
+PARTS: Final[Mapping[str, str]] = {
+    "cohub": "cohub[hq,web,postgres,embedded,archive,traces]",
+    "cohub-connector": "cohub[traces]",
+}
 DIGEST: Final = "cohub:requirements.lock:sha256"
 CONDITION: Final = "cohub:requirements.lock:condition"
 

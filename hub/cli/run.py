@@ -24,6 +24,7 @@ from hub.protocol.errors import Conflict, Retriable, UsageError
 if TYPE_CHECKING:
     from hub.base.ending import Ending
     from hub.base.metrics.book import Book
+    from hub.base.traces.spans import Traces
     from hub.hq.settings import BrokerOptions, InForce
     from hub.kafka.cluster import Cluster
     from hub.worker.service import WorkerSettings
@@ -200,7 +201,12 @@ def _worker_settings(
         )
     options = found.worker.model_dump() | ({"instance": instance} if instance else {})
     return WorkerSettings(
-        data_dir=where.data_dir, cluster=cluster, database=found.database.server(), metrics=found.metrics, **options
+        data_dir=where.data_dir,
+        cluster=cluster,
+        database=found.database.server(),
+        metrics=found.metrics,
+        traces=found.traces,
+        **options,
     )
 
 
@@ -255,6 +261,7 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
     from hub.base.metrics.book import Book
     from hub.base.metrics.disk import disk
     from hub.base.metrics.server import Readiness, serving
+    from hub.base.traces.telemetry import tracing
     from hub.hq.identity import load_identity
     from hub.local.hub import write_ready
     from hub.worker import app as _faust  # noqa: F401
@@ -281,37 +288,40 @@ async def _worker(where: HubFolder, settings: WorkerSettings) -> int:
         supervisor.ready()
         readiness.ready()
 
-    async with serving(settings.metrics.place, book, readiness):
-        while not stop.is_set():
-            readiness.waits("waiting for a broker")
-            await _broker_answers(settings.cluster, stop)
-            if stop.is_set():
-                break
-            readiness.waits("starting")
-            try:
-                with book.asking():
-                    await _run_worker(where, settings, stop, ready, ending, book)
-                break
-            except Retriable as exc:
-                if not stop.is_set():
-                    ending.cancel()
-                ending.unwatch_loop()
-                log.warning("worker_starts_again", error=str(exc), wait_s=RETRY_S)
-                readiness.waits("starting again in a moment")
-                await _wait(stop, RETRY_S)
+    with tracing(settings.traces, "cohub-worker") as traces:
+        async with serving(settings.metrics.place, book, readiness):
+            while not stop.is_set():
+                readiness.waits("waiting for a broker")
+                await _broker_answers(settings.cluster, stop)
+                if stop.is_set():
+                    break
+                readiness.waits("starting")
+                try:
+                    with book.asking():
+                        await _run_worker(where, settings, stop, ready, ending, book, traces)
+                    break
+                except Retriable as exc:
+                    if not stop.is_set():
+                        ending.cancel()
+                    ending.unwatch_loop()
+                    log.warning("worker_starts_again", error=str(exc), wait_s=RETRY_S)
+                    readiness.waits("starting again in a moment")
+                    await _wait(stop, RETRY_S)
     return 0
 
 
 async def _run_worker(
     where: HubFolder, settings: WorkerSettings, stop: asyncio.Event, ready: Callable[[], None], ending: Ending,
-    book: Book,
+    book: Book, traces: Traces,
 ) -> None:  # fmt: skip
     from hub.hq.pulse import beat
     from hub.worker.own_rights import give_own_rights
     from hub.worker.service import run_worker
 
     await give_own_rights(settings.cluster)
-    await run_worker(settings, stop, ready, pulse=partial(beat, where.worker_file), ends=ending.begin, book=book)
+    await run_worker(
+        settings, stop, ready, pulse=partial(beat, where.worker_file), ends=ending.begin, book=book, traces=traces
+    )
 
 
 async def _broker_answers(cluster: Cluster, stop: asyncio.Event) -> None:

@@ -20,6 +20,7 @@ from hub.base import files
 from hub.base.access import Servers, holds_table, host_and_port
 from hub.base.ending import END_S
 from hub.base.metrics.options import MetricsOptions
+from hub.base.traces.options import TracesOptions
 from hub.hq.other_security import OtherSecurity
 from hub.hq.web_options import WebOptions
 from hub.kafka.security import ClusterSecurity
@@ -56,6 +57,7 @@ VARIABLES: Final = {
     "HUB_DATABASE_CA_FILE": "database.ca_file",
     "HUB_INSTANCE": "worker.instance",
     "HUB_METRICS_LISTEN": "metrics.listen",
+    "HUB_TRACES_ENDPOINT": "traces.endpoint",
 }
 
 
@@ -231,6 +233,7 @@ class HubSettings(BaseModel):
     broker: BrokerOptions = BrokerOptions()
     worker: WorkerOptions = WorkerOptions()
     metrics: MetricsOptions = MetricsOptions()
+    traces: TracesOptions = TracesOptions()
     web: WebSection = WebSection()
     database: DatabaseOptions = DatabaseOptions()
 

@@ -29,6 +29,7 @@ from aiokafka.errors import KafkaError
 from hub.base.clients import close
 from hub.base.kafka import Producer
 from hub.base.reason import reason_of
+from hub.base.traces.spans import now_ns
 from hub.domain.stream import HQ
 from hub.kafka.cluster import Cluster, Unreachable
 from hub.kafka.sending import send_all
@@ -42,6 +43,7 @@ from hub.store.repeat_store import Sent
 from hub.store.store import Damaged, Store
 from hub.worker.clock import refuse_apart
 from hub.worker.outward import REQUEST_TIMEOUT_S, make_missing, outward_producer
+from hub.worker.traced import Told, tell_nobody
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +84,9 @@ class Publisher:
         enabled: bool = True,
         pace: Pace = Pace(),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        told: Told = tell_nobody,
     ) -> None:
+        self._told = told
         self._store = store
         self._cluster = cluster
         self._forms = forms
@@ -245,7 +249,7 @@ class Publisher:
 
     async def _send(self) -> None:
         """Send what is in flight, and wait for every acknowledgement."""
-        flight = self._outgoing.flight
+        flight, began_ns = self._outgoing.flight, now_ns()
         assert isinstance(flight, Answering | Publishing)
         if isinstance(flight, Answering):
             places = answer_records(flight.answers)
@@ -258,6 +262,8 @@ class Publisher:
             ours = self._clock()
             refuse_apart(ours - told.at, ours, told.at)
         await self._reached(told.places)
+        if isinstance(flight, Publishing) and not flight.states_only:
+            self._told(flight.publications, began_ns)
 
     def _sends(self, publications: Iterable[Publication]) -> None:
         """Remember from now on what goes out, and under which term: a broker may take it whatever it says."""

