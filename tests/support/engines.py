@@ -6,8 +6,9 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from hub.base.files import PRIVATE, creating
 from hub.store import copying
@@ -21,6 +22,7 @@ from hub.store.sqlite_open import open_database
 from hub.store.store import QUARANTINE_QUOTA_BYTES, Store
 from tests.support.mirror import mirror
 from tests.support.postgres import in_thread, postgres
+from tests.support.suspending import Suspending
 
 
 class Engine(Protocol):
@@ -93,6 +95,16 @@ class Sqlite:
             db.execute(statement, values)
 
 
+class Suspended(Sqlite):
+    """The same file behind a store that lets others run before and behind each answer, as a network does."""
+
+    name = "suspended"
+
+    async def open(self, folder: Path, quota_bytes: int = QUARANTINE_QUOTA_BYTES) -> Store:
+        store: Any = Suspending(await super().open(folder, quota_bytes), Random(str(folder.name)))
+        return cast("Store", store)
+
+
 class Postgres:
     """A database at the run's own server, named in the folder."""
 
@@ -130,4 +142,5 @@ class Postgres:
 
 SQLITE: Final = Sqlite()
 POSTGRES: Final = Postgres()
+SUSPENDED: Final = Suspended()
 ENGINES: Final[list[Engine]] = [SQLITE, POSTGRES]
