@@ -115,6 +115,11 @@ def restore(
     else:
         line(f"{where.data_dir}: {made.hub}, as it was at {made.made_at:%Y-%m-%d %H:%M:%S} UTC")
     facts_table(_facts(made))
+    if not check and where.keys != where.own_keys:
+        note(
+            f"This hub's keys are to be in {where.keys}, as its settings say: see that they are, and take away"
+            f" {where.own_keys}, where they were restored."
+        )
     if not check:
         start = command("hub", "--data-dir", where.data_dir, "up")
         note(f"Start it: `{start}`, or its worker. It takes in what HQ had signed since, and then signs on.")

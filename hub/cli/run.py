@@ -202,6 +202,7 @@ def _worker_settings(
     options = found.worker.model_dump() | ({"instance": instance} if instance else {})
     return WorkerSettings(
         data_dir=where.data_dir,
+        keys=where.keys,
         cluster=cluster,
         database=found.database.server(),
         metrics=found.metrics,

@@ -59,7 +59,14 @@ class HubFolder:
 
     @property
     def keys(self) -> Path:
-        """Where its keys are."""
+        """Where its keys are: in it, unless the settings name another folder. Errors: UsageError for bad settings."""
+        from hub.hq.settings import keys_folder
+
+        return keys_folder(self.data_dir, self.environment)
+
+    @property
+    def own_keys(self) -> Path:
+        """Where its keys are as long as nobody names another folder; a restore puts them there."""
         return self.data_dir / "keys"
 
     @property

@@ -106,7 +106,7 @@ def _write(where: HubFolder, source: Path, kept: Kept, manifest: Manifest, tell:
     files.make_folder(root, files.PRIVATE_FOLDER)
     if files.kind_at(stage) is not None:  # an earlier one was cut off: what it has written is written again
         shutil.rmtree(stage)
-        shutil.rmtree(where.keys, ignore_errors=True)
+        shutil.rmtree(where.own_keys, ignore_errors=True)
         for name in (DATABASE, *_BESIDE, SETTINGS):
             files.remove(root / name)
     files.make_folder(stage, files.PRIVATE_FOLDER)

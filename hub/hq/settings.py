@@ -43,8 +43,10 @@ WITNESSES_WAIT_S: Final = 30.0  # a connector's presence comes this often
 # after which a container is killed.
 WORKER_STOP_S: Final = 6.0
 
+KEYS: Final = "keys"  # where a hub's keys are in its data directory
 # What the environment may set instead of the file. A secret is better there than in a file.
 VARIABLES: Final = {
+    "HUB_KEYS": "keys",
     "HUB_BOOTSTRAP": "bootstrap",
     "HUB_USERNAME": "security.username",
     "HUB_PASSWORD": "security.password",
@@ -220,6 +222,9 @@ class HubSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    keys: Path | None = Field(
+        default=None, description="the folder that has the hub's keys, such as a mounted secret; else keys/ beside this"
+    )
     bootstrap: Servers = ()
     offices: Servers = ()
     replicas: int | None = Field(
@@ -295,12 +300,20 @@ def read_settings(data_dir: Path, environment: Mapping[str, str]) -> InForce:
     web = settings.web.beneath(data_dir)
     web = web.model_copy(update={"security": web.security.beneath(data_dir)})
     beneath = {
+        "keys": settings.keys and data_dir / settings.keys,
         "security": security,
         "admin": settings.admin.beneath(data_dir),
         "web": web,
         "database": settings.database.beneath(data_dir),
     }
     return InForce(settings.model_copy(update=beneath), origins)
+
+
+def keys_folder(data_dir: Path, environment: Mapping[str, str]) -> Path:
+    """Return where the keys of the hub in this directory are. Errors: UsageError as of `read_settings`."""
+    if files.kind_at(data_dir / FILE) is None and not environment.get("HUB_KEYS"):
+        return data_dir / KEYS
+    return read_settings(data_dir, environment).settings.keys or data_dir / KEYS
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -89,7 +89,8 @@ READING_STOP_S: Final = WORKER_STOP_S - CLOSE_S - GIVE_UP_S  # then publisher an
 class WorkerSettings(WorkerOptions):
     """What a worker needs to know."""
 
-    data_dir: Path = Field(description="the hub's data directory: keys, database")
+    data_dir: Path = Field(description="the hub's data directory: database, unless it is at a server")
+    keys: Path | None = Field(default=None, description="the folder with the hub's keys; else that of the directory")
     database: InstanceOf[Server] | None = Field(
         default=None, description="the database's server; else it is a file there"
     )
@@ -188,7 +189,7 @@ async def run_worker(
     book.ask(partial(measured.beside, clock=clock, looked=looked))
     folder, released = HubFolder(settings.data_dir), released_schemas()
     folder.refuse_half_restored()
-    identity, place = load_identity(folder.keys), settings.database or folder.database
+    identity, place = load_identity(settings.keys or folder.keys), settings.database or folder.database
     store = await open_store(place, settings.quarantine_bytes_max)
     try:
         # Before the first commit, which may be to the hq lane: what is recorded is never taken back by itself.
@@ -277,7 +278,7 @@ def _keeping(
 ) -> list[tuple[str, Coroutine[Any, Any, None]]]:
     """Return what keeps topics and the centers' access, and what hears who was invited to become one."""
     keeper = Keeper(store, settings.cluster, kept, owner, lambda: consolidator.centers)
-    load_key = partial(AccessKey.load, HubFolder(settings.data_dir).keys)
+    load_key = partial(AccessKey.load, settings.keys or HubFolder(settings.data_dir).keys)
     reception = Reception(store.invitations, identity, load_key)
     guests = Guests(reception).invitations
     access = AccessKeeper(store, settings.cluster, lambda: consolidator.statuses, load_key, owner, guests)
