@@ -43,7 +43,6 @@ WITNESSES_WAIT_S: Final = 30.0  # a connector's presence comes this often
 # after which a container is killed.
 WORKER_STOP_S: Final = 6.0
 
-KEYS: Final = "keys"  # where a hub's keys are in its data directory
 # What the environment may set instead of the file. A secret is better there than in a file.
 VARIABLES: Final = {
     "HUB_KEYS": "keys",
@@ -311,9 +310,8 @@ def read_settings(data_dir: Path, environment: Mapping[str, str]) -> InForce:
 
 def keys_folder(data_dir: Path, environment: Mapping[str, str]) -> Path:
     """Return where the keys of the hub in this directory are. Errors: UsageError as of `read_settings`."""
-    if files.kind_at(data_dir / FILE) is None and not environment.get("HUB_KEYS"):
-        return data_dir / KEYS
-    return read_settings(data_dir, environment).settings.keys or data_dir / KEYS
+    is_said = files.kind_at(data_dir / FILE) is not None or environment.get("HUB_KEYS")
+    return (is_said and read_settings(data_dir, environment).settings.keys) or data_dir / "keys"
 
 
 def _read(path: Path) -> dict[str, Any]:
