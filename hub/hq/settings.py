@@ -309,9 +309,10 @@ def read_settings(data_dir: Path, environment: Mapping[str, str]) -> InForce:
 
 
 def keys_folder(data_dir: Path, environment: Mapping[str, str]) -> Path:
-    """Return where the keys of the hub in this directory are. Errors: UsageError as of `read_settings`."""
-    is_said = files.kind_at(data_dir / FILE) is not None or environment.get("HUB_KEYS")
-    return (is_said and read_settings(data_dir, environment).settings.keys) or data_dir / "keys"
+    """Return where the keys of the hub in this directory are. Errors: UsageError for no name; others' mistakes pass."""
+    said = environment.get("HUB_KEYS") or _read(data_dir / FILE).get("keys", "keys")
+    is_name = isinstance(said, str) and said != ""
+    return data_dir / str(said if is_name else read_settings(data_dir, environment).settings.keys or "keys")
 
 
 def _read(path: Path) -> dict[str, Any]:
