@@ -30,6 +30,7 @@ from hub.base.reason import reason_of
 from hub.base.seldom import Seldom
 from hub.domain.catalogue import STREAMS
 from hub.kafka.cluster import Cluster, Unreachable
+from hub.kafka.ends import know_leaders
 from hub.kafka.sending import send_all
 from hub.kafka.topics import TopicSpec, standard_topics
 from hub.ledger.derived import Again, Lost, Partition, Reach, lost
@@ -191,6 +192,7 @@ class Keeper:
 
     async def _ends(self, consumer: Consumer, specs: Sequence[TopicSpec]) -> dict[Partition, tuple[int, int]]:
         places = [TopicPartition(spec.name, number) for spec in specs for number in range(spec.partitions)]
+        know_leaders(consumer, places)
         async with asyncio.timeout(DEADLINE_S):
             begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         return {(place.topic, place.partition): (begins[place], ends[place]) for place in places}

@@ -80,7 +80,7 @@ async def records_of(cluster: Cluster, begins: Mapping[str, int], ends: Mapping[
 
 async def lent_logs(cluster: Cluster, centers: Sequence[str]) -> list[bytes]:
     """Return what these centers have lent lately of HQ's log, nothing of it verified. Errors: Retriable."""
-    ends = await topic_ends(cluster, [topic_in(center) for center in centers])
+    ends = await topic_ends(cluster, [topic_in(center) for center in centers], DEADLINE_S)
     begins = {topic: max(first, end - LENT_LOOK_BACK) for topic, (first, end) in ends.items()}
     found = records_of(cluster, begins, {topic: end for topic, (_, end) in ends.items()})
     return [record.value async for record in found if record.headers and record.headers[0] == LENT_LOG and record.value]
@@ -101,7 +101,7 @@ async def take_in_lane(cluster: Cluster, store: Store, headquarters: Headquarter
     if not lane.origin:
         return 0  # a new hub
     reach = (await store.topics.reaches()).get((LANE, 0))
-    ends = await topic_ends(cluster, [LANE])
+    ends = await topic_ends(cluster, [LANE], DEADLINE_S)
     if LANE not in ends:
         return 0
     begins = {LANE: _begin(reach, *ends[LANE], whole=whole)}
@@ -143,7 +143,7 @@ async def find_owed(cluster: Cluster, store: Store, identity: Identity, centers:
     `whole`: the hub was restored, so the topics are read from their beginning. Errors: Retriable.
     """
     reaches, sizes = await store.topics.reaches(), await store.owed.sizes(centers)
-    ends = await topic_ends(cluster, [topic_out(center) for center in centers])
+    ends = await topic_ends(cluster, [topic_out(center) for center in centers], DEADLINE_S)
     begins = {topic: _begin(reaches.get((topic, 0)), first, end, whole=whole) for topic, (first, end) in ends.items()}
     found: dict[str, list[Owed]] = {}
     keys = identity.hq_keys()

@@ -131,7 +131,7 @@ class TrustPublisher:
         """Return the serial of this hub's newest note on the topic, -1 where there is none. Errors: Retriable."""
         trust, found = self._identity.trust, -1
         try:
-            begin, end = (await topic_ends(self._cluster, [TRUST])).get(TRUST, (0, 0))
+            begin, end = (await topic_ends(self._cluster, [TRUST], DEADLINE_S)).get(TRUST, (0, 0))
             if trust is None or begin >= end:
                 return found
             async with closing(await self._cluster.consumer("cohub-trust")) as consumer:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from hub.broker.embedded import EmbeddedKafka
 from hub.broker.ports import choose_port
 from hub.kafka.cluster import Cluster
+from hub.kafka.ends import topic_ends
 from hub.kafka.topics import (
     TopicSpec,
     delete_topic,
@@ -49,6 +50,13 @@ async def test_ensure_topics_with_other_partitions_is_refused(kafka: EmbeddedKaf
 async def test_ensure_topics_with_bad_config_is_fatal(kafka: EmbeddedKafka, topic_prefix: str) -> None:
     with pytest.raises(Fatal, match=r"retention\.ms"):
         await ensure_topics(kafka.cluster, [TopicSpec(topic_prefix, 1, {"retention.ms": "soon"})])
+
+
+async def test_how_far_sixty_topics_reach_is_told_as_soon_as_of_one(kafka: EmbeddedKafka, topic_prefix: str) -> None:
+    """A worker asks it of every center before it begins; it does not give up because there are many."""
+    names = [f"{topic_prefix}.{number}" for number in range(60)]
+    await ensure_topics(kafka.cluster, [TopicSpec(name, 1) for name in names])
+    assert await topic_ends(kafka.cluster, [*names, f"{topic_prefix}.none"]) == dict.fromkeys(names, (0, 0))
 
 
 async def test_delete_topic_is_gone_at_return(kafka: EmbeddedKafka, topic_prefix: str) -> None:
