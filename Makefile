@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := hub connectors schemas tests benchmarks deploy
 
-.PHONY: help setup kafka demo test test-long fuzz check compiled lint types imports bench checker connector sbom lock clean
+.PHONY: help setup kafka demo test test-long torture fuzz check compiled lint types imports bench checker connector sbom lock clean
 
 help:
 	@echo 'make demo      start Kafka, HQ and five demo co-centers; Ctrl-C stops everything'
@@ -13,6 +13,8 @@ help:
 	@echo "               make demo ARGS='...'     options of \`hub demo\`, such as --data-dir DIR"
 	@echo 'make test      every test but the long ones; real Kafka is fetched once and started by itself'
 	@echo 'make test-long the long fault and property runs'
+	@echo 'make torture   a network of thirty offices, badly treated for ten minutes, and checked (Linux; docs/torture.md);'
+	@echo "               ARGS='--minutes 60', ARGS='--seed 7', ARGS='--defect cursor-early'"
 	@echo 'make fuzz      libFuzzer on every parser of foreign bytes, a minute each (Linux);'
 	@echo "               ARGS='--seconds 600', ARGS='--in-all 3600 --keep', ARGS='note csv'"
 	@echo 'make check     what CI runs: lint, types, import rules, make test'
@@ -54,6 +56,9 @@ test: setup
 
 test-long: setup
 	$(BIN)/python -m pytest -m long $(ARGS)
+
+torture: setup
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 fuzz: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.lock

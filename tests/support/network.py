@@ -103,14 +103,14 @@ class Program:
             process.wait()
             self.kills += 1
 
-    async def stop(self) -> int:
+    async def stop(self, deadline_s: float = STOP_DEADLINE_S) -> int:
         """Ask it to end; return its status. Errors: TimeoutError if it does not within the deadline; it is killed."""
         process, self._process = self._process, None
         if process is None:
             return 0
         process.terminate()
         try:
-            async with asyncio.timeout(STOP_DEADLINE_S):
+            async with asyncio.timeout(deadline_s):
                 while (status := process.poll()) is None:
                     await asyncio.sleep(0.02)
                 return status

@@ -39,11 +39,12 @@ class PostgresServer:
 
     settings: dict[str, str] = field(default_factory=dict)
     port: int = 0
+    under: Path | None = None  # where its folder is made; None: among other temporary ones
     _process: subprocess.Popen[bytes] | None = None
     _numbers: int = 0
 
     def __post_init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="cohub-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="cohub-postgres-", dir=self.under))
         self.folder.chmod(0o755)
         self._bin = _binaries(self.folder)
         self.data = self.folder / "data"

@@ -27,8 +27,8 @@ from hub.kafka.topics import TopicSpec, ensure_group, ensure_topics
 from hub.protocol.scram import ITERATIONS_MIN, Credential
 from hub.store.sqlite import SqliteStore
 from hub.worker.access import AccessKeeper, Invitation
-from hub.worker.own_rights import give_own_rights
 from hub.worker.owing import records_of
+from hub.worker.own_rights import give_own_rights
 from tests.support.attempts import OPERATIONS, TIMEOUT_MS, allowed, codes, may_administer, may_see_group
 from tests.support.center import NOW
 from tests.support.engines import open_store
