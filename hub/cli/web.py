@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -17,7 +16,6 @@ import typer
 
 from hub.base import files
 from hub.base.output import line, note
-from hub.base.supervisor import Supervisor
 from hub.cli.options import DataDir, hub_folder, hub_settings
 from hub.protocol.errors import Fatal, NotFound, UsageError
 
@@ -166,11 +164,10 @@ async def _serve(where: HubFolder, cluster: Cluster, settings: WebSettings) -> N
     from hub.base.ending import Ending
     from hub.web.service import run_web
 
-    stop, ending, supervisor = asyncio.Event(), Ending(END_S), Supervisor.take(os.environ)
+    stop, ending = asyncio.Event(), Ending(END_S)
 
     def ask() -> None:
         stop.set()
-        supervisor.stopping()
         ending.begin("it was asked to stop")
 
     loop: Any = asyncio.get_running_loop()
@@ -179,7 +176,6 @@ async def _serve(where: HubFolder, cluster: Cluster, settings: WebSettings) -> N
 
     def ready(port: int) -> None:
         ending.watch_loop()
-        supervisor.ready()
         line(f"listens on port {port} as {', '.join(settings.addresses)}")
 
     await run_web(where, cluster, settings, stop, ready)

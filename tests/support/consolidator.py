@@ -13,7 +13,6 @@ from hub.ledger.publication import Publication
 from hub.ledger.step import EntityKey
 from hub.store.store import Store
 from hub.worker.consolidator import Consolidator
-from hub.worker.owing import Owing
 from tests.support.center import Center
 from tests.support.hq import IDENTITY, Hq
 from tests.support.peek import peek
@@ -43,9 +42,6 @@ class Seen:
 
     def look(self, center: str) -> None:
         del center
-
-    def repeat(self, centers: Collection[str]) -> None:
-        del centers
 
     def unreadable(self) -> Mapping[str, str]:
         return self.damaged
@@ -77,14 +73,9 @@ class Clock:
 
 
 def consolidator(
-    hq: Hq,
-    seen: Seen,
-    clock: Callable[[], datetime],
-    store: Any = None,
-    tick: Any = time.monotonic,
-    owing: Owing | None = None,
+    hq: Hq, seen: Seen, clock: Callable[[], datetime], store: Any = None, tick: Any = time.monotonic
 ) -> Consolidator:
-    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock, tick, owing=owing)
+    made = Consolidator(store or hq.store, hq.headquarters, IDENTITY, seen, "test", clock, tick)
     made.attach(seen)
     return made
 

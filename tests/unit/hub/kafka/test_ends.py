@@ -15,7 +15,6 @@ from hub.kafka.ends import topic_ends
 from hub.kafka.memory import MemoryBroker
 from hub.kafka.memory_clients import MemoryConsumer
 from hub.protocol.errors import Retriable
-from hub.worker.owing import lent_logs
 from tests.support.virtual_time import run_virtually
 
 ANSWER_S = 1.8  # what three round trips of 600 ms take
@@ -50,6 +49,6 @@ def test_who_asks_for_a_status_is_told_soon_that_no_answer_comes() -> None:
         run_virtually(topic_ends(cluster(), ["in.uz"]))
 
 
-def test_worker_that_starts_waits_for_a_long_line() -> None:
-    """It can't begin without the answer: who gave up after three seconds each time would never begin."""
-    assert run_virtually(lent_logs(cluster(), ["uz"])) == []
+def test_who_gives_the_brokers_longer_hears_over_a_long_line() -> None:
+    """Who can't go on without the answer waits for it."""
+    assert run_virtually(topic_ends(cluster(), ["in.uz"], 20.0)) == {"in.uz": (0, 0)}
