@@ -45,8 +45,8 @@ demo: setup
 
 # In four processes, each a file at a time and in the files' order: those that wait for Kafka come first, and leave a
 # core free where there are but two. Every process has a broker of its own. ARGS='-n 0' for a debugger.
-# A process that dies is not replaced: pytest-xdist 3.8 then deals out files that are done, and waits for them for ever.
 # They start some hundreds of processes of ours: none of them compiles what another one has compiled.
+# One of the four that dies is not replaced: pytest-xdist 3.8 would deal out files that are done, and wait for ever.
 compiled test test-long: export PYTHONDONTWRITEBYTECODE :=
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m 'not long' $(ARGS)

@@ -50,7 +50,7 @@ from hub.worker.clock import ComparedClock
 from hub.worker.consolidator import Consolidator
 from hub.worker.hearing import Hearing
 from hub.worker.joining import Guests, Joining
-from hub.worker.keeper import Keeper
+from hub.worker.keeper import DEADLINE_S, Keeper
 from hub.worker.notary import Notary
 from hub.worker.publisher import Publisher
 from hub.worker.trust import TrustPublisher
@@ -218,6 +218,7 @@ def _notary(settings: WorkerSettings, store: SqliteStore, lane: OwnLane, identit
     async def heard() -> Mapping[str, Heard]:
         return await store.log.hearing(await lane.witnesses())
 
-    hearing = Hearing(heard, partial(topic_ends, settings.cluster), settings.witnesses_wait_s)
+    ends = partial(topic_ends, settings.cluster, deadline_s=DEADLINE_S)  # it signs nothing before it has the answer
+    hearing = Hearing(heard, ends, settings.witnesses_wait_s)
     topic, name = CheckpointTopic(settings.cluster), settings.instance or owner
     return Notary(store, lane, identity, topic, name, settings.checkpoint_every_s, has_heard=hearing.is_done)

@@ -168,7 +168,7 @@ class Intakes:
 async def main():
     bootstrap, group, center, instance = sys.argv[1:]
     at = Cluster.at(bootstrap)
-    settings = ReaderSettings(cluster=at, group=group, instance=instance or None, session_s=60.0 if instance else 6.0)
+    settings = ReaderSettings(cluster=at, group=group, instance=instance or None, session_s=60.0)
     app = create_app(settings, Intakes(), [center])
     await consume(app, stop=asyncio.Event(), stall_s=60.0, deadline_s=8.0)
 asyncio.run(main())
@@ -201,7 +201,7 @@ async def test_exception_in_handle_ends_the_process(site: Site, uz: str) -> None
     await producer.start()
     await producer.send_and_wait(topic_in(uz), b"fail")
     await producer.stop()
-    process = await start_worker(site, uz)
+    process = await start_worker(site, uz, "one")
     async with asyncio.timeout(DEADLINE_S):
         _, errors = await process.communicate()
     assert process.returncode == 1
